@@ -1,0 +1,170 @@
+//! A call: an inference bound to one version's contract, on its way to a model and back.
+//!
+//! Whoever holds a [`Call`] owes its [`Reply`] exactly one outcome; dropping it pays with a fault.
+
+use super::{
+    contract::Contract,
+    fault::{Fault, Phase},
+    inference::Parameters,
+    tensor::Tensor,
+    units::{CallId, Rows, Tick},
+};
+use smallvec::SmallVec;
+use std::fmt;
+use std::sync::Arc;
+
+/// Tensors in the contract's order.
+pub type Tensors = SmallVec<[Tensor; 2]>;
+
+/// An inference that fits its contract: every input there, in order, of one batch size.
+#[derive(Debug)]
+pub struct Call {
+    pub id: CallId,
+    pub inputs: Tensors,
+    pub rows: Rows,
+    pub parameters: Parameters,
+    /// When it came to this process.
+    pub arrived: Tick,
+    /// After this nobody waits for it.
+    pub deadline: Tick,
+    /// 0 at first; a call that was in flight in a crash runs alone.
+    pub attempt: u8,
+    pub reply: Reply,
+}
+
+/// Durations in nanoseconds of one call's way through a host, and the rows of the batch it ran in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    pub queue_ns: u64,
+    pub input_ns: u64,
+    pub infer_ns: u64,
+    pub output_ns: u64,
+    pub batch_rows: u32,
+}
+
+/// What a model made of a call: outputs in the contract's order.
+#[derive(Clone, Debug, Default)]
+pub struct Produced {
+    pub outputs: Tensors,
+    pub parameters: Parameters,
+}
+
+/// How a call ended.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    pub result: Result<Produced, Fault>,
+    pub timing: Timing,
+}
+
+/// One run of a model over one batch. Counted by the gateway that sent the batch's first call, so that
+/// the number outlives the host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Execution {
+    pub rows: u32,
+    pub input_ns: u64,
+    pub infer_ns: u64,
+    pub output_ns: u64,
+    pub failed: bool,
+}
+
+/// Where outcomes go: this process's gateway, or the link back to another's.
+pub trait Outlet: Send + Sync + fmt::Debug {
+    /// Never blocks, never fails. An outcome for a call that is no longer known is dropped.
+    fn settle(&self, call: CallId, outcome: Outcome);
+
+    /// Said before the outcomes of the batch, so that a caller who has its answer finds it counted.
+    fn executed(&self, contract: &Contract, execution: Execution);
+
+    /// After the last outcome of a batch: whatever was buffered goes out now.
+    fn flush(&self);
+}
+
+/// The duty to answer one call.
+#[must_use = "dropping it answers the caller with an internal fault"]
+pub struct Reply {
+    call: CallId,
+    outlet: Option<Arc<dyn Outlet>>,
+}
+
+impl Reply {
+    pub fn new(call: CallId, outlet: Arc<dyn Outlet>) -> Reply {
+        Reply { call, outlet: Some(outlet) }
+    }
+
+    pub fn outlet(&self) -> Option<&Arc<dyn Outlet>> {
+        self.outlet.as_ref()
+    }
+
+    /// Hands the outcome over without flushing; a second answer is a compile error.
+    pub fn settle(mut self, outcome: Outcome) {
+        if let Some(outlet) = self.outlet.take() {
+            outlet.settle(self.call, outcome);
+        }
+    }
+
+    /// One caller's fault, sent at once.
+    pub fn refuse(mut self, fault: Fault) {
+        if let Some(outlet) = self.outlet.take() {
+            outlet.settle(self.call, Outcome { result: Err(fault), timing: Timing::default() });
+            outlet.flush();
+        }
+    }
+}
+
+impl Drop for Reply {
+    fn drop(&mut self) {
+        if let Some(outlet) = self.outlet.take() {
+            let fault = Fault::internal("the request was dropped unanswered").at(Phase::Started);
+            outlet.settle(self.call, Outcome { result: Err(fault), timing: Timing::default() });
+            outlet.flush();
+        }
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Reply({})", self.call.0)
+    }
+}
+
+/// Rows that a carrier takes beyond what it was sent and has not settled: its running batches and the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    pub rows: Rows,
+}
+
+/// A place that runs calls of one version: an intake of this process, or a host behind a link.
+pub trait Carrier: Send + Sync + fmt::Debug {
+    /// Never blocks. What cannot be taken is refused through the call's own reply.
+    fn send(&self, call: Call);
+
+    /// A hint: the caller is gone. The call is still settled exactly once.
+    fn cancel(&self, call: CallId);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Debug, Default)]
+    struct Seen(Mutex<Vec<(u64, bool)>>);
+
+    impl Outlet for Seen {
+        fn settle(&self, call: CallId, outcome: Outcome) {
+            self.0.lock().unwrap().push((call.0, outcome.result.is_ok()));
+        }
+        fn executed(&self, _: &Contract, _: Execution) {}
+        fn flush(&self) {}
+    }
+
+    #[test]
+    fn a_reply_is_given_once_and_never_forgotten() {
+        let seen = Arc::new(Seen::default());
+        Reply::new(CallId(1), seen.clone())
+            .settle(Outcome { result: Ok(Produced::default()), timing: Timing::default() });
+        drop(Reply::new(CallId(2), seen.clone()));
+        Reply::new(CallId(3), seen.clone()).refuse(Fault::invalid("no"));
+        assert_eq!(*seen.0.lock().unwrap(), [(1, true), (2, false), (3, false)]);
+    }
+}

@@ -1,0 +1,135 @@
+//! The one error of the data plane. Each protocol has one table from [`Kind`] to its own codes.
+
+use std::borrow::Cow;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal $code:literal,)+) => {
+        /// What went wrong, as far as a caller needs to know.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum Kind { $($(#[$doc])* $name = $number,)+ }
+
+        impl Kind {
+            /// Every kind, written by the same macro that writes the enum.
+            pub const ALL: &'static [Kind] = &[$(Kind::$name,)+];
+
+            /// The stable word used in logs and as a metric label.
+            pub const fn code(self) -> &'static str {
+                match self { $(Kind::$name => $code,)+ }
+            }
+
+            /// The number that stands for it in frames; never reassigned.
+            pub const fn number(self) -> u8 {
+                self as u8
+            }
+
+            pub fn from_number(number: u8) -> Option<Kind> {
+                match number { $($number => Some(Kind::$name),)+ _ => None }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The request does not parse or does not fit the model's contract.
+    Invalid = 1 "invalid",
+    /// No such model or version.
+    NotFound = 2 "not_found",
+    /// The protocol has it, this server does not.
+    Unsupported = 3 "unsupported",
+    /// Larger than a limit of ours, or than any batch may be.
+    TooLarge = 4 "too_large",
+    /// The queue is full; try again elsewhere or later.
+    Overloaded = 5 "overloaded",
+    /// The deadline passed before an answer was ready.
+    Expired = 6 "expired",
+    /// The caller went away.
+    Cancelled = 7 "cancelled",
+    /// Nothing can serve it now: draining, loading, or no host.
+    Unavailable = 8 "unavailable",
+    /// The host died or dropped its side.
+    HostLost = 9 "host_lost",
+    /// The model raised, or returned what it did not declare.
+    ModelFailed = 10 "model_failed",
+    /// Our bug.
+    Internal = 11 "internal",
+}
+
+/// How far a call had come when it failed: decides whether it may be tried elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Phase {
+    /// The host never took it (not here, no room): retry freely.
+    NotAdmitted = 0,
+    /// Taken, but no model has seen it: retry freely.
+    NotStarted = 1,
+    /// A model may have seen it: retry only what is repeatable.
+    Started = 2,
+    /// The answer to it is final whatever the phase (bad input, deadline).
+    Final = 3,
+}
+
+impl Phase {
+    pub fn from_number(number: u8) -> Option<Phase> {
+        match number {
+            0 => Some(Phase::NotAdmitted),
+            1 => Some(Phase::NotStarted),
+            2 => Some(Phase::Started),
+            3 => Some(Phase::Final),
+            _ => None,
+        }
+    }
+}
+
+/// Cheap to clone, because one failed batch answers many callers.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {note}", kind.code())]
+pub struct Fault {
+    pub kind: Kind,
+    pub phase: Phase,
+    /// For the caller: what was expected, what came, what to do.
+    pub note: Cow<'static, str>,
+}
+
+impl Fault {
+    /// A final fault: trying elsewhere would not help.
+    pub fn new(kind: Kind, note: impl Into<Cow<'static, str>>) -> Fault {
+        Fault { kind, phase: Phase::Final, note: note.into() }
+    }
+
+    pub fn at(self, phase: Phase) -> Fault {
+        Fault { phase, ..self }
+    }
+
+    pub fn invalid(note: impl Into<Cow<'static, str>>) -> Fault {
+        Fault::new(Kind::Invalid, note)
+    }
+
+    pub fn internal(note: impl Into<Cow<'static, str>>) -> Fault {
+        Fault::new(Kind::Internal, note)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn codes_and_numbers_are_unique_and_round_trip() {
+        let codes: HashSet<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+        assert_eq!(codes.len(), Kind::ALL.len());
+        for kind in Kind::ALL {
+            assert_eq!(Kind::from_number(kind.number()), Some(*kind));
+        }
+        assert_eq!(Kind::from_number(0), None);
+        for phase in [Phase::NotAdmitted, Phase::NotStarted, Phase::Started, Phase::Final] {
+            assert_eq!(Phase::from_number(phase as u8), Some(phase));
+        }
+    }
+
+    #[test]
+    fn display_names_the_kind() {
+        assert_eq!(Fault::new(Kind::Expired, "3 ms late").to_string(), "expired: 3 ms late");
+    }
+}

@@ -1,0 +1,10 @@
+//! What everything else speaks of: numbers with units, the one error, tensors, a model's contract, a call.
+
+pub mod call;
+pub mod clock;
+pub mod contract;
+pub mod datatype;
+pub mod fault;
+pub mod inference;
+pub mod tensor;
+pub mod units;

@@ -1,0 +1,6 @@
+//! The request path of Headrace: gateway, link, batching, and the seam to Python.
+
+pub mod base;
+pub mod gateway;
+pub mod mem;
+pub mod meter;
