@@ -1,0 +1,64 @@
+# The commands of this repository: what people run and what CI runs are the same.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+VENV   := .venv
+BIN    := $(VENV)/bin
+PYTHON ?= python3
+CORE   := runtime/core
+CARGO  := cargo --color auto
+MANIFEST := --manifest-path $(CORE)/Cargo.toml
+CORE_SOURCES := $(shell find $(CORE)/src proto -type f) $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(CORE)/pyproject.toml
+# One target directory for tests, lints and wheels: what one has built the next need not build again.
+export CARGO_TARGET_DIR ?= $(CURDIR)/target
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+serve: $(VENV)/.serve ## Serve the photo model on Ray, on 127.0.0.1:8000 (HTTP) and :8001 (gRPC)
+	@exec $(BIN)/headrace serve examples $(SERVE_OPTIONS)
+
+test: $(VENV)/.test check ## Run every test: Rust, Python, wire, integration
+	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
+	@echo "== Python unit tests"; $(BIN)/pytest -q tests/unit
+	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests --ignore tests/unit
+
+check: $(VENV)/.test ## Run linters, type checks and import rules
+	@echo "== formats and lints"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(CARGO) fmt $(MANIFEST) --check
+	@echo "== types"; $(BIN)/mypy
+	@echo "== layers"; $(BIN)/lint-imports
+	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
+
+bench: $(VENV)/.test ## Time the core's decisions and codecs
+	$(CARGO) bench $(MANIFEST)
+
+wheels: $(VENV)/.serve ## Build both wheels into dist/
+	$(BIN)/maturin build --release $(MANIFEST) --out dist
+	$(BIN)/pip -q wheel --no-deps --wheel-dir dist .
+
+clean: ## Remove what was built and installed here
+	rm -rf $(VENV) dist target
+
+$(VENV)/.venv:
+	@echo "== making $(VENV)"; $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headrace needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
+	@$(PYTHON) -m venv $(VENV) && $(BIN)/pip -q install --upgrade pip "maturin>=1.10,<2"
+	@touch $@
+
+$(VENV)/.core: $(VENV)/.venv $(CORE_SOURCES)
+	@command -v cargo >/dev/null || { echo "Rust is needed: cargo was not found"; exit 1; }
+	@echo "== building the core (about three minutes the first time)"
+	@rm -rf target/wheels && $(BIN)/maturin build --release $(MANIFEST) --out target/wheels
+	@$(BIN)/pip -q install --force-reinstall --no-deps target/wheels/headrace_core-*.whl && touch $@
+
+$(VENV)/.serve: $(VENV)/.core pyproject.toml
+	@echo "== installing headrace, Ray and PyTorch (about 6 GB the first time)"
+	@$(BIN)/pip install --progress-bar on -e '.[ray,photos]' | grep -vE '^(Requirement already|Looking in|  )' || true
+	@$(BIN)/python -c 'import headrace' && touch $@
+
+$(VENV)/.test: $(VENV)/.serve
+	@echo "== installing what the tests need"; $(BIN)/pip -q install -e '.[ray,photos,test]' && touch $@
+
+.PHONY: help serve test check bench wheels clean

@@ -1,0 +1,109 @@
+//! The architecture, as a test: who may import whom, how long a file may be, where `unsafe` may be.
+
+use std::collections::BTreeMap;
+use std::{fs, io, path::Path};
+
+/// Folder of `src/` → folders it may use. Anything else fails the build.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("base", &[]),
+    ("sync", &["base"]),
+    ("decide", &["base"]),
+    ("mem", &["base"]),
+    ("meter", &["base"]),
+    ("image", &["base"]),
+    ("wire", &["base", "mem"]),
+    ("link", &["base", "sync", "mem", "wire"]),
+    ("host", &["base", "sync", "decide", "mem", "wire", "link"]),
+    ("gateway", &["base", "sync", "decide", "mem", "wire", "meter", "link"]),
+    ("py", &["base", "sync", "decide", "mem", "wire", "meter", "image", "link", "host", "gateway"]),
+];
+
+/// Files that may hold `unsafe`, each with its proof beside every block.
+const UNSAFE_FILES: &[&str] = &["mem/mapping.rs"];
+
+const MAX_LINES: usize = 300;
+
+fn sources(root: &Path, dir: &Path, out: &mut Vec<(String, String)>) -> io::Result<()> {
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            sources(root, &path, out)?;
+        } else if path.extension().is_some_and(|ext| ext == "rs") {
+            let name = path.strip_prefix(root).unwrap_or(&path).to_string_lossy().into_owned();
+            out.push((name, fs::read_to_string(&path)?));
+        }
+    }
+    Ok(())
+}
+
+/// Folder names after `crate::`, in both the plain and the braced form.
+fn imports(text: &str) -> Vec<String> {
+    let ident = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
+    let mut found = Vec::new();
+    for (at, hit) in text.match_indices("crate::") {
+        let rest = &text[at + hit.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.push(ident(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0_usize, 0_usize);
+        for (pos, c) in list.char_indices() {
+            match c {
+                '{' => depth += 1,
+                ',' if depth == 0 => {
+                    found.push(ident(list[start..pos].trim()));
+                    start = pos + 1;
+                }
+                '}' if depth == 0 => {
+                    found.push(ident(list[start..pos].trim()));
+                    break;
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    found.retain(|name| !name.is_empty());
+    found
+}
+
+#[test]
+fn files_keep_to_the_architecture() {
+    let table: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
+    let mut files = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    sources(&root, &root, &mut files).unwrap();
+    let mut wrong = Vec::new();
+    for (name, text) in &files {
+        let lines = text.lines().count();
+        if lines > MAX_LINES {
+            wrong.push(format!("{name} has {lines} lines, {MAX_LINES} are allowed: does a second idea hide in it?"));
+        }
+        let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let has_unsafe = code.any(|line| line.contains("unsafe ") || line.contains("unsafe{"));
+        if has_unsafe && !UNSAFE_FILES.contains(&name.as_str()) {
+            wrong.push(format!("{name} uses unsafe, which belongs in {UNSAFE_FILES:?}"));
+        }
+        let folder = name.split(['/', '.']).next().unwrap();
+        if folder == "lib" {
+            continue;
+        }
+        let Some(allowed) = table.get(folder) else {
+            wrong.push(format!("{folder} is not in the table of folders"));
+            continue;
+        };
+        for used in imports(text) {
+            if used != folder && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("{name} may not use crate::{used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(files.len() > MAY_USE.len(), "the sources were not found");
+}
+
+#[test]
+fn the_import_reader_reads_both_forms() {
+    let text = "use crate::a::B; use crate::{c::{D, E}, f, g::H}; crate::i()";
+    assert_eq!(imports(text), ["a", "c", "f", "g", "i"]);
+}
