@@ -77,7 +77,9 @@ fn files_keep_to_the_architecture() {
     for (name, text) in &files {
         let lines = text.lines().count();
         if lines > MAX_LINES {
-            wrong.push(format!("{name} has {lines} lines, {MAX_LINES} are allowed: does a second idea hide in it?"));
+            wrong.push(format!(
+                "{name} has {lines} lines, {MAX_LINES} are allowed: does a second idea hide in it?"
+            ));
         }
         let mut code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let has_unsafe = code.any(|line| line.contains("unsafe ") || line.contains("unsafe{"));

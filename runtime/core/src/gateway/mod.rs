@@ -79,7 +79,11 @@ impl Gateway {
     }
 
     /// Routes, checks against the contract, waits, and answers. Dropping the future cancels the call.
-    pub async fn infer(self: &Arc<Gateway>, _inference: Inference, _reserved: Reserved) -> Result<Answer, Fault> {
+    pub async fn infer(
+        self: &Arc<Gateway>,
+        _inference: Inference,
+        _reserved: Reserved,
+    ) -> Result<Answer, Fault> {
         todo!()
     }
 
@@ -94,11 +98,19 @@ impl Gateway {
     }
 
     /// The contract of this version, or of the one that takes most of the model's traffic, and all versions.
-    pub fn describe(&self, _model: &str, _version: Option<Version>) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
+    pub fn describe(
+        &self,
+        _model: &str,
+        _version: Option<Version>,
+    ) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
         todo!()
     }
 
-    pub fn statistics(&self, _model: Option<&str>, _version: Option<Version>) -> Result<Vec<Statistics>, Fault> {
+    pub fn statistics(
+        &self,
+        _model: Option<&str>,
+        _version: Option<Version>,
+    ) -> Result<Vec<Statistics>, Fault> {
         todo!()
     }
 

@@ -1,85 +1,111 @@
 //! Counters and histograms per version, statistics as the protocol has them, and the Prometheus text.
+//!
+//! The gateway owns every number, so that totals outlive a host. Counting takes atomics that are held by
+//! handle: no lock and no look-up on a request's way. A success costs eight additions, about 40 ns.
 
-use crate::base::{
-    call::{Execution, Timing},
-    contract::Contract,
-    fault::Kind,
-    units::{Rows, Version},
-};
+mod executions;
+mod histogram;
+pub mod listener;
+mod process;
+mod statistics;
+mod text;
+mod version;
+
+pub use statistics::{Span, Statistics};
+pub use version::{Ended, VersionMeter};
+
+use crate::base::{contract::Contract, fault::Kind, units::Version};
 use compact_str::CompactString;
+use parking_lot::RwLock;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How a request ended, as its one owner (the gateway) saw it.
-#[derive(Clone, Copy, Debug)]
-pub struct Ended {
-    pub rows: Rows,
-    /// `None`: success.
-    pub fault: Option<Kind>,
-    /// From arrival to answer.
-    pub total: Duration,
-    pub timing: Timing,
-}
-
-/// `count` and nanoseconds, as the statistics extension pairs them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Span {
-    pub count: u64,
-    pub ns: u64,
-}
-
-/// One row of ModelStatistics.
-#[derive(Clone, Debug)]
-pub struct Statistics {
-    pub model: CompactString,
-    pub version: Version,
-    /// Milliseconds since 1970 of the last inference; 0 before the first.
-    pub last_inference_ms: u64,
-    pub inference_count: u64,
-    pub execution_count: u64,
-    pub success: Span,
-    pub fail: Span,
-    pub queue: Span,
-    pub compute_input: Span,
-    pub compute_infer: Span,
-    pub compute_output: Span,
-    /// By rows of the executed batch: input, infer, output.
-    pub batches: BTreeMap<u32, [Span; 3]>,
-}
+use version::Failures;
 
 /// All numbers of one gateway.
 #[derive(Debug, Default)]
-pub struct Meter;
-
-/// The numbers of one version; held by whoever counts, so that no look-up happens per request.
-#[derive(Debug, Default)]
-pub struct VersionMeter;
+pub struct Meter {
+    /// Grows by one entry for each version that ever had a contract here: what bounds the label values.
+    versions: RwLock<BTreeMap<(CompactString, Version), Arc<VersionMeter>>>,
+    refused: Failures,
+}
 
 impl Meter {
-    pub fn version(&self, _contract: &Contract) -> Arc<VersionMeter> {
-        Arc::default()
+    /// The same numbers for the same model and version, however often it is loaded.
+    pub fn version(&self, contract: &Contract) -> Arc<VersionMeter> {
+        let key = (contract.model.clone(), contract.version);
+        Arc::clone(self.versions.write().entry(key).or_default())
     }
 
-    /// Of all versions, or of one model, or of one version.
-    pub fn statistics(&self, _model: Option<&str>, _version: Option<Version>) -> Vec<Statistics> {
-        Vec::new()
+    /// A request ended before it was known which version it is for: it did not parse, or asks for nothing we have.
+    pub fn refused(&self, kind: Kind) {
+        self.refused.add(kind);
     }
 
-    /// The Prometheus text exposition.
+    /// Of all versions, or of one model, or of one version; by name and version. Empty if there is none.
+    pub fn statistics(&self, model: Option<&str>, version: Option<Version>) -> Vec<Statistics> {
+        let versions = self.versions.read();
+        let wanted = versions.iter().filter(|((name, number), _)| {
+            model.is_none_or(|model| model == name) && version.is_none_or(|version| version == *number)
+        });
+        wanted.map(|((name, number), meter)| Statistics::of(name.clone(), *number, &meter.totals())).collect()
+    }
+
+    /// The Prometheus text exposition, format 0.0.4.
     pub fn render(&self) -> String {
-        String::new()
+        let versions: Vec<_> = {
+            let held = self.versions.read();
+            held.iter().map(|((name, number), meter)| (name.clone(), *number, meter.totals())).collect()
+        };
+        let mut page = text::Page::default();
+        page.versions(&versions);
+        page.refused(&self.refused.totals());
+        process::write(&mut page);
+        page.finish()
     }
 }
 
-impl VersionMeter {
-    /// A request was admitted and waits.
-    pub fn admitted(&self) {}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::contract::Batching;
 
-    /// A request left the waiting room, for a host or for nowhere.
-    pub fn left_queue(&self) {}
+    pub(super) fn contract(model: &str, version: u64) -> Contract {
+        let batching = Batching { max_rows: 8, max_delay_ms: 0.0, queue_rows: 16, deadline_ms: None };
+        Contract {
+            model: model.into(),
+            version: Version(version),
+            platform: "python".into(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            batching,
+            repeatable: false,
+            lanes: 1,
+        }
+    }
 
-    pub fn settled(&self, _ended: &Ended) {}
+    #[test]
+    fn totals_survive_a_reload() {
+        let meter = Meter::default();
+        meter.version(&contract("a", 1)).admitted();
+        assert!(Arc::ptr_eq(&meter.version(&contract("a", 1)), &meter.version(&contract("a", 1))));
+        assert_eq!(meter.version(&contract("a", 1)).totals().pending(), 1);
+    }
 
-    pub fn executed(&self, _execution: Execution) {}
+    #[test]
+    fn statistics_are_of_all_or_of_what_is_named() {
+        let meter = Meter::default();
+        for (model, version) in [("b", 1), ("a", 2), ("a", 10)] {
+            meter.version(&contract(model, version));
+        }
+        let seen = |model, version: Option<u64>| -> Vec<_> {
+            let rows = meter.statistics(model, version.map(Version));
+            rows.into_iter().map(|row| (row.model.to_string(), row.version.0)).collect()
+        };
+        let row = |model: &str, version| (model.to_owned(), version);
+        assert_eq!(seen(None, None), [row("a", 2), row("a", 10), row("b", 1)]);
+        assert_eq!(seen(Some("a"), None), [row("a", 2), row("a", 10)]);
+        assert_eq!(seen(Some("a"), Some(2)), [row("a", 2)]);
+        assert_eq!(seen(Some("a"), Some(3)), []);
+        assert_eq!(seen(Some("A"), None), []);
+    }
 }

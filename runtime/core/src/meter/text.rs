@@ -1,0 +1,180 @@
+//! The Prometheus text exposition, format 0.0.4.
+//!
+//! Written by hand, because Triton's counters have no `_total` suffix and client libraries insist on one.
+
+use super::histogram::Seen;
+use super::version::{FailureCounts, Totals};
+use crate::base::{fault::Kind, units::Version};
+use compact_str::CompactString;
+use std::fmt::{Display, Write};
+
+/// Triton's word for why a request failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reason {
+    Rejected,
+    Canceled,
+    Backend,
+    Other,
+}
+
+impl Reason {
+    const ALL: [Reason; 4] = [Reason::Rejected, Reason::Canceled, Reason::Backend, Reason::Other];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Reason::Rejected => "REJECTED",
+            Reason::Canceled => "CANCELED",
+            Reason::Backend => "BACKEND",
+            Reason::Other => "OTHER",
+        }
+    }
+
+    const fn of(kind: Kind) -> Reason {
+        match kind {
+            Kind::Overloaded | Kind::Expired | Kind::Unavailable => Reason::Rejected,
+            Kind::Cancelled => Reason::Canceled,
+            Kind::HostLost | Kind::ModelFailed => Reason::Backend,
+            Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Internal => {
+                Reason::Other
+            }
+        }
+    }
+
+    fn count(self, failures: &FailureCounts) -> u64 {
+        let of_kinds = Kind::ALL.iter().zip(failures).filter(|(kind, _)| Reason::of(**kind) == self);
+        of_kinds.map(|(_, count)| count).sum()
+    }
+}
+
+/// Name, help and value of a family with one sample a version.
+type Plain = (&'static str, &'static str, fn(&Totals) -> u64);
+type Spread = (&'static str, &'static str, fn(&Totals) -> &Seen);
+
+/// Triton's names, which dashboards and autoscalers know.
+const COUNTERS: &[Plain] = &[
+    ("nv_inference_request_success", "Requests that succeeded", |sum| sum.total.count()),
+    ("nv_inference_count", "Rows of the requests that succeeded", |sum| sum.rows),
+    ("nv_inference_exec_count", "Runs of the model", |sum| sum.executions.rows.count()),
+    ("nv_inference_request_duration_us", "Time from arrival to answer, successes only", |sum| {
+        sum.total.sum / 1000
+    }),
+    ("nv_inference_queue_duration_us", "Time requests waited, successes only", |sum| sum.queue.sum / 1000),
+    ("nv_inference_compute_input_duration_us", "Time requests spent on inputs", |sum| sum.input_ns / 1000),
+    ("nv_inference_compute_infer_duration_us", "Time requests spent in the model", |sum| sum.infer_ns / 1000),
+    ("nv_inference_compute_output_duration_us", "Time requests spent on outputs", |sum| sum.output_ns / 1000),
+    ("headrace_executions_failed_total", "Runs of the model that failed", |sum| sum.executions.failed),
+];
+
+const HISTOGRAMS: &[Spread] = &[
+    ("headrace_request_duration_seconds", "Time from arrival to answer, successes only", |sum| &sum.total),
+    ("headrace_queue_duration_seconds", "Time requests waited for their batch, successes only", |sum| {
+        &sum.queue
+    }),
+    ("headrace_compute_duration_seconds", "Time of a batch: inputs, model, outputs", |sum| {
+        &sum.executions.compute
+    }),
+    ("headrace_batch_rows", "Rows of a batch", |sum| &sum.executions.rows),
+];
+
+/// A page of families under construction.
+#[derive(Debug, Default)]
+pub(super) struct Page(String);
+
+impl Page {
+    pub(super) fn versions(&mut self, versions: &[(CompactString, Version, Totals)]) {
+        let rows: Vec<_> =
+            versions.iter().map(|(model, version, sum)| (labels(model, *version), sum)).collect();
+        for (name, help, value) in COUNTERS {
+            self.family(name, "counter", help);
+            for (labels, sum) in &rows {
+                self.sample(name, labels, value(sum));
+            }
+        }
+        self.family("nv_inference_request_failure", "counter", "Requests that failed, by Triton's reasons");
+        for (labels, sum) in &rows {
+            for reason in Reason::ALL {
+                let labels = format!("{labels},reason=\"{}\"", reason.name());
+                self.sample("nv_inference_request_failure", &labels, reason.count(&sum.failures));
+            }
+        }
+        self.family("headrace_request_failures_total", "counter", "Requests that failed, by kind of fault");
+        for (labels, sum) in &rows {
+            self.kinds("headrace_request_failures_total", &format!("{labels},"), &sum.failures);
+        }
+        self.family("nv_inference_pending_request_count", "gauge", "Requests that wait");
+        for (labels, sum) in &rows {
+            self.sample("nv_inference_pending_request_count", labels, sum.pending());
+        }
+        for (name, help, seen) in HISTOGRAMS {
+            self.family(name, "histogram", help);
+            for (labels, sum) in &rows {
+                self.histogram(name, labels, seen(sum));
+            }
+        }
+    }
+
+    /// Requests that were refused before a version was known.
+    pub(super) fn refused(&mut self, failures: &FailureCounts) {
+        let name = "headrace_requests_refused_total";
+        self.family(name, "counter", "Requests refused before their version was known, by kind of fault");
+        self.kinds(name, "", failures);
+    }
+
+    /// A family that has one sample and no labels.
+    pub(super) fn single(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+        self.family(name, kind, help);
+        self.put(format_args!("{name} {value}\n"));
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.0
+    }
+
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        self.put(format_args!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
+    }
+
+    fn sample(&mut self, name: &str, labels: &str, value: u64) {
+        self.put(format_args!("{name}{{{labels}}} {value}\n"));
+    }
+
+    /// All kinds from the start: a series that appears with its first failure hides that failure from `rate()`.
+    fn kinds(&mut self, name: &str, before: &str, failures: &FailureCounts) {
+        for (kind, count) in Kind::ALL.iter().zip(failures) {
+            self.put(format_args!("{name}{{{before}kind=\"{}\"}} {count}\n", kind.code()));
+        }
+    }
+
+    fn histogram(&mut self, name: &str, labels: &str, seen: &Seen) {
+        for (bound, below) in seen.cumulative() {
+            self.put(format_args!("{name}_bucket{{{labels},le=\"{bound}\"}} {below}\n"));
+        }
+        let count = seen.count();
+        self.put(format_args!("{name}_bucket{{{labels},le=\"+Inf\"}} {count}\n"));
+        #[expect(clippy::cast_precision_loss, reason = "seconds are written with 15 digits")]
+        let sum = seen.sum as f64 / f64::from(seen.scale.per_unit);
+        self.put(format_args!("{name}_sum{{{labels}}} {sum}\n{name}_count{{{labels}}} {count}\n"));
+    }
+
+    fn put(&mut self, text: std::fmt::Arguments<'_>) {
+        let _ = self.0.write_fmt(text); // a String takes whatever it is given
+    }
+}
+
+fn labels(model: &str, version: Version) -> String {
+    let mut out = String::from("model=\"");
+    for letter in model.chars() {
+        match letter {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            plain => out.push(plain),
+        }
+    }
+    let _ = write!(out, "\",version=\"{version}\"");
+    out
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;
