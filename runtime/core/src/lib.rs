@@ -2,5 +2,6 @@
 
 pub mod base;
 pub mod gateway;
+pub mod link;
 pub mod mem;
 pub mod meter;

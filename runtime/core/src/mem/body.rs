@@ -1,5 +1,9 @@
 //! Where a request's body is read into: its length is known, checked and reserved before the first byte.
 
+use super::{
+    INLINE_BYTES,
+    arena::{Arena, Lease},
+};
 use bytes::{Bytes, BytesMut};
 
 /// More bytes came than were announced.
@@ -9,28 +13,51 @@ pub struct Overrun;
 /// A buffer of a fixed capacity that becomes one contiguous [`Bytes`] without a copy.
 #[derive(Debug)]
 pub struct BodyBuffer {
-    heap: BytesMut,
+    place: Place,
+    filled: usize,
     room: usize,
 }
 
+#[derive(Debug)]
+enum Place {
+    Heap(BytesMut),
+    Arena(Lease),
+}
+
 impl BodyBuffer {
-    /// Large bodies will come from the arena that hosts map; what does not fit there comes from the heap.
+    /// On the heap.
     pub fn with_capacity(len: usize) -> BodyBuffer {
-        BodyBuffer { heap: BytesMut::with_capacity(len), room: len }
+        BodyBuffer { place: Place::Heap(BytesMut::with_capacity(len)), filled: 0, room: len }
     }
 
+    /// In the arena if the body is too large to travel inside a frame and there is room, else on the heap.
+    pub fn reserve(arena: Option<&Arena>, len: usize) -> BodyBuffer {
+        match arena.filter(|_| len > INLINE_BYTES).and_then(|arena| arena.lease(len)) {
+            Some(lease) => BodyBuffer { place: Place::Arena(lease), filled: 0, room: len },
+            None => BodyBuffer::with_capacity(len),
+        }
+    }
+
+    /// Takes the chunk whole or not at all.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Overrun> {
-        self.room = self.room.checked_sub(chunk.len()).ok_or(Overrun)?;
-        self.heap.extend_from_slice(chunk);
+        let room = self.room.checked_sub(chunk.len()).ok_or(Overrun)?;
+        let filled = self.filled + chunk.len();
+        match &mut self.place {
+            Place::Heap(heap) => heap.extend_from_slice(chunk),
+            Place::Arena(lease) => {
+                lease.as_mut().get_mut(self.filled..filled).ok_or(Overrun)?.copy_from_slice(chunk);
+            }
+        }
+        (self.room, self.filled) = (room, filled);
         Ok(())
     }
 
     pub fn len(&self) -> usize {
-        self.heap.len()
+        self.filled
     }
 
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.filled == 0
     }
 
     /// Bytes still expected.
@@ -38,7 +65,43 @@ impl BodyBuffer {
         self.room
     }
 
+    /// What was pushed; a body that ended early is as long as what came.
     pub fn freeze(self) -> Bytes {
-        self.heap.freeze()
+        match self.place {
+            Place::Heap(heap) => heap.freeze(),
+            Place::Arena(lease) => lease.freeze().slice(..self.filled),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_bodies_lie_in_the_arena_while_there_is_room() {
+        let arena = Arena::new(3 * INLINE_BYTES).unwrap();
+        for (len, inside) in [(INLINE_BYTES, false), (INLINE_BYTES + 1, true), (4 * INLINE_BYTES, false)] {
+            let mut body = BodyBuffer::reserve(Some(&arena), len);
+            body.push(&vec![3; len]).unwrap();
+            assert_eq!(body.missing(), 0);
+            let bytes = body.freeze();
+            assert_eq!((bytes.len(), arena.locate(&bytes).is_some()), (len, inside), "{len}");
+            assert!(bytes.iter().all(|byte| *byte == 3));
+        }
+        assert_eq!(arena.free_bytes(), 3 * INLINE_BYTES);
+    }
+
+    #[test]
+    fn neither_place_takes_more_than_was_announced() {
+        let arena = Arena::new(2 * INLINE_BYTES).unwrap();
+        let len = INLINE_BYTES + 4;
+        for mut body in [BodyBuffer::reserve(Some(&arena), len), BodyBuffer::reserve(None, len)] {
+            body.push(&vec![1; INLINE_BYTES]).unwrap();
+            assert_eq!(body.push(b"12345"), Err(Overrun));
+            assert_eq!((body.len(), body.missing()), (INLINE_BYTES, 4));
+            body.push(b"12").unwrap();
+            assert_eq!(&body.freeze()[INLINE_BYTES..], b"12", "what never came is not part of the body");
+        }
     }
 }

@@ -1,3 +1,10 @@
 //! Memory that tensors live in: the shared arena and the buffers that bodies are read into.
 
+pub mod arena;
 pub mod body;
+mod mapping;
+pub mod memfd;
+pub mod peer;
+
+/// Up to here a tensor travels inside its frame: two copies of so little cost less than a lease and its release.
+pub const INLINE_BYTES: usize = 64 << 10;

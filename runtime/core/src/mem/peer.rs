@@ -1,0 +1,116 @@
+//! Another process's arena, mapped read-only: views of what it lent us.
+
+use super::{mapping::Foreign, memfd::Sealed};
+use bytes::Bytes;
+use std::io;
+use std::ops::Range;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// Stays mapped for as long as any view of it lives, whatever became of the process that owns it.
+#[derive(Clone, Debug)]
+pub struct PeerArena {
+    memory: Arc<Foreign>,
+}
+
+struct View<K> {
+    memory: Arc<Foreign>,
+    range: Range<usize>,
+    /// Dropped with the last view; the lender's range is released then.
+    _hold: K,
+}
+
+impl PeerArena {
+    /// Checks length and seals before anything is mapped.
+    pub fn map(fd: OwnedFd, announced: u64) -> io::Result<PeerArena> {
+        let memory = Sealed::accept(fd, announced)?;
+        Ok(PeerArena { memory: Arc::new(Foreign::map(&memory)?) })
+    }
+
+    /// What the peer lent at `offset`; `None` if that is not within its memory. `hold` lives as long as the bytes.
+    pub fn view<K: Send + Sync + 'static>(&self, offset: u64, len: u64, hold: K) -> Option<Bytes> {
+        let range = self.range(offset, len)?;
+        Some(Bytes::from_owner(View { memory: Arc::clone(&self.memory), range, _hold: hold }))
+    }
+
+    /// As [`PeerArena::view`], but a copy: for bytes with a structure that must not change while it is parsed.
+    pub fn copy(&self, offset: u64, len: u64) -> Option<Bytes> {
+        let range = self.range(offset, len)?;
+        Some(Bytes::copy_from_slice(self.memory.slice(&range)?))
+    }
+
+    fn range(&self, offset: u64, len: u64) -> Option<Range<usize>> {
+        let start = usize::try_from(offset).ok()?;
+        let range = start..start.checked_add(usize::try_from(len).ok()?)?;
+        self.memory.slice(&range).is_some().then_some(range)
+    }
+}
+
+impl<K> AsRef<[u8]> for View<K> {
+    fn as_ref(&self) -> &[u8] {
+        self.memory.slice(&self.range).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mem::arena::Arena;
+    use rustix::fs::{MemfdFlags, SealFlags};
+    use std::os::fd::AsFd;
+
+    fn passed(arena: &Arena) -> OwnedFd {
+        arena.as_fd().try_clone_to_owned().unwrap()
+    }
+
+    #[test]
+    fn what_one_side_writes_the_other_sees_without_a_copy() {
+        let arena = Arena::new(8192).unwrap();
+        let peer = PeerArena::map(passed(&arena), arena.bytes()).unwrap();
+        let first = arena.copy(b"first").unwrap();
+        let second = arena.copy(b"second").unwrap();
+        let at = arena.locate(&second).unwrap();
+        let hold = Arc::new(());
+        let seen = peer.view(at.offset, at.len, Arc::clone(&hold)).unwrap();
+        assert_eq!(seen, "second");
+        assert_ne!(seen.as_ptr(), second.as_ptr());
+        drop((first, second, arena, peer));
+        let part = seen.slice(1..3);
+        drop(seen);
+        assert_eq!((&part[..], Arc::strong_count(&hold)), (&b"ec"[..], 2));
+        drop(part);
+        assert_eq!(Arc::strong_count(&hold), 1, "the last view lets go of the hold");
+    }
+
+    #[test]
+    fn offsets_outside_are_refused() {
+        let arena = Arena::new(4096).unwrap();
+        let peer = PeerArena::map(passed(&arena), arena.bytes()).unwrap();
+        for (offset, len) in [(0, 4097), (4096, 1), (1, u64::MAX), (u64::MAX, 1), (u64::MAX, u64::MAX)] {
+            assert!(peer.view(offset, len, ()).is_none(), "{offset}+{len}");
+            assert!(peer.copy(offset, len).is_none(), "{offset}+{len}");
+        }
+        assert!(peer.view(4095, 1, ()).is_some());
+    }
+
+    #[test]
+    fn memory_that_may_shrink_or_lies_about_its_length_is_refused() {
+        let arena = Arena::new(4096).unwrap();
+        assert!(PeerArena::map(passed(&arena), 8192).is_err());
+        assert!(PeerArena::map(passed(&arena), 0).is_err());
+        let open = rustix::fs::memfd_create("open", MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&open, 4096).unwrap();
+        rustix::fs::fcntl_add_seals(&open, SealFlags::GROW).unwrap();
+        assert!(PeerArena::map(open, 4096).unwrap_err().to_string().contains("resized"));
+        let file = std::fs::File::open("/proc/self/exe").unwrap();
+        assert!(PeerArena::map(file.into(), 4096).is_err(), "a file has no seals");
+    }
+
+    #[test]
+    fn a_peer_cannot_map_it_writable() {
+        let arena = Arena::new(4096).unwrap();
+        let seals = rustix::fs::fcntl_get_seals(&arena).unwrap();
+        assert!(seals.contains(SealFlags::FUTURE_WRITE));
+        assert!(memmap2::MmapOptions::new().len(4096).map_raw(&std::fs::File::from(passed(&arena))).is_err());
+    }
+}
