@@ -1,7 +1,9 @@
 //! The request path of Headrace: gateway, link, batching, and the seam to Python.
 
 pub mod base;
+pub mod decide;
 pub mod gateway;
 pub mod link;
 pub mod mem;
 pub mod meter;
+pub mod sync;

@@ -6,5 +6,6 @@ pub mod contract;
 pub mod datatype;
 pub mod fault;
 pub mod inference;
+pub mod roster;
 pub mod tensor;
 pub mod units;

@@ -110,5 +110,5 @@ fn every_kind_has_one_reason_and_no_failure_is_lost() {
     let mut failures: FailureCounts = [1; Kind::ALL.len()];
     failures[0] = 5;
     let sum: u64 = Reason::ALL.iter().map(|reason| reason.count(&failures)).sum();
-    assert_eq!(sum, failures.iter().sum());
+    assert_eq!(sum, failures.iter().sum::<u64>());
 }

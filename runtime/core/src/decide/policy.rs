@@ -1,0 +1,220 @@
+//! The policy table: which versions there are and how traffic is shared among them. Replaced as a whole.
+
+use crate::base::units::Version;
+use compact_str::CompactString;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Orders tables: a later controller's term wins over any sequence of an earlier one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Epoch {
+    pub term: u64,
+    pub sequence: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum VersionState {
+    Ready,
+    Loading,
+    Unavailable,
+}
+
+impl VersionState {
+    /// As the repository index says it.
+    pub fn name(self) -> &'static str {
+        match self {
+            VersionState::Ready => "READY",
+            VersionState::Loading => "LOADING",
+            VersionState::Unavailable => "UNAVAILABLE",
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VersionEntry {
+    pub version: Version,
+    pub state: VersionState,
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// A part of the traffic, in ten-thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Share {
+    pub version: Version,
+    pub share: u32,
+}
+
+impl Share {
+    /// What the shares of a model add up to.
+    pub const FULL: u32 = 10_000;
+}
+
+/// Where a request carries the value that decides. Headers and gRPC metadata are one space of lower-case names.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum Fact {
+    Header(CompactString),
+    Parameter(CompactString),
+}
+
+/// Requests that carry `value` go to `version`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rule {
+    pub fact: Fact,
+    pub value: CompactString,
+    pub version: Version,
+}
+
+/// Requests with the same value of `fact` go to the same version.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sticky {
+    pub fact: Fact,
+    pub salt: CompactString,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub enum ShadowTarget {
+    Version(Version),
+    Endpoint(CompactString),
+}
+
+/// A share of the traffic that is copied; its answers reach no caller.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shadow {
+    pub to: ShadowTarget,
+    pub percent: u8,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelPolicy {
+    pub versions: Vec<VersionEntry>,
+    weights: Vec<Share>,
+    #[serde(default)]
+    rules: Vec<Rule>,
+    #[serde(default)]
+    sticky: Option<Sticky>,
+    #[serde(default)]
+    shadows: Vec<Shadow>,
+}
+
+impl ModelPolicy {
+    /// Empty, or adding up to [`Share::FULL`]; no version twice.
+    pub fn shares(&self) -> &[Share] {
+        &self.weights
+    }
+
+    pub fn entry(&self, version: Version) -> Option<&VersionEntry> {
+        self.versions.iter().find(|entry| entry.version == version)
+    }
+
+    /// Names of headers and metadata that decide.
+    fn headers(&self) -> impl Iterator<Item = &CompactString> {
+        let facts =
+            self.rules.iter().map(|rule| &rule.fact).chain(self.sticky.as_ref().map(|sticky| &sticky.fact));
+        facts.filter_map(|fact| match fact {
+            Fact::Header(name) => Some(name),
+            Fact::Parameter(_) => None,
+        })
+    }
+
+    fn mistakes(&self, model: &str, out: &mut Vec<String>) {
+        let mut known = BTreeSet::new();
+        for entry in &self.versions {
+            if entry.version == Version(0) {
+                out.push(format!("model {model:?}: version 0; versions are counted from 1"));
+            }
+            if !known.insert(entry.version) {
+                out.push(format!("model {model:?}: version {} is listed twice", entry.version));
+            }
+        }
+        let mut weighted = BTreeSet::new();
+        for share in &self.weights {
+            if !known.contains(&share.version) {
+                out.push(format!(
+                    "model {model:?}: a share for version {}, which is not listed",
+                    share.version
+                ));
+            }
+            if !weighted.insert(share.version) {
+                out.push(format!("model {model:?}: two shares for version {}", share.version));
+            }
+        }
+        let sum: u64 = self.weights.iter().map(|share| u64::from(share.share)).sum();
+        if !self.weights.is_empty() && sum != u64::from(Share::FULL) {
+            out.push(format!("model {model:?}: shares add up to {sum}, expected {}", Share::FULL));
+        }
+        let later = [
+            ("rules", !self.rules.is_empty()),
+            ("sticky", self.sticky.is_some()),
+            ("shadows", !self.shadows.is_empty()),
+        ];
+        for (part, used) in later {
+            if used {
+                out.push(format!(
+                    "model {model:?}: {part} are not supported by this version; leave them empty"
+                ));
+            }
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyTable {
+    pub epoch: Epoch,
+    pub models: BTreeMap<CompactString, ModelPolicy>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadPolicy {
+    #[error("the policy table does not parse: {0}")]
+    Syntax(String),
+    #[error("the policy table has {} mistake(s): {}", .0.len(), .0.join("; "))]
+    Mistakes(Vec<String>),
+    #[error("the policy table of term {}, sequence {} is not later than the one in force (term {}, sequence {})",
+        .came.term, .came.sequence, .held.term, .held.sequence)]
+    Old { came: Epoch, held: Epoch },
+}
+
+impl PolicyTable {
+    /// Every mistake is named, not only the first.
+    pub fn parse(text: &str) -> Result<PolicyTable, BadPolicy> {
+        let table: PolicyTable = serde_json::from_str(text).map_err(|e| BadPolicy::Syntax(e.to_string()))?;
+        let mut mistakes = Vec::new();
+        for (name, model) in &table.models {
+            if name.is_empty() {
+                mistakes.push("a model without a name".to_owned());
+            }
+            model.mistakes(name, &mut mistakes);
+        }
+        if mistakes.is_empty() { Ok(table) } else { Err(BadPolicy::Mistakes(mistakes)) }
+    }
+
+    /// The same table may come again; another one must be later.
+    pub fn may_replace(&self, held: &PolicyTable) -> Result<(), BadPolicy> {
+        if self.epoch > held.epoch || self == held {
+            return Ok(());
+        }
+        Err(BadPolicy::Old { came: self.epoch, held: held.epoch })
+    }
+
+    /// Sorted, each once.
+    pub fn routing_headers(&self) -> Vec<CompactString> {
+        let names: BTreeSet<_> = self.models.values().flat_map(ModelPolicy::headers).collect();
+        names.into_iter().cloned().collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "policy_tests.rs"]
+mod tests;

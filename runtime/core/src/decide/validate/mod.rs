@@ -1,0 +1,206 @@
+//! Does a request fit the contract? The messages are Triton's, because its clients' users know them.
+
+mod elements;
+
+use crate::base::{
+    call::Tensors,
+    contract::{Contract, TensorSpec},
+    fault::{Fault, Kind},
+    inference::{Input, Wanted},
+    tensor::{Tensor, byte_len},
+    units::Rows,
+};
+use smallvec::SmallVec;
+use std::fmt::Write;
+
+/// A request that fits.
+#[derive(Debug)]
+pub struct Bound {
+    /// In the contract's order.
+    pub inputs: Tensors,
+    pub rows: Rows,
+    /// Places in the contract's outputs, ascending, each once.
+    pub outputs: SmallVec<[usize; 2]>,
+}
+
+const BATCH_NOTE: &str = "NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension \
+to be prepended to each input shape. If you want to specify the full shape including the batch dim in your input \
+dims config, try setting max_batch_size to zero. See the model configuration docs for more info on max_batch_size.";
+
+/// Looks at names first, then at the batch size, then at each input, as Triton does.
+pub fn bind(
+    contract: &Contract,
+    id: &str,
+    inputs: SmallVec<[Input; 2]>,
+    outputs: &[Wanted],
+) -> Result<Bound, Fault> {
+    let check = Check { contract, id };
+    let outputs = check.outputs(outputs)?;
+    check.names(&inputs)?;
+    let rows = check.rows(&inputs)?;
+    let mut bound = Tensors::new();
+    for spec in &contract.inputs {
+        // `names` has seen every declared input.
+        let input = inputs.iter().find(|input| input.name == spec.name);
+        let input = input.ok_or_else(|| Fault::internal(format!("input '{}' was lost", spec.name)))?;
+        check.tensor(spec, &input.tensor)?;
+        bound.push(input.tensor.clone());
+    }
+    Ok(Bound { inputs: bound, rows, outputs })
+}
+
+struct Check<'a> {
+    contract: &'a Contract,
+    id: &'a str,
+}
+
+impl Check<'_> {
+    fn no(&self, note: std::fmt::Arguments<'_>) -> Fault {
+        let id = if self.id.is_empty() { "<id_unknown>" } else { self.id };
+        Fault::invalid(format!("[request id: {id}] {note}"))
+    }
+
+    fn outputs(&self, wanted: &[Wanted]) -> Result<SmallVec<[usize; 2]>, Fault> {
+        let declared = &self.contract.outputs;
+        if wanted.is_empty() {
+            return Ok((0..declared.len()).collect());
+        }
+        let mut places = SmallVec::new();
+        for output in wanted {
+            let place = declared.iter().position(|spec| spec.name == output.name).ok_or_else(|| {
+                let (name, model) = (&output.name, &self.contract.model);
+                Fault::invalid(format!("unexpected inference output '{name}' for model '{model}'"))
+            })?;
+            places.push(place);
+        }
+        places.sort_unstable();
+        places.dedup();
+        Ok(places)
+    }
+
+    /// Every declared input once, and no other.
+    fn names(&self, inputs: &[Input]) -> Result<(), Fault> {
+        let (declared, model) = (&self.contract.inputs, &self.contract.model);
+        for (at, input) in inputs.iter().enumerate() {
+            if inputs.iter().take(at).any(|earlier| earlier.name == input.name) {
+                return Err(self.no(format_args!("input '{}' already exists in request", input.name)));
+            }
+        }
+        let given = |spec: &&TensorSpec| inputs.iter().any(|input| input.name == spec.name);
+        if inputs.len() < declared.len() {
+            let got = quoted(inputs.iter().map(|input| input.name.as_str()));
+            let missing = quoted(declared.iter().filter(|spec| !given(spec)).map(|spec| spec.name.as_str()));
+            return Err(self.no(format_args!(
+                "expected {} inputs but got {} inputs for model '{model}'. Got input(s) {got}, but missing required \
+                 input(s) {missing}. Please provide all required input(s).",
+                declared.len(),
+                inputs.len(),
+            )));
+        }
+        if let Some(other) = inputs.iter().find(|input| !declared.iter().any(|spec| spec.name == input.name))
+        {
+            return Err(Fault::invalid(format!(
+                "unexpected inference input '{}' for model '{model}'",
+                other.name
+            )));
+        }
+        Ok(())
+    }
+
+    fn rows(&self, inputs: &[Input]) -> Result<Rows, Fault> {
+        let model = &self.contract.model;
+        let mut batch = None;
+        for input in inputs {
+            let name = &input.name;
+            let Some(size) = input.tensor.shape.first().copied() else {
+                return Err(self.no(format_args!(
+                    "input '{name}' has no shape but model requires batch dimension for '{model}'"
+                )));
+            };
+            if batch.is_some_and(|batch| batch != size) {
+                return Err(self.no(format_args!(
+                    "input '{name}' batch size does not match other inputs for '{model}'"
+                )));
+            }
+            if size < 1 {
+                let shape = dims(&input.tensor.shape);
+                return Err(self.no(format_args!(
+                    "input '{name}' has batch size {size} in shape {shape}, model '{model}' expects at least 1"
+                )));
+            }
+            batch = Some(size);
+        }
+        let size = batch.unwrap_or(1);
+        let most = self.contract.batching.max_rows.max(1);
+        match u32::try_from(size) {
+            Ok(rows) if rows <= most => Ok(Rows::new(rows)),
+            Ok(_) | Err(_) => {
+                let fault =
+                    self.no(format_args!("inference request batch-size must be <= {most} for '{model}'"));
+                Err(Fault { kind: Kind::TooLarge, ..fault })
+            }
+        }
+    }
+
+    fn tensor(&self, spec: &TensorSpec, tensor: &Tensor) -> Result<(), Fault> {
+        let (name, model) = (&spec.name, &self.contract.model);
+        if tensor.datatype != spec.datatype {
+            return Err(self.no(format_args!(
+                "inference input '{name}' data-type is '{}', but model '{model}' expects '{}'",
+                tensor.datatype.name(),
+                spec.datatype.name(),
+            )));
+        }
+        let sizes = tensor.shape.get(1..).unwrap_or_default();
+        if sizes.iter().any(|size| *size < 0) {
+            return Err(self.no(format_args!(
+                "All input dimensions should be specified for input '{name}' for model '{model}', got {}",
+                dims(&tensor.shape)
+            )));
+        }
+        let fits = |(want, got): (&i64, &i64)| *want == -1 || want == got;
+        if sizes.len() != spec.shape.len() || !spec.shape.iter().zip(sizes).all(fits) {
+            let mut whole = vec![-1];
+            whole.extend(&spec.shape);
+            return Err(self.no(format_args!(
+                "unexpected shape for input '{name}' for model '{model}'. Expected {}, got {}. {BATCH_NOTE}",
+                dims(&whole),
+                dims(&tensor.shape),
+            )));
+        }
+        if tensor.datatype.size().is_none() {
+            return elements::check(&tensor.shape, &tensor.data)
+                .map_err(|bad| self.no(format_args!("{}", bad.told(name, model))));
+        }
+        // A shape whose size overflows fits no buffer.
+        let want = byte_len(tensor.datatype, &tensor.shape);
+        if want != Some(tensor.data.len()) {
+            let want = want.map_or_else(|| "more than can be addressed".to_owned(), |len| len.to_string());
+            return Err(self.no(format_args!(
+                "input byte size mismatch for input '{name}' for model '{model}'. Expected {want}, got {}",
+                tensor.data.len()
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// `['a','b']`
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<_> = names.map(|name| format!("'{name}'")).collect();
+    format!("[{}]", names.join(","))
+}
+
+/// `[-1,4]`
+fn dims(shape: &[i64]) -> String {
+    let mut text = String::from("[");
+    for (at, size) in shape.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}{size}");
+    }
+    text.push(']');
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,4 @@
+//! Counting who is inside, and closing without losing anybody.
+
+pub mod gate;
+mod turnstile;
