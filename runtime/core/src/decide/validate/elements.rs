@@ -72,16 +72,17 @@ mod tests {
 
     #[test]
     fn what_elements_can_be() {
-        let two = [1, 0, 0, 0, b'a', 0, 0, 0, 0];
-        let cases: [(&str, &[i64], &[u8], Result<(), Bad>); 8] = [
-            ("two of two", &[1, 2], &two, Ok(())),
+        type Case = (&'static str, &'static [i64], &'static [u8], Result<(), Bad>);
+        const TWO: &[u8] = &[1, 0, 0, 0, b'a', 0, 0, 0, 0];
+        let cases: [Case; 8] = [
+            ("two of two", &[1, 2], TWO, Ok(())),
             ("none of none", &[0], &[], Ok(())),
-            ("two of three", &[3], &two, Err(Bad::Few { want: 3, got: 2 })),
-            ("two of one", &[1, 1], &two, Err(Bad::Many { want: 1 })),
+            ("two of three", &[3], TWO, Err(Bad::Few { want: 3, got: 2 })),
+            ("two of one", &[1, 1], TWO, Err(Bad::Many { want: 1 })),
             ("half a length", &[1], &[1, 0], Err(Bad::Length { left: 2 })),
             ("half an element", &[1], &[5, 0, 0, 0, b'a'], Err(Bad::Data { len: 5, left: 1 })),
             ("a lie", &[1], &[255, 255, 255, 255], Err(Bad::Data { len: 4_294_967_295, left: 0 })),
-            ("an endless shape", &[i64::MAX, i64::MAX], &two, Err(Bad::Uncountable)),
+            ("an endless shape", &[i64::MAX, i64::MAX], TWO, Err(Bad::Uncountable)),
         ];
         for (name, shape, data, want) in cases {
             assert_eq!(check(shape, data), want, "{name}");
