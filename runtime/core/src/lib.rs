@@ -4,6 +4,7 @@ pub mod base;
 pub mod decide;
 pub mod gateway;
 pub mod link;
+pub mod image;
 pub mod mem;
 pub mod meter;
 pub mod sync;

@@ -1,0 +1,73 @@
+use super::super::{decode, orientation::Orientation, samples};
+use super::*;
+
+fn fitted(file: &[u8], target: &Target) -> Vec<u8> {
+    let mut out = vec![99; target.bytes()];
+    target.fill(&decode(file).unwrap(), &mut Resizer::new(), &mut out).unwrap();
+    out
+}
+
+fn target(height: u32, width: u32, crop: f64) -> Target {
+    Target::new(height, width, crop, "bicubic").unwrap()
+}
+
+#[test]
+fn a_target_says_what_it_expects() {
+    for (height, width, crop, filter, said) in [
+        (0, 1, 1.0, "box", "expected a height and width of 1 to 8192 pixels, got 0 x 1"),
+        (1, 8193, 1.0, "box", "expected a height and width of 1 to 8192 pixels, got 1 x 8193"),
+        (1, 1, 0.0, "box", "expected a crop above 0 and up to 1, got 0"),
+        (1, 1, f64::NAN, "box", "expected a crop above 0 and up to 1, got NaN"),
+        (1, 1, 1.0, "cubic", "expected filter box, bilinear, bicubic, lanczos, got \"cubic\""),
+    ] {
+        assert_eq!(Target::new(height, width, crop, filter).unwrap_err(), said);
+    }
+}
+
+#[test]
+fn the_part_has_the_targets_proportions_and_lies_in_the_middle() {
+    let picture =
+        |width, height| Picture { width, height, rgb: Vec::new(), orientation: Orientation::UPRIGHT };
+    for (size, wanted, crop, part) in [
+        ((400, 300), (224, 224), 1.0, (50.0, 0.0, 300.0, 300.0)),
+        ((400, 300), (224, 224), 0.5, (125.0, 75.0, 150.0, 150.0)),
+        ((300, 400), (100, 50), 1.0, (0.0, 125.0, 300.0, 150.0)),
+        ((1, 1), (224, 224), 1.0, (0.0, 0.0, 1.0, 1.0)),
+    ] {
+        let target = target(wanted.1, wanted.0, crop);
+        assert_eq!(target.part(&picture(size.0, size.1), wanted.0, wanted.1), part, "{size:?}");
+    }
+}
+
+#[test]
+fn every_proportion_has_a_part_that_can_be_resized() {
+    for (width, height) in [(1, 1), (1, 4000), (4000, 1), (7, 3), (333, 77), (641, 479)] {
+        for (out_width, out_height) in [(1, 1), (1, 97), (97, 1), (31, 17)] {
+            for crop in [0.001, 0.3333, 0.875, 1.0] {
+                fitted(&samples::ramp(width, height), &target(out_height, out_width, crop));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_same_size_is_the_same_picture() {
+    let picture = decode(samples::CAT).unwrap();
+    assert_eq!((picture.width, picture.height), (451, 300));
+    assert_eq!(fitted(samples::CAT, &target(300, 451, 1.0)), picture.rgb);
+}
+
+#[test]
+fn a_turned_photo_comes_out_upright() {
+    let upright = fitted(samples::CAT, &target(40, 30, 0.875));
+    assert_eq!(fitted(&samples::turned_cat(1), &target(40, 30, 0.875)), upright);
+    // Turned half around, the same pixels come in the opposite order.
+    let mut backwards: Vec<_> = fitted(&samples::turned_cat(3), &target(40, 30, 0.875));
+    let pixels: Vec<[u8; 3]> = backwards.chunks_exact(3).map(|pixel| pixel.try_into().unwrap()).collect();
+    backwards = pixels.into_iter().rev().flatten().collect();
+    assert_eq!(backwards, upright);
+    // Lying on its side it shows another part: that of a target with the sides exchanged, then turned.
+    let side = fitted(samples::CAT, &target(30, 40, 0.875));
+    let turned = fitted(&samples::turned_cat(6), &target(40, 30, 0.875));
+    assert_eq!(turned[..3], side[29 * 40 * 3..][..3], "the first pixel was the bottom left one");
+}

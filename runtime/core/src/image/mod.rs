@@ -1,0 +1,56 @@
+//! JPEG and PNG of anybody's making to the RGB bytes a model wants, without the interpreter.
+//!
+//! An image is decoded, cropped to the target's proportions and resized; what is wrong with one image is
+//! its own error and harms no other. Sizes are checked before memory is taken: an image decodes to at most
+//! [`MAX_PIXELS`], so a thread holds at most 100 MB for a baseline JPEG and 300 MB for a progressive one.
+
+mod batch;
+mod fit;
+mod jpeg;
+mod orientation;
+mod png;
+
+pub use batch::decode_batch;
+pub use fit::{Filter, Target};
+
+/// Of one image. A photo of 24 million pixels is below it.
+pub const MAX_PIXELS: usize = 32 << 20;
+
+/// Rows of RGB bytes without padding, as the file stores them, and how they are to be turned for a viewer.
+#[derive(Debug)]
+struct Picture {
+    width: u32,
+    height: u32,
+    rgb: Vec<u8>,
+    orientation: orientation::Orientation,
+}
+
+/// What is wrong with an image, for whoever sent it.
+type Wrong = String;
+
+fn decode(file: &[u8]) -> Result<Picture, Wrong> {
+    match file {
+        [0xFF, 0xD8, 0xFF, ..] => jpeg::decode(file),
+        [0x89, b'P', b'N', b'G', ..] => png::decode(file),
+        [] => Err("expected a JPEG or PNG image, got no bytes".into()),
+        _ => {
+            let start = file.get(..file.len().min(8)).unwrap_or_default();
+            Err(format!(
+                "expected a JPEG or PNG image, got {} bytes that start with {start:02x?}",
+                file.len()
+            ))
+        }
+    }
+}
+
+/// The image's number of pixels, if there are some and not too many.
+fn check_size(width: u32, height: u32) -> Result<usize, Wrong> {
+    let pixels = u64::from(width) * u64::from(height);
+    match usize::try_from(pixels) {
+        Ok(pixels) if (1..=MAX_PIXELS).contains(&pixels) => Ok(pixels),
+        _ => Err(format!("the image is {width} x {height} pixels; 1 to {MAX_PIXELS} pixels are decoded")),
+    }
+}
+
+#[cfg(test)]
+mod samples;
