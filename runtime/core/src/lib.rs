@@ -8,3 +8,4 @@ pub mod image;
 pub mod mem;
 pub mod meter;
 pub mod sync;
+pub mod wire;

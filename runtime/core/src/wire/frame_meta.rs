@@ -1,0 +1,146 @@
+//! The metadata messages of frames, to and from the words of `base`.
+
+use super::frame::Malformed;
+use crate::base::{
+    call::{Execution, Timing},
+    contract::{Batching, Contract, TensorSpec},
+    datatype::Datatype,
+    fault::{Fault, Kind, Phase},
+    inference::{Parameters, Value},
+    units::Version,
+};
+use bytes::Bytes;
+use prost::Message;
+
+/// Generated from `proto/link.proto`.
+#[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/headrace.link.rs"));
+}
+
+/// What this build speaks, and the oldest it still understands.
+pub const PROTOCOL: u32 = 1;
+pub const OLDEST_PROTOCOL: u32 = 1;
+
+pub fn decode<M: Message + Default>(meta: &Bytes) -> Result<M, Malformed> {
+    M::decode(meta.as_ref()).map_err(|error| Malformed::Meta(error.to_string()))
+}
+
+/// Appends a message; a `Vec` never runs out of room.
+pub fn append(out: &mut Vec<u8>, message: &impl Message) {
+    message.encode_raw(out);
+}
+
+pub fn parameters_out(parameters: &Parameters) -> Vec<proto::Parameter> {
+    use proto::parameter::Value as Wire;
+    let wire = |value: &Value| match value {
+        Value::Bool(value) => Wire::BoolValue(*value),
+        Value::Int(value) => Wire::IntValue(*value),
+        Value::Uint(value) => Wire::UintValue(*value),
+        Value::Double(value) => Wire::DoubleValue(*value),
+        Value::Text(value) => Wire::TextValue(value.clone()),
+    };
+    parameters
+        .iter()
+        .map(|(name, value)| proto::Parameter { name: name.to_string(), value: Some(wire(value)) })
+        .collect()
+}
+
+pub fn parameters_in(list: Vec<proto::Parameter>) -> Result<Parameters, Malformed> {
+    use proto::parameter::Value as Wire;
+    let value = |parameter: proto::Parameter| {
+        let value = match parameter.value {
+            Some(Wire::BoolValue(value)) => Value::Bool(value),
+            Some(Wire::IntValue(value)) => Value::Int(value),
+            Some(Wire::UintValue(value)) => Value::Uint(value),
+            Some(Wire::DoubleValue(value)) => Value::Double(value),
+            Some(Wire::TextValue(value)) => Value::Text(value),
+            None => return Err(Malformed::Meta(format!("parameter '{}' has no value", parameter.name))),
+        };
+        Ok((parameter.name.into(), value))
+    };
+    list.into_iter().map(value).collect()
+}
+
+pub fn timing_out(timing: &Timing) -> Option<proto::Timing> {
+    let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows } = *timing;
+    Some(proto::Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows })
+}
+
+pub fn timing_in(timing: Option<proto::Timing>) -> Timing {
+    let proto::Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows } = timing.unwrap_or_default();
+    Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows }
+}
+
+pub fn failure_out(fault: &Fault, timing: &Timing) -> proto::Failure {
+    proto::Failure {
+        kind: fault.kind.number().into(),
+        phase: (fault.phase as u8).into(),
+        note: fault.note.to_string(),
+        timing: timing_out(timing),
+    }
+}
+
+pub fn failure_in(failure: proto::Failure) -> Result<(Fault, Timing), Malformed> {
+    let kind = u8::try_from(failure.kind).ok().and_then(Kind::from_number);
+    let phase = u8::try_from(failure.phase).ok().and_then(Phase::from_number);
+    let (Some(kind), Some(phase)) = (kind, phase) else {
+        return Err(Malformed::Meta(format!("fault kind {} phase {}", failure.kind, failure.phase)));
+    };
+    Ok((Fault::new(kind, failure.note).at(phase), timing_in(failure.timing)))
+}
+
+pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Executed {
+    let Execution { rows, input_ns, infer_ns, output_ns, failed } = *execution;
+    let (model, version) = (contract.model.to_string(), contract.version.0);
+    proto::Executed { model, version, rows, input_ns, infer_ns, output_ns, failed }
+}
+
+pub fn executed_in(executed: &proto::Executed) -> Execution {
+    let proto::Executed { rows, input_ns, infer_ns, output_ns, failed, .. } = *executed;
+    Execution { rows, input_ns, infer_ns, output_ns, failed }
+}
+
+pub fn contract_out(contract: &Contract) -> proto::Contract {
+    let Contract { model, version, platform, inputs, outputs, batching, repeatable, lanes } = contract;
+    let spec = |spec: &TensorSpec| proto::TensorSpec {
+        name: spec.name.to_string(),
+        datatype: spec.datatype.number().into(),
+        shape: spec.shape.clone(),
+    };
+    let Batching { max_rows, max_delay_ms, queue_rows, deadline_ms } = *batching;
+    proto::Contract {
+        model: model.to_string(),
+        version: version.0,
+        platform: platform.to_string(),
+        inputs: inputs.iter().map(spec).collect(),
+        outputs: outputs.iter().map(spec).collect(),
+        batching: Some(proto::Batching { max_rows, max_delay_ms, queue_rows, deadline_ms }),
+        repeatable: *repeatable,
+        lanes: *lanes,
+    }
+}
+
+pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
+    let specs = |list: Vec<proto::TensorSpec>| list.into_iter().map(spec_in).collect::<Result<Vec<_>, _>>();
+    let missing = || Malformed::Meta(format!("the contract of model '{}' has no batching", contract.model));
+    let proto::Batching { max_rows, max_delay_ms, queue_rows, deadline_ms } =
+        contract.batching.ok_or_else(missing)?;
+    Ok(Contract {
+        model: contract.model.into(),
+        version: Version(contract.version),
+        platform: contract.platform.into(),
+        inputs: specs(contract.inputs)?,
+        outputs: specs(contract.outputs)?,
+        batching: Batching { max_rows, max_delay_ms, queue_rows, deadline_ms },
+        repeatable: contract.repeatable,
+        lanes: contract.lanes,
+    })
+}
+
+fn spec_in(spec: proto::TensorSpec) -> Result<TensorSpec, Malformed> {
+    let datatype = u8::try_from(spec.datatype).ok().and_then(Datatype::from_number);
+    let datatype = datatype
+        .ok_or_else(|| Malformed::Meta(format!("tensor '{}' has datatype {}", spec.name, spec.datatype)))?;
+    Ok(TensorSpec { name: spec.name.into(), datatype, shape: spec.shape })
+}

@@ -1,0 +1,209 @@
+use super::{
+    frame::{
+        Frame, HEAD, Head, Kind, MAX_FRAME, MAX_META, Malformed, NO_DEADLINE, Place, RELEASED, WireTensor,
+    },
+    frame_decode::Decoder,
+    frame_encode::{self, Outgoing, TooLong, encode},
+    frame_meta::{self, proto},
+};
+use crate::base::{
+    call::Timing,
+    contract::{Batching, Contract, TensorSpec},
+    datatype::Datatype,
+    fault::{Fault, Phase},
+    inference::Value,
+    units::Version,
+};
+use bytes::{BufMut, Bytes};
+use proptest::prelude::*;
+
+fn written(frame: &Frame) -> Vec<u8> {
+    let mut out = Vec::new();
+    let tensors: Vec<_> = frame
+        .tensors
+        .iter()
+        .map(|tensor| Outgoing {
+            index: tensor.index,
+            datatype: tensor.datatype,
+            shape: &tensor.shape,
+            bytes: match &tensor.place {
+                Place::Inline(bytes) => frame_encode::Bytes::Inline(bytes),
+                Place::Arena { offset, len } => frame_encode::Bytes::Arena { offset: *offset, len: *len },
+            },
+        })
+        .collect();
+    encode(&mut out, &frame.head, |out| out.extend_from_slice(&frame.meta), &tensors).unwrap();
+    out
+}
+
+/// Frames and the reason for the end, if there was one, of bytes that come in these pieces.
+fn read<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Frame>, Option<Malformed>, bool) {
+    let (mut decoder, mut frames) = (Decoder::new(1 << 16), Vec::new());
+    for piece in pieces {
+        decoder.room().put_slice(piece);
+        loop {
+            match decoder.next_frame() {
+                Ok(Some(frame)) => frames.push(frame),
+                Ok(None) => break,
+                Err(malformed) => return (frames, Some(malformed), false),
+            }
+        }
+    }
+    (frames, None, decoder.is_empty())
+}
+
+fn check_any_cut(data: &[u8], cut: usize) {
+    let (whole, why, _) = read(std::iter::once(data));
+    let (cut_up, cut_why, _) = read(data.chunks(cut.max(1)));
+    assert_eq!((&whole, &why), (&cut_up, &cut_why));
+    let again: Vec<u8> = whole.iter().flat_map(written).collect();
+    assert!(data.starts_with(&again), "encoding again gives back the bytes that were read");
+}
+
+fn frames() -> impl Strategy<Value = Vec<Frame>> {
+    let bytes = |most| prop::collection::vec(any::<u8>(), 0..most).prop_map(Bytes::from);
+    let place = prop_oneof![
+        bytes(40).prop_map(Place::Inline),
+        (any::<u64>(), any::<u64>()).prop_map(|(offset, len)| Place::Arena { offset, len }),
+    ];
+    let shape = prop::collection::vec(0..=i64::MAX, 0..6).prop_map(Into::into);
+    let tensor = (any::<u16>(), prop::sample::select(Datatype::ALL), shape, place)
+        .prop_map(|(index, datatype, shape, place)| WireTensor { index, datatype, shape, place });
+    let kind = prop::sample::select(Kind::ALL);
+    let head = (kind, 0..=RELEASED, any::<u8>(), any::<u64>(), any::<u64>()).prop_map(
+        |(kind, flags, attempt, call, remaining_us)| Head { kind, flags, attempt, call, remaining_us },
+    );
+    let frame = (head, bytes(50), prop::collection::vec(tensor, 0..4))
+        .prop_map(|(head, meta, tensors)| Frame { head, meta, tensors: tensors.into() });
+    prop::collection::vec(frame, 0..5)
+}
+
+proptest! {
+    #[test]
+    fn frames_survive_any_cut(list in frames(), noise: Vec<u8>, cut in 1..80_usize) {
+        let mut wire: Vec<u8> = list.iter().flat_map(written).collect();
+        let (back, why, clean) = read(std::iter::once(wire.as_slice()));
+        prop_assert_eq!((back, why, clean), (list, None, true));
+        wire.extend(noise);
+        check_any_cut(&wire, cut);
+    }
+
+    #[test]
+    fn a_damaged_stream_never_panics(list in frames(), hits: Vec<(prop::sample::Index, u8)>, cut in 1..80_usize) {
+        let mut wire: Vec<u8> = list.iter().flat_map(written).collect();
+        for (at, byte) in hits {
+            if !wire.is_empty() {
+                let at = at.index(wire.len());
+                wire[at] = byte;
+            }
+        }
+        check_any_cut(&wire, cut);
+    }
+
+    #[test]
+    fn noise_never_panics(data: Vec<u8>, cut in 1..9_usize) {
+        check_any_cut(&data, cut);
+        let meta = Bytes::from(data);
+        let _ = frame_meta::decode::<proto::Hello>(&meta).map(|hello| {
+            hello.carried.into_iter().filter_map(|carried| carried.contract).map(frame_meta::contract_in).count()
+        });
+        let _ = frame_meta::decode::<proto::Infer>(&meta).map(|infer| frame_meta::parameters_in(infer.parameters));
+        let _ = frame_meta::decode::<proto::Failure>(&meta).map(frame_meta::failure_in);
+    }
+}
+
+fn one() -> Frame {
+    let place = Place::Inline(Bytes::from_static(&[1, 2, 3, 4]));
+    let tensor = WireTensor { index: 0, datatype: Datatype::Fp32, shape: [1].as_slice().into(), place };
+    let head = Head { remaining_us: NO_DEADLINE, ..Head::new(Kind::Infer, 7) };
+    Frame { head, meta: Bytes::from_static(b"meta"), tensors: std::iter::once(tensor).collect() }
+}
+
+#[test]
+fn every_way_to_be_malformed_is_named() {
+    let table = HEAD + 4;
+    let lengths = Malformed::Lengths { len: 40, meta: 99, tensors: 1 };
+    let cases = [
+        ("magic", 30, 0, Malformed::Magic(0x5200)),
+        ("kind", 4, 0, Malformed::Kind(0)),
+        ("kind", 4, 11, Malformed::Kind(11)),
+        ("flags", 5, 2, Malformed::Flags(2)),
+        ("padding", 7, 1, Malformed::Flags(1)),
+        ("length", 2, 2, Malformed::TooLong(40 + (2 << 16), 1 << 16)),
+        ("metadata longer than the frame", 24, 99, lengths),
+        ("datatype", table + 2, 99, Malformed::Tensor(0, "unknown datatype")),
+        ("rank", table + 3, 200, Malformed::Tensor(0, "the table ends within its entry")),
+        ("place", table + 4, 2, Malformed::Tensor(0, "in an unknown place")),
+        ("entry padding", table + 5, 2, Malformed::Tensor(0, "its padding is not zero")),
+        ("inline offset", table + 8, 1, Malformed::Tensor(0, "inline, yet with an offset")),
+        ("inline length", table + 16, 5, Malformed::Tensor(0, "longer than what is left of the frame")),
+        ("inline length", table + 16, 3, Malformed::Slack(1)),
+        ("axis", table + 31, 0x80, Malformed::Tensor(0, "an axis is negative")),
+    ];
+    for (name, at, byte, want) in cases {
+        let mut wire = written(&one());
+        wire[at] = byte;
+        assert_eq!(read(std::iter::once(wire.as_slice())).1, Some(want), "{name}");
+    }
+}
+
+#[test]
+fn a_long_claim_reserves_memory_only_as_bytes_come() {
+    let mut decoder = Decoder::new(MAX_FRAME);
+    let mut wire = written(&one());
+    wire[..4].copy_from_slice(&u32::try_from(MAX_FRAME).unwrap().to_le_bytes());
+    decoder.room().put_slice(&wire);
+    assert_eq!(decoder.next_frame(), Ok(None));
+    assert!(decoder.room().capacity() <= 5 << 20);
+}
+
+#[test]
+fn what_is_too_long_leaves_no_trace() {
+    let mut out = b"before".to_vec();
+    let meta = |out: &mut Vec<u8>| out.resize(out.len() + MAX_META + 1, 0);
+    assert!(matches!(encode(&mut out, &Head::new(Kind::Hello, 0), meta, &[]), Err(TooLong(_))));
+    assert_eq!(out, b"before");
+}
+
+#[test]
+fn inline_tensors_are_views_of_the_read_buffer() {
+    let mut decoder = Decoder::new(1 << 16);
+    decoder.room().put_slice(&written(&one()));
+    let start = decoder.room().as_ptr().addr();
+    let frame = decoder.next_frame().unwrap().unwrap();
+    let Place::Inline(bytes) = &frame.tensors[0].place else { panic!("it was inline") };
+    assert_eq!(bytes.as_ptr().addr() - start, HEAD + 4 + 24 + 8);
+}
+
+#[test]
+fn metadata_says_what_base_says() {
+    let spec =
+        |name: &str, datatype, shape: &[i64]| TensorSpec { name: name.into(), datatype, shape: shape.into() };
+    let contract = Contract {
+        model: "photos".into(),
+        version: Version(3),
+        platform: "torch".into(),
+        inputs: vec![spec("image", Datatype::Bytes, &[-1])],
+        outputs: vec![spec("class", Datatype::Int64, &[5]), spec("probability", Datatype::Bf16, &[])],
+        batching: Batching { max_rows: 8, max_delay_ms: 0.5, queue_rows: 9, deadline_ms: Some(200.0) },
+        repeatable: true,
+        lanes: 2,
+    };
+    assert_eq!(frame_meta::contract_in(frame_meta::contract_out(&contract)), Ok(contract));
+
+    let values = [
+        Value::Bool(false),
+        Value::Int(i64::MIN),
+        Value::Uint(u64::MAX),
+        Value::Double(-0.5),
+        Value::Text("ü".into()),
+    ];
+    let parameters = values.into_iter().map(|value| ("p".into(), value)).collect();
+    assert_eq!(frame_meta::parameters_in(frame_meta::parameters_out(&parameters)), Ok(parameters));
+
+    let timing = Timing { queue_ns: 1, input_ns: 2, infer_ns: 3, output_ns: 4, batch_rows: 5 };
+    let fault = Fault::invalid("no").at(Phase::NotStarted);
+    let failure = frame_meta::failure_out(&fault, &timing);
+    assert_eq!(frame_meta::failure_in(failure), Ok((fault, timing)));
+    assert!(frame_meta::failure_in(proto::Failure { kind: 99, ..Default::default() }).is_err());
+}

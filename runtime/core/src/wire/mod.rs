@@ -1,0 +1,8 @@
+//! Codecs that touch no socket.
+
+pub mod frame;
+pub mod frame_decode;
+pub mod frame_encode;
+pub mod frame_meta;
+#[cfg(test)]
+mod frame_tests;
