@@ -3,8 +3,8 @@
 pub mod base;
 pub mod decide;
 pub mod gateway;
-pub mod link;
 pub mod image;
+pub mod link;
 pub mod mem;
 pub mod meter;
 pub mod sync;

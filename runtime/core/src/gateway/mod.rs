@@ -1,125 +1,159 @@
 //! The gateway: admits, routes, lets wait, sends to hosts, answers, counts.
-#![expect(clippy::todo, reason = "the seam, written before what stands behind it")]
+
+mod admission;
+mod carriers;
+mod dispatch;
+mod errors;
+mod flights;
+mod infer;
+mod pending;
+mod queue;
+mod registry;
+mod service;
+mod settings;
+mod settle;
+mod state;
+mod suspects;
+mod views;
+
+pub use admission::Reserved;
+pub use settings::{GatewaySettings, Limits};
+pub use views::IndexRow;
 
 use crate::base::{
-    contract::Contract,
-    fault::Fault,
-    inference::{Answer, Inference},
+    fault::{Fault, Kind},
     units::Version,
 };
-use crate::mem::body::BodyBuffer;
-use crate::meter::Statistics;
+use crate::mem::{arena::Arena, body::BodyBuffer};
+use crate::meter::Meter;
+use crate::sync::gate::{Drained, Gate};
+use admission::Ledger;
+use arc_swap::ArcSwap;
 use compact_str::CompactString;
-use serde::Deserialize;
-use std::sync::Arc;
+use errors::Errors;
+use flights::Flights;
+use parking_lot::Mutex;
+use registry::Registry;
+use service::Surroundings;
+use state::State;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+use suspects::Suspects;
+use tokio::runtime::Handle;
 
-/// Refused before memory is spent. Sizes in bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Of one request's body, as sent and decompressed, on both protocols.
-    pub body_bytes: usize,
-    pub header_bytes: usize,
-    pub json_depth: usize,
-    /// Connections of one listener.
-    pub connections: usize,
-    /// Streams of one HTTP/2 connection.
-    pub streams: u32,
-    /// Of all bodies being read, waiting or running.
-    pub in_flight_bytes: usize,
-    /// Without a complete request head.
-    pub header_timeout_ms: u64,
-    /// Between two parts of a body.
-    pub body_timeout_ms: u64,
-    /// A connection without a request.
-    pub idle_timeout_ms: u64,
-}
-
-impl Default for Limits {
-    fn default() -> Limits {
-        Limits {
-            body_bytes: 64 << 20,
-            header_bytes: 64 << 10,
-            json_depth: 100,
-            connections: 16_384,
-            streams: 1024,
-            in_flight_bytes: 1 << 30,
-            header_timeout_ms: 10_000,
-            body_timeout_ms: 30_000,
-            idle_timeout_ms: 300_000,
-        }
-    }
-}
-
-/// One row of the repository index.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IndexRow {
-    pub model: CompactString,
-    pub version: Option<Version>,
-    /// READY, UNAVAILABLE, LOADING, UNLOADING or UNKNOWN.
-    pub state: CompactString,
-    pub reason: String,
-}
-
-/// Bytes of a body, counted against [`Limits::in_flight_bytes`] until dropped.
+/// One process has one. Locks are taken in this order: registry, a version's floor, flights.
 #[derive(Debug)]
-pub struct Reserved;
-
-#[derive(Debug)]
-pub struct Gateway;
+pub struct Gateway {
+    settings: GatewaySettings,
+    me: Weak<Gateway>,
+    state: ArcSwap<State>,
+    registry: Mutex<Registry>,
+    flights: Arc<Flights>,
+    ledger: Arc<Ledger>,
+    gate: Gate,
+    errors: Errors,
+    suspects: Suspects,
+    meter: Arc<Meter>,
+    arena: Option<Arena>,
+    timers: Arc<OnceLock<Handle>>,
+    last_call: AtomicU64,
+    dice: AtomicU64,
+}
 
 impl Gateway {
+    /// Fails only if the system refuses the arena's memory.
+    pub fn new(settings: GatewaySettings) -> io::Result<Arc<Gateway>> {
+        let arena = match settings.arena_bytes {
+            0 => None,
+            bytes => Some(Arena::new(bytes)?),
+        };
+        Ok(Arc::new_cyclic(|me| Gateway {
+            me: Weak::clone(me),
+            state: ArcSwap::default(),
+            registry: Mutex::default(),
+            flights: Arc::default(),
+            ledger: Ledger::new(settings.limits.in_flight_bytes),
+            gate: Gate::default(),
+            errors: Errors::new(),
+            suspects: Suspects::default(),
+            meter: Arc::default(),
+            arena,
+            timers: Arc::default(),
+            last_call: AtomicU64::new(0),
+            dice: AtomicU64::new(RandomState::new().hash_one(())),
+            settings,
+        }))
+    }
+
     pub fn limits(&self) -> &Limits {
-        todo!()
+        &self.settings.limits
+    }
+
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// The memory that hosts may map; `None` if the settings do without.
+    pub fn arena(&self) -> Option<&Arena> {
+        self.arena.as_ref()
     }
 
     /// Room for a body of `len` bytes; a fault (TooLarge, Overloaded) before any memory is taken.
-    pub fn reserve(&self, _len: usize) -> Result<(Reserved, BodyBuffer), Fault> {
-        todo!()
-    }
-
-    /// Routes, checks against the contract, waits, and answers. Dropping the future cancels the call.
-    pub async fn infer(
-        self: &Arc<Gateway>,
-        _inference: Inference,
-        _reserved: Reserved,
-    ) -> Result<Answer, Fault> {
-        todo!()
-    }
-
-    /// True once there is a table and every model that should serve has a ready version.
-    pub fn is_ready(&self) -> bool {
-        todo!()
-    }
-
-    /// False for an unknown model or version too.
-    pub fn is_model_ready(&self, _model: &str, _version: Option<Version>) -> bool {
-        todo!()
-    }
-
-    /// The contract of this version, or of the one that takes most of the model's traffic, and all versions.
-    pub fn describe(
-        &self,
-        _model: &str,
-        _version: Option<Version>,
-    ) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
-        todo!()
-    }
-
-    pub fn statistics(
-        &self,
-        _model: Option<&str>,
-        _version: Option<Version>,
-    ) -> Result<Vec<Statistics>, Fault> {
-        todo!()
-    }
-
-    pub fn index(&self, _ready_only: bool) -> Vec<IndexRow> {
-        todo!()
+    pub fn reserve(&self, len: usize) -> Result<(Reserved, BodyBuffer), Fault> {
+        let most = self.limits().body_bytes;
+        if len > most {
+            let note = format!(
+                "the request's body of {len} bytes exceeds the maximum allowed value of {most} bytes"
+            );
+            return Err(Fault::new(Kind::TooLarge, note));
+        }
+        let reserved = self.ledger.take(len)?;
+        Ok((reserved, BodyBuffer::reserve(self.arena.as_ref(), len)))
     }
 
     /// Header or metadata names (lower case) whose values the routing table looks at.
     pub fn routing_headers(&self) -> Arc<[CompactString]> {
-        todo!()
+        Arc::clone(&self.state.load().routing_headers)
+    }
+
+    /// Gives a fault that the server is to blame for an id that the error log has too. Faults of
+    /// [`Gateway::infer`] have theirs; this is for those that a front finds itself.
+    pub fn report(&self, fault: Fault, model: &str, version: Option<Version>) -> Fault {
+        self.errors.report(fault, model, version)
+    }
+
+    /// Waits for the next fault of the error log, as JSON; `None` once drained.
+    pub fn next_error(&self) -> Option<String> {
+        self.errors.next()
+    }
+
+    /// Takes nothing new from here on and waits for what was taken, at most `grace`.
+    pub async fn drained(&self, grace: Duration) -> Drained {
+        let drained = self.gate.drain(grace).await;
+        self.errors.close();
+        drained
+    }
+
+    fn surroundings(&self) -> Surroundings {
+        Surroundings {
+            outlet: Weak::clone(&self.me) as Weak<dyn crate::base::call::Outlet>,
+            flights: Arc::clone(&self.flights),
+            timers: Arc::clone(&self.timers),
+            park: self.limits().park(),
+        }
+    }
+
+    /// A number that nobody can foresee; one atomic addition and a mix (SplitMix64).
+    fn draw(&self) -> u64 {
+        let mut z = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 }
+
+#[cfg(test)]
+mod tests;

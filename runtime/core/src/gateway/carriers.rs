@@ -1,0 +1,178 @@
+//! The carriers of one version: their windows, and who gets the next call.
+
+use crate::base::{
+    call::{Carrier, Window},
+    roster::CarrierId,
+    units::Rows,
+};
+use std::sync::Arc;
+
+#[derive(Debug)]
+struct Slot {
+    id: CarrierId,
+    carrier: Arc<dyn Carrier>,
+    window: Rows,
+    in_flight: Rows,
+    calls: u32,
+    /// When it was last given a call, as a count: equals take turns.
+    turn: u64,
+    /// It said that it is gone or has the version no more; a new window opens it again.
+    closed: bool,
+}
+
+impl Slot {
+    /// Rows that it takes now, if `rows` are among them. An idle carrier takes any request: its window may
+    /// have shrunk below what was let in, and the host is the one to judge that.
+    fn free(&self, rows: Rows) -> Option<Rows> {
+        let free = self.window.minus(self.in_flight);
+        let idle = self.in_flight == Rows::ZERO && self.window > Rows::ZERO;
+        (!self.closed && (rows <= free || idle)).then_some(free)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Carriers {
+    slots: Vec<Slot>,
+    turn: u64,
+}
+
+impl Carriers {
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Carriers that take calls, now or when they have room.
+    pub(super) fn open(&self) -> usize {
+        self.slots.iter().filter(|slot| !slot.closed).count()
+    }
+
+    /// Calls and rows sent and not settled.
+    pub(super) fn in_flight(&self) -> (u32, u64) {
+        self.slots
+            .iter()
+            .fold((0, 0), |(calls, rows), slot| (calls + slot.calls, rows + u64::from(slot.in_flight.get())))
+    }
+
+    pub(super) fn add(&mut self, id: CarrierId, carrier: Arc<dyn Carrier>, window: Window) {
+        let slot = Slot {
+            id,
+            carrier,
+            window: window.rows,
+            in_flight: Rows::ZERO,
+            calls: 0,
+            turn: 0,
+            closed: false,
+        };
+        self.slots.push(slot);
+    }
+
+    pub(super) fn remove(&mut self, id: CarrierId) -> bool {
+        let before = self.slots.len();
+        self.slots.retain(|slot| slot.id != id);
+        self.slots.len() < before
+    }
+
+    pub(super) fn resize(&mut self, id: CarrierId, window: Window) {
+        if let Some(slot) = self.slot(id) {
+            slot.window = window.rows;
+            slot.closed = false;
+        }
+    }
+
+    pub(super) fn close(&mut self, id: CarrierId) {
+        if let Some(slot) = self.slot(id) {
+            slot.closed = true;
+        }
+    }
+
+    /// The one with the most free rows, and among equals the one that waited longest; the rows are its own
+    /// from here on.
+    pub(super) fn take(&mut self, rows: Rows) -> Option<(CarrierId, Arc<dyn Carrier>)> {
+        let fitting = self.slots.iter_mut().filter_map(|slot| Some((slot.free(rows)?, slot)));
+        let (_, slot) = fitting.max_by_key(|(free, slot)| (*free, std::cmp::Reverse(slot.turn)))?;
+        self.turn += 1;
+        slot.turn = self.turn;
+        // A saturated count is as full as an exact one.
+        slot.in_flight = slot.in_flight.plus(rows).unwrap_or(Rows::new(u32::MAX));
+        slot.calls += 1;
+        Some((slot.id, Arc::clone(&slot.carrier)))
+    }
+
+    /// Nothing happens if the carrier is gone: its rows went with it.
+    pub(super) fn give_back(&mut self, id: CarrierId, rows: Rows) {
+        if let Some(slot) = self.slot(id) {
+            slot.in_flight = slot.in_flight.minus(rows);
+            slot.calls = slot.calls.saturating_sub(1);
+        }
+    }
+
+    fn slot(&mut self, id: CarrierId) -> Option<&mut Slot> {
+        self.slots.iter_mut().find(|slot| slot.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{call::Call, units::CallId};
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Carrier for Nobody {
+        fn send(&self, _: Call) {}
+        fn cancel(&self, _: CallId) {}
+    }
+
+    fn carriers(windows: &[u32]) -> Carriers {
+        let mut carriers = Carriers::default();
+        for (id, rows) in (1..).zip(windows) {
+            carriers.add(CarrierId(id), Arc::new(Nobody), Window { rows: Rows::new(*rows) });
+        }
+        carriers
+    }
+
+    fn take(carriers: &mut Carriers, rows: u32) -> Option<u64> {
+        carriers.take(Rows::new(rows)).map(|(id, _)| id.0)
+    }
+
+    #[test]
+    fn the_emptiest_gets_the_next_call_and_none_gets_too_many() {
+        let mut two = carriers(&[4, 8]);
+        let order: Vec<_> = (0..12).map(|_| take(&mut two, 1)).collect();
+        assert_eq!(order[..4], [Some(2); 4], "until both have four left");
+        assert_eq!(order.iter().filter(|id| **id == Some(1)).count(), 4);
+        assert_eq!((take(&mut two, 1), two.in_flight()), (None, (12, 12)));
+        two.give_back(CarrierId(1), Rows::new(1));
+        assert_eq!(take(&mut two, 1), Some(1));
+    }
+
+    #[test]
+    fn equals_take_turns() {
+        let mut three = carriers(&[8, 8, 8]);
+        let mut order: Vec<_> = (0..3).filter_map(|_| take(&mut three, 1)).collect();
+        order.sort_unstable();
+        assert_eq!(order, [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_idle_carrier_takes_what_its_window_does_not_hold() {
+        let mut one = carriers(&[4]);
+        assert_eq!(take(&mut one, 6), Some(1));
+        assert_eq!(take(&mut one, 1), None);
+        one.give_back(CarrierId(1), Rows::new(6));
+        one.resize(CarrierId(1), Window { rows: Rows::ZERO });
+        assert_eq!(take(&mut one, 1), None, "a window of nothing takes nothing");
+    }
+
+    #[test]
+    fn a_closed_carrier_gets_nothing_until_it_reports() {
+        let mut one = carriers(&[4]);
+        one.close(CarrierId(1));
+        assert_eq!((take(&mut one, 1), one.open()), (None, 0));
+        one.resize(CarrierId(1), Window { rows: Rows::new(2) });
+        assert_eq!((take(&mut one, 2), one.open()), (Some(1), 1));
+        assert!(one.remove(CarrierId(1)) && !one.remove(CarrierId(1)) && one.is_empty());
+        one.give_back(CarrierId(1), Rows::new(2));
+    }
+}

@@ -1,0 +1,184 @@
+//! A request's way through the gateway: routed, checked, admitted, awaited, answered.
+
+use super::{Gateway, admission::Reserved, pending::Pending, service::Running, service::Service};
+use crate::base::{
+    call::{Outcome, Timing},
+    clock,
+    fault::{Fault, Kind},
+    inference::{Answer, Inference},
+    tensor::Tensor,
+    units::{CallId, Rows, Tick},
+};
+use crate::decide::validate::{self, Bound};
+use crate::meter::Ended;
+use smallvec::SmallVec;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+impl Gateway {
+    /// Routes, checks against the contract, waits, and answers. Dropping the future cancels the call.
+    ///
+    /// Must run inside a tokio runtime with timers.
+    pub async fn infer(
+        self: &Arc<Gateway>,
+        inference: Inference,
+        reserved: Reserved,
+    ) -> Result<Answer, Fault> {
+        self.timers.get_or_init(tokio::runtime::Handle::current);
+        let (model, version) = (inference.model.clone(), inference.version);
+        let found = self.gate.enter().ok_or_else(draining).and_then(|pass| {
+            let (service, running) = self.find(&inference)?;
+            Ok((pass, service, running))
+        });
+        let (_pass, service, running) = match found {
+            Ok(found) => found,
+            Err(fault) => {
+                self.meter.refused(fault.kind);
+                return Err(self.report(fault, &model, version));
+            }
+        };
+        let answered = self.ask(inference, reserved, &service, &running).await;
+        answered.map_err(|fault| self.report(fault, &model, Some(service.version)))
+    }
+
+    fn find(&self, inference: &Inference) -> Result<(Arc<Service>, Arc<Running>), Fault> {
+        let state = self.state.load();
+        let service = state.route(inference, || self.draw())?;
+        // A version that stands had a carrier, and so has a contract.
+        let running = service.running().ok_or_else(|| service.unavailable("it has no host"))?;
+        Ok((Arc::clone(service), running))
+    }
+
+    async fn ask(
+        &self,
+        inference: Inference,
+        reserved: Reserved,
+        service: &Arc<Service>,
+        running: &Arc<Running>,
+    ) -> Result<Answer, Fault> {
+        let contract = &running.contract;
+        let (arrived, now) = (inference.arrived, clock::now());
+        let deadline = match contract.batching.deadline_ms {
+            Some(ms) if inference.deadline == Tick::NEVER => arrived.plus(span(ms)),
+            Some(_) | None => inference.deadline,
+        };
+        // Until it is admitted, who refuses it counts it.
+        let refuse = |rows: Rows, fault: Fault| {
+            let total = clock::now().since(arrived);
+            running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing: Timing::default() });
+            fault
+        };
+        let bound = validate::bind(contract, &inference.id, inference.inputs, &inference.outputs);
+        let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        if deadline <= now {
+            return Err(refuse(rows, expired(arrived, deadline)));
+        }
+        if self.suspects.has(&service.model, service.version, &inputs, now) {
+            return Err(refuse(rows, service.unavailable("this very input was running when two hosts died")));
+        }
+        let id = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
+        let (caller, answer) = oneshot::channel();
+        let pending = Pending {
+            id,
+            caller: Some(caller),
+            service: Arc::clone(service),
+            running: Arc::clone(running),
+            inputs,
+            rows,
+            parameters: inference.parameters,
+            arrived,
+            admitted: now,
+            sent: now,
+            deadline,
+            tries: 0,
+            crashes: 0,
+            _reserved: reserved,
+        };
+        service.submit(Box::new(pending), now).map_err(|(_, fault)| refuse(rows, fault))?;
+        let waiting = Waiting { service, id, answer, over: false };
+        let outcome = waiting.until(arrived, deadline).await?;
+        let produced = outcome.result?;
+        let wanted = |place: usize| {
+            let tensor = produced.outputs.get(place)?;
+            Some((place, tensor.clone()))
+        };
+        let whole = outputs.len() == produced.outputs.len();
+        let outputs: SmallVec<[(usize, Tensor); 2]> = if whole {
+            produced.outputs.into_iter().enumerate().collect()
+        } else {
+            outputs.into_iter().filter_map(wanted).collect()
+        };
+        Ok(Answer {
+            contract: Arc::clone(contract),
+            id: inference.id,
+            outputs,
+            parameters: produced.parameters,
+            timing: outcome.timing,
+        })
+    }
+}
+
+/// An admitted call as its caller holds it. Dropped without an answer, it takes the call back.
+struct Waiting<'a> {
+    service: &'a Arc<Service>,
+    id: CallId,
+    answer: oneshot::Receiver<Outcome>,
+    /// Answered, or given up.
+    over: bool,
+}
+
+impl Waiting<'_> {
+    async fn until(mut self, arrived: Tick, deadline: Tick) -> Result<Outcome, Fault> {
+        let answered = if deadline == Tick::NEVER {
+            Ok((&mut self.answer).await)
+        } else {
+            tokio::time::timeout_at(clock::instant(deadline), &mut self.answer).await
+        };
+        self.over = answered.is_ok();
+        match answered {
+            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Err(_)) => Err(Fault::internal("the gateway lost the request")),
+            Err(_) => match self.give_up(Kind::Expired) {
+                Some(outcome) => Ok(outcome),
+                None => Err(expired(arrived, deadline)),
+            },
+        }
+    }
+
+    /// Closes first, looks second: who moves the call meanwhile sees that it is closed and ends it.
+    /// Returns an answer that came in this very moment.
+    fn give_up(&mut self, kind: Kind) -> Option<Outcome> {
+        self.over = true;
+        self.answer.close();
+        match self.answer.try_recv() {
+            Ok(outcome) => Some(outcome),
+            Err(_) => {
+                self.service.abandon(self.id, kind, clock::now());
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.give_up(Kind::Cancelled);
+        }
+    }
+}
+
+fn span(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
+}
+
+fn expired(arrived: Tick, deadline: Tick) -> Fault {
+    let allowed = deadline.since(arrived).as_secs_f64() * 1000.0;
+    Fault::new(Kind::Expired, format!("the deadline of {allowed:.1} ms passed before an answer was ready"))
+}
+
+fn draining() -> Fault {
+    Fault::new(Kind::Unavailable, "Server exiting: it finishes what it has and takes nothing new")
+}

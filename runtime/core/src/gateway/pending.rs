@@ -1,0 +1,87 @@
+//! A call that was admitted and is not yet answered, wherever it is: in the queue or in flight.
+
+use super::{admission::Reserved, service::Running, service::Service};
+use crate::base::{
+    call::{Call, Outcome, Outlet, Reply, Tensors, Timing},
+    fault::{Fault, Kind},
+    inference::Parameters,
+    units::{CallId, Rows, Tick},
+};
+use crate::meter::Ended;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) id: CallId,
+    /// `None` once the caller gave up: it is counted then, and only the carrier's rows are still out.
+    pub(super) caller: Option<oneshot::Sender<Outcome>>,
+    pub(super) service: Arc<Service>,
+    pub(super) running: Arc<Running>,
+    /// Kept for another try: reference counts, not bytes.
+    pub(super) inputs: Tensors,
+    pub(super) rows: Rows,
+    pub(super) parameters: Parameters,
+    pub(super) arrived: Tick,
+    pub(super) admitted: Tick,
+    /// Of the last try.
+    pub(super) sent: Tick,
+    pub(super) deadline: Tick,
+    /// Times it was sent.
+    pub(super) tries: u8,
+    /// Times a host died with it.
+    pub(super) crashes: u8,
+    /// Given back when the carrier has settled, not when the caller left: the host may read the bytes until then.
+    pub(super) _reserved: Reserved,
+}
+
+impl Pending {
+    /// Nobody waits for it any more.
+    pub(super) fn is_forsaken(&self) -> bool {
+        self.caller.as_ref().is_none_or(oneshot::Sender::is_closed)
+    }
+
+    pub(super) fn is_late(&self, now: Tick) -> bool {
+        self.deadline <= now
+    }
+
+    pub(super) fn to_call(&self, outlet: Arc<dyn Outlet>) -> Call {
+        Call {
+            id: self.id,
+            inputs: self.inputs.clone(),
+            rows: self.rows,
+            parameters: self.parameters.clone(),
+            arrived: self.arrived,
+            deadline: self.deadline,
+            attempt: self.crashes,
+            reply: Reply::new(self.id, outlet),
+        }
+    }
+
+    /// Counts how it ended. Whoever takes the caller out does so, and nobody else.
+    pub(super) fn record(&self, fault: Option<Kind>, timing: Timing, now: Tick) {
+        let total = now.since(self.arrived);
+        self.running.meter.settled(&Ended { rows: self.rows, fault, total, timing });
+    }
+
+    /// Counts and answers; nothing happens for a caller that was counted when it left.
+    pub(super) fn finish(mut self: Box<Self>, mut outcome: Outcome, now: Tick) {
+        let Some(caller) = self.caller.take() else { return };
+        if self.tries > 0 {
+            let here = nanos(self.sent.since(self.admitted));
+            outcome.timing.queue_ns = outcome.timing.queue_ns.saturating_add(here);
+        }
+        // Counted first: who has its answer must find itself in the statistics.
+        self.record(outcome.result.as_ref().err().map(|fault| fault.kind), outcome.timing, now);
+        let _ = caller.send(outcome); // gone in this very moment
+    }
+
+    pub(super) fn fail(self: Box<Self>, fault: Fault, now: Tick) {
+        self.finish(Outcome { result: Err(fault), timing: Timing::default() }, now);
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,290 @@
+//! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
+
+use super::{
+    carriers::Carriers,
+    dispatch::{self, Work},
+    flights::{Flight, Flights},
+    pending::Pending,
+    queue::{Queue, Rank},
+};
+use crate::base::{
+    call::{Carrier, Outlet},
+    clock,
+    contract::Contract,
+    fault::{Fault, Kind, Phase},
+    roster::CarrierId,
+    units::{CallId, Rows, Tick, Version},
+};
+use crate::decide::{retry::Budget, route::Standing};
+use crate::meter::VersionMeter;
+use arc_swap::ArcSwapOption;
+use compact_str::CompactString;
+use parking_lot::Mutex;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// What its carriers agreed on, and where it is counted.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) contract: Arc<Contract>,
+    pub(super) meter: Arc<VersionMeter>,
+}
+
+/// What every version needs of its gateway.
+#[derive(Clone, Debug)]
+pub(super) struct Surroundings {
+    /// Weak, because the gateway holds the versions.
+    pub(super) outlet: Weak<dyn Outlet>,
+    pub(super) flights: Arc<Flights>,
+    /// Set by the first request; before it nobody can be waiting.
+    pub(super) timers: Arc<OnceLock<Handle>>,
+    pub(super) park: Duration,
+}
+
+#[derive(Debug)]
+pub(super) struct Service {
+    pub(super) model: CompactString,
+    pub(super) version: Version,
+    around: Surroundings,
+    running: ArcSwapOption<Running>,
+    /// A [`Standing`], for routing without the lock.
+    standing: AtomicU8,
+    floor: Mutex<Floor>,
+}
+
+/// Locked for microseconds, never across a call into a carrier. Flights are locked within it, never around it.
+#[derive(Debug)]
+pub(super) struct Floor {
+    pub(super) queue: Queue<Box<Pending>>,
+    pub(super) carriers: Carriers,
+    budget: Budget,
+    /// Set while calls may wait though nobody carries them: the last carrier was lost a moment ago.
+    parked: bool,
+    /// Counts the losses, so that a timer knows its own.
+    losses: u64,
+    /// Why all who wait are to be answered now.
+    pub(super) turn_away: Option<&'static str>,
+}
+
+impl Service {
+    pub(super) fn new(model: CompactString, version: Version, around: Surroundings) -> Arc<Service> {
+        let floor = Floor {
+            queue: Queue::new(),
+            carriers: Carriers::default(),
+            budget: Budget::default(),
+            parked: false,
+            losses: 0,
+            turn_away: None,
+        };
+        Arc::new(Service {
+            model,
+            version,
+            around,
+            running: ArcSwapOption::empty(),
+            standing: AtomicU8::new(0),
+            floor: Mutex::new(floor),
+        })
+    }
+
+    /// `None` before the first carrier.
+    pub(super) fn running(&self) -> Option<Arc<Running>> {
+        self.running.load_full()
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        match self.standing.load(Ordering::Acquire) {
+            2 => Standing::Up,
+            1 => Standing::Returning,
+            _ => Standing::Down,
+        }
+    }
+
+    /// Looks without changing anything.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&Floor) -> T) -> T {
+        at(&self.floor.lock())
+    }
+
+    /// The one way to change a version's state: what can move after the change moves.
+    pub(super) fn step<T>(self: &Arc<Self>, now: Tick, change: impl FnOnce(&mut Floor) -> T) -> T {
+        let nested = dispatch::is_busy();
+        let mut lost = None;
+        let (result, work) = {
+            let mut floor = self.floor.lock();
+            let before = floor.carriers.open();
+            let result = change(&mut floor);
+            let open = floor.carriers.open();
+            if open > 0 {
+                floor.parked = false;
+            } else if before > 0 && !self.around.park.is_zero() && self.around.timers.get().is_some() {
+                floor.parked = true;
+                floor.losses += 1;
+                lost = Some(floor.losses);
+            }
+            let standing = if open > 0 { 2 } else { u8::from(floor.parked) };
+            self.standing.store(standing, Ordering::Release);
+            let work = if nested { Work::default() } else { self.ready_on(&mut floor, now) };
+            (result, work)
+        };
+        if let Some(loss) = lost {
+            self.end_parking_after(loss);
+        }
+        if nested {
+            dispatch::look_later(Arc::clone(self));
+        } else {
+            dispatch::run(work, now);
+        }
+        result
+    }
+
+    /// A timer for each loss of the last carrier, none while all is well.
+    fn end_parking_after(self: &Arc<Self>, loss: u64) {
+        let (service, park) = (Arc::clone(self), self.around.park);
+        if let Some(timers) = self.around.timers.get() {
+            timers.spawn(async move {
+                tokio::time::sleep(park).await;
+                service.step(clock::now(), |floor| floor.parked &= floor.losses != loss);
+            });
+        }
+    }
+
+    pub(super) fn ready(self: &Arc<Self>, now: Tick) -> Work {
+        self.ready_on(&mut self.floor.lock(), now)
+    }
+
+    /// Takes from the queue what can go, and whoever has no reason to wait any more.
+    fn ready_on(self: &Arc<Self>, floor: &mut Floor, now: Tick) -> Work {
+        let mut work = Work::default();
+        let turned_away = floor.turn_away.take();
+        if turned_away.is_some() || (floor.carriers.open() == 0 && !floor.parked) {
+            let note = turned_away.unwrap_or("its last host is gone and no other came in time");
+            while let Some(pending) = floor.queue.pop() {
+                let fault = self.unavailable(note);
+                work.ends.push((self.left(pending), fault));
+            }
+            return work;
+        }
+        while let Some((rows, pending)) = floor.queue.first() {
+            if pending.is_forsaken() || pending.is_late(now) {
+                if let Some(pending) = floor.queue.pop() {
+                    let kind = if pending.is_late(now) { Kind::Expired } else { Kind::Cancelled };
+                    work.ends.push((self.left(pending), Fault::new(kind, "nobody waits for it any more")));
+                }
+                continue;
+            }
+            let Some((id, carrier)) = floor.carriers.take(rows) else { break };
+            if let Some(pending) = floor.queue.pop() {
+                self.launch(pending, (id, carrier), now, &mut work);
+            }
+        }
+        work
+    }
+
+    /// Under the lock, so that a call is always in the queue or in flight for who looks for it.
+    fn launch(&self, pending: Box<Pending>, to: (CarrierId, Arc<dyn Carrier>), now: Tick, work: &mut Work) {
+        let Some(outlet) = self.around.outlet.upgrade() else { return };
+        let mut pending = self.left(pending);
+        pending.sent = now;
+        pending.tries = pending.tries.saturating_add(1);
+        let call = pending.to_call(outlet);
+        let (carrier, to) = to;
+        self.around.flights.insert(Flight { pending, carrier, to: Arc::clone(&to) });
+        work.sends.push((to, call));
+    }
+
+    /// Counts who leaves the waiting room; a second wait, for another try, is not counted.
+    fn left(&self, pending: Box<Pending>) -> Box<Pending> {
+        if pending.tries == 0 {
+            pending.running.meter.left_queue();
+        }
+        pending
+    }
+
+    /// To a carrier with room, or into the queue. Hands the call back if neither will have it.
+    pub(super) fn submit(
+        self: &Arc<Self>,
+        pending: Box<Pending>,
+        now: Tick,
+    ) -> Result<(), (Box<Pending>, Fault)> {
+        let meter = Arc::clone(&pending.running.meter);
+        let bound = pending.running.contract.batching.queue_rows;
+        let nested = dispatch::is_busy();
+        let mut floor = self.floor.lock();
+        floor.budget.earn();
+        if floor.carriers.open() == 0 && !floor.parked {
+            return Err((pending, self.unavailable("it has no host")));
+        }
+        // Nobody waits, so nobody is overtaken.
+        let room = !nested && floor.queue.is_empty();
+        if let Some(to) = room.then(|| floor.carriers.take(pending.rows)).flatten() {
+            meter.admitted();
+            let mut work = Work::default();
+            self.launch(pending, to, now, &mut work);
+            drop(floor);
+            dispatch::run(work, now);
+            return Ok(());
+        }
+        let (id, rows) = (pending.id, pending.rows);
+        floor.queue.push(Rank::of(id), rows, pending, bound).map_err(|pending| {
+            let (waiting, model) = (floor.queue.rows(), &self.model);
+            let note = format!(
+                "the queue of model '{model}' version {} is full: {waiting} rows wait, at most {bound} may; try again later",
+                self.version
+            );
+            (pending, Fault::new(Kind::Overloaded, note).at(Phase::NotAdmitted))
+        })?;
+        meter.admitted();
+        drop(floor);
+        if nested {
+            dispatch::look_later(Arc::clone(self));
+        }
+        Ok(())
+    }
+
+    /// The carrier has answered: its rows are free. `again` waits for another try.
+    pub(super) fn settled(self: &Arc<Self>, landed: &Landed, again: Option<Box<Pending>>, now: Tick) {
+        self.step(now, |floor| {
+            floor.carriers.give_back(landed.carrier, landed.rows);
+            if landed.closes {
+                floor.carriers.close(landed.carrier);
+            }
+            if let Some(pending) = again {
+                floor.queue.push_again(Rank::of(pending.id), pending.rows, pending);
+            }
+        });
+    }
+
+    /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
+    pub(super) fn abandon(self: &Arc<Self>, call: CallId, kind: Kind, now: Tick) {
+        let waiting = self.step(now, |floor| floor.queue.remove(Rank::of(call)));
+        if let Some(pending) = waiting {
+            self.left(pending).fail(Fault::new(kind, "nobody waits for it any more"), now);
+        } else if let Some(carrier) = self.around.flights.forsake(call, kind, now) {
+            carrier.cancel(call);
+        }
+    }
+
+    /// False when retries after crashes are spent.
+    pub(super) fn spend_retry(&self) -> bool {
+        self.floor.lock().budget.spend()
+    }
+
+    pub(super) fn run_as(&self, running: Arc<Running>) {
+        self.running.store(Some(running));
+    }
+
+    pub(super) fn unavailable(&self, why: &str) -> Fault {
+        let note = format!("model '{}' version {} cannot serve now: {why}", self.model, self.version);
+        Fault::new(Kind::Unavailable, note)
+    }
+}
+
+/// What a settled call leaves behind at its carrier.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Landed {
+    pub(super) carrier: CarrierId,
+    pub(super) rows: Rows,
+    /// The carrier should get no more.
+    pub(super) closes: bool,
+}

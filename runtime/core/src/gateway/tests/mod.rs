@@ -1,0 +1,4 @@
+//! The gateway against carriers that do as they are told, under paused time.
+
+mod bench;
+mod ways;
