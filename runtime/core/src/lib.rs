@@ -3,6 +3,7 @@
 pub mod base;
 pub mod decide;
 pub mod gateway;
+pub mod host;
 pub mod image;
 pub mod link;
 pub mod mem;

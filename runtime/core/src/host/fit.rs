@@ -1,0 +1,75 @@
+//! Does a call fit the contract of the intake it was sent to?
+//!
+//! Gateways check requests before they wait, with the messages clients know. This second look is cheap and
+//! keeps a sender with another contract, or a damaged message, away from the copy that trusts the sizes.
+
+use crate::base::{
+    call::Call,
+    contract::{Contract, TensorSpec},
+    datatype::Datatype,
+    fault::Fault,
+    tensor::{Tensor, byte_len, elements},
+};
+
+pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
+    let (model, version) = (&contract.model, contract.version);
+    if call.inputs.len() != contract.inputs.len() || call.rows.get() == 0 {
+        return Some(Fault::invalid(format!(
+            "model '{model}' version {version} takes {} inputs of one row or more, got {} inputs of {} rows",
+            contract.inputs.len(),
+            call.inputs.len(),
+            call.rows.get(),
+        )));
+    }
+    let wrong = |(spec, tensor): &(&TensorSpec, &Tensor)| !fits(spec, tensor, call.rows.get());
+    let (spec, tensor) = contract.inputs.iter().zip(&call.inputs).find(wrong)?;
+    Some(Fault::invalid(format!(
+        "model '{model}' version {version} takes input '{}' as {} {:?} of {} rows, got {} {:?} in {} bytes",
+        spec.name,
+        spec.datatype.name(),
+        spec.shape,
+        call.rows.get(),
+        tensor.datatype.name(),
+        tensor.shape,
+        tensor.data.len(),
+    )))
+}
+
+fn fits(spec: &TensorSpec, tensor: &Tensor, rows: u32) -> bool {
+    let size_fits = match tensor.datatype {
+        // Each element has at least its length: a count that the data cannot hold costs no memory later.
+        Datatype::Bytes => elements(&tensor.shape).is_some_and(|count| count <= tensor.data.len() / 4),
+        fixed => byte_len(fixed, &tensor.shape) == Some(tensor.data.len()),
+    };
+    spec.datatype == tensor.datatype && shape_fits(&spec.shape, &tensor.shape, rows) && size_fits
+}
+
+/// `spec` is without the batch axis; -1 stands for any size.
+pub(super) fn shape_fits(spec: &[i64], shape: &[i64], rows: u32) -> bool {
+    let Some((batch, row)) = shape.split_first() else { return false };
+    *batch == i64::from(rows)
+        && row.len() == spec.len()
+        && row.iter().zip(spec).all(|(size, want)| size == want || (*want == -1 && *size >= 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shapes_fit_up_to_wildcards() {
+        let cases: [(&[i64], &[i64], bool); 8] = [
+            (&[3], &[2, 3], true),
+            (&[-1], &[2, 9], true),
+            (&[], &[2], true),
+            (&[3], &[1, 3], false),
+            (&[3], &[2, 4], false),
+            (&[3], &[2], false),
+            (&[], &[], false),
+            (&[-1], &[2, -5], false),
+        ];
+        for (spec, shape, want) in cases {
+            assert_eq!(shape_fits(spec, shape, 2), want, "{spec:?} {shape:?}");
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! What a model returned, and whether it is what the model declared.
+
+use super::{elements::Elements, fit::shape_fits};
+use crate::base::{
+    contract::{Contract, TensorSpec},
+    datatype::Datatype,
+    tensor::{Shape, elements},
+    units::Rows,
+};
+
+/// One output of a whole batch, as Python holds it.
+#[derive(Debug)]
+pub enum Output<'a> {
+    /// Row-major; of an address that the model may still write to once the batch is settled.
+    Fixed { datatype: Datatype, shape: Shape, data: &'a [u8] },
+    Elements { shape: Shape, elements: Elements },
+}
+
+impl Output<'_> {
+    pub fn datatype(&self) -> Datatype {
+        match self {
+            Output::Fixed { datatype, .. } => *datatype,
+            Output::Elements { .. } => Datatype::Bytes,
+        }
+    }
+
+    pub fn shape(&self) -> &[i64] {
+        match self {
+            Output::Fixed { shape, .. } | Output::Elements { shape, .. } => shape,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        match self {
+            Output::Fixed { datatype, shape, data } => {
+                elements(shape).zip(datatype.size()).and_then(|(count, size)| count.checked_mul(size))
+                    == Some(data.len())
+            }
+            Output::Elements { shape, elements: given } => elements(shape) == Some(given.count()),
+        }
+    }
+}
+
+/// `given` in the contract's order. The message names the model, what it declared and what it returned.
+pub(super) fn check(contract: &Contract, rows: Rows, given: &[Output<'_>]) -> Result<(), String> {
+    if given.len() != contract.outputs.len() {
+        return Err(wrong_names(contract, &[]));
+    }
+    for (spec, output) in contract.outputs.iter().zip(given) {
+        let fits = output.datatype() == spec.datatype && shape_fits(&spec.shape, output.shape(), rows.get());
+        if !fits {
+            let returned = format!("{}{}", output.datatype().name(), list(output.shape()));
+            return Err(wrong_output(contract, spec, rows, &returned));
+        }
+        if !output.is_whole() {
+            return Err(wrong_output(contract, spec, rows, "an array whose size does not fit its shape"));
+        }
+    }
+    Ok(())
+}
+
+/// `returned` says what came instead, such as `FP64[4,5]`.
+pub fn wrong_output(contract: &Contract, spec: &TensorSpec, rows: Rows, returned: &str) -> String {
+    let mut shape = vec![i64::from(rows.get())];
+    shape.extend(&spec.shape);
+    format!(
+        "model '{}' version {} declared output '{}' as {}{} for this batch of {} rows, but returned {returned}",
+        contract.model,
+        contract.version,
+        spec.name,
+        spec.datatype.name(),
+        list(&shape),
+        rows.get(),
+    )
+}
+
+pub fn wrong_names(contract: &Contract, returned: &[String]) -> String {
+    let declared: Vec<_> = contract.outputs.iter().map(|spec| spec.name.as_str()).collect();
+    let (model, version) = (&contract.model, contract.version);
+    format!("model '{model}' version {version} declared outputs {declared:?}, but returned {returned:?}")
+}
+
+fn list(shape: &[i64]) -> String {
+    let sizes: Vec<_> = shape.iter().map(i64::to_string).collect();
+    format!("[{}]", sizes.join(","))
+}

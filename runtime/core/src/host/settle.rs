@@ -1,0 +1,147 @@
+//! Hands each caller of a batch its rows, or the fault, exactly once.
+//!
+//! Outputs are copied once, out of Python's memory: a model may keep writing to an array it returned, and
+//! one that overlaps the batch's inputs is safe by the same copy.
+
+use super::{batch::Seat, outputs::Output};
+use crate::base::{
+    call::{Execution, Outcome, Outlet, Produced, Tensors, Timing},
+    clock,
+    contract::Contract,
+    datatype::Datatype,
+    fault::Fault,
+    tensor::{Shape, Tensor},
+    units::{Rows, Tick},
+};
+use bytes::Bytes;
+use smallvec::SmallVec;
+use std::{ops::Range, sync::Arc};
+
+/// Above this each call gets memory of its own, so that a slow reader pins only its own rows.
+const OWN_MEMORY_BYTES: usize = 64 << 10;
+
+/// What a batch's calls share.
+pub(super) struct Run<'a> {
+    pub(super) contract: &'a Contract,
+    pub(super) rows: Rows,
+    pub(super) input_ns: u64,
+    pub(super) infer_ns: u64,
+    /// When the model came back.
+    pub(super) returned: Tick,
+}
+
+/// `release` frees the batch's rows: after the execution is counted, before anybody hears of the end.
+pub(super) fn settle(
+    run: &Run<'_>,
+    seats: Vec<Seat>,
+    result: Result<Vec<Output<'_>>, Fault>,
+    release: impl FnOnce(),
+) {
+    let failed = result.is_err();
+    let cuts = result.map(|outputs| {
+        outputs.into_iter().map(|output| Cut::new(output, run.rows, seats.len())).collect::<SmallVec<[_; 2]>>()
+    });
+    let mut row = 0;
+    let mut outcomes = Vec::with_capacity(seats.len());
+    for seat in &seats {
+        let rows = row..row + count(seat.rows);
+        row = rows.end;
+        outcomes.push(match (&seat.refused, &cuts) {
+            (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
+            (None, Ok(cuts)) => {
+                let outputs: Tensors = cuts.iter().map(|cut| cut.take(rows.clone())).collect();
+                Ok(Produced { outputs, parameters: Vec::new() })
+            }
+        });
+    }
+    let output_ns = u64::try_from(clock::now().since(run.returned).as_nanos()).unwrap_or(u64::MAX);
+    let (input_ns, infer_ns) = (run.input_ns, run.infer_ns);
+    let execution = Execution { rows: run.rows.get(), input_ns, infer_ns, output_ns, failed };
+    if let Some(outlet) = seats.first().and_then(|seat| seat.reply.outlet()) {
+        outlet.executed(run.contract, execution);
+    }
+    release();
+    let mut outlets: SmallVec<[Arc<dyn Outlet>; 2]> = SmallVec::new();
+    for (seat, result) in seats.into_iter().zip(outcomes) {
+        if let Some(outlet) = seat.reply.outlet()
+            && !outlets.iter().any(|known| Arc::ptr_eq(known, outlet))
+        {
+            outlets.push(Arc::clone(outlet));
+        }
+        let batch_rows = run.rows.get();
+        let timing = Timing { queue_ns: seat.queue_ns, input_ns, infer_ns, output_ns, batch_rows };
+        seat.reply.settle(Outcome { result, timing });
+    }
+    outlets.iter().for_each(|outlet| outlet.flush());
+}
+
+/// One output on its way to be cut into calls.
+enum Cut<'a> {
+    /// In memory that all calls share already.
+    Shared { datatype: Datatype, shape: Shape, data: Bytes, starts: Starts },
+    /// Still Python's; copied call by call.
+    Own { datatype: Datatype, shape: Shape, data: &'a [u8], row_bytes: usize },
+}
+
+/// Where rows begin in an output's data.
+enum Starts {
+    Every(usize),
+    /// BYTES: where elements begin and the last one ends, and how many make a row.
+    Elements(Vec<usize>, usize),
+}
+
+impl<'a> Cut<'a> {
+    fn new(output: Output<'a>, rows: Rows, calls: usize) -> Cut<'a> {
+        let rows = count(rows).max(1);
+        match output {
+            Output::Fixed { datatype, shape, data } => {
+                let row_bytes = data.len() / rows;
+                if data.len() / calls.max(1) > OWN_MEMORY_BYTES {
+                    return Cut::Own { datatype, shape, data, row_bytes };
+                }
+                let data = Bytes::copy_from_slice(data);
+                Cut::Shared { datatype, shape, data, starts: Starts::Every(row_bytes) }
+            }
+            Output::Elements { shape, elements } => {
+                let per_row = elements.count() / rows;
+                let (data, starts) = elements.into_parts();
+                let starts = Starts::Elements(starts, per_row);
+                Cut::Shared { datatype: Datatype::Bytes, shape, data: data.into(), starts }
+            }
+        }
+    }
+
+    fn take(&self, rows: Range<usize>) -> Tensor {
+        let batch = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        let (datatype, shape, data) = match self {
+            Cut::Shared { datatype, shape, data, starts } => {
+                let at = |row| starts.of(row).min(data.len());
+                (*datatype, shape.clone(), data.slice(at(rows.start)..at(rows.end)))
+            }
+            Cut::Own { datatype, shape, data, row_bytes } => {
+                let part = data.get(rows.start * *row_bytes..rows.end * *row_bytes).unwrap_or_default();
+                (*datatype, shape.clone(), Bytes::copy_from_slice(part))
+            }
+        };
+        let mut shape = shape;
+        if let Some(first) = shape.first_mut() {
+            *first = batch;
+        }
+        Tensor { datatype, shape, data }
+    }
+}
+
+impl Starts {
+    fn of(&self, row: usize) -> usize {
+        match self {
+            Starts::Every(bytes) => row * bytes,
+            Starts::Elements(starts, per_row) => {
+                starts.get(row * per_row).or(starts.last()).copied().unwrap_or_default()
+            }
+        }
+    }
+}
+
+fn count(rows: Rows) -> usize {
+    usize::try_from(rows.get()).unwrap_or(usize::MAX)
+}
