@@ -97,7 +97,8 @@ impl Batch {
 
     /// Rows of each call, and whether its caller still waits and it is not refused.
     pub fn live(&self) -> impl Iterator<Item = (Rows, bool)> + '_ {
-        let wanted = |(at, seat): (usize, &Seat)| (seat.rows, seat.refused.is_none() && !self.running.is_gone(at));
+        let wanted =
+            |(at, seat): (usize, &Seat)| (seat.rows, seat.refused.is_none() && !self.running.is_gone(at));
         self.seats.iter().enumerate().map(wanted)
     }
 
@@ -174,3 +175,7 @@ fn model_failed(note: String) -> Fault {
 fn nanos(from: Tick, to: Tick) -> u64 {
     u64::try_from(to.since(from).as_nanos()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

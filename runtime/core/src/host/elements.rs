@@ -5,7 +5,7 @@ use bytes::Bytes;
 const PREFIX: usize = 4;
 
 /// Views of exactly `count` elements, or `None` when the lengths do not add up to the data.
-pub fn split(data: &Bytes, count: usize) -> Option<Vec<Bytes>> {
+pub(super) fn split(data: &Bytes, count: usize) -> Option<Vec<Bytes>> {
     if data.len() / PREFIX < count {
         return None; // before memory is taken for a count that cannot be true
     }

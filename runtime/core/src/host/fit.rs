@@ -36,10 +36,11 @@ pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
 }
 
 fn fits(spec: &TensorSpec, tensor: &Tensor, rows: u32) -> bool {
-    let size_fits = match tensor.datatype {
+    let size_fits = if tensor.datatype == Datatype::Bytes {
         // Each element has at least its length: a count that the data cannot hold costs no memory later.
-        Datatype::Bytes => elements(&tensor.shape).is_some_and(|count| count <= tensor.data.len() / 4),
-        fixed => byte_len(fixed, &tensor.shape) == Some(tensor.data.len()),
+        elements(&tensor.shape).is_some_and(|count| count <= tensor.data.len() / 4)
+    } else {
+        byte_len(tensor.datatype, &tensor.shape) == Some(tensor.data.len())
     };
     spec.datatype == tensor.datatype && shape_fits(&spec.shape, &tensor.shape, rows) && size_fits
 }

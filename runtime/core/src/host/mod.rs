@@ -1,6 +1,8 @@
 //! The host: carries versions, batches their calls for the lanes that run them, and answers.
 
 mod batch;
+#[cfg(test)]
+mod desk;
 mod elements;
 mod fit;
 mod gather;

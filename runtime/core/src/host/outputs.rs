@@ -12,8 +12,15 @@ use crate::base::{
 #[derive(Debug)]
 pub enum Output<'a> {
     /// Row-major; of an address that the model may still write to once the batch is settled.
-    Fixed { datatype: Datatype, shape: Shape, data: &'a [u8] },
-    Elements { shape: Shape, elements: Elements },
+    Fixed {
+        datatype: Datatype,
+        shape: Shape,
+        data: &'a [u8],
+    },
+    Elements {
+        shape: Shape,
+        elements: Elements,
+    },
 }
 
 impl Output<'_> {

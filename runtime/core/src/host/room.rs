@@ -89,8 +89,8 @@ impl Room {
             return refuse(call, Kind::Unavailable, "the model's host is draining; try again");
         }
         // A request larger than the whole window may come after the limit was lowered: it runs by itself.
-        let fits = self.rows == Rows::ZERO
-            || self.rows.plus(call.rows).is_some_and(|sum| sum <= self.window().rows);
+        let fits =
+            self.rows == Rows::ZERO || self.rows.plus(call.rows).is_some_and(|sum| sum <= self.window().rows);
         if !fits {
             return refuse(call, Kind::Overloaded, "the host has no room for more rows; try again");
         }
@@ -227,7 +227,3 @@ fn same_shapes(one: &Tensors, other: &Tensors) -> bool {
     let same = |(one, other): (&Tensor, &Tensor)| one.shape.get(1..) == other.shape.get(1..);
     one.len() == other.len() && one.iter().zip(other).all(same)
 }
-
-#[cfg(test)]
-#[path = "room_tests.rs"]
-mod tests;

@@ -39,7 +39,10 @@ pub(super) fn settle(
 ) {
     let failed = result.is_err();
     let cuts = result.map(|outputs| {
-        outputs.into_iter().map(|output| Cut::new(output, run.rows, seats.len())).collect::<SmallVec<[_; 2]>>()
+        outputs
+            .into_iter()
+            .map(|output| Cut::new(output, run.rows, seats.len()))
+            .collect::<SmallVec<[_; 2]>>()
     });
     let mut row = 0;
     let mut outcomes = Vec::with_capacity(seats.len());

@@ -1,0 +1,156 @@
+use super::super::{
+    Gathered, Intake, Output,
+    desk::{Desk, contract},
+    elements::Elements,
+};
+use super::*;
+use crate::base::{call::Carrier, datatype::Datatype, tensor::Tensor};
+use smallvec::smallvec;
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+fn batch(desk: &Arc<Desk>, calls: &[&[f32]]) -> Batch {
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1))));
+    for (id, rows) in calls.iter().enumerate() {
+        intake.send(desk.call(u64::try_from(id).unwrap(), rows));
+    }
+    intake.next_batch().unwrap()
+}
+
+fn fixed(data: &[u8], rows: i64) -> Result<Vec<Output<'_>>, String> {
+    Ok(vec![Output::Fixed { datatype: Datatype::Fp32, shape: smallvec![rows, 1], data }])
+}
+
+#[test]
+fn each_caller_gets_its_own_rows() {
+    let desk = Arc::<Desk>::default();
+    let batch = batch(&desk, &[&[1.0], &[2.0, 3.0], &[4.0]]);
+    let Gathered::Fixed { shape, data, .. } = &batch.inputs()[0] else { panic!("fixed") };
+    assert_eq!((shape.as_slice(), &data[..]), (&[4, 1][..], &bytes(&[1.0, 2.0, 3.0, 4.0])[..]));
+    let data = data.clone();
+    assert_eq!(batch.complete(clock::now(), fixed(&data, 4)), None);
+    assert_eq!(desk.output(0), (vec![1, 1], bytes(&[1.0]).into()));
+    assert_eq!(desk.output(1), (vec![2, 1], bytes(&[2.0, 3.0]).into()));
+    assert_eq!(desk.output(2), (vec![1, 1], bytes(&[4.0]).into()));
+    let order = ["executed 4 failed=false", "settle 0", "settle 1", "settle 2", "flush"];
+    assert_eq!(*desk.events.lock(), order);
+    assert_eq!(desk.outcomes.lock()[&1].timing.batch_rows, 4);
+}
+
+#[test]
+fn a_batch_of_one_is_not_copied_unless_it_lies_askew() {
+    let desk = Arc::<Desk>::default();
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1))));
+    let mut message = vec![0; 1];
+    message.extend(bytes(&[0.0; 64]));
+    let message = bytes::Bytes::from(message);
+    for skip in 0..4 {
+        let mut call = desk.call(skip, &[0.0]);
+        let start = usize::try_from(skip).unwrap();
+        call.inputs[0].data = message.slice(start..start + 4);
+        let at = call.inputs[0].data.as_ptr();
+        intake.send(call);
+        let batch = intake.next_batch().unwrap();
+        let Gathered::Fixed { data, .. } = &batch.inputs()[0] else { panic!("fixed") };
+        assert_eq!(data.as_ptr().addr() % 4, 0);
+        assert_eq!(data.as_ptr() == at, at.addr() % 4 == 0);
+    }
+}
+
+#[test]
+fn a_wrong_return_is_told_to_every_caller() {
+    let data = bytes(&[1.0, 2.0]);
+    let shape = smallvec![2, 1];
+    let cases: [(Result<Vec<Output<'_>>, String>, &str); 5] = [
+        (fixed(&data, 1), "returned FP32[1,1]"),
+        (Ok(vec![Output::Fixed { datatype: Datatype::Int32, shape, data: &data }]), "returned INT32[2,1]"),
+        (fixed(&data[..4], 2), "size does not fit"),
+        (Ok(vec![]), "returned []"),
+        (Err("said by Python".into()), "said by Python"),
+    ];
+    for (given, want) in cases {
+        let desk = Arc::<Desk>::default();
+        let told = batch(&desk, &[&[1.0], &[2.0]]).complete(clock::now(), given).unwrap();
+        assert!(told.contains(want), "{told}");
+        assert_eq!((desk.note(0), desk.note(1)), (told.clone(), told));
+        assert_eq!(desk.kind(0), Some(Kind::ModelFailed));
+        assert_eq!(desk.events.lock()[0], "executed 2 failed=true");
+    }
+}
+
+#[test]
+fn a_rejected_row_is_its_callers_alone() {
+    let desk = Arc::<Desk>::default();
+    let mut batch = batch(&desk, &[&[1.0], &[2.0, 3.0]]);
+    assert!(batch.reject(2, "too dark") && batch.reject(1, "later") && !batch.reject(3, "nobody"));
+    assert_eq!(batch.live().map(|(_, live)| live).collect::<Vec<_>>(), [true, false]);
+    batch.complete(clock::now(), fixed(&bytes(&[7.0, 8.0, 9.0]), 3));
+    assert_eq!(desk.output(0).1, bytes(&[7.0]));
+    assert_eq!((desk.kind(1), desk.note(1)), (Some(Kind::Invalid), "row 1: too dark".into()));
+}
+
+#[test]
+fn a_batch_nobody_is_left_in_needs_no_outputs() {
+    let desk = Arc::<Desk>::default();
+    let mut batch = batch(&desk, &[&[1.0]]);
+    batch.reject(0, "no");
+    assert_eq!(batch.complete(clock::now(), Err("nothing came".into())), None);
+    assert_eq!((desk.kind(0), desk.note(0)), (Some(Kind::Invalid), "no".into()));
+    assert_eq!(desk.events.lock()[0], "executed 1 failed=false");
+}
+
+#[test]
+fn a_dropped_and_a_failed_batch_answer() {
+    let desk = Arc::<Desk>::default();
+    drop(batch(&desk, &[&[1.0]]));
+    assert!(desk.note(0).contains("model 'm' version 3 dropped its batch"), "{}", desk.note(0));
+    let desk = Arc::<Desk>::default();
+    batch(&desk, &[&[1.0]]).fail(clock::now(), "boom".into());
+    assert_eq!((desk.kind(0), desk.note(0)), (Some(Kind::ModelFailed), "boom".into()));
+}
+
+#[test]
+fn large_outputs_do_not_share_memory() {
+    let desk = Arc::<Desk>::default();
+    let batch = batch(&desk, &[&[1.0], &[2.0]]);
+    let row = 20_000;
+    let values: Vec<f32> = (0_u16..40_000).map(f32::from).collect();
+    let data = bytes(&values);
+    let shape = smallvec![2, i64::try_from(row).unwrap()];
+    let given = Ok(vec![Output::Fixed { datatype: Datatype::Fp32, shape, data: &data }]);
+    assert_eq!(batch.complete(clock::now(), given), None);
+    let (first, second) = (desk.output(0).1, desk.output(1).1);
+    assert_eq!((&first[..], &second[..]), (&data[..row * 4], &data[row * 4..]));
+    desk.outcomes.lock().clear();
+    assert!(first.try_into_mut().is_ok(), "nobody else holds it");
+}
+
+#[test]
+fn bytes_come_as_views_and_go_by_rows() {
+    let desk = Arc::<Desk>::default();
+    let mut contract = contract(64, 1);
+    contract.inputs[0].datatype = Datatype::Bytes;
+    contract.outputs[0].datatype = Datatype::Bytes;
+    let intake = Arc::new(Intake::new(Arc::new(contract)));
+    let encoded: [(u64, i64, &[u8]); 3] =
+        [(0, 1, b"\x01\0\0\0a"), (1, 2, b"\0\0\0\0\x02\0\0\0bc"), (2, 1, b"\x09\0\0\0x")];
+    for (id, rows, data) in encoded {
+        let mut call = desk.call(id, &vec![0.0; usize::try_from(rows).unwrap()]);
+        let data = bytes::Bytes::from_static(data);
+        call.inputs[0] = Tensor { datatype: Datatype::Bytes, shape: smallvec![rows, 1], data };
+        intake.send(call);
+    }
+    let batch = intake.next_batch().unwrap();
+    let Gathered::Elements { shape, elements } = &batch.inputs()[0] else { panic!("elements") };
+    assert_eq!(shape.as_slice(), [4, 1]);
+    assert_eq!(elements.iter().map(|element| &element[..]).collect::<Vec<_>>(), [&b"a"[..], b"", b"bc", b""]);
+    let mut out = Elements::default();
+    [&b"A"[..], b"", b"BC", b"?"].iter().for_each(|element| out.push(element).unwrap());
+    let given = Output::Elements { shape: smallvec![4, 1], elements: out };
+    assert_eq!(batch.complete(clock::now(), Ok(vec![given])), None);
+    assert_eq!(desk.output(0).1, &b"\x01\0\0\0A"[..]);
+    assert_eq!(desk.output(1), (vec![2, 1], bytes::Bytes::from_static(b"\0\0\0\0\x02\0\0\0BC")));
+    assert_eq!(desk.kind(2), Some(Kind::Invalid), "its lengths lied");
+}

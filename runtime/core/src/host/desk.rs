@@ -1,0 +1,89 @@
+//! What tests of the host stand on: an outlet that remembers, contracts and calls.
+
+use crate::base::{
+    call::{Call, Execution, Outcome, Outlet, Reply},
+    clock,
+    contract::{Batching, Contract, TensorSpec},
+    datatype::Datatype,
+    fault::Kind,
+    tensor::Tensor,
+    units::{CallId, Rows, Tick, Version},
+};
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
+use smallvec::smallvec;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Debug, Default)]
+pub(super) struct Desk {
+    pub(super) outcomes: Mutex<HashMap<u64, Outcome>>,
+    pub(super) events: Mutex<Vec<String>>,
+    settled: Condvar,
+}
+
+impl Desk {
+    pub(super) fn call(self: &Arc<Desk>, id: u64, rows: &[f32]) -> Call {
+        let data: Vec<u8> = rows.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let shape = smallvec![i64::try_from(rows.len()).unwrap(), 1];
+        Call {
+            id: CallId(id),
+            inputs: smallvec![Tensor { datatype: Datatype::Fp32, shape, data: data.into() }],
+            rows: Rows::new(u32::try_from(rows.len()).unwrap()),
+            parameters: Vec::new(),
+            arrived: clock::now(),
+            deadline: Tick::NEVER,
+            attempt: 0,
+            reply: Reply::new(CallId(id), self.clone()),
+        }
+    }
+
+    pub(super) fn kind(&self, id: u64) -> Option<Kind> {
+        self.outcomes.lock().get(&id)?.result.as_ref().err().map(|fault| fault.kind)
+    }
+
+    pub(super) fn note(&self, id: u64) -> String {
+        self.outcomes.lock()[&id].result.as_ref().unwrap_err().note.to_string()
+    }
+
+    pub(super) fn output(&self, id: u64) -> (Vec<i64>, Bytes) {
+        let tensor = self.outcomes.lock()[&id].result.as_ref().unwrap().outputs[0].clone();
+        (tensor.shape.to_vec(), tensor.data)
+    }
+
+    pub(super) fn wait_for(&self, count: usize) {
+        let mut outcomes = self.outcomes.lock();
+        self.settled.wait_while(&mut outcomes, |outcomes| outcomes.len() < count);
+    }
+}
+
+impl Outlet for Desk {
+    fn settle(&self, call: CallId, outcome: Outcome) {
+        self.events.lock().push(format!("settle {}", call.0));
+        assert!(self.outcomes.lock().insert(call.0, outcome).is_none(), "settled twice");
+        self.settled.notify_all();
+    }
+
+    fn executed(&self, _: &Contract, execution: Execution) {
+        self.events.lock().push(format!("executed {} failed={}", execution.rows, execution.failed));
+    }
+
+    fn flush(&self) {
+        self.events.lock().push("flush".into());
+    }
+}
+
+pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
+    let tensor = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Fp32, shape: vec![-1] };
+    let batching = Batching { max_rows, max_delay_ms: 0.0, queue_rows: 64, deadline_ms: None };
+    Contract {
+        model: "m".into(),
+        version: Version(3),
+        platform: "python".into(),
+        inputs: vec![tensor("x")],
+        outputs: vec![tensor("y")],
+        batching,
+        repeatable: false,
+        lanes,
+    }
+}
