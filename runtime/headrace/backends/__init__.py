@@ -1,0 +1,1 @@
+"""What runs a version: a Python class, or an exported PyTorch program."""

@@ -1,0 +1,1 @@
+"""What an operator may write: read once, checked, and frozen."""

@@ -1,0 +1,97 @@
+"""A model.yaml, read and checked: all errors at once, each with its place."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from headrace.config.marks import Document, Unreadable, read
+from headrace.config.schema import ModelConfig, Section
+from headrace.errors import ConfigInvalid
+
+#: pydantic's kinds of error → our words. `{input}` is what was written.
+WORDS: Final[dict[str, str]] = {
+    "bool_type": "expected true or false, not {input}",
+    "dict_type": "expected keys and values, not {input}",
+    "float_type": "expected a number, not {input}",
+    "int_from_float": "expected a whole number, not {input}",
+    "int_type": "expected a whole number, not {input}",
+    "missing": "{key} is missing",
+    "model_type": "expected keys and values, not {input}",
+    "string_type": "expected a text, not {input}",
+    "tuple_type": "expected a list, not {input}",
+}
+
+
+def load(path: Path) -> ModelConfig:
+    """Return what the model.yaml at ``path`` says; without a file, the defaults.
+
+    Raises:
+        ConfigInvalid: a line ``file:line:column: what`` for each error.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ModelConfig()
+    except UnicodeDecodeError as error:
+        raise ConfigInvalid(
+            f"{path}:1:1: not UTF-8: byte {error.start} is {error.reason}"
+        ) from error
+    try:
+        document = read(text)
+    except Unreadable as error:
+        line, column = error.place
+        raise ConfigInvalid(f"{path}:{line}:{column}: {error.text}") from error
+    try:
+        return ModelConfig.model_validate(document.value)
+    except ValidationError as error:
+        raise ConfigInvalid("\n".join(_lines(path, document, error))) from error
+
+
+def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
+    lines = []
+    for detail in error.errors(include_url=False):
+        where = tuple(detail["loc"])
+        what = _explain(where, detail["type"], detail)
+        lines.append((document.place(where), what))
+    return [f"{path}:{line}:{column}: {what}" for (line, column), what in sorted(lines)]
+
+
+def _explain(where: tuple[str | int, ...], kind: str, detail: Any) -> str:
+    key = where[-1] if where else "the file"
+    if kind == "extra_forbidden":
+        return _unknown(where)
+    if kind == "value_error":
+        return str(detail["ctx"]["error"])
+    if kind in WORDS:
+        return f"{key}: " + WORDS[kind].format(input=repr(detail["input"]), key=repr(key))
+    return f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
+
+
+def _unknown(where: tuple[str | int, ...]) -> str:
+    key, section = str(where[-1]), _section_at(where[:-1])
+    if key in section.NOT_YET:
+        return f"{key!r} is not built yet: {section.NOT_YET[key]}; take it out"
+    from difflib import get_close_matches
+
+    known = list(section.model_fields)
+    near = get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
+    return f"unknown key {key!r}; {hint}"
+
+
+def _section_at(where: tuple[str | int, ...]) -> type[Section]:
+    """Return the section that ``where`` leads to."""
+    section: type[Section] = ModelConfig
+    for step in where:
+        if isinstance(step, str):
+            section = _section_in(section.model_fields[step].annotation)
+    return section
+
+
+def _section_in(annotation: Any) -> type[Section]:
+    """Return the section inside ``Section``, ``tuple[Section, ...]`` or ``... | None``."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        return annotation
+    parts = [part for part in annotation.__args__ if part not in (type(None), ...)]
+    return _section_in(parts[0])

@@ -1,0 +1,29 @@
+"""What `headrace serve` was asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from headrace.vocabulary import FIRST_PORT
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """One run of the server; both engines take it."""
+
+    #: A folder of models, or one model's folder.
+    repository: Path
+    engine: Literal["ray", "local"] = "ray"
+    #: Address to listen on; 0.0.0.0 is everywhere.
+    host: str = "127.0.0.1"
+    #: HTTP is on this port, gRPC, metrics and console on the next three.
+    first_port: int = FIRST_PORT
+    #: Logs and whatever else a run keeps.
+    state: Path = Path(".headrace")
+    #: How long accepted work may take to finish when the server is told to end.
+    drain_s: float = 30.0
+
+    def address(self, offset: int) -> str:
+        """Return host:port of HTTP (0), gRPC (1), metrics (2) or console (3)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.first_port + offset}"

@@ -1,0 +1,144 @@
+"""What may be written in a model.yaml."""
+
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
+
+from headrace.vocabulary import DATATYPES
+
+#: The widest batch, and queue, that fit the core's 32-bit counts with room to spare.
+MOST_ROWS = 1 << 20
+Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
+
+
+class Section(BaseModel):
+    """A part of model.yaml: what is not named here is an error, and nothing changes later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    #: Keys that the design has and this release does not → what to do meanwhile.
+    NOT_YET: ClassVar[dict[str, str]] = {}
+
+
+class Batching(Section):
+    """How requests are gathered before they reach the model."""
+
+    NOT_YET = {"allowed_rows": "batches come in any size up to max_rows"}
+
+    max_rows: Rows = Field(64, description="Most rows of a batch, and of one request.")
+    max_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
+        0.0, description="How long a batch may be held open, counted from its oldest arrival."
+    )
+    queue_rows: Rows = Field(
+        2048, description="Rows that may wait in a gateway before requests are refused."
+    )
+    deadline_ms: PositiveFloat | None = Field(
+        None, description="The deadline of a request that brings none; without it it may wait."
+    )
+
+    @model_validator(mode="after")
+    def _a_full_batch_can_wait(self) -> Self:
+        if self.queue_rows < self.max_rows:
+            raise ValueError(
+                f"queue_rows is {self.queue_rows}, but one request may have max_rows = "
+                f"{self.max_rows} rows: make queue_rows at least that"
+            )
+        return self
+
+
+class Replicas(Section):
+    """How many hosts a version has."""
+
+    NOT_YET = {"target_wait_ms": "the count is fixed: write min = max"}
+
+    min: PositiveInt = 1
+    max: PositiveInt = 1
+
+    @model_validator(mode="after")
+    def _the_count_is_fixed(self) -> Self:
+        if self.max != self.min:
+            raise ValueError(
+                f"min is {self.min} and max {self.max}, but this release does not scale by itself: "
+                "write the same number for both"
+            )
+        return self
+
+
+class Placement(Section):
+    """What a version runs on."""
+
+    gpus: NonNegativeFloat = Field(0.0, description="Share of a GPU, or whole ones; 0 is the CPU.")
+    lanes: Annotated[int, Field(ge=1, le=64)] = Field(
+        1, description="Threads that gather, run and answer batches of one host."
+    )
+    isolation: Literal["own"] = Field("own", description="Every version has its own process.")
+    replicas: Replicas = Field(Replicas(), description="How many hosts a version has.")
+
+    @field_validator("isolation", mode="before")
+    @classmethod
+    def _only_own(cls, given: Any) -> Any:
+        if given == "shared":
+            raise ValueError("shared is not built yet: leave it out, or write own")
+        return given
+
+
+class TensorEntry(Section):
+    """An input or output of a model that has no class to say so."""
+
+    name: Annotated[str, Field(min_length=1)]
+    datatype: str
+    shape: tuple[int, ...] = Field(strict=False)
+
+    @field_validator("datatype")
+    @classmethod
+    def _known(cls, given: str) -> str:
+        if given not in DATATYPES:
+            raise ValueError(f"{given!r} is not one of {', '.join(DATATYPES)}")
+        return given
+
+    @field_validator("shape")
+    @classmethod
+    def _sizes(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        for size in given:
+            if size < 1 and size != -1:
+                raise ValueError(
+                    f"{size} is neither a positive size nor -1 (any size); "
+                    "the batch axis is implied and not written"
+                )
+        return given
+
+
+class ModelConfig(Section):
+    """A model.yaml: operations only. The tensors are the class's, where there is one."""
+
+    NOT_YET = {
+        "versions": "every version of the folder is loaded, and the highest one takes the requests "
+        "that name none",
+        "traffic": "requests that name no version go to the highest one",
+        "rollouts": "requests that name no version go to the highest one",
+        "environment": "every model runs in the environment that headrace is installed in",
+    }
+
+    batching: Batching = Batching()
+    placement: Placement = Placement()
+    repeatable: bool | None = Field(
+        None,
+        description="The same input may run twice, which allows a retry after a crash. "
+        "Default: true for exported PyTorch programs, false for Python classes.",
+    )
+    parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
+    inputs: tuple[TensorEntry, ...] | None = Field(
+        None, strict=False, description="For an exported program, in the order of its arguments."
+    )
+    outputs: tuple[TensorEntry, ...] | None = Field(
+        None, strict=False, description="For an exported program, in the order of its results."
+    )

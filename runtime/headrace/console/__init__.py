@@ -1,0 +1,1 @@
+"""The REST API for operators, and the log it reads from."""

@@ -1,0 +1,93 @@
+"""What the console shows. Each engine has one of these."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headrace.models.lifecycle import Standing, State
+
+
+@dataclass(frozen=True)
+class VersionStatus:
+    """One version, as an operator sees it."""
+
+    version: int
+    standing: Standing
+    #: Hosts that carry it now, and that should.
+    hosts: int = 0
+    hosts_wanted: int = 1
+    #: Rows in the gateways' queues, and in hosts.
+    waiting: int = 0
+    in_flight: int = 0
+    #: Of the requests that name no version, in percent.
+    share_percent: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelStatus:
+    """One model."""
+
+    name: str
+    versions: Sequence[VersionStatus]
+
+
+@dataclass(frozen=True)
+class Status:
+    """Everything, at one moment."""
+
+    engine: str
+    #: ``http``, ``grpc``, ``metrics``, ``console`` → host:port.
+    addresses: Mapping[str, str]
+    models: Sequence[ModelStatus]
+    #: Why no new work is taken; empty while it is.
+    draining: str = ""
+    #: The processes of this server → their ids.
+    processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """Whether every model has a version that serves, and new work is taken."""
+        return (
+            not self.draining
+            and bool(self.models)
+            and all(
+                any(one.standing.state is State.READY for one in model.versions)
+                for model in self.models
+            )
+        )
+
+
+class Board(Protocol):
+    """What the console asks its engine. Called from several threads."""
+
+    def status(self) -> Status: ...
+
+
+def as_json(status: Status) -> dict[str, object]:
+    """Return the body of ``GET /api/status``."""
+    return {
+        "ready": status.ready,
+        "engine": status.engine,
+        "draining": status.draining,
+        "addresses": dict(status.addresses),
+        "processes": {name: list(pids) for name, pids in status.processes.items()},
+        "models": [
+            {
+                "name": model.name,
+                "versions": [
+                    {
+                        "version": one.version,
+                        "state": one.standing.state.value,
+                        "reason": one.standing.reason,
+                        "hosts": one.hosts,
+                        "hosts_wanted": one.hosts_wanted,
+                        "waiting": one.waiting,
+                        "in_flight": one.in_flight,
+                        "share_percent": one.share_percent,
+                    }
+                    for one in model.versions
+                ],
+            }
+            for model in status.models
+        ],
+    }

@@ -1,0 +1,61 @@
+"""What `headrace serve` prints when it is ready."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from headrace.console.board import Status
+from headrace.console.request import curl, image_in
+from headrace.models import Tensor
+from headrace.models.lifecycle import State
+
+
+def greeting(
+    status: Status,
+    inputs: Mapping[str, Sequence[Tensor]],
+    folders: Mapping[str, Path],
+    scratch: Path,
+) -> str:
+    """Return where the server listens, what it serves, and a request for its first model.
+
+    Args:
+        status: of a server that is ready.
+        inputs: model → what it takes, as far as known.
+        folders: model → its folder, where a picture to send may lie.
+        scratch: folder for request bodies too long for a line.
+    """
+    lines = []
+    for model in status.models:
+        for one in model.versions:
+            standing = one.standing
+            lines.append(f"  {model.name}/{one.version}: {standing.state.value}, {standing.reason}")
+    where = status.addresses
+    places = ", ".join(
+        f"{name} {where[key]}"
+        for key, name in (
+            ("http", "HTTP"),
+            ("grpc", "gRPC"),
+            ("metrics", "metrics"),
+            ("console", "console"),
+        )
+        if key in where
+    )
+    lines.append(f"listening: {places}")
+    serving = [
+        model.name
+        for model in status.models
+        if model.name in inputs and any(one.standing.state is State.READY for one in model.versions)
+    ]
+    if serving and "http" in where:
+        name = serving[0]
+        image = image_in(folders[name])
+        line = curl(_to_call(where["http"]), name, inputs[name], image=image, scratch=scratch)
+        lines += ["try:", f"  {line}"]
+    return "\n".join(["headrace is ready", *lines, ""])
+
+
+def _to_call(address: str) -> str:
+    """Return where a client on this machine finds a server that listens on ``address``."""
+    for everywhere in ("0.0.0.0:", "[::]:"):
+        if address.startswith(everywhere):
+            return f"127.0.0.1:{address.removeprefix(everywhere)}"
+    return address

@@ -1,0 +1,87 @@
+"""A first request to a model, as a line for the shell."""
+
+import json
+import shlex
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+from typing import Any, Final
+
+from headrace.models import Tensor
+
+#: File ending → media type of what the core decodes.
+IMAGES: Final = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+#: What stands for a size that is any.
+ANY_SIZE: Final = 4
+#: Above this a line is no longer a line: values go into a file.
+MOST_ELEMENTS: Final = 64
+
+
+def image_in(folder: Path) -> Path | None:
+    """Return the first picture that lies in a model's folder or right below it."""
+    found = [one for one in (*folder.glob("*"), *folder.glob("*/*")) if one.suffix in IMAGES]
+    return min(found, default=None)
+
+
+def takes_one_file(inputs: Sequence[Tensor]) -> bool:
+    """Return whether a row is one element of BYTES, so that a plain body can be it."""
+    return len(inputs) == 1 and inputs[0].datatype == "BYTES" and inputs[0].shape in ((), (1,))
+
+
+def curl(
+    http: str, model: str, inputs: Sequence[Tensor], *, image: Path | None, scratch: Path
+) -> str:
+    """Return a curl line that works as it stands.
+
+    Args:
+        http: host:port of the gateway.
+        model: the model's name.
+        inputs: what it takes.
+        image: a picture to send to a model that takes one.
+        scratch: folder for a body that is too long for a line.
+    """
+    url = f"http://{http}/v2/models/{model}/infer"
+    if image is not None and takes_one_file(inputs):
+        kind = IMAGES[image.suffix]
+        return f"curl -s {url} -H 'Content-Type: {kind}' --data-binary @{shlex.quote(str(image))}"
+    if any(one.datatype in ("FP16", "BF16") for one in inputs):
+        # JSON cannot say these; the headers and the body of one binary request can.
+        return f"headrace infer {model}"
+    body = json.dumps(json_body(inputs), separators=(",", ":"))
+    if sum(_elements(one) for one in inputs) > MOST_ELEMENTS:
+        scratch.mkdir(parents=True, exist_ok=True)
+        path = scratch / f"{model}.json"
+        path.write_text(body)
+        return f"curl -s {url} -d @{shlex.quote(str(path))}"
+    return f"curl -s {url} -d {shlex.quote(body)}"
+
+
+def json_body(inputs: Sequence[Tensor]) -> dict[str, Any]:
+    """Return an infer request of one row with values made up."""
+    return {
+        "inputs": [
+            {
+                "name": one.name,
+                "shape": [1, *_sizes(one)],
+                "datatype": one.datatype,
+                "data": [_value(one.datatype, index) for index in range(_elements(one))],
+            }
+            for one in inputs
+        ]
+    }
+
+
+def _sizes(tensor: Tensor) -> list[int]:
+    return [ANY_SIZE if size == -1 else size for size in tensor.shape]
+
+
+def _elements(tensor: Tensor) -> int:
+    return prod(_sizes(tensor))
+
+
+def _value(datatype: str, index: int) -> Any:
+    if datatype == "BYTES":
+        return "headrace"
+    if datatype == "BOOL":
+        return index % 2 == 1
+    return index % 8

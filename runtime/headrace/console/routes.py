@@ -1,0 +1,51 @@
+"""The console's answers, without a socket."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from headrace.console.board import Board, as_json
+from headrace.console.logbook import Logbook
+
+#: Lines or errors that one answer may hold.
+MOST: Final = 1000
+PATHS: Final = "/api/health, /api/status, /api/logs, /api/errors and /api/errors/ID"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A status and a body to be sent as JSON."""
+
+    status: int
+    body: Any
+
+
+def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
+    """Answer one request of the console's API."""
+    parts = urlsplit(target)
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    path = parts.path.rstrip("/")
+    if not path.startswith("/api/"):
+        return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
+    if method not in ("GET", "HEAD"):
+        return Answer(405, {"error": f"{method} is not allowed: the console is read with GET"})
+    try:
+        limit = min(MOST, max(1, int(query.get("limit", "100"))))
+    except ValueError:
+        return Answer(400, {"error": f"limit should be a number, not {query['limit']!r}"})
+    if path == "/api/health":
+        status = board.status()
+        return Answer(200 if status.ready else 503, {"ready": status.ready})
+    if path == "/api/status":
+        return Answer(200, as_json(board.status()))
+    if path == "/api/logs":
+        return Answer(200, {"lines": logbook.lines(query.get("model", ""), limit)})
+    if path == "/api/errors":
+        return Answer(200, {"errors": logbook.errors(limit)})
+    if path.startswith("/api/errors/"):
+        error_id = path.removeprefix("/api/errors/")
+        found = logbook.error(error_id)
+        if found is None:
+            return Answer(404, {"error": f"no error {error_id!r} in the log of this server"})
+        return Answer(200, found)
+    return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})

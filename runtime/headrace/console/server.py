@@ -1,0 +1,113 @@
+"""The console's socket.
+
+The standard library's server: 60 ms to import where starlette and uvicorn take 400, and it sleeps
+in the kernel where uvicorn wakes ten times a second. An operator's few requests need no more.
+"""
+
+import contextlib
+import json
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Final
+
+from headrace.console.board import Board
+from headrace.console.logbook import Logbook
+from headrace.console.port_owner import owner_of
+from headrace.console.routes import respond
+from headrace.errors import PortTaken
+
+#: Connections at once; each has a thread.
+MOST_CONNECTIONS: Final = 32
+#: A connection that says nothing for so long is closed.
+IDLE_S: Final = 30.0
+
+
+class Console:
+    """Serves a board and a logbook over HTTP."""
+
+    def __init__(self, host: str, port: int, board: Board, logbook: Logbook) -> None:
+        """Bind, without answering yet.
+
+        Raises:
+            PortTaken: somebody else listens there.
+        """
+        places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+            request_queue_size = MOST_CONNECTIONS
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+
+            def process_request(self, request: Any, client_address: Any) -> None:
+                if not places.acquire(blocking=False):
+                    self.shutdown_request(request)
+                    return
+                super().process_request(request, client_address)
+
+            def process_request_thread(self, request: Any, client_address: Any) -> None:
+                try:
+                    super().process_request_thread(request, client_address)
+                finally:
+                    places.release()
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """Stay silent: the client went away."""
+
+        try:
+            self._server = Server((host, port), _handler(board, logbook))
+        except OSError as error:
+            raise PortTaken(
+                f"cannot listen on {host}:{port}: {error.strerror}{owner_of(port)}; "
+                "`--ports N` moves all four ports"
+            ) from error
+        self._closing = False
+        self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
+
+    def start(self) -> None:
+        """Answer from now on, from threads of its own."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._closing = True
+        with contextlib.suppress(OSError):
+            # Wakes the accepting thread, which sleeps without a limit.
+            self._server.socket.shutdown(socket.SHUT_RDWR)
+        if self._thread.is_alive():
+            self._thread.join()
+        self._server.server_close()
+
+    def _serve(self) -> None:
+        # Not serve_forever(): that wakes twice a second to look at a flag.
+        while not self._closing:
+            self._server.handle_request()
+
+
+def _handler(board: Board, logbook: Logbook) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        timeout = IDLE_S
+
+        def answer(self) -> None:
+            answer = respond(board, logbook, self.command, self.path)
+            body = json.dumps(answer.body).encode() + b"\n"
+            self.send_response(answer.status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
+                # A body is never read: what follows on this connection would be it.
+                self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = answer
+
+        def version_string(self) -> str:
+            return "headrace"
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+            """Stay silent: a monitor's requests are no news."""
+
+    return Handler

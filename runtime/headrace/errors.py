@@ -1,0 +1,41 @@
+"""What may go wrong before a request is there; requests' errors live in the core."""
+
+
+class HeadraceError(Exception):
+    """An operator or a model's author may be told of this; any other exception is a bug of ours."""
+
+
+class ConfigInvalid(HeadraceError):
+    """A configuration file holds what does not belong there. The text names each place."""
+
+
+class RepositoryInvalid(HeadraceError):
+    """A folder of models is not laid out as one. The text says what was expected."""
+
+
+class ModelInvalid(HeadraceError):
+    """A model's class or program does not say what it needs to say."""
+
+
+class ModelBroken(HeadraceError):
+    """A model's own code raised, or returned what it did not declare."""
+
+
+class PortTaken(HeadraceError):
+    """An address to listen on is in use; the text names its owner where it can be found."""
+
+
+class Unreachable(HeadraceError):
+    """No server answers at the address that was given."""
+
+
+class Refused(HeadraceError):
+    """The server answered, and said no."""
+
+    def __init__(self, status: int, text: str) -> None:
+        # All arguments reach args: that is what pickling carries between processes.
+        super().__init__(status, text)
+        self.status, self.text = status, text
+
+    def __str__(self) -> str:
+        return f"{self.text} (HTTP {self.status})"

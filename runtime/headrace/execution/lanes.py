@@ -1,0 +1,95 @@
+"""The threads of a version: pull a batch, run the model, answer."""
+
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.errors import HeadraceError
+from headrace.execution.core import CoreBatch, CoreIntake
+from headrace.execution.outputs import to_host
+from headrace.execution.voices import Sink, line, speaking
+from headrace.models import Batch, Model
+
+#: Of an exception's text; a caller needs no more, and the log has the rest.
+MOST_CHARACTERS: Final = 1000
+
+
+def new_error_id() -> str:
+    """Return an id that no other error of this or another process has."""
+    return f"e-{os.urandom(6).hex()}"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the lanes of a version share."""
+
+    #: Such as ``photos/1``.
+    label: str
+    model: Model
+    device: str
+    intake: CoreIntake
+    sink: Sink
+    #: Lets as many predict at once as the model is safe for; the other lanes gather meanwhile.
+    turn: AbstractContextManager[object]
+    error_id: Callable[[], str] = new_error_id
+
+
+def run_lane(work: Work, lane: int) -> None:
+    """Answer batches until the version is closed and its last batch answered."""
+    with speaking(work.label), inference_mode():
+        while (batch := work.intake.next_batch(lane)) is not None:
+            answer(work, batch)
+
+
+def answer(work: Work, batch: CoreBatch) -> None:
+    """Run the model over one batch and settle it, whatever the model does."""
+    try:
+        with work.turn:
+            outputs = to_host(work.model.predict(Batch(batch, work.device)))
+    except BaseException as error:
+        # All of them: sys.exit() in a model ends no server.
+        error_id = work.error_id()
+        work.sink(line(work.label, "err", traceback.format_exc().rstrip(), error_id))
+        batch.fail(f"{describe(work.label, error)} [error id {error_id}]")
+        return
+    wrong = batch.complete(outputs)
+    if wrong is not None:
+        work.sink(line(work.label, "err", wrong))
+
+
+def describe(label: str, error: BaseException) -> str:
+    """Return what a caller is told of what a model raised."""
+    text = str(error)
+    if len(text) > MOST_CHARACTERS:
+        text = text[:MOST_CHARACTERS] + "…"
+    model, _, version = label.partition("/")
+    who = f"model {model!r} version {version}"
+    if isinstance(error, HeadraceError):
+        return f"{who}: {text}"
+    name = type(error).__name__
+    return f"{who} raised {name}: {text}" if text else f"{who} raised {name}"
+
+
+def inference_mode() -> AbstractContextManager[object]:
+    """Return PyTorch's mode without gradients, where the model has imported PyTorch."""
+    torch = sys.modules.get("torch")
+    # A thread that only half imported it is not one of ours.
+    return torch.inference_mode() if torch is not None else nullcontext()
+
+
+def start(work: Work, lanes: int) -> list[threading.Thread]:
+    """Start a thread for each lane. They end when the version's intake is closed and empty."""
+    threads = [
+        threading.Thread(target=run_lane, args=(work, lane), name=f"{work.label} lane {lane}")
+        for lane in range(lanes)
+    ]
+    for thread in threads:
+        # A model that hangs must not keep a server from ending: the drain has a bound.
+        thread.daemon = True
+        thread.start()
+    return threads

@@ -1,0 +1,72 @@
+"""From versions and how they stand to the table that gateways route by."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from headrace.models.lifecycle import INDEX_STATES, Standing, State
+
+#: Shares are in parts of this, and those of a model add up to it.
+WHOLE: Final = 10_000
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Which table is the newer one: the later term, and within it the later sequence."""
+
+    term: int = 1
+    sequence: int = 1
+
+
+def shares(standings: Mapping[int, Standing]) -> dict[int, int]:
+    """Return each version's share of the requests that name none, of `WHOLE`.
+
+    The highest version that is ready takes all; while none is, the highest one not failed.
+    """
+
+    def preference(version: int) -> tuple[bool, bool, int]:
+        state = standings[version].state
+        return state is State.READY, state is not State.FAILED, version
+
+    chosen = max(standings, key=preference)
+    return {version: WHOLE if version == chosen else 0 for version in standings}
+
+
+def table(epoch: Epoch, models: Mapping[str, Mapping[int, Standing]]) -> str:
+    """Return the policy table for the core, as JSON; versions that are gone are left out."""
+    held = {
+        model: {
+            version: standing
+            for version, standing in standings.items()
+            if standing.state is not State.GONE
+        }
+        for model, standings in models.items()
+    }
+    facts: dict[str, Any] = {
+        "epoch": {"term": epoch.term, "sequence": epoch.sequence},
+        "models": {model: _entry(standings) for model, standings in held.items() if standings},
+    }
+    return json.dumps(facts)
+
+
+def _entry(standings: Mapping[int, Standing]) -> dict[str, Any]:
+    return {
+        "versions": [
+            {
+                "version": version,
+                "state": INDEX_STATES[standing.state],
+                # Triton's index says nothing of what is ready.
+                "reason": "" if standing.state is State.READY else standing.reason,
+            }
+            for version, standing in sorted(standings.items())
+        ],
+        "weights": [
+            {"version": version, "share": share}
+            for version, share in sorted(shares(standings).items())
+            if share
+        ],
+        "rules": [],
+        "sticky": None,
+        "shadows": [],
+    }

@@ -1,0 +1,126 @@
+"""A version's life in a host: loaded, warmed up, answering, drained."""
+
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from time import monotonic
+
+from headrace.errors import ModelBroken
+from headrace.execution import lanes, trial
+from headrace.execution.core import CoreHost
+from headrace.execution.opening import context, contract, open_model
+from headrace.execution.voices import Sink, line, speaking
+from headrace.models import Context, Model, Tensor
+from headrace.models.lifecycle import BEGIN, Standing, State
+from headrace.repository.folder import Version
+
+
+class Runner:
+    """Carries one version in a core Host. Its methods are called by one thread, in order."""
+
+    def __init__(
+        self, version: Version, host: CoreHost, sink: Sink, moved: Callable[[Standing], None]
+    ) -> None:
+        self.version = version
+        self.standing = BEGIN
+        #: What the model takes, once it was opened.
+        self.inputs: Sequence[Tensor] = ()
+        self._host = host
+        self._sink = sink
+        self._moved = moved
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> bool:
+        """Load, warm up and answer; False when that failed, and the standing says why."""
+        began = monotonic()
+        label = self.version.label
+        self._move(State.LOADING, f"loading {self.version.folder}")
+        try:
+            with speaking(label):
+                model = open_model(self.version)
+                self.inputs = model.inputs
+                told = context(self.version)
+                check_device(told.device)
+                model.load(told)
+            self._move(State.WARMING, "running batches of 1 and of max_rows rows")
+            with speaking(label):
+                self._warm(model, told)
+            self._answer(model, told)
+        except BaseException as error:
+            self._fail(error)
+            return False
+        self._move(State.READY, f"ready in {monotonic() - began:.1f} s")
+        return True
+
+    def stop(self, limit_s: float) -> bool:
+        """Answer what was taken, and no more; False when a lane still runs after ``limit_s``."""
+        if self.standing.state is not State.READY:
+            return True
+        self._move(State.DRAINING, "finishing what was accepted")
+        self._host.close(self.version.model, self.version.number)
+        until = monotonic() + limit_s
+        for thread in self._threads:
+            thread.join(max(0.0, until - monotonic()))
+        clean = not any(thread.is_alive() for thread in self._threads)
+        self._move(State.GONE, "drained" if clean else f"a batch still ran after {limit_s:g} s")
+        return clean
+
+    def _warm(self, model: Model, told: Context) -> None:
+        """Run the smallest and the largest batch.
+
+        Numbers that were made up may be no input: what the model raises on them is shown, and the
+        version serves. What it *returns* must be what it declares, whatever the input.
+        """
+        own_example = model.example(1) is not None
+        with lanes.inference_mode():
+            for rows in sorted({1, self.version.config.batching.max_rows}):
+                try:
+                    trial.run(model, told.device, rows, monotonic)
+                except ModelBroken:
+                    raise
+                except Exception as error:
+                    if own_example:
+                        raise
+                    text = (
+                        f"could not warm up with made-up inputs ({type(error).__name__}: {error}); "
+                        "serving all the same; example() in the class would give real ones"
+                    )
+                    self._sink(line(self.version.label, "log", text))
+                    return
+
+    def _answer(self, model: Model, told: Context) -> None:
+        intake = self._host.open(contract(self.version, model))
+        work = lanes.Work(
+            label=self.version.label,
+            model=model,
+            device=told.device,
+            intake=intake,
+            sink=self._sink,
+            turn=threading.BoundedSemaphore(model.concurrency),
+        )
+        self._threads = lanes.start(work, self.version.config.placement.lanes)
+
+    def _fail(self, error: BaseException) -> None:
+        error_id = lanes.new_error_id()
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        self._sink(line(self.version.label, "err", trace, error_id))
+        text = str(error).strip() or "no text"
+        self._move(State.FAILED, f"{type(error).__name__}: {text} [error id {error_id}]")
+
+    def _move(self, state: State, reason: str) -> None:
+        self.standing = self.standing.move(state, reason)
+        self._moved(self.standing)
+
+
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there, before a model fails in its own words.
+
+    Raises:
+        ModelBroken: model.yaml asks for a GPU and PyTorch finds none.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ModelBroken("placement asks for a GPU, and PyTorch finds none on this machine")

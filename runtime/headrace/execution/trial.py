@@ -1,0 +1,121 @@
+"""Batches that nobody sent: to warm a model up, and to check it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from headrace.errors import ModelBroken
+from headrace.execution.outputs import to_host, verify
+from headrace.models import Batch, Model, Tensor
+from headrace.vocabulary import NUMPY_NAMES
+
+#: What stands for a size that is any (-1).
+ANY_SIZE = 8
+#: What stands for an element of BYTES.
+ANY_BYTES = b"headrace"
+
+
+class Elements(Sequence[memoryview]):
+    """BYTES elements, flat and row by row, as the core hands them over."""
+
+    def __init__(self, elements: Sequence[bytes], shape: tuple[int, ...]) -> None:
+        self._elements = [memoryview(one) for one in elements]
+        self.shape = shape
+
+    def __len__(self) -> int:
+        return len(self._elements)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._elements[index]
+
+
+class MadeUpRows:
+    """Rows without callers."""
+
+    def __init__(self, rows: int, inputs: Mapping[str, Any]) -> None:
+        self.rows = rows
+        self.inputs = inputs
+        self.parameters: Sequence[Mapping[str, Any]] = [{} for _ in range(rows)]
+        #: Row → why the model refused it.
+        self.rejected: dict[int, str] = {}
+
+    def live(self) -> list[bool]:
+        """Return True for every row that the model has not rejected."""
+        return [row not in self.rejected for row in range(self.rows)]
+
+    def reject(self, row: int, why: str) -> None:
+        """Keep the reason."""
+        if not 0 <= row < self.rows:
+            raise IndexError(f"row {row} of a batch of {self.rows}")
+        self.rejected[row] = why
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How one made-up batch went."""
+
+    rows: int
+    seconds: float
+    rejected: Mapping[int, str]
+
+
+def run(model: Model, device: str, rows: int, clock: Callable[[], float]) -> Trial:
+    """Run one batch and check what comes back; what ``predict`` raises comes through.
+
+    Raises:
+        ModelBroken: it returned what it did not declare, or gave an example that does not fit.
+    """
+    made_up = MadeUpRows(rows, inputs(model, rows))
+    began = clock()
+    returned = model.predict(Batch(made_up, device))
+    outputs = to_host(returned)
+    seconds = clock() - began
+    verify(model.outputs, rows, outputs)
+    return Trial(rows, seconds, made_up.rejected)
+
+
+def inputs(model: Model, rows: int) -> dict[str, Any]:
+    """Return the model's own example, or numbers made up for its declared inputs; read-only."""
+    example = model.example(rows)
+    if example is None:
+        return {one.name: make_up(one, rows) for one in model.inputs}
+    names = [one.name for one in model.inputs]
+    if sorted(example) != sorted(names):
+        raise ModelBroken(f"example() returned inputs {list(example)}; declared are {names}")
+    return {one.name: _as_input(one, rows, example[one.name]) for one in model.inputs}
+
+
+def make_up(tensor: Tensor, rows: int) -> Any:
+    """Return ``[rows, *shape]`` numbers that are the same each time: 0, 1, 0, 1 and so on."""
+    shape = (rows, *(ANY_SIZE if size == -1 else size for size in tensor.shape))
+    if tensor.datatype == "BYTES":
+        return Elements([ANY_BYTES] * prod(shape), shape)
+    array = (np.arange(prod(shape), dtype=np.int64) % 2).reshape(shape)
+    return _frozen(array.astype(_dtype(tensor.datatype)))
+
+
+def _as_input(tensor: Tensor, rows: int, given: Any) -> Any:
+    if tensor.datatype == "BYTES":
+        elements = [bytes(one) for one in given]
+        shape = (rows, *tensor.shape) if -1 not in tensor.shape else (len(elements),)
+        return Elements(elements, shape)
+    array = np.array(given)
+    verify([tensor], rows, {tensor.name: array})
+    return _frozen(array)
+
+
+def _frozen(array: Any) -> Any:
+    # As the core's: a model that writes to its input should hear of it now.
+    array.flags.writeable = False
+    return array
+
+
+def _dtype(datatype: str) -> Any:
+    if datatype == "BF16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(NUMPY_NAMES[datatype])

@@ -1,0 +1,137 @@
+"""What models print, line by line, with the name of who printed it."""
+
+import io
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import IO, Any, Final
+
+#: A line without an end is cut here.
+MOST_CHARACTERS: Final = 8192
+#: Who speaks when no model does.
+OURSELVES: Final = "headrace"
+
+_speaker: ContextVar[str] = ContextVar("headrace_speaker", default="")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the log; a traceback is one of many lines of text."""
+
+    unix_ms: int
+    #: Such as ``photos/1``, or ``headrace``.
+    speaker: str
+    #: ``out`` and ``err`` are what a model printed, ``log`` is its logger or ours.
+    stream: str
+    text: str
+    #: The id that the caller was told, where there is one.
+    error: str = ""
+
+
+Sink = Callable[[Line], None]
+
+
+def line(speaker: str, stream: str, text: str, error: str = "") -> Line:
+    """Return a line of now."""
+    return Line(time.time_ns() // 1_000_000, speaker, stream, text, error)
+
+
+@contextmanager
+def speaking(label: str) -> Iterator[None]:
+    """Give what this thread prints meanwhile to ``label``."""
+    token = _speaker.set(label)
+    try:
+        yield
+    finally:
+        _speaker.reset(token)
+
+
+class Voice(io.TextIOBase):
+    """Stands for ``sys.stdout`` or ``sys.stderr``; gives whole lines to a sink."""
+
+    def __init__(self, stream: str, replaced: IO[str], sink: Sink, alone: str = OURSELVES) -> None:
+        self._stream = stream
+        self._replaced = replaced
+        self._sink = sink
+        # A thread that a model starts itself has no speaker; with one version it is clear.
+        self._alone = alone
+        self._lock = threading.Lock()
+        self._begun: dict[tuple[int, str], str] = {}
+
+    def write(self, text: str) -> int:
+        speaker = _speaker.get() or self._alone
+        key = (threading.get_ident(), speaker)
+        with self._lock:
+            *whole, rest = (self._begun.pop(key, "") + text).split("\n")
+            while len(rest) > MOST_CHARACTERS:
+                whole.append(rest[:MOST_CHARACTERS])
+                rest = rest[MOST_CHARACTERS:]
+            if rest:
+                # Of what a progress bar paints over itself only the last state is kept.
+                self._begun[key] = rest.rpartition("\r")[2] if "\r" in rest[:-1] else rest
+        for one in whole:
+            self._sink(line(speaker, self._stream, one.rpartition("\r")[2].rstrip("\r") or one))
+        return len(text)
+
+    def finish(self) -> None:
+        """Give away lines that were begun and not ended."""
+        with self._lock:
+            begun, self._begun = self._begun, {}
+        for (_, speaker), text in begun.items():
+            self._sink(line(speaker, self._stream, text))
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return False
+
+    def fileno(self) -> int:
+        return self._replaced.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return "utf-8"
+
+    @property
+    def buffer(self) -> Any:
+        """Bytes written here go past us, unprefixed."""
+        return self._replaced.buffer  # type: ignore[attr-defined]
+
+
+@contextmanager
+def captured(sink: Sink, alone: str = OURSELVES) -> Iterator[None]:
+    """Send to ``sink`` what the process prints and what models log, by lines.
+
+    Args:
+        sink: called from any thread; it must not print.
+        alone: who prints when it is not known; the version's label in a process that has one.
+    """
+    import logging
+
+    class Logged(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            _, _, name = record.name.partition("headrace.model.")
+            model, _, version = name.rpartition(".")
+            sink(line(f"{model}/{version}", "log", f"{record.levelname} {self.format(record)}"))
+
+    out, err = sys.stdout, sys.stderr
+    voices = Voice("out", out, sink, alone), Voice("err", err, sink, alone)
+    handler = Logged()
+    logger = logging.getLogger("headrace.model")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    sys.stdout, sys.stderr = voices
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = out, err
+        logger.removeHandler(handler)
+        logger.propagate = True
+        for voice in voices:
+            voice.finish()

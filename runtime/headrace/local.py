@@ -1,0 +1,184 @@
+"""The engine `local`: gateway and host in one process, without Ray."""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from typing import IO, Any
+
+from headrace.config.options import ServeOptions
+from headrace.console.board import ModelStatus, Status, VersionStatus
+from headrace.console.greeting import greeting
+from headrace.console.logbook import Logbook
+from headrace.console.server import Console
+from headrace.errors import PortTaken
+from headrace.execution import threads
+from headrace.execution.policy import WHOLE, Epoch, shares, table
+from headrace.execution.runner import Runner
+from headrace.execution.voices import captured
+from headrace.models.lifecycle import Standing
+from headrace.repository.folder import Version, find
+
+#: Of a host's outputs on their way to a gateway; in one process they need none.
+NO_ARENA = 0
+
+
+def run(options: ServeOptions) -> int:
+    """Serve until SIGINT or SIGTERM; return 0, or 1 when there is nothing to serve.
+
+    Raises:
+        HeadraceError: the repository is wrong, or a port is taken.
+    """
+    versions = find(options.repository)
+    budget = threads.plan(threads.cpus(), sum(one.config.placement.lanes for one in versions))
+    threads.tell_libraries(budget, os.environ)
+    terminal = sys.stdout
+    logbook = Logbook(options.state / "logs", sys.stderr)
+    alone = versions[0].label if len(versions) == 1 else "headrace"
+    try:
+        with captured(logbook.take, alone):
+            return Server(options, versions, budget, logbook).run(terminal)
+    finally:
+        logbook.close()
+
+
+class Server:
+    """Everything that runs in the one process."""
+
+    def __init__(
+        self,
+        options: ServeOptions,
+        versions: Sequence[Version],
+        budget: threads.Threads,
+        logbook: Logbook,
+    ) -> None:
+        import headrace_core
+
+        self._options = options
+        self._logbook = logbook
+        self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
+        self._gateway = headrace_core.Gateway(json.dumps(_settings(options, budget)))
+        self._console = Console(options.host, options.first_port + 3, self, logbook)
+        self._runners = [
+            Runner(version, self._host, logbook.take, self._moved) for version in versions
+        ]
+        self._sequence = 0
+        self._policy = threading.Lock()
+        self._draining = ""
+        self._ended = threading.Event()
+
+    def run(self, terminal: IO[str]) -> int:
+        """Bind, load, serve, and drain when told to end."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._end)
+        self._gateway.attach(self._host)
+        try:
+            self._gateway.start()
+        except OSError as error:
+            raise PortTaken(f"{error}; `--ports N` moves all four ports") from error
+        self._console.start()
+        reader = threading.Thread(target=self._read_errors, name="errors")
+        reader.start()
+        code = 0
+        # Not in this thread: only this one hears signals, and loading may take minutes.
+        loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)
+        loader.start()
+        self._ended.wait()
+        if not self._draining:
+            code = 1
+        self._console.close()
+        clean = self._drain()
+        reader.join()
+        if not clean:
+            terminal.write(f"not everything was finished within {self._options.drain_s:g} s\n")
+        terminal.flush()
+        return code
+
+    def status(self) -> Status:
+        """Return how every version stands, and what the gateway counts."""
+        counted = json.loads(self._gateway.stats()).get("models", {})
+        models = []
+        for name, runners in self._by_model().items():
+            share = shares({one.version.number: one.standing for one in runners})
+            rows = counted.get(name, {}).get("versions", {})
+            models.append(ModelStatus(name, [_version_status(one, rows, share) for one in runners]))
+        addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
+        processes = {"headrace": [os.getpid()]}
+        return Status("local", addresses, models, self._draining, processes)
+
+    def _load(self, terminal: IO[str]) -> None:
+        self._apply_policy()
+        serving = [runner for runner in self._runners if runner.start()]
+        if not serving:
+            terminal.write("no version could be loaded; the lines above say why\n")
+            self._ended.set()
+            return
+        if self._ended.is_set():
+            return
+        folders = {one.version.model: one.version.folder.parent for one in serving}
+        inputs = {one.version.model: one.inputs for one in serving}
+        scratch = self._options.state / "requests"
+        terminal.write(greeting(self.status(), inputs, folders, scratch))
+        terminal.flush()
+
+    def _moved(self, standing: Standing) -> None:
+        self._apply_policy()
+
+    def _apply_policy(self) -> None:
+        with self._policy:
+            self._sequence += 1
+            standings = {
+                name: {one.version.number: one.standing for one in runners}
+                for name, runners in self._by_model().items()
+            }
+            self._gateway.apply_policy(table(Epoch(sequence=self._sequence), standings))
+
+    def _by_model(self) -> dict[str, list[Runner]]:
+        models: dict[str, list[Runner]] = {}
+        for runner in self._runners:
+            models.setdefault(runner.version.model, []).append(runner)
+        return models
+
+    def _read_errors(self) -> None:
+        while (report := self._gateway.next_error()) is not None:
+            self._logbook.take_report(report)
+
+    def _end(self, number: int, frame: Any) -> None:
+        if self._ended.is_set():
+            # The second Ctrl-C: whoever presses it does not want to wait.
+            os._exit(130)
+        self._draining = f"ending: {signal.Signals(number).name} came"
+        self._ended.set()
+
+    def _drain(self) -> bool:
+        """Finish what was accepted, within the limit of the options."""
+        limit_s = self._options.drain_s
+        answered = self._gateway.drain(limit_s)
+        stopped = [runner.stop(limit_s if answered else 0.1) for runner in self._runners]
+        return answered and self._host.drain(limit_s) and all(stopped)
+
+
+def _settings(options: ServeOptions, budget: threads.Threads) -> dict[str, Any]:
+    return {
+        "http": options.address(0),
+        "grpc": options.address(1),
+        "metrics": options.address(2),
+        "io_threads": budget.io,
+        "arena_bytes": NO_ARENA,
+        "limits": {},
+    }
+
+
+def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> VersionStatus:
+    number = runner.version.number
+    counted = rows.get(str(number), {})
+    return VersionStatus(
+        version=number,
+        standing=runner.standing,
+        hosts=counted.get("hosts", 0),
+        waiting=counted.get("waiting", 0),
+        in_flight=counted.get("in_flight", 0),
+        share_percent=100 * share[number] / WHOLE,
+    )

@@ -1,0 +1,89 @@
+"""The rows that a model answers at once."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Rows(Protocol):
+    """What a batch is made of: the core's, or one that was made up to warm a model up."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def inputs(self) -> Mapping[str, Any]: ...
+    @property
+    def parameters(self) -> Sequence[Mapping[str, Any]]: ...
+    def live(self) -> Sequence[bool]: ...
+    def reject(self, row: int, why: str) -> None: ...
+
+
+class Batch:
+    """Rows of several callers, side by side. Valid until ``predict`` returns."""
+
+    __slots__ = ("_device", "_rows")
+
+    def __init__(self, rows: Rows, device: str = "cpu") -> None:
+        self._rows = rows
+        self._device = device
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are: the first axis of every input and output."""
+        return self._rows.rows
+
+    @property
+    def parameters(self) -> Sequence[Mapping[str, Any]]:
+        """What each row's caller sent as request parameters, one mapping a row."""
+        return self._rows.parameters
+
+    def __getitem__(self, name: str) -> Any:
+        """Return an input as a read-only view ``[rows, *shape]``, without a copy.
+
+        A BYTES input is a flat sequence of memoryviews, row by row, with ``.shape``; BF16 is
+        ``ml_dtypes.bfloat16``.
+
+        Raises:
+            KeyError: the model declares no input of that name.
+        """
+        try:
+            return self._rows.inputs[name]
+        except KeyError:
+            known = ", ".join(self._rows.inputs)
+            raise KeyError(f"no input {name!r}; the model declares {known}") from None
+
+    def tensor(self, name: str) -> "torch.Tensor":
+        """Return an input as a PyTorch tensor on the model's device, not to be written to.
+
+        On the CPU it is the view itself, without a copy.
+
+        Raises:
+            KeyError: the model declares no input of that name.
+            TypeError: the input is of BYTES.
+        """
+        from headrace.models.torch_tensor import view
+
+        return view(name, self[name], self._device)
+
+    def copy(self) -> dict[str, Any]:
+        """Return all inputs as arrays of one's own, to write to or to keep.
+
+        BYTES inputs are lists of ``bytes``.
+        """
+        return {
+            name: value.copy() if hasattr(value, "dtype") else [bytes(one) for one in value]
+            for name, value in self._rows.inputs.items()
+        }
+
+    def live(self) -> Sequence[bool]:
+        """Return for each row whether its caller still waits, as of now."""
+        return self._rows.live()
+
+    def reject(self, row: int, why: str) -> None:
+        """Answer the caller of this row with "bad request" and ``why``; the others are served.
+
+        Outputs still have this row; what stands there is thrown away.
+        """
+        self._rows.reject(row, why)

@@ -1,0 +1,61 @@
+"""The life of a version: which state may follow which."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class State(Enum):
+    """What a version is doing."""
+
+    DECLARED = "declared"
+    LOADING = "loading"
+    WARMING = "warming"
+    READY = "ready"
+    DRAINING = "draining"
+    GONE = "gone"
+    FAILED = "failed"
+
+
+NEXT: Final[dict[State, frozenset[State]]] = {
+    State.DECLARED: frozenset({State.LOADING, State.GONE}),
+    State.LOADING: frozenset({State.WARMING, State.FAILED}),
+    State.WARMING: frozenset({State.READY, State.FAILED}),
+    # Back to loading: its process died and another one takes its place.
+    State.READY: frozenset({State.DRAINING, State.FAILED, State.LOADING}),
+    State.DRAINING: frozenset({State.GONE}),
+    State.FAILED: frozenset({State.LOADING, State.GONE}),
+    State.GONE: frozenset(),
+}
+
+#: State → the word for it in Triton's repository index and in the policy table.
+INDEX_STATES: Final[dict[State, str]] = {
+    State.DECLARED: "UNAVAILABLE",
+    State.LOADING: "LOADING",
+    State.WARMING: "LOADING",
+    State.READY: "READY",
+    State.DRAINING: "UNAVAILABLE",
+    State.GONE: "UNAVAILABLE",
+    State.FAILED: "UNAVAILABLE",
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A state, and why it is so in words that a person understands."""
+
+    state: State
+    reason: str
+
+    def move(self, state: State, reason: str) -> "Standing":
+        """Return the standing after a legal move.
+
+        Raises:
+            ValueError: ``state`` may not follow this one; nothing has changed.
+        """
+        if state not in NEXT[self.state]:
+            raise ValueError(f"a version that is {self.state.value} cannot become {state.value}")
+        return Standing(state, reason)
+
+
+BEGIN: Final = Standing(State.DECLARED, "found in the repository")

@@ -1,0 +1,51 @@
+"""NumPy views as PyTorch tensors; imported when a model asks for one."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def _spend_the_warning() -> None:
+    """Let PyTorch say now, and unheard, what it says once a process: arrays here are read-only.
+
+    A filter around each conversion would cost every batch, and is not safe between threads.
+    """
+    array = np.zeros(1, np.float32)
+    array.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.from_numpy(array)
+
+
+_spend_the_warning()
+
+
+def view(name: str, array: Any, device: str) -> torch.Tensor:
+    """Return ``array`` as a tensor on ``device``; on the CPU it shares the memory.
+
+    Raises:
+        TypeError: ``array`` is not an array but the elements of a BYTES input.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(
+            f"input {name!r} is of BYTES: PyTorch has no such type; "
+            f"batch[{name!r}] holds its elements"
+        )
+    # PyTorch does not know ml_dtypes: the same bits go over as 16-bit integers.
+    if array.dtype.name == "bfloat16":
+        tensor = torch.from_numpy(array.view(np.int16)).view(torch.bfloat16)
+    else:
+        tensor = torch.from_numpy(array)
+    return tensor if device == "cpu" else tensor.to(device, non_blocking=True)
+
+
+def to_host(output: torch.Tensor) -> Any:
+    """Return a model's output as an array in the host's memory; on the CPU without a copy."""
+    tensor = output.detach().cpu().contiguous()
+    if tensor.dtype == torch.bfloat16:
+        import ml_dtypes
+
+        return tensor.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
+    return tensor.numpy()

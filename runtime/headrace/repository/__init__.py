@@ -1,0 +1,1 @@
+"""Where models lie: a folder of models, each with its versions."""

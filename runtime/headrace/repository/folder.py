@@ -1,0 +1,118 @@
+"""A folder of models as a list of versions to serve.
+
+MODEL/model.yaml        operations; may be absent
+MODEL/VERSION/model.py  a Python class, or
+MODEL/VERSION/net.pt2   an exported PyTorch program
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from headrace.config.load import load
+from headrace.config.schema import ModelConfig
+from headrace.errors import ConfigInvalid, RepositoryInvalid
+
+#: Versions travel as 64-bit numbers and are written in URLs.
+VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+CONFIG: Final = "model.yaml"
+#: File of a version's folder → the backend that runs it; the first one found counts.
+BACKENDS: Final[dict[str, str]] = {"model.py": "python", "net.pt2": "torch"}
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a model, found but not loaded."""
+
+    model: str
+    number: int
+    folder: Path
+    #: ``python`` or ``torch``.
+    backend: str
+    config: ModelConfig
+
+    @property
+    def label(self) -> str:
+        """The version's name in logs and messages, such as ``photos/1``."""
+        return f"{self.model}/{self.number}"
+
+
+def find(path: Path) -> list[Version]:
+    """Return every version below ``path``: a folder of models, or one model's folder.
+
+    Models are in the order of their names, versions in that of their numbers. Folders that hold
+    neither a model.yaml nor a numbered folder are passed over.
+
+    Raises:
+        RepositoryInvalid: there is no model, or a folder is not laid out as one.
+        ConfigInvalid: a model.yaml is wrong. Errors of all models are in one text.
+    """
+    path = path.absolute()
+    if not path.is_dir():
+        raise RepositoryInvalid(f"{path} is no folder; expected a folder of models")
+    folders = [path] if _is_model(path) else [one for one in _folders(path) if _is_model(one)]
+    if not folders:
+        raise RepositoryInvalid(
+            f"{path} holds no model: expected MODEL/1/model.py or MODEL/1/net.pt2 in it; "
+            f"`headrace new {path / 'hello'}` writes one that works"
+        )
+    versions: list[Version] = []
+    wrong: list[str] = []
+    for folder in folders:
+        try:
+            versions += _versions(folder)
+        except (ConfigInvalid, RepositoryInvalid) as error:
+            wrong.append(str(error))
+    if wrong:
+        raise ConfigInvalid("\n".join(wrong))
+    return versions
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    yield from sorted(one for one in path.iterdir() if one.is_dir() and one.name[0] not in "._")
+
+
+def _is_model(folder: Path) -> bool:
+    return (folder / CONFIG).is_file() or any(
+        VERSION.fullmatch(one.name) for one in _folders(folder)
+    )
+
+
+def _versions(folder: Path) -> list[Version]:
+    """Return the versions of one model's folder, lowest first."""
+    if not NAME.fullmatch(folder.name):
+        raise RepositoryInvalid(
+            f"{folder}: a model's name is its folder's, and {folder.name!r} cannot be written in "
+            "URLs: use letters, digits, '.', '_' and '-', a letter or digit first"
+        )
+    config = load(folder / CONFIG)
+    numbered = sorted(
+        (int(one.name), one) for one in _folders(folder) if VERSION.fullmatch(one.name)
+    )
+    if not numbered:
+        raise RepositoryInvalid(f"{folder} has no version: expected a folder {folder / '1'}")
+    return [
+        Version(folder.name, number, place, _backend(folder, place, config), config)
+        for number, place in numbered
+    ]
+
+
+def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
+    backend = next((one for file, one in BACKENDS.items() if (place / file).is_file()), None)
+    if backend is None:
+        raise RepositoryInvalid(f"{place} holds neither {' nor '.join(BACKENDS)}")
+    declared = config.inputs is not None or config.outputs is not None
+    if backend == "python" and declared:
+        raise ConfigInvalid(
+            f"{folder / CONFIG}: inputs and outputs are declared here and by the class in "
+            f"{place / 'model.py'}: the class owns them, take them out here"
+        )
+    if backend != "python" and (config.inputs is None or config.outputs is None):
+        raise ConfigInvalid(
+            f"{folder / CONFIG}: {place / 'net.pt2'} does not name its tensors: write inputs and "
+            "outputs here, as a list of {name: x, datatype: FP32, shape: [3, 224, 224]}"
+        )
+    return backend
