@@ -6,6 +6,7 @@ mod dispatch;
 mod errors;
 mod flights;
 mod infer;
+mod listen;
 mod pending;
 mod queue;
 mod registry;
@@ -14,6 +15,7 @@ mod settings;
 mod settle;
 mod state;
 mod suspects;
+mod threads;
 mod views;
 
 pub use admission::Reserved;
@@ -26,7 +28,7 @@ use crate::base::{
 };
 use crate::mem::{arena::Arena, body::BodyBuffer};
 use crate::meter::Meter;
-use crate::sync::gate::{Drained, Gate};
+use crate::sync::gate::Gate;
 use admission::Ledger;
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
@@ -40,8 +42,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
 use suspects::Suspects;
+use threads::Threads;
 use tokio::runtime::Handle;
 
 /// One process has one. Locks are taken in this order: registry, a version's floor, flights.
@@ -59,6 +61,7 @@ pub struct Gateway {
     meter: Arc<Meter>,
     arena: Option<Arena>,
     timers: Arc<OnceLock<Handle>>,
+    threads: Mutex<Option<Threads>>,
     last_call: AtomicU64,
     dice: AtomicU64,
 }
@@ -82,6 +85,7 @@ impl Gateway {
             meter: Arc::default(),
             arena,
             timers: Arc::default(),
+            threads: Mutex::default(),
             last_call: AtomicU64::new(0),
             dice: AtomicU64::new(RandomState::new().hash_one(())),
             settings,
@@ -128,13 +132,6 @@ impl Gateway {
     /// Waits for the next fault of the error log, as JSON; `None` once drained.
     pub fn next_error(&self) -> Option<String> {
         self.errors.next()
-    }
-
-    /// Takes nothing new from here on and waits for what was taken, at most `grace`.
-    pub async fn drained(&self, grace: Duration) -> Drained {
-        let drained = self.gate.drain(grace).await;
-        self.errors.close();
-        drained
     }
 
     fn surroundings(&self) -> Surroundings {

@@ -1,0 +1,160 @@
+//! The threads that read and write sockets, from start to drain.
+//!
+//! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
+//! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
+
+use super::{Gateway, listen};
+use crate::base::fault::Fault;
+use crate::meter::listener;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Front {
+    Http,
+    Grpc,
+    Metrics,
+}
+
+#[derive(Debug)]
+pub(super) struct Threads {
+    addresses: BTreeMap<&'static str, SocketAddr>,
+    /// Set to the time that is left when the end begins.
+    end: watch::Sender<Option<Duration>>,
+    /// Each returns whether all of its connections were done in time.
+    handles: Vec<JoinHandle<bool>>,
+}
+
+impl Gateway {
+    /// Binds what the settings name and serves it. Fails, having started nothing, if an address cannot be had.
+    pub fn start(self: &Arc<Gateway>) -> io::Result<()> {
+        let mut threads = self.threads.lock();
+        if threads.is_some() || self.gate.is_shut() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a gateway can be started once"));
+        }
+        let settings = &self.settings;
+        let wanted = [
+            (Front::Http, "http", "HTTP", &settings.http),
+            (Front::Grpc, "grpc", "gRPC", &settings.grpc),
+            (Front::Metrics, "metrics", "metrics", &settings.metrics),
+        ];
+        let (mut addresses, mut listeners) = (BTreeMap::new(), Vec::new());
+        for (front, key, name, address) in wanted {
+            if let Some(address) = address {
+                let listener = listen::bind(name, address)?;
+                addresses.insert(key, listener.local_addr()?);
+                listeners.push((front, listener));
+            }
+        }
+        let (end, _) = watch::channel(None);
+        let mut started = Threads { addresses, end, handles: Vec::new() };
+        for at in 0..self.io_threads() {
+            // One thread is enough for scrapes.
+            let served = listeners.iter().filter(|(front, _)| at == 0 || *front != Front::Metrics);
+            let served: Result<Vec<_>, _> =
+                served.map(|(front, listener)| Ok((*front, listener.try_clone()?))).collect();
+            let thread = served.and_then(|served| self.thread(at, served, started.end.subscribe()));
+            match thread {
+                Ok(thread) => started.handles.push(thread),
+                Err(e) => {
+                    started.join(Duration::ZERO);
+                    return Err(e);
+                }
+            }
+        }
+        *threads = Some(started);
+        Ok(())
+    }
+
+    fn io_threads(&self) -> usize {
+        match self.settings.io_threads {
+            0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4)),
+            count => count,
+        }
+    }
+
+    fn thread(
+        self: &Arc<Gateway>,
+        at: usize,
+        served: Vec<(Front, TcpListener)>,
+        mut end: watch::Receiver<Option<Duration>>,
+    ) -> io::Result<JoinHandle<bool>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let gateway = Arc::clone(self);
+        let serve = async move {
+            let mut fronts = JoinSet::new();
+            for (front, listener) in served {
+                let (gateway, end) = (Arc::clone(&gateway), end.clone());
+                fronts.spawn(async move {
+                    if let Err(e) = serve(front, listener, Arc::clone(&gateway), end).await {
+                        gateway.errors.log(
+                            Fault::internal(format!("{front:?} cannot be served: {e}")),
+                            "",
+                            None,
+                        );
+                    }
+                });
+            }
+            let grace = match end.wait_for(Option::is_some).await {
+                Ok(grace) => grace.unwrap_or_default(),
+                Err(_) => Duration::ZERO, // the gateway itself is gone
+            };
+            let done = async {
+                gateway.gate.drain(grace).await;
+                while fronts.join_next().await.is_some() {}
+            };
+            tokio::time::timeout(grace, done).await.is_ok()
+        };
+        std::thread::Builder::new().name(format!("headrace-io-{at}")).spawn(move || runtime.block_on(serve))
+    }
+
+    /// `http`, `grpc`, `metrics` and where each listens; only what was started.
+    pub fn addresses(&self) -> BTreeMap<String, String> {
+        let threads = self.threads.lock();
+        let addresses = threads.iter().flat_map(|threads| &threads.addresses);
+        addresses.map(|(name, address)| ((*name).to_owned(), address.to_string())).collect()
+    }
+
+    /// Takes nothing new from here on, and finishes what was taken, within `grace`. Blocks; true if all was
+    /// finished. The error log ends with it.
+    pub fn drain(&self, grace: Duration) -> bool {
+        self.gate.shut();
+        let threads = self.threads.lock().take();
+        let clean = threads.is_none_or(|threads| threads.join(grace)) && self.gate.inside() == 0;
+        self.errors.close();
+        clean
+    }
+}
+
+impl Threads {
+    fn join(self, grace: Duration) -> bool {
+        self.end.send_replace(Some(grace));
+        // All are joined, whatever the first says.
+        let unclean =
+            self.handles.into_iter().filter_map(|thread| (!thread.join().unwrap_or(false)).then_some(()));
+        unclean.count() == 0
+    }
+}
+
+async fn serve(
+    front: Front,
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    mut end: watch::Receiver<Option<Duration>>,
+) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let shutdown = async move {
+        let _ = end.wait_for(Option::is_some).await; // an error is the end as well
+    };
+    match front {
+        Front::Http | Front::Grpc => return Err(io::ErrorKind::Unsupported.into()), // until they are there
+        Front::Metrics => listener::serve(listener, Arc::clone(gateway.meter()), shutdown).await,
+    }
+    Ok(())
+}
