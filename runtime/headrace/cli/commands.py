@@ -63,3 +63,131 @@ def serve(
     from headrace import serve as ray_serve
 
     raise typer.Exit(ray_serve.run(options))
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="The model's folder, named as the model.")],
+) -> None:
+    """Write a model that works, to begin with.
+
+    `headrace new models/hello` writes models/hello/1/model.py and models/hello/model.yaml.
+    """
+    from headrace.cli.template import write
+
+    for path in write(folder):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"next: headrace check {folder}")
+
+
+@app.command()
+def check(
+    folder: Annotated[
+        Path, typer.Argument(help="A folder of models, or one model's folder.")
+    ] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Load every version and run its batch sizes, without a server; say the time a row takes.
+
+    Inputs are made up, or come from the class's example(). Exits with 1 when a version fails.
+    """
+    import json
+
+    from headrace.cli import checking
+
+    failed = False
+    for checked in checking.check(folder):
+        failed = failed or bool(checked.error)
+        if as_json:
+            typer.echo(json.dumps(checking.as_json(checked)))
+        else:
+            typer.echo("\n".join(checking.lines(checked)))
+    raise typer.Exit(int(failed))
+
+
+@app.command()
+def status(url: Url = CONSOLE, as_json: Json = False) -> None:
+    """Show every model and version: its state, why it is so, and what waits and runs.
+
+    Exits with 0 when every model has a version that is ready, else with 1.
+    """
+    import json
+
+    from headrace.cli.console_client import get
+    from headrace.cli.tables import status_lines
+
+    found = get(url, "/api/status")
+    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    raise typer.Exit(int(not found["ready"]))
+
+
+@app.command()
+def infer(
+    model: Annotated[str, typer.Argument(help="MODEL, or MODEL/VERSION.")],
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="A picture, a .npy array, or JSON: a request, a mapping of input to values, or "
+            "the values of the only input. Values have the batch axis. Without a file they are "
+            "made up."
+        ),
+    ] = None,
+    show: Annotated[
+        Literal["curl", "python"] | None,
+        typer.Option(help="Print client code that makes the same call, and do not call."),
+    ] = None,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Call a model and print its answer.
+
+    `headrace infer photos cat.jpg`; `headrace infer hello` with values made up;
+    `headrace infer hello x.npy --show python` prints a program that makes the call.
+    """
+    from headrace.cli import inferring
+
+    typer.echo(inferring.infer(url, model, file, show=show, as_json=as_json))
+
+
+@app.command()
+def logs(
+    model: Annotated[str, typer.Argument(help="MODEL or MODEL/VERSION; all if left out.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many lines.", min=1)] = 100,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show what models printed and logged last."""
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import get
+    from headrace.cli.tables import log_lines
+
+    found = get(url, f"/api/logs?model={quote(model)}&limit={limit}")["lines"]
+    for text in map(json.dumps, found) if as_json else log_lines(found):
+        typer.echo(text)
+
+
+@app.command()
+def errors(
+    error_id: Annotated[
+        str, typer.Argument(metavar="ID", help="As the answer said; the last errors if left out.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many errors.", min=1)] = 20,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show what stands behind an error id: what callers were told, and the traceback."""
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import get
+    from headrace.cli.tables import error_lines, error_rows
+
+    if error_id:
+        found = get(url, f"/api/errors/{quote(error_id)}")
+        typer.echo(json.dumps(found) if as_json else "\n".join(error_lines(found)))
+        return
+    listed = get(url, f"/api/errors?limit={limit}")["errors"]
+    for text in map(json.dumps, listed) if as_json else error_rows(listed):
+        typer.echo(text)

@@ -1,0 +1,103 @@
+"""`headrace check`: every version, loaded and run at several batch sizes, without a server."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from headrace.execution import lanes, threads, trial
+from headrace.execution.opening import context, open_model
+from headrace.execution.runner import check_device
+from headrace.repository.folder import Version, find
+
+#: Times that a size is run; the fastest counts, the others were disturbed.
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came out of one version."""
+
+    label: str
+    load_s: float = 0.0
+    trials: list[trial.Trial] = field(default_factory=list)
+    #: What went wrong, as a traceback; empty when nothing did.
+    error: str = ""
+
+
+def check(path: Path) -> Iterator[Checked]:
+    """Yield the outcome of each version below ``path``, as it is found."""
+    versions = find(path)
+    budget = threads.plan(threads.cpus(), max(one.config.placement.lanes for one in versions))
+    threads.tell_libraries(budget, os.environ)
+    for version in versions:
+        yield _check(version)
+
+
+def sizes(max_rows: int) -> list[int]:
+    """Return the batch sizes to try: powers of two, and the largest."""
+    powers = [1 << bit for bit in range(max_rows.bit_length()) if 1 << bit <= max_rows]
+    return sorted({*powers, max_rows})
+
+
+def _check(version: Version) -> Checked:
+    import traceback
+
+    checked = Checked(version.label)
+    try:
+        began = perf_counter()
+        model = open_model(version)
+        told = context(version)
+        check_device(told.device)
+        model.load(told)
+        load_s = perf_counter() - began
+        checked = Checked(version.label, load_s)
+        with lanes.inference_mode():
+            for rows in sizes(version.config.batching.max_rows):
+                runs = [trial.run(model, told.device, rows, perf_counter) for _ in range(ROUNDS)]
+                checked.trials.append(min(runs, key=lambda one: one.seconds))
+    except BaseException as error:
+        # All of them: a model that calls sys.exit() fails this check, and does not end it.
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        text = "".join(traceback.format_exception(error)).rstrip()
+        return Checked(checked.label, checked.load_s, checked.trials, text)
+    return checked
+
+
+def lines(checked: Checked) -> Iterator[str]:
+    """Yield the outcome as a person reads it."""
+    yield f"{checked.label}: loaded in {checked.load_s:.2f} s"
+    for one in checked.trials:
+        ms = one.seconds * 1e3
+        rejected = f"   {len(one.rejected)} rows rejected" if one.rejected else ""
+        yield f"  {one.rows:5} rows  {ms:9.3f} ms  {ms / one.rows:9.4f} ms a row{rejected}"
+    reasons = {why for one in checked.trials for why in one.rejected.values()}
+    for why in sorted(reasons)[:3]:
+        yield f"  rejected: {why}"
+    if reasons:
+        yield "  the inputs were made up; example() in the class would give real ones"
+    if checked.error:
+        yield checked.error
+        yield f"{checked.label}: FAILED"
+
+
+def as_json(checked: Checked) -> dict[str, Any]:
+    """Return the outcome as a program reads it."""
+    return {
+        "version": checked.label,
+        "ok": not checked.error,
+        "error": checked.error,
+        "load_s": checked.load_s,
+        "batches": [
+            {
+                "rows": one.rows,
+                "seconds": one.seconds,
+                "ms_a_row": one.seconds * 1e3 / one.rows,
+                "rejected": len(one.rejected),
+            }
+            for one in checked.trials
+        ],
+    }

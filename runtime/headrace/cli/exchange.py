@@ -1,0 +1,104 @@
+"""One infer call over HTTP: its request, and what came back."""
+
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from headrace.cli.payload import Payload, array, dtype
+from headrace.models import Tensor
+
+#: Datatypes that JSON cannot say: they go over as bytes.
+ONLY_BINARY = frozenset({"FP16", "BF16"})
+HEADER_LENGTH = "inference-header-content-length"
+
+
+@dataclass(frozen=True)
+class Call:
+    """A POST."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def call(
+    http: str, path: str, payload: Payload, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> Call:
+    """Return the request that sends ``payload`` to ``http://HTTP/v2/PATH/infer``."""
+    url = f"http://{http}/v2/{path}/infer"
+    if payload.media_type and payload.file is not None:
+        return Call(url, {"Content-Type": payload.media_type}, payload.file.read_bytes())
+    datatypes = {one.name: one.datatype for one in inputs}
+    entries, tail = [], b""
+    for name, values in payload.arrays.items():
+        entry: dict[str, Any] = {
+            "name": name,
+            "shape": list(values.shape),
+            "datatype": datatypes.get(name, ""),
+        }
+        if entry["datatype"] in ONLY_BINARY:
+            raw = np.ascontiguousarray(values).tobytes()
+            entry["parameters"] = {"binary_data_size": len(raw)}
+            tail += raw
+        else:
+            entry["data"] = [_text(one) for one in values.ravel().tolist()]
+        entries.append(entry)
+    request: dict[str, Any] = {"inputs": entries}
+    if any(one.datatype in ONLY_BINARY for one in outputs):
+        request["outputs"] = [
+            {"name": one.name, "parameters": {"binary_data": one.datatype in ONLY_BINARY}}
+            for one in outputs
+        ]
+    head = json.dumps(request, separators=(",", ":")).encode()
+    if not tail:
+        return Call(url, {"Content-Type": "application/json"}, head)
+    headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
+    return Call(url, headers, head + tail)
+
+
+def answer(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    """Return an answer as JSON would have it, binary outputs included."""
+    length = int(headers.get(HEADER_LENGTH, len(body)))
+    found: dict[str, Any] = json.loads(body[:length])
+    at = length
+    for output in found.get("outputs", []):
+        size = output.get("parameters", {}).pop("binary_data_size", None)
+        if size is not None:
+            raw, at = body[at : at + size], at + size
+            output["data"] = _values(output["datatype"], raw)
+        if not output.get("parameters", True):
+            del output["parameters"]
+    return found
+
+
+def lines(found: Mapping[str, Any]) -> list[str]:
+    """Return an answer as a person reads it: an output a line."""
+    version = found.get("model_version")
+    told = [f"{found.get('model_name')}" + (f"/{version}" if version else "")]
+    for one in found.get("outputs", []):
+        values = array(Tensor(one["name"], one["datatype"], []), one["data"])
+        text = np.array2string(
+            values.reshape(one["shape"]), separator=", ", threshold=64, precision=6
+        )
+        told.append(f"{one['name']} {one['datatype']}{one['shape']}: {text}")
+    return told
+
+
+def _values(datatype: str, raw: bytes) -> list[Any]:
+    if datatype != "BYTES":
+        values: list[Any] = np.frombuffer(raw, dtype(datatype)).astype(object).tolist()
+        return [float(one) for one in values] if datatype in ONLY_BINARY else values
+    found, at = [], 0
+    while at < len(raw):
+        (size,) = struct.unpack_from("<I", raw, at)
+        found.append(raw[at + 4 : at + 4 + size].decode(errors="replace"))
+        at += 4 + size
+    return found
+
+
+def _text(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) else value

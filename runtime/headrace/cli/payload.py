@@ -1,0 +1,133 @@
+"""What a user wants to send, read from a file."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headrace.console.request import IMAGES, json_body, takes_one_file
+from headrace.errors import HeadraceError
+from headrace.models import Tensor
+from headrace.vocabulary import NUMPY_NAMES
+
+
+class PayloadInvalid(HeadraceError):
+    """A file does not hold what the model takes."""
+
+
+@dataclass(frozen=True)
+class Payload:
+    """Inputs of a request: a picture as it is, or arrays with the batch axis."""
+
+    #: Where it was read; None when it was made up.
+    file: Path | None
+    #: Media type of a picture, which goes over as the whole body.
+    media_type: str = ""
+    arrays: Mapping[str, Any] = None  # type: ignore[assignment]
+
+
+def read(file: Path | None, inputs: Sequence[Tensor]) -> Payload:
+    """Return what ``file`` holds for a model that takes ``inputs``; without one, make it up.
+
+    Raises:
+        PayloadInvalid: the file cannot be read, or is nothing for these inputs.
+    """
+    if file is None:
+        made_up = {one["name"]: one["data"] for one in json_body(inputs)["inputs"]}
+        shapes = {one["name"]: one["shape"] for one in json_body(inputs)["inputs"]}
+        arrays = {
+            one.name: array(one, made_up[one.name]).reshape(shapes[one.name]) for one in inputs
+        }
+        return Payload(None, arrays=arrays)
+    suffix = file.suffix.lower()
+    if not file.is_file():
+        raise PayloadInvalid(f"{file} is no file")
+    if suffix in IMAGES:
+        if not takes_one_file(inputs):
+            raise PayloadInvalid(f"{file} is a picture, but the model takes {describe(inputs)}")
+        return Payload(file, media_type=IMAGES[suffix])
+    if suffix == ".npy":
+        only = _only(file, inputs)
+        return Payload(file, arrays={only.name: _checked(only, np.load(file))})
+    if suffix == ".json":
+        return Payload(file, arrays=_from_json(file, inputs))
+    raise PayloadInvalid(f"{file}: expected .json, .npy, {', '.join(IMAGES)}")
+
+
+def array(tensor: Tensor, values: Any) -> Any:
+    """Return ``values`` as an array of the tensor's datatype; BYTES are objects.
+
+    Raises:
+        PayloadInvalid: they are not of that datatype.
+    """
+    try:
+        if tensor.datatype == "BYTES":
+            return np.array(values, dtype=object)
+        return np.array(values).astype(dtype(tensor.datatype))
+    except (TypeError, ValueError, OverflowError) as error:
+        raise PayloadInvalid(f"input {tensor.name!r} is of {tensor.datatype}: {error}") from error
+
+
+def dtype(datatype: str) -> Any:
+    """Return NumPy's type for a datatype that is not BYTES."""
+    if datatype == "BF16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(NUMPY_NAMES[datatype])
+
+
+def describe(inputs: Sequence[Tensor]) -> str:
+    """Return inputs as a person writes them, such as ``x FP32[16]``."""
+    return ", ".join(f"{one.name} {one.datatype}{list(one.shape)}" for one in inputs)
+
+
+def _from_json(file: Path, inputs: Sequence[Tensor]) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PayloadInvalid(f"{file}: {error}") from error
+    if not isinstance(found, dict):
+        only = _only(file, inputs)
+        return {only.name: array(only, found)}
+    if "inputs" in found and isinstance(found["inputs"], list):
+        known = {one.name: one for one in inputs}
+        return {
+            str(one.get("name")): array(
+                known.get(str(one.get("name")))
+                or Tensor(str(one.get("name")), str(one.get("datatype")), []),
+                one.get("data"),
+            ).reshape(one.get("shape"))
+            for one in found["inputs"]
+        }
+    missing = [one.name for one in inputs if one.name not in found]
+    if missing or len(found) != len(inputs):
+        raise PayloadInvalid(f"{file} has {', '.join(found)}; the model takes {describe(inputs)}")
+    return {one.name: array(one, found[one.name]) for one in inputs}
+
+
+def _only(file: Path, inputs: Sequence[Tensor]) -> Tensor:
+    if len(inputs) != 1:
+        raise PayloadInvalid(
+            f"{file} holds values for one input, but the model takes {describe(inputs)}: "
+            "write JSON that maps each name to its values"
+        )
+    return inputs[0]
+
+
+def _checked(tensor: Tensor, given: Any) -> Any:
+    if tensor.datatype == "BYTES":
+        return given.astype(object)
+    wanted = dtype(tensor.datatype)
+    # bfloat16 is saved by NumPy as two raw bytes.
+    if given.dtype.kind == "V" and given.dtype.itemsize == wanted.itemsize:
+        return given.view(wanted)
+    if given.dtype != wanted:
+        raise PayloadInvalid(
+            f"input {tensor.name!r} is {tensor.datatype}, but the file holds {given.dtype}: "
+            f"save it with .astype({str(wanted)!r})"
+        )
+    return given

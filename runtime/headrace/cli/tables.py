@@ -1,0 +1,91 @@
+"""Status, log and errors as a person reads them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+COLUMNS = ("MODEL", "VERSION", "STATE", "HOSTS", "SHARE", "WAITING", "RUNNING", "REASON")
+
+
+def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the table of ``GET /api/status``."""
+    state = "ready" if status["ready"] else status["draining"] or "not ready"
+    places = ", ".join(f"{name} {address}" for name, address in status["addresses"].items())
+    yield f"{state}; engine {status['engine']}; {places}"
+    rows = [
+        (
+            model["name"],
+            str(one["version"]),
+            one["state"],
+            f"{one['hosts']}/{one['hosts_wanted']}",
+            f"{one['share_percent']:g} %",
+            str(one["waiting"]),
+            str(one["in_flight"]),
+            first_line(one["reason"]),
+        )
+        for model in status["models"]
+        for one in model["versions"]
+    ]
+    yield from aligned([COLUMNS, *rows])
+
+
+def log_lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the lines of ``GET /api/logs``, each with its time and speaker."""
+    for one in lines:
+        for text in one["text"].split("\n"):
+            yield f"{clock_time(one['unix_ms'])} {one['speaker']} | {text}"
+
+
+def error_rows(errors: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each error of ``GET /api/errors``."""
+    rows = [
+        (
+            clock_time(one["unix_ms"]) if "unix_ms" in one else "",
+            one["id"],
+            one.get("kind", ""),
+            who(one),
+            first_line(one.get("note") or one.get("log", "")),
+        )
+        for one in errors
+    ]
+    yield from aligned([("TIME", "ID", "KIND", "MODEL", "WHAT"), *rows])
+
+
+def error_lines(error: Mapping[str, Any]) -> Iterator[str]:
+    """Yield everything that is known of one error."""
+    yield f"{error['id']}: {error.get('kind', 'logged')} of {who(error) or 'no model'}"
+    if "unix_ms" in error:
+        callers = error.get("callers", 1)
+        yield f"at {clock_time(error['unix_ms'])}, told to {callers} caller{'s'[: callers != 1]}"
+    if "note" in error:
+        yield f"callers were told: {error['note']}"
+    if "log" in error:
+        yield "the log has:"
+        yield from error["log"].split("\n")
+
+
+def who(error: Mapping[str, Any]) -> str:
+    """Return the model, or model and version, that an error is of."""
+    if error.get("model"):
+        version = error.get("version")
+        return f"{error['model']}/{version}" if version else str(error["model"])
+    return str(error.get("speaker", ""))
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield rows with their columns under each other; the last column is as long as it is."""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]) - 1)]
+    for row in rows:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=False)]
+        yield "  ".join([*cells, row[-1]]).rstrip()
+
+
+def first_line(text: str) -> str:
+    """Return the first line of a text, marked where there is more."""
+    first, more, _ = text.partition("\n")
+    return f"{first} …" if more else first
+
+
+def clock_time(unix_ms: int) -> str:
+    """Return a time as the clock on the wall shows it."""
+    return datetime.fromtimestamp(unix_ms / 1000).strftime("%H:%M:%S.%f")[:-3]
