@@ -1,6 +1,11 @@
 //! A request's way through the gateway: routed, checked, admitted, awaited, answered.
 
-use super::{Gateway, admission::Reserved, pending::Pending, service::Running, service::Service};
+use super::{
+    Gateway,
+    admission::Reserved,
+    pending::{Pending, expired},
+    service::{Running, Service},
+};
 use crate::base::{
     call::{Outcome, Timing},
     clock,
@@ -172,11 +177,6 @@ impl Drop for Waiting<'_> {
 
 fn span(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
-}
-
-fn expired(arrived: Tick, deadline: Tick) -> Fault {
-    let allowed = deadline.since(arrived).as_secs_f64() * 1000.0;
-    Fault::new(Kind::Expired, format!("the deadline of {allowed:.1} ms passed before an answer was ready"))
 }
 
 fn draining() -> Fault {

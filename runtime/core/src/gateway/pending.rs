@@ -42,8 +42,12 @@ impl Pending {
         self.caller.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
-    pub(super) fn is_late(&self, now: Tick) -> bool {
-        self.deadline <= now
+    /// Why it should not be sent any more, if so.
+    pub(super) fn is_over(&self, now: Tick) -> Option<Fault> {
+        if self.deadline <= now {
+            return Some(expired(self.arrived, self.deadline));
+        }
+        self.is_forsaken().then(|| Fault::new(Kind::Cancelled, "the caller is gone"))
     }
 
     pub(super) fn to_call(&self, outlet: Arc<dyn Outlet>) -> Call {
@@ -80,6 +84,11 @@ impl Pending {
     pub(super) fn fail(self: Box<Self>, fault: Fault, now: Tick) {
         self.finish(Outcome { result: Err(fault), timing: Timing::default() }, now);
     }
+}
+
+pub(super) fn expired(arrived: Tick, deadline: Tick) -> Fault {
+    let allowed = deadline.since(arrived).as_secs_f64() * 1000.0;
+    Fault::new(Kind::Expired, format!("the deadline of {allowed:.1} ms passed before an answer was ready"))
 }
 
 fn nanos(span: Duration) -> u64 {

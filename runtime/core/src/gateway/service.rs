@@ -166,11 +166,8 @@ impl Service {
             return work;
         }
         while let Some((rows, pending)) = floor.queue.first() {
-            if pending.is_forsaken() || pending.is_late(now) {
-                if let Some(pending) = floor.queue.pop() {
-                    let kind = if pending.is_late(now) { Kind::Expired } else { Kind::Cancelled };
-                    work.ends.push((self.left(pending), Fault::new(kind, "nobody waits for it any more")));
-                }
+            if let Some(fault) = pending.is_over(now) {
+                work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }
             let Some((id, carrier)) = floor.carriers.take(rows) else { break };
@@ -259,7 +256,7 @@ impl Service {
     pub(super) fn abandon(self: &Arc<Self>, call: CallId, kind: Kind, now: Tick) {
         let waiting = self.step(now, |floor| floor.queue.remove(Rank::of(call)));
         if let Some(pending) = waiting {
-            self.left(pending).fail(Fault::new(kind, "nobody waits for it any more"), now);
+            self.left(pending).fail(Fault::new(kind, "the caller gave up"), now);
         } else if let Some(carrier) = self.around.flights.forsake(call, kind, now) {
             carrier.cancel(call);
         }

@@ -62,6 +62,16 @@ impl Held {
     }
 }
 
+impl Held {
+    pub(super) fn attempts(&self) -> Vec<u8> {
+        self.calls.lock().iter().map(|call| call.attempt).collect()
+    }
+
+    pub(super) fn fills(&self) -> Vec<u8> {
+        self.calls.lock().iter().map(|call| call.inputs[0].data[0]).collect()
+    }
+}
+
 pub(super) fn contract(version: u64) -> Contract {
     let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![1] };
     Contract {
@@ -126,6 +136,18 @@ pub(super) async fn start(gateway: &Arc<Gateway>, inference: Inference) -> Asked
 pub(super) async fn settle_down() {
     for _ in 0..8 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Nothing is left of any call, and each of `calls` was counted once.
+pub(super) fn assert_all_over(gateway: &Gateway, calls: u64) {
+    assert_eq!(successes(gateway) + failures(gateway), calls, "each call is counted once");
+    assert_eq!((gateway.flights.len(), gateway.ledger.taken()), (0, 0), "flights, bytes");
+    let stats: serde_json::Value = serde_json::from_str(&gateway.stats()).unwrap();
+    for version in stats["models"]["m"]["versions"].as_object().unwrap().values() {
+        let left =
+            ["waiting", "waiting_rows", "in_flight", "in_flight_rows"].map(|name| version[name].as_u64());
+        assert_eq!(left, [Some(0); 4], "{version}");
     }
 }
 

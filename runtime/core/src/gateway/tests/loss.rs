@@ -1,0 +1,151 @@
+//! Carriers that die, refuse and come back.
+
+use super::bench::*;
+use crate::base::{
+    call::Window,
+    clock,
+    fault::{Kind, Phase},
+    roster::Roster,
+    units::Rows,
+};
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn what_a_dead_host_had_runs_once_more_elsewhere_and_alone() {
+    let gateway = gateway();
+    let (dead, one) = up(&gateway, contract(1), 8);
+    let asked = start(&gateway, ask(2, 1)).await;
+    let (_, other) = up(&gateway, contract(1), 8);
+    one.fail(Kind::HostLost, Phase::Started);
+    gateway.carrier_down(dead);
+    assert_eq!((one.len(), other.attempts()), (0, vec![1]), "marked: it runs alone");
+    other.answer();
+    asked.await.unwrap().unwrap();
+    assert_all_over(&gateway, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_must_not_run_twice_is_answered() {
+    let gateway = gateway();
+    let mut once = contract(1);
+    once.repeatable = false;
+    let (_, one) = up(&gateway, once.clone(), 8);
+    let (ran, unseen) = (start(&gateway, ask(2, 1)).await, start(&gateway, ask(2, 2)).await);
+    let (_, other) = up(&gateway, once, 8);
+    one.fail(Kind::HostLost, Phase::Started);
+    one.fail(Kind::HostLost, Phase::NotStarted);
+    assert_eq!(ran.await.unwrap().unwrap_err().kind, Kind::HostLost);
+    assert_eq!(other.attempts(), [0], "no model saw it, so it is no suspect");
+    other.answer();
+    unseen.await.unwrap().unwrap();
+    assert_all_over(&gateway, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_input_that_two_hosts_died_with_is_kept_out() {
+    let gateway = gateway();
+    let mut hosts: Vec<_> = (0..3).map(|_| up(&gateway, contract(1), 8).1).collect();
+    let asked = start(&gateway, ask(1, 66)).await;
+    for _ in 0..2 {
+        let at = hosts.iter().position(|host| host.len() > 0).unwrap();
+        hosts.remove(at).fail(Kind::HostLost, Phase::Started);
+    }
+    assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::HostLost);
+    let again = start(&gateway, ask(1, 66)).await.await.unwrap().unwrap_err();
+    assert_eq!(again.kind, Kind::Unavailable);
+    assert!(again.note.contains("two hosts died"), "{again}");
+    let other = start(&gateway, ask(1, 67)).await;
+    hosts[0].answer();
+    other.await.unwrap().unwrap();
+    assert_all_over(&gateway, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_wait_for_a_host_that_is_being_replaced() {
+    let gateway = gateway();
+    let (dead, one) = up(&gateway, contract(1), 8);
+    let flying = start(&gateway, ask(4, 1)).await;
+    let waiting = start(&gateway, ask(6, 2)).await;
+    gateway.carrier_down(dead);
+    one.fail(Kind::HostLost, Phase::Started);
+    let late = start(&gateway, ask(4, 3)).await;
+    assert!(!gateway.is_ready() && !gateway.is_model_ready("m", None));
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let (_, other) = up(&gateway, contract(1), 24);
+    assert_eq!(other.fills(), [1, 2, 3], "in the order of arrival");
+    for asked in [flying, waiting, late] {
+        other.answer();
+        asked.await.unwrap().unwrap();
+    }
+    assert!(gateway.is_ready());
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    let more = start(&gateway, ask(1, 4)).await;
+    other.answer();
+    more.await.unwrap().unwrap();
+    assert_all_over(&gateway, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_for_ever_for_a_host() {
+    let gateway = gateway();
+    let (dead, host) = up(&gateway, contract(1), 8);
+    let begun = clock::now();
+    let flying = start(&gateway, ask(8, 1)).await;
+    let waiting = start(&gateway, ask(8, 2)).await;
+    host.fail(Kind::HostLost, Phase::Started);
+    gateway.carrier_down(dead);
+    for asked in [flying, waiting] {
+        let fault = asked.await.unwrap().unwrap_err();
+        assert_eq!(fault.kind, Kind::Unavailable);
+        assert!(fault.note.contains("its last host is gone"), "{fault}");
+    }
+    assert_eq!(clock::now().since(begun).as_secs(), 10);
+    assert_eq!(start(&gateway, ask(1, 3)).await.await.unwrap().unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(failures(&gateway), 2, "the last one reached no version");
+    assert_eq!((gateway.flights.len(), gateway.ledger.taken()), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_loss_has_a_time_of_its_own() {
+    let gateway = gateway();
+    let (first, _) = up(&gateway, contract(1), 8);
+    let warm = start(&gateway, ask(1, 0)).await; // the first request brings the timers
+    gateway.carrier_down(first);
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let (second, _) = up(&gateway, contract(1), 0);
+    gateway.carrier_down(second);
+    let asked = start(&gateway, ask(1, 1)).await;
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(!asked.is_finished(), "the first loss's time is not the second's");
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(asked.is_finished());
+    warm.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_the_version_no_more_is_passed_by_until_it_reports() {
+    let gateway = gateway();
+    let (id, draining) = up(&gateway, contract(1), 8);
+    let asked = start(&gateway, ask(1, 1)).await;
+    draining.fail(Kind::NotFound, Phase::NotAdmitted);
+    assert_eq!(draining.len(), 0, "it is not asked at once again");
+    gateway.carrier_window(id, Window { rows: Rows::new(8) });
+    assert_eq!(draining.attempts(), [0]);
+    draining.answer();
+    asked.await.unwrap().unwrap();
+    assert_all_over(&gateway, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_carrier_that_always_refuses_does_not_keep_a_call_for_ever() {
+    let gateway = gateway();
+    let (_, full) = up(&gateway, contract(1), 8);
+    let asked = start(&gateway, ask(1, 1)).await;
+    let mut refusals = 0;
+    while full.len() > 0 {
+        full.fail(Kind::Overloaded, Phase::NotAdmitted);
+        refusals += 1;
+    }
+    assert_eq!((refusals, asked.await.unwrap().unwrap_err().kind), (5, Kind::Overloaded));
+    assert_all_over(&gateway, 1);
+}
