@@ -1,0 +1,110 @@
+"""Host groups and the gateway as Serve applications."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any, Final
+
+from ray import serve
+from ray.exceptions import RayError
+from ray.serve import Application, Deployment
+
+from headrace.models.lifecycle import Standing
+from headrace.serve import fleet
+from headrace.serve.directory import HOST
+from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
+from headrace.serve.host import HostOptions, HostReplica
+from headrace.serve.places import Places
+from headrace.serve.plan import Group, Plan, routing
+from headrace.serve.private import delete_application, run_applications, same_replicas
+
+GATEWAY: Final = "gateway"
+#: What a call raises while Serve's controller is being restarted.
+LOST: Final = (RayError,)
+#: One serves, one stands by. The second comes once everything is up, so that it delays nothing.
+GATEWAYS: Final = 2
+#: Enough for Ray to place it; how much CPU a host really uses is our own budget.
+SHARE_OF_A_CPU: Final = 0.01
+#: How long a host stays after it left Serve's table: time for that news to reach every gateway.
+LEAVE_S: Final = 0.4
+
+
+def start(plan: Plan, places: Places) -> None:
+    """Start Serve without proxies, the gateway and all hosts; returns before they run."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
+    serve.start(proxy_location="Disabled")
+    hosts = {group.application: _host(group, plan, places) for group in plan.groups}
+    first = routing(plan.groups, {}, 1)
+    run_applications({GATEWAY: _gateway(plan, places, first, replicas=1), **hosts})
+
+
+def publish(plan: Plan, places: Places, standings: Mapping[str, Standing], sequence: int) -> None:
+    """Give the gateways a new table, in place; the first time, a second one comes to stand by."""
+    changed = routing(plan.groups, standings, sequence)
+    run_applications({GATEWAY: _gateway(plan, places, changed, replicas=GATEWAYS)})
+
+
+def end_gateways() -> None:
+    """Start the graceful end of the gateways; the one that serves tells when it has drained."""
+    delete_application(GATEWAY)
+
+
+def _host(group: Group, plan: Plan, places: Places) -> Application:
+    placement = group.version.config.placement
+    host: Deployment = serve.deployment(
+        name=HOST,
+        num_replicas=placement.replicas.min,
+        ray_actor_options={"num_cpus": SHARE_OF_A_CPU, "num_gpus": placement.gpus},
+        health_check_period_s=0.5,
+        health_check_timeout_s=30,
+        graceful_shutdown_wait_loop_s=LEAVE_S,
+        graceful_shutdown_timeout_s=plan.drain_s,
+        # A model that cannot load says why once; ten tracebacks more say nothing else.
+        max_constructor_retry_count=1,
+    )(HostReplica)
+    application: Application = host.bind(
+        HostOptions(
+            version=group.version,
+            sockets=str(places.sockets),
+            sink=str(places.log_socket),
+            drain_s=plan.drain_s,
+        )
+    )
+    return application
+
+
+def _gateway(plan: Plan, places: Places, first: Table, replicas: int) -> Application:
+    options = GatewayOptions(
+        settings=dict(plan.settings),
+        sink=str(places.log_socket),
+        turn=str(places.sockets / "turn"),
+        drain_s=plan.drain_s,
+    )
+    gateway: Deployment = serve.deployment(
+        name=GATEWAY,
+        num_replicas=replicas,
+        ray_actor_options={"num_cpus": SHARE_OF_A_CPU},
+        health_check_period_s=0.2,
+        health_check_timeout_s=5,
+        # Nothing routes to it through Ray: it stops accepting by itself, at once.
+        graceful_shutdown_wait_loop_s=0.01,
+        graceful_shutdown_timeout_s=plan.drain_s + 2,
+        user_config=first,
+    )(GatewayReplica)
+    application: Application = same_replicas(gateway, "1").bind(options)
+    return application
+
+
+def look() -> dict[str, fleet.Application]:
+    """Return what Serve says of every application."""
+    return {name: _view(overview) for name, overview in serve.status().applications.items()}
+
+
+def _view(overview: Any) -> fleet.Application:
+    deployment = next(iter(overview.deployments.values()), None)
+    return fleet.Application(
+        status=str(overview.status.value),
+        replicas={str(getattr(k, "value", k)): n for k, n in deployment.replica_states.items()}
+        if deployment
+        else {},
+        message=overview.message or (deployment.message if deployment else ""),
+    )

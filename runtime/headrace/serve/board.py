@@ -1,0 +1,80 @@
+"""What the console shows of a run on Ray."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+from headrace.console.board import ModelStatus, Status, VersionStatus
+from headrace.execution.policy import WHOLE
+from headrace.models import Tensor
+from headrace.models.lifecycle import Standing, State
+from headrace.serve import fleet
+from headrace.serve.plan import Plan
+
+#: Of a version that nothing has been heard of yet.
+UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
+
+
+class RunBoard:
+    """Joins what replicas told, what Serve says and what the gateway counts. Any thread may ask."""
+
+    def __init__(self, plan: Plan, console: str, count: Callable[[], str | None]) -> None:
+        """``count`` returns the gateway's own account as JSON, or None when none answers."""
+        self._plan = plan
+        self._count = count
+        self._lock = threading.Lock()
+        self._addresses = {"console": console}
+        self._processes: dict[str, list[int]] = {}
+        self._inputs: dict[str, Sequence[Tensor]] = {}
+        self.draining = ""
+        self.standings: Mapping[str, Standing] = {}
+        self.applications: Mapping[str, fleet.Application] = {}
+
+    def hear(self, label: str, facts: Mapping[str, Any]) -> None:
+        """Take what a replica told of itself."""
+        pid = int(facts.get("pid", 0))
+        with self._lock:
+            pids = self._processes.setdefault(label, [])
+            match facts["event"]:
+                case "here" if pid not in pids:
+                    pids.append(pid)
+                case "gone" if pid in pids:
+                    pids.remove(pid)
+                case "listening":
+                    self._addresses.update(facts["addresses"])
+                case "inputs":
+                    model = label.partition("/")[0]
+                    self._inputs[model] = [
+                        Tensor(name, datatype, shape) for name, datatype, shape in facts["inputs"]
+                    ]
+
+    @property
+    def inputs(self) -> Mapping[str, Sequence[Tensor]]:
+        """Model → what it takes, of the versions that were loaded."""
+        with self._lock:
+            return dict(self._inputs)
+
+    def status(self) -> Status:
+        """Return everything, at this moment."""
+        counted = json.loads(self._count() or "{}").get("models", {})
+        models: dict[str, list[VersionStatus]] = {}
+        for group in self._plan.groups:
+            version = group.version
+            rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
+            application = self.applications.get(group.application)
+            status = VersionStatus(
+                version=version.number,
+                standing=self.standings.get(group.label, UNKNOWN),
+                hosts=application.running if application else 0,
+                hosts_wanted=version.config.placement.replicas.min,
+                waiting=rows.get("waiting", 0),
+                in_flight=rows.get("in_flight", 0),
+                share_percent=100 * rows.get("share", 0) / WHOLE,
+            )
+            models.setdefault(version.model, []).append(status)
+        with self._lock:
+            addresses = dict(self._addresses)
+            processes = {label: tuple(pids) for label, pids in self._processes.items() if pids}
+        found = [ModelStatus(name, versions) for name, versions in models.items()]
+        return Status("ray", addresses, found, self.draining, processes)

@@ -1,0 +1,96 @@
+"""A Ray of our own: started through the keeper, joined, and ended with everything below it."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from typing import IO, Any, Final
+
+from headrace.errors import HeadraceError
+from headrace.serve import keeper
+from headrace.serve.head import encode
+from headrace.serve.places import Places
+from headrace.serve.private import HeadOptions
+
+#: An address of the loopback that Ray takes as it is; it rewrites 127.0.0.1 to the network card's,
+#: and a laptop that changes networks would lose its cluster.
+NODE_IP: Final = "127.0.0.2"
+END_S: Final = 15.0
+
+
+class RayFailed(HeadraceError):
+    """Ray could not be started."""
+
+
+class Cluster:
+    """The keeper's process and the head node below it."""
+
+    def __init__(self, places: Places, environment: dict[str, str]) -> None:
+        """Start the head node; returns at once, `address` waits for it."""
+        os.environ.pop("RAY_ADDRESS", None)
+        os.environ.update(environment)
+        # If the keeper itself is killed, what it kept falls to this process.
+        keeper.adopt_orphans()
+        self._log = places.logs / "ray-start.log"
+        options = HeadOptions(
+            ip=NODE_IP, temp=places.ray, sockets=places.sockets, cpus=os.cpu_count() or 1, gpus=None
+        )
+        starter = [sys.executable, "-P", "-m", "headrace.serve.head", encode(options)]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            keeper.__file__,
+            str(os.getpid()),
+            str(places.sockets),
+            *starter,
+        ]
+        with self._log.open("wb") as log:
+            self._keeper = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def address(self) -> str:
+        """Wait for the head node and return its GCS address.
+
+        Raises:
+            RayFailed: it did not start; the message ends with what it said.
+        """
+        line = _of(self._keeper.stdout).readline()
+        if not line:
+            said = self._log.read_text(errors="replace").strip().splitlines()[-3:]
+            raise RayFailed(
+                f"Ray did not start (all of it: {self._log}): {' '.join(said) or 'no word'}"
+            )
+        return str(json.loads(line)["address"])
+
+    def watch(self, gone: Callable[[], None]) -> None:
+        """Call `gone` once, on another thread, when Ray or its keeper ended. After `address`."""
+
+        def wait() -> None:
+            while _of(self._keeper.stdout).read(4096):
+                pass
+            gone()
+
+        threading.Thread(target=wait, name="keeper", daemon=True).start()
+
+    def end(self) -> bool:
+        """End every process of the cluster; True when none is left."""
+        _of(self._keeper.stdin).close()
+        try:
+            self._keeper.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self._keeper.kill()
+        return keeper.end_descendants()
+
+
+def _of(stream: IO[Any] | None) -> IO[Any]:
+    if stream is None:
+        raise RuntimeError("the keeper was started without pipes")
+    return stream

@@ -1,0 +1,79 @@
+"""What is known of every host group, and the standing that follows from it. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from headrace.models.lifecycle import Standing, State
+
+
+@dataclass(frozen=True)
+class Application:
+    """What Serve says of one application."""
+
+    status: str
+    #: Replicas by state: {"RUNNING": 1, "STARTING": 1}.
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    message: str = ""
+
+    @property
+    def running(self) -> int:
+        """Hosts that Serve counts as alive."""
+        return self.replicas.get("RUNNING", 0)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a group's hosts said themselves: better words than Serve's, and sooner."""
+
+    standing: Standing | None = None
+    #: A host ended without being asked to, and none has said since that it is ready.
+    bereft: bool = False
+
+
+def moved(told: Told, standing: Standing) -> Told:
+    """Return what is known after a host said where it stands."""
+    return Told(standing, told.bereft and standing.state is not State.READY)
+
+
+def gone(told: Told) -> Told:
+    """Return what is known after a host's process ended; one that failed was expected to."""
+    failed = told.standing is not None and told.standing.state is State.FAILED
+    return told if failed else replace(told, bereft=True)
+
+
+def judge(application: Application | None, told: Told) -> Standing:
+    """Return where a version stands, with a reason for a person to read."""
+    if application is None:
+        return Standing(State.LOADING, "waiting for Ray Serve to take it")
+    said = told.standing
+    if application.running > 0:
+        return said if said and said.state is State.READY else Standing(State.READY, "ready")
+    if said is not None and said.state is State.FAILED:
+        return said
+    if application.status == "DEPLOY_FAILED":
+        return Standing(State.FAILED, last_line(application.message) or "its host could not start")
+    if told.bereft:
+        return Standing(State.LOADING, "its host died and is being replaced")
+    if said is not None and said.state in {State.LOADING, State.WARMING}:
+        return said
+    return Standing(State.LOADING, "waiting for a process")
+
+
+def settled(application: Application | None, told: Told) -> bool:
+    """True when nothing is under way for a group: nobody looks until something is heard.
+
+    Serve's account is up to half a second old: a death that was heard of counts until a new host
+    reports.
+    """
+    if application is None:
+        return False
+    if application.status == "DEPLOY_FAILED":
+        return True
+    whole = application.status == "RUNNING" and set(application.replicas) == {"RUNNING"}
+    return whole and not told.bereft
+
+
+def last_line(text: str) -> str:
+    """Return the last line that says something: of a traceback that is the error."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -1,0 +1,154 @@
+"""The gateway as a Serve deployment: the core does the work, this keeps its tables fresh."""
+
+import asyncio
+import json
+import os
+import threading
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Final, TypedDict
+
+from headrace.serve.directory import HOST, Replica, endpoints
+from headrace.serve.private import Directory
+from headrace.serve.turn import Turn
+from headrace.serve.voice import Events, redirect_output
+
+#: How long a new gateway waits for the directory before it takes connections: a replacement for
+#: one that died should know its hosts before its first request, and a run without hosts must still
+#: answer.
+FIRST_LOOK_S: Final = 1.0
+
+#: Between two looks whether every model serves.
+READY_LOOK_S: Final = 0.05
+BIND_ATTEMPTS: Final = 100
+BIND_PAUSE_S: Final = 0.02
+
+
+class Table(TypedDict):
+    """What changes while a gateway runs; Serve keeps it and gives it to every new replica."""
+
+    policy: dict[str, Any]
+    #: Serve applications whose replicas are hosts.
+    hosts: list[str]
+
+
+@dataclass(frozen=True)
+class GatewayOptions:
+    """What a gateway is started with."""
+
+    settings: dict[str, Any]
+    sink: str
+    #: The file whose lock is the turn to serve.
+    turn: str
+    drain_s: float
+
+
+class GatewayReplica:
+    """One of a node's two: one serves, the other stands by until the first one's process is gone.
+
+    Serve needs seconds for a new process on a busy machine; the one that stands by needs
+    milliseconds.
+    """
+
+    def __init__(self, options: GatewayOptions) -> None:
+        redirect_output(Path(options.sink), "gateway")
+        from headrace_core import Gateway
+
+        self._options = options
+        self._core = Gateway(json.dumps(options.settings))
+        self._events = Events(Path(options.sink), "gateway")
+        self._turn = Turn(Path(options.turn))
+        self._replicas: dict[str, list[Replica]] = {}
+        self._directory: Directory | None = None
+        self._seen: dict[str, asyncio.Event] = {}
+        self._serving: asyncio.Task[None] | None = None
+        self._listens = False
+        self._table = Table(policy={}, hosts=[])
+        for task in (self._report_errors, self._answer):
+            threading.Thread(target=task, daemon=True).start()
+
+    async def reconfigure(self, table: Table) -> None:
+        """Apply a table: Serve calls this after the start and whenever the table changes."""
+        self._table = table
+        self._core.apply_policy(json.dumps(table["policy"]))
+        if self._directory is None:
+            self._directory = Directory(asyncio.get_running_loop())
+        for application in set(self._replicas) - set(table["hosts"]):
+            del self._replicas[application]
+            self._directory.forget(application, HOST)
+        for application in table["hosts"]:
+            self._seen.setdefault(application, asyncio.Event())
+            self._replicas.setdefault(application, [])
+            self._directory.listen(application, HOST, partial(self._found, application))
+        self._publish()
+        if self._serving is None:
+            self._serving = asyncio.create_task(self._serve(table["hosts"]))
+
+    def record_replica_metadata(self) -> dict[str, Any]:
+        """Return what Serve's table says of this gateway."""
+        return {"pid": os.getpid()}
+
+    async def __del__(self) -> None:
+        """Stop accepting, and finish what was accepted, within the run's limit."""
+        self._turn.end()
+        if self._listens:
+            loop = asyncio.get_running_loop()
+            clean = await loop.run_in_executor(None, self._core.drain, self._options.drain_s)
+            self._events.tell("drained", clean=clean)
+
+    async def _serve(self, hosts: list[str]) -> None:
+        looks = [asyncio.create_task(self._seen[name].wait()) for name in hosts]
+        if not await self._turn.come():
+            return
+        if looks:
+            await asyncio.wait(looks, timeout=FIRST_LOOK_S)
+        for attempt in range(BIND_ATTEMPTS):
+            try:
+                self._core.start()
+                break
+            except OSError:
+                # The one before us let its turn go before its sockets: the kernel closes them one
+                # by one.
+                if attempt == BIND_ATTEMPTS - 1:
+                    raise
+                await asyncio.sleep(BIND_PAUSE_S)
+        self._listens = True
+        self._publish()
+        self._events.tell("listening", addresses=self._core.addresses(), pid=os.getpid())
+        while not reached(self._table["policy"], json.loads(self._core.stats())):  # noqa: ASYNC110
+            # The core calls nobody back. Once in a gateway's life, until the hosts have loaded.
+            await asyncio.sleep(READY_LOOK_S)
+        self._events.tell("ready")
+
+    def _found(self, application: str, replicas: list[Replica]) -> None:
+        self._seen[application].set()
+        if application in self._replicas:
+            self._replicas[application] = replicas
+            self._publish()
+
+    def _publish(self) -> None:
+        self._core.set_endpoints(endpoints(self._replicas.values()))
+
+    def _report_errors(self) -> None:
+        while (error := self._core.next_error()) is not None:
+            self._events.tell("error", report=error)
+
+    def _answer(self) -> None:
+        for question in self._events.questions():
+            if question == "stats" and self._listens:
+                self._events.tell("stats", stats=self._core.stats())
+
+
+def reached(policy: dict[str, Any], stats: dict[str, Any]) -> bool:
+    """True once every version that the policy wants ready has a host that is connected."""
+    return all(
+        stats["models"]
+        .get(name, {})
+        .get("versions", {})
+        .get(str(entry["version"]), {})
+        .get("hosts")
+        for name, model in policy["models"].items()
+        for entry in model["versions"]
+        if entry["state"] == "READY"
+    )

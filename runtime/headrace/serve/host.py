@@ -1,0 +1,81 @@
+"""A host as a Serve deployment: one process, one version, one Unix socket for gateways."""
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from headrace.errors import ModelBroken
+from headrace.execution.runner import Runner
+from headrace.execution.voices import captured
+from headrace.models.lifecycle import Standing
+from headrace.repository.folder import Version
+from headrace.serve.voice import Events, redirect_output
+
+#: Memory that a host sends large outputs from; only touched pages cost anything.
+ARENA_BYTES: Final = 256 << 20
+
+
+@dataclass(frozen=True)
+class HostOptions:
+    """What a host is started with."""
+
+    version: Version
+    sockets: str
+    sink: str
+    drain_s: float
+
+
+class HostReplica:
+    """Loads a version, then serves it until Serve ends it."""
+
+    def __init__(self, options: HostOptions) -> None:
+        """Load and listen.
+
+        Raises:
+            ModelBroken: the version failed to load; the text is its standing's reason.
+        """
+        version = options.version
+        if not version.config.placement.gpus:
+            # Ray leaves every GPU visible to a replica that asked for none.
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        redirect_output(Path(options.sink), version.label)
+        self._options = options
+        self._events = Events(Path(options.sink), version.label)
+        self._output = ExitStack()
+        self._output.enter_context(captured(self._events.say, alone=version.label))
+
+        from headrace_core import Host
+
+        self._socket = Path(options.sockets) / f"h-{os.getpid()}-{secrets.token_hex(3)}"
+        self._core = Host(json.dumps({"socket": str(self._socket), "arena_bytes": ARENA_BYTES}))
+        self._runner = Runner(version, self._core, self._events.say, self._moved)
+        if not self._runner.start():
+            raise ModelBroken(self._runner.standing.reason)
+        inputs = [(one.name, one.datatype, list(one.shape)) for one in self._runner.inputs]
+        self._events.tell("inputs", inputs=inputs)
+        # Only now: a gateway that connects finds a version that answers.
+        self._core.listen()
+
+    def record_replica_metadata(self) -> dict[str, Any]:
+        """Return what gateways need to find this host."""
+        return {"socket": str(self._socket), "pid": os.getpid()}
+
+    async def __del__(self) -> None:
+        """Finish what was accepted; gateways have chosen others before this is called."""
+        if getattr(self, "_runner", None) is None:
+            return
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._core.drain, self._options.drain_s)
+        await loop.run_in_executor(None, self._runner.stop, self._options.drain_s)
+        with contextlib.suppress(OSError):
+            self._socket.unlink()
+        self._output.close()
+
+    def _moved(self, standing: Standing) -> None:
+        self._events.tell("moved", state=standing.state.value, reason=standing.reason)

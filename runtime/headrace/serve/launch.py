@@ -1,0 +1,69 @@
+"""`headrace serve` on Ray, from the options to the exit code."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+from headrace.config.options import ServeOptions
+from headrace.console.greeting import greeting
+from headrace.console.logbook import Logbook
+from headrace.console.server import Console
+from headrace.execution import threads
+from headrace.repository.folder import find
+from headrace.serve import plan, ports
+from headrace.serve.places import claim, release
+from headrace.serve.session import SIGNALS, Session
+from headrace.serve.sink import Sink
+
+
+def launch(options: ServeOptions) -> int:
+    """Serve until a signal; return the exit code.
+
+    Raises:
+        HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
+    """
+    versions = find(options.repository)
+    wanted = plan.make(options, versions, threads.cpus())
+    ports.require_free(options.address(offset) for offset in range(3))
+    # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        return _serve(options, wanted)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
+    places = claim(options.state)
+    logbook = Logbook(places.logs, sys.stderr)
+    session = Session(wanted, places, options.address(3))
+    console = Console(options.host, options.first_port + 3, session.board, logbook)
+
+    def hear(label: str, facts: dict[str, Any]) -> None:
+        if facts["event"] == "error":
+            logbook.take_report(facts["report"])
+        else:
+            session.hear(label, facts)
+
+    def greet() -> None:
+        folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
+        board = session.board
+        _say(greeting(board.status(), board.inputs, folders, options.state / "requests"))
+
+    threads.tell_libraries(wanted.budget, os.environ)
+    sink = Sink(places.log_socket, hear, logbook.take)
+    session.ask = lambda: sink.ask("gateway", "stats")
+    console.start()
+    try:
+        return session.run(say=_say, ready=greet)
+    finally:
+        sink.close()
+        console.close()
+        logbook.close()
+        release(places)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,110 @@
+"""Where a run keeps its things: the state folder, and a short folder for sockets."""
+
+import contextlib
+import fcntl
+import os
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from headrace.errors import HeadraceError
+
+#: A path of a Unix socket has at most 107 bytes; our folder and names take up to 40 of them.
+LONGEST_BASE_BYTES: Final = 60
+
+
+class StateInUse(HeadraceError):
+    """Another run holds the state folder."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """One run's folders: `ray` and `sockets` are fresh, the rest of `state` outlives the run."""
+
+    state: Path
+    ray: Path
+    logs: Path
+    #: 0700 and short.
+    sockets: Path
+    #: The open lock file: the state folder is this run's for as long as it stays open.
+    lock: int
+
+    @property
+    def log_socket(self) -> Path:
+        """The socket on which the run takes output and events."""
+        return self.sockets / "log"
+
+    @property
+    def token(self) -> Path:
+        """The file with the secret that every Ray process of the run shows."""
+        return self.state / "ray-token"
+
+
+def claim(state: Path) -> Places:
+    """Make the folders and take the state folder for this process.
+
+    What an earlier run left in `ray` goes: Ray's record of a run is worth nothing after it.
+
+    Raises:
+        StateInUse: another process has it; the message names that process.
+    """
+    state = state.absolute()
+    logs = state / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+        os.close(lock)
+        raise StateInUse(
+            f"{state} belongs to a running headrace serve (process {owner}): stop that one, or "
+            "give this one another folder with --state"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    ray = state / "ray"
+    shutil.rmtree(ray, ignore_errors=True)
+    ray.mkdir(mode=0o700)
+    places = Places(state=state, ray=ray, logs=logs, sockets=_sockets(), lock=lock)
+    places.token.unlink(missing_ok=True)
+    with os.fdopen(os.open(places.token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
+    return places
+
+
+def release(places: Places) -> None:
+    """Remove what only this run needed, and let the state folder go."""
+    shutil.rmtree(places.sockets, ignore_errors=True)
+    with contextlib.suppress(OSError):
+        os.close(places.lock)
+
+
+def _sockets() -> Path:
+    bases = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]
+    for base in bases:
+        if base and len(os.fsencode(base)) <= LONGEST_BASE_BYTES and os.access(base, os.W_OK):
+            # mkdtemp makes it 0700.
+            return Path(tempfile.mkdtemp(prefix="headrace-", dir=base))
+    raise OSError(f"none of {bases} takes a folder for sockets")
+
+
+def ray_environment(places: Places) -> dict[str, str]:
+    """Return the environment that makes Ray private to this run and quiet.
+
+    Every process of the run inherits it, and OMP_NUM_THREADS too, which Ray would set to 1.
+    """
+    gcs = places.ray / "gcs"
+    gcs.mkdir(exist_ok=True)
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(places.token),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # 0 would replace `print` in every replica, and a model's words would end in Serve's log.
+        "RAY_SERVE_LOG_TO_STDERR": "1",
+        "RAY_gcs_storage": "rocksdb",
+        "RAY_gcs_storage_path": str(gcs),
+    }

@@ -1,0 +1,78 @@
+"""What a run is to serve, and the table that its gateways are given. Pure."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from headrace.config.options import ServeOptions
+from headrace.execution import threads
+from headrace.execution.policy import Epoch, table
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import Version
+from headrace.serve.gateway import Table
+
+#: Memory that a gateway takes large bodies into; only touched pages cost anything.
+ARENA_BYTES: Final = 1 << 30
+#: A loading version's standing in the gateways' table.
+WANTED: Final = Standing(State.READY, "")
+
+
+@dataclass(frozen=True)
+class Group:
+    """One host group: a version with processes of its own."""
+
+    version: Version
+
+    @property
+    def label(self) -> str:
+        """What people read: `photos/1`."""
+        return self.version.label
+
+    @property
+    def application(self) -> str:
+        """The Serve application's name; no slash, it becomes part of file names."""
+        return f"host-{self.version.model}-{self.version.number}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A whole run."""
+
+    groups: tuple[Group, ...]
+    #: Of the gateway's core, as it reads them.
+    settings: Mapping[str, Any]
+    #: How long accepted requests may take to finish at the end, in seconds.
+    drain_s: float
+    budget: threads.Threads
+
+
+def make(options: ServeOptions, versions: Sequence[Version], cpus: int) -> Plan:
+    """Return the run that was asked for, every thread of it within ``cpus``."""
+    placements = [version.config.placement for version in versions]
+    budget = threads.plan(cpus, sum(one.lanes * one.replicas.min for one in placements))
+    settings = {
+        "http": options.address(0),
+        "grpc": options.address(1),
+        "metrics": options.address(2),
+        "io_threads": budget.io,
+        "arena_bytes": ARENA_BYTES,
+        "limits": {},
+    }
+    groups = tuple(Group(version) for version in versions)
+    return Plan(groups=groups, settings=settings, drain_s=options.drain_s, budget=budget)
+
+
+def routing(groups: Sequence[Group], standings: Mapping[str, Standing], sequence: int) -> Table:
+    """Return the gateways' table.
+
+    A version that loads is READY here: whether a host carries it the gateway sees itself, and
+    sooner. Only a failure is news to it.
+    """
+    models: dict[str, dict[int, Standing]] = {}
+    for group in groups:
+        standing = standings.get(group.label, WANTED)
+        seen = standing if standing.state is State.FAILED else WANTED
+        models.setdefault(group.version.model, {})[group.version.number] = seen
+    policy = json.loads(table(Epoch(sequence=sequence), models))
+    return Table(policy=policy, hosts=[group.application for group in groups])

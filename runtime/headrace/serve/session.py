@@ -1,0 +1,182 @@
+"""One run on Ray: brought up, watched, and ended."""
+
+import queue
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from headrace.errors import HeadraceError
+from headrace.models.lifecycle import Standing, State
+from headrace.serve.board import RunBoard
+from headrace.serve.cluster import Cluster
+from headrace.serve.places import Places, ray_environment
+from headrace.serve.plan import Plan
+from headrace.serve.watch import Reach, Watch
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Beyond the drain's own limit: Serve's controller may have to be restarted first.
+GRACE_S: Final = 5.0
+#: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
+LEAVE_S: Final = 2.0
+#: For the gateway's account, which the console asks for.
+COUNT_S: Final = 2.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """What the deciding thread is told: signal, up, broken, ready, settled, drained or late."""
+
+    kind: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Session:
+    """A run. One thread decides, the one in `run`; all others only send it messages."""
+
+    def __init__(self, plan: Plan, places: Places, console: str) -> None:
+        #: Sends a question to every gateway; set once there is a sink.
+        self.ask: Callable[[], None] = lambda: None
+        self._plan = plan
+        self._places = places
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._up = False
+        self._ready = False
+        self._greeted = False
+        self._stopping = False
+        self._watch: Watch | None = None
+        self._counts: str | None = None
+        self._counted = threading.Event()
+        self.board = RunBoard(plan, console, self._count)
+
+    def hear(self, label: str, facts: Mapping[str, Any]) -> None:
+        """Take what a replica told; any thread may call this."""
+        self.board.hear(label, facts)
+        if facts["event"] == "stats":
+            self._counts = str(facts["stats"])
+            self._counted.set()
+        elif label == "gateway":
+            self._inbox.put(Message(str(facts["event"]), facts))
+        elif self._watch is not None:
+            self._watch.hear(label, facts)
+
+    def run(self, say: Callable[[str], None], ready: Callable[[], None]) -> int:
+        """Bring everything up, serve until a signal, finish what was accepted. Return an exit code.
+
+        Signals must be blocked in every thread: they are taken from the kernel's queue, whatever
+        handlers Ray installs. Both functions are called on this thread; `ready` once, when the
+        gateway answers for every version that could be loaded.
+        """
+        threading.Thread(target=self._take_signals, name="signals", daemon=True).start()
+        cluster = Cluster(self._places, ray_environment(self._places))
+        bring_up = threading.Thread(target=self._bring_up, args=(cluster,), daemon=True)
+        bring_up.start()
+        try:
+            while (code := self._decide(self._inbox.get(), say, ready)) is None:
+                pass
+        finally:
+            if self._up:
+                from headrace.serve import private
+
+                private.disconnect(LEAVE_S)
+            cluster.end()
+        return code
+
+    def _decide(
+        self, message: Message, say: Callable[[str], None], ready: Callable[[], None]
+    ) -> int | None:
+        """Act on one message; an exit code ends the run."""
+        match message.kind:
+            case "up":
+                self._up = True
+            case "broken":
+                say(f"headrace: {message.facts['why']}")
+                return 1
+            case "ready" | "settled" if not self._greeted and not self._stopping:
+                self._ready = self._ready or message.kind == "ready"
+                return self._greet(say, ready)
+            case "signal":
+                if self._stopping or not self._up:
+                    return 0
+                self._stop(signal.Signals(message.facts["number"]).name, say)
+            case "drained" if self._stopping:
+                return 0
+            case "late":
+                say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
+                return 0
+        return None
+
+    def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
+        """Say that the run is ready once no version is on its way any more and one serves."""
+        standings = self.board.standings
+        waits = any(one.state not in {State.READY, State.FAILED} for one in standings.values())
+        if waits or not standings or not self._ready:
+            return None
+        self._greeted = True
+        if all(one.state is State.FAILED for one in standings.values()):
+            say("no version could be loaded; the lines above say why")
+            return 1
+        ready()
+        return None
+
+    def _stop(self, why: str, say: Callable[[str], None]) -> None:
+        self._stopping = True
+        self.board.draining = f"ending: {why} came"
+        say("headrace: finishing what was accepted; once more ends it at once")
+        late = threading.Timer(self._plan.drain_s + GRACE_S, self._inbox.put, (Message("late"),))
+        late.daemon = True
+        late.start()
+
+        def delete() -> None:
+            from headrace.serve import applications
+
+            applications.end_gateways()
+
+        threading.Thread(target=delete, name="stop", daemon=True).start()
+
+    def _take_signals(self) -> None:
+        while True:
+            self._inbox.put(Message("signal", {"number": signal.sigwait(SIGNALS)}))
+
+    def _bring_up(self, cluster: Cluster) -> None:
+        try:
+            # Ray's modules take as long to import as its head node to start: both at once.
+            from headrace.serve import applications, private
+
+            address = cluster.address()
+            cluster.watch(
+                lambda: self._broken("Ray ended by itself; its logs are in the state folder")
+            )
+            private.connect(address, self._places.ray)
+            reach = Reach(
+                look=applications.look,
+                publish=lambda told, sequence: applications.publish(
+                    self._plan, self._places, told, sequence
+                ),
+                changed=self._changed,
+                lost=applications.LOST,
+            )
+            self._watch = Watch(self._plan, reach)
+            applications.start(self._plan, self._places)
+            self._watch.start()
+        except HeadraceError as error:
+            self._broken(str(error))
+        except Exception as error:
+            self._broken(f"Ray did not start: {type(error).__name__}: {error}")
+        else:
+            self._inbox.put(Message("up"))
+
+    def _broken(self, why: str) -> None:
+        self._inbox.put(Message("broken", {"why": why}))
+
+    def _changed(self, standings: Mapping[str, Standing]) -> None:
+        self.board.standings = standings
+        if self._watch is not None:
+            self.board.applications = self._watch.applications
+        self._inbox.put(Message("settled"))
+
+    def _count(self) -> str | None:
+        self._counted.clear()
+        self.ask()
+        return self._counts if self._counted.wait(COUNT_S if self._ready else 0) else None

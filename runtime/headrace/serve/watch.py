@@ -1,0 +1,102 @@
+"""Keeps the account of every version, and tells gateways which ones failed."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from headrace.models.lifecycle import Standing, State
+from headrace.serve import fleet
+from headrace.serve.plan import Plan
+
+#: Between two looks at Serve while something is under way; it grows to the longest. Nobody looks
+#: while nothing is.
+SHORTEST_LOOK_S: Final = 0.2
+LONGEST_LOOK_S: Final = 5.0
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What a watch calls; all of it may wait for Ray."""
+
+    #: Raises one of `lost` while Serve's controller is away.
+    look: Callable[[], Mapping[str, fleet.Application]]
+    #: Give gateways the standings, as the table of this sequence.
+    publish: Callable[[Mapping[str, Standing], int], None]
+    changed: Callable[[Mapping[str, Standing]], None]
+    lost: tuple[type[Exception], ...]
+
+
+class Watch:
+    """A thread that looks at Serve when there is reason to, so that nobody else waits for Ray."""
+
+    def __init__(self, plan: Plan, reach: Reach) -> None:
+        self._plan = plan
+        self._reach = reach
+        self._told = {group.label: fleet.Told() for group in plan.groups}
+        self._lock = threading.Lock()
+        self._reason = threading.Event()
+        self._sequence = 1
+        self._published: Mapping[str, Standing] | None = None
+        #: Read by other threads; replaced, never changed.
+        self.standings: Mapping[str, Standing] = {}
+        self.applications: Mapping[str, fleet.Application] = {}
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._reason.set()
+        threading.Thread(target=self._run, name="watch", daemon=True).start()
+
+    def hear(self, label: str, facts: Mapping[str, Any]) -> None:
+        """Take what a host told; any thread may call this."""
+        with self._lock:
+            if label not in self._told:
+                return
+            if facts["event"] == "moved":
+                standing = Standing(State(facts["state"]), str(facts["reason"]))
+                self._told[label] = fleet.moved(self._told[label], standing)
+            elif facts["event"] == "gone":
+                self._told[label] = fleet.gone(self._told[label])
+        self._reason.set()
+
+    def _run(self) -> None:
+        pause: float | None = None
+        while True:
+            heard = self._reason.wait(pause)
+            self._reason.clear()
+            try:
+                quiet = self._once()
+            except self._reach.lost:
+                # Serve's controller is being restarted: nothing is known, and it is asked again.
+                quiet = False
+            if quiet:
+                pause = None
+            elif heard or pause is None:
+                pause = SHORTEST_LOOK_S
+            else:
+                pause = min(1.5 * pause, LONGEST_LOOK_S)
+
+    def _once(self) -> bool:
+        """Look, judge and tell; True when nothing is under way."""
+        self.applications = self._reach.look()
+        with self._lock:
+            told = dict(self._told)
+        seen = [
+            (group, self.applications.get(group.application), told[group.label])
+            for group in self._plan.groups
+        ]
+        standings = {
+            group.label: fleet.judge(application, said) for group, application, said in seen
+        }
+        if standings != self.standings:
+            self.standings = standings
+            self._reach.changed(standings)
+        quiet = all(fleet.settled(application, said) for _, application, said in seen)
+        failed = {label: one for label, one in standings.items() if one.state is State.FAILED}
+        # The first time that all is quiet is published too: with it a second gateway comes to
+        # stand by.
+        if failed != self._published and (failed or quiet or self._published is not None):
+            self._reach.publish(standings, self._sequence + 1)
+            self._sequence += 1
+            self._published = failed
+        return quiet
