@@ -1,0 +1,52 @@
+"""Unit tests see no network, and no Ray."""
+
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+
+WORKING = """
+from headrace import Batch, Context, Model, Tensor
+
+class Doubler(Model):
+    inputs = [Tensor("x", "FP32", [4])]
+    outputs = [Tensor("y", "FP32", [4])]
+
+    def load(self, context: Context) -> None: ...
+
+    def predict(self, batch: Batch):
+        return {"y": batch["x"] * 2}
+"""
+
+WriteModel = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def no_hidden_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*args: Any, **kwargs: Any) -> NoReturn:
+        raise AssertionError("a unit test opened a socket or started Ray")
+
+    monkeypatch.setattr(socket.socket, "__init__", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    if "ray" in sys.modules:
+        monkeypatch.setattr(sys.modules["ray"], "init", refuse)
+
+
+@pytest.fixture
+def write_model(tmp_path: Path) -> WriteModel:
+    """Writes a model below ``tmp_path / "models"`` and returns that folder."""
+
+    def write(
+        name: str = "doubler", *, source: str = WORKING, yaml: str = "", version: str = "1"
+    ) -> Path:
+        folder = tmp_path / "models" / name / version
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "model.py").write_text(source)
+        if yaml:
+            (folder.parent / "model.yaml").write_text(yaml)
+        return tmp_path / "models"
+
+    return write

@@ -1,0 +1,214 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from headrace.cli import checking, exchange, show
+from headrace.cli.commands import app
+from headrace.cli.inferring import tensors, to_call
+from headrace.cli.payload import Payload, PayloadInvalid, read
+from headrace.cli.tables import error_lines, error_rows, log_lines, status_lines
+from headrace.models import Tensor
+
+X = Tensor("x", "FP32", [2])
+PICTURE = Tensor("image", "BYTES", [1])
+
+
+def test_a_new_model_works_as_it_is_written(tmp_path: Path) -> None:
+    run = CliRunner()
+    written = run.invoke(app, ["new", str(tmp_path / "models" / "my-model.2")])
+    assert written.exit_code == 0
+    assert "class MyModel2(Model)" in (tmp_path / "models/my-model.2/1/model.py").read_text()
+    checked = run.invoke(app, ["check", str(tmp_path / "models")])
+    assert checked.exit_code == 0
+    assert "my-model.2/1: loaded in" in checked.output
+    assert "64 rows" in checked.output
+    again = run.invoke(app, ["new", str(tmp_path / "models" / "my-model.2")])
+    assert "nothing was written" in str(again.exception)
+
+
+@pytest.mark.parametrize("name", ["two words", "-x", ".hidden"])
+def test_a_name_that_urls_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
+    result = CliRunner().invoke(app, ["new", "--", str(tmp_path / name)])
+    assert "is no name for a model" in str(result.exception)
+
+
+def test_check_fails_with_the_traceback(write_model: Callable[..., Path]) -> None:
+    models = write_model(source="raise SystemExit('no weights')")
+    result = CliRunner().invoke(app, ["check", str(models), "--json"])
+    assert result.exit_code == 1
+    told = json.loads(result.output)
+    assert (told["ok"], told["version"]) == (False, "doubler/1")
+    assert "SystemExit: no weights" in told["error"]
+
+
+@pytest.mark.parametrize(
+    ("max_rows", "sizes"),
+    [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (64, [1, 2, 4, 8, 16, 32, 64])],
+)
+def test_the_sizes_that_are_checked(max_rows: int, sizes: list[int]) -> None:
+    assert checking.sizes(max_rows) == sizes
+
+
+@pytest.mark.parametrize(
+    "command", ["new", "check", "serve", "status", "infer", "logs", "errors", ""]
+)
+def test_help_teaches(command: str) -> None:
+    result = CliRunner().invoke(app, [command, "--help"] if command else ["--help"])
+    assert result.exit_code == 0
+    assert len(result.output.split()) > 20
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "inputs", "values"),
+    [
+        ("x.json", "[[1, 2]]", [X], {"x": [[1, 2]]}),
+        ("x.json", '{"x": [[1, 2]], "y": [["a"]]}', [X, Tensor("y", "BYTES", [1])], None),
+        (
+            "x.json",
+            '{"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP32", "data": [1, 2]}]}',
+            [X],
+            {"x": [[1, 2]]},
+        ),
+    ],
+)
+def test_json_is_read_as_values_a_mapping_or_a_request(
+    tmp_path: Path, file: str, content: str, inputs: list[Tensor], values: Any
+) -> None:
+    path = tmp_path / file
+    path.write_text(content)
+    payload = read(path, inputs)
+    assert {name: one.tolist() for name, one in payload.arrays.items()} == (
+        values or {"x": [[1, 2]], "y": [["a"]]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "inputs", "said"),
+    [
+        ("x.json", "[1", [X], "Expecting"),
+        ("x.json", "[1]", [X, PICTURE], r"the model takes x FP32\[2\], image BYTES\[1\]"),
+        ("x.json", '{"z": 1}', [X], "x.json has z"),
+        ("x.json", '[["a"]]', [X], "could not convert"),
+        ("x.jpg", "", [X], r"is a picture, but the model takes x FP32\[2\]"),
+        ("x.txt", "", [X], "expected .json, .npy, .jpg"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_explained(
+    tmp_path: Path, name: str, content: str, inputs: list[Tensor], said: str
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(PayloadInvalid, match=said):
+        read(tmp_path / name, inputs)
+
+
+def test_an_array_of_another_type_is_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.ones((1, 2)))
+    with pytest.raises(PayloadInvalid, match=r"the file holds float64: save it with \.astype"):
+        read(tmp_path / "x.npy", [X])
+
+
+def test_a_picture_goes_over_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "cat.png"
+    path.write_bytes(b"\x89PNG")
+    payload = read(path, [PICTURE])
+    call = exchange.call("h:1", "models/photos", payload, [PICTURE], [])
+    assert call == exchange.Call(
+        "http://h:1/v2/models/photos/infer", {"Content-Type": "image/png"}, b"\x89PNG"
+    )
+    assert show.curl(call, payload, tmp_path / "body") == (
+        "curl -s http://h:1/v2/models/photos/infer -H 'Content-Type: image/png' "
+        f"--data-binary @{path}"
+    )
+
+
+def test_what_json_cannot_say_goes_over_and_comes_back_as_bytes() -> None:
+    half = Tensor("h", "FP16", [2])
+    payload = Payload(None, arrays={"h": np.array([[1, 2]], np.float16)})
+    call = exchange.call("h:1", "models/m", payload, [half], [half, X])
+    length = int(call.headers[exchange.HEADER_LENGTH])
+    head = json.loads(call.body[:length])
+    assert head["inputs"][0]["parameters"] == {"binary_data_size": 4}
+    assert [one["parameters"]["binary_data"] for one in head["outputs"]] == [True, False]
+    back = json.dumps(
+        {
+            "model_name": "m",
+            "outputs": [
+                {
+                    "name": "h",
+                    "datatype": "FP16",
+                    "shape": [1, 2],
+                    "parameters": {"binary_data_size": 4},
+                }
+            ],
+        }
+    ).encode()
+    found = exchange.answer(back + call.body[length:], {exchange.HEADER_LENGTH: str(len(back))})
+    assert found["outputs"][0]["data"] == [1.0, 2.0]
+    assert exchange.lines(found) == ["m", "h FP16[1, 2]: [[1., 2.]]"]
+
+
+def test_code_for_a_client_is_a_program() -> None:
+    payload = read(None, [X, PICTURE, Tensor("b f", "BF16", [-1])])
+    inputs = [X, PICTURE, Tensor("b f", "BF16", [-1])]
+    code = show.python("h:1", "m", "2", payload, inputs)
+    compile(code, "shown", "exec")
+    assert "http.InferInput('b f', list(value_b_f.shape), 'BF16')" in code
+    assert "client.infer('m', [input_x, input_image, input_b_f], model_version='2')" in code
+
+
+def test_metadata_has_the_batch_axis_first() -> None:
+    assert tensors([{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]) == [X]
+
+
+@pytest.mark.parametrize(
+    ("address", "url", "expected"),
+    [
+        ("127.0.0.1:8000", "http://10.0.0.1:8003", "127.0.0.1:8000"),
+        ("0.0.0.0:8000", "http://10.0.0.1:8003", "10.0.0.1:8000"),
+        ("[::]:8000", "http://[fe80::1]:8003", "[fe80::1]:8000"),
+    ],
+)
+def test_a_server_that_listens_everywhere_is_where_its_console_is(
+    address: str, url: str, expected: str
+) -> None:
+    assert to_call(address, url) == expected
+
+
+def test_tables_are_aligned_and_say_everything() -> None:
+    version = {
+        "version": 12,
+        "state": "failed",
+        "reason": "OSError: no weights\nmore",
+        "hosts": 0,
+        "hosts_wanted": 1,
+        "share_percent": 0.0,
+        "waiting": 3,
+        "in_flight": 4,
+    }
+    status = {
+        "ready": False,
+        "draining": "",
+        "engine": "ray",
+        "addresses": {"http": "127.0.0.1:8000"},
+        "models": [{"name": "photos", "versions": [version]}],
+    }
+    head, columns, row = status_lines(status)
+    assert head == "not ready; engine ray; http 127.0.0.1:8000"
+    assert columns.index("REASON") == row.index("OSError: no weights …")
+    (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
+    assert line.endswith(" photos/1 | hi")
+    error = {
+        "id": "e-1",
+        "kind": "internal",
+        "note": "no",
+        "unix_ms": 1,
+        "model": "m",
+        "callers": 2,
+    }
+    assert "told to 2 callers" in "\n".join(error_lines(error))
+    assert "e-1" in list(error_rows([error]))[1]

@@ -1,0 +1,111 @@
+from pathlib import Path
+
+import pytest
+
+from headrace.config.load import load
+from headrace.config.schema import ModelConfig, Section
+from headrace.errors import ConfigInvalid
+
+#: What is written → what is said, with line and column.
+WRONG = [
+    ("batchng: {}", "1:1: unknown key 'batchng'; did you mean 'batching'?"),
+    ("batching: {max_row: 3}", "1:12: unknown key 'max_row'; did you mean 'max_rows'?"),
+    ("placement:\n  replicas: {mni: 1}", "2:14: unknown key 'mni'; did you mean 'min'?"),
+    ("xyzzy: 1", "1:1: unknown key 'xyzzy'; known here: batching, placement,"),
+    ("batching: {max_rows: many}", "1:12: max_rows: expected a whole number, not 'many'"),
+    ("batching: {max_rows: 1.5}", "1:12: max_rows: expected a whole number, not 1.5"),
+    ("batching: {max_rows: true}", "1:12: max_rows: expected a whole number, not True"),
+    ("batching: {max_rows: 0}", "1:12: max_rows: input should be greater than or equal to 1"),
+    ("batching: {max_delay_ms: .inf}", "1:12: max_delay_ms: input should be a finite number"),
+    ("batching: {max_rows: 9, queue_rows: 8}", "1:1: queue_rows is 8, but one request may have"),
+    ("batching:", "1:1: batching: expected keys and values, not None"),
+    ("[1]", "1:1: the file: expected keys and values, not [1]"),
+    ("repeatable: 1", "1:1: repeatable: expected true or false, not 1"),
+    ("placement: {isolation: shared}", "1:13: shared is not built yet"),
+    ("placement: {replicas: {max: 3}}", "1:13: min is 1 and max 3"),
+    ("placement: {replicas: {target_wait_ms: 5}}", "1:24: 'target_wait_ms' is not built yet"),
+    ("batching: {allowed_rows: [1]}", "1:12: 'allowed_rows' is not built yet"),
+    ("versions: {on_new: swap}", "1:1: 'versions' is not built yet"),
+    ("traffic: {}", "1:1: 'traffic' is not built yet"),
+    ("rollouts: {}", "1:1: 'rollouts' is not built yet"),
+    ("environment: r.txt", "1:1: 'environment' is not built yet"),
+    ("inputs: {x: FP32}", "1:1: inputs: expected a list, not {'x': 'FP32'}"),
+    ("inputs: [{name: x, shape: []}]", "1:10: datatype: 'datatype' is missing"),
+    (
+        "inputs:\n  - {name: x, datatype: fp32, shape: [4]}",
+        "2:15: 'fp32' is not one of BOOL, UINT8",
+    ),
+    ("inputs: [{name: x, datatype: FP32, shape: [0]}]", "1:36: 0 is neither a positive size"),
+    ("inputs: [{name: x, datatypo: FP32, shape: []}]", "unknown key 'datatypo'; did you mean"),
+    ("repeatable: true\nrepeatable: false", "2:1: 'repeatable' is written twice"),
+    ("a: &x {}\nb: *x", "2:1: YAML aliases (*name) are not read here"),
+    ("parameters: !!python/object:os.system {}", "1:13: could not determine a constructor"),
+    ("batching: [", "expected the node content"),
+    ("batching: {max_rows: 3", "expected ',' or '}'"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_what_does_not_belong_there_is_named_with_its_place(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigInvalid) as raised:
+        load(file)
+    assert said in str(raised.value)
+    assert str(raised.value).startswith(f"{file}:")
+
+
+def test_all_errors_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text("repeatable: 1\nbatching:\n  max_rows: x\n  deadline_ms: y\ntraffic: {}\n")
+    with pytest.raises(ConfigInvalid) as raised:
+        load(file)
+    places = [line.removeprefix(f"{file}:")[:3] for line in str(raised.value).split("\n")]
+    assert places == ["1:1", "3:3", "4:3", "5:1"]
+
+
+def test_bytes_that_are_no_text_are_an_error_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_bytes(b"batching: \xff")
+    with pytest.raises(ConfigInvalid, match="not UTF-8: byte 10"):
+        load(file)
+
+
+@pytest.mark.parametrize("text", [None, "", "# nothing yet\n", "{}"])
+def test_nothing_written_means_the_defaults(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "model.yaml"
+    if text is not None:
+        file.write_text(text)
+    assert load(file) == ModelConfig()
+
+
+def test_what_is_written_arrives(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(
+        "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200}\n"
+        "placement: {gpus: 0.5, lanes: 2, isolation: own, replicas: {min: 2, max: 2}}\n"
+        "repeatable: true\nparameters: {factor: 3, names: [a, b]}\n"
+        "inputs: [{name: x, datatype: FP32, shape: [3, -1]}]\n"
+    )
+    config = load(file)
+    assert config.batching.model_dump() == {
+        "max_rows": 8,
+        "max_delay_ms": 1.0,
+        "queue_rows": 16,
+        "deadline_ms": 200.0,
+    }
+    assert (config.placement.gpus, config.placement.lanes) == (0.5, 2)
+    assert config.placement.replicas.min == 2
+    assert config.repeatable is True
+    assert config.parameters == {"factor": 3, "names": ["a", "b"]}
+    assert config.inputs is not None
+    assert config.inputs[0].shape == (3, -1)
+
+
+def test_no_key_is_both_known_and_refused() -> None:
+    sections: list[type[Section]] = [Section, *Section.__subclasses__()]
+    assert len(sections) > 5
+    for section in sections:
+        assert not set(section.NOT_YET) & set(section.model_fields)

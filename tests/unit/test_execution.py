@@ -1,0 +1,194 @@
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+import pytest
+
+from headrace import Batch, Context, Model, Tensor
+from headrace.errors import ModelBroken
+from headrace.execution import lanes, threads, trial
+from headrace.execution.outputs import to_host, verify
+from headrace.execution.voices import Line
+
+Y = Tensor("y", "FP32", [2])
+S = Tensor("s", "BYTES", [2])
+
+
+@pytest.mark.parametrize(
+    ("declared", "outputs", "said"),
+    [
+        ([Y], {"y": np.zeros((3, 2), np.float32)}, ""),
+        ([Y], {}, r"declared outputs \['y'\], but returned \[\]"),
+        ([Y], {"z": 1}, r"returned \['z'\]"),
+        ([Y], {"y": np.zeros((3, 2))}, r"as FP32\[3, 2\] .* but returned FP64\[3, 2\]"),
+        ([Y], {"y": np.zeros((2, 2), np.float32)}, r"returned FP32\[2, 2\]"),
+        ([Y], {"y": np.zeros((3, 2, 1), np.float32)}, r"returned FP32\[3, 2, 1\]"),
+        ([Y], {"y": [[0.0, 0.0]] * 3}, r"returned BYTES\[3\]"),
+        ([Y], {"y": 1.0}, r"returned float\[\]"),
+        ([Tensor("y", "FP32", [-1])], {"y": np.zeros((3, 7), np.float32)}, ""),
+        ([S], {"s": [b"a"] * 6}, ""),
+        ([S], {"s": ["a"] * 6}, ""),
+        ([S], {"s": np.full((3, 2), "a", object)}, ""),
+        ([S], {"s": [b"a"] * 5}, r"returned BYTES\[5\]"),
+        ([Tensor("s", "BYTES", [-1])], {"s": [b"a"] * 9}, ""),
+        ([Tensor("s", "BYTES", [-1])], {"s": [b"a"] * 8}, r"returned BYTES\[8\]"),
+    ],
+)
+def test_outputs_are_what_was_declared_or_the_difference_is_told(
+    declared: Sequence[Tensor], outputs: Mapping[str, Any], said: str
+) -> None:
+    if said:
+        with pytest.raises(ModelBroken, match=said):
+            verify(declared, 3, outputs)
+    else:
+        verify(declared, 3, outputs)
+
+
+def test_a_model_returns_a_mapping() -> None:
+    with pytest.raises(ModelBroken, match="a dict of output name to array, not ndarray"):
+        to_host(np.zeros(3))
+
+
+class Recorder(Model):
+    inputs = (Tensor("x", "FP32", (2,)),)
+    outputs = (Y,)
+
+    def __init__(self, act: Callable[[Batch], Any]) -> None:
+        self.act = act
+
+    def load(self, context: Context) -> None: ...
+
+    def predict(self, batch: Batch) -> Mapping[str, Any]:
+        returned: Mapping[str, Any] = self.act(batch)
+        return returned
+
+
+class SealedBatch(trial.MadeUpRows):
+    """A batch that remembers how it was settled; the core's own is met in tests/integration."""
+
+    def __init__(self, wrong: str | None = None) -> None:
+        super().__init__(2, {"x": np.ones((2, 2), np.float32)})
+        self.wrong = wrong
+        self.settled: list[Any] = []
+
+    def complete(self, outputs: Mapping[str, Any]) -> str | None:
+        self.settled.append(outputs)
+        return self.wrong
+
+    def fail(self, message: str) -> None:
+        self.settled.append(message)
+
+
+def work(act: Callable[[Batch], Any], lines: list[Line], **more: Any) -> lanes.Work:
+    facts: dict[str, Any] = {
+        "label": "photos/1",
+        "model": Recorder(act),
+        "device": "cpu",
+        "intake": None,
+        "sink": lines.append,
+        "turn": nullcontext(),
+        "error_id": lambda: "e-1",
+        **more,
+    }
+    return lanes.Work(**facts)
+
+
+def test_a_batch_is_completed_with_what_the_model_returns() -> None:
+    lines: list[Line] = []
+    batch = SealedBatch()
+    lanes.answer(work(lambda given: {"y": given["x"]}, lines), batch)
+    assert [list(one) for one in batch.settled] == [["y"]]
+    assert not lines
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("no"), "model 'photos' version 1 raised ValueError: no"),
+        (SystemExit(3), "model 'photos' version 1 raised SystemExit: 3"),
+        (KeyboardInterrupt(), "model 'photos' version 1 raised KeyboardInterrupt"),
+        (MemoryError(), "model 'photos' version 1 raised MemoryError"),
+        (ValueError("x" * 5000), "raised ValueError: " + "x" * 1000 + "…"),
+    ],
+)
+def test_whatever_a_model_raises_its_callers_get_an_id_that_the_log_has(
+    error: BaseException, said: str
+) -> None:
+    def act(batch: Batch) -> Any:
+        raise error
+
+    lines: list[Line] = []
+    batch = SealedBatch()
+    lanes.answer(work(act, lines), batch)
+    (message,) = batch.settled
+    assert said in message
+    assert message.endswith(" [error id e-1]")
+    (line,) = lines
+    assert (line.speaker, line.error) == ("photos/1", "e-1")
+    assert line.text.startswith("Traceback")
+
+
+def test_outputs_that_the_core_refuses_are_logged() -> None:
+    lines: list[Line] = []
+    lanes.answer(work(lambda batch: {"z": 1}, lines), SealedBatch("declared y, returned z"))
+    assert [line.text for line in lines] == ["declared y, returned z"]
+
+
+def test_a_lane_ends_when_its_version_is_closed() -> None:
+    class Intake:
+        batches: list[SealedBatch | None] = [SealedBatch(), SealedBatch(), None]  # noqa: RUF012
+
+        def next_batch(self, lane: int) -> SealedBatch | None:
+            return self.batches.pop(0)
+
+    done = Intake.batches[:2]
+    turn = threading.BoundedSemaphore(1)
+    shared = work(lambda batch: {"y": batch["x"]}, [], intake=Intake(), turn=turn)
+    (thread,) = lanes.start(shared, 1)
+    thread.join(10)
+    assert not thread.is_alive()
+    assert [len(one.settled) for one in done if one] == [1, 1]
+
+
+def test_error_ids_differ() -> None:
+    ids = {lanes.new_error_id() for _ in range(100)}
+    assert len(ids) == 100
+    assert all(one.startswith("e-") for one in ids)
+
+
+@pytest.mark.parametrize("datatype", ["BOOL", "UINT8", "INT64", "FP16", "FP32", "BF16", "BYTES"])
+def test_inputs_are_made_up_for_every_datatype(datatype: str) -> None:
+    made_up = trial.make_up(Tensor("x", datatype, [3, -1]), 2)
+    assert made_up.shape == (2, 3, trial.ANY_SIZE)
+    verify([Tensor("x", datatype, [3, -1])], 2, {"x": made_up})
+    if datatype != "BYTES":
+        assert not made_up.flags.writeable
+
+
+def test_an_example_is_used_and_checked() -> None:
+    model = Recorder(lambda batch: {"y": batch["x"]})
+    model.example = lambda rows: {"x": np.ones((rows, 2), np.float32)}  # type: ignore[method-assign]
+    assert trial.run(model, "cpu", 5, iter([1.0, 3.5]).__next__).seconds == 2.5
+    model.example = lambda rows: {"x": np.ones((rows, 3), np.float32)}  # type: ignore[method-assign]
+    with pytest.raises(ModelBroken, match="returned FP32"):
+        trial.inputs(model, 1)
+    model.example = lambda rows: {"z": 1}  # type: ignore[method-assign]
+    with pytest.raises(ModelBroken, match=r"example\(\) returned inputs \['z'\]"):
+        trial.inputs(model, 1)
+
+
+@pytest.mark.parametrize(
+    ("cpus", "lanes_", "io", "intra_op"),
+    [(1, 1, 1, 1), (2, 1, 1, 1), (2, 2, 1, 1), (8, 1, 2, 6), (8, 2, 2, 3), (64, 4, 16, 12)],
+)
+def test_threads_are_one_budget(cpus: int, lanes_: int, io: int, intra_op: int) -> None:
+    assert threads.plan(cpus, lanes_) == threads.Threads(io=io, intra_op=intra_op)
+
+
+def test_an_operators_own_count_of_threads_stays() -> None:
+    environment = {"OMP_NUM_THREADS": "7"}
+    threads.tell_libraries(threads.Threads(io=1, intra_op=2), environment)
+    assert environment["OMP_NUM_THREADS"] == "7"
+    assert environment["MKL_NUM_THREADS"] == "2"

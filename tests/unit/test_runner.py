@@ -1,0 +1,87 @@
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headrace.execution.runner import Runner
+from headrace.execution.voices import Line
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import find
+
+
+class ClosedHost:
+    """A host whose versions have no calls."""
+
+    def __init__(self) -> None:
+        self.contracts: list[str] = []
+
+    def open(self, contract: str) -> Any:
+        self.contracts.append(contract)
+        return type("Intake", (), {"next_batch": lambda self, lane: None})()
+
+    def close(self, model: str, version: int) -> None: ...
+
+
+def stand(models: Path, lines: list[Line]) -> tuple[list[Standing], ClosedHost]:
+    moves: list[Standing] = []
+    host = ClosedHost()
+    runner = Runner(find(models)[0], host, lines.append, moves.append)
+    runner.start()
+    runner.stop(10)
+    return moves, host
+
+
+def test_a_version_goes_its_way_and_every_state_has_a_reason(
+    write_model: Callable[..., Path],
+) -> None:
+    moves, host = stand(write_model(), [])
+    assert [one.state.value for one in moves] == [
+        "loading",
+        "warming",
+        "ready",
+        "draining",
+        "gone",
+    ]
+    assert all(one.reason for one in moves)
+    assert '"platform": "python"' in host.contracts[0]
+
+
+BROKEN = """
+from headrace import Model, Tensor
+class One(Model):
+    inputs = [Tensor("x", "FP32", [1])]
+    outputs = [Tensor("y", "FP32", [1])]
+    def load(self, context): {load}
+    def predict(self, batch): {predict}
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import nothing_of_that_name", "ModuleNotFoundError: No module named"),
+        (BROKEN.format(load="raise OSError('no weights')", predict="..."), "OSError: no weights"),
+        (BROKEN.format(load="raise SystemExit(1)", predict="..."), "SystemExit: 1"),
+        (BROKEN.format(load="...", predict="return {}"), r"declared outputs \['y'\]"),
+        ("x = (", "SyntaxError"),
+    ],
+)
+def test_a_version_that_fails_says_why_and_the_log_has_the_traceback(
+    write_model: Callable[..., Path], source: str, said: str
+) -> None:
+    lines: list[Line] = []
+    moves, host = stand(write_model(source=source), lines)
+    assert moves[-1].state is State.FAILED
+    assert re.search(said, moves[-1].reason)
+    assert not host.contracts
+    assert lines[-1].text.startswith("Traceback")
+    assert lines[-1].error in moves[-1].reason
+
+
+def test_numbers_that_were_made_up_may_be_no_input(write_model: Callable[..., Path]) -> None:
+    lines: list[Line] = []
+    moves, _ = stand(write_model(source=BROKEN.format(load="...", predict="1 / 0")), lines)
+    assert State.READY in [one.state for one in moves]
+    assert "could not warm up with made-up inputs (ZeroDivisionError" in lines[0].text

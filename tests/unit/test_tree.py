@@ -1,0 +1,36 @@
+"""The repository keeps itself as its documents say."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OURS = [
+    path
+    for folder in ("runtime/headrace", "tests", "load_tests", "examples")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+]
+
+
+def test_there_is_something_to_look_at() -> None:
+    assert len(OURS) > 40
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_has_at_most_300_lines_and_relies_on_no_assert(path: Path) -> None:
+    text = path.read_text()
+    assert text.count("\n") <= 300
+    if path.is_relative_to(ROOT / "runtime"):
+        found = [node.lineno for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Assert)]
+        assert not found, "python -O takes assert statements out"
+
+
+def test_no_folder_of_the_root_is_a_package() -> None:
+    # One would shadow a library of the same name for every process started there.
+    assert not list(ROOT.glob("*/__init__.py"))
+
+
+def test_every_package_says_what_it_is_for() -> None:
+    for path in (ROOT / "runtime" / "headrace").rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(path.read_text())), path
