@@ -2,7 +2,9 @@
 
 mod bench;
 mod change;
+mod interleavings;
 mod leaving;
 mod loss;
+mod races;
 mod ways;
 mod whole;
