@@ -2,6 +2,22 @@
 //! as offsets into memory that the other side maps.
 //!
 //! The gateway dials. Carriers appear in its roster as hosts say what they carry, and vanish with the socket.
+//!
+//! Memory that was lent is given back by RELEASE, or when the borrower cannot look any more. For a host that
+//! moment is the end of the stream: a gateway keeps its socket open for as long as it looks at anything of the
+//! host's, even after it gave up the link. For a gateway it is the same moment, because what a host computes for a
+//! link that ended is thrown away.
+
+pub mod gateway;
+mod handshake;
+pub mod host;
+mod outbox;
+mod peer;
+mod tensors;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use crate::base::{
     call::{Carrier, Window},
@@ -10,6 +26,9 @@ use crate::base::{
 };
 use std::fmt;
 use std::sync::Arc;
+
+/// Where a line for people goes: a link came up, or ended and why.
+pub type Log = Arc<dyn Fn(String) + Send + Sync>;
 
 /// A version that a host takes calls for.
 #[derive(Clone, Debug)]

@@ -1,0 +1,99 @@
+//! Calls that a host has, and the memory it looks at.
+
+use crate::{
+    base::{
+        call::{Outcome, Reply, Timing},
+        contract::Contract,
+        fault::{Fault, Kind, Phase},
+        units::{CallId, Rows},
+    },
+    link::tensors::Lent,
+    wire::frame::Malformed,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    /// The gateway's own number; the wire has one of the link's, which no retry can bring a second time.
+    pub(super) id: CallId,
+    pub(super) reply: Reply,
+    pub(super) rows: Rows,
+    pub(super) contract: Arc<Contract>,
+    pub(super) lent: Lent,
+    /// Where its frame ends in all that was ever sent on this link.
+    pub(super) end: u64,
+}
+
+/// Of one link. Exactly one of: in flight, answered with memory still lent, over.
+#[derive(Debug)]
+pub(super) struct Flights {
+    flying: HashMap<u64, Flight>,
+    lent: HashMap<u64, Lent>,
+    next: u64,
+    /// False from the moment the link is lost.
+    pub(super) open: bool,
+}
+
+impl Flights {
+    pub(super) fn new() -> Flights {
+        Flights { flying: HashMap::new(), lent: HashMap::new(), next: 1, open: true }
+    }
+
+    /// The number on the wire of the next call.
+    pub(super) fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    pub(super) fn took_off(&mut self, number: u64, flight: Flight) {
+        self.flying.insert(number, flight);
+    }
+
+    /// A terminal frame came. `released`: the host no longer looks at the inputs.
+    pub(super) fn land(&mut self, number: u64, released: bool) -> Result<Flight, Malformed> {
+        let flight = self.flying.remove(&number);
+        let mut flight = flight.ok_or_else(|| {
+            Malformed::conduct(format!("an answer to call {number}, which is not in flight"))
+        })?;
+        let lent = std::mem::take(&mut flight.lent);
+        if !released && !lent.is_empty() {
+            self.lent.insert(number, lent);
+        }
+        Ok(flight)
+    }
+
+    /// The host looked at the inputs of an answered call for the last time.
+    pub(super) fn released(&mut self, number: u64) -> Result<(), Malformed> {
+        let lent = self.lent.remove(&number).map(drop);
+        lent.ok_or_else(|| {
+            Malformed::conduct(format!("a release of call {number}, which has no memory lent"))
+        })
+    }
+
+    /// Linear, because only a caller that goes away pays it, and a window is hundreds at most.
+    pub(super) fn number_of(&self, id: CallId) -> Option<u64> {
+        self.flying.iter().find(|(_, flight)| flight.id == id).map(|(number, _)| *number)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flying.is_empty()
+    }
+
+    /// The link is gone: nothing more takes off, all memory is ours again, and these calls are to be answered.
+    pub(super) fn close(&mut self) -> Vec<Flight> {
+        self.open = false;
+        self.lent.clear();
+        std::mem::take(&mut self.flying).into_values().collect()
+    }
+}
+
+impl Flight {
+    /// Answers a call whose host is gone. A frame whose last byte never left cannot have been acted on.
+    pub(super) fn lost(self, written: u64, why: &str) {
+        let phase = if self.end > written { Phase::NotStarted } else { Phase::Started };
+        let fault = Fault::new(Kind::HostLost, format!("the host that ran it is gone: {why}")).at(phase);
+        self.reply.settle(Outcome { result: Err(fault), timing: Timing::default() });
+    }
+}

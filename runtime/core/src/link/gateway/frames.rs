@@ -1,0 +1,156 @@
+//! What a host's frames mean to the gateway.
+
+use super::{
+    Common,
+    session::{Announced, Hold, Running},
+    slot::Slot,
+};
+use crate::{
+    base::{
+        call::{Outcome, Produced, Window},
+        fault::{Fault, Kind, Phase},
+        units::Rows,
+    },
+    link::tensors::{fit, incoming},
+    wire::{
+        frame::{Frame, Kind as FrameKind, Malformed, RELEASED},
+        frame_meta::{self, proto},
+    },
+};
+use compact_str::CompactString;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+impl Running {
+    pub(super) fn take(&mut self, frame: Frame) -> Result<(), Malformed> {
+        let call = frame.head.call;
+        match frame.head.kind {
+            FrameKind::Answer | FrameKind::Fail | FrameKind::NotHere => self.terminal(frame),
+            FrameKind::Stats => self.executed(&frame_meta::decode(&frame.meta)?),
+            FrameKind::Hello => self.announced(frame_meta::decode(&frame.meta)?),
+            FrameKind::Credit => self.credit(frame_meta::decode(&frame.meta)?),
+            FrameKind::Release => {
+                let released: proto::Released = frame_meta::decode(&frame.meta)?;
+                let mut flights = self.session.flights.lock();
+                released.calls.into_iter().try_for_each(|call| flights.released(call))
+            }
+            FrameKind::Drain => {
+                self.close_carriers();
+                Ok(())
+            }
+            FrameKind::Infer | FrameKind::Cancel => {
+                Err(Malformed::conduct(format!("a host sent {:?} for call {call}", frame.head.kind)))
+            }
+        }
+    }
+
+    fn terminal(&self, frame: Frame) -> Result<(), Malformed> {
+        let Frame { head, meta, tensors } = frame;
+        let released = head.flags & RELEASED != 0;
+        let (result, timing) = match head.kind {
+            FrameKind::Answer => {
+                let answer: proto::Answer = frame_meta::decode(&meta)?;
+                let parameters = frame_meta::parameters_in(answer.parameters)?;
+                let mut hold = None;
+                let view = || {
+                    let new = || Arc::new(Hold { session: Arc::clone(&self.session), call: head.call });
+                    Arc::clone(hold.get_or_insert_with(new))
+                };
+                let outputs = incoming(tensors, self.memory.as_ref(), view)?;
+                (Ok(Produced { outputs, parameters }), frame_meta::timing_in(answer.timing))
+            }
+            FrameKind::NotHere => {
+                let fault = Fault::new(Kind::Unavailable, "the host does not carry this version any more");
+                (Err(fault.at(Phase::NotAdmitted)), frame_meta::timing_in(None))
+            }
+            FrameKind::Fail
+            | FrameKind::Hello
+            | FrameKind::Credit
+            | FrameKind::Infer
+            | FrameKind::Cancel
+            | FrameKind::Release
+            | FrameKind::Stats
+            | FrameKind::Drain => {
+                let (fault, timing) = frame_meta::failure_in(frame_meta::decode(&meta)?)?;
+                (Err(fault), timing)
+            }
+        };
+        let mut flights = self.session.flights.lock();
+        let flight = flights.land(head.call, released)?;
+        if flights.is_empty() {
+            self.session.landed.notify_one();
+        }
+        drop(flights);
+        if let Err(malformed) = result
+            .as_ref()
+            .map_or(Ok(()), |produced| fit(&produced.outputs, &flight.contract.outputs, flight.rows))
+        {
+            flight.lost(u64::MAX, "it answered with other outputs than it declared");
+            return Err(malformed);
+        }
+        flight.reply.settle(Outcome { result, timing });
+        Ok(())
+    }
+
+    fn executed(&self, executed: &proto::Executed) -> Result<(), Malformed> {
+        let key = (CompactString::from(executed.model.as_str()), executed.version);
+        let announced = self.versions.get(&key);
+        let announced = announced.ok_or_else(|| {
+            Malformed::conduct(format!("an execution of {} {}, never announced", key.0, key.1))
+        })?;
+        self.session.common.roster.executed(&announced.contract, frame_meta::executed_in(executed));
+        Ok(())
+    }
+
+    /// The whole set of what the host carries now.
+    pub(super) fn announced(&mut self, hello: proto::Hello) -> Result<(), Malformed> {
+        let Common { roster, log, .. } = &*self.session.common;
+        let mut now = HashMap::new();
+        for carried in hello.carried {
+            let window = Window { rows: Rows::new(carried.window_rows) };
+            let contract =
+                carried.contract.ok_or_else(|| Malformed::Meta("a version without contract".into()))?;
+            let contract = frame_meta::contract_in(contract)?;
+            now.insert((contract.model.clone(), contract.version.0), (contract, window));
+        }
+        for (key, was) in &mut self.versions {
+            let same = now.get(key).is_some_and(|(contract, _)| *contract == *was.contract);
+            if let Some(id) = was.carrier.take_if(|_| !same) {
+                roster.carrier_down(id);
+            }
+        }
+        for (key, (contract, window)) in now {
+            if let Some(id) = self.versions.get(&key).and_then(|was| was.carrier) {
+                roster.carrier_window(id, window);
+                continue;
+            }
+            let contract = Arc::new(contract);
+            let slot = Arc::new(Slot::new(Arc::clone(&self.session), Arc::clone(&contract)));
+            // Known before it is up: the roster may send calls at once.
+            self.versions.insert(key.clone(), Announced { contract: Arc::clone(&contract), carrier: None });
+            match roster.carrier_up(contract, slot, window) {
+                Ok(id) => {
+                    self.versions.entry(key).and_modify(|announced| announced.carrier = Some(id));
+                }
+                Err(fault) => {
+                    log(format!("model '{}' version {} of a host is not used: {fault}", key.0, key.1))
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn credit(&self, credit: proto::Credit) -> Result<(), Malformed> {
+        let announced = self.versions.get(&(credit.model.as_str().into(), credit.version));
+        if announced.is_none() {
+            return Err(Malformed::conduct(format!(
+                "credit for {} {}, never announced",
+                credit.model, credit.version
+            )));
+        }
+        if let Some(id) = announced.and_then(|announced| announced.carrier) {
+            self.session.common.roster.carrier_window(id, Window { rows: Rows::new(credit.rows) });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! The gateway's side: dials every endpoint that is wanted, for as long as it is wanted.
+
+mod flights;
+mod frames;
+mod session;
+mod slot;
+
+use super::{Log, handshake};
+use crate::{base::roster::Roster, mem::arena::Arena};
+use parking_lot::Mutex;
+use session::{Ended, Session};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::{net::UnixStream, runtime::Handle, sync::watch, task::JoinHandle};
+
+/// Where a host listens. An id stands for one life of one host.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Endpoint {
+    pub id: String,
+    pub socket: PathBuf,
+}
+
+/// What all links of a gateway share.
+pub(super) struct Common {
+    roster: Arc<dyn Roster>,
+    arena: Option<Arena>,
+    log: Log,
+}
+
+impl fmt::Debug for Common {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Common").field("arena", &self.arena).finish_non_exhaustive()
+    }
+}
+
+/// All links of a gateway.
+#[derive(Debug)]
+pub struct Links {
+    common: Arc<Common>,
+    on: Handle,
+    dialled: Mutex<BTreeMap<String, Dialled>>,
+}
+
+#[derive(Debug)]
+struct Dialled {
+    socket: PathBuf,
+    wanted: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Links {
+    /// Links run as tasks of `on`. Their carriers appear in `roster`; `arena` is what bodies are read into.
+    pub fn new(on: Handle, roster: Arc<dyn Roster>, arena: Option<Arena>, log: Log) -> Links {
+        Links { common: Arc::new(Common { roster, arena, log }), on, dialled: Mutex::default() }
+    }
+
+    /// Replaces the set. A link that is no longer wanted gets no more calls, finishes those it has, and closes.
+    pub fn set_endpoints(&self, endpoints: Vec<Endpoint>) {
+        let mut dialled = self.dialled.lock();
+        let wanted: BTreeMap<_, _> = endpoints.into_iter().map(|end| (end.id, end.socket)).collect();
+        dialled.retain(|id, link| {
+            let keep = wanted.get(id) == Some(&link.socket);
+            if !keep {
+                link.wanted.send_replace(false);
+            }
+            keep
+        });
+        for (id, socket) in wanted {
+            dialled.entry(id).or_insert_with(|| {
+                let (wanted, told) = watch::channel(true);
+                let task = self.on.spawn(keep_linked(Arc::clone(&self.common), socket.clone(), told));
+                Dialled { socket, wanted, task }
+            });
+        }
+    }
+
+    /// Ends all links as [`Links::set_endpoints`] does, and waits until they have.
+    pub async fn close(&self) {
+        let all = std::mem::take(&mut *self.dialled.lock());
+        for link in all.values() {
+            link.wanted.send_replace(false);
+        }
+        for (_, link) in all {
+            let _ = link.task.await; // a panic in it has been answered by the replies it dropped
+        }
+    }
+}
+
+/// Dials until it succeeds, serves the link until it ends, and begins again.
+async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Receiver<bool>) {
+    let mut failures = 0;
+    let place = path.display();
+    while *wanted.borrow_and_update() {
+        let joined = tokio::select! {
+            joined = dial(&common, &path) => joined,
+            _ = wanted.changed() => continue,
+        };
+        match joined {
+            Ok(joined) => {
+                failures = 0;
+                let pid = joined.peer.pid();
+                match Session::start(&common, joined).run(&mut wanted).await {
+                    Ended::Drained => return,
+                    Ended::Lost(why) => {
+                        (common.log)(format!("lost the host at {place} (process {pid}): {why}"))
+                    }
+                }
+            }
+            // Once per row of failures: a host that is being replaced is absent for a while.
+            Err(error) if failures == 0 => (common.log)(format!("cannot reach the host at {place}: {error}")),
+            Err(_) => {}
+        }
+        let pause = tokio::time::sleep(pause(failures));
+        failures += 1;
+        tokio::select! {
+            () = pause => {}
+            _ = wanted.changed() => {}
+        }
+    }
+}
+
+/// 10 ms, doubling up to 1 s: a connect costs microseconds, and what waits for it is a caller.
+fn pause(failures: u32) -> Duration {
+    Duration::from_millis(10 << failures.min(10)).min(Duration::from_secs(1))
+}
+
+async fn dial(common: &Common, path: &Path) -> io::Result<handshake::Joined> {
+    let socket = UnixStream::connect(path).await?;
+    handshake::join(socket, common.arena.as_ref(), Vec::new()).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_and_stop_growing() {
+        let pauses: Vec<_> = [0, 1, 2, 6, 7, 99].iter().map(|n| pause(*n).as_millis()).collect();
+        assert_eq!(pauses, [10, 20, 40, 640, 1000, 1000]);
+    }
+}

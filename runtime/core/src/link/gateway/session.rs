@@ -1,0 +1,203 @@
+//! One connection to a host, from HELLO to its end.
+
+use super::{Common, flights::Flights};
+use crate::{
+    base::{contract::Contract, roster::CarrierId},
+    link::{handshake::Joined, outbox::Outbox, peer::Peer},
+    mem::peer::PeerArena,
+    wire::{
+        frame::{Head, Kind as FrameKind, Malformed},
+        frame_decode::Decoder,
+        frame_encode::encode,
+        frame_meta::{self, proto},
+    },
+};
+use compact_str::CompactString;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::pin::pin;
+use std::sync::Arc;
+use tokio::{
+    net::UnixStream,
+    sync::{Notify, watch},
+};
+
+/// Shared by the link's task, its carriers, and whoever looks at answers in the host's memory.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) common: Arc<Common>,
+    pub(super) outbox: Outbox,
+    pub(super) flights: Mutex<Flights>,
+    /// The last call in flight was answered.
+    pub(super) landed: Notify,
+}
+
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// It was not wanted any more, and everything it had is answered.
+    Drained,
+    Lost(String),
+}
+
+/// What only the link's task touches.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) session: Arc<Session>,
+    socket: Arc<UnixStream>,
+    peer: Peer,
+    pub(super) memory: Option<PeerArena>,
+    decoder: Decoder,
+    /// Versions that were announced; without a carrier once they are gone.
+    pub(super) versions: HashMap<(CompactString, u64), Announced>,
+}
+
+#[derive(Debug)]
+pub(super) struct Announced {
+    pub(super) contract: Arc<Contract>,
+    pub(super) carrier: Option<CarrierId>,
+}
+
+/// Lives as long as a view of an answer in the host's memory; then the host may write there again.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub(super) session: Arc<Session>,
+    pub(super) call: u64,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let released = proto::Released { calls: vec![self.call] };
+        let head = Head::new(FrameKind::Release, 0);
+        let outbox = &self.session.outbox;
+        // On a closed link the host learns it from the end of the stream.
+        let _ = outbox.put(|out| encode(out, &head, |out| frame_meta::append(out, &released), &[]));
+        outbox.nudge();
+    }
+}
+
+impl Session {
+    /// Nothing is in flight.
+    async fn until_landed(&self) {
+        while !self.flights.lock().is_empty() {
+            self.landed.notified().await;
+        }
+    }
+
+    pub(super) fn start(common: &Arc<Common>, joined: Joined) -> Running {
+        let Joined { socket, peer, memory, hello, decoder } = joined;
+        let session = Arc::new(Session {
+            common: Arc::clone(common),
+            outbox: Outbox::new(Arc::clone(&socket)),
+            flights: Mutex::new(Flights::new()),
+            landed: Notify::new(),
+        });
+        let mut running = Running { session, socket, peer, memory, decoder, versions: HashMap::new() };
+        if let Err(malformed) = running.announced(hello) {
+            running.session.outbox.close();
+            (common.log)(format!("a host's HELLO: {malformed}"));
+        }
+        running
+    }
+}
+
+impl Running {
+    /// Until the host is gone, breaks the protocol, or is not wanted and has answered everything.
+    pub(super) async fn run(mut self, wanted: &mut watch::Receiver<bool>) -> Ended {
+        let session = Arc::clone(&self.session);
+        // Kept across turns of the loop: a write that was begun must not be forgotten.
+        let mut write = pin!(session.outbox.write());
+        let mut draining = false;
+        let ended = loop {
+            tokio::select! {
+                why = self.read() => break Ended::Lost(why),
+                end = &mut write => break Ended::Lost(end.err().map_or_else(String::new, |error| error.to_string())),
+                () = unwanted(wanted), if !draining => {
+                    draining = true;
+                    self.close_carriers();
+                    let _ = session.outbox.put(|out| encode(out, &Head::new(FrameKind::Drain, 0), |_| {}, &[]));
+                    session.outbox.nudge();
+                }
+                () = session.until_landed(), if draining => break Ended::Drained,
+            }
+        };
+        let why = match &ended {
+            Ended::Lost(why) => why.as_str(),
+            Ended::Drained => "the link was closed",
+        };
+        self.end(why);
+        ended
+    }
+
+    async fn read(&mut self) -> String {
+        // What came with the HELLO.
+        if let Err(malformed) = self.frames() {
+            return malformed.to_string();
+        }
+        loop {
+            let dead = tokio::select! {
+                ready = self.socket.readable() => match ready {
+                    Ok(()) => false,
+                    Err(error) => return error.to_string(),
+                },
+                () = self.peer.dead() => true,
+            };
+            match self.socket.try_read_buf(self.decoder.room()) {
+                Ok(0) => return "it closed the connection".to_owned(),
+                Ok(_) => {
+                    if let Err(malformed) = self.frames() {
+                        return malformed.to_string();
+                    }
+                }
+                // Dead, and everything it had sent is read; a child of it may still hold the socket open.
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && dead => {
+                    return "its process ended".to_owned();
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+                Err(error) => return error.to_string(),
+            }
+        }
+    }
+
+    fn frames(&mut self) -> Result<(), Malformed> {
+        let mut any = false;
+        while let Some(frame) = self.decoder.next_frame()? {
+            self.take(frame)?;
+            any = true;
+        }
+        if any {
+            self.session.common.roster.flush();
+        }
+        Ok(())
+    }
+
+    pub(super) fn close_carriers(&mut self) {
+        for announced in self.versions.values_mut() {
+            if let Some(id) = announced.carrier.take() {
+                self.session.common.roster.carrier_down(id);
+            }
+        }
+    }
+
+    /// Carriers first, so that no retry comes back to this link.
+    fn end(&mut self, why: &str) {
+        self.close_carriers();
+        let written = self.session.outbox.written();
+        let lost = self.session.flights.lock().close();
+        self.session.outbox.close();
+        for flight in lost {
+            flight.lost(written, why);
+        }
+        self.session.common.roster.flush();
+    }
+}
+
+async fn unwanted(wanted: &mut watch::Receiver<bool>) {
+    let _ = wanted.wait_for(|wanted| !wanted).await; // an error: the set itself is gone
+}
+
+impl Drop for Running {
+    /// The task itself may be dropped, with its runtime.
+    fn drop(&mut self) {
+        self.end("the gateway is shutting down");
+    }
+}

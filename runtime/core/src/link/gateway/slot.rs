@@ -1,0 +1,104 @@
+//! One version behind one link, as the gateway's queue sees it.
+
+use super::{flights::Flight, session::Session};
+use crate::{
+    base::{
+        call::{Call, Carrier},
+        clock,
+        contract::Contract,
+        fault::{Fault, Kind, Phase},
+        units::{CallId, Tick},
+    },
+    link::{
+        outbox::Unsent,
+        tensors::{outgoing, places},
+    },
+    wire::{
+        frame::{Head, Kind as FrameKind, NO_DEADLINE},
+        frame_encode::encode,
+        frame_meta::{self, proto},
+    },
+};
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Slot {
+    session: Arc<Session>,
+    contract: Arc<Contract>,
+    /// Model and version, encoded once: protobuf messages may be written in parts.
+    name: Vec<u8>,
+}
+
+impl Slot {
+    pub(super) fn new(session: Arc<Session>, contract: Arc<Contract>) -> Slot {
+        let (model, version) = (contract.model.to_string(), contract.version.0);
+        let mut name = Vec::new();
+        frame_meta::append(&mut name, &proto::Infer { model, version, ..proto::Infer::default() });
+        Slot { session, contract, name }
+    }
+
+    /// Appends the frame and remembers the call, in one step: an answer cannot overtake it.
+    fn take_off(&self, call: Call) -> Result<(), Box<(Call, Fault)>> {
+        let Session { common, outbox, .. } = &*self.session;
+        let arena = common.arena.as_ref();
+        let remaining = match call.deadline {
+            Tick::NEVER => NO_DEADLINE,
+            due => u64::try_from(due.since(clock::now()).as_micros()).unwrap_or(NO_DEADLINE),
+        };
+        let rows = call.rows.get();
+        let parameters = frame_meta::parameters_out(&call.parameters);
+        let rest = proto::Infer { rows, parameters, ..proto::Infer::default() };
+        let lent = places(&call.inputs, arena);
+        let table = outgoing(&call.inputs, &lent, arena);
+
+        let mut flights = self.session.flights.lock();
+        let number = flights.number();
+        let head =
+            Head { attempt: call.attempt, remaining_us: remaining, ..Head::new(FrameKind::Infer, number) };
+        let meta = |out: &mut Vec<u8>| {
+            out.extend_from_slice(&self.name);
+            frame_meta::append(out, &rest);
+        };
+        let gone = |why: &'static str| Fault::new(Kind::HostLost, why).at(Phase::NotAdmitted);
+        let sent = match flights.open {
+            true => outbox.put(|out| encode(out, &head, meta, &table)),
+            false => Err(Unsent::Closed),
+        };
+        drop(table);
+        match sent {
+            Ok(end) => {
+                let lent = lent.into_iter().flatten().collect();
+                let contract = Arc::clone(&self.contract);
+                flights.took_off(
+                    number,
+                    Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end },
+                );
+                Ok(())
+            }
+            Err(Unsent::Closed) => Err(Box::new((call, gone("the link to the host is closed")))),
+            Err(Unsent::TooLong(long)) => Err(Box::new((call, Fault::new(Kind::TooLarge, long.to_string())))),
+        }
+    }
+}
+
+impl Carrier for Slot {
+    fn send(&self, call: Call) {
+        match self.take_off(call) {
+            Ok(()) => self.session.outbox.nudge(),
+            Err(refused) => {
+                let (call, fault) = *refused;
+                call.reply.refuse(fault);
+            }
+        }
+    }
+
+    fn cancel(&self, call: CallId) {
+        let number = self.session.flights.lock().number_of(call);
+        if let Some(number) = number {
+            let head = Head::new(FrameKind::Cancel, number);
+            // A closed link has answered the call, or is about to.
+            let _ = self.session.outbox.put(|out| encode(out, &head, |_| {}, &[]));
+            self.session.outbox.nudge();
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Calls that a gateway sent and that are not answered yet, and answers it still looks at.
+
+use super::{frames::LOCAL_BITS, session::Session};
+use crate::{
+    base::{
+        call::{Carrier, Execution, Outcome, Outlet, Produced, Timing},
+        contract::Contract,
+        fault::{Fault, Kind, Phase},
+        units::{CallId, Rows},
+    },
+    link::tensors::{Lent, outgoing, places},
+    wire::{
+        frame::{Head, Kind as FrameKind, RELEASED},
+        frame_encode::{TooLong, encode},
+        frame_meta::{self, proto},
+    },
+};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) running: HashMap<u64, Taken>,
+    /// Outputs in our arena that the gateway looks at.
+    pub(super) lent: HashMap<u64, Lent>,
+}
+
+#[derive(Debug)]
+pub(super) struct Taken {
+    pub(super) rows: Rows,
+    pub(super) account: Arc<Account>,
+    pub(super) carrier: Arc<dyn Carrier>,
+    /// `None`: no input lies in the gateway's memory.
+    pub(super) inputs: Option<Arc<Borrowed>>,
+}
+
+/// Rows of one version that a gateway has here.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    rows: AtomicU32,
+}
+
+impl Account {
+    /// False when the gateway has spent its window. Only the link's task takes, so look and add cannot be overtaken.
+    pub(super) fn take(&self, rows: Rows, window: Rows) -> bool {
+        let sum = Rows::new(self.rows.load(Ordering::Relaxed)).plus(rows).filter(|sum| *sum <= window);
+        if sum.is_some() {
+            self.rows.fetch_add(rows.get(), Ordering::Relaxed);
+        }
+        sum.is_some()
+    }
+
+    fn give_back(&self, rows: Rows) {
+        self.rows.fetch_sub(rows.get(), Ordering::Relaxed);
+    }
+}
+
+const LOOKED: u8 = 1;
+const ANSWERED: u8 = 2;
+
+/// Two things happen to inputs in the gateway's memory, in any order: the last view goes, and the call is answered.
+/// Whichever is second tells the gateway.
+#[derive(Debug, Default)]
+pub(super) struct Borrowed {
+    happened: AtomicU8,
+}
+
+impl Borrowed {
+    /// True if the answer can say that nobody looks any more.
+    fn answered(&self) -> bool {
+        self.happened.fetch_or(ANSWERED, Ordering::AcqRel) & LOOKED != 0
+    }
+
+    /// True if a RELEASE has to be sent: the answer has gone.
+    fn looked(&self) -> bool {
+        self.happened.fetch_or(LOOKED, Ordering::AcqRel) & ANSWERED != 0
+    }
+}
+
+/// Lives as long as a view of an input.
+#[derive(Debug)]
+pub(super) struct Hold {
+    pub(super) session: Arc<Session>,
+    pub(super) call: u64,
+    pub(super) borrowed: Arc<Borrowed>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.borrowed.looked() {
+            let released = proto::Released { calls: vec![self.call] };
+            let head = Head::new(FrameKind::Release, 0);
+            self.session.put(|out| encode(out, &head, |out| frame_meta::append(out, &released), &[]));
+            self.session.outbox.nudge();
+        }
+    }
+}
+
+impl Session {
+    fn answer(
+        &self,
+        number: u64,
+        released: bool,
+        produced: &Produced,
+        timing: &Timing,
+    ) -> Result<(), TooLong> {
+        let arena = self.common.arena.as_ref();
+        let lent = places(&produced.outputs, arena);
+        let table = outgoing(&produced.outputs, &lent, arena);
+        let parameters = frame_meta::parameters_out(&produced.parameters);
+        let answer = proto::Answer { timing: frame_meta::timing_out(timing), parameters };
+        let head = Head { flags: flags(released), ..Head::new(FrameKind::Answer, number) };
+        let keep: Lent = lent.iter().flatten().cloned().collect();
+        if keep.is_empty() {
+            return self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &answer), &table));
+        }
+        // Noted before it can be released; under one lock with `abandon`, which forgets all that is lent.
+        let mut calls = self.calls.lock();
+        self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &answer), &table))?;
+        if self.is_open() {
+            calls.lent.insert(number, keep);
+        }
+        Ok(())
+    }
+
+    pub(super) fn fail(&self, number: u64, released: bool, fault: &Fault, timing: &Timing) {
+        let head = Head { flags: flags(released), ..Head::new(FrameKind::Fail, number) };
+        let failure = frame_meta::failure_out(fault, timing);
+        self.put(|out| encode(out, &head, |out| frame_meta::append(out, &failure), &[]));
+    }
+}
+
+fn flags(released: bool) -> u8 {
+    if released { RELEASED } else { 0 }
+}
+
+impl Outlet for Session {
+    fn settle(&self, call: CallId, outcome: Outcome) {
+        let number = call.0 & LOCAL_BITS;
+        let Some(taken) = self.calls.lock().running.remove(&number) else { return };
+        taken.account.give_back(taken.rows);
+        let released = taken.inputs.is_none_or(|inputs| inputs.answered());
+        let timing = outcome.timing;
+        let fault = match outcome.result {
+            Ok(produced) => match self.answer(number, released, &produced, &timing) {
+                Ok(()) => return,
+                Err(long) => Fault::new(Kind::ModelFailed, format!("the outputs are too large: {long}"))
+                    .at(Phase::Started),
+            },
+            Err(fault) => fault,
+        };
+        self.fail(number, released, &fault, &timing);
+    }
+
+    fn executed(&self, contract: &Contract, execution: Execution) {
+        let executed = frame_meta::executed_out(contract, &execution);
+        let head = Head::new(FrameKind::Stats, 0);
+        self.put(|out| encode(out, &head, |out| frame_meta::append(out, &executed), &[]));
+    }
+
+    fn flush(&self) {
+        self.outbox.flush();
+    }
+}
+
+pub(super) type Shared = Mutex<Calls>;

@@ -1,0 +1,174 @@
+//! The host's side: listens where gateways find it, and runs what they send.
+
+mod calls;
+mod door;
+mod frames;
+mod session;
+
+use super::{Intakes, Log, handshake};
+use crate::{
+    base::{call::Window, units::Version},
+    mem::arena::Arena,
+    wire::{
+        frame::{Head, Kind},
+        frame_encode::encode,
+        frame_meta::{self, proto},
+    },
+};
+use door::Door;
+use parking_lot::Mutex;
+use session::Session;
+use std::fmt;
+use std::io;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use tokio::{net::UnixStream, runtime::Handle, task::JoinHandle};
+
+/// Gateways on one node are few; each connection costs a task and two buffers.
+const MOST_LINKS: usize = 256;
+
+/// What all links of a host share.
+pub(super) struct Common {
+    intakes: Arc<dyn Intakes>,
+    arena: Option<Arena>,
+    log: Log,
+    draining: AtomicBool,
+    /// Numbers of links, so that call numbers of different gateways never meet. 0 is a gateway of this process.
+    links: AtomicU64,
+    sessions: Mutex<Vec<Weak<Session>>>,
+}
+
+impl fmt::Debug for Common {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Common").field("intakes", &self.intakes).finish_non_exhaustive()
+    }
+}
+
+/// A host's open door. Dropping it closes the socket and ends every link.
+#[derive(Debug)]
+pub struct Listener {
+    common: Arc<Common>,
+    accepting: JoinHandle<()>,
+}
+
+impl Listener {
+    /// Listens at `path`, which must lie in a folder that is this user's alone. Links run as tasks of `on`; `arena` is
+    /// what large answers are sent from.
+    pub fn listen(
+        on: &Handle,
+        path: &Path,
+        intakes: Arc<dyn Intakes>,
+        arena: Option<Arena>,
+        log: Log,
+    ) -> io::Result<Listener> {
+        let _on = on.enter();
+        let door = Door::open(path)?;
+        let common = Arc::new(Common {
+            intakes,
+            arena,
+            log,
+            draining: AtomicBool::new(false),
+            links: AtomicU64::new(1),
+            sessions: Mutex::default(),
+        });
+        let accepting = on.spawn(accept(Arc::clone(&common), door));
+        Ok(Listener { common, accepting })
+    }
+
+    /// Says to every gateway what is carried now. Call it after a version was opened or closed.
+    pub fn announce(&self) {
+        let carried = self.common.carried();
+        for session in self.common.sessions() {
+            session.say(|out| handshake::hello(out, self.common.arena.as_ref(), carried.clone()));
+        }
+    }
+
+    /// Says to every gateway that a version's window changed.
+    pub fn credit(&self, model: &str, version: Version, window: Window) {
+        let credit = proto::Credit { model: model.to_owned(), version: version.0, rows: window.rows.get() };
+        let head = Head::new(Kind::Credit, 0);
+        for session in self.common.sessions() {
+            session.say(|out| encode(out, &head, |out| frame_meta::append(out, &credit), &[]));
+        }
+    }
+
+    /// Asks the gateways to send no more; what comes nevertheless is answered with NOT_HERE.
+    pub fn drain(&self) {
+        self.common.draining.store(true, Ordering::Release);
+        for session in self.common.sessions() {
+            session.say(|out| encode(out, &Head::new(Kind::Drain, 0), |_| {}, &[]));
+        }
+    }
+
+    /// Calls of all gateways that are not answered yet.
+    pub fn in_flight(&self) -> usize {
+        self.common.sessions().iter().map(|session| session.in_flight()).sum()
+    }
+
+    /// Linked gateways.
+    pub fn gateways(&self) -> usize {
+        self.common.sessions().len()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.accepting.abort();
+        for session in self.common.sessions() {
+            session.leave();
+        }
+    }
+}
+
+impl Common {
+    fn sessions(&self) -> Vec<Arc<Session>> {
+        let mut sessions = self.sessions.lock();
+        sessions.retain(|session| session.strong_count() > 0);
+        sessions.iter().filter_map(Weak::upgrade).filter(|session| session.is_open()).collect()
+    }
+
+    fn carried(&self) -> Vec<proto::Carried> {
+        let wire = |carried: super::Carried| proto::Carried {
+            contract: Some(frame_meta::contract_out(&carried.contract)),
+            window_rows: carried.window.rows.get(),
+        };
+        self.intakes.carried().into_iter().map(wire).collect()
+    }
+
+    pub(super) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}
+
+async fn accept(common: Arc<Common>, door: Door) {
+    loop {
+        match door.listener().accept().await {
+            Ok((socket, _)) if common.sessions().len() < MOST_LINKS => {
+                tokio::spawn(serve(Arc::clone(&common), socket));
+            }
+            Ok(_) => (common.log)(format!("refused a gateway: {MOST_LINKS} are linked")),
+            Err(error) => {
+                (common.log)(format!("accepting a gateway failed: {error}"));
+                // Out of descriptors, as a rule: others must close some first.
+                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn serve(common: Arc<Common>, socket: UnixStream) {
+    let joined = match handshake::join(socket, common.arena.as_ref(), common.carried()).await {
+        Ok(joined) => joined,
+        Err(error) => return (common.log)(format!("a gateway was not linked: {error}")),
+    };
+    let pid = joined.peer.pid();
+    let number = common.links.fetch_add(1, Ordering::Relaxed);
+    let running = Session::start(&common, joined, number);
+    common.sessions.lock().push(Arc::downgrade(running.session()));
+    // What changed between the HELLO and the registration would otherwise be said to nobody.
+    let carried = common.carried();
+    running.session().say(|out| handshake::hello(out, common.arena.as_ref(), carried));
+    let why = running.run().await;
+    (common.log)(format!("lost the gateway (process {pid}): {why}"));
+}

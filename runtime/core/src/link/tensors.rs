@@ -1,0 +1,110 @@
+//! Tensors on their way into frames and out of them: inline, or as a place in shared memory.
+
+use crate::{
+    base::{
+        call::Tensors,
+        contract::TensorSpec,
+        datatype::Datatype,
+        tensor::{Tensor, byte_len},
+        units::Rows,
+    },
+    mem::{INLINE_BYTES, arena::Arena, peer::PeerArena},
+    wire::{
+        frame::{Malformed, Place, WireTensor},
+        frame_encode::{self, Outgoing},
+    },
+};
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// Views of our arena that a peer looks at.
+pub(super) type Lent = SmallVec<[Bytes; 1]>;
+
+/// Below this even bytes that lie in the arena travel inline: the copy is cheaper than the release.
+const WORTH_LENDING: usize = 4 << 10;
+
+/// For each tensor the bytes to lend, or `None` if it travels inline. Large tensors that lie elsewhere are copied into
+/// the arena: one copy instead of the socket's two. When it is full they travel inline; nobody waits for memory.
+pub(super) fn places(tensors: &Tensors, arena: Option<&Arena>) -> SmallVec<[Option<Bytes>; 2]> {
+    let mut inline = 0_usize;
+    let place = |tensor: &Tensor| {
+        let data = &tensor.data;
+        let arena = arena.filter(|_| data.len() >= WORTH_LENDING)?;
+        if arena.locate(data).is_some() {
+            return Some(data.clone());
+        }
+        let copy = (inline + data.len() > INLINE_BYTES).then(|| arena.copy(data)).flatten();
+        inline += if copy.is_none() { data.len() } else { 0 };
+        copy
+    };
+    tensors.iter().map(place).collect()
+}
+
+/// The table of a frame. `places` are those of [`places`], with the same arena.
+pub(super) fn outgoing<'a>(
+    tensors: &'a Tensors,
+    places: &[Option<Bytes>],
+    arena: Option<&Arena>,
+) -> SmallVec<[Outgoing<'a>; 2]> {
+    let one = |(at, (tensor, place)): (usize, (&'a Tensor, &Option<Bytes>))| {
+        let located = place.as_ref().zip(arena).and_then(|(lent, arena)| arena.locate(lent));
+        Outgoing {
+            index: u16::try_from(at).unwrap_or(u16::MAX),
+            datatype: tensor.datatype,
+            shape: &tensor.shape,
+            bytes: match located {
+                Some(at) => frame_encode::Bytes::Arena { offset: at.offset, len: at.len },
+                None => frame_encode::Bytes::Inline(&tensor.data),
+            },
+        }
+    };
+    tensors.iter().zip(places).enumerate().map(one).collect()
+}
+
+/// Tensors of a frame, in the contract's order. Lengths are held against shapes and places against the peer's
+/// memory. `hold` is called for each view of that memory, and what it returns lives as long as the view.
+pub(super) fn incoming<K: Send + Sync + 'static>(
+    tensors: SmallVec<[WireTensor; 2]>,
+    memory: Option<&PeerArena>,
+    mut hold: impl FnMut() -> K,
+) -> Result<Tensors, Malformed> {
+    let one = |(at, wire): (usize, WireTensor)| {
+        let WireTensor { index, datatype, shape, place } = wire;
+        if usize::from(index) != at {
+            return Err(Malformed::Tensor(at, "out of the contract's order"));
+        }
+        let data = match place {
+            Place::Inline(bytes) => Some(bytes),
+            // Parsed later: its lengths must not change between the check and the use.
+            Place::Arena { offset, len } if datatype == Datatype::Bytes => {
+                memory.and_then(|memory| memory.copy(offset, len))
+            }
+            Place::Arena { offset, len } => memory.and_then(|memory| memory.view(offset, len, hold())),
+        };
+        let data = data.ok_or(Malformed::Tensor(at, "outside the memory that was passed"))?;
+        if datatype != Datatype::Bytes && byte_len(datatype, &shape) != Some(data.len()) {
+            return Err(Malformed::Tensor(at, "its length does not follow from its shape"));
+        }
+        Ok(Tensor { datatype, shape, data })
+    };
+    tensors.into_iter().enumerate().map(one).collect()
+}
+
+/// Whether tensors are those that a contract names, of so many rows.
+pub(super) fn fit(tensors: &Tensors, specs: &[TensorSpec], rows: Rows) -> Result<(), Malformed> {
+    let fits = |(spec, tensor): (&TensorSpec, &Tensor)| {
+        let row = tensor.shape.split_first().filter(|(batch, _)| **batch == i64::from(rows.get()));
+        let row = row.map(|(_, row)| row).filter(|row| row.len() == spec.shape.len());
+        let same = |row: &[i64]| row.iter().zip(&spec.shape).all(|(size, want)| size == want || *want == -1);
+        spec.datatype == tensor.datatype && row.is_some_and(same)
+    };
+    match specs.iter().zip(tensors).position(|pair| !fits(pair)) {
+        None if specs.len() == tensors.len() => Ok(()),
+        None => Err(Malformed::conduct(format!(
+            "{} tensors where the contract has {}",
+            tensors.len(),
+            specs.len()
+        ))),
+        Some(at) => Err(Malformed::Tensor(at, "not as its contract says")),
+    }
+}
