@@ -89,10 +89,11 @@ impl Gateway {
         let gateway = Arc::clone(self);
         let serve = async move {
             let mut fronts = JoinSet::new();
+            let (stop, _) = watch::channel(false);
             for (front, listener) in served {
-                let (gateway, end) = (Arc::clone(&gateway), end.clone());
+                let (gateway, stop) = (Arc::clone(&gateway), stop.subscribe());
                 fronts.spawn(async move {
-                    if let Err(e) = serve(front, listener, Arc::clone(&gateway), end).await {
+                    if let Err(e) = serve(front, listener, Arc::clone(&gateway), stop).await {
                         gateway.errors.log(
                             Fault::internal(format!("{front:?} cannot be served: {e}")),
                             "",
@@ -105,6 +106,7 @@ impl Gateway {
                 Ok(grace) => grace.unwrap_or_default(),
                 Err(_) => Duration::ZERO, // the gateway itself is gone
             };
+            stop.send_replace(true);
             let done = async {
                 gateway.gate.drain(grace).await;
                 while fronts.join_next().await.is_some() {}
@@ -146,15 +148,17 @@ async fn serve(
     front: Front,
     listener: TcpListener,
     gateway: Arc<Gateway>,
-    mut end: watch::Receiver<Option<Duration>>,
+    mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let shutdown = async move {
-        let _ = end.wait_for(Option::is_some).await; // an error is the end as well
-    };
     match front {
         Front::Http | Front::Grpc => return Err(io::ErrorKind::Unsupported.into()), // until they are there
-        Front::Metrics => listener::serve(listener, Arc::clone(gateway.meter()), shutdown).await,
+        Front::Metrics => {
+            let shutdown = async move {
+                let _ = stop.wait_for(|stop| *stop).await; // an error is the end as well
+            };
+            listener::serve(listener, Arc::clone(gateway.meter()), shutdown).await;
+        }
     }
     Ok(())
 }
