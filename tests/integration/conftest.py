@@ -1,0 +1,249 @@
+"""Whole servers on Ray: started as a user starts them, and watched from outside."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from headrace.serve.keeper import descendants
+
+#: Bounds, not expectations: a machine of two cores that builds something meanwhile is four times
+#: slower than one that does not.
+START_S: Final = 120.0
+END_S: Final = 30.0
+
+IDENTITY: Final = """
+    import os, sys, time
+    from headrace import Batch, Context, Model, Tensor
+
+    class Identity(Model):
+        inputs = [Tensor("x", "FP32", [4])]
+        outputs = [Tensor("y", "FP32", [4])]
+
+        def load(self, context: Context) -> None: ...
+
+        def predict(self, batch: Batch):
+            time.sleep({pause})
+            return {{"y": batch["x"]}}
+"""
+
+#: Does what its input says: 1 raises, 2 ends the process, 3 prints.
+RUDE: Final = """
+    import os
+    from headrace import Batch, Context, Model, Tensor
+
+    class Rude(Model):
+        inputs = [Tensor("x", "FP32", [4])]
+        outputs = [Tensor("y", "FP32", [4])]
+
+        def load(self, context: Context) -> None: ...
+
+        def predict(self, batch: Batch):
+            wish = int(batch["x"][0, 0])
+            if wish == 1:
+                raise ValueError("a rude answer")
+            if wish == 2:
+                print("these are its last words")
+                os._exit(3)
+            if wish == 3:
+                print("said by the model")
+                os.write(2, b"said below Python\\n")
+            return {"y": batch["x"]}
+"""
+
+BROKEN: Final = """
+    from headrace import Batch, Context, Model, Tensor
+
+    class Broken(Model):
+        inputs = [Tensor("x", "FP32", [4])]
+        outputs = [Tensor("y", "FP32", [4])]
+
+        def load(self, context: Context) -> None:
+            raise RuntimeError("the weights are gone")
+
+        def predict(self, batch: Batch):
+            return {"y": batch["x"]}
+"""
+
+
+def write_model(repository: Path, name: str, source: str, yaml: str = "") -> None:
+    folder = repository / name / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.py").write_text(textwrap.dedent(source))
+    (repository / name / "model.yaml").write_text(textwrap.dedent(yaml))
+
+
+class Run:
+    """One `headrace serve`, its addresses, what it said and the processes below it."""
+
+    def __init__(self, repository: Path, state: Path, port: int) -> None:
+        self.http, self.grpc, self.metrics, self.console = (
+            f"127.0.0.1:{port + at}" for at in range(4)
+        )
+        self.log = state.with_suffix(".log")
+        self.state = state
+        with self.log.open("w") as output:
+            self.process = subprocess.Popen(
+                command(repository, state, port),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                start_new_session=True,
+            )
+
+    def said(self) -> str:
+        return self.log.read_text()
+
+    def get(self, url: str) -> Any:
+        with urllib.request.urlopen(f"http://{url}", timeout=10) as reply:
+            return json.loads(reply.read() or b"null")
+
+    def status(self) -> Any:
+        return self.get(f"{self.console}/api/status")
+
+    def pids(self, label: str) -> list[int]:
+        """Processes of a replica: `gateway`, `identity/1`."""
+        found: list[int] = self.status()["processes"].get(label, [])
+        return found
+
+    def infer(self, model: str, *values: float, timeout_s: float = 30) -> tuple[int, Any]:
+        """Send one row of four numbers over a connection of its own."""
+        row = [*values, 0.0, 0.0, 0.0, 0.0][:4]
+        tensor = {"name": "x", "datatype": "FP32", "shape": [1, 4], "data": row}
+        request = urllib.request.Request(
+            f"http://{self.http}/v2/models/{model}/infer",
+            json.dumps({"inputs": [tensor]}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=timeout_s) as reply:
+                return reply.status, json.loads(reply.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def answers(self, model: str) -> bool:
+        try:
+            return self.infer(model, 0.0, timeout_s=15)[0] == 200
+        except OSError:
+            return False
+
+    def below(self) -> set[int]:
+        """Every process that this run started."""
+        return descendants(self.process.pid)
+
+    def named(self, words: str) -> list[int]:
+        """Processes of this run whose command line holds ``words``."""
+        return [pid for pid in self.below() if words in command_line(pid)]
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(END_S)
+
+
+def command(repository: Path, state: Path, port: int) -> list[str]:
+    serve = [sys.executable, "-m", "headrace", "serve", str(repository)]
+    return [*serve, "--ports", str(port), "--state", str(state)]
+
+
+def command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    except OSError:
+        return ""
+
+
+def alive(pids: set[int]) -> set[int]:
+    """Those that still run; a zombie does not."""
+    running = set()
+    for pid in pids:
+        try:
+            stat = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if stat.rpartition(")")[2].split()[0] != "Z":
+            running.add(pid)
+    return running
+
+
+def until(reached: Callable[[], Any], limit_s: float, what: str) -> float:
+    """Wait for something outside this process; return how many seconds it took."""
+    began = time.monotonic()
+    while not reached():
+        if time.monotonic() - began > limit_s:
+            raise AssertionError(f"{what}: not within {limit_s:g} s")
+        time.sleep(0.02)  # noqa: TID251 - bounded, for another process
+    return time.monotonic() - began
+
+
+def free_ports(count: int) -> int:
+    """The first of ``count`` neighbouring ports that are free now."""
+    for first in range(33_000, 60_000, 10):
+        listeners = []
+        try:
+            for port in range(first, first + count):
+                listeners.append(socket.socket())
+                listeners[-1].bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        else:
+            return first
+        finally:
+            for listener in listeners:
+                listener.close()
+    raise RuntimeError("no free ports")
+
+
+Serve = Callable[..., Run]
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
+    """Starts servers, waits until they are ready, and sees to it that they end."""
+    runs: list[Run] = []
+
+    def start(repository: Path, *, wait: bool = True, port: int = 0) -> Run:
+        state = tmp_path_factory.mktemp("run") / "state"
+        run = Run(repository, state, port or free_ports(4))
+        runs.append(run)
+        if wait:
+            until(lambda: ready(run), START_S, "the server is ready")
+        return run
+
+    def ready(run: Run) -> bool:
+        assert run.process.poll() is None, run.said()
+        return "headrace is ready" in run.said()
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.end()
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Models that behave, are slow, are rude, and do not load."""
+    folder = tmp_path_factory.mktemp("models")
+    write_model(folder, "identity", IDENTITY.format(pause=0))
+    write_model(folder, "slow", IDENTITY.format(pause=1.5), "batching: {max_rows: 1}\n")
+    write_model(folder, "rude", RUDE)
+    write_model(folder, "broken", BROKEN)
+    return folder
+
+
+def error_id(text: str) -> str:
+    """The id in an error's text that `headrace errors` knows."""
+    found = re.search(r"\[error id (e-[0-9a-f]+)\]", text)
+    assert found, text
+    return found.group(1)

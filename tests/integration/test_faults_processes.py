@@ -1,0 +1,158 @@
+"""A process of a server on Ray is killed under load: every call ends, the server is whole again."""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pytest
+import tritonclient.http
+from tests.integration.conftest import Run, Serve, until
+from tritonclient.utils import InferenceServerException
+
+CALLERS: Final = 4
+#: Longer than any call may take: the gateway parks calls for ten seconds at most.
+CALL_S: Final = 30.0
+
+
+@pytest.fixture(scope="module")
+def run(serve: Serve, repository: Path) -> Run:
+    return serve(repository)
+
+
+class Load:
+    """Callers that call without a pause, and how each call ended."""
+
+    def __init__(self, run: Run, model: str) -> None:
+        self._run = run
+        self._model = model
+        self._stop = threading.Event()
+        self.ended: Counter[str] = Counter()
+        self.longest_s = 0.0
+        self._threads = [threading.Thread(target=self._call) for _ in range(CALLERS)]
+
+    def _call(self) -> None:
+        given = np.ones((1, 4), np.float32)
+        tensor = tritonclient.http.InferInput("x", [1, 4], "FP32")
+        tensor.set_data_from_numpy(given)
+        with tritonclient.http.InferenceServerClient(
+            self._run.http, connection_timeout=CALL_S, network_timeout=CALL_S
+        ) as client:
+            while not self._stop.is_set():
+                began = time.monotonic()
+                try:
+                    answer = client.infer(self._model, [tensor]).as_numpy("y")
+                    self.ended["right" if (answer == given).all() else "wrong"] += 1
+                except InferenceServerException as error:
+                    self.ended[f"told: {error.status()}"] += 1
+                except Exception as error:
+                    self.ended[f"cut: {type(error).__name__}"] += 1
+                self.longest_s = max(self.longest_s, time.monotonic() - began)
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        until(lambda: self.ended["right"] > 50, 30, "the load flows")
+
+    def stop(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(2 * CALL_S)
+            assert not thread.is_alive(), "a call hangs"
+
+    def flows_on(self) -> None:
+        """Wait for fifty more right answers."""
+        goal = self.ended["right"] + 50
+        until(lambda: self.ended["right"] >= goal, 30, f"the load flows on; so far {self.ended}")
+
+
+@contextmanager
+def load(run: Run, model: str = "identity") -> Iterator[Load]:
+    calls = Load(run, model)
+    calls.start()
+    try:
+        yield calls
+    finally:
+        calls.stop()
+
+
+def test_a_killed_host_costs_at_most_the_calls_it_was_running(run: Run) -> None:
+    with load(run) as calls:
+        (host,) = run.pids("identity/1")
+        os.kill(host, signal.SIGKILL)
+        until(lambda: run.answers("identity"), 10, "the host is replaced")
+        calls.flows_on()
+    told = {how: count for how, count in calls.ended.items() if how != "right"}
+    assert set(told) <= {"told: 500", "told: 503"}, told
+    assert sum(told.values()) <= 2 * CALLERS, told
+    until(lambda: run.pids("identity/1") not in ([], [host]), 10, "the status shows the new host")
+
+
+def test_a_model_that_exits_answers_its_caller_and_comes_back(run: Run) -> None:
+    status, body = run.infer("rude", 2.0)
+    assert status in (500, 503), body
+    assert "rude" in body["error"]
+    until(lambda: run.answers("rude"), 10, "the model serves again")
+    assert "rude/1 | these are its last words" in run.said()
+    assert run.answers("identity"), "another model's host is untouched"
+
+
+def test_a_killed_gateway_is_replaced_on_the_same_ports(run: Run) -> None:
+    (gateway,) = serving(run)
+    host, _, port = run.http.rpartition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\n")
+        killed = time.monotonic()
+        os.kill(gateway, signal.SIGKILL)
+        with suppress(ConnectionResetError):
+            assert connection.recv(1) == b""
+        assert time.monotonic() - killed < 1, "who was connected hears of it at once"
+    until(lambda: run.answers("identity"), 2, "new connections are served")
+    assert serving(run) != [gateway]
+    until(lambda: len(run.pids("gateway")) == 2, 60, "another one stands by")
+
+
+def serving(run: Run) -> list[int]:
+    """The gateways that listen: of all that know the port only these have a socket for it."""
+    port = f":{int(run.http.rpartition(':')[2]):04X}"
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"}
+    return [pid for pid in run.pids("gateway") if inodes & open_files(pid)]
+
+
+def open_files(pid: int) -> set[str]:
+    links = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.add(str(entry.readlink()))
+        except OSError:
+            continue  # closed meanwhile
+    return links
+
+
+def test_serves_controller_dies_unnoticed(run: Run) -> None:
+    with load(run) as calls:
+        (controller,) = run.named("ServeController")
+        os.kill(controller, signal.SIGKILL)
+        until(lambda: run.named("ServeController") not in ([], [controller]), 60, "a new one")
+        calls.flows_on()
+    assert set(calls.ended) == {"right"}, calls.ended
+
+
+def test_rays_head_store_dies_unnoticed_and_comes_back(run: Run) -> None:
+    with load(run) as calls:
+        (gcs,) = run.named("gcs_server")
+        os.kill(gcs, signal.SIGKILL)
+        until(lambda: run.named("gcs_server") not in ([], [gcs]), 10, "a new one")
+        calls.flows_on()
+    assert set(calls.ended) == {"right"}, calls.ended
+    (host,) = run.pids("identity/1")
+    os.kill(host, signal.SIGKILL)
+    until(lambda: run.answers("identity"), 30, "what needs Ray works again")

@@ -1,0 +1,125 @@
+"""A server on Ray as its user meets it: answers, states with reasons, the log, ports."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from tests.integration.conftest import Run, Serve, alive, command, error_id, free_ports, until
+
+
+@pytest.fixture(scope="module")
+def run(serve: Serve, repository: Path) -> Run:
+    return serve(repository)
+
+
+def test_tritons_clients_get_right_answers(run: Run) -> None:
+    given = np.arange(8, dtype=np.float32).reshape(2, 4)
+    for module, address in ((tritonclient.http, run.http), (tritonclient.grpc, run.grpc)):
+        with module.InferenceServerClient(address) as client:
+            tensor = module.InferInput("x", [2, 4], "FP32")
+            tensor.set_data_from_numpy(given)
+            answer = client.infer("identity", [tensor])
+            np.testing.assert_array_equal(answer.as_numpy("y"), given)
+            assert client.is_model_ready("identity")
+
+
+def test_a_large_tensor_travels_whole(serve: Serve, run: Run) -> None:
+    given = np.random.default_rng(1).random((64, 4)).astype(np.float32)
+    with tritonclient.grpc.InferenceServerClient(run.grpc) as client:
+        tensor = tritonclient.grpc.InferInput("x", [64, 4], "FP32")
+        tensor.set_data_from_numpy(given)
+        for _ in range(20):
+            np.testing.assert_array_equal(client.infer("identity", [tensor]).as_numpy("y"), given)
+
+
+def test_a_version_that_does_not_load_says_why_and_harms_no_other(run: Run) -> None:
+    models = {model["name"]: model["versions"][0] for model in run.status()["models"]}
+    assert models["broken"]["state"] == "failed"
+    assert "the weights are gone" in models["broken"]["reason"]
+    assert models["identity"]["state"] == "ready"
+    assert models["identity"]["hosts"] == 1
+    until(lambda: "the weights are gone" in str(index(run)["broken"]), 10, "the index has it")
+    assert index(run)["broken"]["state"] == "UNAVAILABLE"
+    assert "broken/1 | RuntimeError: the weights are gone" in run.said()
+    status, body = run.infer("broken", 0.0)
+    assert (status, "the weights are gone" in body["error"]) == (503, True)
+
+
+def index(run: Run) -> dict[str, dict[str, str]]:
+    with tritonclient.http.InferenceServerClient(run.http) as client:
+        return {row["name"]: row for row in client.get_model_repository_index()}
+
+
+def test_what_a_model_prints_reaches_the_terminal_with_its_name(run: Run) -> None:
+    assert run.infer("rude", 3.0)[0] == 200
+    lines = {"rude/1 | said by the model", "rude/1 | said below Python"}
+    until(lambda: lines <= set(run.said().splitlines()), 5, "the terminal shows both lines")
+
+
+def test_a_models_traceback_is_found_by_the_id_that_its_caller_got(run: Run) -> None:
+    status, body = run.infer("rude", 1.0)
+    assert status == 500
+    assert "ValueError: a rude answer" in body["error"]
+    shown = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "headrace",
+            "errors",
+            error_id(body["error"]),
+            "--url",
+            f"http://{run.console}",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert "Traceback" in shown
+    assert "a rude answer" in shown
+
+
+def test_ray_is_small_and_its_own(run: Run) -> None:
+    titles = [Path(f"/proc/{pid}/comm").read_text().strip() for pid in run.below()]
+    assert sorted(title for title in titles if title in {"gcs_server", "raylet"}) == [
+        "gcs_server",
+        "raylet",
+    ]
+    assert not run.named("dashboard"), "no dashboard and no agent of it"
+    assert not Path("~/.ray").expanduser().exists(), "the token lies in the state folder"
+    assert (run.state / "ray-token").stat().st_mode & 0o077 == 0
+
+
+def test_a_taken_port_is_named_with_its_owner_at_once(repository: Path, tmp_path: Path) -> None:
+    port = free_ports(4)
+    with socket.create_server(("127.0.0.1", port + 1)):
+        began = time.monotonic()
+        refused = subprocess.run(
+            command(repository, tmp_path / "state", port),
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{port + 1}" in refused.stderr
+    assert f"process {os.getpid()}" in refused.stderr
+    assert time.monotonic() - began < 20
+
+
+def test_a_state_folder_in_use_is_refused(run: Run, repository: Path) -> None:
+    refused = subprocess.run(
+        command(repository, run.state, free_ports(4)),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert refused.returncode == 1
+    assert f"process {run.process.pid}" in refused.stderr
+    assert alive(run.below()), "the one that has it goes on"
