@@ -99,7 +99,7 @@ class Run:
                 command(repository, state, port),
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONUNBUFFERED": "1"},
+                env=os.environ | {"PYTHONUNBUFFERED": "1", "HOME": str(state.parent)},
                 start_new_session=True,
             )
 

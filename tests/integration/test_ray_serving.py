@@ -92,8 +92,9 @@ def test_ray_is_small_and_its_own(run: Run) -> None:
         "gcs_server",
         "raylet",
     ]
-    assert not run.named("dashboard"), "no dashboard and no agent of it"
-    assert not Path("~/.ray").expanduser().exists(), "the token lies in the state folder"
+    assert not run.named("dashboard.py")
+    assert not run.named("Agent"), "none of Ray's agents"
+    assert not (run.state.parent / ".ray").exists(), "the token lies in the state folder"
     assert (run.state / "ray-token").stat().st_mode & 0o077 == 0
 
 

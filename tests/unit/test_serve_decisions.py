@@ -1,0 +1,155 @@
+"""What the Ray engine decides, without Ray: standings, tables, endpoints, lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from headrace.config.options import ServeOptions
+from headrace.config.schema import ModelConfig
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import Version
+from headrace.serve import fleet, plan
+from headrace.serve.directory import Replica, endpoints
+from headrace.serve.gateway import reached
+from headrace.serve.head import decode, encode
+from headrace.serve.private import HeadOptions
+from headrace.serve.sink import Lines
+
+LOADING = Standing(State.LOADING, "loading /models/m/1")
+READY = Standing(State.READY, "ready in 0.1 s")
+BROKEN = Standing(State.FAILED, "RuntimeError: no weights")
+RUNNING = fleet.Application("RUNNING", {"RUNNING": 1})
+STARTING = fleet.Application("DEPLOYING", {"STARTING": 1})
+UNHEALTHY = fleet.Application("UNHEALTHY", {"STARTING": 1})
+GIVEN_UP = fleet.Application("DEPLOY_FAILED", {}, "Traceback:\n  ...\nOSError: no disk\n")
+HALF = fleet.Application("RUNNING", {"RUNNING": 1, "STARTING": 1})
+NOTHING = fleet.Told()
+
+
+@pytest.mark.parametrize(
+    ("application", "told", "state", "reason"),
+    [
+        (None, NOTHING, State.LOADING, "waiting for Ray Serve"),
+        (STARTING, NOTHING, State.LOADING, "waiting for a process"),
+        (STARTING, fleet.Told(LOADING), State.LOADING, "loading /models"),
+        (RUNNING, fleet.Told(READY), State.READY, "ready in 0.1 s"),
+        (RUNNING, NOTHING, State.READY, "ready"),
+        (STARTING, fleet.Told(BROKEN), State.FAILED, "no weights"),
+        (GIVEN_UP, fleet.Told(BROKEN), State.FAILED, "no weights"),
+        (GIVEN_UP, NOTHING, State.FAILED, "OSError: no disk"),
+        (fleet.Application("DEPLOY_FAILED"), NOTHING, State.FAILED, "could not start"),
+        (UNHEALTHY, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
+        # One of two hosts is enough to serve.
+        (HALF, fleet.Told(READY, bereft=True), State.READY, "ready"),
+    ],
+)
+def test_a_standing_follows_from_what_serve_and_the_host_say(
+    application: fleet.Application | None, told: fleet.Told, state: State, reason: str
+) -> None:
+    standing = fleet.judge(application, told)
+    assert standing.state is state
+    assert reason in standing.reason
+
+
+@pytest.mark.parametrize(
+    ("application", "told", "quiet"),
+    [
+        (None, NOTHING, False),
+        (STARTING, NOTHING, False),
+        (RUNNING, fleet.Told(READY), True),
+        (HALF, fleet.Told(READY), False),
+        # Serve has not noticed the death yet.
+        (RUNNING, fleet.Told(READY, bereft=True), False),
+        (GIVEN_UP, NOTHING, True),
+        (GIVEN_UP, fleet.Told(BROKEN, bereft=True), True),
+    ],
+)
+def test_serve_is_watched_while_something_is_under_way(
+    application: fleet.Application | None, told: fleet.Told, quiet: bool
+) -> None:
+    assert fleet.settled(application, told) is quiet
+
+
+def test_a_death_is_mourned_until_a_host_is_ready() -> None:
+    told = fleet.gone(fleet.moved(NOTHING, READY))
+    assert told.bereft
+    assert fleet.moved(told, LOADING).bereft
+    assert not fleet.moved(told, READY).bereft
+    assert not fleet.gone(fleet.moved(NOTHING, BROKEN)).bereft, "it said why, and left"
+
+
+def version(model: str, number: int) -> Version:
+    return Version(model, number, Path(f"/m/{model}/{number}"), "python", ModelConfig())
+
+
+def test_gateways_hear_of_failures_alone() -> None:
+    groups = [plan.Group(version("a", 1)), plan.Group(version("a", 2)), plan.Group(version("b", 1))]
+    table = plan.routing(groups, {"a/1": READY, "a/2": BROKEN, "b/1": LOADING}, 7)
+    assert table["hosts"] == ["host-a-1", "host-a-2", "host-b-1"]
+    policy = table["policy"]
+    assert policy["epoch"] == {"term": 1, "sequence": 7}
+    states = {
+        (name, one["version"]): (one["state"], one["reason"])
+        for name, model in policy["models"].items()
+        for one in model["versions"]
+    }
+    assert states == {
+        ("a", 1): ("READY", ""),
+        ("a", 2): ("UNAVAILABLE", BROKEN.reason),
+        ("b", 1): ("READY", ""),
+    }
+    assert policy["models"]["a"]["weights"] == [{"version": 1, "share": 10_000}]
+
+
+def test_a_plan_fits_the_processors() -> None:
+    options = ServeOptions(Path("/m"), first_port=9000)
+    made = plan.make(options, [version("a", 1), version("b", 1)], cpus=8)
+    assert made.settings["grpc"] == "127.0.0.1:9001"
+    assert made.budget.io + 2 * made.budget.intra_op <= 8
+
+
+def test_endpoints_are_those_that_say_where_they_listen() -> None:
+    tables: list[list[Replica]] = [
+        [("r2", {"socket": "/s/2"}), ("r3", {})],
+        [],
+        [("r1", {"socket": "/s/1", "pid": 4})],
+    ]
+    assert json.loads(endpoints(tables)) == [
+        {"id": "r1", "socket": "/s/1"},
+        {"id": "r2", "socket": "/s/2"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "state", "there"), [(1, "READY", True), (0, "READY", False), (0, "UNAVAILABLE", True)]
+)
+def test_a_gateway_is_there_when_all_that_should_serve_is(
+    hosts: int, state: str, there: bool
+) -> None:
+    policy = {"models": {"m": {"versions": [{"version": 3, "state": state}]}}}
+    stats = {"models": {"m": {"versions": {"3": {"hosts": hosts}}}}}
+    assert reached(policy, stats) is there
+
+
+@pytest.mark.parametrize(
+    ("pieces", "lines"),
+    [
+        ([b"one\ntwo\n"], [b"one", b"two"]),
+        ([b"on", b"e\nt", b"wo"], [b"one", b"two"]),
+        ([b"\n\n"], [b"", b""]),
+        ([b"12345678\n"], [b"12345678"]),
+        ([b"123456789abc\n"], [b"12345678", b"9abc"]),
+        ([b"1234567", b"89"], [b"12345678", b"9"]),
+        ([], []),
+    ],
+)
+def test_lines_come_out_however_the_bytes_come_in(pieces: list[bytes], lines: list[bytes]) -> None:
+    cutter = Lines(limit=8)
+    found = [line for piece in pieces for line in cutter.feed(piece)] + cutter.close()
+    assert found == lines
+
+
+def test_options_of_a_head_reach_its_program() -> None:
+    options = HeadOptions("127.0.0.2", Path("/t"), Path("/s"), cpus=2, gpus=None)
+    assert decode(encode(options)) == options
