@@ -57,12 +57,12 @@ def serve(
         repository=repository, engine=engine, first_port=ports, host=host, state=state
     )
     if engine == "local":
-        from headrace import local
+        from headrace.local import run as run_here
 
-        raise typer.Exit(local.run(options))
-    from headrace import serve as ray_serve
+        raise typer.Exit(run_here(options))
+    from headrace.serve import run as run_on_ray
 
-    raise typer.Exit(ray_serve.run(options))
+    raise typer.Exit(run_on_ray(options))
 
 
 @app.command()
