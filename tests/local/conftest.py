@@ -170,7 +170,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     write_model(models, "good", 'print("predicts"); return {"y": batch["x"] * 2}')
     write_model(models, "moody", MOODY)
     write_model(models, "keeper", KEEPER)
-    write_model(models, "slow", 'time.sleep(0.5); return {"y": batch["x"]}')
     write_model(models, "broken", "return {}")
     running = start(models, tmp_path_factory.mktemp("state"))
     running.wait_ready()
