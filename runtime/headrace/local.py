@@ -26,7 +26,7 @@ NO_ARENA = 0
 
 
 def run(options: ServeOptions) -> int:
-    """Serve until SIGINT or SIGTERM; return 0, or 1 when there is nothing to serve.
+    """Serve until SIGINT, SIGTERM or SIGHUP; return 0, or 1 when there is nothing to serve.
 
     Raises:
         HeadraceError: the repository is wrong, or a port is taken.
@@ -71,7 +71,7 @@ class Server:
 
     def run(self, terminal: IO[str]) -> int:
         """Bind, load, serve, and drain when told to end."""
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._end)
         self._gateway.attach(self._host)
         try:

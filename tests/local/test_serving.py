@@ -79,7 +79,7 @@ def test_a_traceback_reaches_the_terminal_with_a_prefix(server: Any) -> None:
 
 def test_status_shows_every_state_with_a_reason(server: Any) -> None:
     table = server.command("status", code=1)
-    assert re.search(r"good +1 +ready .* ready in", table)
+    assert re.search(r"good +1 +ready .* loaded in", table)
     assert re.search(r"broken +1 +failed .* ModelBroken: declared outputs", table)
     status, answer = server.get(server.console + "/api/status")
     assert status == 200

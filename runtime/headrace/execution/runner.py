@@ -34,7 +34,7 @@ class Runner:
         """Load, warm up and answer; False when that failed, and the standing says why."""
         began = monotonic()
         label = self.version.label
-        self._move(State.LOADING, f"loading {self.version.folder}")
+        self._move(State.LOADING, str(self.version.folder))
         try:
             with speaking(label):
                 model = open_model(self.version)
@@ -49,7 +49,7 @@ class Runner:
         except BaseException as error:
             self._fail(error)
             return False
-        self._move(State.READY, f"ready in {monotonic() - began:.1f} s")
+        self._move(State.READY, f"loaded in {monotonic() - began:.1f} s")
         return True
 
     def stop(self, limit_s: float) -> bool:
@@ -109,6 +109,9 @@ class Runner:
 
     def _move(self, state: State, reason: str) -> None:
         self.standing = self.standing.move(state, reason)
+        if state is not State.FAILED:
+            # The traceback of a failure was a line already.
+            self._sink(line(self.version.label, "log", f"{state.value}: {reason}"))
         self._moved(self.standing)
 
 
