@@ -6,3 +6,4 @@ pub mod frame_encode;
 pub mod frame_meta;
 #[cfg(test)]
 mod frame_tests;
+pub mod oip_proto;

@@ -1,0 +1,158 @@
+//! [`Answer`] → `ModelInferResponse`, ready to be sent. Tensors of any size are chained, not copied.
+
+use super::field::{delimited_len, put_head, put_text, put_varint, text_len, varint_len};
+use super::parameters::{FINAL_RESPONSE, entry_len, put_entry};
+use crate::base::{
+    contract::TensorSpec,
+    fault::Fault,
+    inference::{Answer, Value},
+    tensor::Tensor,
+};
+use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
+
+/// A gRPC message with its prefix, in pieces that follow each other.
+pub type Pieces = SmallVec<[Bytes; 3]>;
+
+/// The prefix of a gRPC message: a flag for compression and the length.
+pub const PREFIX: usize = 5;
+
+/// Smaller tensors are copied behind the head: a copy of 4 KiB costs less than a frame of its own.
+const CHAIN_FROM: usize = 4 << 10;
+
+/// protobuf's readers refuse more.
+const MOST: usize = i32::MAX as usize;
+
+/// The answer of a unary call.
+pub fn unary(answer: &Answer) -> Result<Pieces, Fault> {
+    Writer::new(answer, false)?.write(None)
+}
+
+/// One message of a stream, the last that its request gets.
+pub fn streamed(answer: &Answer) -> Result<Pieces, Fault> {
+    let writer = Writer::new(answer, true)?;
+    let len = writer.len;
+    writer.write(Some(len))
+}
+
+/// A message of a stream that says what went wrong with one request; the stream goes on.
+pub fn streamed_fault(id: &str, note: &str) -> Result<Pieces, Fault> {
+    let flag = Value::Bool(true);
+    let response = text_len(id) + delimited_len(entry_len(FINAL_RESPONSE, &flag));
+    let len = text_len(note) + delimited_len(response);
+    let mut out = BytesMut::with_capacity(PREFIX + len);
+    put_prefix(&mut out, len)?;
+    put_text(&mut out, 1, note);
+    put_head(&mut out, 2, response);
+    put_text(&mut out, 3, id);
+    put_entry(&mut out, 4, FINAL_RESPONSE, &flag);
+    Ok(Pieces::from_iter([out.freeze()]))
+}
+
+/// Writes the prefix of a message of `len` bytes that is not compressed.
+pub fn put_prefix(out: &mut BytesMut, len: usize) -> Result<(), Fault> {
+    let len = u32::try_from(len).ok().filter(|_| len <= MOST).ok_or_else(|| {
+        Fault::internal(format!(
+            "the answer has {len} bytes, a gRPC message can have {MOST}: ask for fewer rows"
+        ))
+    })?;
+    out.put_u8(0);
+    out.put_u32(len);
+    Ok(())
+}
+
+struct Writer<'a> {
+    answer: &'a Answer,
+    version: itoa::Buffer,
+    is_final: bool,
+    len: usize,
+    /// Bytes that are copied, not chained.
+    inline: usize,
+}
+
+fn shape_len(shape: &[i64]) -> usize {
+    shape.iter().map(|size| varint_len(size.cast_unsigned())).sum()
+}
+
+fn tensor_len(name: &str, tensor: &Tensor) -> usize {
+    let shape = if tensor.shape.is_empty() { 0 } else { delimited_len(shape_len(&tensor.shape)) };
+    text_len(name) + text_len(tensor.datatype.name()) + shape
+}
+
+impl<'a> Writer<'a> {
+    fn new(answer: &'a Answer, is_final: bool) -> Result<Writer<'a>, Fault> {
+        let mut writer = Writer { answer, version: itoa::Buffer::new(), is_final, len: 0, inline: 0 };
+        let contract = &answer.contract;
+        let version = writer.version.format(contract.version.0).len();
+        let mut len = text_len(&contract.model) + delimited_len(version) + text_len(&answer.id);
+        for (key, value) in &answer.parameters {
+            len += delimited_len(entry_len(key, value));
+        }
+        if is_final {
+            len += delimited_len(entry_len(FINAL_RESPONSE, &Value::Bool(true)));
+        }
+        let mut chained = 0;
+        for (spec, tensor) in writer.outputs() {
+            let data = tensor.data.len();
+            len += delimited_len(tensor_len(&spec?.name, tensor)) + delimited_len(data);
+            chained += if data < CHAIN_FROM { 0 } else { data };
+        }
+        writer.len = len;
+        writer.inline = len - chained;
+        Ok(writer)
+    }
+
+    fn outputs(&self) -> impl Iterator<Item = (Result<&'a TensorSpec, Fault>, &'a Tensor)> + use<'a> {
+        let contract = &self.answer.contract;
+        self.answer.outputs.iter().map(move |(at, tensor)| {
+            let spec = contract.outputs.get(*at);
+            (spec.ok_or_else(|| Fault::internal("an answer names an output that its contract lacks")), tensor)
+        })
+    }
+
+    /// `wrapped`: as field 2 of a stream's message.
+    fn write(mut self, wrapped: Option<usize>) -> Result<Pieces, Fault> {
+        let answer = self.answer;
+        // A prefix of 5, and a wrapper's key and length of at most 6.
+        let mut out = BytesMut::with_capacity(self.inline + 11);
+        put_prefix(&mut out, wrapped.map_or(self.len, delimited_len))?;
+        if wrapped.is_some() {
+            put_head(&mut out, 2, self.len);
+        }
+        put_text(&mut out, 1, &answer.contract.model);
+        put_text(&mut out, 2, self.version.format(answer.contract.version.0));
+        put_text(&mut out, 3, &answer.id);
+        for (key, value) in &answer.parameters {
+            put_entry(&mut out, 4, key, value);
+        }
+        if self.is_final {
+            put_entry(&mut out, 4, FINAL_RESPONSE, &Value::Bool(true));
+        }
+        for (spec, tensor) in self.outputs() {
+            let name = &spec?.name;
+            put_head(&mut out, 5, tensor_len(name, tensor));
+            put_text(&mut out, 1, name);
+            put_text(&mut out, 2, tensor.datatype.name());
+            if !tensor.shape.is_empty() {
+                put_head(&mut out, 3, shape_len(&tensor.shape));
+                for size in &tensor.shape {
+                    put_varint(&mut out, size.cast_unsigned());
+                }
+            }
+        }
+        let mut pieces = Pieces::new();
+        for (_, tensor) in &answer.outputs {
+            put_head(&mut out, 6, tensor.data.len());
+            if tensor.data.len() < CHAIN_FROM {
+                out.put_slice(&tensor.data);
+            } else {
+                pieces.push(out.split().freeze());
+                pieces.push(tensor.data.clone());
+            }
+        }
+        if !out.is_empty() {
+            pieces.push(out.freeze());
+        }
+        Ok(pieces)
+    }
+}

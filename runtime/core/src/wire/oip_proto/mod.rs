@@ -1,0 +1,22 @@
+//! The Open Inference Protocol's protobuf messages. ModelInfer's two are read and written by hand, because
+//! they carry the tensors and every request pays for them; the rest is generated code.
+
+pub mod answer;
+mod contents;
+mod field;
+pub mod parameters;
+pub mod request;
+#[cfg(test)]
+mod tests;
+
+/// Generated from `proto/`: package `inference`.
+#[allow(missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod messages {
+    include!(concat!(env!("OUT_DIR"), "/inference.rs"));
+}
+
+/// Generated from `proto/health.proto`.
+#[allow(missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]
+pub mod health {
+    include!(concat!(env!("OUT_DIR"), "/grpc.health.v1.rs"));
+}

@@ -1,0 +1,280 @@
+//! `ModelInferRequest` → [`Inference`]: one pass over the message, then the protocol's rules. Raw contents
+//! become views of the message; nothing is copied but names.
+
+use super::contents::tensor_bytes;
+use super::field::{Fields, Value as Wire, each_varint};
+use super::parameters::{self, Entries, find, read_entry};
+use crate::base::{
+    datatype::Datatype,
+    fault::{Fault, Kind},
+    inference::{Inference, Input, Value, Wanted},
+    tensor::{Shape, Tensor},
+    units::{Tick, Version},
+};
+use bytes::Bytes;
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
+/// Entries of a repeated field. An empty one takes 2 bytes on the wire and up to 100 here.
+const MOST: usize = 4096;
+/// Axes of a shape; NumPy has 64.
+const MOST_AXES: usize = 64;
+
+#[derive(Debug, Default)]
+struct InputPart<'a> {
+    name: CompactString,
+    datatype: CompactString,
+    shape: Shape,
+    parameters: Entries,
+    contents: SmallVec<[&'a [u8]; 1]>,
+}
+
+/// The message as it came.
+#[derive(Debug, Default)]
+pub struct Request<'a> {
+    model: CompactString,
+    version: CompactString,
+    /// For in-band errors of a stream, too.
+    pub id: CompactString,
+    parameters: Entries,
+    inputs: SmallVec<[InputPart<'a>; 2]>,
+    outputs: Vec<(CompactString, Entries)>,
+    raw: SmallVec<[&'a [u8]; 2]>,
+}
+
+/// What the request's transport knows, beside the message.
+#[derive(Clone, Debug)]
+pub struct Surroundings {
+    pub arrived: Tick,
+    pub deadline: Tick,
+    pub facts: Vec<(CompactString, CompactString)>,
+    /// Bytes that typed contents may take once they are written out.
+    pub budget: usize,
+}
+
+fn room(len: usize, most: usize, what: &str) -> Result<(), Fault> {
+    if len < most {
+        return Ok(());
+    }
+    Err(Fault::new(Kind::TooLarge, format!("a request may hold {most} {what}, this one holds more")))
+}
+
+impl<'a> Request<'a> {
+    pub fn read(message: &'a Bytes) -> Result<Request<'a>, Fault> {
+        let mut request = Request::default();
+        let mut fields = Fields(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => request.model = value.text()?.into(),
+                2 => request.version = value.text()?.into(),
+                3 => request.id = value.text()?.into(),
+                4 => push_entry(&mut request.parameters, value)?,
+                5 => {
+                    room(request.inputs.len(), MOST, "inputs")?;
+                    request.inputs.push(read_input(value.bytes()?)?);
+                }
+                6 => {
+                    room(request.outputs.len(), MOST, "outputs")?;
+                    request.outputs.push(read_output(value.bytes()?)?);
+                }
+                7 => {
+                    room(request.raw.len(), MOST, "raw contents")?;
+                    request.raw.push(value.bytes()?);
+                }
+                _ => {}
+            }
+        }
+        Ok(request)
+    }
+
+    /// Checks what can be checked without a contract.
+    /// `message` is what was read: tensors become views of it.
+    pub fn into_inference(self, message: &Bytes, mut around: Surroundings) -> Result<Inference, Fault> {
+        let model = self.model;
+        let version = version(&self.version)?;
+        let checked = parameters::check(self.parameters)?;
+        let deadline = match checked.timeout {
+            Some(span) => around.deadline.min(around.arrived.plus(span)),
+            None => around.deadline,
+        };
+        let raw_only = !self.raw.is_empty();
+        let mut raw = self.raw.into_iter();
+        let mut inputs = SmallVec::with_capacity(self.inputs.len());
+        for part in self.inputs {
+            no_shared_memory(&part.name, &part.parameters)?;
+            let datatype = Datatype::from_name(&part.datatype).ok_or_else(|| unknown_datatype(&part))?;
+            if part.shape.iter().any(|size| *size < 0) {
+                return Err(Fault::invalid(format!(
+                    "unexpected shape for input '{}' for model '{model}'. Expected sizes >= 0, got {:?}",
+                    part.name,
+                    part.shape.as_slice()
+                )));
+            }
+            let data = if raw_only {
+                if !part.contents.is_empty() {
+                    return Err(Fault::invalid(format!(
+                        "contents field must not be specified when using raw_input_contents for '{}' for model '{model}'",
+                        part.name
+                    )));
+                }
+                let raw = raw.next().ok_or_else(|| no_data(&part.name, &model))?;
+                message.slice_ref(raw)
+            } else {
+                if part.contents.is_empty() {
+                    return Err(no_data(&part.name, &model));
+                }
+                tensor_bytes(message, &part.contents, datatype, &mut around.budget, |came| {
+                    Fault::invalid(format!(
+                        "unexpected explicit tensor data for input tensor '{}' for model '{model}' of type \
+                         '{came}', expected datatype '{}'",
+                        part.name,
+                        datatype.name()
+                    ))
+                })?
+            };
+            inputs.push(Input { name: part.name, tensor: Tensor { datatype, shape: part.shape, data } });
+        }
+        let outputs = self.outputs.into_iter().map(wanted).collect::<Result<_, Fault>>()?;
+        Ok(Inference {
+            model,
+            version,
+            id: self.id,
+            parameters: checked.parameters,
+            inputs,
+            outputs,
+            deadline,
+            arrived: around.arrived,
+            facts: around.facts,
+        })
+    }
+}
+
+fn push_entry(entries: &mut Entries, value: Wire<'_>) -> Result<(), Fault> {
+    room(entries.len(), MOST, "parameters")?;
+    entries.push(read_entry(value.bytes()?)?);
+    Ok(())
+}
+
+fn read_input(message: &[u8]) -> Result<InputPart<'_>, Fault> {
+    let mut part = InputPart::default();
+    let mut fields = Fields(message);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => part.name = value.text()?.into(),
+            2 => part.datatype = value.text()?.into(),
+            3 => each_varint(value, |size| {
+                room(part.shape.len(), MOST_AXES, "axes in a shape")?;
+                part.shape.push(size.cast_signed());
+                Ok(())
+            })?,
+            4 => push_entry(&mut part.parameters, value)?,
+            5 => {
+                room(part.contents.len(), MOST, "parts of contents")?;
+                part.contents.push(value.bytes()?);
+            }
+            _ => {}
+        }
+    }
+    Ok(part)
+}
+
+fn read_output(message: &[u8]) -> Result<(CompactString, Entries), Fault> {
+    let (mut name, mut entries) = (CompactString::default(), Entries::new());
+    let mut fields = Fields(message);
+    while let Some((number, value)) = fields.next()? {
+        match number {
+            1 => name = value.text()?.into(),
+            2 => push_entry(&mut entries, value)?,
+            _ => {}
+        }
+    }
+    Ok((name, entries))
+}
+
+/// A version as text; "" lets the router choose.
+pub fn version(text: &str) -> Result<Option<Version>, Fault> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let number: i64 = text.parse().map_err(|_| {
+        Fault::invalid(format!(
+            "failed to get model version from specified version string '{text}' (details: stol), version should \
+             be an integral value > 0"
+        ))
+    })?;
+    match u64::try_from(number) {
+        Ok(number @ 1..) => Ok(Some(Version(number))),
+        Ok(0) | Err(_) => Err(Fault::invalid(format!(
+            "invalid model version specified '{text}' , version should be an integral value > 0"
+        ))),
+    }
+}
+
+fn no_data(input: &str, model: &str) -> Fault {
+    Fault::invalid(format!("unable to find data for input tensor '{input}' for model '{model}' in request."))
+}
+
+fn unknown_datatype(part: &InputPart<'_>) -> Fault {
+    let known: Vec<_> = Datatype::ALL.iter().map(|datatype| datatype.name()).collect();
+    Fault::invalid(format!(
+        "inference input '{}' data-type is '<invalid>': got '{}', expected one of {}",
+        part.name,
+        part.datatype,
+        known.join(", ")
+    ))
+}
+
+fn wanted((name, entries): (CompactString, Entries)) -> Result<Wanted, Fault> {
+    no_shared_memory(&name, &entries)?;
+    let classification = match find(&entries, "classification") {
+        None => 0,
+        Some(Some(Value::Int(count))) => {
+            // Clipped to the tensor's elements later, so more than fits here means all.
+            u32::try_from((*count).min(i64::from(u32::MAX))).ok().filter(|count| *count > 0).ok_or_else(
+                || Fault::invalid("invalid value for 'classification' parameter, expected >= 0"),
+            )?
+        }
+        Some(_) => {
+            return Err(Fault::invalid(
+                "invalid value type for 'classification' parameter, expected int64_param.",
+            ));
+        }
+    };
+    Ok(Wanted { name, binary: None, classification })
+}
+
+/// No region can be registered here, so a tensor that names one names an unknown one.
+fn no_shared_memory(tensor: &str, entries: &[(CompactString, Option<Value>)]) -> Result<(), Fault> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let wrong = |key: &str, expected: &str| {
+        Fault::invalid(format!(
+            "Invalid value type for '{key}' parameter for tensor '{tensor}', expected {expected}."
+        ))
+    };
+    let size = find(entries, "shared_memory_byte_size");
+    match find(entries, "shared_memory_region") {
+        None => {
+            for key in ["shared_memory_byte_size", "shared_memory_offset"] {
+                if find(entries, key).is_some() {
+                    return Err(Fault::invalid(format!(
+                        "'{key}' can not be specified without 'shared_memory_region' parameter for tensor '{tensor}'"
+                    )));
+                }
+            }
+            Ok(())
+        }
+        Some(Some(Value::Text(region))) => match size {
+            None => Err(Fault::invalid(format!(
+                "'shared_memory_byte_size' must be specified along with 'shared_memory_region' parameter for \
+                 tensor '{tensor}'"
+            ))),
+            Some(Some(Value::Int(_))) => {
+                Err(Fault::new(Kind::NotFound, format!("Unable to find shared memory region: '{region}'")))
+            }
+            Some(_) => Err(wrong("shared_memory_byte_size", "int64_param")),
+        },
+        Some(_) => Err(wrong("shared_memory_region", "string_param")),
+    }
+}
