@@ -5,6 +5,7 @@ mod carriers;
 mod dispatch;
 mod errors;
 mod flights;
+pub mod grpc;
 mod infer;
 mod listen;
 mod pending;

@@ -1,0 +1,131 @@
+//! gRPC messages out of a request's DATA frames, each straight into the buffer that was reserved for it.
+
+use crate::base::fault::{Fault, Kind};
+use crate::gateway::{Gateway, Reserved};
+use bytes::{Buf, Bytes};
+use h2::RecvStream;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// A message as it came, and the right to the memory it takes.
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) body: Bytes,
+    pub(super) is_compressed: bool,
+    pub(super) reserved: Reserved,
+}
+
+/// Flow control that is not given back at once costs no lock; dropping the stream gives it back. 1024 streams
+/// withhold at most half of a connection's window.
+const WITHHELD: usize = 2 << 10;
+
+/// The messages of one call.
+#[derive(Debug)]
+pub(super) struct Messages {
+    gateway: Arc<Gateway>,
+    stream: RecvStream,
+    /// What is left of the frame that was read last.
+    chunk: Bytes,
+    withheld: usize,
+    patience: Duration,
+}
+
+impl Messages {
+    pub(super) fn new(gateway: Arc<Gateway>, stream: RecvStream) -> Messages {
+        let patience = Duration::from_millis(gateway.limits().body_timeout_ms);
+        Messages { gateway, stream, chunk: Bytes::new(), withheld: 0, patience }
+    }
+
+    /// The only message of a unary call.
+    pub(super) async fn only(&mut self) -> Result<Message, Fault> {
+        if !self.fill(Some(self.patience)).await? {
+            return Err(Fault::invalid("expected a message, but the call ends without one"));
+        }
+        let message = self.read().await?;
+        let is_over = self.chunk.is_empty() && self.stream.is_end_stream();
+        if !is_over && self.fill(Some(self.patience)).await? {
+            return Err(Fault::invalid("expected one message in a unary call, but more follows"));
+        }
+        Ok(message)
+    }
+
+    /// The next message of a stream, however long it takes to begin; `None` once the client has no more.
+    pub(super) async fn next(&mut self) -> Result<Option<Message>, Fault> {
+        if !self.fill(None).await? {
+            return Ok(None);
+        }
+        self.read().await.map(Some)
+    }
+
+    async fn read(&mut self) -> Result<Message, Fault> {
+        let mut prefix = [0_u8; 5];
+        let mut missing = &mut prefix[..];
+        while !missing.is_empty() {
+            if !self.fill(Some(self.patience)).await? {
+                return Err(cut_short());
+            }
+            let (now, later) = missing.split_at_mut(missing.len().min(self.chunk.len()));
+            self.chunk.copy_to_slice(now);
+            missing = later;
+        }
+        let [flag, len @ ..] = prefix;
+        if flag > 1 {
+            return Err(Fault::invalid(format!(
+                "expected a message's compression flag to be 0 or 1, got {flag}"
+            )));
+        }
+        let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
+        let (reserved, mut buffer) = self.gateway.reserve(len)?;
+        while buffer.missing() > 0 {
+            if !self.fill(Some(self.patience)).await? {
+                return Err(cut_short());
+            }
+            let part = self.chunk.split_to(buffer.missing().min(self.chunk.len()));
+            buffer.push(&part).map_err(|_| Fault::internal("a message outgrew its buffer"))?;
+        }
+        Ok(Message { body: buffer.freeze(), is_compressed: flag == 1, reserved })
+    }
+
+    /// Makes sure that there is something in `chunk`; false at the end of the stream.
+    async fn fill(&mut self, patience: Option<Duration>) -> Result<bool, Fault> {
+        while self.chunk.is_empty() {
+            if self.withheld > WITHHELD {
+                // Fails only on a stream that is reset, which the next read says.
+                let _ = self.stream.flow_control().release_capacity(self.withheld);
+                self.withheld = 0;
+            }
+            // A small request is there as a whole before anybody looks: no timer for it.
+            let at_once = poll_fn(|cx| Poll::Ready(self.stream.poll_data(cx))).await;
+            let data = match (at_once, patience) {
+                (Poll::Ready(data), _) => data,
+                (Poll::Pending, None) => poll_fn(|cx| self.stream.poll_data(cx)).await,
+                (Poll::Pending, Some(patience)) => {
+                    let data = poll_fn(|cx| self.stream.poll_data(cx));
+                    tokio::time::timeout(patience, data).await.map_err(|_| too_slow(patience))?
+                }
+            };
+            match data {
+                None => return Ok(false),
+                Some(Ok(chunk)) => {
+                    self.withheld += chunk.len();
+                    self.chunk = chunk;
+                }
+                Some(Err(_)) => return Err(Fault::new(Kind::Cancelled, "the client ended the call")),
+            }
+        }
+        Ok(true)
+    }
+}
+
+fn cut_short() -> Fault {
+    Fault::invalid("the request's body ends within a message")
+}
+
+fn too_slow(patience: Duration) -> Fault {
+    Fault::new(
+        Kind::Expired,
+        format!("no more of the request's body came within {} ms", patience.as_millis()),
+    )
+}

@@ -1,0 +1,133 @@
+//! One call, from its head to its status.
+
+use super::{
+    body::{Message, Messages},
+    describe,
+    head::{self, Encoding, Head, Refusal},
+    infer,
+    method::{Method, Question},
+    send, stream,
+};
+use crate::base::{
+    clock,
+    fault::{Fault, Kind},
+    units::Tick,
+};
+use crate::gateway::Gateway;
+use crate::wire::oip_proto::answer::put_prefix;
+use bytes::{BufMut, Bytes, BytesMut};
+use compact_str::CompactString;
+use h2::{RecvStream, server::SendResponse};
+use http::{HeaderMap, Request};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+/// What every kind of call needs.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) head: Head,
+    pub(super) arrived: Tick,
+    pub(super) deadline: Tick,
+    /// Metadata that routing looks at.
+    pub(super) facts: Vec<(CompactString, CompactString)>,
+    /// How long the client's window may stay shut.
+    pub(super) patience: Duration,
+}
+
+/// Answers a call. Dropping it, or the client's reset, cancels what it asked for.
+pub(super) async fn answer(
+    gateway: Arc<Gateway>,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+) {
+    let (parts, body) = request.into_parts();
+    // A client that is gone hears no answer: nothing below can do more about it.
+    let head = match head::read(&parts) {
+        Ok(head) => head,
+        Err(Refusal::Http(status)) => {
+            let _ = send::refuse(&mut respond, status);
+            return;
+        }
+        Err(Refusal::Grpc(fault)) => {
+            let _ = send::fail(&mut respond, &fault);
+            return;
+        }
+    };
+    let arrived = clock::now();
+    let call = Call {
+        head,
+        arrived,
+        deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
+        facts: facts(&gateway.routing_headers(), &parts.headers),
+        patience: Duration::from_millis(gateway.limits().body_timeout_ms),
+        gateway,
+    };
+    drop(parts);
+    let messages = Messages::new(Arc::clone(&call.gateway), body);
+    let _ = match head.method {
+        Method::ModelInfer => infer::unary(call, messages, &mut respond).await,
+        // Boxed: rare, and large enough to make every ModelInfer's future larger.
+        Method::ModelStreamInfer => Box::pin(stream::serve(call, messages, &mut respond)).await,
+        Method::Ask(question) => Box::pin(describe(call, question, messages, &mut respond)).await,
+    };
+}
+
+/// The calls that only look.
+async fn describe(
+    call: Call,
+    question: Question,
+    mut messages: Messages,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), send::Gone> {
+    let answered = unless_reset(respond, async {
+        let message = call.unpack(messages.only().await?)?;
+        let reply = describe::reply(&call.gateway, question, message.body)?;
+        let mut out = BytesMut::with_capacity(5 + reply.len());
+        put_prefix(&mut out, reply.len())?;
+        out.put_slice(&reply);
+        Ok(out.freeze())
+    });
+    match answered.await? {
+        Ok(message) => send::answer(respond, None, [message].into_iter().collect(), call.patience).await,
+        Err(fault) => send::fail(respond, &fault),
+    }
+}
+
+fn facts(wanted: &[CompactString], headers: &HeaderMap) -> Vec<(CompactString, CompactString)> {
+    let value = |name: &str| headers.get(name)?.to_str().ok();
+    wanted.iter().filter_map(|name| Some((name.clone(), value(name)?.into()))).collect()
+}
+
+/// Runs `work` unless the client resets the stream, which drops it.
+pub(super) async fn unless_reset<T>(
+    respond: &mut SendResponse<Bytes>,
+    work: impl Future<Output = T>,
+) -> Result<T, send::Gone> {
+    let mut work = pin!(work);
+    poll_fn(|cx| match work.as_mut().poll(cx) {
+        Poll::Ready(done) => Poll::Ready(Ok(done)),
+        Poll::Pending => respond.poll_reset(cx).map(|_| Err(send::Gone)),
+    })
+    .await
+}
+
+impl Call {
+    /// Undoes the client's compression, if there is any.
+    pub(super) fn unpack(&self, message: Message) -> Result<Message, Fault> {
+        if !message.is_compressed {
+            return Ok(message);
+        }
+        match self.head.encoding {
+            Encoding::Identity => Err(Fault::invalid(
+                "a message says that it is compressed, but the call names no grpc-encoding",
+            )),
+            Encoding::Gzip | Encoding::Deflate => {
+                Err(Fault::new(Kind::Unsupported, "compressed messages are not supported yet"))
+            }
+        }
+    }
+}

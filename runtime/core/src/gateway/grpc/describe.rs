@@ -1,0 +1,208 @@
+//! The calls that only look: health, metadata, configuration, statistics, the repository's index.
+
+use super::method::Question;
+use crate::base::{
+    contract::{Contract, TensorSpec},
+    fault::{Fault, Kind},
+};
+use crate::gateway::Gateway;
+use crate::meter::{Span, Statistics};
+use crate::wire::oip_proto::{
+    health::{HealthCheckResponse, health_check_response::ServingStatus},
+    messages as m,
+    request::version,
+};
+use bytes::Bytes;
+use prost::Message;
+use std::sync::Arc;
+
+pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) -> Result<Vec<u8>, Fault> {
+    Ok(match question {
+        Question::ServerLive => m::ServerLiveResponse { live: true }.encode_to_vec(),
+        Question::ServerReady => m::ServerReadyResponse { ready: gateway.is_ready() }.encode_to_vec(),
+        Question::HealthCheck => {
+            let status = if gateway.is_ready() { ServingStatus::Serving } else { ServingStatus::NotServing };
+            HealthCheckResponse { status: status.into() }.encode_to_vec()
+        }
+        Question::ModelReady => {
+            let asked: m::ModelReadyRequest = read(request)?;
+            let ready = gateway.is_model_ready(&asked.name, version(&asked.version)?);
+            m::ModelReadyResponse { ready }.encode_to_vec()
+        }
+        Question::ServerMetadata => server().encode_to_vec(),
+        Question::ModelMetadata => {
+            let asked: m::ModelMetadataRequest = read(request)?;
+            let (contract, versions) = gateway.describe(&asked.name, version(&asked.version)?)?;
+            let versions = versions.iter().map(ToString::to_string).collect();
+            metadata(&contract, versions).encode_to_vec()
+        }
+        Question::ModelConfig => {
+            let asked: m::ModelConfigRequest = read(request)?;
+            let (contract, _) = gateway.describe(&asked.name, version(&asked.version)?)?;
+            m::ModelConfigResponse { config: Some(config(&contract)) }.encode_to_vec()
+        }
+        Question::ModelStatistics => {
+            let asked: m::ModelStatisticsRequest = read(request)?;
+            let model = (!asked.name.is_empty()).then_some(asked.name.as_str());
+            let rows = gateway.statistics(model, version(&asked.version)?)?;
+            m::ModelStatisticsResponse { model_stats: rows.iter().map(statistics).collect() }.encode_to_vec()
+        }
+        Question::RepositoryIndex => {
+            let asked: m::RepositoryIndexRequest = read(request)?;
+            no_repository(&asked.repository_name)?;
+            index(gateway, asked.ready).encode_to_vec()
+        }
+        // KServe's dialect has the model's name where Triton's has the repository's, so neither says more.
+        Question::RepositoryModelLoad | Question::RepositoryModelUnload => return Err(no_control()),
+        Question::SystemSharedMemoryStatus => {
+            let asked: m::SystemSharedMemoryStatusRequest = read(request)?;
+            no_region("system", &asked.name)?;
+            m::SystemSharedMemoryStatusResponse::default().encode_to_vec()
+        }
+        Question::CudaSharedMemoryStatus => {
+            let asked: m::CudaSharedMemoryStatusRequest = read(request)?;
+            no_region("CUDA", &asked.name)?;
+            m::CudaSharedMemoryStatusResponse::default().encode_to_vec()
+        }
+        Question::SystemSharedMemoryRegister | Question::CudaSharedMemoryRegister => return Err(no_sharing()),
+        // To unregister what is not registered is no error.
+        Question::SystemSharedMemoryUnregister | Question::CudaSharedMemoryUnregister => Vec::new(),
+    })
+}
+
+fn read<T: Message + Default>(request: Bytes) -> Result<T, Fault> {
+    T::decode(request)
+        .map_err(|error| Fault::invalid(format!("failed to parse the request message: {error}")))
+}
+
+fn no_control() -> Fault {
+    let note =
+        "explicit model load / unload is not allowed over this port: use `headrace load` or the console";
+    Fault::new(Kind::Unavailable, note)
+}
+
+fn no_sharing() -> Fault {
+    Fault::new(
+        Kind::Unsupported,
+        "shared memory of clients cannot be registered here: send tensors in the request",
+    )
+}
+
+fn no_repository(name: &str) -> Result<(), Fault> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(Kind::Unsupported, "'repository_name' specification is not supported"))
+}
+
+fn no_region(kind: &str, name: &str) -> Result<(), Fault> {
+    if name.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::new(Kind::NotFound, format!("Unable to find {kind} shared memory region: '{name}'")))
+}
+
+fn server() -> m::ServerMetadataResponse {
+    let extensions =
+        ["model_configuration", "model_repository", "parameters", "statistics", "binary_tensor_data"];
+    m::ServerMetadataResponse {
+        name: "headrace".into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        extensions: extensions.map(String::from).into(),
+    }
+}
+
+fn metadata(contract: &Contract, versions: Vec<String>) -> m::ModelMetadataResponse {
+    let tensor = |spec: &TensorSpec| m::model_metadata_response::TensorMetadata {
+        name: spec.name.to_string(),
+        datatype: spec.datatype.name().into(),
+        shape: std::iter::once(-1).chain(spec.shape.iter().copied()).collect(),
+    };
+    m::ModelMetadataResponse {
+        name: contract.model.to_string(),
+        versions,
+        platform: contract.platform.to_string(),
+        inputs: contract.inputs.iter().map(tensor).collect(),
+        outputs: contract.outputs.iter().map(tensor).collect(),
+    }
+}
+
+/// Milliseconds as whole microseconds; what is no duration is none.
+fn micros(ms: f64) -> u64 {
+    let span = std::time::Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn config(contract: &Contract) -> m::ModelConfig {
+    let batching = &contract.batching;
+    let input = |spec: &TensorSpec| m::ModelInput {
+        name: spec.name.to_string(),
+        data_type: i32::from(spec.datatype.number()),
+        dims: spec.shape.clone(),
+    };
+    let output = |spec: &TensorSpec| m::ModelOutput {
+        name: spec.name.to_string(),
+        data_type: i32::from(spec.datatype.number()),
+        dims: spec.shape.clone(),
+    };
+    m::ModelConfig {
+        name: contract.model.to_string(),
+        platform: contract.platform.to_string(),
+        backend: contract.platform.to_string(),
+        max_batch_size: i32::try_from(batching.max_rows).unwrap_or(i32::MAX),
+        input: contract.inputs.iter().map(input).collect(),
+        output: contract.outputs.iter().map(output).collect(),
+        dynamic_batching: Some(m::ModelDynamicBatching {
+            preferred_batch_size: Vec::new(),
+            max_queue_delay_microseconds: micros(batching.max_delay_ms),
+            preserve_ordering: false,
+            default_queue_policy: Some(m::ModelQueuePolicy {
+                timeout_action: m::model_queue_policy::TimeoutAction::Reject.into(),
+                default_timeout_microseconds: batching.deadline_ms.map_or(0, micros),
+                allow_timeout_override: true,
+                max_queue_size: batching.queue_rows,
+            }),
+        }),
+    }
+}
+
+fn statistics(row: &Statistics) -> m::ModelStatistics {
+    let span = |span: Span| Some(m::StatisticDuration { count: span.count, ns: span.ns });
+    m::ModelStatistics {
+        name: row.model.to_string(),
+        version: row.version.to_string(),
+        last_inference: row.last_inference_ms,
+        inference_count: row.inference_count,
+        execution_count: row.execution_count,
+        inference_stats: Some(m::InferStatistics {
+            success: span(row.success),
+            fail: span(row.fail),
+            queue: span(row.queue),
+            compute_input: span(row.compute_input),
+            compute_infer: span(row.compute_infer),
+            compute_output: span(row.compute_output),
+            cache_hit: span(Span::default()),
+            cache_miss: span(Span::default()),
+        }),
+        batch_stats: row
+            .batches
+            .iter()
+            .map(|(rows, [input, infer, output])| m::InferBatchStatistics {
+                batch_size: u64::from(*rows),
+                compute_input: span(*input),
+                compute_infer: span(*infer),
+                compute_output: span(*output),
+            })
+            .collect(),
+    }
+}
+
+fn index(gateway: &Gateway, ready_only: bool) -> m::RepositoryIndexResponse {
+    let row = |row: crate::gateway::IndexRow| m::repository_index_response::ModelIndex {
+        name: row.model.to_string(),
+        version: row.version.map(|version| version.to_string()).unwrap_or_default(),
+        state: row.state.to_string(),
+        reason: row.reason,
+    };
+    m::RepositoryIndexResponse { models: gateway.index(ready_only).into_iter().map(row).collect() }
+}

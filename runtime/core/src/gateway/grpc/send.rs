@@ -1,0 +1,106 @@
+//! The sending half of a call: headers, messages, trailers.
+
+use super::status;
+use crate::base::{fault::Fault, units::Version};
+use crate::wire::oip_proto::answer::Pieces;
+use bytes::Bytes;
+use h2::{SendStream, server::SendResponse};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
+use std::future::poll_fn;
+use std::time::Duration;
+
+const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
+const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
+const ACCEPTS: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// A message up to this length is handed to the connection whole, whatever the client's window: memory that
+/// a call may hold after it is over. A larger one follows the window.
+const UNPACED: usize = 64 << 10;
+
+/// The client is gone, or reads nothing: whatever is left of the answer is dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Gone;
+
+impl From<h2::Error> for Gone {
+    fn from(_: h2::Error) -> Gone {
+        Gone
+    }
+}
+
+fn head(room: usize) -> Response<()> {
+    let mut headers = HeaderMap::with_capacity(room);
+    headers.insert(header::CONTENT_TYPE, CONTENT_TYPE);
+    let mut head = Response::new(());
+    *head.headers_mut() = headers;
+    head
+}
+
+/// The whole answer of a unary call.
+pub(super) async fn answer(
+    respond: &mut SendResponse<Bytes>,
+    version: Option<Version>,
+    pieces: Pieces,
+    patience: Duration,
+) -> Result<(), Gone> {
+    let mut stream = open(respond, version)?;
+    messages(&mut stream, pieces, patience).await?;
+    Ok(stream.send_trailers(status::ok())?)
+}
+
+/// A call that failed before it sent anything: headers and trailers are one frame.
+pub(super) fn fail(respond: &mut SendResponse<Bytes>, fault: &Fault) -> Result<(), Gone> {
+    let mut head = head(4);
+    status::write(fault, head.headers_mut());
+    head.headers_mut().insert(ACCEPTS, HeaderValue::from_static("identity, deflate, gzip"));
+    respond.send_response(head, true)?;
+    Ok(())
+}
+
+/// What is not gRPC is answered in plain HTTP.
+pub(super) fn refuse(respond: &mut SendResponse<Bytes>, status: StatusCode) -> Result<(), Gone> {
+    let mut head = Response::new(());
+    *head.status_mut() = status;
+    respond.send_response(head, true)?;
+    Ok(())
+}
+
+/// Begins an answer of one message or of many.
+pub(super) fn open(
+    respond: &mut SendResponse<Bytes>,
+    version: Option<Version>,
+) -> Result<SendStream<Bytes>, Gone> {
+    let mut head = head(2);
+    if let Some(version) = version {
+        head.headers_mut().insert(VERSION, HeaderValue::from(version.0));
+    }
+    Ok(respond.send_response(head, false)?)
+}
+
+/// Sends one message. `patience`: how long the client's window may stay shut.
+pub(super) async fn messages(
+    stream: &mut SendStream<Bytes>,
+    pieces: Pieces,
+    patience: Duration,
+) -> Result<(), Gone> {
+    let mut left: usize = pieces.iter().map(Bytes::len).sum();
+    let paced = left > UNPACED;
+    for mut piece in pieces {
+        while paced && !piece.is_empty() {
+            if stream.capacity() == 0 {
+                stream.reserve_capacity(left);
+                let opened = poll_fn(|cx| stream.poll_capacity(cx));
+                let opened = tokio::time::timeout(patience, opened).await;
+                let Ok(Some(Ok(_))) = opened else { return Err(Gone) };
+            }
+            let part = piece.split_to(piece.len().min(stream.capacity()));
+            left -= part.len();
+            if !part.is_empty() {
+                stream.send_data(part, false)?;
+            }
+        }
+        if !piece.is_empty() {
+            stream.send_data(piece, false)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,137 @@
+//! Fault → gRPC status, and how it is written down.
+
+use crate::base::fault::{Fault, Kind};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+
+pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// The specification's: everything but printable ASCII, and the percent sign itself.
+const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// Bytes of a message. Clients refuse trailers beyond some 8 KiB, and with them the whole answer.
+const MOST: usize = 4096;
+
+/// The codes that this server gives out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Code {
+    Cancelled,
+    InvalidArgument,
+    DeadlineExceeded,
+    NotFound,
+    ResourceExhausted,
+    Unimplemented,
+    Internal,
+    Unavailable,
+}
+
+impl Code {
+    fn number(self) -> &'static str {
+        match self {
+            Code::Cancelled => "1",
+            Code::InvalidArgument => "3",
+            Code::DeadlineExceeded => "4",
+            Code::NotFound => "5",
+            Code::ResourceExhausted => "8",
+            Code::Unimplemented => "12",
+            Code::Internal => "13",
+            Code::Unavailable => "14",
+        }
+    }
+}
+
+pub(super) fn code(kind: Kind) -> Code {
+    match kind {
+        Kind::Invalid | Kind::TooLarge => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
+        Kind::Unsupported => Code::Unimplemented,
+        Kind::Overloaded => Code::ResourceExhausted,
+        Kind::Expired => Code::DeadlineExceeded,
+        Kind::Cancelled => Code::Cancelled,
+        Kind::Unavailable | Kind::HostLost => Code::Unavailable,
+        Kind::ModelFailed | Kind::Internal => Code::Internal,
+    }
+}
+
+/// Whether a fault came out of the execution, so that a stream which asked for it ends with a status.
+pub(super) fn is_of_execution(kind: Kind) -> bool {
+    match kind {
+        Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge => false,
+        Kind::Overloaded
+        | Kind::Expired
+        | Kind::Cancelled
+        | Kind::Unavailable
+        | Kind::HostLost
+        | Kind::ModelFailed
+        | Kind::Internal => true,
+    }
+}
+
+/// The trailers of a call that succeeded.
+pub(super) fn ok() -> HeaderMap {
+    let mut trailers = HeaderMap::with_capacity(1);
+    trailers.insert(GRPC_STATUS, HeaderValue::from_static("0"));
+    trailers
+}
+
+/// Adds the status of a call that did not.
+pub(super) fn write(fault: &Fault, to: &mut HeaderMap) {
+    to.insert(GRPC_STATUS, HeaderValue::from_static(code(fault.kind).number()));
+    let mut message = String::new();
+    for part in utf8_percent_encode(&fault.note, ESCAPED) {
+        // `%XX` comes as a part of its own: cutting between parts leaves no half of one.
+        let room = MOST.saturating_sub(message.len());
+        match part.get(..room.min(part.len())) {
+            Some(part) if part.len() == 3 || !part.starts_with('%') => message.push_str(part),
+            Some(_) | None => break,
+        }
+    }
+    if let Ok(message) = HeaderValue::try_from(message) {
+        to.insert(GRPC_MESSAGE, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    fn written(kind: Kind, note: &str) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        write(&Fault::new(kind, note.to_owned()), &mut map);
+        map
+    }
+
+    #[test]
+    fn every_kind_has_a_status_that_is_not_ok() {
+        for kind in Kind::ALL {
+            let map = written(*kind, "why");
+            assert!(map[GRPC_STATUS].to_str().unwrap().parse::<u8>().unwrap() > 0, "{kind:?}");
+            assert_eq!(map[GRPC_MESSAGE], "why");
+        }
+        let codes: HashSet<_> = Kind::ALL.iter().map(|kind| code(*kind).number()).collect();
+        assert_eq!(codes.len(), 8, "every code is used");
+    }
+
+    #[test]
+    fn a_clients_fault_is_not_of_execution() {
+        for kind in Kind::ALL {
+            let clients = matches!(code(*kind), Code::InvalidArgument | Code::NotFound | Code::Unimplemented);
+            assert_eq!(is_of_execution(*kind), !clients, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn messages_are_escaped_and_bounded() {
+        assert_eq!(written(Kind::Invalid, "100 %\nü")[GRPC_MESSAGE], "100 %25%0A%C3%BC");
+        let long = written(Kind::ModelFailed, &"ü".repeat(10_000));
+        let long = long[GRPC_MESSAGE].to_str().unwrap();
+        assert!(
+            long.len() <= MOST && long.len() > MOST - 3 && long.len().is_multiple_of(3),
+            "{}",
+            long.len()
+        );
+        assert_eq!(written(Kind::ModelFailed, &"a".repeat(10_000))[GRPC_MESSAGE].len(), MOST);
+    }
+}

@@ -1,0 +1,129 @@
+//! `ModelStreamInfer`: requests run side by side, answers leave in the requests' order, and an error of one
+//! request is a message of the stream, not its end.
+
+use super::{
+    body::{Message, Messages},
+    call::Call,
+    send::{self, Gone},
+    status,
+};
+use crate::base::{fault::Fault, inference::Answer};
+use crate::wire::oip_proto::{
+    answer,
+    request::{Request, Surroundings},
+};
+use bytes::Bytes;
+use compact_str::CompactString;
+use futures_util::stream::{FuturesOrdered, StreamExt};
+use h2::{SendStream, server::SendResponse};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// Requests of one stream under way; the client's next ones wait in its own window.
+const ABREAST: usize = 64;
+
+/// What one request of the stream came to, with its id.
+type Reply = (CompactString, Result<Answer, Fault>);
+
+#[expect(clippy::large_enum_variant, reason = "lives for one turn of the loop")]
+enum Event {
+    Asked(Result<Message, Fault>),
+    AskedLast,
+    Answered(Reply),
+    Over,
+}
+
+pub(super) async fn serve(
+    call: Call,
+    messages: Messages,
+    respond: &mut SendResponse<Bytes>,
+) -> Result<(), Gone> {
+    let mut out = send::open(respond, None)?;
+    let mut running = FuturesOrdered::new();
+    let mut reading = pin!(Some(next(messages)));
+    loop {
+        let event = poll_fn(|cx| {
+            if running.len() < ABREAST
+                && let Some(read) = reading.as_mut().as_pin_mut()
+                && let Poll::Ready((messages, read)) = read.poll(cx)
+            {
+                let goes_on = matches!(read, Ok(Some(_)));
+                reading.set(goes_on.then(|| next(messages)));
+                return Poll::Ready(Ok(read.transpose().map_or(Event::AskedLast, Event::Asked)));
+            }
+            match running.poll_next_unpin(cx) {
+                Poll::Ready(Some(reply)) => return Poll::Ready(Ok(Event::Answered(reply))),
+                Poll::Ready(None) if reading.is_none() => return Poll::Ready(Ok(Event::Over)),
+                Poll::Ready(None) | Poll::Pending => {}
+            }
+            out.poll_reset(cx).map(|_| Err(Gone))
+        });
+        match event.await? {
+            Event::Asked(Ok(message)) => running.push_back(one(&call, message)),
+            Event::Asked(Err(fault)) => {
+                // The messages cannot be told apart any more: what was understood is answered first.
+                while let Some(reply) = running.next().await {
+                    if !say(&call, &mut out, reply).await? {
+                        return Ok(());
+                    }
+                }
+                return end(&mut out, &fault);
+            }
+            Event::AskedLast => {}
+            Event::Answered(reply) => {
+                if !say(&call, &mut out, reply).await? {
+                    return Ok(());
+                }
+            }
+            Event::Over => return Ok(out.send_trailers(status::ok())?),
+        }
+    }
+}
+
+async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Fault>) {
+    let read = messages.next().await;
+    (messages, read)
+}
+
+/// Runs one request. A message that cannot be read as one has no id to answer under.
+async fn one(call: &Call, message: Message) -> Reply {
+    let mut id = CompactString::default();
+    let answered = async {
+        let message = call.unpack(message)?;
+        let request = Request::read(&message.body)?;
+        id = request.id.clone();
+        let arrived = crate::base::clock::now(); // each request has an arrival of its own, the stream one deadline
+        let around = Surroundings { arrived, ..call.surroundings() };
+        let inference = request.into_inference(&message.body, around)?;
+        let Message { body, reserved, .. } = message;
+        drop(body);
+        let gateway = Arc::clone(&call.gateway);
+        gateway.infer(inference, reserved).await
+    };
+    let answered = answered.await;
+    (id, answered)
+}
+
+/// Sends what a request came to; false if it ended the stream.
+async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) -> Result<bool, Gone> {
+    let written =
+        answered.and_then(|answer| answer::streamed(&answer).map_err(|fault| call.report(fault, &answer)));
+    let pieces = match written {
+        Ok(pieces) => pieces,
+        Err(fault) if call.head.ends_on_error && status::is_of_execution(fault.kind) => {
+            end(out, &fault)?;
+            return Ok(false);
+        }
+        Err(fault) => answer::streamed_fault(&id, &fault.note).map_err(|_| Gone)?,
+    };
+    send::messages(out, pieces, call.patience).await?;
+    Ok(true)
+}
+
+fn end(out: &mut SendStream<Bytes>, fault: &Fault) -> Result<(), Gone> {
+    let mut trailers = http::HeaderMap::with_capacity(2);
+    status::write(fault, &mut trailers);
+    Ok(out.send_trailers(trailers)?)
+}
