@@ -3,7 +3,7 @@
 //! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
-use super::{Gateway, listen};
+use super::{Gateway, grpc, listen};
 use crate::base::fault::Fault;
 use crate::meter::listener;
 use std::collections::BTreeMap;
@@ -152,7 +152,8 @@ async fn serve(
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     match front {
-        Front::Http | Front::Grpc => return Err(io::ErrorKind::Unsupported.into()), // until they are there
+        Front::Http => return Err(io::ErrorKind::Unsupported.into()), // until it is there
+        Front::Grpc => grpc::serve(listener, gateway, stop).await,
         Front::Metrics => {
             let shutdown = async move {
                 let _ = stop.wait_for(|stop| *stop).await; // an error is the end as well
