@@ -76,7 +76,7 @@ def _gateway(plan: Plan, places: Places, first: Table, replicas: int) -> Applica
     options = GatewayOptions(
         settings=dict(plan.settings),
         sink=str(places.log_socket),
-        turn=str(places.sockets / "turn"),
+        turn=str(places.turn),
         drain_s=plan.drain_s,
     )
     gateway: Deployment = serve.deployment(

@@ -90,8 +90,11 @@ class GatewayReplica:
         return {"pid": os.getpid()}
 
     async def __del__(self) -> None:
-        """Stop accepting, and finish what was accepted, within the run's limit."""
-        self._turn.end()
+        """Stop accepting, and finish what was accepted, within the run's limit.
+
+        Where Serve replaces only this one, the other takes the ports meanwhile.
+        """
+        self._turn.leave()
         if self._listens:
             loop = asyncio.get_running_loop()
             clean = await loop.run_in_executor(None, self._core.drain, self._options.drain_s)

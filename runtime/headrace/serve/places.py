@@ -38,6 +38,11 @@ class Places:
         return self.sockets / "log"
 
     @property
+    def turn(self) -> Path:
+        """The file whose lock is the turn to serve on this node."""
+        return self.sockets / "turn"
+
+    @property
     def token(self) -> Path:
         """The file with the secret that every Ray process of the run shows."""
         return self.state / "ray-token"

@@ -13,6 +13,7 @@ from headrace.serve.board import RunBoard
 from headrace.serve.cluster import Cluster
 from headrace.serve.places import Places, ray_environment
 from headrace.serve.plan import Plan
+from headrace.serve.turn import forbid
 from headrace.serve.watch import Reach, Watch
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -122,6 +123,7 @@ class Session:
 
     def _stop(self, why: str, say: Callable[[str], None]) -> None:
         self._stopping = True
+        forbid(self._places.turn)
         self.board.draining = f"ending: {why} came"
         say("headrace: finishing what was accepted; once more ends it at once")
         late = threading.Timer(self._plan.drain_s + GRACE_S, self._inbox.put, (Message("late"),))

@@ -7,8 +7,13 @@ import threading
 from pathlib import Path
 from typing import Final
 
-#: Written by a holder that ends on purpose: nobody is to follow it.
+#: Written by the run's process when all of it ends: nobody is to follow who has the turn.
 ENDED: Final = b"ended"
+
+
+def forbid(path: Path) -> None:
+    """Let nobody's turn come any more."""
+    path.write_bytes(ENDED)
 
 
 class Turn:
@@ -16,10 +21,10 @@ class Turn:
 
     def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._ending = False
+        self._left = False
 
     async def come(self) -> bool:
-        """Wait for the turn; False if the holder before, or this process, ended on purpose."""
+        """Wait for the turn; False if this process has left, or everything ends."""
         loop = asyncio.get_running_loop()
         came = asyncio.Event()
 
@@ -30,9 +35,11 @@ class Turn:
 
         threading.Thread(target=wait, name="turn", daemon=True).start()
         await came.wait()
-        return not self._ending and os.pread(self._file, len(ENDED), 0) != ENDED
+        if self._left:
+            self.leave()
+        return not self._left and os.pread(self._file, len(ENDED), 0) != ENDED
 
-    def end(self) -> None:
-        """Say that this process ends on purpose, and that nobody is to follow it."""
-        self._ending = True
-        os.pwrite(self._file, ENDED, 0)
+    def leave(self) -> None:
+        """Let the next one have its turn, now or as soon as this one's has come."""
+        self._left = True
+        fcntl.flock(self._file, fcntl.LOCK_UN)
