@@ -11,6 +11,10 @@
 pub mod gateway;
 mod handshake;
 pub mod host;
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod kill_tests;
 mod outbox;
 mod peer;
 mod tensors;

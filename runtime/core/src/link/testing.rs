@@ -51,6 +51,21 @@ pub(super) fn quiet() -> Log {
     Arc::new(drop)
 }
 
+/// The log, kept.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Lines(Arc<Mutex<Vec<String>>>);
+
+impl Lines {
+    pub(super) fn log(&self) -> Log {
+        let lines = Arc::clone(&self.0);
+        Arc::new(move |line| lines.lock().push(line))
+    }
+
+    pub(super) fn have(&self, part: &str) -> bool {
+        self.0.lock().iter().any(|line| line.contains(part))
+    }
+}
+
 /// Lets the runtime work until `done`; fails after ten seconds.
 pub(super) async fn until(what: &str, mut done: impl FnMut() -> bool) {
     let wait = async {

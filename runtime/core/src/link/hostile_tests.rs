@@ -1,0 +1,258 @@
+//! Peers that break the protocol: the link ends with a reason, its calls are answered, and nothing else happens.
+
+use super::{
+    gateway::{Endpoint, Links},
+    handshake::{Joined, join},
+    host::Listener,
+    outbox::Outbox,
+    testing::{ARENA, Desk, Lines, Shelf, contract, folder, until},
+};
+use crate::{
+    base::{
+        datatype::Datatype,
+        fault::{Fault, Kind, Phase},
+    },
+    mem::arena::Arena,
+    wire::{
+        frame::{Frame, Head, Kind as FrameKind},
+        frame_encode::{Bytes, Outgoing, encode},
+        frame_meta::{self, proto},
+    },
+};
+use std::sync::Arc;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
+
+type Wire = Vec<u8>;
+
+fn tensor(index: u16, bytes: Bytes<'_>) -> Outgoing<'_> {
+    Outgoing { index, datatype: Datatype::Uint8, shape: &[1, 4], bytes }
+}
+
+fn infer(call: u64, tensors: &[Outgoing<'_>]) -> Wire {
+    let mut out = Wire::new();
+    let infer = proto::Infer { model: "echo".to_owned(), version: 1, rows: 1, parameters: vec![] };
+    let meta = |out: &mut Wire| frame_meta::append(out, &infer);
+    encode(&mut out, &Head::new(FrameKind::Infer, call), meta, tensors).unwrap();
+    out
+}
+
+fn bare(kind: FrameKind, call: u64, tensors: &[Outgoing<'_>]) -> Wire {
+    let mut out = Wire::new();
+    encode(&mut out, &Head::new(kind, call), |_| {}, tensors).unwrap();
+    out
+}
+
+fn release(calls: &[u64]) -> Wire {
+    let mut out = Wire::new();
+    let released = proto::Released { calls: calls.to_vec() };
+    let meta = |out: &mut Wire| frame_meta::append(out, &released);
+    encode(&mut out, &Head::new(FrameKind::Release, 0), meta, &[]).unwrap();
+    out
+}
+
+fn send(joined: &Joined, bytes: &[u8]) {
+    let outbox = Outbox::new(Arc::clone(&joined.socket));
+    outbox
+        .put(|out| {
+            out.extend_from_slice(bytes);
+            Ok(())
+        })
+        .unwrap();
+    outbox.flush();
+    assert_eq!(outbox.written(), u64::try_from(bytes.len()).unwrap());
+}
+
+async fn ended(joined: &mut Joined) {
+    loop {
+        joined.socket.readable().await.unwrap();
+        match joined.socket.try_read_buf(joined.decoder.room()) {
+            Ok(0) => return,
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
+    let (good, beyond) = (Bytes::Inline(&[1, 2, 3, 4]), u64::try_from(ARENA).unwrap());
+    let cases: Vec<(&str, Wire, &str)> = vec![
+        ("garbage", vec![0xa5; 64], "\"HR\" is due"),
+        ("a host's frame", bare(FrameKind::Answer, 1, &[]), "a gateway sent Answer"),
+        ("metadata that is none", bare_meta(FrameKind::Infer), "metadata"),
+        (
+            "offset outside",
+            infer(1, &[tensor(0, Bytes::Arena { offset: beyond, len: 4 })]),
+            "outside the memory",
+        ),
+        (
+            "offset that wraps",
+            infer(1, &[tensor(0, Bytes::Arena { offset: u64::MAX, len: 4 })]),
+            "outside the memory",
+        ),
+        ("a length that lies", infer(1, &[tensor(0, Bytes::Arena { offset: 0, len: 8 })]), "does not follow"),
+        ("an inline length that lies", infer(1, &[tensor(0, Bytes::Inline(&[1]))]), "does not follow"),
+        ("an order that lies", infer(1, &[tensor(1, good)]), "order"),
+        ("a number twice", [infer(1, &[tensor(0, good)]), infer(1, &[tensor(0, good)])].concat(), "in use"),
+        ("a number too large", infer(1 << 40, &[tensor(0, good)]), "not a number"),
+        ("a release of nothing", release(&[7]), "no memory lent"),
+    ];
+    let path = folder("hostile-gateway").join("host.sock");
+    let shelf = Shelf::new(false);
+    for (name, bytes, why) in cases {
+        let lines = Lines::default();
+        let host = Listener::listen(&Handle::current(), &path, shelf.clone(), None, lines.log()).unwrap();
+        let mut other = joined(&path).await;
+        let mut joined = joined(&path).await;
+        send(&joined, &bytes);
+        ended(&mut joined).await;
+        assert!(lines.have(why), "{name}: {lines:?}");
+        drop(joined);
+        until("one link is left", || host.gateways() == 1).await;
+        shelf.model.held.lock().clear();
+        send(&other, &infer(5, &[tensor(0, good)]));
+        until(name, || shelf.model.holds() == 1).await;
+        shelf.model.answer_all();
+        drop(host);
+        ended(&mut other).await;
+    }
+}
+
+fn bare_meta(kind: FrameKind) -> Wire {
+    let mut out = Wire::new();
+    encode(&mut out, &Head::new(kind, 1), |out| out.extend_from_slice(&[0xff; 3]), &[]).unwrap();
+    out
+}
+
+async fn joined(path: &std::path::Path) -> Joined {
+    let socket = UnixStream::connect(path).await.unwrap();
+    join(socket, Some(&Arena::new(ARENA).unwrap()), vec![]).await.unwrap()
+}
+
+fn answer(call: u64, index: u16, shape: &[i64], bytes: &[u8]) -> Wire {
+    let tensor = Outgoing { index, datatype: Datatype::Uint8, shape, bytes: Bytes::Inline(bytes) };
+    bare(FrameKind::Answer, call, &[tensor])
+}
+
+fn failure(kind: u32) -> Wire {
+    let mut out = Wire::new();
+    let failure =
+        proto::Failure { kind, ..frame_meta::failure_out(&Fault::invalid("no"), &Default::default()) };
+    encode(&mut out, &Head::new(FrameKind::Fail, 1), |out| frame_meta::append(out, &failure), &[]).unwrap();
+    out
+}
+
+#[tokio::test]
+async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answered() {
+    let far = Outgoing {
+        index: 0,
+        datatype: Datatype::Uint8,
+        shape: &[1, 4],
+        bytes: Bytes::Arena { offset: u64::MAX - 1, len: 4 },
+    };
+    let cases: Vec<(&str, Wire, &str)> = vec![
+        ("garbage", vec![0xa5; 64], "\"HR\" is due"),
+        ("a gateway's frame", bare(FrameKind::Infer, 1, &[]), "a host sent Infer"),
+        ("an unknown call", answer(77, 0, &[1, 4], &[1; 4]), "not in flight"),
+        ("memory that was not passed", bare(FrameKind::Answer, 1, &[far]), "outside the memory"),
+        ("a length that lies", answer(1, 0, &[1, 5], &[1; 4]), "does not follow"),
+        ("rows that lie", answer(1, 0, &[2, 2], &[1; 4]), "contract"),
+        ("outputs that are missing", bare(FrameKind::Answer, 1, &[]), "0 tensors where the contract has 1"),
+        ("a fault of no kind", failure(99), "fault kind 99"),
+        ("a release of nothing", release(&[1]), "no memory lent"),
+        ("an unknown version", credit(), "never announced"),
+    ];
+    let path = folder("hostile-host").join("host.sock");
+    for (name, bytes, why) in cases {
+        let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
+        let (links, joined) = hosted(&path, &desk, &lines).await;
+        let (first, second) = (desk.call(b"abcd".as_slice().into()), desk.call(b"efgh".as_slice().into()));
+        until_calls(&joined, 2).await;
+        send(&joined, &bytes);
+        until(name, || desk.answered() == 2).await;
+        for call in [first, second] {
+            let fault = desk.end(call).unwrap_err();
+            assert_eq!((fault.kind, fault.phase), (Kind::HostLost, Phase::Started), "{name}");
+        }
+        assert!(desk.up.lock().is_empty(), "{name}");
+        until(name, || lines.have(why)).await;
+        drop(joined);
+        links.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_second_answer_ends_the_link_after_the_first_was_taken() {
+    let path = folder("double").join("host.sock");
+    let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
+    let (_links, joined) = hosted(&path, &desk, &lines).await;
+    let (first, second) = (desk.call(b"abcd".as_slice().into()), desk.call(b"efgh".as_slice().into()));
+    until_calls(&joined, 2).await;
+    send(&joined, &[answer(1, 0, &[1, 4], b"dcba"), answer(1, 0, &[1, 4], b"xxxx")].concat());
+    until("both are answered", || desk.answered() == 2).await;
+    assert_eq!(desk.end(first).unwrap().as_ref(), b"dcba");
+    assert_eq!(desk.end(second).unwrap_err().kind, Kind::HostLost);
+    until("it is logged", || lines.have("not in flight")).await;
+}
+
+fn credit() -> Wire {
+    let mut out = Wire::new();
+    let credit = proto::Credit { model: "other".to_owned(), version: 1, rows: 1 };
+    encode(&mut out, &Head::new(FrameKind::Credit, 0), |out| frame_meta::append(out, &credit), &[]).unwrap();
+    out
+}
+
+/// A host played by the test, linked to real gateway's side.
+async fn hosted(path: &std::path::Path, desk: &Arc<Desk>, lines: &Lines) -> (Links, Joined) {
+    let _ = std::fs::remove_file(path);
+    let listener = UnixListener::bind(path).unwrap();
+    let links = Links::new(Handle::current(), desk.clone(), None, lines.log());
+    links.set_endpoints(vec![Endpoint { id: "x".to_owned(), socket: path.to_owned() }]);
+    let (socket, _) = listener.accept().await.unwrap();
+    let carried = proto::Carried { contract: Some(frame_meta::contract_out(&contract(1))), window_rows: 64 };
+    let joined = join(socket, None, vec![carried]).await.unwrap();
+    until("the carrier is up", || desk.up.lock().len() == 1).await;
+    (links, joined)
+}
+
+async fn until_calls(joined: &Joined, calls: usize) {
+    let mut decoder = crate::wire::frame_decode::Decoder::new(1 << 20);
+    let mut seen: Vec<Frame> = vec![];
+    while seen.len() < calls {
+        joined.socket.readable().await.unwrap();
+        let _ = joined.socket.try_read_buf(decoder.room());
+        seen.extend(std::iter::from_fn(|| decoder.next_frame().unwrap()));
+    }
+    assert!(seen.iter().all(|frame| frame.head.kind == FrameKind::Infer));
+}
+
+#[tokio::test]
+async fn hellos_that_cannot_be_agreed_on_are_refused_with_a_reason() {
+    let path = folder("hello").join("host.sock");
+    let lines = Lines::default();
+    let _host = Listener::listen(&Handle::current(), &path, Shelf::new(true), None, lines.log()).unwrap();
+    let hello = |protocol, oldest_protocol, arena_bytes| {
+        let mut out = Wire::new();
+        let hello = proto::Hello { protocol, oldest_protocol, arena_bytes, carried: vec![] };
+        encode(&mut out, &Head::new(FrameKind::Hello, 0), |out| frame_meta::append(out, &hello), &[])
+            .unwrap();
+        out
+    };
+    let cases = [
+        (hello(9, 8, 0), "speaks link protocols 8 to 9"),
+        (hello(0, 0, 0), "speaks link protocols 0 to 0"),
+        (hello(1, 1, 4096), "announced 4096 bytes of memory and passed none"),
+        (bare(FrameKind::Drain, 0, &[]), "Drain came before HELLO"),
+        (vec![], "hung up before its HELLO"),
+    ];
+    for (bytes, why) in cases {
+        let socket = UnixStream::connect(&path).await.unwrap();
+        socket.writable().await.unwrap();
+        if !bytes.is_empty() {
+            assert_eq!(rustix::net::send(&socket, &bytes, rustix::net::SendFlags::empty()), Ok(bytes.len()));
+        }
+        rustix::net::shutdown(&socket, rustix::net::Shutdown::Write).unwrap();
+        until(why, || lines.have(why)).await;
+    }
+}

@@ -1,0 +1,99 @@
+//! A host in a process of its own, killed in the middle.
+
+use super::{
+    gateway::{Endpoint, Links},
+    host::Listener,
+    testing::{ARENA, Desk, Shelf, folder, quiet, until},
+};
+use crate::{base::fault::Kind, mem::arena::Arena};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+
+const SOCKET: &str = "HEADRACE_TEST_HOST_SOCKET";
+
+/// Not a test: what the processes below run. Its answers come at once.
+#[tokio::test]
+#[ignore = "the host's part of the tests below, which start it in a process of its own"]
+async fn host_process() {
+    let Some(path) = std::env::var_os(SOCKET) else { return };
+    let arena = Arena::new(ARENA).unwrap();
+    let _host =
+        Listener::listen(&Handle::current(), Path::new(&path), Shelf::new(true), Some(arena), quiet());
+    std::future::pending::<()>().await;
+}
+
+fn start(socket: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "link::kill_tests::host_process", "--ignored"])
+        .env(SOCKET, socket)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn every_call_is_answered_when_the_host_is_killed_again_and_again() {
+    let path = folder("kill").join("host.sock");
+    let (desk, sends) = (Arc::new(Desk::default()), Arena::new(ARENA).unwrap());
+    let links = Links::new(Handle::current(), desk.clone(), Some(sends.clone()), quiet());
+    links.set_endpoints(vec![Endpoint { id: "one".to_owned(), socket: PathBuf::from(&path) }]);
+    let (mut fine, mut lost) = (0, 0);
+    for round in 0..5_usize {
+        let mut host = start(&path);
+        until("the host is linked", || !desk.up.lock().is_empty()).await;
+        let carrier = desk.up.lock().values().next().unwrap().1.clone();
+        let mut calls = vec![];
+        // Small ones inline, large ones through memory; killed after a different number of answers each time.
+        while desk.answered() < 20 + 13 * round {
+            for len in [10, 100_000] {
+                calls.push((len, desk.call_through(&carrier, Bytes::from(vec![7; len]))));
+            }
+            tokio::task::yield_now().await;
+        }
+        host.kill().unwrap();
+        calls.push((10, desk.call_through(&carrier, Bytes::from(vec![7; 10]))));
+        until("all are answered", || desk.answered() == calls.len()).await;
+        for (len, call) in calls {
+            match desk.end(call) {
+                Ok(output) => {
+                    assert_eq!(output, vec![7; len], "an answer outlives its host");
+                    fine += 1;
+                }
+                Err(fault) => {
+                    let overrun = fault.kind == Kind::Overloaded; // this test sends more than the window
+                    assert!(overrun || fault.kind == Kind::HostLost, "{fault}");
+                    lost += usize::from(!overrun);
+                }
+            }
+        }
+        until("the carrier is down", || desk.up.lock().is_empty()).await;
+        assert_eq!(sends.free_bytes(), ARENA, "what the dead host had is free");
+        host.wait().unwrap();
+    }
+    assert!(fine >= 100 && lost >= 5, "{fine} answered, {lost} lost");
+}
+
+/// The host's end of the socket survives it, in a child that was forked without exec: only its process's end tells.
+#[tokio::test]
+async fn a_host_is_dead_when_its_process_is() {
+    let path = folder("orphan").join("host.sock");
+    let mut host = start(&path);
+    let desk = Arc::new(Desk::default());
+    let links = Links::new(Handle::current(), desk.clone(), None, quiet());
+    links.set_endpoints(vec![Endpoint { id: "one".to_owned(), socket: path }]);
+    until("the host is linked", || !desk.up.lock().is_empty()).await;
+    let pid = rustix::process::Pid::from_child(&host);
+    let held = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    let sockets: Vec<_> = (3..64)
+        .filter_map(|fd| {
+            rustix::process::pidfd_getfd(&held, fd, rustix::process::PidfdGetfdFlags::empty()).ok()
+        })
+        .collect();
+    assert!(!sockets.is_empty(), "copies of the host's descriptors keep its sockets open");
+    host.kill().unwrap();
+    host.wait().unwrap();
+    until("the carrier is down", || desk.up.lock().is_empty()).await;
+}
