@@ -1,5 +1,6 @@
 import io
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +83,8 @@ def report(error_id: str, kind: str) -> str:
         ("GET", "/api/nothing", 404, "no /api/nothing here"),
         ("GET", "/", 404, "the console answers /api/health"),
         ("GET", "/api/logs?limit=many", 400, "limit should be a number"),
+        ("GET", "/api/logs?after=x", 400, "after should be a number"),
+        ("GET", "/api/logs?after=1&model=photos", 200, '"taken": 3'),
         ("POST", "/api/status", 405, "POST is not allowed"),
         ("DELETE", "/api/errors", 405, "DELETE is not allowed"),
     ],
@@ -109,6 +112,20 @@ def test_lines_are_of_one_model_or_version(logbook: Logbook) -> None:
     assert [one["text"] for one in logbook.lines("photos", 9)] == ["loaded", "Traceback: no"]
     assert [one["text"] for one in logbook.lines("photos/1", 9)] == ["loaded"]
     assert [one["text"] for one in logbook.lines("", 1)] == ["other"]
+
+
+def test_lines_that_are_still_to_come_are_waited_for(logbook: Logbook) -> None:
+    assert logbook.taken == 3
+    lines, taken = logbook.since("photos", 1, 0)
+    assert ([one["text"] for one in lines], taken) == (["Traceback: no"], 3)
+    assert logbook.since("", 3, 0) == ([], 3)
+    later = threading.Timer(0, logbook.take, (Line(4, "photos/1", "out", "late"),))
+    later.start()
+    lines, taken = logbook.since("", 3, 10)
+    later.join()
+    assert ([one["text"] for one in lines], taken) == (["late"], 4)
+    # A server that was started anew has fewer lines than were seen of the last one.
+    assert logbook.since("", 99, 0) == ([], 4)
 
 
 def test_an_error_joins_what_callers_were_told_and_what_was_logged(logbook: Logbook) -> None:

@@ -153,6 +153,9 @@ def infer(
 def logs(
     model: Annotated[str, typer.Argument(help="MODEL or MODEL/VERSION; all if left out.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many lines.", min=1)] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
     url: Url = CONSOLE,
     as_json: Json = False,
 ) -> None:
@@ -163,9 +166,15 @@ def logs(
     from headrace.cli.console_client import get
     from headrace.cli.tables import log_lines
 
-    found = get(url, f"/api/logs?model={quote(model)}&limit={limit}")["lines"]
-    for text in map(json.dumps, found) if as_json else log_lines(found):
-        typer.echo(text)
+    path = f"/api/logs?model={quote(model)}"
+    found = get(url, f"{path}&limit={limit}")
+    while True:
+        lines = found["lines"]
+        for text in map(json.dumps, lines) if as_json else log_lines(lines):
+            typer.echo(text)
+        if not follow:
+            return
+        found = get(url, f"{path}&after={found['taken']}")
 
 
 @app.command()

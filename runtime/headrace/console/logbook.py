@@ -31,10 +31,11 @@ class Logbook:
         self.path = folder / FILE
         self._terminal = terminal
         self._most_bytes = most_bytes
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._file = self.path.open("a", encoding="utf-8")
         self._size = self.path.stat().st_size
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
+        self._taken = 0
         self._errors: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def take(self, line: Line) -> None:
@@ -42,6 +43,8 @@ class Logbook:
         with self._lock:
             self._show(line)
             self._lines.append(line)
+            self._taken += 1
+            self._lock.notify_all()
             self._write({"line": asdict(line)})
             if line.error:
                 self._error(line.error).update(log=line.text, speaker=line.speaker)
@@ -64,6 +67,23 @@ class Logbook:
             lines = list(self._lines)
         wanted = [one for one in lines if _speaks(one.speaker, speaker)]
         return [asdict(one) for one in wanted[-limit:]]
+
+    def since(self, speaker: str, after: int, wait_s: float) -> tuple[list[dict[str, Any]], int]:
+        """Return the lines after the first ``after``, and how many there are by now.
+
+        While there is none it waits, at most ``wait_s``.
+        """
+        with self._lock:
+            self._lock.wait_for(lambda: self._taken > after, wait_s)
+            fresh = list(self._lines)[-(self._taken - after) :] if self._taken > after else []
+            taken = self._taken
+        return [asdict(one) for one in fresh if _speaks(one.speaker, speaker)], taken
+
+    @property
+    def taken(self) -> int:
+        """How many lines there were."""
+        with self._lock:
+            return self._taken
 
     def errors(self, limit: int) -> list[dict[str, Any]]:
         """Return the last ``limit`` errors, oldest first."""

@@ -1,5 +1,6 @@
 """The console's answers, without a socket."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -7,6 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 from headrace.console.board import Board, as_json
 from headrace.console.logbook import Logbook
 
+#: How long a request for lines that are still to come may wait.
+MOST_WAIT_S: Final = 20.0
 #: Lines or errors that one answer may hold.
 MOST: Final = 1000
 PATHS: Final = "/api/health, /api/status, /api/logs, /api/errors and /api/errors/ID"
@@ -29,17 +32,16 @@ def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
         return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
     if method not in ("GET", "HEAD"):
         return Answer(405, {"error": f"{method} is not allowed: the console is read with GET"})
-    try:
-        limit = min(MOST, max(1, int(query.get("limit", "100"))))
-    except ValueError:
+    if not query.get("limit", "100").isdecimal():
         return Answer(400, {"error": f"limit should be a number, not {query['limit']!r}"})
+    limit = min(MOST, max(1, int(query.get("limit", "100"))))
     if path == "/api/health":
         status = board.status()
         return Answer(200 if status.ready else 503, {"ready": status.ready})
     if path == "/api/status":
         return Answer(200, as_json(board.status()))
     if path == "/api/logs":
-        return Answer(200, {"lines": logbook.lines(query.get("model", ""), limit)})
+        return _logs(logbook, query, limit)
     if path == "/api/errors":
         return Answer(200, {"errors": logbook.errors(limit)})
     if path.startswith("/api/errors/"):
@@ -49,3 +51,15 @@ def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
             return Answer(404, {"error": f"no error {error_id!r} in the log of this server"})
         return Answer(200, found)
     return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
+
+
+def _logs(logbook: Logbook, query: Mapping[str, str], limit: int) -> Answer:
+    """Return the last lines; with ``after``, those that came or come after so many."""
+    speaker, after = query.get("model", ""), query.get("after")
+    if after is None:
+        taken = logbook.taken
+        return Answer(200, {"lines": logbook.lines(speaker, limit), "taken": taken})
+    if not after.isdecimal():
+        return Answer(400, {"error": f"after should be a number, not {after!r}"})
+    lines, taken = logbook.since(speaker, int(after), MOST_WAIT_S)
+    return Answer(200, {"lines": lines, "taken": taken})
