@@ -3,6 +3,7 @@
 mod admission;
 mod carriers;
 mod dispatch;
+mod endpoints;
 mod errors;
 mod flights;
 pub mod grpc;

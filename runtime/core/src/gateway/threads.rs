@@ -5,6 +5,7 @@
 
 use super::{Gateway, grpc, listen};
 use crate::base::fault::Fault;
+use crate::link::gateway::Links;
 use crate::meter::listener;
 use std::collections::BTreeMap;
 use std::io;
@@ -29,6 +30,7 @@ pub(super) struct Threads {
     end: watch::Sender<Option<Duration>>,
     /// Each returns whether all of its connections were done in time.
     handles: Vec<JoinHandle<bool>>,
+    links: Arc<Links>,
 }
 
 impl Gateway {
@@ -52,15 +54,23 @@ impl Gateway {
                 listeners.push((front, listener));
             }
         }
+        let runtimes = (0..self.io_threads())
+            .map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build())
+            .collect::<Result<Vec<_>, _>>()?;
+        let Some(first) = runtimes.first().map(|runtime| runtime.handle().clone()) else { return Ok(()) };
+        let links = self.links(first.clone());
+        self.timers.get_or_init(|| first);
         let (end, _) = watch::channel(None);
-        let mut started = Threads { addresses, end, handles: Vec::new() };
-        for at in 0..self.io_threads() {
+        let mut started = Threads { addresses, end, handles: Vec::new(), links };
+        for (at, runtime) in runtimes.into_iter().enumerate() {
             // One thread is enough for scrapes.
             let served = listeners.iter().filter(|(front, _)| at == 0 || *front != Front::Metrics);
             let served: Result<Vec<_>, _> =
                 served.map(|(front, listener)| Ok((*front, listener.try_clone()?))).collect();
-            let thread = served.and_then(|served| self.thread(at, served, started.end.subscribe()));
-            match thread {
+            let links = (at == 0).then(|| Arc::clone(&started.links));
+            let work = served.map(|served| work(Arc::clone(self), served, links, started.end.subscribe()));
+            let named = std::thread::Builder::new().name(format!("headrace-io-{at}"));
+            match work.and_then(|work| named.spawn(move || runtime.block_on(work))) {
                 Ok(thread) => started.handles.push(thread),
                 Err(e) => {
                     started.join(Duration::ZERO);
@@ -77,43 +87,6 @@ impl Gateway {
             0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4)),
             count => count,
         }
-    }
-
-    fn thread(
-        self: &Arc<Gateway>,
-        at: usize,
-        served: Vec<(Front, TcpListener)>,
-        mut end: watch::Receiver<Option<Duration>>,
-    ) -> io::Result<JoinHandle<bool>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let gateway = Arc::clone(self);
-        let serve = async move {
-            let mut fronts = JoinSet::new();
-            let (stop, _) = watch::channel(false);
-            for (front, listener) in served {
-                let (gateway, stop) = (Arc::clone(&gateway), stop.subscribe());
-                fronts.spawn(async move {
-                    if let Err(e) = serve(front, listener, Arc::clone(&gateway), stop).await {
-                        gateway.errors.log(
-                            Fault::internal(format!("{front:?} cannot be served: {e}")),
-                            "",
-                            None,
-                        );
-                    }
-                });
-            }
-            let grace = match end.wait_for(Option::is_some).await {
-                Ok(grace) => grace.unwrap_or_default(),
-                Err(_) => Duration::ZERO, // the gateway itself is gone
-            };
-            stop.send_replace(true);
-            let done = async {
-                gateway.gate.drain(grace).await;
-                while fronts.join_next().await.is_some() {}
-            };
-            tokio::time::timeout(grace, done).await.is_ok()
-        };
-        std::thread::Builder::new().name(format!("headrace-io-{at}")).spawn(move || runtime.block_on(serve))
     }
 
     /// `http`, `grpc`, `metrics` and where each listens; only what was started.
@@ -135,6 +108,10 @@ impl Gateway {
 }
 
 impl Threads {
+    pub(super) fn links(&self) -> &Arc<Links> {
+        &self.links
+    }
+
     fn join(self, grace: Duration) -> bool {
         self.end.send_replace(Some(grace));
         // All are joined, whatever the first says.
@@ -142,6 +119,40 @@ impl Threads {
             self.handles.into_iter().filter_map(|thread| (!thread.join().unwrap_or(false)).then_some(()));
         unclean.count() == 0
     }
+}
+
+/// One thread's life: serves until the end begins, then finishes. True if it finished in time.
+async fn work(
+    gateway: Arc<Gateway>,
+    served: Vec<(Front, TcpListener)>,
+    links: Option<Arc<Links>>,
+    mut end: watch::Receiver<Option<Duration>>,
+) -> bool {
+    let mut fronts = JoinSet::new();
+    let (stop, _) = watch::channel(false);
+    for (front, listener) in served {
+        let (gateway, stop) = (Arc::clone(&gateway), stop.subscribe());
+        fronts.spawn(async move {
+            if let Err(e) = serve(front, listener, Arc::clone(&gateway), stop).await {
+                let fault = Fault::internal(format!("{front:?} cannot be served: {e}"));
+                gateway.errors.log(fault, "", None);
+            }
+        });
+    }
+    let grace = match end.wait_for(Option::is_some).await {
+        Ok(grace) => grace.unwrap_or_default(),
+        Err(_) => Duration::ZERO, // the gateway itself is gone
+    };
+    stop.send_replace(true);
+    let done = async {
+        gateway.gate.drain(grace).await;
+        while fronts.join_next().await.is_some() {}
+        // Last, because callers are answered over them.
+        if let Some(links) = links {
+            links.close().await;
+        }
+    };
+    tokio::time::timeout(grace, done).await.is_ok()
 }
 
 async fn serve(

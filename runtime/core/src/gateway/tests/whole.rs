@@ -34,9 +34,13 @@ fn it_listens_until_it_is_drained() {
     assert!(taken.to_string().contains(&std::process::id().to_string()), "{taken}");
 
     assert!(gateway.is_ready());
+    gateway.set_endpoints(r#"[{"id": "a", "socket": "/nowhere/a.sock"}]"#).unwrap();
+    assert!(gateway.next_error().unwrap().contains("cannot reach the host at /nowhere/a.sock"));
+    assert!(gateway.set_endpoints(r#"[{"id": "a"}]"#).unwrap_err().contains("socket"));
     assert!(gateway.drain(Duration::from_secs(5)));
     assert!(!gateway.is_ready());
     assert_eq!(gateway.next_error(), None);
+    assert!(gateway.set_endpoints("[]").unwrap_err().contains("not started"));
     assert_eq!(TcpStream::connect(&address).unwrap_err().kind(), ErrorKind::ConnectionRefused);
     assert_eq!(gateway.start().unwrap_err().kind(), ErrorKind::AlreadyExists);
 }
