@@ -1,0 +1,42 @@
+"""What the documents say is what there is."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from headrace import Batch, Model
+from headrace.config.schema import ModelConfig, TensorEntry
+
+MODELS = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+
+
+def keys(section: type[BaseModel], path: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            yield from keys(inner, f"{path}{name}.")
+        else:
+            yield path + name
+
+
+def test_every_key_of_model_yaml_is_documented_and_no_other() -> None:
+    table = MODELS.partition("## model.yaml")[2]
+    first_cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    documented = [key for cell in first_cells for key in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(documented) == sorted(keys(ModelConfig))
+
+
+def test_the_example_of_a_tensor_is_one() -> None:
+    for name in TensorEntry.model_fields:
+        assert f"{name}: " in MODELS
+
+
+def test_every_public_part_of_a_model_and_a_batch_is_documented() -> None:
+    table = MODELS.partition("## The class")[2].partition("## model.yaml")[0]
+    for cls, prefix in ((Model, ""), (Batch, "batch.")):
+        public = [name for name in vars(cls) if name[0] != "_"]
+        assert public
+        for name in public:
+            assert f"{prefix}{name}" in table
