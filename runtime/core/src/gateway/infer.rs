@@ -3,6 +3,7 @@
 use super::{
     Gateway,
     admission::Reserved,
+    mailbox::Mailbox,
     pending::{Pending, expired},
     service::{Running, Service},
 };
@@ -88,6 +89,7 @@ impl Gateway {
         let pending = Pending {
             id,
             caller: Some(caller),
+            mailbox: Mailbox::here(),
             service: Arc::clone(service),
             running: Arc::clone(running),
             inputs,

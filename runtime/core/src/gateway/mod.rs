@@ -9,6 +9,7 @@ mod flights;
 pub mod grpc;
 mod infer;
 mod listen;
+mod mailbox;
 mod pending;
 mod queue;
 mod registry;

@@ -1,6 +1,10 @@
 //! A call that was admitted and is not yet answered, wherever it is: in the queue or in flight.
 
-use super::{admission::Reserved, service::Running, service::Service};
+use super::{
+    admission::Reserved,
+    mailbox::Mailbox,
+    service::{Running, Service},
+};
 use crate::base::{
     call::{Call, Outcome, Outlet, Reply, Tensors, Timing},
     fault::{Fault, Kind},
@@ -17,6 +21,8 @@ pub(super) struct Pending {
     pub(super) id: CallId,
     /// `None` once the caller gave up: it is counted then, and only the carrier's rows are still out.
     pub(super) caller: Option<oneshot::Sender<Outcome>>,
+    /// Of the thread that the caller waits on.
+    pub(super) mailbox: Option<Arc<Mailbox>>,
     pub(super) service: Arc<Service>,
     pub(super) running: Arc<Running>,
     /// Kept for another try: reference counts, not bytes.
@@ -76,9 +82,16 @@ impl Pending {
             let here = nanos(self.sent.since(self.admitted));
             outcome.timing.queue_ns = outcome.timing.queue_ns.saturating_add(here);
         }
+        let kind = match &outcome.result {
+            // It gave up in this very moment, and nobody counted it: it was neither waiting nor in flight.
+            _ if caller.is_closed() && self.deadline <= now => Some(Kind::Expired),
+            _ if caller.is_closed() => Some(Kind::Cancelled),
+            Ok(_) => None,
+            Err(fault) => Some(fault.kind),
+        };
         // Counted first: who has its answer must find itself in the statistics.
-        self.record(outcome.result.as_ref().err().map(|fault| fault.kind), outcome.timing, now);
-        let _ = caller.send(outcome); // gone in this very moment
+        self.record(kind, outcome.timing, now);
+        let _ = caller.send(outcome);
     }
 
     pub(super) fn fail(self: Box<Self>, fault: Fault, now: Tick) {

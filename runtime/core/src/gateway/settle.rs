@@ -1,6 +1,6 @@
 //! What comes back from carriers: answers to deliver, failures to deliver or to try again.
 
-use super::{Gateway, pending::Pending, service::Landed};
+use super::{Gateway, mailbox, pending::Pending, service::Landed};
 use crate::base::{
     call::{Execution, Outcome, Outlet},
     clock,
@@ -29,7 +29,7 @@ impl Outlet for Gateway {
                 service.settled(&landed, Some(pending), now);
             }
             None => {
-                pending.finish(outcome, now);
+                mailbox::post(pending, outcome);
                 service.settled(&landed, None, now);
             }
         }

@@ -3,7 +3,7 @@
 //! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
-use super::{Gateway, grpc, listen};
+use super::{Gateway, grpc, listen, mailbox::Mailbox};
 use crate::base::fault::Fault;
 use crate::link::gateway::Links;
 use crate::meter::listener;
@@ -128,6 +128,7 @@ async fn work(
     links: Option<Arc<Links>>,
     mut end: watch::Receiver<Option<Duration>>,
 ) -> bool {
+    Mailbox::open();
     let mut fronts = JoinSet::new();
     let (stop, _) = watch::channel(false);
     for (front, listener) in served {

@@ -38,6 +38,37 @@ fn lane(fail_every: u64) -> (Threaded, std::thread::JoinHandle<()>) {
     (Threaded(send), std::thread::spawn(work))
 }
 
+/// Callers of one thread that has a mailbox: all are answered, and a burst does not lose its first or last.
+#[test]
+fn a_mailbox_delivers_to_everyone() {
+    const CALLS: u64 = 5_000;
+    let gateway = gateway();
+    let (carrier, thread) = lane(7);
+    let window = Window { rows: Rows::new(16) };
+    let mut wide = contract(1);
+    wide.batching.queue_rows = 4_096;
+    let id = gateway.carrier_up(Arc::new(wide), Arc::new(carrier), window).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        crate::gateway::mailbox::Mailbox::open();
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..CALLS {
+            if tasks.len() == 64 {
+                tasks.join_next().await.unwrap().unwrap();
+            }
+            let gateway = Arc::clone(&gateway);
+            tasks.spawn(async move {
+                let (reserved, _) = gateway.reserve(1).unwrap();
+                let _ = gateway.infer(ask(1, 1), reserved).await;
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    });
+    gateway.carrier_down(id);
+    thread.join().unwrap();
+    assert_all_over(&gateway, CALLS);
+}
+
 /// Callers on four threads; every third leaves in the middle, wherever its call is by then.
 #[test]
 fn callers_that_leave_and_hosts_that_settle_do_not_miss_each_other() {

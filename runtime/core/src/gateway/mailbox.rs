@@ -1,0 +1,69 @@
+//! Outcomes on their way to callers of one I/O thread.
+//!
+//! To wake a task of another thread's runtime costs a write to an eventfd, each time. A batch that is settled for
+//! sixty callers wakes their thread once, and the thread wakes the sixty without a system call.
+
+use super::pending::Pending;
+use crate::base::{call::Outcome, clock};
+use parking_lot::Mutex;
+use std::cell::RefCell;
+use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Holds no more than is in flight, which carriers' windows bound.
+#[derive(Debug, Default)]
+pub(super) struct Mailbox {
+    outcomes: Mutex<Vec<(Box<Pending>, Outcome)>>,
+    news: Notify,
+}
+
+thread_local! {
+    static HERE: RefCell<Option<Arc<Mailbox>>> = const { RefCell::new(None) };
+}
+
+impl Mailbox {
+    /// `None` on a thread that has none open: its callers are woken one by one.
+    pub(super) fn here() -> Option<Arc<Mailbox>> {
+        HERE.with_borrow(Clone::clone)
+    }
+
+    fn is_here(&self) -> bool {
+        HERE.with_borrow(|here| here.as_ref().is_some_and(|here| std::ptr::eq(Arc::as_ptr(here), self)))
+    }
+
+    /// Opens one for this thread, whose runtime this is called in.
+    pub(super) fn open() {
+        let mailbox = Arc::new(Mailbox::default());
+        HERE.set(Some(Arc::clone(&mailbox)));
+        tokio::spawn(async move { mailbox.deliver().await });
+    }
+
+    async fn deliver(&self) {
+        // Swapped back and forth, so that a steady load allocates nothing.
+        let mut batch = Vec::new();
+        loop {
+            self.news.notified().await;
+            std::mem::swap(&mut batch, &mut *self.outcomes.lock());
+            let now = clock::now();
+            for (pending, outcome) in batch.drain(..) {
+                pending.finish(outcome, now);
+            }
+        }
+    }
+}
+
+/// To the thread whose caller waits; at once if that is this thread, or if it has no mailbox.
+pub(super) fn post(pending: Box<Pending>, outcome: Outcome) {
+    let Some(mailbox) = pending.mailbox.clone().filter(|mailbox| !mailbox.is_here()) else {
+        return pending.finish(outcome, clock::now());
+    };
+    let first = {
+        let mut outcomes = mailbox.outcomes.lock();
+        outcomes.push((pending, outcome));
+        outcomes.len() == 1
+    };
+    // Whoever comes second finds it told already, and not yet emptied.
+    if first {
+        mailbox.news.notify_one();
+    }
+}
