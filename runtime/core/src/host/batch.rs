@@ -148,6 +148,7 @@ impl Batch {
     fn settle(&mut self, returned: Tick, result: Result<Vec<Output<'_>>, Fault>) {
         let run = Run {
             contract: self.intake.contract(),
+            arena: self.intake.arena(),
             rows: self.rows,
             input_ns: nanos(self.sealed, self.ready),
             infer_ns: nanos(self.ready, returned),

@@ -16,6 +16,7 @@ use crate::base::{
     contract::{Batching, Contract},
     units::{CallId, Rows, Tick},
 };
+use crate::mem::arena::Arena;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use std::sync::Arc;
 pub struct Intake {
     contract: Arc<Contract>,
     staging: Staging,
+    arena: Option<Arena>,
     state: Mutex<State>,
     /// Lanes with nothing to do.
     idle: Condvar,
@@ -42,12 +44,14 @@ struct State {
 }
 
 impl Intake {
-    pub fn new(contract: Arc<Contract>) -> Intake {
+    /// Large outputs are copied into `arena`, if there is one with room.
+    pub fn new(contract: Arc<Contract>, arena: Option<Arena>) -> Intake {
         let room = Room::new(&contract);
         Intake {
             // Each lane fills one buffer an input while Python lets go of the last batch's.
             staging: Staging::new(buffers(&contract)),
             contract,
+            arena,
             state: Mutex::new(State { room, idle: 0, waking: false, holding: false }),
             idle: Condvar::new(),
             holder: Condvar::new(),
@@ -57,6 +61,10 @@ impl Intake {
 
     pub fn contract(&self) -> &Arc<Contract> {
         &self.contract
+    }
+
+    pub(super) fn arena(&self) -> Option<&Arena> {
+        self.arena.as_ref()
     }
 
     pub fn window(&self) -> Window {

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 fn intake(max_rows: u32, lanes: u32) -> (Arc<Intake>, Arc<Desk>) {
-    (Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)))), Arc::default())
+    (Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)), None)), Arc::default())
 }
 
 fn rows(batch: &Batch) -> u32 {
@@ -124,7 +124,7 @@ fn a_lane_that_blocks_is_woken_by_a_call_and_by_the_end() {
 fn a_batch_is_held_open_until_it_is_full() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
-    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract))), Arc::<Desk>::default());
+    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None)), Arc::<Desk>::default());
     let lane = thread::spawn({
         let intake = Arc::clone(&intake);
         move || intake.next_batch().map(|batch| rows(&batch))
@@ -139,7 +139,7 @@ fn limits_change_while_a_batch_is_held_open() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
     let calm = Batching { max_delay_ms: 0.0, max_rows: 8, ..contract.batching };
-    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract))), Arc::<Desk>::default());
+    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None)), Arc::<Desk>::default());
     intake.send(desk.call(1, &[0.0]));
     let lane = thread::spawn({
         let intake = Arc::clone(&intake);

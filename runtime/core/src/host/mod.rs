@@ -12,9 +12,11 @@ mod room;
 mod running;
 mod settle;
 mod staging;
+mod versions;
 
 pub use batch::Batch;
 pub use elements::{Elements, TooLong};
 pub use gather::{Gathered, Inputs};
 pub use intake::Intake;
 pub use outputs::{Output, wrong_names, wrong_output};
+pub use versions::{Audience, Host};

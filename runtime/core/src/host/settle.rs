@@ -13,16 +13,15 @@ use crate::base::{
     tensor::{Shape, Tensor},
     units::{Rows, Tick},
 };
+use crate::mem::{INLINE_BYTES, arena::Arena};
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::{ops::Range, sync::Arc};
-
-/// Above this each call gets memory of its own, so that a slow reader pins only its own rows.
-const OWN_MEMORY_BYTES: usize = 64 << 10;
+use std::{borrow::Cow, ops::Range, sync::Arc};
 
 /// What a batch's calls share.
 pub(super) struct Run<'a> {
     pub(super) contract: &'a Contract,
+    pub(super) arena: Option<&'a Arena>,
     pub(super) rows: Rows,
     pub(super) input_ns: u64,
     pub(super) infer_ns: u64,
@@ -38,11 +37,9 @@ pub(super) fn settle(
     release: impl FnOnce(),
 ) {
     let failed = result.is_err();
+    let most = seats.iter().map(|seat| count(seat.rows)).max().unwrap_or(0);
     let cuts = result.map(|outputs| {
-        outputs
-            .into_iter()
-            .map(|output| Cut::new(output, run.rows, seats.len()))
-            .collect::<SmallVec<[_; 2]>>()
+        outputs.into_iter().map(|output| Cut::new(output, run, most)).collect::<SmallVec<[_; 2]>>()
     });
     let mut row = 0;
     let mut outcomes = Vec::with_capacity(seats.len());
@@ -82,8 +79,9 @@ pub(super) fn settle(
 enum Cut<'a> {
     /// In memory that all calls share already.
     Shared { datatype: Datatype, shape: Shape, data: Bytes, starts: Starts },
-    /// Still Python's; copied call by call.
-    Own { datatype: Datatype, shape: Shape, data: &'a [u8], row_bytes: usize },
+    /// Still Python's, or on its way to the arena. Each call gets memory of its own, so that a slow reader
+    /// pins only its own rows.
+    Own { datatype: Datatype, shape: Shape, data: Cow<'a, [u8]>, starts: Starts, arena: Option<&'a Arena> },
 }
 
 /// Where rows begin in an output's data.
@@ -94,39 +92,42 @@ enum Starts {
 }
 
 impl<'a> Cut<'a> {
-    fn new(output: Output<'a>, rows: Rows, calls: usize) -> Cut<'a> {
-        let rows = count(rows).max(1);
-        match output {
+    /// `most` is the rows of the largest call.
+    fn new(output: Output<'a>, run: &Run<'a>, most: usize) -> Cut<'a> {
+        let rows = count(run.rows).max(1);
+        let (datatype, shape, data, starts) = match output {
             Output::Fixed { datatype, shape, data } => {
-                let row_bytes = data.len() / rows;
-                if data.len() / calls.max(1) > OWN_MEMORY_BYTES {
-                    return Cut::Own { datatype, shape, data, row_bytes };
-                }
-                let data = Bytes::copy_from_slice(data);
-                Cut::Shared { datatype, shape, data, starts: Starts::Every(row_bytes) }
+                (datatype, shape, Cow::Borrowed(data), Starts::Every(data.len() / rows))
             }
             Output::Elements { shape, elements } => {
                 let per_row = elements.count() / rows;
                 let (data, starts) = elements.into_parts();
-                let starts = Starts::Elements(starts, per_row);
-                Cut::Shared { datatype: Datatype::Bytes, shape, data: data.into(), starts }
+                (Datatype::Bytes, shape, Cow::Owned(data), Starts::Elements(starts, per_row))
             }
+        };
+        if data.len() / rows * most > INLINE_BYTES {
+            return Cut::Own { datatype, shape, data, starts, arena: run.arena };
         }
+        let data = match data {
+            Cow::Borrowed(data) => Bytes::copy_from_slice(data),
+            Cow::Owned(data) => data.into(),
+        };
+        Cut::Shared { datatype, shape, data, starts }
     }
 
     fn take(&self, rows: Range<usize>) -> Tensor {
         let batch = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-        let (datatype, shape, data) = match self {
+        let (datatype, mut shape, data) = match self {
             Cut::Shared { datatype, shape, data, starts } => {
                 let at = |row| starts.of(row).min(data.len());
                 (*datatype, shape.clone(), data.slice(at(rows.start)..at(rows.end)))
             }
-            Cut::Own { datatype, shape, data, row_bytes } => {
-                let part = data.get(rows.start * *row_bytes..rows.end * *row_bytes).unwrap_or_default();
-                (*datatype, shape.clone(), Bytes::copy_from_slice(part))
+            Cut::Own { datatype, shape, data, starts, arena } => {
+                let part = data.get(starts.of(rows.start)..starts.of(rows.end)).unwrap_or_default();
+                let sent = arena.filter(|_| part.len() > INLINE_BYTES).and_then(|arena| arena.copy(part));
+                (*datatype, shape.clone(), sent.unwrap_or_else(|| Bytes::copy_from_slice(part)))
             }
         };
-        let mut shape = shape;
         if let Some(first) = shape.first_mut() {
             *first = batch;
         }
