@@ -8,5 +8,7 @@ pub mod image;
 pub mod link;
 pub mod mem;
 pub mod meter;
+#[cfg(feature = "python")]
+mod py;
 pub mod sync;
 pub mod wire;

@@ -1,0 +1,145 @@
+//! A batch, as Python runs it.
+
+use super::{array, elements::BytesTensor, layout::Layout, outputs};
+use crate::base::{clock, inference::Value, units::Rows};
+use crate::host::{self, Gathered};
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyIndexError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use std::sync::Arc;
+
+/// One run of a model. Owes its callers an answer: `complete`, `fail`, or an error once it is dropped.
+#[pyclass(frozen, module = "headrace_core")]
+#[derive(Debug)]
+pub(super) struct Batch {
+    layout: Arc<Layout>,
+    rows: Rows,
+    /// `None` once settled. Held for moments only, and never while the interpreter is waited for.
+    open: Mutex<Option<Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    batch: host::Batch,
+    /// Made when first asked for; let go at settle, so that the buffers can be used again.
+    inputs: Option<Py<PyDict>>,
+}
+
+impl Batch {
+    pub(super) fn new(batch: host::Batch, layout: Arc<Layout>) -> Batch {
+        Batch { layout, rows: batch.rows(), open: Mutex::new(Some(Open { batch, inputs: None })) }
+    }
+
+    fn with<T>(&self, look: impl FnOnce(&mut Open) -> T) -> PyResult<T> {
+        self.open.lock().as_mut().map(look).ok_or_else(settled)
+    }
+
+    fn take(&self) -> PyResult<Open> {
+        self.open.lock().take().ok_or_else(settled)
+    }
+
+    fn per_row<T: Clone>(parts: impl Iterator<Item = (Rows, T)>) -> Vec<T> {
+        parts.flat_map(|(rows, part)| (0..rows.get()).map(move |_| part.clone())).collect()
+    }
+}
+
+fn settled() -> PyErr {
+    PyValueError::new_err("the batch is settled: its callers have their answers")
+}
+
+#[pymethods]
+impl Batch {
+    #[getter]
+    fn rows(&self) -> u32 {
+        self.rows.get()
+    }
+
+    /// Name to read-only array of shape [rows, ...]; BYTES to a BytesTensor. Valid as long as it is referenced.
+    #[getter]
+    fn inputs(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        let (made, gathered) = self.with(|open| {
+            let made = open.inputs.as_ref().map(|inputs| inputs.clone_ref(py));
+            let gathered = if made.is_none() { open.batch.inputs().clone() } else { host::Inputs::new() };
+            (made, gathered)
+        })?;
+        if let Some(made) = made {
+            return Ok(made);
+        }
+        let dict = PyDict::new(py);
+        for (name, input) in self.layout.inputs.iter().zip(gathered) {
+            let value = match input {
+                Gathered::Fixed { datatype, shape, data } => array::view(py, datatype, &shape, &data)?,
+                Gathered::Elements { shape, elements } => {
+                    Bound::new(py, BytesTensor { sizes: shape.to_vec(), elements })?.into_any()
+                }
+            };
+            dict.set_item(name.bind(py), value)?;
+        }
+        let dict = dict.unbind();
+        self.with(|open| open.inputs = Some(dict.clone_ref(py)))?;
+        Ok(dict)
+    }
+
+    /// For each row, the parameters of the request it came with.
+    #[getter]
+    fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = self.with(|open| {
+            Batch::per_row(open.batch.parameters().map(|(rows, parameters)| (rows, parameters.clone())))
+        })?;
+        let dict = |parameters| -> PyResult<Bound<'py, PyDict>> {
+            let dict = PyDict::new(py);
+            for (name, value) in parameters {
+                let name: compact_str::CompactString = name;
+                match value {
+                    Value::Bool(value) => dict.set_item(&*name, value)?,
+                    Value::Int(value) => dict.set_item(&*name, value)?,
+                    Value::Uint(value) => dict.set_item(&*name, value)?,
+                    Value::Double(value) => dict.set_item(&*name, value)?,
+                    Value::Text(value) => dict.set_item(&*name, value)?,
+                }
+            }
+            Ok(dict)
+        };
+        PyList::new(py, rows.into_iter().map(dict).collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// For each row, whether somebody still waits for it.
+    fn live(&self) -> PyResult<Vec<bool>> {
+        self.with(|open| Batch::per_row(open.batch.live()))
+    }
+
+    /// The request of this row gets a 400 with the reason; its outputs are not looked at.
+    fn reject(&self, row: usize, why: &str) -> PyResult<()> {
+        let found = self.with(|open| open.batch.reject(row, why))?;
+        let outside =
+            || PyIndexError::new_err(format!("no row {row} in a batch of {} rows", self.rows.get()));
+        found.then_some(()).ok_or_else(outside)
+    }
+
+    /// Answers every caller with its rows of `outputs`. If they are not what the model declared, every caller
+    /// gets the error that is returned here; None if all is well.
+    fn complete(&self, py: Python<'_>, outputs: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        let returned = clock::now();
+        let Open { batch, inputs } = self.take()?;
+        let mut held = outputs::hold(&self.layout, self.rows, outputs);
+        let lent = match &mut held {
+            Ok(held) => {
+                outputs::lend(held).ok_or_else(|| "an output could not be made contiguous".to_owned())
+            }
+            Err(note) => Err(note.clone()),
+        };
+        let told = py.detach(|| batch.complete(returned, lent));
+        drop((held, inputs));
+        Ok(told)
+    }
+
+    /// Answers every caller with this message, as the model's failure.
+    fn fail(&self, py: Python<'_>, message: String) -> PyResult<()> {
+        let returned = clock::now();
+        let Open { batch, inputs } = self.take()?;
+        py.detach(|| batch.fail(returned, message));
+        drop(inputs);
+        Ok(())
+    }
+}

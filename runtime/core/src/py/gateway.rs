@@ -1,0 +1,63 @@
+//! A gateway, as Python drives it.
+
+use super::{fault::raise, host::Host};
+use crate::gateway::{self, GatewaySettings};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Serves HTTP, gRPC and metrics, and sends calls to hosts.
+#[pyclass(frozen, module = "headrace_core")]
+#[derive(Debug)]
+pub(super) struct Gateway {
+    gateway: Arc<gateway::Gateway>,
+}
+
+#[pymethods]
+impl Gateway {
+    #[new]
+    fn new(settings: &str) -> PyResult<Gateway> {
+        let settings = GatewaySettings::parse(settings).map_err(PyValueError::new_err)?;
+        Ok(Gateway { gateway: gateway::Gateway::new(settings)? })
+    }
+
+    /// Binds and serves. OSError with the address, and who has it if that can be found.
+    fn start(&self, py: Python<'_>) -> PyResult<()> {
+        Ok(py.detach(|| self.gateway.start())?)
+    }
+
+    /// `http`, `grpc`, `metrics` and where each listens, once started.
+    fn addresses(&self) -> BTreeMap<String, String> {
+        self.gateway.addresses()
+    }
+
+    /// Replaces the policy table. ValueError, and the table in force stays, if it does not hold together.
+    fn apply_policy(&self, py: Python<'_>, table: &str) -> PyResult<()> {
+        py.detach(|| self.gateway.apply_policy(table)).map_err(|e| PyValueError::new_err(e.to_string()))
+    }
+
+    /// The versions of a host in this process, open now or later, are served by this gateway.
+    fn attach(&self, py: Python<'_>, host: &Bound<'_, Host>) -> PyResult<()> {
+        let host = Arc::clone(&host.get().host);
+        py.detach(|| host.attach(self.gateway.clone())).map_err(raise)
+    }
+
+    /// JSON: ready, and for each model and version its state, reason, hosts, waiting, in_flight, contract.
+    fn stats(&self) -> String {
+        self.gateway.stats()
+    }
+
+    /// Blocks, without the interpreter, until a request failed by our fault; None once drained.
+    fn next_error(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.gateway.next_error())
+    }
+
+    /// Accepts nothing new and finishes what was accepted; blocks without the interpreter. True if clean.
+    fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+        let grace = Duration::try_from_secs_f64(timeout_s)
+            .map_err(|e| PyValueError::new_err(format!("timeout_s={timeout_s}: {e}")))?;
+        Ok(py.detach(|| self.gateway.drain(grace)))
+    }
+}

@@ -1,0 +1,83 @@
+//! A host, as Python drives it.
+
+use super::{fault::raise, intake::Intake};
+use crate::base::{contract::Contract, units::Version};
+use crate::host;
+use crate::mem::arena::Arena;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Settings {
+    /// Where gateways of other processes find us; `None`: only those of this process.
+    #[serde(default)]
+    socket: Option<PathBuf>,
+    /// Memory that gateways map, for large outputs; 0 sends everything inside frames.
+    #[serde(default)]
+    arena_bytes: usize,
+}
+
+/// Carries versions and batches their calls.
+#[pyclass(frozen, module = "headrace_core")]
+#[derive(Debug)]
+pub(super) struct Host {
+    pub(super) host: Arc<host::Host>,
+}
+
+#[pymethods]
+impl Host {
+    #[new]
+    fn new(settings: &str) -> PyResult<Host> {
+        let settings: Settings = serde_json::from_str(settings)
+            .map_err(|e| PyValueError::new_err(format!("the host's settings do not parse: {e}")))?;
+        let arena = match (&settings.socket, settings.arena_bytes) {
+            (None, _) | (_, 0) => None, // within a process nothing is mapped
+            (Some(_), bytes) => Some(Arena::new(bytes)?),
+        };
+        Ok(Host { host: Arc::new(host::Host::new(arena)) })
+    }
+
+    /// Opens a version for calls; they may come before this returns. ValueError if the contract does not
+    /// parse, if the version is open already, or if its tensors differ from another host's.
+    fn open(&self, py: Python<'_>, contract: &str) -> PyResult<Intake> {
+        let contract: Contract = serde_json::from_str(contract)
+            .map_err(|e| PyValueError::new_err(format!("the contract does not parse: {e}")))?;
+        let intake = py.detach(|| self.host.open(contract)).map_err(raise)?;
+        Ok(Intake::new(py, Arc::clone(&self.host), intake))
+    }
+
+    /// No more calls for the version; those that wait are still served, then `next_batch` returns None.
+    /// Closing what is not open does nothing.
+    fn close(&self, py: Python<'_>, model: &str, version: u64) {
+        py.detach(|| self.host.close(model, Version(version)));
+    }
+
+    /// JSON: {"versions": [{model, version, waiting_rows, running_rows, window_rows}]}.
+    fn stats(&self) -> String {
+        let versions = self.host.intakes().into_iter().map(|intake| {
+            let contract = intake.contract();
+            let (waiting, running) = intake.occupancy();
+            serde_json::json!({
+                "model": contract.model,
+                "version": contract.version,
+                "waiting_rows": waiting.get(),
+                "running_rows": running.get(),
+                "window_rows": intake.window().rows.get(),
+            })
+        });
+        serde_json::json!({ "versions": versions.collect::<Vec<_>>() }).to_string()
+    }
+
+    /// Takes no more calls and lets lanes finish what was taken; blocks without the interpreter. True if all
+    /// was finished in time; the callers of what was not are answered.
+    fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+        let grace = Duration::try_from_secs_f64(timeout_s)
+            .map_err(|e| PyValueError::new_err(format!("timeout_s={timeout_s}: {e}")))?;
+        Ok(py.detach(|| self.host.drain(grace)))
+    }
+}

@@ -1,0 +1,45 @@
+//! What Python sees of the core, and nothing else: `headrace_core`.
+//!
+//! Classes are frozen and hold no state of their own beyond a lock; whatever blocks lets the interpreter go.
+
+mod array;
+mod batch;
+mod datatype;
+mod elements;
+mod fault;
+mod gateway;
+mod host;
+mod image;
+mod intake;
+mod layout;
+mod outputs;
+mod text;
+
+use pyo3::prelude::*;
+
+/// Many small blocks a request, freed on other threads than they were taken on.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[pymodule(gil_used = false)]
+mod headrace_core {
+    #[pymodule_export]
+    use super::batch::Batch;
+    #[pymodule_export]
+    use super::elements::BytesTensor;
+    #[pymodule_export]
+    use super::gateway::Gateway;
+    #[pymodule_export]
+    use super::host::Host;
+    #[pymodule_export]
+    use super::image::decode_images;
+    #[pymodule_export]
+    use super::intake::Intake;
+
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}
