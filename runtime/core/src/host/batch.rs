@@ -156,6 +156,7 @@ impl Batch {
         };
         let seats = std::mem::take(&mut self.seats);
         settle::settle(&run, seats, result, || self.intake.release(&self.running));
+        self.intake.settled();
     }
 }
 

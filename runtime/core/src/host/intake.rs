@@ -176,8 +176,12 @@ impl Intake {
     }
 
     pub(super) fn release(&self, running: &Arc<Running>) {
+        self.state.lock().room.release(running);
+    }
+
+    pub(super) fn settled(&self) {
         let mut state = self.state.lock();
-        state.room.release(running);
+        state.room.settled();
         if state.room.is_empty() {
             self.empty.notify_all();
         }

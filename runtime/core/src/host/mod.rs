@@ -3,6 +3,7 @@
 mod batch;
 #[cfg(test)]
 mod desk;
+mod door;
 mod elements;
 mod fit;
 mod gather;
@@ -19,4 +20,4 @@ pub use elements::{Elements, TooLong};
 pub use gather::{Gathered, Inputs};
 pub use intake::Intake;
 pub use outputs::{Output, wrong_names, wrong_output};
-pub use versions::{Audience, Host};
+pub use versions::Host;

@@ -45,6 +45,8 @@ pub(super) struct Room {
     waiting_rows: Rows,
     limits: Limits,
     lanes: u32,
+    /// Batches whose rows are free and whose callers are being answered.
+    settling: u32,
     open: bool,
 }
 
@@ -66,6 +68,7 @@ impl Room {
             waiting_rows: Rows::ZERO,
             limits: limits(&contract.batching),
             lanes: contract.lanes.max(1),
+            settling: 0,
             open: true,
         }
     }
@@ -176,7 +179,13 @@ impl Room {
         self.running.retain(|other| !Arc::ptr_eq(other, running));
         if self.running.len() < before {
             self.rows = self.rows.minus(running.rows());
+            self.settling += 1;
         }
+    }
+
+    /// Every caller of a released batch has its answer.
+    pub(super) fn settled(&mut self) {
+        self.settling = self.settling.saturating_sub(1);
     }
 
     /// No new calls; what waits is still served.
@@ -201,7 +210,7 @@ impl Room {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.running.is_empty()
+        self.waiting.is_empty() && self.running.is_empty() && self.settling == 0
     }
 
     /// Rows that wait, and rows that run.

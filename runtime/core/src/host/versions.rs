@@ -1,6 +1,6 @@
 //! The versions a host carries at this moment, and who is told when that changes.
 
-use super::intake::Intake;
+use super::{door::Door, intake::Intake};
 use crate::base::{
     clock,
     contract::{Batching, Contract},
@@ -8,22 +8,23 @@ use crate::base::{
     roster::{CarrierId, Roster},
     units::Version,
 };
-use crate::link::{Carried, Intakes};
+use crate::link::{Carried, Intakes, Log};
 use crate::mem::arena::Arena;
 use parking_lot::Mutex;
-use std::{fmt, sync::Arc, time::Duration};
-
-/// Whoever asks [`Intakes::carried`] again after each change: the host's links.
-pub trait Audience: Send + Sync + fmt::Debug {
-    /// Must not call back into the host before it returns.
-    fn changed(&self);
-}
+use std::{
+    io,
+    path::Path,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 /// Carries versions. A gateway of the same process is a roster; those of others come through links.
 #[derive(Debug)]
 pub struct Host {
     /// Where large outputs go, so that a link sends their place only.
     arena: Option<Arena>,
+    /// Locked before `state`, and while links are told: what they hear last is how it is.
+    door: Mutex<Option<Door>>,
     state: Mutex<State>,
 }
 
@@ -33,7 +34,6 @@ pub struct Host {
 struct State {
     entries: Vec<Entry>,
     rosters: Vec<Arc<dyn Roster>>,
-    audience: Vec<Arc<dyn Audience>>,
     draining: bool,
 }
 
@@ -45,7 +45,7 @@ struct Entry {
 
 impl Host {
     pub fn new(arena: Option<Arena>) -> Host {
-        Host { arena, state: Mutex::default() }
+        Host { arena, door: Mutex::default(), state: Mutex::default() }
     }
 
     /// Calls may come before this returns. A fault for a version that is open, or that a gateway of this
@@ -70,7 +70,8 @@ impl Host {
             }
         }
         state.entries.push(entry);
-        state.tell();
+        drop(state);
+        self.announce();
         Ok(intake)
     }
 
@@ -80,8 +81,8 @@ impl Host {
         let Some(at) = state.find(model, version) else { return false };
         let entry = state.entries.swap_remove(at);
         entry.unlist();
-        state.tell();
         drop(state);
+        self.announce();
         entry.intake.close();
         true
     }
@@ -91,20 +92,42 @@ impl Host {
         let mut state = self.state.lock();
         if let Some(at) = state.entries.iter().position(|entry| Arc::ptr_eq(&entry.intake, intake)) {
             state.entries.swap_remove(at).unlist();
-            state.tell();
         }
         drop(state);
+        self.announce();
         intake.abandon();
     }
 
     /// Changes the limits of the batches to come, and tells who sends how much may be on its way.
     pub fn update(&self, intake: &Arc<Intake>, batching: &Batching) {
+        let door = self.door.lock();
         let state = self.state.lock();
         let window = intake.update(batching);
         for entry in state.entries.iter().filter(|entry| Arc::ptr_eq(&entry.intake, intake)) {
             entry.listed.iter().for_each(|(roster, id)| roster.carrier_window(*id, window));
         }
-        state.tell();
+        if let Some(door) = &*door {
+            let contract = intake.contract();
+            door.listener.credit(&contract.model, contract.version, window);
+        }
+    }
+
+    /// Lets gateways of other processes find this host at `path`, in a folder that is this user's alone.
+    pub fn listen(self: &Arc<Host>, path: &Path, log: Log) -> io::Result<()> {
+        let mut door = self.door.lock();
+        if door.is_some() {
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this host listens already"));
+        }
+        // Weak: the door is part of the host, which would otherwise keep itself alive.
+        let intakes = Arc::new(Behind(Arc::downgrade(self)));
+        *door = Some(Door::open(path, intakes, self.arena.clone(), log)?);
+        Ok(())
+    }
+
+    fn announce(&self) {
+        if let Some(door) = &*self.door.lock() {
+            door.listener.announce();
+        }
     }
 
     /// The versions that are open now, and those to come, are listed there.
@@ -115,10 +138,6 @@ impl Host {
         }
         state.rosters.push(roster);
         Ok(())
-    }
-
-    pub fn tell(&self, audience: Arc<dyn Audience>) {
-        self.state.lock().audience.push(audience);
     }
 
     pub fn intakes(&self) -> Vec<Arc<Intake>> {
@@ -133,8 +152,10 @@ impl Host {
         state.draining = true;
         let entries = std::mem::take(&mut state.entries);
         entries.iter().for_each(Entry::unlist);
-        state.tell();
         drop(state);
+        if let Some(door) = &*self.door.lock() {
+            door.listener.drain();
+        }
         entries.iter().for_each(|entry| entry.intake.close());
         let clean = entries.iter().all(|entry| entry.intake.wait_empty(until));
         entries.iter().for_each(|entry| entry.intake.abandon());
@@ -148,10 +169,6 @@ impl State {
             let contract = entry.intake.contract();
             contract.model == model && contract.version == version
         })
-    }
-
-    fn tell(&self) {
-        self.audience.iter().for_each(|audience| audience.changed());
     }
 }
 
@@ -174,13 +191,19 @@ impl Entry {
     }
 }
 
-impl Intakes for Host {
+/// A host, as its links see it.
+#[derive(Debug)]
+struct Behind(Weak<Host>);
+
+impl Intakes for Behind {
     fn find(&self, model: &str, version: Version) -> Option<Carried> {
-        let state = self.state.lock();
+        let host = self.0.upgrade()?;
+        let state = host.state.lock();
         state.find(model, version).and_then(|at| state.entries.get(at)).map(Entry::carried)
     }
 
     fn carried(&self) -> Vec<Carried> {
-        self.state.lock().entries.iter().map(Entry::carried).collect()
+        let host = self.0.upgrade();
+        host.map(|host| host.state.lock().entries.iter().map(Entry::carried).collect()).unwrap_or_default()
     }
 }

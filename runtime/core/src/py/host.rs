@@ -7,6 +7,7 @@ use crate::mem::arena::Arena;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde::Deserialize;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ struct Settings {
 #[derive(Debug)]
 pub(super) struct Host {
     pub(super) host: Arc<host::Host>,
+    socket: Option<PathBuf>,
 }
 
 #[pymethods]
@@ -39,7 +41,16 @@ impl Host {
             (None, _) | (_, 0) => None, // within a process nothing is mapped
             (Some(_), bytes) => Some(Arena::new(bytes)?),
         };
-        Ok(Host { host: Arc::new(host::Host::new(arena)) })
+        Ok(Host { host: Arc::new(host::Host::new(arena)), socket: settings.socket })
+    }
+
+    /// Lets gateways of other processes find this host at its socket. OSError if that cannot be had;
+    /// ValueError without a socket in the settings.
+    fn listen(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(socket) = &self.socket else {
+            return Err(PyValueError::new_err("the host's settings name no socket to listen on"));
+        };
+        Ok(py.detach(|| self.host.listen(socket, Arc::new(say)))?)
     }
 
     /// Opens a version for calls; they may come before this returns. ValueError if the contract does not
@@ -80,4 +91,9 @@ impl Host {
             .map_err(|e| PyValueError::new_err(format!("timeout_s={timeout_s}: {e}")))?;
         Ok(py.detach(|| self.host.drain(grace)))
     }
+}
+
+/// A line for people, on standard error; nobody is left to be told if that is closed.
+fn say(line: String) {
+    let _ = writeln!(io::stderr().lock(), "headrace host: {line}");
 }
