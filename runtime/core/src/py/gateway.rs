@@ -38,6 +38,12 @@ impl Gateway {
         py.detach(|| self.gateway.apply_policy(table)).map_err(|e| PyValueError::new_err(e.to_string()))
     }
 
+    /// JSON: [{"id", "socket"}], the whole set of hosts in other processes. ValueError if it does not parse or
+    /// the gateway is not started.
+    fn set_endpoints(&self, py: Python<'_>, endpoints: &str) -> PyResult<()> {
+        py.detach(|| self.gateway.set_endpoints(endpoints)).map_err(PyValueError::new_err)
+    }
+
     /// The versions of a host in this process, open now or later, are served by this gateway.
     fn attach(&self, py: Python<'_>, host: &Bound<'_, Host>) -> PyResult<()> {
         let host = Arc::clone(&host.get().host);

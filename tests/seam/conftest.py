@@ -1,0 +1,106 @@
+"""The real core in this process: a gateway, a host attached to it, and lanes of our own."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import headrace_core
+import numpy as np
+import pytest
+import tritonclient.grpc
+from numpy.typing import NDArray
+
+#: Settles the batch it is given.
+Work = Callable[[headrace_core.Batch], None]
+#: Name, datatype, shape without the batch axis.
+Spec = tuple[str, str, list[int]]
+
+
+class Rig:
+    """Opens versions, runs them on threads, and asks for answers as a client does."""
+
+    def __init__(self) -> None:
+        self.gateway = headrace_core.Gateway(json.dumps({"grpc": "127.0.0.1:0", "io_threads": 1}))
+        self.host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": 0}))
+        self.gateway.attach(self.host)
+        self.gateway.start()
+        address = self.gateway.addresses()["grpc"]
+        self.client = tritonclient.grpc.InferenceServerClient(address)
+        self._lanes: list[threading.Thread] = []
+        self._models: dict[str, Any] = {}
+
+    def open(
+        self,
+        work: Work | None,
+        *,
+        model: str = "m",
+        inputs: Sequence[Spec] = (("x", "FP32", [-1]),),
+        outputs: Sequence[Spec] = (("y", "FP32", [-1]),),
+        lanes: int = 1,
+        batching: Mapping[str, Any] | None = None,
+    ) -> headrace_core.Intake:
+        """Open version 1; without work no lane pulls its batches."""
+        contract = {
+            "model": model,
+            "version": 1,
+            "platform": "python",
+            "inputs": [dict(zip(("name", "datatype", "shape"), one, strict=True)) for one in inputs],
+            "outputs": [dict(zip(("name", "datatype", "shape"), one, strict=True)) for one in outputs],
+            "batching": {"max_rows": 8, **(batching or {})},
+            "lanes": lanes,
+        }
+        intake = self.host.open(json.dumps(contract))
+        for lane in range(lanes if work else 0):
+            thread = threading.Thread(target=self._pull, args=(intake, lane, work))
+            thread.start()
+            self._lanes.append(thread)
+        self._models[model] = {
+            "versions": [{"version": 1, "state": "READY", "reason": ""}],
+            "weights": [{"version": 1, "share": 10000}],
+            "rules": [],
+            "sticky": None,
+            "shadows": [],
+        }
+        epoch = {"term": 1, "sequence": len(self._models)}
+        self.gateway.apply_policy(json.dumps({"epoch": epoch, "models": self._models}))
+        return intake
+
+    @staticmethod
+    def _pull(intake: headrace_core.Intake, lane: int, work: Work) -> None:
+        while (batch := intake.next_batch(lane)) is not None:
+            work(batch)
+
+    def ask(
+        self,
+        *arrays: NDArray[Any],
+        datatypes: Sequence[str] = ("FP32",),
+        model: str = "m",
+        parameters: Mapping[str, Any] | None = None,
+    ) -> NDArray[Any]:
+        """Send the arrays as inputs x, x1, ...; return output y."""
+        sent = []
+        for at, (array, datatype) in enumerate(zip(arrays, datatypes, strict=True)):
+            tensor = tritonclient.grpc.InferInput(f"x{at or ''}", list(array.shape), datatype)
+            tensor.set_data_from_numpy(array)
+            sent.append(tensor)
+        answer = self.client.infer(model, sent, parameters=dict(parameters or {}))
+        array = answer.as_numpy("y")
+        assert array is not None
+        return np.asarray(array)
+
+    def shut(self) -> bool:
+        """Drain as a server does; True if clean."""
+        clean = self.gateway.drain(10.0) and self.host.drain(10.0)
+        for thread in self._lanes:
+            thread.join()
+        self.client.close()
+        return clean
+
+
+@pytest.fixture
+def rig() -> Iterator[Rig]:
+    """A gateway with a host that carries nothing yet."""
+    rig = Rig()
+    yield rig
+    assert rig.shut()
