@@ -45,8 +45,12 @@ class Rig:
             "model": model,
             "version": 1,
             "platform": "python",
-            "inputs": [dict(zip(("name", "datatype", "shape"), one, strict=True)) for one in inputs],
-            "outputs": [dict(zip(("name", "datatype", "shape"), one, strict=True)) for one in outputs],
+            "inputs": [
+                dict(zip(("name", "datatype", "shape"), one, strict=True)) for one in inputs
+            ],
+            "outputs": [
+                dict(zip(("name", "datatype", "shape"), one, strict=True)) for one in outputs
+            ],
             "batching": {"max_rows": 8, **(batching or {})},
             "lanes": lanes,
         }
@@ -96,6 +100,10 @@ class Rig:
             thread.join()
         self.client.close()
         return clean
+
+
+def _tensor(spec: Spec) -> dict[str, Any]:
+    return dict(zip(("name", "datatype", "shape"), spec, strict=True))
 
 
 @pytest.fixture

@@ -120,5 +120,15 @@ def test_a_draining_host_takes_no_more_versions(rig: Any) -> None:
     rig.open(lambda batch: batch.complete({"y": batch.inputs["x"]}))
     rig.host.drain(5.0)
     with pytest.raises(RuntimeError, match="is draining"):
-        rig.host.open(json.dumps({"model": "n", "version": 1, "platform": "python", "inputs": [],
-                                  "outputs": [], "batching": {"max_rows": 1}}))
+        rig.host.open(
+            json.dumps(
+                {
+                    "model": "n",
+                    "version": 1,
+                    "platform": "python",
+                    "inputs": [],
+                    "outputs": [],
+                    "batching": {"max_rows": 1},
+                }
+            )
+        )

@@ -123,7 +123,11 @@ BYTES = "declared output 'y' as BYTES[2,2] for this batch of 2 rows, but returne
         ("FP32", {"y": np.float32(1)}, FP32 + "FP32[]"),
         ("FP32", {"y": ROWS.astype(">f4")}, FP32 + "an array of >f4"),
         ("FP32", {"y": ROWS.astype(np.complex64)}, FP32 + "an array of complex64"),
-        ("FP32", {"y": [[1.0, 2.0], [3.0, 4.0]]}, FP32 + "an object of type list, which is no array"),
+        (
+            "FP32",
+            {"y": [[1.0, 2.0], [3.0, 4.0]]},
+            FP32 + "an object of type list, which is no array",
+        ),
         ("FP32", {"y": 3}, FP32 + "an object of type int, which is no array"),
         ("FP32", {"y": np.array(WORDS, np.object_)}, FP32 + "BYTES[2,2]"),
         ("BYTES", {"y": ROWS}, BYTES + "FP32[2,2]"),
