@@ -146,3 +146,7 @@ fn receive(socket: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     }
     Ok((bytes, passed))
 }
+
+#[cfg(test)]
+#[path = "handshake_tests.rs"]
+mod tests;

@@ -227,32 +227,49 @@ async fn until_calls(joined: &Joined, calls: usize) {
     assert!(seen.iter().all(|frame| frame.head.kind == FrameKind::Infer));
 }
 
+/// It sends and never reads. The host stops listening to it before its answers pile up.
 #[tokio::test]
-async fn hellos_that_cannot_be_agreed_on_are_refused_with_a_reason() {
-    let path = folder("hello").join("host.sock");
-    let lines = Lines::default();
-    let _host = Listener::listen(&Handle::current(), &path, Shelf::new(true), None, lines.log()).unwrap();
-    let hello = |protocol, oldest_protocol, arena_bytes| {
-        let mut out = Wire::new();
-        let hello = proto::Hello { protocol, oldest_protocol, arena_bytes, carried: vec![] };
-        encode(&mut out, &Head::new(FrameKind::Hello, 0), |out| frame_meta::append(out, &hello), &[])
+async fn a_gateway_that_does_not_read_is_not_listened_to() {
+    let path = folder("slow").join("host.sock");
+    let shelf = Shelf::new(true);
+    let host = Listener::listen(&Handle::current(), &path, shelf, None, Lines::default().log()).unwrap();
+    let joined = joined(&path).await;
+    let outbox = Arc::new(Outbox::new(Arc::clone(&joined.socket)));
+    let payload = vec![1; 50_000];
+    for call in 1..=400 {
+        let tensor = Outgoing {
+            index: 0,
+            datatype: Datatype::Uint8,
+            shape: &[1, 50_000],
+            bytes: Bytes::Inline(&payload),
+        };
+        let frame = infer(call, &[tensor]);
+        outbox
+            .put(|out| {
+                out.extend_from_slice(&frame);
+                Ok(())
+            })
             .unwrap();
-        out
-    };
-    let cases = [
-        (hello(9, 8, 0), "speaks link protocols 8 to 9"),
-        (hello(0, 0, 0), "speaks link protocols 0 to 0"),
-        (hello(1, 1, 4096), "announced 4096 bytes of memory and passed none"),
-        (bare(FrameKind::Drain, 0, &[]), "Drain came before HELLO"),
-        (vec![], "hung up before its HELLO"),
-    ];
-    for (bytes, why) in cases {
-        let socket = UnixStream::connect(&path).await.unwrap();
-        socket.writable().await.unwrap();
-        if !bytes.is_empty() {
-            assert_eq!(rustix::net::send(&socket, &bytes, rustix::net::SendFlags::empty()), Ok(bytes.len()));
-        }
-        rustix::net::shutdown(&socket, rustix::net::Shutdown::Write).unwrap();
-        until(why, || lines.have(why)).await;
     }
+    let writer = Arc::clone(&outbox);
+    let writing = tokio::spawn(async move { writer.write().await });
+    outbox.nudge();
+    // Nothing moves any more: what is in the sockets and one megabyte of answers is all there will be.
+    let mut before = 0;
+    until("it is stuck", || {
+        std::mem::replace(&mut before, outbox.written()) == outbox.written() && before > 1 << 20
+    })
+    .await;
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    assert!(outbox.written() < 4 << 20, "{} bytes of 20 MB were taken", outbox.written());
+    let mut answers = 0;
+    let mut decoder = crate::wire::frame_decode::Decoder::new(1 << 20);
+    while answers < 400 {
+        joined.socket.readable().await.unwrap();
+        let _ = joined.socket.try_read_buf(decoder.room());
+        let frames = std::iter::from_fn(|| decoder.next_frame().unwrap());
+        answers += frames.filter(|frame| frame.head.kind == FrameKind::Answer).count();
+    }
+    assert_eq!(host.in_flight(), 0);
+    writing.abort();
 }

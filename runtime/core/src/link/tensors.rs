@@ -21,7 +21,7 @@ use smallvec::SmallVec;
 pub(super) type Lent = SmallVec<[Bytes; 1]>;
 
 /// Below this even bytes that lie in the arena travel inline: the copy is cheaper than the release.
-const WORTH_LENDING: usize = 4 << 10;
+const WORTH_LENDING: usize = 16 << 10;
 
 /// For each tensor the bytes to lend, or `None` if it travels inline. Large tensors that lie elsewhere are copied into
 /// the arena: one copy instead of the socket's two. When it is full they travel inline; nobody waits for memory.
@@ -106,5 +106,80 @@ pub(super) fn fit(tensors: &Tensors, specs: &[TensorSpec], rows: Rows) -> Result
             specs.len()
         ))),
         Some(at) => Err(Malformed::Tensor(at, "not as its contract says")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tensor(data: Bytes) -> Tensor {
+        let shape = [1, i64::try_from(data.len()).unwrap()].as_slice().into();
+        Tensor { datatype: Datatype::Uint8, shape, data }
+    }
+
+    /// Lengths in KiB, in the arena (`true`) or on the heap; what is lent, and where from.
+    #[test]
+    fn a_tensor_travels_the_cheapest_way_there_is() {
+        const ELSEWHERE: Option<bool> = None;
+        const AS_IT_IS: Option<bool> = Some(true);
+        const COPIED: Option<bool> = Some(false);
+        type Case<'a> = (&'a str, &'a [(usize, bool)], &'a [Option<bool>]);
+        let cases: [Case<'_>; 6] = [
+            ("small", &[(1, false), (1, true)], &[ELSEWHERE, ELSEWHERE]),
+            ("large, there", &[(100, true)], &[AS_IT_IS]),
+            ("large, elsewhere", &[(100, false)], &[COPIED]),
+            ("up to the limit", &[(64, false)], &[ELSEWHERE]),
+            (
+                "together over the limit",
+                &[(40, false), (40, false), (20, false)],
+                &[ELSEWHERE, COPIED, ELSEWHERE],
+            ),
+            ("worth lending", &[(16, true), (15, true)], &[AS_IT_IS, ELSEWHERE]),
+        ];
+        for (name, list, want) in cases {
+            let arena = Arena::new(1 << 20).unwrap();
+            let bytes = |(kib, inside): &(usize, bool)| {
+                let heap = vec![7; kib << 10];
+                tensor(if *inside { arena.copy(&heap).unwrap() } else { heap.into() })
+            };
+            let tensors: Tensors = list.iter().map(bytes).collect();
+            let places = places(&tensors, Some(&arena));
+            let same = |(place, tensor): (&Option<Bytes>, &Tensor)| {
+                place.as_ref().map(|place| place.as_ptr() == tensor.data.as_ptr())
+            };
+            let got: Vec<_> = places.iter().zip(&tensors).map(same).collect();
+            assert_eq!(got, want, "{name}");
+            let inline = |tensor: &Outgoing<'_>| matches!(tensor.bytes, frame_encode::Bytes::Inline(_));
+            let inline: Vec<_> = outgoing(&tensors, &places, Some(&arena)).iter().map(inline).collect();
+            assert_eq!(inline, want.iter().map(Option::is_none).collect::<Vec<_>>(), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_room_and_without_an_arena_all_is_inline() {
+        let tensors: Tensors = std::iter::once(tensor(vec![0; 1 << 20].into())).collect();
+        assert_eq!(places(&tensors, Some(&Arena::new(4096).unwrap())).as_slice(), [None]);
+        assert_eq!(places(&tensors, None).as_slice(), [None]);
+    }
+
+    /// The sender may change its memory while lengths are parsed.
+    #[test]
+    fn bytes_elements_are_copied_out_of_the_peers_memory() {
+        use std::os::fd::AsFd;
+        let arena = Arena::new(4096).unwrap();
+        let memory = PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes()).unwrap();
+        let mut lease = arena.lease(8).unwrap();
+        lease.as_mut().copy_from_slice(&[4, 0, 0, 0, 1, 2, 3, 4]);
+        for (datatype, held) in [(Datatype::Bytes, 0), (Datatype::Uint8, 1)] {
+            let place = Place::Arena { offset: 0, len: 8 };
+            let wire = WireTensor { index: 0, datatype, shape: [1, 8].as_slice().into(), place };
+            let mut holds = 0;
+            let tensors = incoming(std::iter::once(wire).collect(), Some(&memory), || holds += 1).unwrap();
+            lease.as_mut()[0] = 9;
+            let first = if held == 0 { 4 } else { 9 };
+            assert_eq!((tensors[0].data[0], holds), (first, held), "{datatype:?}");
+            lease.as_mut()[0] = 4;
+        }
     }
 }

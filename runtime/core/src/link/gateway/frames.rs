@@ -35,6 +35,7 @@ impl Running {
                 released.calls.into_iter().try_for_each(|call| flights.released(call))
             }
             FrameKind::Drain => {
+                self.leaving = true;
                 self.close_carriers();
                 Ok(())
             }

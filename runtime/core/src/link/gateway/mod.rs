@@ -6,7 +6,10 @@ mod session;
 mod slot;
 
 use super::{Log, handshake};
-use crate::{base::roster::Roster, mem::arena::Arena};
+use crate::{
+    base::{clock, roster::Roster},
+    mem::arena::Arena,
+};
 use parking_lot::Mutex;
 use session::{Ended, Session};
 use std::collections::BTreeMap;
@@ -16,6 +19,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::UnixStream, runtime::Handle, sync::watch, task::JoinHandle};
+
+/// A link that ends sooner counts as one more failure.
+const STEADY: Duration = Duration::from_secs(1);
 
 /// Where a host listens. An id stands for one life of one host.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Deserialize)]
@@ -93,7 +99,7 @@ impl Links {
 
 /// Dials until it succeeds, serves the link until it ends, and begins again.
 async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Receiver<bool>) {
-    let mut failures = 0;
+    let mut failures = 0_u32;
     let place = path.display();
     while *wanted.borrow_and_update() {
         let joined = tokio::select! {
@@ -102,23 +108,28 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         };
         match joined {
             Ok(joined) => {
-                failures = 0;
-                let pid = joined.peer.pid();
-                match Session::start(&common, joined).run(&mut wanted).await {
+                let (pid, since) = (joined.peer.pid(), clock::now());
+                let ended = Session::start(&common, joined).run(&mut wanted).await;
+                let lasted = clock::now().since(since) > STEADY;
+                failures = if lasted { 1 } else { failures + 1 };
+                match ended {
                     Ended::Drained => return,
+                    Ended::Left => {}
                     Ended::Lost(why) => {
                         (common.log)(format!("lost the host at {place} (process {pid}): {why}"))
                     }
                 }
             }
-            // Once per row of failures: a host that is being replaced is absent for a while.
-            Err(error) if failures == 0 => (common.log)(format!("cannot reach the host at {place}: {error}")),
-            Err(_) => {}
+            Err(error) => {
+                // Once: a host that is being replaced is absent for a while, and that it was lost is said already.
+                if failures == 0 {
+                    (common.log)(format!("cannot reach the host at {place}: {error}"));
+                }
+                failures += 1;
+            }
         }
-        let pause = tokio::time::sleep(pause(failures));
-        failures += 1;
         tokio::select! {
-            () = pause => {}
+            () = tokio::time::sleep(pause(failures)) => {}
             _ = wanted.changed() => {}
         }
     }

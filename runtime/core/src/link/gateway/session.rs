@@ -36,6 +36,8 @@ pub(super) struct Session {
 pub(super) enum Ended {
     /// It was not wanted any more, and everything it had is answered.
     Drained,
+    /// The host had asked for no more calls, and answered all it had.
+    Left,
     Lost(String),
 }
 
@@ -47,6 +49,8 @@ pub(super) struct Running {
     peer: Peer,
     pub(super) memory: Option<PeerArena>,
     decoder: Decoder,
+    /// The host asked for no more calls.
+    pub(super) leaving: bool,
     /// Versions that were announced; without a carrier once they are gone.
     pub(super) versions: HashMap<(CompactString, u64), Announced>,
 }
@@ -91,7 +95,8 @@ impl Session {
             flights: Mutex::new(Flights::new()),
             landed: Notify::new(),
         });
-        let mut running = Running { session, socket, peer, memory, decoder, versions: HashMap::new() };
+        let mut running =
+            Running { session, socket, peer, memory, decoder, leaving: false, versions: HashMap::new() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
             (common.log)(format!("a host's HELLO: {malformed}"));
@@ -109,7 +114,7 @@ impl Running {
         let mut draining = false;
         let ended = loop {
             tokio::select! {
-                why = self.read() => break Ended::Lost(why),
+                why = self.read() => break self.ended(why),
                 end = &mut write => break Ended::Lost(end.err().map_or_else(String::new, |error| error.to_string())),
                 () = unwanted(wanted), if !draining => {
                     draining = true;
@@ -122,10 +127,15 @@ impl Running {
         };
         let why = match &ended {
             Ended::Lost(why) => why.as_str(),
-            Ended::Drained => "the link was closed",
+            Ended::Drained | Ended::Left => "the link was closed",
         };
         self.end(why);
         ended
+    }
+
+    fn ended(&self, why: String) -> Ended {
+        let left = self.leaving && self.session.flights.lock().is_empty();
+        if left { Ended::Left } else { Ended::Lost(why) }
     }
 
     async fn read(&mut self) -> String {
