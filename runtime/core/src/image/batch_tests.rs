@@ -73,7 +73,7 @@ fn a_jpeg_that_ends_early_is_an_error_wherever_it_ends() {
 fn every_kind_of_png_comes_out_as_rgb() {
     let one = |colours, bits, data: &[u8]| {
         let file = samples::png(1, 1, colours, bits, data);
-        let target = Target::new(1, 1, 1.0, "box").unwrap();
+        let target = Target::new(1, 1, 1.0, "bilinear").unwrap();
         let (pixels, faults) = decode_batch(&[&file], &target, TWO).unwrap();
         assert_eq!(faults, [None]);
         pixels

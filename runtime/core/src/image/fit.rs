@@ -11,7 +11,6 @@ const MAX_SIDE: u32 = 8192;
 /// How pixels are weighed. Each widens its reach where the picture shrinks, as Pillow's do: no aliasing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
-    Box,
     Bilinear,
     /// Catmull-Rom (a = -0.5), Pillow's `BICUBIC`.
     Bicubic,
@@ -19,11 +18,10 @@ pub enum Filter {
 }
 
 impl Filter {
-    pub const ALL: [Filter; 4] = [Filter::Box, Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
+    pub const ALL: [Filter; 3] = [Filter::Bilinear, Filter::Bicubic, Filter::Lanczos];
 
     pub const fn name(self) -> &'static str {
         match self {
-            Filter::Box => "box",
             Filter::Bilinear => "bilinear",
             Filter::Bicubic => "bicubic",
             Filter::Lanczos => "lanczos",
@@ -32,7 +30,6 @@ impl Filter {
 
     const fn kind(self) -> FilterType {
         match self {
-            Filter::Box => FilterType::Box,
             Filter::Bilinear => FilterType::Bilinear,
             Filter::Bicubic => FilterType::CatmullRom,
             Filter::Lanczos => FilterType::Lanczos3,

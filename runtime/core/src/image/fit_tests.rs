@@ -14,11 +14,11 @@ fn target(height: u32, width: u32, crop: f64) -> Target {
 #[test]
 fn a_target_says_what_it_expects() {
     for (height, width, crop, filter, said) in [
-        (0, 1, 1.0, "box", "expected a height and width of 1 to 8192 pixels, got 0 x 1"),
-        (1, 8193, 1.0, "box", "expected a height and width of 1 to 8192 pixels, got 1 x 8193"),
-        (1, 1, 0.0, "box", "expected a crop above 0 and up to 1, got 0"),
-        (1, 1, f64::NAN, "box", "expected a crop above 0 and up to 1, got NaN"),
-        (1, 1, 1.0, "cubic", "expected filter box, bilinear, bicubic, lanczos, got \"cubic\""),
+        (0, 1, 1.0, "bicubic", "expected a height and width of 1 to 8192 pixels, got 0 x 1"),
+        (1, 8193, 1.0, "bicubic", "expected a height and width of 1 to 8192 pixels, got 1 x 8193"),
+        (1, 1, 0.0, "bicubic", "expected a crop above 0 and up to 1, got 0"),
+        (1, 1, f64::NAN, "bicubic", "expected a crop above 0 and up to 1, got NaN"),
+        (1, 1, 1.0, "cubic", "expected filter bilinear, bicubic, lanczos, got \"cubic\""),
     ] {
         assert_eq!(Target::new(height, width, crop, filter).unwrap_err(), said);
     }
