@@ -23,11 +23,32 @@ struct Slot {
 impl Slot {
     /// Rows that it takes now, if `rows` are among them. An idle carrier takes any request: its window may
     /// have shrunk below what was let in, and the host is the one to judge that.
-    fn free(&self, rows: Rows) -> Option<Rows> {
+    fn free(&self, need: Need) -> Option<Rows> {
         let free = self.window.minus(self.in_flight);
         let idle = self.in_flight == Rows::ZERO && self.window > Rows::ZERO;
-        (!self.closed && (rows <= free || idle)).then_some(free)
+        let fits = match need {
+            Need::Among(rows) => rows <= free || idle,
+            Need::Alone(_) => idle,
+        };
+        (!self.closed && fits).then_some(free)
     }
+}
+
+/// What a call asks of a carrier.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Need {
+    Among(Rows),
+    /// A host died with it: it gets the whole window of an idle carrier. Should it be what killed the first, the
+    /// second dies with nobody else's call in flight.
+    Alone(Rows),
+}
+
+/// Rows of a carrier's window that a call holds until it is settled.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) id: CarrierId,
+    pub(super) carrier: Arc<dyn Carrier>,
+    pub(super) rows: Rows,
 }
 
 #[derive(Debug, Default)]
@@ -87,15 +108,19 @@ impl Carriers {
 
     /// The one with the most free rows, and among equals the one that waited longest; the rows are its own
     /// from here on.
-    pub(super) fn take(&mut self, rows: Rows) -> Option<(CarrierId, Arc<dyn Carrier>)> {
-        let fitting = self.slots.iter_mut().filter_map(|slot| Some((slot.free(rows)?, slot)));
+    pub(super) fn take(&mut self, need: Need) -> Option<Seat> {
+        let fitting = self.slots.iter_mut().filter_map(|slot| Some((slot.free(need)?, slot)));
         let (_, slot) = fitting.max_by_key(|(free, slot)| (*free, std::cmp::Reverse(slot.turn)))?;
         self.turn += 1;
         slot.turn = self.turn;
+        let rows = match need {
+            Need::Among(rows) => rows,
+            Need::Alone(rows) => rows.max(slot.window),
+        };
         // A saturated count is as full as an exact one.
         slot.in_flight = slot.in_flight.plus(rows).unwrap_or(Rows::new(u32::MAX));
         slot.calls += 1;
-        Some((slot.id, Arc::clone(&slot.carrier)))
+        Some(Seat { id: slot.id, carrier: Arc::clone(&slot.carrier), rows })
     }
 
     /// Nothing happens if the carrier is gone: its rows went with it.
@@ -133,7 +158,20 @@ mod tests {
     }
 
     fn take(carriers: &mut Carriers, rows: u32) -> Option<u64> {
-        carriers.take(Rows::new(rows)).map(|(id, _)| id.0)
+        carriers.take(Need::Among(Rows::new(rows))).map(|seat| seat.id.0)
+    }
+
+    #[test]
+    fn who_must_be_alone_waits_for_an_idle_carrier_and_fills_it() {
+        let mut one = carriers(&[8]);
+        let alone = Need::Alone(Rows::new(2));
+        assert_eq!(take(&mut one, 1), Some(1));
+        assert!(one.take(alone).is_none());
+        one.give_back(CarrierId(1), Rows::new(1));
+        let seat = one.take(alone).unwrap();
+        assert_eq!((seat.rows, take(&mut one, 1)), (Rows::new(8), None));
+        one.give_back(CarrierId(1), seat.rows);
+        assert_eq!(one.in_flight(), (0, 0));
     }
 
     #[test]

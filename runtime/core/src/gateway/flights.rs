@@ -1,7 +1,7 @@
 //! Calls that a carrier has: found by id when they are settled.
 
-use super::pending::Pending;
-use crate::base::{call::Carrier, fault::Kind, roster::CarrierId, units::CallId, units::Tick};
+use super::{carriers::Seat, pending::Pending};
+use crate::base::{call::Carrier, fault::Kind, units::CallId, units::Tick};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -10,9 +10,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) struct Flight {
     pub(super) pending: Box<Pending>,
-    pub(super) carrier: CarrierId,
-    /// Where a cancellation goes.
-    pub(super) to: Arc<dyn Carrier>,
+    pub(super) seat: Seat,
 }
 
 /// Call ids are ours and count up, so nobody can make them collide; one multiplication spreads them.
@@ -70,7 +68,7 @@ impl Flights {
         flight.pending.caller.take()?;
         let inputs = std::mem::take(&mut flight.pending.inputs);
         flight.pending.record(Some(kind), Default::default(), now);
-        let to = Arc::clone(&flight.to);
+        let to = Arc::clone(&flight.seat.carrier);
         drop(shard); // before the inputs: to free them may be work
         drop(inputs);
         Some(to)

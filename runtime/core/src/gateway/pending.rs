@@ -2,6 +2,7 @@
 
 use super::{
     admission::Reserved,
+    carriers::Need,
     mailbox::Mailbox,
     service::{Running, Service},
 };
@@ -54,6 +55,10 @@ impl Pending {
             return Some(expired(self.arrived, self.deadline));
         }
         self.is_forsaken().then(|| Fault::new(Kind::Cancelled, "the caller is gone"))
+    }
+
+    pub(super) fn need(&self) -> Need {
+        if self.crashes > 0 { Need::Alone(self.rows) } else { Need::Among(self.rows) }
     }
 
     pub(super) fn to_call(&self, outlet: Arc<dyn Outlet>) -> Call {

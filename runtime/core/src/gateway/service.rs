@@ -1,14 +1,14 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::Carriers,
+    carriers::{Carriers, Seat},
     dispatch::{self, Work},
     flights::{Flight, Flights},
     pending::Pending,
     queue::{Queue, Rank},
 };
 use crate::base::{
-    call::{Carrier, Outlet},
+    call::Outlet,
     clock,
     contract::Contract,
     fault::{Fault, Kind, Phase},
@@ -165,29 +165,28 @@ impl Service {
             }
             return work;
         }
-        while let Some((rows, pending)) = floor.queue.first() {
+        while let Some(pending) = floor.queue.first() {
             if let Some(fault) = pending.is_over(now) {
                 work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }
-            let Some((id, carrier)) = floor.carriers.take(rows) else { break };
+            let Some(seat) = floor.carriers.take(pending.need()) else { break };
             if let Some(pending) = floor.queue.pop() {
-                self.launch(pending, (id, carrier), now, &mut work);
+                self.launch(pending, seat, now, &mut work);
             }
         }
         work
     }
 
     /// Under the lock, so that a call is always in the queue or in flight for who looks for it.
-    fn launch(&self, pending: Box<Pending>, to: (CarrierId, Arc<dyn Carrier>), now: Tick, work: &mut Work) {
+    fn launch(&self, pending: Box<Pending>, seat: Seat, now: Tick, work: &mut Work) {
         let Some(outlet) = self.around.outlet.upgrade() else { return };
         let mut pending = self.left(pending);
         pending.sent = now;
         pending.tries = pending.tries.saturating_add(1);
         let call = pending.to_call(outlet);
-        let (carrier, to) = to;
-        self.around.flights.insert(Flight { pending, carrier, to: Arc::clone(&to) });
-        work.sends.push((to, call));
+        work.sends.push((Arc::clone(&seat.carrier), call));
+        self.around.flights.insert(Flight { pending, seat });
     }
 
     /// Counts who leaves the waiting room; a second wait, for another try, is not counted.
@@ -214,10 +213,10 @@ impl Service {
         }
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
-        if let Some(to) = room.then(|| floor.carriers.take(pending.rows)).flatten() {
+        if let Some(seat) = room.then(|| floor.carriers.take(pending.need())).flatten() {
             meter.admitted();
             let mut work = Work::default();
-            self.launch(pending, to, now, &mut work);
+            self.launch(pending, seat, now, &mut work);
             drop(floor);
             dispatch::run(work, now);
             return Ok(());

@@ -17,7 +17,7 @@ impl Outlet for Gateway {
         let pending = flight.pending;
         let service = pending.service.clone();
         let closes = outcome.result.as_ref().err().is_some_and(retry::closes_carrier);
-        let landed = Landed { carrier: flight.carrier, rows: pending.rows, closes };
+        let landed = Landed { carrier: flight.seat.id, rows: flight.seat.rows, closes };
         let again = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.again(&pending, fault, now),
             Ok(_) | Err(_) => None,
