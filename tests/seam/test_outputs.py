@@ -49,7 +49,7 @@ class Protocol:
         lambda: np.asfortranarray(ROWS),
         lambda: np.repeat(ROWS, 2, axis=1)[:, ::2],
         lambda: ROWS[::-1][::-1],
-        lambda: memoryview(ROWS),
+        lambda: memoryview(ROWS),  # type: ignore[arg-type]
         Exchange,
         Protocol,
     ],

@@ -88,7 +88,7 @@ def test_inputs_cannot_be_written(rig: Any) -> None:
         with pytest.raises(ValueError, match="cannot set WRITEABLE"):
             view.setflags(write=True)
         with pytest.raises(TypeError, match="cannot modify read-only"):
-            memoryview(view)[0, 0] = 9.0
+            memoryview(view)[0, 0] = 9.0  # type: ignore[call-overload]
         batch.complete({"y": view})
 
     rig.open(work)
