@@ -1,4 +1,4 @@
-"""The request path of Headrace: gateway, host, batching. JSON arguments are documented in docs/architecture.md."""
+"""The request path of Headrace: gateway, host, batching; docs/architecture.md has its JSON."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, final, overload
@@ -42,7 +42,7 @@ class Intake:
 
 @final
 class Batch:
-    """One run of a model. Owes its callers an answer: complete, fail, or an error once it is dropped."""
+    """One run of a model. Owes an answer: complete, fail, or an error once it is dropped."""
 
     @property
     def rows(self) -> int: ...
@@ -69,5 +69,10 @@ class BytesTensor:
     def __getitem__(self, at: slice, /) -> list[memoryview]: ...
 
 def decode_images(
-    images: Sequence[Any] | BytesTensor, height: int, width: int, *, crop: float = 1.0, filter: str = "bicubic"
+    images: Sequence[Any] | BytesTensor,
+    height: int,
+    width: int,
+    *,
+    crop: float = 1.0,
+    filter: str = "bicubic",  # noqa: A002
 ) -> tuple[NDArray[uint8], list[str | None]]: ...

@@ -43,7 +43,8 @@ def with_pillow(file: bytes, height: int, width: int, crop: float, filter_name: 
 def differences(file: bytes, height: int, width: int, crop: float, filter_name: str) -> Any:
     pixels, faults = decode_images([file], height, width, crop=crop, filter=filter_name)
     assert faults == [None]
-    assert (pixels.shape, pixels.dtype) == ((1, height, width, 3), np.uint8)
+    assert pixels.shape == (1, height, width, 3)
+    assert pixels.dtype == np.uint8
     return np.abs(pixels[0].astype(int) - with_pillow(file, height, width, crop, filter_name))
 
 
