@@ -7,5 +7,6 @@ pub mod datatype;
 pub mod fault;
 pub mod inference;
 pub mod roster;
+pub mod strings;
 pub mod tensor;
 pub mod units;

@@ -7,6 +7,7 @@ mod endpoints;
 mod errors;
 mod flights;
 pub mod grpc;
+pub mod http;
 mod infer;
 mod listen;
 mod mailbox;

@@ -3,7 +3,7 @@
 //! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
-use super::{Gateway, grpc, listen, mailbox::Mailbox};
+use super::{Gateway, grpc, http, listen, mailbox::Mailbox};
 use crate::base::fault::Fault;
 use crate::link::gateway::Links;
 use crate::meter::listener;
@@ -164,7 +164,7 @@ async fn serve(
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     match front {
-        Front::Http => return Err(io::ErrorKind::Unsupported.into()), // until it is there
+        Front::Http => http::serve(listener, gateway, stop).await,
         Front::Grpc => grpc::serve(listener, gateway, stop).await,
         Front::Metrics => {
             let shutdown = async move {

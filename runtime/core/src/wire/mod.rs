@@ -1,9 +1,13 @@
 //! Codecs that touch no socket.
 
+pub mod compress;
 pub mod frame;
 pub mod frame_decode;
 pub mod frame_encode;
 pub mod frame_meta;
 #[cfg(test)]
 mod frame_tests;
+pub mod json;
 pub mod oip_proto;
+pub mod raw;
+pub mod server;

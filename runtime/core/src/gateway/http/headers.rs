@@ -1,0 +1,112 @@
+//! What a request's headers say about its body and its answer.
+
+use crate::base::fault::{Fault, Kind};
+use crate::wire::compress::Coding;
+use http::{HeaderMap, HeaderName, header};
+use std::time::Duration;
+
+pub(super) const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
+/// Milliseconds from arrival after which nobody waits for the answer.
+pub(super) const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+
+/// How to read a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// JSON, and bytes behind it if the length is told.
+    Json { len: Option<usize> },
+    /// The one input as it is. With `binary` the outputs go as bytes, by default.
+    Raw { binary: bool },
+}
+
+/// What is asked about the body and the answer, apart from the body itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wishes {
+    pub(super) shape: Shape,
+    pub(super) coding: Option<Coding>,
+    pub(super) accepts: Option<Coding>,
+    pub(super) timeout: Option<Duration>,
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+pub(super) fn read(headers: &HeaderMap) -> Result<Wishes, Fault> {
+    Ok(Wishes {
+        shape: shape(text(headers, &JSON_LENGTH), text(headers, &header::CONTENT_TYPE))?,
+        coding: text(headers, &header::CONTENT_ENCODING).map_or(Ok(None), Coding::of_request)?,
+        accepts: text(headers, &header::ACCEPT_ENCODING).and_then(Coding::accepted),
+        timeout: text(headers, &TIMEOUT).map(timeout).transpose()?,
+    })
+}
+
+fn timeout(value: &str) -> Result<Duration, Fault> {
+    value.trim().parse().map(Duration::from_millis).map_err(|_| {
+        Fault::invalid(format!("{TIMEOUT} must be a whole number of milliseconds, but it is '{value}'"))
+    })
+}
+
+/// The length of the JSON wins over the type: Triton looks at nothing else.
+fn shape(len: Option<&str>, content_type: Option<&str>) -> Result<Shape, Fault> {
+    if let Some(len) = len {
+        let len = len.trim();
+        return match len.parse() {
+            Ok(0) => Ok(Shape::Raw { binary: true }),
+            Ok(len) => Ok(Shape::Json { len: Some(len) }),
+            Err(_) => Err(Fault::invalid(format!(
+                "Unable to parse {JSON_LENGTH}, got: '{len}'; it is the number of bytes of the JSON"
+            ))),
+        };
+    }
+    let content_type = content_type.unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    // curl -d says "form" and sends JSON.
+    let is = |name: &str| essence.eq_ignore_ascii_case(name);
+    let suffix = essence.len().checked_sub(5).and_then(|at| essence.get(at..));
+    if essence.is_empty()
+        || is("application/json")
+        || is("application/x-www-form-urlencoded")
+        || suffix.is_some_and(|end| end.eq_ignore_ascii_case("+json"))
+    {
+        return Ok(Shape::Json { len: None });
+    }
+    if essence.get(..10).is_some_and(|start| start.eq_ignore_ascii_case("multipart/")) {
+        return Err(Fault::new(
+            Kind::Invalid,
+            "multipart bodies are not read: send the file itself as the body, \
+             for example curl --data-binary @photo.jpg -H 'Content-Type: image/jpeg'",
+        ));
+    }
+    Ok(Shape::Raw { binary: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_what_its_headers_say() {
+        let json = Ok(Shape::Json { len: None });
+        let table = [
+            (None, None, json.clone()),
+            (None, Some("application/json"), json.clone()),
+            (None, Some("Application/JSON; charset=utf-8"), json.clone()),
+            (None, Some("application/x-www-form-urlencoded"), json.clone()),
+            (None, Some("application/vnd.kserve+json"), json),
+            (None, Some("image/jpeg"), Ok(Shape::Raw { binary: false })),
+            (None, Some("application/octet-stream"), Ok(Shape::Raw { binary: false })),
+            (Some("12"), Some("application/octet-stream"), Ok(Shape::Json { len: Some(12) })),
+            (Some("12"), Some("image/jpeg"), Ok(Shape::Json { len: Some(12) })),
+            (Some("0"), None, Ok(Shape::Raw { binary: true })),
+        ];
+        for (len, content_type, want) in table {
+            assert_eq!(shape(len, content_type), want, "{len:?} {content_type:?}");
+        }
+        assert!(
+            shape(None, Some("multipart/form-data; boundary=x")).unwrap_err().note.contains("--data-binary")
+        );
+        assert!(shape(Some("-1"), None).is_err() && shape(Some("x"), None).is_err());
+        assert_eq!(timeout("250"), Ok(Duration::from_millis(250)));
+        assert!(timeout("0.5").is_err());
+    }
+}

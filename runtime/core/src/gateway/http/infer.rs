@@ -1,0 +1,233 @@
+//! One inference over HTTP: from headers and body to the gateway, and from its answer to a response.
+
+use super::{
+    body,
+    chunks::Chunks,
+    headers::{self, Shape, Wishes},
+    respond::{self, Reply},
+};
+use crate::base::{
+    clock,
+    fault::{Fault, Kind},
+    inference::{Answer, Inference, Wanted},
+    units::{Tick, Version},
+};
+use crate::gateway::{Gateway, Reserved};
+use crate::wire::{
+    compress,
+    json::{
+        reply::{self, Encoded, Form},
+        request::{self, Bounds, InferRequest},
+    },
+    raw,
+};
+use bytes::Bytes;
+use compact_str::CompactString;
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use hyper::body::Incoming;
+use std::sync::Arc;
+use std::time::Duration;
+
+const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
+const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
+
+/// Bodies beyond this are parsed and compressed on a thread of their own: a megabyte of numbers takes milliseconds,
+/// in which one of few threads would serve nobody else.
+const LONG: usize = 256 << 10;
+/// Smaller answers are not worth the compressor's tables.
+const WORTH_COMPRESSING: usize = 1024;
+
+/// What an answer must look like, kept while the request is away.
+struct Wish {
+    outputs: Vec<Wanted>,
+    binary: bool,
+}
+
+impl Wish {
+    fn form(&self, output: &str) -> Form {
+        let listed = self.outputs.iter().find(|wanted| wanted.name == output);
+        let binary = listed.map_or(self.binary, |wanted| wanted.binary.unwrap_or(false));
+        if binary { Form::Binary } else { Form::Json }
+    }
+}
+
+/// Never fails: a fault becomes a response. `headers` are the request's and become the response's.
+pub(super) async fn infer(
+    gateway: &Arc<Gateway>,
+    model: &str,
+    version: Option<Version>,
+    mut headers: HeaderMap,
+    body: Incoming,
+) -> Reply {
+    let arrived = clock::now();
+    let asked = match headers::read(&headers) {
+        Ok(asked) => asked,
+        Err(fault) => return respond::fault(headers, &fault),
+    };
+    let facts = facts(gateway, &headers);
+    // Faults of the gateway have been reported there.
+    let own = |fault: Fault| {
+        if fault.kind == Kind::Internal { gateway.report(fault, model, version) } else { fault }
+    };
+    let done = async {
+        let (reserved, bytes) = receive(gateway, body, asked).await.map_err(own)?;
+        let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
+        let (inference, wish) = parsed.map_err(own)?;
+        let answer = gateway.infer(inference, reserved).await?;
+        let version = answer.contract.version;
+        Ok((version, encode(answer, wish, asked).await.map_err(own)?))
+    };
+    match done.await {
+        Ok((version, sent)) => {
+            headers.clear();
+            headers.insert(VERSION, number(version.0));
+            finish(headers, sent)
+        }
+        Err(fault) => respond::fault(headers, &fault),
+    }
+}
+
+/// Only what the table looks at is copied; usually nothing.
+fn facts(gateway: &Gateway, headers: &HeaderMap) -> Vec<(CompactString, CompactString)> {
+    let mut facts = Vec::new();
+    for name in gateway.routing_headers().iter() {
+        if let Some(value) = headers.get(name.as_str()).and_then(|value| value.to_str().ok()) {
+            facts.push((name.clone(), value.into()));
+        }
+    }
+    facts
+}
+
+async fn receive(gateway: &Arc<Gateway>, body: Incoming, asked: Wishes) -> Result<(Reserved, Bytes), Fault> {
+    let (reserved, bytes) = body::read(gateway, body).await?;
+    if asked.coding.is_none() {
+        return Ok((reserved, bytes));
+    }
+    let gateway = Arc::clone(gateway);
+    let long = bytes.len() > LONG / 16;
+    aside(long, move || {
+        let plain = body::inflate(&gateway, &bytes);
+        drop((reserved, bytes));
+        plain
+    })
+    .await?
+}
+
+/// Runs long work on a thread where it may block.
+async fn aside<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    if !long {
+        return Ok(work());
+    }
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Fault::internal(format!("a codec broke: {error}")))
+}
+
+async fn parse(
+    gateway: &Arc<Gateway>,
+    model: &str,
+    version: Option<Version>,
+    asked: Wishes,
+    body: Bytes,
+    (arrived, facts): (Tick, Vec<(CompactString, CompactString)>),
+) -> Result<(Inference, Wish), Fault> {
+    let request = match asked.shape {
+        Shape::Raw { binary } => {
+            let (contract, _) = gateway.describe(model, version)?;
+            let inputs = std::iter::once(raw::input(&contract, body)?).collect();
+            InferRequest { inputs, binary_output: binary, ..InferRequest::default() }
+        }
+        Shape::Json { len } => {
+            let total = body.len();
+            let len = len.unwrap_or(total);
+            if len > total {
+                return Err(Fault::invalid(format!(
+                    "inference header size should be in range (0, {total}), got: {len}"
+                )));
+            }
+            let limits = gateway.limits();
+            let bounds = Bounds { depth: limits.json_depth, tensor_bytes: limits.body_bytes };
+            if len > LONG {
+                let model = model.to_owned();
+                aside(true, move || request::read(&body, len, &model, bounds)).await??
+            } else {
+                request::read(&body, len, model, bounds)?
+            }
+        }
+    };
+    if let Some(wanted) = request.outputs.iter().find(|wanted| wanted.classification > 0) {
+        return Err(Fault::new(
+            Kind::Unsupported,
+            format!("classification of output '{}' is not offered: ask for the output itself", wanted.name),
+        ));
+    }
+    let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
+    let timeout = asked.timeout.into_iter().chain(told).min();
+    let wish = Wish { outputs: request.outputs.clone(), binary: request.binary_output };
+    let inference = Inference {
+        model: model.into(),
+        version,
+        id: request.id,
+        parameters: request.parameters,
+        inputs: request.inputs,
+        outputs: request.outputs,
+        deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
+        arrived,
+        facts,
+    };
+    Ok((inference, wish))
+}
+
+/// What goes out, and how it is coded.
+struct Sent {
+    body: Chunks,
+    /// Where the JSON ends, before compression, if bytes follow it.
+    json_len: Option<usize>,
+    coding: Option<compress::Coding>,
+}
+
+async fn encode(answer: Answer, wish: Wish, asked: Wishes) -> Result<Sent, Fault> {
+    let size: usize = answer.outputs.iter().map(|(_, tensor)| tensor.data.len()).sum();
+    if asked.accepts.is_none() && (size <= LONG || wish.binary) {
+        return encode_now(&answer, &wish, asked);
+    }
+    aside(size > LONG, move || encode_now(&answer, &wish, asked)).await?
+}
+
+fn encode_now(answer: &Answer, wish: &Wish, asked: Wishes) -> Result<Sent, Fault> {
+    let Encoded { json, blobs, binary } = reply::write(answer, |output| wish.form(output))?;
+    let json_len = binary.then_some(json.len());
+    let size = json.len() + blobs.iter().map(Bytes::len).sum::<usize>();
+    if let Some(coding) = asked.accepts.filter(|_| size >= WORTH_COMPRESSING) {
+        let pieces = std::iter::once(json.as_slice()).chain(blobs.iter().map(|blob| &**blob));
+        let body = compress::deflate(pieces, coding)
+            .map_err(|error| Fault::internal(format!("the answer cannot be compressed: {error}")))?;
+        return Ok(Sent { body: Chunks::of(body), json_len, coding: Some(coding) });
+    }
+    Ok(Sent { body: Chunks::chain(json.into(), blobs), json_len, coding: None })
+}
+
+/// `headers` already hold what else the answer says.
+fn finish(mut headers: HeaderMap, sent: Sent) -> Reply {
+    if let Some(coding) = sent.coding {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+    }
+    let content_type = match sent.json_len {
+        Some(len) => {
+            headers.insert(headers::JSON_LENGTH, number(u64::try_from(len).unwrap_or(u64::MAX)));
+            BINARY
+        }
+        None => respond::JSON,
+    };
+    headers.insert(header::CONTENT_TYPE, content_type);
+    let mut response = Reply::new(sent.body);
+    *response.headers_mut() = headers;
+    response
+}
+
+/// Versions are small numbers: those cost no allocation.
+fn number(value: u64) -> HeaderValue {
+    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let digit = usize::try_from(value).ok().and_then(|value| DIGITS.get(value));
+    digit.map_or_else(|| HeaderValue::from(value), |digit| HeaderValue::from_static(digit))
+}

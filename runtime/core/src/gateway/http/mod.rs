@@ -1,0 +1,68 @@
+//! The HTTP front: HTTP/1.1 and HTTP/2 (prior knowledge) on one port.
+
+mod body;
+mod chunks;
+mod connection;
+mod describe;
+mod headers;
+mod infer;
+mod path;
+mod respond;
+mod service;
+pub mod status;
+mod watch;
+
+use crate::gateway::Gateway;
+use socket2::SockRef;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch::Receiver;
+use tokio::task::{Id, JoinSet};
+use watch::Watch;
+
+const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
+    content-length: 48\r\nconnection: close\r\nretry-after: 1\r\n\r\n\
+    {\"error\":\"too many connections: try again later\"}";
+
+/// Serves until `stop` turns true (or its sender is gone); then closes idle connections, answers what was taken,
+/// and returns. Dropping the future ends every connection at once.
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: Receiver<bool>) {
+    let mut tasks = JoinSet::new();
+    let mut open: HashMap<Id, Arc<Watch>> = HashMap::new();
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(ended) = tasks.join_next_with_id() => {
+                let id = match ended {
+                    Ok((id, ())) => id,
+                    Err(error) => error.id(),
+                };
+                open.remove(&id);
+            }
+            accepted = listener.accept() => match accepted {
+                Ok((socket, _)) if open.len() >= gateway.limits().connections => refuse(&socket),
+                Ok((socket, _)) => {
+                    let watch = Arc::new(Watch::default());
+                    let _ = socket.set_nodelay(true); // a socket that is gone already shows it when it is read
+                    let task = connection::serve(socket, Arc::clone(&gateway), Arc::clone(&watch));
+                    open.insert(tasks.spawn(task).id(), watch);
+                }
+                // Out of descriptors, most likely; trying again at once would only burn the core.
+                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+            },
+        }
+    }
+    drop(listener);
+    for watch in open.values() {
+        watch.close();
+    }
+    while tasks.join_next().await.is_some() {}
+}
+
+/// Best effort: a client that reads before it writes learns why.
+fn refuse(socket: &TcpStream) {
+    let _ = SockRef::from(socket).send(FULL);
+}

@@ -1,0 +1,186 @@
+//! Which question an address asks.
+
+use crate::base::units::Version;
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
+
+/// Asked about one model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    Metadata,
+    Ready,
+    Config,
+    Statistics,
+    Infer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Route<'a> {
+    Live,
+    Ready,
+    Server,
+    Models,
+    Statistics,
+    Model {
+        model: Cow<'a, str>,
+        version: Option<Version>,
+        verb: Verb,
+    },
+    Index,
+    /// Load or unload a model.
+    Load,
+    /// In a repository that is named, which no server has.
+    LoadFrom,
+    /// Of all regions, or of one: there are none.
+    MemoryStatus {
+        region: Option<&'a str>,
+    },
+    MemoryRegister,
+    MemoryUnregister,
+    /// What the protocol has and this server has not.
+    Absent(&'static str),
+}
+
+impl<'a> Route<'a> {
+    /// `path` without the query. `None` for an address that the protocol does not have.
+    pub(super) fn of(path: &'a str) -> Option<Route<'a>> {
+        let mut parts = path.strip_prefix('/')?.split('/');
+        if parts.next() != Some("v2") {
+            return None;
+        }
+        // The longest address has six parts behind the first; the array ends in `None`s.
+        let parts: [Option<&str>; 7] = std::array::from_fn(|_| parts.next());
+        match parts {
+            [None, ..] => Some(Route::Server),
+            [Some("models"), Some(model), rest @ ..] => Route::of_model(model, rest),
+            [Some("models"), None, ..] => Some(Route::Models),
+            [Some("health"), Some("live"), None, ..] => Some(Route::Live),
+            [Some("health"), Some("ready"), None, ..] => Some(Route::Ready),
+            [Some("repository"), Some("index"), None, ..] => Some(Route::Index),
+            [Some("repository"), Some(_), Some("index"), None, ..] => Some(Route::Index),
+            [Some("repository"), Some("models"), Some(_), Some("load" | "unload"), None, ..] => {
+                Some(Route::Load)
+            }
+            [Some("repository"), Some(_), Some("models"), Some(_), Some("load" | "unload"), None, ..] => {
+                Some(Route::LoadFrom)
+            }
+            [Some("systemsharedmemory" | "cudasharedmemory"), rest @ ..] => Route::of_memory(rest),
+            [Some("trace"), Some("setting"), None, ..] => Some(Route::Absent("trace settings")),
+            [Some("logging"), None, ..] => Some(Route::Absent("log settings")),
+            _ => None,
+        }
+    }
+
+    fn of_model(model: &'a str, rest: [Option<&str>; 5]) -> Option<Route<'a>> {
+        if (model, rest) == ("stats", [None; 5]) {
+            return Some(Route::Statistics); // wins over a model of that name, as in Triton
+        }
+        let (version, rest) = match rest {
+            [Some("versions"), Some(version), rest @ ..] => (Some(number(version)?), rest),
+            [a, b, c, ..] => (None, [a, b, c]),
+        };
+        let verb = match rest {
+            [None, ..] => Verb::Metadata,
+            [Some("ready"), None, ..] => Verb::Ready,
+            [Some("config"), None, ..] => Verb::Config,
+            [Some("stats"), None, ..] => Verb::Statistics,
+            [Some("infer"), None, ..] => Verb::Infer,
+            [Some("generate" | "generate_stream"), None, ..] => return Some(Route::Absent("generate")),
+            [Some("trace"), Some("setting"), None] if version.is_none() => {
+                return Some(Route::Absent("trace settings"));
+            }
+            _ => return None,
+        };
+        let model = percent_decode_str(model).decode_utf8().ok().filter(|model| !model.is_empty())?;
+        Some(Route::Model { model, version, verb })
+    }
+
+    fn of_memory(rest: [Option<&'a str>; 6]) -> Option<Route<'a>> {
+        let (region, verb) = match rest {
+            [Some("region"), Some(region), Some(verb), None, ..] => (Some(region), verb),
+            [Some(verb), None, ..] => (None, verb),
+            _ => return None,
+        };
+        match verb {
+            "status" => Some(Route::MemoryStatus { region }),
+            "register" => Some(Route::MemoryRegister),
+            "unregister" => Some(Route::MemoryUnregister),
+            _ => None,
+        }
+    }
+
+    /// Whether it is asked by GET or by POST; `None`: both, or whatever.
+    pub(super) fn posts(&self) -> Option<bool> {
+        match self {
+            Route::Live | Route::Ready | Route::Server | Route::Models | Route::Statistics => Some(false),
+            Route::MemoryStatus { .. } => Some(false),
+            Route::Model { verb, .. } => Some(*verb == Verb::Infer),
+            Route::Index | Route::Load | Route::LoadFrom => Some(true),
+            Route::MemoryRegister | Route::MemoryUnregister => Some(true),
+            Route::Absent(_) => None,
+        }
+    }
+}
+
+/// Digits only: a sign or a letter is no version's address.
+fn number(version: &str) -> Option<Version> {
+    let decoded = percent_decode_str(version).decode_utf8().ok()?;
+    let digits = decoded.bytes().all(|byte| byte.is_ascii_digit());
+    decoded.parse().ok().filter(|_| digits).map(Version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_those_of_the_protocol() {
+        let model = |model: &'static str, version: Option<u64>, verb| {
+            Some(Route::Model { model: model.into(), version: version.map(Version), verb })
+        };
+        let table = [
+            ("/v2", Some(Route::Server)),
+            ("/v2/", None),
+            ("/", None),
+            ("", None),
+            ("/v1/models", None),
+            ("/v2/health/live", Some(Route::Live)),
+            ("/v2/health/ready", Some(Route::Ready)),
+            ("/v2/health/ready/", None),
+            ("/v2/models", Some(Route::Models)),
+            ("/v2/models/stats", Some(Route::Statistics)),
+            ("/v2/models/stats/ready", model("stats", None, Verb::Ready)),
+            ("/v2/models/m", model("m", None, Verb::Metadata)),
+            ("/v2/models//infer", None),
+            ("/v2/models/a%20b%2Fc/infer", model("a b/c", None, Verb::Infer)),
+            ("/v2/models/%ff/infer", None),
+            ("/v2/models/m/versions/12/infer", model("m", Some(12), Verb::Infer)),
+            ("/v2/models/m/versions/12", model("m", Some(12), Verb::Metadata)),
+            ("/v2/models/m/versions/1x", None),
+            ("/v2/models/m/versions/+1", None),
+            ("/v2/models/m/versions/99999999999999999999", None),
+            ("/v2/models/m/versions", None),
+            ("/v2/models/m/config", model("m", None, Verb::Config)),
+            ("/v2/models/m/stats", model("m", None, Verb::Statistics)),
+            ("/v2/models/m/infer/x", None),
+            ("/v2/models/m/versions/1/infer/x", None),
+            ("/v2/models/m/generate", Some(Route::Absent("generate"))),
+            ("/v2/models/m/trace/setting", Some(Route::Absent("trace settings"))),
+            ("/v2/models/m/versions/1/trace/setting", None),
+            ("/v2/repository/index", Some(Route::Index)),
+            ("/v2/repository/r/index", Some(Route::Index)),
+            ("/v2/repository/models/m/load", Some(Route::Load)),
+            ("/v2/repository/models/m/unload", Some(Route::Load)),
+            ("/v2/repository/r/models/m/load", Some(Route::LoadFrom)),
+            ("/v2/systemsharedmemory/status", Some(Route::MemoryStatus { region: None })),
+            ("/v2/cudasharedmemory/region/r/status", Some(Route::MemoryStatus { region: None })),
+            ("/v2/cudasharedmemory/unregister", Some(Route::MemoryUnregister)),
+            ("/v2/systemsharedmemory/region/r/register", Some(Route::MemoryRegister)),
+            ("/v2/systemsharedmemory/region/r/register/x", None),
+            ("/v2/logging", Some(Route::Absent("log settings"))),
+        ];
+        for (path, want) in table {
+            assert_eq!(Route::of(path), want, "{path}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Responses, built in the header map that the request came in: a connection allocates it once.
+
+use super::{chunks::Chunks, status::status};
+use crate::base::fault::{Fault, Kind};
+use crate::wire::json::text::Append;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+
+pub(super) type Reply = Response<Chunks>;
+
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// `headers` are the request's; nothing of them stays.
+pub(super) fn reply(mut headers: HeaderMap, status: StatusCode, body: Chunks) -> Reply {
+    headers.clear();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+pub(super) fn json(headers: HeaderMap, body: impl Into<bytes::Bytes>) -> Reply {
+    reply(headers, StatusCode::OK, Chunks::of(body))
+}
+
+/// `{"error": …}` with the status of the fault's kind.
+pub(super) fn fault(headers: HeaderMap, fault: &Fault) -> Reply {
+    let mut reply = error(headers, status(fault.kind), &fault.note);
+    if fault.kind == Kind::Overloaded {
+        // A queue that is full now has room as soon as one batch is done; less than a second cannot be said.
+        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    } else if fault.note.starts_with("Unsupported compression type") {
+        reply.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
+    }
+    reply
+}
+
+pub(super) fn error(headers: HeaderMap, status: StatusCode, note: &str) -> Reply {
+    let mut body = Vec::with_capacity(note.len() + 16);
+    body.text("{\"error\":");
+    body.string(note);
+    body.push(b'}');
+    reply(headers, status, Chunks::of(body))
+}

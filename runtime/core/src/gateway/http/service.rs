@@ -1,0 +1,103 @@
+//! One request: which question it is, and who answers it.
+
+use super::{
+    body, describe,
+    infer::infer,
+    path::{Route, Verb},
+    respond::{self, Reply},
+};
+use crate::base::{
+    fault::{Fault, Kind},
+    units::Version,
+};
+use crate::gateway::Gateway;
+use http::{HeaderValue, Method, Request, StatusCode, header};
+use hyper::body::Incoming;
+use serde::Deserialize;
+use std::sync::Arc;
+
+/// Every request gets a response; nothing in it makes this fail.
+pub(super) async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Reply {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers;
+    let Some(route) = Route::of(parts.uri.path()) else {
+        return respond::error(headers, StatusCode::NOT_FOUND, "Not Found");
+    };
+    if let Some(posts) = route.posts()
+        && parts.method != if posts { Method::POST } else { Method::GET }
+    {
+        let mut reply = respond::error(headers, StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        let allowed = HeaderValue::from_static(if posts { "POST" } else { "GET" });
+        reply.headers_mut().insert(header::ALLOW, allowed);
+        return reply;
+    }
+    if let Route::Model { model, version, verb: Verb::Infer } = &route {
+        return infer(gateway, model, *version, headers, body).await;
+    }
+    match document(gateway, route, body).await {
+        Ok(document) => respond::json(headers, document),
+        Err(fault) => respond::fault(headers, &fault),
+    }
+}
+
+/// The JSON that answers a question about the server or a model.
+async fn document(gateway: &Gateway, route: Route<'_>, body: Incoming) -> Result<Vec<u8>, Fault> {
+    let unavailable = |note: &'static str| Err(Fault::new(Kind::Unavailable, note));
+    let unsupported = |note: String| Err(Fault::new(Kind::Unsupported, note));
+    match route {
+        Route::Live => Ok(br#"{"live":true}"#.to_vec()),
+        Route::Ready if gateway.is_ready() => Ok(br#"{"ready":true}"#.to_vec()),
+        Route::Ready => unavailable("Server not ready"),
+        Route::Server => Ok(describe::server()),
+        Route::Models => Ok(describe::models(&gateway.index(false))),
+        Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
+        Route::Model { model, version, verb } => about(gateway, &model, version, verb),
+        Route::Index => {
+            let ready_only = ready_only(&body::read(gateway, body).await?.1)?;
+            Ok(describe::index(&gateway.index(ready_only)))
+        }
+        Route::Load => unavailable("explicit model load / unload is not allowed if polling is enabled"),
+        Route::LoadFrom => unsupported("'repository_name' specification is not supported".to_owned()),
+        Route::MemoryStatus { region: None } => Ok(b"[]".to_vec()),
+        Route::MemoryStatus { region: Some(region) } => {
+            let note = format!("Unable to find shared memory region: '{region}'");
+            Err(Fault::new(Kind::NotFound, note))
+        }
+        Route::MemoryRegister => unsupported(
+            "shared memory regions of clients are not switched on: send tensors in the request".to_owned(),
+        ),
+        Route::MemoryUnregister => Ok(Vec::new()),
+        Route::Absent(what) => unsupported(format!("this server does not offer {what}")),
+    }
+}
+
+fn about(gateway: &Gateway, model: &str, version: Option<Version>, verb: Verb) -> Result<Vec<u8>, Fault> {
+    match verb {
+        Verb::Ready if gateway.is_model_ready(model, version) => Ok(describe::ready(model)),
+        Verb::Ready => {
+            gateway.describe(model, version)?; // unknown is another answer than not ready
+            Err(Fault::new(Kind::Unavailable, "Model version not ready"))
+        }
+        Verb::Config => Ok(describe::config(&gateway.describe(model, version)?.0)),
+        Verb::Statistics => Ok(describe::statistics(&gateway.statistics(Some(model), version)?)),
+        Verb::Metadata | Verb::Infer => {
+            let (contract, versions) = gateway.describe(model, version)?;
+            Ok(describe::metadata(&contract, &versions))
+        }
+    }
+}
+
+/// The index's body: nothing, or `{"ready": bool}`.
+fn ready_only(body: &[u8]) -> Result<bool, Fault> {
+    #[derive(Default, Deserialize)]
+    struct Filter {
+        #[serde(default)]
+        ready: bool,
+    }
+    if body.trim_ascii().is_empty() {
+        return Ok(false);
+    }
+    let filter: Filter = serde_json::from_slice(body)
+        .map_err(|error| Fault::invalid(format!("failed to parse the request JSON buffer: {error}")))?;
+    Ok(filter.ready)
+}

@@ -1,0 +1,157 @@
+//! A connection's socket and what is known about its owner's patience, without a clock read per request.
+
+use bytes::{Buf, Bytes};
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+/// Shared by a connection's socket, its requests and its guard. Order between the fields does not matter: a guard
+/// that sees them late waits once more.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Requests whose answer is not ready.
+    running: AtomicU64,
+    /// Requests that came since the connection began.
+    came: AtomicU64,
+    /// Bytes went either way since the guard looked.
+    moved: AtomicBool,
+    /// Bytes came that no request has taken: a part of a head.
+    started: AtomicBool,
+    /// No more requests after those that run.
+    closing: AtomicBool,
+    /// The connection's task; it is the same all its life.
+    task: OnceLock<Waker>,
+}
+
+/// What a connection does between two polls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doing {
+    Running,
+    /// Part of a head is there; the number of heads that came before it.
+    Head(u64),
+    Idle,
+}
+
+impl Watch {
+    pub(super) fn doing(&self) -> Doing {
+        if self.running.load(Relaxed) > 0 {
+            Doing::Running
+        } else if self.started.load(Relaxed) {
+            Doing::Head(self.came.load(Relaxed))
+        } else {
+            Doing::Idle
+        }
+    }
+
+    /// Whether bytes went since it was asked last.
+    pub(super) fn moved(&self) -> bool {
+        self.moved.swap(false, Relaxed)
+    }
+
+    /// Held while a request runs.
+    pub(super) fn run(self: &Arc<Watch>) -> Running {
+        self.running.fetch_add(1, Relaxed);
+        self.came.fetch_add(1, Relaxed);
+        self.started.store(false, Relaxed);
+        Running(Arc::clone(self))
+    }
+
+    pub(super) fn known_to(&self, cx: &Context<'_>) {
+        self.task.get_or_init(|| cx.waker().clone());
+    }
+
+    /// Ends the connection once it has answered what it took.
+    pub(super) fn close(&self) {
+        self.closing.store(true, Relaxed);
+        if let Some(task) = self.task.get() {
+            task.wake_by_ref(); // orders the store before the poll that it causes
+        }
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Running(Arc<Watch>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.started.store(false, Relaxed); // what came meanwhile was this request's body
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
+/// The socket, with what was read ahead to tell the protocol.
+#[derive(Debug)]
+pub(super) struct Watched {
+    pub(super) socket: TcpStream,
+    pub(super) ahead: Bytes,
+    pub(super) watch: Arc<Watch>,
+    /// HTTP/2 sends frames that belong to no request, so bytes are no part of a head there.
+    pub(super) heads: bool,
+}
+
+impl Watched {
+    fn wrote(&self, written: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(1..)) = written {
+            self.watch.moved.store(true, Relaxed);
+        }
+    }
+}
+
+impl AsyncRead for Watched {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        if this.ahead.is_empty() {
+            std::task::ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+        } else {
+            let len = this.ahead.len().min(buf.remaining());
+            buf.put_slice(this.ahead.get(..len).unwrap_or_default());
+            this.ahead.advance(len);
+        }
+        if buf.filled().len() > before {
+            this.watch.moved.store(true, Relaxed);
+            this.watch.started.store(this.heads, Relaxed);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Watched {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.wrote(&written);
+        written
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.wrote(&written);
+        written
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(cx)
+    }
+}

@@ -1,0 +1,145 @@
+//! One input of a request: its tensor stands in the JSON or behind it.
+
+use super::{
+    elements::{self, Wish},
+    request::{Bounds, no_shared_memory},
+    scan::Scan,
+    typed,
+};
+use crate::base::{
+    datatype::Datatype,
+    fault::Fault,
+    inference::Input,
+    tensor::{self, Shape, Tensor},
+};
+use bytes::Bytes;
+use compact_str::CompactString;
+
+/// The bytes behind the JSON, given out in the order of the inputs.
+pub(super) struct Blobs<'a> {
+    pub(super) body: &'a Bytes,
+    pub(super) at: usize,
+    pub(super) model: &'a str,
+}
+
+impl Blobs<'_> {
+    /// A view of the body; nothing is copied.
+    fn take(&mut self, len: usize, input: &str) -> Result<Bytes, Fault> {
+        let end = self.at.checked_add(len).filter(|end| *end <= self.body.len()).ok_or_else(|| {
+            let more = len.saturating_sub(self.body.len().saturating_sub(self.at));
+            let model = self.model;
+            Fault::invalid(format!(
+                "unexpected size for input '{input}', expecting {more} additional bytes for model '{model}'"
+            ))
+        })?;
+        let blob = self.body.slice(self.at..end);
+        self.at = end;
+        Ok(blob)
+    }
+
+    pub(super) fn end(&self) -> Result<(), Fault> {
+        if self.at == self.body.len() {
+            return Ok(());
+        }
+        Err(Fault::invalid(format!("unexpected additional input data for model '{}'", self.model)))
+    }
+}
+
+pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: Bounds) -> Result<Input, Fault> {
+    let mut name: Option<CompactString> = None;
+    let mut datatype: Option<CompactString> = None;
+    let mut shape: Option<Shape> = None;
+    // `data` may stand before what says how to read it: then the place is kept, and read at the end.
+    let (mut data, mut later) = (None, None);
+    let mut blob_len = None;
+    typed::need(scan, b'{', "inputs", "object")?;
+    scan.object(|scan, key| {
+        match key {
+            "name" => name = Some(typed::string(scan, "name")?.into()),
+            "datatype" => datatype = Some(typed::string(scan, "datatype")?.into()),
+            "shape" => shape = Some(read_shape(scan)?),
+            "data" if data.is_some() || later.is_some() => {
+                return Err(scan.flaw("The same name stands twice in an object."));
+            }
+            "data" => match (&name, &datatype, &shape) {
+                (Some(name), Some(datatype), Some(shape)) => {
+                    data = Some(elements::read(scan, &wish(name, datatype, shape, bounds)?)?);
+                }
+                _ => {
+                    later = Some(*scan);
+                    scan.skip()?;
+                }
+            },
+            "parameters" => blob_len = parameters(scan)?,
+            _ => scan.skip()?,
+        }
+        Ok(())
+    })?;
+    let name = name.ok_or_else(|| typed::missing("name"))?;
+    let shape = shape.ok_or_else(|| typed::missing("shape"))?;
+    let datatype = datatype.ok_or_else(|| typed::missing("datatype"))?;
+    let has_data = data.is_some() || later.is_some();
+    let data = match (blob_len, later) {
+        (Some(len), _) if !has_data => blobs.take(len, &name)?,
+        (None, Some(mut place)) => {
+            elements::read(&mut place, &wish(&name, &datatype, &shape, bounds)?)?.into()
+        }
+        (None, None) if has_data => data.unwrap_or_default().into(),
+        (Some(_), _) | (None, None) => return Err(one_source(&name, has_data)),
+    };
+    let datatype = known(&name, &datatype)?;
+    Ok(Input { name, tensor: Tensor { datatype, shape, data } })
+}
+
+fn one_source(input: &str, both: bool) -> Fault {
+    let set = if both { "'data' and 'binary_data_size' are set" } else { "no field is set" };
+    Fault::invalid(format!(
+        "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', \
+         'shared_memory_region' in 'parameters'. But {set} for input '{input}'"
+    ))
+}
+
+fn known(input: &str, datatype: &str) -> Result<Datatype, Fault> {
+    Datatype::from_name(datatype).ok_or_else(|| {
+        Fault::invalid(format!("invalid datatype for input {input}: '{datatype}' is none, 'FP32' is one"))
+    })
+}
+
+fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, bounds: Bounds) -> Result<Wish<'a>, Fault> {
+    let datatype = known(input, datatype)?;
+    let count = tensor::elements(shape);
+    let count = count.ok_or_else(|| Fault::invalid(format!("the shape of input '{input}' is too large")))?;
+    Ok(Wish { input, datatype, count, limit: bounds.tensor_bytes })
+}
+
+fn read_shape(scan: &mut Scan<'_>) -> Result<Shape, Fault> {
+    let mut shape = Shape::new();
+    typed::need(scan, b'[', "shape", "array")?;
+    scan.array(|scan| {
+        let size = match scan.peek() {
+            Some(b'-' | b'0'..=b'9') => scan.number()?.to_u64().and_then(|size| i64::try_from(size).ok()),
+            _ => None,
+        };
+        shape.push(size.ok_or_else(|| typed::mistyped("shape", "unsigned-integer"))?);
+        Ok(())
+    })?;
+    Ok(shape)
+}
+
+/// How many bytes behind the JSON are this input's, if they are there.
+fn parameters(scan: &mut Scan<'_>) -> Result<Option<usize>, Fault> {
+    let mut len = None;
+    typed::need(scan, b'{', "parameters", "object")?;
+    scan.object(|scan, key| {
+        match key {
+            "binary_data_size" => {
+                let size = typed::unsigned(scan, "binary_data_size")?;
+                len = Some(usize::try_from(size).map_err(|_| typed::mistyped(key, "unsigned-integer"))?);
+            }
+            "shared_memory_region" => return Err(no_shared_memory()),
+            _ => scan.skip()?,
+        }
+        Ok(())
+    })?;
+    Ok(len)
+}

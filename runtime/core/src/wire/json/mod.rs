@@ -1,0 +1,13 @@
+//! Inference over HTTP: requests and replies as the Open Inference Protocol writes them in JSON.
+
+mod elements;
+mod input;
+mod number;
+pub mod reply;
+pub mod request;
+mod scan;
+pub mod text;
+mod typed;
+
+#[cfg(test)]
+mod tests;

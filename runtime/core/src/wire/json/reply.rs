@@ -1,0 +1,192 @@
+//! An answer as the protocol's JSON, with outputs in it or, as bytes, behind it.
+
+use super::text::Append;
+use crate::base::{
+    datatype::Datatype,
+    fault::Fault,
+    inference::{Answer, Value},
+    strings::Strings,
+    tensor::Tensor,
+};
+use bytes::Bytes;
+use smallvec::SmallVec;
+
+/// How one output goes out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    Json,
+    Binary,
+}
+
+/// A reply's body, in pieces that go out one behind the other.
+#[derive(Debug)]
+pub struct Encoded {
+    pub json: Vec<u8>,
+    /// Views of the outputs' own memory; empty when all went into the JSON.
+    pub blobs: SmallVec<[Bytes; 2]>,
+    /// An output went as bytes: the client must be told where the JSON ends.
+    pub binary: bool,
+}
+
+/// `form` decides by an output's name. A fault is the caller's: it asked for JSON of what JSON cannot say.
+pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fault> {
+    let contract = &answer.contract;
+    let mut blobs = SmallVec::new();
+    let mut out = Vec::with_capacity(160 + expected(answer, &form));
+    out.push(b'{');
+    if !answer.id.is_empty() {
+        out.text("\"id\":");
+        out.string(&answer.id);
+        out.push(b',');
+    }
+    out.text("\"model_name\":");
+    out.string(&contract.model);
+    out.text(",\"model_version\":\"");
+    out.integer(contract.version.0);
+    out.push(b'"');
+    if !answer.parameters.is_empty() {
+        parameters(&mut out, answer)?;
+    }
+    out.text(",\"outputs\":[");
+    let mut binary = false;
+    for (nth, (index, tensor)) in answer.outputs.iter().enumerate() {
+        let spec = contract.outputs.get(*index);
+        let spec = spec.ok_or_else(|| Fault::internal("an answer holds an output that no contract names"))?;
+        if nth > 0 {
+            out.push(b',');
+        }
+        out.text("{\"name\":");
+        out.string(&spec.name);
+        out.text(",\"datatype\":\"");
+        out.text(tensor.datatype.name());
+        out.text("\",\"shape\":[");
+        separated(&mut out, tensor.shape.iter(), |out, size| {
+            out.integer(*size);
+            Some(())
+        });
+        match form(&spec.name) {
+            Form::Binary => {
+                out.text("],\"parameters\":{\"binary_data_size\":");
+                out.integer(tensor.data.len());
+                out.text("}}");
+                blobs.push(tensor.data.clone());
+                binary = true;
+            }
+            Form::Json => {
+                out.text("],\"data\":[");
+                elements(&mut out, tensor).ok_or_else(|| unsayable(&spec.name, tensor.datatype))?;
+                out.text("]}");
+            }
+        }
+    }
+    out.text("]}");
+    Ok(Encoded { json: out, blobs, binary })
+}
+
+/// About how long the JSON becomes, so that it is allocated once.
+fn expected(answer: &Answer, form: impl Fn(&str) -> Form) -> usize {
+    let name = |index: usize| answer.contract.outputs.get(index).map(|spec| spec.name.as_str());
+    let json = |index: usize| name(index).is_some_and(|name| form(name) == Form::Json);
+    let len = |tensor: &Tensor| match tensor.datatype.size() {
+        Some(4 | 8) => tensor.data.len().saturating_mul(3), // 12 characters for a float, 24 for a double
+        Some(_) => tensor.data.len().saturating_mul(5),
+        None => tensor.data.len(),
+    };
+    answer.outputs.iter().map(|(index, tensor)| 80 + if json(*index) { len(tensor) } else { 0 }).sum()
+}
+
+fn unsayable(output: &str, datatype: Datatype) -> Fault {
+    let why = if datatype == Datatype::Bytes {
+        "an element of it is no UTF-8 text"
+    } else if matches!(datatype, Datatype::Fp32 | Datatype::Fp64) {
+        "it holds NaN or an infinity, which JSON cannot say"
+    } else {
+        "that datatype has no form in JSON"
+    };
+    let datatype = datatype.name();
+    Fault::invalid(format!(
+        "sending {datatype} data via JSON is not supported for output '{output}': {why}. \
+         Please use the binary data format (\"parameters\":{{\"binary_data\":true}} of the output)"
+    ))
+}
+
+fn separated<T>(
+    out: &mut Vec<u8>,
+    values: impl Iterator<Item = T>,
+    mut each: impl FnMut(&mut Vec<u8>, T) -> Option<()>,
+) -> Option<()> {
+    for (nth, value) in values.enumerate() {
+        if nth > 0 {
+            out.push(b',');
+        }
+        each(out, value)?;
+    }
+    Some(())
+}
+
+fn integers<const N: usize, T: itoa::Integer>(out: &mut Vec<u8>, data: &[u8], read: impl Fn([u8; N]) -> T) {
+    let (values, _) = data.as_chunks::<N>();
+    separated(out, values.iter(), |out, value| {
+        out.integer(read(*value));
+        Some(())
+    });
+}
+
+/// All elements, flat. `None` for what JSON cannot say.
+fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Option<()> {
+    let data = &*tensor.data;
+    match tensor.datatype {
+        Datatype::Bool => {
+            return separated(out, data.iter(), |out, value| {
+                out.text(if *value == 0 { "false" } else { "true" });
+                Some(())
+            });
+        }
+        Datatype::Uint8 => integers(out, data, u8::from_le_bytes),
+        Datatype::Uint16 => integers(out, data, u16::from_le_bytes),
+        Datatype::Uint32 => integers(out, data, u32::from_le_bytes),
+        Datatype::Uint64 => integers(out, data, u64::from_le_bytes),
+        Datatype::Int8 => integers(out, data, i8::from_le_bytes),
+        Datatype::Int16 => integers(out, data, i16::from_le_bytes),
+        Datatype::Int32 => integers(out, data, i32::from_le_bytes),
+        Datatype::Int64 => integers(out, data, i64::from_le_bytes),
+        Datatype::Fp32 => {
+            let (values, _) = data.as_chunks::<4>();
+            return separated(out, values.iter(), |out, value| out.float(f32::from_le_bytes(*value)));
+        }
+        Datatype::Fp64 => {
+            let (values, _) = data.as_chunks::<8>();
+            return separated(out, values.iter(), |out, value| out.float(f64::from_le_bytes(*value)));
+        }
+        Datatype::Bytes => {
+            return separated(out, Strings::of(data), |out, element| {
+                out.string(std::str::from_utf8(element.ok()?).ok()?);
+                Some(())
+            });
+        }
+        Datatype::Fp16 | Datatype::Bf16 => return None,
+    }
+    Some(())
+}
+
+fn parameters(out: &mut Vec<u8>, answer: &Answer) -> Result<(), Fault> {
+    out.text(",\"parameters\":{");
+    for (nth, (key, value)) in answer.parameters.iter().enumerate() {
+        if nth > 0 {
+            out.push(b',');
+        }
+        out.string(key);
+        out.push(b':');
+        match value {
+            Value::Bool(value) => out.text(if *value { "true" } else { "false" }),
+            Value::Int(value) => out.integer(*value),
+            Value::Uint(value) => out.integer(*value),
+            Value::Text(value) => out.string(value),
+            Value::Double(value) => out.float(*value).ok_or_else(|| {
+                Fault::invalid(format!("parameter '{key}' of the answer is {value}, which JSON cannot say"))
+            })?,
+        }
+    }
+    out.push(b'}');
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! The body of an inference request: JSON, and behind it the tensors that came as bytes.
+
+use super::{
+    input::{self, Blobs},
+    scan::Scan,
+    typed,
+};
+use crate::base::{
+    fault::{Fault, Kind},
+    inference::{Input, Parameters, Value, Wanted},
+};
+use bytes::Bytes;
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
+/// What a request's JSON may cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub depth: usize,
+    /// Of one tensor that comes as JSON, once it is bytes.
+    pub tensor_bytes: usize,
+}
+
+/// What the body says. The model is named by the address, not here.
+#[derive(Clone, Debug, Default)]
+pub struct InferRequest {
+    pub id: CompactString,
+    /// Without `timeout` and `binary_data_output`, which are taken out.
+    pub parameters: Parameters,
+    pub inputs: SmallVec<[Input; 2]>,
+    pub outputs: Vec<Wanted>,
+    /// Outputs go as bytes when none are listed.
+    pub binary_output: bool,
+    /// Microseconds; 0 is no limit.
+    pub timeout_us: u64,
+}
+
+/// `json_len`: where the JSON ends and the bytes begin; at most the body's length. `model` is for messages.
+pub fn read(body: &Bytes, json_len: usize, model: &str, bounds: Bounds) -> Result<InferRequest, Fault> {
+    let text = body.get(..json_len).ok_or_else(|| Fault::internal("the JSON is longer than the body"))?;
+    let mut scan = Scan::new(text, bounds.depth)?;
+    let mut request = InferRequest::default();
+    let mut blobs = Blobs { body, at: json_len, model };
+    if scan.peek().is_none() {
+        return Err(scan.flaw("The document is empty."));
+    }
+    let (mut inputs, mut outputs) = (false, false);
+    scan.object(|scan, key| match key {
+        "id" => {
+            request.id = typed::string(scan, "id")?.into();
+            Ok(())
+        }
+        "parameters" => parameters(scan, &mut request),
+        "inputs" if !inputs => {
+            inputs = true;
+            typed::need(scan, b'[', "inputs", "array")?;
+            scan.array(|scan| {
+                request.inputs.push(input::read(scan, &mut blobs, bounds)?);
+                Ok(())
+            })
+        }
+        "outputs" if !outputs => {
+            outputs = true;
+            typed::need(scan, b'[', "outputs", "array")?;
+            scan.array(|scan| {
+                request.outputs.push(output(scan)?);
+                Ok(())
+            })
+        }
+        "inputs" | "outputs" => Err(scan.flaw("The same name stands twice in an object.")),
+        _ => scan.skip(),
+    })?;
+    scan.end()?;
+    if !inputs {
+        return Err(typed::missing("inputs"));
+    }
+    blobs.end()?;
+    Ok(request)
+}
+
+fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
+    let mut name = None;
+    let mut wanted = Wanted { name: CompactString::default(), binary: None, classification: 0 };
+    typed::need(scan, b'{', "outputs", "object")?;
+    scan.object(|scan, key| match key {
+        "name" => {
+            name = Some(typed::string(scan, "name")?.into());
+            Ok(())
+        }
+        "parameters" => {
+            typed::need(scan, b'{', "parameters", "object")?;
+            scan.object(|scan, key| {
+                match key {
+                    "binary_data" => wanted.binary = Some(typed::boolean(scan, "binary_data")?),
+                    "classification" => {
+                        let top = typed::unsigned(scan, "classification")?;
+                        wanted.classification = u32::try_from(top).unwrap_or(u32::MAX);
+                    }
+                    "shared_memory_region" => return Err(no_shared_memory()),
+                    _ => scan.skip()?,
+                }
+                Ok(())
+            })
+        }
+        _ => scan.skip(),
+    })?;
+    Ok(Wanted { name: name.ok_or_else(|| typed::missing("name"))?, ..wanted })
+}
+
+fn parameters(scan: &mut Scan<'_>, request: &mut InferRequest) -> Result<(), Fault> {
+    typed::need(scan, b'{', "parameters", "object")?;
+    scan.object(|scan, key| {
+        match key {
+            "binary_data_output" => request.binary_output = typed::boolean(scan, key)?,
+            "timeout" => request.timeout_us = typed::unsigned(scan, key)?,
+            "priority" => {
+                let priority = typed::unsigned(scan, key)?;
+                request.parameters.push((key.into(), Value::Uint(priority)));
+            }
+            "sequence_start" | "sequence_end" => {
+                let mark = typed::boolean(scan, key)?;
+                request.parameters.push((key.into(), Value::Bool(mark)));
+            }
+            _ if key.starts_with("triton_") => {
+                return Err(Fault::invalid(
+                    "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
+                ));
+            }
+            _ => {
+                let value = typed::value(scan, key)?;
+                request.parameters.push((key.into(), value));
+            }
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn no_shared_memory() -> Fault {
+    Fault::new(
+        Kind::Unsupported,
+        "shared memory regions of clients are not switched on: send the tensor in the request (binary_data_size)",
+    )
+}

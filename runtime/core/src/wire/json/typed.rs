@@ -1,0 +1,69 @@
+//! Values of a wanted type; what comes instead is named with the words that Triton's clients know.
+
+use super::scan::Scan;
+use crate::base::{fault::Fault, inference::Value};
+use std::borrow::Cow;
+
+pub(super) fn missing(key: &str) -> Fault {
+    Fault::invalid(format!("Unable to parse '{key}': attempt to access non-existing object member '{key}'"))
+}
+
+pub(super) fn mistyped(key: &str, what: &str) -> Fault {
+    Fault::invalid(format!("Unable to parse '{key}': attempt to access JSON non-{what} as {what}"))
+}
+
+/// The next value begins with `byte`, as a value of this kind does.
+pub(super) fn need(scan: &mut Scan<'_>, byte: u8, key: &str, what: &str) -> Result<(), Fault> {
+    if scan.peek() == Some(byte) {
+        return Ok(());
+    }
+    scan.skip()?; // what is no JSON at all is told as that
+    Err(mistyped(key, what))
+}
+
+pub(super) fn string<'a>(scan: &mut Scan<'a>, key: &str) -> Result<Cow<'a, str>, Fault> {
+    need(scan, b'"', key, "string")?;
+    scan.string()
+}
+
+pub(super) fn boolean(scan: &mut Scan<'_>, key: &str) -> Result<bool, Fault> {
+    if scan.accept_word("true") {
+        return Ok(true);
+    }
+    if scan.accept_word("false") {
+        return Ok(false);
+    }
+    scan.skip()?;
+    Err(mistyped(key, "boolean"))
+}
+
+pub(super) fn unsigned(scan: &mut Scan<'_>, key: &str) -> Result<u64, Fault> {
+    if let Some(b'-' | b'0'..=b'9') = scan.peek() {
+        return scan.number()?.to_u64().ok_or_else(|| mistyped(key, "unsigned-integer"));
+    }
+    scan.skip()?;
+    Err(mistyped(key, "unsigned-integer"))
+}
+
+/// A parameter's value: anything but null, an array or an object.
+pub(super) fn value(scan: &mut Scan<'_>, key: &str) -> Result<Value, Fault> {
+    match scan.peek() {
+        Some(b'"') => scan.string().map(|text| Value::Text(text.into_owned())),
+        Some(b't' | b'f') => boolean(scan, key).map(Value::Bool),
+        Some(b'-' | b'0'..=b'9') => {
+            let number = scan.number()?;
+            let whole = number.is_whole();
+            let signed = number.to_i64().map(Value::Int).or_else(|| number.to_u64().map(Value::Uint));
+            let value = if whole { signed } else { number.to_f64().map(Value::Double) };
+            value.ok_or_else(|| {
+                Fault::invalid(format!("parameter '{key}' does not fit 64 bits: {}", number.text))
+            })
+        }
+        _ => {
+            scan.skip()?;
+            Err(Fault::invalid(format!(
+                "parameter '{key}' has invalid type. It should be either 'int', 'bool', or 'string'."
+            )))
+        }
+    }
+}
