@@ -34,7 +34,7 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: Recei
     loop {
         tokio::select! {
             biased;
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = told(&mut stop) => break,
             Some(ended) = tasks.join_next_with_id() => {
                 let id = match ended {
                     Ok((id, ())) => id,
@@ -60,6 +60,11 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: Recei
         watch.close();
     }
     while tasks.join_next().await.is_some() {}
+}
+
+/// A sender that is gone says the same.
+async fn told(stop: &mut Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Best effort: a client that reads before it writes learns why.
