@@ -96,6 +96,7 @@ class GatewayReplica:
         """
         self._turn.leave()
         if self._listens:
+            self._listens = False
             loop = asyncio.get_running_loop()
             clean = await loop.run_in_executor(None, self._core.drain, self._options.drain_s)
             self._events.tell("drained", clean=clean)
@@ -110,11 +111,11 @@ class GatewayReplica:
             try:
                 self._core.start()
                 break
-            except OSError:
-                # The one before us let its turn go before its sockets: the kernel closes them one
-                # by one.
+            except OSError as error:
+                # The one before us may let its turn go before its sockets.
                 if attempt == BIND_ATTEMPTS - 1:
-                    raise
+                    self._events.tell("broken", why=str(error))
+                    return
                 await asyncio.sleep(BIND_PAUSE_S)
         self._listens = True
         self._publish()
@@ -131,7 +132,8 @@ class GatewayReplica:
             self._publish()
 
     def _publish(self) -> None:
-        self._core.set_endpoints(endpoints(self._replicas.values()))
+        if self._listens:
+            self._core.set_endpoints(endpoints(self._replicas.values()))
 
     def _report_errors(self) -> None:
         while (error := self._core.next_error()) is not None:
