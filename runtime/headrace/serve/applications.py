@@ -7,6 +7,7 @@ from typing import Any, Final
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application, Deployment
+from ray.serve.exceptions import RayServeException
 
 from headrace.models.lifecycle import Standing
 from headrace.serve import fleet
@@ -19,7 +20,7 @@ from headrace.serve.private import delete_application, run_applications, same_re
 
 GATEWAY: Final = "gateway"
 #: What a call raises while Serve's controller is being restarted.
-LOST: Final = (RayError,)
+LOST: Final = (RayError, RayServeException)
 #: One serves, one stands by. The second comes once everything is up, so that it delays nothing.
 GATEWAYS: Final = 2
 #: Enough for Ray to place it; how much CPU a host really uses is our own budget.
