@@ -8,6 +8,7 @@ import asyncio
 import importlib
 import logging
 import shutil
+import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,6 +93,8 @@ def start_head(options: HeadOptions) -> Head:
     head = QuietHead(
         RayParams(
             node_ip_address=options.ip,
+            # Chosen here: a GCS that chooses for itself chooses anew when the keeper restarts it.
+            gcs_server_port=_free_port(),
             num_cpus=options.cpus,
             num_gpus=options.gpus,
             object_store_memory=options.object_store_bytes,
@@ -111,6 +114,11 @@ def start_head(options: HeadOptions) -> Head:
         gcs_pid=_pid(head, "gcs_server"),
         raylet_pid=_pid(head, "raylet"),
     )
+
+
+def _free_port() -> int:
+    with socket.create_server(("0.0.0.0", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def _pid(node: Any, kind: str) -> int:
