@@ -35,7 +35,11 @@ class Cluster:
         keeper.adopt_orphans()
         self._log = places.logs / "ray-start.log"
         options = HeadOptions(
-            ip=NODE_IP, temp=places.ray, sockets=places.sockets, cpus=os.cpu_count() or 1, gpus=None
+            ip=NODE_IP,
+            temp=places.ray,
+            sockets=places.ray_sockets,
+            cpus=os.cpu_count() or 1,
+            gpus=None,
         )
         starter = [sys.executable, "-P", "-m", "headrace.serve.head", encode(options)]
         command = [

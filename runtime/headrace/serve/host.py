@@ -39,6 +39,7 @@ class HostReplica:
 
         Raises:
             ModelBroken: the version failed to load; the text is its standing's reason.
+            OSError: there is no memory for the arena, or no socket.
         """
         version = options.version
         if not version.config.placement.gpus:
@@ -54,13 +55,12 @@ class HostReplica:
 
         self._socket = Path(options.sockets) / f"h-{os.getpid()}-{secrets.token_hex(3)}"
         self._core = Host(json.dumps({"socket": str(self._socket), "arena_bytes": ARENA_BYTES}))
+        self._core.listen()
         self._runner = Runner(version, self._core, self._events.say, self._moved)
         if not self._runner.start():
             raise ModelBroken(self._runner.standing.reason)
         inputs = [(one.name, one.datatype, list(one.shape)) for one in self._runner.inputs]
         self._events.tell("inputs", inputs=inputs)
-        # Only now: a gateway that connects finds a version that answers.
-        self._core.listen()
 
     def record_replica_metadata(self) -> dict[str, Any]:
         """Return what gateways need to find this host."""

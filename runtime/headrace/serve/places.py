@@ -38,6 +38,11 @@ class Places:
         return self.sockets / "log"
 
     @property
+    def ray_sockets(self) -> Path:
+        """Ray's own sockets: it opens their folder to everybody, and ours is for us alone."""
+        return self.sockets / "r"
+
+    @property
     def turn(self) -> Path:
         """The file whose lock is the turn to serve on this node."""
         return self.sockets / "turn"

@@ -116,7 +116,9 @@ class Session:
             return None
         self._greeted = True
         if all(one.state is State.FAILED for one in standings.values()):
-            say("no version could be loaded; the lines above say why")
+            for label, one in standings.items():
+                say(f"  {label}: {one.state.value}, {one.reason}")
+            say("no version could be loaded")
             return 1
         ready()
         return None
