@@ -11,6 +11,8 @@ mod method;
 mod send;
 mod status;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use super::Gateway;
 use socket2::{SockRef, TcpKeepalive};

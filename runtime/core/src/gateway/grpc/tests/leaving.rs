@@ -1,0 +1,84 @@
+//! Who leaves early: the client, its connection, the server.
+
+use super::bench::{INFER, STREAM, bench, infer, post, receive};
+use h2::Reason;
+use std::time::Duration;
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_cancels_its_call_and_no_other() {
+    let mut bench = bench().await;
+    bench.hold();
+    let (gone, mut gone_stream) = bench.open(post(INFER));
+    gone_stream.send_data(infer("gone", b"x"), true).unwrap();
+    bench.held(1).await;
+    let (stays, mut stream) = bench.open(post(INFER));
+    stream.send_data(infer("stays", b"x"), true).unwrap();
+    bench.held(2).await;
+
+    gone_stream.send_reset(Reason::CANCEL);
+    drop(gone);
+    while bench.echo.cancelled.lock().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let first = bench.echo.held.lock()[0].id;
+    assert_eq!(*bench.echo.cancelled.lock(), [first]);
+    bench.echo.answer(1);
+    assert_eq!(receive(stays).await.unwrap().status(), "0");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_connection_cancels_all_of_its_calls() {
+    let mut bench = bench().await;
+    bench.hold();
+    let mut calls = Vec::new();
+    for path in [INFER, STREAM, INFER] {
+        let (response, mut stream) = bench.open(post(path));
+        stream.send_data(infer("", b"x"), false).unwrap();
+        if path == INFER {
+            stream.send_data(bytes::Bytes::new(), true).unwrap();
+        }
+        calls.push((response, stream));
+        bench.held(calls.len()).await;
+    }
+    bench.line.abort();
+    tokio::time::timeout(Duration::from_secs(1), bench.server).await.unwrap().unwrap();
+    assert_eq!(bench.echo.cancelled.lock().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_finishes_what_it_took() {
+    let mut bench = bench().await;
+    bench.hold();
+    let (response, mut stream) = bench.open(post(INFER));
+    stream.send_data(infer("", b"x"), true).unwrap();
+    bench.held(1).await;
+    bench.stop.send_replace(true);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(!bench.server.is_finished());
+    bench.echo.answer(0);
+    assert_eq!(receive(response).await.unwrap().status(), "0");
+    tokio::time::timeout(Duration::from_secs(1), bench.server).await.unwrap().unwrap();
+    assert!(bench.line.await.unwrap().is_ok(), "the client was told, not cut off");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_without_calls_is_closed_in_time() {
+    let bench = bench().await;
+    tokio::time::sleep(Duration::from_secs(299)).await;
+    assert!(!bench.server.is_finished());
+    tokio::time::timeout(Duration::from_secs(3), bench.server).await.unwrap().unwrap();
+}
+
+/// Not a byte, and a greeting cut short.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_greet_is_left() {
+    use tokio::io::AsyncWriteExt;
+    for greeting in [&b""[..], b"PRI * HTTP/2.0\r\n", b"GET / HTTP/1.1\r\n\r\n"] {
+        let gateway = bench().await.gateway;
+        let (ours, mut theirs) = tokio::io::duplex(1024);
+        let (_stop, told) = tokio::sync::watch::channel(false);
+        let server = tokio::spawn(crate::gateway::grpc::connection::serve(ours, gateway, told));
+        theirs.write_all(greeting).await.unwrap();
+        tokio::time::timeout(Duration::from_secs(11), server).await.unwrap().unwrap();
+    }
+}
