@@ -107,16 +107,14 @@ impl Gateway {
         let waiting = Waiting { service, id, answer, over: false };
         let outcome = waiting.until(arrived, deadline).await?;
         let produced = outcome.result?;
-        let wanted = |place: usize| {
-            let tensor = produced.outputs.get(place)?;
-            Some((place, tensor.clone()))
-        };
-        let whole = outputs.len() == produced.outputs.len();
-        let outputs: SmallVec<[(usize, Tensor); 2]> = if whole {
-            produced.outputs.into_iter().enumerate().collect()
-        } else {
-            outputs.into_iter().filter_map(wanted).collect()
-        };
+        let (made, declared) = (produced.outputs.len(), contract.outputs.len());
+        if made != declared {
+            let note = format!("the host answered with {made} outputs, the contract has {declared}");
+            return Err(Fault::internal(note));
+        }
+        let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
+        let outputs: SmallVec<[(usize, Tensor); 2]> =
+            produced.outputs.into_iter().enumerate().filter(wanted).collect();
         Ok(Answer {
             contract: Arc::clone(contract),
             id: inference.id,

@@ -4,6 +4,7 @@ use super::bench::*;
 use crate::base::{
     call::{Outlet, Window},
     fault::{Kind, Phase},
+    inference::Wanted,
     roster::Roster,
     units::{Rows, Version},
 };
@@ -84,4 +85,22 @@ async fn a_model_that_fails_is_not_asked_again() {
     host.fail(Kind::ModelFailed, Phase::Started);
     assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::ModelFailed);
     assert_eq!((host.len(), successes(&gateway), failures(&gateway)), (0, 0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_the_outputs_that_are_wanted_come_back() {
+    let gateway = gateway();
+    let mut two = contract(1);
+    two.outputs.push(two.outputs[0].clone());
+    two.outputs[1].name = "z".into();
+    let (_, host) = up(&gateway, two, 8);
+    let mut inference = ask(1, 5);
+    inference.outputs = vec![Wanted { name: "z".into(), binary: None, classification: 0 }];
+    let (one, other) = (start(&gateway, inference.clone()).await, start(&gateway, inference).await);
+    host.answer_with(2);
+    host.answer_with(1);
+    let places: Vec<_> = one.await.unwrap().unwrap().outputs.iter().map(|(place, _)| *place).collect();
+    assert_eq!(places, [1]);
+    let fault = other.await.unwrap().unwrap_err();
+    assert!(fault.note.contains("1 outputs, the contract has 2"), "{fault}");
 }
