@@ -1,6 +1,6 @@
 //! The first frame of each side: protocols are compared, memory is passed and mapped.
 
-use super::peer::Peer;
+use super::{inbox::Inbox, outbox::Outbox, peer::Peer};
 use crate::{
     mem::{arena::Arena, peer::PeerArena},
     wire::{
@@ -18,7 +18,6 @@ use rustix::net::{
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::{io::Interest, net::UnixStream};
 
@@ -28,12 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A socket whose two ends understand each other.
 #[derive(Debug)]
 pub(super) struct Joined {
-    pub(super) socket: Arc<UnixStream>,
-    pub(super) peer: Peer,
+    pub(super) inbox: Inbox,
+    pub(super) outbox: Outbox,
     pub(super) memory: Option<PeerArena>,
     pub(super) hello: proto::Hello,
-    /// May hold more than the HELLO already.
-    pub(super) decoder: Decoder,
 }
 
 /// Says HELLO and hears the peer's. Both may talk first: a HELLO fits any socket buffer or is read meanwhile.
@@ -61,7 +58,8 @@ pub(super) async fn join(
             )));
         }
     };
-    Ok(Joined { socket: Arc::new(socket), peer, memory, hello, decoder })
+    let (reader, writer) = socket.into_split();
+    Ok(Joined { inbox: Inbox::new(reader, peer, decoder), outbox: Outbox::new(writer), memory, hello })
 }
 
 /// Appends a HELLO. The arena's descriptor goes along with the first one only.

@@ -4,7 +4,6 @@ use super::{
     gateway::{Endpoint, Links},
     handshake::{Joined, join},
     host::Listener,
-    outbox::Outbox,
     testing::{ARENA, Desk, Lines, Shelf, contract, folder, until},
 };
 use crate::{
@@ -14,7 +13,7 @@ use crate::{
     },
     mem::arena::Arena,
     wire::{
-        frame::{Frame, Head, Kind as FrameKind},
+        frame::{Head, Kind as FrameKind},
         frame_encode::{Bytes, Outgoing, encode},
         frame_meta::{self, proto},
     },
@@ -52,26 +51,14 @@ fn release(calls: &[u64]) -> Wire {
 }
 
 fn send(joined: &Joined, bytes: &[u8]) {
-    let outbox = Outbox::new(Arc::clone(&joined.socket));
-    outbox
-        .put(|out| {
-            out.extend_from_slice(bytes);
-            Ok(())
-        })
-        .unwrap();
-    outbox.flush();
-    assert_eq!(outbox.written(), u64::try_from(bytes.len()).unwrap());
-}
-
-async fn ended(joined: &mut Joined) {
-    loop {
-        joined.socket.readable().await.unwrap();
-        match joined.socket.try_read_buf(joined.decoder.room()) {
-            Ok(0) => return,
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return,
-            Ok(_) | Err(_) => {}
-        }
-    }
+    let before = joined.outbox.written();
+    let frame = |out: &mut Wire| {
+        out.extend_from_slice(bytes);
+        Ok(())
+    };
+    joined.outbox.put(frame).unwrap();
+    joined.outbox.flush();
+    assert_eq!(joined.outbox.written() - before, u64::try_from(bytes.len()).unwrap());
 }
 
 #[tokio::test]
@@ -106,7 +93,7 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         let mut other = joined(&path).await;
         let mut joined = joined(&path).await;
         send(&joined, &bytes);
-        ended(&mut joined).await;
+        joined.inbox.drain().await;
         assert!(lines.have(why), "{name}: {lines:?}");
         drop(joined);
         until("one link is left", || host.gateways() == 1).await;
@@ -115,7 +102,7 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         until(name, || shelf.model.holds() == 1).await;
         shelf.model.answer_all();
         drop(host);
-        ended(&mut other).await;
+        other.inbox.drain().await;
     }
 }
 
@@ -166,9 +153,9 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
     let path = folder("hostile-host").join("host.sock");
     for (name, bytes, why) in cases {
         let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-        let (links, joined) = hosted(&path, &desk, &lines).await;
+        let (links, mut joined) = hosted(&path, &desk, &lines).await;
         let (first, second) = (desk.call(b"abcd".as_slice().into()), desk.call(b"efgh".as_slice().into()));
-        until_calls(&joined, 2).await;
+        until_frames(&mut joined, FrameKind::Infer, 2).await;
         send(&joined, &bytes);
         until(name, || desk.answered() == 2).await;
         for call in [first, second] {
@@ -186,9 +173,9 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
 async fn a_second_answer_ends_the_link_after_the_first_was_taken() {
     let path = folder("double").join("host.sock");
     let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-    let (_links, joined) = hosted(&path, &desk, &lines).await;
+    let (_links, mut joined) = hosted(&path, &desk, &lines).await;
     let (first, second) = (desk.call(b"abcd".as_slice().into()), desk.call(b"efgh".as_slice().into()));
-    until_calls(&joined, 2).await;
+    until_frames(&mut joined, FrameKind::Infer, 2).await;
     send(&joined, &[answer(1, 0, &[1, 4], b"dcba"), answer(1, 0, &[1, 4], b"xxxx")].concat());
     until("both are answered", || desk.answered() == 2).await;
     assert_eq!(desk.end(first).unwrap().as_ref(), b"dcba");
@@ -216,15 +203,13 @@ async fn hosted(path: &std::path::Path, desk: &Arc<Desk>, lines: &Lines) -> (Lin
     (links, joined)
 }
 
-async fn until_calls(joined: &Joined, calls: usize) {
-    let mut decoder = crate::wire::frame_decode::Decoder::new(1 << 20);
-    let mut seen: Vec<Frame> = vec![];
-    while seen.len() < calls {
-        joined.socket.readable().await.unwrap();
-        let _ = joined.socket.try_read_buf(decoder.room());
-        seen.extend(std::iter::from_fn(|| decoder.next_frame().unwrap()));
+async fn until_frames(joined: &mut Joined, kind: FrameKind, mut count: usize) {
+    while count > 0 {
+        assert!(joined.inbox.more().await.unwrap());
+        while let Some(frame) = joined.inbox.next_frame().unwrap() {
+            count -= usize::from(frame.head.kind == kind);
+        }
     }
-    assert!(seen.iter().all(|frame| frame.head.kind == FrameKind::Infer));
 }
 
 /// It sends and never reads. The host stops listening to it before its answers pile up.
@@ -234,7 +219,6 @@ async fn a_gateway_that_does_not_read_is_not_listened_to() {
     let shelf = Shelf::new(true);
     let host = Listener::listen(&Handle::current(), &path, shelf, None, Lines::default().log()).unwrap();
     let joined = joined(&path).await;
-    let outbox = Arc::new(Outbox::new(Arc::clone(&joined.socket)));
     let payload = vec![1; 50_000];
     for call in 1..=400 {
         let tensor = Outgoing {
@@ -244,13 +228,16 @@ async fn a_gateway_that_does_not_read_is_not_listened_to() {
             bytes: Bytes::Inline(&payload),
         };
         let frame = infer(call, &[tensor]);
-        outbox
+        joined
+            .outbox
             .put(|out| {
                 out.extend_from_slice(&frame);
                 Ok(())
             })
             .unwrap();
     }
+    let (mut inbox, outbox) = (joined.inbox, joined.outbox);
+    let outbox = Arc::new(outbox);
     let writer = Arc::clone(&outbox);
     let writing = tokio::spawn(async move { writer.write().await });
     outbox.nudge();
@@ -263,11 +250,9 @@ async fn a_gateway_that_does_not_read_is_not_listened_to() {
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     assert!(outbox.written() < 4 << 20, "{} bytes of 20 MB were taken", outbox.written());
     let mut answers = 0;
-    let mut decoder = crate::wire::frame_decode::Decoder::new(1 << 20);
     while answers < 400 {
-        joined.socket.readable().await.unwrap();
-        let _ = joined.socket.try_read_buf(decoder.room());
-        let frames = std::iter::from_fn(|| decoder.next_frame().unwrap());
+        assert!(inbox.more().await.unwrap());
+        let frames = std::iter::from_fn(|| inbox.next_frame().unwrap());
         answers += frames.filter(|frame| frame.head.kind == FrameKind::Answer).count();
     }
     assert_eq!(host.in_flight(), 0);

@@ -13,6 +13,7 @@ mod handshake;
 pub mod host;
 #[cfg(test)]
 mod hostile_tests;
+mod inbox;
 #[cfg(test)]
 mod kill_tests;
 mod outbox;

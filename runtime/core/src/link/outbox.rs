@@ -8,8 +8,7 @@ use crate::wire::frame_encode::TooLong;
 use parking_lot::{Mutex, MutexGuard};
 use rustix::{io::Errno, net::SendFlags};
 use std::io;
-use std::sync::Arc;
-use tokio::{io::Interest, net::UnixStream, sync::Notify};
+use tokio::{io::Interest, net::UnixStream, net::unix::OwnedWriteHalf, sync::Notify};
 
 /// A peer that reads too slowly is heard no more until less than this waits for it.
 const HIGH: usize = 1 << 20;
@@ -18,7 +17,7 @@ const KEEP: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Outbox {
-    socket: Arc<UnixStream>,
+    socket: OwnedWriteHalf,
     state: Mutex<State>,
     /// For the writing task: there is something that nobody sends.
     work: Notify,
@@ -56,7 +55,7 @@ impl State {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: Arc<UnixStream>) -> Outbox {
+    pub(super) fn new(socket: OwnedWriteHalf) -> Outbox {
         Outbox { socket, state: Mutex::default(), work: Notify::new(), low: Notify::new() }
     }
 
@@ -98,7 +97,7 @@ impl Outbox {
             return; // whoever writes looks again before it stops
         }
         while let Some(bytes) = take(&mut state) {
-            let sent = MutexGuard::unlocked(&mut state, || send(&self.socket, bytes.rest()));
+            let sent = MutexGuard::unlocked(&mut state, || send(self.socket.as_ref(), bytes.rest()));
             let more = self.put_back(&mut state, bytes, &sent);
             if !more {
                 state.stalled = true;
@@ -113,8 +112,11 @@ impl Outbox {
         loop {
             self.work.notified().await;
             while let Some(bytes) = self.take_for_task()? {
-                let sent =
-                    self.socket.async_io(Interest::WRITABLE, || send(&self.socket, bytes.rest())).await;
+                let sent = self
+                    .socket
+                    .as_ref()
+                    .async_io(Interest::WRITABLE, || send(self.socket.as_ref(), bytes.rest()))
+                    .await;
                 self.put_back(&mut self.state.lock(), bytes, &sent);
                 sent?;
             }

@@ -1,9 +1,10 @@
 use super::*;
+use std::sync::Arc;
 use tokio::io::AsyncReadExt;
 
 fn pair() -> (Outbox, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    (Outbox::new(Arc::new(ours)), theirs)
+    (Outbox::new(ours.into_split().1), theirs)
 }
 
 fn bytes(fill: u8, len: usize) -> impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong> {

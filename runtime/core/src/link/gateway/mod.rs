@@ -108,7 +108,7 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         };
         match joined {
             Ok(joined) => {
-                let (pid, since) = (joined.peer.pid(), clock::now());
+                let (pid, since) = (joined.inbox.pid(), clock::now());
                 let ended = Session::start(&common, joined).run(&mut wanted).await;
                 let lasted = clock::now().since(since) > STEADY;
                 failures = if lasted { 1 } else { failures + 1 };

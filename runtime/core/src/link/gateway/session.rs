@@ -3,11 +3,10 @@
 use super::{Common, flights::Flights};
 use crate::{
     base::{contract::Contract, roster::CarrierId},
-    link::{handshake::Joined, outbox::Outbox, peer::Peer},
+    link::{handshake::Joined, inbox::Inbox, outbox::Outbox},
     mem::peer::PeerArena,
     wire::{
         frame::{Head, Kind as FrameKind, Malformed},
-        frame_decode::Decoder,
         frame_encode::encode,
         frame_meta::{self, proto},
     },
@@ -17,10 +16,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
-use tokio::{
-    net::UnixStream,
-    sync::{Notify, watch},
-};
+use tokio::sync::{Notify, watch};
 
 /// Shared by the link's task, its carriers, and whoever looks at answers in the host's memory.
 #[derive(Debug)]
@@ -45,10 +41,8 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) session: Arc<Session>,
-    socket: Arc<UnixStream>,
-    peer: Peer,
+    inbox: Inbox,
     pub(super) memory: Option<PeerArena>,
-    decoder: Decoder,
     /// The host asked for no more calls.
     pub(super) leaving: bool,
     /// Versions that were announced; without a carrier once they are gone.
@@ -88,15 +82,14 @@ impl Session {
     }
 
     pub(super) fn start(common: &Arc<Common>, joined: Joined) -> Running {
-        let Joined { socket, peer, memory, hello, decoder } = joined;
+        let Joined { inbox, outbox, memory, hello } = joined;
         let session = Arc::new(Session {
             common: Arc::clone(common),
-            outbox: Outbox::new(Arc::clone(&socket)),
+            outbox,
             flights: Mutex::new(Flights::new()),
             landed: Notify::new(),
         });
-        let mut running =
-            Running { session, socket, peer, memory, decoder, leaving: false, versions: HashMap::new() };
+        let mut running = Running { session, inbox, memory, leaving: false, versions: HashMap::new() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
             (common.log)(format!("a host's HELLO: {malformed}"));
@@ -144,33 +137,20 @@ impl Running {
             return malformed.to_string();
         }
         loop {
-            let dead = tokio::select! {
-                ready = self.socket.readable() => match ready {
-                    Ok(()) => false,
-                    Err(error) => return error.to_string(),
-                },
-                () = self.peer.dead() => true,
-            };
-            match self.socket.try_read_buf(self.decoder.room()) {
-                Ok(0) => return "it closed the connection".to_owned(),
-                Ok(_) => {
-                    if let Err(malformed) = self.frames() {
-                        return malformed.to_string();
-                    }
-                }
-                // Dead, and everything it had sent is read; a child of it may still hold the socket open.
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && dead => {
-                    return "its process ended".to_owned();
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
+            match self.inbox.more().await {
+                Ok(true) => {}
+                Ok(false) => return "it closed the connection, or its process ended".to_owned(),
                 Err(error) => return error.to_string(),
+            }
+            if let Err(malformed) = self.frames() {
+                return malformed.to_string();
             }
         }
     }
 
     fn frames(&mut self) -> Result<(), Malformed> {
         let mut any = false;
-        while let Some(frame) = self.decoder.next_frame()? {
+        while let Some(frame) = self.inbox.next_frame()? {
             self.take(frame)?;
             any = true;
         }

@@ -162,7 +162,7 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
         Ok(joined) => joined,
         Err(error) => return (common.log)(format!("a gateway was not linked: {error}")),
     };
-    let pid = joined.peer.pid();
+    let pid = joined.inbox.pid();
     let number = common.links.fetch_add(1, Ordering::Relaxed);
     let running = Session::start(&common, joined, number);
     common.sessions.lock().push(Arc::downgrade(running.session()));

@@ -8,19 +8,18 @@ use crate::{
     base::{call::Outlet, units::Version},
     link::{
         handshake::Joined,
+        inbox::Inbox,
         outbox::{Outbox, Unsent},
-        peer::Peer,
     },
     mem::peer::PeerArena,
-    wire::{frame::Malformed, frame_decode::Decoder, frame_encode::TooLong},
+    wire::{frame::Malformed, frame_encode::TooLong},
 };
 use compact_str::CompactString;
 use std::collections::HashMap;
-use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::{net::UnixStream, sync::Notify};
+use tokio::sync::Notify;
 
 /// Shared by the link's task and by the lanes that answer.
 #[derive(Debug)]
@@ -38,10 +37,8 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) session: Arc<Session>,
-    socket: Arc<UnixStream>,
-    peer: Peer,
+    inbox: Inbox,
     pub(super) memory: Option<PeerArena>,
-    decoder: Decoder,
     pub(super) accounts: HashMap<(CompactString, Version), Arc<Account>>,
 }
 
@@ -55,16 +52,16 @@ enum Over {
 
 impl Session {
     pub(super) fn start(common: &Arc<Common>, joined: Joined, number: u64) -> Running {
-        let Joined { socket, peer, memory, decoder, .. } = joined;
+        let Joined { inbox, outbox, memory, .. } = joined;
         let session = Arc::new(Session {
             common: Arc::clone(common),
             number,
-            outbox: Outbox::new(Arc::clone(&socket)),
+            outbox,
             calls: Shared::default(),
             open: AtomicBool::new(true),
             leaving: Notify::new(),
         });
-        Running { session, socket, peer, memory, decoder, accounts: HashMap::new() }
+        Running { session, inbox, memory, accounts: HashMap::new() }
     }
 
     /// Appends a frame; on a link that ended there is nobody to tell.
@@ -144,10 +141,11 @@ impl Running {
             Over::Ours(why) => {
                 (session.common.log)(format!(
                     "ended the link to a gateway (process {}): {why}",
-                    self.peer.pid()
+                    self.inbox.pid()
                 ));
-                let _ = rustix::net::shutdown(&self.socket, rustix::net::Shutdown::Write); // gone: even better
-                self.linger().await;
+                let _ = rustix::net::shutdown(self.inbox.socket(), rustix::net::Shutdown::Write); // gone: even better
+                // It holds the socket for as long as it looks at our memory.
+                self.inbox.drain().await;
                 why
             }
         };
@@ -161,9 +159,9 @@ impl Running {
         }
         loop {
             self.session.outbox.until_low().await;
-            match self.more().await {
-                Ok(Some(())) => {}
-                Ok(None) => return Over::Gone("it closed the connection".to_owned()),
+            match self.inbox.more().await {
+                Ok(true) => {}
+                Ok(false) => return Over::Gone("it closed the connection, or its process ended".to_owned()),
                 Err(error) => return Over::Gone(error.to_string()),
             }
             if let Err(malformed) = self.frames() {
@@ -172,26 +170,9 @@ impl Running {
         }
     }
 
-    /// Reads what is there; `None` at the end of the stream, or when the gateway has died and all of it is read.
-    async fn more(&mut self) -> io::Result<Option<()>> {
-        loop {
-            let dead = tokio::select! {
-                ready = self.socket.readable() => ready.map(|()| false)?,
-                () = self.peer.dead() => true,
-            };
-            match self.socket.try_read_buf(self.decoder.room()) {
-                Ok(0) => return Ok(None),
-                Ok(_) => return Ok(Some(())),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock && dead => return Ok(None),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
     fn frames(&mut self) -> Result<(), Malformed> {
         let mut any = false;
-        while let Some(frame) = self.decoder.next_frame()? {
+        while let Some(frame) = self.inbox.next_frame()? {
             self.take(frame)?;
             any = true;
         }
@@ -199,13 +180,6 @@ impl Running {
             self.session.flush(); // refusals; answers of lanes have usually left by themselves
         }
         Ok(())
-    }
-
-    /// Discards what comes until the gateway has let go of the socket, which it holds while it looks at our memory.
-    async fn linger(&mut self) {
-        while let Ok(Some(())) = self.more().await {
-            self.decoder.room().clear();
-        }
     }
 }
 
