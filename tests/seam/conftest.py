@@ -94,11 +94,10 @@ class Rig:
         return np.asarray(array)
 
     def shut(self) -> bool:
-        """Drain as a server does; True if clean."""
+        """Drain as a server does, and see the lanes out; True if clean."""
         clean = self.gateway.drain(10.0) and self.host.drain(10.0)
         for thread in self._lanes:
             thread.join()
-        self.client.close()
         return clean
 
 
@@ -112,3 +111,4 @@ def rig() -> Iterator[Rig]:
     rig = Rig()
     yield rig
     assert rig.shut()
+    rig.client.close()

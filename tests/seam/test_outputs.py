@@ -58,6 +58,7 @@ def test_arrays_of_any_making_are_taken(rig: Any, make: Callable[[], Any]) -> No
     model = Returning({"y": make()})
     rig.open(model)
     assert rig.ask(np.zeros((2, 1), np.float32)).tolist() == ROWS.tolist()
+    assert rig.shut()
     assert model.told == [None]
 
 
@@ -96,6 +97,7 @@ def test_strings_of_any_making_are_taken(rig: Any, value: Any) -> None:
     model = Returning({"y": value})
     rig.open(model, outputs=[("y", "BYTES", [2])])
     assert rig.ask(np.zeros((2, 1), np.float32)).tolist() == WORDS
+    assert rig.shut()
     assert model.told == [None]
 
 
@@ -150,6 +152,7 @@ def test_what_was_not_declared_is_told(rig: Any, datatype: str, outputs: Any, wa
     message = str(told.value.message())
     assert "model 'm' version 1 " in message
     assert want in message
+    assert rig.shut()
     assert model.told[0] is not None
     assert model.told[0] in message
 

@@ -39,6 +39,17 @@ def test_a_batch_that_is_dropped_answers(rig: Any) -> None:
     assert "model 'm' version 1 dropped its batch unanswered" in message
 
 
+def test_a_lane_that_forgets_a_batch_answers_with_its_next_turn(rig: Any) -> None:
+    kept: list[headrace_core.Batch] = []
+    rig.open(kept.append)
+    for _ in range(3):
+        status, message = refused(rig)
+        assert status == "StatusCode.INTERNAL"
+        assert "dropped its batch unanswered" in message
+    with pytest.raises(ValueError, match="settled"):
+        kept[0].complete({"y": ONE})
+
+
 def test_a_batch_is_settled_once(rig: Any) -> None:
     failures: list[BaseException] = []
 
@@ -61,6 +72,7 @@ def test_a_batch_is_settled_once(rig: Any) -> None:
     rig.open(work)
     assert rig.ask(ONE).tolist() == ONE.tolist()
     assert rig.ask(ONE).tolist() == ONE.tolist()
+    assert rig.shut()
     assert [str(error).startswith("the batch is settled") for error in failures[:6]] == [True] * 6
 
 

@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// One run of a model. Owes its callers an answer: `complete`, `fail`, or an error once it is dropped.
 #[pyclass(frozen, module = "headrace_core")]
@@ -16,19 +16,23 @@ pub(super) struct Batch {
     layout: Arc<Layout>,
     rows: Rows,
     /// `None` once settled. Held for moments only, and never while the interpreter is waited for.
-    open: Mutex<Option<Open>>,
+    open: Arc<Mutex<Option<Open>>>,
 }
 
 #[derive(Debug)]
-struct Open {
+pub(super) struct Open {
     batch: host::Batch,
     /// Made when first asked for; let go at settle, so that the buffers can be used again.
     inputs: Option<Py<PyDict>>,
 }
 
 impl Batch {
-    pub(super) fn new(batch: host::Batch, layout: Arc<Layout>) -> Batch {
-        Batch { layout, rows: batch.rows(), open: Mutex::new(Some(Open { batch, inputs: None })) }
+    /// With what the lane needs to see whether it forgot the batch.
+    pub(super) fn new(batch: host::Batch, layout: Arc<Layout>) -> (Batch, Weak<Mutex<Option<Open>>>) {
+        let rows = batch.rows();
+        let open = Arc::new(Mutex::new(Some(Open { batch, inputs: None })));
+        let seen = Arc::downgrade(&open);
+        (Batch { layout, rows, open }, seen)
     }
 
     fn with<T>(&self, look: impl FnOnce(&mut Open) -> T) -> PyResult<T> {

@@ -1,11 +1,15 @@
 //! Where a lane gets its batches.
 
-use super::{batch::Batch, layout::Layout};
+use super::{
+    batch::{Batch, Open},
+    layout::Layout,
+};
 use crate::base::contract::Batching;
 use crate::host;
+use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 /// An open version. When the last reference goes, so does the version: nobody could pull its batches.
 #[pyclass(frozen, module = "headrace_core")]
@@ -14,27 +18,37 @@ pub(super) struct Intake {
     host: Arc<host::Host>,
     intake: Arc<host::Intake>,
     layout: Arc<Layout>,
+    /// What each lane was given last.
+    lanes: Vec<Mutex<Weak<Mutex<Option<Open>>>>>,
 }
 
 impl Intake {
     pub(super) fn new(py: Python<'_>, host: Arc<host::Host>, intake: Arc<host::Intake>) -> Intake {
         let layout = Arc::new(Layout::new(py, Arc::clone(intake.contract())));
-        Intake { host, intake, layout }
+        let lanes = (0..intake.contract().lanes).map(|_| Mutex::default()).collect();
+        Intake { host, intake, layout, lanes }
     }
 }
 
 #[pymethods]
 impl Intake {
     /// Blocks, without the interpreter, until there is a batch for this lane; None once closed and empty.
-    fn next_batch(&self, py: Python<'_>, lane: u32) -> PyResult<Option<Batch>> {
-        let lanes = self.intake.contract().lanes;
-        if lane >= lanes {
+    ///
+    /// A lane runs one batch at a time: if it left the last one unsettled, that one's callers get an error now,
+    /// rather than wait for as long as a variable still names it.
+    fn next_batch(&self, py: Python<'_>, lane: usize) -> PyResult<Option<Batch>> {
+        let Some(last) = self.lanes.get(lane) else {
+            let lanes = self.lanes.len();
             return Err(PyValueError::new_err(format!(
                 "lane {lane} of a version that was opened with {lanes}"
             )));
-        }
-        let next = py.detach(|| self.intake.next_batch());
-        Ok(next.map(|batch| Batch::new(batch, Arc::clone(&self.layout))))
+        };
+        let forgotten = last.lock().upgrade().and_then(|open| open.lock().take());
+        drop(forgotten);
+        let Some(batch) = py.detach(|| self.intake.next_batch()) else { return Ok(None) };
+        let (batch, open) = Batch::new(batch, Arc::clone(&self.layout));
+        *last.lock() = open;
+        Ok(Some(batch))
     }
 
     /// Changes the limits of the batches to come; JSON as in the contract's `batching`.
