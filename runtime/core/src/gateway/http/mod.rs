@@ -12,6 +12,9 @@ mod service;
 pub mod status;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use crate::gateway::Gateway;
 use socket2::SockRef;
 use std::collections::HashMap;
@@ -23,7 +26,7 @@ use tokio::task::{Id, JoinSet};
 use watch::Watch;
 
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 48\r\nconnection: close\r\nretry-after: 1\r\n\r\n\
+    content-length: 49\r\nconnection: close\r\nretry-after: 1\r\n\r\n\
     {\"error\":\"too many connections: try again later\"}";
 
 /// Serves until `stop` turns true (or its sender is gone); then closes idle connections, answers what was taken,

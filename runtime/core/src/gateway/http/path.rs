@@ -173,7 +173,7 @@ mod tests {
             ("/v2/repository/models/m/unload", Some(Route::Load)),
             ("/v2/repository/r/models/m/load", Some(Route::LoadFrom)),
             ("/v2/systemsharedmemory/status", Some(Route::MemoryStatus { region: None })),
-            ("/v2/cudasharedmemory/region/r/status", Some(Route::MemoryStatus { region: None })),
+            ("/v2/cudasharedmemory/region/r/status", Some(Route::MemoryStatus { region: Some("r") })),
             ("/v2/cudasharedmemory/unregister", Some(Route::MemoryUnregister)),
             ("/v2/systemsharedmemory/region/r/register", Some(Route::MemoryRegister)),
             ("/v2/systemsharedmemory/region/r/register/x", None),

@@ -1,0 +1,160 @@
+//! A real gateway behind a real socket, with a carrier that answers at once or holds what it gets.
+
+use crate::base::{
+    call::{Call, Carrier, Outcome, Produced, Timing, Window},
+    contract::Contract,
+    roster::Roster,
+    units::{CallId, Rows},
+};
+use crate::gateway::{Gateway, GatewaySettings, Limits, http};
+use parking_lot::Mutex;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+/// Answers with the inputs; or, while `hold`, keeps the calls. Both events can be waited for.
+#[derive(Debug)]
+pub(super) struct Echo {
+    pub(super) hold: bool,
+    held: Mutex<Vec<Call>>,
+    pub(super) got: Semaphore,
+    pub(super) cancelled: Semaphore,
+}
+
+impl Echo {
+    fn answer(call: Call) {
+        let produced = Produced { outputs: call.inputs.clone(), parameters: Vec::new() };
+        call.reply.settle(Outcome { result: Ok(produced), timing: Timing::default() });
+    }
+
+    pub(super) fn release(&self) {
+        let held = std::mem::take(&mut *self.held.lock());
+        held.into_iter().for_each(Echo::answer);
+    }
+}
+
+impl Carrier for Echo {
+    fn send(&self, call: Call) {
+        if self.hold {
+            self.held.lock().push(call);
+        } else {
+            Echo::answer(call);
+        }
+        self.got.add_permits(1);
+    }
+
+    fn cancel(&self, _: CallId) {
+        self.cancelled.add_permits(1);
+    }
+}
+
+pub(super) struct Server {
+    pub(super) at: SocketAddr,
+    pub(super) echo: Arc<Echo>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) task: JoinHandle<()>,
+}
+
+const TABLE: &str = r#"{"epoch": {"term": 1, "sequence": 1}, "models": {
+    "m": {"versions": [{"version": 1, "state": "READY"}], "weights": [{"version": 1, "share": 10000}]},
+    "s": {"versions": [{"version": 2, "state": "READY"}], "weights": [{"version": 2, "share": 10000}]}}}"#;
+
+fn contract(model: &str, version: u64, datatype: &str, size: i64) -> Arc<Contract> {
+    let tensor = |name: &str| serde_json::json!([{"name": name, "datatype": datatype, "shape": [size]}]);
+    let text = serde_json::json!({"model": model, "version": version, "platform": "python",
+        "inputs": tensor("x"), "outputs": tensor("y"), "batching": {"max_rows": 8}});
+    Arc::new(serde_json::from_str(&text.to_string()).unwrap())
+}
+
+/// `m` echoes FP32[-1,2], `s` echoes BYTES[-1,1].
+pub(super) async fn start(limits: Limits, hold: bool) -> Server {
+    let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
+    gateway.apply_policy(TABLE).unwrap();
+    let (got, cancelled) = (Semaphore::new(0), Semaphore::new(0));
+    let echo = Arc::new(Echo { hold, held: Mutex::default(), got, cancelled });
+    for contract in [contract("m", 1, "FP32", 2), contract("s", 2, "BYTES", 1)] {
+        let window = Window { rows: Rows::new(16) };
+        gateway.carrier_up(contract, Arc::clone(&echo) as Arc<dyn Carrier>, window).unwrap();
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (stop, stopped) = watch::channel(false);
+    Server { at, echo, stop, task: tokio::spawn(http::serve(listener, gateway, stopped)) }
+}
+
+/// A reply, read as far as its length says.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Reply {
+    pub(super) fn status(&self) -> u16 {
+        self.head.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+
+    pub(super) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let of = |line: &'_ str| line.split_once(": ").filter(|(key, _)| *key == name).is_some();
+        self.head.lines().find(|line| of(line)).and_then(|line| Some(line.split_once(": ")?.1))
+    }
+}
+
+pub(super) struct Client {
+    socket: TcpStream,
+    read: Vec<u8>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Client {
+    pub(super) async fn new(at: SocketAddr) -> Client {
+        Client { socket: TcpStream::connect(at).await.unwrap(), read: Vec::new() }
+    }
+
+    pub(super) async fn send(&mut self, bytes: &[u8]) {
+        self.socket.write_all(bytes).await.unwrap();
+    }
+
+    /// `None` once the server has closed.
+    pub(super) async fn reply(&mut self) -> Option<Reply> {
+        loop {
+            let end = self.read.windows(4).position(|four| four == b"\r\n\r\n");
+            if let Some(end) = end {
+                let head = String::from_utf8(self.read[..end].to_vec()).unwrap();
+                let reply = Reply { head, body: Vec::new() };
+                let len: usize = reply.header("content-length").map_or(0, |len| len.parse().unwrap());
+                if self.read.len() >= end + 4 + len {
+                    let rest = self.read.split_off(end + 4 + len);
+                    let body = std::mem::replace(&mut self.read, rest).split_off(end + 4);
+                    return Some(Reply { body, ..reply });
+                }
+            }
+            let read = tokio::time::timeout(PATIENCE, self.socket.read_buf(&mut self.read));
+            match read.await.expect("the server is silent") {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+}
+
+/// A request with a body of known length; `headers` end in CRLF each.
+pub(super) fn request(line: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("{line} HTTP/1.1\r\nhost: x\r\n{headers}content-length: {}\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
+}
+
+pub(super) async fn ask(at: SocketAddr, line: &str, headers: &str, body: &[u8]) -> Reply {
+    let mut client = Client::new(at).await;
+    client.send(&request(line, headers, body)).await;
+    client.reply().await.unwrap()
+}

@@ -1,0 +1,107 @@
+//! How connections and requests end: slow heads, idle connections, lost clients, a server that stops.
+
+use super::bench::{Client, ask, request, start};
+use crate::gateway::Limits;
+
+const INFER: &str = "POST /v2/models/m/infer";
+const GOOD: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
+
+#[tokio::test]
+async fn slow_and_idle_connections_are_closed() {
+    let limits = Limits { header_timeout_ms: 30, idle_timeout_ms: 60, ..Limits::default() };
+    let server = start(limits.clone(), false).await;
+    for begun in ["", "G", "GET /v2 HTTP/1.1\r\nhost:"] {
+        let mut client = Client::new(server.at).await;
+        client.send(begun.as_bytes()).await;
+        assert!(client.reply().await.is_none(), "after {begun:?}");
+    }
+    let mut client = Client::new(server.at).await;
+    client.send(&request("GET /v2/health/live", "", b"")).await;
+    assert_eq!(client.reply().await.unwrap().status(), 200);
+    assert!(client.reply().await.is_none(), "idle after an answer");
+    // A part of the next head that stays is a slow head, not idleness.
+    let server = start(Limits { idle_timeout_ms: 600_000, ..limits }, false).await;
+    let mut client = Client::new(server.at).await;
+    client.send(&request("GET /v2/health/live", "", b"")).await;
+    assert_eq!(client.reply().await.unwrap().status(), 200);
+    client.send(b"GET /v2 HT").await;
+    assert!(client.reply().await.is_none());
+}
+
+#[tokio::test]
+async fn a_body_that_stops_is_told_so() {
+    let server = start(Limits { body_timeout_ms: 20, ..Limits::default() }, false).await;
+    let mut client = Client::new(server.at).await;
+    let whole = request(INFER, "", GOOD);
+    client.send(&whole[..whole.len() - 1]).await;
+    let reply = client.reply().await.unwrap();
+    assert_eq!(reply.status(), 504);
+    assert!(reply.text().contains("no part of the request's body came for 20 ms"), "{}", reply.text());
+}
+
+#[tokio::test]
+async fn who_hangs_up_takes_its_call_along() {
+    let server = start(Limits::default(), true).await;
+    let mut client = Client::new(server.at).await;
+    client.send(&request(INFER, "", GOOD)).await;
+    server.echo.got.acquire().await.unwrap().forget();
+    drop(client);
+    server.echo.cancelled.acquire().await.unwrap().forget();
+}
+
+#[tokio::test]
+async fn a_deadline_is_kept() {
+    let server = start(Limits::default(), true).await;
+    let reply = ask(server.at, INFER, "x-request-timeout-ms: 20\r\n", GOOD).await;
+    assert_eq!(reply.status(), 504, "{}", reply.text());
+    let body = [&br#"{"parameters":{"timeout":20000},"#[..], &GOOD[1..]].concat();
+    let reply = ask(server.at, INFER, "", &body).await;
+    assert_eq!(reply.status(), 504, "{}", reply.text());
+}
+
+#[tokio::test]
+async fn a_full_queue_says_when_to_come_back() {
+    let limits = Limits { in_flight_bytes: GOOD.len() + 10, ..Limits::default() };
+    let server = start(limits, true).await;
+    let mut first = Client::new(server.at).await;
+    first.send(&request(INFER, "", GOOD)).await;
+    server.echo.got.acquire().await.unwrap().forget();
+    let second = ask(server.at, INFER, "", GOOD).await;
+    assert_eq!((second.status(), second.header("retry-after")), (429, Some("1")), "{}", second.text());
+    server.echo.release();
+    assert_eq!(first.reply().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_learn_why() {
+    let server = start(Limits { connections: 1, ..Limits::default() }, false).await;
+    let mut first = Client::new(server.at).await;
+    first.send(&request("GET /v2/health/live", "", b"")).await;
+    assert_eq!(first.reply().await.unwrap().status(), 200);
+    let mut second = Client::new(server.at).await;
+    let reply = second.reply().await.unwrap();
+    assert_eq!(
+        (reply.status(), reply.text().as_str()),
+        (503, r#"{"error":"too many connections: try again later"}"#)
+    );
+}
+
+#[tokio::test]
+async fn stopping_answers_what_was_taken_and_closes_what_is_idle() {
+    let server = start(Limits::default(), true).await;
+    let mut idle = Client::new(server.at).await;
+    idle.send(&request("GET /v2/health/live", "", b"")).await;
+    assert_eq!(idle.reply().await.unwrap().status(), 200);
+    let mut silent = Client::new(server.at).await;
+    let mut busy = Client::new(server.at).await;
+    busy.send(&request(INFER, "", GOOD)).await;
+    server.echo.got.acquire().await.unwrap().forget();
+    server.stop.send(true).unwrap();
+    assert!(idle.reply().await.is_none() && silent.reply().await.is_none());
+    assert!(!server.task.is_finished());
+    server.echo.release();
+    let reply = busy.reply().await.unwrap();
+    assert_eq!((reply.status(), reply.header("connection")), (200, Some("close")));
+    server.task.await.unwrap();
+    assert!(tokio::net::TcpStream::connect(server.at).await.is_err());
+}
