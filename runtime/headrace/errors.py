@@ -21,6 +21,10 @@ class ModelBroken(HeadraceError):
     """A model's own code raised, or returned what it did not declare."""
 
 
+class StateInvalid(HeadraceError):
+    """The folder that a server keeps its things in cannot be used."""
+
+
 class PortTaken(HeadraceError):
     """An address to listen on is in use; the text names its owner where it can be found."""
 

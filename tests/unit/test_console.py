@@ -10,6 +10,7 @@ from headrace.console.board import ModelStatus, Status, VersionStatus, as_json
 from headrace.console.logbook import FILE, OLDER_FILES, Logbook, find_error
 from headrace.console.port_owner import owner_of
 from headrace.console.routes import respond
+from headrace.errors import StateInvalid
 from headrace.execution.voices import Line
 from headrace.models.lifecycle import Standing, State
 
@@ -169,6 +170,12 @@ def test_the_files_are_bounded_and_the_newest_lines_are_kept(tmp_path: Path) -> 
     assert all(file.stat().st_size <= 2000 for file in files)
     assert find_error(tmp_path / FILE, "e-199") is not None
     assert find_error(tmp_path / FILE, "e-000") is None
+
+
+def test_a_state_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("a file")
+    with pytest.raises(StateInvalid, match="cannot keep a log at"):
+        Logbook(tmp_path / "state" / "logs", None)
 
 
 def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """The repository keeps itself as its documents say."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,13 @@ def test_no_folder_of_the_root_is_a_package() -> None:
 def test_every_package_says_what_it_is_for() -> None:
     for path in (ROOT / "runtime" / "headrace").rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_a_server_starts_without_what_is_heavy() -> None:
+    # NumPy, too: how many threads it may have is set after this, and before models come.
+    code = (
+        "import sys, headrace, headrace.cli.commands, headrace.cli.checking, headrace.local\n"
+        "print([name for name in ('numpy', 'ray', 'torch') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from headrace.execution import lanes, threads, trial
+from headrace.execution import lanes, threads
 from headrace.execution.opening import context, open_model
 from headrace.execution.runner import check_device
 from headrace.repository.folder import Version, find
+
+if TYPE_CHECKING:
+    from headrace.execution.trial import Trial
 
 #: Times that a size is run; the fastest counts, the others were disturbed.
 ROUNDS = 3
@@ -22,7 +25,7 @@ class Checked:
 
     label: str
     load_s: float = 0.0
-    trials: list[trial.Trial] = field(default_factory=list)
+    trials: "list[Trial]" = field(default_factory=list)
     #: What went wrong, as a traceback; empty when nothing did.
     error: str = ""
 
@@ -44,6 +47,9 @@ def sizes(max_rows: int) -> list[int]:
 
 def _check(version: Version) -> Checked:
     import traceback
+
+    # Brings NumPy, which must not come before its count of threads is set.
+    from headrace.execution import trial
 
     checked = Checked(version.label)
     try:

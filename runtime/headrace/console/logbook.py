@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
+from headrace.errors import StateInvalid
 from headrace.execution.voices import Line
 
 FILE: Final = "headrace.jsonl"
@@ -27,12 +28,20 @@ class Logbook:
     def __init__(
         self, folder: Path, terminal: IO[str] | None, most_bytes: int = MOST_BYTES
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        """Open the log in ``folder``; ``terminal`` is where lines are shown, if anywhere.
+
+        Raises:
+            StateInvalid: the folder cannot be made or written to.
+        """
         self.path = folder / FILE
         self._terminal = terminal
         self._most_bytes = most_bytes
         self._lock = threading.Condition()
-        self._file = self.path.open("a", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            raise StateInvalid(f"cannot keep a log at {self.path}: {error.strerror}") from error
         self._size = self.path.stat().st_size
         self._lines: deque[Line] = deque(maxlen=MOST_LINES)
         self._taken = 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from time import monotonic
 
 from headrace.errors import ModelBroken
-from headrace.execution import lanes, trial
+from headrace.execution import lanes
 from headrace.execution.core import CoreHost
 from headrace.execution.opening import context, contract, open_model
 from headrace.execution.voices import Sink, line, speaking
@@ -71,6 +71,9 @@ class Runner:
         Numbers that were made up may be no input: what the model raises on them is shown, and the
         version serves. What it *returns* must be what it declares, whatever the input.
         """
+        # Brings NumPy, which must not come before its count of threads is set.
+        from headrace.execution import trial
+
         own_example = model.example(1) is not None
         with lanes.inference_mode():
             for rows in sorted({1, self.version.config.batching.max_rows}):
