@@ -6,6 +6,7 @@ mod dispatch;
 mod endpoints;
 mod errors;
 mod flights;
+mod growing;
 pub mod grpc;
 pub mod http;
 mod infer;

@@ -8,12 +8,8 @@ use super::{
     method::{Method, Question},
     send, stream,
 };
-use crate::base::{
-    clock,
-    fault::{Fault, Kind},
-    units::Tick,
-};
-use crate::gateway::Gateway;
+use crate::base::{clock, fault::Fault, units::Tick};
+use crate::gateway::{Gateway, growing};
 use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;
@@ -24,6 +20,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+
+/// Compressed bytes that are inflated where they came in; more would keep the thread's other calls waiting.
+const AT_ONCE: usize = 4 << 10;
 
 /// What every kind of call needs.
 #[derive(Debug)]
@@ -84,7 +83,7 @@ async fn describe(
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
     let answered = unless_reset(respond, async {
-        let message = call.unpack(messages.only().await?)?;
+        let message = call.unpack(messages.only().await?).await?;
         let reply = describe::reply(&call.gateway, question, message.body)?;
         let mut out = BytesMut::with_capacity(5 + reply.len());
         put_prefix(&mut out, reply.len())?;
@@ -117,17 +116,25 @@ pub(super) async fn unless_reset<T>(
 
 impl Call {
     /// Undoes the client's compression, if there is any.
-    pub(super) fn unpack(&self, message: Message) -> Result<Message, Fault> {
+    pub(super) async fn unpack(&self, message: Message) -> Result<Message, Fault> {
         if !message.is_compressed {
             return Ok(message);
         }
-        match self.head.encoding {
-            Encoding::Identity => Err(Fault::invalid(
+        if self.head.encoding == Encoding::Identity {
+            return Err(Fault::invalid(
                 "a message says that it is compressed, but the call names no grpc-encoding",
-            )),
-            Encoding::Gzip | Encoding::Deflate => {
-                Err(Fault::new(Kind::Unsupported, "compressed messages are not supported yet"))
-            }
+            ));
         }
+        let gateway = Arc::clone(&self.gateway);
+        let is_small = message.body.len() <= AT_ONCE;
+        let inflate = move || {
+            let (reserved, body) = growing::inflate(&gateway, &message.body)?;
+            Ok(Message { body, reserved, is_compressed: false })
+        };
+        if is_small {
+            return inflate();
+        }
+        let inflated = tokio::task::spawn_blocking(inflate).await;
+        inflated.unwrap_or_else(|_| Err(Fault::internal("a decompression was given up")))
     }
 }

@@ -12,6 +12,7 @@ use crate::wire::oip_proto::{
     messages as m,
     request::version,
 };
+use crate::wire::server;
 use bytes::Bytes;
 use prost::Message;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
             let ready = gateway.is_model_ready(&asked.name, version(&asked.version)?);
             m::ModelReadyResponse { ready }.encode_to_vec()
         }
-        Question::ServerMetadata => server().encode_to_vec(),
+        Question::ServerMetadata => about().encode_to_vec(),
         Question::ModelMetadata => {
             let asked: m::ModelMetadataRequest = read(request)?;
             let (contract, versions) = gateway.describe(&asked.name, version(&asked.version)?)?;
@@ -102,13 +103,11 @@ fn no_region(kind: &str, name: &str) -> Result<(), Fault> {
     Err(Fault::new(Kind::NotFound, format!("Unable to find {kind} shared memory region: '{name}'")))
 }
 
-fn server() -> m::ServerMetadataResponse {
-    let extensions =
-        ["model_configuration", "model_repository", "parameters", "statistics", "binary_tensor_data"];
+fn about() -> m::ServerMetadataResponse {
     m::ServerMetadataResponse {
-        name: "headrace".into(),
-        version: env!("CARGO_PKG_VERSION").into(),
-        extensions: extensions.map(String::from).into(),
+        name: server::NAME.into(),
+        version: server::VERSION.into(),
+        extensions: server::EXTENSIONS.iter().map(ToString::to_string).collect(),
     }
 }
 
@@ -147,7 +146,7 @@ fn config(contract: &Contract) -> m::ModelConfig {
     };
     m::ModelConfig {
         name: contract.model.to_string(),
-        platform: contract.platform.to_string(),
+        platform: String::new(), // Triton has one or the other
         backend: contract.platform.to_string(),
         max_batch_size: i32::try_from(batching.max_rows).unwrap_or(i32::MAX),
         input: contract.inputs.iter().map(input).collect(),

@@ -19,7 +19,7 @@ pub(super) async fn unary(
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
     let answered = unless_reset(respond, async {
-        let message = call.unpack(messages.only().await?)?;
+        let message = call.unpack(messages.only().await?).await?;
         let request = Request::read(&message.body)?;
         let inference = request.into_inference(&message.body, call.surroundings())?;
         let Message { body, reserved, .. } = message;

@@ -91,7 +91,7 @@ async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Faul
 async fn one(call: &Call, message: Message) -> Reply {
     let mut id = CompactString::default();
     let answered = async {
-        let message = call.unpack(message)?;
+        let message = call.unpack(message).await?;
         let request = Request::read(&message.body)?;
         id = request.id.clone();
         let arrived = crate::base::clock::now(); // each request has an arrival of its own, the stream one deadline

@@ -1,9 +1,8 @@
 //! A request's body on its way into memory: reserved first, read after, never longer than was reserved.
 
 use crate::base::fault::{Fault, Kind};
+use crate::gateway::growing::Growing;
 use crate::gateway::{Gateway, Reserved};
-use crate::mem::body::BodyBuffer;
-use crate::wire::compress;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -12,37 +11,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 use tokio::time::Sleep;
-
-/// What a body of unknown length gets first; it doubles from there.
-const FIRST: usize = 64 << 10;
-
-/// A buffer that grows by being copied into one of twice the size. Both count while both are there.
-struct Growing<'a> {
-    gateway: &'a Gateway,
-    reserved: Reserved,
-    buffer: BodyBuffer,
-}
-
-impl Growing<'_> {
-    fn new(gateway: &Gateway) -> Result<Growing<'_>, Fault> {
-        let (reserved, buffer) = gateway.reserve(FIRST.min(gateway.limits().body_bytes))?;
-        Ok(Growing { gateway, reserved, buffer })
-    }
-
-    fn push(&mut self, chunk: &[u8]) -> Result<(), Fault> {
-        if chunk.len() > self.buffer.missing() {
-            let held = self.buffer.len();
-            let need = held.saturating_add(chunk.len());
-            let most = self.gateway.limits().body_bytes;
-            // Beyond the limit `reserve` says so.
-            let (reserved, mut buffer) = self.gateway.reserve(need.max(most.min(held.saturating_mul(2))))?;
-            let old = std::mem::replace(&mut self.buffer, BodyBuffer::with_capacity(0)).freeze();
-            buffer.push(&old).map_err(|_| overrun())?;
-            (self.reserved, self.buffer) = (reserved, buffer);
-        }
-        self.buffer.push(chunk).map_err(|_| overrun())
-    }
-}
 
 fn overrun() -> Fault {
     Fault::invalid("the body is longer than its Content-Length says")
@@ -85,7 +53,7 @@ pub(super) async fn read(gateway: &Gateway, mut body: Incoming) -> Result<(Reser
         while let Some(part) = next(&mut body, limit).await? {
             growing.push(&part)?;
         }
-        return Ok((growing.reserved, growing.buffer.freeze()));
+        return Ok(growing.freeze());
     };
     let (reserved, mut buffer) = gateway.reserve(usize::try_from(len).unwrap_or(usize::MAX))?;
     while let Some(part) = next(&mut body, limit).await? {
@@ -95,11 +63,4 @@ pub(super) async fn read(gateway: &Gateway, mut body: Incoming) -> Result<(Reser
         return Err(Fault::new(Kind::Cancelled, "the request's body ended before its Content-Length"));
     }
     Ok((reserved, buffer.freeze()))
-}
-
-/// The whole body, decompressed. What was compressed is given back at once.
-pub(super) fn inflate(gateway: &Gateway, body: &[u8]) -> Result<(Reserved, Bytes), Fault> {
-    let mut growing = Growing::new(gateway)?;
-    compress::inflate(body, gateway.limits().body_bytes, |piece| growing.push(piece))?;
-    Ok((growing.reserved, growing.buffer.freeze()))
 }

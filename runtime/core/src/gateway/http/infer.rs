@@ -12,7 +12,7 @@ use crate::base::{
     inference::{Answer, Inference, Wanted},
     units::{Tick, Version},
 };
-use crate::gateway::{Gateway, Reserved};
+use crate::gateway::{Gateway, Reserved, growing};
 use crate::wire::{
     compress,
     json::{
@@ -106,7 +106,7 @@ async fn receive(gateway: &Arc<Gateway>, body: Incoming, asked: Wishes) -> Resul
     let gateway = Arc::clone(gateway);
     let long = bytes.len() > LONG / 16;
     aside(long, move || {
-        let plain = body::inflate(&gateway, &bytes);
+        let plain = growing::inflate(&gateway, &bytes);
         drop((reserved, bytes));
         plain
     })

@@ -1,6 +1,7 @@
 //! Calls as they should not be: each is answered, and nothing is held for it afterwards.
 
-use super::bench::{Bench, INFER, bench, infer, post, receive};
+use super::bench::{Bench, INFER, bench, infer, post, prefixed, receive};
+use crate::wire::compress::{self, Coding};
 use crate::wire::oip_proto::messages::ModelInferResponse;
 use bytes::Bytes;
 use http::Request;
@@ -37,6 +38,32 @@ async fn bodies_that_are_not_one_message_are_refused() {
         assert_eq!(got.status(), "3", "{note}");
         assert!(got.note().contains(note), "{} for {note}", got.note());
         is_well(&mut bench).await;
+    }
+}
+
+#[tokio::test]
+async fn compressed_messages_are_read_and_bombs_are_not() {
+    let mut bench = bench().await;
+    let zeros = vec![0; 8 << 20];
+    for coding in [Coding::Gzip, Coding::Deflate] {
+        let cases = [
+            (infer("", &[5; 100]), "0"),
+            (infer("", &vec![5; 3 << 20]), "0"),
+            (prefixed(&zeros), "3"), // inflates a thousandfold, beyond what is allowed for so few
+        ];
+        for (plain, status) in cases {
+            let packed = compress::deflate([&plain[5..]].into_iter(), coding).unwrap();
+            let body = [&[1], &prefixed(&packed)[1..]].concat();
+            let mut request = post(INFER);
+            request.headers_mut().insert("grpc-encoding", coding.name().parse().unwrap());
+            let got = bench.call(request.clone(), body.clone().into()).await;
+            assert_eq!(got.status(), status, "{} of {} bytes", coding.name(), plain.len());
+            let broken = bench
+                .call(request, [&[1], &prefixed(&packed[..packed.len() / 2])[1..]].concat().into())
+                .await;
+            assert_eq!(broken.status(), "3");
+            is_well(&mut bench).await;
+        }
     }
 }
 
