@@ -228,7 +228,10 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     yield start
     for run in runs:
         if run.process.poll() is None:
-            run.end()
+            try:
+                run.end()
+            finally:
+                run.process.kill()
 
 
 @pytest.fixture(scope="module")

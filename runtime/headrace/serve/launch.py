@@ -56,12 +56,18 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
     session.ask = lambda: sink.ask("gateway", "stats")
     console.start()
     try:
-        return session.run(say=_say, ready=greet)
+        code = session.run(say=_say, ready=greet)
     finally:
         sink.close()
         console.close()
         logbook.close()
         release(places)
+    if not session.has_left:
+        # Ray's exit handlers would wait for what is gone for a minute; nothing else is left to do.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    return code
 
 
 def _say(text: str) -> None:

@@ -148,13 +148,14 @@ def _say_nothing(*_: Any, **__: Any) -> None:
     """Stand for a function of Ray's that prints."""
 
 
-def disconnect(limit_s: float) -> None:
-    """Leave the cluster; a cluster that does not answer is left alone after `limit_s`."""
+def disconnect(limit_s: float) -> bool:
+    """Leave the cluster; False for one that does not answer within `limit_s`."""
     import ray
 
     leaving = threading.Thread(target=ray.shutdown, name="leave", daemon=True)
     leaving.start()
     leaving.join(limit_s)
+    return not leaving.is_alive()
 
 
 def run_applications(targets: Mapping[str, Any]) -> None:

@@ -47,6 +47,8 @@ class Session:
         self._greeted = False
         self._stopping = False
         self._watch: Watch | None = None
+        #: False once Ray, which is gone, keeps a thread waiting for it.
+        self.has_left = True
         self._counts: str | None = None
         self._counted = threading.Event()
         self.board = RunBoard(plan, console, self._count)
@@ -80,7 +82,7 @@ class Session:
             if self._up:
                 from headrace.serve import private
 
-                private.disconnect(LEAVE_S)
+                self.has_left = private.disconnect(LEAVE_S)
             cluster.end()
         return code
 
