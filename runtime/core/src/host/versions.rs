@@ -207,3 +207,7 @@ impl Intakes for Behind {
         host.map(|host| host.state.lock().entries.iter().map(Entry::carried).collect()).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+#[path = "versions_tests.rs"]
+mod tests;
