@@ -55,8 +55,8 @@ $(VENV)/.core: $(VENV)/.venv $(CORE_SOURCES)
 
 $(VENV)/.serve: $(VENV)/.core pyproject.toml
 	@echo "== installing headrace, Ray and PyTorch (about 6 GB the first time)"
-	@$(BIN)/pip install --progress-bar on -e '.[ray,photos]' | grep -vE '^(Requirement already|Looking in|  )' || true
-	@$(BIN)/python -c 'import headrace' && touch $@
+	@$(BIN)/pip install --progress-bar on -e '.[ray,photos]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
+	@touch $@
 
 $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"; $(BIN)/pip -q install -e '.[ray,photos,test]' && touch $@
