@@ -71,6 +71,11 @@ def test_serve_is_watched_while_something_is_under_way(
     assert fleet.settled(application, told) is quiet
 
 
+def test_who_waits_for_a_gpu_is_told_so() -> None:
+    assert "1.5 GPU" in fleet.judge(STARTING, NOTHING, gpus=1.5).reason
+    assert "GPU" not in fleet.judge(STARTING, NOTHING).reason
+
+
 def test_a_death_is_mourned_until_a_host_is_ready() -> None:
     told = fleet.gone(fleet.moved(NOTHING, READY))
     assert told.bereft

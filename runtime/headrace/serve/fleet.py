@@ -41,8 +41,8 @@ def gone(told: Told) -> Told:
     return told if failed else replace(told, bereft=True)
 
 
-def judge(application: Application | None, told: Told) -> Standing:
-    """Return where a version stands, with a reason for a person to read."""
+def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Standing:
+    """Return where a version that needs ``gpus`` stands, with a reason for a person to read."""
     if application is None:
         return Standing(State.LOADING, "waiting for Ray Serve to take it")
     said = told.standing
@@ -56,7 +56,8 @@ def judge(application: Application | None, told: Told) -> Standing:
         return Standing(State.LOADING, "its host died and is being replaced")
     if said is not None and said.state in {State.LOADING, State.WARMING}:
         return said
-    return Standing(State.LOADING, "waiting for a process")
+    needs = f" with {gpus:g} GPU: is as much free?" if gpus else ""
+    return Standing(State.LOADING, f"waiting for a process{needs}")
 
 
 def settled(application: Application | None, told: Told) -> bool:

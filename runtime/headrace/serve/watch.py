@@ -86,7 +86,8 @@ class Watch:
             for group in self._plan.groups
         ]
         standings = {
-            group.label: fleet.judge(application, said) for group, application, said in seen
+            group.label: fleet.judge(application, said, group.version.config.placement.gpus)
+            for group, application, said in seen
         }
         if standings != self.standings:
             self.standings = standings
