@@ -33,6 +33,9 @@ impl Meter {
     /// The same numbers for the same model and version, however often it is loaded.
     pub fn version(&self, contract: &Contract) -> Arc<VersionMeter> {
         let key = (contract.model.clone(), contract.version);
+        if let Some(known) = self.versions.read().get(&key) {
+            return Arc::clone(known); // each batch asks: only a version that is new shuts the others out
+        }
         Arc::clone(self.versions.write().entry(key).or_default())
     }
 
