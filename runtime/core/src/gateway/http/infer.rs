@@ -62,17 +62,24 @@ pub(super) async fn infer(
     let arrived = clock::now();
     let asked = match headers::read(&headers) {
         Ok(asked) => asked,
-        Err(fault) => return respond::fault(headers, &fault),
+        Err(fault) => {
+            gateway.meter().refused(fault.kind);
+            return respond::fault(headers, &fault);
+        }
     };
     let facts = facts(gateway, &headers);
-    // Faults of the gateway have been reported there.
+    // Faults of the gateway have been counted and reported there.
     let own = |fault: Fault| {
         if fault.kind == Kind::Internal { gateway.report(fault, model, version) } else { fault }
     };
+    let unread = |fault: Fault| {
+        gateway.meter().refused(fault.kind);
+        own(fault)
+    };
     let done = async {
-        let (reserved, bytes) = receive(gateway, body, asked).await.map_err(own)?;
+        let (reserved, bytes) = receive(gateway, body, asked).await.map_err(unread)?;
         let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
-        let (inference, wish) = parsed.map_err(own)?;
+        let (inference, wish) = parsed.map_err(unread)?;
         let answer = gateway.infer(inference, reserved).await?;
         let version = answer.contract.version;
         Ok((version, encode(answer, wish, asked).await.map_err(own)?))

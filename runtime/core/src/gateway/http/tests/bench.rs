@@ -55,6 +55,7 @@ impl Carrier for Echo {
 pub(super) struct Server {
     pub(super) at: SocketAddr,
     pub(super) echo: Arc<Echo>,
+    pub(super) gateway: Arc<Gateway>,
     pub(super) stop: watch::Sender<bool>,
     pub(super) task: JoinHandle<()>,
 }
@@ -83,7 +84,8 @@ pub(super) async fn start(limits: Limits, hold: bool) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    Server { at, echo, stop, task: tokio::spawn(http::serve(listener, gateway, stopped)) }
+    let task = tokio::spawn(http::serve(listener, Arc::clone(&gateway), stopped));
+    Server { at, echo, gateway, stop, task }
 }
 
 /// A reply, read as far as its length says.

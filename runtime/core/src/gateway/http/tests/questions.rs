@@ -73,6 +73,19 @@ async fn every_question_has_its_answer() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_read_is_counted() {
+    let server = start(Limits::default(), false).await;
+    for (headers, body) in [("", "{"), ("x-request-timeout-ms: x\r\n", GOOD)] {
+        assert_eq!(ask(server.at, INFER, headers, body.as_bytes()).await.status(), 400);
+    }
+    let page = server.gateway.meter().render();
+    let line = page
+        .lines()
+        .find(|line| line.starts_with("headrace_requests_refused_total") && line.contains("invalid"));
+    assert!(line.is_some_and(|line| line.ends_with(" 2")), "{line:?}");
+}
+
+#[tokio::test]
 async fn tensors_go_as_bytes_both_ways() {
     let server = start(Limits::default(), false).await;
     let json = r#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","parameters":{"binary_data_size":8}}],"outputs":[{"name":"y","parameters":{"binary_data":true}}]}"#;
