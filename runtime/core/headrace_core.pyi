@@ -1,6 +1,6 @@
 """The request path of Headrace: gateway, host, batching; docs/architecture.md has its JSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, final, overload
 
 from numpy import uint8
@@ -69,7 +69,7 @@ class BytesTensor:
     def __getitem__(self, at: slice, /) -> list[memoryview]: ...
 
 def decode_images(
-    images: Sequence[Any] | BytesTensor,
+    images: Iterable[Any] | BytesTensor,
     height: int,
     width: int,
     *,
