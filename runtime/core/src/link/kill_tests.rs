@@ -26,8 +26,12 @@ async fn host_process() {
 }
 
 fn start(socket: &Path) -> Child {
+    start_as("host_process", socket)
+}
+
+fn start_as(part: &str, socket: &Path) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "link::kill_tests::host_process", "--ignored"])
+        .args(["--exact", &format!("link::kill_tests::{part}"), "--ignored"])
         .env(SOCKET, socket)
         .stdout(Stdio::null())
         .spawn()
@@ -96,4 +100,42 @@ async fn a_host_is_dead_when_its_process_is() {
     host.kill().unwrap();
     host.wait().unwrap();
     until("the carrier is down", || desk.up.lock().is_empty()).await;
+}
+
+/// Not a test either: a gateway that sends large calls, looks at half of the answers for ever, and waits for the rest.
+#[tokio::test]
+#[ignore = "the gateway's part of the test below, which starts it in a process of its own"]
+async fn gateway_process() {
+    let Some(path) = std::env::var_os(SOCKET) else { return };
+    let desk = Arc::new(Desk::default());
+    let links = Links::new(Handle::current(), desk.clone(), Some(Arena::new(ARENA).unwrap()), quiet());
+    links.set_endpoints(vec![Endpoint { id: "one".to_owned(), socket: path.into() }]);
+    until("the carrier is up", || !desk.up.lock().is_empty()).await;
+    for _ in 0..6 {
+        desk.call(Bytes::from(vec![7; 100_000]));
+    }
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn a_killed_gateway_gives_back_what_it_looked_at() {
+    let path = folder("gateway").join("host.sock");
+    let (arena, shelf) = (Arena::new(ARENA).unwrap(), Shelf::new(false));
+    let host =
+        Listener::listen(&Handle::current(), &path, shelf.clone(), Some(arena.clone()), quiet()).unwrap();
+    for _ in 0..3 {
+        let mut gateway = start_as("gateway_process", &path);
+        until("the host has its calls", || shelf.model.holds() == 6).await;
+        let answered: Vec<_> = shelf.model.held.lock().drain(..3).collect();
+        answered.into_iter().for_each(|call| shelf.model.answer(call));
+        assert!(arena.free_bytes() <= ARENA - 300_000, "three answers are looked at");
+        gateway.kill().unwrap();
+        gateway.wait().unwrap();
+        until("the link is gone", || host.gateways() == 0 && arena.free_bytes() == ARENA).await;
+        let inputs = std::mem::take(&mut *shelf.model.held.lock());
+        assert_eq!(shelf.model.cancelled.lock().drain(..).count(), 3, "nobody waits for the others");
+        assert!(inputs.iter().all(|call| call.inputs[0].data.iter().all(|byte| *byte == 7)), "still mapped");
+        inputs.into_iter().for_each(|call| shelf.model.answer(call));
+        assert_eq!(arena.free_bytes(), ARENA, "an answer to nobody takes no memory");
+    }
 }

@@ -8,6 +8,8 @@
 //! host's, even after it gave up the link. For a gateway it is the same moment, because what a host computes for a
 //! link that ended is thrown away.
 
+#[cfg(test)]
+mod conservation_tests;
 pub mod gateway;
 mod handshake;
 pub mod host;

@@ -126,7 +126,7 @@ impl Running {
                 continue;
             }
             let contract = Arc::new(contract);
-            let slot = Arc::new(Slot::new(Arc::clone(&self.session), Arc::clone(&contract)));
+            let slot = Arc::new(Slot::new(&self.session, Arc::clone(&contract)));
             // Known before it is up: the roster may send calls at once.
             self.versions.insert(key.clone(), Announced { contract: Arc::clone(&contract), carrier: None });
             match roster.carrier_up(contract, slot, window) {

@@ -19,27 +19,30 @@ use crate::{
         frame_meta::{self, proto},
     },
 };
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 #[derive(Debug)]
 pub(super) struct Slot {
-    session: Arc<Session>,
+    /// Weak: whoever still knows this carrier must not keep the socket of a link that ended.
+    session: Weak<Session>,
     contract: Arc<Contract>,
     /// Model and version, encoded once: protobuf messages may be written in parts.
     name: Vec<u8>,
 }
 
 impl Slot {
-    pub(super) fn new(session: Arc<Session>, contract: Arc<Contract>) -> Slot {
+    pub(super) fn new(session: &Arc<Session>, contract: Arc<Contract>) -> Slot {
         let (model, version) = (contract.model.to_string(), contract.version.0);
         let mut name = Vec::new();
         frame_meta::append(&mut name, &proto::Infer { model, version, ..proto::Infer::default() });
-        Slot { session, contract, name }
+        Slot { session: Arc::downgrade(session), contract, name }
     }
 
     /// Appends the frame and remembers the call, in one step: an answer cannot overtake it.
     fn take_off(&self, call: Call) -> Result<(), Box<(Call, Fault)>> {
-        let Session { common, outbox, .. } = &*self.session;
+        let gone = || Fault::new(Kind::HostLost, "the link to the host is closed").at(Phase::NotAdmitted);
+        let Some(session) = self.session.upgrade() else { return Err(Box::new((call, gone()))) };
+        let Session { common, outbox, .. } = &*session;
         let arena = common.arena.as_ref();
         let remaining = match call.deadline {
             Tick::NEVER => NO_DEADLINE,
@@ -51,7 +54,7 @@ impl Slot {
         let lent = places(&call.inputs, arena);
         let table = outgoing(&call.inputs, &lent, arena);
 
-        let mut flights = self.session.flights.lock();
+        let mut flights = session.flights.lock();
         let number = flights.number();
         let head =
             Head { attempt: call.attempt, remaining_us: remaining, ..Head::new(FrameKind::Infer, number) };
@@ -59,7 +62,6 @@ impl Slot {
             out.extend_from_slice(&self.name);
             frame_meta::append(out, &rest);
         };
-        let gone = |why: &'static str| Fault::new(Kind::HostLost, why).at(Phase::NotAdmitted);
         let sent = match flights.open {
             true => outbox.put(|out| encode(out, &head, meta, &table)),
             false => Err(Unsent::Closed),
@@ -73,9 +75,11 @@ impl Slot {
                     number,
                     Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end },
                 );
+                drop(flights);
+                outbox.nudge();
                 Ok(())
             }
-            Err(Unsent::Closed) => Err(Box::new((call, gone("the link to the host is closed")))),
+            Err(Unsent::Closed) => Err(Box::new((call, gone()))),
             Err(Unsent::TooLong(long)) => Err(Box::new((call, Fault::new(Kind::TooLarge, long.to_string())))),
         }
     }
@@ -83,22 +87,20 @@ impl Slot {
 
 impl Carrier for Slot {
     fn send(&self, call: Call) {
-        match self.take_off(call) {
-            Ok(()) => self.session.outbox.nudge(),
-            Err(refused) => {
-                let (call, fault) = *refused;
-                call.reply.refuse(fault);
-            }
+        if let Err(refused) = self.take_off(call) {
+            let (call, fault) = *refused;
+            call.reply.refuse(fault);
         }
     }
 
     fn cancel(&self, call: CallId) {
-        let number = self.session.flights.lock().number_of(call);
+        let Some(session) = self.session.upgrade() else { return };
+        let number = session.flights.lock().number_of(call);
         if let Some(number) = number {
             let head = Head::new(FrameKind::Cancel, number);
             // A closed link has answered the call, or is about to.
-            let _ = self.session.outbox.put(|out| encode(out, &head, |_| {}, &[]));
-            self.session.outbox.nudge();
+            let _ = session.outbox.put(|out| encode(out, &head, |_| {}, &[]));
+            session.outbox.nudge();
         }
     }
 }
