@@ -115,6 +115,8 @@ def ray_environment(places: Places) -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # 0 would replace `print` in every replica, and a model's words would end in Serve's log.
         "RAY_SERVE_LOG_TO_STDERR": "1",
+        # Ray runs workers at nice 15; gateways and hosts are what this machine is for.
+        "RAY_worker_niceness": "0",
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": str(gcs),
     }
