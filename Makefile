@@ -3,6 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 VENV   := .venv
 BIN    := $(VENV)/bin
@@ -17,25 +18,22 @@ export CARGO_TARGET_DIR ?= $(CURDIR)/target
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
-serve: $(VENV)/.serve ## Serve the photo model on Ray, on 127.0.0.1:8000 (HTTP) and :8001 (gRPC)
+serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0.0.1:8000 (HTTP) and :8001 (gRPC)
 	@exec $(BIN)/headrace serve examples $(SERVE_OPTIONS)
 
-test: $(VENV)/.test check ## Run every test: Rust, Python, wire, integration
+test: $(VENV)/.dev $(VENV)/.test check ## Run every test: Rust, Python, wire, integration
 	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
 	@echo "== Python unit tests"; $(BIN)/pytest -q tests/unit
 	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests --ignore tests/unit
 
-check: $(VENV)/.test ## Run linters, type checks and import rules
+check: $(VENV)/.dev $(VENV)/.test ## Run linters, type checks and import rules
 	@echo "== formats and lints"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(CARGO) fmt $(MANIFEST) --check
 	@echo "== types"; $(BIN)/mypy
 	@echo "== layers"; $(BIN)/lint-imports
 	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
 
-bench: $(VENV)/.test ## Time the core's decisions and codecs
-	$(CARGO) bench $(MANIFEST)
-
-wheels: $(VENV)/.serve ## Build both wheels into dist/
+wheels: $(VENV)/.venv ## Build both wheels into dist/
 	$(BIN)/maturin build --release $(MANIFEST) --out dist
 	$(BIN)/pip -q wheel --no-deps --wheel-dir dist .
 
@@ -47,18 +45,30 @@ $(VENV)/.venv:
 	@$(PYTHON) -m venv $(VENV) && $(BIN)/pip -q install --upgrade pip "maturin>=1.10,<2"
 	@touch $@
 
-$(VENV)/.core: $(VENV)/.venv $(CORE_SOURCES)
+# The core is installed in one of two builds: `release` serves; `dev` is tested, for it checks overflows and
+# asserts, and shares what cargo built for the Rust tests. To install one makes the other's stamp stale.
+$(VENV)/.release: $(VENV)/.venv $(CORE_SOURCES)
 	@command -v cargo >/dev/null || { echo "Rust is needed: cargo was not found"; exit 1; }
-	@echo "== building the core (about three minutes the first time)"
-	@rm -rf target/wheels && $(BIN)/maturin build --release $(MANIFEST) --out target/wheels
-	@$(BIN)/pip -q install --force-reinstall --no-deps target/wheels/headrace_core-*.whl && touch $@
+	@echo "== building the core (some minutes the first time)"
+	@rm -rf target/release-wheel && $(BIN)/maturin build --release $(MANIFEST) --out target/release-wheel
+	@$(BIN)/pip -q install --force-reinstall --no-deps target/release-wheel/*.whl && rm -f $(VENV)/.dev && touch $@
 
-$(VENV)/.serve: $(VENV)/.core pyproject.toml
+$(VENV)/.dev: $(VENV)/.venv $(CORE_SOURCES)
+	@command -v cargo >/dev/null || { echo "Rust is needed: cargo was not found"; exit 1; }
+	@echo "== building the core with its checks on"
+	@rm -rf target/dev-wheel && $(BIN)/maturin build --profile dev $(MANIFEST) --out target/dev-wheel
+	@$(BIN)/pip -q install --force-reinstall --no-deps target/dev-wheel/*.whl && rm -f $(VENV)/.release && touch $@
+
+SERVE_EXTRAS := ray,photos
+TEST_EXTRAS := ray,photos,test
+INSTALL = $(BIN)/pip install --progress-bar on -e '.[$(1)]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
+
+$(VENV)/.serve: pyproject.toml | $(VENV)/.venv
 	@echo "== installing headrace, Ray and PyTorch (about 6 GB the first time)"
-	@$(BIN)/pip install --progress-bar on -e '.[ray,photos]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
-	@touch $@
+	@$(call INSTALL,$(SERVE_EXTRAS)) && touch $@
 
 $(VENV)/.test: $(VENV)/.serve
-	@echo "== installing what the tests need"; $(BIN)/pip -q install -e '.[ray,photos,test]' && touch $@
+	@echo "== installing what the tests need"
+	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
-.PHONY: help serve test check bench wheels clean
+.PHONY: help serve test check wheels clean
