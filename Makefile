@@ -33,6 +33,9 @@ check: $(VENV)/.dev $(VENV)/.test ## Run linters, type checks and import rules
 	@echo "== layers"; $(BIN)/lint-imports
 	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
 
+bench: ## Time what a request costs in the core's decisions and codecs
+	$(CARGO) bench --manifest-path $(CORE)/bench/Cargo.toml
+
 wheels: $(VENV)/.venv ## Build both wheels into dist/
 	$(BIN)/maturin build --release $(MANIFEST) --out dist
 	$(BIN)/pip -q wheel --no-deps --wheel-dir dist .
@@ -71,4 +74,4 @@ $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"
 	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
-.PHONY: help serve test check wheels clean
+.PHONY: help serve test check bench wheels clean

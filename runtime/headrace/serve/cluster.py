@@ -72,7 +72,11 @@ class Cluster:
             raise RayFailed(
                 f"Ray did not start (all of it: {self._log}): {' '.join(said) or 'no word'}"
             )
-        return str(json.loads(line)["address"])
+        address = str(json.loads(line)["address"])
+        # Ray and Serve join a cluster by themselves when asked something before or after their
+        # time; without this they would start one, or join a stranger's.
+        os.environ["RAY_ADDRESS"] = address
+        return address
 
     def watch(self, gone: Callable[[], None]) -> None:
         """Call `gone` once, on another thread, when Ray or its keeper ended. After `address`."""

@@ -17,8 +17,9 @@ from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve.voice import Events, redirect_output
 
-#: Memory that a host sends large outputs from; only touched pages cost anything.
-ARENA_BYTES: Final = 256 << 20
+#: Memory that a host sends large outputs from; taken at its start. What does not fit travels
+#: through the socket.
+ARENA_BYTES: Final = 64 << 20
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def launch(options: ServeOptions) -> int:
     """
     versions = find(options.repository)
     wanted = plan.make(options, versions, threads.cpus())
-    ports.require_free(options.address(offset) for offset in range(3))
+    ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, StateInvalid
 
 #: A path of a Unix socket has at most 107 bytes; our folder and names take up to 40 of them.
 LONGEST_BASE_BYTES: Final = 60
@@ -60,11 +60,18 @@ def claim(state: Path) -> Places:
 
     Raises:
         StateInUse: another process has it; the message names that process.
+        StateInvalid: it cannot be made or written.
     """
     state = state.absolute()
     logs = state / "logs"
-    logs.mkdir(parents=True, exist_ok=True)
-    lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+        lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateInvalid(
+            f"{state} cannot hold a run's state ({error.strerror}): give another folder with "
+            "--state"
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -76,7 +83,8 @@ def claim(state: Path) -> Places:
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    ray = state / "ray"
+    # A name that nobody gives a folder of their own: it is emptied.
+    ray = state / "headrace-ray"
     shutil.rmtree(ray, ignore_errors=True)
     ray.mkdir(mode=0o700)
     places = Places(state=state, ray=ray, logs=logs, sockets=_sockets(), lock=lock)

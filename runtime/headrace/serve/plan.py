@@ -12,8 +12,9 @@ from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.serve.gateway import Table
 
-#: Memory that a gateway takes large bodies into; only touched pages cost anything.
-ARENA_BYTES: Final = 1 << 30
+#: Memory that a gateway takes large bodies into, for hosts to map; taken at its start, so that no
+#: request finds it gone. What does not fit travels through the socket.
+ARENA_BYTES: Final = 128 << 20
 #: A loading version's standing in the gateways' table.
 WANTED: Final = Standing(State.READY, "")
 

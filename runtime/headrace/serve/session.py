@@ -27,7 +27,7 @@ COUNT_S: Final = 2.0
 
 @dataclass(frozen=True)
 class Message:
-    """What the deciding thread is told: signal, up, broken, ready, settled, drained or late."""
+    """Told to the deciding thread: signal, broken, listening, ready, settled, drained or late."""
 
     kind: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -42,7 +42,8 @@ class Session:
         self._plan = plan
         self._places = places
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._up = False
+        self._joined = False
+        self._listens = False
         self._ready = False
         self._greeted = False
         self._stopping = False
@@ -79,7 +80,9 @@ class Session:
             while (code := self._decide(self._inbox.get(), say, ready)) is None:
                 pass
         finally:
-            if self._up:
+            if self._watch is not None:
+                self._watch.stop(LEAVE_S)
+            if self._joined:
                 from headrace.serve import private
 
                 self.has_left = private.disconnect(LEAVE_S)
@@ -91,16 +94,17 @@ class Session:
     ) -> int | None:
         """Act on one message; an exit code ends the run."""
         match message.kind:
-            case "up":
-                self._up = True
             case "broken":
                 say(f"headrace: {message.facts['why']}")
                 return 1
             case "ready" | "settled" if not self._greeted and not self._stopping:
                 self._ready = self._ready or message.kind == "ready"
                 return self._greet(say, ready)
+            case "listening":
+                self._listens = True
             case "signal":
-                if self._stopping or not self._up:
+                # Nothing was accepted before the gateway listened.
+                if self._stopping or not self._listens:
                     return 0
                 self._stop(signal.Signals(message.facts["number"]).name, say)
             case "drained" if self._stopping:
@@ -154,6 +158,7 @@ class Session:
             cluster.watch(
                 lambda: self._broken("Ray ended by itself; its logs are in the state folder")
             )
+            self._joined = True
             private.connect(address, self._places.ray)
             reach = Reach(
                 look=applications.look,
@@ -161,7 +166,9 @@ class Session:
                     self._plan, self._places, told, sequence
                 ),
                 changed=self._changed,
+                broken=self._broken,
                 lost=applications.LOST,
+                gateway=applications.GATEWAY,
             )
             self._watch = Watch(self._plan, reach)
             applications.start(self._plan, self._places)
@@ -170,8 +177,6 @@ class Session:
             self._broken(str(error))
         except Exception as error:
             self._broken(f"Ray did not start: {type(error).__name__}: {error}")
-        else:
-            self._inbox.put(Message("up"))
 
     def _broken(self, why: str) -> None:
         self._inbox.put(Message("broken", {"why": why}))

@@ -24,7 +24,11 @@ class Reach:
     #: Give gateways the standings, as the table of this sequence.
     publish: Callable[[Mapping[str, Standing], int], None]
     changed: Callable[[Mapping[str, Standing]], None]
+    #: No gateway could start; nothing can be served.
+    broken: Callable[[str], None]
     lost: tuple[type[Exception], ...]
+    #: The application that gateways are.
+    gateway: str
 
 
 class Watch:
@@ -36,6 +40,8 @@ class Watch:
         self._told = {group.label: fleet.Told() for group in plan.groups}
         self._lock = threading.Lock()
         self._reason = threading.Event()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sequence = 1
         self._published: Mapping[str, Standing] | None = None
         #: Read by other threads; replaced, never changed.
@@ -45,7 +51,17 @@ class Watch:
     def start(self) -> None:
         """Begin to look."""
         self._reason.set()
-        threading.Thread(target=self._run, name="watch", daemon=True).start()
+        self._thread.start()
+
+    def stop(self, limit_s: float) -> None:
+        """Look no more: who asks Serve after Ray has gone makes it start another.
+
+        A look that waits for what is gone is left behind after `limit_s`.
+        """
+        self._stopped = True
+        self._reason.set()
+        if self._thread.is_alive():
+            self._thread.join(limit_s)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host told; any thread may call this."""
@@ -64,9 +80,13 @@ class Watch:
         while True:
             heard = self._reason.wait(pause)
             self._reason.clear()
+            if self._stopped:
+                return
             try:
                 quiet = self._once()
             except self._reach.lost:
+                if self._stopped:
+                    return
                 # Serve's controller is being restarted: nothing is known, and it is asked again.
                 quiet = False
             if quiet:
@@ -79,6 +99,10 @@ class Watch:
     def _once(self) -> bool:
         """Look, judge and tell; True when nothing is under way."""
         self.applications = self._reach.look()
+        gateway = self.applications.get(self._reach.gateway)
+        if gateway is not None and gateway.status == "DEPLOY_FAILED":
+            why = fleet.last_line(gateway.message) or "Serve does not say why"
+            self._reach.broken(f"the gateway could not start: {why}")
         with self._lock:
             told = dict(self._told)
         seen = [

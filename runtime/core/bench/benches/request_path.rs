@@ -1,0 +1,70 @@
+//! What a small request costs in the parts that touch no socket.
+
+use bytes::Bytes;
+use criterion::{Criterion, criterion_group, criterion_main};
+use headrace_core::base::{
+    datatype::Datatype,
+    units::{Rows, Tick},
+};
+use headrace_core::decide::plan::{self, Facts, Limits};
+use headrace_core::wire::frame::{Head, Kind, MAX_FRAME};
+use headrace_core::wire::frame_decode::Decoder;
+use headrace_core::wire::frame_encode::{self, Outgoing, encode};
+use headrace_core::wire::json::request::{self, Bounds};
+use std::hint::black_box;
+use std::time::Duration;
+
+const SMALL: &str = r#"{"inputs":[{"name":"x","shape":[1,16],"datatype":"FP32","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}]}"#;
+
+fn json(c: &mut Criterion) {
+    let bounds = Bounds { depth: 100, tensor_bytes: 64 << 20 };
+    let small = Bytes::from_static(SMALL.as_bytes());
+    c.bench_function("read a small JSON request", |b| {
+        b.iter(|| request::read(black_box(&small), small.len(), "m", bounds));
+    });
+    let numbers = (0..150_528).map(|n| format!("{}", n as f32 / 1000.0)).collect::<Vec<_>>().join(",");
+    let large = format!(
+        r#"{{"inputs":[{{"name":"x","shape":[1,3,224,224],"datatype":"FP32","data":[{numbers}]}}]}}"#
+    );
+    let large = Bytes::from(large);
+    c.bench_function("read an image of 150528 numbers as JSON", |b| {
+        b.iter(|| request::read(black_box(&large), large.len(), "m", bounds));
+    });
+}
+
+fn frames(c: &mut Criterion) {
+    let row = [0_u8; 64];
+    let tensor = Outgoing {
+        index: 0,
+        datatype: Datatype::Fp32,
+        shape: &[1, 16],
+        bytes: frame_encode::Bytes::Inline(&row),
+    };
+    let mut out = Vec::with_capacity(1 << 16);
+    c.bench_function("encode a small call", |b| {
+        b.iter(|| {
+            out.clear();
+            encode(black_box(&mut out), &Head::new(Kind::Infer, 7), |_| {}, &[tensor])
+        });
+    });
+    let mut decoder = Decoder::new(MAX_FRAME);
+    c.bench_function("decode a small call", |b| {
+        b.iter(|| {
+            decoder.room().extend_from_slice(&out);
+            black_box(decoder.next_frame())
+        });
+    });
+}
+
+fn batches(c: &mut Criterion) {
+    let now = Tick::from_nanos(1_000);
+    let one = Facts { rows: Rows::new(1), arrived: now, deadline: Tick::NEVER, shape: 0, alone: false };
+    let limits = Limits { max_rows: Rows::new(64), max_delay: Duration::ZERO };
+    let waiting = vec![one; 512];
+    c.bench_function("plan a batch of 64 out of 512", |b| {
+        b.iter(|| plan::plan(now, black_box(&waiting).iter().copied(), limits));
+    });
+}
+
+criterion_group!(request_path, json, frames, batches);
+criterion_main!(request_path);
