@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 from collections.abc import Sequence
 from typing import IO, Any
 
@@ -17,7 +18,7 @@ from headrace.errors import PortTaken
 from headrace.execution import threads
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.runner import Runner
-from headrace.execution.voices import captured
+from headrace.execution.voices import captured, line
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version, find
 
@@ -110,7 +111,7 @@ class Server:
 
     def _load(self, terminal: IO[str]) -> None:
         self._apply_policy()
-        serving = [runner for runner in self._runners if runner.start()]
+        serving = [runner for runner in self._runners if self._start(runner)]
         if not serving:
             terminal.write("no version could be loaded; the lines above say why\n")
             self._ended.set()
@@ -122,6 +123,15 @@ class Server:
         scratch = self._options.state / "requests"
         terminal.write(greeting(self.status(), inputs, folders, scratch))
         terminal.flush()
+
+    def _start(self, runner: Runner) -> bool:
+        try:
+            return runner.start()
+        except Exception as error:
+            # Such as a table that the gateway refuses: the versions after this one still load.
+            trace = "".join(traceback.format_exception(error)).rstrip()
+            self._logbook.take(line(runner.version.label, "err", trace))
+            return False
 
     def _moved(self, standing: Standing) -> None:
         self._apply_policy()

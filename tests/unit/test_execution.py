@@ -152,6 +152,54 @@ def test_a_lane_ends_when_its_version_is_closed() -> None:
     assert [len(one.settled) for one in done if one] == [1, 1]
 
 
+class Unsayable(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (ValueError("half \ud83d"), "raised ValueError: half \\ud83d [error id e-1]"),
+        (Unsayable(), "raised Unsayable: [its text raised RuntimeError] [error id e-1]"),
+    ],
+)
+def test_callers_are_answered_in_text_that_the_core_takes(error: Exception, said: str) -> None:
+    def act(batch: Batch) -> Any:
+        raise error
+
+    lines: list[Line] = []
+    batch = SealedBatch()
+    lanes.answer(work(act, lines), batch)
+    (message,) = batch.settled
+    assert message.encode().decode().endswith(said)
+    assert lines[0].error == "e-1"
+
+
+def test_a_log_that_fails_keeps_no_caller_waiting_and_ends_no_lane() -> None:
+    class Intake:
+        def __init__(self) -> None:
+            self.batches = [SealedBatch(), SealedBatch("not what was declared"), SealedBatch()]
+            self.done = list(self.batches)
+
+        def next_batch(self, lane: int) -> SealedBatch | None:
+            return self.batches.pop(0) if self.batches else None
+
+    def full(line: Line) -> None:
+        raise OSError("no space left on device")
+
+    intake = Intake()
+    outcomes = iter([ValueError("no"), None, None])
+
+    def act(batch: Batch) -> Any:
+        if error := next(outcomes):
+            raise error
+        return {"y": batch["x"]}
+
+    lanes.run_lane(work(act, [], intake=intake, sink=full), 0)
+    assert [len(one.settled) for one in intake.done] == [1, 1, 1]
+
+
 def test_error_ids_differ() -> None:
     ids = {lanes.new_error_id() for _ in range(100)}
     assert len(ids) == 100

@@ -86,3 +86,15 @@ def test_numbers_that_were_made_up_may_be_no_input(write_model: Callable[..., Pa
     assert State.READY in [one.state for one in moves]
     warned = [one.text for one in lines if "ZeroDivisionError" in one.text]
     assert "could not warm up with made-up inputs" in warned[0]
+
+
+@pytest.mark.parametrize("text", ["half \\ud83d", "x" * 3_000_000])
+def test_the_reason_of_a_failure_can_be_put_into_a_table(
+    write_model: Callable[..., Path], text: str
+) -> None:
+    source = BROKEN.format(load=f"raise OSError('{text}')", predict="...")
+    lines: list[Line] = []
+    moves, _ = stand(write_model(source=source), lines)
+    assert moves[-1].state is State.FAILED
+    assert len(moves[-1].reason.encode()) < 10_000
+    assert moves[-1].reason.endswith(f" [error id {lines[-1].error}]")

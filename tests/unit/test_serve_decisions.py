@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from headrace.serve.directory import Replica, endpoints
 from headrace.serve.gateway import reached
 from headrace.serve.head import decode, encode
 from headrace.serve.private import HeadOptions
-from headrace.serve.sink import Lines
+from headrace.serve.sink import Lines, Peer
 
 LOADING = Standing(State.LOADING, "loading /models/m/1")
 READY = Standing(State.READY, "ready in 0.1 s")
@@ -153,6 +154,41 @@ def test_lines_come_out_however_the_bytes_come_in(pieces: list[bytes], lines: li
     cutter = Lines(limit=8)
     found = [line for piece in pieces for line in cutter.feed(piece)] + cutter.close()
     assert found == lines
+
+
+def test_what_a_replica_tells_wrongly_or_nobody_can_take_costs_that_line_only() -> None:
+    told: list[Any] = []
+    spoken: list[str] = []
+
+    def hear(label: str, facts: dict[str, Any]) -> None:
+        told.append((label, facts["event"]))
+        if facts["event"] == "odd":
+            raise KeyError("no such thing")
+
+    peer = Peer(hear, lambda line: spoken.append(line.text))
+    events = [
+        b'{"label": "m/1", "kind": "events", "pid": 7}',
+        b'{"event": "moved", "reason": "' + b"x" * (2 << 20),
+        b'{"no": "event"}',
+        b'{"event": "odd"}',
+        b'{"event": "line", "line": {"unix_ms": "of another version"}}',
+        b'{"event": "ready"}',
+    ]
+    assert peer.take(b"\n".join(events) + b"\n")
+    assert peer.take(b"")
+    peer.leave()
+    assert told == [("m/1", event) for event in ("here", "odd", "ready", "gone")]
+    assert all("passed over what m/1 told" in text for text in spoken)
+    assert any("KeyError" in text for text in spoken)
+
+
+@pytest.mark.parametrize("hello", [b"GET / HTTP/1.1", b"[]", b'{"label": "m/1"}', b"\xff"])
+def test_who_does_not_say_who_he_is_is_not_heard(hello: bytes) -> None:
+    told: list[Any] = []
+    peer = Peer(lambda label, facts: told.append(facts), told.append)
+    assert not peer.take(hello + b"\n")
+    peer.leave()
+    assert told == []
 
 
 def test_options_of_a_head_reach_its_program() -> None:

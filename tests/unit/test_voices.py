@@ -1,9 +1,23 @@
 import io
+import json
 import logging
 import sys
 import threading
+from dataclasses import asdict
 
-from headrace.execution.voices import MOST_CHARACTERS, Line, Voice, captured, speaking
+import pytest
+
+from headrace.execution.voices import (
+    MOST_CHARACTERS,
+    MOST_TEXT,
+    Line,
+    Voice,
+    bounded,
+    captured,
+    line,
+    speaking,
+)
+from headrace.serve.sink import LINE_BYTES
 
 
 def heard(lines: list[Line]) -> list[str]:
@@ -81,3 +95,19 @@ def test_a_models_logger_is_heard_with_its_level_and_nobody_elses() -> None:
         logging.getLogger("headrace.model.a.b.2").warning("odd")
         logging.getLogger("headrace.model.photos.1").debug("too much")
     assert heard(lines) == ["photos/1 log INFO loaded 3", "a.b/2 log WARNING odd"]
+
+
+@pytest.mark.parametrize("letter", ["x", "\n", "é", "\ud83d", "\U0001f600"])
+def test_a_line_is_an_event_whole_however_long_its_text(letter: str) -> None:
+    text = line("photos/1", "err", "begin" + letter * 2_000_000 + "end").text
+    assert text.startswith("begin")
+    assert text.endswith("end")
+    assert text.encode().decode() == text
+    as_event = json.dumps({"event": "line", "line": asdict(Line(1, "photos/1", "err", text))})
+    assert len(as_event) < 16 * LINE_BYTES
+
+
+def test_text_keeps_its_begin_and_more_of_its_end() -> None:
+    assert bounded("x" * MOST_TEXT) == "x" * MOST_TEXT
+    assert bounded("abcdefghij", most=8) == "ab\n[… 2 characters …]\nefghij"
+    assert bounded("half \ud83d") == "half \\ud83d"

@@ -5,14 +5,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from headrace.errors import HeadraceError
 from headrace.execution.core import CoreBatch, CoreIntake
 from headrace.execution.outputs import to_host
-from headrace.execution.voices import Sink, line, speaking
+from headrace.execution.voices import Sink, line, speaking, text_of
 from headrace.models import Batch, Model
 
 #: Of an exception's text; a caller needs no more, and the log has the rest.
@@ -43,7 +43,11 @@ def run_lane(work: Work, lane: int) -> None:
     """Answer batches until the version is closed and its last batch answered."""
     with speaking(work.label), inference_mode():
         while (batch := work.intake.next_batch(lane)) is not None:
-            answer(work, batch)
+            try:
+                answer(work, batch)
+            except BaseException as error:
+                # The callers of this batch may wait for their deadlines; those of the next do not.
+                _log(work, error)
 
 
 def answer(work: Work, batch: CoreBatch) -> None:
@@ -51,20 +55,32 @@ def answer(work: Work, batch: CoreBatch) -> None:
     try:
         with work.turn:
             outputs = to_host(work.model.predict(Batch(batch, work.device)))
+        wrong = batch.complete(outputs)
     except BaseException as error:
         # All of them: sys.exit() in a model ends no server.
         error_id = work.error_id()
-        work.sink(line(work.label, "err", traceback.format_exc().rstrip(), error_id))
-        batch.fail(f"{describe(work.label, error)} [error id {error_id}]")
+        try:
+            # Before the log: whatever happens there, the callers have their answer.
+            batch.fail(f"{describe(work.label, error)} [error id {error_id}]")
+        except BaseException as second:
+            # It was settled before the core raised.
+            _log(work, second)
+        _log(work, error, error_id)
         return
-    wrong = batch.complete(outputs)
     if wrong is not None:
         work.sink(line(work.label, "err", wrong))
 
 
+def _log(work: Work, error: BaseException, error_id: str = "") -> None:
+    """Give an error's traceback to the log, as far as that can be done."""
+    with suppress(BaseException):
+        trace = "".join(traceback.format_exception(error)).rstrip()
+        work.sink(line(work.label, "err", trace, error_id))
+
+
 def describe(label: str, error: BaseException) -> str:
     """Return what a caller is told of what a model raised."""
-    text = str(error)
+    text = text_of(error)
     if len(text) > MOST_CHARACTERS:
         text = text[:MOST_CHARACTERS] + "…"
     model, _, version = label.partition("/")

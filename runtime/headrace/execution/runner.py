@@ -4,15 +4,19 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from time import monotonic
+from typing import Final
 
 from headrace.errors import ModelBroken
 from headrace.execution import lanes
 from headrace.execution.core import CoreHost
 from headrace.execution.opening import context, contract, open_model
-from headrace.execution.voices import Sink, line, speaking
+from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
 from headrace.models import Context, Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
 from headrace.repository.folder import Version
+
+#: Of a standing's reason, which is in the policy and in answers; the log has the rest.
+MOST_REASON: Final = 4000
 
 
 class Runner:
@@ -84,8 +88,9 @@ class Runner:
                 except Exception as error:
                     if own_example:
                         raise
+                    raised = f"{type(error).__name__}: {text_of(error)}"
                     text = (
-                        f"could not warm up with made-up inputs ({type(error).__name__}: {error}); "
+                        f"could not warm up with made-up inputs ({raised}); "
                         "serving all the same; example() in the class would give real ones"
                     )
                     self._sink(line(self.version.label, "log", text))
@@ -107,11 +112,12 @@ class Runner:
         error_id = lanes.new_error_id()
         trace = "".join(traceback.format_exception(error)).rstrip()
         self._sink(line(self.version.label, "err", trace, error_id))
-        text = str(error).strip() or "no text"
+        text = bounded(text_of(error).strip(), MOST_REASON) or "no text"
         self._move(State.FAILED, f"{type(error).__name__}: {text} [error id {error_id}]")
 
     def _move(self, state: State, reason: str) -> None:
-        self.standing = self.standing.move(state, reason)
+        # A reason may name a file, and the core refuses a table with text that is not Unicode.
+        self.standing = self.standing.move(state, legible(reason))
         if state is not State.FAILED:
             # The traceback of a failure was a line already.
             self._sink(line(self.version.label, "log", f"{state.value}: {reason}"))

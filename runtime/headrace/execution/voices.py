@@ -12,6 +12,9 @@ from typing import IO, Any, Final
 
 #: A line without an end is cut here.
 MOST_CHARACTERS: Final = 8192
+#: Of one line's text. As JSON, where a character may take twelve bytes, it is less than an event of
+#: a replica may have.
+MOST_TEXT: Final = 32 << 10
 #: Who speaks when no model does.
 OURSELVES: Final = "headrace"
 
@@ -36,8 +39,36 @@ Sink = Callable[[Line], None]
 
 
 def line(speaker: str, stream: str, text: str, error: str = "") -> Line:
-    """Return a line of now."""
-    return Line(time.time_ns() // 1_000_000, speaker, stream, text, error)
+    """Return a line of now, of text that can be written and that has its bound."""
+    return Line(time.time_ns() // 1_000_000, legible(speaker), stream, bounded(text), error)
+
+
+def legible(text: str) -> str:
+    """Return text that UTF-8 can carry: half a surrogate pair becomes its escape.
+
+    Neither a file nor the core takes one, and names of files and models' texts may have it.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def bounded(text: str, most: int = MOST_TEXT) -> str:
+    """Return legible text of about ``most`` characters: the begin, and more of the end.
+
+    A traceback says at its end what went wrong.
+    """
+    if len(text) > most:
+        begin, end = most // 4, most - most // 4
+        left_out = len(text) - most
+        text = f"{text[:begin]}\n[… {left_out} characters …]\n{text[-end:]}"
+    return legible(text)
+
+
+def text_of(error: BaseException) -> str:
+    """Return what an exception says; its class is a model's, and saying it may itself fail."""
+    try:
+        return legible(str(error))
+    except BaseException as second:
+        return f"[its text raised {type(second).__name__}]"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from headrace.execution.voices import Line, line
+from headrace.execution.voices import OURSELVES, Line, line
 
 #: A longer line is cut into lines of this size.
 LINE_BYTES: Final = 64 << 10
@@ -47,13 +47,61 @@ class Lines:
 
 
 @dataclass
-class _Peer:
-    """One end of a replica's. Its first line says whose it is, and which kind."""
+class Peer:
+    """One end of a replica's. Its first line says whose it is, and which kind.
 
+    Nothing that it sends, and nothing that listens to it, may raise into the sink's thread: that
+    hears every other replica too.
+    """
+
+    hear: Hear
+    speak: Callable[[Line], None]
     lines: Lines = field(default_factory=Lines)
     label: str = ""
     kind: str = ""
     pid: int = 0
+
+    def take(self, data: bytes) -> bool:
+        """Take what came, nothing at the end; False when it does not say who it is."""
+        for text in self.lines.feed(data) if data else self.lines.close():
+            try:
+                self._take(text)
+            except Exception as error:
+                if not self.kind:
+                    return False
+                self._complain(error)
+        return True
+
+    def leave(self) -> None:
+        """Tell that it is gone."""
+        if self.kind == "events":
+            try:
+                self.hear(self.label, {"event": "gone", "pid": self.pid})
+            except Exception as error:
+                self._complain(error)
+
+    def _take(self, text: bytes) -> None:
+        if not self.kind:
+            hello = json.loads(text)
+            self.label, self.pid = hello["label"], hello["pid"]
+            self.kind = hello["kind"]
+            # An event may be a traceback of many lines; a line of output has its bound.
+            self.lines.limit = LINE_BYTES if self.kind == "output" else 16 * LINE_BYTES
+            if self.kind == "events":
+                self.hear(self.label, {"event": "here", "pid": self.pid})
+        elif self.kind == "output":
+            self.speak(line(self.label, "out", text.decode(errors="backslashreplace").rstrip("\r")))
+        else:
+            facts = json.loads(text)
+            if facts["event"] == "line":
+                self.speak(Line(**facts["line"]))
+            else:
+                self.hear(self.label, facts)
+
+    def _complain(self, error: Exception) -> None:
+        with contextlib.suppress(Exception):
+            what = f"passed over what {self.label} told: {type(error).__name__}: {error}"
+            self.speak(line(OURSELVES, "err", what))
 
 
 class Sink:
@@ -70,7 +118,7 @@ class Sink:
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._server, selectors.EVENT_READ)
         self._selector.register(self._woken, selectors.EVENT_READ)
-        self._peers: dict[socket.socket, _Peer] = {}
+        self._peers: dict[socket.socket, Peer] = {}
         self._thread = threading.Thread(target=self._serve, name="sink", daemon=True)
         self._thread.start()
 
@@ -88,17 +136,31 @@ class Sink:
                     connection.send(question.encode() + b"\n", socket.MSG_DONTWAIT)
 
     def _serve(self) -> None:
+        refused = False
         while True:
-            ready = [key.fileobj for key, _ in self._selector.select()]
+            ready = [key.fileobj for key, _ in self._selector.select(1 if refused else None)]
+            if refused:
+                self._selector.register(self._server, selectors.EVENT_READ)
+                refused = False
             for source in ready:
                 if source is self._server:
-                    connection, _ = self._server.accept()
-                    self._peers[connection] = _Peer()
-                    self._selector.register(connection, selectors.EVENT_READ)
+                    refused = not self._accept()
                 elif isinstance(source, socket.socket) and source in self._peers:
                     self._read(source)
             if ready == [self._woken]:
                 return
+
+    def _accept(self) -> bool:
+        """Take a replica's connection; False when there is no descriptor for it now."""
+        try:
+            connection, _ = self._server.accept()
+        except OSError:
+            # It stays in the queue; without a pause the selector would name it again at once.
+            self._selector.unregister(self._server)
+            return False
+        self._peers[connection] = Peer(self._hear, self._speak)
+        self._selector.register(connection, selectors.EVENT_READ)
+        return True
 
     def _read(self, connection: socket.socket) -> None:
         peer = self._peers[connection]
@@ -106,30 +168,9 @@ class Sink:
             data = connection.recv(READ_BYTES)
         except OSError:
             data = b""
-        for text in peer.lines.feed(data) if data else peer.lines.close():
-            self._take(peer, text)
-        if not data:
-            self._selector.unregister(connection)
-            connection.close()
-            del self._peers[connection]
-            if peer.kind == "events":
-                self._hear(peer.label, {"event": "gone", "pid": peer.pid})
-
-    def _take(self, peer: _Peer, text: bytes) -> None:
-        if not peer.kind:
-            hello = json.loads(text)
-            peer.label, peer.kind, peer.pid = hello["label"], hello["kind"], hello["pid"]
-            # An event may be a traceback of many lines; a line of output has its bound.
-            peer.lines.limit = LINE_BYTES if peer.kind == "output" else 16 * LINE_BYTES
-            if peer.kind == "events":
-                self._hear(peer.label, {"event": "here", "pid": peer.pid})
-        elif peer.kind == "output":
-            self._speak(
-                line(peer.label, "out", text.decode(errors="backslashreplace").rstrip("\r"))
-            )
-        else:
-            facts = json.loads(text)
-            if facts["event"] == "line":
-                self._speak(Line(**facts["line"]))
-            else:
-                self._hear(peer.label, facts)
+        if peer.take(data) and data:
+            return
+        self._selector.unregister(connection)
+        connection.close()
+        del self._peers[connection]
+        peer.leave()
