@@ -112,6 +112,8 @@ class Server:
     def _load(self, terminal: IO[str]) -> None:
         self._apply_policy()
         serving = [runner for runner in self._runners if self._start(runner)]
+        # What follows refers to the lines above it; a terminal that stands still has its time.
+        self._logbook.settle(1.0)
         if not serving:
             terminal.write("no version could be loaded; the lines above say why\n")
             self._ended.set()

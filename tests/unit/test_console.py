@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from headrace.console.board import ModelStatus, Status, VersionStatus, as_json
-from headrace.console.logbook import FILE, OLDER_FILES, Logbook, find_error
+from headrace.console.logbook import Logbook
+from headrace.console.logfile import FILE, OLDER_FILES, find_error
 from headrace.console.port_owner import owner_of
 from headrace.console.routes import respond
 from headrace.errors import StateInvalid

@@ -3,21 +3,19 @@
 import json
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
-from headrace.errors import StateInvalid
+from headrace.console.logfile import FILE, MOST_BYTES, LogFile, find_error
+from headrace.console.terminal import Terminal
 from headrace.execution.voices import Line
 
-FILE: Final = "headrace.jsonl"
-#: One file's size, and how many older ones are kept beside it.
-MOST_BYTES: Final = 8 << 20
-OLDER_FILES: Final = 3
 #: Lines and errors that are kept in memory for the console.
 MOST_LINES: Final = 5000
 MOST_ERRORS: Final = 1000
+#: Characters of the lines, and of the errors: a few long texts are as much as many short ones.
+MOST_CHARACTERS: Final = 8 << 20
 #: Kinds of error that a terminal should show; the rest is the callers' or the load's doing.
 ALARMING: Final = frozenset({"internal", "host_lost"})
 
@@ -34,38 +32,34 @@ class Logbook:
             StateInvalid: the folder cannot be made or written to.
         """
         self.path = folder / FILE
-        self._terminal = terminal
-        self._most_bytes = most_bytes
+        self._file = LogFile(self.path, most_bytes)
+        self._terminal = Terminal(terminal) if terminal is not None else None
         self._lock = threading.Condition()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._file = self.path.open("a", encoding="utf-8")
-        except OSError as error:
-            raise StateInvalid(f"cannot keep a log at {self.path}: {error.strerror}") from error
-        self._size = self.path.stat().st_size
-        self._lines: deque[Line] = deque(maxlen=MOST_LINES)
+        self._lines: deque[Line] = deque()
+        self._lines_size = 0
         self._taken = 0
         self._errors: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._errors_size = 0
+        self._fault = ""
 
     def take(self, line: Line) -> None:
-        """Show a line, keep it, and join it to its error."""
+        """Show a line, keep it, and join it to its error. It neither raises nor waits."""
         with self._lock:
             self._show(line)
-            self._lines.append(line)
+            self._keep(line)
             self._taken += 1
             self._lock.notify_all()
             self._write({"line": asdict(line)})
             if line.error:
-                self._error(line.error).update(log=line.text, speaker=line.speaker)
+                self._join(line.error, {"log": line.text, "speaker": line.speaker})
 
     def take_report(self, report: str) -> None:
         """Keep what a gateway told a caller: JSON of id, unix_ms, kind, model, version, note."""
         told = json.loads(report)
         with self._lock:
-            error = self._error(told["id"])
-            error["callers"] = error.get("callers", 0) + 1
-            error.update(told)
-            if error["callers"] == 1:
+            callers = self._errors.get(told["id"], {}).get("callers", 0) + 1
+            self._join(told["id"], {**told, "callers": callers})
+            if callers == 1:
                 self._write({"error": told})
                 if told["kind"] in ALARMING:
                     self._show(Line(told["unix_ms"], "headrace", "err", told["note"]))
@@ -106,74 +100,52 @@ class Logbook:
                 return dict(self._errors[error_id])
         return find_error(self.path, error_id)
 
+    @property
+    def dropped(self) -> int:
+        """How many lines and errors could not be written to the file."""
+        with self._lock:
+            return self._file.dropped
+
+    def settle(self, limit_s: float) -> None:
+        """Wait, at most ``limit_s``, until the terminal shows what was taken."""
+        if self._terminal is not None:
+            self._terminal.settle(limit_s)
+
     def close(self) -> None:
-        """Write what is left."""
+        """Write and show what is left."""
         with self._lock:
             self._file.close()
+        if self._terminal is not None:
+            self._terminal.close()
 
-    def _error(self, error_id: str) -> dict[str, Any]:
-        error = self._errors.setdefault(error_id, {"id": error_id})
-        while len(self._errors) > MOST_ERRORS:
-            self._errors.popitem(last=False)
-        return error
+    def _keep(self, line: Line) -> None:
+        self._lines.append(line)
+        self._lines_size += len(line.text)
+        while len(self._lines) > MOST_LINES or self._lines_size > MOST_CHARACTERS:
+            self._lines_size -= len(self._lines.popleft().text)
 
-    def _show(self, line: Line) -> None:
-        if self._terminal is None:
-            return
-        for text in line.text.split("\n"):
-            self._terminal.write(f"{line.speaker} | {text}\n")
-        self._terminal.flush()
+    def _join(self, error_id: str, facts: dict[str, Any]) -> None:
+        error = self._errors.setdefault(error_id, {})
+        self._errors_size -= _size(error)
+        error.update({"id": error_id, **facts})
+        self._errors_size += _size(error)
+        while len(self._errors) > MOST_ERRORS or self._errors_size > MOST_CHARACTERS:
+            self._errors_size -= _size(self._errors.popitem(last=False)[1])
 
     def _write(self, record: dict[str, Any]) -> None:
-        if self._file.closed:
-            return
-        text = json.dumps(record, ensure_ascii=False) + "\n"
-        self._size += len(text)
-        if self._size > self._most_bytes:
-            self._rotate()
-            self._size = len(text)
-        self._file.write(text)
-        self._file.flush()
+        fault = self._file.write(record)
+        if fault and not self._fault and self._terminal is not None:
+            self._terminal.show(f"headrace | cannot write to {self.path}: {fault}\n")
+        self._fault = fault
 
-    def _rotate(self) -> None:
-        self._file.close()
-        for number in range(OLDER_FILES, 0, -1):
-            newer = _older(self.path, number - 1)
-            if newer.exists():
-                newer.replace(_older(self.path, number))
-        self._file = self.path.open("a", encoding="utf-8")
+    def _show(self, line: Line) -> None:
+        if self._terminal is not None:
+            shown = "".join(f"{line.speaker} | {text}\n" for text in line.text.split("\n"))
+            self._terminal.show(shown)
 
 
-def find_error(path: Path, error_id: str) -> dict[str, Any] | None:
-    """Search the log at ``path`` and the older ones beside it, newest first."""
-    for number in range(OLDER_FILES + 1):
-        found: dict[str, Any] = {}
-        for record in _records(_older(path, number), error_id):
-            if record.get("error", {}).get("id") == error_id:
-                found.update(record["error"])
-            elif record.get("line", {}).get("error") == error_id:
-                line = record["line"]
-                found.update(id=error_id, log=line["text"], speaker=line["speaker"])
-        if found:
-            return found
-    return None
-
-
-def _records(path: Path, needle: str) -> Iterator[dict[str, Any]]:
-    if not path.exists():
-        return
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for text in file:
-            if needle in text:
-                try:
-                    yield json.loads(text)
-                except json.JSONDecodeError:
-                    # The last line of a process that was killed.
-                    continue
-
-
-def _older(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.name}.{number}") if number else path
+def _size(error: dict[str, Any]) -> int:
+    return sum(len(one) for one in error.values() if isinstance(one, str))
 
 
 def _speaks(speaker: str, wanted: str) -> bool:
