@@ -5,6 +5,7 @@ import faulthandler
 import json
 import logging
 import os
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from headrace.execution import voices
 from headrace.execution.voices import Line
 
 #: What a replica may have printed while the run's process is busy; a print waits beyond it.
@@ -35,13 +37,21 @@ class Events:
 
     def __init__(self, sink: Path, label: str) -> None:
         self._connection = _connect(sink, label, "events")
+        self._label = label
         self._lock = threading.Lock()
+        #: The end of a message of which the socket took the begin; nothing may come between.
+        self._rest = b""
+        self._dropped = 0
 
     def tell(self, event: str, **facts: Any) -> None:
         """Send one event. Without a listener it goes nowhere: no request may suffer from that."""
-        text = json.dumps({"event": event, **facts}).encode() + b"\n"
-        with self._lock, contextlib.suppress(OSError):
-            self._connection.sendall(text)
+        text = _message(event, facts)
+        with contextlib.suppress(OSError):
+            # The lock is not held meanwhile: whoever has a line to say must not wait for it.
+            while not self._offer(text):
+                _wait_for_room(self._connection)
+            while not self._offer(b""):
+                _wait_for_room(self._connection)
 
     def questions(self) -> Iterator[str]:
         """Yield what the run's process asks, until it is gone."""
@@ -50,8 +60,49 @@ class Events:
                 yield text.rstrip("\n")
 
     def say(self, line: Line) -> None:
-        """Send a line of the log."""
-        self.tell("line", line=asdict(line))
+        """Send a line of the log, or count it where there is no room: lanes say them."""
+        with contextlib.suppress(OSError):
+            if self._dropped:
+                missed = voices.line(self._label, "log", f"{self._dropped} lines were not heard")
+                if self._offer(_message("line", {"line": asdict(missed)})):
+                    self._dropped = 0
+            if not self._offer(_message("line", {"line": asdict(line)})):
+                self._dropped += 1
+
+    def _offer(self, text: bytes) -> bool:
+        """Send ``text`` without waiting; False when it was not begun.
+
+        Once it was begun, its end goes before whatever is sent next.
+        """
+        with self._lock:
+            self._rest = self._send(self._rest)
+            if self._rest:
+                return False
+            rest = self._send(text)
+            if text and rest == text:
+                return False
+            self._rest = rest
+            return True
+
+    def _send(self, text: bytes) -> bytes:
+        """Return what there was no room for."""
+        while text:
+            try:
+                text = text[self._connection.send(text, socket.MSG_DONTWAIT) :]
+            except BlockingIOError:
+                break
+        return text
+
+
+def _message(event: str, facts: dict[str, Any]) -> bytes:
+    return json.dumps({"event": event, **facts}).encode() + b"\n"
+
+
+def _wait_for_room(connection: socket.socket) -> None:
+    # Not select(): a process with many files has descriptors beyond what that takes.
+    writable = select.poll()
+    writable.register(connection, select.POLLOUT)
+    writable.poll()
 
 
 def _quiet_serve() -> None:
