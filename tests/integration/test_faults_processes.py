@@ -156,3 +156,26 @@ def test_rays_head_store_dies_unnoticed_and_comes_back(run: Run) -> None:
     (host,) = run.pids("identity/1")
     os.kill(host, signal.SIGKILL)
     until(lambda: run.answers("identity"), 30, "what needs Ray works again")
+
+
+def test_a_host_that_dies_while_serves_controller_comes_back_is_replaced(run: Run) -> None:
+    (controller,) = run.named("ServeController")
+    (host,) = run.pids("identity/1")
+    # A host that does not answer keeps the new controller waiting for it, as a busy machine does.
+    os.kill(host, signal.SIGSTOP)
+    os.kill(controller, signal.SIGKILL)
+    until(
+        lambda: recovers(run, "identity", controller), 60, "the new controller looks for the host"
+    )
+    # What dies now counts as one that could not start, and Serve starts no other by itself.
+    os.kill(host, signal.SIGKILL)
+    until(lambda: run.answers("identity"), 30, "the host is replaced")
+    until(lambda: run.pids("identity/1") not in ([], [host]), 30, "the status shows the new host")
+
+
+def recovers(run: Run, model: str, before: int) -> bool:
+    """True once a controller that is not process ``before`` asked for the replicas of a model."""
+    (logs,) = run.state.glob("headrace-ray/session_latest/logs/serve")
+    new = [logs / f"controller_{pid}.log" for pid in run.named("ServeController") if pid != before]
+    asks = f"Recovering current state for Deployment(name='host', app='host-{model}-1')"
+    return any(log.exists() and asks in log.read_text() for log in new)

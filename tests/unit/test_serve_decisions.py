@@ -41,6 +41,10 @@ NOTHING = fleet.Told()
         (GIVEN_UP, NOTHING, State.FAILED, "OSError: no disk"),
         (fleet.Application("DEPLOY_FAILED"), NOTHING, State.FAILED, "could not start"),
         (UNHEALTHY, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
+        # Its host died while Serve's controller came back: no start has failed.
+        (GIVEN_UP, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
+        # The one that was to replace it did not even begin to load.
+        (GIVEN_UP, fleet.BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
         # One of two hosts is enough to serve.
         (HALF, fleet.Told(READY, bereft=True), State.READY, "ready"),
     ],
@@ -64,6 +68,8 @@ def test_a_standing_follows_from_what_serve_and_the_host_say(
         (RUNNING, fleet.Told(READY, bereft=True), False),
         (GIVEN_UP, NOTHING, True),
         (GIVEN_UP, fleet.Told(BROKEN, bereft=True), True),
+        (GIVEN_UP, fleet.Told(READY, bereft=True), False),
+        (GIVEN_UP, fleet.BEGUN_AGAIN, True),
     ],
 )
 def test_serve_is_watched_while_something_is_under_way(

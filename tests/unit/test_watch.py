@@ -2,11 +2,16 @@
 
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 
+import pytest
+
+from headrace.config.schema import ModelConfig
 from headrace.execution import threads
 from headrace.models.lifecycle import Standing
-from headrace.serve import fleet
-from headrace.serve.plan import Plan
+from headrace.repository.folder import Version
+from headrace.serve import fleet, watch
+from headrace.serve.plan import Group, Plan
 from headrace.serve.watch import Reach, Watch
 
 
@@ -17,35 +22,41 @@ class Serve:
         self.applications = applications
         self.asked = threading.Semaphore(0)
         self.broken: list[str] = []
+        self.silences: list[str] = []
+        self.again: list[tuple[str, int]] = []
 
     def look(self) -> Mapping[str, fleet.Application]:
         self.asked.release()
+        if not self.applications:
+            raise LookupError("no controller")
         return self.applications
 
-    def watch(self) -> Watch:
+    def watch(self, *groups: Group) -> Watch:
         def ignore(standings: Mapping[str, Standing], sequence: int = 0) -> None: ...
 
         reach = Reach(
             look=self.look,
             publish=ignore,
             changed=ignore,
+            again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
             lost=(LookupError,),
+            silent=lambda error: self.silences.append(str(error)),
             gateway="gateway",
         )
-        plan = Plan(groups=(), settings={}, drain_s=1.0, budget=threads.plan(2, 1))
+        plan = Plan(groups=groups, settings={}, drain_s=1.0, budget=threads.plan(2, 1))
         return Watch(plan, reach)
 
 
 def test_who_was_stopped_does_not_ask_again() -> None:
     serve = Serve({})
-    watch = serve.watch()
-    watch.start()
+    watching = serve.watch()
+    watching.start()
     assert serve.asked.acquire(timeout=60)
-    watch.stop(60)
+    watching.stop(60)
     while serve.asked.acquire(blocking=False):
         pass
-    watch.hear("nobody/1", {"event": "gone"})
+    watching.hear("nobody/1", {"event": "gone"})
     assert not serve.asked.acquire(timeout=0.3)
 
 
@@ -56,8 +67,32 @@ def test_a_watch_that_never_began_may_be_stopped() -> None:
 def test_a_gateway_that_cannot_start_ends_the_run() -> None:
     failed = fleet.Application("DEPLOY_FAILED", message="Traceback\nOSError: no memory\n")
     serve = Serve({"gateway": failed})
-    watch = serve.watch()
-    watch.start()
+    watching = serve.watch()
+    watching.start()
     assert serve.asked.acquire(timeout=60)
-    watch.stop(60)
+    watching.stop(60)
     assert serve.broken[0] == "the gateway could not start: OSError: no memory"
+
+
+def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served() -> None:
+    serve = Serve({"host-m-1": fleet.Application("DEPLOY_FAILED", message="the actor died")})
+    version = Version("m", 1, Path("/m/m/1"), "python", ModelConfig())
+    watching = serve.watch(Group(version))
+    watching.hear("m/1", {"event": "moved", "state": "ready", "reason": ""})
+    watching.hear("m/1", {"event": "gone"})
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.again == [("m/1", 1)]
+
+
+def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "LONG_SILENCE", 2)
+    serve = Serve({})
+    watching = serve.watch()
+    watching.start()
+    for _ in range(3):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.silences == ["no controller"]

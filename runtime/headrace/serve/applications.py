@@ -33,7 +33,7 @@ def start(plan: Plan, places: Places) -> None:
     """Start Serve without proxies, the gateway and all hosts; returns before they run."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(proxy_location="Disabled")
-    hosts = {group.application: _host(group, plan, places) for group in plan.groups}
+    hosts = {group.application: _host(group, plan, places, times=0) for group in plan.groups}
     first = routing(plan.groups, {}, 1)
     run_applications({GATEWAY: _gateway(plan, places, first, replicas=1), **hosts})
 
@@ -44,12 +44,17 @@ def publish(plan: Plan, places: Places, standings: Mapping[str, Standing], seque
     run_applications({GATEWAY: _gateway(plan, places, changed, replicas=GATEWAYS)})
 
 
+def begin_again(group: Group, plan: Plan, places: Places, times: int) -> None:
+    """Ask for a group's hosts once more, after Serve gave it up; hosts that run stay."""
+    run_applications({group.application: _host(group, plan, places, times)})
+
+
 def end_gateways() -> None:
     """Start the graceful end of the gateways; the one that serves tells when it has drained."""
     delete_application(GATEWAY)
 
 
-def _host(group: Group, plan: Plan, places: Places) -> Application:
+def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
     placement = group.version.config.placement
     host: Deployment = serve.deployment(
         name=HOST,
@@ -61,8 +66,10 @@ def _host(group: Group, plan: Plan, places: Places) -> Application:
         graceful_shutdown_timeout_s=plan.drain_s,
         # A model that cannot load says why once; ten tracebacks more say nothing else.
         max_constructor_retry_count=1,
+        # What Serve must see change to try again.
+        user_config={"times": times},
     )(HostReplica)
-    application: Application = host.bind(
+    application: Application = same_replicas(host, "1").bind(
         HostOptions(
             version=group.version,
             sockets=str(places.sockets),

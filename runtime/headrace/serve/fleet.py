@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from headrace.models.lifecycle import Standing, State
+
+REPLACED: Final = "its host died and is being replaced"
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,20 @@ def gone(told: Told) -> Told:
     return told if failed else replace(told, bereft=True)
 
 
+def given_up(application: Application | None, told: Told) -> bool:
+    """True when Serve will start no more hosts of a group that has served.
+
+    While its controller comes back it takes the death of a host for a failed start, and one failed
+    start is all that a version gets.
+    """
+    served = told.standing is not None and told.standing.state is State.READY
+    return application is not None and application.status == "DEPLOY_FAILED" and served
+
+
+#: What is known of a group once Serve was asked anew for its hosts.
+BEGUN_AGAIN: Final = Told(Standing(State.LOADING, REPLACED), bereft=True)
+
+
 def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Standing:
     """Return where a version that needs ``gpus`` stands, with a reason for a person to read."""
     if application is None:
@@ -50,10 +67,10 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
         return said if said and said.state is State.READY else Standing(State.READY, "ready")
     if said is not None and said.state is State.FAILED:
         return said
-    if application.status == "DEPLOY_FAILED":
+    if application.status == "DEPLOY_FAILED" and not given_up(application, told):
         return Standing(State.FAILED, last_line(application.message) or "its host could not start")
     if told.bereft:
-        return Standing(State.LOADING, "its host died and is being replaced")
+        return Standing(State.LOADING, REPLACED)
     if said is not None and said.state in {State.LOADING, State.WARMING}:
         return said
     needs = f" with {gpus:g} GPU: is as much free?" if gpus else ""
@@ -69,7 +86,7 @@ def settled(application: Application | None, told: Told) -> bool:
     if application is None:
         return False
     if application.status == "DEPLOY_FAILED":
-        return True
+        return not given_up(application, told)
     whole = application.status == "RUNNING" and set(application.replicas) == {"RUNNING"}
     return whole and not told.bereft
 

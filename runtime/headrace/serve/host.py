@@ -63,6 +63,9 @@ class HostReplica:
         inputs = [(one.name, one.datatype, list(one.shape)) for one in self._runner.inputs]
         self._events.tell("inputs", inputs=inputs)
 
+    def reconfigure(self, config: dict[str, Any]) -> None:
+        """Do nothing: how often its group was begun again is Serve's business."""
+
     def record_replica_metadata(self) -> dict[str, Any]:
         """Return what gateways need to find this host."""
         return {"socket": str(self._socket), "pid": os.getpid()}

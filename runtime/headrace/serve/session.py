@@ -23,11 +23,16 @@ GRACE_S: Final = 5.0
 LEAVE_S: Final = 2.0
 #: For the gateway's account, which the console asks for.
 COUNT_S: Final = 2.0
+#: Of an error of Ray's; some bring a page.
+MOST_CHARACTERS: Final = 500
 
 
 @dataclass(frozen=True)
 class Message:
-    """Told to the deciding thread: signal, broken, listening, ready, settled, drained or late."""
+    """Told to the deciding thread.
+
+    signal, broken, listening, ready, settled, silent, drained or late.
+    """
 
     kind: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -109,6 +114,8 @@ class Session:
                 self._stop(signal.Signals(message.facts["number"]).name, say)
             case "drained" if self._stopping:
                 return 0
+            case "silent":
+                say(f"headrace: Ray Serve does not say how hosts are: {message.facts['why']}")
             case "late":
                 say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
                 return 0
@@ -166,8 +173,12 @@ class Session:
                     self._plan, self._places, told, sequence
                 ),
                 changed=self._changed,
+                again=lambda group, times: applications.begin_again(
+                    group, self._plan, self._places, times
+                ),
                 broken=self._broken,
                 lost=applications.LOST,
+                silent=self._silent,
                 gateway=applications.GATEWAY,
             )
             self._watch = Watch(self._plan, reach)
@@ -177,6 +188,10 @@ class Session:
             self._broken(str(error))
         except Exception as error:
             self._broken(f"Ray did not start: {type(error).__name__}: {error}")
+
+    def _silent(self, error: Exception) -> None:
+        why = " ".join(str(error).split())[:MOST_CHARACTERS]
+        self._inbox.put(Message("silent", {"why": f"{type(error).__name__}: {why}"}))
 
     def _broken(self, why: str) -> None:
         self._inbox.put(Message("broken", {"why": why}))

@@ -7,12 +7,14 @@ from typing import Any, Final
 
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import fleet
-from headrace.serve.plan import Plan
+from headrace.serve.plan import Group, Plan
 
 #: Between two looks at Serve while something is under way; it grows to the longest. Nobody looks
 #: while nothing is.
 SHORTEST_LOOK_S: Final = 0.2
 LONGEST_LOOK_S: Final = 5.0
+#: Looks without an answer, some ten seconds: a controller that is restarted needs one or two.
+LONG_SILENCE: Final = 8
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,13 @@ class Reach:
     #: Give gateways the standings, as the table of this sequence.
     publish: Callable[[Mapping[str, Standing], int], None]
     changed: Callable[[Mapping[str, Standing]], None]
+    #: Ask Serve for a group's hosts once more; the count tells one time from another.
+    again: Callable[[Group, int], None]
     #: No gateway could start; nothing can be served.
     broken: Callable[[str], None]
     lost: tuple[type[Exception], ...]
+    #: Serve has not answered for long: once for each silence.
+    silent: Callable[[Exception], None]
     #: The application that gateways are.
     gateway: str
 
@@ -43,6 +49,7 @@ class Watch:
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sequence = 1
+        self._begun_again = 0
         self._published: Mapping[str, Standing] | None = None
         #: Read by other threads; replaced, never changed.
         self.standings: Mapping[str, Standing] = {}
@@ -77,6 +84,7 @@ class Watch:
 
     def _run(self) -> None:
         pause: float | None = None
+        silence = 0
         while True:
             heard = self._reason.wait(pause)
             self._reason.clear()
@@ -84,11 +92,16 @@ class Watch:
                 return
             try:
                 quiet = self._once()
-            except self._reach.lost:
+            except self._reach.lost as error:
                 if self._stopped:
                     return
                 # Serve's controller is being restarted: nothing is known, and it is asked again.
                 quiet = False
+                silence += 1
+                if silence == LONG_SILENCE:
+                    self._reach.silent(error)
+            else:
+                silence = 0
             if quiet:
                 pause = None
             elif heard or pause is None:
@@ -117,6 +130,9 @@ class Watch:
             self.standings = standings
             self._reach.changed(standings)
         quiet = all(fleet.settled(application, said) for _, application, said in seen)
+        for group, application, said in seen:
+            if fleet.given_up(application, said):
+                self._begin_again(group)
         failed = {label: one for label, one in standings.items() if one.state is State.FAILED}
         # The first time that all is quiet is published too: with it a second gateway comes to
         # stand by.
@@ -125,3 +141,9 @@ class Watch:
             self._sequence += 1
             self._published = failed
         return quiet
+
+    def _begin_again(self, group: Group) -> None:
+        self._begun_again += 1
+        self._reach.again(group, self._begun_again)
+        with self._lock:
+            self._told[group.label] = fleet.BEGUN_AGAIN
