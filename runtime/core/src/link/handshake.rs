@@ -1,6 +1,6 @@
 //! The first frame of each side: protocols are compared, memory is passed and mapped.
 
-use super::{inbox::Inbox, outbox::Outbox, peer::Peer};
+use super::{inbox::Inbox, outbox::Outbox, peer::Peer, socket};
 use crate::{
     mem::{arena::Arena, peer::PeerArena},
     wire::{
@@ -58,7 +58,7 @@ pub(super) async fn join(
             )));
         }
     };
-    let (reader, writer) = socket.into_split();
+    let (reader, writer) = socket::split(socket)?;
     Ok(Joined { inbox: Inbox::new(reader, peer, decoder), outbox: Outbox::new(writer), memory, hello })
 }
 

@@ -1,32 +1,28 @@
 //! What a link has heard: frames, until the stream or the peer's process ends.
 
-use super::peer::Peer;
+use super::{peer::Peer, socket::Reader};
 use crate::wire::{
     frame::{Frame, Malformed},
     frame_decode::Decoder,
 };
 use std::io;
-use tokio::{io::AsyncReadExt, net::UnixStream, net::unix::OwnedReadHalf};
+use tokio::io::AsyncReadExt;
 
 #[derive(Debug)]
 pub(super) struct Inbox {
-    socket: OwnedReadHalf,
+    socket: Reader,
     peer: Peer,
     decoder: Decoder,
 }
 
 impl Inbox {
     /// `decoder` may hold bytes that came with the HELLO.
-    pub(super) fn new(socket: OwnedReadHalf, peer: Peer, decoder: Decoder) -> Inbox {
+    pub(super) fn new(socket: Reader, peer: Peer, decoder: Decoder) -> Inbox {
         Inbox { socket, peer, decoder }
     }
 
     pub(super) fn pid(&self) -> i32 {
         self.peer.pid()
-    }
-
-    pub(super) fn socket(&self) -> &UnixStream {
-        self.socket.as_ref()
     }
 
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, Malformed> {

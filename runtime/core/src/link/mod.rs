@@ -20,6 +20,7 @@ mod inbox;
 mod kill_tests;
 mod outbox;
 mod peer;
+mod socket;
 mod tensors;
 #[cfg(test)]
 mod testing;

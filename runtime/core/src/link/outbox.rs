@@ -4,11 +4,11 @@
 //! a batch writes by itself (it saves waking the link's task and one switch between threads); when the socket takes
 //! no more, the link's task goes on. Never are two writing.
 
+use super::socket::Writer;
 use crate::wire::frame_encode::TooLong;
 use parking_lot::{Mutex, MutexGuard};
-use rustix::{io::Errno, net::SendFlags};
 use std::io;
-use tokio::{io::Interest, net::UnixStream, net::unix::OwnedWriteHalf, sync::Notify};
+use tokio::sync::Notify;
 
 /// A peer that reads too slowly is heard no more until less than this waits for it.
 const HIGH: usize = 1 << 20;
@@ -17,7 +17,7 @@ const KEEP: usize = 1 << 20;
 
 #[derive(Debug)]
 pub(super) struct Outbox {
-    socket: OwnedWriteHalf,
+    socket: Writer,
     state: Mutex<State>,
     /// For the writing task: there is something that nobody sends.
     work: Notify,
@@ -55,7 +55,7 @@ impl State {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: OwnedWriteHalf) -> Outbox {
+    pub(super) fn new(socket: Writer) -> Outbox {
         Outbox { socket, state: Mutex::default(), work: Notify::new(), low: Notify::new() }
     }
 
@@ -85,6 +85,11 @@ impl Outbox {
         self.low.notify_one();
     }
 
+    /// Says the end of the stream to the peer, after what was sent.
+    pub(super) fn hang_up(&self) {
+        self.socket.hang_up();
+    }
+
     /// Has the link's task send what waits, in its next turn.
     pub(super) fn nudge(&self) {
         self.work.notify_one();
@@ -97,7 +102,7 @@ impl Outbox {
             return; // whoever writes looks again before it stops
         }
         while let Some(bytes) = take(&mut state) {
-            let sent = MutexGuard::unlocked(&mut state, || send(self.socket.as_ref(), bytes.rest()));
+            let sent = MutexGuard::unlocked(&mut state, || self.socket.send(bytes.rest()));
             let more = self.put_back(&mut state, bytes, &sent);
             if !more {
                 state.stalled = true;
@@ -112,11 +117,7 @@ impl Outbox {
         loop {
             self.work.notified().await;
             while let Some(bytes) = self.take_for_task()? {
-                let sent = self
-                    .socket
-                    .as_ref()
-                    .async_io(Interest::WRITABLE, || send(self.socket.as_ref(), bytes.rest()))
-                    .await;
+                let sent = self.socket.send_when_ready(bytes.rest()).await;
                 self.put_back(&mut self.state.lock(), bytes, &sent);
                 sent?;
             }
@@ -192,15 +193,6 @@ fn take(state: &mut State) -> Option<Leaving> {
     }
     state.writing = true;
     Some(Leaving { bytes: std::mem::take(&mut state.leaving), sent: state.sent })
-}
-
-fn send(socket: &UnixStream, bytes: &[u8]) -> io::Result<usize> {
-    loop {
-        match rustix::net::send(socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
-            Err(Errno::INTR) => {}
-            other => return Ok(other?),
-        }
-    }
 }
 
 #[cfg(test)]

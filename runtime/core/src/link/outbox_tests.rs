@@ -1,10 +1,10 @@
-use super::*;
+use super::{super::socket, *};
 use std::sync::Arc;
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, net::UnixStream};
 
 fn pair() -> (Outbox, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    (Outbox::new(ours.into_split().1), theirs)
+    (Outbox::new(socket::split(ours).unwrap().1), theirs)
 }
 
 fn bytes(fill: u8, len: usize) -> impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong> {

@@ -143,7 +143,7 @@ impl Running {
                     "ended the link to a gateway (process {}): {why}",
                     self.inbox.pid()
                 ));
-                let _ = rustix::net::shutdown(self.inbox.socket(), rustix::net::Shutdown::Write); // gone: even better
+                session.outbox.hang_up();
                 // It holds the socket for as long as it looks at our memory.
                 self.inbox.drain().await;
                 why
