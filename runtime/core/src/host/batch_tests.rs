@@ -12,7 +12,7 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 }
 
 fn batch(desk: &Arc<Desk>, calls: &[&[f32]]) -> Batch {
-    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None));
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None, None));
     for (id, rows) in calls.iter().enumerate() {
         intake.send(desk.call(u64::try_from(id).unwrap(), rows));
     }
@@ -42,7 +42,7 @@ fn each_caller_gets_its_own_rows() {
 #[test]
 fn a_batch_of_one_is_not_copied_unless_it_lies_askew() {
     let desk = Arc::<Desk>::default();
-    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None));
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None, None));
     let mut message = vec![0; 1];
     message.extend(bytes(&[0.0; 64]));
     let message = bytes::Bytes::from(message);
@@ -133,7 +133,7 @@ fn bytes_come_as_views_and_go_by_rows() {
     let mut contract = contract(64, 1);
     contract.inputs[0].datatype = Datatype::Bytes;
     contract.outputs[0].datatype = Datatype::Bytes;
-    let intake = Arc::new(Intake::new(Arc::new(contract), None));
+    let intake = Arc::new(Intake::new(Arc::new(contract), None, None));
     let encoded: [(u64, i64, &[u8]); 3] =
         [(0, 1, b"\x01\0\0\0a"), (1, 2, b"\0\0\0\0\x02\0\0\0bc"), (2, 1, b"\x09\0\0\0x")];
     for (id, rows, data) in encoded {

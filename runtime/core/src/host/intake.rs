@@ -1,7 +1,8 @@
 //! Where calls of one version come in and lanes pull their batches from.
 //!
 //! Lanes block without polling; a call wakes exactly one of them, and a lane that leaves calls behind
-//! wakes the next.
+//! wakes the next. One idle lane waits for the links themselves, if the host has any: it needs no waking for what
+//! it takes in.
 
 use super::{
     batch::Batch,
@@ -16,9 +17,11 @@ use crate::base::{
     contract::{Batching, Contract},
     units::{CallId, Rows, Tick},
 };
+use crate::link::host::Ear;
 use crate::mem::arena::Arena;
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::sync::Arc;
+use std::thread::{self, ThreadId};
 
 #[derive(Debug)]
 pub struct Intake {
@@ -26,7 +29,9 @@ pub struct Intake {
     staging: Staging,
     arena: Option<Arena>,
     state: Mutex<State>,
-    /// Lanes with nothing to do.
+    /// For one lane with nothing to do.
+    ear: Option<Ear>,
+    /// For the other lanes with nothing to do.
     idle: Condvar,
     /// The one lane that holds a batch open.
     holder: Condvar,
@@ -38,21 +43,25 @@ pub struct Intake {
 struct State {
     room: Room,
     idle: u32,
+    /// The lane that waits for links, or takes in what one sent.
+    listening: Option<ThreadId>,
     /// A lane was woken and has not looked yet: a second wake-up would be wasted.
     waking: bool,
     holding: bool,
 }
 
 impl Intake {
-    /// Large outputs are copied into `arena`, if there is one with room.
-    pub fn new(contract: Arc<Contract>, arena: Option<Arena>) -> Intake {
+    /// Large outputs are copied into `arena`, if there is one with room. `ear` is of the links that calls come
+    /// through; without it others take them in.
+    pub fn new(contract: Arc<Contract>, arena: Option<Arena>, ear: Option<Ear>) -> Intake {
         let room = Room::new(&contract);
         Intake {
             // Each lane fills one buffer an input while Python lets go of the last batch's.
             staging: Staging::new(buffers(&contract)),
             contract,
             arena,
-            state: Mutex::new(State { room, idle: 0, waking: false, holding: false }),
+            state: Mutex::new(State { room, idle: 0, listening: None, waking: false, holding: false }),
+            ear,
             idle: Condvar::new(),
             holder: Condvar::new(),
             empty: Condvar::new(),
@@ -112,22 +121,46 @@ impl Intake {
                     self.holder.wait_for(&mut state, until.since(now));
                     state.holding = false;
                 }
-                Turn::Wait { .. } | Turn::Idle => {
-                    state.idle += 1;
-                    self.idle.wait(&mut state);
-                    state.idle -= 1;
-                    state.waking = false;
-                }
+                Turn::Wait { .. } | Turn::Idle => self.rest(&mut state),
             }
         }
+    }
+
+    /// Until there may be something to do.
+    fn rest(&self, state: &mut MutexGuard<'_, State>) {
+        match &self.ear {
+            Some(ear) if state.listening.is_none() => {
+                state.listening = Some(thread::current().id());
+                MutexGuard::unlocked(state, || ear.listen());
+                state.listening = None;
+            }
+            Some(_) | None => {
+                state.idle += 1;
+                self.idle.wait(state);
+                state.idle -= 1;
+            }
+        }
+        state.waking = false;
     }
 
     /// One idle lane looks at what waits, unless one is on its way or holds the batch open.
     fn wake_next(&self, state: &mut MutexGuard<'_, State>) {
         let wanted = state.room.has_waiting() || !state.room.is_open();
-        if wanted && state.idle > 0 && !state.waking && !state.holding {
-            state.waking = true;
-            self.idle.notify_one();
+        if !wanted || state.waking || state.holding {
+            return;
+        }
+        match (state.listening, &self.ear) {
+            // It looks when it has taken in what came.
+            (Some(lane), _) if lane == thread::current().id() => {}
+            _ if state.idle > 0 => {
+                state.waking = true;
+                self.idle.notify_one();
+            }
+            (Some(_), Some(ear)) => {
+                state.waking = true;
+                ear.ring();
+            }
+            (Some(_) | None, _) => {}
         }
     }
 
@@ -146,6 +179,9 @@ impl Intake {
         state.room.close();
         self.holder.notify_all();
         self.idle.notify_all();
+        if let Some(ear) = &self.ear {
+            ear.ring();
+        }
     }
 
     /// Closes, and answers what waits: nobody will pull it any more.

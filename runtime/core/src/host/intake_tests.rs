@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 fn intake(max_rows: u32, lanes: u32) -> (Arc<Intake>, Arc<Desk>) {
-    (Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)), None)), Arc::default())
+    (Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)), None, None)), Arc::default())
 }
 
 fn rows(batch: &Batch) -> u32 {
@@ -95,13 +95,22 @@ fn the_expired_are_refused_when_a_lane_looks() {
     assert_eq!((rows(&batch), desk.kind(1)), (1, Some(Kind::Expired)));
 }
 
+/// With an ear one of the lanes listens to links, and the bell must reach it.
 #[test]
 fn a_lane_that_blocks_is_woken_by_a_call_and_by_the_end() {
-    let (intake, desk) = intake(4, 3);
+    for (lanes, ear) in [(3, false), (1, true), (3, true)] {
+        let contract = Arc::new(contract(4, lanes));
+        let intake = Arc::new(Intake::new(contract, None, ear.then(Ear::deaf)));
+        wakes(&intake, lanes);
+    }
+}
+
+fn wakes(intake: &Arc<Intake>, lanes: u32) {
+    let desk = Arc::<Desk>::default();
     let (tell, hear) = sync_channel(8);
-    let lanes: Vec<_> = (0..3)
+    let lanes: Vec<_> = (0..lanes)
         .map(|_| {
-            let (intake, tell) = (Arc::clone(&intake), tell.clone());
+            let (intake, tell) = (Arc::clone(intake), tell.clone());
             thread::spawn(move || {
                 while let Some(batch) = intake.next_batch() {
                     tell.send(rows(&batch)).unwrap();
@@ -124,7 +133,7 @@ fn a_lane_that_blocks_is_woken_by_a_call_and_by_the_end() {
 fn a_batch_is_held_open_until_it_is_full() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
-    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None)), Arc::<Desk>::default());
+    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None, None)), Arc::<Desk>::default());
     let lane = thread::spawn({
         let intake = Arc::clone(&intake);
         move || intake.next_batch().map(|batch| rows(&batch))
@@ -139,7 +148,7 @@ fn limits_change_while_a_batch_is_held_open() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
     let calm = Batching { max_delay_ms: 0.0, max_rows: 8, ..contract.batching };
-    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None)), Arc::<Desk>::default());
+    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None, None)), Arc::<Desk>::default());
     intake.send(desk.call(1, &[0.0]));
     let lane = thread::spawn({
         let intake = Arc::clone(&intake);

@@ -52,6 +52,7 @@ impl Host {
     /// process refuses because its tensors differ from those of the version's other carriers.
     pub fn open(&self, contract: Contract) -> Result<Arc<Intake>, Fault> {
         let (model, version) = (&contract.model, contract.version);
+        let ear = self.door.lock().as_ref().and_then(|door| door.listener.ear());
         let mut state = self.state.lock();
         if state.draining {
             return Err(Fault::new(Kind::Unavailable, "this host is draining and takes no more versions"));
@@ -61,7 +62,7 @@ impl Host {
                 "model '{model}' version {version} is open in this host already"
             )));
         }
-        let intake = Arc::new(Intake::new(Arc::new(contract), self.arena.clone()));
+        let intake = Arc::new(Intake::new(Arc::new(contract), self.arena.clone(), ear));
         let mut entry = Entry { intake: Arc::clone(&intake), listed: Vec::new() };
         for roster in &state.rosters {
             if let Err(fault) = entry.list(roster) {

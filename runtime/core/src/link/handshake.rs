@@ -1,6 +1,11 @@
 //! The first frame of each side: protocols are compared, memory is passed and mapped.
 
-use super::{inbox::Inbox, outbox::Outbox, peer::Peer, socket};
+use super::{
+    inbox::Inbox,
+    outbox::Outbox,
+    peer::Peer,
+    socket::{self, Reader},
+};
 use crate::{
     mem::{arena::Arena, peer::PeerArena},
     wire::{
@@ -59,7 +64,8 @@ pub(super) async fn join(
         }
     };
     let (reader, writer) = socket::split(socket)?;
-    Ok(Joined { inbox: Inbox::new(reader, peer, decoder), outbox: Outbox::new(writer), memory, hello })
+    let inbox = Inbox::new(Reader::new(reader)?, peer, decoder);
+    Ok(Joined { inbox, outbox: Outbox::new(writer), memory, hello })
 }
 
 /// Appends a HELLO. The arena's descriptor goes along with the first one only.

@@ -4,7 +4,7 @@ use super::{
     gateway::{Endpoint, Links},
     handshake::{Joined, join},
     host::Listener,
-    testing::{ARENA, Desk, Lines, Shelf, contract, folder, until},
+    testing::{ARENA, Desk, Lane, Lines, Shelf, contract, folder, until},
 };
 use crate::{
     base::{
@@ -87,13 +87,15 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
     ];
     let path = folder("hostile-gateway").join("host.sock");
     let shelf = Shelf::new(false);
-    for (name, bytes, why) in cases {
+    // Heard by the link's task, and by a lane.
+    for ((name, bytes, why), by_lane) in cases.iter().flat_map(|case| [(case, false), (case, true)]) {
         let lines = Lines::default();
         let host = Listener::listen(&Handle::current(), &path, shelf.clone(), None, lines.log()).unwrap();
+        let _lane = by_lane.then(|| Lane::start(host.ear().unwrap()));
         let mut other = joined(&path).await;
         let mut joined = joined(&path).await;
-        send(&joined, &bytes);
-        joined.inbox.drain().await;
+        send(&joined, bytes);
+        to_the_end(&mut joined).await;
         assert!(lines.have(why), "{name}: {lines:?}");
         drop(joined);
         until("one link is left", || host.gateways() == 1).await;
@@ -102,7 +104,14 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         until(name, || shelf.model.holds() == 1).await;
         shelf.model.answer_all();
         drop(host);
-        other.inbox.drain().await;
+        to_the_end(&mut other).await;
+    }
+}
+
+/// Hears the host until it hangs up.
+async fn to_the_end(joined: &mut Joined) {
+    while let Ok(true) = joined.inbox.more().await {
+        while let Ok(Some(_)) = joined.inbox.next_frame() {}
     }
 }
 

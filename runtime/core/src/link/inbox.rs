@@ -6,7 +6,7 @@ use crate::wire::{
     frame_decode::Decoder,
 };
 use std::io;
-use tokio::io::AsyncReadExt;
+use std::os::fd::OwnedFd;
 
 #[derive(Debug)]
 pub(super) struct Inbox {
@@ -29,26 +29,23 @@ impl Inbox {
         self.decoder.next_frame()
     }
 
+    /// What it is made of; nothing waits for the socket any more.
+    pub(super) fn into_parts(self) -> (OwnedFd, Peer, Decoder) {
+        (self.socket.into_inner(), self.peer, self.decoder)
+    }
+
     /// Reads once; false at the end of the stream, or when the peer has died and all that it sent is read. Dropping
-    /// the future loses nothing. A read that did not fill its room is known to be the last for now, which saves
-    /// asking again: so it must be tokio's own.
+    /// the future loses nothing.
     pub(super) async fn more(&mut self) -> io::Result<bool> {
         tokio::select! {
-            read = self.socket.read_buf(self.decoder.room()) => return read.map(|bytes| bytes > 0),
+            read = self.socket.read(self.decoder.room()) => return read.map(|bytes| bytes > 0),
             () = self.peer.dead() => {}
         }
-        match self.socket.try_read_buf(self.decoder.room()) {
+        match self.socket.try_read(self.decoder.room()) {
             Ok(bytes) => Ok(bytes > 0),
             // A child of it may still hold the socket open.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) => Err(error),
-        }
-    }
-
-    /// Reads and throws away, to the end.
-    pub(super) async fn drain(&mut self) {
-        while let Ok(true) = self.more().await {
-            self.decoder.room().clear();
         }
     }
 }

@@ -10,6 +10,8 @@
 
 #[cfg(test)]
 mod conservation_tests;
+#[cfg(test)]
+mod ears_tests;
 pub mod gateway;
 mod handshake;
 pub mod host;

@@ -127,14 +127,17 @@ impl Outbox {
     /// Waits until little enough is left for the peer to be listened to again.
     pub(super) async fn until_low(&self) {
         loop {
-            {
-                let state = self.state.lock();
-                if state.closed || state.waiting() < HIGH {
-                    return;
-                }
+            if self.is_low() {
+                return;
             }
             self.low.notified().await; // a permit is kept, so a notice between look and wait is not lost
         }
+    }
+
+    /// The peer reads what it is sent, and so may be listened to.
+    pub(super) fn is_low(&self) -> bool {
+        let state = self.state.lock();
+        state.closed || state.waiting() < HIGH
     }
 
     fn take_for_task(&self) -> io::Result<Option<Leaving>> {

@@ -2,7 +2,8 @@
 
 use super::{
     calls::{Borrowed, Hold, Taken},
-    session::{Running, Session},
+    hearing::Reading,
+    session::Session,
 };
 use crate::{
     base::{
@@ -25,7 +26,7 @@ use std::time::Duration;
 const LOCAL: u32 = 40;
 pub(super) const LOCAL_BITS: u64 = (1 << LOCAL) - 1;
 
-impl Running {
+impl Reading {
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), Malformed> {
         let call = frame.head.call;
         match frame.head.kind {

@@ -2,10 +2,17 @@
 
 mod calls;
 mod door;
+mod ears;
 mod frames;
+mod hearing;
 mod session;
 
-use super::{Intakes, Log, handshake};
+pub use ears::Ear;
+
+use super::{
+    Intakes, Log,
+    handshake::{self, Joined},
+};
 use crate::{
     base::{call::Window, units::Version},
     mem::arena::Arena,
@@ -16,6 +23,8 @@ use crate::{
     },
 };
 use door::Door;
+use ears::Ears;
+use hearing::Hearing;
 use parking_lot::Mutex;
 use session::Session;
 use std::fmt;
@@ -37,6 +46,7 @@ pub(super) struct Common {
     /// Numbers of links, so that call numbers of different gateways never meet. 0 is a gateway of this process.
     links: AtomicU64,
     sessions: Mutex<Vec<Weak<Session>>>,
+    ears: Arc<Ears>,
 }
 
 impl fmt::Debug for Common {
@@ -71,9 +81,15 @@ impl Listener {
             draining: AtomicBool::new(false),
             links: AtomicU64::new(1),
             sessions: Mutex::default(),
+            ears: Ears::new()?,
         });
         let accepting = on.spawn(accept(Arc::clone(&common), door));
         Ok(Listener { common, accepting })
+    }
+
+    /// For lanes that wait for the links themselves; `None` if another version's do.
+    pub fn ear(&self) -> Option<Ear> {
+        self.common.ears.lend()
     }
 
     /// Says to every gateway what is carried now. Call it after a version was opened or closed.
@@ -162,13 +178,20 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
         Ok(joined) => joined,
         Err(error) => return (common.log)(format!("a gateway was not linked: {error}")),
     };
-    let pid = joined.inbox.pid();
+    let Joined { inbox, outbox, memory, .. } = joined;
+    let pid = inbox.pid();
     let number = common.links.fetch_add(1, Ordering::Relaxed);
-    let running = Session::start(&common, joined, number);
-    common.sessions.lock().push(Arc::downgrade(running.session()));
+    let session = Session::new(&common, outbox, number);
+    let hearing = Hearing::new(Arc::clone(&session), inbox, memory);
+    common.sessions.lock().push(Arc::downgrade(&session));
     // What changed between the HELLO and the registration would otherwise be said to nobody.
     let carried = common.carried();
-    running.session().say(|out| handshake::hello(out, common.arena.as_ref(), carried));
-    let why = running.run().await;
+    session.say(|out| handshake::hello(out, common.arena.as_ref(), carried));
+    let ended = match common.ears.add(number, &hearing) {
+        Ok(()) => hearing.run().await,
+        Err(error) => Err(error),
+    };
+    common.ears.remove(number);
+    let why = ended.unwrap_or_else(|error| error.to_string());
     (common.log)(format!("lost the gateway (process {pid}): {why}"));
 }

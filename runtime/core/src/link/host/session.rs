@@ -1,22 +1,10 @@
 //! One connection from a gateway, from HELLO until nobody looks at our memory any more.
 
-use super::{
-    Common,
-    calls::{Account, Shared},
-};
+use super::{Common, calls::Shared};
 use crate::{
-    base::{call::Outlet, units::Version},
-    link::{
-        handshake::Joined,
-        inbox::Inbox,
-        outbox::{Outbox, Unsent},
-    },
-    mem::peer::PeerArena,
-    wire::{frame::Malformed, frame_encode::TooLong},
+    link::outbox::{Outbox, Unsent},
+    wire::frame_encode::TooLong,
 };
-use compact_str::CompactString;
-use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -29,39 +17,19 @@ pub(super) struct Session {
     pub(super) outbox: Outbox,
     pub(super) calls: Shared,
     open: AtomicBool,
-    /// We end the link ourselves.
     leaving: Notify,
 }
 
-/// What only the link's task touches.
-#[derive(Debug)]
-pub(super) struct Running {
-    pub(super) session: Arc<Session>,
-    inbox: Inbox,
-    pub(super) memory: Option<PeerArena>,
-    pub(super) accounts: HashMap<(CompactString, Version), Arc<Account>>,
-}
-
-/// Why the gateway is listened to no more.
-enum Over {
-    /// It closed the socket or died: it looks at nothing any more.
-    Gone(String),
-    /// It broke the protocol, or we leave: it may still look.
-    Ours(String),
-}
-
 impl Session {
-    pub(super) fn start(common: &Arc<Common>, joined: Joined, number: u64) -> Running {
-        let Joined { inbox, outbox, memory, .. } = joined;
-        let session = Arc::new(Session {
+    pub(super) fn new(common: &Arc<Common>, outbox: Outbox, number: u64) -> Arc<Session> {
+        Arc::new(Session {
             common: Arc::clone(common),
             number,
             outbox,
             calls: Shared::default(),
             open: AtomicBool::new(true),
             leaving: Notify::new(),
-        });
-        Running { session, inbox, memory, accounts: HashMap::new() }
+        })
     }
 
     /// Appends a frame; on a link that ended there is nobody to tell.
@@ -96,12 +64,17 @@ impl Session {
         self.calls.lock().running.len()
     }
 
+    /// We end the link ourselves.
     pub(super) fn leave(&self) {
         self.leaving.notify_one();
     }
 
+    pub(super) async fn left(&self) {
+        self.leaving.notified().await;
+    }
+
     /// Nobody waits for these calls any more.
-    fn abandon(&self) {
+    pub(super) fn abandon(&self) {
         if !self.open.swap(false, Ordering::AcqRel) {
             return;
         }
@@ -115,77 +88,8 @@ impl Session {
         }
     }
 
-    fn forget_lent(&self) {
+    pub(super) fn forget_lent(&self) {
         let lent = std::mem::take(&mut self.calls.lock().lent);
         drop(lent);
-    }
-}
-
-impl Running {
-    pub(super) fn session(&self) -> &Arc<Session> {
-        &self.session
-    }
-
-    /// Returns why it ended, once the gateway cannot look at our memory any more.
-    pub(super) async fn run(mut self) -> String {
-        let session = Arc::clone(&self.session);
-        let mut write = pin!(session.outbox.write());
-        let over = tokio::select! {
-            over = self.read() => over,
-            end = &mut write => Over::Ours(end.err().map_or_else(String::new, |error| error.to_string())),
-            () = session.leaving.notified() => Over::Ours("the host closes".to_owned()),
-        };
-        session.abandon();
-        let why = match over {
-            Over::Gone(why) => why,
-            Over::Ours(why) => {
-                (session.common.log)(format!(
-                    "ended the link to a gateway (process {}): {why}",
-                    self.inbox.pid()
-                ));
-                session.outbox.hang_up();
-                // It holds the socket for as long as it looks at our memory.
-                self.inbox.drain().await;
-                why
-            }
-        };
-        session.forget_lent();
-        why
-    }
-
-    async fn read(&mut self) -> Over {
-        if let Err(malformed) = self.frames() {
-            return Over::Ours(malformed.to_string());
-        }
-        loop {
-            self.session.outbox.until_low().await;
-            match self.inbox.more().await {
-                Ok(true) => {}
-                Ok(false) => return Over::Gone("it closed the connection, or its process ended".to_owned()),
-                Err(error) => return Over::Gone(error.to_string()),
-            }
-            if let Err(malformed) = self.frames() {
-                return Over::Ours(malformed.to_string());
-            }
-        }
-    }
-
-    fn frames(&mut self) -> Result<(), Malformed> {
-        let mut any = false;
-        while let Some(frame) = self.inbox.next_frame()? {
-            self.take(frame)?;
-            any = true;
-        }
-        if any {
-            self.session.flush(); // refusals; answers of lanes have usually left by themselves
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Running {
-    /// Also when the runtime drops the task. Memory that is lent then stays lent: the process is ending.
-    fn drop(&mut self) {
-        self.session.abandon();
     }
 }
