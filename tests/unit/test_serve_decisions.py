@@ -97,7 +97,8 @@ def version(model: str, number: int) -> Version:
 
 def test_gateways_hear_of_failures_alone() -> None:
     groups = [plan.Group(version("a", 1)), plan.Group(version("a", 2)), plan.Group(version("b", 1))]
-    table = plan.routing(groups, {"a/1": READY, "a/2": BROKEN, "b/1": LOADING}, 7)
+    standings = {"a/1": READY, "a/2": BROKEN, "b/1": LOADING}
+    table = plan.routing(groups, standings, {"a/1"}, sequence=7)
     assert table["hosts"] == ["host-a-1", "host-a-2", "host-b-1"]
     policy = table["policy"]
     assert policy["epoch"] == {"term": 1, "sequence": 7}
@@ -112,6 +113,28 @@ def test_gateways_hear_of_failures_alone() -> None:
         ("b", 1): ("READY", ""),
     }
     assert policy["models"]["a"]["weights"] == [{"version": 1, "share": 10_000}]
+
+
+@pytest.mark.parametrize(
+    ("standings", "served", "chosen"),
+    [
+        # Nothing is known: those who ask wait for the highest.
+        ({}, set(), 2),
+        # The highest may need minutes, or a GPU that is not free.
+        ({"a/1": READY, "a/2": LOADING}, {"a/1"}, 1),
+        ({"a/1": READY, "a/2": READY}, {"a/1", "a/2"}, 2),
+        # Its host is being replaced.
+        ({"a/1": READY, "a/2": LOADING}, {"a/1", "a/2"}, 2),
+        ({"a/1": READY, "a/2": BROKEN}, {"a/1", "a/2"}, 1),
+        ({"a/1": BROKEN, "a/2": LOADING}, {"a/1"}, 2),
+    ],
+)
+def test_requests_that_name_no_version_go_to_the_highest_that_has_served(
+    standings: dict[str, Standing], served: set[str], chosen: int
+) -> None:
+    groups = [plan.Group(version("a", number)) for number in (1, 2)]
+    entry = plan.routing(groups, standings, served)["policy"]["models"]["a"]
+    assert entry["weights"] == [{"version": chosen, "share": 10_000}]
 
 
 def test_a_plan_fits_the_processors() -> None:

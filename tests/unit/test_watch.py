@@ -11,6 +11,7 @@ from headrace.execution import threads
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import fleet, watch
+from headrace.serve.gateway import Table
 from headrace.serve.plan import Group, Plan
 from headrace.serve.watch import Reach, Watch
 
@@ -23,6 +24,7 @@ class Serve:
         self.asked = threading.Semaphore(0)
         self.broken: list[str] = []
         self.silences: list[str] = []
+        self.tables: list[Table] = []
         self.again: list[tuple[str, int]] = []
 
     def look(self) -> Mapping[str, fleet.Application]:
@@ -32,11 +34,11 @@ class Serve:
         return self.applications
 
     def watch(self, *groups: Group) -> Watch:
-        def ignore(standings: Mapping[str, Standing], sequence: int = 0) -> None: ...
+        def ignore(standings: Mapping[str, Standing]) -> None: ...
 
         reach = Reach(
             look=self.look,
-            publish=ignore,
+            publish=lambda table: self.tables.append(table),
             changed=ignore,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
@@ -96,3 +98,22 @@ def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) 
         assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.silences == ["no controller"]
+
+
+def test_gateways_are_told_when_a_higher_version_has_loaded() -> None:
+    running = fleet.Application("RUNNING", {"RUNNING": 1})
+    serve = Serve({"host-m-1": running, "host-m-2": fleet.Application("DEPLOYING")})
+    groups = [Group(Version("m", n, Path(f"/m/m/{n}"), "python", ModelConfig())) for n in (1, 2)]
+    watching = serve.watch(*groups)
+    watching.start()
+    assert serve.asked.acquire(timeout=60)
+    serve.applications = {"host-m-1": running, "host-m-2": running}
+    watching.hear("m/2", {"event": "moved", "state": "ready", "reason": ""})
+    assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    told = [
+        (table["policy"]["epoch"]["sequence"], table["policy"]["models"]["m"]["weights"])
+        for table in serve.tables
+    ]
+    whole = [[{"version": version, "share": 10_000}] for version in (1, 2)]
+    assert told == [(2, whole[0]), (3, whole[1])]

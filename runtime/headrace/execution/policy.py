@@ -33,8 +33,15 @@ def shares(standings: Mapping[int, Standing]) -> dict[int, int]:
     return {version: WHOLE if version == chosen else 0 for version in standings}
 
 
-def table(epoch: Epoch, models: Mapping[str, Mapping[int, Standing]]) -> str:
-    """Return the policy table for the core, as JSON; versions that are gone are left out."""
+def table(
+    epoch: Epoch,
+    models: Mapping[str, Mapping[int, Standing]],
+    proven: Mapping[str, Mapping[int, Standing]] | None = None,
+) -> str:
+    """Return the policy table for the core, as JSON; versions that are gone are left out.
+
+    Shares go by ``proven``, where a gateway is to believe more of a version than is known of it.
+    """
     held = {
         model: {
             version: standing
@@ -45,12 +52,16 @@ def table(epoch: Epoch, models: Mapping[str, Mapping[int, Standing]]) -> str:
     }
     facts: dict[str, Any] = {
         "epoch": {"term": epoch.term, "sequence": epoch.sequence},
-        "models": {model: _entry(standings) for model, standings in held.items() if standings},
+        "models": {
+            model: _entry(standings, (proven or held)[model])
+            for model, standings in held.items()
+            if standings
+        },
     }
     return json.dumps(facts)
 
 
-def _entry(standings: Mapping[int, Standing]) -> dict[str, Any]:
+def _entry(standings: Mapping[int, Standing], proven: Mapping[int, Standing]) -> dict[str, Any]:
     return {
         "versions": [
             {
@@ -63,7 +74,7 @@ def _entry(standings: Mapping[int, Standing]) -> dict[str, Any]:
         ],
         "weights": [
             {"version": version, "share": share}
-            for version, share in sorted(shares(standings).items())
+            for version, share in sorted(shares(proven).items())
             if share
         ],
         "rules": [],

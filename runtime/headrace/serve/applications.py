@@ -1,7 +1,6 @@
 """Host groups and the gateway as Serve applications."""
 
 import logging
-from collections.abc import Mapping
 from typing import Any, Final
 
 from ray import serve
@@ -9,7 +8,6 @@ from ray.exceptions import RayError
 from ray.serve import Application, Deployment
 from ray.serve.exceptions import RayServeException
 
-from headrace.models.lifecycle import Standing
 from headrace.serve import fleet
 from headrace.serve.directory import HOST
 from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
@@ -34,14 +32,13 @@ def start(plan: Plan, places: Places) -> None:
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(proxy_location="Disabled")
     hosts = {group.application: _host(group, plan, places, times=0) for group in plan.groups}
-    first = routing(plan.groups, {}, 1)
+    first = routing(plan.groups, {})
     run_applications({GATEWAY: _gateway(plan, places, first, replicas=1), **hosts})
 
 
-def publish(plan: Plan, places: Places, standings: Mapping[str, Standing], sequence: int) -> None:
+def publish(plan: Plan, places: Places, table: Table) -> None:
     """Give the gateways a new table, in place; the first time, a second one comes to stand by."""
-    changed = routing(plan.groups, standings, sequence)
-    run_applications({GATEWAY: _gateway(plan, places, changed, replicas=GATEWAYS)})
+    run_applications({GATEWAY: _gateway(plan, places, table, replicas=GATEWAYS)})
 
 
 def begin_again(group: Group, plan: Plan, places: Places, times: int) -> None:

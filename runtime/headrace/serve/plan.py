@@ -1,7 +1,7 @@
 """What a run is to serve, and the table that its gateways are given. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from headrace.serve.gateway import Table
 ARENA_BYTES: Final = 128 << 20
 #: A loading version's standing in the gateways' table.
 WANTED: Final = Standing(State.READY, "")
+LOADING: Final = Standing(State.LOADING, "")
 
 
 @dataclass(frozen=True)
@@ -64,16 +65,26 @@ def make(options: ServeOptions, versions: Sequence[Version], cpus: int) -> Plan:
     return Plan(groups=groups, settings=settings, drain_s=options.drain_s, budget=budget)
 
 
-def routing(groups: Sequence[Group], standings: Mapping[str, Standing], sequence: int) -> Table:
+def routing(
+    groups: Sequence[Group],
+    standings: Mapping[str, Standing],
+    served: Set[str] = frozenset(),
+    sequence: int = 1,
+) -> Table:
     """Return the gateways' table.
 
     A version that loads is READY here: whether a host carries it the gateway sees itself, and
-    sooner. Only a failure is news to it.
+    sooner. Requests that name no version go to the highest one that has ``served``, by label; one
+    whose host is being replaced keeps them, for they may wait for that.
     """
     models: dict[str, dict[int, Standing]] = {}
+    proven: dict[str, dict[int, Standing]] = {}
     for group in groups:
-        standing = standings.get(group.label, WANTED)
-        seen = standing if standing.state is State.FAILED else WANTED
-        models.setdefault(group.version.model, {})[group.version.number] = seen
-    policy = json.loads(table(Epoch(sequence=sequence), models))
+        model, number = group.version.model, group.version.number
+        standing = standings.get(group.label, LOADING)
+        failed = standing.state is State.FAILED
+        models.setdefault(model, {})[number] = standing if failed else WANTED
+        known = standing if failed else WANTED if group.label in served else LOADING
+        proven.setdefault(model, {})[number] = known
+    policy = json.loads(table(Epoch(sequence=sequence), models, proven))
     return Table(policy=policy, hosts=[group.application for group in groups])

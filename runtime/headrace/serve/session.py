@@ -169,9 +169,7 @@ class Session:
             private.connect(address, self._places.ray)
             reach = Reach(
                 look=applications.look,
-                publish=lambda told, sequence: applications.publish(
-                    self._plan, self._places, told, sequence
-                ),
+                publish=lambda table: applications.publish(self._plan, self._places, table),
                 changed=self._changed,
                 again=lambda group, times: applications.begin_again(
                     group, self._plan, self._places, times

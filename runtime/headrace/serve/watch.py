@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import fleet
-from headrace.serve.plan import Group, Plan
+from headrace.serve.gateway import Table
+from headrace.serve.plan import Group, Plan, routing
 
 #: Between two looks at Serve while something is under way; it grows to the longest. Nobody looks
 #: while nothing is.
@@ -23,8 +24,8 @@ class Reach:
 
     #: Raises one of `lost` while Serve's controller is away.
     look: Callable[[], Mapping[str, fleet.Application]]
-    #: Give gateways the standings, as the table of this sequence.
-    publish: Callable[[Mapping[str, Standing], int], None]
+    #: Give gateways a table.
+    publish: Callable[[Table], None]
     changed: Callable[[Mapping[str, Standing]], None]
     #: Ask Serve for a group's hosts once more; the count tells one time from another.
     again: Callable[[Group, int], None]
@@ -50,7 +51,9 @@ class Watch:
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sequence = 1
         self._begun_again = 0
-        self._published: Mapping[str, Standing] | None = None
+        self._served: frozenset[str] = frozenset()
+        #: Of sequence 0, to be compared; None before there was anything to publish.
+        self._published: Table | None = None
         #: Read by other threads; replaced, never changed.
         self.standings: Mapping[str, Standing] = {}
         self.applications: Mapping[str, fleet.Application] = {}
@@ -133,13 +136,17 @@ class Watch:
         for group, application, said in seen:
             if fleet.given_up(application, said):
                 self._begin_again(group)
-        failed = {label: one for label, one in standings.items() if one.state is State.FAILED}
+        ready = {label for label, one in standings.items() if one.state is State.READY}
+        self._served |= ready
+        table = routing(self._plan.groups, standings, self._served, sequence=0)
+        known = self._published or routing(self._plan.groups, {}, sequence=0)
         # The first time that all is quiet is published too: with it a second gateway comes to
         # stand by.
-        if failed != self._published and (failed or quiet or self._published is not None):
-            self._reach.publish(standings, self._sequence + 1)
+        if table != known or (quiet and self._published is None):
+            # Counted even if this fails: it may have taken effect before.
             self._sequence += 1
-            self._published = failed
+            self._reach.publish(routing(self._plan.groups, standings, self._served, self._sequence))
+            self._published = table
         return quiet
 
     def _begin_again(self, group: Group) -> None:
