@@ -77,6 +77,11 @@ pub trait Outlet: Send + Sync + fmt::Debug {
 
     /// After the last outcome of a batch: whatever was buffered goes out now.
     fn flush(&self);
+
+    /// Whether anybody still listens behind it.
+    fn is_heard(&self) -> bool {
+        true
+    }
 }
 
 /// The duty to answer one call.

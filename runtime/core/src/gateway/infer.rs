@@ -34,11 +34,15 @@ impl Gateway {
     ) -> Result<Answer, Fault> {
         self.timers.get_or_init(tokio::runtime::Handle::current);
         let (model, version) = (inference.model.clone(), inference.version);
-        let found = self.gate.enter().ok_or_else(draining).and_then(|pass| {
-            let (service, running) = self.find(&inference)?;
-            Ok((pass, service, running))
-        });
-        let (_pass, service, running) = match found {
+        let found = async {
+            let pass = self.gate.enter().ok_or_else(draining)?;
+            let (service, running) = match self.find(&inference) {
+                Err(fault) if fault.kind == Kind::Unavailable => self.find_later(&inference, fault).await?,
+                found => found?,
+            };
+            Ok::<_, Fault>((pass, service, running))
+        };
+        let (_pass, service, running) = match found.await {
             Ok(found) => found,
             Err(fault) => {
                 self.meter.refused(fault.kind);
@@ -55,6 +59,27 @@ impl Gateway {
         // A version that stands had a carrier, and so has a contract.
         let running = service.running().ok_or_else(|| service.unavailable("it has no host"))?;
         Ok((Arc::clone(service), running))
+    }
+
+    /// A gateway that has just begun is still dialling: who asks for a version that nobody has carried yet waits,
+    /// as after the loss of a host. (It has no contract, and so no queue, before its first carrier.)
+    async fn find_later(
+        &self,
+        inference: &Inference,
+        fault: Fault,
+    ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
+        let until = self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()));
+        let until = clock::instant(until.min(inference.deadline));
+        loop {
+            let arrival = self.arrivals.notified();
+            match self.find(inference) {
+                Err(again) if again.kind == Kind::Unavailable && self.state.load().awaits(inference) => {}
+                found => return found,
+            }
+            if tokio::time::timeout_at(until, arrival).await.is_err() {
+                return Err(fault);
+            }
+        }
     }
 
     async fn ask(

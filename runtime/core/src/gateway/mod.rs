@@ -29,7 +29,7 @@ pub use views::IndexRow;
 
 use crate::base::{
     fault::{Fault, Kind},
-    units::Version,
+    units::{Tick, Version},
 };
 use crate::mem::{arena::Arena, body::BodyBuffer};
 use crate::meter::Meter;
@@ -50,6 +50,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use suspects::Suspects;
 use threads::Threads;
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
 /// One process has one. Locks are taken in this order: registry, a version's floor, flights.
 #[derive(Debug)]
@@ -66,6 +67,10 @@ pub struct Gateway {
     meter: Arc<Meter>,
     arena: Option<Arena>,
     timers: Arc<OnceLock<Handle>>,
+    /// When it began to take connections.
+    since: OnceLock<Tick>,
+    /// A carrier came.
+    arrivals: Notify,
     threads: Mutex<Option<Threads>>,
     last_call: AtomicU64,
     dice: AtomicU64,
@@ -90,6 +95,8 @@ impl Gateway {
             meter: Arc::default(),
             arena,
             timers: Arc::default(),
+            since: OnceLock::new(),
+            arrivals: Notify::new(),
             threads: Mutex::default(),
             last_call: AtomicU64::new(0),
             dice: AtomicU64::new(RandomState::new().hash_one(())),

@@ -43,9 +43,9 @@ impl Gateway {
         let listed = |(name, version): &(CompactString, Version)| {
             table.models.get(name).is_some_and(|policy| policy.entry(*version).is_some())
         };
-        registry
-            .services
-            .retain(|key, service| listed(key) || service.look(|floor| !floor.carriers.is_empty()));
+        // By the carriers that are known, for one that comes in this moment is not on its floor yet.
+        let Registry { services, carriers, .. } = &mut *registry;
+        services.retain(|key, service| listed(key) || carriers.values().any(|of| Arc::ptr_eq(of, service)));
         let routing_headers = table.routing_headers().into();
         self.state.store(Arc::new(State { table: Some(table), models, routing_headers }));
         Ok(())
@@ -95,6 +95,7 @@ impl Roster for Gateway {
             floor.carriers.add(id, carrier, window);
             Ok(id)
         });
+        self.arrivals.notify_waiters();
         taken.map_err(|held| {
             self.registry.lock().carriers.remove(&id);
             let note = format!(

@@ -98,6 +98,18 @@ impl State {
         self.model(name)?.of(version).ok_or_else(unknown)
     }
 
+    /// Whether it is only a matter of hosts that never came: of the pinned version, or of one with a share.
+    pub(super) fn awaits(&self, inference: &Inference) -> bool {
+        let Some(model) = self.models.get(&inference.model) else { return false };
+        let has_share =
+            |version| model.policy.shares().iter().any(|one| one.version == version && one.share > 0);
+        model.versions.iter().any(|(state, service)| {
+            let meant =
+                inference.version.map_or_else(|| has_share(service.version), |one| one == service.version);
+            meant && *state == VersionState::Ready && service.running().is_none()
+        })
+    }
+
     /// Who answers this request. The table that says so may be replaced meanwhile; the request keeps its version.
     pub(super) fn route(
         &self,

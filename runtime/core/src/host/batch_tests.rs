@@ -154,3 +154,15 @@ fn bytes_come_as_views_and_go_by_rows() {
     assert_eq!(desk.output(1), (vec![2, 1], bytes::Bytes::from_static(b"\0\0\0\0\x02\0\0\0BC")));
     assert_eq!(desk.kind(2), Some(Kind::Invalid), "its lengths lied");
 }
+
+/// The gateway of the first call died while the batch ran.
+#[test]
+fn a_run_is_counted_by_a_gateway_that_lives() {
+    let (dead, desk) = (Arc::new(Desk::gone()), Arc::<Desk>::default());
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None, None));
+    intake.send(dead.call(0, &[1.0]));
+    intake.send(desk.call(1, &[2.0]));
+    intake.next_batch().unwrap().fail(clock::now(), "it raised".to_owned());
+    assert_eq!(dead.events.lock()[..], ["settle 0", "flush"]);
+    assert_eq!(desk.events.lock()[..], ["executed 2 failed=true", "settle 1", "flush"]);
+}

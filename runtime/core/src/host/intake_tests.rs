@@ -28,16 +28,17 @@ fn what_waits_becomes_one_batch_up_to_the_limit() {
     assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
 }
 
+/// Each link has a whole window, also while the calls of one that ended still run.
 #[test]
-fn beyond_the_window_a_call_is_not_admitted() {
+fn beyond_the_windows_of_many_links_a_call_is_not_admitted() {
     let (intake, desk) = intake(2, 1);
     assert_eq!(intake.window().rows, Rows::new(4));
-    for id in 0..5 {
+    for id in 0..=64 {
         intake.send(desk.call(id, &[0.0]));
     }
     let outcomes = desk.outcomes.lock();
-    assert_eq!(outcomes.keys().collect::<Vec<_>>(), [&4]);
-    let fault = outcomes[&4].result.as_ref().unwrap_err();
+    assert_eq!(outcomes.keys().collect::<Vec<_>>(), [&64]);
+    let fault = outcomes[&64].result.as_ref().unwrap_err();
     assert_eq!((fault.kind, fault.phase), (Kind::Overloaded, Phase::NotAdmitted));
 }
 

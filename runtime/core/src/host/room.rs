@@ -13,6 +13,10 @@ use crate::decide::plan::{Facts, Limits, Step, plan};
 use smallvec::SmallVec;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+/// Windows that may be here at once. Each link has a whole one, and what runs for a gateway that died is here until
+/// it has run; beyond this somebody does not keep to its window.
+const WINDOWS: u32 = 16;
+
 /// Calls that leave with a fault. They are answered outside the lock: an answer may send the next call here.
 pub(super) type Leaving = SmallVec<[(Call, Fault); 2]>;
 
@@ -92,8 +96,8 @@ impl Room {
             return refuse(call, Kind::Unavailable, "the model's host is draining; try again");
         }
         // A request larger than the whole window may come after the limit was lowered: it runs by itself.
-        let fits =
-            self.rows == Rows::ZERO || self.rows.plus(call.rows).is_some_and(|sum| sum <= self.window().rows);
+        let most = Rows::new(self.window().rows.get().saturating_mul(WINDOWS));
+        let fits = self.rows == Rows::ZERO || self.rows.plus(call.rows).is_some_and(|sum| sum <= most);
         if !fits {
             return refuse(call, Kind::Overloaded, "the host has no room for more rows; try again");
         }

@@ -57,7 +57,9 @@ pub(super) fn settle(
     let output_ns = u64::try_from(clock::now().since(run.returned).as_nanos()).unwrap_or(u64::MAX);
     let (input_ns, infer_ns) = (run.input_ns, run.infer_ns);
     let execution = Execution { rows: run.rows.get(), input_ns, infer_ns, output_ns, failed };
-    if let Some(outlet) = seats.first().and_then(|seat| seat.reply.outlet()) {
+    // By one gateway, and not by one that died meanwhile.
+    if let Some(outlet) = seats.iter().filter_map(|seat| seat.reply.outlet()).find(|outlet| outlet.is_heard())
+    {
         outlet.executed(run.contract, execution);
     }
     release();

@@ -28,8 +28,8 @@ pub struct Host {
     state: Mutex<State>,
 }
 
-/// One lock for all of it: a roster hears of changes in the order they happened. It is taken when versions
-/// come and go, never for a call.
+/// One lock for all of it: a roster hears of changes in the order they happened. A call that comes through a link
+/// takes it for as long as its version is looked up.
 #[derive(Debug, Default)]
 struct State {
     entries: Vec<Entry>,
@@ -160,7 +160,9 @@ impl Host {
         entries.iter().for_each(|entry| entry.intake.close());
         let clean = entries.iter().all(|entry| entry.intake.wait_empty(until));
         entries.iter().for_each(|entry| entry.intake.abandon());
-        clean
+        // An answer that is larger than a socket's buffer is still on its way.
+        let sent = self.door.lock().as_ref().is_none_or(|door| door.listener.wait_sent(until));
+        clean && sent
     }
 }
 

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     base::{
+        call::Execution,
         datatype::Datatype,
         fault::{Fault, Kind, Phase},
     },
@@ -158,6 +159,9 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
         ("a fault of no kind", failure(99), "fault kind 99"),
         ("a release of nothing", release(&[1]), "no memory lent"),
         ("an unknown version", credit(), "never announced"),
+        ("a run of no rows", executed(0, 1), "cannot be"),
+        ("a run of too many rows", executed(u32::MAX, 1), "cannot be"),
+        ("a run of a million years", executed(1, u64::MAX), "cannot be"),
     ];
     let path = folder("hostile-host").join("host.sock");
     for (name, bytes, why) in cases {
@@ -196,6 +200,14 @@ fn credit() -> Wire {
     let mut out = Wire::new();
     let credit = proto::Credit { model: "other".to_owned(), version: 1, rows: 1 };
     encode(&mut out, &Head::new(FrameKind::Credit, 0), |out| frame_meta::append(out, &credit), &[]).unwrap();
+    out
+}
+
+fn executed(rows: u32, infer_ns: u64) -> Wire {
+    let mut out = Wire::new();
+    let execution = Execution { rows, input_ns: 1, infer_ns, output_ns: 1, failed: false };
+    let executed = frame_meta::executed_out(&contract(1), &execution);
+    encode(&mut out, &Head::new(FrameKind::Stats, 0), |out| frame_meta::append(out, &executed), &[]).unwrap();
     out
 }
 

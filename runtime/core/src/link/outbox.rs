@@ -5,8 +5,9 @@
 //! no more, the link's task goes on. Never are two writing.
 
 use super::socket::Writer;
+use crate::base::{clock, units::Tick};
 use crate::wire::frame_encode::TooLong;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
 use tokio::sync::Notify;
 
@@ -23,6 +24,8 @@ pub(super) struct Outbox {
     work: Notify,
     /// For the reading task: less than [`HIGH`] waits.
     low: Notify,
+    /// For who ends: nothing waits.
+    empty: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +59,13 @@ impl State {
 
 impl Outbox {
     pub(super) fn new(socket: Writer) -> Outbox {
-        Outbox { socket, state: Mutex::default(), work: Notify::new(), low: Notify::new() }
+        Outbox {
+            socket,
+            state: Mutex::default(),
+            work: Notify::new(),
+            low: Notify::new(),
+            empty: Condvar::new(),
+        }
     }
 
     /// Appends one frame; it leaves with the next flush or nudge. Returns the position of its end, to compare with
@@ -83,6 +92,7 @@ impl Outbox {
         self.state.lock().closed = true;
         self.work.notify_one();
         self.low.notify_one();
+        self.empty.notify_all();
     }
 
     /// Says the end of the stream to the peer, after what was sent.
@@ -140,6 +150,20 @@ impl Outbox {
         state.closed || state.waiting() < HIGH
     }
 
+    /// Blocks until the socket has taken everything, or nothing leaves any more; false when `until` came first.
+    pub(super) fn wait_empty(&self, until: Tick) -> bool {
+        let mut state = self.state.lock();
+        // What is being written is in the hands of who writes it.
+        while (state.waiting() > 0 || state.writing) && !state.closed {
+            let left = until.since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.empty.wait_for(&mut state, left);
+        }
+        true
+    }
+
     fn take_for_task(&self) -> io::Result<Option<Leaving>> {
         let mut state = self.state.lock();
         if state.closed {
@@ -168,6 +192,9 @@ impl Outbox {
         (state.leaving, state.sent, state.writing) = (bytes, at, false);
         if high && state.waiting() < HIGH {
             self.low.notify_one();
+        }
+        if state.waiting() == 0 {
+            self.empty.notify_all();
         }
         sent.is_ok()
     }

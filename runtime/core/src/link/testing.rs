@@ -97,11 +97,18 @@ impl Desk {
     }
 
     pub(super) fn call_through(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, data: Bytes) -> u64 {
+        self.call_of(carrier, 1, data)
+    }
+
+    /// `data` is divided among `rows`.
+    pub(super) fn call_of(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, rows: u32, data: Bytes) -> u64 {
         let id = self.number();
+        let mut inputs = tensor(data);
+        inputs[0].shape = [i64::from(rows), inputs[0].shape[1] / i64::from(rows)].as_slice().into();
         carrier.send(Call {
             id: CallId(id),
-            inputs: tensor(data),
-            rows: Rows::new(1),
+            inputs,
+            rows: Rows::new(rows),
             parameters: vec![],
             arrived: Tick::default(),
             deadline: Tick::NEVER,

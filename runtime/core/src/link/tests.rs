@@ -6,10 +6,12 @@ use super::{
 };
 use crate::base::{
     call::Window,
+    clock,
     fault::{Kind, Phase},
     units::{CallId, Rows, Version},
 };
 use bytes::Bytes;
+use std::time::Duration;
 
 fn large(byte: u8) -> Bytes {
     Bytes::from(vec![byte; 100_000])
@@ -127,6 +129,38 @@ async fn the_window_is_held_by_the_host_too() {
     pair.shelf.model.answer_all();
     until("it is answered", || pair.desk.answered() == 3).await;
     assert!(pair.desk.end(call).is_ok());
+    // One of more rows than the whole window, as after the limit was lowered, may come alone.
+    let carrier = pair.desk.up.lock().values().next().unwrap().1.clone();
+    let wide = pair.desk.call_of(&carrier, 3, Bytes::from_static(&[7; 9]));
+    until("the host has it", || pair.shelf.model.holds() == 1).await;
+    let next = pair.desk.call(large(1));
+    until("the next is refused", || pair.desk.answered() == 3).await;
+    pair.shelf.model.answer_all();
+    until("the wide one is answered", || pair.desk.answered() == 4).await;
+    assert_eq!(pair.desk.end(next).unwrap_err().kind, Kind::Overloaded);
+    assert!(pair.desk.end(wide).is_ok());
+}
+
+/// An answer that the socket's buffer does not hold has not left when its call is settled.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_ends_waits_until_everything_has_left() {
+    let pair = pair("sent", Shelf::new(false)).await;
+    let _all = (pair.sends.lease(ARENA).unwrap(), pair.answers.lease(ARENA).unwrap());
+    let huge = Bytes::from(vec![3; 8_000_000]);
+    let call = pair.desk.call(huge.clone());
+    until("the host has it", || pair.shelf.model.holds() == 1).await;
+    pair.shelf.model.answer_all();
+    let until = clock::now().plus(Duration::from_secs(30));
+    let (host, sent) = tokio::task::spawn_blocking(move || {
+        let sent = pair.host.wait_sent(until);
+        (pair.host, sent)
+    })
+    .await
+    .unwrap();
+    assert!(sent);
+    drop(host);
+    super::testing::until("it is answered", || pair.desk.answered() == 1).await;
+    assert_eq!(pair.desk.end(call).unwrap(), huge);
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ use crate::base::{
     call::Window,
     clock,
     fault::{Kind, Phase},
+    inference::Inference,
     roster::Roster,
-    units::Rows,
+    units::{Rows, Version},
 };
 use std::time::Duration;
 
@@ -180,4 +181,36 @@ async fn a_carrier_that_always_refuses_does_not_keep_a_call_for_ever() {
     }
     assert_eq!((refusals, asked.await.unwrap().unwrap_err().kind), (5, Kind::Overloaded));
     assert_all_over(&gateway, 1);
+}
+
+/// As at a gateway that has just taken the ports of one that died, and is still dialling.
+#[tokio::test(start_paused = true)]
+async fn who_asks_before_the_first_host_answers_waits_for_it() {
+    let gateway = gateway();
+    assert_eq!(start(&gateway, ask(1, 1)).await.await.unwrap().unwrap_err().kind, Kind::Unavailable);
+    gateway.since.set(clock::now()).unwrap();
+    let early = start(&gateway, ask(1, 2)).await;
+    let pinned = start(&gateway, Inference { version: Some(Version(1)), ..ask(1, 3) }).await;
+    let gone = start(&gateway, ask(1, 4)).await;
+    gone.abort();
+    let other = Inference { model: "other".into(), ..ask(1, 5) };
+    assert_eq!(start(&gateway, other).await.await.unwrap().unwrap_err().kind, Kind::NotFound);
+    let (_, host) = up(&gateway, contract(1), 8);
+    settle_down().await;
+    assert_eq!(host.len(), 2);
+    host.answer();
+    host.answer();
+    assert!(early.await.unwrap().is_ok() && pinned.await.unwrap().is_ok());
+    assert_all_over(&gateway, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_waits_longer_for_a_first_host_than_for_a_lost_one() {
+    let gateway = gateway();
+    gateway.since.set(clock::now()).unwrap();
+    let begun = clock::now();
+    assert_eq!(start(&gateway, ask(1, 1)).await.await.unwrap().unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(clock::now().since(begun).as_secs(), 10);
+    assert_eq!(start(&gateway, ask(1, 2)).await.await.unwrap().unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(clock::now().since(begun).as_secs(), 10, "and not again");
 }

@@ -21,6 +21,10 @@ use compact_str::CompactString;
 use std::collections::HashMap;
 use std::sync::Arc;
 
+/// What a run can be, for its numbers are counted with: rows of a batch, and a day.
+const MOST_ROWS: u32 = 1 << 16;
+const LONGEST_NS: u64 = 86_400_000_000_000;
+
 impl Running {
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), Malformed> {
         let call = frame.head.call;
@@ -99,7 +103,12 @@ impl Running {
         let announced = announced.ok_or_else(|| {
             Malformed::conduct(format!("an execution of {} {}, never announced", key.0, key.1))
         })?;
-        self.session.common.roster.executed(&announced.contract, frame_meta::executed_in(executed));
+        let execution = frame_meta::executed_in(executed);
+        let longest = [execution.input_ns, execution.infer_ns, execution.output_ns].into_iter().max();
+        if !(1..=MOST_ROWS).contains(&execution.rows) || longest > Some(LONGEST_NS) {
+            return Err(Malformed::conduct(format!("an execution that cannot be: {execution:?}")));
+        }
+        self.session.common.roster.executed(&announced.contract, execution);
         Ok(())
     }
 

@@ -104,7 +104,10 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
     while *wanted.borrow_and_update() {
         let joined = tokio::select! {
             joined = dial(&common, &path) => joined,
-            _ = wanted.changed() => continue,
+            told = wanted.changed() => match told {
+                Ok(()) => continue,
+                Err(_) => return, // the set itself is gone
+            },
         };
         match joined {
             Ok(joined) => {
@@ -130,7 +133,11 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         }
         tokio::select! {
             () = tokio::time::sleep(pause(failures)) => {}
-            _ = wanted.changed() => {}
+            told = wanted.changed() => {
+                if told.is_err() {
+                    return;
+                }
+            }
         }
     }
 }

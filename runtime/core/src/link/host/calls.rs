@@ -43,13 +43,15 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// False when the gateway has spent its window. Only the link's task takes, so look and add cannot be overtaken.
+    /// False when the gateway has spent its window. What is larger than the whole window may come alone, as the
+    /// window may have shrunk on its way. Only whoever reads the link takes, so look and add cannot be overtaken.
     pub(super) fn take(&self, rows: Rows, window: Rows) -> bool {
-        let sum = Rows::new(self.rows.load(Ordering::Relaxed)).plus(rows).filter(|sum| *sum <= window);
-        if sum.is_some() {
+        let held = Rows::new(self.rows.load(Ordering::Relaxed));
+        let fits = held == Rows::ZERO || held.plus(rows).is_some_and(|sum| sum <= window);
+        if fits {
             self.rows.fetch_add(rows.get(), Ordering::Relaxed);
         }
-        sum.is_some()
+        fits
     }
 
     fn give_back(&self, rows: Rows) {
@@ -162,6 +164,10 @@ impl Outlet for Session {
 
     fn flush(&self) {
         self.outbox.flush();
+    }
+
+    fn is_heard(&self) -> bool {
+        self.is_open()
     }
 }
 

@@ -14,7 +14,10 @@ use super::{
     handshake::{self, Joined},
 };
 use crate::{
-    base::{call::Window, units::Version},
+    base::{
+        call::Window,
+        units::{Tick, Version},
+    },
     mem::arena::Arena,
     wire::{
         frame::{Head, Kind},
@@ -115,6 +118,11 @@ impl Listener {
         for session in self.common.sessions() {
             session.say(|out| encode(out, &Head::new(Kind::Drain, 0), |_| {}, &[]));
         }
+    }
+
+    /// Blocks until all that was said has left for the gateways; false when `until` came first.
+    pub fn wait_sent(&self, until: Tick) -> bool {
+        self.common.sessions().iter().all(|session| session.outbox.wait_empty(until))
     }
 
     /// Calls of all gateways that are not answered yet.
