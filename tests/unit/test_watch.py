@@ -14,6 +14,8 @@ from headrace.serve import fleet, watch
 from headrace.serve.plan import Group, Plan
 from headrace.serve.watch import Reach, Watch
 
+RUNNING = {"gateway": fleet.Application("RUNNING", {"RUNNING": 1})}
+
 
 class Serve:
     """What Serve would say, and whether it was asked."""
@@ -24,19 +26,30 @@ class Serve:
         self.broken: list[str] = []
         self.silences: list[str] = []
         self.again: list[tuple[str, int]] = []
+        self.published: list[int] = []
+        #: What a look and a publish that has taken effect raise, the next one first.
+        self.odd: list[Exception] = []
+        self.late: list[Exception] = []
 
     def look(self) -> Mapping[str, fleet.Application]:
         self.asked.release()
+        if self.odd:
+            raise self.odd.pop(0)
         if not self.applications:
             raise LookupError("no controller")
         return self.applications
 
     def watch(self, *groups: Group) -> Watch:
-        def ignore(standings: Mapping[str, Standing], sequence: int = 0) -> None: ...
+        def ignore(standings: Mapping[str, Standing]) -> None: ...
+
+        def publish(standings: Mapping[str, Standing], sequence: int) -> None:
+            self.published.append(sequence)
+            if self.late:
+                raise self.late.pop(0)
 
         reach = Reach(
             look=self.look,
-            publish=ignore,
+            publish=publish,
             changed=ignore,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
@@ -96,3 +109,42 @@ def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) 
         assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.silences == ["no controller"]
+
+
+def test_a_watch_that_fails_again_and_again_ends_the_run_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "LONG_SILENCE", 2)
+    serve = Serve(RUNNING)
+    serve.odd = [TypeError("of another version"), TypeError("of another version")]
+    watching = serve.watch()
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    (why,) = serve.broken
+    assert why.startswith("hosts cannot be followed any more:\nTraceback")
+    assert why.endswith("TypeError: of another version")
+
+
+def test_what_fails_once_in_an_unknown_way_is_tried_again() -> None:
+    serve = Serve(RUNNING)
+    serve.odd = [TimeoutError("busy")]
+    watching = serve.watch()
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.broken == []
+    assert serve.published == [2]
+
+
+def test_a_table_that_may_have_been_taken_is_followed_by_one_of_a_later_sequence() -> None:
+    serve = Serve(RUNNING)
+    serve.late = [LookupError("the answer was lost")]
+    watching = serve.watch()
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.published == [2, 3]
