@@ -90,9 +90,15 @@ class Server:
         if not self._draining:
             code = 1
         self._console.close()
-        clean = self._drain()
+        clean: list[bool] = []
+        # Not in this thread either: the core waits without looking for a second signal.
+        drain = threading.Thread(
+            target=lambda: clean.append(self._drain()), name="drain", daemon=True
+        )
+        drain.start()
+        drain.join()
         reader.join()
-        if not clean:
+        if clean != [True]:
             terminal.write(f"not everything was finished within {self._options.drain_s:g} s\n")
         terminal.flush()
         return code

@@ -2,11 +2,14 @@
 
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +154,41 @@ def test_sigterm_answers_what_was_accepted_and_exits_with_0(
     for caller in callers:
         caller.join()
     assert answers == [200] * 4
+
+
+def test_a_second_signal_ends_the_server_at_once(
+    serve: Callable[[Path], Any], write: Callable[[str, str], Path]
+) -> None:
+    own = serve(write("slow", 'time.sleep(60 * (batch["x"][0, 0] == 5)); return {"y": batch["x"]}'))
+    own.wait_ready()
+
+    def call() -> None:
+        with suppress(OSError):
+            own.post("slow", [5.0, 0, 0, 0])
+
+    threading.Thread(target=call, daemon=True).start()
+    until(lambda: runs(own) == 1, "the call runs")
+    own.process.send_signal(signal.SIGINT)
+    until(lambda: not listens(own.port), "the drain has begun")
+    own.process.send_signal(signal.SIGINT)
+    assert own.process.wait(10) == 130, own.output()
+
+
+def runs(own: Any) -> int:
+    status = own.get(own.console + "/api/status")[1]
+    return int(status["models"][0]["versions"][0]["in_flight"])
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def until(reached: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < deadline, f"{what}: not within 30 s"
+        time.sleep(0.02)  # noqa: TID251 - waits for another process
 
 
 def test_identity_is_ready_within_its_budget(serve: Callable[[Path], Any]) -> None:

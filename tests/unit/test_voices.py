@@ -8,6 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from headrace.execution.voices import (
+    MOST_BEGUN,
     MOST_CHARACTERS,
     MOST_TEXT,
     Line,
@@ -95,6 +96,27 @@ def test_a_models_logger_is_heard_with_its_level_and_nobody_elses() -> None:
         logging.getLogger("headrace.model.a.b.2").warning("odd")
         logging.getLogger("headrace.model.photos.1").debug("too much")
     assert heard(lines) == ["photos/1 log INFO loaded 3", "a.b/2 log WARNING odd"]
+
+
+def test_a_wrong_format_string_costs_that_line_only_and_says_where_it_is() -> None:
+    lines: list[Line] = []
+    with captured(lines.append):
+        logging.getLogger("headrace.model.photos.1").info("%d rows", "x")
+    (one,) = lines
+    assert one.speaker == "photos/1"
+    assert one.text.startswith("INFO [cannot be formatted: TypeError: %d format")
+    assert f"{__file__}:" in one.text
+
+
+def test_lines_that_their_threads_never_end_are_shown_and_not_gathered() -> None:
+    lines: list[Line] = []
+    voice = Voice("out", io.StringIO(), lines.append)
+    for number in range(MOST_BEGUN + 2):
+        with speaking(f"m/{number}"):
+            voice.write("no end")
+    assert heard(lines) == ["m/0 out no end", "m/1 out no end"]
+    voice.finish()
+    assert len(lines) == MOST_BEGUN + 2
 
 
 @pytest.mark.parametrize("letter", ["x", "\n", "é", "\ud83d", "\U0001f600"])

@@ -15,6 +15,8 @@ from headrace.serve.gateway import Table
 from headrace.serve.plan import Group, Plan
 from headrace.serve.watch import Reach, Watch
 
+RUNNING = {"gateway": fleet.Application("RUNNING", {"RUNNING": 1})}
+
 
 class Serve:
     """What Serve would say, and whether it was asked."""
@@ -26,9 +28,18 @@ class Serve:
         self.silences: list[str] = []
         self.tables: list[Table] = []
         self.again: list[tuple[str, int]] = []
+        #: What a look and a publish that has taken effect raise, the next one first.
+        self.odd: list[Exception] = []
+        self.late: list[Exception] = []
+
+    @property
+    def published(self) -> list[int]:
+        return [table["policy"]["epoch"]["sequence"] for table in self.tables]
 
     def look(self) -> Mapping[str, fleet.Application]:
         self.asked.release()
+        if self.odd:
+            raise self.odd.pop(0)
         if not self.applications:
             raise LookupError("no controller")
         return self.applications
@@ -36,9 +47,14 @@ class Serve:
     def watch(self, *groups: Group) -> Watch:
         def ignore(standings: Mapping[str, Standing]) -> None: ...
 
+        def publish(table: Table) -> None:
+            self.tables.append(table)
+            if self.late:
+                raise self.late.pop(0)
+
         reach = Reach(
             look=self.look,
-            publish=lambda table: self.tables.append(table),
+            publish=publish,
             changed=ignore,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
@@ -117,3 +133,42 @@ def test_gateways_are_told_when_a_higher_version_has_loaded() -> None:
     ]
     whole = [[{"version": version, "share": 10_000}] for version in (1, 2)]
     assert told == [(2, whole[0]), (3, whole[1])]
+
+
+def test_a_watch_that_fails_again_and_again_ends_the_run_and_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watch, "LONG_SILENCE", 2)
+    serve = Serve(RUNNING)
+    serve.odd = [TypeError("of another version"), TypeError("of another version")]
+    watching = serve.watch()
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    (why,) = serve.broken
+    assert why.startswith("hosts cannot be followed any more:\nTraceback")
+    assert why.endswith("TypeError: of another version")
+
+
+def test_what_fails_once_in_an_unknown_way_is_tried_again() -> None:
+    serve = Serve(RUNNING)
+    serve.odd = [TimeoutError("busy")]
+    watching = serve.watch()
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.broken == []
+    assert serve.published == [2]
+
+
+def test_a_table_that_may_have_been_taken_is_followed_by_one_of_a_later_sequence() -> None:
+    serve = Serve(RUNNING)
+    serve.late = [LookupError("the answer was lost")]
+    watching = serve.watch()
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.published == [2, 3]

@@ -12,6 +12,8 @@ from typing import IO, Any, Final
 
 #: A line without an end is cut here.
 MOST_CHARACTERS: Final = 8192
+#: Lines that are begun and not ended: a thread may end without ending its own.
+MOST_BEGUN: Final = 64
 #: Of one line's text. As JSON, where a character may take twelve bytes, it is less than an event of
 #: a replica may have.
 MOST_TEXT: Final = 32 << 10
@@ -96,6 +98,7 @@ class Voice(io.TextIOBase):
     def write(self, text: str) -> int:
         speaker = _speaker.get() or self._alone
         key = (threading.get_ident(), speaker)
+        given_up: list[tuple[str, str]] = []
         with self._lock:
             *whole, rest = (self._begun.pop(key, "") + text).split("\n")
             while len(rest) > MOST_CHARACTERS:
@@ -104,8 +107,11 @@ class Voice(io.TextIOBase):
             if rest:
                 # Of what a progress bar paints over itself only the last state is kept.
                 self._begun[key] = rest.rpartition("\r")[2] if "\r" in rest[:-1] else rest
-        for one in whole:
-            self._sink(line(speaker, self._stream, one.rpartition("\r")[2].rstrip("\r") or one))
+            while len(self._begun) > MOST_BEGUN:
+                oldest = next(iter(self._begun))
+                given_up.append((oldest[1], self._begun.pop(oldest)))
+        for who, one in [*given_up, *((speaker, one) for one in whole)]:
+            self._sink(line(who, self._stream, one.rpartition("\r")[2].rstrip("\r") or one))
         return len(text)
 
     def finish(self) -> None:
@@ -148,7 +154,13 @@ def captured(sink: Sink, alone: str = OURSELVES) -> Iterator[None]:
         def emit(self, record: logging.LogRecord) -> None:
             _, _, name = record.name.partition("headrace.model.")
             model, _, version = name.rpartition(".")
-            sink(line(f"{model}/{version}", "log", f"{record.levelname} {self.format(record)}"))
+            try:
+                text = self.format(record)
+            except Exception as error:
+                # A wrong format string is no reason to fail the call that logged with it.
+                place = f"{record.pathname}:{record.lineno}"
+                text = f"[cannot be formatted: {type(error).__name__}: {text_of(error)}; {place}]"
+            sink(line(f"{model}/{version}", "log", f"{record.levelname} {text}"))
 
     out, err = sys.stdout, sys.stderr
     voices = Voice("out", out, sink, alone), Voice("err", err, sink, alone)

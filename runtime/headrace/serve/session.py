@@ -31,7 +31,7 @@ MOST_CHARACTERS: Final = 500
 class Message:
     """Told to the deciding thread.
 
-    signal, broken, listening, ready, settled, silent, drained or late.
+    signal, broken, listening, ready, settled, silent, drained, late, or gone: a gateway's process.
     """
 
     kind: str
@@ -48,7 +48,8 @@ class Session:
         self._places = places
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._joined = False
-        self._listens = False
+        #: The process of the gateway that serves.
+        self._serving: int | None = None
         self._ready = False
         self._greeted = False
         self._stopping = False
@@ -106,20 +107,37 @@ class Session:
                 self._ready = self._ready or message.kind == "ready"
                 return self._greet(say, ready)
             case "listening":
-                self._listens = True
+                self._serving = message.facts["pid"]
+            case "gone" if message.facts["pid"] == self._serving:
+                self._serving = None
+                if self._stopping:
+                    say("headrace: the gateway ended; what it had not answered is lost")
+                    return 1
+            case "silent":
+                say(f"headrace: Ray Serve does not say how hosts are: {message.facts['why']}")
+            case _:
+                return self._decide_end(message, say)
+        return None
+
+    def _decide_end(self, message: Message, say: Callable[[str], None]) -> int | None:
+        """Act on what begins or completes the orderly end."""
+        match message.kind:
             case "signal":
-                # Nothing was accepted before the gateway listened.
-                if self._stopping or not self._listens:
+                # Nothing is accepted while no gateway listens.
+                if self._stopping or self._serving is None:
                     return 0
                 self._stop(signal.Signals(message.facts["number"]).name, say)
             case "drained" if self._stopping:
+                if not message.facts["clean"]:
+                    self._say_unfinished(say)
                 return 0
-            case "silent":
-                say(f"headrace: Ray Serve does not say how hosts are: {message.facts['why']}")
             case "late":
-                say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
+                self._say_unfinished(say)
                 return 0
         return None
+
+    def _say_unfinished(self, say: Callable[[str], None]) -> None:
+        say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
 
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""

@@ -1,6 +1,7 @@
 """Keeps the account of every version, and tells gateways which ones failed."""
 
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,7 +15,8 @@ from headrace.serve.plan import Group, Plan, routing
 #: while nothing is.
 SHORTEST_LOOK_S: Final = 0.2
 LONGEST_LOOK_S: Final = 5.0
-#: Looks without an answer, some ten seconds: a controller that is restarted needs one or two.
+#: Looks without an answer, some ten seconds: a controller that is restarted needs one or two. What
+#: fails in another way as often will not mend itself.
 LONG_SILENCE: Final = 8
 
 
@@ -29,7 +31,7 @@ class Reach:
     changed: Callable[[Mapping[str, Standing]], None]
     #: Ask Serve for a group's hosts once more; the count tells one time from another.
     again: Callable[[Group, int], None]
-    #: No gateway could start; nothing can be served.
+    #: No gateway could start, or hosts cannot be followed any more: the run is to end.
     broken: Callable[[str], None]
     lost: tuple[type[Exception], ...]
     #: Serve has not answered for long: once for each silence.
@@ -95,12 +97,15 @@ class Watch:
                 return
             try:
                 quiet = self._once()
-            except self._reach.lost as error:
+            except Exception as error:
                 if self._stopped:
                     return
                 # Serve's controller is being restarted: nothing is known, and it is asked again.
                 quiet = False
                 silence += 1
+                if silence >= LONG_SILENCE and not isinstance(error, self._reach.lost):
+                    self._reach.broken(f"hosts cannot be followed any more:\n{_trace(error)}")
+                    return
                 if silence == LONG_SILENCE:
                     self._reach.silent(error)
             else:
@@ -143,7 +148,8 @@ class Watch:
         # The first time that all is quiet is published too: with it a second gateway comes to
         # stand by.
         if table != known or (quiet and self._published is None):
-            # Counted even if this fails: it may have taken effect before.
+            # Before: a call that raised may have taken effect, and gateways refuse a second table
+            # of the same sequence.
             self._sequence += 1
             self._reach.publish(routing(self._plan.groups, standings, self._served, self._sequence))
             self._published = table
@@ -154,3 +160,7 @@ class Watch:
         self._reach.again(group, self._begun_again)
         with self._lock:
             self._told[group.label] = fleet.BEGUN_AGAIN
+
+
+def _trace(error: Exception) -> str:
+    return "".join(traceback.format_exception(error)).rstrip()
