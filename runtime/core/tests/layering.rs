@@ -67,6 +67,17 @@ fn imports(text: &str) -> Vec<String> {
     found
 }
 
+/// The longest `super::super::..`: a way around the table if it reaches the crate.
+fn climbs(text: &str) -> usize {
+    let chain = |at: usize| text[at..].as_bytes().chunks(7).take_while(|step| *step == b"super::").count();
+    text.match_indices("super::").map(|(at, _)| chain(at)).max().unwrap_or(0)
+}
+
+/// Steps of `super` from a file's own module to the crate; a module of tests within it has one more.
+fn depth(name: &str) -> usize {
+    name.split('/').count() - usize::from(name.ends_with("/mod.rs"))
+}
+
 #[test]
 fn files_keep_to_the_architecture() {
     let table: BTreeMap<_, _> = MAY_USE.iter().copied().collect();
@@ -94,6 +105,9 @@ fn files_keep_to_the_architecture() {
             wrong.push(format!("{folder} is not in the table of folders"));
             continue;
         };
+        if climbs(text) > depth(name) {
+            wrong.push(format!("{name} climbs to the crate by super: name the folder as crate::"));
+        }
         for used in imports(text) {
             if used != folder && !allowed.contains(&used.as_str()) {
                 wrong.push(format!("{name} may not use crate::{used}"));
@@ -108,4 +122,6 @@ fn files_keep_to_the_architecture() {
 fn the_import_reader_reads_both_forms() {
     let text = "use crate::a::B; use crate::{c::{D, E}, f, g::H}; crate::i()";
     assert_eq!(imports(text), ["a", "c", "f", "g", "i"]);
+    assert_eq!((climbs("use super::x; super::super::y"), climbs(text)), (2, 0));
+    assert_eq!((depth("link/host/frames.rs"), depth("link/host/mod.rs"), depth("link/mod.rs")), (3, 2, 1));
 }
