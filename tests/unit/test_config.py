@@ -73,6 +73,12 @@ def test_bytes_that_are_no_text_are_an_error_of_the_file(tmp_path: Path) -> None
         load(file)
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").mkdir()
+    with pytest.raises(ConfigInvalid, match=r"model.yaml:1:1: cannot be read \(Is a directory\)"):
+        load(tmp_path / "model.yaml")
+
+
 @pytest.mark.parametrize("text", [None, "", "# nothing yet\n", "{}"])
 def test_nothing_written_means_the_defaults(tmp_path: Path, text: str | None) -> None:
     file = tmp_path / "model.yaml"

@@ -33,6 +33,10 @@ def load(path: Path) -> ModelConfig:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ModelConfig()
+    except OSError as error:
+        raise ConfigInvalid(
+            f"{path}:1:1: cannot be read ({error.strerror}): let this user read it, or take it away"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigInvalid(
             f"{path}:1:1: not UTF-8: byte {error.start} is {error.reason}"
