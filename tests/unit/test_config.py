@@ -37,6 +37,12 @@ WRONG = [
     ),
     ("inputs: [{name: x, datatype: FP32, shape: [0]}]", "1:36: 0 is neither a positive size"),
     ("inputs: [{name: x, datatypo: FP32, shape: []}]", "unknown key 'datatypo'; did you mean"),
+    ("repeatable: true\noutputs: []", "2:1: expected at least one {name: x, datatype: FP32,"),
+    (
+        "inputs:\n  - {name: x, datatype: FP32, shape: []}\n"
+        "  - {datatype: FP32, name: x, shape: []}",
+        "3:22: name: 'x' is the name of another one here: use one name each",
+    ),
     ("repeatable: true\nrepeatable: false", "2:1: 'repeatable' is written twice"),
     ("a: &x {}\nb: *x", "2:1: YAML aliases (*name) are not read here"),
     ("parameters: !!python/object:os.system {}", "1:13: could not determine a constructor"),
