@@ -94,6 +94,12 @@ def test_json_is_read_as_values_a_mapping_or_a_request(
         ("x.json", "[1]", [X, PICTURE], r"the model takes x FP32\[2\], image BYTES\[1\]"),
         ("x.json", '{"z": 1}', [X], "x.json has z"),
         ("x.json", '[["a"]]', [X], "could not convert"),
+        ("x.json", '{"inputs": [{"name": "z", "shape": [1], "data": [1]}]}', [X], "has z; the"),
+        ("x.json", '{"inputs": [{"name": "x", "shape": [3], "data": [1]}]}', [X], "'x': cannot"),
+        ("x.json", '{"inputs": [{"name": "x", "data": [1]}]}', [X], "should have name, shape"),
+        ("x.json", "[" * 100_000, [X], "x.json: "),
+        ("x.npy", "", [X], r"x.npy cannot be read as a .npy array: .*numpy.save\(\)"),
+        ("x.npy", "\x93NUMPY torn", [X], "x.npy cannot be read as a .npy array"),
         ("x.jpg", "", [X], r"is a picture, but the model takes x FP32\[2\]"),
         ("x.txt", "", [X], "expected .json, .npy, .jpg"),
     ],
@@ -110,6 +116,23 @@ def test_an_array_of_another_type_is_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.ones((1, 2)))
     with pytest.raises(PayloadInvalid, match=r"the file holds float64: save it with \.astype"):
         read(tmp_path / "x.npy", [X])
+
+
+def test_an_array_of_objects_and_an_archive_are_refused(tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.array([{}, None], dtype=object))
+    with pytest.raises(PayloadInvalid, match="of numbers and not of objects"):
+        read(tmp_path / "x.npy", [X])
+    with (tmp_path / "y.npy").open("wb") as file:
+        np.savez(file, x=np.ones(2))
+    with pytest.raises(PayloadInvalid, match="holds several arrays"):
+        read(tmp_path / "y.npy", [X])
+
+
+@pytest.mark.parametrize("engine", ["ray", "local"])
+def test_ports_beyond_the_last_are_refused(engine: str) -> None:
+    result = CliRunner().invoke(app, ["serve", "--ports", "65533", "--engine", engine])
+    assert result.exit_code == 2
+    assert "less than or equal to 65532" in result.output
 
 
 def test_a_picture_goes_over_as_it_is(tmp_path: Path) -> None:

@@ -37,6 +37,12 @@ WRONG = [
     ),
     ("inputs: [{name: x, datatype: FP32, shape: [0]}]", "1:36: 0 is neither a positive size"),
     ("inputs: [{name: x, datatypo: FP32, shape: []}]", "unknown key 'datatypo'; did you mean"),
+    ("repeatable: true\noutputs: []", "2:1: expected at least one {name: x, datatype: FP32,"),
+    (
+        "inputs:\n  - {name: x, datatype: FP32, shape: []}\n"
+        "  - {datatype: FP32, name: x, shape: []}",
+        "3:22: name: 'x' is the name of another one here: use one name each",
+    ),
     ("repeatable: true\nrepeatable: false", "2:1: 'repeatable' is written twice"),
     ("a: &x {}\nb: *x", "2:1: YAML aliases (*name) are not read here"),
     ("parameters: !!python/object:os.system {}", "1:13: could not determine a constructor"),
@@ -71,6 +77,12 @@ def test_bytes_that_are_no_text_are_an_error_of_the_file(tmp_path: Path) -> None
     file.write_bytes(b"batching: \xff")
     with pytest.raises(ConfigInvalid, match="not UTF-8: byte 10"):
         load(file)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "model.yaml").mkdir()
+    with pytest.raises(ConfigInvalid, match=r"model.yaml:1:1: cannot be read \(Is a directory\)"):
+        load(tmp_path / "model.yaml")
 
 
 @pytest.mark.parametrize("text", [None, "", "# nothing yet\n", "{}"])

@@ -111,13 +111,13 @@ def test_every_state_is_told_with_its_reason() -> None:
 
 
 def test_lines_are_of_one_model_or_version(logbook: Logbook) -> None:
-    assert [one["text"] for one in logbook.lines("photos", 9)] == ["loaded", "Traceback: no"]
-    assert [one["text"] for one in logbook.lines("photos/1", 9)] == ["loaded"]
-    assert [one["text"] for one in logbook.lines("", 1)] == ["other"]
+    assert [one["text"] for one in logbook.recent("photos", 9)[0]] == ["loaded", "Traceback: no"]
+    assert [one["text"] for one in logbook.recent("photos/1", 9)[0]] == ["loaded"]
+    assert [one["text"] for one in logbook.recent("", 1)[0]] == ["other"]
 
 
 def test_lines_that_are_still_to_come_are_waited_for(logbook: Logbook) -> None:
-    assert logbook.taken == 3
+    assert logbook.recent("", 1)[1] == 3
     lines, taken = logbook.since("photos", 1, 0)
     assert ([one["text"] for one in lines], taken) == (["Traceback: no"], 3)
     assert logbook.since("", 3, 0) == ([], 3)
@@ -197,3 +197,29 @@ def test_a_taken_port_names_its_owner(tmp_path: Path) -> None:
     assert owner_of(8001, tmp_path) == ""
     (tmp_path / "net" / "tcp").write_text(header + row.format(state="01") + "\n")
     assert owner_of(8000, tmp_path) == ""
+
+
+class Interrupted:
+    """A lock that lets another thread have its turn each time that it is given back."""
+
+    def __init__(self, turn: Any) -> None:
+        self._turn = turn
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, *_: object) -> None:
+        if turn := self._turn:
+            self._turn = None
+            turn()
+
+
+def test_who_follows_the_log_sees_each_line_once(tmp_path: Path) -> None:
+    book = Logbook(tmp_path / "logs", None)
+    book.take(Line(1, "m/1", "out", "one"))
+    interrupted: Any = Interrupted(lambda: book._lines.append(Line(2, "m/1", "out", "two")))
+    book._lock = interrupted
+    board: Any = None
+    answer = respond(board, book, "GET", "/api/logs")
+    assert [one["text"] for one in answer.body["lines"]] == ["one"]
+    assert answer.body["taken"] == 1
+    book.close()

@@ -220,11 +220,35 @@ def test_an_example_is_used_and_checked() -> None:
     model.example = lambda rows: {"x": np.ones((rows, 2), np.float32)}  # type: ignore[method-assign]
     assert trial.run(model, "cpu", 5, iter([1.0, 3.5]).__next__).seconds == 2.5
     model.example = lambda rows: {"x": np.ones((rows, 3), np.float32)}  # type: ignore[method-assign]
-    with pytest.raises(ModelBroken, match="returned FP32"):
+    with pytest.raises(ModelBroken, match=r"give input 'x' as FP32\[1, 2\], but returned FP32"):
         trial.inputs(model, 1)
     model.example = lambda rows: {"z": 1}  # type: ignore[method-assign]
     with pytest.raises(ModelBroken, match=r"example\(\) returned inputs \['z'\]"):
         trial.inputs(model, 1)
+
+
+@pytest.mark.parametrize(
+    ("size", "given", "said"),
+    [
+        (2, [b"a", "b", b"c", b"d"], None),
+        (2, np.array([["a", "b"], ["c", "d"]], dtype=object), None),
+        (-1, [b"a", b"b", b"c", b"d"], None),
+        (2, [b"a", b"b", b"c"], r"as BYTES\[2, 2\], but returned BYTES\[3\]"),
+        (-1, [b"a", b"b", b"c"], r"as BYTES\[2, -1\], but returned BYTES\[3\]"),
+        (2, [1, 2, 3, 4], "as bytes or str, row by row"),
+        (2, 4, "as bytes or str, row by row"),
+    ],
+)
+def test_an_example_of_bytes_has_the_declared_count(size: int, given: Any, said: str) -> None:
+    model = Recorder(lambda batch: {})
+    model.inputs = (Tensor("x", "BYTES", [size]),)
+    model.example = lambda rows: {"x": given}  # type: ignore[method-assign]
+    if said:
+        with pytest.raises(ModelBroken, match=said):
+            trial.inputs(model, 2)
+    else:
+        made = trial.inputs(model, 2)["x"]
+        assert (made.shape, b"".join(made)) == ((2, 2), b"abcd")
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ Url = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 CONSOLE = "http://127.0.0.1:8003"
+#: Three more follow, and 65535 is the highest.
+LAST_PORTS = 65_532
 
 
 @app.command()
@@ -38,7 +40,9 @@ def serve(
     ] = "ray",
     ports: Annotated[
         int,
-        typer.Option(help="HTTP here, gRPC, metrics and console on the next three."),
+        typer.Option(
+            help="HTTP here, gRPC, metrics and console on the next three.", min=0, max=LAST_PORTS
+        ),
     ] = 8000,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")

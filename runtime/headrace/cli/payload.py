@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from headrace.console.request import IMAGES, json_body, takes_one_file
 from headrace.errors import HeadraceError
 from headrace.models import Tensor
 from headrace.vocabulary import NUMPY_NAMES
+
+_ADVICE: Final = "; write it with numpy.save(), of numbers and not of objects"
 
 
 class PayloadInvalid(HeadraceError):
@@ -51,7 +53,7 @@ def read(file: Path | None, inputs: Sequence[Tensor]) -> Payload:
         return Payload(file, media_type=IMAGES[suffix])
     if suffix == ".npy":
         only = _only(file, inputs)
-        return Payload(file, arrays={only.name: _checked(only, np.load(file))})
+        return Payload(file, arrays={only.name: _checked(only, _load(file))})
     if suffix == ".json":
         return Payload(file, arrays=_from_json(file, inputs))
     raise PayloadInvalid(f"{file}: expected .json, .npy, {', '.join(IMAGES)}")
@@ -88,25 +90,44 @@ def describe(inputs: Sequence[Tensor]) -> str:
 def _from_json(file: Path, inputs: Sequence[Tensor]) -> dict[str, Any]:
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PayloadInvalid(f"{file}: {error}") from error
     if not isinstance(found, dict):
         only = _only(file, inputs)
         return {only.name: array(only, found)}
     if "inputs" in found and isinstance(found["inputs"], list):
         known = {one.name: one for one in inputs}
-        return {
-            str(one.get("name")): array(
-                known.get(str(one.get("name")))
-                or Tensor(str(one.get("name")), str(one.get("datatype")), []),
-                one.get("data"),
-            ).reshape(one.get("shape"))
-            for one in found["inputs"]
-        }
+        return dict(_from_entry(file, one, known) for one in found["inputs"])
     missing = [one.name for one in inputs if one.name not in found]
     if missing or len(found) != len(inputs):
         raise PayloadInvalid(f"{file} has {', '.join(found)}; the model takes {describe(inputs)}")
     return {one.name: array(one, found[one.name]) for one in inputs}
+
+
+def _from_entry(file: Path, entry: Any, known: Mapping[str, Tensor]) -> tuple[str, Any]:
+    """Return name and array of one of a request's inputs."""
+    if not isinstance(entry, dict) or not entry.keys() >= {"name", "shape", "data"}:
+        raise PayloadInvalid(f"{file}: each of inputs should have name, shape, datatype and data")
+    name = str(entry["name"])
+    if name not in known:
+        raise PayloadInvalid(f"{file} has {name}; the model takes {describe(list(known.values()))}")
+    values = array(known[name], entry["data"])
+    try:
+        return name, values.reshape(entry["shape"])
+    except (TypeError, ValueError) as error:
+        raise PayloadInvalid(f"{file}: input {name!r}: {error}") from error
+
+
+def _load(file: Path) -> Any:
+    try:
+        found = np.load(file)
+    except Exception as error:
+        # NumPy has no one error for what it cannot read, and a broken header can raise anything.
+        raise PayloadInvalid(f"{file} cannot be read as a .npy array: {error}{_ADVICE}") from error
+    if not isinstance(found, np.ndarray):
+        found.close()
+        raise PayloadInvalid(f"{file} holds several arrays{_ADVICE}")
+    return found
 
 
 def _only(file: Path, inputs: Sequence[Tensor]) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from headrace.config.marks import Document, Unreadable, read
-from headrace.config.schema import ModelConfig, Section
+from headrace.config.schema import AtItem, ModelConfig, Section
 from headrace.errors import ConfigInvalid
 
 #: pydantic's kinds of error → our words. `{input}` is what was written.
@@ -33,6 +33,10 @@ def load(path: Path) -> ModelConfig:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return ModelConfig()
+    except OSError as error:
+        raise ConfigInvalid(
+            f"{path}:1:1: cannot be read ({error.strerror}): let this user read it, or take it away"
+        ) from error
     except UnicodeDecodeError as error:
         raise ConfigInvalid(
             f"{path}:1:1: not UTF-8: byte {error.start} is {error.reason}"
@@ -51,7 +55,8 @@ def load(path: Path) -> ModelConfig:
 def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
     lines = []
     for detail in error.errors(include_url=False):
-        where = tuple(detail["loc"])
+        cause = detail.get("ctx", {}).get("error")
+        where = (*detail["loc"], *(cause.below if isinstance(cause, AtItem) else ()))
         what = _explain(where, detail["type"], detail)
         lines.append((document.place(where), what))
     return [f"{path}:{line}:{column}: {what}" for (line, column), what in sorted(lines)]

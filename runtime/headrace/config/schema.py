@@ -117,6 +117,14 @@ class TensorEntry(Section):
         return given
 
 
+class AtItem(ValueError):
+    """What is wrong is further down than the field that is checked."""
+
+    def __init__(self, below: tuple[str | int, ...], text: str) -> None:
+        super().__init__(text)
+        self.below = below
+
+
 class ModelConfig(Section):
     """A model.yaml: operations only. The tensors are the class's, where there is one."""
 
@@ -142,3 +150,19 @@ class ModelConfig(Section):
     outputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its results."
     )
+
+    @field_validator("inputs", "outputs")
+    @classmethod
+    def _requests_can_fit(cls, given: tuple[TensorEntry, ...] | None) -> Any:
+        if given is not None and not given:
+            raise ValueError(
+                "expected at least one {name: x, datatype: FP32, shape: [3, 224, 224]}, not []"
+            )
+        names = [one.name for one in given or ()]
+        for at, name in enumerate(names):
+            if name in names[:at]:
+                raise AtItem(
+                    (at, "name"),
+                    f"name: {name!r} is the name of another one here: use one name each",
+                )
+        return given

@@ -64,12 +64,16 @@ class Logbook:
                 if told["kind"] in ALARMING:
                     self._show(Line(told["unix_ms"], "headrace", "err", told["note"]))
 
-    def lines(self, speaker: str, limit: int) -> list[dict[str, Any]]:
-        """Return the last lines, oldest first, of ``photos`` or ``photos/1``; of all if empty."""
+    def recent(self, speaker: str, limit: int) -> tuple[list[dict[str, Any]], int]:
+        """Return the last lines, oldest first, and how many lines there were until now.
+
+        Of ``photos`` or of ``photos/1``, or of all if empty; those that come next are `since` the
+        count.
+        """
         with self._lock:
-            lines = list(self._lines)
+            lines, taken = list(self._lines), self._taken
         wanted = [one for one in lines if _speaks(one.speaker, speaker)]
-        return [asdict(one) for one in wanted[-limit:]]
+        return [asdict(one) for one in wanted[-limit:]], taken
 
     def since(self, speaker: str, after: int, wait_s: float) -> tuple[list[dict[str, Any]], int]:
         """Return the lines after the first ``after``, and how many there are by now.
@@ -81,12 +85,6 @@ class Logbook:
             fresh = list(self._lines)[-(self._taken - after) :] if self._taken > after else []
             taken = self._taken
         return [asdict(one) for one in fresh if _speaks(one.speaker, speaker)], taken
-
-    @property
-    def taken(self) -> int:
-        """How many lines there were."""
-        with self._lock:
-            return self._taken
 
     def errors(self, limit: int) -> list[dict[str, Any]]:
         """Return the last ``limit`` errors, oldest first."""

@@ -57,8 +57,8 @@ def _logs(logbook: Logbook, query: Mapping[str, str], limit: int) -> Answer:
     """Return the last lines; with ``after``, those that came or come after so many."""
     speaker, after = query.get("model", ""), query.get("after")
     if after is None:
-        taken = logbook.taken
-        return Answer(200, {"lines": logbook.lines(speaker, limit), "taken": taken})
+        lines, taken = logbook.recent(speaker, limit)
+        return Answer(200, {"lines": lines, "taken": taken})
     if not after.isdecimal():
         return Answer(400, {"error": f"after should be a number, not {after!r}"})
     lines, taken = logbook.since(speaker, int(after), MOST_WAIT_S)

@@ -44,19 +44,27 @@ def verify(declared: Sequence[Tensor], rows: int, outputs: Mapping[str, Any]) ->
     if sorted(names) != sorted(outputs):
         raise ModelBroken(f"declared outputs {names}, but returned {list(outputs)}")
     for tensor in declared:
-        expected = [rows, *tensor.shape]
-        datatype, shape = _facts(outputs[tensor.name])
-        fits = len(shape) == len(expected) and all(
-            want in (-1, have) for want, have in zip(expected, shape, strict=True)
-        )
-        if tensor.datatype == "BYTES":
-            # A flat sequence stands for any shape with as many elements.
-            fits = fits or _holds(expected, shape)
-        if datatype != tensor.datatype or not fits:
+        if wrong := misfit(tensor, rows, outputs[tensor.name]):
+            expected, found = wrong
             raise ModelBroken(
-                f"declared output {tensor.name!r} as {tensor.datatype}{expected} for this batch of "
-                f"{rows} rows, but returned {datatype}{shape}"
+                f"declared output {tensor.name!r} as {expected} for this batch of {rows} rows, but "
+                f"returned {found}"
             )
+
+
+def misfit(tensor: Tensor, rows: int, value: Any) -> tuple[str, str] | None:
+    """Return what a tensor should be and what ``value`` is; None when it fits."""
+    expected = [rows, *tensor.shape]
+    datatype, shape = _facts(value)
+    fits = len(shape) == len(expected) and all(
+        want in (-1, have) for want, have in zip(expected, shape, strict=True)
+    )
+    if tensor.datatype == "BYTES":
+        # A flat sequence stands for any shape with as many elements.
+        fits = fits or _holds(expected, shape)
+    if datatype == tensor.datatype and fits:
+        return None
+    return f"{tensor.datatype}{expected}", f"{datatype}{shape}"
 
 
 def _facts(value: Any) -> tuple[str, list[int]]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import ModelBroken
-from headrace.execution.outputs import to_host, verify
+from headrace.execution.outputs import misfit, to_host, verify
 from headrace.models import Batch, Model, Tensor
 from headrace.vocabulary import NUMPY_NAMES
 
@@ -98,13 +98,31 @@ def make_up(tensor: Tensor, rows: int) -> Any:
 
 
 def _as_input(tensor: Tensor, rows: int, given: Any) -> Any:
-    if tensor.datatype == "BYTES":
-        elements = [bytes(one) for one in given]
-        shape = (rows, *tensor.shape) if -1 not in tensor.shape else (len(elements),)
-        return Elements(elements, shape)
-    array = np.array(given)
-    verify([tensor], rows, {tensor.name: array})
-    return _frozen(array)
+    value = _elements(tensor, rows, given) if tensor.datatype == "BYTES" else np.array(given)
+    if wrong := misfit(tensor, rows, value):
+        expected, found = wrong
+        raise ModelBroken(
+            f"example({rows}) should give input {tensor.name!r} as {expected}, but returned {found}"
+        )
+    return value if tensor.datatype == "BYTES" else _frozen(value)
+
+
+def _elements(tensor: Tensor, rows: int, given: Any) -> Elements:
+    flat = given.ravel().tolist() if isinstance(given, np.ndarray) else given
+    try:
+        elements = [
+            one.encode() if isinstance(one, str) else bytes(memoryview(one)) for one in flat
+        ]
+    except TypeError as error:
+        raise ModelBroken(
+            f"example({rows}) should give input {tensor.name!r} as bytes or str, row by row in one "
+            f"flat sequence: {error}"
+        ) from error
+    shape = [rows, *tensor.shape]
+    if shape.count(-1) == 1:
+        known = -prod(shape)
+        shape[shape.index(-1)] = len(elements) // known
+    return Elements(elements, tuple(shape) if -1 not in shape else (len(elements),))
 
 
 def _frozen(array: Any) -> Any:

@@ -28,7 +28,11 @@ class Cluster:
     """The keeper's process and the head node below it."""
 
     def __init__(self, places: Places, environment: dict[str, str]) -> None:
-        """Start the head node; returns at once, `address` waits for it."""
+        """Start the head node; returns at once, `address` waits for it.
+
+        Raises:
+            RayFailed: its process cannot be started.
+        """
         os.environ.pop("RAY_ADDRESS", None)
         os.environ.update(environment)
         # If the keeper itself is killed, what it kept falls to this process.
@@ -51,14 +55,20 @@ class Cluster:
             str(places.sockets),
             *starter,
         ]
-        with self._log.open("wb") as log:
-            self._keeper = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,
-            )
+        try:
+            with self._log.open("wb") as log:
+                self._keeper = subprocess.Popen(
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=log,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            raise RayFailed(
+                f"Ray cannot be started ({error}): is {self._log.parent} writable, and may this "
+                "user start more processes?"
+            ) from error
 
     def address(self) -> str:
         """Wait for the head node and return its GCS address.

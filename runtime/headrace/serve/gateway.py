@@ -19,8 +19,12 @@ from headrace.serve.voice import Events, redirect_output
 #: answer.
 FIRST_LOOK_S: Final = 1.0
 
-#: Between two looks whether every model serves.
-READY_LOOK_S: Final = 0.05
+#: Between two looks whether every model serves, after a change of the hosts that there are. The
+#: pause grows to the longest, and after so many looks (some six seconds) nobody looks until the
+#: next change: a version that cannot be placed would be looked for as long as the run lasts.
+SHORTEST_LOOK_S: Final = 0.05
+LONGEST_LOOK_S: Final = 1.0
+LOOKS: Final = 12
 BIND_ATTEMPTS: Final = 100
 BIND_PAUSE_S: Final = 0.02
 
@@ -62,6 +66,7 @@ class GatewayReplica:
         self._replicas: dict[str, list[Replica]] = {}
         self._directory: Directory | None = None
         self._seen: dict[str, asyncio.Event] = {}
+        self._changed = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
         self._listens = False
         self._table = Table(policy={}, hosts=[])
@@ -120,10 +125,25 @@ class GatewayReplica:
         self._listens = True
         self._publish()
         self._events.tell("listening", addresses=self._core.addresses(), pid=os.getpid())
-        while not reached(self._table["policy"], json.loads(self._core.stats())):  # noqa: ASYNC110
-            # The core calls nobody back. Once in a gateway's life, until the hosts have loaded.
-            await asyncio.sleep(READY_LOOK_S)
+        await self._all_reached()
         self._events.tell("ready")
+
+    async def _all_reached(self) -> None:
+        """Return once every version that should be ready has a host, for once.
+
+        The core calls nobody back, and a link comes up some time after its host was found.
+        """
+        looks, pause = 0, SHORTEST_LOOK_S
+        while not reached(self._table["policy"], stats := json.loads(self._core.stats())):
+            known = len(json.loads(endpoints(self._replicas.values())))
+            rest = looks >= LOOKS and linked(stats) >= known
+            try:
+                await asyncio.wait_for(self._changed.wait(), None if rest else pause)
+            except TimeoutError:
+                looks, pause = looks + 1, min(1.5 * pause, LONGEST_LOOK_S)
+            else:
+                looks, pause = 0, SHORTEST_LOOK_S
+            self._changed.clear()
 
     def _found(self, application: str, replicas: list[Replica]) -> None:
         self._seen[application].set()
@@ -132,6 +152,7 @@ class GatewayReplica:
             self._publish()
 
     def _publish(self) -> None:
+        self._changed.set()
         if self._listens:
             self._core.set_endpoints(endpoints(self._replicas.values()))
 
@@ -156,4 +177,13 @@ def reached(policy: dict[str, Any], stats: dict[str, Any]) -> bool:
         for name, model in policy["models"].items()
         for entry in model["versions"]
         if entry["state"] == "READY"
+    )
+
+
+def linked(stats: dict[str, Any]) -> int:
+    """Return how many hosts are connected, of all versions."""
+    return sum(
+        row.get("hosts", 0)
+        for model in stats["models"].values()
+        for row in model["versions"].values()
     )

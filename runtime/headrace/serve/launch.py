@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 from headrace.config.options import ServeOptions
@@ -35,33 +36,32 @@ def launch(options: ServeOptions) -> int:
 
 
 def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
-    places = claim(options.state)
-    logbook = Logbook(places.logs, sys.stderr)
-    session = Session(wanted, places, options.address(3))
-    console = Console(options.host, options.first_port + 3, session.board, logbook)
+    with ExitStack() as held:
+        places = claim(options.state)
+        held.callback(release, places)
+        logbook = Logbook(places.logs, sys.stderr)
+        held.callback(logbook.close)
+        session = Session(wanted, places, options.address(3))
+        console = Console(options.host, options.first_port + 3, session.board, logbook)
+        held.callback(console.close)
 
-    def hear(label: str, facts: dict[str, Any]) -> None:
-        if facts["event"] == "error":
-            logbook.take_report(facts["report"])
-        else:
-            session.hear(label, facts)
+        def hear(label: str, facts: dict[str, Any]) -> None:
+            if facts["event"] == "error":
+                logbook.take_report(facts["report"])
+            else:
+                session.hear(label, facts)
 
-    def greet() -> None:
-        folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
-        board = session.board
-        _say(greeting(board.status(), board.inputs, folders, options.state / "requests"))
+        def greet() -> None:
+            folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
+            board = session.board
+            _say(greeting(board.status(), board.inputs, folders, options.state / "requests"))
 
-    threads.tell_libraries(wanted.budget, os.environ)
-    sink = Sink(places.log_socket, hear, logbook.take)
-    session.ask = lambda: sink.ask("gateway", "stats")
-    console.start()
-    try:
+        threads.tell_libraries(wanted.budget, os.environ)
+        sink = Sink(places.log_socket, hear, logbook.take)
+        held.callback(sink.close)
+        session.ask = lambda: sink.ask("gateway", "stats")
+        console.start()
         code = session.run(say=_say, ready=greet)
-    finally:
-        sink.close()
-        console.close()
-        logbook.close()
-        release(places)
     if not session.has_left:
         # Ray's exit handlers would wait for what is gone for a minute; nothing else is left to do.
         sys.stdout.flush()

@@ -14,6 +14,8 @@ from headrace.errors import HeadraceError, StateInvalid
 
 #: A path of a Unix socket has at most 107 bytes; our folder and names take up to 40 of them.
 LONGEST_BASE_BYTES: Final = 60
+#: In the state folder.
+TOKEN: Final = "ray-token"
 
 
 class StateInUse(HeadraceError):
@@ -50,7 +52,7 @@ class Places:
     @property
     def token(self) -> Path:
         """The file with the secret that every Ray process of the run shows."""
-        return self.state / "ray-token"
+        return self.state / TOKEN
 
 
 def claim(state: Path) -> Places:
@@ -60,7 +62,7 @@ def claim(state: Path) -> Places:
 
     Raises:
         StateInUse: another process has it; the message names that process.
-        StateInvalid: it cannot be made or written.
+        StateInvalid: it cannot be made or written, or there is no place for sockets.
     """
     state = state.absolute()
     logs = state / "logs"
@@ -68,30 +70,46 @@ def claim(state: Path) -> Places:
         logs.mkdir(parents=True, exist_ok=True)
         lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise StateInvalid(
-            f"{state} cannot hold a run's state ({error.strerror}): give another folder with "
-            "--state"
-        ) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
-        os.close(lock)
-        raise StateInUse(
-            f"{state} belongs to a running headrace serve (process {owner}): stop that one, or "
-            "give this one another folder with --state"
-        ) from None
-    os.ftruncate(lock, 0)
-    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    # A name that nobody gives a folder of their own: it is emptied.
-    ray = state / "headrace-ray"
-    shutil.rmtree(ray, ignore_errors=True)
-    ray.mkdir(mode=0o700)
-    places = Places(state=state, ray=ray, logs=logs, sockets=_sockets(), lock=lock)
-    places.token.unlink(missing_ok=True)
-    with os.fdopen(os.open(places.token, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(secrets.token_hex(32))
+        raise _invalid(state, error) from error
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, lock)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
+            raise StateInUse(
+                f"{state} belongs to a running headrace serve (process {owner}): stop that one, or "
+                "give this one another folder with --state"
+            ) from None
+        # A name that nobody gives a folder of their own: it is emptied.
+        ray = state / "headrace-ray"
+        try:
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            shutil.rmtree(ray, ignore_errors=True)
+            ray.mkdir(mode=0o700)
+            # Ray keeps its tables there, and does not make it.
+            (ray / "gcs").mkdir()
+            _write_token(state / TOKEN)
+        except OSError as error:
+            raise _invalid(state, error) from error
+        places = Places(state=state, ray=ray, logs=logs, sockets=_sockets(), lock=lock)
+        held.pop_all()
     return places
+
+
+def _invalid(state: Path, error: OSError) -> StateInvalid:
+    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return StateInvalid(
+        f"{state} cannot hold a run's state ({what}): make it writable for this user, or give "
+        "another folder with --state"
+    )
+
+
+def _write_token(path: Path) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32))
 
 
 def release(places: Places) -> None:
@@ -105,9 +123,14 @@ def _sockets() -> Path:
     bases = [os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir(), "/tmp"]
     for base in bases:
         if base and len(os.fsencode(base)) <= LONGEST_BASE_BYTES and os.access(base, os.W_OK):
-            # mkdtemp makes it 0700.
-            return Path(tempfile.mkdtemp(prefix="headrace-", dir=base))
-    raise OSError(f"none of {bases} takes a folder for sockets")
+            with contextlib.suppress(OSError):
+                # mkdtemp makes it 0700.
+                return Path(tempfile.mkdtemp(prefix="headrace-", dir=base))
+    tried = ", ".join(base for base in bases if base)
+    raise StateInvalid(
+        f"no folder for sockets could be made (tried {tried}): set XDG_RUNTIME_DIR to a folder "
+        f"that this user can write to, with a path of at most {LONGEST_BASE_BYTES} bytes"
+    )
 
 
 def ray_environment(places: Places) -> dict[str, str]:
@@ -116,7 +139,6 @@ def ray_environment(places: Places) -> dict[str, str]:
     Every process of the run inherits it, and OMP_NUM_THREADS too, which Ray would set to 1.
     """
     gcs = places.ray / "gcs"
-    gcs.mkdir(exist_ok=True)
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(places.token),

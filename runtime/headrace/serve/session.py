@@ -103,41 +103,37 @@ class Session:
             case "broken":
                 say(f"headrace: {message.facts['why']}")
                 return 1
-            case "ready" | "settled" if not self._greeted and not self._stopping:
-                self._ready = self._ready or message.kind == "ready"
-                return self._greet(say, ready)
             case "listening":
                 self._serving = message.facts["pid"]
-            case "gone" if message.facts["pid"] == self._serving:
-                self._serving = None
-                if self._stopping:
-                    say("headrace: the gateway ended; what it had not answered is lost")
-                    return 1
             case "silent":
                 say(f"headrace: Ray Serve does not say how hosts are: {message.facts['why']}")
-            case _:
-                return self._decide_end(message, say)
-        return None
-
-    def _decide_end(self, message: Message, say: Callable[[str], None]) -> int | None:
-        """Act on what begins or completes the orderly end."""
-        match message.kind:
+            case _ if self._stopping:
+                return self._finish(message, say)
+            case "ready" | "settled" if not self._greeted:
+                self._ready = self._ready or message.kind == "ready"
+                return self._greet(say, ready)
+            case "gone" if message.facts["pid"] == self._serving:
+                self._serving = None
             case "signal":
                 # Nothing is accepted while no gateway listens.
-                if self._stopping or self._serving is None:
+                if self._serving is None:
                     return 0
                 self._stop(signal.Signals(message.facts["number"]).name, say)
-            case "drained" if self._stopping:
-                if not message.facts["clean"]:
-                    self._say_unfinished(say)
-                return 0
-            case "late":
-                self._say_unfinished(say)
-                return 0
         return None
 
-    def _say_unfinished(self, say: Callable[[str], None]) -> None:
-        say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
+    def _finish(self, message: Message, say: Callable[[str], None]) -> int | None:
+        """Act on one message while what was accepted is being finished."""
+        match message.kind:
+            case "signal":
+                return 0
+            case "gone" if message.facts["pid"] == self._serving:
+                say("headrace: the gateway ended; what it had not answered is lost")
+                return 1
+            case "drained" | "late":
+                if not message.facts.get("clean"):
+                    say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
+                return 0
+        return None
 
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from headrace.errors import StateInvalid
 from headrace.execution.voices import OURSELVES, Line, line
 
 #: A longer line is cut into lines of this size.
@@ -108,12 +109,23 @@ class Sink:
     """The socket and the thread that serves it."""
 
     def __init__(self, path: Path, hear: Hear, speak: Callable[[Line], None]) -> None:
-        """Bind and begin; both functions are called on the sink's thread."""
+        """Bind and begin; both functions are called on the sink's thread.
+
+        Raises:
+            StateInvalid: there can be no socket at `path`.
+        """
         self._hear = hear
         self._speak = speak
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._server.bind(str(path))
-        self._server.listen(128)
+        try:
+            self._server.bind(str(path))
+            self._server.listen(128)
+        except OSError as error:
+            self._server.close()
+            raise StateInvalid(
+                f"cannot listen on {path}: {error.strerror}; set XDG_RUNTIME_DIR to a folder whose "
+                "file system takes sockets"
+            ) from error
         self._wake, self._woken = socket.socketpair()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._server, selectors.EVENT_READ)
