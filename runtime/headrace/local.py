@@ -16,6 +16,7 @@ from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.errors import PortTaken
 from headrace.execution import threads
+from headrace.execution.ending import Ending
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured, line
@@ -68,12 +69,12 @@ class Server:
         self._sequence = 0
         self._policy = threading.Lock()
         self._draining = ""
-        self._ended = threading.Event()
+        self._ended = False
+        self._ending = Ending(self._end)
 
     def run(self, terminal: IO[str]) -> int:
         """Bind, load, serve, and drain when told to end."""
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._end)
+        self._ending.listen()
         self._gateway.attach(self._host)
         try:
             self._gateway.start()
@@ -83,20 +84,17 @@ class Server:
         reader = threading.Thread(target=self._read_errors, name="errors")
         reader.start()
         code = 0
-        # Not in this thread: only this one hears signals, and loading may take minutes.
+        # Not in this thread: it waits for signals, and loading may take minutes.
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)
         loader.start()
-        self._ended.wait()
+        self._ending.wait(lambda: self._ended)
         if not self._draining:
             code = 1
         self._console.close()
         clean: list[bool] = []
         # Not in this thread either: the core waits without looking for a second signal.
-        drain = threading.Thread(
-            target=lambda: clean.append(self._drain()), name="drain", daemon=True
-        )
-        drain.start()
-        drain.join()
+        threading.Thread(target=self._drain, args=(clean,), name="drain", daemon=True).start()
+        self._ending.wait(lambda: bool(clean))
         reader.join()
         if clean != [True]:
             terminal.write(f"not everything was finished within {self._options.drain_s:g} s\n")
@@ -122,9 +120,10 @@ class Server:
         self._logbook.settle(1.0)
         if not serving:
             terminal.write("no version could be loaded; the lines above say why\n")
-            self._ended.set()
+            self._ended = True
+            self._ending.look()
             return
-        if self._ended.is_set():
+        if self._ended:
             return
         folders = {one.version.model: one.version.folder.parent for one in serving}
         inputs = {one.version.model: one.inputs for one in serving}
@@ -163,19 +162,24 @@ class Server:
         while (report := self._gateway.next_error()) is not None:
             self._logbook.take_report(report)
 
-    def _end(self, number: int, frame: Any) -> None:
-        if self._ended.is_set():
+    def _end(self, number: int) -> None:
+        if self._ended:
             # The second Ctrl-C: whoever presses it does not want to wait.
             os._exit(130)
         self._draining = f"ending: {signal.Signals(number).name} came"
-        self._ended.set()
+        self._ended = True
 
-    def _drain(self) -> bool:
-        """Finish what was accepted, within the limit of the options."""
+    def _drain(self, clean: list[bool]) -> None:
+        """Finish what was accepted, within the limit of the options; append whether all was."""
         limit_s = self._options.drain_s
-        answered = self._gateway.drain(limit_s)
-        stopped = [runner.stop(limit_s if answered else 0.1) for runner in self._runners]
-        return answered and self._host.drain(limit_s) and all(stopped)
+        done = False
+        try:
+            answered = self._gateway.drain(limit_s)
+            stopped = [runner.stop(limit_s if answered else 0.1) for runner in self._runners]
+            done = answered and self._host.drain(limit_s) and all(stopped)
+        finally:
+            clean.append(done)
+            self._ending.look()
 
 
 def _settings(options: ServeOptions, budget: threads.Threads) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -208,3 +209,19 @@ def test_nothing_to_serve_ends_with_1(serve: Callable[[Path], Any], tmp_path: Pa
     assert own.process.wait(60) == 1
     assert "bad/1 | OSError: no weights" in own.output()
     assert "no version could be loaded" in own.output()
+
+
+def test_a_signal_that_another_thread_gets_ends_the_server_too(
+    serve: Callable[[Path], Any], write: Callable[[str, str], Path]
+) -> None:
+    """The kernel may choose any; a model's thread sends it to itself here."""
+    body = """
+    import signal, threading
+    if batch["x"][0, 0] == 5:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    return {"y": batch["x"]}
+    """
+    own = serve(write("one", textwrap.dedent(body)))
+    own.wait_ready()
+    assert own.post("one", [5.0, 0, 0, 0])[0] == 200
+    assert own.process.wait(30) == 0, own.output()
