@@ -162,12 +162,6 @@ async fn parse(
             }
         }
     };
-    if let Some(wanted) = request.outputs.iter().find(|wanted| wanted.classification > 0) {
-        return Err(Fault::new(
-            Kind::Unsupported,
-            format!("classification of output '{}' is not offered: ask for the output itself", wanted.name),
-        ));
-    }
     let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
     let timeout = asked.timeout.into_iter().chain(told).min();
     let wish = Wish { outputs: request.outputs.clone(), binary: request.binary_output };

@@ -4,4 +4,5 @@ mod bench;
 mod hostile;
 mod leaving;
 mod plain;
+mod refusals;
 mod streams;
