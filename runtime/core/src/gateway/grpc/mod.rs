@@ -10,6 +10,7 @@ mod infer;
 mod method;
 mod send;
 mod status;
+mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -6,8 +6,12 @@ use super::{
     call::Call,
     send::{self, Gone},
     status,
+    stop::Stop,
 };
-use crate::base::{fault::Fault, inference::Answer};
+use crate::base::{
+    fault::{Fault, Kind},
+    inference::Answer,
+};
 use crate::wire::oip_proto::{
     answer,
     request::{Request, Surroundings},
@@ -32,6 +36,7 @@ enum Event {
     Asked(Result<Message, Fault>),
     AskedLast,
     Answered(Reply),
+    Stopped,
     Over,
 }
 
@@ -39,10 +44,13 @@ pub(super) async fn serve(
     call: Call,
     messages: Messages,
     respond: &mut SendResponse<Bytes>,
+    mut stop: Stop,
 ) -> Result<(), Gone> {
     let mut out = send::open(respond, None)?;
     let mut running = FuturesOrdered::new();
     let mut reading = pin!(Some(next(messages)));
+    // Why no more is read, if that is an error: told once what runs is answered.
+    let mut ending = None;
     loop {
         let event = poll_fn(|cx| {
             if running.len() < ABREAST
@@ -58,28 +66,35 @@ pub(super) async fn serve(
                 Poll::Ready(None) if reading.is_none() => return Poll::Ready(Ok(Event::Over)),
                 Poll::Ready(None) | Poll::Pending => {}
             }
+            if reading.is_some() && stop.poll(cx) {
+                reading.set(None);
+                return Poll::Ready(Ok(Event::Stopped));
+            }
             out.poll_reset(cx).map(|_| Err(Gone))
         });
         match event.await? {
             Event::Asked(Ok(message)) => running.push_back(one(&call, message)),
-            Event::Asked(Err(fault)) => {
-                // The messages cannot be told apart any more: what was understood is answered first.
-                while let Some(reply) = running.next().await {
-                    if !say(&call, &mut out, reply).await? {
-                        return Ok(());
-                    }
-                }
-                return end(&mut out, &fault);
-            }
+            // The messages cannot be told apart any more.
+            Event::Asked(Err(fault)) => ending = Some(fault),
+            Event::Stopped => ending = Some(leaving()),
             Event::AskedLast => {}
             Event::Answered(reply) => {
                 if !say(&call, &mut out, reply).await? {
                     return Ok(());
                 }
             }
-            Event::Over => return Ok(out.send_trailers(status::ok())?),
+            Event::Over => {
+                return match ending {
+                    None => Ok(out.send_trailers(status::ok())?),
+                    Some(fault) => end(&mut out, &fault),
+                };
+            }
         }
     }
+}
+
+fn leaving() -> Fault {
+    Fault::new(Kind::Unavailable, "Server exiting: the stream ends here, open another one")
 }
 
 async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Fault>) {
