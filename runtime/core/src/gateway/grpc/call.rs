@@ -56,7 +56,7 @@ pub(super) async fn answer(
             return;
         }
         Err(Refusal::Grpc(fault)) => {
-            let _ = send::fail(&mut respond, &fault);
+            let _ = send::fail(&mut respond, &gateway.turned_away(fault, "", None));
             return;
         }
     };
@@ -98,7 +98,7 @@ async fn describe(
     });
     match answered.await? {
         Ok(message) => send::answer(respond, None, [message].into_iter().collect(), call.patience).await,
-        Err(fault) => send::fail(respond, &fault),
+        Err(fault) => send::fail(respond, &call.gateway.told(fault, "", None)),
     }
 }
 

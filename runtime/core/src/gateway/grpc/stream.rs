@@ -9,20 +9,17 @@ use super::{
     stop::Stop,
 };
 use crate::base::{
+    clock,
     fault::{Fault, Kind},
     inference::Answer,
 };
-use crate::wire::oip_proto::{
-    answer,
-    request::{Request, Surroundings},
-};
+use crate::wire::oip_proto::answer;
 use bytes::Bytes;
 use compact_str::CompactString;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use h2::{SendStream, server::SendResponse};
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 /// Requests of one stream under way; the client's next ones wait in its own window.
@@ -74,9 +71,10 @@ pub(super) async fn serve(
         });
         match event.await? {
             Event::Asked(Ok(message)) => running.push_back(one(&call, message)),
+            Event::Asked(Err(fault)) if fault.kind == Kind::Cancelled => return Err(Gone),
             // The messages cannot be told apart any more.
-            Event::Asked(Err(fault)) => ending = Some(fault),
-            Event::Stopped => ending = Some(leaving()),
+            Event::Asked(Err(fault)) => ending = Some(call.gateway.turned_away(fault, "", None)),
+            Event::Stopped => ending = Some(call.gateway.told(leaving(), "", None)),
             Event::AskedLast => {}
             Event::Answered(reply) => {
                 if !say(&call, &mut out, reply).await? {
@@ -106,16 +104,10 @@ async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Faul
 async fn one(call: &Call, message: Message) -> Reply {
     let mut id = CompactString::default();
     let answered = async {
-        let message = call.unpack(message).await?;
-        let request = Request::read(&message.body)?;
-        id = request.id.clone();
-        let arrived = crate::base::clock::now(); // each request has an arrival of its own, the stream one deadline
-        let around = Surroundings { arrived, ..call.surroundings() };
-        let inference = request.into_inference(&message.body, around)?;
-        let Message { body, reserved, .. } = message;
-        drop(body);
-        let gateway = Arc::clone(&call.gateway);
-        gateway.infer(inference, reserved).await
+        let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
+        let read = call.inference(message, arrived, &mut id).await;
+        let (inference, reserved) = read.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
+        call.gateway.infer(inference, reserved).await
     };
     let answered = answered.await;
     (id, answered)
@@ -124,7 +116,7 @@ async fn one(call: &Call, message: Message) -> Reply {
 /// Sends what a request came to; false if it ended the stream.
 async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) -> Result<bool, Gone> {
     let written =
-        answered.and_then(|answer| answer::streamed(&answer).map_err(|fault| call.report(fault, &answer)));
+        answered.and_then(|answer| answer::streamed(&answer).map_err(|fault| call.unwritten(fault, &answer)));
     let pieces = match written {
         Ok(pieces) => pieces,
         Err(fault) if call.head.ends_on_error && status::is_of_execution(fault.kind) => {

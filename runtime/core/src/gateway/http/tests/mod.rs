@@ -1,3 +1,4 @@
 mod bench;
 mod ends;
+mod faults;
 mod questions;
