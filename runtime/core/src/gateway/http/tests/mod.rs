@@ -2,3 +2,4 @@ mod bench;
 mod ends;
 mod faults;
 mod questions;
+mod unread;
