@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tritonclient.grpc
+import tritonclient.http
 from tritonclient.utils import InferenceServerException
 
 X = {"name": "x", "datatype": "FP32", "shape": [1, 1, 2], "data": [1, 2]}
@@ -141,3 +142,26 @@ def test_a_failure_harms_no_later_request(grpc: Any) -> None:
         grpc.infer("pair", pair(ONES * 666, ONES))
     answer = grpc.infer("pair", pair(ONES, ONES))
     np.testing.assert_array_equal(answer.as_numpy("sum"), ONES * 2)
+
+
+def asked(library: Any, client: Any, **how: Any) -> Any:
+    """The refusal of a request of which nothing is wrong but what `how` adds."""
+    inputs = []
+    for name in "ab":
+        tensor = library.InferInput(name, [1, 4], "INT32")
+        tensor.set_data_from_numpy(ONES)
+        inputs.append(tensor)
+    with pytest.raises(InferenceServerException) as refusal:
+        client.infer("pair", inputs, **how)
+    return refusal.value
+
+
+def test_classification_is_refused_by_name(http: Any, grpc: Any) -> None:
+    for library, client, status in (
+        (tritonclient.http, http, "501"),
+        (tritonclient.grpc, grpc, "StatusCode.UNIMPLEMENTED"),
+    ):
+        output = library.InferRequestedOutput("sum", class_count=2)
+        refusal = asked(library, client, outputs=[output])
+        assert refusal.status() == status
+        assert "classification of output 'sum' is not offered" in str(refusal)

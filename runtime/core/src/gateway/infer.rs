@@ -13,7 +13,7 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::{Answer, Inference},
     tensor::Tensor,
-    units::{CallId, Rows, Tick},
+    units::{CallId, Rows, Tick, Version},
 };
 use crate::decide::validate::{self, Bound};
 use crate::meter::Ended;
@@ -45,12 +45,23 @@ impl Gateway {
         let (_pass, service, running) = match found.await {
             Ok(found) => found,
             Err(fault) => {
-                self.meter.refused(fault.kind);
-                return Err(self.report(fault, &model, version));
+                return Err(self.turned_away(fault, &model, version));
             }
         };
         let answered = self.ask(inference, reserved, &service, &running).await;
-        answered.map_err(|fault| self.report(fault, &model, Some(service.version)))
+        answered.map_err(|fault| self.told(fault, &model, Some(service.version)))
+    }
+
+    /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those
+    /// that a front finds itself.
+    pub(super) fn told(&self, fault: Fault, model: &str, version: Option<Version>) -> Fault {
+        shortened(self.report(fault, model, version))
+    }
+
+    /// The same for an inference that ends before it is known which version it is for: counts it.
+    pub(super) fn turned_away(&self, fault: Fault, model: &str, version: Option<Version>) -> Fault {
+        self.meter.refused(fault.kind);
+        self.told(fault, model, version)
     }
 
     fn find(&self, inference: &Inference) -> Result<(Arc<Service>, Arc<Running>), Fault> {
@@ -200,10 +211,50 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// Bytes of a note. It may quote what the caller sent, which may be as long as a body; and three times as many,
+/// as gRPC escapes them, fit into trailers.
+const NOTE: usize = 1000;
+
+/// Cut within, where it is too long: an error id stands at the end.
+fn shortened(fault: Fault) -> Fault {
+    if fault.note.len() <= NOTE {
+        return fault;
+    }
+    let (note, cut) = (&fault.note, " …");
+    let end = note.rfind(" [error id ").filter(|at| note.len() - at < 100).unwrap_or(note.len());
+    let tail = note.get(end..).unwrap_or_default();
+    let mut head = NOTE - cut.len() - tail.len();
+    while !note.is_char_boundary(head) {
+        head -= 1;
+    }
+    let note = [note.get(..head).unwrap_or_default(), cut, tail].concat().into();
+    Fault { note, ..fault }
+}
+
 fn span(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
 }
 
 fn draining() -> Fault {
     Fault::new(Kind::Unavailable, "Server exiting: it finishes what it has and takes nothing new")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_is_bounded_and_keeps_its_error_id() {
+        let cut = |note: String| shortened(Fault::invalid(note)).note;
+        assert_eq!(cut("a".repeat(NOTE)), "a".repeat(NOTE));
+        for letter in ["a", "ü", "€", "🦀"] {
+            let long = cut(letter.repeat(NOTE + 1));
+            assert!(long.len() <= NOTE && long.len() > NOTE - 4, "{}", long.len());
+            assert!(long.starts_with(letter) && long.ends_with(" …"));
+            let long = cut(format!("{} [error id e-0123456789]", letter.repeat(NOTE)));
+            assert!(long.len() <= NOTE && long.ends_with(" … [error id e-0123456789]"), "{long}");
+        }
+        let quoted = cut(format!("a [error id {}", "b".repeat(NOTE)));
+        assert!(quoted.len() <= NOTE && quoted.ends_with("b …"));
+    }
 }

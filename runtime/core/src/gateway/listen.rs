@@ -1,13 +1,17 @@
 //! Sockets to listen on, and who has them if we cannot.
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::path::Path;
+use std::time::Duration;
 
 /// Connections that the system may hold for us while all threads are busy.
 const BACKLOG: i32 = 4096;
+
+/// A peer that is gone without a word is found by the kernel: probes while idle, a bound while writing.
+const PROBE_AFTER: Duration = Duration::from_secs(60);
 
 /// The error names the address, and the process that has it if the system shows that.
 pub(super) fn bind(what: &str, address: &str) -> io::Result<TcpListener> {
@@ -36,6 +40,14 @@ fn listen(at: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(socket.into())
+}
+
+/// An accepted socket. What the kernel refuses to set only makes the connection slower or its end later.
+pub(super) fn prepare<'a>(io: impl Into<SockRef<'a>>, patience: Duration) {
+    let socket = io.into();
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER));
+    let _ = socket.set_tcp_user_timeout(Some(patience));
 }
 
 /// `process 4711 (python3 serve.py)`. Only our own user's processes can be seen into, unless we are root.
@@ -82,6 +94,16 @@ mod tests {
         assert!(text.contains(&format!("HTTP on {address}")) && text.contains(&us), "{text}");
         drop(first);
         bind("HTTP", &address).unwrap();
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_is_given_up_by_the_kernel() {
+        let listener = bind("HTTP", "127.0.0.1:0").unwrap();
+        let socket = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        prepare(&socket, Duration::from_secs(30));
+        let socket = SockRef::from(&socket);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(30)));
+        assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
     }
 
     #[test]

@@ -71,6 +71,12 @@ impl Check<'_> {
                 let (name, model) = (&output.name, &self.contract.model);
                 Fault::invalid(format!("unexpected inference output '{name}' for model '{model}'"))
             })?;
+            if output.classification > 0 {
+                let name = &output.name;
+                let note =
+                    format!("classification of output '{name}' is not offered: ask for the output itself");
+                return Err(Fault::new(Kind::Unsupported, note));
+            }
             places.push(place);
         }
         places.sort_unstable();

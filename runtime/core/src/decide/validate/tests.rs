@@ -67,6 +67,15 @@ fn outputs_are_picked_once_and_in_order() {
 }
 
 #[test]
+fn classification_is_refused_by_name() {
+    let inputs = SmallVec::from_vec(vec![x(&[1, 4], 16), s(&[1, 1], 1)]);
+    let wanted = [Wanted { name: "z".into(), binary: None, classification: 3 }];
+    let fault = bind(&contract(), "7", inputs, &wanted).unwrap_err();
+    assert_eq!(fault.kind, Kind::Unsupported);
+    assert!(fault.note.starts_with("classification of output 'z' is not offered"), "{fault}");
+}
+
+#[test]
 fn messages_are_tritons() {
     let fine = || s(&[1, 1], 1);
     let id = "[request id: 7] ";

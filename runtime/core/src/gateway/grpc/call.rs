@@ -6,7 +6,9 @@ use super::{
     head::{self, Encoding, Head, Refusal},
     infer,
     method::{Method, Question},
-    send, stream,
+    send,
+    stop::Stop,
+    stream,
 };
 use crate::base::{clock, fault::Fault, units::Tick};
 use crate::gateway::{Gateway, growing};
@@ -20,6 +22,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
+use tokio::sync::watch;
 
 /// Compressed bytes that are inflated where they came in; more would keep the thread's other calls waiting.
 const AT_ONCE: usize = 4 << 10;
@@ -42,6 +45,7 @@ pub(super) async fn answer(
     gateway: Arc<Gateway>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
+    stop: &watch::Receiver<bool>,
 ) {
     let (parts, body) = request.into_parts();
     // A client that is gone hears no answer: nothing below can do more about it.
@@ -52,7 +56,7 @@ pub(super) async fn answer(
             return;
         }
         Err(Refusal::Grpc(fault)) => {
-            let _ = send::fail(&mut respond, &fault);
+            let _ = send::fail(&mut respond, &gateway.turned_away(fault, "", None));
             return;
         }
     };
@@ -70,7 +74,9 @@ pub(super) async fn answer(
     let _ = match head.method {
         Method::ModelInfer => infer::unary(call, messages, &mut respond).await,
         // Boxed: rare, and large enough to make every ModelInfer's future larger.
-        Method::ModelStreamInfer => Box::pin(stream::serve(call, messages, &mut respond)).await,
+        Method::ModelStreamInfer => {
+            Box::pin(stream::serve(call, messages, &mut respond, Stop::new(stop.clone()))).await
+        }
         Method::Ask(question) => Box::pin(describe(call, question, messages, &mut respond)).await,
     };
 }
@@ -92,7 +98,7 @@ async fn describe(
     });
     match answered.await? {
         Ok(message) => send::answer(respond, None, [message].into_iter().collect(), call.patience).await,
-        Err(fault) => send::fail(respond, &fault),
+        Err(fault) => send::fail(respond, &call.gateway.told(fault, "", None)),
     }
 }
 

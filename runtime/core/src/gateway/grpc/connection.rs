@@ -4,13 +4,14 @@
 use super::{
     call,
     idle::{Idle, Verdict},
+    stop::Stop,
 };
 use crate::base::clock;
 use crate::gateway::{Gateway, Limits};
 use futures_util::stream::{FuturesUnordered, Stream};
 use h2::server::Builder;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -39,7 +40,7 @@ fn builder(limits: &Limits) -> Builder {
 
 /// Serves until the client leaves, nothing happens for too long, or `stop` turns true and the calls that were
 /// accepted are answered. Dropping it ends every call.
-pub(super) async fn serve<T>(io: T, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>)
+pub(super) async fn serve<T>(io: T, gateway: Arc<Gateway>, stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
@@ -48,10 +49,7 @@ where
     let patience = Duration::from_millis(limits.header_timeout_ms);
     let Ok(Ok(mut connection)) = tokio::time::timeout(patience, handshake).await else { return };
 
-    let seen = stop.clone();
-    let mut stopping =
-        pin!(async move { while !*stop.borrow_and_update() && stop.changed().await.is_ok() {} });
-    let (mut registered, mut closing) = (false, false);
+    let (mut stopping, mut closing) = (Stop::new(stop.clone()), false);
     let mut idle = Idle::new(Duration::from_millis(limits.idle_timeout_ms), patience);
     let mut calls = FuturesUnordered::new();
     poll_fn(|cx| {
@@ -60,7 +58,7 @@ where
             loop {
                 match connection.poll_accept(cx) {
                     Poll::Ready(Some(Ok((request, respond)))) => {
-                        calls.push(call::answer(Arc::clone(&gateway), request, respond));
+                        calls.push(call::answer(Arc::clone(&gateway), request, respond, &stop));
                     }
                     Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                     Poll::Pending => break,
@@ -74,14 +72,10 @@ where
                 break; // else the answers go out first
             }
         }
-        // The first look leaves a waker behind; after it, one atomic load says whether another is worthwhile.
-        if !closing && (!registered || seen.has_changed().unwrap_or(true)) {
-            registered = true;
-            if stopping.as_mut().poll(cx).is_ready() {
-                closing = true;
-                connection.graceful_shutdown();
-                cx.waker().wake_by_ref();
-            }
+        if !closing && stopping.poll(cx) {
+            closing = true;
+            connection.graceful_shutdown();
+            cx.waker().wake_by_ref();
         }
         match idle.poll(cx, clock::now, calls.is_empty()) {
             Verdict::Stay => Poll::Pending,

@@ -5,12 +5,18 @@ use super::{
     call::{Call, unless_reset},
     send,
 };
-use crate::base::{fault::Fault, inference::Answer};
+use crate::base::{
+    fault::Fault,
+    inference::{Answer, Inference},
+    units::Tick,
+};
+use crate::gateway::Reserved;
 use crate::wire::oip_proto::{
     answer,
     request::{Request, Surroundings},
 };
 use bytes::Bytes;
+use compact_str::CompactString;
 use h2::server::SendResponse;
 
 pub(super) async fn unary(
@@ -19,15 +25,15 @@ pub(super) async fn unary(
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
     let answered = unless_reset(respond, async {
-        let message = call.unpack(messages.only().await?).await?;
-        let request = Request::read(&message.body)?;
-        let inference = request.into_inference(&message.body, call.surroundings())?;
-        let Message { body, reserved, .. } = message;
-        drop(body); // from here on the tensors alone hold it
+        let read = async {
+            let message = messages.only().await?;
+            call.inference(message, call.arrived, &mut CompactString::default()).await
+        };
+        let (inference, reserved) = read.await.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
         call.gateway.infer(inference, reserved).await
     });
     let answered = answered.await?.and_then(|answer| {
-        let pieces = answer::unary(&answer).map_err(|fault| call.report(fault, &answer))?;
+        let pieces = answer::unary(&answer).map_err(|fault| call.unwritten(fault, &answer))?;
         Ok((answer.contract.version, pieces))
     });
     match answered {
@@ -37,17 +43,28 @@ pub(super) async fn unary(
 }
 
 impl Call {
-    pub(super) fn surroundings(&self) -> Surroundings {
-        Surroundings {
-            arrived: self.arrived,
+    /// What a message asks. `id` is told as soon as it is known, for those whose rest is refused.
+    pub(super) async fn inference(
+        &self,
+        message: Message,
+        arrived: Tick,
+        id: &mut CompactString,
+    ) -> Result<(Inference, Reserved), Fault> {
+        let message = self.unpack(message).await?;
+        let request = Request::read(&message.body)?;
+        id.clone_from(&request.id);
+        let around = Surroundings {
+            arrived,
             deadline: self.deadline,
             facts: self.facts.clone(),
             budget: self.gateway.limits().body_bytes,
-        }
+        };
+        let inference = request.into_inference(&message.body, around)?;
+        Ok((inference, message.reserved)) // from here on the tensors alone hold the body
     }
 
     /// An answer that was made but cannot be written.
-    pub(super) fn report(&self, fault: Fault, answer: &Answer) -> Fault {
-        self.gateway.report(fault, &answer.contract.model, Some(answer.contract.version))
+    pub(super) fn unwritten(&self, fault: Fault, answer: &Answer) -> Fault {
+        self.gateway.told(fault, &answer.contract.model, Some(answer.contract.version))
     }
 }

@@ -10,20 +10,17 @@ mod infer;
 mod method;
 mod send;
 mod status;
+mod stop;
 mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::Gateway;
-use socket2::{SockRef, TcpKeepalive};
+use super::{Gateway, listen};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-/// A peer that is gone without a word is found by the kernel: probes while idle, this bound while writing.
-const PROBE_AFTER: Duration = Duration::from_secs(60);
 
 /// Serves connections until `stop` turns true (or its sender is dropped), then until the last accepted call is
 /// answered. Dropping it ends every connection at once.
@@ -40,7 +37,7 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((io, _)) if connections.len() < most => {
-                    prepare(&io, Duration::from_millis(gateway.limits().body_timeout_ms));
+                    listen::prepare(&io, Duration::from_millis(gateway.limits().body_timeout_ms));
                     connections.spawn(connection::serve(io, Arc::clone(&gateway), stopped.clone()));
                 }
                 Ok(_) => {} // over the limit: closed at once, before it costs more than a socket
@@ -51,12 +48,4 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
-}
-
-/// What the kernel refuses to set only makes this connection slower or its end later.
-fn prepare(io: &TcpStream, patience: Duration) {
-    let socket = SockRef::from(io);
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(PROBE_AFTER));
-    let _ = socket.set_tcp_user_timeout(Some(patience));
 }

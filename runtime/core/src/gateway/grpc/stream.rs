@@ -6,19 +6,20 @@ use super::{
     call::Call,
     send::{self, Gone},
     status,
+    stop::Stop,
 };
-use crate::base::{fault::Fault, inference::Answer};
-use crate::wire::oip_proto::{
-    answer,
-    request::{Request, Surroundings},
+use crate::base::{
+    clock,
+    fault::{Fault, Kind},
+    inference::Answer,
 };
+use crate::wire::oip_proto::answer;
 use bytes::Bytes;
 use compact_str::CompactString;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use h2::{SendStream, server::SendResponse};
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 /// Requests of one stream under way; the client's next ones wait in its own window.
@@ -32,6 +33,7 @@ enum Event {
     Asked(Result<Message, Fault>),
     AskedLast,
     Answered(Reply),
+    Stopped,
     Over,
 }
 
@@ -39,10 +41,13 @@ pub(super) async fn serve(
     call: Call,
     messages: Messages,
     respond: &mut SendResponse<Bytes>,
+    mut stop: Stop,
 ) -> Result<(), Gone> {
     let mut out = send::open(respond, None)?;
     let mut running = FuturesOrdered::new();
     let mut reading = pin!(Some(next(messages)));
+    // Why no more is read, if that is an error: told once what runs is answered.
+    let mut ending = None;
     loop {
         let event = poll_fn(|cx| {
             if running.len() < ABREAST
@@ -58,28 +63,36 @@ pub(super) async fn serve(
                 Poll::Ready(None) if reading.is_none() => return Poll::Ready(Ok(Event::Over)),
                 Poll::Ready(None) | Poll::Pending => {}
             }
+            if reading.is_some() && stop.poll(cx) {
+                reading.set(None);
+                return Poll::Ready(Ok(Event::Stopped));
+            }
             out.poll_reset(cx).map(|_| Err(Gone))
         });
         match event.await? {
             Event::Asked(Ok(message)) => running.push_back(one(&call, message)),
-            Event::Asked(Err(fault)) => {
-                // The messages cannot be told apart any more: what was understood is answered first.
-                while let Some(reply) = running.next().await {
-                    if !say(&call, &mut out, reply).await? {
-                        return Ok(());
-                    }
-                }
-                return end(&mut out, &fault);
-            }
+            Event::Asked(Err(fault)) if fault.kind == Kind::Cancelled => return Err(Gone),
+            // The messages cannot be told apart any more.
+            Event::Asked(Err(fault)) => ending = Some(call.gateway.turned_away(fault, "", None)),
+            Event::Stopped => ending = Some(call.gateway.told(leaving(), "", None)),
             Event::AskedLast => {}
             Event::Answered(reply) => {
                 if !say(&call, &mut out, reply).await? {
                     return Ok(());
                 }
             }
-            Event::Over => return Ok(out.send_trailers(status::ok())?),
+            Event::Over => {
+                return match ending {
+                    None => Ok(out.send_trailers(status::ok())?),
+                    Some(fault) => end(&mut out, &fault),
+                };
+            }
         }
     }
+}
+
+fn leaving() -> Fault {
+    Fault::new(Kind::Unavailable, "Server exiting: the stream ends here, open another one")
 }
 
 async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Fault>) {
@@ -91,16 +104,10 @@ async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Faul
 async fn one(call: &Call, message: Message) -> Reply {
     let mut id = CompactString::default();
     let answered = async {
-        let message = call.unpack(message).await?;
-        let request = Request::read(&message.body)?;
-        id = request.id.clone();
-        let arrived = crate::base::clock::now(); // each request has an arrival of its own, the stream one deadline
-        let around = Surroundings { arrived, ..call.surroundings() };
-        let inference = request.into_inference(&message.body, around)?;
-        let Message { body, reserved, .. } = message;
-        drop(body);
-        let gateway = Arc::clone(&call.gateway);
-        gateway.infer(inference, reserved).await
+        let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
+        let read = call.inference(message, arrived, &mut id).await;
+        let (inference, reserved) = read.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
+        call.gateway.infer(inference, reserved).await
     };
     let answered = answered.await;
     (id, answered)
@@ -109,7 +116,7 @@ async fn one(call: &Call, message: Message) -> Reply {
 /// Sends what a request came to; false if it ended the stream.
 async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) -> Result<bool, Gone> {
     let written =
-        answered.and_then(|answer| answer::streamed(&answer).map_err(|fault| call.report(fault, &answer)));
+        answered.and_then(|answer| answer::streamed(&answer).map_err(|fault| call.unwritten(fault, &answer)));
     let pieces = match written {
         Ok(pieces) => pieces,
         Err(fault) if call.head.ends_on_error && status::is_of_execution(fault.kind) => {

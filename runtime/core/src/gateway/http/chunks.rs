@@ -1,10 +1,12 @@
 //! A response's body: pieces that lie where they were made, sent one behind the other.
 
+use super::watch::Watch;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 #[derive(Debug, Default)]
@@ -12,7 +14,12 @@ pub(super) struct Chunks {
     /// The next piece is the last one here.
     pieces: SmallVec<[Bytes; 2]>,
     left: u64,
+    /// Told of each part that is taken.
+    watch: Option<Arc<Watch>>,
 }
+
+/// Over HTTP/2 a part is taken when the client's window opens, so that parts show whether it reads.
+const PART: usize = 256 << 10;
 
 impl Chunks {
     pub(super) fn of(first: impl Into<Bytes>) -> Chunks {
@@ -25,7 +32,23 @@ impl Chunks {
         rest.push(first);
         rest.retain(|piece| !piece.is_empty());
         let left = rest.iter().fold(0, |sum, piece| sum + u64::try_from(piece.len()).unwrap_or(0));
-        Chunks { pieces: rest, left }
+        Chunks { pieces: rest, left, watch: None }
+    }
+
+    /// From here on the body goes in parts, and `watch` hears of each. One that is a single part needs nobody.
+    pub(super) fn tell(&mut self, watch: &Arc<Watch>) {
+        if self.left > PART as u64 {
+            self.watch = Some(Arc::clone(watch));
+        }
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        let Some(watch) = &self.watch else { return self.pieces.pop() };
+        watch.moved();
+        match self.pieces.last_mut() {
+            Some(piece) if piece.len() > PART => Some(piece.split_to(PART)),
+            Some(_) | None => self.pieces.pop(),
+        }
     }
 }
 
@@ -38,7 +61,7 @@ impl Body for Chunks {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        Poll::Ready(this.pieces.pop().map(|piece| {
+        Poll::Ready(this.next().map(|piece| {
             this.left = this.left.saturating_sub(u64::try_from(piece.len()).unwrap_or(0));
             Ok(Frame::data(piece))
         }))

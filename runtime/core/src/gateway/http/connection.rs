@@ -34,13 +34,15 @@ struct Guard {
     since: Doing,
     head: Duration,
     idle: Duration,
+    unread: Duration,
 }
 
 impl Guard {
     fn new(limits: &Limits) -> Guard {
         let head = Duration::from_millis(limits.header_timeout_ms);
         let idle = Duration::from_millis(limits.idle_timeout_ms);
-        Guard { timer: Box::pin(tokio::time::sleep(idle)), since: Doing::Idle, head, idle }
+        let unread = Duration::from_millis(limits.body_timeout_ms);
+        Guard { timer: Box::pin(tokio::time::sleep(idle)), since: Doing::Idle, head, idle, unread }
     }
 
     fn wait(&mut self, span: Duration, doing: Doing) {
@@ -49,17 +51,26 @@ impl Guard {
     }
 
     /// Ready when the connection should end: `true` at once, `false` gracefully. An idle one ends between one and
-    /// two times its limit after its last byte.
+    /// two times its limit after the last thing that went on.
     fn poll(&mut self, cx: &mut Context<'_>, watch: &Watch) -> Poll<bool> {
         let doing = watch.doing();
-        if matches!(doing, Doing::Head(_)) && doing != self.since {
-            self.wait(self.head, doing);
+        if doing != self.since {
+            match doing {
+                Doing::Head(_) => self.wait(self.head, doing),
+                Doing::Writing => {
+                    watch.has_read(); // what it read before does not count
+                    self.wait(self.unread, doing);
+                }
+                Doing::Idle | Doing::Running => {}
+            }
         }
         loop {
             ready!(self.timer.as_mut().poll(cx));
             match doing {
                 Doing::Head(_) => return Poll::Ready(true),
-                Doing::Idle if !watch.moved() => {
+                Doing::Writing if !watch.has_read() => return Poll::Ready(true),
+                Doing::Writing => self.wait(self.unread, doing),
+                Doing::Idle if !watch.has_moved() => {
                     self.wait(self.head, Doing::Idle); // for the end to come
                     return Poll::Ready(false);
                 }
@@ -164,12 +175,15 @@ pub(super) async fn serve(mut socket: TcpStream, gateway: Arc<Gateway>, watch: A
     let limits = gateway.limits().clone();
     let patience = Duration::from_millis(limits.idle_timeout_ms);
     let Some((ahead, http2)) = opening(&mut socket, &watch, patience).await else { return };
-    let io = TokioIo::new(Watched { socket, ahead, watch: Arc::clone(&watch), heads: !http2 });
+    let io = TokioIo::new(Watched { socket, ahead, watch: Arc::clone(&watch), http2 });
     let seen = Arc::clone(&watch);
     let service = service_fn(move |request| {
         let (gateway, running) = (Arc::clone(&gateway), seen.run());
         async move {
-            let reply = service::answer(&gateway, request).await;
+            let mut reply = service::answer(&gateway, request).await;
+            if http2 {
+                reply.body_mut().tell(running.watch());
+            }
             drop(running);
             Ok::<_, Infallible>(reply)
         }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::base::{
     clock,
-    fault::{Fault, Kind},
+    fault::Fault,
     inference::{Answer, Inference, Wanted},
     units::{Tick, Version},
 };
@@ -63,26 +63,20 @@ pub(super) async fn infer(
     let asked = match headers::read(&headers) {
         Ok(asked) => asked,
         Err(fault) => {
-            gateway.meter().refused(fault.kind);
-            return respond::fault(headers, &fault);
+            return respond::fault(headers, &gateway.turned_away(fault, model, version));
         }
     };
     let facts = facts(gateway, &headers);
     // Faults of the gateway have been counted and reported there.
-    let own = |fault: Fault| {
-        if fault.kind == Kind::Internal { gateway.report(fault, model, version) } else { fault }
-    };
-    let unread = |fault: Fault| {
-        gateway.meter().refused(fault.kind);
-        own(fault)
-    };
+    let unread = |fault: Fault| gateway.turned_away(fault, model, version);
+    let unwritten = |fault: Fault| gateway.told(fault, model, version);
     let done = async {
         let (reserved, bytes) = receive(gateway, body, asked).await.map_err(unread)?;
         let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
         let (inference, wish) = parsed.map_err(unread)?;
         let answer = gateway.infer(inference, reserved).await?;
         let version = answer.contract.version;
-        Ok((version, encode(answer, wish, asked).await.map_err(own)?))
+        Ok((version, encode(answer, wish, asked).await.map_err(unwritten)?))
     };
     match done.await {
         Ok((version, sent)) => {
@@ -162,12 +156,6 @@ async fn parse(
             }
         }
     };
-    if let Some(wanted) = request.outputs.iter().find(|wanted| wanted.classification > 0) {
-        return Err(Fault::new(
-            Kind::Unsupported,
-            format!("classification of output '{}' is not offered: ask for the output itself", wanted.name),
-        ));
-    }
     let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
     let timeout = asked.timeout.into_iter().chain(told).min();
     let wish = Wish { outputs: request.outputs.clone(), binary: request.binary_output };

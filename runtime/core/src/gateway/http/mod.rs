@@ -15,7 +15,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, listen};
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: Recei
                 Ok((socket, _)) if open.len() >= gateway.limits().connections => refuse(&socket),
                 Ok((socket, _)) => {
                     let watch = Arc::new(Watch::default());
-                    let _ = socket.set_nodelay(true); // a socket that is gone already shows it when it is read
+                    listen::prepare(&socket, Duration::from_millis(gateway.limits().body_timeout_ms));
                     let task = connection::serve(socket, Arc::clone(&gateway), Arc::clone(&watch));
                     open.insert(tasks.spawn(task).id(), watch);
                 }

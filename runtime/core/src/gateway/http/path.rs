@@ -71,6 +71,15 @@ impl<'a> Route<'a> {
         }
     }
 
+    pub(super) fn asks_readiness(&self) -> bool {
+        matches!(self, Route::Ready | Route::Model { verb: Verb::Ready, .. })
+    }
+
+    /// Whom it asks about; nobody is "".
+    pub(super) fn subject(&self) -> (&str, Option<Version>) {
+        if let Route::Model { model, version, .. } = self { (model, *version) } else { ("", None) }
+    }
+
     fn of_model(model: &'a str, rest: [Option<&str>; 5]) -> Option<Route<'a>> {
         if (model, rest) == ("stats", [None; 5]) {
             return Some(Route::Statistics); // wins over a model of that name, as in Triton

@@ -34,14 +34,21 @@ pub(super) async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -
     if let Route::Model { model, version, verb: Verb::Infer } = &route {
         return infer(gateway, model, *version, headers, body).await;
     }
-    match document(gateway, route, body).await {
+    match document(gateway, &route, body).await {
         Ok(document) => respond::json(headers, document),
-        Err(fault) => respond::fault(headers, &fault),
+        // Not to be ready is an answer, asked for again and again, and nothing that went wrong.
+        Err(fault) if fault.kind == Kind::Unavailable && route.asks_readiness() => {
+            respond::fault(headers, &fault)
+        }
+        Err(fault) => {
+            let (model, version) = route.subject();
+            respond::fault(headers, &gateway.told(fault, model, version))
+        }
     }
 }
 
 /// The JSON that answers a question about the server or a model.
-async fn document(gateway: &Gateway, route: Route<'_>, body: Incoming) -> Result<Vec<u8>, Fault> {
+async fn document(gateway: &Gateway, route: &Route<'_>, body: Incoming) -> Result<Vec<u8>, Fault> {
     let unavailable = |note: &'static str| Err(Fault::new(Kind::Unavailable, note));
     let unsupported = |note: String| Err(Fault::new(Kind::Unsupported, note));
     match route {
@@ -51,7 +58,7 @@ async fn document(gateway: &Gateway, route: Route<'_>, body: Incoming) -> Result
         Route::Server => Ok(describe::server()),
         Route::Models => Ok(describe::models(&gateway.index(false))),
         Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
-        Route::Model { model, version, verb } => about(gateway, &model, version, verb),
+        Route::Model { model, version, verb } => about(gateway, model, *version, *verb),
         Route::Index => {
             let ready_only = ready_only(&body::read(gateway, body).await?.1)?;
             Ok(describe::index(&gateway.index(ready_only)))

@@ -17,10 +17,15 @@ pub(super) struct Watch {
     running: AtomicU64,
     /// Requests that came since the connection began.
     came: AtomicU64,
-    /// Bytes went either way since the guard looked.
+    /// Something went on since the guard looked. Over HTTP/1 any byte is something; over HTTP/2 a request is, or a
+    /// part of an answer that found room in the client's window, because pings may come for ever.
     moved: AtomicBool,
     /// Bytes came that no request has taken: a part of a head.
     started: AtomicBool,
+    /// The socket has no room for more of an answer.
+    stuck: AtomicBool,
+    /// It had no room, and then some, since the guard looked.
+    flows: AtomicBool,
     /// No more requests after those that run.
     closing: AtomicBool,
     /// The connection's task; it is the same all its life.
@@ -31,6 +36,8 @@ pub(super) struct Watch {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
     Running,
+    /// The client has to read before more of an answer can be written.
+    Writing,
     /// Part of a head is there; the number of heads that came before it.
     Head(u64),
     Idle,
@@ -40,6 +47,8 @@ impl Watch {
     pub(super) fn doing(&self) -> Doing {
         if self.running.load(Relaxed) > 0 {
             Doing::Running
+        } else if self.stuck.load(Relaxed) {
+            Doing::Writing
         } else if self.started.load(Relaxed) {
             Doing::Head(self.came.load(Relaxed))
         } else {
@@ -47,9 +56,18 @@ impl Watch {
         }
     }
 
-    /// Whether bytes went since it was asked last.
-    pub(super) fn moved(&self) -> bool {
+    pub(super) fn moved(&self) {
+        self.moved.store(true, Relaxed);
+    }
+
+    /// Whether something went on since it was asked last.
+    pub(super) fn has_moved(&self) -> bool {
         self.moved.swap(false, Relaxed)
+    }
+
+    /// Whether the client read a part of an answer since it was asked last.
+    pub(super) fn has_read(&self) -> bool {
+        self.flows.swap(false, Relaxed)
     }
 
     /// Held while a request runs.
@@ -57,6 +75,7 @@ impl Watch {
         self.running.fetch_add(1, Relaxed);
         self.came.fetch_add(1, Relaxed);
         self.started.store(false, Relaxed);
+        self.moved();
         Running(Arc::clone(self))
     }
 
@@ -80,6 +99,12 @@ impl Watch {
 #[derive(Debug)]
 pub(super) struct Running(Arc<Watch>);
 
+impl Running {
+    pub(super) fn watch(&self) -> &Arc<Watch> {
+        &self.0
+    }
+}
+
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.started.store(false, Relaxed); // what came meanwhile was this request's body
@@ -94,13 +119,23 @@ pub(super) struct Watched {
     pub(super) ahead: Bytes,
     pub(super) watch: Arc<Watch>,
     /// HTTP/2 sends frames that belong to no request, so bytes are no part of a head there.
-    pub(super) heads: bool,
+    pub(super) http2: bool,
 }
 
 impl Watched {
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
-        if let Poll::Ready(Ok(1..)) = written {
-            self.watch.moved.store(true, Relaxed);
+        match written {
+            Poll::Ready(Ok(len)) => {
+                if self.watch.stuck.load(Relaxed) {
+                    self.watch.stuck.store(false, Relaxed);
+                    self.watch.flows.store(true, Relaxed);
+                }
+                if *len > 0 && !self.http2 {
+                    self.watch.moved();
+                }
+            }
+            Poll::Pending => self.watch.stuck.store(true, Relaxed),
+            Poll::Ready(Err(_)) => {}
         }
     }
 }
@@ -116,9 +151,9 @@ impl AsyncRead for Watched {
             buf.put_slice(this.ahead.get(..len).unwrap_or_default());
             this.ahead.advance(len);
         }
-        if buf.filled().len() > before {
-            this.watch.moved.store(true, Relaxed);
-            this.watch.started.store(this.heads, Relaxed);
+        if buf.filled().len() > before && !this.http2 {
+            this.watch.moved();
+            this.watch.started.store(true, Relaxed);
         }
         Poll::Ready(Ok(()))
     }

@@ -26,7 +26,8 @@ impl Wish<'_> {
     #[cold]
     fn unfit(&self, what: &str) -> Fault {
         let (input, datatype) = (self.input, self.datatype.name());
-        let what = what.get(..60).unwrap_or(what);
+        let end = what.char_indices().nth(60).map_or(what.len(), |(at, _)| at);
+        let what = what.get(..end).unwrap_or_default();
         Fault::invalid(format!(
             "Unable to parse 'data': {what} is no {datatype}, which input '{input}' holds"
         ))
@@ -251,6 +252,17 @@ mod tests {
         for (datatype, text, want) in bad {
             let got = parse(text, datatype, 2).unwrap_err();
             assert!(got.contains(want), "{datatype:?} {text}: {got}");
+        }
+    }
+
+    #[test]
+    fn a_long_element_is_quoted_in_part() {
+        for letter in ["a", "ü", "€", "🦀"] {
+            for shift in 0..4 {
+                let text = format!("[\"{}{}\"]", "a".repeat(shift), letter.repeat(1000));
+                let got = parse(&text, Datatype::Uint8, 1).unwrap_err();
+                assert!(got.chars().count() < 160 && got.contains(&letter.repeat(20)), "{got}");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! Who leaves early: the client, its connection, the server.
 
 use super::bench::{INFER, STREAM, bench, infer, post, receive};
+use crate::wire::oip_proto::messages::ModelStreamInferResponse;
 use h2::Reason;
 use std::time::Duration;
 
@@ -59,6 +60,48 @@ async fn a_server_that_stops_finishes_what_it_took() {
     assert_eq!(receive(response).await.unwrap().status(), "0");
     tokio::time::timeout(Duration::from_secs(1), bench.server).await.unwrap().unwrap();
     assert!(bench.line.await.unwrap().is_ok(), "the client was told, not cut off");
+}
+
+/// With a message that has only begun, too: it was not taken.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_stops_ends_streams_once_they_are_answered() {
+    for (asked, begun) in [(0, 0), (0, 7), (2, 0)] {
+        let mut bench = bench().await;
+        bench.hold();
+        let (response, mut stream) = bench.open(post(STREAM));
+        for _ in 0..asked {
+            stream.send_data(infer("", b"x"), false).unwrap();
+        }
+        bench.held(asked).await;
+        stream.send_data(infer("", b"x").slice(..begun), false).unwrap();
+        let got = tokio::spawn(receive(response));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(!got.is_finished());
+        bench.stop.send_replace(true);
+        if asked > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(!got.is_finished(), "what runs is answered first");
+        }
+        (0..asked).for_each(|_| bench.echo.answer(0));
+        let soon = Duration::from_secs(1);
+        let got = tokio::time::timeout(soon, got).await.unwrap().unwrap().unwrap();
+        assert_eq!((got.messages::<ModelStreamInferResponse>().len(), got.status()), (asked, "14"));
+        tokio::time::timeout(soon, bench.server).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reset_cancels_what_a_broken_stream_still_runs() {
+    let mut bench = bench().await;
+    bench.hold();
+    let (response, mut stream) = bench.open(post(STREAM));
+    stream.send_data([&infer("", b"x")[..], &[9, 9, 9, 9, 9]].concat().into(), false).unwrap();
+    bench.held(1).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    stream.send_reset(Reason::CANCEL);
+    drop(response);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(bench.echo.cancelled.lock().len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,9 @@
 //! The server on one end of a pipe, a bare HTTP/2 client on the other.
 
 mod bench;
+mod faults;
 mod hostile;
 mod leaving;
 mod plain;
+mod refusals;
 mod streams;

@@ -3,6 +3,7 @@
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing, Window},
     contract::Contract,
+    fault::{Fault, Kind},
     roster::Roster,
     units::{CallId, Rows},
 };
@@ -34,6 +35,13 @@ impl Echo {
     pub(super) fn release(&self) {
         let held = std::mem::take(&mut *self.held.lock());
         held.into_iter().for_each(Echo::answer);
+    }
+}
+
+impl Echo {
+    pub(super) fn fail(&self, kind: Kind) {
+        let held = std::mem::take(&mut *self.held.lock());
+        held.into_iter().for_each(|call| call.reply.refuse(Fault::new(kind, "as told")));
     }
 }
 

@@ -1,3 +1,5 @@
 mod bench;
 mod ends;
+mod faults;
 mod questions;
+mod unread;

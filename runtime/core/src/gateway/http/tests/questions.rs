@@ -15,6 +15,7 @@ const ANSWER: &str = concat!(
 async fn every_question_has_its_answer() {
     let server = start(Limits { body_bytes: 1000, ..Limits::default() }, false).await;
     let long = format!("{GOOD}{}", " ".repeat(1000));
+    let top = GOOD.replace("}]}", r#"}],"outputs":[{"name":"y","parameters":{"classification":1}}]}"#);
     let table: &[(&str, &str, &str, u16, &str)] = &[
         ("GET /v2/health/live", "", "", 200, r#"{"live":true}"#),
         ("GET /v2/health/ready", "", "", 200, r#"{"ready":true}"#),
@@ -57,6 +58,7 @@ async fn every_question_has_its_answer() {
         ),
         (INFER, "", "{}", 400, "attempt to access non-existing object member 'inputs'"),
         (INFER, "", r#"{"inputs":[]}"#, 400, "expected 1 inputs but got 0"),
+        (INFER, "", &top, 501, "classification of output 'y' is not offered"),
         (INFER, "", &long, 400, "exceeds the maximum allowed value of 1000 bytes"),
         ("POST /v2/models/z/infer", "", GOOD, 404, "Request for unknown model: 'z' is not found"),
         ("POST /v2/models/s/infer", "content-type: image/jpeg\r\n", "hello", 200, r#""data":["hello"]"#),
