@@ -69,7 +69,7 @@ fn imports(text: &str) -> Vec<String> {
 
 /// The longest `super::super::..`: a way around the table if it reaches the crate.
 fn climbs(text: &str) -> usize {
-    let chain = |at: usize| text[at..].as_bytes().chunks(7).take_while(|step| *step == b"super::").count();
+    let chain = |at: usize| text.as_bytes()[at..].chunks(7).take_while(|step| *step == b"super::").count();
     text.match_indices("super::").map(|(at, _)| chain(at)).max().unwrap_or(0)
 }
 
