@@ -165,3 +165,13 @@ def test_classification_is_refused_by_name(http: Any, grpc: Any) -> None:
         refusal = asked(library, client, outputs=[output])
         assert refusal.status() == status
         assert "classification of output 'sum' is not offered" in str(refusal)
+
+
+def test_sequences_are_refused_by_name(http: Any, grpc: Any) -> None:
+    for library, client, status in (
+        (tritonclient.http, http, "501"),
+        (tritonclient.grpc, grpc, "StatusCode.UNIMPLEMENTED"),
+    ):
+        refusal = asked(library, client, sequence_id=7, sequence_start=True)
+        assert refusal.status() == status
+        assert "sequences are not offered" in str(refusal)

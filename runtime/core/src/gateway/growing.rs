@@ -51,3 +51,31 @@ pub(super) fn inflate(gateway: &Gateway, body: &[u8]) -> Result<(Reserved, Bytes
     compress::inflate(body, gateway.limits().body_bytes, |piece| growing.push(piece))?;
     Ok(growing.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::fault::Kind;
+    use crate::gateway::{GatewaySettings, Limits};
+    use crate::wire::compress::Coding;
+
+    #[test]
+    fn what_inflates_is_reserved_as_it_grows() {
+        let zeros = vec![0; 1 << 20];
+        let packed = compress::deflate([&zeros[..]].into_iter(), Coding::Gzip).unwrap();
+        let gateway = |in_flight_bytes, body_bytes| {
+            let limits = Limits { in_flight_bytes, body_bytes, ..Limits::default() };
+            Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap()
+        };
+        // The last buffer and the one of half its size that is copied into it.
+        let (room, none) = (gateway(3 << 20, 2 << 20), gateway(1 << 20, 2 << 20));
+        let (reserved, body) = inflate(&room, &packed).unwrap();
+        assert!(body.len() == 1 << 20 && room.ledger.taken() >= body.len());
+        drop(reserved);
+        let fault = inflate(&none, &packed).unwrap_err();
+        assert_eq!((fault.kind, room.ledger.taken(), none.ledger.taken()), (Kind::Overloaded, 0, 0));
+        let small = gateway(3 << 20, 1 << 19);
+        assert_eq!(inflate(&small, &packed).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(small.ledger.taken(), 0);
+    }
+}

@@ -13,7 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +21,21 @@ enum Front {
     Http,
     Grpc,
     Metrics,
+}
+
+/// What one thread has of a listener: a copy of the socket, and its places, of which there is one set.
+#[derive(Debug)]
+struct Served {
+    front: Front,
+    listener: TcpListener,
+    places: Arc<Semaphore>,
+}
+
+impl Served {
+    fn copy(&self) -> io::Result<Served> {
+        let places = Arc::clone(&self.places);
+        Ok(Served { front: self.front, listener: self.listener.try_clone()?, places })
+    }
 }
 
 #[derive(Debug)]
@@ -51,7 +66,8 @@ impl Gateway {
             if let Some(address) = address {
                 let listener = listen::bind(name, address)?;
                 addresses.insert(key, listener.local_addr()?);
-                listeners.push((front, listener));
+                let places = self.limits().connections.min(Semaphore::MAX_PERMITS);
+                listeners.push(Served { front, listener, places: Arc::new(Semaphore::new(places)) });
             }
         }
         let runtimes = (0..self.io_threads())
@@ -65,9 +81,8 @@ impl Gateway {
         let mut started = Threads { addresses, end, handles: Vec::new(), links };
         for (at, runtime) in runtimes.into_iter().enumerate() {
             // One thread is enough for scrapes.
-            let served = listeners.iter().filter(|(front, _)| at == 0 || *front != Front::Metrics);
-            let served: Result<Vec<_>, _> =
-                served.map(|(front, listener)| Ok((*front, listener.try_clone()?))).collect();
+            let served = listeners.iter().filter(|served| at == 0 || served.front != Front::Metrics);
+            let served: Result<Vec<_>, _> = served.map(Served::copy).collect();
             let links = (at == 0).then(|| Arc::clone(&started.links));
             let work = served.map(|served| work(Arc::clone(self), served, links, started.end.subscribe()));
             let named = std::thread::Builder::new().name(format!("headrace-io-{at}"));
@@ -125,17 +140,18 @@ impl Threads {
 /// One thread's life: serves until the end begins, then finishes. True if it finished in time.
 async fn work(
     gateway: Arc<Gateway>,
-    served: Vec<(Front, TcpListener)>,
+    served: Vec<Served>,
     links: Option<Arc<Links>>,
     mut end: watch::Receiver<Option<Duration>>,
 ) -> bool {
     Mailbox::open();
     let mut fronts = JoinSet::new();
     let (stop, _) = watch::channel(false);
-    for (front, listener) in served {
+    for served in served {
         let (gateway, stop) = (Arc::clone(&gateway), stop.subscribe());
         fronts.spawn(async move {
-            if let Err(e) = serve(front, listener, Arc::clone(&gateway), stop).await {
+            let front = served.front;
+            if let Err(e) = serve(served, Arc::clone(&gateway), stop).await {
                 let fault = Fault::internal(format!("{front:?} cannot be served: {e}"));
                 gateway.errors.log(fault, "", None);
             }
@@ -157,16 +173,12 @@ async fn work(
     tokio::time::timeout(grace, done).await.is_ok()
 }
 
-async fn serve(
-    front: Front,
-    listener: TcpListener,
-    gateway: Arc<Gateway>,
-    mut stop: watch::Receiver<bool>,
-) -> io::Result<()> {
+async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
+    let Served { front, listener, places } = served;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     match front {
-        Front::Http => http::serve(listener, gateway, stop).await,
-        Front::Grpc => grpc::serve(listener, gateway, stop).await,
+        Front::Http => http::serve(listener, gateway, places, stop).await,
+        Front::Grpc => grpc::serve(listener, gateway, places, stop).await,
         Front::Metrics => {
             let shutdown = async move {
                 let _ = stop.wait_for(|stop| *stop).await; // an error is the end as well
@@ -175,4 +187,41 @@ async fn serve(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{GatewaySettings, Limits};
+    use super::*;
+    use std::io::Read;
+    use std::net::TcpStream;
+
+    #[test]
+    fn the_limit_of_connections_is_a_listeners_and_not_a_threads() {
+        let settings = GatewaySettings {
+            http: Some("127.0.0.1:0".to_owned()),
+            grpc: Some("127.0.0.1:0".to_owned()),
+            io_threads: 4,
+            limits: Limits { connections: 3, ..Limits::default() },
+            ..GatewaySettings::default()
+        };
+        let gateway = Gateway::new(settings).unwrap();
+        gateway.start().unwrap();
+        for address in gateway.addresses().values() {
+            let clients: Vec<_> = (0..32)
+                .map(|_| {
+                    // One by one, so that threads take turns at accepting.
+                    std::thread::sleep(Duration::from_millis(2));
+                    TcpStream::connect(address).unwrap()
+                })
+                .collect();
+            let kept = clients.into_iter().filter(|mut client| {
+                client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+                let mut end = Vec::new();
+                client.read_to_end(&mut end).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+            });
+            assert_eq!(kept.count(), 3, "{address}");
+        }
+        gateway.drain(Duration::from_millis(100));
+    }
 }

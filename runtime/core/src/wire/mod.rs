@@ -1,5 +1,6 @@
 //! Codecs that touch no socket.
 
+pub mod absent;
 pub mod compress;
 pub mod frame;
 pub mod frame_decode;

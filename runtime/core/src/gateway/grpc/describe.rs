@@ -12,7 +12,7 @@ use crate::wire::oip_proto::{
     messages as m,
     request::version,
 };
-use crate::wire::server;
+use crate::wire::{absent, server};
 use bytes::Bytes;
 use prost::Message;
 use std::sync::Arc;
@@ -54,7 +54,9 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
             index(gateway, asked.ready).encode_to_vec()
         }
         // KServe's dialect has the model's name where Triton's has the repository's, so neither says more.
-        Question::RepositoryModelLoad | Question::RepositoryModelUnload => return Err(no_control()),
+        Question::RepositoryModelLoad | Question::RepositoryModelUnload => {
+            return Err(absent::model_control());
+        }
         Question::SystemSharedMemoryStatus => {
             let asked: m::SystemSharedMemoryStatusRequest = read(request)?;
             no_region("system", &asked.name)?;
@@ -65,7 +67,9 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
             no_region("CUDA", &asked.name)?;
             m::CudaSharedMemoryStatusResponse::default().encode_to_vec()
         }
-        Question::SystemSharedMemoryRegister | Question::CudaSharedMemoryRegister => return Err(no_sharing()),
+        Question::SystemSharedMemoryRegister | Question::CudaSharedMemoryRegister => {
+            return Err(absent::shared_memory());
+        }
         // To unregister what is not registered is no error.
         Question::SystemSharedMemoryUnregister | Question::CudaSharedMemoryUnregister => Vec::new(),
     })
@@ -74,19 +78,6 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
 fn read<T: Message + Default>(request: Bytes) -> Result<T, Fault> {
     T::decode(request)
         .map_err(|error| Fault::invalid(format!("failed to parse the request message: {error}")))
-}
-
-fn no_control() -> Fault {
-    let note =
-        "explicit model load / unload is not allowed over this port: use `headrace load` or the console";
-    Fault::new(Kind::Unavailable, note)
-}
-
-fn no_sharing() -> Fault {
-    Fault::new(
-        Kind::Unsupported,
-        "shared memory of clients cannot be registered here: send tensors in the request",
-    )
 }
 
 fn no_repository(name: &str) -> Result<(), Fault> {

@@ -19,13 +19,19 @@ use super::{Gateway, listen};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 /// Serves connections until `stop` turns true (or its sender is dropped), then until the last accepted call is
 /// answered. Dropping it ends every connection at once.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) {
-    let most = gateway.limits().connections;
+///
+/// `places`: one for each connection, shared by all who accept from the same socket.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    places: Arc<Semaphore>,
+    mut stop: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     let stopped = stop.clone();
     let mut stopping =
@@ -36,11 +42,17 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: watch
             () = &mut stopping => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
-                Ok((io, _)) if connections.len() < most => {
-                    listen::prepare(&io, Duration::from_millis(gateway.limits().body_timeout_ms));
-                    connections.spawn(connection::serve(io, Arc::clone(&gateway), stopped.clone()));
+                Ok((io, _)) => {
+                    // Over the limit it is closed at once, before it costs more than a socket.
+                    if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
+                        listen::prepare(&io, Duration::from_millis(gateway.limits().body_timeout_ms));
+                        let connection = connection::serve(io, Arc::clone(&gateway), stopped.clone());
+                        connections.spawn(async move {
+                            connection.await;
+                            drop(place);
+                        });
+                    }
                 }
-                Ok(_) => {} // over the limit: closed at once, before it costs more than a socket
                 // Out of descriptors, or a client that left while it waited: let others go on.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             },

@@ -143,10 +143,10 @@ async fn drive(connection: impl Connection, watch: &Watch, limits: &Limits) {
 }
 
 /// Waits for the bytes that tell HTTP/2 from HTTP/1: no method of HTTP/1 begins with `PRI`.
-/// `None` if they never came.
-async fn opening(socket: &mut TcpStream, watch: &Watch, patience: Duration) -> Option<(Bytes, bool)> {
+/// `None` if they never came: the first within the limit of an idle connection, the others within that of a head.
+async fn opening(socket: &mut TcpStream, watch: &Watch, limits: &Limits) -> Option<(Bytes, bool)> {
     const PREFACE: &[u8] = b"PRI";
-    let mut timer = pin!(tokio::time::sleep(patience));
+    let mut timer = pin!(tokio::time::sleep(Duration::from_millis(limits.idle_timeout_ms)));
     let mut bytes = [0; PREFACE.len()];
     let mut filled = 0;
     poll_fn(|cx| {
@@ -162,7 +162,13 @@ async fn opening(socket: &mut TcpStream, watch: &Watch, patience: Duration) -> O
             }
             let mut rest = ReadBuf::new(bytes.get_mut(filled..).unwrap_or_default());
             match ready!(Pin::new(&mut *socket).poll_read(cx, &mut rest)) {
-                Ok(()) if !rest.filled().is_empty() => filled += rest.filled().len(),
+                Ok(()) if !rest.filled().is_empty() => {
+                    if filled == 0 {
+                        let head = Duration::from_millis(limits.header_timeout_ms);
+                        timer.as_mut().reset(clock::instant(clock::now().plus(head)));
+                    }
+                    filled += rest.filled().len();
+                }
                 Ok(()) | Err(_) => return Poll::Ready(None),
             }
         }
@@ -173,8 +179,7 @@ async fn opening(socket: &mut TcpStream, watch: &Watch, patience: Duration) -> O
 /// Serves one connection to its end. What goes wrong on it is its peer's to know.
 pub(super) async fn serve(mut socket: TcpStream, gateway: Arc<Gateway>, watch: Arc<Watch>) {
     let limits = gateway.limits().clone();
-    let patience = Duration::from_millis(limits.idle_timeout_ms);
-    let Some((ahead, http2)) = opening(&mut socket, &watch, patience).await else { return };
+    let Some((ahead, http2)) = opening(&mut socket, &watch, &limits).await else { return };
     let io = TokioIo::new(Watched { socket, ahead, watch: Arc::clone(&watch), http2 });
     let seen = Arc::clone(&watch);
     let service = service_fn(move |request| {

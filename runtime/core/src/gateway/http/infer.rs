@@ -34,6 +34,8 @@ const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream")
 /// Bodies beyond this are parsed and compressed on a thread of their own: a megabyte of numbers takes milliseconds,
 /// in which one of few threads would serve nobody else.
 const LONG: usize = 256 << 10;
+/// Compressed bytes that are inflated where they came in: they may become a thousand times as many.
+const AT_ONCE: usize = 4 << 10;
 /// Smaller answers are not worth the compressor's tables.
 const WORTH_COMPRESSING: usize = 1024;
 
@@ -105,8 +107,7 @@ async fn receive(gateway: &Arc<Gateway>, body: Incoming, asked: Wishes) -> Resul
         return Ok((reserved, bytes));
     }
     let gateway = Arc::clone(gateway);
-    let long = bytes.len() > LONG / 16;
-    aside(long, move || {
+    aside(bytes.len() > AT_ONCE, move || {
         let plain = growing::inflate(&gateway, &bytes);
         drop((reserved, bytes));
         plain

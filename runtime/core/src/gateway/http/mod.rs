@@ -21,7 +21,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch::Receiver;
+use tokio::sync::{Semaphore, watch::Receiver};
 use tokio::task::{Id, JoinSet};
 use watch::Watch;
 
@@ -31,7 +31,14 @@ const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: applicat
 
 /// Serves until `stop` turns true (or its sender is gone); then closes idle connections, answers what was taken,
 /// and returns. Dropping the future ends every connection at once.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: Receiver<bool>) {
+///
+/// `places`: one for each connection, shared by all who accept from the same socket.
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    places: Arc<Semaphore>,
+    mut stop: Receiver<bool>,
+) {
     let mut tasks = JoinSet::new();
     let mut open: HashMap<Id, Arc<Watch>> = HashMap::new();
     loop {
@@ -46,13 +53,19 @@ pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, mut stop: Recei
                 open.remove(&id);
             }
             accepted = listener.accept() => match accepted {
-                Ok((socket, _)) if open.len() >= gateway.limits().connections => refuse(&socket),
-                Ok((socket, _)) => {
-                    let watch = Arc::new(Watch::default());
-                    listen::prepare(&socket, Duration::from_millis(gateway.limits().body_timeout_ms));
-                    let task = connection::serve(socket, Arc::clone(&gateway), Arc::clone(&watch));
-                    open.insert(tasks.spawn(task).id(), watch);
-                }
+                Ok((socket, _)) => match Arc::clone(&places).try_acquire_owned() {
+                    Ok(place) => {
+                        let watch = Arc::new(Watch::default());
+                        listen::prepare(&socket, Duration::from_millis(gateway.limits().body_timeout_ms));
+                        let connection = connection::serve(socket, Arc::clone(&gateway), Arc::clone(&watch));
+                        let task = async move {
+                            connection.await;
+                            drop(place);
+                        };
+                        open.insert(tasks.spawn(task).id(), watch);
+                    }
+                    Err(_) => refuse(&socket),
+                },
                 // Out of descriptors, most likely; trying again at once would only burn the core.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             },

@@ -11,6 +11,7 @@ use crate::base::{
     units::Version,
 };
 use crate::gateway::Gateway;
+use crate::wire::absent;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -49,12 +50,11 @@ pub(super) async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -
 
 /// The JSON that answers a question about the server or a model.
 async fn document(gateway: &Gateway, route: &Route<'_>, body: Incoming) -> Result<Vec<u8>, Fault> {
-    let unavailable = |note: &'static str| Err(Fault::new(Kind::Unavailable, note));
     let unsupported = |note: String| Err(Fault::new(Kind::Unsupported, note));
     match route {
         Route::Live => Ok(br#"{"live":true}"#.to_vec()),
         Route::Ready if gateway.is_ready() => Ok(br#"{"ready":true}"#.to_vec()),
-        Route::Ready => unavailable("Server not ready"),
+        Route::Ready => Err(Fault::new(Kind::Unavailable, "Server not ready")),
         Route::Server => Ok(describe::server()),
         Route::Models => Ok(describe::models(&gateway.index(false))),
         Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
@@ -63,16 +63,14 @@ async fn document(gateway: &Gateway, route: &Route<'_>, body: Incoming) -> Resul
             let ready_only = ready_only(&body::read(gateway, body).await?.1)?;
             Ok(describe::index(&gateway.index(ready_only)))
         }
-        Route::Load => unavailable("explicit model load / unload is not allowed if polling is enabled"),
+        Route::Load => Err(absent::model_control()),
         Route::LoadFrom => unsupported("'repository_name' specification is not supported".to_owned()),
         Route::MemoryStatus { region: None } => Ok(b"[]".to_vec()),
         Route::MemoryStatus { region: Some(region) } => {
             let note = format!("Unable to find shared memory region: '{region}'");
             Err(Fault::new(Kind::NotFound, note))
         }
-        Route::MemoryRegister => unsupported(
-            "shared memory regions of clients are not switched on: send tensors in the request".to_owned(),
-        ),
+        Route::MemoryRegister => Err(absent::shared_memory()),
         Route::MemoryUnregister => Ok(Vec::new()),
         Route::Absent(what) => unsupported(format!("this server does not offer {what}")),
     }

@@ -2,7 +2,7 @@
 
 use super::{
     elements::{self, Wish},
-    request::{Bounds, no_shared_memory},
+    request::Bounds,
     scan::Scan,
     typed,
 };
@@ -12,6 +12,7 @@ use crate::base::{
     inference::Input,
     tensor::{self, Shape, Tensor},
 };
+use crate::wire::absent;
 use bytes::Bytes;
 use compact_str::CompactString;
 
@@ -136,7 +137,7 @@ fn parameters(scan: &mut Scan<'_>) -> Result<Option<usize>, Fault> {
                 let size = typed::unsigned(scan, "binary_data_size")?;
                 len = Some(usize::try_from(size).map_err(|_| typed::mistyped(key, "unsigned-integer"))?);
             }
-            "shared_memory_region" => return Err(no_shared_memory()),
+            "shared_memory_region" => return Err(absent::shared_memory()),
             _ => scan.skip()?,
         }
         Ok(())

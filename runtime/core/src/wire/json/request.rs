@@ -6,9 +6,10 @@ use super::{
     typed,
 };
 use crate::base::{
-    fault::{Fault, Kind},
+    fault::Fault,
     inference::{Input, Parameters, Value, Wanted},
 };
+use crate::wire::absent;
 use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -96,7 +97,7 @@ fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
                         let top = typed::unsigned(scan, "classification")?;
                         wanted.classification = u32::try_from(top).unwrap_or(u32::MAX);
                     }
-                    "shared_memory_region" => return Err(no_shared_memory()),
+                    "shared_memory_region" => return Err(absent::shared_memory()),
                     _ => scan.skip()?,
                 }
                 Ok(())
@@ -117,10 +118,7 @@ fn parameters(scan: &mut Scan<'_>, request: &mut InferRequest) -> Result<(), Fau
                 let priority = typed::unsigned(scan, key)?;
                 request.parameters.push((key.into(), Value::Uint(priority)));
             }
-            "sequence_start" | "sequence_end" => {
-                let mark = typed::boolean(scan, key)?;
-                request.parameters.push((key.into(), Value::Bool(mark)));
-            }
+            "sequence_id" | "sequence_start" | "sequence_end" => return Err(absent::sequences(key)),
             _ if key.starts_with("triton_") => {
                 return Err(Fault::invalid(
                     "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
@@ -133,11 +131,4 @@ fn parameters(scan: &mut Scan<'_>, request: &mut InferRequest) -> Result<(), Fau
         }
         Ok(())
     })
-}
-
-pub(super) fn no_shared_memory() -> Fault {
-    Fault::new(
-        Kind::Unsupported,
-        "shared memory regions of clients are not switched on: send the tensor in the request (binary_data_size)",
-    )
 }

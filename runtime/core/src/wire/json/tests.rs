@@ -108,6 +108,7 @@ fn each_mistake_is_told() {
         ),
         (&x(r#","parameters":{"binary_data_size":18446744073709551615}"#), &[0; 3], "unexpected size"),
         (&x(r#","parameters":{"shared_memory_region":"r"}"#), b"", "shared memory regions"),
+        (r#"{"parameters":{"sequence_id":7},"inputs":[]}"#, b"", "without 'sequence_id'"),
         (&x(r#","data":[1],"data":[1]"#), b"", "stands twice"),
         (&x(r#","data":[1,2]"#), b"", "Shape does not match true shape of 'data' field"),
         (&x(r#","data":1"#), b"", "Unable to parse 'data': attempt to access JSON non-array as array"),

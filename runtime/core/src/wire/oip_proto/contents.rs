@@ -36,12 +36,13 @@ fn name_of(field: u32) -> &'static str {
     }
 }
 
-/// A tensor's bytes out of its `contents` messages (more than one is legal and means their sum). Integers are
-/// cut to the datatype's width, as the protocol's servers do.
+/// A tensor's bytes out of its `contents` messages (more than one is legal and means their sum). An
+/// integer that does not fit the datatype is refused.
 ///
 /// `budget`: bytes that this request may still take once written out; a varint of one byte becomes up to eight.
 pub(super) fn tensor_bytes(
     message: &Bytes,
+    input: &str,
     contents: &[&[u8]],
     datatype: Datatype,
     budget: &mut usize,
@@ -83,7 +84,7 @@ pub(super) fn tensor_bytes(
         let mut fields = Fields(part);
         while let Some((number, value)) = fields.next()? {
             if own == Some(number) {
-                write(datatype, width, &value, &mut out)?;
+                write(input, datatype, width, &value, &mut out)?;
             }
         }
     }
@@ -112,7 +113,13 @@ fn written_size(datatype: Datatype, width: usize, value: &Value<'_>) -> Result<u
     })
 }
 
-fn write(datatype: Datatype, width: usize, value: &Value<'_>, out: &mut Vec<u8>) -> Result<(), Fault> {
+fn write(
+    input: &str,
+    datatype: Datatype,
+    width: usize,
+    value: &Value<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), Fault> {
     match datatype {
         Datatype::Bytes => {
             let element = value.bytes()?;
@@ -137,9 +144,48 @@ fn write(datatype: Datatype, width: usize, value: &Value<'_>, out: &mut Vec<u8>)
         | Datatype::Uint64
         | Datatype::Fp16
         | Datatype::Bf16 => each_varint(*value, |number| {
+            if !fits(datatype, number) {
+                return Err(unfit(input, datatype, number));
+            }
             out.extend(number.to_le_bytes().iter().take(width));
             Ok(())
         })?,
     }
     Ok(())
+}
+
+/// What a field of 32 bits holds: protobuf itself says that no more of a varint counts.
+fn low(number: u64) -> u32 {
+    let [a, b, c, d, ..] = number.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+fn fits(datatype: Datatype, number: u64) -> bool {
+    match datatype {
+        Datatype::Int8 => i8::try_from(low(number).cast_signed()).is_ok(),
+        Datatype::Int16 => i16::try_from(low(number).cast_signed()).is_ok(),
+        Datatype::Uint8 => u8::try_from(low(number)).is_ok(),
+        Datatype::Uint16 => u16::try_from(low(number)).is_ok(),
+        Datatype::Bool
+        | Datatype::Int32
+        | Datatype::Int64
+        | Datatype::Uint32
+        | Datatype::Uint64
+        | Datatype::Fp16
+        | Datatype::Bf16
+        | Datatype::Fp32
+        | Datatype::Fp64
+        | Datatype::Bytes => true,
+    }
+}
+
+#[cold]
+fn unfit(input: &str, datatype: Datatype, number: u64) -> Fault {
+    let name = datatype.name();
+    let what = if matches!(datatype, Datatype::Int8 | Datatype::Int16) {
+        low(number).cast_signed().to_string()
+    } else {
+        low(number).to_string()
+    };
+    Fault::invalid(format!("{what} is no {name}, which input '{input}' holds"))
 }

@@ -5,6 +5,7 @@ use crate::base::{
     fault::Fault,
     inference::{Parameters, Value},
 };
+use crate::wire::absent;
 use bytes::{BufMut, BytesMut};
 use compact_str::CompactString;
 use std::time::Duration;
@@ -76,10 +77,7 @@ pub(super) fn check(mut entries: Entries) -> Result<Checked, Fault> {
             Fault::invalid(format!("parameter '{key}' has no value, {expected}"))
         })?;
         match (key.as_str(), &value) {
-            ("sequence_id", Value::Int(_) | Value::Text(_)) => {}
-            ("sequence_id", _) => return Err(wrong_type(&key, "int64_param or string_param")),
-            ("sequence_start" | "sequence_end", Value::Bool(_)) => {}
-            ("sequence_start" | "sequence_end", _) => return Err(wrong_type(&key, "bool_param")),
+            ("sequence_id" | "sequence_start" | "sequence_end", _) => return Err(absent::sequences(&key)),
             ("priority", Value::Uint(_) | Value::Int(0..)) => {}
             ("priority", Value::Int(_)) => {
                 return Err(Fault::invalid("invalid value for 'priority' parameter, expected value >= 0."));

@@ -11,6 +11,7 @@ use crate::base::{
     tensor::{Shape, Tensor},
     units::{Tick, Version},
 };
+use crate::wire::absent;
 use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -101,7 +102,7 @@ impl<'a> Request<'a> {
         let mut raw = self.raw.into_iter();
         let mut inputs = SmallVec::with_capacity(self.inputs.len());
         for part in self.inputs {
-            no_shared_memory(&part.name, &part.parameters)?;
+            no_shared_memory(&part.parameters)?;
             let datatype = Datatype::from_name(&part.datatype).ok_or_else(|| unknown_datatype(&part))?;
             if part.shape.iter().any(|size| *size < 0) {
                 return Err(Fault::invalid(format!(
@@ -123,7 +124,7 @@ impl<'a> Request<'a> {
                 if part.contents.is_empty() {
                     return Err(no_data(&part.name, &model));
                 }
-                tensor_bytes(message, &part.contents, datatype, &mut around.budget, |came| {
+                tensor_bytes(message, &part.name, &part.contents, datatype, &mut around.budget, |came| {
                     Fault::invalid(format!(
                         "unexpected explicit tensor data for input tensor '{}' for model '{model}' of type \
                          '{came}', expected datatype '{}'",
@@ -225,7 +226,7 @@ fn unknown_datatype(part: &InputPart<'_>) -> Fault {
 }
 
 fn wanted((name, entries): (CompactString, Entries)) -> Result<Wanted, Fault> {
-    no_shared_memory(&name, &entries)?;
+    no_shared_memory(&entries)?;
     let classification = match find(&entries, "classification") {
         None => 0,
         Some(Some(Value::Int(count))) => {
@@ -243,38 +244,9 @@ fn wanted((name, entries): (CompactString, Entries)) -> Result<Wanted, Fault> {
     Ok(Wanted { name, binary: None, classification })
 }
 
-/// No region can be registered here, so a tensor that names one names an unknown one.
-fn no_shared_memory(tensor: &str, entries: &[(CompactString, Option<Value>)]) -> Result<(), Fault> {
-    if entries.is_empty() {
-        return Ok(());
-    }
-    let wrong = |key: &str, expected: &str| {
-        Fault::invalid(format!(
-            "Invalid value type for '{key}' parameter for tensor '{tensor}', expected {expected}."
-        ))
-    };
-    let size = find(entries, "shared_memory_byte_size");
+fn no_shared_memory(entries: &[(CompactString, Option<Value>)]) -> Result<(), Fault> {
     match find(entries, "shared_memory_region") {
-        None => {
-            for key in ["shared_memory_byte_size", "shared_memory_offset"] {
-                if find(entries, key).is_some() {
-                    return Err(Fault::invalid(format!(
-                        "'{key}' can not be specified without 'shared_memory_region' parameter for tensor '{tensor}'"
-                    )));
-                }
-            }
-            Ok(())
-        }
-        Some(Some(Value::Text(region))) => match size {
-            None => Err(Fault::invalid(format!(
-                "'shared_memory_byte_size' must be specified along with 'shared_memory_region' parameter for \
-                 tensor '{tensor}'"
-            ))),
-            Some(Some(Value::Int(_))) => {
-                Err(Fault::new(Kind::NotFound, format!("Unable to find shared memory region: '{region}'")))
-            }
-            Some(_) => Err(wrong("shared_memory_byte_size", "int64_param")),
-        },
-        Some(_) => Err(wrong("shared_memory_region", "string_param")),
+        None => Ok(()),
+        Some(_) => Err(absent::shared_memory()),
     }
 }

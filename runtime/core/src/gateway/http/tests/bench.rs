@@ -92,7 +92,8 @@ pub(super) async fn start(limits: Limits, hold: bool) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
     let (stop, stopped) = watch::channel(false);
-    let task = tokio::spawn(http::serve(listener, Arc::clone(&gateway), stopped));
+    let places = Arc::new(Semaphore::new(gateway.limits().connections));
+    let task = tokio::spawn(http::serve(listener, Arc::clone(&gateway), places, stopped));
     Server { at, echo, gateway, stop, task }
 }
 

@@ -26,6 +26,11 @@ async fn slow_and_idle_connections_are_closed() {
     assert_eq!(client.reply().await.unwrap().status(), 200);
     client.send(b"GET /v2 HT").await;
     assert!(client.reply().await.is_none());
+    for begun in ["P", "PR"] {
+        let mut client = Client::new(server.at).await;
+        client.send(begun.as_bytes()).await;
+        assert!(client.reply().await.is_none(), "after {begun:?}");
+    }
 }
 
 #[tokio::test]

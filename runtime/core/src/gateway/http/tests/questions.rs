@@ -16,6 +16,8 @@ async fn every_question_has_its_answer() {
     let server = start(Limits { body_bytes: 1000, ..Limits::default() }, false).await;
     let long = format!("{GOOD}{}", " ".repeat(1000));
     let top = GOOD.replace("}]}", r#"}],"outputs":[{"name":"y","parameters":{"classification":1}}]}"#);
+    let sequence = GOOD.replace(r#""id""#, r#""parameters":{"sequence_end":true},"id""#);
+    let shared = GOOD.replace("}]}", r#","parameters":{"shared_memory_region":"r"}}]}"#);
     let table: &[(&str, &str, &str, u16, &str)] = &[
         ("GET /v2/health/live", "", "", 200, r#"{"live":true}"#),
         ("GET /v2/health/ready", "", "", 200, r#"{"ready":true}"#),
@@ -58,6 +60,8 @@ async fn every_question_has_its_answer() {
         ),
         (INFER, "", "{}", 400, "attempt to access non-existing object member 'inputs'"),
         (INFER, "", r#"{"inputs":[]}"#, 400, "expected 1 inputs but got 0"),
+        (INFER, "", &sequence, 501, "sequences are not offered"),
+        (INFER, "", &shared, 501, "shared memory regions of clients are not switched on"),
         (INFER, "", &top, 501, "classification of output 'y' is not offered"),
         (INFER, "", &long, 400, "exceeds the maximum allowed value of 1000 bytes"),
         ("POST /v2/models/z/infer", "", GOOD, 404, "Request for unknown model: 'z' is not found"),

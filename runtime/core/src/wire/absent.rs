@@ -1,0 +1,19 @@
+//! What the protocol has and this server has not, refused with the same words in every encoding.
+
+use crate::base::fault::{Fault, Kind};
+
+pub fn sequences(parameter: &str) -> Fault {
+    let note = format!("sequences are not offered: send each request without '{parameter}'");
+    Fault::new(Kind::Unsupported, note)
+}
+
+/// To register a region, or to name one for a tensor.
+pub fn shared_memory() -> Fault {
+    let note = "shared memory regions of clients are not switched on: send tensors in the request";
+    Fault::new(Kind::Unsupported, note)
+}
+
+/// Models are loaded from the folder that is watched, not over these ports.
+pub fn model_control() -> Fault {
+    Fault::new(Kind::Unavailable, "explicit model load / unload is not allowed if polling is enabled")
+}
