@@ -39,6 +39,22 @@ IDENTITY: Final = """
             return {{"y": batch["x"]}}
 """
 
+#: Sleeps as many seconds as its input says.
+SLEEPER: Final = """
+    import time
+    from headrace import Batch, Context, Model, Tensor
+
+    class Sleeper(Model):
+        inputs = [Tensor("x", "FP32", [4])]
+        outputs = [Tensor("y", "FP32", [4])]
+
+        def load(self, context: Context) -> None: ...
+
+        def predict(self, batch: Batch):
+            time.sleep(float(batch["x"][0, 0]))
+            return {"y": batch["x"]}
+"""
+
 #: Does what its input says: 1 raises, 2 ends the process, 3 prints.
 RUDE: Final = """
     import os
@@ -138,6 +154,16 @@ class Run:
             return self.infer(model, 0.0, timeout_s=15)[0] == 200
         except OSError:
             return False
+
+    def listens(self) -> bool:
+        host, _, port = self.http.rpartition(":")
+        with socket.socket() as probe:
+            return probe.connect_ex((host, int(port))) == 0
+
+    def accepted(self, model: str) -> int:
+        """Calls of a model that wait or run."""
+        (found,) = [one for one in self.status()["models"] if one["name"] == model]
+        return sum(int(one["waiting"]) + int(one["in_flight"]) for one in found["versions"])
 
     def below(self) -> set[int]:
         """Every process that this run started."""

@@ -3,40 +3,102 @@
 import os
 import signal
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.conftest import END_S, Run, Serve, alive, command_line, until
+from tests.integration.conftest import (
+    END_S,
+    SLEEPER,
+    Run,
+    Serve,
+    alive,
+    command_line,
+    until,
+    write_model,
+)
+from tests.integration.load import CALLERS, load
 
 
 @pytest.fixture
-def run(serve: Serve, repository: Path) -> Run:
-    return serve(repository)
+def run(serve: Serve, tmp_path: Path) -> Run:
+    write_model(tmp_path / "models", "sleeper", SLEEPER, "batching: {max_rows: 1}\n")
+    return serve(tmp_path / "models")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_lets_accepted_calls_finish(run: Run, number: signal.Signals) -> None:
+def test_ctrl_c_lets_accepted_calls_finish(run: Run) -> None:
     ended: list[Any] = []
 
     def call() -> None:
-        ended.append(run.infer("slow", 7.0))
+        ended.append(run.infer("sleeper", 1.5))
 
     callers = [threading.Thread(target=call) for _ in range(2)]
     for caller in callers:
         caller.start()
-    until(lambda: accepted(run, "slow") == 2, 20, "both calls are accepted")
+    until(lambda: run.accepted("sleeper") == 2, 20, "both calls are accepted")
     below = run.below()
     folder = sockets(run)
     assert folder.stat().st_mode & 0o077 == 0
     # As a terminal does it: Ctrl-C goes to the whole process group.
-    os.killpg(run.process.pid, number)
+    os.killpg(run.process.pid, signal.SIGINT)
     assert run.process.wait(END_S) == 0, run.said()
     for caller in callers:
         caller.join(END_S)
     assert [status for status, _ in ended] == [200, 200], ended
     assert not alive(below)
     assert not folder.exists()
+
+
+def test_sigterm_under_a_load_that_goes_on_answers_all_who_were_accepted(run: Run) -> None:
+    # More callers than can be served: each call waits for those of the others, some two seconds.
+    with (
+        load(run, "sleeper", "http", value=0.25, flowing=CALLERS) as http,
+        load(run, "sleeper", "grpc", value=0.25, flowing=CALLERS) as grpc,
+    ):
+        until(lambda: run.accepted("sleeper") == 2 * CALLERS, 20, "all calls are accepted")
+        signalled = time.monotonic()
+        assert run.end() == 0, run.said()
+    assert "not everything was finished" not in run.said()
+    for calls in (http, grpc):
+        assert not calls.ended["wrong"]
+        in_flight = [one for one in calls.calls if one.began < signalled - 0.1 < one.ended]
+        assert in_flight
+        assert {one.how for one in in_flight} == {"right"}, calls.ended
+
+
+def test_a_second_ctrl_c_ends_the_server_at_once(run: Run) -> None:
+    caller = begin_to_drain(run)
+    ended = time.monotonic()
+    run.process.send_signal(signal.SIGINT)
+    assert run.process.wait(END_S) == 0
+    assert time.monotonic() - ended < 15, "not only once the drain is over"
+    caller.join(END_S)
+
+
+def test_a_gateway_that_dies_while_it_drains_ends_the_server_at_once(run: Run) -> None:
+    caller = begin_to_drain(run)
+    for gateway in run.named("ServeReplica:gateway"):
+        os.kill(gateway, signal.SIGKILL)
+    assert run.process.wait(15) == 1
+    assert "what it had not answered is lost" in run.said()
+    caller.join(END_S)
+
+
+def begin_to_drain(run: Run) -> threading.Thread:
+    """Send a signal while a call runs that takes longer than the end may."""
+
+    def call() -> None:
+        with suppress(OSError):
+            run.infer("sleeper", 25.0, timeout_s=40)
+
+    caller = threading.Thread(target=call)
+    caller.start()
+    until(lambda: run.accepted("sleeper") == 1, 20, "the call is accepted")
+    run.process.send_signal(signal.SIGINT)
+    until(lambda: not run.listens(), 20, "the drain has begun")
+    return caller
 
 
 def test_a_killed_server_leaves_no_process(run: Run) -> None:
@@ -53,13 +115,6 @@ def test_a_server_whose_keeper_is_killed_ends_too(run: Run) -> None:
     assert run.process.wait(END_S) == 1
     assert "Ray ended by itself" in run.said()
     assert not alive(below)
-
-
-def accepted(run: Run, name: str) -> int:
-    """Calls that wait or run."""
-    (model,) = [model for model in run.status()["models"] if model["name"] == name]
-    (version,) = model["versions"]
-    return int(version["waiting"]) + int(version["in_flight"])
 
 
 def sockets(run: Run) -> Path:

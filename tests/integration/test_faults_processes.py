@@ -5,82 +5,21 @@ import signal
 import socket
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import pytest
-import tritonclient.http
 from tests.integration.conftest import Run, Serve, until
-from tritonclient.utils import InferenceServerException
+from tests.integration.load import CALL_S, CALLERS, Ended, Protocol, call, client, load
 
-CALLERS: Final = 4
-#: Longer than any call may take: the gateway parks calls for ten seconds at most.
-CALL_S: Final = 30.0
+PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "grpc")
 
 
 @pytest.fixture(scope="module")
 def run(serve: Serve, repository: Path) -> Run:
     return serve(repository)
-
-
-class Load:
-    """Callers that call without a pause, and how each call ended."""
-
-    def __init__(self, run: Run, model: str) -> None:
-        self._run = run
-        self._model = model
-        self._stop = threading.Event()
-        self.ended: Counter[str] = Counter()
-        self.longest_s = 0.0
-        self._threads = [threading.Thread(target=self._call) for _ in range(CALLERS)]
-
-    def _call(self) -> None:
-        given = np.ones((1, 4), np.float32)
-        tensor = tritonclient.http.InferInput("x", [1, 4], "FP32")
-        tensor.set_data_from_numpy(given)
-        with tritonclient.http.InferenceServerClient(
-            self._run.http, connection_timeout=CALL_S, network_timeout=CALL_S
-        ) as client:
-            while not self._stop.is_set():
-                began = time.monotonic()
-                try:
-                    answer = client.infer(self._model, [tensor]).as_numpy("y")
-                    self.ended["right" if (answer == given).all() else "wrong"] += 1
-                except InferenceServerException as error:
-                    self.ended[f"told: {error.status()}"] += 1
-                except Exception as error:
-                    self.ended[f"cut: {type(error).__name__}"] += 1
-                self.longest_s = max(self.longest_s, time.monotonic() - began)
-
-    def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
-        until(lambda: self.ended["right"] > 50, 30, "the load flows")
-
-    def stop(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join(2 * CALL_S)
-            assert not thread.is_alive(), "a call hangs"
-
-    def flows_on(self) -> None:
-        """Wait for fifty more right answers."""
-        goal = self.ended["right"] + 50
-        until(lambda: self.ended["right"] >= goal, 30, f"the load flows on; so far {self.ended}")
-
-
-@contextmanager
-def load(run: Run, model: str = "identity") -> Iterator[Load]:
-    calls = Load(run, model)
-    calls.start()
-    try:
-        yield calls
-    finally:
-        calls.stop()
 
 
 def test_a_killed_host_costs_at_most_the_calls_it_was_running(run: Run) -> None:
@@ -117,6 +56,39 @@ def test_a_killed_gateway_is_replaced_on_the_same_ports(run: Run) -> None:
     until(lambda: run.answers("identity"), 2, "new connections are served")
     assert serving(run) != [gateway]
     until(lambda: len(run.pids("gateway")) == 2, 60, "another one stands by")
+
+
+def test_a_gateway_killed_under_load_cuts_what_runs_and_the_next_one_answers(run: Run) -> None:
+    (gateway,) = serving(run)
+    cut: list[Ended] = []
+
+    def wait(protocol: Protocol) -> None:
+        with client(run, protocol) as connected:
+            cut.append(call(connected, "slow", np.ones((1, 4), np.float32)))
+
+    waiting = [threading.Thread(target=wait, args=(one,)) for one in PROTOCOLS]
+    with load(run, protocol="http") as http, load(run, protocol="grpc") as grpc:
+        for thread in waiting:
+            thread.start()
+        until(lambda: run.accepted("slow") == 2, 20, "one call runs, one waits")
+        killed = time.monotonic()
+        os.kill(gateway, signal.SIGKILL)
+        for protocol in PROTOCOLS:
+            until(lambda one=protocol: right(run, one), 2, "new callers are answered")  # type: ignore[misc]
+        assert time.monotonic() - killed < 2
+        for thread in waiting:
+            thread.join(CALL_S)
+        assert not [one.how for one in cut if one.how in ("right", "wrong")]
+        assert all(one.ended - killed < 1 for one in cut), "who waited hears of it at once"
+        http.flows_on()
+        grpc.flows_on()
+    assert not http.ended["wrong"] + grpc.ended["wrong"]
+    until(lambda: len(run.pids("gateway")) == 2, 60, "another one stands by")
+
+
+def right(run: Run, protocol: Protocol) -> bool:
+    with client(run, protocol) as connected:
+        return call(connected, "identity", np.ones((1, 4), np.float32)).how == "right"
 
 
 def serving(run: Run) -> list[int]:

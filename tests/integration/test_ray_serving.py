@@ -1,21 +1,38 @@
 """A server on Ray as its user meets it: answers, states with reasons, the log, ports."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tests.integration.conftest import Run, Serve, alive, command, error_id, free_ports, until
+from prometheus_client.parser import text_string_to_metric_families
+from tests.integration.conftest import (
+    IDENTITY,
+    Run,
+    Serve,
+    alive,
+    command,
+    error_id,
+    free_ports,
+    until,
+    write_model,
+)
+from tests.integration.load import CALL_S, Protocol, call, client
 
 
 @pytest.fixture(scope="module")
 def run(serve: Serve, repository: Path) -> Run:
+    write_model(repository, "wide", IDENTITY.format(pause=0).replace("[4]", "[-1]"))
     return serve(repository)
 
 
@@ -30,13 +47,25 @@ def test_tritons_clients_get_right_answers(run: Run) -> None:
             assert client.is_model_ready("identity")
 
 
-def test_a_large_tensor_travels_whole(serve: Serve, run: Run) -> None:
-    given = np.random.default_rng(1).random((64, 4)).astype(np.float32)
-    with tritonclient.grpc.InferenceServerClient(run.grpc) as client:
-        tensor = tritonclient.grpc.InferInput("x", [64, 4], "FP32")
-        tensor.set_data_from_numpy(given)
-        for _ in range(20):
-            np.testing.assert_array_equal(client.infer("identity", [tensor]).as_numpy("y"), given)
+def test_large_tensors_travel_whole_both_ways_several_at_once(run: Run) -> None:
+    ended: list[str] = []
+
+    def send(protocol: Protocol, seed: int) -> None:
+        # 1 MB: it lies in memory that both processes map, from 64 KiB on.
+        given = np.random.default_rng(seed).random((1, 1 << 18)).astype(np.float32)
+        with client(run, protocol) as connected:
+            ended.extend(call(connected, "wide", given).how for _ in range(10))
+
+    callers = [
+        threading.Thread(target=send, args=(protocol, seed))
+        for seed in range(3)
+        for protocol in ("http", "grpc")
+    ]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join(CALL_S)
+    assert ended == ["right"] * 60
 
 
 def test_a_version_that_does_not_load_says_why_and_harms_no_other(run: Run) -> None:
@@ -84,6 +113,54 @@ def test_a_models_traceback_is_found_by_the_id_that_its_caller_got(run: Run) -> 
     ).stdout
     assert "Traceback" in shown
     assert "a rude answer" in shown
+
+
+def test_a_scrape_counts_what_was_sent_and_keeps_its_totals_when_a_host_dies(run: Run) -> None:
+    before = scrape(run)
+    calls: list[tuple[Protocol, int]] = [("http", 1), ("grpc", 1), ("http", 3), ("grpc", 5)]
+    for protocol, rows in calls:
+        with client(run, protocol) as connected:
+            assert call(connected, "identity", np.ones((rows, 4), np.float32)).how == "right"
+    sent = {
+        "nv_inference_request_success": 4,
+        "nv_inference_count": 10,
+        # Known to the host alone.
+        "nv_inference_exec_count": 4,
+        "headrace_batch_rows_sum": 10,
+        "headrace_compute_duration_seconds_count": 4,
+    }
+    until(lambda: counted(run, before, sent) == sent, 5, "the page has what was sent")
+    (host,) = run.pids("identity/1")
+    os.kill(host, signal.SIGKILL)
+    until(lambda: run.pids("identity/1") not in ([], [host]), 30, "the host is replaced")
+    assert counted(run, before, sent) == sent
+    with client(run, "grpc") as connected:
+        until(
+            lambda: call(connected, "identity", np.ones((2, 4), np.float32)).how == "right",
+            30,
+            "the new host answers",
+        )
+    more = {"nv_inference_request_success": 5, "nv_inference_count": 12}
+    until(lambda: counted(run, before, more) == more, 5, "the totals grow")
+    assert counted(run, before, {"nv_inference_exec_count": 5}) == {"nv_inference_exec_count": 5}
+
+
+def scrape(run: Run) -> dict[str, float]:
+    """What the page says of identity/1."""
+    with urllib.request.urlopen(f"http://{run.metrics}/metrics", timeout=10) as reply:
+        families = text_string_to_metric_families(reply.read().decode())
+    return {
+        # The parser puts a _total behind every counter.
+        sample.name.removesuffix("_total"): sample.value
+        for family in families
+        for sample in family.samples
+        if sample.labels == {"model": "identity", "version": "1"}
+    }
+
+
+def counted(run: Run, before: dict[str, float], names: Iterable[str]) -> dict[str, float]:
+    now = scrape(run)
+    return {name: now[name] - before[name] for name in names}
 
 
 def test_ray_is_small_and_its_own(run: Run) -> None:

@@ -149,6 +149,12 @@ def test_a_picture_goes_over_as_it_is(tmp_path: Path) -> None:
     )
 
 
+def test_a_picture_that_cannot_be_read_is_an_error_in_words(tmp_path: Path) -> None:
+    payload = Payload(tmp_path / "gone.png", media_type="image/png")
+    with pytest.raises(PayloadInvalid, match=r"gone\.png cannot be read: No such file"):
+        exchange.call("h:1", "models/photos", payload, [PICTURE], [])
+
+
 def test_what_json_cannot_say_goes_over_and_comes_back_as_bytes() -> None:
     half = Tensor("h", "FP16", [2])
     payload = Payload(None, arrays={"h": np.array([[1, 2]], np.float16)})

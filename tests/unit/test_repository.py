@@ -1,10 +1,11 @@
+import errno
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from headrace.errors import ConfigInvalid, RepositoryInvalid
+from headrace.errors import ConfigInvalid, HeadraceError, RepositoryInvalid
 from headrace.repository.folder import find
 from headrace.repository.private import forget, import_private, package_name
 
@@ -44,6 +45,28 @@ def test_tensors_declared_twice_are_an_error(write_model: Callable[..., Path]) -
     models = write_model(yaml="inputs: [{name: x, datatype: FP32, shape: [4]}]")
     with pytest.raises(ConfigInvalid, match="the class owns them, take them out here"):
         find(models)
+
+
+@pytest.mark.parametrize(("folder", "searched"), [("models", 0), ("models/a", 1)])
+def test_a_folder_that_cannot_be_read_is_named(
+    write_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, folder: str, searched: int
+) -> None:
+    models = write_model("a")
+    shut, listing = models.parent / folder, Path.iterdir
+    calls: list[Path] = []
+
+    def closed(path: Path) -> Iterator[Path]:
+        calls.append(path)
+        if path == shut and calls.count(path) > searched:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return listing(path)
+
+    monkeypatch.setattr(Path, "iterdir", closed)
+    with pytest.raises(HeadraceError) as raised:
+        find(models)
+    assert str(raised.value) == (
+        f"{shut} cannot be read (Permission denied): let this user read it"
+    )
 
 
 def test_errors_of_all_models_are_told_at_once(write_model: Callable[..., Path]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from headrace.cli.payload import Payload, array, dtype
+from headrace.cli.payload import Payload, PayloadInvalid, array, dtype
 from headrace.models import Tensor
 
 #: Datatypes that JSON cannot say: they go over as bytes.
@@ -28,10 +28,18 @@ class Call:
 def call(
     http: str, path: str, payload: Payload, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
 ) -> Call:
-    """Return the request that sends ``payload`` to ``http://HTTP/v2/PATH/infer``."""
+    """Return the request that sends ``payload`` to ``http://HTTP/v2/PATH/infer``.
+
+    Raises:
+        PayloadInvalid: its picture cannot be read.
+    """
     url = f"http://{http}/v2/{path}/infer"
     if payload.media_type and payload.file is not None:
-        return Call(url, {"Content-Type": payload.media_type}, payload.file.read_bytes())
+        try:
+            picture = payload.file.read_bytes()
+        except OSError as error:
+            raise PayloadInvalid(f"{payload.file} cannot be read: {error.strerror}") from error
+        return Call(url, {"Content-Type": payload.media_type}, picture)
     datatypes = {one.name: one.datatype for one in inputs}
     entries, tail = [], b""
     for name, values in payload.arrays.items():

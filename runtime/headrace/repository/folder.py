@@ -53,7 +53,10 @@ def find(path: Path) -> list[Version]:
     path = path.absolute()
     if not path.is_dir():
         raise RepositoryInvalid(f"{path} is no folder; expected a folder of models")
-    folders = [path] if _is_model(path) else [one for one in _folders(path) if _is_model(one)]
+    try:
+        folders = [path] if _is_model(path) else [one for one in _folders(path) if _is_model(one)]
+    except OSError as error:
+        raise RepositoryInvalid(_unreadable(error)) from error
     if not folders:
         raise RepositoryInvalid(
             f"{path} holds no model: expected MODEL/1/model.py or MODEL/1/net.pt2 in it; "
@@ -66,9 +69,15 @@ def find(path: Path) -> list[Version]:
             versions += _versions(folder)
         except (ConfigInvalid, RepositoryInvalid) as error:
             wrong.append(str(error))
+        except OSError as error:
+            wrong.append(_unreadable(error))
     if wrong:
         raise ConfigInvalid("\n".join(wrong))
     return versions
+
+
+def _unreadable(error: OSError) -> str:
+    return f"{error.filename} cannot be read ({error.strerror}): let this user read it"
 
 
 def _folders(path: Path) -> Iterator[Path]:
