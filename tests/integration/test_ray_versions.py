@@ -29,6 +29,9 @@ def test_requests_go_to_the_version_that_serves_until_a_higher_one_does(
     gate.touch()
     until(lambda: answering(run) == "2", 30, "version 2 answers")
     until(lambda: "headrace is ready" in run.said(), 10, "it says so")
+    # Gateways are told of version 2 in this moment; that must not undo their end.
+    assert run.end() == 0
+    assert "not everything" not in run.said()
 
 
 def answering(run: Run) -> str:

@@ -162,6 +162,9 @@ class Session:
         def delete() -> None:
             from headrace.serve import applications
 
+            # A table that is published after the gateways' end has begun brings new ones.
+            if self._watch is not None:
+                self._watch.stop(LEAVE_S)
             applications.end_gateways()
 
         threading.Thread(target=delete, name="stop", daemon=True).start()
