@@ -22,9 +22,19 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
-/// A fresh folder of ours alone.
+const FOLDERS: &str = "headrace-test-";
+
+/// A fresh folder of ours alone. What test processes that ended have left goes: a killed host cannot tidy up.
 pub(super) fn folder(name: &str) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("headrace-{name}-{}", std::process::id()));
+    let temp = std::env::temp_dir();
+    for entry in std::fs::read_dir(&temp).into_iter().flatten().flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let owner = file.strip_prefix(FOLDERS).and_then(|rest| rest.split('-').next());
+        if owner.is_some_and(|pid| !std::path::Path::new("/proc").join(pid).exists()) {
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
+    }
+    let folder = temp.join(format!("{FOLDERS}{}-{name}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::DirBuilder::new().mode(0o700).create(&folder).unwrap();
     folder
