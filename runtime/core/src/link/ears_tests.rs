@@ -1,9 +1,46 @@
 //! Links that lanes listen to.
 
-use super::testing::{ARENA, Lane, Shelf, pair, until};
+use super::{
+    host::Ear,
+    testing::{ARENA, Shelf, pair, until},
+};
 use bytes::Bytes;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
+
+/// A thread that listens to a host's links, as an idle lane does, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lane {
+    ear: Arc<Ear>,
+    ends: Arc<AtomicBool>,
+    pub(super) heard: Arc<AtomicUsize>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Lane {
+    pub(super) fn start(ear: Ear) -> Lane {
+        let (ear, ends, heard) = (Arc::new(ear), Arc::new(AtomicBool::new(false)), Arc::default());
+        let mine = (Arc::clone(&ear), Arc::clone(&ends), Arc::<AtomicUsize>::clone(&heard));
+        let listen = move || {
+            let (ear, ends, heard) = mine;
+            while !ends.load(Ordering::Acquire) {
+                ear.listen();
+                heard.fetch_add(1, Ordering::Release);
+            }
+        };
+        Lane { ear, ends, heard, thread: Some(std::thread::spawn(listen)) }
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Release);
+        self.ear.ring();
+        self.thread.take().unwrap().join().unwrap();
+    }
+}
 
 /// Blocks the link's task while calls come, so that nobody but the lane can have taken them in.
 #[tokio::test]

@@ -1,10 +1,11 @@
 //! Peers that break the protocol: the link ends with a reason, its calls are answered, and nothing else happens.
 
 use super::{
+    ears_tests::Lane,
     gateway::{Endpoint, Links},
     handshake::{Joined, join},
     host::Listener,
-    testing::{ARENA, Desk, Lane, Lines, Shelf, contract, folder, until},
+    testing::{ARENA, Desk, Lines, Shelf, contract, folder, until},
 };
 use crate::{
     base::{

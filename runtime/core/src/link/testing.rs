@@ -1,6 +1,6 @@
 //! What the link's tests share: a roster that counts, a host whose model answers with its input, a socket folder.
 
-use super::{Carried, Intakes, Log, gateway::Endpoint, gateway::Links, host::Ear, host::Listener};
+use super::{Carried, Intakes, Log, gateway::Endpoint, gateway::Links, host::Listener};
 use crate::base::{
     call::{Call, Carrier, Execution, Outcome, Outlet, Produced, Reply, Tensors, Timing, Window},
     contract::{Batching, Contract, TensorSpec},
@@ -17,8 +17,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -238,38 +236,6 @@ impl Intakes for Shelf {
             window: Window { rows: Rows::new(*rows) },
         };
         self.carried.lock().iter().map(one).collect()
-    }
-}
-
-/// A thread that listens to a host's links, as an idle lane does, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Lane {
-    ear: Arc<Ear>,
-    ends: Arc<AtomicBool>,
-    pub(super) heard: Arc<AtomicUsize>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl Lane {
-    pub(super) fn start(ear: Ear) -> Lane {
-        let (ear, ends, heard) = (Arc::new(ear), Arc::new(AtomicBool::new(false)), Arc::default());
-        let mine = (Arc::clone(&ear), Arc::clone(&ends), Arc::<AtomicUsize>::clone(&heard));
-        let listen = move || {
-            let (ear, ends, heard) = mine;
-            while !ends.load(Ordering::Acquire) {
-                ear.listen();
-                heard.fetch_add(1, Ordering::Release);
-            }
-        };
-        Lane { ear, ends, heard, thread: Some(std::thread::spawn(listen)) }
-    }
-}
-
-impl Drop for Lane {
-    fn drop(&mut self) {
-        self.ends.store(true, Ordering::Release);
-        self.ear.ring();
-        self.thread.take().unwrap().join().unwrap();
     }
 }
 
