@@ -1,10 +1,11 @@
 //! A body whose length nobody announced: reserved as it grows.
 
 use super::{Gateway, Reserved};
-use crate::base::fault::Fault;
+use crate::base::{fault::Fault, inference::Input};
 use crate::mem::body::BodyBuffer;
 use crate::wire::compress;
 use bytes::Bytes;
+use std::ops::Range;
 
 /// What a body of unknown length gets first; it doubles from there.
 const FIRST: usize = 64 << 10;
@@ -41,6 +42,35 @@ impl Growing<'_> {
     }
 }
 
+/// Where a body lies, for [`widen`]: holding the body itself would cost a request an allocation.
+pub(super) fn place(body: &Bytes) -> Range<usize> {
+    let start = body.as_ptr().addr();
+    start..start + body.len()
+}
+
+/// The right to the memory of a request that was read: its body's, and that of tensors which were written out of it
+/// rather than left where they came. Most are no larger than the text they came as, and cost nothing here.
+pub(super) fn widen(
+    gateway: &Gateway,
+    reserved: Reserved,
+    body: &Range<usize>,
+    inputs: &[Input],
+) -> Result<Reserved, Fault> {
+    let (mut written, mut left) = (0_usize, 0_usize);
+    for data in inputs.iter().map(|input| &input.tensor.data) {
+        let sum = if body.contains(&data.as_ptr().addr()) { &mut left } else { &mut written };
+        *sum = sum.saturating_add(data.len());
+    }
+    // A single view keeps all of the body.
+    let held = if left > 0 { written.saturating_add(body.len()) } else { written };
+    if held <= body.len() {
+        return Ok(reserved);
+    }
+    let wider = gateway.ledger.take(held)?;
+    drop(reserved);
+    Ok(wider)
+}
+
 fn overrun() -> Fault {
     Fault::internal("a body outgrew its buffer")
 }
@@ -55,7 +85,11 @@ pub(super) fn inflate(gateway: &Gateway, body: &[u8]) -> Result<(Reserved, Bytes
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::fault::Kind;
+    use crate::base::{
+        datatype::Datatype,
+        fault::Kind,
+        tensor::{Shape, Tensor},
+    };
     use crate::gateway::{GatewaySettings, Limits};
     use crate::wire::compress::Coding;
 
@@ -77,5 +111,33 @@ mod tests {
         let small = gateway(3 << 20, 1 << 19);
         assert_eq!(inflate(&small, &packed).unwrap_err().kind, Kind::TooLarge);
         assert_eq!(small.ledger.taken(), 0);
+    }
+
+    #[test]
+    fn tensors_that_outgrow_their_body_are_reserved() {
+        let limits = Limits { in_flight_bytes: 1000, ..Limits::default() };
+        let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
+        let body = Bytes::from(vec![1; 100]);
+        let input = |data: Bytes| Input {
+            name: "x".into(),
+            tensor: Tensor { datatype: Datatype::Uint8, shape: Shape::new(), data },
+        };
+        let (view, written) = (|| input(body.slice(10..20)), |len| input(vec![0; len].into()));
+        let table = [
+            (vec![view(), view()], Some(100)),
+            (vec![written(60), written(40)], Some(100)),
+            (vec![written(60), written(80)], Some(140)),
+            (vec![written(60), view()], Some(160)),
+            (vec![written(901)], Some(901)),
+            (vec![written(801), written(200)], None),
+        ];
+        for (inputs, want) in table {
+            let reserved = gateway.ledger.take(if want == Some(901) { 99 } else { 100 }).unwrap();
+            match widen(&gateway, reserved, &place(&body), &inputs) {
+                Ok(_held) => assert_eq!(Some(gateway.ledger.taken()), want),
+                Err(fault) => assert_eq!((fault.kind, want), (Kind::Overloaded, None)),
+            }
+            assert_eq!(gateway.ledger.taken(), 0);
+        }
     }
 }

@@ -10,7 +10,7 @@ use crate::base::{
     inference::{Answer, Inference},
     units::Tick,
 };
-use crate::gateway::Reserved;
+use crate::gateway::{Reserved, growing};
 use crate::wire::oip_proto::{
     answer,
     request::{Request, Surroundings},
@@ -60,7 +60,9 @@ impl Call {
             budget: self.gateway.limits().body_bytes,
         };
         let inference = request.into_inference(&message.body, around)?;
-        Ok((inference, message.reserved)) // from here on the tensors alone hold the body
+        let Message { body, reserved, .. } = message;
+        let reserved = growing::widen(&self.gateway, reserved, &growing::place(&body), &inference.inputs)?;
+        Ok((inference, reserved)) // from here on the tensors alone hold the body
     }
 
     /// An answer that was made but cannot be written.

@@ -74,8 +74,10 @@ pub(super) async fn infer(
     let unwritten = |fault: Fault| gateway.told(fault, model, version);
     let done = async {
         let (reserved, bytes) = receive(gateway, body, asked).await.map_err(unread)?;
+        let place = growing::place(&bytes);
         let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
         let (inference, wish) = parsed.map_err(unread)?;
+        let reserved = growing::widen(gateway, reserved, &place, &inference.inputs).map_err(unread)?;
         let answer = gateway.infer(inference, reserved).await?;
         let version = answer.contract.version;
         Ok((version, encode(answer, wish, asked).await.map_err(unwritten)?))
@@ -182,12 +184,16 @@ struct Sent {
     coding: Option<compress::Coding>,
 }
 
+/// Bytes that encoding has to go through: what becomes JSON, and all of it if it is compressed.
+fn work(answer: &Answer, wish: &Wish, compresses: bool) -> usize {
+    let name = |place: usize| answer.contract.outputs.get(place).map_or("", |spec| spec.name.as_str());
+    let worked = answer.outputs.iter().filter(|(at, _)| compresses || wish.form(name(*at)) == Form::Json);
+    worked.map(|(_, tensor)| tensor.data.len()).sum()
+}
+
 async fn encode(answer: Answer, wish: Wish, asked: Wishes) -> Result<Sent, Fault> {
-    let size: usize = answer.outputs.iter().map(|(_, tensor)| tensor.data.len()).sum();
-    if asked.accepts.is_none() && (size <= LONG || wish.binary) {
-        return encode_now(&answer, &wish, asked);
-    }
-    aside(size > LONG, move || encode_now(&answer, &wish, asked)).await?
+    let long = work(&answer, &wish, asked.accepts.is_some()) > LONG;
+    aside(long, move || encode_now(&answer, &wish, asked)).await?
 }
 
 fn encode_now(answer: &Answer, wish: &Wish, asked: Wishes) -> Result<Sent, Fault> {
@@ -226,4 +232,42 @@ fn number(value: u64) -> HeaderValue {
     const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let digit = usize::try_from(value).ok().and_then(|value| DIGITS.get(value));
     digit.map_or_else(|| HeaderValue::from(value), |digit| HeaderValue::from_static(digit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{datatype::Datatype, tensor::Tensor};
+
+    #[test]
+    fn only_what_is_written_anew_makes_an_answer_long() {
+        let spec = |name: &str| serde_json::json!({"name": name, "datatype": "UINT8", "shape": [-1]});
+        let contract = serde_json::json!({"model": "m", "version": 1, "platform": "python", "inputs": [],
+            "outputs": [spec("y"), spec("z")], "batching": {"max_rows": 8}});
+        let tensor = |len: usize| Tensor {
+            datatype: Datatype::Uint8,
+            shape: [1].into_iter().collect(),
+            data: vec![0; len].into(),
+        };
+        let answer = Answer {
+            contract: Arc::new(serde_json::from_value(contract).unwrap()),
+            id: CompactString::default(),
+            outputs: [(0, tensor(300)), (1, tensor(7))].into_iter().collect(),
+            parameters: Vec::new(),
+            timing: crate::base::call::Timing::default(),
+        };
+        let listed = |binary| Wanted { name: "y".into(), binary, classification: 0 };
+        let table = [
+            (false, vec![], false, 307),
+            (true, vec![], false, 0),
+            (true, vec![listed(None)], false, 300),
+            (true, vec![listed(Some(false))], false, 300),
+            (false, vec![listed(Some(true))], false, 7),
+            (true, vec![], true, 307),
+        ];
+        for (binary, outputs, compresses, want) in table {
+            let wish = Wish { outputs, binary };
+            assert_eq!(work(&answer, &wish, compresses), want, "{binary} {:?}", wish.outputs);
+        }
+    }
 }

@@ -10,7 +10,7 @@ pub(super) struct Wish<'a> {
     pub(super) datatype: Datatype,
     /// Elements, by the shape.
     pub(super) count: usize,
-    /// Bytes that all elements may take.
+    /// Bytes that all elements may take, after what other inputs took.
     pub(super) limit: usize,
 }
 
@@ -153,10 +153,10 @@ fn text(scan: &mut Scan<'_>, wish: &Wish<'_>) -> Result<Vec<u8>, Fault> {
 
 fn too_large(wish: &Wish<'_>) -> Fault {
     let (input, limit) = (wish.input, wish.limit);
-    Fault::new(
-        Kind::TooLarge,
-        format!("input '{input}' exceeds the maximum allowed value of {limit} bytes for tensors from JSON"),
-    )
+    let note = format!(
+        "input '{input}' exceeds the {limit} bytes that are left of the maximum allowed value for tensors from JSON"
+    );
+    Fault::new(Kind::TooLarge, note)
 }
 
 /// Calls `leaf` for everything in an array that is no array itself.

@@ -46,7 +46,7 @@ impl Blobs<'_> {
     }
 }
 
-pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: Bounds) -> Result<Input, Fault> {
+pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Bounds) -> Result<Input, Fault> {
     let mut name: Option<CompactString> = None;
     let mut datatype: Option<CompactString> = None;
     let mut shape: Option<Shape> = None;
@@ -64,7 +64,7 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: Bounds) -
             }
             "data" => match (&name, &datatype, &shape) {
                 (Some(name), Some(datatype), Some(shape)) => {
-                    data = Some(elements::read(scan, &wish(name, datatype, shape, bounds)?)?);
+                    data = Some(written(scan, &wish(name, datatype, shape, bounds)?, bounds)?);
                 }
                 _ => {
                     later = Some(*scan);
@@ -83,13 +83,20 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: Bounds) -
     let data = match (blob_len, later) {
         (Some(len), _) if !has_data => blobs.take(len, &name)?,
         (None, Some(mut place)) => {
-            elements::read(&mut place, &wish(&name, &datatype, &shape, bounds)?)?.into()
+            written(&mut place, &wish(&name, &datatype, &shape, bounds)?, bounds)?.into()
         }
         (None, None) if has_data => data.unwrap_or_default().into(),
         (Some(_), _) | (None, None) => return Err(one_source(&name, has_data)),
     };
     let datatype = known(&name, &datatype)?;
     Ok(Input { name, tensor: Tensor { datatype, shape, data } })
+}
+
+/// Takes the tensor's bytes off what the request may still have.
+fn written(scan: &mut Scan<'_>, wish: &Wish<'_>, bounds: &mut Bounds) -> Result<Vec<u8>, Fault> {
+    let data = elements::read(scan, wish)?;
+    bounds.tensor_bytes = bounds.tensor_bytes.saturating_sub(data.len());
+    Ok(data)
 }
 
 fn one_source(input: &str, both: bool) -> Fault {
@@ -106,7 +113,7 @@ fn known(input: &str, datatype: &str) -> Result<Datatype, Fault> {
     })
 }
 
-fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, bounds: Bounds) -> Result<Wish<'a>, Fault> {
+fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, bounds: &Bounds) -> Result<Wish<'a>, Fault> {
     let datatype = known(input, datatype)?;
     let count = tensor::elements(shape);
     let count = count.ok_or_else(|| Fault::invalid(format!("the shape of input '{input}' is too large")))?;

@@ -18,7 +18,7 @@ use smallvec::SmallVec;
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub depth: usize,
-    /// Of one tensor that comes as JSON, once it is bytes.
+    /// Of all tensors that come as JSON, once they are bytes.
     pub tensor_bytes: usize,
 }
 
@@ -37,7 +37,7 @@ pub struct InferRequest {
 }
 
 /// `json_len`: where the JSON ends and the bytes begin; at most the body's length. `model` is for messages.
-pub fn read(body: &Bytes, json_len: usize, model: &str, bounds: Bounds) -> Result<InferRequest, Fault> {
+pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> Result<InferRequest, Fault> {
     let text = body.get(..json_len).ok_or_else(|| Fault::internal("the JSON is longer than the body"))?;
     let mut scan = Scan::new(text, bounds.depth)?;
     let mut request = InferRequest::default();
@@ -56,7 +56,7 @@ pub fn read(body: &Bytes, json_len: usize, model: &str, bounds: Bounds) -> Resul
             inputs = true;
             typed::need(scan, b'[', "inputs", "array")?;
             scan.array(|scan| {
-                request.inputs.push(input::read(scan, &mut blobs, bounds)?);
+                request.inputs.push(input::read(scan, &mut blobs, &mut bounds)?);
                 Ok(())
             })
         }

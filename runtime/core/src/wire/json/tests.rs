@@ -8,6 +8,7 @@ use crate::base::{
     call::Timing,
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
+    fault::Kind,
     inference::{Answer, Value},
     strings,
     tensor::Tensor,
@@ -60,6 +61,24 @@ fn a_whole_request_is_read() {
     let outputs: Vec<_> =
         request.outputs.iter().map(|w| (w.name.as_str(), w.binary, w.classification)).collect();
     assert_eq!(outputs, [("y", Some(true), 0), ("w", None, 3)]);
+}
+
+#[test]
+fn all_inputs_of_a_request_share_one_bound() {
+    let data = format!(r#""data":[{}0]"#, "0,".repeat(11));
+    let body = |count: usize, first: &str, last: &str| {
+        let input = format!(r#"{{{first}"name":"x","shape":[12],"datatype":"INT64"{last}}}"#);
+        Bytes::from(format!(r#"{{"inputs":[{}]}}"#, vec![input; count].join(",")))
+    };
+    let read = |body: &Bytes| {
+        let bounds = Bounds { depth: 8, tensor_bytes: 200 };
+        request::read(body, body.len(), "m", bounds).map(|_| ()).map_err(|fault| fault.kind)
+    };
+    // The data may stand before what says how to read it.
+    for (first, last) in [(format!("{data},"), String::new()), (String::new(), format!(",{data}"))] {
+        assert_eq!(read(&body(2, &first, &last)), Ok(()));
+        assert_eq!(read(&body(3, &first, &last)), Err(Kind::TooLarge));
+    }
 }
 
 #[test]

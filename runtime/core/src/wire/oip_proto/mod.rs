@@ -3,6 +3,8 @@
 
 pub mod answer;
 mod contents;
+#[cfg(test)]
+mod contents_tests;
 mod field;
 pub mod parameters;
 pub mod request;
