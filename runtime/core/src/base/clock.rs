@@ -2,12 +2,18 @@
 
 use super::units::Tick;
 use std::sync::LazyLock;
+use std::time::Duration;
 use tokio::time::Instant;
 
+/// Of the system's time, a second before this process first asked: a runtime whose time is paused may live in an
+/// earlier moment, and one whose time was moved on in a later one.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads time")]
-static ZERO: LazyLock<Instant> = LazyLock::new(Instant::now);
+static ZERO: LazyLock<Instant> = LazyLock::new(|| {
+    let now = std::time::Instant::now();
+    Instant::from_std(now.checked_sub(Duration::from_secs(1)).unwrap_or(now))
+});
 
-/// Nanoseconds since this process first asked. Stands still under tokio's paused time.
+/// Nanoseconds since a moment before this process first asked. Stands still under tokio's paused time.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads time")]
 pub fn now() -> Tick {
     let zero = *ZERO; // read first: the first caller must not see a moment before zero
@@ -17,7 +23,7 @@ pub fn now() -> Tick {
 /// The same moment as tokio's timers want it.
 pub fn instant(at: Tick) -> Instant {
     // A century is beyond any deadline and within what `Instant` can hold.
-    let span = at.since(Tick::default()).min(std::time::Duration::from_secs(3_000_000_000));
+    let span = at.since(Tick::default()).min(Duration::from_secs(3_000_000_000));
     *ZERO + span
 }
 
