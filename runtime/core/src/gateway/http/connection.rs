@@ -207,7 +207,6 @@ pub(super) async fn serve(mut socket: TcpStream, gateway: Arc<Gateway>, watch: A
         let connection = http1::Builder::new()
             .max_header_size(limits.header_bytes)
             .header_read_timeout(None) // the guard's, without a timer per request
-            .pipeline_flush(true)
             .auto_date_header(false) // nothing caches our answers
             .serve_connection(io, service);
         drive(connection, &watch, &limits).await;

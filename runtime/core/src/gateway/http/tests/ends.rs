@@ -33,6 +33,34 @@ async fn slow_and_idle_connections_are_closed() {
     }
 }
 
+/// An answer leaves at once, whatever came after its request: nothing, the next one's begin, or what is none.
+#[tokio::test]
+async fn an_answer_does_not_wait_for_what_follows_its_request() {
+    let server = start(Limits::default(), false).await;
+    let whole = request(INFER, "", GOOD);
+    for (more, end) in [
+        (&b"\r\n"[..], None),
+        (b"POST /v2/models", None),
+        (&whole[..whole.len() - 3], None),
+        (b"HELLO\r\n\r\n", Some(400)),
+        (b"GET /v2 HTTP/9.9\r\n\r\n", Some(400)),
+    ] {
+        let mut client = Client::new(server.at).await;
+        client.send(&[&whole, more].concat()).await;
+        assert_eq!(client.reply().await.unwrap().status(), 200, "{more:?}");
+        if let Some(status) = end {
+            assert_eq!(client.reply().await.unwrap().status(), status, "{more:?}");
+            assert!(client.reply().await.is_none(), "{more:?}");
+        }
+    }
+    for more in [&b"\r\n"[..], &whole] {
+        let mut client = Client::new(server.at).await;
+        client.send(&[&request(INFER, "connection: close\r\n", GOOD), more].concat()).await;
+        assert_eq!(client.reply().await.unwrap().status(), 200, "{more:?}");
+        assert!(client.reply().await.is_none(), "{more:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_stops_is_told_so() {
     let server = start(Limits { body_timeout_ms: 20, ..Limits::default() }, false).await;
