@@ -147,7 +147,7 @@ def test_a_host_that_dies_while_serves_controller_comes_back_is_replaced(run: Ru
 
 def recovers(run: Run, model: str, before: int) -> bool:
     """True once a controller that is not process ``before`` asked for the replicas of a model."""
-    (logs,) = run.state.glob("headrace-ray/session_latest/logs/serve")
+    (logs,) = run.state.glob("headrace-ray/r/session_latest/logs/serve")
     new = [logs / f"controller_{pid}.log" for pid in run.named("ServeController") if pid != before]
     asks = f"Recovering current state for Deployment(name='host', app='host-{model}-1')"
     return any(log.exists() and asks in log.read_text() for log in new)

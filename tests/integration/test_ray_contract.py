@@ -38,7 +38,6 @@ def test_the_installed_ray_is_one_that_the_private_calls_were_tried_with() -> No
         (worker.print_to_stdstream, {"data"}),
         (_run_many, {"wait_for_ingress_deployment_creation", "wait_for_applications_running"}),
         (RunTarget, {"target", "name", "route_prefix"}),
-        (serve.delete, {"_blocking"}),
         (serve.Deployment.options, {"version", "_internal"}),
         (LongPollClient.__init__, {"host_actor", "key_listeners", "call_in_event_loop"}),
         (LongPollClient.stop, set()),

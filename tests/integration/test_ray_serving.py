@@ -173,6 +173,7 @@ def test_ray_is_small_and_its_own(run: Run) -> None:
     assert not run.named("Agent"), "none of Ray's agents"
     assert not (run.state.parent / ".ray").exists(), "the token lies in the state folder"
     assert (run.state / "ray-token").stat().st_mode & 0o077 == 0
+    assert (run.state / "headrace-ray").stat().st_mode & 0o077 == 0, "what Ray keeps is ours alone"
 
 
 def test_a_taken_port_is_named_with_its_owner_at_once(repository: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
 from headrace.serve.host import HostOptions, HostReplica
 from headrace.serve.places import Places
 from headrace.serve.plan import Group, Plan, routing
-from headrace.serve.private import delete_application, run_applications, same_replicas
+from headrace.serve.private import run_applications, same_replicas
 
 GATEWAY: Final = "gateway"
 #: What a call raises while Serve's controller is being restarted.
@@ -44,11 +44,6 @@ def publish(plan: Plan, places: Places, table: Table) -> None:
 def begin_again(group: Group, plan: Plan, places: Places, times: int) -> None:
     """Ask for a group's hosts once more, after Serve gave it up; hosts that run stay."""
     run_applications({group.application: _host(group, plan, places, times)})
-
-
-def end_gateways() -> None:
-    """Start the graceful end of the gateways; the one that serves tells when it has drained."""
-    delete_application(GATEWAY)
 
 
 def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
@@ -111,5 +106,6 @@ def _view(overview: Any) -> fleet.Application:
         replicas={str(getattr(k, "value", k)): n for k, n in deployment.replica_states.items()}
         if deployment
         else {},
-        message=overview.message or (deployment.message if deployment else ""),
+        # The deployment's says why; the application's may say no more than that one failed.
+        message=(deployment.message if deployment else "") or overview.message,
     )

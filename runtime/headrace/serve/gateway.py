@@ -100,11 +100,12 @@ class GatewayReplica:
         Where Serve replaces only this one, the other takes the ports meanwhile.
         """
         self._turn.leave()
-        if self._listens:
-            self._listens = False
-            loop = asyncio.get_running_loop()
-            clean = await loop.run_in_executor(None, self._core.drain, self._options.drain_s)
-            self._events.tell("drained", clean=clean)
+        await asyncio.get_running_loop().run_in_executor(None, self._drain)
+
+    def _drain(self) -> None:
+        listened, self._listens = self._listens, False
+        if listened:
+            self._events.tell("drained", clean=self._core.drain(self._options.drain_s))
 
     async def _serve(self, hosts: list[str]) -> None:
         looks = [asyncio.create_task(self._seen[name].wait()) for name in hosts]
@@ -164,6 +165,9 @@ class GatewayReplica:
         for question in self._events.questions():
             if question == "stats" and self._listens:
                 self._events.tell("stats", stats=self._core.stats())
+            elif question == "drain":
+                # In a thread of its own: the next question may be the run's last word.
+                threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
 
 def reached(policy: dict[str, Any], stats: dict[str, Any]) -> bool:

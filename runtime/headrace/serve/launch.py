@@ -59,7 +59,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         threads.tell_libraries(wanted.budget, os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)
         held.callback(sink.close)
-        session.ask = lambda: sink.ask("gateway", "stats")
+        session.ask = lambda word: sink.ask("gateway", word)
         console.start()
         code = session.run(say=_say, ready=greet)
     if not session.has_left:

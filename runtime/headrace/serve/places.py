@@ -81,13 +81,16 @@ def claim(state: Path) -> Places:
                 f"{state} belongs to a running headrace serve (process {owner}): stop that one, or "
                 "give this one another folder with --state"
             ) from None
-        # A name that nobody gives a folder of their own: it is emptied.
-        ray = state / "headrace-ray"
+        # A name that nobody gives a folder of their own: it is emptied. Ray opens the folder that
+        # it is given to everybody, and what lies there runs as this user: it lies within ours.
+        ours = state / "headrace-ray"
+        ray = ours / "r"
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-            shutil.rmtree(ray, ignore_errors=True)
-            ray.mkdir(mode=0o700)
+            shutil.rmtree(ours, ignore_errors=True)
+            ours.mkdir(mode=0o700)
+            ray.mkdir()
             # Ray keeps its tables there, and does not make it.
             (ray / "gcs").mkdir()
             _write_token(state / TOKEN)

@@ -175,13 +175,6 @@ def run_applications(targets: Mapping[str, Any]) -> None:
     )
 
 
-def delete_application(name: str) -> None:
-    """Start the graceful end of an application, and return at once."""
-    from ray import serve
-
-    serve.delete(name, _blocking=False)
-
-
 def same_replicas(deployment: Any, version: str) -> Any:
     """Mark a deployment so that running its application again changes it in place.
 

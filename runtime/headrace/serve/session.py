@@ -17,8 +17,8 @@ from headrace.serve.turn import forbid
 from headrace.serve.watch import Reach, Watch
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-#: Beyond the drain's own limit: Serve's controller may have to be restarted first.
-GRACE_S: Final = 5.0
+#: Beyond the drain's own limit: for the word to reach a busy gateway, and its answer us.
+GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
 LEAVE_S: Final = 2.0
 #: For the gateway's account, which the console asks for.
@@ -42,8 +42,8 @@ class Session:
     """A run. One thread decides, the one in `run`; all others only send it messages."""
 
     def __init__(self, plan: Plan, places: Places, console: str) -> None:
-        #: Sends a question to every gateway; set once there is a sink.
-        self.ask: Callable[[], None] = lambda: None
+        #: Sends a word to every gateway, `stats` or `drain`; set once there is a sink.
+        self.ask: Callable[[str], None] = lambda word: None
         self._plan = plan
         self._places = places
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -158,16 +158,8 @@ class Session:
         late = threading.Timer(self._plan.drain_s + GRACE_S, self._inbox.put, (Message("late"),))
         late.daemon = True
         late.start()
-
-        def delete() -> None:
-            from headrace.serve import applications
-
-            # A table that is published after the gateways' end has begun brings new ones.
-            if self._watch is not None:
-                self._watch.stop(LEAVE_S)
-            applications.end_gateways()
-
-        threading.Thread(target=delete, name="stop", daemon=True).start()
+        # Said to it directly: Serve's controller may be away, and takes its time.
+        self.ask("drain")
 
     def _take_signals(self) -> None:
         while True:
@@ -219,5 +211,5 @@ class Session:
 
     def _count(self) -> str | None:
         self._counted.clear()
-        self.ask()
+        self.ask("stats")
         return self._counts if self._counted.wait(COUNT_S if self._ready else 0) else None

@@ -43,7 +43,10 @@ impl Reading {
                 let released: proto::Released = frame_meta::decode(&frame.meta)?;
                 released.calls.into_iter().try_for_each(|call| self.released(call))
             }
-            FrameKind::Drain => Ok(()), // it closes the socket when it has its answers
+            FrameKind::Drain => {
+                self.leaves = true; // it closes the socket when it has its answers
+                Ok(())
+            }
             FrameKind::Hello
             | FrameKind::Credit
             | FrameKind::Answer

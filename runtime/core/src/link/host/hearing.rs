@@ -38,6 +38,8 @@ pub(super) struct Reading {
     decoder: Decoder,
     pub(super) memory: Option<PeerArena>,
     pub(super) accounts: HashMap<(CompactString, Version), Arc<Account>>,
+    /// The gateway said that it will close the link.
+    pub(super) leaves: bool,
     /// Frames are taken in no more.
     over: Option<Over>,
 }
@@ -70,6 +72,7 @@ impl Hearing {
             decoder,
             memory,
             accounts: HashMap::new(),
+            leaves: false,
             over: None,
         };
         reading.take_frames(); // what came with the HELLO
@@ -93,8 +96,9 @@ impl Hearing {
         }
     }
 
-    /// The link's task. Returns why it ended, once the gateway cannot look at our memory any more.
-    pub(super) async fn run(&self) -> io::Result<String> {
+    /// The link's task. Returns why it ended, if not in good order, once the gateway cannot look at our memory any
+    /// more.
+    pub(super) async fn run(&self) -> io::Result<Option<String>> {
         let session = &self.session;
         // Lanes are asked first, for they were registered first.
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -109,14 +113,15 @@ impl Hearing {
         self.reading.lock().over = Some(over.clone());
         session.abandon();
         let why = match over {
-            Over::Gone(why) => why,
+            Over::Gone(_) if self.reading.lock().leaves => None,
+            Over::Gone(why) => Some(why),
             Over::Ours(why) => {
                 let pid = self.peer.pid();
                 (session.common.log)(format!("ended the link to a gateway (process {pid}): {why}"));
                 session.outbox.hang_up();
                 // It holds the socket for as long as it looks at our memory.
                 self.drain(&news).await;
-                why
+                Some(why)
             }
         };
         session.forget_lent();

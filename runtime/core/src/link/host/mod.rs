@@ -200,6 +200,7 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
         Err(error) => Err(error),
     };
     common.ears.remove(number);
-    let why = ended.unwrap_or_else(|error| error.to_string());
-    (common.log)(format!("lost the gateway (process {pid}): {why}"));
+    if let Some(why) = ended.unwrap_or_else(|error| Some(error.to_string())) {
+        (common.log)(format!("lost the gateway (process {pid}): {why}"));
+    }
 }
