@@ -43,6 +43,8 @@ NOTHING = fleet.Told()
         (UNHEALTHY, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
         # Its host died while Serve's controller came back: no start has failed.
         (GIVEN_UP, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
+        # It crashed below Python.
+        (GIVEN_UP, fleet.Told(LOADING, bereft=True), State.FAILED, "ended while it loaded"),
         # The one that was to replace it did not even begin to load.
         (GIVEN_UP, fleet.BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
         # One of two hosts is enough to serve.

@@ -7,6 +7,8 @@ from typing import Final
 from headrace.models.lifecycle import Standing, State
 
 REPLACED: Final = "its host died and is being replaced"
+#: Ray says no more than that an actor died.
+DIED: Final = "its process ended while it loaded; `headrace logs` has its last words"
 
 
 @dataclass(frozen=True)
@@ -68,13 +70,19 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
     if said is not None and said.state is State.FAILED:
         return said
     if application.status == "DEPLOY_FAILED" and not given_up(application, told):
-        return Standing(State.FAILED, last_line(application.message) or "its host could not start")
+        said_last = last_line(application.message) or "its host could not start"
+        return Standing(State.FAILED, DIED if _died_loading(told) else said_last)
     if told.bereft:
         return Standing(State.LOADING, REPLACED)
     if said is not None and said.state in {State.LOADING, State.WARMING}:
         return said
     needs = f" with {gpus:g} GPU: is as much free?" if gpus else ""
     return Standing(State.LOADING, f"waiting for a process{needs}")
+
+
+def _died_loading(told: Told) -> bool:
+    began = told.standing is not None and told.standing.state in {State.LOADING, State.WARMING}
+    return told.bereft and began and told != BEGUN_AGAIN
 
 
 def settled(application: Application | None, told: Told) -> bool:
