@@ -149,9 +149,9 @@ class Run:
         except urllib.error.HTTPError as error:
             return error.code, json.loads(error.read())
 
-    def answers(self, model: str) -> bool:
+    def answers(self, model: str, timeout_s: float = 15) -> bool:
         try:
-            return self.infer(model, 0.0, timeout_s=15)[0] == 200
+            return self.infer(model, 0.0, timeout_s=timeout_s)[0] == 200
         except OSError:
             return False
 

@@ -109,6 +109,14 @@ def open_files(pid: int) -> set[str]:
     return links
 
 
+def test_a_gateway_that_stands_still_is_replaced(run: Run) -> None:
+    (gateway,) = serving(run)
+    os.kill(gateway, signal.SIGSTOP)
+    until(lambda: run.answers("identity", timeout_s=1), 40, "the other one serves")
+    assert serving(run) != [gateway]
+    until(lambda: len(run.pids("gateway")) == 2, 60, "another one stands by")
+
+
 def test_serves_controller_dies_unnoticed(run: Run) -> None:
     with load(run) as calls:
         (controller,) = run.named("ServeController")

@@ -25,6 +25,8 @@ GATEWAYS: Final = 2
 SHARE_OF_A_CPU: Final = 0.01
 #: How long a host stays after it left Serve's table: time for that news to reach every gateway.
 LEAVE_S: Final = 0.4
+#: How long Serve lets a host finish that does not answer any more; it stops no other.
+STANDSTILL_S: Final = 5.0
 
 
 def start(plan: Plan, places: Places) -> None:
@@ -53,9 +55,10 @@ def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
         num_replicas=placement.replicas.min,
         ray_actor_options={"num_cpus": SHARE_OF_A_CPU, "num_gpus": placement.gpus},
         health_check_period_s=0.5,
-        health_check_timeout_s=30,
+        # Serve gives up on a replica after three: a model may hold Python's lock for 30 s.
+        health_check_timeout_s=10,
         graceful_shutdown_wait_loop_s=LEAVE_S,
-        graceful_shutdown_timeout_s=plan.drain_s,
+        graceful_shutdown_timeout_s=STANDSTILL_S,
         # A model that cannot load says why once; ten tracebacks more say nothing else.
         max_constructor_retry_count=1,
         # What Serve must see change to try again.
@@ -84,10 +87,11 @@ def _gateway(plan: Plan, places: Places, first: Table, replicas: int) -> Applica
         num_replicas=replicas,
         ray_actor_options={"num_cpus": SHARE_OF_A_CPU},
         health_check_period_s=0.2,
-        health_check_timeout_s=5,
+        # Three of them: the one that stands by serves 10 s after this one stopped.
+        health_check_timeout_s=3,
         # Nothing routes to it through Ray: it stops accepting by itself, at once.
         graceful_shutdown_wait_loop_s=0.01,
-        graceful_shutdown_timeout_s=plan.drain_s + 2,
+        graceful_shutdown_timeout_s=1.0,
         user_config=first,
     )(GatewayReplica)
     application: Application = same_replicas(gateway, "1").bind(options)
