@@ -1,5 +1,9 @@
-//! What a gateway is told once, before it starts.
+//! What a gateway is told once, before it starts, and what that means for a body on its way.
 
+use crate::base::{
+    fault::{Fault, Kind},
+    units::Tick,
+};
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -21,6 +25,9 @@ pub struct Limits {
     pub header_timeout_ms: u64,
     /// Between two parts of a body.
     pub body_timeout_ms: u64,
+    /// What a body has to come at on average once it has taken `body_timeout_ms`: whoever sends a byte now and
+    /// then would else hold all of `in_flight_bytes`.
+    pub body_bytes_per_s: u64,
     /// A connection without a request.
     pub idle_timeout_ms: u64,
     /// How long calls may wait for a version whose last host was lost and is being replaced; a call's own
@@ -45,6 +52,7 @@ impl Default for Limits {
             in_flight_bytes: 1 << 30,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
+            body_bytes_per_s: 64 << 10,
             idle_timeout_ms: 300_000,
             park_ms: 10_000,
         }
@@ -68,5 +76,108 @@ pub struct GatewaySettings {
 impl GatewaySettings {
     pub fn parse(text: &str) -> Result<GatewaySettings, String> {
         serde_json::from_str(text).map_err(|e| format!("the gateway's settings do not parse: {e}"))
+    }
+}
+
+/// How long one body is waited for. It is asked only where there is a wait for more: a body that is there at once
+/// costs no look at the clock.
+#[derive(Debug)]
+pub(super) struct Patience {
+    limit: Duration,
+    bytes_per_s: u64,
+    /// When it was waited for first.
+    began: Option<Tick>,
+    came: u64,
+}
+
+impl Patience {
+    pub(super) fn new(limits: &Limits) -> Patience {
+        let limit = Duration::from_millis(limits.body_timeout_ms);
+        Patience { limit, bytes_per_s: limits.body_bytes_per_s, began: None, came: 0 }
+    }
+
+    /// The next body begins, and `came` bytes of it are here.
+    pub(super) fn restart(&mut self, came: usize) {
+        (self.began, self.came) = (None, came as u64);
+    }
+
+    pub(super) fn came(&mut self, len: usize) {
+        self.came = self.came.saturating_add(len as u64);
+    }
+
+    /// Until when to wait for the next part; a fault if the parts that came took too long. To be asked when there is
+    /// nothing to read and the body is not whole.
+    pub(super) fn wait(&mut self, now: Tick) -> Result<Tick, Fault> {
+        let took = now.since(*self.began.get_or_insert(now));
+        let due = u128::from(self.bytes_per_s).saturating_mul(took.as_millis()) / 1000;
+        if took > self.limit && u128::from(self.came) < due {
+            let (came, took, pace) = (self.came, took.as_millis(), self.bytes_per_s);
+            let note = format!(
+                "only {came} bytes of the request's body came within {took} ms: send at least {pace} bytes a second"
+            );
+            return Err(Fault::new(Kind::Expired, note));
+        }
+        Ok(now.plus(self.limit))
+    }
+
+    /// Nothing came until [`Patience::wait`] said.
+    pub(super) fn stalled(&self) -> Fault {
+        let limit = self.limit.as_millis();
+        Fault::new(
+            Kind::Expired,
+            format!("no part of the request's body came for {limit} ms: send it faster"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Parts of `bytes` come `pause` apart: how long until they are refused.
+    fn lasts(bytes: usize, pause: Duration) -> Option<Duration> {
+        let mut patience = Patience::new(&Limits::default());
+        let began = Tick::from_nanos(7);
+        let mut now = began;
+        for _ in 0..1000 {
+            let Ok(until) = patience.wait(now) else { return Some(now.since(began)) };
+            assert_eq!(until, now.plus(Duration::from_secs(30)));
+            now = now.plus(pause);
+            patience.came(bytes);
+        }
+        None
+    }
+
+    #[test]
+    fn a_body_has_a_pace_once_its_first_time_is_over() {
+        let (s, ms) = (Duration::from_secs, Duration::from_millis);
+        assert_eq!(lasts(1, s(20)), Some(s(40)));
+        assert_eq!(lasts(1, s(30)), Some(s(60)));
+        assert_eq!(lasts((64 << 10) - 1, s(1)), Some(s(31)));
+        assert_eq!(lasts(64 << 10, s(1)), None);
+        assert_eq!(lasts((64 << 10) / 10, ms(100)), Some(ms(30_100)));
+        assert_eq!(lasts((64 << 10) / 10 + 1, ms(100)), None);
+    }
+
+    #[test]
+    fn what_came_early_counts_later_and_not_for_the_next() {
+        let mut patience = Patience::new(&Limits::default());
+        patience.came(40 * (64 << 10));
+        let after = |ms| Tick::default().plus(Duration::from_millis(ms));
+        assert!(patience.wait(after(0)).is_ok());
+        assert!(patience.wait(after(40_000)).is_ok());
+        let fault = patience.wait(after(40_001)).unwrap_err();
+        assert!(fault.kind == Kind::Expired && fault.note.contains("at least 65536 bytes a second"));
+        patience.restart(0);
+        assert!(patience.wait(after(40_001)).is_ok());
+        assert!(patience.wait(after(70_001)).is_ok());
+    }
+
+    #[test]
+    fn limits_that_no_clock_reaches_are_none() {
+        let limits = Limits { body_timeout_ms: u64::MAX, body_bytes_per_s: u64::MAX, ..Limits::default() };
+        let mut patience = Patience::new(&limits);
+        assert_eq!(patience.wait(Tick::default()).unwrap(), Tick::NEVER);
+        assert_eq!(patience.wait(Tick::NEVER).unwrap(), Tick::NEVER);
     }
 }

@@ -1,13 +1,14 @@
 //! gRPC messages out of a request's DATA frames, each straight into the buffer that was reserved for it.
 
+use crate::base::clock;
 use crate::base::fault::{Fault, Kind};
+use crate::gateway::settings::Patience;
 use crate::gateway::{Gateway, Reserved};
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 /// A message as it came, and the right to the memory it takes.
 #[derive(Debug)]
@@ -21,6 +22,14 @@ pub(super) struct Message {
 /// withhold at most half of a connection's window.
 const WITHHELD: usize = 2 << 10;
 
+/// For more of a stream.
+#[derive(Clone, Copy, Debug)]
+enum Wait {
+    /// Between messages.
+    Ever,
+    Patiently,
+}
+
 /// The messages of one call.
 #[derive(Debug)]
 pub(super) struct Messages {
@@ -29,23 +38,23 @@ pub(super) struct Messages {
     /// What is left of the frame that was read last.
     chunk: Bytes,
     withheld: usize,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Messages {
     pub(super) fn new(gateway: Arc<Gateway>, stream: RecvStream) -> Messages {
-        let patience = Duration::from_millis(gateway.limits().body_timeout_ms);
+        let patience = Patience::new(gateway.limits());
         Messages { gateway, stream, chunk: Bytes::new(), withheld: 0, patience }
     }
 
     /// The only message of a unary call.
     pub(super) async fn only(&mut self) -> Result<Message, Fault> {
-        if !self.fill(Some(self.patience)).await? {
+        if !self.fill(Wait::Patiently).await? {
             return Err(Fault::invalid("expected a message, but the call ends without one"));
         }
         let message = self.read().await?;
         let is_over = self.chunk.is_empty() && self.stream.is_end_stream();
-        if !is_over && self.fill(Some(self.patience)).await? {
+        if !is_over && self.fill(Wait::Patiently).await? {
             return Err(Fault::invalid("expected one message in a unary call, but more follows"));
         }
         Ok(message)
@@ -53,17 +62,18 @@ impl Messages {
 
     /// The next message of a stream, however long it takes to begin; `None` once the client has no more.
     pub(super) async fn next(&mut self) -> Result<Option<Message>, Fault> {
-        if !self.fill(None).await? {
+        if !self.fill(Wait::Ever).await? {
             return Ok(None);
         }
         self.read().await.map(Some)
     }
 
     async fn read(&mut self) -> Result<Message, Fault> {
+        self.patience.restart(self.chunk.len());
         let mut prefix = [0_u8; 5];
         let mut missing = &mut prefix[..];
         while !missing.is_empty() {
-            if !self.fill(Some(self.patience)).await? {
+            if !self.fill(Wait::Patiently).await? {
                 return Err(cut_short());
             }
             let (now, later) = missing.split_at_mut(missing.len().min(self.chunk.len()));
@@ -79,7 +89,7 @@ impl Messages {
         let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
         let (reserved, mut buffer) = self.gateway.reserve(len)?;
         while buffer.missing() > 0 {
-            if !self.fill(Some(self.patience)).await? {
+            if !self.fill(Wait::Patiently).await? {
                 return Err(cut_short());
             }
             let part = self.chunk.split_to(buffer.missing().min(self.chunk.len()));
@@ -89,7 +99,7 @@ impl Messages {
     }
 
     /// Makes sure that there is something in `chunk`; false at the end of the stream.
-    async fn fill(&mut self, patience: Option<Duration>) -> Result<bool, Fault> {
+    async fn fill(&mut self, wait: Wait) -> Result<bool, Fault> {
         while self.chunk.is_empty() {
             if self.withheld > WITHHELD {
                 // Fails only on a stream that is reset, which the next read says.
@@ -98,18 +108,20 @@ impl Messages {
             }
             // A small request is there as a whole before anybody looks: no timer for it.
             let at_once = poll_fn(|cx| Poll::Ready(self.stream.poll_data(cx))).await;
-            let data = match (at_once, patience) {
+            let data = match (at_once, wait) {
                 (Poll::Ready(data), _) => data,
-                (Poll::Pending, None) => poll_fn(|cx| self.stream.poll_data(cx)).await,
-                (Poll::Pending, Some(patience)) => {
+                (Poll::Pending, Wait::Ever) => poll_fn(|cx| self.stream.poll_data(cx)).await,
+                (Poll::Pending, Wait::Patiently) => {
+                    let until = clock::instant(self.patience.wait(clock::now())?);
                     let data = poll_fn(|cx| self.stream.poll_data(cx));
-                    tokio::time::timeout(patience, data).await.map_err(|_| too_slow(patience))?
+                    tokio::time::timeout_at(until, data).await.map_err(|_| self.patience.stalled())?
                 }
             };
             match data {
                 None => return Ok(false),
                 Some(Ok(chunk)) => {
                     self.withheld += chunk.len();
+                    self.patience.came(chunk.len());
                     self.chunk = chunk;
                 }
                 Some(Err(_)) => return Err(Fault::new(Kind::Cancelled, "the client ended the call")),
@@ -121,11 +133,4 @@ impl Messages {
 
 fn cut_short() -> Fault {
     Fault::invalid("the request's body ends within a message")
-}
-
-fn too_slow(patience: Duration) -> Fault {
-    Fault::new(
-        Kind::Expired,
-        format!("no more of the request's body came within {} ms", patience.as_millis()),
-    )
 }

@@ -2,6 +2,7 @@
 
 use super::{
     elements::{self, Wish},
+    limits::Room,
     request::Bounds,
     scan::Scan,
     typed,
@@ -53,6 +54,7 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Boun
     // `data` may stand before what says how to read it: then the place is kept, and read at the end.
     let (mut data, mut later) = (None, None);
     let mut blob_len = None;
+    let mut room = Room::entries("parameters");
     typed::need(scan, b'{', "inputs", "object")?;
     scan.object(|scan, key| {
         match key {
@@ -71,7 +73,7 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Boun
                     scan.skip()?;
                 }
             },
-            "parameters" => blob_len = parameters(scan)?,
+            "parameters" => blob_len = parameters(scan, &mut room)?,
             _ => scan.skip()?,
         }
         Ok(())
@@ -122,8 +124,10 @@ fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, bounds: &Bounds) -> R
 
 fn read_shape(scan: &mut Scan<'_>) -> Result<Shape, Fault> {
     let mut shape = Shape::new();
+    let mut room = Room::axes();
     typed::need(scan, b'[', "shape", "array")?;
     scan.array(|scan| {
+        room.take()?;
         let size = match scan.peek() {
             Some(b'-' | b'0'..=b'9') => scan.number()?.to_u64().and_then(|size| i64::try_from(size).ok()),
             _ => None,
@@ -135,10 +139,11 @@ fn read_shape(scan: &mut Scan<'_>) -> Result<Shape, Fault> {
 }
 
 /// How many bytes behind the JSON are this input's, if they are there.
-fn parameters(scan: &mut Scan<'_>) -> Result<Option<usize>, Fault> {
+fn parameters(scan: &mut Scan<'_>, room: &mut Room) -> Result<Option<usize>, Fault> {
     let mut len = None;
     typed::need(scan, b'{', "parameters", "object")?;
     scan.object(|scan, key| {
+        room.take()?;
         match key {
             "binary_data_size" => {
                 let size = typed::unsigned(scan, "binary_data_size")?;

@@ -2,6 +2,7 @@
 
 mod elements;
 mod input;
+mod limits;
 mod number;
 pub mod reply;
 pub mod request;
@@ -9,5 +10,7 @@ mod scan;
 pub mod text;
 mod typed;
 
+#[cfg(test)]
+mod limits_tests;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::{
     input::{self, Blobs},
+    limits::Room,
     scan::Scan,
     typed,
 };
@@ -46,16 +47,19 @@ pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> R
         return Err(scan.flaw("The document is empty."));
     }
     let (mut inputs, mut outputs) = (false, false);
+    let mut room = Room::entries("parameters");
     scan.object(|scan, key| match key {
         "id" => {
             request.id = typed::string(scan, "id")?.into();
             Ok(())
         }
-        "parameters" => parameters(scan, &mut request),
+        "parameters" => parameters(scan, &mut request, &mut room),
         "inputs" if !inputs => {
             inputs = true;
             typed::need(scan, b'[', "inputs", "array")?;
+            let mut room = Room::entries("inputs");
             scan.array(|scan| {
+                room.take()?;
                 request.inputs.push(input::read(scan, &mut blobs, &mut bounds)?);
                 Ok(())
             })
@@ -63,7 +67,9 @@ pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> R
         "outputs" if !outputs => {
             outputs = true;
             typed::need(scan, b'[', "outputs", "array")?;
+            let mut room = Room::entries("outputs");
             scan.array(|scan| {
+                room.take()?;
                 request.outputs.push(output(scan)?);
                 Ok(())
             })
@@ -81,6 +87,7 @@ pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> R
 
 fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
     let mut name = None;
+    let mut room = Room::entries("parameters");
     let mut wanted = Wanted { name: CompactString::default(), binary: None, classification: 0 };
     typed::need(scan, b'{', "outputs", "object")?;
     scan.object(|scan, key| match key {
@@ -91,6 +98,7 @@ fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
         "parameters" => {
             typed::need(scan, b'{', "parameters", "object")?;
             scan.object(|scan, key| {
+                room.take()?;
                 match key {
                     "binary_data" => wanted.binary = Some(typed::boolean(scan, "binary_data")?),
                     "classification" => {
@@ -108,9 +116,10 @@ fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
     Ok(Wanted { name: name.ok_or_else(|| typed::missing("name"))?, ..wanted })
 }
 
-fn parameters(scan: &mut Scan<'_>, request: &mut InferRequest) -> Result<(), Fault> {
+fn parameters(scan: &mut Scan<'_>, request: &mut InferRequest, room: &mut Room) -> Result<(), Fault> {
     typed::need(scan, b'{', "parameters", "object")?;
     scan.object(|scan, key| {
+        room.take()?;
         match key {
             "binary_data_output" => request.binary_output = typed::boolean(scan, key)?,
             "timeout" => request.timeout_us = typed::unsigned(scan, key)?,

@@ -1,5 +1,6 @@
 //! Reads JSON where it lies: one pass, no tree, no copy of what needs no unescaping.
 
+use super::limits::{NAME_BYTES, too_long};
 use crate::base::fault::Fault;
 use std::borrow::Cow;
 
@@ -112,7 +113,7 @@ impl<'a> Scan<'a> {
                 if self.peek() != Some(b'"') {
                     return Err(self.flaw("Missing a name for object member."));
                 }
-                let key = self.string()?;
+                let key = self.string_within(NAME_BYTES, "a key")?;
                 if !self.accept(b':') {
                     return Err(self.flaw("Missing a colon after a name of object member."));
                 }
@@ -165,8 +166,12 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Borrowed unless it holds an escape.
     pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
+        self.string_within(usize::MAX, "a string")
+    }
+
+    /// Borrowed unless it holds an escape. `what` names it if it has more than `most` bytes.
+    pub(super) fn string_within(&mut self, most: usize, what: &str) -> Result<Cow<'a, str>, Fault> {
         if !self.accept(b'"') {
             return Err(self.flaw("Invalid value."));
         }
@@ -177,10 +182,17 @@ impl<'a> Scan<'a> {
                 Some(b'"') => {
                     let last = self.since(start);
                     self.step();
+                    if owned.len() + last.len() > most {
+                        return Err(too_long(what, most));
+                    }
                     return Ok(if owned.is_empty() { Cow::Borrowed(last) } else { Cow::Owned(owned + last) });
                 }
                 Some(b'\\') => {
-                    owned.push_str(self.since(start));
+                    let plain = self.since(start);
+                    if owned.len() + plain.len() >= most {
+                        return Err(too_long(what, most));
+                    }
+                    owned.push_str(plain);
                     self.step();
                     owned.push(self.escape()?);
                     start = self.at;

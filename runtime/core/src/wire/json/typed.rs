@@ -1,5 +1,6 @@
 //! Values of a wanted type; what comes instead is named with the words that Triton's clients know.
 
+use super::limits::{NAME_BYTES, TEXT_BYTES};
 use super::scan::Scan;
 use crate::base::{fault::Fault, inference::Value};
 use std::borrow::Cow;
@@ -21,9 +22,10 @@ pub(super) fn need(scan: &mut Scan<'_>, byte: u8, key: &str, what: &str) -> Resu
     Err(mistyped(key, what))
 }
 
+/// An id, or a name of something.
 pub(super) fn string<'a>(scan: &mut Scan<'a>, key: &str) -> Result<Cow<'a, str>, Fault> {
     need(scan, b'"', key, "string")?;
-    scan.string()
+    scan.string_within(NAME_BYTES, key)
 }
 
 pub(super) fn boolean(scan: &mut Scan<'_>, key: &str) -> Result<bool, Fault> {
@@ -48,7 +50,10 @@ pub(super) fn unsigned(scan: &mut Scan<'_>, key: &str) -> Result<u64, Fault> {
 /// A parameter's value: anything but null, an array or an object.
 pub(super) fn value(scan: &mut Scan<'_>, key: &str) -> Result<Value, Fault> {
     match scan.peek() {
-        Some(b'"') => scan.string().map(|text| Value::Text(text.into_owned())),
+        Some(b'"') => {
+            let text = scan.string_within(TEXT_BYTES, "a parameter's text")?;
+            Ok(Value::Text(text.into_owned()))
+        }
         Some(b't' | b'f') => boolean(scan, key).map(Value::Bool),
         Some(b'-' | b'0'..=b'9') => {
             let number = scan.number()?;

@@ -1,6 +1,7 @@
 //! Calls as they should not be: each is answered, and nothing is held for it afterwards.
 
 use super::bench::{Bench, INFER, bench, infer, post, prefixed, receive};
+use crate::base::clock;
 use crate::wire::compress::{self, Coding};
 use crate::wire::oip_proto::messages::ModelInferResponse;
 use bytes::Bytes;
@@ -90,6 +91,45 @@ async fn a_body_that_stalls_is_given_up() {
         assert_eq!(got.status(), "4", "after {sent} bytes");
         is_well(&mut bench).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_trickles_is_given_up() {
+    let mut bench = bench().await;
+    let (response, mut stream) = bench.open(post(INFER));
+    let began = clock::now();
+    let trickle = async {
+        stream.send_data(Bytes::from_static(&[0, 4, 0, 0, 0]), false).unwrap();
+        loop {
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            // Fails once the call has ended.
+            let _ = stream.send_data(Bytes::from_static(&[0]), false);
+        }
+    };
+    let got = tokio::select! {
+        () = trickle => unreachable!(),
+        got = receive(response) => got.unwrap(),
+    };
+    assert_eq!((got.status(), clock::now().since(began).as_secs()), ("4", 40));
+    assert!(got.note().contains("at least 65536 bytes a second"), "{}", got.note());
+    is_well(&mut bench).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_keeps_its_pace_may_take_long() {
+    let mut bench = bench().await;
+    let whole = infer("", &vec![0; 3_500_000]);
+    let (response, mut stream) = bench.open(post(INFER));
+    let parts = async {
+        for at in (0..whole.len()).step_by(70_000) {
+            let end = whole.len().min(at + 70_000);
+            stream.send_data(whole.slice(at..end), end == whole.len()).unwrap();
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let (got, ()) = tokio::join!(receive(response), parts);
+    assert_eq!(got.unwrap().status(), "0");
+    is_well(&mut bench).await;
 }
 
 #[tokio::test(start_paused = true)]

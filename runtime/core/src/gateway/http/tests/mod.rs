@@ -1,5 +1,6 @@
 mod bench;
 mod ends;
 mod faults;
+mod pace;
 mod questions;
 mod unread;

@@ -1,0 +1,84 @@
+//! What a request may hold is read, and one more of it is refused before the rest is looked at.
+
+use super::request::{self, Bounds};
+use crate::base::fault::Kind;
+use bytes::Bytes;
+
+/// The kind and the words of the refusal.
+fn refusal(json: String) -> Option<(Kind, String)> {
+    let body = Bytes::from(json);
+    let bounds = Bounds { depth: 8, tensor_bytes: 1 << 20 };
+    let fault = request::read(&body, body.len(), "m", bounds).err()?;
+    Some((fault.kind, fault.note.into_owned()))
+}
+
+/// `body` gets as much as may be, with an end; then one more, and no end: reading must not come that far.
+fn limit(most: usize, words: &str, body: impl Fn(usize, &str) -> String) {
+    assert_eq!(refusal(body(most, "")), None, "{words}");
+    let (kind, note) = refusal(body(most + 1, "no JSON")).unwrap();
+    assert_eq!((kind, note.contains(words)), (Kind::TooLarge, true), "{words}: {note}");
+}
+
+#[test]
+fn each_count_has_a_limit() {
+    let list = |entry: &str, count: usize| vec![entry; count].join(",");
+    let x = r#""name":"x","shape":[1],"datatype":"INT8","data":[1]"#;
+    limit(4096, "may hold 4096 parameters", |count, end| {
+        format!(r#"{{"parameters":{{{}{end}}},"inputs":[]}}"#, list(r#""":1"#, count))
+    });
+    limit(4096, "may hold 4096 inputs", |count, end| {
+        format!(r#"{{"inputs":[{}{end}]}}"#, list(&format!("{{{x}}}"), count))
+    });
+    limit(4096, "may hold 4096 outputs", |count, end| {
+        format!(r#"{{"outputs":[{}{end}],"inputs":[]}}"#, list(r#"{"name":""}"#, count))
+    });
+    limit(4096, "may hold 4096 parameters", |count, end| {
+        format!(r#"{{"inputs":[{{{x},"parameters":{{{}{end}}}}}]}}"#, list(r#""k":1"#, count))
+    });
+    limit(4096, "may hold 4096 parameters", |count, end| {
+        let entries = list(r#""k":1"#, count);
+        format!(r#"{{"outputs":[{{"name":"y","parameters":{{{entries}{end}}}}}],"inputs":[]}}"#)
+    });
+    limit(64, "may hold 64 axes in a shape", |count, end| {
+        let shape = list("1", count);
+        format!(r#"{{"inputs":[{{"name":"x","datatype":"INT8","data":[1],"shape":[{shape}{end}]}}]}}"#)
+    });
+}
+
+#[test]
+fn parameters_that_come_in_pieces_share_one_limit() {
+    limit(4096, "may hold 4096 parameters", |count, end| {
+        format!("{{{}\"inputs\":[]{end}}}", r#""parameters":{"k":1},"#.repeat(count))
+    });
+}
+
+#[test]
+fn each_text_has_a_limit() {
+    // As it is, and with escapes, which are read into a buffer of their own.
+    for letter in ["a", "\\n", "\\u0041"] {
+        let text = |len: usize| letter.repeat(len);
+        limit(4096, "id may have 4096 bytes", |len, end| {
+            format!(r#"{{"id":"{}"{end},"inputs":[]}}"#, text(len))
+        });
+        limit(4096, "name may have 4096 bytes", |len, end| {
+            format!(r#"{{"outputs":[{{"name":"{}"{end}}}],"inputs":[]}}"#, text(len))
+        });
+        limit(4096, "name may have 4096 bytes", |len, end| {
+            let name = text(len);
+            format!(r#"{{"inputs":[{{"name":"{name}"{end},"shape":[0],"datatype":"INT8","data":[]}}]}}"#)
+        });
+        limit(4096, "a key may have 4096 bytes", |len, end| {
+            format!(r#"{{"parameters":{{"{}"{end}:1}},"inputs":[]}}"#, text(len))
+        });
+        limit(65536, "a parameter's text may have 65536 bytes", |len, end| {
+            format!(r#"{{"parameters":{{"k":"{}"{end}}},"inputs":[]}}"#, text(len))
+        });
+    }
+}
+
+#[test]
+fn an_escape_that_begins_within_the_limit_may_end_beyond_it() {
+    let id = |plain: usize| refusal(format!(r#"{{"id":"{}\u20ac","inputs":[]}}"#, "a".repeat(plain)));
+    assert_eq!(id(4093), None);
+    assert_eq!(id(4094).map(|(kind, _)| kind), Some(Kind::TooLarge));
+}
