@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.vocabulary import FIRST_PORT
+
 app = typer.Typer(
     help="Serve machine-learning models over HTTP and gRPC, with dynamic batching.\n\n"
     "A first model: `headrace new models/hello`, `headrace check models/hello`, "
@@ -24,9 +26,18 @@ Url = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-CONSOLE = "http://127.0.0.1:8003"
+CONSOLE = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: Three more follow, and 65535 is the highest.
 LAST_PORTS = 65_532
+
+
+def _check_ports(first: int) -> int:
+    if 1 <= first <= LAST_PORTS:
+        return first
+    raise typer.BadParameter(
+        f"expected 1 to {LAST_PORTS}, not {first}: four ports in a row begin there, and the kernel "
+        "does not choose them"
+    )
 
 
 @app.command()
@@ -41,9 +52,9 @@ def serve(
     ports: Annotated[
         int,
         typer.Option(
-            help="HTTP here, gRPC, metrics and console on the next three.", min=0, max=LAST_PORTS
+            help="HTTP here, gRPC, metrics and console on the next three.", callback=_check_ports
         ),
-    ] = 8000,
+    ] = FIRST_PORT,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")
     ] = "127.0.0.1",
