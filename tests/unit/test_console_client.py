@@ -4,8 +4,11 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
+from typer.testing import CliRunner
 
+from headrace import __version__
 from headrace.cli import console_client
+from headrace.cli.commands import app
 from headrace.errors import HeadraceError, Refused, Unreachable
 
 
@@ -50,3 +53,28 @@ def test_who_is_no_console_is_called_so(
     monkeypatch.setattr(console_client, "urlopen", answer)
     with pytest.raises(kind, match=said):
         console_client.get("http://h:1", "/api/status")
+
+
+def test_a_name_that_the_log_does_not_know_is_answered_with_those_it_knows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    line = {"unix_ms": 0, "speaker": "headrace", "text": "ready"}
+    models = [{"name": "photos", "versions": [{"version": 1}]}, {"name": "quiet", "versions": []}]
+
+    def answer(url: str, path: str) -> Any:
+        if path == "/api/status":
+            return {"models": models}
+        return {"lines": [] if "model=" in path else [line], "taken": 0}
+
+    monkeypatch.setattr(console_client, "get", answer)
+    unknown = CliRunner().invoke(app, ["logs", "photo"])
+    assert isinstance(unknown.exception, HeadraceError)
+    known = "the log knows no 'photo'; it knows headrace, photos, photos/1, quiet"
+    assert str(unknown.exception) == known
+    for name in ("quiet", "photos/1", ""):
+        assert CliRunner().invoke(app, ["logs", name]).exit_code == 0
+
+
+def test_the_version_is_told() -> None:
+    told = CliRunner().invoke(app, ["--version"])
+    assert (told.exit_code, told.output) == (0, f"headrace {__version__}\n")

@@ -31,6 +31,25 @@ CONSOLE = f"http://127.0.0.1:{FIRST_PORT + 3}"
 LAST_PORTS = 65_532
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from headrace import __version__
+
+        typer.echo(f"headrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None: ...
+
+
 def _check_ports(first: int) -> int:
     if 1 <= first <= LAST_PORTS:
         return first
@@ -178,11 +197,13 @@ def logs(
     import json
     from urllib.parse import quote
 
-    from headrace.cli.console_client import get
+    from headrace.cli.console_client import check_speaker, get
     from headrace.cli.tables import log_lines
 
     path = f"/api/logs?model={quote(model)}"
     found = get(url, f"{path}&limit={limit}")
+    if not found["lines"]:
+        check_speaker(url, model)
     while True:
         lines = found["lines"]
         for text in map(json.dumps, lines) if as_json else log_lines(lines):

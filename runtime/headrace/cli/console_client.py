@@ -7,7 +7,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from headrace.errors import Refused, Unreachable
+from headrace.errors import HeadraceError, Refused, Unreachable
 from headrace.vocabulary import FIRST_PORT
 
 #: An operator waits no longer for a line.
@@ -33,6 +33,20 @@ def get(url: str, path: str) -> Any:
         raise _no_console(url) from error
     except ValueError as error:
         raise _no_console(url) from error
+
+
+def check_speaker(url: str, name: str) -> None:
+    """Check that ``name`` is of a model or version, or of whoever else the log has lines of.
+
+    Raises:
+        HeadraceError: with the names that there are.
+    """
+    names = {line["speaker"] for line in get(url, "/api/logs?limit=1000")["lines"]}
+    for model in get(url, "/api/status")["models"]:
+        names.add(model["name"])
+        names.update(f"{model['name']}/{one['version']}" for one in model["versions"])
+    if name and name not in names:
+        raise HeadraceError(f"the log knows no {name!r}; it knows {', '.join(sorted(names))}")
 
 
 def check_url(url: str) -> None:
