@@ -163,7 +163,7 @@ def infer(
         typer.Argument(
             help="A picture, a .npy array, or JSON: a request, a mapping of input to values, or "
             "the values of the only input. Values have the batch axis. Without a file they are "
-            "made up."
+            "made up; a model of pictures gets the one in its folder, if it is below this one."
         ),
     ] = None,
     show: Annotated[
