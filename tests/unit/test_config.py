@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -48,10 +50,22 @@ WRONG = [
     ("parameters: !!python/object:os.system {}", "1:13: could not determine a constructor"),
     ("batching: [", "expected the node content"),
     ("batching: {max_rows: 3", "expected ',' or '}'"),
+    ("parameters: {}\nbatching: {max_rows: " + "1" * 5000 + "}", "2:22: '1111"),
+    ("batching: {max_rows: 0x" + "f" * 5000 + "}", "1:12: max_rows: "),
+    ("batching: {max_rows: [" + "8, " * 5000 + "8]}", "8, 8, 8…"),
+    ("parameters:\n  day: 2024-13-45", "2:8: '2024-13-45' looks like YAML's timestamp and is"),
+    ("parameters: {a: 0x_}", "1:17: '0x_' looks like YAML's int and is none"),
+    ("parameters: {a: !!bool x}", "1:17: 'x' looks like YAML's bool"),
+    ("parameters: {a: !!int ''}", "1:17: '' looks like YAML's int"),
+    ("parameters: {a: !!timestamp x}", "1:17: 'x' looks like YAML's timestamp"),
+    ("[" * 5000, "1:51: nested more than 50 levels deep"),
+    ("parameters: " + "{a: " * 5000, ":1:"),
+    ("parameters:\n  a: \x00", "2:6: character 0x0 is not read here"),
+    ("#" * (1 << 20) + "#", "1:1: the file is larger than 1048576 bytes"),
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), WRONG)
+@pytest.mark.parametrize(("text", "said"), WRONG, ids=[text[:40] for text, _ in WRONG])
 def test_what_does_not_belong_there_is_named_with_its_place(
     tmp_path: Path, text: str, said: str
 ) -> None:
@@ -82,6 +96,23 @@ def test_bytes_that_are_no_text_are_an_error_of_the_file(tmp_path: Path) -> None
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "model.yaml").mkdir()
     with pytest.raises(ConfigInvalid, match=r"model.yaml:1:1: cannot be read \(Is a directory\)"):
+        load(tmp_path / "model.yaml")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (os.mkfifo, "expected a file, but this is a pipe or a device"),
+        (lambda path: path.symlink_to(path), r"cannot be read \(Too many levels of symbolic"),
+        (lambda path: path.symlink_to(path.parent / "gone"), "a link to what is not there"),
+        (lambda path: path.symlink_to("/dev/zero"), "expected a file, but this is a pipe or a dev"),
+    ],
+)
+def test_only_a_file_is_read_and_nothing_is_waited_for(
+    tmp_path: Path, make: Callable[[Path], None], said: str
+) -> None:
+    make(tmp_path / "model.yaml")
+    with pytest.raises(ConfigInvalid, match=said):
         load(tmp_path / "model.yaml")
 
 

@@ -7,9 +7,13 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from headrace import Batch, Model
+from headrace.cli.commands import app
+from headrace.cli.console_client import DEFAULT_URL
 from headrace.config.schema import ModelConfig, TensorEntry
 
-MODELS = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+ROOT = Path(__file__).parents[2]
+MODELS = (ROOT / "docs" / "models.md").read_text()
+README = (ROOT / "README.md").read_text()
 
 
 def keys(section: type[BaseModel], path: str = "") -> Iterator[str]:
@@ -40,3 +44,12 @@ def test_every_public_part_of_a_model_and_a_batch_is_documented() -> None:
         assert public
         for name in public:
             assert f"{prefix}{name}" in table
+
+
+def test_every_command_that_the_readme_shows_is_one() -> None:
+    shown = re.findall(r"^\.venv/bin/headrace (\w+)", README, re.MULTILINE)
+    assert shown == ["status", "infer", "logs", "errors"]
+    assert {
+        command.callback.__name__ for command in app.registered_commands if command.callback
+    } > {*shown}
+    assert f"`HEADRACE_URL`, {DEFAULT_URL} if unset" in README

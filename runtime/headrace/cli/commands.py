@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.vocabulary import FIRST_PORT
+
 app = typer.Typer(
     help="Serve machine-learning models over HTTP and gRPC, with dynamic batching.\n\n"
     "A first model: `headrace new models/hello`, `headrace check models/hello`, "
@@ -24,9 +26,37 @@ Url = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-CONSOLE = "http://127.0.0.1:8003"
+CONSOLE = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: Three more follow, and 65535 is the highest.
 LAST_PORTS = 65_532
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from headrace import __version__
+
+        typer.echo(f"headrace {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def every_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None: ...
+
+
+def _check_ports(first: int) -> int:
+    if 1 <= first <= LAST_PORTS:
+        return first
+    raise typer.BadParameter(
+        f"expected 1 to {LAST_PORTS}, not {first}: four ports in a row begin there, and the kernel "
+        "does not choose them"
+    )
 
 
 @app.command()
@@ -41,9 +71,9 @@ def serve(
     ports: Annotated[
         int,
         typer.Option(
-            help="HTTP here, gRPC, metrics and console on the next three.", min=0, max=LAST_PORTS
+            help="HTTP here, gRPC, metrics and console on the next three.", callback=_check_ports
         ),
-    ] = 8000,
+    ] = FIRST_PORT,
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")
     ] = "127.0.0.1",
@@ -133,7 +163,7 @@ def infer(
         typer.Argument(
             help="A picture, a .npy array, or JSON: a request, a mapping of input to values, or "
             "the values of the only input. Values have the batch axis. Without a file they are "
-            "made up."
+            "made up; a model of pictures gets the one in its folder, if it is below this one."
         ),
     ] = None,
     show: Annotated[
@@ -167,11 +197,13 @@ def logs(
     import json
     from urllib.parse import quote
 
-    from headrace.cli.console_client import get
+    from headrace.cli.console_client import check_speaker, get
     from headrace.cli.tables import log_lines
 
     path = f"/api/logs?model={quote(model)}"
     found = get(url, f"{path}&limit={limit}")
+    if not found["lines"]:
+        check_speaker(url, model)
     while True:
         lines = found["lines"]
         for text in map(json.dumps, lines) if as_json else log_lines(lines):

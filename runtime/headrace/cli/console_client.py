@@ -1,24 +1,69 @@
 """The console's REST API, as commands read it."""
 
 import json
-from typing import Any
+from http.client import HTTPException
+from typing import Any, Final
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from headrace.errors import Refused, Unreachable
+from headrace.errors import HeadraceError, Refused, Unreachable
+from headrace.vocabulary import FIRST_PORT
 
 #: An operator waits no longer for a line.
 LIMIT_S = 30.0
+DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
+#: How the console says that something is not there; other ports and servers say it differently.
+CONSOLES_404: Final = ("no /", "no error ")
 
 
 def get(url: str, path: str) -> Any:
     """Return what the console answers to ``GET path``.
 
     Raises:
-        Unreachable: nobody answers there.
+        Unreachable: nobody answers there, or no console.
         Refused: the console says no; the text is its own.
     """
-    return json.loads(send(Request(url.rstrip("/") + path))[0])
+    check_url(url)
+    try:
+        return json.loads(send(Request(url.rstrip("/") + path))[0])
+    except Refused as error:
+        if error.status != 404 or error.text.startswith(CONSOLES_404):
+            raise
+        raise _no_console(url) from error
+    except ValueError as error:
+        raise _no_console(url) from error
+
+
+def check_speaker(url: str, name: str) -> None:
+    """Check that ``name`` is of a model or version, or of whoever else the log has lines of.
+
+    Raises:
+        HeadraceError: with the names that there are.
+    """
+    names = {line["speaker"] for line in get(url, "/api/logs?limit=1000")["lines"]}
+    for model in get(url, "/api/status")["models"]:
+        names.add(model["name"])
+        names.update(f"{model['name']}/{one['version']}" for one in model["versions"])
+    if name and name not in names:
+        raise HeadraceError(f"the log knows no {name!r}; it knows {', '.join(sorted(names))}")
+
+
+def check_url(url: str) -> None:
+    """Check that a request can be made to ``url``.
+
+    Raises:
+        Unreachable: it is no address of a server.
+    """
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        good = False
+    if not good or not url.isprintable() or " " in url:
+        raise Unreachable(
+            f"expected --url or HEADRACE_URL like {DEFAULT_URL}, the server's console, not {url!r}"
+        )
 
 
 def send(request: Request) -> tuple[bytes, dict[str, str]]:
@@ -33,12 +78,24 @@ def send(request: Request) -> tuple[bytes, dict[str, str]]:
             return answer.read(), {name.lower(): text for name, text in answer.headers.items()}
     except HTTPError as error:
         raise Refused(error.code, _reason(error.read())) from error
+    except HTTPException as error:
+        raise Unreachable(
+            f"who answers at {request.full_url} does not speak HTTP ({type(error).__name__}): "
+            f"--url or HEADRACE_URL says where the console is, {DEFAULT_URL} if not moved"
+        ) from error
     except (URLError, OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
         raise Unreachable(
             f"nobody answers at {request.full_url} ({reason}); is `headrace serve` running? "
             "--url or HEADRACE_URL says where its console is"
         ) from error
+
+
+def _no_console(url: str) -> Unreachable:
+    return Unreachable(
+        f"{url} is no console of headrace: --url or HEADRACE_URL should name it, {DEFAULT_URL} if "
+        "not moved; `headrace serve` prints it, the fourth of its ports"
+    )
 
 
 def _reason(body: bytes) -> str:

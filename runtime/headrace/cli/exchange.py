@@ -31,7 +31,7 @@ def call(
     """Return the request that sends ``payload`` to ``http://HTTP/v2/PATH/infer``.
 
     Raises:
-        PayloadInvalid: its picture cannot be read.
+        PayloadInvalid: its picture cannot be read, or its text is none that JSON can say.
     """
     url = f"http://{http}/v2/{path}/infer"
     if payload.media_type and payload.file is not None:
@@ -109,4 +109,10 @@ def _values(datatype: str, raw: bytes) -> list[Any]:
 
 
 def _text(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
+    try:
+        return value.decode() if isinstance(value, bytes) else value
+    except UnicodeDecodeError as error:
+        raise PayloadInvalid(
+            f"an element of BYTES is no UTF-8, which JSON cannot say ({error}): `--show python` "
+            "prints a client that sends it"
+        ) from error

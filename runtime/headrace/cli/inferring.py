@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -10,7 +11,8 @@ from urllib.request import Request
 from headrace.cli import exchange, payload
 from headrace.cli import show as code
 from headrace.cli.console_client import get, send
-from headrace.errors import HeadraceError
+from headrace.console.request import IMAGES, image_in, takes_one_file
+from headrace.errors import HeadraceError, Refused
 from headrace.models import Tensor
 
 
@@ -35,6 +37,9 @@ def infer(
     path = f"models/{quote(name)}" + (f"/versions/{quote(version)}" if version else "")
     metadata = json.loads(send(Request(f"http://{http}/v2/{path}"))[0])
     inputs, outputs = tensors(metadata["inputs"]), tensors(metadata["outputs"])
+    found = None
+    if file is None and takes_one_file(inputs):
+        found = file = example_picture(Path(), name)
     given = payload.read(file, inputs)
     if show == "python":
         return code.python(http, name, version, given, inputs)
@@ -42,8 +47,36 @@ def infer(
     if show == "curl":
         return code.curl(call, given, Path(f"{name}-request.bin"))
     request = Request(call.url, data=call.body, headers=dict(call.headers), method="POST")
-    answer = exchange.answer(*send(request))
-    return json.dumps(answer) if as_json else "\n".join(exchange.lines(answer))
+    try:
+        answer = exchange.answer(*send(request))
+    except Refused as error:
+        if file is not None or error.status != 400:
+            raise
+        kinds = f"{', '.join(IMAGES)}, " if takes_one_file(inputs) else ""
+        raise Refused(
+            error.status,
+            f"{error.text}; the values were made up: name a file ({kinds}.npy or .json) that holds "
+            f"what the model takes, as in `headrace infer {model} FILE`",
+        ) from error
+    if as_json:
+        return json.dumps(answer)
+    sent = [] if found is None else [f"sent {found}"]
+    return "\n".join([*sent, *exchange.lines(answer)])
+
+
+def example_picture(folder: Path, model: str) -> Path | None:
+    """Return the picture that lies beside a model, where its folder is found from ``folder``.
+
+    That is ``folder`` itself, one in it, or one in a folder of models there.
+    """
+    here = folder.absolute()
+    places = [here] if here.name == model else []
+    places.append(here / model)
+    # Who may not list a folder names the picture.
+    with suppress(OSError):
+        places += sorted(one / model for one in here.iterdir() if one.is_dir())
+    found = (image_in(one) for one in places if any(one.glob("[1-9]*/model.py")))
+    return next((one for one in found if one is not None), None)
 
 
 def tensors(entries: list[Mapping[str, Any]]) -> list[Tensor]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Final
 
@@ -68,7 +69,9 @@ def array(tensor: Tensor, values: Any) -> Any:
     try:
         if tensor.datatype == "BYTES":
             return np.array(values, dtype=object)
-        return np.array(values).astype(dtype(tensor.datatype))
+        # A number that is too large for a float is infinite, without a warning of NumPy's.
+        with np.errstate(over="ignore"):
+            return np.array(values).astype(dtype(tensor.datatype))
     except (TypeError, ValueError, OverflowError) as error:
         raise PayloadInvalid(f"input {tensor.name!r} is of {tensor.datatype}: {error}") from error
 
@@ -94,14 +97,34 @@ def _from_json(file: Path, inputs: Sequence[Tensor]) -> dict[str, Any]:
         raise PayloadInvalid(f"{file}: {error}") from error
     if not isinstance(found, dict):
         only = _only(file, inputs)
-        return {only.name: array(only, found)}
+        return {only.name: _from_values(file, only, found)}
     if "inputs" in found and isinstance(found["inputs"], list):
         known = {one.name: one for one in inputs}
-        return dict(_from_entry(file, one, known) for one in found["inputs"])
-    missing = [one.name for one in inputs if one.name not in found]
-    if missing or len(found) != len(inputs):
-        raise PayloadInvalid(f"{file} has {', '.join(found)}; the model takes {describe(inputs)}")
-    return {one.name: array(one, found[one.name]) for one in inputs}
+        entries = [_from_entry(file, one, known) for one in found["inputs"]]
+        if sorted(name for name, _ in entries) != sorted(known):
+            raise _other_names(file, [name for name, _ in entries], inputs)
+        return dict(entries)
+    if found.keys() != {one.name for one in inputs}:
+        raise _other_names(file, list(found), inputs)
+    return {one.name: _from_values(file, one, found[one.name]) for one in inputs}
+
+
+def _other_names(file: Path, names: Sequence[str], inputs: Sequence[Tensor]) -> PayloadInvalid:
+    has = ", ".join(names) or "no input"
+    return PayloadInvalid(f"{file} has {has}; the model takes {describe(inputs)}")
+
+
+def _from_values(file: Path, tensor: Tensor, values: Any) -> Any:
+    """Return the array of values as JSON has them."""
+    found = array(tensor, values)
+    if tensor.datatype == "BYTES":
+        wrong = next((one for one in found.ravel().tolist() if not isinstance(one, str)), None)
+        if wrong is not None or values is None:
+            raise PayloadInvalid(
+                f"{file}: input {tensor.name!r} is of BYTES: expected texts in lists of equal "
+                f"lengths, not {json.dumps(wrong)[:40]}"
+            )
+    return found
 
 
 def _from_entry(file: Path, entry: Any, known: Mapping[str, Tensor]) -> tuple[str, Any]:
@@ -111,11 +134,24 @@ def _from_entry(file: Path, entry: Any, known: Mapping[str, Tensor]) -> tuple[st
     name = str(entry["name"])
     if name not in known:
         raise PayloadInvalid(f"{file} has {name}; the model takes {describe(list(known.values()))}")
-    values = array(known[name], entry["data"])
-    try:
-        return name, values.reshape(entry["shape"])
-    except (TypeError, ValueError) as error:
-        raise PayloadInvalid(f"{file}: input {name!r}: {error}") from error
+    datatype = entry.get("datatype", known[name].datatype)
+    if datatype != known[name].datatype:
+        raise PayloadInvalid(
+            f"{file}: input {name!r} says datatype {datatype}; the model takes "
+            f"{known[name].datatype}"
+        )
+    shape, values = entry["shape"], _from_values(file, known[name], entry["data"])
+    if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
+        raise PayloadInvalid(
+            f"{file}: input {name!r}: expected a shape like {[1, *known[name].shape]}, not "
+            f"{json.dumps(shape)[:40]}"
+        )
+    if prod(shape) != values.size:
+        raise PayloadInvalid(
+            f"{file}: input {name!r} has {values.size} values, and its shape {shape} needs "
+            f"{prod(shape)}: correct the one or the other"
+        )
+    return name, values.reshape(shape)
 
 
 def _load(file: Path) -> Any:
@@ -141,6 +177,11 @@ def _only(file: Path, inputs: Sequence[Tensor]) -> Tensor:
 
 def _checked(tensor: Tensor, given: Any) -> Any:
     if tensor.datatype == "BYTES":
+        if given.dtype.kind not in "SU":
+            raise PayloadInvalid(
+                f"input {tensor.name!r} is BYTES, but the file holds {given.dtype}: save an array "
+                "of str or bytes"
+            )
         return given.astype(object)
     wanted = dtype(tensor.datatype)
     # bfloat16 is saved by NumPy as two raw bytes.

@@ -31,8 +31,11 @@ def curl(call: Call, payload: Payload, scratch: Path) -> str:
 def python(http: str, name: str, version: str, payload: Payload, inputs: Sequence[Tensor]) -> str:
     """Return a program for Triton's own client, which speaks to this server as it is."""
     lines = ["import numpy as np", "import tritonclient.http as http"]
+    packages = '"tritonclient[http]"'
     if any(one.datatype == "BF16" for one in inputs):
         lines.insert(0, "import ml_dtypes")
+        packages += " ml_dtypes"
+    lines.insert(0, f"# pip install {packages}")
     lines += ["", f"client = http.InferenceServerClient({http!r})"]
     for one in inputs:
         lines += [

@@ -50,15 +50,21 @@ def write(folder: Path) -> list[Path]:
         raise RepositoryInvalid(
             f"{folder.name!r} is no name for a model: use letters, digits, '.', '_' and '-'"
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RepositoryInvalid(f"{folder} is there already and not empty; nothing was written")
     words = "".join(one if one.isalnum() else " " for one in folder.name).split()
     name = "".join(word[:1].upper() + word[1:] for word in words)
     files = {
         folder / "1" / "model.py": MODEL.format(name=name if name[0].isalpha() else f"M{name}"),
         folder / "model.yaml": CONFIG,
     }
-    for path, text in files.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
+    try:
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise RepositoryInvalid(f"{folder} is there already and not empty; nothing was written")
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+    except OSError as error:
+        raise RepositoryInvalid(
+            f"{folder} cannot be written to ({error.strerror}: {error.filename}): name a folder "
+            "that this user may write to"
+        ) from error
     return list(files)

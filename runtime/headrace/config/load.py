@@ -1,11 +1,13 @@
 """A model.yaml, read and checked: all errors at once, each with its place."""
 
+import os
+import stat
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from headrace.config.marks import Document, Unreadable, read
+from headrace.config.marks import MOST_BYTES, Document, Unreadable, read
 from headrace.config.schema import AtItem, ModelConfig, Section
 from headrace.errors import ConfigInvalid
 
@@ -22,6 +24,9 @@ WORDS: Final[dict[str, str]] = {
     "tuple_type": "expected a list, not {input}",
 }
 
+#: Characters of a wrong value: enough to know it by.
+MOST_SHOWN: Final = 200
+
 
 def load(path: Path) -> ModelConfig:
     """Return what the model.yaml at ``path`` says; without a file, the defaults.
@@ -30,8 +35,12 @@ def load(path: Path) -> ModelConfig:
         ConfigInvalid: a line ``file:line:column: what`` for each error.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = _read(path)
     except FileNotFoundError:
+        if path.is_symlink():
+            raise ConfigInvalid(
+                f"{path}:1:1: a link to what is not there: mend the link, or take it away"
+            ) from None
         return ModelConfig()
     except OSError as error:
         raise ConfigInvalid(
@@ -52,6 +61,22 @@ def load(path: Path) -> ModelConfig:
         raise ConfigInvalid("\n".join(_lines(path, document, error))) from error
 
 
+def _read(path: Path) -> str:
+    # Whoever opens a pipe would wait for its other end.
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ConfigInvalid(
+                f"{path}:1:1: expected a file, but this is a pipe or a device: take it away"
+            )
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ConfigInvalid(
+            f"{path}:1:1: the file is larger than {MOST_BYTES} bytes: no model.yaml is, put data "
+            "into files beside it"
+        )
+    return content.decode()
+
+
 def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
     lines = []
     for detail in error.errors(include_url=False):
@@ -69,8 +94,16 @@ def _explain(where: tuple[str | int, ...], kind: str, detail: Any) -> str:
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     if kind in WORDS:
-        return f"{key}: " + WORDS[kind].format(input=repr(detail["input"]), key=repr(key))
-    return f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {detail['input']!r}"
+        return f"{key}: " + WORDS[kind].format(input=_shown(detail["input"]), key=repr(key))
+    return f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {_shown(detail['input'])}"
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = repr(value)
+    except ValueError:
+        return "a number of thousands of digits"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
 def _unknown(where: tuple[str | int, ...]) -> str:

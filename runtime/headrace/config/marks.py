@@ -4,12 +4,15 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import yaml
+from yaml.reader import ReaderError
 
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
 
 #: A model.yaml is a page; a file beyond this is something else.
 MOST_BYTES: Final = 1 << 20
+#: What nests deeper would exhaust the stack of whoever walks it.
+MOST_LEVELS: Final = 50
 
 
 @dataclass(frozen=True)
@@ -35,16 +38,44 @@ class Unreadable(Exception):
     text: str
 
 
+class _Loader(yaml.SafeLoader):
+    """Knows the place of what YAML's own functions raise on without one."""
+
+    levels = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        self.levels += 1
+        if self.levels > MOST_LEVELS:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            text = f"nested more than {MOST_LEVELS} levels deep: write it flatter"
+            raise Unreadable((mark.line + 1, mark.column + 1), text)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.levels -= 1
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # A tag's function was written for good values, and raises what comes on others.
+            kind = node.tag.rpartition(":")[2]
+            written = str(node.value)
+            written = written if len(written) <= 40 else f"{written[:40]}…"
+            raise Unreadable(
+                (node.start_mark.line + 1, node.start_mark.column + 1),
+                f"{written!r} looks like YAML's {kind} and is none ({error}): correct it, or write "
+                "it in quotes if it is a text",
+            ) from error
+
+
 def read(text: str) -> Document:
     """Return a document; aliases, tags of Python and double keys are refused.
 
     Raises:
         Unreadable: with the place and what is wrong there.
     """
-    if len(text) > MOST_BYTES:
-        raise Unreadable((1, 1), f"the file is larger than {MOST_BYTES} bytes")
-    loader = yaml.SafeLoader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return Document({}, {})
@@ -55,10 +86,14 @@ def read(text: str) -> Document:
         mark = error.problem_mark or error.context_mark
         place = (mark.line + 1, mark.column + 1) if mark else (1, 1)
         raise Unreadable(place, error.problem or "not YAML") from error
+    except ReaderError as error:
+        before = text[: error.position]
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        raise Unreadable(
+            (line, column), f"character {error.character:#x} is not read here: take it out"
+        ) from error
     except yaml.YAMLError as error:
         raise Unreadable((1, 1), str(error)) from error
-    finally:
-        loader.dispose()
 
 
 def _walk(node: yaml.Node, path: Path, places: dict[Path, Place], seen: set[int]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headrace.errors import ModelBroken
+from headrace.execution.elements import Elements, check_elements, shape_of
 from headrace.models import Tensor
 from headrace.vocabulary import NUMPY_NAMES
 
@@ -55,37 +56,65 @@ def verify(declared: Sequence[Tensor], rows: int, outputs: Mapping[str, Any]) ->
 def misfit(tensor: Tensor, rows: int, value: Any) -> tuple[str, str] | None:
     """Return what a tensor should be and what ``value`` is; None when it fits."""
     expected = [rows, *tensor.shape]
-    datatype, shape = _facts(value)
+    wanted = f"{tensor.datatype}{expected}"
+    try:
+        datatype, shape = _facts(tensor.datatype, expected, value)
+    except ValueError as error:
+        return wanted, str(error)
     fits = len(shape) == len(expected) and all(
         want in (-1, have) for want, have in zip(expected, shape, strict=True)
     )
-    if tensor.datatype == "BYTES":
-        # A flat sequence stands for any shape with as many elements.
-        fits = fits or _holds(expected, shape)
-    if datatype == tensor.datatype and fits:
+    # The batch axis is never any size.
+    if datatype == tensor.datatype and fits and shape[0] == rows:
         return None
-    return f"{tensor.datatype}{expected}", f"{datatype}{shape}"
+    found = f"{datatype}{shape}"
+    if isinstance(value, list | tuple) and len(shape) == 1 and -1 in expected:
+        found += ": a flat list does not say how long a row is, so return a list of equally long "
+        found += "lists, or an array"
+    return wanted, found
 
 
-def _facts(value: Any) -> tuple[str, list[int]]:
-    """Return datatype and shape of an output."""
-    dtype = getattr(value, "dtype", None)
-    if dtype is None:
-        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
-            return "BYTES", [len(value)]
-        return type(value).__name__, []
-    shape = [int(size) for size in value.shape]
-    name = getattr(dtype, "name", str(dtype))
-    if getattr(dtype, "kind", "") in "OSU":
+def _facts(declared: str, expected: Sequence[int], value: Any) -> tuple[str, list[int]]:
+    """Return datatype and shape of an output.
+
+    Raises:
+        ValueError: it has none; the text ends "but returned ...".
+    """
+    if isinstance(value, Elements):
+        return "BYTES", list(value.shape)
+    array = _as_array(value)
+    if array is None:
+        kind = type(value).__name__
+        if declared != "BYTES":
+            raise ValueError(f"an object of type {kind}, which is no array")
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"an object of type {kind}")
+        return "BYTES", shape_of(value, expected)
+    shape = [int(size) for size in array.shape]
+    if array.dtype.kind in "OSUT":
+        if declared == "BYTES":
+            check_elements(array.ravel().tolist())
         return "BYTES", shape
     known = {numpy_name: datatype for datatype, numpy_name in NUMPY_NAMES.items()}
-    return known.get(name, name), shape
+    if array.dtype.name not in known or not array.dtype.isnative:
+        raise ValueError(f"an array of {array.dtype.str} with shape {shape}")
+    return known[array.dtype.name], shape
 
 
-def _holds(expected: Sequence[int], shape: Sequence[int]) -> bool:
-    if len(shape) != 1:
-        return False
-    fixed = 1
-    for size in expected:
-        fixed *= size if size != -1 else 1
-    return shape[0] % fixed == 0 if -1 in expected else shape[0] == fixed
+def _as_array(value: Any) -> Any:
+    """Return the NumPy array that the core would make; None for what is no array at all."""
+    # Brings NumPy, which must not come before its count of threads is set.
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value
+    if hasattr(value, "__dlpack__"):
+        return np.from_dlpack(value)
+    if hasattr(value, "__array__") or hasattr(value, "__array_interface__"):
+        return np.asarray(value)
+    try:
+        memoryview(value)
+    except TypeError:
+        return None
+    # Text is a buffer too, and one element rather than an array of numbers.
+    return None if isinstance(value, bytes) else np.asarray(value)

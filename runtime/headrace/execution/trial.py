@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import ModelBroken
+from headrace.execution.elements import Elements as Elements  # also for tests of models
 from headrace.execution.outputs import misfit, to_host, verify
 from headrace.models import Batch, Model, Tensor
 from headrace.vocabulary import NUMPY_NAMES
@@ -16,20 +17,6 @@ from headrace.vocabulary import NUMPY_NAMES
 ANY_SIZE = 8
 #: What stands for an element of BYTES.
 ANY_BYTES = b"headrace"
-
-
-class Elements(Sequence[memoryview]):
-    """BYTES elements, flat and row by row, as the core hands them over."""
-
-    def __init__(self, elements: Sequence[bytes], shape: tuple[int, ...]) -> None:
-        self._elements = [memoryview(one) for one in elements]
-        self.shape = shape
-
-    def __len__(self) -> int:
-        return len(self._elements)
-
-    def __getitem__(self, index: Any) -> Any:
-        return self._elements[index]
 
 
 class MadeUpRows:
@@ -119,10 +106,11 @@ def _elements(tensor: Tensor, rows: int, given: Any) -> Elements:
             f"flat sequence: {error}"
         ) from error
     shape = [rows, *tensor.shape]
-    if shape.count(-1) == 1:
-        known = -prod(shape)
-        shape[shape.index(-1)] = len(elements) // known
-    return Elements(elements, tuple(shape) if -1 not in shape else (len(elements),))
+    if isinstance(given, np.ndarray) and given.ndim == len(shape):
+        shape = list(given.shape)
+    elif shape.count(-1) == 1:
+        shape[shape.index(-1)] = len(elements) // -prod(shape)
+    return Elements(elements, shape if prod(shape) == len(elements) else [len(elements)])
 
 
 def _frozen(array: Any) -> Any:
