@@ -94,7 +94,7 @@ def test_gradients_and_strides_are_no_concern_of_the_author() -> None:
 
 
 def test_bytes_are_no_tensor() -> None:
-    batch = Batch(trial.MadeUpRows(1, {"s": trial.Elements([b"a"], (1,))}))
+    batch = Batch(trial.MadeUpRows(1, {"s": Elements([b"a"], (1,))}))
     with pytest.raises(TypeError, match="input 's' is of BYTES"):
         batch.tensor("s")
 

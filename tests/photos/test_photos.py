@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
+from headrace.execution.elements import Elements
 from headrace.execution.opening import context, open_model
-from headrace.execution.trial import Elements, MadeUpRows
+from headrace.execution.trial import MadeUpRows
 from headrace.models import Batch, Model
 from headrace.repository.folder import find
 

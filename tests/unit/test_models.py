@@ -8,7 +8,8 @@ import pytest
 from headrace import Batch, Context, Tensor
 from headrace.backends.python_class import make
 from headrace.errors import ModelInvalid
-from headrace.execution.trial import Elements, MadeUpRows
+from headrace.execution.elements import Elements
+from headrace.execution.trial import MadeUpRows
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace.errors import ModelBroken
-from headrace.execution.elements import Elements as Elements  # also for tests of models
+from headrace.execution.elements import Elements
 from headrace.execution.outputs import misfit, to_host, verify
 from headrace.models import Batch, Model, Tensor
 from headrace.vocabulary import NUMPY_NAMES

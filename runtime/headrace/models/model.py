@@ -32,8 +32,8 @@ class Model(ABC):
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Return for each declared output an array of shape ``[batch.rows, *shape]``.
 
-        An array may be of NumPy, PyTorch, CuPy or anything with DLPack; a BYTES output is a
-        sequence of ``bytes`` or ``str``, row by row. What this raises answers the callers of this
+        An array may be of NumPy, PyTorch, CuPy or anything with DLPack; a BYTES output is lists of
+        ``bytes`` or ``str``, which may be flat where the shape has no -1. What this raises answers the callers of this
         batch with an error and harms no other batch.
         """
 
@@ -41,6 +41,6 @@ class Model(ABC):
         """Return inputs of ``rows`` rows to warm up and to be checked with; None makes some up.
 
         Worth writing where numbers out of a hat are not an input, such as an encoded image.
-        A BYTES input is a list of ``bytes``, row by row.
+        A BYTES input is one flat list of ``bytes``, row by row.
         """
         return None
