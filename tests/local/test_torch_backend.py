@@ -11,6 +11,7 @@ import torch
 from headrace import Batch, Model, Tensor
 from headrace.cli import checking
 from headrace.execution import lanes, trial
+from headrace.execution.elements import Elements
 from headrace.execution.opening import context, contract, open_model
 from headrace.execution.outputs import to_host
 from headrace.repository.folder import find

@@ -33,8 +33,8 @@ class Model(ABC):
         """Return for each declared output an array of shape ``[batch.rows, *shape]``.
 
         An array may be of NumPy, PyTorch, CuPy or anything with DLPack; a BYTES output is lists of
-        ``bytes`` or ``str``, which may be flat where the shape has no -1. What this raises answers the callers of this
-        batch with an error and harms no other batch.
+        ``bytes`` or ``str``, which may be flat where the shape has no -1. What this raises answers
+        the callers of this batch with an error and harms no other batch.
         """
 
     def example(self, rows: int) -> Mapping[str, Any] | None:
