@@ -82,6 +82,32 @@ async fn who_hangs_up_takes_its_call_along() {
     server.echo.cancelled.acquire().await.unwrap().forget();
 }
 
+/// Over HTTP/2 a request ends by itself: the connection and its other requests stay.
+#[tokio::test]
+async fn who_resets_a_request_takes_that_call_along_and_no_other() {
+    let server = start(Limits::default(), true).await;
+    let socket = tokio::net::TcpStream::connect(server.at).await.unwrap();
+    let (client, connection) = h2::client::handshake(socket).await.unwrap();
+    let driver = tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let mut send = || {
+        let ask = http::Request::post("http://x/v2/models/m/infer").body(()).unwrap();
+        let (response, mut stream) = client.send_request(ask, false).unwrap();
+        stream.send_data(GOOD.into(), true).unwrap();
+        (response, stream)
+    };
+    let (_kept, _open) = send();
+    server.echo.got.acquire().await.unwrap().forget();
+    let (_gone, mut reset) = send();
+    server.echo.got.acquire().await.unwrap().forget();
+    reset.send_reset(h2::Reason::CANCEL);
+    server.echo.cancelled.acquire().await.unwrap().forget();
+    assert_eq!(server.echo.cancelled.available_permits(), 0, "the other call goes on");
+    assert!(!driver.is_finished());
+    driver.abort();
+    server.echo.cancelled.acquire().await.unwrap().forget();
+}
+
 #[tokio::test]
 async fn a_deadline_is_kept() {
     let server = start(Limits::default(), true).await;
