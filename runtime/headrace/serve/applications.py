@@ -69,7 +69,7 @@ def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
             version=group.version,
             sockets=str(places.sockets),
             sink=str(places.log_socket),
-            drain_s=plan.drain_s,
+            drain_s=STANDSTILL_S,
         )
     )
     return application
