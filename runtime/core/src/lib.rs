@@ -10,5 +10,7 @@ pub mod mem;
 pub mod meter;
 #[cfg(feature = "python")]
 mod py;
+#[cfg(test)]
+mod simulation;
 pub mod sync;
 pub mod wire;

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use crate::base::{
+    clock,
     fault::{Fault, Kind},
     roster::Roster,
 };
@@ -23,7 +24,15 @@ impl Gateway {
         Ok(())
     }
 
-    pub(super) fn links(self: &Arc<Gateway>, on: Handle) -> Arc<Links> {
+    /// From here on callers may come. Timers and links run as tasks of `on`.
+    pub(crate) fn begin(self: &Arc<Gateway>, on: Handle) -> Arc<Links> {
+        let links = self.links(on.clone());
+        self.timers.get_or_init(|| on);
+        self.since.get_or_init(clock::now);
+        links
+    }
+
+    fn links(self: &Arc<Gateway>, on: Handle) -> Arc<Links> {
         let gateway = Arc::downgrade(self);
         let log: Log = Arc::new(move |line| {
             if let Some(gateway) = gateway.upgrade() {

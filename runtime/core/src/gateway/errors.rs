@@ -108,6 +108,15 @@ impl Errors {
         }
     }
 
+    /// Notes of what nobody has read yet and no caller was told, without their ids.
+    #[cfg(test)]
+    pub(super) fn logged(&self) -> Vec<String> {
+        let ours = |report: &Report| report.model.is_empty() || report.kind == Kind::Invalid.code();
+        let reports = std::mem::take(&mut self.ring.lock().reports);
+        let note = |report: Report| report.note.split(" [error id").next().map(str::to_owned);
+        reports.into_iter().filter(ours).filter_map(note).collect()
+    }
+
     pub(super) fn dropped(&self) -> u64 {
         self.ring.lock().dropped
     }

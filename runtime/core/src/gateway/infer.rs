@@ -16,7 +16,7 @@ use crate::base::{
     units::{CallId, Rows, Tick, Version},
 };
 use crate::decide::validate::{self, Bound};
-use crate::meter::Ended;
+use crate::meter::{Ended, Meter};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -81,16 +81,20 @@ impl Gateway {
     ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
         let until = self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()));
         let until = clock::instant(until.min(inference.deadline));
-        loop {
+        let mut leaves = Leaves { meter: Some(&self.meter) };
+        let found = loop {
             let arrival = self.arrivals.notified();
             match self.find(inference) {
                 Err(again) if again.kind == Kind::Unavailable && self.state.load().awaits(inference) => {}
-                found => return found,
+                found => break found,
             }
             if tokio::time::timeout_at(until, arrival).await.is_err() {
-                return Err(fault);
+                let late = inference.deadline <= clock::now();
+                break Err(if late { expired(inference.arrived, inference.deadline) } else { fault });
             }
-        }
+        };
+        leaves.meter = None;
+        found
     }
 
     async fn ask(
@@ -158,6 +162,19 @@ impl Gateway {
             parameters: produced.parameters,
             timing: outcome.timing,
         })
+    }
+}
+
+/// A caller that waits for a version's first host. Dropped meanwhile, it is counted as one who went away.
+struct Leaves<'a> {
+    meter: Option<&'a Meter>,
+}
+
+impl Drop for Leaves<'_> {
+    fn drop(&mut self) {
+        if let Some(meter) = self.meter {
+            meter.refused(Kind::Cancelled);
+        }
     }
 }
 

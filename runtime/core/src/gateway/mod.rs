@@ -155,6 +155,18 @@ impl Gateway {
         }
     }
 
+    /// What the error log got since the last look.
+    #[cfg(test)]
+    pub(crate) fn logged(&self) -> Vec<String> {
+        self.errors.logged()
+    }
+
+    /// Its dice fall as these do.
+    #[cfg(test)]
+    pub(crate) fn seed(&self, dice: u64) {
+        self.dice.store(dice, Relaxed);
+    }
+
     /// A number that nobody can foresee; one atomic addition and a mix (SplitMix64).
     fn draw(&self) -> u64 {
         let mut z = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);

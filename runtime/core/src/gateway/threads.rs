@@ -4,7 +4,7 @@
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
 use super::{Gateway, grpc, http, listen, mailbox::Mailbox};
-use crate::base::{clock, fault::Fault};
+use crate::base::fault::Fault;
 use crate::link::gateway::Links;
 use crate::meter::listener;
 use std::collections::BTreeMap;
@@ -74,9 +74,7 @@ impl Gateway {
             .map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build())
             .collect::<Result<Vec<_>, _>>()?;
         let Some(first) = runtimes.first().map(|runtime| runtime.handle().clone()) else { return Ok(()) };
-        let links = self.links(first.clone());
-        self.timers.get_or_init(|| first);
-        self.since.get_or_init(clock::now);
+        let links = self.begin(first);
         let (end, _) = watch::channel(None);
         let mut started = Threads { addresses, end, handles: Vec::new(), links };
         for (at, runtime) in runtimes.into_iter().enumerate() {

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 pub(super) struct Door {
     pub(super) listener: Listener,
     /// The thread lives as long as this does.
-    _end: oneshot::Sender<()>,
+    _end: Option<oneshot::Sender<()>>,
 }
 
 impl Door {
@@ -28,6 +28,18 @@ impl Door {
             let _ = ended.await; // never sent: the sender's drop is the end
         };
         thread::Builder::new().name("headrace-link".into()).spawn(move || runtime.block_on(serve))?;
-        Ok(Door { listener, _end: end })
+        Ok(Door { listener, _end: Some(end) })
+    }
+
+    /// On a runtime of whoever asks, whose end is the end of the links.
+    #[cfg(test)]
+    pub(super) fn open_on(
+        on: &tokio::runtime::Handle,
+        path: &Path,
+        intakes: Arc<dyn Intakes>,
+        arena: Option<Arena>,
+        log: Log,
+    ) -> io::Result<Door> {
+        Ok(Door { listener: Listener::listen(on, path, intakes, arena, log)?, _end: None })
     }
 }

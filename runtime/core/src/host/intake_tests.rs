@@ -5,6 +5,32 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
+impl Intake {
+    /// The same without blocking: `None` if there is nothing to run now. An idle lane's ear hears what came.
+    pub(crate) fn try_next_batch(self: &Arc<Intake>, hears: bool) -> Option<Batch> {
+        if let Some(ear) = self.ear.as_ref().filter(|_| hears) {
+            ear.ring();
+            ear.listen();
+        }
+        let mut leaving = Leaving::new();
+        let turn = {
+            let mut state = self.state.lock();
+            let turn = state.room.turn(clock::now(), &mut leaving);
+            if state.room.is_empty() {
+                self.empty.notify_all();
+            }
+            turn
+        };
+        answer(leaving);
+        match turn {
+            Turn::Run { calls, running } => {
+                Some(Batch::gather(Arc::clone(self), calls, running, &self.staging))
+            }
+            Turn::Wait { .. } | Turn::Idle | Turn::Closed => None,
+        }
+    }
+}
+
 fn intake(max_rows: u32, lanes: u32) -> (Arc<Intake>, Arc<Desk>) {
     (Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)), None, None)), Arc::default())
 }

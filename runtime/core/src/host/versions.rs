@@ -6,7 +6,7 @@ use crate::base::{
     contract::{Batching, Contract},
     fault::{Fault, Kind},
     roster::{CarrierId, Roster},
-    units::Version,
+    units::{Tick, Version},
 };
 use crate::link::{Carried, Intakes, Log};
 use crate::mem::arena::Arena;
@@ -125,6 +125,18 @@ impl Host {
         Ok(())
     }
 
+    #[cfg(test)]
+    pub(crate) fn listen_on(
+        self: &Arc<Host>,
+        on: &tokio::runtime::Handle,
+        path: &Path,
+        log: Log,
+    ) -> io::Result<()> {
+        let intakes = Arc::new(Behind(Arc::downgrade(self)));
+        *self.door.lock() = Some(Door::open_on(on, path, intakes, self.arena.clone(), log)?);
+        Ok(())
+    }
+
     fn announce(&self) {
         if let Some(door) = &*self.door.lock() {
             door.listener.announce();
@@ -149,6 +161,12 @@ impl Host {
     /// end of the time; what was left is answered: try again elsewhere.
     pub fn drain(&self, grace: Duration) -> bool {
         let until = clock::now().plus(grace);
+        let taken = self.take_no_more();
+        self.finish(&taken, until)
+    }
+
+    /// The first half of a drain. Returns the versions that it closed.
+    pub(crate) fn take_no_more(&self) -> Vec<Arc<Intake>> {
         let mut state = self.state.lock();
         state.draining = true;
         let entries = std::mem::take(&mut state.entries);
@@ -158,11 +176,18 @@ impl Host {
             door.listener.drain();
         }
         entries.iter().for_each(|entry| entry.intake.close());
-        let clean = entries.iter().all(|entry| entry.intake.wait_empty(until));
-        entries.iter().for_each(|entry| entry.intake.abandon());
+        entries.into_iter().map(|entry| entry.intake).collect()
+    }
+
+    /// The second half: blocks, at most until `until`.
+    pub(crate) fn finish(&self, taken: &[Arc<Intake>], until: Tick) -> bool {
+        // A call that was sent before its gateway heard of the end is still to come.
+        let last = self.door.lock().as_ref().is_none_or(|door| door.listener.wait_for_the_last(until));
+        let clean = taken.iter().all(|intake| intake.wait_empty(until));
+        taken.iter().for_each(|intake| intake.abandon());
         // An answer that is larger than a socket's buffer is still on its way.
         let sent = self.door.lock().as_ref().is_none_or(|door| door.listener.wait_sent(until));
-        clean && sent
+        last && clean && sent
     }
 }
 

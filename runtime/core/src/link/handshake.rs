@@ -39,14 +39,10 @@ pub(super) struct Joined {
 }
 
 /// Says HELLO and hears the peer's. Both may talk first: a HELLO fits any socket buffer or is read meanwhile.
-pub(super) async fn join(
-    socket: UnixStream,
-    arena: Option<&Arena>,
-    carried: Vec<proto::Carried>,
-) -> io::Result<Joined> {
+pub(super) async fn join(socket: UnixStream, arena: Option<&Arena>) -> io::Result<Joined> {
     let peer = Peer::of(&socket)?;
     let mut bytes = Vec::new();
-    hello(&mut bytes, arena, carried).map_err(io::Error::other)?;
+    hello(&mut bytes, arena, Vec::new()).map_err(io::Error::other)?;
     let mut decoder = Decoder::new(MAX_FRAME);
     let talk = async {
         tokio::try_join!(say(&socket, &bytes, arena), hear(&socket, &mut decoder)).map(|((), heard)| heard)

@@ -3,7 +3,7 @@
 use super::{
     ears_tests::Lane,
     gateway::{Endpoint, Links},
-    handshake::{Joined, join},
+    handshake::{Joined, hello, join},
     host::Listener,
     testing::{ARENA, Desk, Lines, Shelf, contract, folder, until},
 };
@@ -125,7 +125,7 @@ fn bare_meta(kind: FrameKind) -> Wire {
 
 async fn joined(path: &std::path::Path) -> Joined {
     let socket = UnixStream::connect(path).await.unwrap();
-    join(socket, Some(&Arena::new(ARENA).unwrap()), vec![]).await.unwrap()
+    join(socket, Some(&Arena::new(ARENA).unwrap())).await.unwrap()
 }
 
 fn answer(call: u64, index: u16, shape: &[i64], bytes: &[u8]) -> Wire {
@@ -220,7 +220,9 @@ async fn hosted(path: &std::path::Path, desk: &Arc<Desk>, lines: &Lines) -> (Lin
     links.set_endpoints(vec![Endpoint { id: "x".to_owned(), socket: path.to_owned() }]);
     let (socket, _) = listener.accept().await.unwrap();
     let carried = proto::Carried { contract: Some(frame_meta::contract_out(&contract(1))), window_rows: 64 };
-    let joined = join(socket, None, vec![carried]).await.unwrap();
+    let joined = join(socket, None).await.unwrap();
+    joined.outbox.put(|out| hello(out, None, vec![carried])).unwrap();
+    joined.outbox.flush();
     until("the carrier is up", || desk.up.lock().len() == 1).await;
     (links, joined)
 }

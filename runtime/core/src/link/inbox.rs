@@ -38,6 +38,7 @@ impl Inbox {
     /// the future loses nothing.
     pub(super) async fn more(&mut self) -> io::Result<bool> {
         tokio::select! {
+            biased;
             read = self.socket.read(self.decoder.room()) => return read.map(|bytes| bytes > 0),
             () = self.peer.dead() => {}
         }

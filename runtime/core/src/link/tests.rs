@@ -191,7 +191,9 @@ async fn a_draining_host_gets_no_more_and_finishes() {
     let call = pair.desk.call(large(1));
     until("the host has it", || pair.shelf.model.holds() == 1).await;
     pair.host.drain();
+    assert!(!pair.host.wait_for_the_last(clock::now()), "the gateway has not heard of it");
     until("the carrier is down", || pair.desk.up.lock().is_empty()).await;
+    until("its last call has come", || pair.host.wait_for_the_last(clock::now())).await;
     let late = pair.desk.call_through(&carrier, large(2));
     until("the late one is answered", || pair.desk.answered() == 1).await;
     assert_eq!(pair.desk.end(late).unwrap_err().phase, Phase::NotAdmitted);

@@ -45,6 +45,11 @@ impl Meter {
         self.refused.add(kind);
     }
 
+    #[cfg(test)]
+    pub(crate) fn refusals(&self) -> u64 {
+        self.refused.totals().iter().sum()
+    }
+
     /// Of all versions, or of one model, or of one version; by name and version. Empty if there is none.
     pub fn statistics(&self, model: Option<&str>, version: Option<Version>) -> Vec<Statistics> {
         let versions = self.versions.read();

@@ -192,7 +192,13 @@ async fn who_asks_before_the_first_host_answers_waits_for_it() {
     let early = start(&gateway, ask(1, 2)).await;
     let pinned = start(&gateway, Inference { version: Some(Version(1)), ..ask(1, 3) }).await;
     let gone = start(&gateway, ask(1, 4)).await;
+    let refused = gateway.meter().refusals();
     gone.abort();
+    settle_down().await;
+    assert_eq!(gateway.meter().refusals(), refused + 1, "who went away is counted");
+    let in_time = Inference { deadline: clock::now().plus(Duration::from_secs(1)), ..ask(1, 6) };
+    let late = start(&gateway, in_time).await.await.unwrap().unwrap_err();
+    assert_eq!(late.kind, Kind::Expired, "{late}");
     let other = Inference { model: "other".into(), ..ask(1, 5) };
     assert_eq!(start(&gateway, other).await.await.unwrap().unwrap_err().kind, Kind::NotFound);
     let (_, host) = up(&gateway, contract(1), 8);

@@ -31,7 +31,7 @@ pub(super) struct Flights {
     flying: HashMap<u64, Flight>,
     lent: HashMap<u64, Lent>,
     next: u64,
-    /// False from the moment the link is lost.
+    /// False from the moment the link is lost, or one side wants no more calls to take off.
     pub(super) open: bool,
 }
 
@@ -81,11 +81,14 @@ impl Flights {
         self.flying.is_empty()
     }
 
-    /// The link is gone: nothing more takes off, all memory is ours again, and these calls are to be answered.
+    /// The link is gone: nothing more takes off, all memory is ours again, and these calls are to be answered,
+    /// in the order in which they were sent.
     pub(super) fn close(&mut self) -> Vec<Flight> {
         self.open = false;
         self.lent.clear();
-        std::mem::take(&mut self.flying).into_values().collect()
+        let mut lost: Vec<_> = std::mem::take(&mut self.flying).into_values().collect();
+        lost.sort_unstable_by_key(|flight| flight.end);
+        lost
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     },
 };
 use compact_str::CompactString;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What a run can be, for its numbers are counted with: rows of a batch, and a day.
@@ -40,7 +40,7 @@ impl Running {
             }
             FrameKind::Drain => {
                 self.leaving = true;
-                self.close_carriers();
+                self.send_no_more();
                 Ok(())
             }
             FrameKind::Infer | FrameKind::Cancel => {
@@ -115,7 +115,7 @@ impl Running {
     /// The whole set of what the host carries now.
     pub(super) fn announced(&mut self, hello: proto::Hello) -> Result<(), Malformed> {
         let Common { roster, log, .. } = &*self.session.common;
-        let mut now = HashMap::new();
+        let mut now = BTreeMap::new();
         for carried in hello.carried {
             let window = Window { rows: Rows::new(carried.window_rows) };
             let contract =
@@ -129,7 +129,8 @@ impl Running {
                 roster.carrier_down(id);
             }
         }
-        for (key, (contract, window)) in now {
+        let takes_calls = self.session.flights.lock().open;
+        for (key, (contract, window)) in now.into_iter().filter(|_| takes_calls) {
             if let Some(id) = self.versions.get(&key).and_then(|was| was.carrier) {
                 roster.carrier_window(id, window);
                 continue;

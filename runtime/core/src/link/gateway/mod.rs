@@ -103,6 +103,7 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
     let place = path.display();
     while *wanted.borrow_and_update() {
         let joined = tokio::select! {
+            biased;
             joined = dial(&common, &path) => joined,
             told = wanted.changed() => match told {
                 Ok(()) => continue,
@@ -132,6 +133,7 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
             }
         }
         tokio::select! {
+            biased;
             () = tokio::time::sleep(pause(failures)) => {}
             told = wanted.changed() => {
                 if told.is_err() {
@@ -149,7 +151,7 @@ fn pause(failures: u32) -> Duration {
 
 async fn dial(common: &Common, path: &Path) -> io::Result<handshake::Joined> {
     let socket = UnixStream::connect(path).await?;
-    handshake::join(socket, common.arena.as_ref(), Vec::new()).await
+    handshake::join(socket, common.arena.as_ref()).await
 }
 
 #[cfg(test)]

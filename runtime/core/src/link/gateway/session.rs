@@ -13,7 +13,8 @@ use crate::{
 };
 use compact_str::CompactString;
 use parking_lot::Mutex;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::{Notify, watch};
@@ -46,7 +47,7 @@ pub(super) struct Running {
     /// The host asked for no more calls.
     pub(super) leaving: bool,
     /// Versions that were announced; without a carrier once they are gone.
-    pub(super) versions: HashMap<(CompactString, u64), Announced>,
+    pub(super) versions: BTreeMap<(CompactString, u64), Announced>,
 }
 
 #[derive(Debug)]
@@ -89,7 +90,7 @@ impl Session {
             flights: Mutex::new(Flights::new()),
             landed: Notify::new(),
         });
-        let mut running = Running { session, inbox, memory, leaving: false, versions: HashMap::new() };
+        let mut running = Running { session, inbox, memory, leaving: false, versions: BTreeMap::new() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
             (common.log)(format!("a host's HELLO: {malformed}"));
@@ -104,16 +105,22 @@ impl Running {
         let session = Arc::clone(&self.session);
         // Kept across turns of the loop: a write that was begun must not be forgotten.
         let mut write = pin!(session.outbox.write());
-        let mut draining = false;
+        let (mut draining, mut hung_up) = (false, false);
         let ended = loop {
             tokio::select! {
+                biased; // no dice: an interleaving that was found by a seed can be seen again
                 why = self.read() => break self.ended(why),
-                end = &mut write => break Ended::Lost(end.err().map_or_else(String::new, |error| error.to_string())),
+                end = &mut write, if !hung_up => match end {
+                    // What it said before it went is still there to be read: answers, above all.
+                    Err(error) if is_hang_up(&error) => {
+                        hung_up = true;
+                        self.send_no_more();
+                    }
+                    other => break Ended::Lost(other.err().map_or_else(String::new, |error| error.to_string())),
+                },
                 () = unwanted(wanted), if !draining => {
                     draining = true;
-                    self.close_carriers();
-                    let _ = session.outbox.put(|out| encode(out, &Head::new(FrameKind::Drain, 0), |_| {}, &[]));
-                    session.outbox.nudge();
+                    self.send_no_more();
                 }
                 () = session.until_landed(), if draining => break Ended::Drained,
             }
@@ -160,6 +167,19 @@ impl Running {
         Ok(())
     }
 
+    /// Says so to the host, in one step with refusing what comes later: no call may follow it.
+    pub(super) fn send_no_more(&mut self) {
+        self.close_carriers();
+        let Session { flights, outbox, .. } = &*self.session;
+        let mut flights = flights.lock();
+        if std::mem::replace(&mut flights.open, false) {
+            // A closed link needs no farewell.
+            let _ = outbox.put(|out| encode(out, &Head::new(FrameKind::Drain, 0), |_| {}, &[]));
+        }
+        drop(flights);
+        outbox.nudge();
+    }
+
     pub(super) fn close_carriers(&mut self) {
         for announced in self.versions.values_mut() {
             if let Some(id) = announced.carrier.take() {
@@ -179,6 +199,11 @@ impl Running {
         }
         self.session.common.roster.flush();
     }
+}
+
+/// The peer's end of the socket is closed. The end of what it said comes at once.
+fn is_hang_up(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
 }
 
 async fn unwanted(wanted: &mut watch::Receiver<bool>) {

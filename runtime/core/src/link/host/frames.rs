@@ -45,6 +45,7 @@ impl Reading {
             }
             FrameKind::Drain => {
                 self.leaves = true; // it closes the socket when it has its answers
+                self.session.heard_the_last();
                 Ok(())
             }
             FrameKind::Hello

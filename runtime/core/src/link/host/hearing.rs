@@ -106,6 +106,7 @@ impl Hearing {
         let news = socket::readable(epoll)?;
         let mut write = pin!(session.outbox.write());
         let over = tokio::select! {
+            biased;
             over = self.read(&news) => over,
             end = &mut write => Over::Ours(end.err().map_or_else(String::new, |error| error.to_string())),
             () = session.left() => Over::Ours("the host closes".to_owned()),
@@ -152,6 +153,7 @@ impl Hearing {
     /// Until something is there to be read; true when the gateway's process has ended.
     async fn wait(&self, news: &AsyncFd<OwnedFd>) -> bool {
         tokio::select! {
+            biased;
             ready = news.readable() => {
                 if let Ok(mut ready) = ready {
                     ready.clear_ready();

@@ -112,12 +112,16 @@ impl Listener {
         }
     }
 
-    /// Asks the gateways to send no more; what comes nevertheless is answered with NOT_HERE.
+    /// Asks the gateways to send no more; what is on its way is answered with NOT_HERE.
     pub fn drain(&self) {
         self.common.draining.store(true, Ordering::Release);
-        for session in self.common.sessions() {
-            session.say(|out| encode(out, &Head::new(Kind::Drain, 0), |_| {}, &[]));
-        }
+        self.common.sessions().iter().for_each(|session| session.ask_for_no_more());
+    }
+
+    /// Blocks until every gateway that was asked has sent its last call; false when `until` came first. Whoever
+    /// closes before may lose a call that it never saw.
+    pub fn wait_for_the_last(&self, until: Tick) -> bool {
+        self.common.sessions().iter().all(|session| session.wait_for_the_last(until))
     }
 
     /// Blocks until all that was said has left for the gateways; false when `until` came first.
@@ -182,7 +186,7 @@ async fn accept(common: Arc<Common>, door: Door) {
 }
 
 async fn serve(common: Arc<Common>, socket: UnixStream) {
-    let joined = match handshake::join(socket, common.arena.as_ref(), common.carried()).await {
+    let joined = match handshake::join(socket, common.arena.as_ref()).await {
         Ok(joined) => joined,
         Err(error) => return (common.log)(format!("a gateway was not linked: {error}")),
     };
@@ -192,9 +196,12 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
     let session = Session::new(&common, outbox, number);
     let hearing = Hearing::new(Arc::clone(&session), inbox, memory);
     common.sessions.lock().push(Arc::downgrade(&session));
-    // What changed between the HELLO and the registration would otherwise be said to nobody.
+    // Not with the first HELLO: a call could come before a drain knows of this link.
     let carried = common.carried();
     session.say(|out| handshake::hello(out, common.arena.as_ref(), carried));
+    if common.is_draining() {
+        session.ask_for_no_more();
+    }
     let ended = match common.ears.add(number, &hearing) {
         Ok(()) => hearing.run().await,
         Err(error) => Err(error),

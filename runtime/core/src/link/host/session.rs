@@ -2,9 +2,14 @@
 
 use super::{Common, calls::Shared};
 use crate::{
+    base::{clock, units::Tick},
     link::outbox::{Outbox, Unsent},
-    wire::frame_encode::TooLong,
+    wire::{
+        frame::{Head, Kind},
+        frame_encode::{TooLong, encode},
+    },
 };
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
@@ -18,6 +23,18 @@ pub(super) struct Session {
     pub(super) calls: Shared,
     open: AtomicBool,
     leaving: Notify,
+    parting: Mutex<Parting>,
+    parted: Condvar,
+}
+
+/// How far the two sides are in ending a link without losing a call that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Parting {
+    Not,
+    /// The gateway was asked to send no more.
+    Asked,
+    /// It said so: everything that it sent before has come.
+    Over,
 }
 
 impl Session {
@@ -29,6 +46,8 @@ impl Session {
             calls: Shared::default(),
             open: AtomicBool::new(true),
             leaving: Notify::new(),
+            parting: Mutex::new(Parting::Not),
+            parted: Condvar::new(),
         })
     }
 
@@ -56,6 +75,37 @@ impl Session {
         self.outbox.nudge();
     }
 
+    /// Asks the gateway to send no more.
+    pub(super) fn ask_for_no_more(&self) {
+        {
+            let mut parting = self.parting.lock();
+            if *parting != Parting::Not {
+                return;
+            }
+            *parting = Parting::Asked;
+        }
+        self.say(|out| encode(out, &Head::new(Kind::Drain, 0), |_| {}, &[]));
+    }
+
+    /// The gateway sends no more calls.
+    pub(super) fn heard_the_last(&self) {
+        *self.parting.lock() = Parting::Over;
+        self.parted.notify_all();
+    }
+
+    /// Blocks until a gateway that was asked has sent its last call; false when `until` came first.
+    pub(super) fn wait_for_the_last(&self, until: Tick) -> bool {
+        let mut parting = self.parting.lock();
+        while *parting == Parting::Asked {
+            let left = until.since(clock::now());
+            if left.is_zero() {
+                return false;
+            }
+            self.parted.wait_for(&mut parting, left);
+        }
+        true
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }
@@ -79,10 +129,12 @@ impl Session {
             return;
         }
         self.outbox.close();
-        let running: Vec<_> = {
+        self.heard_the_last();
+        let mut running: Vec<_> = {
             let calls = self.calls.lock();
             calls.running.iter().map(|(number, taken)| (*number, Arc::clone(&taken.carrier))).collect()
         };
+        running.sort_unstable_by_key(|(number, _)| *number);
         for (number, carrier) in running {
             carrier.cancel(self.local(number));
         }

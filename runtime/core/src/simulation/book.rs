@@ -1,0 +1,41 @@
+//! What models saw: which caller's rows ran where.
+
+use super::rows::Verb;
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Debug, Default)]
+pub(super) struct Book {
+    /// Of each caller: hosts and versions that took up a batch with its rows.
+    runs: BTreeMap<u64, Vec<(u64, u64)>>,
+    raised: BTreeSet<u64>,
+    pub(super) begun: u64,
+    pub(super) ended: u64,
+}
+
+impl Book {
+    pub(super) fn started(&mut self, host: u64, version: u64, rows: &[Option<(u64, u8, Verb)>]) {
+        self.begun += 1;
+        let callers: BTreeSet<u64> = rows.iter().flatten().map(|(caller, ..)| *caller).collect();
+        for caller in callers {
+            self.runs.entry(caller).or_default().push((host, version));
+        }
+    }
+
+    pub(super) fn finished(&mut self) {
+        self.ended += 1;
+    }
+
+    pub(super) fn raised(&mut self, rows: &[Option<(u64, u8, Verb)>]) {
+        self.raised.extend(rows.iter().flatten().map(|(caller, ..)| *caller));
+    }
+
+    /// It was in a batch that the model raised for.
+    pub(super) fn was_in_a_failure(&self, caller: u64) -> bool {
+        self.raised.contains(&caller)
+    }
+
+    /// Runs of one caller's rows, and the version.
+    pub(super) fn runs(&self) -> impl Iterator<Item = (u64, &[(u64, u64)])> {
+        self.runs.iter().map(|(caller, runs)| (*caller, runs.as_slice()))
+    }
+}

@@ -1,0 +1,101 @@
+//! Somebody who asks, and what may be the end of it.
+
+use super::{
+    book::Book,
+    host::repeat,
+    rows::{self, Verb},
+};
+use crate::base::{
+    fault::{Fault, Kind},
+    inference::Answer,
+};
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::AbortHandle;
+
+pub(super) type End = Arc<Mutex<Option<Result<Answer, Fault>>>>;
+
+/// What a caller sends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wish {
+    pub(super) id: u64,
+    pub(super) version: Option<u64>,
+    pub(super) rows: u32,
+    pub(super) width: usize,
+    pub(super) verb: Verb,
+    pub(super) patience: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub(super) struct Caller {
+    pub(super) wish: Wish,
+    pub(super) gateway: u64,
+    pub(super) deadline: Option<Duration>,
+    pub(super) end: End,
+    pub(super) task: AbortHandle,
+    /// Turns of its gateway when it was first seen to be late.
+    pub(super) late_since: Option<u64>,
+}
+
+/// How a world may treat its callers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weather {
+    /// Nothing happens but traffic.
+    Calm,
+    /// What operators do: drains, new hosts, other limits and tables. Nobody is refused for it.
+    Change,
+    /// Everything dies, freezes and is cut off.
+    Storm,
+}
+
+impl Caller {
+    /// `Err`: this must not happen.
+    pub(super) fn judge(
+        &self,
+        end: &Result<Answer, Fault>,
+        now: Duration,
+        weather: Weather,
+        book: &Book,
+    ) -> Result<(), String> {
+        let id = self.wish.id;
+        match end {
+            Ok(answer) if self.wish.verb == Verb::Answer => self.is_mine(answer),
+            Ok(_) => Err(format!("caller {id} asked for {:?} and was answered", self.wish.verb)),
+            Err(fault) if self.may_hear(fault, now, weather, book) => Ok(()),
+            Err(fault) => Err(format!("caller {id} ({:?}) must not hear: {fault}", self.wish)),
+        }
+    }
+
+    fn may_hear(&self, fault: &Fault, now: Duration, weather: Weather, book: &Book) -> bool {
+        let failed = book.was_in_a_failure(self.wish.id);
+        match fault.kind {
+            Kind::Invalid => self.wish.verb == Verb::Reject,
+            Kind::ModelFailed => failed,
+            Kind::Expired => self.deadline.is_some_and(|deadline| deadline <= now),
+            // The queue is small; a host without room for what was sent is another matter.
+            Kind::Overloaded => fault.note.starts_with("the queue of model"),
+            Kind::Unavailable | Kind::HostLost => weather == Weather::Storm,
+            Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Cancelled | Kind::Internal => false,
+        }
+    }
+
+    /// Every row of the answer is of this caller's request.
+    pub(super) fn is_mine(&self, answer: &Answer) -> Result<(), String> {
+        let Wish { id, version, rows, width, verb, .. } = self.wish;
+        let served = answer.contract.version.0;
+        if version.is_some_and(|version| version != served) {
+            return Err(format!("caller {id} wanted version {version:?} and was served by {served}"));
+        }
+        let repeat = repeat(served, width);
+        let want = rows::answers(id, rows, verb, width, repeat);
+        match answer.outputs.as_slice() {
+            [(0, output)] if output.data == want => Ok(()),
+            [(0, output)] => {
+                let head: Vec<_> = output.data.iter().take(rows::HEAD).map(|byte| !byte).collect();
+                Err(format!("caller {id} was answered with other rows, which begin with {head:?}"))
+            }
+            outputs => Err(format!("caller {id} was answered with {} outputs", outputs.len())),
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What must hold after every step, and what must be left when all is over.
+
+use super::{
+    caller::Weather,
+    host::ARENA,
+    world::{Holder, MS, World},
+};
+use std::time::Duration;
+
+/// Ends of links that are nobody's fault but the weather's. Anything else that a log says is.
+const USUAL: [&str; 8] = [
+    "a header ends with 0xffff where",
+    "it closed the connection, or its process ended",
+    "Broken pipe",
+    "Connection reset",
+    "cannot reach the host",
+    "the peer hung up before its HELLO",
+    "no HELLO from the peer within 5 s",
+    "the host closes",
+];
+/// In which everything that can end must have ended, once the weather is good.
+const AT_THE_LATEST: Duration = Duration::from_secs(120);
+
+impl World {
+    pub(super) fn check(&mut self) -> Result<(), String> {
+        self.listen()?;
+        self.read_logs()?;
+        self.end_drained()?;
+        self.look_at_runs()
+    }
+
+    /// Takes in what callers were told.
+    fn listen(&mut self) -> Result<(), String> {
+        let mut at = 0;
+        while at < self.waiting.len() {
+            let caller = &mut self.waiting[at];
+            let Some(gateway) = self.gateways.iter_mut().find(|one| one.id == caller.gateway) else {
+                return Err(format!("caller {} is nobody's", caller.wish.id));
+            };
+            let ended = caller.end.lock().take();
+            let Some(end) = ended else {
+                if caller.deadline.is_some_and(|deadline| deadline + 10 * MS < self.now) {
+                    let since = *caller.late_since.get_or_insert(gateway.process.turns);
+                    if gateway.process.turns > since + 30 {
+                        return Err(format!("caller {} still waits after its deadline", caller.wish.id));
+                    }
+                }
+                at += 1;
+                continue;
+            };
+            caller.judge(&end, self.now, self.weather, &self.book)?;
+            let caller = self.waiting.swap_remove(at);
+            let id = caller.wish.id;
+            match end {
+                Ok(answer) => {
+                    gateway.answered += 1;
+                    self.held.push(Holder { caller, answer });
+                    self.note(|| format!("caller {id} is answered"));
+                }
+                Err(fault) => {
+                    gateway.refused += 1;
+                    let told = fault.to_string();
+                    self.note(|| {
+                        format!("caller {id} is told: {}", told.split(" [error").next().unwrap_or(""))
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read_logs(&mut self) -> Result<(), String> {
+        let mut lines = std::mem::take(&mut *self.lines.lock());
+        for gateway in &self.gateways {
+            lines.extend(gateway.gateway.logged());
+        }
+        for line in lines {
+            self.note(|| line.clone());
+            if !USUAL.iter().any(|usual| line.contains(usual)) {
+                return Err(format!("a log says: {line}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// What may not run twice ran once; what may ran at most once more after a crash.
+    fn look_at_runs(&self) -> Result<(), String> {
+        for (caller, runs) in self.book.runs() {
+            let most = if runs.iter().any(|(_, version)| *version == 2) { 1 } else { 2 };
+            if runs.len() > most {
+                return Err(format!("the rows of caller {caller} ran {} times: {runs:?}", runs.len()));
+            }
+        }
+        for host in &self.hosts {
+            let free = host.arena.free_bytes();
+            if free > ARENA {
+                return Err(format!("host {} has {free} free bytes of {ARENA}", host.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// The weather becomes good, everybody is heard, and nothing may be left.
+    pub(super) fn end(&mut self) -> Result<(), String> {
+        self.note(|| "good weather".to_owned());
+        self.net.wires.iter_mut().for_each(|wire| wire.pace = usize::MAX);
+        self.hosts.iter_mut().for_each(|host| host.process.go_on());
+        self.gateways.iter_mut().for_each(|gateway| gateway.process.go_on());
+        let (begun, mut idle) = (self.now, 0);
+        while !self.waiting.is_empty() || !self.events.is_empty() {
+            let before = self.waiting.len();
+            self.round()?;
+            idle = if self.waiting.len() == before { idle + 1 } else { 0 };
+            self.pass(if idle > 20 { 100 * MS } else { 2 * MS });
+            if self.now - begun > AT_THE_LATEST {
+                let who: Vec<_> = self.waiting.iter().map(|caller| caller.wish).collect();
+                return Err(format!("after two minutes of good weather these still wait: {who:?}"));
+            }
+        }
+        while !self.held.is_empty() {
+            self.look_away()?;
+        }
+        for _ in 0..30 {
+            self.round()?;
+            self.pass(30 * MS);
+        }
+        self.nothing_is_left()
+    }
+
+    /// Everybody does what there is to do.
+    fn round(&mut self) -> Result<(), String> {
+        for _ in 0..2 {
+            for at in 0..self.hosts.len() + self.gateways.len() {
+                self.turn(at, 3);
+            }
+            self.net.connect();
+            self.net.wires.iter_mut().for_each(|wire| wire.pump(usize::MAX, usize::MAX));
+        }
+        let mut at = 0;
+        while at < self.hosts.len() {
+            let (id, lanes) = (self.hosts[at].id, self.hosts[at].lanes());
+            for lane in lanes {
+                if self.hosts.get(at).is_some_and(|host| host.id == id) {
+                    self.one_lane(at, lane, 3 * MS)?;
+                }
+            }
+            at += 1;
+        }
+        self.check()
+    }
+
+    fn nothing_is_left(&mut self) -> Result<(), String> {
+        for gateway in &self.gateways {
+            let (id, core) = (gateway.id, &gateway.gateway);
+            let stats: serde_json::Value = serde_json::from_str(&core.stats()).unwrap();
+            let left = ["in_flight_bytes", "requests", "in_flight"].map(|name| stats[name].as_u64());
+            if left != [Some(0); 3] {
+                return Err(format!("gateway {id} has bytes, requests, flights left: {left:?}"));
+            }
+            for (version, stats) in stats["models"]["m"]["versions"].as_object().unwrap() {
+                let names = ["waiting", "waiting_rows", "in_flight", "in_flight_rows"];
+                let left = names.map(|name| stats[name].as_u64());
+                if left != [Some(0); 4] {
+                    return Err(format!("gateway {id} has {names:?} of version {version} left: {left:?}"));
+                }
+            }
+            if stats["epoch"]["sequence"].as_u64() != Some(gateway.epoch) {
+                return Err(format!("gateway {id} has table {}, not {}", stats["epoch"], gateway.epoch));
+            }
+            let free = core.arena().unwrap().free_bytes();
+            if free != ARENA {
+                return Err(format!("gateway {id} has {free} free bytes of {ARENA}"));
+            }
+            let rows = core.statistics(None, None).unwrap();
+            let succeeded: u64 = rows.iter().map(|row| row.success.count).sum();
+            let failed: u64 = rows.iter().map(|row| row.fail.count).sum::<u64>() + core.meter().refusals();
+            // Whoever left may have done so with the answer already on its way: it is counted as one or the other.
+            let (answered, refused, left) = (gateway.answered, gateway.refused, gateway.left);
+            let same = succeeded + failed == answered + refused + left;
+            if !same || succeeded < answered || failed < refused {
+                return Err(format!(
+                    "gateway {id} counted {succeeded} answers and {failed} faults: {answered} callers were answered, \
+                     {refused} refused, {left} left"
+                ));
+            }
+        }
+        for host in &self.hosts {
+            let free = host.arena.free_bytes();
+            if free != ARENA || !host.is_idle() {
+                return Err(format!("host {} has {free} free bytes of {ARENA}, or calls", host.id));
+            }
+        }
+        self.executions()
+    }
+
+    /// Without losses every run of a model is counted once.
+    fn executions(&self) -> Result<(), String> {
+        let counted = self.gateways.iter().flat_map(|one| one.gateway.statistics(None, None).unwrap());
+        let counted: u64 = counted.map(|row| row.execution_count).sum();
+        let exact = self.weather != Weather::Storm;
+        if (exact && counted != self.book.ended) || counted > self.book.ended {
+            return Err(format!("gateways counted {counted} runs, models {}", self.book.ended));
+        }
+        Ok(())
+    }
+}

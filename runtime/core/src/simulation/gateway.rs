@@ -1,0 +1,97 @@
+//! A gateway of the simulated node: the real one, with callers instead of sockets.
+
+use super::{
+    caller::{Caller, End, Wish},
+    host::{ARENA, MODEL},
+    process::Process,
+    rows,
+};
+use crate::base::{
+    clock,
+    datatype::Datatype,
+    inference::{Inference, Input},
+    tensor::Tensor,
+    units::{Tick, Version},
+};
+use crate::gateway::{Gateway, GatewaySettings};
+use crate::link::gateway::{Endpoint, Links};
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub(super) struct GatewayProcess {
+    pub(super) id: u64,
+    pub(super) gateway: Arc<Gateway>,
+    links: Arc<Links>,
+    /// The highest epoch it was given.
+    pub(super) epoch: u64,
+    /// Callers that have their answers or faults, and those that left.
+    pub(super) answered: u64,
+    pub(super) refused: u64,
+    pub(super) left: u64,
+    /// Last, for what is above must go while it still runs.
+    pub(super) process: Process,
+}
+
+impl GatewayProcess {
+    pub(super) fn start(id: u64, dice: u64) -> GatewayProcess {
+        let process = Process::new();
+        let settings = GatewaySettings { arena_bytes: ARENA, ..GatewaySettings::default() };
+        let gateway = Gateway::new(settings).unwrap();
+        gateway.seed(dice);
+        let links = process.within(|| gateway.begin(process.handle().clone()));
+        GatewayProcess { id, gateway, links, epoch: 0, answered: 0, refused: 0, left: 0, process }
+    }
+
+    pub(super) fn directory(&self, endpoints: Vec<Endpoint>) {
+        self.process.within(|| self.links.set_endpoints(endpoints));
+    }
+
+    /// False: refused as older than the one it has.
+    pub(super) fn table(&self, epoch: u64, first: u32) -> bool {
+        let text = format!(
+            r#"{{"epoch": {{"term": 1, "sequence": {epoch}}}, "models": {{"{MODEL}": {{
+            "versions": [{{"version": 1, "state": "READY"}}, {{"version": 2, "state": "READY"}}],
+            "weights": [{{"version": 1, "share": {first}}}, {{"version": 2, "share": {}}}]}}}}}}"#,
+            10_000 - first
+        );
+        self.process.within(|| self.gateway.apply_policy(&text).is_ok())
+    }
+
+    pub(super) fn ask(&mut self, wish: Wish, now: Duration) -> Caller {
+        let end = End::default();
+        let task = self.process.within(|| {
+            let body = rows::body(wish.id, wish.rows, wish.verb, wish.width);
+            let (reserved, mut buffer) = self.gateway.reserve(body.len()).unwrap();
+            buffer.push(&body).unwrap();
+            let shape = [i64::from(wish.rows), i64::try_from(wish.width).unwrap()].as_slice().into();
+            let tensor = Tensor { datatype: Datatype::Uint8, shape, data: buffer.freeze() };
+            let arrived = clock::now();
+            let inference = Inference {
+                model: MODEL.into(),
+                version: wish.version.map(Version),
+                id: "".into(),
+                parameters: Vec::new(),
+                inputs: [Input { name: "x".into(), tensor }].into_iter().collect(),
+                outputs: Vec::new(),
+                deadline: wish.patience.map_or(Tick::NEVER, |patience| arrived.plus(patience)),
+                arrived,
+                facts: Vec::new(),
+            };
+            let (gateway, to) = (Arc::clone(&self.gateway), Arc::clone(&end));
+            self.process.handle().spawn(async move {
+                let outcome = gateway.infer(inference, reserved).await;
+                assert!(to.lock().replace(outcome).is_none(), "answered twice");
+            })
+        });
+        self.process.turn(1);
+        let deadline = wish.patience.map(|patience| now + patience);
+        Caller { wish, gateway: self.id, deadline, end, task: task.abort_handle(), late_since: None }
+    }
+
+    /// As a dead process goes.
+    pub(super) fn end(self) {
+        let GatewayProcess { process, gateway, links, .. } = self;
+        process.within(|| drop((links, gateway)));
+    }
+}

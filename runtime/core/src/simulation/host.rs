@@ -1,0 +1,212 @@
+//! A host of the simulated node: the real one, with lanes and models that do as they are told.
+
+use super::{
+    book::Book,
+    process::Process,
+    rows::{self, Verb},
+};
+use crate::base::{
+    clock,
+    contract::{Batching, Contract, TensorSpec},
+    datatype::Datatype,
+    units::{Rows, Version},
+};
+use crate::host::{Batch, Gathered, Host, Intake, Output};
+use crate::link::Log;
+use crate::mem::arena::Arena;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) const MODEL: &str = "m";
+pub(super) const MAX_ROWS: u32 = 4;
+/// Enough for a few large tensors, so that it is full now and then.
+pub(super) const ARENA: usize = 384 << 10;
+
+/// Version 1 may run twice; version 2 may not, and answers small inputs at length.
+pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract {
+    let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![-1] };
+    Contract {
+        model: MODEL.into(),
+        version: Version(version),
+        platform: "simulated".into(),
+        inputs: vec![spec("x")],
+        outputs: vec![spec("y")],
+        batching,
+        repeatable: version == 1,
+        lanes,
+    }
+}
+
+/// How often a version says a row of this width.
+pub(super) fn repeat(version: u64, width: usize) -> usize {
+    if version == 2 && width <= 2048 { 40 } else { 1 }
+}
+
+#[derive(Debug)]
+pub(super) struct HostProcess {
+    pub(super) id: u64,
+    pub(super) path: PathBuf,
+    pub(super) host: Arc<Host>,
+    pub(super) arena: Arena,
+    pub(super) shelves: Vec<Shelf>,
+    /// Since when it takes no more.
+    pub(super) draining: Option<Duration>,
+    /// A link of it ended before its calls did: what it computes for those calls reaches nobody, and the gateway may
+    /// have reused their inputs' memory.
+    pub(super) torn: bool,
+    /// Last, for what is above must go while it still runs.
+    pub(super) process: Process,
+}
+
+/// A version, and the lanes that run it.
+#[derive(Debug)]
+pub(super) struct Shelf {
+    pub(super) version: u64,
+    pub(super) intake: Arc<Intake>,
+    lanes: Vec<Option<Work>>,
+}
+
+#[derive(Debug)]
+struct Work {
+    batch: Batch,
+    done: Duration,
+}
+
+/// What became of a lane's step.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Lane {
+    Idle,
+    Went,
+    /// The batch has a row that kills.
+    Killed,
+}
+
+impl HostProcess {
+    pub(super) fn start(id: u64, folder: &Path, contracts: Vec<Contract>, log: Log) -> HostProcess {
+        let process = Process::new();
+        let path = folder.join(format!("h{id}"));
+        let arena = Arena::new(ARENA).unwrap();
+        let host = Arc::new(Host::new(Some(arena.clone())));
+        process.within(|| host.listen_on(process.handle(), &path, log).unwrap());
+        let shelf = |contract: Contract| {
+            let lanes = (0..contract.lanes).map(|_| None).collect();
+            let version = contract.version.0;
+            Shelf { version, intake: process.within(|| host.open(contract).unwrap()), lanes }
+        };
+        let shelves = contracts.into_iter().map(shelf).collect();
+        HostProcess { id, path, host, arena, shelves, draining: None, torn: false, process }
+    }
+
+    /// One lane takes up a batch, or finishes the one it has once its time has come.
+    pub(super) fn lane(
+        &mut self,
+        (shelf, lane): (usize, usize),
+        now: Duration,
+        takes: Duration,
+        book: &mut Book,
+    ) -> Result<Lane, String> {
+        let Some(shelf) = shelf.checked_rem(self.shelves.len()).and_then(|at| self.shelves.get_mut(at))
+        else {
+            return Ok(Lane::Idle);
+        };
+        let at = lane % shelf.lanes.len();
+        let hears = takes.as_micros().is_multiple_of(2);
+        self.process.within(|| match shelf.lanes[at].take() {
+            None => {
+                let Some(batch) = shelf.intake.try_next_batch(hears) else { return Ok(Lane::Idle) };
+                let rows = read(&batch, self.torn)?;
+                book.started(self.id, shelf.version, &rows);
+                if rows.iter().flatten().any(|(_, _, verb)| *verb == Verb::Kill) {
+                    shelf.lanes[at] = Some(Work { batch, done: Duration::MAX });
+                    return Ok(Lane::Killed);
+                }
+                shelf.lanes[at] = Some(Work { batch, done: now + takes });
+                Ok(Lane::Went)
+            }
+            Some(work) if work.done <= now => {
+                finish(work.batch, shelf.version, self.torn, book).map(|()| Lane::Went)
+            }
+            busy => {
+                shelf.lanes[at] = busy;
+                Ok(Lane::Idle)
+            }
+        })
+    }
+
+    pub(super) fn lanes(&self) -> Vec<(usize, usize)> {
+        let of = |(at, shelf): (usize, &Shelf)| (0..shelf.lanes.len()).map(move |lane| (at, lane)).collect();
+        self.shelves.iter().enumerate().flat_map(|shelf| -> Vec<_> { of(shelf) }).collect()
+    }
+
+    pub(super) fn versions(&self) -> Vec<u64> {
+        self.shelves.iter().map(|shelf| shelf.version).collect()
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        let idle = |intake: &Arc<Intake>| intake.occupancy() == (Rows::ZERO, Rows::ZERO);
+        self.shelves.iter().all(|shelf| idle(&shelf.intake))
+    }
+
+    pub(super) fn drain(&mut self, now: Duration) {
+        self.draining = Some(now);
+        self.process.within(|| drop(self.host.take_no_more()));
+    }
+
+    /// The rest of a drain. False: calls were left.
+    pub(super) fn finish(&mut self) -> bool {
+        let taken: Vec<_> = self.shelves.iter().map(|shelf| Arc::clone(&shelf.intake)).collect();
+        self.process.within(|| self.host.finish(&taken, clock::now()))
+    }
+
+    /// Its memory goes as a dead process's does: with all that its tasks held.
+    pub(super) fn end(self) {
+        let HostProcess { process, host, shelves, .. } = self;
+        process.within(|| drop((shelves, host)));
+    }
+}
+
+type Row = Option<(u64, u8, Verb)>;
+
+/// `None` for rows whose memory was taken back: nobody waits for them.
+fn read(batch: &Batch, torn: bool) -> Result<Vec<Row>, String> {
+    let Some(Gathered::Fixed { shape, data, .. }) = batch.inputs().first() else {
+        return Err("a batch without its input".to_owned());
+    };
+    let width = usize::try_from(shape[1]).unwrap();
+    let rows = data.chunks(width).map(|row| match rows::read(row) {
+        Ok(row) => Ok(Some(row)),
+        Err(_) if torn => Ok(None),
+        Err(why) => Err(format!("a model was given {why}")),
+    });
+    rows.collect()
+}
+
+fn finish(mut batch: Batch, version: u64, torn: bool, book: &mut Book) -> Result<(), String> {
+    let rows = read(&batch, torn)?;
+    let count = i64::from(batch.rows().get());
+    let Some(Gathered::Fixed { data, .. }) = batch.inputs().first() else { return Ok(()) };
+    let width = data.len() / rows.len();
+    book.finished();
+    if rows.iter().flatten().any(|(_, _, verb)| *verb == Verb::Raise) {
+        book.raised(&rows);
+        batch.fail(clock::now(), "told to".to_owned());
+        return Ok(());
+    }
+    let repeat = repeat(version, width);
+    let mut out = Vec::with_capacity(rows.len() * width * repeat);
+    for (at, row) in rows.iter().enumerate() {
+        let (caller, index, verb) = row.unwrap_or((u64::MAX, 0, Verb::Answer));
+        if verb == Verb::Reject {
+            batch.reject(at, "told to");
+        }
+        out.extend_from_slice(&rows::answer(caller, index, verb, width, repeat));
+    }
+    let wide = i64::try_from(width * repeat).unwrap();
+    let output =
+        Output::Fixed { datatype: Datatype::Uint8, shape: [count, wide].as_slice().into(), data: &out };
+    match batch.complete(clock::now(), Ok(vec![output])) {
+        None => Ok(()),
+        Some(why) => Err(format!("a right answer was refused: {why}")),
+    }
+}
