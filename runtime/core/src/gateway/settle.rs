@@ -12,7 +12,10 @@ use crate::decide::retry::{self, Tried, Verdict};
 
 impl Outlet for Gateway {
     fn settle(&self, call: CallId, outcome: Outcome) {
-        let Some(flight) = self.flights.take(call) else { return };
+        let Some(flight) = self.flights.take(call) else {
+            debug_assert!(false, "call {} was settled before", call.0);
+            return;
+        };
         let now = clock::now();
         let pending = flight.pending;
         let service = pending.service.clone();

@@ -15,7 +15,9 @@ pub(super) struct Book {
 impl Book {
     pub(super) fn started(&mut self, host: u64, version: u64, rows: &[Option<(u64, u8, Verb)>]) {
         self.begun += 1;
-        let callers: BTreeSet<u64> = rows.iter().flatten().map(|(caller, ..)| *caller).collect();
+        // What kills is sent again and again, and counted where it is refused.
+        let lives = rows.iter().flatten().filter(|(_, _, verb)| *verb != Verb::Kill);
+        let callers: BTreeSet<u64> = lives.map(|(caller, ..)| *caller).collect();
         for caller in callers {
             self.runs.entry(caller).or_default().push((host, version));
         }

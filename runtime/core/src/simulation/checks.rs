@@ -5,6 +5,7 @@ use super::{
     host::ARENA,
     world::{Holder, MS, World},
 };
+use crate::mem::INLINE_BYTES;
 use std::time::Duration;
 
 /// Ends of links that are nobody's fault but the weather's. Anything else that a log says is.
@@ -18,6 +19,8 @@ const USUAL: [&str; 8] = [
     "no HELLO from the peer within 5 s",
     "the host closes",
 ];
+/// Of one version in one host: of a window of every link, and of what still runs for a link that ended.
+const MOST_ROWS: u32 = 16 * 6 * 3;
 /// In which everything that can end must have ended, once the weather is good.
 const AT_THE_LATEST: Duration = Duration::from_secs(120);
 
@@ -26,7 +29,8 @@ impl World {
         self.listen()?;
         self.read_logs()?;
         self.end_drained()?;
-        self.look_at_runs()
+        self.look_at_runs()?;
+        self.bounded()
     }
 
     /// Takes in what callers were told.
@@ -54,11 +58,15 @@ impl World {
             match end {
                 Ok(answer) => {
                     gateway.answered += 1;
+                    let bytes: usize = answer.outputs.iter().map(|(_, tensor)| tensor.data.len()).sum();
+                    self.see(if bytes > INLINE_BYTES { "answered in shared memory" } else { "answered" });
                     self.held.push(Holder { caller, answer });
                     self.note(|| format!("caller {id} is answered"));
                 }
                 Err(fault) => {
                     gateway.refused += 1;
+                    let suspect = fault.note.contains("two hosts died");
+                    self.see(if suspect { "refused as a suspect" } else { fault.kind.code() });
                     let told = fault.to_string();
                     self.note(|| {
                         format!("caller {id} is told: {}", told.split(" [error").next().unwrap_or(""))
@@ -147,6 +155,26 @@ impl World {
             at += 1;
         }
         self.check()
+    }
+
+    pub(super) fn count_second_runs(&mut self) {
+        for _ in 0..self.book.runs().filter(|(_, runs)| runs.len() > 1).count() {
+            self.see("ran again after a crash");
+        }
+    }
+
+    /// Rows that wait or run are bounded, whatever callers send.
+    fn bounded(&self) -> Result<(), String> {
+        for host in &self.hosts {
+            for shelf in &host.shelves {
+                let (waiting, running) = shelf.intake.occupancy();
+                let rows = waiting.get() + running.get();
+                if rows > MOST_ROWS {
+                    return Err(format!("host {} has {rows} rows of version {}", host.id, shelf.version));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn nothing_is_left(&mut self) -> Result<(), String> {

@@ -121,6 +121,7 @@ impl World {
             Some(at) => self.gateways[at].process.stop(),
             None => self.hosts[at].process.stop(),
         }
+        self.see("stopped");
         self.note(|| format!("{side:?} {id} is stopped"));
         self.events.push((when, Event::Continue(side, id)));
     }
@@ -133,6 +134,7 @@ impl World {
         wire.garble(side);
         let (gateway, id) = (wire.gateway, wire.host);
         self.hosts.iter_mut().filter(|host| host.id == id).for_each(|host| host.torn = true);
+        self.see("heard nonsense");
         self.note(|| format!("between gateway {gateway} and host {id}, the {side:?} hears nonsense"));
     }
 
@@ -158,6 +160,7 @@ impl World {
             }
             let host = self.hosts.swap_remove(at);
             let id = host.id;
+            self.see("drained");
             self.note(|| format!("host {id} is drained"));
             self.bury(host);
         }

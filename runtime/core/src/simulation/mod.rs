@@ -19,6 +19,7 @@ mod world;
 
 use caller::Weather;
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Once;
@@ -62,58 +63,88 @@ fn weather(seed: u64) -> Weather {
     }
 }
 
-/// The steps, and what went wrong.
-fn run(seed: u64, traced: bool) -> (Vec<String>, Result<(), String>) {
+/// What one seed came to.
+#[derive(Debug)]
+struct Run {
+    trace: Vec<String>,
+    seen: BTreeMap<&'static str, u64>,
+    result: Result<(), String>,
+}
+
+fn run(seed: u64, traced: bool) -> Run {
     count_panics();
     let panics = PANICS.get();
+    let quiet = || if PANICS.get() > panics { Err("something panicked".to_owned()) } else { Ok(()) };
     let mut world = World::new(seed, weather(seed), folder(seed), traced);
     let mut result = Ok(());
     for _ in 0..STEPS {
-        result = result.and_then(|()| world.step());
-        if PANICS.get() > panics {
-            result = result.and(Err("something panicked".to_owned()));
-        }
+        result = result.and_then(|()| world.step()).and_then(|()| quiet());
     }
-    result = result.and_then(|()| world.end());
-    if PANICS.get() > panics {
-        result = result.and(Err("something panicked".to_owned()));
-    }
-    (world.trace.take().unwrap_or_default(), result)
+    result = result.and_then(|()| world.end()).and_then(|()| quiet());
+    world.count_second_runs();
+    Run { trace: world.trace.take().unwrap_or_default(), seen: std::mem::take(&mut world.seen), result }
 }
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
 }
 
-/// Seeds `first..`, every `stride`th; the first that fails.
-fn try_seeds(first: u64, stride: usize, seeds: u64) -> Option<(u64, String)> {
-    (first..seeds).step_by(stride).find_map(|seed| run(seed, false).1.err().map(|why| (seed, why)))
+/// Every `stride`th seed from `first`, to the first that fails. Adds up what they saw.
+fn try_seeds(first: u64, stride: usize, seeds: u64) -> (BTreeMap<&'static str, u64>, Option<(u64, String)>) {
+    let mut seen = BTreeMap::new();
+    for seed in (first..seeds).step_by(stride) {
+        let run = run(seed, false);
+        if let Err(why) = run.result {
+            return (seen, Some((seed, why)));
+        }
+        run.seen.into_iter().for_each(|(what, count)| *seen.entry(what).or_default() += count);
+    }
+    (seen, None)
 }
+
+/// Where the simulation has to come, or it proves nothing.
+const MUST_SEE: [&str; 12] = [
+    "answered",
+    "answered in shared memory",
+    "drained",
+    "expired",
+    "heard nonsense",
+    "host_lost",
+    "invalid",
+    "model_failed",
+    "overloaded",
+    "ran again after a crash",
+    "refused as a suspect",
+    "stopped",
+];
 
 #[test]
 fn whatever_happens_every_call_is_answered_once_and_nothing_is_left() {
     #[expect(clippy::print_stderr, reason = "a replayed seed shows its steps")]
     if let Some(seed) = from_environment("HEADRACE_SEED") {
-        let (trace, result) = run(seed, true);
-        trace.iter().for_each(|line| eprintln!("{line}"));
-        return assert_eq!(result, Ok(()), "seed {seed}");
+        let run = run(seed, true);
+        run.trace.iter().for_each(|line| eprintln!("{line}"));
+        return assert_eq!(run.result, Ok(()), "seed {seed}");
     }
     let seeds = from_environment("HEADRACE_SEEDS").unwrap_or(SEEDS);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let failed = std::thread::scope(|scope| {
+    let ends: Vec<_> = std::thread::scope(|scope| {
         let start = |first: usize| scope.spawn(move || try_seeds(first as u64, threads, seeds));
         let running: Vec<_> = (0..threads).map(start).collect();
-        running.into_iter().filter_map(|thread| thread.join().unwrap()).min()
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
     });
-    if let Some((seed, why)) = failed {
+    if let Some((seed, why)) = ends.iter().filter_map(|(_, failed)| failed.as_ref()).min() {
         panic!("seed {seed}: {why}\nreplay it: HEADRACE_SEED={seed} cargo test simulation -- --nocapture");
     }
+    let unseen = |what: &&str| ends.iter().all(|(seen, _)| !seen.contains_key(what));
+    let unseen: Vec<_> = MUST_SEE.iter().filter(|what| unseen(what)).collect();
+    assert!(seeds < SEEDS || unseen.is_empty(), "{seeds} seeds never saw {unseen:?}");
 }
 
 #[test]
 fn a_seed_gives_the_same_steps_again() {
     for seed in 0..24 {
-        let (once, again) = (run(seed, true).0, run(seed, true).0);
+        let (once, again) = (run(seed, true).trace, run(seed, true).trace);
         let differs = once.iter().zip(&again).find(|(one, other)| one != other);
         assert_eq!(differs, None, "seed {seed}");
         assert_eq!(once.len(), again.len(), "seed {seed}");

@@ -28,6 +28,14 @@ impl World {
             verb,
             patience: (self.dice.u8(..3) == 0).then(|| self.ms(1..400)),
         };
+        // Who sends what kills tends to send it again.
+        let wish = match self.poison.filter(|_| verb == Verb::Kill && self.dice.bool()) {
+            Some(again) => again,
+            None => wish,
+        };
+        if verb == Verb::Kill {
+            self.poison = Some(wish);
+        }
         self.note(|| format!("{wish:?}"));
         let caller = self.gateways[at].ask(wish, self.now);
         self.waiting.push(caller);

@@ -2,7 +2,7 @@
 
 use super::{
     book::Book,
-    caller::{Caller, Weather},
+    caller::{Caller, Weather, Wish},
     gateway::GatewayProcess,
     host::{HostProcess, Lane, MAX_ROWS, contract},
     net::Net,
@@ -12,6 +12,7 @@ use crate::base::{contract::Batching, inference::Answer};
 use crate::link::{Log, gateway::Endpoint};
 use fastrand::Rng;
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,6 +55,10 @@ pub(super) struct World {
     pub(super) tables: Vec<(u64, u32)>,
     pub(super) lines: Arc<Mutex<Vec<String>>>,
     pub(super) trace: Option<Vec<String>>,
+    /// The last request that was made to kill.
+    pub(super) poison: Option<Wish>,
+    /// What happened, and how often: a simulation that never comes somewhere proves nothing about it.
+    pub(super) seen: BTreeMap<&'static str, u64>,
     folder: PathBuf,
     last_id: u64,
 }
@@ -83,6 +88,8 @@ impl World {
             tables: vec![(1, 5000)],
             lines: Arc::default(),
             trace: traced.then(Vec::new),
+            poison: None,
+            seen: BTreeMap::new(),
             folder,
             last_id: 0,
         };
@@ -102,6 +109,10 @@ impl World {
             let line = line().replace(&self.folder.display().to_string(), "");
             trace.push(format!("{:>9.1} ms  {line}", self.now.as_secs_f64() * 1e3));
         }
+    }
+
+    pub(super) fn see(&mut self, what: &'static str) {
+        *self.seen.entry(what).or_default() += 1;
     }
 
     pub(super) fn id(&mut self) -> u64 {

@@ -141,7 +141,10 @@ fn flags(released: bool) -> u8 {
 impl Outlet for Session {
     fn settle(&self, call: CallId, outcome: Outcome) {
         let number = call.0 & LOCAL_BITS;
-        let Some(taken) = self.calls.lock().running.remove(&number) else { return };
+        let Some(taken) = self.calls.lock().running.remove(&number) else {
+            debug_assert!(false, "call {number} was settled before");
+            return;
+        };
         taken.account.give_back(taken.rows);
         let released = taken.inputs.is_none_or(|inputs| inputs.answered());
         let timing = outcome.timing;

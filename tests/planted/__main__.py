@@ -1,0 +1,88 @@
+"""Plant each bug in a copy of the core and show which test finds it.
+
+    python -m tests.planted              # all
+    python -m tests.planted "credit"     # those whose names have this in them
+
+Exits with 1 if a bug was not found. The first build takes some minutes, each bug half a minute.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Final
+
+from tests.planted.bugs import BUGS, ROOT, Bug
+
+#: Kept between runs, so that only the core is compiled again.
+PLACE: Final = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "planted"
+TREE: Final = PLACE / "tree"
+#: What a test says of the first seed or input that showed the bug.
+SAYS: Final = re.compile(r"^(?:seed \d+: |.*panicked at )[^\n]*\n?[^\n]*", re.MULTILINE)
+LIMIT_S: Final = 900
+
+
+def copy() -> None:
+    """Bring the tree up to date; a file that is as it was keeps its time, and cargo its work."""
+    for part in ("runtime/core", "proto"):
+        source, to = ROOT / part, TREE / part
+        files = (file.relative_to(source) for file in source.rglob("*") if file.is_file())
+        wanted = {file for file in files if "target" not in file.parts}
+        for file in to.rglob("*") if to.exists() else ():
+            if file.is_file() and file.relative_to(to) not in wanted:
+                file.unlink()
+        for name in wanted:
+            if not (to / name).exists() or (to / name).read_bytes() != (source / name).read_bytes():
+                (to / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source / name, to / name)
+
+
+def find(bug: Bug) -> str | None:
+    """Plant, test, take out again; return what the test said, or None if it found nothing.
+
+    Raises:
+        SystemExit: the planted code does not compile.
+    """
+    path = TREE / bug.file
+    text = path.read_bytes()
+    bug.plant(TREE)
+    manifest = str(TREE / "runtime/core/Cargo.toml")
+    command = ["cargo", "test", "--manifest-path", manifest, "--lib", "--", bug.found_by]
+    env = {**os.environ, "CARGO_TARGET_DIR": str(PLACE / "target"), "RUST_BACKTRACE": "0"}
+    try:
+        ran = subprocess.run(
+            command, env=env, capture_output=True, text=True, timeout=LIMIT_S, check=False
+        )
+    finally:
+        path.write_bytes(text)
+    if "could not compile" in ran.stderr:
+        sys.exit(f"{bug.name}: the planted code does not compile\n{ran.stderr}")
+    if ran.returncode == 0:
+        return None
+    said = SAYS.search(ran.stdout)
+    return " ".join(said[0].split()) if said else ran.stdout[-300:]
+
+
+def main() -> None:
+    """Try every bug that was asked for."""
+    part = " ".join(sys.argv[1:])
+    wanted = [bug for bug in BUGS if part in bug.name]
+    if not wanted:
+        sys.exit(f"no bug has {part!r} in its name; there are:\n" + "\n".join(b.name for b in BUGS))
+    copy()
+    missed = 0
+    for bug in wanted:
+        began = time.monotonic()
+        said = find(bug)
+        missed += said is None
+        print(
+            f"{bug.name}\n    {said or 'NOT FOUND'}  ({time.monotonic() - began:.0f} s)", flush=True
+        )
+    sys.exit(missed > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Bugs that somebody could write, each an edit of one file, and the tests that have to find it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+CORE: Final = "runtime/core/src"
+#: `cargo test` filters.
+SIMULATION: Final = "simulation::whatever_happens"
+
+
+@dataclass(frozen=True)
+class Bug:
+    """An edit that must be found."""
+
+    name: str
+    file: str
+    #: Stands exactly once in the file.
+    old: str
+    new: str
+    #: Which test of the core finds it.
+    found_by: str = SIMULATION
+
+    def plant(self, tree: Path) -> None:
+        """Edit the file below `tree`.
+
+        Raises:
+            ValueError: the code has changed and the bug with it.
+        """
+        path = tree / self.file
+        text = path.read_text()
+        if text.count(self.old) != 1:
+            times = text.count(self.old)
+            raise ValueError(
+                f"{self.name}: {self.file} has the text to replace {times} times: {self.old!r}"
+            )
+        path.write_text(text.replace(self.old, self.new))
+
+
+BUGS: Final = [
+    Bug(
+        "double settle: a reply that was given is given again when it is dropped",
+        f"{CORE}/base/call.rs",
+        "    pub fn settle(mut self, outcome: Outcome) {\n"
+        "        if let Some(outlet) = self.outlet.take() {",
+        "    pub fn settle(self, outcome: Outcome) {\n"
+        "        if let Some(outlet) = self.outlet.clone() {",
+    ),
+    Bug(
+        "lost wake-up: a call that was appended is not said to the link's task",
+        f"{CORE}/link/gateway/slot.rs",
+        "                drop(flights);\n                outbox.nudge();\n",
+        "                drop(flights);\n",
+    ),
+    Bug(
+        "early free: an answer says that its inputs are looked at no more, while they are",
+        f"{CORE}/link/host/calls.rs",
+        "taken.inputs.is_none_or(|inputs| inputs.answered())",
+        "taken.inputs.is_none_or(|inputs| inputs.answered() || true)",
+    ),
+    Bug(
+        "early free: a host forgets that a gateway looks at its outputs",
+        f"{CORE}/link/host/calls.rs",
+        "            calls.lent.insert(number, keep);",
+        "            calls.lent.insert(number, Lent::new());\n            drop(keep);",
+    ),
+    Bug(
+        "late cancel: a running call that is cancelled gets no terminal frame any more",
+        f"{CORE}/link/host/frames.rs",
+        "self.session.calls.lock().running.get(&call).map(|taken| Arc::clone(&taken.carrier))",
+        "self.session.calls.lock().running.remove(&call).map(|taken| Arc::clone(&taken.carrier))",
+    ),
+    Bug(
+        "late cancel: a caller that leaves takes its call out of the flights before it has landed",
+        f"{CORE}/gateway/flights.rs",
+        "        let flight = shard.get_mut(&call)?;\n",
+        "        let mut gone = shard.remove(&call)?;\n        let flight = &mut gone;\n",
+    ),
+    Bug(
+        "wrong epoch: an older table replaces a newer one",
+        f"{CORE}/decide/policy.rs",
+        "if self.epoch > held.epoch || self == held {",
+        "if self.epoch != held.epoch || self == held {",
+    ),
+    Bug(
+        "a credit never returned: rows of a call that expired in the host",
+        f"{CORE}/host/room.rs",
+        "                        self.rows = self.rows.minus(waiting.call.rows);\n"
+        "                        leaving.push",
+        "                        leaving.push",
+    ),
+    Bug(
+        "a credit never returned: rows of a call that is tried again",
+        f"{CORE}/gateway/service.rs",
+        "            floor.carriers.give_back(landed.carrier, landed.rows);\n",
+        "            if again.is_none() {\n"
+        "                floor.carriers.give_back(landed.carrier, landed.rows);\n"
+        "            }\n",
+    ),
+    Bug(
+        "a credit never returned: rows of a call whose model raised",
+        f"{CORE}/link/host/calls.rs",
+        "        taken.account.give_back(taken.rows);\n",
+        "        if outcome.result.is_ok() {\n"
+        "            taken.account.give_back(taken.rows);\n"
+        "        }\n",
+    ),
+    Bug(
+        "a call that a host had read counts as never started",
+        f"{CORE}/link/gateway/flights.rs",
+        "if self.end > written",
+        "if self.end >= written",
+    ),
+    Bug(
+        "what must not run twice runs again after a crash",
+        f"{CORE}/decide/retry.rs",
+        "Phase::Started if tried.repeatable => Verdict::Alone,",
+        "Phase::Started if tried.repeatable || tried.crashes == 0 => Verdict::Alone,",
+    ),
+    Bug(
+        "rows of a neighbour: whoever was refused moves the others up",
+        f"{CORE}/host/settle.rs",
+        "        row = rows.end;\n",
+        "        row = if seat.refused.is_some() { rows.start } else { rows.end };\n",
+    ),
+    Bug(
+        "a drain that does not wait for calls on their way",
+        f"{CORE}/host/versions.rs",
+        "door.listener.wait_for_the_last(until)",
+        "door.listener.wait_for_the_last(until) || true",
+    ),
+    Bug(
+        "a gateway that stops reading when it cannot write",
+        f"{CORE}/link/gateway/session.rs",
+        "Err(error) if is_hang_up(&error) => {",
+        "Err(error) if is_hang_up(&error) && error.raw_os_error().is_none() => {",
+    ),
+]
