@@ -1,5 +1,6 @@
 //! Who is at the other end of a socket, and whether it still lives.
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,7 +10,8 @@ use tokio::{io::Interest, io::unix::AsyncFd, net::UnixStream};
 #[derive(Debug)]
 pub(super) struct Peer {
     pid: Option<i32>,
-    /// `None` across process-id namespaces, where the end of the stream is the only sign.
+    /// `None` across process-id namespaces and on systems without pidfds (sandboxes, valgrind), where the end of the
+    /// stream is the only sign.
     life: Option<AsyncFd<OwnedFd>>,
 }
 
@@ -22,7 +24,7 @@ impl Peer {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, text));
         }
         let pid = credentials.pid().filter(|pid| *pid > 0);
-        let life = pid.and_then(Pid::from_raw).map(watch).transpose()?;
+        let life = pid.and_then(Pid::from_raw).map(watch).transpose()?.flatten();
         Ok(Peer { pid, life })
     }
 
@@ -41,7 +43,10 @@ impl Peer {
 }
 
 #[expect(deprecated, reason = "its flaw are types whose descriptor may change; an OwnedFd keeps its own")]
-fn watch(pid: Pid) -> io::Result<AsyncFd<OwnedFd>> {
-    let life = rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK)?;
-    AsyncFd::with_interest(life, Interest::READABLE)
+fn watch(pid: Pid) -> io::Result<Option<AsyncFd<OwnedFd>>> {
+    match rustix::process::pidfd_open(pid, PidfdFlags::NONBLOCK) {
+        Err(Errno::NOSYS) => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(life) => AsyncFd::with_interest(life, Interest::READABLE).map(Some),
+    }
 }
