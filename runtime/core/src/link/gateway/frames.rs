@@ -114,7 +114,6 @@ impl Running {
 
     /// The whole set of what the host carries now.
     pub(super) fn announced(&mut self, hello: proto::Hello) -> Result<(), Malformed> {
-        let Common { roster, log, .. } = &*self.session.common;
         let mut now = BTreeMap::new();
         for carried in hello.carried {
             let window = Window { rows: Rows::new(carried.window_rows) };
@@ -123,12 +122,8 @@ impl Running {
             let contract = frame_meta::contract_in(contract)?;
             now.insert((contract.model.clone(), contract.version.0), (contract, window));
         }
-        for (key, was) in &mut self.versions {
-            let same = now.get(key).is_some_and(|(contract, _)| *contract == *was.contract);
-            if let Some(id) = was.carrier.take_if(|_| !same) {
-                roster.carrier_down(id);
-            }
-        }
+        self.close_those(|key, was| now.get(key).is_none_or(|(contract, _)| *contract != *was.contract));
+        let Common { roster, log, .. } = &*self.session.common;
         let takes_calls = self.session.flights.lock().open;
         for (key, (contract, window)) in now.into_iter().filter(|_| takes_calls) {
             if let Some(id) = self.versions.get(&key).and_then(|was| was.carrier) {

@@ -13,7 +13,7 @@ use crate::{
 };
 use compact_str::CompactString;
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(super) struct Running {
     /// The host asked for no more calls.
     pub(super) leaving: bool,
     /// Versions that were announced; without a carrier once they are gone.
-    pub(super) versions: BTreeMap<(CompactString, u64), Announced>,
+    pub(super) versions: HashMap<(CompactString, u64), Announced>,
 }
 
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Session {
             flights: Mutex::new(Flights::new()),
             landed: Notify::new(),
         });
-        let mut running = Running { session, inbox, memory, leaving: false, versions: BTreeMap::new() };
+        let mut running = Running { session, inbox, memory, leaving: false, versions: HashMap::new() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
             (common.log)(format!("a host's HELLO: {malformed}"));
@@ -181,11 +181,15 @@ impl Running {
     }
 
     pub(super) fn close_carriers(&mut self) {
-        for announced in self.versions.values_mut() {
-            if let Some(id) = announced.carrier.take() {
-                self.session.common.roster.carrier_down(id);
-            }
-        }
+        self.close_those(|_, _| true);
+    }
+
+    /// In the order in which they came.
+    pub(super) fn close_those(&mut self, which: impl Fn(&(CompactString, u64), &Announced) -> bool) {
+        let gone = self.versions.iter_mut().filter(|(key, announced)| which(key, announced));
+        let mut carriers: Vec<_> = gone.filter_map(|(_, announced)| announced.carrier.take()).collect();
+        carriers.sort_unstable();
+        carriers.into_iter().for_each(|id| self.session.common.roster.carrier_down(id));
     }
 
     /// Carriers first, so that no retry comes back to this link.
