@@ -72,9 +72,9 @@ class Cluster:
                 "user start more processes?"
             ) from error
 
-        # Only now, for every process below has a raylet of its own to look after. Ray's driver exits
-        # without a word when its raylet is gone, which is what it takes a parent to be that is
-        # process 1, as under systemd: this process is the one to say how a run ends.
+        # Ray's driver exits without a word when its raylet is gone, which it takes process 1 for if
+        # that is its parent, as under systemd; but this process is to say how a run ends. Only now,
+        # for the processes below have a raylet to look after.
         os.environ[RAYLET_PID] = str(os.getpid())
 
     def address(self) -> str:

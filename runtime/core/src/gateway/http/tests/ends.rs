@@ -82,6 +82,28 @@ async fn who_hangs_up_takes_its_call_along() {
     server.echo.cancelled.acquire().await.unwrap().forget();
 }
 
+/// Also where all that came of it is its head.
+#[tokio::test]
+async fn who_hangs_up_within_a_body_is_counted_once() {
+    let server = start(Limits::default(), false).await;
+    let whole = request(INFER, "", GOOD);
+    for (sent, left) in [(whole.len() - 1, 1), (whole.len() - GOOD.len(), 2)] {
+        let mut client = Client::new(server.at).await;
+        client.send(&whole[..sent]).await;
+        drop(client);
+        let counted = format!("headrace_requests_refused_total{{kind=\"cancelled\"}} {left}\n");
+        let mut page = String::new();
+        for _ in 0..1000 {
+            page = server.gateway.meter().render();
+            if page.contains(&counted) {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        assert!(page.contains(&counted), "{sent} bytes: {page}");
+    }
+}
+
 /// Over HTTP/2 a request ends by itself: the connection and its other requests stay.
 #[tokio::test]
 async fn who_resets_a_request_takes_that_call_along_and_no_other() {

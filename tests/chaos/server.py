@@ -1,0 +1,178 @@
+"""The server that is struck: its processes by what they are for, and whether it is whole."""
+
+import os
+import select
+import signal
+import socket
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from prometheus_client.parser import text_string_to_metric_families
+from tests.chaos.ledger import RIGHT, STATUS, Scrape
+from tests.integration.conftest import Run, command_line
+
+REPOSITORY: Final = Path(__file__).parent / "models"
+HOSTS: Final = {"quick/1": 2, "slow/1": 1, "wide/1": 1}
+GATEWAYS: Final = 2
+#: Processes of Ray's, by a word of their command lines.
+_RAYS: Final = {
+    "controller": "ray::ServeController",
+    "gcs": "gcs/gcs_server",
+    "raylet": "raylet/raylet",
+    "agent": "/cat",
+    "keeper": "serve/keeper.py",
+}
+
+
+class Deaths:
+    """When processes ended, as the kernel tells."""
+
+    def __init__(self) -> None:
+        self.at: dict[int, float] = {}
+        self._known: set[int] = set()
+
+    def watch(self, pid: int) -> None:
+        """Note when a process ends; once is enough."""
+        if pid in self._known:
+            return
+        self._known.add(pid)
+        with suppress(ProcessLookupError):
+            descriptor = os.pidfd_open(pid)
+            threading.Thread(target=self._wait, args=(pid, descriptor), daemon=True).start()
+            return
+        self.at[pid] = time.monotonic()
+
+    def _wait(self, pid: int, descriptor: int) -> None:
+        ended = select.poll()
+        ended.register(descriptor, select.POLLIN)
+        ended.poll()
+        self.at[pid] = time.monotonic()
+        os.close(descriptor)
+
+
+class Server(Run):
+    """A `headrace serve` of three models."""
+
+    def __init__(self, state: Path, port: int) -> None:
+        super().__init__(REPOSITORY, state, port)
+        self.deaths = Deaths()
+        #: Every process that was ever seen below.
+        self.seen: set[int] = set()
+
+    def find(self, victim: str) -> list[int]:
+        """Return the processes that answer to a name, the youngest last."""
+        if victim == "serve":
+            return [self.process.pid]
+        if victim in HOSTS:
+            return sorted(self.pids(victim))
+        if victim in ("gateway", "standby"):
+            holds, waits = self._turns()
+            return sorted(holds if victim == "gateway" else waits)
+        below = sorted(self.below())
+        return [pid for pid in below if _RAYS[victim] in command_line(pid)]
+
+    def is_whole(self) -> bool:
+        """True when all that should be there is, and could take the next blow."""
+        try:
+            status = self.status()
+        except (OSError, ValueError):
+            return False
+        versions = [version for model in status["models"] for version in model["versions"]]
+        processes: dict[str, list[int]] = status["processes"]
+        ready = all(one["state"] == "ready" for one in versions) and len(versions) == len(HOSTS)
+        hosts = all(len(processes.get(label, ())) == n for label, n in HOSTS.items())
+        served = all(one["hosts"] == one["hosts_wanted"] for one in versions)
+        if not (ready and hosts and served and len(processes.get("gateway", ())) == GATEWAYS):
+            return False
+        holds, waits = self._turns()
+        rays = [self.find(name) for name in ("controller", "gcs", "raylet", "keeper")]
+        whole = (
+            len(holds) == 1 and len(waits) == GATEWAYS - 1 and all(len(one) == 1 for one in rays)
+        )
+        if whole:
+            self.note()
+        return whole
+
+    def note(self) -> None:
+        """Remember the processes that there are now."""
+        self.seen |= self.below()
+        for pid in self.pids("gateway"):
+            self.deaths.watch(pid)
+
+    def scrape(self) -> Scrape:
+        """Read the metrics page.
+
+        Raises:
+            OSError: nobody serves it.
+        """
+        with urllib.request.urlopen(f"http://{self.metrics}/metrics", timeout=10) as reply:
+            text = reply.read().decode()
+        born, requests, refused, rows = 0.0, dict[tuple[str, str], int](), dict[str, int](), {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                # The parser puts a _total behind every counter, Triton's too.
+                name, value = sample.name.removesuffix("_total"), sample.value
+                model = sample.labels.get("model", "")
+                if name == "process_start_time_seconds":
+                    born = value
+                elif name == "nv_inference_request_success":
+                    requests[model, RIGHT] = int(value)
+                elif name == "nv_inference_count":
+                    rows[model] = int(value)
+                elif name == "headrace_request_failures":
+                    key = model, STATUS[sample.labels["kind"]]
+                    requests[key] = requests.get(key, 0) + int(value)
+                elif name == "headrace_requests_refused":
+                    status = STATUS[sample.labels["kind"]]
+                    refused[status] = refused.get(status, 0) + int(value)
+        return Scrape(born, requests, refused, rows)
+
+    def sockets(self) -> Path:
+        """Return the folder of this run's sockets.
+
+        Raises:
+            LookupError: there is no raylet now.
+        """
+        for raylet in self.find("raylet"):
+            for option in command_line(raylet).split():
+                if option.startswith("--raylet_socket_name="):
+                    return Path(option.partition("=")[2]).parent.parent
+        raise LookupError("no raylet")
+
+    def _turns(self) -> tuple[list[int], list[int]]:
+        """Return who has the turn to serve and who waits for it, as the kernel lists locks."""
+        try:
+            inode = f":{(self.sockets() / 'turn').stat().st_ino}"
+        except (LookupError, OSError):
+            return [], []
+        # 7: FLOCK ADVISORY WRITE pid device:inode 0 EOF; who waits has an arrow before the kind.
+        locks = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        mine = [words for words in locks if any(word.endswith(inode) for word in words)]
+        waits = [int(words[5]) for words in mine if words[1] == "->"]
+        return [int(words[4]) for words in mine if words[1] == "FLOCK"], waits
+
+
+def strike(pid: int, number: signal.Signals) -> float:
+    """Send a signal; return a moment after which the process does nothing more."""
+    os.kill(pid, number)
+    return time.monotonic()
+
+
+def is_free(port: int) -> bool:
+    """True when a listener could have the port at once."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def shared_memory() -> set[str]:
+    """Return the names in /dev/shm that this user's programs made."""
+    return {path.name for path in Path("/dev/shm").iterdir() if path.stat().st_uid == os.getuid()}
