@@ -82,7 +82,7 @@ def attack(
 
 def _start(state: Path, port: int) -> Server:
     server = Server(state, port)
-    if not _within(START_S, lambda: server.process.poll() is not None or server.is_whole()):
+    if not _within(START_S, lambda: server.process.poll() is not None or not server.missing()):
         server.process.kill()
     if server.process.poll() is not None:
         raise RuntimeError(f"the server did not come up:\n{server.said()}")

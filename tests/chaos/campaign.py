@@ -19,7 +19,7 @@ from tests.chaos.ledger import (
     unexplained,
 )
 from tests.chaos.load import COLUMNS, Load
-from tests.chaos.server import Server, strike
+from tests.chaos.server import Server, state, strike
 from tests.chaos.silence import longest
 from tests.chaos.victims import Blow, Strike
 
@@ -105,8 +105,10 @@ class Campaign:
         if one.blow is Blow.PAUSE:
             time.sleep(one.pause_s)  # noqa: TID251 - the pause is what is tried
             os.kill(pid, signal.SIGCONT)
-        if not self._wait(lambda: self._is_over(one, pid, gateways) and self._server.is_whole()):
-            record.faults.append(f"not whole within {WHOLE_S:g} s")
+        if lacks := self._wait(
+            lambda: self._yet(one, pid, gateways) or self._server.missing(),
+        ):
+            record.faults.append(f"not whole within {WHOLE_S:g} s, {lacks}")
         whole = time.monotonic()
         record.whole_s = whole - struck
         if one.begins_again:
@@ -115,24 +117,25 @@ class Campaign:
         self._judge(one, record, self._load.calls(first), struck, whole)
         return record
 
-    def _is_over(self, one: Strike, pid: int, gateways: list[int]) -> bool:
-        """True when the blow has had its effect: before that everything looks whole."""
+    def _yet(self, one: Strike, pid: int, gateways: list[int]) -> str:
+        """Return what the blow has yet to do; before it has, everything looks whole."""
         if one.blow is Blow.PAUSE:
-            return True
+            return ""
         if one.begins_again:
-            return all(gateway in self._server.deaths.at for gateway in gateways)
-        state = _state(pid)
+            living = [one for one in gateways if one not in self._server.deaths.at]
+            return f"gateways {living} have not ended" if living else ""
+        now = state(pid)
         # The roots are woken, everything else is ended.
         woken = one.victim in ("raylet", "keeper")
-        return state not in ("T", "") if woken else state in ("Z", "")
+        over = now not in ("T", "") if woken else now in ("Z", "")
+        return "" if over else f"process {pid} is in state {now}"
 
-    def _wait(self, reached: Callable[[], bool]) -> bool:
+    def _wait(self, missing: Callable[[], str]) -> str:
+        """Wait until nothing is missing, within bounds; return what is."""
         until = time.monotonic() + WHOLE_S
-        while not reached():
-            if time.monotonic() > until:
-                return False
+        while (lacks := missing()) and time.monotonic() < until:
             time.sleep(LOOK_S)  # noqa: TID251 - bounded, for other processes
-        return True
+        return lacks
 
     def _compare(self, record: Record, gateway_ended: float | None, struck: float) -> None:
         """Hold all callers, and compare what they know with the scrape."""
@@ -188,15 +191,6 @@ class Campaign:
             record.faults.append(f"{call.model} {call.protocol}: {call.outcome} for no reason")
         record.faults += self._load.faults
         self._load.faults.clear()
-
-
-def _state(pid: int) -> str:
-    """The state letter of a process; nothing when it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:  # noqa: PTH123
-            return stat.read().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
 
 
 def line(record: Record) -> str:

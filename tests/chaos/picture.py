@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Final
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 from tests.chaos.attack import Outcome
 from tests.chaos.ledger import RIGHT
 
@@ -25,9 +25,8 @@ GROUPS: Final = (
 def draw(outcome: Outcome, path: Path) -> None:
     """Write a PNG."""
     lasted_s = max((call.ended for call in outcome.calls), default=0.0) - outcome.began
-    figure, (rates, silences) = plt.subplots(
-        2, 1, sharex=True, figsize=(max(12.0, lasted_s / 50), 7), height_ratios=(2, 1)
-    )
+    figure = Figure(figsize=(max(12.0, lasted_s / 50), 7), layout="tight")
+    rates, silences = figure.subplots(2, 1, sharex=True, height_ratios=(2, 1))
     bins = [BIN_S * number for number in range(int(lasted_s / BIN_S) + 1)]
     for protocol in ("http", "grpc"):
         right = Counter(
@@ -52,6 +51,4 @@ def draw(outcome: Outcome, path: Path) -> None:
     silences.set_xlabel("seconds; solid: SIGKILL, dotted: SIGSTOP")
     for axes in (rates, silences):
         axes.legend(loc="upper left", fontsize="small", ncols=len(GROUPS))
-    figure.tight_layout()
     figure.savefig(path, dpi=110)
-    plt.close(figure)

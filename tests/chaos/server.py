@@ -9,15 +9,17 @@ import time
 import urllib.request
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 from tests.chaos.ledger import RIGHT, STATUS, Scrape
-from tests.integration.conftest import Run, command_line
+from tests.integration.conftest import Run, alive, command_line
 
 REPOSITORY: Final = Path(__file__).parent / "models"
 HOSTS: Final = {"quick/1": 2, "slow/1": 1, "wide/1": 1}
 GATEWAYS: Final = 2
+#: For every thread of a process to stop.
+STOPPED_S: Final = 1.0
 #: Processes of Ray's, by a word of their command lines.
 _RAYS: Final = {
     "controller": "ray::ServeController",
@@ -75,27 +77,26 @@ class Server(Run):
         below = sorted(self.below())
         return [pid for pid in below if _RAYS[victim] in command_line(pid)]
 
-    def is_whole(self) -> bool:
-        """True when all that should be there is, and could take the next blow."""
+    def missing(self) -> str:
+        """Return what is not as it should be; nothing where all could take the next blow."""
         try:
             status = self.status()
-        except (OSError, ValueError):
-            return False
-        versions = [version for model in status["models"] for version in model["versions"]]
-        processes: dict[str, list[int]] = status["processes"]
-        ready = all(one["state"] == "ready" for one in versions) and len(versions) == len(HOSTS)
-        hosts = all(len(processes.get(label, ())) == n for label, n in HOSTS.items())
-        served = all(one["hosts"] == one["hosts_wanted"] for one in versions)
-        if not (ready and hosts and served and len(processes.get("gateway", ())) == GATEWAYS):
-            return False
+        except (OSError, ValueError) as error:
+            return f"the console: {error}"
+        if lacks := says_missing(status):
+            return lacks
+        # The board may not have heard yet of one that has just ended.
+        pids = {pid for mine in status["processes"].values() for pid in mine}
+        if dead := pids - alive(pids):
+            return f"processes {dead}"
+        for name in ("controller", "gcs", "raylet", "keeper"):
+            if len(found := self.find(name)) != 1:
+                return f"{name}: there are {found}"
         holds, waits = self._turns()
-        rays = [self.find(name) for name in ("controller", "gcs", "raylet", "keeper")]
-        whole = (
-            len(holds) == 1 and len(waits) == GATEWAYS - 1 and all(len(one) == 1 for one in rays)
-        )
-        if whole:
-            self.note()
-        return whole
+        if (len(holds), len(waits)) != (1, GATEWAYS - 1):
+            return f"gateways: {holds} serve, {waits} stand by"
+        self.note()
+        return ""
 
     def note(self) -> None:
         """Remember the processes that there are now."""
@@ -156,10 +157,36 @@ class Server(Run):
         return [int(words[4]) for words in mine if words[1] == "FLOCK"], waits
 
 
+def says_missing(status: Any) -> str:
+    """Return what the console says is not there: versions that serve, hosts, two gateways."""
+    for model in status["models"]:
+        for version in model["versions"]:
+            if version["state"] != "ready" or version["hosts"] != version["hosts_wanted"]:
+                return f"{model['name']}: {version}"
+    for label, wanted in (HOSTS | {"gateway": GATEWAYS}).items():
+        if len(found := status["processes"].get(label, ())) != wanted:
+            return f"{label}: processes {found}, not {wanted}"
+    return "" if len(status["models"]) == len(HOSTS) else f"models: {status['models']}"
+
+
 def strike(pid: int, number: signal.Signals) -> float:
-    """Send a signal; return a moment after which the process does nothing more."""
+    """Send a signal and return a moment after which the process does nothing more."""
     os.kill(pid, number)
-    return time.monotonic()
+    after = time.monotonic()
+    until = after + STOPPED_S
+    # One that is killed answers nobody from now on, and others may take its place at once.
+    while number is signal.SIGSTOP and state(pid) not in ("T", "") and time.monotonic() < until:
+        time.sleep(0.001)  # noqa: TID251 - bounded, for the kernel
+        after = time.monotonic()
+    return after
+
+
+def state(pid: int) -> str:
+    """Return the letter of a process's state; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def is_free(port: int) -> bool:
