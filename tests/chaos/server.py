@@ -13,13 +13,11 @@ from typing import Any, Final
 
 from prometheus_client.parser import text_string_to_metric_families
 from tests.chaos.ledger import RIGHT, STATUS, Scrape
-from tests.integration.conftest import Run, alive, command_line
+from tests.integration.conftest import Run, alive, command_line, stop
 
 REPOSITORY: Final = Path(__file__).parent / "models"
 HOSTS: Final = {"quick/1": 2, "slow/1": 1, "wide/1": 1}
 GATEWAYS: Final = 2
-#: For every thread of a process to stop.
-STOPPED_S: Final = 1.0
 #: Processes of Ray's, by a word of their command lines.
 _RAYS: Final = {
     "controller": "ray::ServeController",
@@ -170,23 +168,15 @@ def says_missing(status: Any) -> str:
 
 
 def strike(pid: int, number: signal.Signals) -> float:
-    """Send a signal and return a moment after which the process does nothing more."""
-    os.kill(pid, number)
-    after = time.monotonic()
-    until = after + STOPPED_S
-    # One that is killed answers nobody from now on, and others may take its place at once.
-    while number is signal.SIGSTOP and state(pid) not in ("T", "") and time.monotonic() < until:
-        time.sleep(0.001)  # noqa: TID251 - bounded, for the kernel
-        after = time.monotonic()
-    return after
+    """Send a signal and return a moment after which the process answers nobody.
 
-
-def state(pid: int) -> str:
-    """Return the letter of a process's state; nothing when it is gone."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return ""
+    One that is killed runs no more, and others may take its place at once; to stop takes a moment.
+    """
+    if number is signal.SIGSTOP:
+        stop(pid)
+    else:
+        os.kill(pid, number)
+    return time.monotonic()
 
 
 def is_free(port: int) -> bool:

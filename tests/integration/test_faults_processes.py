@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from tests.integration.conftest import Run, Serve, until
+from tests.integration.conftest import Run, Serve, stop, until
 from tests.integration.load import CALL_S, CALLERS, Ended, Protocol, call, client, load
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "grpc")
@@ -111,8 +111,8 @@ def open_files(pid: int) -> set[str]:
 
 def test_a_gateway_that_stands_still_is_replaced_within_two_seconds(run: Run) -> None:
     (gateway,) = serving(run)
+    stop(gateway)
     stopped = time.monotonic()
-    os.kill(gateway, signal.SIGSTOP)
     until(lambda: run.answers("identity", timeout_s=0.2), 2, "the other one serves")
     assert time.monotonic() - stopped > 0.5, "it was given its time"
     assert serving(run) != [gateway]
@@ -122,7 +122,7 @@ def test_a_gateway_that_stands_still_is_replaced_within_two_seconds(run: Run) ->
 
 def test_a_host_that_stands_still_is_replaced_within_ten_seconds(run: Run) -> None:
     (host,) = run.pids("identity/1")
-    os.kill(host, signal.SIGSTOP)
+    stop(host)
     until(lambda: run.answers("identity", timeout_s=15), 10, "another one answers")
     until(lambda: run.pids("identity/1") not in ([], [host]), 10, "the status shows the new host")
 
@@ -133,7 +133,7 @@ def test_what_the_server_cannot_do_without_is_woken_when_it_stands_still(
 ) -> None:
     (pid,) = run.named(name)
     with load(run) as calls:
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         until(
             lambda: f"(process {pid}) stood still for 3 s: woken" in run.said(), 10, "it is woken"
         )
@@ -146,7 +146,7 @@ def test_what_the_server_cannot_do_without_is_woken_when_it_stands_still(
 def test_what_places_hosts_is_replaced_when_it_stands_still(run: Run, name: str) -> None:
     (pid,) = run.named(name)
     with load(run) as calls:
-        os.kill(pid, signal.SIGSTOP)
+        stop(pid)
         until(lambda: run.named(name) not in ([], [pid]), 20, "there is a new one")
         calls.flows_on()
     assert set(calls.ended) == {"right"}, calls.ended
