@@ -13,7 +13,7 @@ from tests.chaos.ledger import CUT, Call
 from tests.chaos.load import Load
 from tests.chaos.server import Server, is_free, shared_memory
 from tests.chaos.victims import Strike
-from tests.integration.conftest import START_S, alive
+from tests.integration.conftest import START_S
 
 #: From SIGTERM to the end: what runs is finished, and nothing runs longer than a second.
 TERM_S: Final = 10.0
@@ -103,7 +103,7 @@ def _ending(how: str, server: Server, shared: set[str], load: Load | None = None
     faults = []
 
     def left() -> list[str]:
-        found = [f"process {pid}" for pid in alive(server.seen)]
+        found = [f"process {pid}" for pid in server.left()]
         found += [f"port {port}" for port in _ports(server) if not is_free(port)]
         found += [f"shared memory {name}" for name in shared_memory() - shared]
         # Nobody is left to remove them where both are killed: the next run does.

@@ -151,6 +151,9 @@ _OPTIONS: Final = [
     # A connection for each caller, and no second try behind its back.
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.enable_retries", 0),
+    # Its own pause after a refusal is a second, in which another gateway has long been there.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
 ]
 
 

@@ -32,6 +32,8 @@ WHOLE_S: Final = 90.0
 COUNTED_S: Final = 5.0
 #: Between a death and the news of it, on a busy machine.
 NOTICED_S: Final = 2.0
+#: Ten seconds for a new host, and what a stopped one held before.
+LONGEST_CALL_S: Final = 15.0
 LOOK_S: Final = 0.05
 
 
@@ -185,6 +187,8 @@ class Campaign:
         odd = Counter(f"{call.model} {call.outcome}" for call in calls if call.outcome not in plain)
         record.outcomes = dict(sorted(odd.items()))
         record.longest_call_s = max((call.ended - call.began for call in calls), default=0.0)
+        if record.longest_call_s > LONGEST_CALL_S:
+            record.faults.append(f"a call took {record.longest_call_s:.1f} s")
         if wrong := sum(call.outcome == WRONG for call in calls):
             record.faults.append(f"{wrong} answers were not their callers' own")
         deaths = [at for at in self._server.deaths.at.values() if at >= struck - NOTICED_S]

@@ -33,24 +33,24 @@ class Deaths:
 
     def __init__(self) -> None:
         self.at: dict[int, float] = {}
-        self._known: set[int] = set()
+        self._waited_for: set[int] = set()
 
     def watch(self, pid: int) -> None:
-        """Note when a process ends; once is enough."""
-        if pid in self._known:
+        """Note when a process ends; once is enough, until another one has its number."""
+        if pid in self._waited_for:
             return
-        self._known.add(pid)
+        self.at.pop(pid, None)
         with suppress(ProcessLookupError):
             descriptor = os.pidfd_open(pid)
+            self._waited_for.add(pid)
             threading.Thread(target=self._wait, args=(pid, descriptor), daemon=True).start()
-            return
-        self.at[pid] = time.monotonic()
 
     def _wait(self, pid: int, descriptor: int) -> None:
         ended = select.poll()
         ended.register(descriptor, select.POLLIN)
         ended.poll()
         self.at[pid] = time.monotonic()
+        self._waited_for.remove(pid)
         os.close(descriptor)
 
 
@@ -60,8 +60,8 @@ class Server(Run):
     def __init__(self, state: Path, port: int) -> None:
         super().__init__(REPOSITORY, state, port)
         self.deaths = Deaths()
-        #: Every process that was ever seen below.
-        self.seen: set[int] = set()
+        #: Every process that was ever seen below, and when it began: numbers are used again.
+        self._seen: set[tuple[int, str]] = set()
 
     def find(self, victim: str) -> list[int]:
         """Return the processes that answer to a name, the youngest last."""
@@ -98,9 +98,13 @@ class Server(Run):
 
     def note(self) -> None:
         """Remember the processes that there are now."""
-        self.seen |= self.below()
+        self._seen |= {(pid, began(pid)) for pid in self.below()}
         for pid in self.pids("gateway"):
             self.deaths.watch(pid)
+
+    def left(self) -> set[int]:
+        """Return those that were ever seen below and still run."""
+        return {pid for pid, since in self._seen if began(pid) == since and alive({pid})}
 
     def scrape(self) -> Scrape:
         """Read the metrics page.
@@ -153,6 +157,14 @@ class Server(Run):
         mine = [words for words in locks if any(word.endswith(inode) for word in words)]
         waits = [int(words[5]) for words in mine if words[1] == "->"]
         return [int(words[4]) for words in mine if words[1] == "FLOCK"], waits
+
+
+def began(pid: int) -> str:
+    """Return when a process began, in ticks; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except OSError:
+        return ""
 
 
 def says_missing(status: Any) -> str:

@@ -70,7 +70,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         held.callback(standstill.end)
         console.start()
         code = session.run(say=_say, ready=greet)
-    if session.begins_again:
+    if session.begins_again():
         _begin_again(environment)
     if not session.has_left:
         # Ray's exit handlers would wait for what is gone for a minute; nothing else is left to do.

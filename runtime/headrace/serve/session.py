@@ -59,7 +59,7 @@ class Session:
         self._watch: Watch | None = None
         self._cluster: Cluster | None = None
         #: Ray was lost while it served.
-        self.begins_again = False
+        self._lost = False
         #: False once Ray, which is gone, keeps a thread waiting for it.
         self.has_left = True
         self._counts: str | None = None
@@ -105,13 +105,19 @@ class Session:
                 pass
         finally:
             if self._watch is not None:
-                self._watch.stop(0 if self.begins_again else LEAVE_S)
-            if self._joined and not self.begins_again:
+                self._watch.stop(0 if self._lost else LEAVE_S)
+            if self._joined and not self._lost:
                 from headrace.serve import private
 
                 self.has_left = private.disconnect(LEAVE_S)
             cluster.end()
         return code
+
+    def begins_again(self) -> bool:
+        """True where what has ended should begin again, if no signal has come by now."""
+        while self._lost and not self._inbox.empty():
+            self._lost = self._inbox.get().kind != "signal"
+        return self._lost
 
     def _decide(
         self, message: Message, say: Callable[[str], None], ready: Callable[[], None]
@@ -172,8 +178,9 @@ class Session:
 
     def _lose(self, say: Callable[[str], None]) -> int:
         """Ray has ended, and with it all that served: begin anew what has once become ready."""
-        self.begins_again = self._greeted and not self._stopping
-        what = "; everything begins again" if self.begins_again else ""
+        self._lost = self._greeted and not self._stopping
+        self.has_left = self.has_left and not self._lost
+        what = "; everything begins again" if self._lost else ""
         say(f"headrace: Ray ended by itself, its logs are in the state folder{what}")
         return 1
 
