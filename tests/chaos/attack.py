@@ -59,17 +59,18 @@ def attack(
     load = Load(server.http, server.grpc, seed)
     campaign = Campaign(server, load, say)
     load.start()
+    endings = []
     try:
         campaign.run(strikes)
-        endings = [_ending("SIGTERM under load", server, shared, load)]
+        # One that has ended by itself has said so among the strikes.
+        if server.process.poll() is None:
+            endings.append(_ending("SIGTERM under load", server, shared, load))
     finally:
         load.stop()
         server.process.kill()
     for how in ("SIGKILL of headrace serve", "SIGKILL of keeper and headrace serve"):
         server = _start(state, port)
         endings.append(_ending(how, server, shared))
-    for one in endings:
-        say(f"{one.how}: {one.took_s:.2f} s {'; '.join(one.faults)}")
     return Outcome(
         seed,
         (machine, os.getloadavg()[0]),

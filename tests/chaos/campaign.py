@@ -85,12 +85,8 @@ class Campaign:
             record = self._strike(one)
             self.records.append(record)
             self._say(f"{number:3} {line(record)}")
-
-    def settle(self) -> Record:
-        """Compare the counts now, without a strike."""
-        record = Record("none", "none", 0, time.monotonic() - self.began)
-        self._compare(record, None, time.monotonic())
-        return record
+            if self._server.process.poll() is not None:
+                return
 
     def _strike(self, one: Strike) -> Record:
         found = self._server.find(one.victim)
@@ -111,7 +107,7 @@ class Campaign:
         if lacks := self._wait(
             lambda: self._yet(one, pid, gateways) or self._server.missing(),
         ):
-            record.faults.append(f"not whole within {WHOLE_S:g} s, {lacks}")
+            record.faults.append(f"not whole again: {lacks}")
         whole = time.monotonic()
         record.whole_s = whole - struck
         if one.begins_again:
@@ -137,6 +133,8 @@ class Campaign:
         """Wait until nothing is missing, within bounds; return what is."""
         until = time.monotonic() + WHOLE_S
         while (lacks := missing()) and time.monotonic() < until:
+            if (code := self._server.process.poll()) is not None:
+                return f"headrace serve ended with {code}"
             time.sleep(LOOK_S)  # noqa: TID251 - bounded, for other processes
         return lacks
 
@@ -148,15 +146,15 @@ class Campaign:
             if gateway_ended is not None:
                 self._account = Account(since=gateway_ended)
             self._account.take(calls)
-            said = ["nobody answers"]
+            said, born = ["nobody answers"], self._born
 
             def same() -> bool:
-                nonlocal said
+                nonlocal said, born
                 try:
                     scrape = self._server.scrape()
                 except OSError:
                     return False
-                record.gap = scrape.born != self._born
+                record.gap, born = scrape.born != self._born, scrape.born
                 said = differences(self._account.calls, scrape)
                 return not said
 
@@ -164,7 +162,7 @@ class Campaign:
             while not same() and time.monotonic() < until:
                 time.sleep(LOOK_S)  # noqa: TID251 - bounded, for another process
             record.faults += said
-            self._born = self._server.scrape().born
+            self._born = born
         record.compared, record.unverified = len(self._account.calls), self._account.gap
         if record.gap != (gateway_ended is not None):
             what = "began anew" if record.gap else "went on"

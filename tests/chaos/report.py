@@ -29,7 +29,7 @@ def table(outcome: Outcome) -> str:
         f"Seed {outcome.seed}, {len(outcome.records)} strikes, {len(outcome.calls)} calls; "
         f"{compared} calls were compared with the scrape of the gateway that answered them; "
         f"load average {before:.1f} before, {after:.1f} after.",
-        *(f"{one.how}: nothing left after {one.took_s:.2f} s." for one in outcome.endings),
+        *(f"{one.how}: over after {one.took_s:.2f} s." for one in outcome.endings),
         *(f"FAULT {fault}" for fault in outcome.faults),
     ]
     return "\n".join(rows)
