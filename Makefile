@@ -36,6 +36,12 @@ check: $(VENV)/.dev $(VENV)/.test ## Run linters, type checks and import rules
 bench: ## Time what a request costs in the core's decisions and codecs
 	$(CARGO) bench --manifest-path $(CORE)/bench/Cargo.toml
 
+KILLS ?= 100
+SEED  ?= 1
+chaos: $(VENV)/.release $(VENV)/.test ## Kill processes of a server under load, KILLS times: what callers notice, into target/chaos
+	@mkdir -p target/chaos
+	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --json target/chaos/$(SEED).json --picture target/chaos/$(SEED).png
+
 wheels: $(VENV)/.venv ## Build both wheels into dist/
 	$(BIN)/maturin build --release $(MANIFEST) --out dist
 	$(BIN)/pip -q wheel --no-deps --wheel-dir dist .
@@ -63,7 +69,7 @@ $(VENV)/.dev: $(VENV)/.venv $(CORE_SOURCES)
 	@$(BIN)/pip -q install --force-reinstall --no-deps target/dev-wheel/*.whl && rm -f $(VENV)/.release && touch $@
 
 SERVE_EXTRAS := ray,photos
-TEST_EXTRAS := ray,photos,test
+TEST_EXTRAS := ray,photos,test,chaos
 INSTALL = $(BIN)/pip install --progress-bar on -e '.[$(1)]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
 
 $(VENV)/.serve: pyproject.toml | $(VENV)/.venv
@@ -74,4 +80,4 @@ $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"
 	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
-.PHONY: help serve test check bench wheels clean
+.PHONY: help serve test check bench chaos wheels clean

@@ -190,17 +190,23 @@ def command_line(pid: int) -> str:
         return ""
 
 
+def state(pid: int) -> str:
+    """The letter of a process's state; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
+
+
 def alive(pids: set[int]) -> set[int]:
     """Those that still run; a zombie does not."""
-    running = set()
-    for pid in pids:
-        try:
-            stat = Path(f"/proc/{pid}/stat").read_text()
-        except OSError:
-            continue
-        if stat.rpartition(")")[2].split()[0] != "Z":
-            running.add(pid)
-    return running
+    return {pid for pid in pids if state(pid) not in ("", "Z")}
+
+
+def stop(pid: int) -> None:
+    """Stop a process, and return when it has: for a moment it still answers."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: state(pid) == "T", 5, "it stands still")
 
 
 def until(reached: Callable[[], Any], limit_s: float, what: str) -> float:

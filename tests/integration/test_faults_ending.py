@@ -12,6 +12,7 @@ import pytest
 from tests.integration.conftest import (
     END_S,
     SLEEPER,
+    START_S,
     Run,
     Serve,
     alive,
@@ -20,6 +21,8 @@ from tests.integration.conftest import (
     write_model,
 )
 from tests.integration.load import CALLERS, load
+
+from headrace.serve.places import claim, release
 
 
 @pytest.fixture
@@ -111,13 +114,42 @@ def test_a_killed_server_leaves_no_process(run: Run) -> None:
     until(lambda: not alive(below), 10, "every process has ended")
 
 
-def test_a_server_whose_keeper_is_killed_ends_too(run: Run) -> None:
+@pytest.mark.parametrize("root", ["raylet/raylet", "keeper.py"])
+def test_a_server_that_loses_ray_begins_again_as_the_same_process(run: Run, root: str) -> None:
+    below, folder = run.below(), sockets(run)
+    (victim,) = run.named(root)
+    os.kill(victim, signal.SIGKILL)
+    until(lambda: run.said().count("headrace is ready") == 2, START_S, "it is ready again")
+    assert "Ray ended by itself" in run.said()
+    assert run.infer("sleeper", 0.0)[0] == 200
+    assert not alive(below)
+    assert not folder.exists()
+    assert run.end() == 0, "a signal reaches it as before"
+
+
+def test_a_server_that_loses_ray_before_it_is_ready_ends(serve: Serve, tmp_path: Path) -> None:
+    endless = SLEEPER.replace("-> None: ...", "-> None: time.sleep(1000)")
+    write_model(tmp_path / "models", "sleeper", endless)
+    run = serve(tmp_path / "models", wait=False)
+    until(lambda: "sleeper/1 | loading" in run.said(), START_S, "the model loads")
     below = run.below()
-    (keeper,) = [pid for pid in run.named("keeper.py") if pid in below]
-    os.kill(keeper, signal.SIGKILL)
+    os.kill(run.named("raylet/raylet")[0], signal.SIGKILL)
     assert run.process.wait(END_S) == 1
     assert "Ray ended by itself" in run.said()
     assert not alive(below)
+
+
+def test_keeper_and_server_killed_in_one_moment_leave_no_process(run: Run) -> None:
+    below, folder = run.below(), sockets(run)
+    (keeper,) = run.named("keeper.py")
+    # A stopped process does not see that its raylet has gone.
+    os.kill(run.pids("sleeper/1")[0], signal.SIGSTOP)
+    os.kill(keeper, signal.SIGKILL)
+    run.process.kill()
+    until(lambda: not alive(below), 10, "every process has ended")
+    assert folder.exists(), "nobody was left to remove it"
+    release(claim(run.state))
+    assert not folder.exists(), "who has the state folder next does"
 
 
 def sockets(run: Run) -> Path:

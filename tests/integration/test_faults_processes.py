@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from tests.integration.conftest import Run, Serve, until
+from tests.integration.conftest import Run, Serve, stop, until
 from tests.integration.load import CALL_S, CALLERS, Ended, Protocol, call, client, load
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "grpc")
@@ -109,12 +109,47 @@ def open_files(pid: int) -> set[str]:
     return links
 
 
-def test_a_gateway_that_stands_still_is_replaced(run: Run) -> None:
+def test_a_gateway_that_stands_still_is_replaced_within_two_seconds(run: Run) -> None:
     (gateway,) = serving(run)
-    os.kill(gateway, signal.SIGSTOP)
-    until(lambda: run.answers("identity", timeout_s=1), 40, "the other one serves")
+    stop(gateway)
+    stopped = time.monotonic()
+    until(lambda: run.answers("identity", timeout_s=0.2), 2, "the other one serves")
+    assert time.monotonic() - stopped > 0.5, "it was given its time"
     assert serving(run) != [gateway]
+    assert f"headrace | gateway (process {gateway}) stood still for 1 s: ended" in run.said()
     until(lambda: len(run.pids("gateway")) == 2, 60, "another one stands by")
+
+
+def test_a_host_that_stands_still_is_replaced_within_ten_seconds(run: Run) -> None:
+    (host,) = run.pids("identity/1")
+    stop(host)
+    until(lambda: run.answers("identity", timeout_s=15), 10, "another one answers")
+    until(lambda: run.pids("identity/1") not in ([], [host]), 10, "the status shows the new host")
+
+
+@pytest.mark.parametrize("name", ["raylet/raylet", "keeper.py"])
+def test_what_the_server_cannot_do_without_is_woken_when_it_stands_still(
+    run: Run, name: str
+) -> None:
+    (pid,) = run.named(name)
+    with load(run) as calls:
+        stop(pid)
+        until(
+            lambda: f"(process {pid}) stood still for 3 s: woken" in run.said(), 10, "it is woken"
+        )
+        calls.flows_on()
+    assert set(calls.ended) == {"right"}, calls.ended
+    assert run.named(name) == [pid]
+
+
+@pytest.mark.parametrize("name", ["ServeController", "gcs_server"])
+def test_what_places_hosts_is_replaced_when_it_stands_still(run: Run, name: str) -> None:
+    (pid,) = run.named(name)
+    with load(run) as calls:
+        stop(pid)
+        until(lambda: run.named(name) not in ([], [pid]), 20, "there is a new one")
+        calls.flows_on()
+    assert set(calls.ended) == {"right"}, calls.ended
 
 
 def test_serves_controller_dies_unnoticed(run: Run) -> None:

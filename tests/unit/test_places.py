@@ -1,5 +1,6 @@
 """What a run takes before Ray starts, and that nothing of it stays when something is refused."""
 
+import os
 import socket
 import tempfile
 from pathlib import Path
@@ -28,6 +29,20 @@ def test_a_state_folder_is_one_runs_until_it_is_released(tmp_path: Path) -> None
     release(places)
     assert not places.sockets.exists()
     release(claim(tmp_path))
+
+
+def test_a_run_removes_the_sockets_of_one_that_could_not(tmp_path: Path) -> None:
+    killed = claim(tmp_path / "state")
+    os.close(killed.lock)
+    other = tmp_path / "not-ours"
+    other.mkdir()
+    release(claim(tmp_path / "state"))
+    assert not killed.sockets.exists()
+    link = tmp_path / "state" / "headrace-ray" / "sockets"
+    link.unlink()
+    link.symlink_to(other)
+    release(claim(tmp_path / "state"))
+    assert other.exists(), "whoever wrote that link, it names no folder of sockets"
 
 
 def test_a_state_folder_that_cannot_be_emptied_is_refused_and_let_go(tmp_path: Path) -> None:

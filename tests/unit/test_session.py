@@ -72,3 +72,32 @@ def test_a_signal_while_nobody_listens_and_a_second_one_end_the_run_at_once(
     gone = ("gone", {"pid": SERVING})
     assert told(session, LISTENING, gone, SIGNAL) == (0, [])
     assert told(session, LISTENING, SIGNAL, SIGNAL) == (0, [])
+
+
+LOST: tuple[str, dict[str, Any]] = ("lost", {})
+
+
+def test_what_has_been_ready_begins_again_when_ray_is_lost(session: Session) -> None:
+    session._greeted = True
+    code, said = told(session, LISTENING, LOST)
+    assert (code, session.begins_again()) == (1, True)
+    assert said[0].endswith("everything begins again")
+
+
+def test_a_signal_that_comes_while_all_ends_is_the_last_word(session: Session) -> None:
+    session._greeted = True
+    told(session, LISTENING, LOST)
+    session._inbox.put(Message("gone", {"pid": SERVING}))
+    assert session.begins_again()
+    session._inbox.put(Message(*SIGNAL))
+    assert not session.begins_again()
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_what_was_never_ready_or_is_ending_does_not_begin_again(
+    session: Session, ready: bool
+) -> None:
+    session._greeted = ready
+    code, said = told(session, LISTENING, *([SIGNAL] if ready else []), LOST)
+    assert (code, session.begins_again()) == (1, False)
+    assert said == ["headrace: Ray ended by itself, its logs are in the state folder"]

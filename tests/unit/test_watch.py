@@ -26,6 +26,8 @@ class Serve:
         self.asked = threading.Semaphore(0)
         self.broken: list[str] = []
         self.silences: list[str] = []
+        #: The hosts that were told of, with every change.
+        self.hosts: list[int] = []
         self.tables: list[Table] = []
         self.again: list[tuple[str, int]] = []
         #: What a look and a publish that has taken effect raise, the next one first.
@@ -37,15 +39,18 @@ class Serve:
         return [table["policy"]["epoch"]["sequence"] for table in self.tables]
 
     def look(self) -> Mapping[str, fleet.Application]:
+        applications = self.applications
+        # From here on the test may change them: this look is over.
         self.asked.release()
         if self.odd:
             raise self.odd.pop(0)
-        if not self.applications:
+        if not applications:
             raise LookupError("no controller")
-        return self.applications
+        return applications
 
     def watch(self, *groups: Group) -> Watch:
-        def ignore(standings: Mapping[str, Standing]) -> None: ...
+        def changed(standings: Mapping[str, Standing]) -> None:
+            self.hosts.append(sum(one.running for one in watching.applications.values()))
 
         def publish(table: Table) -> None:
             self.tables.append(table)
@@ -55,7 +60,7 @@ class Serve:
         reach = Reach(
             look=self.look,
             publish=publish,
-            changed=ignore,
+            changed=changed,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
             lost=(LookupError,),
@@ -63,7 +68,8 @@ class Serve:
             gateway="gateway",
         )
         plan = Plan(groups=groups, settings={}, drain_s=1.0, budget=threads.plan(2, 1))
-        return Watch(plan, reach)
+        watching = Watch(plan, reach)
+        return watching
 
 
 def test_who_was_stopped_does_not_ask_again() -> None:
@@ -103,6 +109,21 @@ def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served(
         assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.again == [("m/1", 1)]
+
+
+def test_the_number_of_hosts_is_told_though_the_version_stands_where_it_stood() -> None:
+    one, two = (fleet.Application("RUNNING", {"RUNNING": number}) for number in (1, 2))
+    serve = Serve({"host-m-1": two})
+    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+    watching.hear("m/1", {"event": "moved", "state": "ready", "reason": "loaded"})
+    watching.start()
+    for application in (one, two):
+        assert serve.asked.acquire(timeout=60)
+        serve.applications = {"host-m-1": application}
+        watching.hear("m/1", {"event": "moved", "state": "ready", "reason": "loaded"})
+    assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.hosts == [2, 1, 2]
 
 
 def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,6 +55,12 @@ class RunBoard:
         with self._lock:
             return dict(self._inputs)
 
+    @property
+    def processes(self) -> Mapping[str, Sequence[int]]:
+        """Label → the processes of its replicas."""
+        with self._lock:
+            return {label: tuple(pids) for label, pids in self._processes.items() if pids}
+
     def status(self) -> Status:
         """Return everything, at this moment."""
         counted = json.loads(self._count() or "{}").get("models", {})
@@ -75,6 +81,5 @@ class RunBoard:
             models.setdefault(version.model, []).append(status)
         with self._lock:
             addresses = dict(self._addresses)
-            processes = {label: tuple(pids) for label, pids in self._processes.items() if pids}
         found = [ModelStatus(name, versions) for name, versions in models.items()]
-        return Status("ray", addresses, found, self.draining, processes)
+        return Status("ray", addresses, found, self.draining, self.processes)

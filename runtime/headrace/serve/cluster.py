@@ -12,7 +12,7 @@ from headrace.errors import HeadraceError
 from headrace.serve import keeper
 from headrace.serve.head import encode
 from headrace.serve.places import Places
-from headrace.serve.private import HeadOptions
+from headrace.serve.private import RAYLET_PID, HeadOptions, controller, is_controller
 
 #: An address of the loopback that Ray takes as it is; it rewrites 127.0.0.1 to the network card's,
 #: and a laptop that changes networks would lose its cluster.
@@ -38,6 +38,9 @@ class Cluster:
         # If the keeper itself is killed, what it kept falls to this process.
         keeper.adopt_orphans()
         self._log = places.logs / "ray-start.log"
+        #: Of Ray itself; replaced, never changed.
+        self._head: dict[str, Any] = {}
+        self._controller: int | None = None
         options = HeadOptions(
             ip=NODE_IP,
             temp=places.ray,
@@ -45,15 +48,14 @@ class Cluster:
             cpus=os.cpu_count() or 1,
             gpus=None,
         )
-        starter = [sys.executable, "-P", "-m", "headrace.serve.head", encode(options)]
         command = [
             sys.executable,
-            "-I",
-            "-S",
-            keeper.__file__,
+            "-P",
+            "-m",
+            "headrace.serve.head",
+            encode(options),
             str(os.getpid()),
             str(places.sockets),
-            *starter,
         ]
         try:
             with self._log.open("wb") as log:
@@ -70,6 +72,11 @@ class Cluster:
                 "user start more processes?"
             ) from error
 
+        # Ray's driver exits without a word when its raylet is gone, which it takes process 1 for if
+        # that is its parent, as under systemd; but this process is to say how a run ends. Only now,
+        # for the processes below have a raylet to look after.
+        os.environ[RAYLET_PID] = str(os.getpid())
+
     def address(self) -> str:
         """Wait for the head node and return its GCS address.
 
@@ -82,18 +89,29 @@ class Cluster:
             raise RayFailed(
                 f"Ray did not start (all of it: {self._log}): {' '.join(said) or 'no word'}"
             )
-        address = str(json.loads(line)["address"])
+        self._head = json.loads(line)
+        address = str(self._head["address"])
         # Ray and Serve join a cluster by themselves when asked something before or after their
         # time; without this they would start one, or join a stranger's.
         os.environ["RAY_ADDRESS"] = address
         return address
 
+    def processes(self) -> dict[str, int]:
+        """Return what Ray consists of besides its workers, by name; one thread may ask."""
+        head = self._head
+        if not head:
+            return {}
+        if self._controller is None or not is_controller(self._controller):
+            self._controller = controller(head["raylet_pid"])
+        found = {"keeper": self._keeper.pid, "gcs": head["gcs_pid"], "raylet": head["raylet_pid"]}
+        return found if self._controller is None else found | {"controller": self._controller}
+
     def watch(self, gone: Callable[[], None]) -> None:
         """Call `gone` once, on another thread, when Ray or its keeper ended. After `address`."""
 
         def wait() -> None:
-            while _of(self._keeper.stdout).read(4096):
-                pass
+            for line in _of(self._keeper.stdout):
+                self._head = self._head | json.loads(line)
             gone()
 
         threading.Thread(target=wait, name="keeper", daemon=True).start()

@@ -4,6 +4,10 @@ It runs as a script on a bare interpreter (10 MB, 20 ms) and is a child subreape
 it cannot escape by daemonizing, and its own environment or title do not matter. (A marker in the
 environment would: Ray's workers overwrite theirs in /proc when they set their titles.)
 
+GCS and raylet are its own children, for it is what their starter becomes, and the kernel kills them
+when it dies; workers leave without their raylet. So nothing is left even if this process and
+`headrace serve`, which adopts what this one kept, are killed in one moment.
+
 It also brings Ray's GCS back on its storage when that dies, well before Ray gives up (60 s).
 """
 
@@ -19,10 +23,11 @@ import sys
 import time
 from typing import Final
 
+PR_SET_PDEATHSIG: Final = 1
 PR_SET_CHILD_SUBREAPER: Final = 36
-#: GCS restarts within one run; a GCS that dies more often is broken, and Ray's own limit ends the
-#: run.
+#: GCS restarts within so many seconds; a GCS that dies more often is broken.
 GCS_RESTARTS: Final = 5
+GCS_RESTARTS_S: Final = 60.0
 
 
 def adopt_orphans() -> None:
@@ -31,8 +36,21 @@ def adopt_orphans() -> None:
     Raises:
         OSError: the kernel refused.
     """
-    if ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
+    _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that forked it is gone.
+
+    Raises:
+        OSError: the kernel refused.
+    """
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _prctl(option: int, value: int) -> None:
+    if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}) failed")
 
 
 def descendants(pid: int) -> set[int]:
@@ -89,81 +107,87 @@ class Gcs:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.restarts = 0
+        self._restarts: list[float] = []
         with open(f"/proc/{pid}/cmdline", "rb") as file:  # noqa: PTH123
-            self.command = file.read().rstrip(b"\0").split(b"\0")
+            self._command = file.read().rstrip(b"\0").split(b"\0")
         with open(f"/proc/{pid}/environ", "rb") as file:  # noqa: PTH123
             pairs = (entry.partition(b"=") for entry in file.read().split(b"\0") if entry)
-            self.environment = {key: value for key, _, value in pairs}
+            self._environment = {key: value for key, _, value in pairs}
 
-    def restart(self) -> bool:
-        """Start it again; False when it has died too often."""
-        if self.restarts >= GCS_RESTARTS:
+    def restart(self, now: float) -> bool:
+        """Start it again; False when it has died too often of late."""
+        self._restarts = [at for at in self._restarts if now - at < GCS_RESTARTS_S]
+        if len(self._restarts) >= GCS_RESTARTS:
             return False
-        self.restarts += 1
+        self._restarts.append(now)
         quiet = subprocess.DEVNULL
         self.pid = subprocess.Popen(
-            self.command, env=self.environment, stdin=quiet, stdout=quiet, stderr=quiet
+            self._command,
+            env=self._environment,
+            stdin=quiet,
+            stdout=quiet,
+            stderr=quiet,
+            preexec_fn=die_with_parent,
         ).pid
         return True
 
 
-def keep(parent: int, folder: str, command: list[str]) -> int:
-    """Run `command`, which starts Ray and prints a JSON line; then watch until `parent` is gone.
+def keep(parent: int, folder: str, head: str) -> int:
+    """Say what was started, in JSON lines, and watch over it until `parent` or the raylet is gone.
 
-    The line goes on to this process's standard output. Stdin is the orderly way to ask for the
-    end: it closes.
+    Stdin is the orderly way to ask for the end: it closes.
     """
     adopt_orphans()
-    watch = select.poll()
-    watch.register(os.pidfd_open(parent), select.POLLIN)
-    if os.getppid() != parent:
-        return 1
     wake, wake_in = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    watch.register(wake, select.POLLIN)
-    watch.register(0, select.POLLIN)
-
-    starter = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-    if starter.stdout is None:
-        raise RuntimeError("the starter has no standard output")
-    watch.register(starter.stdout.fileno(), select.POLLIN)
-    gcs: Gcs | None = None
-    raylet = 0
+    started = json.loads(head)
     try:
+        gcs, raylet = Gcs(started["gcs_pid"]), started["raylet_pid"]
+        watch = select.poll()
+        for source in (wake, 0, os.pidfd_open(parent)):
+            watch.register(source, select.POLLIN)
+        if os.getppid() != parent:
+            return 1
+        _say(started)
         while True:
-            ready = {fd for fd, _ in watch.poll()}
-            if starter.stdout.fileno() in ready:
-                line = starter.stdout.readline()
-                watch.unregister(starter.stdout.fileno())
-                if not line:
+            ended = reap()
+            if raylet in ended:
+                return 1
+            if gcs.pid in ended:
+                if not gcs.restart(time.monotonic()):
                     return 1
-                started = json.loads(line)
-                gcs, raylet = Gcs(started["gcs_pid"]), started["raylet_pid"]
-                os.write(1, line)
-            if wake in ready:
-                os.read(wake, 4096)
-                ended = reap()
-                if raylet in ended:
-                    return 1
-                if gcs is not None and gcs.pid in ended and not gcs.restart():
-                    return 1
-            if ready - {wake, starter.stdout.fileno()}:
+                _say({"gcs_pid": gcs.pid})
+            if {source for source, _ in watch.poll()} != {wake}:
                 return 0
+            os.read(wake, 4096)
     finally:
         end_descendants()
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def main() -> int:
-    """Take the parent's pid, the folder to remove at the end, and the command that starts Ray."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+def _say(facts: dict[str, object]) -> None:
+    os.write(1, json.dumps(facts).encode() + b"\n")
+
+
+def outlive_signals() -> None:
+    """Let no signal but SIGKILL end this process; what it starts is as sensitive as any."""
     for passed_over in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         # Not SIG_IGN: every process below would inherit it, and a model's `terminate()` would do
         # nothing.
         signal.signal(passed_over, lambda *_: None)
-    return keep(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def main() -> int:
+    """Take the parent's pid, the folder to remove at the end, and what was started, as JSON."""
+    outlive_signals()
+    # What the program before this one left open: connections to Ray.
+    for descriptor in os.listdir("/proc/self/fd"):  # noqa: PTH208 - as above
+        if int(descriptor) > 2:
+            with contextlib.suppress(OSError):
+                os.close(int(descriptor))
+    return keep(int(sys.argv[1]), sys.argv[2], sys.argv[3])
 
 
 if __name__ == "__main__":

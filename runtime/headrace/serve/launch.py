@@ -3,19 +3,22 @@
 import os
 import signal
 import sys
-from contextlib import ExitStack
-from typing import Any
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.execution import threads
+from headrace.execution.voices import OURSELVES, line
 from headrace.repository.folder import find
 from headrace.serve import plan, ports
 from headrace.serve.places import claim, release
 from headrace.serve.session import SIGNALS, Session
 from headrace.serve.sink import Sink
+from headrace.serve.standstill import Standstill
 
 
 def launch(options: ServeOptions) -> int:
@@ -36,6 +39,7 @@ def launch(options: ServeOptions) -> int:
 
 
 def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
+    environment = dict(os.environ)
     with ExitStack() as held:
         places = claim(options.state)
         held.callback(release, places)
@@ -60,14 +64,33 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         sink = Sink(places.log_socket, hear, logbook.take)
         held.callback(sink.close)
         session.ask = lambda word: sink.ask("gateway", word)
+        standstill = Standstill(
+            session.watched, lambda text: logbook.take(line(OURSELVES, "err", text))
+        )
+        held.callback(standstill.end)
         console.start()
         code = session.run(say=_say, ready=greet)
+    if session.begins_again():
+        _begin_again(environment)
     if not session.has_left:
         # Ray's exit handlers would wait for what is gone for a minute; nothing else is left to do.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
     return code
+
+
+def _begin_again(environment: dict[str, str]) -> NoReturn:
+    """Run this program anew, as the same process: Ray cannot be joined twice in one.
+
+    Threads of Ray that wait for what is gone end here; signals stay blocked, and those that come
+    meanwhile are taken by the new run.
+    """
+    for descriptor in Path("/proc/self/fd").iterdir():
+        if int(descriptor.name) > 2:
+            with suppress(OSError):
+                os.set_inheritable(int(descriptor.name), False)
+    os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
 
 
 def _say(text: str) -> None:

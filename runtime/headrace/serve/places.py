@@ -16,6 +16,10 @@ from headrace.errors import HeadraceError, StateInvalid
 LONGEST_BASE_BYTES: Final = 60
 #: In the state folder.
 TOKEN: Final = "ray-token"
+#: In the run's own folder: a link to the folder of its sockets.
+SOCKETS: Final = "sockets"
+#: What the name of that folder begins with.
+PREFIX: Final = "headrace-"
 
 
 class StateInUse(HeadraceError):
@@ -58,7 +62,8 @@ class Places:
 def claim(state: Path) -> Places:
     """Make the folders and take the state folder for this process.
 
-    What an earlier run left in `ray` goes: Ray's record of a run is worth nothing after it.
+    What an earlier run left in `ray` goes: Ray's record of a run is worth nothing after it. So do
+    its sockets, where nobody was left to remove them.
 
     Raises:
         StateInUse: another process has it; the message names that process.
@@ -88,6 +93,7 @@ def claim(state: Path) -> Places:
         try:
             os.ftruncate(lock, 0)
             os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            _remove_sockets(ours / SOCKETS)
             shutil.rmtree(ours, ignore_errors=True)
             ours.mkdir(mode=0o700)
             ray.mkdir()
@@ -96,9 +102,22 @@ def claim(state: Path) -> Places:
             _write_token(state / TOKEN)
         except OSError as error:
             raise _invalid(state, error) from error
-        places = Places(state=state, ray=ray, logs=logs, sockets=_sockets(), lock=lock)
+        sockets = _sockets()
+        held.callback(shutil.rmtree, sockets, ignore_errors=True)
+        try:
+            (ours / SOCKETS).symlink_to(sockets)
+        except OSError as error:
+            raise _invalid(state, error) from error
+        places = Places(state=state, ray=ray, logs=logs, sockets=sockets, lock=lock)
         held.pop_all()
     return places
+
+
+def _remove_sockets(link: Path) -> None:
+    with contextlib.suppress(OSError):
+        left = link.readlink()
+        if left.name.startswith(PREFIX) and left.stat().st_uid == os.getuid():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _invalid(state: Path, error: OSError) -> StateInvalid:
@@ -128,7 +147,7 @@ def _sockets() -> Path:
         if base and len(os.fsencode(base)) <= LONGEST_BASE_BYTES and os.access(base, os.W_OK):
             with contextlib.suppress(OSError):
                 # mkdtemp makes it 0700.
-                return Path(tempfile.mkdtemp(prefix="headrace-", dir=base))
+                return Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
     tried = ", ".join(base for base in bases if base)
     raise StateInvalid(
         f"no folder for sockets could be made (tried {tried}): set XDG_RUNTIME_DIR to a folder "

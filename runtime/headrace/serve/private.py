@@ -5,6 +5,7 @@ s; the head node below 5 s, two thirds of Ray's processes less and 450 MB.
 """
 
 import asyncio
+import contextlib
 import importlib
 import logging
 import shutil
@@ -17,6 +18,12 @@ from typing import Any, Final
 
 #: The releases that the contract tests were run with.
 HOLDS_FOR: Final = ("2.60.0",)
+
+#: The process without which Ray's part of a process ends it; read when ray is imported.
+RAYLET_PID: Final = "RAY_RAYLET_PID"
+
+#: What the kernel calls the process of Serve's controller.
+CONTROLLER: Final = "ray::ServeContr"
 
 #: A file that says "this service is not used", as Ray's own minimal installation writes it.
 NOT_USED: Final = -1
@@ -44,12 +51,12 @@ class HeadOptions:
 
 
 def start_head(options: HeadOptions) -> Head:
-    """Start a GCS and a raylet, and nothing else; they outlive the caller.
+    """Start a GCS and a raylet, and nothing else; the kernel kills them with this process.
 
     Ray starts four more Python processes on every head: dashboard, dashboard agent, runtime
     environment agent and autoscaler monitor. The raylet waits for the agents' ports (5 s), and
-    dies with them, so a process that sleeps stands for each, and their ports are declared unused
-    as in an installation without the dashboard.
+    dies with them, so a process stands for each that does nothing until its input ends, which the
+    raylet holds; their ports are declared unused as in an installation without the dashboard.
     """
     import ray._private.node as node
     import ray._private.services as services
@@ -57,7 +64,7 @@ def start_head(options: HeadOptions) -> Head:
 
     # Its type stubs leave these out.
     raylet: Any = importlib.import_module("ray._raylet")
-    sleeper = f"{shutil.which('sleep') or '/bin/sleep'} infinity"
+    idler = shutil.which("cat") or "/bin/cat"
     start_process: Callable[..., Any] = services.start_ray_process
 
     class QuietHead(node.Node):  # type: ignore[misc]
@@ -83,7 +90,7 @@ def start_head(options: HeadOptions) -> Head:
     def without_agents(command: Sequence[str], *args: Any, **kwargs: Any) -> Any:
         kept = [part.partition("=")[0] for part in command]
         replaced = [
-            f"{flag}={sleeper}"
+            f"{flag}={idler}"
             if flag in {"--dashboard_agent_command", "--runtime_env_agent_command"}
             else part
             for flag, part in zip(kept, command, strict=True)
@@ -107,7 +114,8 @@ def start_head(options: HeadOptions) -> Head:
         ),
         head=True,
         shutdown_at_exit=False,
-        spawn_reaper=False,
+        # On Linux no process: PR_SET_PDEATHSIG in those that are started.
+        spawn_reaper=True,
     )
     return Head(
         address=head.address,
@@ -124,6 +132,21 @@ def _free_port() -> int:
 def _pid(node: Any, kind: str) -> int:
     (process,) = node.all_processes[kind]
     return int(process.process.pid)
+
+
+def controller(raylet_pid: int) -> int | None:
+    """Return the process of Serve's controller; None while there is none."""
+    with contextlib.suppress(OSError):
+        children = Path(f"/proc/{raylet_pid}/task/{raylet_pid}/children").read_text().split()
+        return next((int(pid) for pid in children if is_controller(int(pid))), None)
+    return None
+
+
+def is_controller(pid: int) -> bool:
+    """True for the process of Serve's controller."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip() == CONTROLLER
+    return False
 
 
 def connect(address: str, temp: Path) -> None:

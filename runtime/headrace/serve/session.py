@@ -9,10 +9,12 @@ from typing import Any, Final
 
 from headrace.errors import HeadraceError
 from headrace.models.lifecycle import Standing, State
+from headrace.serve import standstill
 from headrace.serve.board import RunBoard
 from headrace.serve.cluster import Cluster
 from headrace.serve.places import Places, ray_environment
 from headrace.serve.plan import Plan
+from headrace.serve.standstill import Remedy, Watched
 from headrace.serve.turn import forbid
 from headrace.serve.watch import Reach, Watch
 
@@ -31,7 +33,8 @@ MOST_CHARACTERS: Final = 500
 class Message:
     """Told to the deciding thread.
 
-    signal, broken, listening, ready, settled, silent, drained, late, or gone: a gateway's process.
+    signal, broken, lost (Ray), listening, ready, settled, silent, drained, late, or gone: a
+    gateway's process.
     """
 
     kind: str
@@ -54,6 +57,9 @@ class Session:
         self._greeted = False
         self._stopping = False
         self._watch: Watch | None = None
+        self._cluster: Cluster | None = None
+        #: Ray was lost while it served.
+        self._lost = False
         #: False once Ray, which is gone, keeps a thread waiting for it.
         self.has_left = True
         self._counts: str | None = None
@@ -71,6 +77,18 @@ class Session:
         elif self._watch is not None:
             self._watch.hear(label, facts)
 
+    def watched(self) -> Watched:
+        """Return the processes that may not stand still."""
+        found: dict[int, tuple[str, Remedy]] = {}
+        for label, pids in self.board.processes.items():
+            remedy = standstill.GATEWAY if label == "gateway" else standstill.REPLACED
+            found |= dict.fromkeys(pids, (label, remedy))
+        if self._cluster is not None:
+            for name, pid in self._cluster.processes().items():
+                needed = name in {"keeper", "raylet"}
+                found[pid] = (name, standstill.NEEDED if needed else standstill.REPLACED)
+        return found
+
     def run(self, say: Callable[[str], None], ready: Callable[[], None]) -> int:
         """Bring everything up, serve until a signal, finish what was accepted. Return an exit code.
 
@@ -79,7 +97,7 @@ class Session:
         gateway answers for every version that could be loaded.
         """
         threading.Thread(target=self._take_signals, name="signals", daemon=True).start()
-        cluster = Cluster(self._places, ray_environment(self._places))
+        cluster = self._cluster = Cluster(self._places, ray_environment(self._places))
         bring_up = threading.Thread(target=self._bring_up, args=(cluster,), daemon=True)
         bring_up.start()
         try:
@@ -87,13 +105,19 @@ class Session:
                 pass
         finally:
             if self._watch is not None:
-                self._watch.stop(LEAVE_S)
-            if self._joined:
+                self._watch.stop(0 if self._lost else LEAVE_S)
+            if self._joined and not self._lost:
                 from headrace.serve import private
 
                 self.has_left = private.disconnect(LEAVE_S)
             cluster.end()
         return code
+
+    def begins_again(self) -> bool:
+        """True where what has ended should begin again, if no signal has come by now."""
+        while self._lost and not self._inbox.empty():
+            self._lost = self._inbox.get().kind != "signal"
+        return self._lost
 
     def _decide(
         self, message: Message, say: Callable[[str], None], ready: Callable[[], None]
@@ -103,6 +127,8 @@ class Session:
             case "broken":
                 say(f"headrace: {message.facts['why']}")
                 return 1
+            case "lost":
+                return self._lose(say)
             case "listening":
                 self._serving = message.facts["pid"]
             case "silent":
@@ -150,6 +176,14 @@ class Session:
         ready()
         return None
 
+    def _lose(self, say: Callable[[str], None]) -> int:
+        """Ray has ended, and with it all that served: begin anew what has once become ready."""
+        self._lost = self._greeted and not self._stopping
+        self.has_left = self.has_left and not self._lost
+        what = "; everything begins again" if self._lost else ""
+        say(f"headrace: Ray ended by itself, its logs are in the state folder{what}")
+        return 1
+
     def _stop(self, why: str, say: Callable[[str], None]) -> None:
         self._stopping = True
         forbid(self._places.turn)
@@ -171,9 +205,7 @@ class Session:
             from headrace.serve import applications, private
 
             address = cluster.address()
-            cluster.watch(
-                lambda: self._broken("Ray ended by itself; its logs are in the state folder")
-            )
+            cluster.watch(lambda: self._inbox.put(Message("lost")))
             self._joined = True
             private.connect(address, self._places.ray)
             reach = Reach(

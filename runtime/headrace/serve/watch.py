@@ -119,23 +119,25 @@ class Watch:
 
     def _once(self) -> bool:
         """Look, judge and tell; True when nothing is under way."""
-        self.applications = self._reach.look()
-        gateway = self.applications.get(self._reach.gateway)
+        applications = self._reach.look()
+        gateway = applications.get(self._reach.gateway)
         if gateway is not None and gateway.status == "DEPLOY_FAILED":
             why = fleet.last_line(gateway.message) or "Serve does not say why"
             self._reach.broken(f"the gateway could not start: {why}")
         with self._lock:
             told = dict(self._told)
         seen = [
-            (group, self.applications.get(group.application), told[group.label])
+            (group, applications.get(group.application), told[group.label])
             for group in self._plan.groups
         ]
         standings = {
             group.label: fleet.judge(application, said, group.version.config.placement.gpus)
             for group, application, said in seen
         }
-        if standings != self.standings:
-            self.standings = standings
+        # How many hosts there are changes without a change of where their version stands.
+        changed = (standings, applications) != (self.standings, self.applications)
+        self.standings, self.applications = standings, applications
+        if changed:
             self._reach.changed(standings)
         quiet = all(fleet.settled(application, said) for _, application, said in seen)
         for group, application, said in seen:

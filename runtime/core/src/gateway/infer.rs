@@ -42,7 +42,7 @@ impl Gateway {
             };
             Ok::<_, Fault>((pass, service, running))
         };
-        let (_pass, service, running) = match found.await {
+        let (_pass, service, running) = match self.hear(found).await {
             Ok(found) => found,
             Err(fault) => {
                 return Err(self.turned_away(fault, &model, version));
@@ -50,6 +50,15 @@ impl Gateway {
         };
         let answered = self.ask(inference, reserved, &service, &running).await;
         answered.map_err(|fault| self.told(fault, &model, Some(service.version)))
+    }
+
+    /// What comes before it is known which version a request is for: it is read, and its version is found. Whoever
+    /// leaves meanwhile is counted as refused, so that each request counts once, however it ends.
+    pub(super) async fn hear<T>(&self, work: impl Future<Output = T>) -> T {
+        let left = Left(&self.meter);
+        let done = work.await;
+        std::mem::forget(left);
+        done
     }
 
     /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those
@@ -81,20 +90,17 @@ impl Gateway {
     ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
         let until = self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()));
         let until = clock::instant(until.min(inference.deadline));
-        let mut leaves = Leaves { meter: Some(&self.meter) };
-        let found = loop {
+        loop {
             let arrival = self.arrivals.notified();
             match self.find(inference) {
                 Err(again) if again.kind == Kind::Unavailable && self.state.load().awaits(inference) => {}
-                found => break found,
+                found => return found,
             }
             if tokio::time::timeout_at(until, arrival).await.is_err() {
                 let late = inference.deadline <= clock::now();
-                break Err(if late { expired(inference.arrived, inference.deadline) } else { fault });
+                return Err(if late { expired(inference.arrived, inference.deadline) } else { fault });
             }
-        };
-        leaves.meter = None;
-        found
+        }
     }
 
     async fn ask(
@@ -165,19 +171,6 @@ impl Gateway {
     }
 }
 
-/// A caller that waits for a version's first host. Dropped meanwhile, it is counted as one who went away.
-struct Leaves<'a> {
-    meter: Option<&'a Meter>,
-}
-
-impl Drop for Leaves<'_> {
-    fn drop(&mut self) {
-        if let Some(meter) = self.meter {
-            meter.refused(Kind::Cancelled);
-        }
-    }
-}
-
 /// An admitted call as its caller holds it. Dropped without an answer, it takes the call back.
 struct Waiting<'a> {
     service: &'a Arc<Service>,
@@ -225,6 +218,15 @@ impl Drop for Waiting<'_> {
         if !self.over {
             self.give_up(Kind::Cancelled);
         }
+    }
+}
+
+/// Dropped: the caller left before its request had a version.
+struct Left<'a>(&'a Meter);
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        self.0.refused(Kind::Cancelled);
     }
 }
 

@@ -1,6 +1,7 @@
-//! This process's own memory and processor time, under the names every Prometheus client uses.
+//! This process's own age, memory and processor time, under the names every Prometheus client uses.
 
 use super::text::Page;
+use std::sync::LazyLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Memory {
@@ -17,8 +18,29 @@ fn parse(status: &str) -> Option<Memory> {
     Some(Memory { resident_bytes: number("VmRSS:")?.checked_mul(1024)?, threads: number("Threads:")? })
 }
 
+/// Tells one life of a gateway from the next, whose counters begin at zero: what the one before had counted after
+/// its last scrape is lost, and that this is so can be read. Found once, for it must not move with the clock.
+static BORN: LazyLock<Option<f64>> = LazyLock::new(|| {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    born(&stat, &std::fs::read_to_string("/proc/stat").ok()?, rustix::param::clock_ticks_per_second())
+});
+
+/// Seconds since 1970 at which the process of `stat` began, in a system of which `system` tells.
+fn born(stat: &str, system: &str, ticks_per_s: u64) -> Option<f64> {
+    // The name in parentheses may hold spaces and parentheses itself; the age is the 20th after it.
+    let ticks: u64 = stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()?;
+    let booted: u64 = system.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    #[expect(clippy::cast_precision_loss, reason = "hundredths of a second since 1970 fit")]
+    let seconds = booted as f64 + ticks as f64 / ticks_per_s as f64;
+    Some(seconds)
+}
+
 /// Leaves out what the system does not tell: an absent family is the truth, a zero is not.
 pub(super) fn write(page: &mut Page) {
+    if let Some(born) = *BORN {
+        let help = "Start of the gateway's process, since 1970: of another one all counters begin at zero";
+        page.single("process_start_time_seconds", "gauge", help, format_args!("{born:.2}"));
+    }
     let memory = std::fs::read_to_string("/proc/self/status").ok().and_then(|status| parse(&status));
     if let Some(Memory { resident_bytes, threads }) = memory {
         page.single(
@@ -51,11 +73,24 @@ mod tests {
     }
 
     #[test]
+    fn a_process_began_so_many_ticks_after_its_system() {
+        let stat = "7 (a (b) c) S 1 7 7 0 -1 0 0 0 0 0 1 1 0 0 20 0 5 0 12345 0 0";
+        assert_eq!(born(stat, "cpu 1 2\nbtime 1700000000\n", 100), Some(1_700_000_123.45));
+        assert_eq!(born(stat, "cpu 1 2\n", 100), None);
+        assert_eq!(born("7 (a) S 1", "btime 1700000000\n", 100), None);
+        let now = std::time::Duration::from_millis(crate::base::clock::unix_ms()).as_secs_f64();
+        let age = now - BORN.unwrap();
+        assert!((-2.0..3600.0).contains(&age), "{age}");
+    }
+
+    #[test]
     fn this_process_is_told() {
         let mut page = Page::default();
         write(&mut page);
         let text = page.finish();
-        for name in ["resident_memory_bytes", "threads", "open_fds", "cpu_seconds_total"] {
+        for name in
+            ["start_time_seconds", "resident_memory_bytes", "threads", "open_fds", "cpu_seconds_total"]
+        {
             let line = text.lines().find(|line| line.starts_with(&format!("process_{name} "))).unwrap();
             assert!(line.split(' ').nth(1).unwrap().parse::<f64>().unwrap() > 0.0, "{line}");
         }

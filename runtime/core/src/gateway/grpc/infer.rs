@@ -29,7 +29,8 @@ pub(super) async fn unary(
             let message = messages.only().await?;
             call.inference(message, call.arrived, &mut CompactString::default()).await
         };
-        let (inference, reserved) = read.await.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
+        let read = call.gateway.hear(read).await;
+        let (inference, reserved) = read.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
         call.gateway.infer(inference, reserved).await
     });
     let answered = answered.await?.and_then(|answer| {

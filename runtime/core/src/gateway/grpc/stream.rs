@@ -105,7 +105,7 @@ async fn one(call: &Call, message: Message) -> Reply {
     let mut id = CompactString::default();
     let answered = async {
         let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
-        let read = call.inference(message, arrived, &mut id).await;
+        let read = call.gateway.hear(call.inference(message, arrived, &mut id)).await;
         let (inference, reserved) = read.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
         call.gateway.infer(inference, reserved).await
     };

@@ -73,11 +73,15 @@ pub(super) async fn infer(
     let unread = |fault: Fault| gateway.turned_away(fault, model, version);
     let unwritten = |fault: Fault| gateway.told(fault, model, version);
     let done = async {
-        let (reserved, bytes) = receive(gateway, body, asked).await.map_err(unread)?;
-        let place = growing::place(&bytes);
-        let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
-        let (inference, wish) = parsed.map_err(unread)?;
-        let reserved = growing::widen(gateway, reserved, &place, &inference.inputs).map_err(unread)?;
+        let heard = gateway.hear(async {
+            let (reserved, bytes) = receive(gateway, body, asked).await?;
+            let place = growing::place(&bytes);
+            let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
+            let (inference, wish) = parsed?;
+            let reserved = growing::widen(gateway, reserved, &place, &inference.inputs)?;
+            Ok((inference, wish, reserved))
+        });
+        let (inference, wish, reserved) = heard.await.map_err(unread)?;
         let answer = gateway.infer(inference, reserved).await?;
         let version = answer.contract.version;
         Ok((version, encode(answer, wish, asked).await.map_err(unwritten)?))

@@ -92,3 +92,17 @@ async fn who_is_refused_by_the_front_is_counted_once() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(refused(&bench).len(), 1, "who ends a stream between two requests takes none along");
 }
+
+/// Not of a version, for its message was not whole.
+#[tokio::test(start_paused = true)]
+async fn who_leaves_before_its_message_is_whole_is_counted_once() {
+    let mut bench = bench().await;
+    let (response, mut stream) = bench.open(post(INFER));
+    stream.send_data(infer("", b"x").slice(..7), false).unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(refused(&bench), []);
+    stream.send_reset(h2::Reason::CANCEL);
+    drop(response);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(refused(&bench), [("cancelled".to_owned(), 1)]);
+}

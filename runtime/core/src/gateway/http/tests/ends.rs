@@ -1,6 +1,6 @@
 //! How connections and requests end: slow heads, idle connections, lost clients, a server that stops.
 
-use super::bench::{Client, ask, request, start};
+use super::bench::{Client, Server, ask, request, start};
 use crate::gateway::Limits;
 
 const INFER: &str = "POST /v2/models/m/infer";
@@ -80,6 +80,41 @@ async fn who_hangs_up_takes_its_call_along() {
     server.echo.got.acquire().await.unwrap().forget();
     drop(client);
     server.echo.cancelled.acquire().await.unwrap().forget();
+}
+
+/// The count of who went away before a version was known comes to `wanted`.
+async fn until_left(server: &Server, wanted: u64) {
+    let counted = format!("headrace_requests_refused_total{{kind=\"cancelled\"}} {wanted}\n");
+    let waited = async {
+        while !server.gateway.meter().render().contains(&counted) {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(std::time::Duration::from_secs(10), waited).await;
+    assert!(waited.is_ok(), "{}", server.gateway.meter().render());
+    assert_eq!(server.gateway.meter().refusals(), wanted);
+}
+
+#[tokio::test]
+async fn who_hangs_up_within_a_body_is_counted_once() {
+    let server = start(Limits::default(), false).await;
+    let whole = request(INFER, "", GOOD);
+    for (sent, left) in [(whole.len() - 1, 1), (whole.len() - GOOD.len(), 2)] {
+        let mut client = Client::new(server.at).await;
+        client.send(&whole[..sent]).await;
+        drop(client);
+        until_left(&server, left).await;
+    }
+}
+
+/// A long body is parsed on another thread, which goes on without its caller.
+#[tokio::test]
+async fn who_hangs_up_while_its_body_is_parsed_is_counted_once() {
+    let server = start(Limits::default(), true).await;
+    let mut client = Client::new(server.at).await;
+    client.send(&request(INFER, "", &[&vec![b' '; 16 << 20], GOOD].concat())).await;
+    drop(client);
+    until_left(&server, 1).await;
 }
 
 /// Over HTTP/2 a request ends by itself: the connection and its other requests stay.

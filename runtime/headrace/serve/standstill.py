@@ -1,0 +1,83 @@
+"""Ends what stands still: a stopped process (SIGSTOP) answers nobody, and its sockets do not tell.
+
+Serve would notice too, in 10 s (gateway) or 35 s (host), for it has to ask them through Python,
+which a model may keep busy for long; the kernel knows at once.
+"""
+
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+#: Between two looks, 10 µs a process each: there is no news of it that one could wait for.
+LOOK_S: Final = 0.25
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """What is done about a process that stands still for so long."""
+
+    after_s: float
+    signal: signal.Signals
+
+
+#: The one that stands by serves within milliseconds, and all callers wait meanwhile.
+GATEWAY: Final = Remedy(1.0, signal.SIGKILL)
+#: A new one needs a second or two; who waits for it does so for ten.
+REPLACED: Final = Remedy(3.0, signal.SIGKILL)
+#: Without it all of Ray ends, and no request needs it: it is woken.
+NEEDED: Final = Remedy(3.0, signal.SIGCONT)
+
+#: A pid, what it is, and what to do.
+Watched = Mapping[int, tuple[str, Remedy]]
+
+
+def due(
+    since: Mapping[int, float], stopped: Mapping[int, Remedy], now: float
+) -> tuple[dict[int, float], set[int]]:
+    """Return since when each stopped process stands still, and those that did so for too long."""
+    standing = {pid: since.get(pid, now) for pid in stopped}
+    return standing, {pid for pid, began in standing.items() if now - began >= stopped[pid].after_s}
+
+
+def is_stopped(pid: int, folder: Path = Path("/proc")) -> bool:
+    """True for a process that was stopped by a signal; one that a debugger holds is not."""
+    with contextlib.suppress(OSError):
+        # The command in parentheses may hold parentheses itself.
+        return (folder / str(pid) / "stat").read_bytes().rpartition(b")")[2].split()[0] == b"T"
+    return False
+
+
+class Standstill:
+    """A thread that looks at the run's processes, as long as there are any."""
+
+    def __init__(self, watched: Callable[[], Watched], tell: Callable[[str], None]) -> None:
+        """Begin; both functions are called on its thread."""
+        self._watched = watched
+        self._tell = tell
+        self._ended = threading.Event()
+        threading.Thread(target=self._run, name="standstill", daemon=True).start()
+
+    def end(self) -> None:
+        """Look no more."""
+        self._ended.set()
+
+    def _run(self) -> None:
+        since: dict[int, float] = {}
+        while not self._ended.wait(LOOK_S):
+            watched = self._watched()
+            stopped = {pid: remedy for pid, (_, remedy) in watched.items() if is_stopped(pid)}
+            since, late = due(since, stopped, time.monotonic())
+            for pid in late:
+                self._act(pid, *watched[pid])
+
+    def _act(self, pid: int, name: str, remedy: Remedy) -> None:
+        done = "woken" if remedy.signal is signal.SIGCONT else "ended"
+        with contextlib.suppress(OSError):
+            os.kill(pid, remedy.signal)
+            self._tell(f"{name} (process {pid}) stood still for {remedy.after_s:g} s: {done}")
