@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("link", &["base", "sync", "mem", "wire"]),
     ("host", &["base", "sync", "decide", "mem", "wire", "link"]),
     ("gateway", &["base", "sync", "decide", "mem", "wire", "meter", "link"]),
+    ("fuzzing", &["base", "decide", "mem", "wire", "image", "link", "gateway"]),
     ("py", &["base", "sync", "decide", "mem", "wire", "meter", "image", "link", "host", "gateway"]),
 ];
 

@@ -63,7 +63,7 @@ pub(super) fn outgoing<'a>(
 
 /// Tensors of a frame, in the contract's order. Lengths are held against shapes and places against the peer's
 /// memory. `hold` is called for each view of that memory, and what it returns lives as long as the view.
-pub(super) fn incoming<K: Send + Sync + 'static>(
+pub(crate) fn incoming<K: Send + Sync + 'static>(
     tensors: SmallVec<[WireTensor; 2]>,
     memory: Option<&PeerArena>,
     mut hold: impl FnMut() -> K,
