@@ -7,7 +7,7 @@ use std::{env, fs, path::PathBuf};
 
 /// Lengths that parts are repeated to: all of them; the dearest of those; again.
 const SHORT: usize = 4 << 10;
-const LONG: [usize; 2] = [256 << 10, 512 << 10];
+const LONG: [usize; 2] = [1 << 20, 2 << 20];
 const KEPT: usize = 8;
 /// Longer parts repeat few things.
 const PART: usize = 160;

@@ -11,7 +11,7 @@ const LIMIT: usize = 1 << 20;
 const MOST: Most = Most { each: 0, beside: 256 << 10 };
 
 fn plain(body: &[u8], limit: usize) -> Result<Vec<u8>, Fault> {
-    let (mut out, mut pieces) = (Vec::with_capacity(LIMIT), 0);
+    let (mut out, mut pieces) = (Vec::with_capacity(limit), 0);
     let done = MOST.hold(body.len(), || {
         inflate(body, limit, |piece| {
             assert!(!piece.is_empty());

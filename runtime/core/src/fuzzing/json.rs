@@ -1,6 +1,6 @@
 //! Inference requests over HTTP, below HTTP: JSON, and bytes behind it.
 
-use super::{check_refusal, json_reference, memory::Most};
+use super::{check_refusal, fit::fits, json_reference, memory::Most};
 use crate::base::{
     call::Timing,
     contract::{Batching, Contract, TensorSpec},
@@ -21,10 +21,13 @@ const BOUNDS: Bounds = Bounds { depth: 8, tensor_bytes: 1 << 20 };
 /// 4096 parameters of a few characters each take 56 bytes each, in such a list.
 const MOST: Most = Most { each: 16, beside: 1 << 20 };
 
-/// Two bytes say where the JSON ends; 0xffff, and what is beyond the body: nowhere.
+/// Two bytes say where the JSON ends; 0xffff, and what is beyond the body: there.
 pub fn any_json(data: &[u8]) {
     let Some((len, body)) = data.split_first_chunk() else { return };
-    let len = usize::from(u16::from_le_bytes(*len)).min(body.len());
+    let len = match u16::from_le_bytes(*len) {
+        u16::MAX => body.len(),
+        len => usize::from(len).min(body.len()),
+    };
     let (json, blobs) = body.split_at(len);
     let sent = Bytes::copy_from_slice(body);
     let theirs = serde_json::from_slice::<serde_json::Value>(json);
@@ -36,6 +39,7 @@ pub fn any_json(data: &[u8]) {
         Ok(request) => {
             let text = std::str::from_utf8(json).unwrap();
             json_reference::agree(&request, text, blobs);
+            fits(body.len(), request.inputs.clone(), &request.outputs);
             comes_back(request);
         }
     }
@@ -49,11 +53,11 @@ fn says_it_is_none(fault: &Fault) -> bool {
 
 /// Tensors that are written as an answer's, and read as a request's, are the same.
 fn comes_back(request: InferRequest) {
-    let fits = |input: &Input| {
+    let is_whole = |input: &Input| {
         let tensor = &input.tensor;
         crate::base::tensor::byte_len(tensor.datatype, &tensor.shape) == Some(tensor.data.len())
     };
-    let inputs: Vec<Input> = request.inputs.into_iter().filter(fits).collect();
+    let inputs: Vec<Input> = request.inputs.into_iter().filter(is_whole).collect();
     let spec = |input: &Input| TensorSpec {
         name: input.name.clone(),
         datatype: input.tensor.datatype,

@@ -11,6 +11,7 @@
     reason = "a promise that is broken stops the fuzzer"
 )]
 
+mod fit;
 mod frames;
 mod http;
 mod images;

@@ -5,8 +5,8 @@ use crate::decide::policy::{BadPolicy, PolicyTable, Share};
 use crate::decide::route::{Standing, pick};
 use serde_json::Value;
 
-/// A rule, a version or a share takes some tens of bytes here for some tens of characters.
-const MOST: Most = Most { each: 32, beside: 64 << 10 };
+/// Of a table that is refused 20 mistakes are told, each with its model's name, as a list and as a text.
+const MOST: Most = Most { each: 2 * 21, beside: 64 << 10 };
 
 pub fn any_policy(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };

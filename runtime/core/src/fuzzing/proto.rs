@@ -1,6 +1,6 @@
 //! `ModelInferRequest`, as protobuf.
 
-use super::{check_refusal, memory::Most, proto_reference};
+use super::{check_refusal, fit::fits, memory::Most, proto_reference};
 use crate::base::{fault::Fault, inference::Inference, units::Tick};
 use crate::wire::oip_proto::{
     messages::ModelInferRequest,
@@ -36,6 +36,7 @@ pub fn any_proto(data: &[u8]) {
         Ok(inference) => {
             let theirs = theirs.expect("what we read is also legal to the generated code");
             proto_reference::agree(&inference, &theirs);
+            fits(data.len(), inference.inputs.clone(), &inference.outputs);
             // Fields may come in any order, packed or not: as the generated code writes them they say the same.
             let again = Bytes::from(theirs.encode_to_vec());
             proto_reference::agree(&read(&again).expect("the same, written anew"), &theirs);
