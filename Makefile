@@ -36,6 +36,9 @@ check: $(VENV)/.dev $(VENV)/.test ## Run linters, type checks and import rules
 bench: ## Time what a request costs in the core's decisions and codecs
 	$(CARGO) bench --manifest-path $(CORE)/bench/Cargo.toml
 
+fuzz: $(VENV)/.fuzz ## Fuzz what reads bytes of others, FUZZ_SECONDS (60) each; READERS="json http" for some
+	@FUZZ_PYTHON=$(CURDIR)/$(BIN)/python $(CORE)/fuzz/run $(READERS)
+
 wheels: $(VENV)/.venv ## Build both wheels into dist/
 	$(BIN)/maturin build --release $(MANIFEST) --out dist
 	$(BIN)/pip -q wheel --no-deps --wheel-dir dist .
@@ -74,4 +77,8 @@ $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"
 	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
-.PHONY: help serve test check bench wheels clean
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.dev
+	@echo "== installing what fuzzing needs"
+	@$(call INSTALL,fuzz) && touch $@
+
+.PHONY: help serve test check bench fuzz wheels clean

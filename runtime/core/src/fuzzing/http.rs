@@ -123,7 +123,7 @@ pub fn any_http(data: &[u8]) {
     let whole = exchange(data, usize::MAX);
     let begun = data.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(data.len());
     let head_ends = data[begun..].windows(3).any(|end| end == b"\n\r\n" || end.starts_with(b"\n\n"));
-    if data.starts_with(b"PRI") || !head_ends {
+    if data[begun..].starts_with(b"PRI") || !head_ends {
         // Frames of HTTP/2 come in an order of their own. A part of a head that cannot become one is refused at once,
         // or, if it came in parts itself, not before it is whole: hyper does not look at each part anew.
         return;

@@ -39,10 +39,23 @@ pub fn any_json(data: &[u8]) {
         Ok(request) => {
             let text = std::str::from_utf8(json).unwrap();
             json_reference::agree(&request, text, blobs);
+            within_limits(&request);
             fits(body.len(), request.inputs.clone(), &request.outputs);
             comes_back(request);
         }
     }
+}
+
+/// Each few bytes of text become a hundred in memory: there are limits to how many.
+fn within_limits(request: &InferRequest) {
+    let InferRequest { id, parameters, inputs, outputs, .. } = request;
+    assert!(parameters.len() <= 4096 && inputs.len() <= 4096 && outputs.len() <= 4096);
+    let names = inputs.iter().map(|input| &input.name).chain(outputs.iter().map(|output| &output.name));
+    assert!(names.chain(parameters.iter().map(|(key, _)| key)).chain([id]).all(|name| name.len() <= 4096));
+    assert!(inputs.iter().all(|input| input.tensor.shape.len() <= 64));
+    assert!(
+        inputs.iter().map(|input| input.tensor.data.len()).sum::<usize>() <= BOUNDS.tensor_bytes + (1 << 20)
+    );
 }
 
 fn says_it_is_none(fault: &Fault) -> bool {
