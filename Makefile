@@ -42,6 +42,9 @@ chaos: $(VENV)/.release $(VENV)/.test ## Kill processes of a server under load, 
 	@mkdir -p target/chaos
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --json target/chaos/$(SEED).json --picture target/chaos/$(SEED).png
 
+fuzz: $(VENV)/.fuzz ## Fuzz what reads bytes of others, FUZZ_SECONDS (60) each; READERS="json http" for some
+	@FUZZ_PYTHON=$(CURDIR)/$(BIN)/python $(CORE)/fuzz/run $(READERS)
+
 wheels: $(VENV)/.venv ## Build both wheels into dist/
 	$(BIN)/maturin build --release $(MANIFEST) --out dist
 	$(BIN)/pip -q wheel --no-deps --wheel-dir dist .
@@ -80,4 +83,8 @@ $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"
 	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
-.PHONY: help serve test check bench chaos wheels clean
+$(VENV)/.fuzz: pyproject.toml $(VENV)/.dev
+	@echo "== installing what fuzzing needs"
+	@$(call INSTALL,fuzz) && touch $@
+
+.PHONY: help serve test check bench chaos fuzz wheels clean

@@ -51,7 +51,14 @@ WRONG = [
     ("batching: [", "expected the node content"),
     ("batching: {max_rows: 3", "expected ',' or '}'"),
     ("parameters: {}\nbatching: {max_rows: " + "1" * 5000 + "}", "2:22: '1111"),
-    ("batching: {max_rows: 0x" + "f" * 5000 + "}", "1:12: max_rows: "),
+    ("batching: {max_rows: 0x" + "f" * 5000 + "}", "1:22: '0xffff"),
+    ("parameters: {a: 1" + ":1" * 200 + "}", "1:17: '1:1:1:"),
+    ("batching: {max_rows: 0x" + "f" * 390 + "}", "1:12: max_rows: "),
+    ('parameters: {a: "\\UFFFFFFFF"}', "1:20: an escape (\\U…)"),
+    ("%YAML 1." + "9" * 5000 + "\n---\n{}", "1:9: an escape (\\U…) or a version (%YAML …)"),
+    ('parameters: {a: "b\\ud800"}', "1:17: '\\ud800' is half a character"),
+    ('parameters: {"\\ud800": 1}', "1:14: '\\ud800' is half a character"),
+    ("".join(f"k{at}: 1\n" for at in range(99)), "51:1: 49 more errors from here on"),
     ("batching: {max_rows: [" + "8, " * 5000 + "8]}", "8, 8, 8…"),
     ("parameters:\n  day: 2024-13-45", "2:8: '2024-13-45' looks like YAML's timestamp and is"),
     ("parameters: {a: 0x_}", "1:17: '0x_' looks like YAML's int and is none"),
@@ -61,7 +68,7 @@ WRONG = [
     ("[" * 5000, "1:51: nested more than 50 levels deep"),
     ("parameters: " + "{a: " * 5000, ":1:"),
     ("parameters:\n  a: \x00", "2:6: character 0x0 is not read here"),
-    ("#" * (1 << 20) + "#", "1:1: the file is larger than 1048576 bytes"),
+    ("#" * (1 << 18) + "#", "1:1: the file is larger than 262144 bytes"),
 ]
 
 

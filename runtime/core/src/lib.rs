@@ -2,6 +2,8 @@
 
 pub mod base;
 pub mod decide;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 pub mod gateway;
 pub mod host;
 pub mod image;

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("host", &["base", "sync", "decide", "mem", "wire", "link"]),
     ("gateway", &["base", "sync", "decide", "mem", "wire", "meter", "link"]),
     ("simulation", &["base", "mem", "wire", "link", "host", "gateway"]),
+    ("fuzzing", &["base", "decide", "mem", "wire", "image", "link", "gateway"]),
     ("py", &["base", "sync", "decide", "mem", "wire", "meter", "image", "link", "host", "gateway"]),
 ];
 

@@ -26,6 +26,8 @@ WORDS: Final[dict[str, str]] = {
 
 #: Characters of a wrong value: enough to know it by.
 MOST_SHOWN: Final = 200
+#: Errors told at once. Who has more has written something else than a model.yaml.
+MOST_ERRORS: Final = 50
 
 
 def load(path: Path) -> ModelConfig:
@@ -78,17 +80,22 @@ def _read(path: Path) -> str:
 
 
 def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
-    lines = []
+    found = []
     for detail in error.errors(include_url=False):
         cause = detail.get("ctx", {}).get("error")
         where = (*detail["loc"], *(cause.below if isinstance(cause, AtItem) else ()))
-        what = _explain(where, detail["type"], detail)
-        lines.append((document.place(where), what))
-    return [f"{path}:{line}:{column}: {what}" for (line, column), what in sorted(lines)]
+        found.append((document.place(where), where, detail))
+    found.sort(key=lambda one: one[0])
+    told = [(at, _explain(where, detail)) for at, where, detail in found[:MOST_ERRORS]]
+    lines = [f"{path}:{line}:{column}: {what}" for (line, column), what in sorted(told)]
+    if len(found) > MOST_ERRORS:
+        line, column = found[MOST_ERRORS][0]
+        lines.append(f"{path}:{line}:{column}: {len(found) - MOST_ERRORS} more errors from here on")
+    return lines
 
 
-def _explain(where: tuple[str | int, ...], kind: str, detail: Any) -> str:
-    key = where[-1] if where else "the file"
+def _explain(where: tuple[str | int, ...], detail: Any) -> str:
+    key, kind = where[-1] if where else "the file", detail["type"]
     if kind == "extra_forbidden":
         return _unknown(where)
     if kind == "value_error":

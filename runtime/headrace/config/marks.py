@@ -9,10 +9,12 @@ from yaml.reader import ReaderError
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
 
-#: A model.yaml is a page; a file beyond this is something else.
-MOST_BYTES: Final = 1 << 20
+#: A model.yaml is a page; a file beyond this is something else. To read this much takes seconds.
+MOST_BYTES: Final = 256 << 10
 #: What nests deeper would exhaust the stack of whoever walks it.
 MOST_LEVELS: Final = 50
+#: Of a number. 1:30:15 is one to the base of 60, whose digits take time by their square.
+MOST_DIGITS: Final = 400
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,9 @@ class Unreadable(Exception):
     text: str
 
 
+NUMBERS: Final = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+
+
 class _Loader(yaml.SafeLoader):
     """Knows the place of what YAML's own functions raise on without one."""
 
@@ -54,6 +59,12 @@ class _Loader(yaml.SafeLoader):
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag in NUMBERS and len(node.value) > MOST_DIGITS:
+            raise Unreadable(
+                _place(node),
+                f"'{node.value[:40]}…' is a number of {len(node.value)} characters: write one of "
+                f"at most {MOST_DIGITS}, or write it in quotes if it is a text",
+            )
         try:
             return super().construct_object(node, deep=deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -62,7 +73,7 @@ class _Loader(yaml.SafeLoader):
             written = str(node.value)
             written = written if len(written) <= 40 else f"{written[:40]}…"
             raise Unreadable(
-                (node.start_mark.line + 1, node.start_mark.column + 1),
+                _place(node),
                 f"{written!r} looks like YAML's {kind} and is none ({error}): correct it, or write "
                 "it in quotes if it is a text",
             ) from error
@@ -94,20 +105,41 @@ def read(text: str) -> Document:
         ) from error
     except yaml.YAMLError as error:
         raise Unreadable((1, 1), str(error)) from error
+    except (OverflowError, ValueError) as error:
+        # The scanner hands the digits of an escape, and of %YAML 1.1, to Python as they are.
+        mark = loader.get_mark()
+        text = "an escape (\\U…) or a version (%YAML …) that there is none of: correct it"
+        raise Unreadable((mark.line + 1, mark.column + 1), text) from error
+
+
+def _place(node: yaml.Node) -> Place:
+    return node.start_mark.line + 1, node.start_mark.column + 1
+
+
+def _check_text(node: yaml.Node) -> None:
+    try:
+        str(node.value).encode()
+    except UnicodeEncodeError as error:
+        half = str(node.value)[error.start].encode("ascii", "backslashreplace").decode()
+        text = (
+            f"'{half}' is half a character, which no text may hold: write the whole, or take it out"
+        )
+        raise Unreadable(_place(node), text) from None
 
 
 def _walk(node: yaml.Node, path: Path, places: dict[Path, Place], seen: set[int]) -> None:
-    mark = node.start_mark
     if id(node) in seen:
         # An alias is its anchor's node again: a few lines of them would be a walk without end.
         raise Unreadable(places.get(path, (1, 1)), "YAML aliases (*name) are not read here")
     seen.add(id(node))
     # A value's place is that of the key that named it, which was set before.
-    places.setdefault(path, (mark.line + 1, mark.column + 1))
+    places.setdefault(path, _place(node))
+    if isinstance(node, yaml.ScalarNode):
+        _check_text(node)
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
-            name = str(key.value)
-            place = (key.start_mark.line + 1, key.start_mark.column + 1)
+            _check_text(key)
+            name, place = str(key.value), _place(key)
             if (*path, name) in places:
                 raise Unreadable(place, f"{name!r} is written twice")
             places[(*path, name)] = place

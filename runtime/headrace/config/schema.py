@@ -158,11 +158,12 @@ class ModelConfig(Section):
             raise ValueError(
                 "expected at least one {name: x, datatype: FP32, shape: [3, 224, 224]}, not []"
             )
-        names = [one.name for one in given or ()]
-        for at, name in enumerate(names):
-            if name in names[:at]:
+        names: set[str] = set()
+        for at, one in enumerate(given or ()):
+            if one.name in names:
                 raise AtItem(
                     (at, "name"),
-                    f"name: {name!r} is the name of another one here: use one name each",
+                    f"name: {one.name!r} is the name of another one here: use one name each",
                 )
+            names.add(one.name)
         return given

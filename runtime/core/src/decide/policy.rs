@@ -127,31 +127,28 @@ impl ModelPolicy {
         })
     }
 
-    fn mistakes(&self, model: &str, out: &mut Vec<String>) {
+    fn mistakes(&self, model: &str, out: &mut Mistakes) {
         let mut known = BTreeSet::new();
         for entry in &self.versions {
             if entry.version == Version(0) {
-                out.push(format!("model {model:?}: version 0; versions are counted from 1"));
+                out.add(|| format!("model {model:?}: version 0; versions are counted from 1"));
             }
             if !known.insert(entry.version) {
-                out.push(format!("model {model:?}: version {} is listed twice", entry.version));
+                out.add(|| format!("model {model:?}: version {} is listed twice", entry.version));
             }
         }
         let mut weighted = BTreeSet::new();
-        for share in &self.weights {
-            if !known.contains(&share.version) {
-                out.push(format!(
-                    "model {model:?}: a share for version {}, which is not listed",
-                    share.version
-                ));
+        for Share { version, .. } in &self.weights {
+            if !known.contains(version) {
+                out.add(|| format!("model {model:?}: a share for version {version}, which is not listed"));
             }
-            if !weighted.insert(share.version) {
-                out.push(format!("model {model:?}: two shares for version {}", share.version));
+            if !weighted.insert(version) {
+                out.add(|| format!("model {model:?}: two shares for version {version}"));
             }
         }
         let sum: u64 = self.weights.iter().map(|share| u64::from(share.share)).sum();
         if !self.weights.is_empty() && sum != u64::from(Share::FULL) {
-            out.push(format!("model {model:?}: shares add up to {sum}, expected {}", Share::FULL));
+            out.add(|| format!("model {model:?}: shares add up to {sum}, expected {}", Share::FULL));
         }
         let later = [
             ("rules", !self.rules.is_empty()),
@@ -160,11 +157,37 @@ impl ModelPolicy {
         ];
         for (part, used) in later {
             if used {
-                out.push(format!(
-                    "model {model:?}: {part} are not supported by this version; leave them empty"
-                ));
+                out.add(|| {
+                    format!("model {model:?}: {part} are not supported by this version; leave them empty")
+                });
             }
         }
+    }
+}
+
+/// What is told of a table that is refused: each mistake names its model, so all of them could be very long.
+#[derive(Debug, Default)]
+struct Mistakes {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Mistakes {
+    const MOST: usize = 20;
+
+    fn add(&mut self, what: impl FnOnce() -> String) {
+        if self.told.len() < Mistakes::MOST {
+            self.told.push(what());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    fn list(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.told.push(format!("and {} more", self.more));
+        }
+        self.told
     }
 }
 
@@ -187,16 +210,17 @@ pub enum BadPolicy {
 }
 
 impl PolicyTable {
-    /// Every mistake is named, not only the first.
+    /// The first [`Mistakes::MOST`] mistakes are named, not only one.
     pub fn parse(text: &str) -> Result<PolicyTable, BadPolicy> {
         let table: PolicyTable = serde_json::from_str(text).map_err(|e| BadPolicy::Syntax(e.to_string()))?;
-        let mut mistakes = Vec::new();
+        let mut mistakes = Mistakes::default();
         for (name, model) in &table.models {
             if name.is_empty() {
-                mistakes.push("a model without a name".to_owned());
+                mistakes.add(|| "a model without a name".to_owned());
             }
             model.mistakes(name, &mut mistakes);
         }
+        let mistakes = mistakes.list();
         if mistakes.is_empty() { Ok(table) } else { Err(BadPolicy::Mistakes(mistakes)) }
     }
 

@@ -47,6 +47,16 @@ fn all_mistakes_are_named() {
     assert_eq!(mistakes.len(), wanted.len(), "{mistakes:?}");
 }
 
+/// Each mistake names its model: all of them would be as long as the table times the name.
+#[test]
+fn a_table_of_mistakes_is_told_in_part() {
+    let shares = vec![r#"{"version": 9, "share": 1}"#; 500].join(",");
+    let text = table(&format!(r#"{{"versions": [], "weights": [{shares}]}}"#));
+    let text = text.replace("\"m\"", &format!("{:?}", "m".repeat(10_000)));
+    let told = PolicyTable::parse(&text).unwrap_err().to_string();
+    assert!(told.len() < 20 * 10_200 && told.ends_with("; and 980 more"), "{} bytes", told.len());
+}
+
 #[test]
 fn what_does_not_act_yet_is_parsed_and_refused() {
     let text = table(&format!(

@@ -2,6 +2,7 @@ use super::super::{MAX_PIXELS, samples};
 use super::*;
 use png::{BitDepth, ColorType};
 use proptest::prelude::*;
+use std::io::Write;
 
 const TWO: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 
@@ -49,6 +50,11 @@ fn sizes_are_refused_before_memory_is_taken() {
     // Within the limit, but 30 million pixels cannot be in so few bytes.
     assert!(fault(&samples::resized_cat(6000, 5000)).starts_with("the JPEG image ends early: 6000 x 5000"));
     let mut png = samples::ramp(4, 4);
+    png[16..24].copy_from_slice(&[0, 0, 0x10, 0, 0, 0, 0x10, 0]);
+    let crc = crc32(&png[12..29]);
+    png[29..33].copy_from_slice(&crc.to_be_bytes());
+    assert_eq!(fault(&png), format!("the PNG image ends early: 4096 x 4096 pixels in {} bytes", png.len()));
+    let mut png = samples::ramp(4, 4);
     png[16..20].copy_from_slice(&0x7FFF_FFFF_u32.to_be_bytes());
     let crc = crc32(&png[12..29]);
     png[29..33].copy_from_slice(&crc.to_be_bytes());
@@ -67,6 +73,23 @@ fn a_jpeg_that_ends_early_is_an_error_wherever_it_ends() {
     for len in (3..samples::CAT.len() - 2).step_by(211) {
         fault(&samples::CAT[..len]);
     }
+}
+
+/// The bound on what is in a file is no lower than what deflate can do.
+#[test]
+fn a_png_that_is_packed_as_well_as_can_be_is_read() {
+    let mut packed = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![0; (1 + 625) * 5000]).unwrap();
+    let mut file = b"\x89PNG\r\n\x1a\n".to_vec();
+    let header = [&5000_u32.to_be_bytes()[..], &5000_u32.to_be_bytes(), &[1, 0, 0, 0, 0]].concat();
+    for (kind, data) in [(b"IHDR", header), (b"IDAT", packed.finish().unwrap()), (b"IEND", vec![])] {
+        let chunk = [&kind[..], &data].concat();
+        file.extend(u32::try_from(data.len()).unwrap().to_be_bytes());
+        file.extend_from_slice(&chunk);
+        file.extend(crc32(&chunk).to_be_bytes());
+    }
+    let (_, faults) = decode_batch(&[&file], &small(), TWO).unwrap();
+    assert!(file.len() < 3200 && faults == [None], "{} bytes: {faults:?}", file.len());
 }
 
 #[test]

@@ -7,7 +7,7 @@
 mod batch;
 mod fit;
 mod jpeg;
-mod orientation;
+pub(crate) mod orientation;
 mod png;
 
 pub use batch::decode_batch;

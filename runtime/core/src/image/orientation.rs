@@ -2,25 +2,25 @@
 
 /// The eight ways to lay an image out, as EXIF numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Orientation(u16);
+pub(crate) struct Orientation(u16);
 
 impl Orientation {
-    pub(super) const UPRIGHT: Orientation = Orientation(1);
+    pub(crate) const UPRIGHT: Orientation = Orientation(1);
 
     /// Reads tag 0x0112 of an EXIF block (a TIFF header and its first directory). Whatever is wrong with
     /// the block, the image is still good, and upright.
-    pub(super) fn of(exif: &[u8]) -> Orientation {
+    pub(crate) fn of(exif: &[u8]) -> Orientation {
         find(exif).filter(|value| (1..=8).contains(value)).map_or(Orientation::UPRIGHT, Orientation)
     }
 
     /// Rows and columns change places.
-    pub(super) fn is_transposed(self) -> bool {
+    pub(crate) fn is_transposed(self) -> bool {
         self.0 >= 5
     }
 
     /// Turns a `height` x `width` RGB picture, as stored, into `out`: the same size, or `width` x `height`
     /// where it is transposed.
-    pub(super) fn turn(self, stored: &[u8], width: usize, height: usize, out: &mut [u8]) {
+    pub(crate) fn turn(self, stored: &[u8], width: usize, height: usize, out: &mut [u8]) {
         let columns = if self.is_transposed() { height } else { width };
         for (at, pixel) in out.chunks_exact_mut(3).enumerate() {
             let (row, column) = (at / columns, at % columns); // as the viewer counts

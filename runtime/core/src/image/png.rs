@@ -7,6 +7,9 @@ use std::io::Cursor;
 /// For what the decoder keeps beside the pixels: the palette, metadata.
 const MAX_EXTRA_BYTES: usize = 1 << 20;
 
+/// What deflate can make of a byte at most.
+const MAX_INFLATED: usize = 1032;
+
 pub(super) fn decode(file: &[u8]) -> Result<Picture, Wrong> {
     let wrong = |why: DecodingError| format!("the PNG image is broken: {why}");
     let mut decoder = Decoder::new_with_limits(
@@ -19,6 +22,11 @@ pub(super) fn decode(file: &[u8]) -> Result<Picture, Wrong> {
     let header = decoder.read_header_info().map_err(wrong)?;
     let (width, height) = (header.width, header.height);
     let pixels = check_size(width, height)?;
+    let bits = header.color_type.samples() * header.bit_depth as usize;
+    if (pixels / 8).saturating_mul(bits) / MAX_INFLATED > file.len() {
+        // As for a JPEG: found out here, before memory is taken for what cannot be in the file.
+        return Err(format!("the PNG image ends early: {width} x {height} pixels in {} bytes", file.len()));
+    }
     let mut reader = decoder.read_info().map_err(wrong)?;
     let (colours, _) = reader.output_color_type();
     let channels = match colours {

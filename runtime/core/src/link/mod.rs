@@ -23,7 +23,7 @@ mod kill_tests;
 mod outbox;
 mod peer;
 mod socket;
-mod tensors;
+pub(crate) mod tensors;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

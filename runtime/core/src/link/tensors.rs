@@ -63,11 +63,13 @@ pub(super) fn outgoing<'a>(
 
 /// Tensors of a frame, in the contract's order. Lengths are held against shapes and places against the peer's
 /// memory. `hold` is called for each view of that memory, and what it returns lives as long as the view.
-pub(super) fn incoming<K: Send + Sync + 'static>(
+pub(crate) fn incoming<K: Send + Sync + 'static>(
     tensors: SmallVec<[WireTensor; 2]>,
     memory: Option<&PeerArena>,
     mut hold: impl FnMut() -> K,
 ) -> Result<Tensors, Malformed> {
+    // Nobody lends a byte twice, so copies never come to more than the memory; a few entries could name all of it.
+    let mut left = memory.map_or(0, PeerArena::bytes);
     let one = |(at, wire): (usize, WireTensor)| {
         let WireTensor { index, datatype, shape, place } = wire;
         if usize::from(index) != at {
@@ -77,6 +79,10 @@ pub(super) fn incoming<K: Send + Sync + 'static>(
             Place::Inline(bytes) => Some(bytes),
             // Parsed later: its lengths must not change between the check and the use.
             Place::Arena { offset, len } if datatype == Datatype::Bytes => {
+                left = usize::try_from(len)
+                    .ok()
+                    .and_then(|len| left.checked_sub(len))
+                    .ok_or(Malformed::Tensor(at, "more than the memory that was passed"))?;
                 memory.and_then(|memory| memory.copy(offset, len))
             }
             Place::Arena { offset, len } => memory.and_then(|memory| memory.view(offset, len, hold())),
@@ -181,5 +187,24 @@ mod tests {
             assert_eq!((tensors[0].data[0], holds), (first, held), "{datatype:?}");
             lease.as_mut()[0] = 4;
         }
+    }
+
+    /// Of which each is within it: a few entries of 24 bytes could ask for any number of copies.
+    #[test]
+    fn copies_come_to_no_more_than_the_memory() {
+        use std::os::fd::AsFd;
+        let arena = Arena::new(4096).unwrap();
+        let memory = PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes()).unwrap();
+        let wire = |index, len| {
+            let place = Place::Arena { offset: 0, len };
+            WireTensor { index, datatype: Datatype::Bytes, shape: [1].as_slice().into(), place }
+        };
+        let read = |lens: [u64; 2]| {
+            let list = [wire(0, lens[0]), wire(1, lens[1])].into_iter().collect();
+            incoming(list, Some(&memory), || ()).map(|tensors| tensors.len())
+        };
+        assert_eq!(read([2048, 2048]), Ok(2));
+        let more = Malformed::Tensor(1, "more than the memory that was passed");
+        assert_eq!(read([2048, 2049]), Err(more));
     }
 }

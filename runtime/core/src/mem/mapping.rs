@@ -101,6 +101,10 @@ impl Foreign {
         Ok(Foreign { map })
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
+
     /// `None`: not within this memory.
     pub(super) fn slice(&self, range: &Range<usize>) -> Option<&[u8]> {
         let len = range.end.checked_sub(range.start)?;

@@ -27,6 +27,10 @@ impl PeerArena {
         Ok(PeerArena { memory: Arc::new(Foreign::map(&memory)?) })
     }
 
+    pub fn bytes(&self) -> usize {
+        self.memory.len()
+    }
+
     /// What the peer lent at `offset`; `None` if that is not within its memory. `hold` lives as long as the bytes.
     pub fn view<K: Send + Sync + 'static>(&self, offset: u64, len: u64, hold: K) -> Option<Bytes> {
         let range = self.range(offset, len)?;

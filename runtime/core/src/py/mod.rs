@@ -17,8 +17,9 @@ mod text;
 
 use pyo3::prelude::*;
 
-/// Many small blocks a request, freed on other threads than they were taken on.
-#[global_allocator]
+/// Many small blocks a request, freed on other threads than they were taken on. Tests have one that counts.
+#[cfg_attr(not(any(test, feature = "fuzzing")), global_allocator)]
+#[cfg_attr(any(test, feature = "fuzzing"), expect(dead_code, reason = "as said"))]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[pymodule(gil_used = false)]

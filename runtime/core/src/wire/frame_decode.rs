@@ -9,6 +9,8 @@ use smallvec::SmallVec;
 
 /// One read takes up to this: hundreds of small frames.
 const READ: usize = 64 << 10;
+/// Less room than this is not worth a read.
+const LOW: usize = READ / 4;
 /// A long frame's memory grows in steps of at most this, as its bytes come: a claim alone costs nothing.
 const STEP: usize = 4 << 20;
 
@@ -38,9 +40,11 @@ impl Decoder {
             Ok(Some((_, sizes))) => (HEAD + sizes.len).saturating_sub(self.buf.len()),
             Ok(None) | Err(_) => 0,
         };
-        if missing > READ {
-            self.buf.reserve(missing.min(STEP));
-        } else if self.buf.capacity() - self.buf.len() < READ / 4 {
+        let free = self.buf.capacity() - self.buf.len();
+        if missing > READ && free < READ {
+            // A little more than it needs: its last bytes shall not move all those before them.
+            self.buf.reserve(missing.min(STEP) + LOW);
+        } else if free < LOW {
             self.buf.reserve(READ);
         }
         &mut self.buf

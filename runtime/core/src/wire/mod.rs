@@ -6,6 +6,8 @@ pub mod frame;
 pub mod frame_decode;
 pub mod frame_encode;
 pub mod frame_meta;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) mod frame_testing;
 #[cfg(test)]
 mod frame_tests;
 pub mod json;

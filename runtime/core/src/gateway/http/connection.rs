@@ -19,8 +19,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
-use tokio::io::{AsyncRead, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 /// Bytes that one HTTP/2 stream, and all of a connection, may send before we have read them.
@@ -144,7 +143,11 @@ async fn drive(connection: impl Connection, watch: &Watch, limits: &Limits) {
 
 /// Waits for the bytes that tell HTTP/2 from HTTP/1: no method of HTTP/1 begins with `PRI`.
 /// `None` if they never came: the first within the limit of an idle connection, the others within that of a head.
-async fn opening(socket: &mut TcpStream, watch: &Watch, limits: &Limits) -> Option<(Bytes, bool)> {
+async fn opening(
+    socket: &mut (impl AsyncRead + Unpin),
+    watch: &Watch,
+    limits: &Limits,
+) -> Option<(Bytes, bool)> {
     const PREFACE: &[u8] = b"PRI";
     let mut timer = pin!(tokio::time::sleep(Duration::from_millis(limits.idle_timeout_ms)));
     let mut bytes = [0; PREFACE.len()];
@@ -177,7 +180,10 @@ async fn opening(socket: &mut TcpStream, watch: &Watch, limits: &Limits) -> Opti
 }
 
 /// Serves one connection to its end. What goes wrong on it is its peer's to know.
-pub(super) async fn serve(mut socket: TcpStream, gateway: Arc<Gateway>, watch: Arc<Watch>) {
+pub(crate) async fn serve<S>(mut socket: S, gateway: Arc<Gateway>, watch: Arc<Watch>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let limits = gateway.limits().clone();
     let Some((ahead, http2)) = opening(&mut socket, &watch, &limits).await else { return };
     let io = TokioIo::new(Watched { socket, ahead, watch: Arc::clone(&watch), http2 });

@@ -2,7 +2,7 @@
 
 mod body;
 mod chunks;
-mod connection;
+pub(crate) mod connection;
 mod describe;
 mod headers;
 mod infer;
@@ -10,7 +10,7 @@ mod path;
 mod respond;
 mod service;
 pub mod status;
-mod watch;
+pub(crate) mod watch;
 
 #[cfg(test)]
 mod tests;

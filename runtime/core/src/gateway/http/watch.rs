@@ -7,12 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
 /// Shared by a connection's socket, its requests and its guard. Order between the fields does not matter: a guard
 /// that sees them late waits once more.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
+pub(crate) struct Watch {
     /// Requests whose answer is not ready.
     running: AtomicU64,
     /// Requests that came since the connection began.
@@ -114,15 +113,15 @@ impl Drop for Running {
 
 /// The socket, with what was read ahead to tell the protocol.
 #[derive(Debug)]
-pub(super) struct Watched {
-    pub(super) socket: TcpStream,
+pub(super) struct Watched<S> {
+    pub(super) socket: S,
     pub(super) ahead: Bytes,
     pub(super) watch: Arc<Watch>,
     /// HTTP/2 sends frames that belong to no request, so bytes are no part of a head there.
     pub(super) http2: bool,
 }
 
-impl Watched {
+impl<S> Watched<S> {
     fn wrote(&self, written: &Poll<io::Result<usize>>) {
         match written {
             Poll::Ready(Ok(len)) => {
@@ -140,7 +139,7 @@ impl Watched {
     }
 }
 
-impl AsyncRead for Watched {
+impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
@@ -159,7 +158,7 @@ impl AsyncRead for Watched {
     }
 }
 
-impl AsyncWrite for Watched {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let written = Pin::new(&mut this.socket).poll_write(cx, buf);

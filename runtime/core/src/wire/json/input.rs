@@ -57,13 +57,21 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Boun
     let mut room = Room::entries("parameters");
     typed::need(scan, b'{', "inputs", "object")?;
     scan.object(|scan, key| {
+        // What came second could contradict what the data was read by.
+        let twice = match key {
+            "name" => name.is_some(),
+            "datatype" => datatype.is_some(),
+            "shape" => shape.is_some(),
+            "data" => data.is_some() || later.is_some(),
+            _ => false,
+        };
+        if twice {
+            return Err(scan.flaw("The same name stands twice in an object."));
+        }
         match key {
             "name" => name = Some(typed::string(scan, "name")?.into()),
             "datatype" => datatype = Some(typed::string(scan, "datatype")?.into()),
             "shape" => shape = Some(read_shape(scan)?),
-            "data" if data.is_some() || later.is_some() => {
-                return Err(scan.flaw("The same name stands twice in an object."));
-            }
             "data" => match (&name, &datatype, &shape) {
                 (Some(name), Some(datatype), Some(shape)) => {
                     data = Some(written(scan, &wish(name, datatype, shape, bounds)?, bounds)?);

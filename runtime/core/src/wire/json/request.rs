@@ -46,6 +46,7 @@ pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> R
     if scan.peek().is_none() {
         return Err(scan.flaw("The document is empty."));
     }
+    typed::need(&mut scan, b'{', "request", "object")?;
     let (mut inputs, mut outputs) = (false, false);
     let mut room = Room::entries("parameters");
     scan.object(|scan, key| match key {

@@ -87,6 +87,7 @@ fn each_mistake_is_told() {
     let deep = format!(r#"{{"z":{}1{}}}"#, "[".repeat(8), "]".repeat(8));
     let table: &[(&str, &[u8], &str)] = &[
         ("", b"", "failed to parse the request JSON buffer: The document is empty. at 0"),
+        ("[1]", b"", "Unable to parse 'request': attempt to access JSON non-object as object"),
         ("{", b"", "failed to parse the request JSON buffer: Missing a name for object member. at 1"),
         ("{}", b"", "Unable to parse 'inputs': attempt to access non-existing object member 'inputs'"),
         (r#"{"inputs":3}"#, b"", "Unable to parse 'inputs': attempt to access JSON non-array as array"),
@@ -129,6 +130,9 @@ fn each_mistake_is_told() {
         (&x(r#","parameters":{"shared_memory_region":"r"}"#), b"", "shared memory regions"),
         (r#"{"parameters":{"sequence_id":7},"inputs":[]}"#, b"", "without 'sequence_id'"),
         (&x(r#","data":[1],"data":[1]"#), b"", "stands twice"),
+        (&x(r#","data":[1],"datatype":"INT32""#), b"", "stands twice"),
+        (&x(r#","data":[1],"shape":[5]"#), b"", "stands twice"),
+        (&x(r#","data":[1],"name":"y""#), b"", "stands twice"),
         (&x(r#","data":[1,2]"#), b"", "Shape does not match true shape of 'data' field"),
         (&x(r#","data":1"#), b"", "Unable to parse 'data': attempt to access JSON non-array as array"),
     ];

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 
-/// Entries of a repeated field. An empty one takes 2 bytes on the wire and up to 100 here.
+/// Entries of a repeated field, and parameters wherever they stand. An empty one takes 2 bytes on the wire and up to 100 here.
 const MOST: usize = 4096;
 /// Axes of a shape; NumPy has 64.
 const MOST_AXES: usize = 64;
@@ -63,20 +63,22 @@ fn room(len: usize, most: usize, what: &str) -> Result<(), Fault> {
 impl<'a> Request<'a> {
     pub fn read(message: &'a Bytes) -> Result<Request<'a>, Fault> {
         let mut request = Request::default();
+        // Of the request, its inputs and its outputs together.
+        let mut entries = 0;
         let mut fields = Fields(message);
         while let Some((number, value)) = fields.next()? {
             match number {
                 1 => request.model = value.text()?.into(),
                 2 => request.version = value.text()?.into(),
                 3 => request.id = value.text()?.into(),
-                4 => push_entry(&mut request.parameters, value)?,
+                4 => push_entry(&mut request.parameters, value, &mut entries)?,
                 5 => {
                     room(request.inputs.len(), MOST, "inputs")?;
-                    request.inputs.push(read_input(value.bytes()?)?);
+                    request.inputs.push(read_input(value.bytes()?, &mut entries)?);
                 }
                 6 => {
                     room(request.outputs.len(), MOST, "outputs")?;
-                    request.outputs.push(read_output(value.bytes()?)?);
+                    request.outputs.push(read_output(value.bytes()?, &mut entries)?);
                 }
                 7 => {
                     room(request.raw.len(), MOST, "raw contents")?;
@@ -150,13 +152,14 @@ impl<'a> Request<'a> {
     }
 }
 
-fn push_entry(entries: &mut Entries, value: Wire<'_>) -> Result<(), Fault> {
-    room(entries.len(), MOST, "parameters")?;
+fn push_entry(entries: &mut Entries, value: Wire<'_>, before: &mut usize) -> Result<(), Fault> {
+    room(*before, MOST, "parameters")?;
+    *before += 1;
     entries.push(read_entry(value.bytes()?)?);
     Ok(())
 }
 
-fn read_input(message: &[u8]) -> Result<InputPart<'_>, Fault> {
+fn read_input<'a>(message: &'a [u8], entries: &mut usize) -> Result<InputPart<'a>, Fault> {
     let mut part = InputPart::default();
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
@@ -168,7 +171,7 @@ fn read_input(message: &[u8]) -> Result<InputPart<'_>, Fault> {
                 part.shape.push(size.cast_signed());
                 Ok(())
             })?,
-            4 => push_entry(&mut part.parameters, value)?,
+            4 => push_entry(&mut part.parameters, value, entries)?,
             5 => {
                 room(part.contents.len(), MOST, "parts of contents")?;
                 part.contents.push(value.bytes()?);
@@ -179,13 +182,13 @@ fn read_input(message: &[u8]) -> Result<InputPart<'_>, Fault> {
     Ok(part)
 }
 
-fn read_output(message: &[u8]) -> Result<(CompactString, Entries), Fault> {
+fn read_output(message: &[u8], before: &mut usize) -> Result<(CompactString, Entries), Fault> {
     let (mut name, mut entries) = (CompactString::default(), Entries::new());
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
         match number {
             1 => name = value.text()?.into(),
-            2 => push_entry(&mut entries, value)?,
+            2 => push_entry(&mut entries, value, before)?,
             _ => {}
         }
     }

@@ -176,6 +176,13 @@ fn what_would_swell_is_refused_before_it_does() {
     assert_eq!(refusal(&asking(vec![input("INT64", vec![1 << 18], Some(many))], &[])).kind, Kind::TooLarge);
     assert_eq!(refusal(&asking(vec![input("FP32", vec![1; 65], None)], &[b""])).kind, Kind::TooLarge);
     let outputs = vec![InferRequestedOutputTensor::default(); 5000];
+    let named: HashMap<_, _> =
+        (0..2048).map(|key: u32| (key.to_string(), InferParameter::default())).collect();
+    let with = |parameters| InferInputTensor { parameters, ..input("FP32", vec![1], None) };
+    let note = |inputs| refusal(&asking(inputs, &[])).note;
+    assert!(!note(vec![with(named.clone()); 2]).contains("4096 parameters"));
+    let three = vec![with(named.clone()), with(named), with(HashMap::from([Default::default()]))];
+    assert!(note(three).contains("4096 parameters"), "all inputs share one limit");
     assert_eq!(refusal(&ModelInferRequest { outputs, ..Default::default() }).kind, Kind::TooLarge);
 }
 
