@@ -1,10 +1,11 @@
 """Which processes stand still, and for how long they may."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from headrace.serve.standstill import GATEWAY, NEEDED, REPLACED, due, is_stopped
+from headrace.serve.standstill import GATEWAY, NEEDED, REPLACED, Process, due
 
 #: Pids.
 ONE, OTHER = 11, 12
@@ -29,21 +30,33 @@ def test_who_moves_in_between_begins_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stat", "stopped"),
+    ("stat", "state"),
     [
-        ("11 (ray::Serve) T 1 11", True),
-        ("11 (a (b) S c) T 1 11", True),
-        ("11 (ray::Serve) S 1 11", False),
-        ("11 (T) R 1 11", False),
-        ("11 (ray::Serve) Z 1 11", False),
+        ("11 (ray::Serve) T 1 11", b"T"),
+        ("11 (a (b) S c) T 1 11", b"T"),
+        ("11 (ray::Serve) S 1 11", b"S"),
+        ("11 (T) R 1 11", b"R"),
+        ("11 (ray::Serve) Z 1 11", b"Z"),
         # Held by a debugger.
-        ("11 (ray::Serve) t 1 11", False),
+        ("11 (ray::Serve) t 1 11", b"t"),
+        ("", b""),
     ],
 )
-def test_only_a_signal_makes_a_process_stand_still(
-    tmp_path: Path, stat: str, stopped: bool
+def test_the_state_stands_behind_a_name_of_any_kind(
+    tmp_path: Path, stat: str, state: bytes
 ) -> None:
     (tmp_path / "11").mkdir()
     (tmp_path / "11" / "stat").write_text(stat)
-    assert is_stopped(11, tmp_path) is stopped
-    assert not is_stopped(12, tmp_path)
+    process = Process(11, str(tmp_path))
+    assert process.state() == state
+    process.close()
+
+
+def test_a_process_that_is_gone_has_no_state() -> None:
+    with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as cat:
+        process = Process(cat.pid)
+        assert process.state() in (b"R", b"S")
+    assert process.state() == b""
+    process.close()
+    with pytest.raises(OSError, match="No such"):
+        Process(cat.pid)

@@ -1,5 +1,6 @@
 """A Ray of our own: started through the keeper, joined, and ended with everything below it."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -12,7 +13,8 @@ from headrace.errors import HeadraceError
 from headrace.serve import keeper
 from headrace.serve.head import encode
 from headrace.serve.places import Places
-from headrace.serve.private import RAYLET_PID, HeadOptions, controller, is_controller
+from headrace.serve.private import RAYLET_PID, HeadOptions, controller
+from headrace.serve.standstill import Process
 
 #: An address of the loopback that Ray takes as it is; it rewrites 127.0.0.1 to the network card's,
 #: and a laptop that changes networks would lose its cluster.
@@ -40,7 +42,7 @@ class Cluster:
         self._log = places.logs / "ray-start.log"
         #: Of Ray itself; replaced, never changed.
         self._head: dict[str, Any] = {}
-        self._controller: int | None = None
+        self._controller: tuple[int, Process] | None = None
         options = HeadOptions(
             ip=NODE_IP,
             temp=places.ray,
@@ -101,10 +103,14 @@ class Cluster:
         head = self._head
         if not head:
             return {}
-        if self._controller is None or not is_controller(self._controller):
-            self._controller = controller(head["raylet_pid"])
         found = {"keeper": self._keeper.pid, "gcs": head["gcs_pid"], "raylet": head["raylet_pid"]}
-        return found if self._controller is None else found | {"controller": self._controller}
+        if self._controller is not None and not self._controller[1].state():
+            self._controller[1].close()
+            self._controller = None
+        if self._controller is None and (pid := controller(head["raylet_pid"])) is not None:
+            with contextlib.suppress(OSError):
+                self._controller = pid, Process(pid)
+        return found if self._controller is None else found | {"controller": self._controller[0]}
 
     def watch(self, gone: Callable[[], None]) -> None:
         """Call `gone` once, on another thread, when Ray or its keeper ended. After `address`."""

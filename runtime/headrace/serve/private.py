@@ -138,15 +138,14 @@ def controller(raylet_pid: int) -> int | None:
     """Return the process of Serve's controller; None while there is none."""
     with contextlib.suppress(OSError):
         children = Path(f"/proc/{raylet_pid}/task/{raylet_pid}/children").read_text().split()
-        return next((int(pid) for pid in children if is_controller(int(pid))), None)
+        return next((int(pid) for pid in children if _name(pid) == CONTROLLER), None)
     return None
 
 
-def is_controller(pid: int) -> bool:
-    """True for the process of Serve's controller."""
+def _name(pid: str) -> str:
     with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip() == CONTROLLER
-    return False
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
 
 
 def connect(address: str, temp: Path) -> None:
