@@ -17,6 +17,7 @@ from headrace.console.server import Console
 from headrace.errors import PortTaken
 from headrace.execution import threads
 from headrace.execution.ending import Ending
+from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured, line
@@ -83,6 +84,7 @@ class Server:
         self._console.start()
         reader = threading.Thread(target=self._read_errors, name="errors")
         reader.start()
+        threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)
@@ -161,6 +163,14 @@ class Server:
     def _read_errors(self) -> None:
         while (report := self._gateway.next_error()) is not None:
             self._logbook.take_report(report)
+
+    def _read_hangs(self) -> None:
+        for hang in hangs(self._host):
+            for runner in self._runners:
+                version = runner.version
+                if (version.model, version.number) == (hang.model, hang.version):
+                    runner.give_up(hang)
+                    runner.say_where_it_hangs(hang)
 
     def _end(self, number: int) -> None:
         if self._ended:

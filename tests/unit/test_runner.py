@@ -16,12 +16,16 @@ class ClosedHost:
 
     def __init__(self) -> None:
         self.contracts: list[str] = []
+        self.conducts: list[dict[str, Any]] = []
 
-    def open(self, contract: str) -> Any:
+    def open(self, contract: str, **conduct: Any) -> Any:
         self.contracts.append(contract)
+        self.conducts.append(conduct)
         return type("Intake", (), {"next_batch": lambda self, lane: None})()
 
     def close(self, model: str, version: int) -> None: ...
+
+    def next_hang(self) -> str | None: ...
 
 
 def stand(models: Path, lines: list[Line]) -> tuple[list[Standing], ClosedHost]:
@@ -46,6 +50,7 @@ def test_a_version_goes_its_way_and_every_state_has_a_reason(
     ]
     assert all(one.reason for one in moves)
     assert '"platform": "python"' in host.contracts[0]
+    assert host.conducts == [{"concurrency": 1, "hang_timeout_s": 300.0}]
 
 
 BROKEN = """
