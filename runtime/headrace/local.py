@@ -1,5 +1,6 @@
 """The engine `local`: gateway and host in one process, without Ray."""
 
+import faulthandler
 import json
 import os
 import signal
@@ -10,13 +11,13 @@ from collections.abc import Sequence
 from typing import IO, Any
 
 from headrace.config.options import ServeOptions
-from headrace.console.board import ModelStatus, Status, VersionStatus
+from headrace.console.board import ModelStatus, Status, VersionStatus, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.errors import PortTaken
 from headrace.execution import threads
-from headrace.execution.ending import Ending
+from headrace.execution.ending import Ending, ended_by
 from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.runner import Runner
@@ -24,6 +25,8 @@ from headrace.execution.voices import captured, line
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version, find
 
+#: Beyond the drain's own limit, for whatever else there is to end.
+GRACE_S = 5.0
 #: Of a host's outputs on their way to a gateway; in one process they need none.
 NO_ARENA = 0
 
@@ -37,6 +40,8 @@ def run(options: ServeOptions) -> int:
     versions = find(options.repository)
     budget = threads.plan(threads.cpus(), sum(one.config.placement.lanes for one in versions))
     threads.tell_libraries(budget, os.environ)
+    # Where a model is when it takes the process with it, or keeps it from ending.
+    faulthandler.enable(sys.stderr.fileno())
     terminal = sys.stdout
     logbook = Logbook(options.state / "logs", sys.stderr)
     alone = versions[0].label if len(versions) == 1 else "headrace"
@@ -71,7 +76,7 @@ class Server:
         self._policy = threading.Lock()
         self._draining = ""
         self._ended = False
-        self._ending = Ending(self._end)
+        self._ending = Ending(self._end, options.drain_s + GRACE_S)
 
     def run(self, terminal: IO[str]) -> int:
         """Bind, load, serve, and drain when told to end."""
@@ -99,7 +104,7 @@ class Server:
         self._ending.wait(lambda: bool(clean))
         reader.join()
         if clean != [True]:
-            terminal.write(f"not everything was finished within {self._options.drain_s:g} s\n")
+            terminal.write(f"headrace: {unfinished(self.status(), self._options.drain_s)}\n")
         terminal.flush()
         return code
 
@@ -175,7 +180,7 @@ class Server:
     def _end(self, number: int) -> None:
         if self._ended:
             # The second Ctrl-C: whoever presses it does not want to wait.
-            os._exit(130)
+            os._exit(ended_by(number))
         self._draining = f"ending: {signal.Signals(number).name} came"
         self._ended = True
 

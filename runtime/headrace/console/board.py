@@ -16,7 +16,7 @@ class VersionStatus:
     #: Hosts that carry it now, and that should.
     hosts: int = 0
     hosts_wanted: int = 1
-    #: Rows in the gateways' queues, and in hosts.
+    #: Requests in the gateways' queues, and in hosts.
     waiting: int = 0
     in_flight: int = 0
     #: Of the requests that name no version, in percent.
@@ -55,6 +55,18 @@ class Status:
                 for model in self.models
             )
         )
+
+
+def unfinished(status: Status, limit_s: float) -> str:
+    """Return what a server waited for that ends all the same."""
+    left = [
+        f"{model.name}/{one.version} ({one.waiting} waiting, {one.in_flight} running)"
+        for model in status.models
+        for one in model.versions
+        if one.waiting or one.in_flight
+    ]
+    of = f": {', '.join(left)}" if left else ""
+    return f"not everything was finished within {limit_s:g} s{of}"
 
 
 class Board(Protocol):

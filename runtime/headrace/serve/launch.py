@@ -11,10 +11,11 @@ from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.execution import threads
+from headrace.execution.ending import SIGNALS
 from headrace.repository.folder import find
 from headrace.serve import plan, ports
 from headrace.serve.places import claim, release
-from headrace.serve.session import SIGNALS, Session
+from headrace.serve.session import Session
 from headrace.serve.sink import Sink
 
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from headrace.console.board import unfinished
 from headrace.errors import HeadraceError
+from headrace.execution.ending import SIGNALS, ended_by
 from headrace.models.lifecycle import Standing, State
 from headrace.serve.board import RunBoard
 from headrace.serve.cluster import Cluster
@@ -16,7 +18,6 @@ from headrace.serve.plan import Plan
 from headrace.serve.turn import forbid
 from headrace.serve.watch import Reach, Watch
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Beyond the drain's own limit: for the word to reach a busy gateway, and its answer us.
 GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
@@ -125,13 +126,13 @@ class Session:
         """Act on one message while what was accepted is being finished."""
         match message.kind:
             case "signal":
-                return 0
+                return ended_by(message.facts["number"])
             case "gone" if message.facts["pid"] == self._serving:
                 say("headrace: the gateway ended; what it had not answered is lost")
                 return 1
             case "drained" | "late":
                 if not message.facts.get("clean"):
-                    say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
+                    say(f"headrace: {unfinished(self.board.status(), self._plan.drain_s)}")
                 return 0
         return None
 

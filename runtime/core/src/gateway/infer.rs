@@ -6,6 +6,7 @@ use super::{
     mailbox::Mailbox,
     pending::{Pending, expired},
     service::{Running, Service},
+    suspects::Suspicion,
 };
 use crate::base::{
     call::{Outcome, Timing},
@@ -121,12 +122,9 @@ impl Gateway {
         if deadline <= now {
             return Err(refuse(rows, expired(arrived, deadline)));
         }
-        if self.suspects.has(&service.model, service.version, &inputs, now) {
-            return Err(refuse(rows, service.unavailable("this very input was running when two hosts died")));
-        }
         let id = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let (caller, answer) = oneshot::channel();
-        let pending = Pending {
+        let mut pending = Pending {
             id,
             caller: Some(caller),
             mailbox: Mailbox::here(),
@@ -141,8 +139,12 @@ impl Gateway {
             deadline,
             tries: 0,
             crashes: 0,
+            suspicion: Suspicion::default(),
             _reserved: reserved,
         };
+        if let Some(fault) = pending.judge(&self.suspects, now) {
+            return Err(refuse(rows, fault));
+        }
         service.submit(Box::new(pending), now).map_err(|(_, fault)| refuse(rows, fault))?;
         let waiting = Waiting { service, id, answer, over: false };
         let outcome = waiting.until(arrived, deadline).await?;

@@ -63,7 +63,7 @@ pub struct Gateway {
     ledger: Arc<Ledger>,
     gate: Gate,
     errors: Errors,
-    suspects: Suspects,
+    suspects: Arc<Suspects>,
     meter: Arc<Meter>,
     arena: Option<Arena>,
     timers: Arc<OnceLock<Handle>>,
@@ -72,6 +72,8 @@ pub struct Gateway {
     /// A carrier came.
     arrivals: Notify,
     threads: Mutex<Option<Threads>>,
+    /// What a drain gave up on.
+    left: OnceLock<String>,
     last_call: AtomicU64,
     dice: AtomicU64,
 }
@@ -91,13 +93,14 @@ impl Gateway {
             ledger: Ledger::new(settings.limits.in_flight_bytes),
             gate: Gate::default(),
             errors: Errors::new(),
-            suspects: Suspects::default(),
+            suspects: Arc::default(),
             meter: Arc::default(),
             arena,
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),
             threads: Mutex::default(),
+            left: OnceLock::new(),
             last_call: AtomicU64::new(0),
             dice: AtomicU64::new(RandomState::new().hash_one(())),
             settings,
@@ -150,6 +153,7 @@ impl Gateway {
         Surroundings {
             outlet: Weak::clone(&self.me) as Weak<dyn crate::base::call::Outlet>,
             flights: Arc::clone(&self.flights),
+            suspects: Arc::clone(&self.suspects),
             timers: Arc::clone(&self.timers),
             park: self.limits().park(),
         }

@@ -121,8 +121,13 @@ impl Gateway {
         rows
     }
 
-    /// For `status`: what is there and how busy it is, as JSON.
+    /// For `status`: what is there and how busy it is, as JSON. After a drain that was not clean, as it was when that
+    /// gave up.
     pub fn stats(&self) -> String {
+        self.left.get().cloned().unwrap_or_else(|| self.count())
+    }
+
+    pub(super) fn count(&self) -> String {
         let state = self.state.load();
         let mut models = serde_json::Map::new();
         for (name, model) in &state.models {

@@ -88,7 +88,7 @@ impl Intake {
             infer_ns: u64::try_from(returned.since(hung.entered).as_nanos()).unwrap_or(u64::MAX),
             returned,
         };
-        let fault = Fault::new(Kind::ModelFailed, note).at(Phase::Started);
+        let fault = Fault::new(Kind::ModelHung, note).at(Phase::Started);
         settle::settle(&run, hung.seats, Err(fault), || {});
         self.settled();
     }

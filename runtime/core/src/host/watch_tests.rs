@@ -55,7 +55,7 @@ async fn a_batch_that_does_not_come_back_is_answered_and_its_late_answer_finds_n
     sleep(0.2).await;
     let note = "model 'm' version 3 did not return a batch within 10 s and was given up; if one may take longer, \
                 raise limits.hang_timeout_s in its model.yaml";
-    assert_eq!((desk.kind(1), desk.note(1)), (Some(Kind::ModelFailed), note.to_owned()));
+    assert_eq!((desk.kind(1), desk.note(1)), (Some(Kind::ModelHung), note.to_owned()));
     assert_eq!(*hangs.lock(), [Hang { rows: Rows::new(1), limit: LIMIT }]);
     assert_eq!(*desk.events.lock(), ["executed 1 failed=true", "settle 1", "flush"]);
     assert_eq!(intake.occupancy(), (Rows::new(1), Rows::ZERO), "its rows are free");
@@ -150,7 +150,7 @@ async fn one_that_hangs_beside_one_that_works_is_the_only_one_given_up() {
     sleep(5.0).await;
     let works = intake.next_batch().unwrap();
     sleep(5.1).await;
-    assert_eq!((desk.kind(1), hangs.lock().len()), (Some(Kind::ModelFailed), 1));
+    assert_eq!((desk.kind(1), hangs.lock().len()), (Some(Kind::ModelHung), 1));
     assert_eq!(works.complete(clock::now(), one_row()), None);
     assert_eq!(desk.kind(2), None);
 }

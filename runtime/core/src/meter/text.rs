@@ -33,7 +33,7 @@ impl Reason {
         match kind {
             Kind::Overloaded | Kind::Expired | Kind::Unavailable => Reason::Rejected,
             Kind::Cancelled => Reason::Canceled,
-            Kind::HostLost | Kind::ModelFailed => Reason::Backend,
+            Kind::HostLost | Kind::ModelFailed | Kind::ModelHung => Reason::Backend,
             Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Internal => {
                 Reason::Other
             }

@@ -121,7 +121,7 @@ impl Host {
 }
 
 /// A line for people, on standard error; nobody is left to be told if that is closed.
-fn say(line: String) {
+pub(super) fn say(line: String) {
     let _ = writeln!(io::stderr().lock(), "headrace host: {line}");
 }
 
@@ -131,7 +131,7 @@ fn seconds(name: &str, value: f64) -> PyResult<Duration> {
 
 /// The end of a process whose model hangs. Where nobody could say where it does, Python's handler of this signal
 /// writes what every thread is at: it needs no interpreter.
-fn end(was_explained: bool) {
+pub(super) fn end(was_explained: bool) {
     if !was_explained {
         // The memory of a model on disk helps nobody, and takes minutes to write.
         let none = process::Rlimit { current: Some(0), maximum: Some(0) };
