@@ -13,6 +13,7 @@ use crate::base::{
     clock,
     fault::{Fault, Kind},
     inference::{Answer, Inference},
+    panics,
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
@@ -49,8 +50,8 @@ impl Gateway {
                 return Err(self.turned_away(fault, &model, version));
             }
         };
-        let answered = self.ask(inference, reserved, &service, &running).await;
-        answered.map_err(|fault| self.told(fault, &model, Some(service.version)))
+        let answered = panics::survive_all(self.ask(inference, reserved, &service, &running)).await;
+        answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 
     /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those

@@ -29,6 +29,7 @@ pub use views::IndexRow;
 
 use crate::base::{
     fault::{Fault, Kind},
+    panics,
     units::{Tick, Version},
 };
 use crate::mem::{arena::Arena, body::BodyBuffer};
@@ -81,6 +82,7 @@ pub struct Gateway {
 impl Gateway {
     /// Fails only if the system refuses the arena's memory.
     pub fn new(settings: GatewaySettings) -> io::Result<Arc<Gateway>> {
+        panics::install();
         let arena = match settings.arena_bytes {
             0 => None,
             bytes => Some(Arena::new(bytes)?),

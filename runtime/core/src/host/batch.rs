@@ -2,7 +2,7 @@
 
 use super::{
     gather::{Inputs, gather},
-    intake::Intake,
+    intake::{Intake, Settling},
     outputs::{Output, check},
     running::Running,
     settle::{self, Run},
@@ -156,11 +156,10 @@ impl Batch {
     pub(super) fn give_back(self) {
         let note = "the model hangs in another batch; try again";
         let fault = Fault::new(Kind::Unavailable, note).at(Phase::NotStarted);
+        let _settling = Settling { intake: &self.intake, running: &self.running };
         for seat in self.running.take().into_iter().flatten() {
             seat.reply.refuse(fault.clone());
         }
-        self.intake.release(&self.running);
-        self.intake.settled();
     }
 
     /// False: it was given up, or is settled.
@@ -175,8 +174,8 @@ impl Batch {
             infer_ns: nanos(self.entered, returned),
             returned,
         };
+        let _settling = Settling { intake: &self.intake, running: &self.running };
         settle::settle(&run, seats, result, || self.intake.release(&self.running));
-        self.intake.settled();
         true
     }
 

@@ -4,7 +4,13 @@ use super::super::{
     elements::Elements,
 };
 use super::*;
-use crate::base::{call::Carrier, datatype::Datatype, tensor::Tensor};
+use crate::base::{
+    call::{Carrier, Execution, Outcome, Outlet, Timing},
+    datatype::Datatype,
+    panics,
+    tensor::Tensor,
+    units::CallId,
+};
 use smallvec::smallvec;
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -166,4 +172,40 @@ fn a_run_is_counted_by_a_gateway_that_lives() {
     intake.next_batch().unwrap().fail(clock::now(), "it raised".to_owned());
     assert_eq!(dead.events.lock()[..], ["settle 0", "flush"]);
     assert_eq!(desk.events.lock()[..], ["executed 2 failed=true", "settle 1", "flush"]);
+}
+
+/// An outlet that panics when one of its callers is answered.
+#[derive(Debug)]
+struct Fragile(Arc<Desk>);
+
+impl Outlet for Fragile {
+    fn settle(&self, call: CallId, outcome: Outcome) {
+        assert_ne!((call, outcome.result.is_ok()), (CallId(1), true), "planted");
+        self.0.settle(call, outcome);
+    }
+    fn executed(&self, _: &Contract, _: Execution) {}
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_panic_while_callers_are_answered_leaves_none_of_them_waiting_and_frees_the_room() {
+    let (desk, intake) = (
+        Arc::<Desk>::default(),
+        Arc::new(Intake::new(Arc::new(contract(64, 1)), Conduct::default(), None, None)),
+    );
+    let outlet = Arc::new(Fragile(Arc::clone(&desk)));
+    for id in 0..3 {
+        let mut call = desk.call(id, &[1.0]);
+        let before = std::mem::replace(&mut call.reply, Reply::new(CallId(id), outlet.clone()));
+        before.settle(Outcome { result: Err(Fault::invalid("replaced")), timing: Timing::default() });
+        intake.send(call);
+    }
+    desk.outcomes.lock().clear();
+    let batch = intake.next_batch().unwrap();
+    let data = bytes(&[7.0, 8.0, 9.0]);
+    assert!(panics::survive(|| batch.complete(clock::now(), fixed(&data, 3))).is_err());
+    assert_eq!((desk.kind(0), desk.kind(2)), (None, Some(Kind::Internal)), "the first was answered before");
+    assert_eq!(desk.outcomes.lock().len(), 2, "of the second its outlet knows");
+    assert!(intake.wait_empty(clock::now()), "what was taken is done");
+    assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
 }

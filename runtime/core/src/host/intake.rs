@@ -153,12 +153,26 @@ impl Intake {
         self.state.lock().room.release(running);
     }
 
-    pub(super) fn settled(&self) {
+    fn settled(&self) {
         let mut state = self.state.lock();
         state.room.settled();
         if state.room.is_empty() {
             self.empty.notify_all();
         }
+    }
+}
+
+/// A batch whose callers are being answered. Its room is free at the end, whatever happens to them.
+#[derive(Debug)]
+pub(super) struct Settling<'a> {
+    pub(super) intake: &'a Intake,
+    pub(super) running: &'a Arc<Running>,
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.intake.release(self.running); // nothing if that was done
+        self.intake.settled();
     }
 }
 

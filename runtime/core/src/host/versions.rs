@@ -13,6 +13,7 @@ use crate::base::{
     clock,
     contract::{Batching, Contract},
     fault::{Fault, Kind},
+    panics,
     roster::{CarrierId, Roster},
     units::{Tick, Version},
 };
@@ -56,6 +57,7 @@ struct Entry {
 impl Host {
     /// `leaver`: what happens to a host whose model hangs; without it the version is closed and the host stays.
     pub fn new(arena: Option<Arena>, leaver: Option<Leaver>) -> Host {
+        panics::install();
         Host {
             arena,
             door: Mutex::default(),

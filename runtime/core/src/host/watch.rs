@@ -5,13 +5,14 @@
 //! one that is idle nothing, and a batch on its way a look at one flag under a lock that its lane holds anyway.
 
 use super::{
-    intake::{Intake, State},
+    intake::{Intake, Settling, State},
     runs::GivenUp,
     settle::{self, Run},
 };
 use crate::base::{
     clock,
     fault::{Fault, Kind, Phase},
+    panics,
     units::{Rows, Tick},
 };
 use smallvec::SmallVec;
@@ -33,7 +34,8 @@ pub(super) async fn watch(intake: Weak<Intake>, alarm: Arc<Notify>, hung: impl F
         let (given_up, next) = held.look(clock::now());
         for one in given_up {
             let hang = Hang { rows: one.batch.rows(), limit: one.limit };
-            held.answer_for(one);
+            // Whatever happens to one caller, the version is closed, and the next one that hangs is seen too.
+            let _ = panics::survive(|| held.answer_for(one));
             hung(&held, hang);
         }
         drop(held);
@@ -89,8 +91,8 @@ impl Intake {
             returned,
         };
         let fault = Fault::new(Kind::ModelHung, note).at(Phase::Started);
+        let _settling = Settling { intake: self, running: &hung.batch };
         settle::settle(&run, hung.seats, Err(fault), || {});
-        self.settled();
     }
 }
 

@@ -15,7 +15,7 @@ mod version;
 pub use statistics::{Span, Statistics};
 pub use version::{Ended, VersionMeter};
 
-use crate::base::{contract::Contract, fault::Kind, units::Version};
+use crate::base::{contract::Contract, fault::Kind, panics, units::Version};
 use compact_str::CompactString;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -68,6 +68,8 @@ impl Meter {
         let mut page = text::Page::default();
         page.versions(&versions);
         page.refused(&self.refused.totals());
+        let help = "Bugs of headrace in this process; each has ended one request, or one connection";
+        page.single("headrace_panics_total", "counter", help, panics::count());
         process::write(&mut page);
         page.finish()
     }

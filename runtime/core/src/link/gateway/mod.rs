@@ -7,7 +7,7 @@ mod slot;
 
 use super::{Log, handshake};
 use crate::{
-    base::{clock, roster::Roster},
+    base::{clock, panics, roster::Roster},
     mem::arena::Arena,
 };
 use parking_lot::Mutex;
@@ -92,7 +92,7 @@ impl Links {
             link.wanted.send_replace(false);
         }
         for (_, link) in all {
-            let _ = link.task.await; // a panic in it has been answered by the replies it dropped
+            let _ = link.task.await; // it survives the panics of its sessions
         }
     }
 }
@@ -113,7 +113,11 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         match joined {
             Ok(joined) => {
                 let (pid, since) = (joined.inbox.pid(), clock::now());
-                let ended = Session::start(&common, joined).run(&mut wanted).await;
+                let run = async { Session::start(&common, joined).run(&mut wanted).await };
+                // The calls that it had are answered as it is dropped, and the host is dialled anew.
+                let ended = panics::survive_all(run)
+                    .await
+                    .unwrap_or_else(|fault| Ended::Lost(fault.note.into_owned()));
                 let lasted = clock::now().since(since) > STEADY;
                 failures = if lasted { 1 } else { failures + 1 };
                 match ended {
