@@ -186,7 +186,7 @@ async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<
             let shutdown = async move {
                 let _ = stop.wait_for(|stop| *stop).await; // an error is the end as well
             };
-            listener::serve(listener, Arc::clone(gateway.meter()), shutdown).await;
+            listener::serve(listener, Arc::new(move || gateway.metrics()), shutdown).await;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::Gateway;
 use crate::base::{contract::Contract, fault::Fault, units::Version};
 use crate::decide::{policy::VersionState, route::Standing};
-use crate::meter::Statistics;
+use crate::meter::{Hosted, Statistics};
 use compact_str::CompactString;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -95,6 +95,20 @@ impl Gateway {
         let mut rows = self.meter.statistics(model, version);
         rows.retain(|row| state.version(&row.model, row.version).is_ok());
         Ok(rows)
+    }
+
+    /// The page that Prometheus reads.
+    pub fn metrics(&self) -> String {
+        let state = self.state.load();
+        let mut hosts = Vec::new();
+        for (name, model) in &state.models {
+            for (_, service) in &model.versions {
+                let one = |pid| Hosted { model: name.clone(), version: service.version, pid };
+                service.look(|floor| hosts.extend(floor.carriers.processes().map(one)));
+            }
+        }
+        hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
+        self.meter.render(&hosts)
     }
 
     pub fn index(&self, ready_only: bool) -> Vec<IndexRow> {

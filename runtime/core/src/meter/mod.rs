@@ -12,6 +12,7 @@ mod statistics;
 mod text;
 mod version;
 
+pub use process::Hosted;
 pub use statistics::{Span, Statistics};
 pub use version::{Ended, VersionMeter};
 
@@ -59,8 +60,8 @@ impl Meter {
         wanted.map(|((name, number), meter)| Statistics::of(name.clone(), *number, &meter.totals())).collect()
     }
 
-    /// The Prometheus text exposition, format 0.0.4.
-    pub fn render(&self) -> String {
+    /// The Prometheus text exposition, format 0.0.4. `hosts`: those that there are now.
+    pub fn render(&self, hosts: &[Hosted]) -> String {
         let versions: Vec<_> = {
             let held = self.versions.read();
             held.iter().map(|((name, number), meter)| (name.clone(), *number, meter.totals())).collect()
@@ -70,6 +71,7 @@ impl Meter {
         page.refused(&self.refused.totals());
         let help = "Bugs of headrace in this process; each has ended one request, or one connection";
         page.single("headrace_panics_total", "counter", help, panics::count());
+        process::write_hosts(&mut page, hosts);
         process::write(&mut page);
         page.finish()
     }

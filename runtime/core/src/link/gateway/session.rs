@@ -27,6 +27,8 @@ pub(super) struct Session {
     pub(super) flights: Mutex<Flights>,
     /// The last call in flight was answered.
     pub(super) landed: Notify,
+    /// The host's.
+    pub(super) pid: i32,
 }
 
 #[derive(Debug)]
@@ -89,6 +91,7 @@ impl Session {
             outbox,
             flights: Mutex::new(Flights::new()),
             landed: Notify::new(),
+            pid: inbox.pid(),
         });
         let mut running = Running { session, inbox, memory, leaving: false, versions: BTreeMap::new() };
         if let Err(malformed) = running.announced(hello) {

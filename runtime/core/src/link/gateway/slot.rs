@@ -93,6 +93,10 @@ impl Carrier for Slot {
         }
     }
 
+    fn process(&self) -> Option<i32> {
+        self.session.upgrade().map(|session| session.pid).filter(|pid| *pid > 0)
+    }
+
     fn cancel(&self, call: CallId) {
         let Some(session) = self.session.upgrade() else { return };
         let number = session.flights.lock().number_of(call);

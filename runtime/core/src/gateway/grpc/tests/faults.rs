@@ -58,7 +58,7 @@ async fn what_the_front_itself_finds_has_one_too() {
 }
 
 fn refused(bench: &Bench) -> Vec<(String, u64)> {
-    let page = bench.gateway.meter().render();
+    let page = bench.gateway.metrics();
     let lines = page.lines().filter(|line| line.starts_with("headrace_requests_refused_total{"));
     let counts = lines.map(|line| {
         let (labels, count) = line.rsplit_once(' ').unwrap();

@@ -84,7 +84,7 @@ async fn a_panic_costs_its_request_and_not_the_connection() {
     assert!(told.text().contains("a bug of headrace ended this request"), "{}", told.text());
     assert!(panics::count() > before);
     let counted = format!("\nheadrace_panics_total {}\n", panics::count());
-    assert!(server.gateway.meter().render().contains("\nheadrace_panics_total "), "{counted}");
+    assert!(server.gateway.metrics().contains("\nheadrace_panics_total "), "{counted}");
     let logged = server.gateway.next_error().unwrap();
     assert!(logged.contains(told.text().split("[error id ").nth(1).unwrap().split(']').next().unwrap()));
     client.send(&request(INFER, "", GOOD)).await;
