@@ -8,18 +8,20 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from time import monotonic
 from typing import IO, Any
 
 from headrace.config.options import ServeOptions
-from headrace.console.board import ModelStatus, Status, VersionStatus, unfinished
+from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.errors import PortTaken
 from headrace.execution import threads
-from headrace.execution.ending import Ending, ended_by
+from headrace.execution.ending import FINISHING, Ending, ended_by
 from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
+from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured, line
 from headrace.models.lifecycle import Standing
@@ -95,7 +97,10 @@ class Server:
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)
         loader.start()
         self._ending.wait(lambda: self._ended)
-        if not self._draining:
+        if self._draining:
+            terminal.write(f"{FINISHING}\n")
+            terminal.flush()
+        else:
             code = 1
         self._console.close()
         clean: list[bool] = []
@@ -122,7 +127,10 @@ class Server:
 
     def _load(self, terminal: IO[str]) -> None:
         self._apply_policy()
+        reminder = Reminder(lambda: self._say_what_loads(terminal))
+        reminder.start()
         serving = [runner for runner in self._runners if self._start(runner)]
+        reminder.cancel()
         # What follows refers to the lines above it; a terminal that stands still has its time.
         self._logbook.settle(1.0)
         if not serving:
@@ -136,6 +144,11 @@ class Server:
         inputs = {one.version.model: one.inputs for one in serving}
         scratch = self._options.state / "requests"
         terminal.write(greeting(self.status(), inputs, folders, scratch))
+        terminal.flush()
+
+    def _say_what_loads(self, terminal: IO[str]) -> None:
+        for text in loading(self.status()):
+            terminal.write(f"headrace: {text}\n")
         terminal.flush()
 
     def _start(self, runner: Runner) -> bool:
@@ -214,6 +227,7 @@ def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> Version
     return VersionStatus(
         version=number,
         standing=runner.standing,
+        for_s=monotonic() - runner.since,
         hosts=counted.get("hosts", 0),
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),

@@ -253,7 +253,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
     def ready(run: Run) -> bool:
         assert run.process.poll() is None, run.said()
-        return "headrace is ready" in run.said()
+        # Whether or not all of its models could be loaded.
+        return "listening: HTTP" in run.said()
 
     yield start
     for run in runs:

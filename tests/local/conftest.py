@@ -104,7 +104,8 @@ class LocalServer:
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while "headrace is ready" not in self.output():
+        # Whether or not all of its models could be loaded.
+        while "listening: HTTP" not in self.output():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
                 raise RuntimeError(f"the server did not get ready:\n{self.output()}")

@@ -226,8 +226,12 @@ def test_tables_are_aligned_and_say_everything() -> None:
         "share_percent": 0.0,
         "waiting": 3,
         "in_flight": 4,
+        "for_s": 61.4,
+        "deaths": 2,
+        "last_death": "at 12:00:01: Segmentation fault",
     }
     status = {
+        "memory_bytes": {"photos/12": 300 << 20},
         "ready": False,
         "draining": "",
         "engine": "ray",
@@ -237,6 +241,9 @@ def test_tables_are_aligned_and_say_everything() -> None:
     head, columns, row = status_lines(status)
     assert head == "not ready; engine ray; http 127.0.0.1:8000"
     assert columns.index("REASON") == row.index("OSError: no weights …")
+    assert row.endswith("; 2 hosts died, the last one at 12:00:01: Segmentation fault")
+    assert "failed for 61 s" in row
+    assert columns.index("MEMORY") == row.index("300 MiB")
     (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
     assert line.endswith(" photos/1 | hi")
     error = {

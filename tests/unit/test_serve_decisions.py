@@ -26,6 +26,7 @@ UNHEALTHY = fleet.Application("UNHEALTHY", {"STARTING": 1})
 GIVEN_UP = fleet.Application("DEPLOY_FAILED", {}, "Traceback:\n  ...\nOSError: no disk\n")
 HALF = fleet.Application("RUNNING", {"RUNNING": 1, "STARTING": 1})
 NOTHING = fleet.Told()
+BEGUN_AGAIN = fleet.begun_again(fleet.Told(READY, bereft=True))
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,7 @@ NOTHING = fleet.Told()
         # It crashed below Python.
         (GIVEN_UP, fleet.Told(LOADING, bereft=True), State.FAILED, "ended while it loaded"),
         # The one that was to replace it did not even begin to load.
-        (GIVEN_UP, fleet.BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
+        (GIVEN_UP, BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
         # One of two hosts is enough to serve.
         (HALF, fleet.Told(READY, bereft=True), State.READY, "ready"),
     ],
@@ -71,7 +72,7 @@ def test_a_standing_follows_from_what_serve_and_the_host_say(
         (GIVEN_UP, NOTHING, True),
         (GIVEN_UP, fleet.Told(BROKEN, bereft=True), True),
         (GIVEN_UP, fleet.Told(READY, bereft=True), False),
-        (GIVEN_UP, fleet.BEGUN_AGAIN, True),
+        (GIVEN_UP, BEGUN_AGAIN, True),
     ],
 )
 def test_serve_is_watched_while_something_is_under_way(

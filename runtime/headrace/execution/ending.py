@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Said after the first of them.
+FINISHING: Final = "headrace: finishing what was accepted; once more ends it at once"
 
 
 def ended_by(number: int) -> int:

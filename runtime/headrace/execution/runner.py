@@ -28,6 +28,8 @@ class Runner:
     ) -> None:
         self.version = version
         self.standing = BEGIN
+        #: When it came there.
+        self.since = monotonic()
         #: What the model takes, once it was opened.
         self.inputs: Sequence[Tensor] = ()
         self._host = host
@@ -140,6 +142,7 @@ class Runner:
     def _move(self, state: State, reason: str) -> None:
         # A reason may name a file, and the core refuses a table with text that is not Unicode.
         self.standing = self.standing.move(state, legible(reason))
+        self.since = monotonic()
         if state is not State.FAILED:
             # The traceback of a failure was a line already.
             self._sink(line(self.version.label, "log", f"{state.value}: {reason}"))

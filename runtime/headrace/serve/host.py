@@ -54,6 +54,7 @@ class HostReplica:
         self._output = ExitStack()
         self._output.enter_context(captured(self._events.say, alone=version.label))
 
+        self._events.wait_to_begin()
         from headrace_core import Host
 
         self._socket = Path(options.sockets) / f"h-{os.getpid()}-{secrets.token_hex(3)}"

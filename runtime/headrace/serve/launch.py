@@ -17,6 +17,7 @@ from headrace.serve import plan, ports
 from headrace.serve.places import claim, release
 from headrace.serve.session import Session
 from headrace.serve.sink import Sink
+from headrace.serve.voice import BEGIN
 
 
 def launch(options: ServeOptions) -> int:
@@ -61,6 +62,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         sink = Sink(places.log_socket, hear, logbook.take)
         held.callback(sink.close)
         session.ask = lambda word: sink.ask("gateway", word)
+        session.begin = lambda label, pid: sink.ask(label, BEGIN, pid)
         console.start()
         code = session.run(say=_say, ready=greet)
     if not session.has_left:

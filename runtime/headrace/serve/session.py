@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from headrace.console.board import unfinished
+from headrace.console.board import loading, unfinished
 from headrace.errors import HeadraceError
-from headrace.execution.ending import SIGNALS, ended_by
+from headrace.execution.ending import FINISHING, SIGNALS, ended_by
+from headrace.execution.reminder import Reminder
 from headrace.models.lifecycle import Standing, State
 from headrace.serve.board import RunBoard
 from headrace.serve.cluster import Cluster
+from headrace.serve.memory import oom_kills
 from headrace.serve.places import Places, ray_environment
 from headrace.serve.plan import Plan
 from headrace.serve.turn import forbid
@@ -32,7 +34,8 @@ MOST_CHARACTERS: Final = 500
 class Message:
     """Told to the deciding thread.
 
-    signal, broken, listening, ready, settled, silent, drained, late, or gone: a gateway's process.
+    signal, broken, listening, ready, settled, waits, silent, drained, late, or gone: a gateway's
+    process.
     """
 
     kind: str
@@ -45,6 +48,8 @@ class Session:
     def __init__(self, plan: Plan, places: Places, console: str) -> None:
         #: Sends a word to every gateway, `stats` or `drain`; set once there is a sink.
         self.ask: Callable[[str], None] = lambda word: None
+        #: Lets a host load, by label and process; set once there is a sink.
+        self.begin: Callable[[str, int], None] = lambda label, pid: None
         self._plan = plan
         self._places = places
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -53,6 +58,7 @@ class Session:
         self._serving: int | None = None
         self._ready = False
         self._greeted = False
+        self._reminder = Reminder(lambda: self._inbox.put(Message("waits")))
         self._stopping = False
         self._watch: Watch | None = None
         #: False once Ray, which is gone, keeps a thread waiting for it.
@@ -83,6 +89,7 @@ class Session:
         cluster = Cluster(self._places, ray_environment(self._places))
         bring_up = threading.Thread(target=self._bring_up, args=(cluster,), daemon=True)
         bring_up.start()
+        self._reminder.start()
         try:
             while (code := self._decide(self._inbox.get(), say, ready)) is None:
                 pass
@@ -110,6 +117,8 @@ class Session:
                 say(f"headrace: Ray Serve does not say how hosts are: {message.facts['why']}")
             case _ if self._stopping:
                 return self._finish(message, say)
+            case "waits":
+                say("\n".join(f"headrace: {one}" for one in loading(self.board.status())))
             case "ready" | "settled" if not self._greeted:
                 self._ready = self._ready or message.kind == "ready"
                 return self._greet(say, ready)
@@ -143,6 +152,7 @@ class Session:
         if waits or not standings or not self._ready:
             return None
         self._greeted = True
+        self._reminder.cancel()
         if all(one.state is State.FAILED for one in standings.values()):
             for label, one in standings.items():
                 say(f"  {label}: {one.state.value}, {one.reason}")
@@ -153,9 +163,10 @@ class Session:
 
     def _stop(self, why: str, say: Callable[[str], None]) -> None:
         self._stopping = True
+        self._reminder.cancel()
         forbid(self._places.turn)
         self.board.draining = f"ending: {why} came"
-        say("headrace: finishing what was accepted; once more ends it at once")
+        say(FINISHING)
         late = threading.Timer(self._plan.drain_s + GRACE_S, self._inbox.put, (Message("late"),))
         late.daemon = True
         late.start()
@@ -185,11 +196,14 @@ class Session:
                     group, self._plan, self._places, times
                 ),
                 broken=self._broken,
+                begin=lambda label, pid: self.begin(label, pid),
+                oom_kills=oom_kills,
                 lost=applications.LOST,
                 silent=self._silent,
                 gateway=applications.GATEWAY,
             )
             self._watch = Watch(self._plan, reach)
+            self.board.records = self._watch.records
             applications.start(self._plan, self._places)
             self._watch.start()
         except HeadraceError as error:
@@ -205,7 +219,7 @@ class Session:
         self._inbox.put(Message("broken", {"why": why}))
 
     def _changed(self, standings: Mapping[str, Standing]) -> None:
-        self.board.standings = standings
+        self.board.stand(standings)
         if self._watch is not None:
             self.board.applications = self._watch.applications
         self._inbox.put(Message("settled"))

@@ -96,7 +96,9 @@ impl Flight {
     /// Answers a call whose host is gone. A frame whose last byte never left cannot have been acted on.
     pub(super) fn lost(self, written: u64, why: &str) {
         let phase = if self.end > written { Phase::NotStarted } else { Phase::Started };
-        let fault = Fault::new(Kind::HostLost, format!("the host that ran it is gone: {why}")).at(phase);
+        let Contract { model, version, .. } = &*self.contract;
+        let note = format!("model '{model}' version {version}: the host that ran it is gone: {why}");
+        let fault = Fault::new(Kind::HostLost, note).at(phase);
         self.reply.settle(Outcome { result: Err(fault), timing: Timing::default() });
     }
 }
