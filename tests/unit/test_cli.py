@@ -238,11 +238,14 @@ def test_tables_are_aligned_and_say_everything() -> None:
         "addresses": {"http": "127.0.0.1:8000"},
         "models": [{"name": "photos", "versions": [version]}],
     }
+    served = {**version, "state": "ready", "reason": "loaded"}
     head, columns, row = status_lines(status)
     assert head == "not ready; engine ray; http 127.0.0.1:8000"
     assert columns.index("REASON") == row.index("OSError: no weights …")
-    assert row.endswith("; 2 hosts died, the last one at 12:00:01: Segmentation fault")
+    assert row.endswith("OSError: no weights …")
     assert "failed for 61 s" in row
+    *_, row = status_lines({**status, "models": [{"name": "m", "versions": [served]}]})
+    assert row.endswith("loaded; 2 hosts died, the last one at 12:00:01: Segmentation fault")
     assert columns.index("MEMORY") == row.index("300 MiB")
     (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
     assert line.endswith(" photos/1 | hi")

@@ -39,9 +39,9 @@ def memory(held: int | None) -> str:
 
 
 def mourning(version: Mapping[str, Any]) -> str:
-    """Return how often the hosts of a version died, and why the last one did."""
+    """Return how often the hosts of a version that serves died, and why the last one did."""
     many = version["deaths"]
-    if not many:
+    if not many or version["state"] != "ready":
         return ""
     hosts = "1 host" if many == 1 else f"{many} hosts"
     return f"; {hosts} died, the last one {first_line(version['last_death'])}"
