@@ -244,9 +244,9 @@ def test_tables_are_aligned_and_say_everything() -> None:
     assert columns.index("REASON") == row.index("OSError: no weights …")
     assert row.endswith("OSError: no weights …")
     assert "failed for 61 s" in row
+    assert columns.index("MEMORY") == row.index("300 MiB")
     *_, row = status_lines({**status, "models": [{"name": "m", "versions": [served]}]})
     assert row.endswith("loaded; 2 hosts died, the last one at 12:00:01: Segmentation fault")
-    assert columns.index("MEMORY") == row.index("300 MiB")
     (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
     assert line.endswith(" photos/1 | hi")
     error = {

@@ -49,7 +49,9 @@ BEGUN_AGAIN = fleet.begun_again(fleet.Told(READY, bereft=True))
         # The one that was to replace it did not even begin to load.
         (GIVEN_UP, BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
         # One of two hosts is enough to serve.
-        (HALF, fleet.Told(READY, bereft=True), State.READY, "ready"),
+        (HALF, fleet.Told(READY, bereft=True, ready=frozenset({7})), State.READY, "ready"),
+        # Serve has not noticed the death yet.
+        (RUNNING, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
     ],
 )
 def test_a_standing_follows_from_what_serve_and_the_host_say(
@@ -87,8 +89,10 @@ def test_who_waits_for_a_gpu_is_told_so() -> None:
 
 
 def test_a_death_is_mourned_until_a_host_is_ready() -> None:
-    told = fleet.gone(fleet.moved(NOTHING, READY))
+    told = fleet.gone(fleet.moved(NOTHING, READY, 1), 1)
     assert told.bereft
+    assert not told.ready
+    assert fleet.gone(fleet.moved(fleet.moved(NOTHING, READY, 1), READY, 2), 1).ready == {2}
     assert fleet.moved(told, LOADING).bereft
     assert not fleet.moved(told, READY).bereft
     assert not fleet.gone(fleet.moved(NOTHING, BROKEN)).bereft, "it said why, and left"

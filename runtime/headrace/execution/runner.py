@@ -4,7 +4,7 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken
 from headrace.execution import lanes
@@ -16,6 +16,11 @@ from headrace.models import Context, Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
 from headrace.repository.folder import Version
 
+if TYPE_CHECKING:
+    from headrace.execution.trial import Trial
+
+#: A warm-up should be so many times faster than the limit of a batch.
+SAFE: Final = 3
 #: Of a standing's reason, which is in the policy and in answers; the log has the rest.
 MOST_REASON: Final = 4000
 
@@ -102,7 +107,7 @@ class Runner:
         with lanes.inference_mode():
             for rows in sorted({1, self.version.config.batching.max_rows}):
                 try:
-                    trial.run(model, told.device, rows, monotonic)
+                    self._judge_pace(trial.run(model, told.device, rows, monotonic))
                 except ModelBroken:
                     raise
                 except Exception as error:
@@ -115,6 +120,16 @@ class Runner:
                     )
                     self._sink(line(self.version.label, "log", text))
                     return
+
+    def _judge_pace(self, trial: "Trial") -> None:
+        """Warn before requests do that come near the limit of a batch."""
+        limit_s = self.version.config.limits.hang_timeout_s
+        if trial.seconds > limit_s / SAFE:
+            text = (
+                f"a batch of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more "
+                f"than {limit_s:g} s is given up (limits.hang_timeout_s): is that enough?"
+            )
+            self._sink(line(self.version.label, "log", text))
 
     def _answer(self, model: Model, told: Context) -> None:
         config = self.version.config

@@ -39,14 +39,21 @@ class Told:
     #: A host ended without being asked to, and none has said since that it is ready.
     bereft: bool = False
     record: deaths.Record = deaths.NONE
+    #: Processes of hosts that said that they are ready, and live.
+    ready: frozenset[int] = frozenset()
     #: How long the next host was told to wait before it loads.
     pause_s: float = 0.0
 
 
-def moved(told: Told, standing: Standing) -> Told:
-    """Return what is known after a host said where it stands."""
+def moved(told: Told, standing: Standing, pid: int = 0) -> Told:
+    """Return what is known after a host, process ``pid``, said where it stands."""
+    ready = standing.state is State.READY
     return replace(
-        told, standing=standing, bereft=told.bereft and standing.state is not State.READY, pause_s=0
+        told,
+        standing=standing,
+        bereft=told.bereft and not ready,
+        pause_s=0,
+        ready=told.ready | {pid} if ready else told.ready - {pid},
     )
 
 
@@ -55,8 +62,9 @@ def expected(told: Told) -> bool:
     return told.standing is not None and told.standing.state in LEAVING
 
 
-def gone(told: Told, record: deaths.Record | None = None) -> Told:
+def gone(told: Told, pid: int = 0, record: deaths.Record | None = None) -> Told:
     """Return what is known after a host's process ended; one that failed was expected to."""
+    told = replace(told, ready=told.ready - {pid})
     if told.standing is not None and told.standing.state is State.FAILED:
         return told
     return replace(told, bereft=True, record=record or told.record)
@@ -85,7 +93,8 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
     if application is None:
         return Standing(State.LOADING, "waiting for Ray Serve to take it")
     said = told.standing
-    if application.running > 0:
+    # Serve's account is up to half a second old: it may count who is dead.
+    if application.running > 0 and (told.ready or not told.bereft):
         return said if said and said.state is State.READY else Standing(State.READY, "ready")
     if said is not None and said.state is State.FAILED:
         return said

@@ -101,7 +101,7 @@ class Peer:
             if facts["event"] == "line":
                 self.speak(Line(**facts["line"]))
             else:
-                self.hear(self.label, facts)
+                self.hear(self.label, {"pid": self.pid, **facts})
 
     def _complain(self, error: Exception) -> None:
         with contextlib.suppress(Exception):

@@ -94,13 +94,13 @@ class Watch:
             match facts["event"]:
                 case "moved":
                     standing = Standing(State(facts["state"]), str(facts["reason"]))
-                    told = fleet.moved(told, standing)
+                    told = fleet.moved(told, standing, pid)
                 case "words":
                     told = replace(told, record=deaths.heard(told.record, pid, facts["why"]))
                 case "gone" if fleet.expected(told):
-                    told = fleet.gone(told)
+                    told = fleet.gone(told, pid)
                 case "gone":
-                    told = fleet.gone(told, self._mourn(told.record, pid))
+                    told = fleet.gone(told, pid, self._mourn(told.record, pid))
                 case "here":
                     told = replace(told, pause_s=deaths.pause_s(told.record, self._clock()))
                     self._let_begin(label, pid, told.pause_s)
