@@ -2,6 +2,7 @@
 
 mod flights;
 mod frames;
+mod pulse;
 mod session;
 mod slot;
 
@@ -11,6 +12,7 @@ use crate::{
     mem::arena::Arena,
 };
 use parking_lot::Mutex;
+use pulse::Patience;
 use session::{Ended, Session};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +38,7 @@ pub(super) struct Common {
     roster: Arc<dyn Roster>,
     arena: Option<Arena>,
     log: Log,
+    patience: Patience,
 }
 
 impl fmt::Debug for Common {
@@ -62,7 +65,18 @@ struct Dialled {
 impl Links {
     /// Links run as tasks of `on`. Their carriers appear in `roster`; `arena` is what bodies are read into.
     pub fn new(on: Handle, roster: Arc<dyn Roster>, arena: Option<Arena>, log: Log) -> Links {
-        Links { common: Arc::new(Common { roster, arena, log }), on, dialled: Mutex::default() }
+        Links {
+            common: Arc::new(Common { roster, arena, log, patience: Patience::default() }),
+            on,
+            dialled: Mutex::default(),
+        }
+    }
+
+    /// The same for hosts that are given up sooner.
+    #[cfg(test)]
+    pub(super) fn impatient(on: Handle, roster: Arc<dyn Roster>, log: Log, pace: Duration) -> Links {
+        let common = Common { roster, arena: None, log, patience: Patience { pace } };
+        Links { common: Arc::new(common), on, dialled: Mutex::default() }
     }
 
     /// Replaces the set. A link that is no longer wanted gets no more calls, finishes those it has, and closes.

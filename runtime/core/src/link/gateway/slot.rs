@@ -71,10 +71,10 @@ impl Slot {
             Ok(end) => {
                 let lent = lent.into_iter().flatten().collect();
                 let contract = Arc::clone(&self.contract);
-                flights.took_off(
-                    number,
-                    Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end },
-                );
+                let flight = Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end };
+                if flights.took_off(number, flight) {
+                    session.took_off.notify_one();
+                }
                 drop(flights);
                 outbox.nudge();
                 Ok(())
