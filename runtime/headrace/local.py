@@ -1,5 +1,6 @@
 """The engine `local`: gateway and host in one process, without Ray."""
 
+import faulthandler
 import json
 import os
 import signal
@@ -7,22 +8,27 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from time import monotonic
 from typing import IO, Any
 
 from headrace.config.options import ServeOptions
-from headrace.console.board import ModelStatus, Status, VersionStatus
+from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.errors import PortTaken
 from headrace.execution import threads
-from headrace.execution.ending import Ending
+from headrace.execution.ending import FINISHING, Ending, ended_by
+from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
+from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured, line
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version, find
 
+#: Beyond the drain's own limit, for whatever else there is to end.
+GRACE_S = 5.0
 #: Of a host's outputs on their way to a gateway; in one process they need none.
 NO_ARENA = 0
 
@@ -36,6 +42,8 @@ def run(options: ServeOptions) -> int:
     versions = find(options.repository)
     budget = threads.plan(threads.cpus(), sum(one.config.placement.lanes for one in versions))
     threads.tell_libraries(budget, os.environ)
+    # Where a model is when it takes the process with it, or keeps it from ending.
+    faulthandler.enable(sys.stderr.fileno())
     terminal = sys.stdout
     logbook = Logbook(options.state / "logs", sys.stderr)
     alone = versions[0].label if len(versions) == 1 else "headrace"
@@ -70,7 +78,7 @@ class Server:
         self._policy = threading.Lock()
         self._draining = ""
         self._ended = False
-        self._ending = Ending(self._end)
+        self._ending = Ending(self._end, options.drain_s + GRACE_S)
 
     def run(self, terminal: IO[str]) -> int:
         """Bind, load, serve, and drain when told to end."""
@@ -83,12 +91,16 @@ class Server:
         self._console.start()
         reader = threading.Thread(target=self._read_errors, name="errors")
         reader.start()
+        threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)
         loader.start()
         self._ending.wait(lambda: self._ended)
-        if not self._draining:
+        if self._draining:
+            terminal.write(f"{FINISHING}\n")
+            terminal.flush()
+        else:
             code = 1
         self._console.close()
         clean: list[bool] = []
@@ -97,7 +109,7 @@ class Server:
         self._ending.wait(lambda: bool(clean))
         reader.join()
         if clean != [True]:
-            terminal.write(f"not everything was finished within {self._options.drain_s:g} s\n")
+            terminal.write(f"headrace: {unfinished(self.status(), self._options.drain_s)}\n")
         terminal.flush()
         return code
 
@@ -115,7 +127,10 @@ class Server:
 
     def _load(self, terminal: IO[str]) -> None:
         self._apply_policy()
+        reminder = Reminder(lambda: self._say_what_loads(terminal))
+        reminder.start()
         serving = [runner for runner in self._runners if self._start(runner)]
+        reminder.cancel()
         # What follows refers to the lines above it; a terminal that stands still has its time.
         self._logbook.settle(1.0)
         if not serving:
@@ -129,6 +144,11 @@ class Server:
         inputs = {one.version.model: one.inputs for one in serving}
         scratch = self._options.state / "requests"
         terminal.write(greeting(self.status(), inputs, folders, scratch))
+        terminal.flush()
+
+    def _say_what_loads(self, terminal: IO[str]) -> None:
+        for text in loading(self.status()):
+            terminal.write(f"headrace: {text}\n")
         terminal.flush()
 
     def _start(self, runner: Runner) -> bool:
@@ -162,10 +182,18 @@ class Server:
         while (report := self._gateway.next_error()) is not None:
             self._logbook.take_report(report)
 
+    def _read_hangs(self) -> None:
+        for hang in hangs(self._host):
+            for runner in self._runners:
+                version = runner.version
+                if (version.model, version.number) == (hang.model, hang.version):
+                    runner.give_up(hang)
+                    runner.say_where_it_hangs(hang)
+
     def _end(self, number: int) -> None:
         if self._ended:
             # The second Ctrl-C: whoever presses it does not want to wait.
-            os._exit(130)
+            os._exit(ended_by(number))
         self._draining = f"ending: {signal.Signals(number).name} came"
         self._ended = True
 
@@ -199,6 +227,7 @@ def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> Version
     return VersionStatus(
         version=number,
         standing=runner.standing,
+        for_s=monotonic() - runner.since,
         hosts=counted.get("hosts", 0),
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.integration.models import BROKEN, IDENTITY, RUDE
 
 from headrace.serve.keeper import descendants
 
@@ -23,75 +24,6 @@ from headrace.serve.keeper import descendants
 #: slower than one that does not.
 START_S: Final = 120.0
 END_S: Final = 30.0
-
-IDENTITY: Final = """
-    import os, sys, time
-    from headrace import Batch, Context, Model, Tensor
-
-    class Identity(Model):
-        inputs = [Tensor("x", "FP32", [4])]
-        outputs = [Tensor("y", "FP32", [4])]
-
-        def load(self, context: Context) -> None: ...
-
-        def predict(self, batch: Batch):
-            time.sleep({pause})
-            return {{"y": batch["x"]}}
-"""
-
-#: Sleeps as many seconds as its input says.
-SLEEPER: Final = """
-    import time
-    from headrace import Batch, Context, Model, Tensor
-
-    class Sleeper(Model):
-        inputs = [Tensor("x", "FP32", [4])]
-        outputs = [Tensor("y", "FP32", [4])]
-
-        def load(self, context: Context) -> None: ...
-
-        def predict(self, batch: Batch):
-            time.sleep(float(batch["x"][0, 0]))
-            return {"y": batch["x"]}
-"""
-
-#: Does what its input says: 1 raises, 2 ends the process, 3 prints.
-RUDE: Final = """
-    import os
-    from headrace import Batch, Context, Model, Tensor
-
-    class Rude(Model):
-        inputs = [Tensor("x", "FP32", [4])]
-        outputs = [Tensor("y", "FP32", [4])]
-
-        def load(self, context: Context) -> None: ...
-
-        def predict(self, batch: Batch):
-            wish = int(batch["x"][0, 0])
-            if wish == 1:
-                raise ValueError("a rude answer")
-            if wish == 2:
-                print("these are its last words")
-                os._exit(3)
-            if wish == 3:
-                print("said by the model")
-                os.write(2, b"said below Python\\n")
-            return {"y": batch["x"]}
-"""
-
-BROKEN: Final = """
-    from headrace import Batch, Context, Model, Tensor
-
-    class Broken(Model):
-        inputs = [Tensor("x", "FP32", [4])]
-        outputs = [Tensor("y", "FP32", [4])]
-
-        def load(self, context: Context) -> None:
-            raise RuntimeError("the weights are gone")
-
-        def predict(self, batch: Batch):
-            return {"y": batch["x"]}
-"""
 
 
 def write_model(repository: Path, name: str, source: str, yaml: str = "") -> None:
@@ -104,7 +36,9 @@ def write_model(repository: Path, name: str, source: str, yaml: str = "") -> Non
 class Run:
     """One `headrace serve`, its addresses, what it said and the processes below it."""
 
-    def __init__(self, repository: Path, state: Path, port: int) -> None:
+    def __init__(
+        self, repository: Path, state: Path, port: int, drain_s: float | None = None
+    ) -> None:
         self.http, self.grpc, self.metrics, self.console = (
             f"127.0.0.1:{port + at}" for at in range(4)
         )
@@ -112,7 +46,9 @@ class Run:
         self.state = state
         with self.log.open("w") as output:
             self.process = subprocess.Popen(
-                command(repository, state, port),
+                command(repository, state, port)
+                if drain_s is None
+                else hurried(repository, state, port, drain_s),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"PYTHONUNBUFFERED": "1", "HOME": str(state.parent)},
@@ -125,6 +61,11 @@ class Run:
     def get(self, url: str) -> Any:
         with urllib.request.urlopen(f"http://{url}", timeout=10) as reply:
             return json.loads(reply.read() or b"null")
+
+    def page(self, url: str) -> str:
+        with urllib.request.urlopen(f"http://{url}", timeout=10) as reply:
+            text: str = reply.read().decode()
+        return text
 
     def status(self) -> Any:
         return self.get(f"{self.console}/api/status")
@@ -160,6 +101,12 @@ class Run:
         with socket.socket() as probe:
             return probe.connect_ex((host, int(port))) == 0
 
+    def version(self, model: str) -> Any:
+        """What the status says of a model's only version."""
+        (found,) = [one for one in self.status()["models"] if one["name"] == model]
+        (version,) = found["versions"]
+        return version
+
     def accepted(self, model: str) -> int:
         """Calls of a model that wait or run."""
         (found,) = [one for one in self.status()["models"] if one["name"] == model]
@@ -181,6 +128,23 @@ class Run:
 def command(repository: Path, state: Path, port: int) -> list[str]:
     serve = [sys.executable, "-m", "headrace", "serve", str(repository)]
     return [*serve, "--ports", str(port), "--state", str(state)]
+
+
+def hurried(repository: Path, state: Path, port: int, drain_s: float) -> list[str]:
+    """As `command`, of a server whose end has another bound than a user can choose."""
+    program = f"""
+        import sys
+        from pathlib import Path
+        from headrace.config.options import ServeOptions
+        from headrace.serve import run
+
+        options = ServeOptions(
+            Path({str(repository)!r}), first_port={port}, state=Path({str(state)!r}),
+            drain_s={drain_s},
+        )
+        sys.exit(run(options))
+    """
+    return [sys.executable, "-c", textwrap.dedent(program)]
 
 
 def command_line(pid: int) -> str:
@@ -249,9 +213,11 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     """Starts servers, waits until they are ready, and sees to it that they end."""
     runs: list[Run] = []
 
-    def start(repository: Path, *, wait: bool = True, port: int = 0) -> Run:
+    def start(
+        repository: Path, *, wait: bool = True, port: int = 0, drain_s: float | None = None
+    ) -> Run:
         state = tmp_path_factory.mktemp("run") / "state"
-        run = Run(repository, state, port or free_ports(4))
+        run = Run(repository, state, port or free_ports(4), drain_s)
         runs.append(run)
         if wait:
             until(lambda: ready(run), START_S, "the server is ready")
@@ -259,7 +225,8 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
 
     def ready(run: Run) -> bool:
         assert run.process.poll() is None, run.said()
-        return "headrace is ready" in run.said()
+        # Whether or not all of its models could be loaded.
+        return "listening: HTTP" in run.said()
 
     yield start
     for run in runs:

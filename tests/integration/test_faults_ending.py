@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from tests.integration.conftest import (
     END_S,
-    SLEEPER,
     START_S,
     Run,
     Serve,
@@ -21,6 +20,7 @@ from tests.integration.conftest import (
     write_model,
 )
 from tests.integration.load import CALLERS, load
+from tests.integration.models import SLEEPER
 
 from headrace.serve.places import claim, release
 
@@ -78,7 +78,7 @@ def test_a_second_ctrl_c_ends_the_server_at_once(run: Run) -> None:
     caller = begin_to_drain(run)
     ended = time.monotonic()
     run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(END_S) == 0
+    assert run.process.wait(END_S) == 128 + signal.SIGINT
     assert time.monotonic() - ended < 15, "not only once the drain is over"
     caller.join(END_S)
 
@@ -157,3 +157,30 @@ def sockets(run: Run) -> Path:
     (raylet,) = run.named("raylet/raylet")
     (option,) = [one for one in command_line(raylet).split() if one.startswith("--raylet_socket_")]
     return Path(option.partition("=")[2]).parent.parent
+
+
+def test_an_end_with_a_model_that_hangs_is_bounded_and_says_what_it_waited_for(
+    serve: Serve, tmp_path: Path
+) -> None:
+    write_model(tmp_path / "models", "sleeper", SLEEPER, "batching: {max_rows: 1}\n")
+    run = serve(tmp_path / "models", drain_s=2.0)
+    below = run.below()
+    callers = [
+        threading.Thread(target=lambda: suppressed(run, 60.0), daemon=True) for _ in range(2)
+    ]
+    for caller in callers:
+        caller.start()
+    until(lambda: run.accepted("sleeper") == 2, 20, "both calls are accepted")
+    began = time.monotonic()
+    assert run.end() == 0
+    assert time.monotonic() - began < 20
+    assert (
+        "headrace: not everything was finished within 2 s: sleeper/1 (0 waiting, 2 running)"
+        in run.said()
+    )
+    assert not alive(below)
+
+
+def suppressed(run: Run, seconds: float) -> None:
+    with suppress(OSError):
+        run.infer("sleeper", seconds)

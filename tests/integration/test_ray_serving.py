@@ -17,7 +17,6 @@ import tritonclient.grpc
 import tritonclient.http
 from prometheus_client.parser import text_string_to_metric_families
 from tests.integration.conftest import (
-    IDENTITY,
     Run,
     Serve,
     alive,
@@ -28,6 +27,7 @@ from tests.integration.conftest import (
     write_model,
 )
 from tests.integration.load import CALL_S, Protocol, call, client
+from tests.integration.models import IDENTITY
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,8 @@
 import textwrap
 from pathlib import Path
 
-from tests.integration.conftest import IDENTITY, START_S, Run, Serve, until
+from tests.integration.conftest import START_S, Run, Serve, until
+from tests.integration.models import IDENTITY
 
 from headrace.models.lifecycle import State
 

@@ -35,6 +35,17 @@ if what == 9: raise KeyboardInterrupt
 return {"y": batch["x"]}
 """
 
+#: A server whose end has another bound than a user can choose.
+HURRIED = """
+import sys
+from pathlib import Path
+from headrace.config.options import ServeOptions
+from headrace.local import run
+sys.exit(run(ServeOptions(
+    Path("{}"), engine="local", first_port={}, state=Path("{}"), drain_s={},
+)))
+"""
+
 #: Returns the view that it kept of the batch before.
 KEEPER = """
 kept, self.kept = getattr(self, "kept", batch["x"]), batch["x"]
@@ -104,22 +115,26 @@ class LocalServer:
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while "headrace is ready" not in self.output():
+        # Whether or not all of its models could be loaded.
+        while "listening: HTTP" not in self.output():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.process.kill()
                 raise RuntimeError(f"the server did not get ready:\n{self.output()}")
             time.sleep(0.02)  # noqa: TID251 - waits for another process
 
 
-def start(models: Path, state: Path) -> LocalServer:
+def start(models: Path, state: Path, drain_s: float | None = None) -> LocalServer:
     """Start a server; it may not be ready yet."""
     state.mkdir(parents=True, exist_ok=True)
     log = state / "output"
     port = free_ports()
     command = [sys.executable, "-m", "headrace", "serve", str(models), "--engine", "local"]
+    command += ["--ports", str(port), "--state", str(state)]
+    if drain_s is not None:
+        command = [sys.executable, "-c", HURRIED.format(models, port, state, drain_s)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "--ports", str(port), "--state", str(state)],
+            command,
             stdout=output,
             stderr=subprocess.STDOUT,
         )
@@ -178,12 +193,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[Path], LocalServer]]:
+def serve(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
     """Starts servers of one's own; what still runs at the end is killed."""
     started: list[LocalServer] = []
 
-    def begin(models: Path) -> LocalServer:
-        started.append(start(models, tmp_path / f"state-{len(started)}"))
+    def begin(models: Path, drain_s: float | None = None) -> LocalServer:
+        started.append(start(models, tmp_path / f"state-{len(started)}", drain_s))
         return started[-1]
 
     yield begin
@@ -193,11 +208,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[[Path], LocalServer]]:
 
 
 @pytest.fixture
-def write(tmp_path: Path) -> Callable[[str, str], Path]:
+def write(tmp_path: Path) -> Callable[..., Path]:
     """Writes a model below a folder of one's own, and returns that folder."""
 
-    def one(name: str, body: str) -> Path:
-        write_model(tmp_path / "models", name, body)
+    def one(name: str, body: str, yaml: str = "") -> Path:
+        write_model(tmp_path / "models", name, body, yaml)
         return tmp_path / "models"
 
     return one

@@ -115,8 +115,8 @@ BUGS: Final = [
     Bug(
         "what must not run twice runs again after a crash",
         f"{CORE}/decide/retry.rs",
-        "Phase::Started if tried.repeatable => Verdict::Alone,",
-        "Phase::Started if tried.repeatable || tried.crashes == 0 => Verdict::Alone,",
+        "Phase::Started if tried.repeatable && fault.kind == Kind::HostLost => Verdict::Alone,",
+        "Phase::Started if fault.kind == Kind::HostLost => Verdict::Alone,",
     ),
     Bug(
         "rows of a neighbour: whoever was refused moves the others up",
@@ -127,8 +127,8 @@ BUGS: Final = [
     Bug(
         "a drain that does not wait for calls on their way",
         f"{CORE}/host/versions.rs",
-        "door.listener.wait_for_the_last(until)",
-        "door.listener.wait_for_the_last(until) || true",
+        "door.wait_for_the_last(until)",
+        "door.wait_for_the_last(until) || true",
     ),
     Bug(
         "a gateway that stops reading when it cannot write",

@@ -226,17 +226,27 @@ def test_tables_are_aligned_and_say_everything() -> None:
         "share_percent": 0.0,
         "waiting": 3,
         "in_flight": 4,
+        "for_s": 61.4,
+        "deaths": 2,
+        "last_death": "at 12:00:01: Segmentation fault",
     }
     status = {
+        "memory_bytes": {"photos/12": 300 << 20},
         "ready": False,
         "draining": "",
         "engine": "ray",
         "addresses": {"http": "127.0.0.1:8000"},
         "models": [{"name": "photos", "versions": [version]}],
     }
+    served = {**version, "state": "ready", "reason": "loaded"}
     head, columns, row = status_lines(status)
     assert head == "not ready; engine ray; http 127.0.0.1:8000"
     assert columns.index("REASON") == row.index("OSError: no weights …")
+    assert row.endswith("OSError: no weights …")
+    assert "failed for 61 s" in row
+    assert columns.index("MEMORY") == row.index("300 MiB")
+    *_, row = status_lines({**status, "models": [{"name": "m", "versions": [served]}]})
+    assert row.endswith("loaded; 2 hosts died, the last one at 12:00:01: Segmentation fault")
     (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
     assert line.endswith(" photos/1 | hi")
     error = {

@@ -1,6 +1,4 @@
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -103,7 +101,6 @@ def work(act: Callable[[Batch], Any], lines: list[Line], **more: Any) -> lanes.W
         "device": "cpu",
         "intake": None,
         "sink": lines.append,
-        "turn": nullcontext(),
         "error_id": lambda: "e-1",
         **more,
     }
@@ -159,8 +156,7 @@ def test_a_lane_ends_when_its_version_is_closed() -> None:
             return self.batches.pop(0)
 
     done = Intake.batches[:2]
-    turn = threading.BoundedSemaphore(1)
-    shared = work(lambda batch: {"y": batch["x"]}, [], intake=Intake(), turn=turn)
+    shared = work(lambda batch: {"y": batch["x"]}, [], intake=Intake())
     (thread,) = lanes.start(shared, 1)
     thread.join(10)
     assert not thread.is_alive()

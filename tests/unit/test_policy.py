@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from headrace.console.board import ModelStatus, Status, VersionStatus
+from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.request import curl, image_in, json_body
 from headrace.execution.policy import WHOLE, Epoch, shares, table
@@ -99,3 +99,34 @@ def test_the_greeting_says_where_and_what_and_shows_a_request(tmp_path: Path) ->
     assert "bad/3: failed, no weights" in text
     assert "listening: HTTP 0.0.0.0:9000, gRPC 0.0.0.0:9001, console 0.0.0.0:9003" in text
     assert "curl -s http://127.0.0.1:9000/v2/models/good/infer" in text
+
+
+def status(*models: ModelStatus) -> Status:
+    return Status("local", {"http": "h:1"}, list(models))
+
+
+def test_a_server_that_is_not_ready_does_not_say_it_is(tmp_path: Path) -> None:
+    works = ModelStatus("works", [VersionStatus(1, Standing(READY, "loaded"))])
+    half = ModelStatus(
+        "half",
+        [VersionStatus(1, Standing(READY, "loaded")), VersionStatus(2, Standing(FAILED, "no"))],
+    )
+    bad = ModelStatus("bad", [VersionStatus(1, Standing(FAILED, "no weights"))])
+
+    def headline(*models: ModelStatus) -> str:
+        return greeting(status(*models), {}, {}, tmp_path).splitlines()[0]
+
+    assert headline(works, half) == "headrace is ready"
+    assert headline(works, bad) == (
+        "headrace serves 1 of 2 models and is not ready: bad failed, and /v2/health/ready "
+        "answers 503"
+    )
+
+
+def test_what_a_server_waits_for_is_named() -> None:
+    loads = VersionStatus(2, Standing(State.LOADING, "/m/b/2"), for_s=31.2)
+    busy = VersionStatus(1, Standing(READY, "loaded"), waiting=3, in_flight=1)
+    found = status(ModelStatus("a", [busy]), ModelStatus("b", [loads]))
+    assert loading(found) == ["b/2 has been loading for 31 s: /m/b/2"]
+    told = unfinished(found, 30)
+    assert told == "not everything was finished within 30 s: a/1 (3 waiting, 1 running)"

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from headrace.execution.runner import Runner
+from headrace.execution.trial import Trial
 from headrace.execution.voices import Line
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import find
@@ -16,12 +17,16 @@ class ClosedHost:
 
     def __init__(self) -> None:
         self.contracts: list[str] = []
+        self.conducts: list[dict[str, Any]] = []
 
-    def open(self, contract: str) -> Any:
+    def open(self, contract: str, **conduct: Any) -> Any:
         self.contracts.append(contract)
+        self.conducts.append(conduct)
         return type("Intake", (), {"next_batch": lambda self, lane: None})()
 
     def close(self, model: str, version: int) -> None: ...
+
+    def next_hang(self) -> str | None: ...
 
 
 def stand(models: Path, lines: list[Line]) -> tuple[list[Standing], ClosedHost]:
@@ -46,6 +51,7 @@ def test_a_version_goes_its_way_and_every_state_has_a_reason(
     ]
     assert all(one.reason for one in moves)
     assert '"platform": "python"' in host.contracts[0]
+    assert host.conducts == [{"concurrency": 1, "hang_timeout_s": 300.0}]
 
 
 BROKEN = """
@@ -98,3 +104,18 @@ def test_the_reason_of_a_failure_can_be_put_into_a_table(
     assert moves[-1].state is State.FAILED
     assert len(moves[-1].reason.encode()) < 10_000
     assert moves[-1].reason.endswith(f" [error id {lines[-1].error}]")
+
+
+@pytest.mark.parametrize(("limit_s", "warned"), [(100, True), (300, False)])
+def test_a_warm_up_that_comes_near_the_limit_of_a_batch_is_a_warning(
+    write_model: Callable[..., Path], limit_s: int, warned: bool
+) -> None:
+    lines: list[Line] = []
+    (version,) = find(write_model(yaml=f"limits: {{hang_timeout_s: {limit_s}}}\n"))
+    runner = Runner(version, ClosedHost(), lines.append, lambda standing: None)
+    runner._judge_pace(Trial(64, 45.0, {}))
+    texts = [one.text for one in lines]
+    assert texts == warned * [
+        "a batch of 64 rows took 45.0 s; one that takes more than 100 s is given up "
+        "(limits.hang_timeout_s): is that enough?"
+    ]

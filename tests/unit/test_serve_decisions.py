@@ -26,6 +26,7 @@ UNHEALTHY = fleet.Application("UNHEALTHY", {"STARTING": 1})
 GIVEN_UP = fleet.Application("DEPLOY_FAILED", {}, "Traceback:\n  ...\nOSError: no disk\n")
 HALF = fleet.Application("RUNNING", {"RUNNING": 1, "STARTING": 1})
 NOTHING = fleet.Told()
+BEGUN_AGAIN = fleet.begun_again(fleet.Told(READY, bereft=True))
 
 
 @pytest.mark.parametrize(
@@ -46,9 +47,11 @@ NOTHING = fleet.Told()
         # It crashed below Python.
         (GIVEN_UP, fleet.Told(LOADING, bereft=True), State.FAILED, "ended while it loaded"),
         # The one that was to replace it did not even begin to load.
-        (GIVEN_UP, fleet.BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
+        (GIVEN_UP, BEGUN_AGAIN, State.FAILED, "OSError: no disk"),
         # One of two hosts is enough to serve.
-        (HALF, fleet.Told(READY, bereft=True), State.READY, "ready"),
+        (HALF, fleet.Told(READY, bereft=True, ready=frozenset({7})), State.READY, "ready"),
+        # Serve has not noticed the death yet.
+        (RUNNING, fleet.Told(READY, bereft=True), State.LOADING, "died and is being replaced"),
     ],
 )
 def test_a_standing_follows_from_what_serve_and_the_host_say(
@@ -71,7 +74,7 @@ def test_a_standing_follows_from_what_serve_and_the_host_say(
         (GIVEN_UP, NOTHING, True),
         (GIVEN_UP, fleet.Told(BROKEN, bereft=True), True),
         (GIVEN_UP, fleet.Told(READY, bereft=True), False),
-        (GIVEN_UP, fleet.BEGUN_AGAIN, True),
+        (GIVEN_UP, BEGUN_AGAIN, True),
     ],
 )
 def test_serve_is_watched_while_something_is_under_way(
@@ -86,8 +89,10 @@ def test_who_waits_for_a_gpu_is_told_so() -> None:
 
 
 def test_a_death_is_mourned_until_a_host_is_ready() -> None:
-    told = fleet.gone(fleet.moved(NOTHING, READY))
+    told = fleet.gone(fleet.moved(NOTHING, READY, 1), 1)
     assert told.bereft
+    assert not told.ready
+    assert fleet.gone(fleet.moved(fleet.moved(NOTHING, READY, 1), READY, 2), 1).ready == {2}
     assert fleet.moved(told, LOADING).bereft
     assert not fleet.moved(told, READY).bereft
     assert not fleet.gone(fleet.moved(NOTHING, BROKEN)).bereft, "it said why, and left"

@@ -1,8 +1,9 @@
 """A watch looks at Serve only while there is reason to, and never after it was stopped."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from headrace.config.schema import ModelConfig
 from headrace.execution import threads
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
-from headrace.serve import fleet, watch
+from headrace.serve import deaths, fleet, watch
 from headrace.serve.gateway import Table
 from headrace.serve.plan import Group, Plan
 from headrace.serve.watch import Reach, Watch
@@ -30,6 +31,8 @@ class Serve:
         self.hosts: list[int] = []
         self.tables: list[Table] = []
         self.again: list[tuple[str, int]] = []
+        self.begun: list[tuple[str, int]] = []
+        self.oom_kills = 0
         #: What a look and a publish that has taken effect raise, the next one first.
         self.odd: list[Exception] = []
         self.late: list[Exception] = []
@@ -63,6 +66,8 @@ class Serve:
             changed=changed,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
+            begin=lambda label, pid: self.begun.append((label, pid)),
+            oom_kills=lambda: self.oom_kills,
             lost=(LookupError,),
             silent=lambda error: self.silences.append(str(error)),
             gateway="gateway",
@@ -193,3 +198,55 @@ def test_a_table_that_may_have_been_taken_is_followed_by_one_of_a_later_sequence
         assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.published == [2, 3]
+
+
+def test_a_host_loads_at_once_and_after_deaths_in_a_row_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    class Timer:
+        daemon = False
+
+        def __init__(self, pause_s: float, begin: Callable[..., None], args: Any) -> None:
+            pauses.append(pause_s)
+            self.start = lambda: begin(*args)
+
+    monkeypatch.setattr(threading, "Timer", Timer)
+    serve = Serve(RUNNING)
+    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+    for pid in range(1, 6):
+        watching.hear("m/1", {"event": "here", "pid": pid})
+        watching.hear("m/1", {"event": "moved", "state": "ready", "reason": ""})
+        watching.hear("m/1", {"event": "gone", "pid": pid})
+    assert serve.begun == [("m/1", pid) for pid in range(1, 6)]
+    assert [round(pause) for pause in pauses] == [1, 2], "the first three begin at once"
+    assert watching.records()["m/1"].count == 5
+
+
+def test_why_a_host_died_is_known_from_its_words_or_from_the_kernel() -> None:
+    serve = Serve(RUNNING)
+    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+
+    def why(pid: int, words: str = "") -> str:
+        watching.hear("m/1", {"event": "here", "pid": pid})
+        watching.hear("m/1", {"event": "moved", "state": "ready", "reason": ""})
+        if words:
+            watching.hear("m/1", {"event": "words", "pid": pid, "why": words})
+        serve.oom_kills += pid == 3
+        watching.hear("m/1", {"event": "gone", "pid": pid})
+        return watching.records()["m/1"].deaths[-1].why
+
+    assert why(1) == deaths.SILENT
+    assert why(2, "Segmentation fault") == "Segmentation fault"
+    assert why(3) == deaths.NO_MEMORY
+    assert why(4) == deaths.SILENT, "of another death the kernel's count says nothing"
+
+
+def test_a_host_that_was_asked_to_go_or_said_why_it_failed_has_not_died() -> None:
+    serve = Serve(RUNNING)
+    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+    for state in ("draining", "failed"):
+        watching.hear("m/1", {"event": "moved", "state": state, "reason": ""})
+        watching.hear("m/1", {"event": "gone", "pid": 1})
+    assert watching.records()["m/1"].count == 0

@@ -4,29 +4,47 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-COLUMNS = ("MODEL", "VERSION", "STATE", "HOSTS", "SHARE", "WAITING", "RUNNING", "REASON")
+COLUMNS = ("MODEL", "VERSION", "STATE", "HOSTS", "MEMORY", "SHARE", "WAITING", "RUNNING", "REASON")
 
 
 def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     """Yield the table of ``GET /api/status``."""
     state = "ready" if status["ready"] else status["draining"] or "not ready"
     places = ", ".join(f"{name} {address}" for name, address in status["addresses"].items())
-    yield f"{state}; engine {status['engine']}; {places}"
+    # Where all versions share one process.
+    shared = status["memory_bytes"].get("headrace")
+    held = f" with {memory(shared)} in memory" if shared else ""
+    yield f"{state}; engine {status['engine']}{held}; {places}"
     rows = [
         (
             model["name"],
             str(one["version"]),
-            one["state"],
+            one["state"] if one["state"] == "ready" else f"{one['state']} for {one['for_s']:.0f} s",
             f"{one['hosts']}/{one['hosts_wanted']}",
+            memory(status["memory_bytes"].get(f"{model['name']}/{one['version']}")),
             f"{one['share_percent']:g} %",
             str(one["waiting"]),
             str(one["in_flight"]),
-            first_line(one["reason"]),
+            first_line(one["reason"]) + mourning(one),
         )
         for model in status["models"]
         for one in model["versions"]
     ]
     yield from aligned([COLUMNS, *rows])
+
+
+def memory(held: int | None) -> str:
+    """Return bytes as people read them; nothing for a version without a process of its own."""
+    return f"{held / (1 << 20):.0f} MiB" if held else "-"
+
+
+def mourning(version: Mapping[str, Any]) -> str:
+    """Return how often the hosts of a version that serves died, and why the last one did."""
+    many = version["deaths"]
+    if not many or version["state"] != "ready":
+        return ""
+    hosts = "1 host" if many == 1 else f"{many} hosts"
+    return f"; {hosts} died, the last one {first_line(version['last_death'])}"
 
 
 def log_lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -17,6 +17,8 @@ from headrace.vocabulary import DATATYPES
 
 #: The widest batch, and queue, that fit the core's 32-bit counts with room to spare.
 MOST_ROWS = 1 << 20
+#: A week, for whoever wants no limit of time.
+LONGEST_S = 604_800.0
 Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 
 
@@ -91,6 +93,16 @@ class Placement(Section):
         return given
 
 
+class Limits(Section):
+    """What a version may cost before it is given up."""
+
+    hang_timeout_s: Annotated[float, Field(gt=0, le=LONGEST_S)] = Field(
+        300.0,
+        description="How long predict may take. Then the callers of the batch are told so, and the "
+        "version's process is replaced.",
+    )
+
+
 class TensorEntry(Section):
     """An input or output of a model that has no class to say so."""
 
@@ -138,6 +150,7 @@ class ModelConfig(Section):
 
     batching: Batching = Batching()
     placement: Placement = Placement()
+    limits: Limits = Limits()
     repeatable: bool | None = Field(
         None,
         description="The same input may run twice, which allows a retry after a crash. "

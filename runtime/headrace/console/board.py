@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
 
+from headrace.console.memory import resident
 from headrace.models.lifecycle import Standing, State
+
+#: States that lead to READY by themselves.
+ON_THE_WAY: Final = frozenset({State.DECLARED, State.LOADING, State.WARMING})
 
 
 @dataclass(frozen=True)
@@ -13,10 +17,15 @@ class VersionStatus:
 
     version: int
     standing: Standing
+    #: How long it has been in this state.
+    for_s: float = 0.0
     #: Hosts that carry it now, and that should.
     hosts: int = 0
     hosts_wanted: int = 1
-    #: Rows in the gateways' queues, and in hosts.
+    #: Hosts that ended without being asked to; when and why the last one did.
+    deaths: int = 0
+    last_death: str = ""
+    #: Requests in the gateways' queues, and in hosts.
     waiting: int = 0
     in_flight: int = 0
     #: Of the requests that name no version, in percent.
@@ -57,6 +66,29 @@ class Status:
         )
 
 
+def loading(status: Status) -> list[str]:
+    """Return what keeps a server from being ready, a line for each version that is on its way."""
+    return [
+        f"{model.name}/{one.version} has been {one.standing.state.value} for {one.for_s:.0f} s: "
+        f"{one.standing.reason}"
+        for model in status.models
+        for one in model.versions
+        if one.standing.state in ON_THE_WAY
+    ]
+
+
+def unfinished(status: Status, limit_s: float) -> str:
+    """Return what a server waited for that ends all the same."""
+    left = [
+        f"{model.name}/{one.version} ({one.waiting} waiting, {one.in_flight} running)"
+        for model in status.models
+        for one in model.versions
+        if one.waiting or one.in_flight
+    ]
+    of = f": {', '.join(left)}" if left else ""
+    return f"not everything was finished within {limit_s:g} s{of}"
+
+
 class Board(Protocol):
     """What the console asks its engine. Called from several threads."""
 
@@ -71,6 +103,7 @@ def as_json(status: Status) -> dict[str, object]:
         "draining": status.draining,
         "addresses": dict(status.addresses),
         "processes": {name: list(pids) for name, pids in status.processes.items()},
+        "memory_bytes": {name: resident(pids) for name, pids in status.processes.items()},
         "models": [
             {
                 "name": model.name,
@@ -79,8 +112,11 @@ def as_json(status: Status) -> dict[str, object]:
                         "version": one.version,
                         "state": one.standing.state.value,
                         "reason": one.standing.reason,
+                        "for_s": round(one.for_s, 1),
                         "hosts": one.hosts,
                         "hosts_wanted": one.hosts_wanted,
+                        "deaths": one.deaths,
+                        "last_death": one.last_death,
                         "waiting": one.waiting,
                         "in_flight": one.in_flight,
                         "share_percent": one.share_percent,

@@ -18,7 +18,7 @@ def greeting(
     """Return where the server listens, what it serves, and a request for its first model.
 
     Args:
-        status: of a server that is ready.
+        status: of a server that serves something.
         inputs: model → what it takes, as far as known.
         folders: model → its folder, where a picture to send may lie.
         scratch: folder for request bodies too long for a line.
@@ -50,7 +50,22 @@ def greeting(
         image = image_in(folders[name])
         line = curl(_to_call(where["http"]), name, inputs[name], image=image, scratch=scratch)
         lines += ["try:", f"  {line}"]
-    return "\n".join(["headrace is ready", *lines, ""])
+    return "\n".join([_headline(status), *lines, ""])
+
+
+def _headline(status: Status) -> str:
+    if status.ready:
+        return "headrace is ready"
+    waits = [
+        model.name
+        for model in status.models
+        if all(one.standing.state is not State.READY for one in model.versions)
+    ]
+    serves = len(status.models) - len(waits)
+    return (
+        f"headrace serves {serves} of {len(status.models)} models and is not ready: "
+        f"{', '.join(waits)} failed, and /v2/health/ready answers 503"
+    )
 
 
 def _to_call(address: str) -> str:

@@ -28,5 +28,12 @@ class CoreIntake(Protocol):
 class CoreHost(Protocol):
     """Carries versions."""
 
-    def open(self, contract: str) -> CoreIntake: ...
+    def open(
+        self,
+        contract: str,
+        *,
+        concurrency: int | None = None,
+        hang_timeout_s: float | None = None,
+    ) -> CoreIntake: ...
+    def next_hang(self) -> str | None: ...
     def close(self, model: str, version: int) -> None: ...

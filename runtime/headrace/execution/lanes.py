@@ -4,7 +4,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -34,8 +34,6 @@ class Work:
     device: str
     intake: CoreIntake
     sink: Sink
-    #: Lets as many predict at once as the model is safe for; the other lanes gather meanwhile.
-    turn: AbstractContextManager[object]
     error_id: Callable[[], str] = new_error_id
 
 
@@ -51,10 +49,12 @@ def run_lane(work: Work, lane: int) -> None:
 
 
 def answer(work: Work, batch: CoreBatch) -> None:
-    """Run the model over one batch and settle it, whatever the model does."""
+    """Run the model over one batch and settle it, whatever the model does.
+
+    The core gives out no more batches at once than the model is safe for.
+    """
     try:
-        with work.turn:
-            outputs = to_host(work.model.predict(Batch(batch, work.device)))
+        outputs = to_host(work.model.predict(Batch(batch, work.device)))
         wrong = batch.complete(outputs)
     except BaseException as error:
         # All of them: sys.exit() in a model ends no server.
@@ -109,3 +109,16 @@ def start(work: Work, lanes: int) -> list[threading.Thread]:
         thread.daemon = True
         thread.start()
     return threads
+
+
+def whereabouts(threads: Iterable[threading.Thread]) -> str:
+    """Return the stacks of the threads that are inside a model now, as tracebacks show them."""
+    frames = sys._current_frames()
+    told = []
+    for thread in threads:
+        stack = traceback.extract_stack(frames.get(thread.ident or 0))
+        inside = [at for at, frame in enumerate(stack) if frame.name == answer.__name__]
+        if inside:
+            model = traceback.format_list(stack[inside[0] + 1 :])
+            told += [f"{thread.name}, most recent call last:\n", *model]
+    return "".join(told).rstrip()

@@ -4,35 +4,45 @@ import threading
 import traceback
 from collections.abc import Callable, Sequence
 from time import monotonic
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken
 from headrace.execution import lanes
 from headrace.execution.core import CoreHost
+from headrace.execution.hangs import Hang
 from headrace.execution.opening import context, contract, open_model
 from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
 from headrace.models import Context, Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
 from headrace.repository.folder import Version
 
+if TYPE_CHECKING:
+    from headrace.execution.trial import Trial
+
+#: A warm-up should be so many times faster than the limit of a batch.
+SAFE: Final = 3
 #: Of a standing's reason, which is in the policy and in answers; the log has the rest.
 MOST_REASON: Final = 4000
 
 
 class Runner:
-    """Carries one version in a core Host. Its methods are called by one thread, in order."""
+    """Carries one version in a core Host. Methods are called by one thread, in order, or say so."""
 
     def __init__(
         self, version: Version, host: CoreHost, sink: Sink, moved: Callable[[Standing], None]
     ) -> None:
         self.version = version
         self.standing = BEGIN
+        #: When it came there.
+        self.since = monotonic()
         #: What the model takes, once it was opened.
         self.inputs: Sequence[Tensor] = ()
         self._host = host
         self._sink = sink
         self._moved = moved
         self._threads: list[threading.Thread] = []
+        #: Of moves away from READY: a model may hang while the server ends.
+        self._lock = threading.Lock()
 
     def start(self) -> bool:
         """Load, warm up and answer; False when that failed, and the standing says why."""
@@ -58,9 +68,10 @@ class Runner:
 
     def stop(self, limit_s: float) -> bool:
         """Answer what was taken, and no more; False when a lane still runs after ``limit_s``."""
-        if self.standing.state is not State.READY:
-            return True
-        self._move(State.DRAINING, "finishing what was accepted")
+        with self._lock:
+            if self.standing.state is not State.READY:
+                return True
+            self._move(State.DRAINING, "finishing what was accepted")
         self._host.close(self.version.model, self.version.number)
         until = monotonic() + limit_s
         for thread in self._threads:
@@ -68,6 +79,20 @@ class Runner:
         clean = not any(thread.is_alive() for thread in self._threads)
         self._move(State.GONE, "drained" if clean else f"a batch still ran after {limit_s:g} s")
         return clean
+
+    def say_where_it_hangs(self, hang: Hang) -> None:
+        """Show in the log where the model is that hangs; any thread may call this."""
+        text = f"{hang}; it is here:\n{lanes.whereabouts(self._threads)}"
+        self._sink(line(self.version.label, "err", text, lanes.new_error_id()))
+
+    def give_up(self, hang: Hang) -> None:
+        """Serve no more: the core has closed the version, and its model keeps its threads.
+
+        Any thread may call this.
+        """
+        with self._lock:
+            if self.standing.state is State.READY:
+                self._move(State.FAILED, f"{hang}; start headrace again to serve it")
 
     def _warm(self, model: Model, told: Context) -> None:
         """Run the smallest and the largest batch.
@@ -82,7 +107,7 @@ class Runner:
         with lanes.inference_mode():
             for rows in sorted({1, self.version.config.batching.max_rows}):
                 try:
-                    trial.run(model, told.device, rows, monotonic)
+                    self._judge_pace(trial.run(model, told.device, rows, monotonic))
                 except ModelBroken:
                     raise
                 except Exception as error:
@@ -96,17 +121,31 @@ class Runner:
                     self._sink(line(self.version.label, "log", text))
                     return
 
+    def _judge_pace(self, trial: "Trial") -> None:
+        """Warn before requests do that come near the limit of a batch."""
+        limit_s = self.version.config.limits.hang_timeout_s
+        if trial.seconds > limit_s / SAFE:
+            text = (
+                f"a batch of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more "
+                f"than {limit_s:g} s is given up (limits.hang_timeout_s): is that enough?"
+            )
+            self._sink(line(self.version.label, "log", text))
+
     def _answer(self, model: Model, told: Context) -> None:
-        intake = self._host.open(contract(self.version, model))
+        config = self.version.config
+        intake = self._host.open(
+            contract(self.version, model),
+            concurrency=model.concurrency,
+            hang_timeout_s=config.limits.hang_timeout_s,
+        )
         work = lanes.Work(
             label=self.version.label,
             model=model,
             device=told.device,
             intake=intake,
             sink=self._sink,
-            turn=threading.BoundedSemaphore(model.concurrency),
         )
-        self._threads = lanes.start(work, self.version.config.placement.lanes)
+        self._threads = lanes.start(work, config.placement.lanes)
 
     def _fail(self, error: BaseException) -> None:
         error_id = lanes.new_error_id()
@@ -118,6 +157,7 @@ class Runner:
     def _move(self, state: State, reason: str) -> None:
         # A reason may name a file, and the core refuses a table with text that is not Unicode.
         self.standing = self.standing.move(state, legible(reason))
+        self.since = monotonic()
         if state is not State.FAILED:
             # The traceback of a failure was a line already.
             self._sink(line(self.version.label, "log", f"{state.value}: {reason}"))

@@ -13,7 +13,7 @@ from headrace.serve.directory import HOST
 from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
 from headrace.serve.host import HostOptions, HostReplica
 from headrace.serve.places import Places
-from headrace.serve.plan import Group, Plan, routing
+from headrace.serve.plan import Group, Plan, patience_s, routing
 from headrace.serve.private import run_applications, same_replicas
 
 GATEWAY: Final = "gateway"
@@ -55,8 +55,7 @@ def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
         num_replicas=placement.replicas.min,
         ray_actor_options={"num_cpus": SHARE_OF_A_CPU, "num_gpus": placement.gpus},
         health_check_period_s=0.5,
-        # Serve gives up on a replica after three: a model may hold Python's lock for 30 s.
-        health_check_timeout_s=10,
+        health_check_timeout_s=patience_s(group.version.config.limits.hang_timeout_s),
         graceful_shutdown_wait_loop_s=LEAVE_S,
         graceful_shutdown_timeout_s=STANDSTILL_S,
         # A model that cannot load says why once; ten tracebacks more say nothing else.

@@ -3,13 +3,14 @@
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
 from typing import Any, Final
 
 from headrace.console.board import ModelStatus, Status, VersionStatus
 from headrace.execution.policy import WHOLE
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
-from headrace.serve import fleet
+from headrace.serve import deaths, fleet
 from headrace.serve.plan import Plan
 
 #: Of a version that nothing has been heard of yet.
@@ -28,7 +29,11 @@ class RunBoard:
         self._processes: dict[str, list[int]] = {}
         self._inputs: dict[str, Sequence[Tensor]] = {}
         self.draining = ""
+        self._began = monotonic()
+        self.records: Callable[[], Mapping[str, deaths.Record]] = dict
         self.standings: Mapping[str, Standing] = {}
+        #: When each version came to the state that it is in.
+        self._since: dict[str, tuple[State, float]] = {}
         self.applications: Mapping[str, fleet.Application] = {}
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
@@ -49,6 +54,14 @@ class RunBoard:
                         Tensor(name, datatype, shape) for name, datatype, shape in facts["inputs"]
                     ]
 
+    def stand(self, standings: Mapping[str, Standing]) -> None:
+        """Take how every version stands now."""
+        for label, one in standings.items():
+            state, _ = self._since.get(label, (None, 0.0))
+            if state is not one.state:
+                self._since[label] = one.state, monotonic()
+        self.standings = standings
+
     @property
     def inputs(self) -> Mapping[str, Sequence[Tensor]]:
         """Model → what it takes, of the versions that were loaded."""
@@ -63,15 +76,20 @@ class RunBoard:
 
     def status(self) -> Status:
         """Return everything, at this moment."""
+        records = self.records()
         counted = json.loads(self._count() or "{}").get("models", {})
         models: dict[str, list[VersionStatus]] = {}
         for group in self._plan.groups:
             version = group.version
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
             application = self.applications.get(group.application)
+            record = records.get(group.label, deaths.NONE)
             status = VersionStatus(
                 version=version.number,
                 standing=self.standings.get(group.label, UNKNOWN),
+                for_s=monotonic() - self._since.get(group.label, (None, self._began))[1],
+                deaths=record.count,
+                last_death=str(record.deaths[-1]) if record.deaths else "",
                 hosts=application.running if application else 0,
                 hosts_wanted=version.config.placement.replicas.min,
                 waiting=rows.get("waiting", 0),

@@ -5,10 +5,15 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headrace.models.lifecycle import Standing, State
+from headrace.serve import deaths
 
 REPLACED: Final = "its host died and is being replaced"
 #: Ray says no more than that an actor died.
-DIED: Final = "its process ended while it loaded; `headrace logs` has its last words"
+DIED: Final = "its process ended while it loaded"
+
+
+#: What a host is that will end, and has said so.
+LEAVING: Final = frozenset({State.FAILED, State.DRAINING, State.GONE})
 
 
 @dataclass(frozen=True)
@@ -33,17 +38,36 @@ class Told:
     standing: Standing | None = None
     #: A host ended without being asked to, and none has said since that it is ready.
     bereft: bool = False
+    record: deaths.Record = deaths.NONE
+    #: Processes of hosts that said that they are ready, and live.
+    ready: frozenset[int] = frozenset()
+    #: How long the next host was told to wait before it loads.
+    pause_s: float = 0.0
 
 
-def moved(told: Told, standing: Standing) -> Told:
-    """Return what is known after a host said where it stands."""
-    return Told(standing, told.bereft and standing.state is not State.READY)
+def moved(told: Told, standing: Standing, pid: int = 0) -> Told:
+    """Return what is known after a host, process ``pid``, said where it stands."""
+    ready = standing.state is State.READY
+    return replace(
+        told,
+        standing=standing,
+        bereft=told.bereft and not ready,
+        pause_s=0,
+        ready=told.ready | {pid} if ready else told.ready - {pid},
+    )
 
 
-def gone(told: Told) -> Told:
+def expected(told: Told) -> bool:
+    """True when a host's end is no surprise: it failed to load and said why, or was asked to go."""
+    return told.standing is not None and told.standing.state in LEAVING
+
+
+def gone(told: Told, pid: int = 0, record: deaths.Record | None = None) -> Told:
     """Return what is known after a host's process ended; one that failed was expected to."""
-    failed = told.standing is not None and told.standing.state is State.FAILED
-    return told if failed else replace(told, bereft=True)
+    told = replace(told, ready=told.ready - {pid})
+    if told.standing is not None and told.standing.state is State.FAILED:
+        return told
+    return replace(told, bereft=True, record=record or told.record)
 
 
 def given_up(application: Application | None, told: Told) -> bool:
@@ -56,8 +80,12 @@ def given_up(application: Application | None, told: Told) -> bool:
     return application is not None and application.status == "DEPLOY_FAILED" and served
 
 
-#: What is known of a group once Serve was asked anew for its hosts.
-BEGUN_AGAIN: Final = Told(Standing(State.LOADING, REPLACED), bereft=True)
+BEGINNING: Final = Standing(State.LOADING, REPLACED)
+
+
+def begun_again(told: Told) -> Told:
+    """Return what is known of a group once Serve was asked anew for its hosts."""
+    return replace(told, standing=BEGINNING, bereft=True)
 
 
 def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Standing:
@@ -65,15 +93,16 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
     if application is None:
         return Standing(State.LOADING, "waiting for Ray Serve to take it")
     said = told.standing
-    if application.running > 0:
+    # Serve's account is up to half a second old: it may count who is dead.
+    if application.running > 0 and (told.ready or not told.bereft):
         return said if said and said.state is State.READY else Standing(State.READY, "ready")
     if said is not None and said.state is State.FAILED:
         return said
     if application.status == "DEPLOY_FAILED" and not given_up(application, told):
         said_last = last_line(application.message) or "its host could not start"
-        return Standing(State.FAILED, DIED if _died_loading(told) else said_last)
+        return Standing(State.FAILED, _obituary(DIED, told) if _died_loading(told) else said_last)
     if told.bereft:
-        return Standing(State.LOADING, REPLACED)
+        return Standing(State.LOADING, _obituary(REPLACED, told))
     if said is not None and said.state in {State.LOADING, State.WARMING}:
         return said
     needs = f" with {gpus:g} GPU: is as much free?" if gpus else ""
@@ -82,7 +111,14 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
 
 def _died_loading(told: Told) -> bool:
     began = told.standing is not None and told.standing.state in {State.LOADING, State.WARMING}
-    return told.bereft and began and told != BEGUN_AGAIN
+    return told.bereft and began and told.standing != BEGINNING
+
+
+def _obituary(what: str, told: Told) -> str:
+    died = told.record.deaths
+    why = f": {died[-1].why}" if died else ""
+    rest = f"; after so many deaths in a row the next one begins in {told.pause_s:.0f} s"
+    return f"{what}{why}{rest if told.pause_s else ''}"
 
 
 def settled(application: Application | None, told: Told) -> bool:

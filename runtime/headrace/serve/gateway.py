@@ -68,7 +68,7 @@ class GatewayReplica:
         self._seen: dict[str, asyncio.Event] = {}
         self._changed = asyncio.Event()
         self._serving: asyncio.Task[None] | None = None
-        self._listens = False
+        self._listens = self._has_served = False
         self._table = Table(policy={}, hosts=[])
         for task in (self._report_errors, self._answer):
             threading.Thread(target=task, daemon=True).start()
@@ -123,7 +123,7 @@ class GatewayReplica:
                     self._events.tell("broken", why=str(error))
                     return
                 await asyncio.sleep(BIND_PAUSE_S)
-        self._listens = True
+        self._listens = self._has_served = True
         self._publish()
         self._events.tell("listening", addresses=self._core.addresses(), pid=os.getpid())
         await self._all_reached()
@@ -163,7 +163,7 @@ class GatewayReplica:
 
     def _answer(self) -> None:
         for question in self._events.questions():
-            if question == "stats" and self._listens:
+            if question == "stats" and self._has_served:
                 self._events.tell("stats", stats=self._core.stats())
             elif question == "drain":
                 # In a thread of its own: the next question may be the run's last word.

@@ -5,12 +5,14 @@ import contextlib
 import json
 import os
 import secrets
+import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from headrace.errors import ModelBroken
+from headrace.execution.hangs import hangs
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
 from headrace.models.lifecycle import Standing
@@ -52,12 +54,20 @@ class HostReplica:
         self._output = ExitStack()
         self._output.enter_context(captured(self._events.say, alone=version.label))
 
+        self._events.wait_to_begin()
         from headrace_core import Host
 
         self._socket = Path(options.sockets) / f"h-{os.getpid()}-{secrets.token_hex(3)}"
-        self._core = Host(json.dumps({"socket": str(self._socket), "arena_bytes": ARENA_BYTES}))
+        settings = {
+            "socket": str(self._socket),
+            "arena_bytes": ARENA_BYTES,
+            # Serve starts another.
+            "ends_when_hung": True,
+        }
+        self._core = Host(json.dumps(settings))
         self._core.listen()
         self._runner = Runner(version, self._core, self._events.say, self._moved)
+        threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         if not self._runner.start():
             raise ModelBroken(self._runner.standing.reason)
         inputs = [(one.name, one.datatype, list(one.shape)) for one in self._runner.inputs]
@@ -80,6 +90,10 @@ class HostReplica:
         with contextlib.suppress(OSError):
             self._socket.unlink()
         self._output.close()
+
+    def _read_hangs(self) -> None:
+        for hang in hangs(self._core):
+            self._runner.say_where_it_hangs(hang)
 
     def _moved(self, standing: Standing) -> None:
         self._events.tell("moved", state=standing.state.value, reason=standing.reason)

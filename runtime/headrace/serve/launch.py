@@ -12,13 +12,15 @@ from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.execution import threads
+from headrace.execution.ending import SIGNALS
 from headrace.execution.voices import OURSELVES, line
 from headrace.repository.folder import find
 from headrace.serve import plan, ports
 from headrace.serve.places import claim, release
-from headrace.serve.session import SIGNALS, Session
+from headrace.serve.session import Session
 from headrace.serve.sink import Sink
 from headrace.serve.standstill import Standstill
+from headrace.serve.voice import BEGIN
 
 
 def launch(options: ServeOptions) -> int:
@@ -68,6 +70,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
             session.watched, lambda text: logbook.take(line(OURSELVES, "err", text))
         )
         held.callback(standstill.end)
+        session.begin = lambda label, pid: sink.ask(label, BEGIN, pid)
         console.start()
         code = session.run(say=_say, ready=greet)
     if session.begins_again():

@@ -169,6 +169,9 @@ def ray_environment(places: Places) -> dict[str, str]:
         "RAY_SERVE_LOG_TO_STDERR": "1",
         # Ray runs workers at nice 15; gateways and hosts are what this machine is for.
         "RAY_worker_niceness": "0",
+        # Ray would end what it thinks best, be it a gateway, once the machine's memory is nearly
+        # used up. The kernel ends the process that holds most, which is a model's, and counts it.
+        "RAY_memory_monitor_refresh_ms": "0",
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": str(gcs),
     }

@@ -15,6 +15,12 @@ from headrace.serve.gateway import Table
 #: Memory that a gateway takes large bodies into, for hosts to map; taken at its start, so that no
 #: request finds it gone. What does not fit travels through the socket.
 ARENA_BYTES: Final = 128 << 20
+#: So many checks in a row must fail before Serve replaces a replica.
+CHECKS: Final = 3
+#: A busy machine may keep a host from its word for so long.
+SHORTEST_PATIENCE_S: Final = 10.0
+#: A host whose model hangs has ended by itself well within this.
+ENDING_S: Final = 15.0
 #: A loading version's standing in the gateways' table.
 WANTED: Final = Standing(State.READY, "")
 LOADING: Final = Standing(State.LOADING, "")
@@ -63,6 +69,16 @@ def make(options: ServeOptions, versions: Sequence[Version], cpus: int) -> Plan:
     }
     groups = tuple(Group(version) for version in versions)
     return Plan(groups=groups, settings=settings, drain_s=options.drain_s, budget=budget)
+
+
+def patience_s(hang_timeout_s: float) -> float:
+    """Return how long Serve waits for a host's answer to one check.
+
+    A model that holds Python's lock keeps the host from answering. Whether it hangs is for the core
+    to say, which needs no lock, and whose host ends itself: Serve is to come later, and is needed
+    only for a host that stands still as a whole.
+    """
+    return max(SHORTEST_PATIENCE_S, (hang_timeout_s + ENDING_S) / CHECKS)
 
 
 def routing(

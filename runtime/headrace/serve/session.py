@@ -7,18 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from headrace.console.board import loading, unfinished
 from headrace.errors import HeadraceError
+from headrace.execution.ending import FINISHING, SIGNALS, ended_by
+from headrace.execution.reminder import Reminder
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import standstill
 from headrace.serve.board import RunBoard
 from headrace.serve.cluster import Cluster
+from headrace.serve.memory import oom_kills
 from headrace.serve.places import Places, ray_environment
 from headrace.serve.plan import Plan
 from headrace.serve.standstill import Remedy, Watched
 from headrace.serve.turn import forbid
 from headrace.serve.watch import Reach, Watch
 
-SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Beyond the drain's own limit: for the word to reach a busy gateway, and its answer us.
 GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
@@ -33,7 +36,7 @@ MOST_CHARACTERS: Final = 500
 class Message:
     """Told to the deciding thread.
 
-    signal, broken, lost (Ray), listening, ready, settled, silent, drained, late, or gone: a
+    signal, broken, lost (Ray), listening, ready, settled, waits, silent, drained, late, or gone: a
     gateway's process.
     """
 
@@ -47,6 +50,8 @@ class Session:
     def __init__(self, plan: Plan, places: Places, console: str) -> None:
         #: Sends a word to every gateway, `stats` or `drain`; set once there is a sink.
         self.ask: Callable[[str], None] = lambda word: None
+        #: Lets a host load, by label and process; set once there is a sink.
+        self.begin: Callable[[str, int], None] = lambda label, pid: None
         self._plan = plan
         self._places = places
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -55,6 +60,7 @@ class Session:
         self._serving: int | None = None
         self._ready = False
         self._greeted = False
+        self._reminder = Reminder(lambda: self._inbox.put(Message("waits")))
         self._stopping = False
         self._watch: Watch | None = None
         self._cluster: Cluster | None = None
@@ -100,6 +106,7 @@ class Session:
         cluster = self._cluster = Cluster(self._places, ray_environment(self._places))
         bring_up = threading.Thread(target=self._bring_up, args=(cluster,), daemon=True)
         bring_up.start()
+        self._reminder.start()
         try:
             while (code := self._decide(self._inbox.get(), say, ready)) is None:
                 pass
@@ -124,17 +131,16 @@ class Session:
     ) -> int | None:
         """Act on one message; an exit code ends the run."""
         match message.kind:
-            case "broken":
-                say(f"headrace: {message.facts['why']}")
-                return 1
-            case "lost":
-                return self._lose(say)
+            case "broken" | "lost":
+                return self._lose(message, say)
             case "listening":
                 self._serving = message.facts["pid"]
             case "silent":
                 say(f"headrace: Ray Serve does not say how hosts are: {message.facts['why']}")
             case _ if self._stopping:
                 return self._finish(message, say)
+            case "waits":
+                say("\n".join(f"headrace: {one}" for one in loading(self.board.status())))
             case "ready" | "settled" if not self._greeted:
                 self._ready = self._ready or message.kind == "ready"
                 return self._greet(say, ready)
@@ -151,13 +157,13 @@ class Session:
         """Act on one message while what was accepted is being finished."""
         match message.kind:
             case "signal":
-                return 0
+                return ended_by(message.facts["number"])
             case "gone" if message.facts["pid"] == self._serving:
                 say("headrace: the gateway ended; what it had not answered is lost")
                 return 1
             case "drained" | "late":
                 if not message.facts.get("clean"):
-                    say(f"headrace: not everything was finished within {self._plan.drain_s:g} s")
+                    say(f"headrace: {unfinished(self.board.status(), self._plan.drain_s)}")
                 return 0
         return None
 
@@ -168,6 +174,7 @@ class Session:
         if waits or not standings or not self._ready:
             return None
         self._greeted = True
+        self._reminder.cancel()
         if all(one.state is State.FAILED for one in standings.values()):
             for label, one in standings.items():
                 say(f"  {label}: {one.state.value}, {one.reason}")
@@ -176,8 +183,11 @@ class Session:
         ready()
         return None
 
-    def _lose(self, say: Callable[[str], None]) -> int:
-        """Ray has ended, and with it all that served: begin anew what has once become ready."""
+    def _lose(self, message: Message, say: Callable[[str], None]) -> int:
+        """Give up; if Ray has ended, and with it all that served, what was ready begins anew."""
+        if message.kind == "broken":
+            say(f"headrace: {message.facts['why']}")
+            return 1
         self._lost = self._greeted and not self._stopping
         self.has_left = self.has_left and not self._lost
         what = "; everything begins again" if self._lost else ""
@@ -186,9 +196,10 @@ class Session:
 
     def _stop(self, why: str, say: Callable[[str], None]) -> None:
         self._stopping = True
+        self._reminder.cancel()
         forbid(self._places.turn)
         self.board.draining = f"ending: {why} came"
-        say("headrace: finishing what was accepted; once more ends it at once")
+        say(FINISHING)
         late = threading.Timer(self._plan.drain_s + GRACE_S, self._inbox.put, (Message("late"),))
         late.daemon = True
         late.start()
@@ -216,11 +227,14 @@ class Session:
                     group, self._plan, self._places, times
                 ),
                 broken=self._broken,
+                begin=lambda label, pid: self.begin(label, pid),
+                oom_kills=oom_kills,
                 lost=applications.LOST,
                 silent=self._silent,
                 gateway=applications.GATEWAY,
             )
             self._watch = Watch(self._plan, reach)
+            self.board.records = self._watch.records
             applications.start(self._plan, self._places)
             self._watch.start()
         except HeadraceError as error:
@@ -236,7 +250,7 @@ class Session:
         self._inbox.put(Message("broken", {"why": why}))
 
     def _changed(self, standings: Mapping[str, Standing]) -> None:
-        self.board.standings = standings
+        self.board.stand(standings)
         if self._watch is not None:
             self.board.applications = self._watch.applications
         self._inbox.put(Message("settled"))

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from headrace.errors import StateInvalid
 from headrace.execution.voices import OURSELVES, Line, line
+from headrace.serve.deaths import last_words
 
 #: A longer line is cut into lines of this size.
 LINE_BYTES: Final = 64 << 10
@@ -91,13 +92,16 @@ class Peer:
             if self.kind == "events":
                 self.hear(self.label, {"event": "here", "pid": self.pid})
         elif self.kind == "output":
-            self.speak(line(self.label, "out", text.decode(errors="backslashreplace").rstrip("\r")))
+            said = text.decode(errors="backslashreplace").rstrip("\r")
+            self.speak(line(self.label, "out", said))
+            if why := last_words(said):
+                self.hear(self.label, {"event": "words", "pid": self.pid, "why": why})
         else:
             facts = json.loads(text)
             if facts["event"] == "line":
                 self.speak(Line(**facts["line"]))
             else:
-                self.hear(self.label, facts)
+                self.hear(self.label, {"pid": self.pid, **facts})
 
     def _complain(self, error: Exception) -> None:
         with contextlib.suppress(Exception):
@@ -140,10 +144,13 @@ class Sink:
         self._thread.join(5)
         self._server.close()
 
-    def ask(self, label: str, question: str) -> None:
-        """Send a line to every replica of a label, from any thread; the answers are events."""
+    def ask(self, label: str, question: str, pid: int | None = None) -> None:
+        """Send a line to every replica of a label, or to one process, from any thread.
+
+        The answers are events.
+        """
         for connection, peer in list(self._peers.items()):
-            if peer.label == label and peer.kind == "events":
+            if peer.label == label and peer.kind == "events" and pid in (None, peer.pid):
                 with contextlib.suppress(OSError):
                     connection.send(question.encode() + b"\n", socket.MSG_DONTWAIT)
 

@@ -16,6 +16,8 @@ from typing import Any, Final
 from headrace.execution import voices
 from headrace.execution.voices import Line
 
+#: The word that lets a host load its version: after deaths in a row it comes late.
+BEGIN: Final = "begin"
 #: What a replica may have printed while the run's process is busy; a print waits beyond it.
 BUFFER_BYTES: Final = 1 << 20
 
@@ -58,6 +60,12 @@ class Events:
         with contextlib.suppress(OSError), self._connection.makefile(encoding="utf-8") as lines:
             for text in lines:
                 yield text.rstrip("\n")
+
+    def wait_to_begin(self) -> None:
+        """Wait until the run's process lets this one load; not for one that is gone."""
+        for word in self.questions():
+            if word == BEGIN:
+                return
 
     def say(self, line: Line) -> None:
         """Send a line of the log, or count it where there is no room: lanes say them."""

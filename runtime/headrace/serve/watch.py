@@ -1,13 +1,14 @@
 """Keeps the account of every version, and tells gateways which ones failed."""
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from headrace.models.lifecycle import Standing, State
-from headrace.serve import fleet
+from headrace.serve import deaths, fleet
 from headrace.serve.gateway import Table
 from headrace.serve.plan import Group, Plan, routing
 
@@ -29,6 +30,10 @@ class Reach:
     #: Give gateways a table.
     publish: Callable[[Table], None]
     changed: Callable[[Mapping[str, Standing]], None]
+    #: Let a host, by label and process, load its version.
+    begin: Callable[[str, int], None]
+    #: Processes that the kernel has killed for want of memory.
+    oom_kills: Callable[[], int]
     #: Ask Serve for a group's hosts once more; the count tells one time from another.
     again: Callable[[Group, int], None]
     #: No gateway could start, or hosts cannot be followed any more: the run is to end.
@@ -43,9 +48,13 @@ class Reach:
 class Watch:
     """A thread that looks at Serve when there is reason to, so that nobody else waits for Ray."""
 
-    def __init__(self, plan: Plan, reach: Reach) -> None:
+    def __init__(
+        self, plan: Plan, reach: Reach, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._plan = plan
         self._reach = reach
+        self._clock = clock
+        self._oom_kills = 0
         self._told = {group.label: fleet.Told() for group in plan.groups}
         self._lock = threading.Lock()
         self._reason = threading.Event()
@@ -77,15 +86,46 @@ class Watch:
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host told; any thread may call this."""
+        pid = int(facts.get("pid", 0))
         with self._lock:
-            if label not in self._told:
+            told = self._told.get(label)
+            if told is None:
                 return
-            if facts["event"] == "moved":
-                standing = Standing(State(facts["state"]), str(facts["reason"]))
-                self._told[label] = fleet.moved(self._told[label], standing)
-            elif facts["event"] == "gone":
-                self._told[label] = fleet.gone(self._told[label])
+            match facts["event"]:
+                case "moved":
+                    standing = Standing(State(facts["state"]), str(facts["reason"]))
+                    told = fleet.moved(told, standing, pid)
+                case "words":
+                    told = replace(told, record=deaths.heard(told.record, pid, facts["why"]))
+                case "gone" if fleet.expected(told):
+                    told = fleet.gone(told, pid)
+                case "gone":
+                    told = fleet.gone(told, pid, self._mourn(told.record, pid))
+                case "here":
+                    told = replace(told, pause_s=deaths.pause_s(told.record, self._clock()))
+                    self._let_begin(label, pid, told.pause_s)
+            self._told[label] = told
         self._reason.set()
+
+    def records(self) -> Mapping[str, deaths.Record]:
+        """Return how the hosts of each group ended; any thread may call this."""
+        with self._lock:
+            return {label: told.record for label, told in self._told.items()}
+
+    def _mourn(self, record: deaths.Record, pid: int) -> deaths.Record:
+        kills = self._reach.oom_kills()
+        no_memory, self._oom_kills = kills > self._oom_kills, kills
+        now_ms = round(time.time() * 1000)
+        return deaths.died(record, pid, self._clock(), now_ms, no_memory=no_memory)
+
+    def _let_begin(self, label: str, pid: int, pause_s: float) -> None:
+        self._oom_kills = self._reach.oom_kills()
+        if not pause_s:
+            self._reach.begin(label, pid)
+            return
+        timer = threading.Timer(pause_s, self._reach.begin, (label, pid))
+        timer.daemon = True
+        timer.start()
 
     def _run(self) -> None:
         pause: float | None = None
@@ -161,7 +201,7 @@ class Watch:
         self._begun_again += 1
         self._reach.again(group, self._begun_again)
         with self._lock:
-            self._told[group.label] = fleet.BEGUN_AGAIN
+            self._told[group.label] = fleet.begun_again(self._told[group.label])
 
 
 def _trace(error: Exception) -> str:

@@ -145,6 +145,11 @@ pub trait Carrier: Send + Sync + fmt::Debug {
 
     /// A hint: the caller is gone. The call is still settled exactly once.
     fn cancel(&self, call: CallId);
+
+    /// The process that runs its calls, where that is another one of this node.
+    fn process(&self) -> Option<i32> {
+        None
+    }
 }
 
 #[cfg(test)]

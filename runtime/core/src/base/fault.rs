@@ -53,6 +53,8 @@ kinds! {
     ModelFailed = 10 "model_failed",
     /// Our bug.
     Internal = 11 "internal",
+    /// The model did not return in time, and its host gave it up.
+    ModelHung = 12 "model_hung",
 }
 
 /// How far a call had come when it failed: decides whether it may be tried elsewhere.

@@ -6,6 +6,7 @@ pub mod contract;
 pub mod datatype;
 pub mod fault;
 pub mod inference;
+pub mod panics;
 pub mod roster;
 pub mod strings;
 pub mod tensor;

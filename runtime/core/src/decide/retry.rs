@@ -10,7 +10,7 @@ pub const MAX_TRIES: u8 = 5;
 pub struct Tried {
     /// Times it was sent, this one included.
     pub tries: u8,
-    /// Times a host died with it, this one not included.
+    /// Times that it cost a host, this one not included.
     pub crashes: u8,
     /// The model's promise that the same input may run twice.
     pub repeatable: bool,
@@ -27,16 +27,27 @@ pub enum Verdict {
     Suspect,
 }
 
+/// Whether the host is lost with what it ran, and what it ran may be why.
+pub fn costs_host(fault: &Fault) -> bool {
+    fault.phase == Phase::Started && matches!(fault.kind, Kind::HostLost | Kind::ModelHung)
+}
+
 pub fn decide(fault: &Fault, tried: Tried) -> Verdict {
     match fault.phase {
         Phase::Final => Verdict::Answer,
         Phase::NotAdmitted | Phase::NotStarted if tried.tries < MAX_TRIES => Verdict::Again,
         Phase::NotAdmitted | Phase::NotStarted => Verdict::Answer,
-        Phase::Started if fault.kind != Kind::HostLost => Verdict::Answer,
+        Phase::Started if !costs_host(fault) => Verdict::Answer,
         Phase::Started if tried.crashes > 0 => Verdict::Suspect,
-        Phase::Started if tried.repeatable => Verdict::Alone,
+        // One that hung has had its time.
+        Phase::Started if tried.repeatable && fault.kind == Kind::HostLost => Verdict::Alone,
         Phase::Started => Verdict::Answer,
     }
+}
+
+/// Whether the model had the call and the host is still there.
+pub fn outlived(fault: &Fault) -> bool {
+    matches!(fault.kind, Kind::ModelFailed | Kind::Invalid)
 }
 
 /// Whether the carrier that answered so should get no calls until it reports anew: it is gone, or it does not
@@ -52,6 +63,7 @@ pub fn closes_carrier(fault: &Fault) -> bool {
         | Kind::Expired
         | Kind::Cancelled
         | Kind::ModelFailed
+        | Kind::ModelHung
         | Kind::Internal => false,
     }
 }
@@ -98,6 +110,7 @@ mod tests {
     fn verdicts() {
         let lost = |phase| Fault::new(Kind::HostLost, "lost").at(phase);
         let model = Fault::new(Kind::ModelFailed, "raised").at(Phase::Started);
+        let hung = Fault::new(Kind::ModelHung, "did not return").at(Phase::Started);
         let tried = |tries, crashes, repeatable| Tried { tries, crashes, repeatable };
         let cases = [
             ("bad input is final", Fault::invalid("no"), tried(1, 0, true), Verdict::Answer),
@@ -108,6 +121,8 @@ mod tests {
             ("ran, must not run twice", lost(Phase::Started), tried(1, 0, false), Verdict::Answer),
             ("second crash", lost(Phase::Started), tried(2, 1, true), Verdict::Suspect),
             ("a model's own fault", model, tried(1, 0, true), Verdict::Answer),
+            ("it hung", hung.clone(), tried(1, 0, true), Verdict::Answer),
+            ("it hung again", hung, tried(2, 1, false), Verdict::Suspect),
         ];
         for (name, fault, tried, want) in cases {
             assert_eq!(decide(&fault, tried), want, "{name}");

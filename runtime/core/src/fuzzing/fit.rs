@@ -51,14 +51,11 @@ pub(super) fn fits(len: usize, mut inputs: SmallVec<[Input; 2]>, outputs: &[Want
                 assert_eq!(bound.inputs.len(), contract.inputs.len());
                 for tensor in &bound.inputs {
                     assert_eq!(tensor.shape.first(), Some(&i64::from(bound.rows.get())));
-                    match tensor.datatype {
-                        Datatype::Bytes => {
-                            assert_eq!(
-                                strings::count(&tensor.data).ok(),
-                                crate::base::tensor::elements(&tensor.shape)
-                            );
-                        }
-                        _ => assert_eq!(byte_len(tensor.datatype, &tensor.shape), Some(tensor.data.len())),
+                    if tensor.datatype == Datatype::Bytes {
+                        let count = crate::base::tensor::elements(&tensor.shape);
+                        assert_eq!(strings::count(&tensor.data).ok(), count);
+                    } else {
+                        assert_eq!(byte_len(tensor.datatype, &tensor.shape), Some(tensor.data.len()));
                     }
                 }
             }

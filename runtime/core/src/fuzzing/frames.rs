@@ -81,7 +81,7 @@ fn says(frame: &Frame) {
         Kind::Credit => comes_back::<proto::Credit, _>(meta, Ok, proto::Credit::clone),
         Kind::Release => comes_back::<proto::Released, _>(meta, Ok, proto::Released::clone),
         Kind::Stats => comes_back::<proto::Executed, _>(meta, Ok, proto::Executed::clone),
-        Kind::Cancel | Kind::Drain | Kind::NotHere => {}
+        Kind::Cancel | Kind::Drain | Kind::NotHere | Kind::Ping | Kind::Pong => {}
     });
 }
 

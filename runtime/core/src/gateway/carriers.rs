@@ -67,6 +67,10 @@ impl Carriers {
         self.slots.iter().filter(|slot| !slot.closed).count()
     }
 
+    pub(super) fn processes(&self) -> impl Iterator<Item = i32> {
+        self.slots.iter().filter_map(|slot| slot.carrier.process())
+    }
+
     /// Calls and rows sent and not settled.
     pub(super) fn in_flight(&self) -> (u32, u64) {
         self.slots

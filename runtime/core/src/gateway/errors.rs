@@ -44,7 +44,12 @@ struct Ring {
 /// Whether a caller sees a 5xx that is ours to explain. Of what is merely unsupported there is nothing to find.
 fn is_ours(kind: Kind) -> bool {
     match kind {
-        Kind::Expired | Kind::Unavailable | Kind::HostLost | Kind::ModelFailed | Kind::Internal => true,
+        Kind::Expired
+        | Kind::Unavailable
+        | Kind::HostLost
+        | Kind::ModelFailed
+        | Kind::ModelHung
+        | Kind::Internal => true,
         Kind::Invalid
         | Kind::NotFound
         | Kind::Unsupported

@@ -6,12 +6,14 @@ use super::{
     mailbox::Mailbox,
     pending::{Pending, expired},
     service::{Running, Service},
+    suspects::Suspicion,
 };
 use crate::base::{
     call::{Outcome, Timing},
     clock,
     fault::{Fault, Kind},
     inference::{Answer, Inference},
+    panics,
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
@@ -48,8 +50,8 @@ impl Gateway {
                 return Err(self.turned_away(fault, &model, version));
             }
         };
-        let answered = self.ask(inference, reserved, &service, &running).await;
-        answered.map_err(|fault| self.told(fault, &model, Some(service.version)))
+        let answered = panics::survive_all(self.ask(inference, reserved, &service, &running)).await;
+        answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 
     /// What comes before it is known which version a request is for: it is read, and its version is found. Whoever
@@ -127,12 +129,9 @@ impl Gateway {
         if deadline <= now {
             return Err(refuse(rows, expired(arrived, deadline)));
         }
-        if self.suspects.has(&service.model, service.version, &inputs, now) {
-            return Err(refuse(rows, service.unavailable("this very input was running when two hosts died")));
-        }
         let id = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let (caller, answer) = oneshot::channel();
-        let pending = Pending {
+        let mut pending = Pending {
             id,
             caller: Some(caller),
             mailbox: Mailbox::here(),
@@ -147,8 +146,12 @@ impl Gateway {
             deadline,
             tries: 0,
             crashes: 0,
+            suspicion: Suspicion::default(),
             _reserved: reserved,
         };
+        if let Some(fault) = pending.judge(&self.suspects, now) {
+            return Err(refuse(rows, fault));
+        }
         service.submit(Box::new(pending), now).map_err(|(_, fault)| refuse(rows, fault))?;
         let waiting = Waiting { service, id, answer, over: false };
         let outcome = waiting.until(arrived, deadline).await?;

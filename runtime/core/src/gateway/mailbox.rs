@@ -4,7 +4,7 @@
 //! sixty callers wakes their thread once, and the thread wakes the sixty without a system call.
 
 use super::pending::Pending;
-use crate::base::{call::Outcome, clock};
+use crate::base::{call::Outcome, clock, panics};
 use parking_lot::Mutex;
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -46,7 +46,12 @@ impl Mailbox {
             std::mem::swap(&mut batch, &mut *self.outcomes.lock());
             let now = clock::now();
             for (pending, outcome) in batch.drain(..) {
-                pending.finish(outcome, now);
+                // One that panics must not keep the others' callers waiting for ever; its own hears that it is lost.
+                let _ = panics::survive(|| {
+                    #[cfg(test)]
+                    panics::trip(&format!("delivery to {}", pending.service.model));
+                    pending.finish(outcome, now);
+                });
             }
         }
     }

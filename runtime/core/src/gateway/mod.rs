@@ -29,6 +29,7 @@ pub use views::IndexRow;
 
 use crate::base::{
     fault::{Fault, Kind},
+    panics,
     units::{Tick, Version},
 };
 use crate::mem::{arena::Arena, body::BodyBuffer};
@@ -63,7 +64,7 @@ pub struct Gateway {
     ledger: Arc<Ledger>,
     gate: Gate,
     errors: Errors,
-    suspects: Suspects,
+    suspects: Arc<Suspects>,
     meter: Arc<Meter>,
     arena: Option<Arena>,
     timers: Arc<OnceLock<Handle>>,
@@ -72,6 +73,8 @@ pub struct Gateway {
     /// A carrier came.
     arrivals: Notify,
     threads: Mutex<Option<Threads>>,
+    /// What a drain gave up on.
+    left: OnceLock<String>,
     last_call: AtomicU64,
     dice: AtomicU64,
 }
@@ -79,6 +82,7 @@ pub struct Gateway {
 impl Gateway {
     /// Fails only if the system refuses the arena's memory.
     pub fn new(settings: GatewaySettings) -> io::Result<Arc<Gateway>> {
+        panics::install();
         let arena = match settings.arena_bytes {
             0 => None,
             bytes => Some(Arena::new(bytes)?),
@@ -91,13 +95,14 @@ impl Gateway {
             ledger: Ledger::new(settings.limits.in_flight_bytes),
             gate: Gate::default(),
             errors: Errors::new(),
-            suspects: Suspects::default(),
+            suspects: Arc::default(),
             meter: Arc::default(),
             arena,
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),
             threads: Mutex::default(),
+            left: OnceLock::new(),
             last_call: AtomicU64::new(0),
             dice: AtomicU64::new(RandomState::new().hash_one(())),
             settings,
@@ -150,6 +155,7 @@ impl Gateway {
         Surroundings {
             outlet: Weak::clone(&self.me) as Weak<dyn crate::base::call::Outlet>,
             flights: Arc::clone(&self.flights),
+            suspects: Arc::clone(&self.suspects),
             timers: Arc::clone(&self.timers),
             park: self.limits().park(),
         }

@@ -5,6 +5,7 @@ use super::{
     carriers::Need,
     mailbox::Mailbox,
     service::{Running, Service},
+    suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
 use crate::base::{
     call::{Call, Outcome, Outlet, Reply, Tensors, Timing},
@@ -37,8 +38,9 @@ pub(super) struct Pending {
     pub(super) deadline: Tick,
     /// Times it was sent.
     pub(super) tries: u8,
-    /// Times a host died with it.
+    /// Times that it cost a host, or may have: it runs alone then.
     pub(super) crashes: u8,
+    pub(super) suspicion: Suspicion,
     /// Given back when the carrier has settled, not when the caller left: the host may read the bytes until then.
     pub(super) _reserved: Reserved,
 }
@@ -59,6 +61,24 @@ impl Pending {
 
     pub(super) fn need(&self) -> Need {
         if self.crashes > 0 { Need::Alone(self.rows) } else { Need::Among(self.rows) }
+    }
+
+    /// Looks again at what is held against its input, if that may have changed. The fault is for one that is not let
+    /// in.
+    pub(super) fn judge(&mut self, suspects: &Suspects, now: Tick) -> Option<Fault> {
+        let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
+        match self.suspicion.look(suspects, of, now)? {
+            Verdict::Clear => self.crashes = 0,
+            Verdict::Alone => self.crashes = self.crashes.max(1),
+            Verdict::Refused => return Some(self.service.unavailable(REFUSED)),
+        }
+        None
+    }
+
+    /// A host was lost with it.
+    pub(super) fn accuse(&mut self, suspects: &Suspects, now: Tick) {
+        let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
+        self.suspicion.accuse(suspects, of, self.crashes > 0, now);
     }
 
     pub(super) fn to_call(&self, outlet: Arc<dyn Outlet>) -> Call {

@@ -63,8 +63,8 @@ impl<T> Queue<T> {
     }
 
     /// Who is next. Nobody overtakes: a large request must not starve.
-    pub(super) fn first(&self) -> Option<&T> {
-        self.entries.first_key_value().map(|(_, (_, item))| item)
+    pub(super) fn first(&mut self) -> Option<&mut T> {
+        self.entries.iter_mut().next().map(|(_, (_, item))| item)
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(queue.remove(Rank::of(CallId(1))), Some(1));
         assert_eq!(queue.remove(Rank::of(CallId(1))), None);
         assert!(push(&mut queue, 3, 5) && queue.rows() == 8);
-        assert_eq!((queue.first(), queue.len()), (Some(&2), 2));
+        assert_eq!((queue.first().copied(), queue.len()), (Some(2), 2));
         assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some(2), Some(3), None));
         assert_eq!((queue.rows(), queue.first()), (0, None));
     }

@@ -6,6 +6,7 @@ use super::{
     flights::{Flight, Flights},
     pending::Pending,
     queue::{Queue, Rank},
+    suspects::Suspects,
 };
 use crate::base::{
     call::Outlet,
@@ -38,6 +39,7 @@ pub(super) struct Surroundings {
     /// Weak, because the gateway holds the versions.
     pub(super) outlet: Weak<dyn Outlet>,
     pub(super) flights: Arc<Flights>,
+    pub(super) suspects: Arc<Suspects>,
     /// Set by the first request; before it nobody can be waiting.
     pub(super) timers: Arc<OnceLock<Handle>>,
     pub(super) park: Duration,
@@ -166,7 +168,7 @@ impl Service {
             return work;
         }
         while let Some(pending) = floor.queue.first() {
-            if let Some(fault) = pending.is_over(now) {
+            if let Some(fault) = pending.is_over(now).or_else(|| pending.judge(&self.around.suspects, now)) {
                 work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }

@@ -1,6 +1,6 @@
 //! What comes back from carriers: answers to deliver, failures to deliver or to try again.
 
-use super::{Gateway, mailbox, pending::Pending, service::Landed};
+use super::{Gateway, mailbox, pending::Pending, service::Landed, suspects::REFUSED};
 use crate::base::{
     call::{Execution, Outcome, Outlet},
     clock,
@@ -17,22 +17,31 @@ impl Outlet for Gateway {
             return;
         };
         let now = clock::now();
-        let pending = flight.pending;
+        let mut pending = flight.pending;
         let service = pending.service.clone();
         let closes = outcome.result.as_ref().err().is_some_and(retry::closes_carrier);
         let landed = Landed { carrier: flight.seat.id, rows: flight.seat.rows, closes };
-        let again = match &outcome.result {
-            Err(fault) if !pending.is_forsaken() => self.again(&pending, fault, now),
-            Ok(_) | Err(_) => None,
+        let verdict = match &outcome.result {
+            Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
+            Ok(_) | Err(_) => Verdict::Answer,
         };
-        match again {
-            Some(crashes) => {
-                let mut pending = pending;
-                pending.crashes += crashes;
+        if outcome.result.as_ref().map_or_else(retry::outlived, |_| true) {
+            pending.suspicion.acquit(&self.suspects);
+        }
+        match verdict {
+            Verdict::Again => service.settled(&landed, Some(pending), now),
+            Verdict::Alone => {
+                pending.crashes += 1;
                 service.settled(&landed, Some(pending), now);
             }
-            None => {
+            Verdict::Answer => {
                 mailbox::post(pending, outcome);
+                service.settled(&landed, None, now);
+            }
+            Verdict::Suspect => {
+                let note = service.unavailable(REFUSED).note;
+                let result = outcome.result.map_err(|fault| Fault { note, ..fault });
+                mailbox::post(pending, Outcome { result, ..outcome });
                 service.settled(&landed, None, now);
             }
         }
@@ -47,19 +56,14 @@ impl Outlet for Gateway {
 }
 
 impl Gateway {
-    /// `Some`: once more, with so many crashes on its account.
-    fn again(&self, pending: &Pending, fault: &Fault, now: Tick) -> Option<u8> {
+    /// What becomes of a call that failed. What may have cost its host is remembered.
+    fn verdict(&self, pending: &mut Pending, fault: &Fault, now: Tick) -> Verdict {
         let repeatable = pending.running.contract.repeatable;
         let tried = Tried { tries: pending.tries, crashes: pending.crashes, repeatable };
-        let service = &pending.service;
-        match retry::decide(fault, tried) {
-            Verdict::Answer => None,
-            Verdict::Again => Some(0),
-            Verdict::Alone => service.spend_retry().then_some(1),
-            Verdict::Suspect => {
-                self.suspects.add(&service.model, service.version, &pending.inputs, now);
-                None
-            }
+        if retry::costs_host(fault) {
+            pending.accuse(&self.suspects, now);
         }
+        let verdict = retry::decide(fault, tried);
+        if verdict == Verdict::Alone && !pending.service.spend_retry() { Verdict::Answer } else { verdict }
     }
 }

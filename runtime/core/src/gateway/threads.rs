@@ -168,7 +168,12 @@ async fn work(
             links.close().await;
         }
     };
-    tokio::time::timeout(grace, done).await.is_ok()
+    let clean = tokio::time::timeout(grace, done).await.is_ok();
+    if !clean {
+        // Before this thread's end takes the links, and what they carry, with it.
+        gateway.left.get_or_init(|| gateway.count());
+    }
+    clean
 }
 
 async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
@@ -181,7 +186,7 @@ async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<
             let shutdown = async move {
                 let _ = stop.wait_for(|stop| *stop).await; // an error is the end as well
             };
-            listener::serve(listener, Arc::clone(gateway.meter()), shutdown).await;
+            listener::serve(listener, Arc::new(move || gateway.metrics()), shutdown).await;
         }
     }
     Ok(())

@@ -3,7 +3,7 @@
 use super::Gateway;
 use crate::base::{contract::Contract, fault::Fault, units::Version};
 use crate::decide::{policy::VersionState, route::Standing};
-use crate::meter::Statistics;
+use crate::meter::{Hosted, Statistics};
 use compact_str::CompactString;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -97,6 +97,20 @@ impl Gateway {
         Ok(rows)
     }
 
+    /// The page that Prometheus reads.
+    pub fn metrics(&self) -> String {
+        let state = self.state.load();
+        let mut hosts = Vec::new();
+        for (name, model) in &state.models {
+            for (_, service) in &model.versions {
+                let one = |pid| Hosted { model: name.clone(), version: service.version, pid };
+                service.look(|floor| hosts.extend(floor.carriers.processes().map(one)));
+            }
+        }
+        hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
+        self.meter.render(&hosts)
+    }
+
     pub fn index(&self, ready_only: bool) -> Vec<IndexRow> {
         let state = self.state.load();
         let mut rows = Vec::new();
@@ -121,8 +135,13 @@ impl Gateway {
         rows
     }
 
-    /// For `status`: what is there and how busy it is, as JSON.
+    /// For `status`: what is there and how busy it is, as JSON. After a drain that was not clean, as it was when that
+    /// gave up.
     pub fn stats(&self) -> String {
+        self.left.get().cloned().unwrap_or_else(|| self.count())
+    }
+
+    pub(super) fn count(&self) -> String {
         let state = self.state.load();
         let mut models = serde_json::Map::new();
         for (name, model) in &state.models {

@@ -2,7 +2,7 @@
 
 use super::{
     gather::{Inputs, gather},
-    intake::Intake,
+    intake::{Intake, Settling},
     outputs::{Output, check},
     running::Running,
     settle::{self, Run},
@@ -29,16 +29,28 @@ pub(super) struct Seat {
     parameters: Parameters,
 }
 
-/// Owes each of its callers an answer; dropping it pays with an error.
+impl Seat {
+    pub(super) fn new(call: Call, sealed: Tick) -> Seat {
+        Seat {
+            reply: call.reply,
+            rows: call.rows,
+            queue_ns: nanos(call.arrived, sealed),
+            refused: None,
+            parameters: call.parameters,
+        }
+    }
+}
+
+/// Owes each of its callers an answer, unless it was given up meanwhile; dropping it pays with an error.
 #[derive(Debug)]
 pub struct Batch {
     intake: Arc<Intake>,
     running: Arc<Running>,
-    seats: Vec<Seat>,
     inputs: Inputs,
-    rows: Rows,
     sealed: Tick,
-    ready: Tick,
+    gathered: Tick,
+    /// When the model got it: later, if others were in it.
+    entered: Tick,
 }
 
 impl Batch {
@@ -52,29 +64,15 @@ impl Batch {
         let rows = running.rows();
         let mut refused = Vec::new();
         let inputs = gather(&calls, rows, staging, &mut refused);
-        let seat = |call: Call| Seat {
-            reply: call.reply,
-            rows: call.rows,
-            queue_ns: nanos(call.arrived, sealed),
-            refused: None,
-            parameters: call.parameters,
-        };
-        let mut batch = Batch {
-            intake,
-            running,
-            seats: calls.into_iter().map(seat).collect(),
-            inputs,
-            rows,
-            sealed,
-            ready: sealed,
-        };
+        let mut seats: Vec<Seat> = calls.into_iter().map(|call| Seat::new(call, sealed)).collect();
         for (at, fault) in refused {
-            if let Some(seat) = batch.seats.get_mut(at) {
+            if let Some(seat) = seats.get_mut(at) {
                 seat.refused = Some(fault);
             }
         }
-        batch.ready = clock::now();
-        batch
+        running.sit(seats);
+        let gathered = clock::now();
+        Batch { intake, running, inputs, sealed, gathered, entered: gathered }
     }
 
     pub fn contract(&self) -> &Arc<Contract> {
@@ -82,7 +80,15 @@ impl Batch {
     }
 
     pub fn rows(&self) -> Rows {
-        self.rows
+        self.running.rows()
+    }
+
+    pub(super) fn running(&self) -> &Arc<Running> {
+        &self.running
+    }
+
+    pub(super) fn has_entered(&mut self) {
+        self.entered = clock::now();
     }
 
     /// In the contract's order.
@@ -90,81 +96,104 @@ impl Batch {
         &self.inputs
     }
 
-    /// Rows of each call and the parameters that came with it.
-    pub fn parameters(&self) -> impl Iterator<Item = (Rows, &Parameters)> {
-        self.seats.iter().map(|seat| (seat.rows, &seat.parameters))
+    /// Rows of each call and the parameters that came with it; `None` once the callers have their answers.
+    pub fn parameters(&self) -> Option<Vec<(Rows, Parameters)>> {
+        let of = |seat: &Seat| (seat.rows, seat.parameters.clone());
+        self.running.look(|seats| seats.iter().map(of).collect())
     }
 
-    /// Rows of each call, and whether its caller still waits and it is not refused.
-    pub fn live(&self) -> impl Iterator<Item = (Rows, bool)> + '_ {
+    /// Rows of each call, and whether its caller still waits and it is not refused; `None` once the callers have
+    /// their answers.
+    pub fn live(&self) -> Option<Vec<(Rows, bool)>> {
         let wanted =
             |(at, seat): (usize, &Seat)| (seat.rows, seat.refused.is_none() && !self.running.is_gone(at));
-        self.seats.iter().enumerate().map(wanted)
+        self.running.look(|seats| seats.iter().enumerate().map(wanted).collect())
     }
 
-    /// Answers the caller of this row with a 400 when the batch settles; false without such a row.
-    /// The first reason stays.
-    pub fn reject(&mut self, row: usize, why: &str) -> bool {
-        let mut first = 0;
-        for seat in &mut self.seats {
-            let rows = usize::try_from(seat.rows.get()).unwrap_or(usize::MAX);
-            if row < first + rows {
-                let note = if rows == 1 { why.to_owned() } else { format!("row {}: {why}", row - first) };
-                seat.refused.get_or_insert_with(|| Fault::invalid(note));
-                return true;
+    /// Answers the caller of this row with a 400 when the batch settles; false without such a row, `None` once the
+    /// callers have their answers. The first reason stays.
+    pub fn reject(&self, row: usize, why: &str) -> Option<bool> {
+        self.running.look(|seats| {
+            let mut first = 0;
+            for seat in seats {
+                let rows = usize::try_from(seat.rows.get()).unwrap_or(usize::MAX);
+                if row < first + rows {
+                    let note = if rows == 1 { why.to_owned() } else { format!("row {}: {why}", row - first) };
+                    seat.refused.get_or_insert_with(|| Fault::invalid(note));
+                    return true;
+                }
+                first += rows;
             }
-            first += rows;
-        }
-        false
+            false
+        })
     }
 
     /// Checks what the model returned against what it declared, copies it, and answers everybody.
     /// `returned` is when the model came back. The message is what the callers were told, if not an answer.
-    pub fn complete(mut self, returned: Tick, given: Result<Vec<Output<'_>>, String>) -> Option<String> {
-        let all_refused = self.seats.iter().all(|seat| seat.refused.is_some());
-        if all_refused && given.is_err() {
+    pub fn complete(self, returned: Tick, given: Result<Vec<Output<'_>>, String>) -> Option<String> {
+        self.intake.leave(&self.running);
+        let all_refused = || self.running.look(|seats| seats.iter().all(|seat| seat.refused.is_some()));
+        if given.is_err() && all_refused() == Some(true) {
             self.settle(returned, Ok(Vec::new())); // nobody is left to be answered with outputs
             return None;
         }
-        let contract = Arc::clone(self.contract());
-        let checked = given.and_then(|given| check(&contract, self.rows, &given).map(|()| given));
-        match checked {
-            Ok(given) => {
-                self.settle(returned, Ok(given));
-                None
-            }
-            Err(note) => {
-                self.settle(returned, Err(model_failed(note.clone())));
-                Some(note)
-            }
+        let checked = given.and_then(|given| check(self.contract(), self.rows(), &given).map(|()| given));
+        let wrong = checked.as_ref().err().cloned();
+        if self.settle(returned, checked.map_err(model_failed)) {
+            wrong
+        } else {
+            Some(self.too_late(returned))
         }
     }
 
     /// The model raised: its message goes to every caller.
-    pub fn fail(mut self, returned: Tick, message: String) {
+    pub fn fail(self, returned: Tick, message: String) {
+        self.intake.leave(&self.running);
         self.settle(returned, Err(model_failed(message)));
     }
 
-    fn settle(&mut self, returned: Tick, result: Result<Vec<Output<'_>>, Fault>) {
+    /// The model hangs in another batch and will not get this one: it may run elsewhere.
+    pub(super) fn give_back(self) {
+        let note = "the model hangs in another batch; try again";
+        let fault = Fault::new(Kind::Unavailable, note).at(Phase::NotStarted);
+        let _settling = Settling { intake: &self.intake, running: &self.running };
+        for seat in self.running.take().into_iter().flatten() {
+            seat.reply.refuse(fault.clone());
+        }
+    }
+
+    /// False: it was given up, or is settled.
+    fn settle(&self, returned: Tick, result: Result<Vec<Output<'_>>, Fault>) -> bool {
+        let Some(seats) = self.running.take() else { return false };
         let run = Run {
             contract: self.intake.contract(),
             arena: self.intake.arena(),
-            rows: self.rows,
-            input_ns: nanos(self.sealed, self.ready),
-            infer_ns: nanos(self.ready, returned),
+            rows: self.rows(),
+            waited_ns: nanos(self.gathered, self.entered),
+            input_ns: nanos(self.sealed, self.gathered),
+            infer_ns: nanos(self.entered, returned),
             returned,
         };
-        let seats = std::mem::take(&mut self.seats);
+        let _settling = Settling { intake: &self.intake, running: &self.running };
         settle::settle(&run, seats, result, || self.intake.release(&self.running));
-        self.intake.settled();
+        true
+    }
+
+    fn too_late(&self, returned: Tick) -> String {
+        let Contract { model, version, .. } = &**self.intake.contract();
+        let after = returned.since(self.entered).as_secs_f64();
+        format!(
+            "model '{model}' version {version} returned after {after:.3} s: its callers were not waiting any more"
+        )
     }
 }
 
 impl Drop for Batch {
     fn drop(&mut self) {
-        if !self.seats.is_empty() {
+        if self.running.look(|_| ()).is_some() {
             let Contract { model, version, .. } = &**self.intake.contract();
             let note = format!("model '{model}' version {version} dropped its batch unanswered");
+            self.intake.leave(&self.running);
             self.settle(clock::now(), Err(model_failed(note)));
         }
     }

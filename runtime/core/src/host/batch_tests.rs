@@ -1,10 +1,16 @@
 use super::super::{
-    Gathered, Intake, Output,
+    Conduct, Gathered, Intake, Output,
     desk::{Desk, contract},
     elements::Elements,
 };
 use super::*;
-use crate::base::{call::Carrier, datatype::Datatype, tensor::Tensor};
+use crate::base::{
+    call::{Carrier, Execution, Outcome, Outlet, Timing},
+    datatype::Datatype,
+    panics,
+    tensor::Tensor,
+    units::CallId,
+};
 use smallvec::smallvec;
 
 fn bytes(values: &[f32]) -> Vec<u8> {
@@ -12,7 +18,7 @@ fn bytes(values: &[f32]) -> Vec<u8> {
 }
 
 fn batch(desk: &Arc<Desk>, calls: &[&[f32]]) -> Batch {
-    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None, None));
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), Conduct::default(), None, None));
     for (id, rows) in calls.iter().enumerate() {
         intake.send(desk.call(u64::try_from(id).unwrap(), rows));
     }
@@ -42,7 +48,7 @@ fn each_caller_gets_its_own_rows() {
 #[test]
 fn a_batch_of_one_is_not_copied_unless_it_lies_askew() {
     let desk = Arc::<Desk>::default();
-    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None, None));
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), Conduct::default(), None, None));
     let mut message = vec![0; 1];
     message.extend(bytes(&[0.0; 64]));
     let message = bytes::Bytes::from(message);
@@ -83,9 +89,10 @@ fn a_wrong_return_is_told_to_every_caller() {
 #[test]
 fn a_rejected_row_is_its_callers_alone() {
     let desk = Arc::<Desk>::default();
-    let mut batch = batch(&desk, &[&[1.0], &[2.0, 3.0]]);
-    assert!(batch.reject(2, "too dark") && batch.reject(1, "later") && !batch.reject(3, "nobody"));
-    assert_eq!(batch.live().map(|(_, live)| live).collect::<Vec<_>>(), [true, false]);
+    let batch = batch(&desk, &[&[1.0], &[2.0, 3.0]]);
+    let told = [batch.reject(2, "too dark"), batch.reject(1, "later"), batch.reject(3, "nobody")];
+    assert_eq!(told, [Some(true), Some(true), Some(false)]);
+    assert_eq!(batch.live().unwrap(), [(Rows::new(1), true), (Rows::new(2), false)]);
     batch.complete(clock::now(), fixed(&bytes(&[7.0, 8.0, 9.0]), 3));
     assert_eq!(desk.output(0).1, bytes(&[7.0]));
     assert_eq!((desk.kind(1), desk.note(1)), (Some(Kind::Invalid), "row 1: too dark".into()));
@@ -94,7 +101,7 @@ fn a_rejected_row_is_its_callers_alone() {
 #[test]
 fn a_batch_nobody_is_left_in_needs_no_outputs() {
     let desk = Arc::<Desk>::default();
-    let mut batch = batch(&desk, &[&[1.0]]);
+    let batch = batch(&desk, &[&[1.0]]);
     batch.reject(0, "no");
     assert_eq!(batch.complete(clock::now(), Err("nothing came".into())), None);
     assert_eq!((desk.kind(0), desk.note(0)), (Some(Kind::Invalid), "no".into()));
@@ -133,7 +140,7 @@ fn bytes_come_as_views_and_go_by_rows() {
     let mut contract = contract(64, 1);
     contract.inputs[0].datatype = Datatype::Bytes;
     contract.outputs[0].datatype = Datatype::Bytes;
-    let intake = Arc::new(Intake::new(Arc::new(contract), None, None));
+    let intake = Arc::new(Intake::new(Arc::new(contract), Conduct::default(), None, None));
     let encoded: [(u64, i64, &[u8]); 3] =
         [(0, 1, b"\x01\0\0\0a"), (1, 2, b"\0\0\0\0\x02\0\0\0bc"), (2, 1, b"\x09\0\0\0x")];
     for (id, rows, data) in encoded {
@@ -159,10 +166,46 @@ fn bytes_come_as_views_and_go_by_rows() {
 #[test]
 fn a_run_is_counted_by_a_gateway_that_lives() {
     let (dead, desk) = (Arc::new(Desk::gone()), Arc::<Desk>::default());
-    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), None, None));
+    let intake = Arc::new(Intake::new(Arc::new(contract(64, 1)), Conduct::default(), None, None));
     intake.send(dead.call(0, &[1.0]));
     intake.send(desk.call(1, &[2.0]));
     intake.next_batch().unwrap().fail(clock::now(), "it raised".to_owned());
     assert_eq!(dead.events.lock()[..], ["settle 0", "flush"]);
     assert_eq!(desk.events.lock()[..], ["executed 2 failed=true", "settle 1", "flush"]);
+}
+
+/// An outlet that panics when one of its callers is answered.
+#[derive(Debug)]
+struct Fragile(Arc<Desk>);
+
+impl Outlet for Fragile {
+    fn settle(&self, call: CallId, outcome: Outcome) {
+        assert_ne!((call, outcome.result.is_ok()), (CallId(1), true), "planted");
+        self.0.settle(call, outcome);
+    }
+    fn executed(&self, _: &Contract, _: Execution) {}
+    fn flush(&self) {}
+}
+
+#[test]
+fn a_panic_while_callers_are_answered_leaves_none_of_them_waiting_and_frees_the_room() {
+    let (desk, intake) = (
+        Arc::<Desk>::default(),
+        Arc::new(Intake::new(Arc::new(contract(64, 1)), Conduct::default(), None, None)),
+    );
+    let outlet = Arc::new(Fragile(Arc::clone(&desk)));
+    for id in 0..3 {
+        let mut call = desk.call(id, &[1.0]);
+        let before = std::mem::replace(&mut call.reply, Reply::new(CallId(id), outlet.clone()));
+        before.settle(Outcome { result: Err(Fault::invalid("replaced")), timing: Timing::default() });
+        intake.send(call);
+    }
+    desk.outcomes.lock().clear();
+    let batch = intake.next_batch().unwrap();
+    let data = bytes(&[7.0, 8.0, 9.0]);
+    assert!(panics::survive(|| batch.complete(clock::now(), fixed(&data, 3))).is_err());
+    assert_eq!((desk.kind(0), desk.kind(2)), (None, Some(Kind::Internal)), "the first was answered before");
+    assert_eq!(desk.outcomes.lock().len(), 2, "of the second its outlet knows");
+    assert!(intake.wait_empty(clock::now()), "what was taken is done");
+    assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
 }

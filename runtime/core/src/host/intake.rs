@@ -1,13 +1,10 @@
-//! Where calls of one version come in and lanes pull their batches from.
-//!
-//! Lanes block without polling; a call wakes exactly one of them, and a lane that leaves calls behind
-//! wakes the next. One idle lane waits for the links themselves, if the host has any: it needs no waking for what
-//! it takes in.
+//! Where calls of one version come in. Lanes pull their batches from it ([`super::lane`]); one that does not come
+//! back is given up ([`super::watch`]).
 
 use super::{
-    batch::Batch,
+    conduct::Conduct,
     fit::misfit,
-    room::{Leaving, Room, Turn},
+    room::{Leaving, Room},
     running::Running,
     staging::Staging,
 };
@@ -19,51 +16,71 @@ use crate::base::{
 };
 use crate::link::host::Ear;
 use crate::mem::arena::Arena;
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::thread::{self, ThreadId};
+use std::thread::ThreadId;
+use tokio::sync::Notify;
 
 #[derive(Debug)]
 pub struct Intake {
     contract: Arc<Contract>,
-    staging: Staging,
+    pub(super) staging: Staging,
     arena: Option<Arena>,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
     /// For one lane with nothing to do.
-    ear: Option<Ear>,
+    pub(super) ear: Option<Ear>,
     /// For the other lanes with nothing to do.
-    idle: Condvar,
+    pub(super) idle: Condvar,
     /// The one lane that holds a batch open.
-    holder: Condvar,
+    pub(super) holder: Condvar,
+    /// Lanes whose batch waits for the model.
+    pub(super) entrance: Condvar,
+    /// There may be such lanes.
+    pub(super) crowded: bool,
+    /// The watch, while the model has nothing.
+    pub(super) alarm: Arc<Notify>,
     /// Whoever waits for the end of all work.
-    empty: Condvar,
+    pub(super) empty: Condvar,
 }
 
 #[derive(Debug)]
-struct State {
-    room: Room,
-    idle: u32,
+pub(super) struct State {
+    pub(super) room: Room,
+    pub(super) idle: u32,
     /// The lane that waits for links, or takes in what one sent.
-    listening: Option<ThreadId>,
+    pub(super) listening: Option<ThreadId>,
     /// A lane was woken and has not looked yet: a second wake-up would be wasted.
-    waking: bool,
-    holding: bool,
+    pub(super) waking: bool,
+    pub(super) holding: bool,
+    /// The watch has a timer that runs, or there is nothing to watch for.
+    pub(super) watched: bool,
 }
 
 impl Intake {
     /// Large outputs are copied into `arena`, if there is one with room. `ear` is of the links that calls come
     /// through; without it others take them in.
-    pub fn new(contract: Arc<Contract>, arena: Option<Arena>, ear: Option<Ear>) -> Intake {
-        let room = Room::new(&contract);
+    pub fn new(contract: Arc<Contract>, conduct: Conduct, arena: Option<Arena>, ear: Option<Ear>) -> Intake {
+        let room = Room::new(&contract, conduct);
+        let state = State {
+            room,
+            idle: 0,
+            listening: None,
+            waking: false,
+            holding: false,
+            watched: conduct.hang_timeout.is_none(),
+        };
         Intake {
             // Each lane fills one buffer an input while Python lets go of the last batch's.
             staging: Staging::new(buffers(&contract)),
+            crowded: conduct.concurrency.is_some_and(|most| most.get() < contract.lanes),
             contract,
             arena,
-            state: Mutex::new(State { room, idle: 0, listening: None, waking: false, holding: false }),
+            state: Mutex::new(state),
             ear,
             idle: Condvar::new(),
             holder: Condvar::new(),
+            entrance: Condvar::new(),
+            alarm: Arc::default(),
             empty: Condvar::new(),
         }
     }
@@ -83,85 +100,6 @@ impl Intake {
     /// Rows that wait here, and rows that run.
     pub fn occupancy(&self) -> (Rows, Rows) {
         self.state.lock().room.occupancy()
-    }
-
-    /// Blocks until there is a batch to run, with its inputs gathered; `None` once closed and empty.
-    pub fn next_batch(self: &Arc<Intake>) -> Option<Batch> {
-        loop {
-            let mut leaving = Leaving::new();
-            let turn = self.turn(&mut leaving);
-            answer(leaving);
-            match turn {
-                Turn::Run { calls, running } => {
-                    return Some(Batch::gather(Arc::clone(self), calls, running, &self.staging));
-                }
-                Turn::Closed => return None,
-                Turn::Wait { .. } | Turn::Idle => {}
-            }
-        }
-    }
-
-    /// Waits under the lock, and comes back with work, the end, or calls that left.
-    fn turn(&self, leaving: &mut Leaving) -> Turn {
-        let mut state = self.state.lock();
-        loop {
-            let now = clock::now();
-            let turn = state.room.turn(now, leaving);
-            if !leaving.is_empty() && state.room.is_empty() {
-                self.empty.notify_all();
-            }
-            match turn {
-                Turn::Run { .. } | Turn::Closed => {
-                    self.wake_next(&mut state);
-                    return turn;
-                }
-                Turn::Wait { .. } | Turn::Idle if !leaving.is_empty() => return turn,
-                Turn::Wait { until } if !state.holding => {
-                    state.holding = true;
-                    self.holder.wait_for(&mut state, until.since(now));
-                    state.holding = false;
-                }
-                Turn::Wait { .. } | Turn::Idle => self.rest(&mut state),
-            }
-        }
-    }
-
-    /// Until there may be something to do.
-    fn rest(&self, state: &mut MutexGuard<'_, State>) {
-        match &self.ear {
-            Some(ear) if state.listening.is_none() => {
-                state.listening = Some(thread::current().id());
-                MutexGuard::unlocked(state, || ear.listen());
-                state.listening = None;
-            }
-            Some(_) | None => {
-                state.idle += 1;
-                self.idle.wait(state);
-                state.idle -= 1;
-            }
-        }
-        state.waking = false;
-    }
-
-    /// One idle lane looks at what waits, unless one is on its way or holds the batch open.
-    fn wake_next(&self, state: &mut MutexGuard<'_, State>) {
-        let wanted = state.room.has_waiting() || !state.room.is_open();
-        if !wanted || state.waking || state.holding {
-            return;
-        }
-        match (state.listening, &self.ear) {
-            // It looks when it has taken in what came.
-            (Some(lane), _) if lane == thread::current().id() => {}
-            _ if state.idle > 0 => {
-                state.waking = true;
-                self.idle.notify_one();
-            }
-            (Some(_), Some(ear)) => {
-                state.waking = true;
-                ear.ring();
-            }
-            (Some(_) | None, _) => {}
-        }
     }
 
     /// Changes the limits of the batches to come; who sends here must be told the new window.
@@ -215,7 +153,7 @@ impl Intake {
         self.state.lock().room.release(running);
     }
 
-    pub(super) fn settled(&self) {
+    fn settled(&self) {
         let mut state = self.state.lock();
         state.room.settled();
         if state.room.is_empty() {
@@ -224,12 +162,32 @@ impl Intake {
     }
 }
 
+/// A batch whose callers are being answered. Its room is free at the end, whatever happens to them.
+#[derive(Debug)]
+pub(super) struct Settling<'a> {
+    pub(super) intake: &'a Intake,
+    pub(super) running: &'a Arc<Running>,
+}
+
+impl Drop for Settling<'_> {
+    fn drop(&mut self) {
+        self.intake.release(self.running); // nothing if that was done
+        self.intake.settled();
+    }
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        self.alarm.notify_one(); // the watch need not wait for its timer
+    }
+}
+
 fn buffers(contract: &Contract) -> usize {
     let lanes = usize::try_from(contract.lanes.max(1)).unwrap_or(1);
     lanes.saturating_add(1).saturating_mul(contract.inputs.len())
 }
 
-fn answer(leaving: Leaving) {
+pub(super) fn answer(leaving: Leaving) {
     for (call, fault) in leaving {
         call.reply.refuse(fault);
     }

@@ -1,4 +1,8 @@
-use super::super::desk::{Desk, contract};
+use super::super::{
+    Batch,
+    desk::{Desk, contract},
+    room::Turn,
+};
 use super::*;
 use crate::base::fault::{Kind, Phase};
 use std::sync::mpsc::sync_channel;
@@ -23,7 +27,8 @@ impl Intake {
         };
         answer(leaving);
         match turn {
-            Turn::Run { calls, running } => {
+            Turn::Run { calls, running, entered } => {
+                assert!(entered, "a lane for each batch that may be in the model");
                 Some(Batch::gather(Arc::clone(self), calls, running, &self.staging))
             }
             Turn::Wait { .. } | Turn::Idle | Turn::Closed => None,
@@ -32,7 +37,10 @@ impl Intake {
 }
 
 fn intake(max_rows: u32, lanes: u32) -> (Arc<Intake>, Arc<Desk>) {
-    (Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)), None, None)), Arc::default())
+    (
+        Arc::new(Intake::new(Arc::new(contract(max_rows, lanes)), Conduct::default(), None, None)),
+        Arc::default(),
+    )
 }
 
 fn rows(batch: &Batch) -> u32 {
@@ -104,7 +112,7 @@ fn a_cancelled_call_leaves_the_room_or_is_marked() {
     intake.cancel(CallId(1));
     intake.cancel(CallId(2));
     intake.cancel(CallId(77));
-    assert_eq!(batch.live().map(|(_, live)| live).collect::<Vec<_>>(), [true, false]);
+    assert_eq!(batch.live().unwrap(), [(Rows::new(1), true), (Rows::new(1), false)]);
     assert_eq!(desk.kind(2), Some(Kind::Cancelled));
     assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::new(2)));
     drop(batch);
@@ -127,7 +135,7 @@ fn the_expired_are_refused_when_a_lane_looks() {
 fn a_lane_that_blocks_is_woken_by_a_call_and_by_the_end() {
     for (lanes, ear) in [(3, false), (1, true), (3, true)] {
         let contract = Arc::new(contract(4, lanes));
-        let intake = Arc::new(Intake::new(contract, None, ear.then(Ear::deaf)));
+        let intake = Arc::new(Intake::new(contract, Conduct::default(), None, ear.then(Ear::deaf)));
         wakes(&intake, lanes);
     }
 }
@@ -160,7 +168,8 @@ fn wakes(intake: &Arc<Intake>, lanes: u32) {
 fn a_batch_is_held_open_until_it_is_full() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
-    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None, None)), Arc::<Desk>::default());
+    let (intake, desk) =
+        (Arc::new(Intake::new(Arc::new(contract), Conduct::default(), None, None)), Arc::<Desk>::default());
     let lane = thread::spawn({
         let intake = Arc::clone(&intake);
         move || intake.next_batch().map(|batch| rows(&batch))
@@ -175,7 +184,8 @@ fn limits_change_while_a_batch_is_held_open() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
     let calm = Batching { max_delay_ms: 0.0, max_rows: 8, ..contract.batching };
-    let (intake, desk) = (Arc::new(Intake::new(Arc::new(contract), None, None)), Arc::<Desk>::default());
+    let (intake, desk) =
+        (Arc::new(Intake::new(Arc::new(contract), Conduct::default(), None, None)), Arc::<Desk>::default());
     intake.send(desk.call(1, &[0.0]));
     let lane = thread::spawn({
         let intake = Arc::clone(&intake);

@@ -1,23 +1,33 @@
 //! The host: carries versions, batches their calls for the lanes that run them, and answers.
 
 mod batch;
+mod behind;
+mod conduct;
 #[cfg(test)]
 mod desk;
-mod door;
 mod elements;
 mod fit;
 mod gather;
+mod hangs;
 mod intake;
+mod lane;
+mod leaving;
 mod outputs;
 mod room;
 mod running;
+mod runs;
 mod settle;
 mod staging;
+mod thread;
 mod versions;
+mod watch;
 
 pub use batch::Batch;
+pub use conduct::Conduct;
 pub use elements::{Elements, TooLong};
 pub use gather::{Gathered, Inputs};
+pub use hangs::Report as Hang;
 pub use intake::Intake;
+pub use leaving::{End, Leaver};
 pub use outputs::{Output, wrong_names, wrong_output};
 pub use versions::Host;

@@ -1,7 +1,11 @@
 //! The waiting room of one version: what waits, what runs, and how much of both there may be.
 //! Free of locks and of time; [`super::intake`] puts a lock around it.
 
-use super::running::Running;
+use super::{
+    conduct::Conduct,
+    running::Running,
+    runs::{Entry, GivenUp, Runs},
+};
 use crate::base::{
     call::{Call, Tensors, Window},
     contract::{Batching, Contract},
@@ -11,7 +15,7 @@ use crate::base::{
 };
 use crate::decide::plan::{Facts, Limits, Step, plan};
 use smallvec::SmallVec;
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Windows that may be here at once. Each link has a whole one, and what runs for a gateway that died is here until
 /// it has run; beyond this somebody does not keep to its window.
@@ -43,7 +47,7 @@ impl Waiting {
 #[derive(Debug)]
 pub(super) struct Room {
     waiting: VecDeque<Waiting>,
-    running: Vec<Arc<Running>>,
+    runs: Runs,
     /// Of waiting and running calls together: what the window bounds.
     rows: Rows,
     waiting_rows: Rows,
@@ -57,17 +61,26 @@ pub(super) struct Room {
 /// What a free lane shall do.
 #[derive(Debug)]
 pub(super) enum Turn {
-    Run { calls: Vec<Call>, running: Arc<Running> },
-    Wait { until: Tick },
+    /// `entered`: the model may have it at once; else [`Room::enter`] says when.
+    Run {
+        calls: Vec<Call>,
+        running: Arc<Running>,
+        entered: bool,
+    },
+    Wait {
+        until: Tick,
+    },
     Idle,
     Closed,
 }
 
 impl Room {
-    pub(super) fn new(contract: &Contract) -> Room {
+    pub(super) fn new(contract: &Contract, conduct: Conduct) -> Room {
+        let concurrency = conduct.concurrency.map_or(contract.lanes.max(1), NonZeroU32::get);
+        let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
         Room {
             waiting: VecDeque::new(),
-            running: Vec::new(),
+            runs: Runs::new(concurrency, conduct.hang_timeout),
             rows: Rows::ZERO,
             waiting_rows: Rows::ZERO,
             limits: limits(&contract.batching),
@@ -120,6 +133,9 @@ impl Room {
 
     /// Seals a batch for a free lane, or says why there is none. The expired go to `leaving`.
     pub(super) fn turn(&mut self, now: Tick, leaving: &mut Leaving) -> Turn {
+        if self.runs.hangs() {
+            return Turn::Closed;
+        }
         match plan(now, self.waiting.iter().map(Waiting::facts), self.limits) {
             Step::Run { scan, .. } => {
                 let mut calls = Vec::with_capacity(scan);
@@ -134,8 +150,8 @@ impl Room {
                     }
                 }
                 let running = Arc::new(Running::new(&calls));
-                self.running.push(Arc::clone(&running));
-                Turn::Run { calls, running }
+                let entered = self.runs.seal(Arc::clone(&running), now);
+                Turn::Run { calls, running, entered }
             }
             Step::Wait { scan, until } => {
                 self.drop_expired(scan, now, leaving);
@@ -172,16 +188,39 @@ impl Room {
             let fault = Fault::new(Kind::Cancelled, "the caller went away").at(Phase::NotStarted);
             return self.take_out(at).map(|call| (call, fault));
         }
-        self.running.iter().any(|running| running.mark_gone(id));
+        self.runs.mark_gone(id);
         None
+    }
+
+    /// For a batch that was sealed while others were in the model.
+    pub(super) fn enter(&mut self, running: &Arc<Running>, now: Tick) -> Entry {
+        self.runs.enter(running, now)
+    }
+
+    /// The model has returned; its callers have still to be answered.
+    pub(super) fn leave(&mut self, running: &Arc<Running>) {
+        self.runs.leave(running);
+    }
+
+    /// Takes out the batches that the model has had for too long: their rows are free, and no other is let in.
+    pub(super) fn give_up(&mut self, now: Tick) -> SmallVec<[GivenUp; 1]> {
+        let given_up = self.runs.give_up(now);
+        for hung in &given_up {
+            self.rows = self.rows.minus(hung.batch.rows());
+            self.settling += 1;
+        }
+        given_up
+    }
+
+    /// When a batch may have to be given up; `None` while the model has none.
+    pub(super) fn next_look(&self) -> Option<Tick> {
+        self.runs.next_look()
     }
 
     /// A batch is about to be settled: its rows are free before its callers hear of it, so that who
     /// sends the next call upon an answer finds room.
     pub(super) fn release(&mut self, running: &Arc<Running>) {
-        let before = self.running.len();
-        self.running.retain(|other| !Arc::ptr_eq(other, running));
-        if self.running.len() < before {
+        if self.runs.remove(running) {
             self.rows = self.rows.minus(running.rows());
             self.settling += 1;
         }
@@ -214,7 +253,7 @@ impl Room {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.running.is_empty() && self.settling == 0
+        self.waiting.is_empty() && self.runs.is_empty() && self.settling == 0
     }
 
     /// Rows that wait, and rows that run.

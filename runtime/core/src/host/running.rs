@@ -1,21 +1,27 @@
-//! A batch that a model works on: whose calls it has, and which of their callers are gone.
+//! A batch that was sealed: whose calls it has, which of their callers are gone, and who owes them an answer.
 
+use super::batch::Seat;
 use crate::base::{
     call::Call,
     units::{CallId, Rows},
 };
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Running {
-    seats: Box<[(CallId, AtomicBool)]>,
+    callers: Box<[(CallId, AtomicBool)]>,
     rows: Rows,
+    /// Whoever takes them answers: the lane once the model has returned, or the watch when it does not. Empty before
+    /// the rows are gathered, and from then on that somebody took them.
+    seats: Mutex<Vec<Seat>>,
 }
 
 impl Running {
     pub(super) fn new(calls: &[Call]) -> Running {
         let rows = calls.iter().fold(Rows::ZERO, |sum, call| sum.plus(call.rows).unwrap_or(sum));
-        Running { seats: calls.iter().map(|call| (call.id, AtomicBool::new(false))).collect(), rows }
+        let callers = calls.iter().map(|call| (call.id, AtomicBool::new(false))).collect();
+        Running { callers, rows, seats: Mutex::default() }
     }
 
     pub(super) fn rows(&self) -> Rows {
@@ -24,14 +30,30 @@ impl Running {
 
     /// False: the call is not of this batch.
     pub(super) fn mark_gone(&self, id: CallId) -> bool {
-        let seat = self.seats.iter().find(|(seated, _)| *seated == id);
-        if let Some((_, gone)) = seat {
+        let caller = self.callers.iter().find(|(seated, _)| *seated == id);
+        if let Some((_, gone)) = caller {
             gone.store(true, Ordering::Relaxed); // a hint: nothing is ordered after it
         }
-        seat.is_some()
+        caller.is_some()
     }
 
     pub(super) fn is_gone(&self, seat: usize) -> bool {
-        self.seats.get(seat).is_some_and(|(_, gone)| gone.load(Ordering::Relaxed))
+        self.callers.get(seat).is_some_and(|(_, gone)| gone.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn sit(&self, seats: Vec<Seat>) {
+        *self.seats.lock() = seats;
+    }
+
+    /// The duty to answer, once: `None` for whoever comes second.
+    pub(super) fn take(&self) -> Option<Vec<Seat>> {
+        let seats = std::mem::take(&mut *self.seats.lock());
+        (!seats.is_empty()).then_some(seats)
+    }
+
+    /// `None` once somebody took them.
+    pub(super) fn look<T>(&self, at: impl FnOnce(&mut [Seat]) -> T) -> Option<T> {
+        let mut seats = self.seats.lock();
+        (!seats.is_empty()).then(|| at(&mut seats))
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Run<'a> {
     pub(super) contract: &'a Contract,
     pub(super) arena: Option<&'a Arena>,
     pub(super) rows: Rows,
+    /// From gathered until the model was free.
+    pub(super) waited_ns: u64,
     pub(super) input_ns: u64,
     pub(super) infer_ns: u64,
     /// When the model came back.
@@ -71,7 +73,8 @@ pub(super) fn settle(
             outlets.push(Arc::clone(outlet));
         }
         let batch_rows = run.rows.get();
-        let timing = Timing { queue_ns: seat.queue_ns, input_ns, infer_ns, output_ns, batch_rows };
+        let queue_ns = seat.queue_ns.saturating_add(run.waited_ns);
+        let timing = Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows };
         seat.reply.settle(Outcome { result, timing });
     }
     outlets.iter().for_each(|outlet| outlet.flush());

@@ -1,31 +1,42 @@
 //! The versions a host carries at this moment, and who is told when that changes.
 
-use super::{door::Door, intake::Intake};
+use super::{
+    behind::Behind,
+    conduct::Conduct,
+    hangs::{Hangs, Report},
+    intake::Intake,
+    leaving::Leaver,
+    thread::Thread,
+    watch::{Hang, watch},
+};
 use crate::base::{
     clock,
     contract::{Batching, Contract},
     fault::{Fault, Kind},
+    panics,
     roster::{CarrierId, Roster},
     units::{Tick, Version},
 };
-use crate::link::{Carried, Intakes, Log};
+use crate::link::{Carried, Log, host::Listener};
 use crate::mem::arena::Arena;
 use parking_lot::Mutex;
-use std::{
-    io,
-    path::Path,
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{io, path::Path, sync::Arc, time::Duration};
+use tokio::runtime::Handle;
 
 /// Carries versions. A gateway of the same process is a roster; those of others come through links.
 #[derive(Debug)]
 pub struct Host {
     /// Where large outputs go, so that a link sends their place only.
     arena: Option<Arena>,
-    /// Locked before `state`, and while links are told: what they hear last is how it is.
-    door: Mutex<Option<Door>>,
+    /// Where gateways of other processes come in. Locked before `state`, and while links are told: what they hear
+    /// last is how it is.
+    door: Mutex<Option<Listener>>,
     state: Mutex<State>,
+    pub(super) hangs: Hangs,
+    /// `None`: a host whose model hangs stays, and serves its other versions.
+    leaver: Option<Leaver>,
+    /// Started with the first version or link that needs it. Declared last: links end before it does.
+    thread: Mutex<Option<Thread>>,
 }
 
 /// One lock for all of it: a roster hears of changes in the order they happened. A call that comes through a link
@@ -44,15 +55,26 @@ struct Entry {
 }
 
 impl Host {
-    pub fn new(arena: Option<Arena>) -> Host {
-        Host { arena, door: Mutex::default(), state: Mutex::default() }
+    /// `leaver`: what happens to a host whose model hangs; without it the version is closed and the host stays.
+    pub fn new(arena: Option<Arena>, leaver: Option<Leaver>) -> Host {
+        panics::install();
+        Host {
+            arena,
+            door: Mutex::default(),
+            state: Mutex::default(),
+            hangs: Hangs::default(),
+            leaver,
+            thread: Mutex::default(),
+        }
     }
 
     /// Calls may come before this returns. A fault for a version that is open, or that a gateway of this
     /// process refuses because its tensors differ from those of the version's other carriers.
-    pub fn open(&self, contract: Contract) -> Result<Arc<Intake>, Fault> {
+    pub fn open(self: &Arc<Host>, contract: Contract, conduct: Conduct) -> Result<Arc<Intake>, Fault> {
         let (model, version) = (&contract.model, contract.version);
-        let ear = self.door.lock().as_ref().and_then(|door| door.listener.ear());
+        let ear = self.door.lock().as_ref().and_then(Listener::ear);
+        let watched = conduct.hang_timeout.map(|_| self.on_thread()).transpose();
+        let watched = watched.map_err(|e| Fault::internal(format!("a thread cannot be started: {e}")))?;
         let mut state = self.state.lock();
         if state.draining {
             return Err(Fault::new(Kind::Unavailable, "this host is draining and takes no more versions"));
@@ -62,7 +84,7 @@ impl Host {
                 "model '{model}' version {version} is open in this host already"
             )));
         }
-        let intake = Arc::new(Intake::new(Arc::new(contract), self.arena.clone(), ear));
+        let intake = Arc::new(Intake::new(Arc::new(contract), conduct, self.arena.clone(), ear));
         let mut entry = Entry { intake: Arc::clone(&intake), listed: Vec::new() };
         for roster in &state.rosters {
             if let Err(fault) = entry.list(roster) {
@@ -72,8 +94,47 @@ impl Host {
         }
         state.entries.push(entry);
         drop(state);
+        if let Some(on) = watched {
+            let host = Arc::downgrade(self);
+            let hung = move |intake: &Arc<Intake>, hang| {
+                if let Some(host) = host.upgrade() {
+                    host.gave_up(intake, hang);
+                }
+            };
+            on.spawn(watch(Arc::downgrade(&intake), Arc::clone(&intake.alarm), hung));
+        }
         self.announce();
         Ok(intake)
+    }
+
+    /// A model hangs: its version takes no more, what waits for it may run elsewhere, and the host leaves if it is
+    /// one that does.
+    fn gave_up(self: &Arc<Host>, intake: &Arc<Intake>, hang: Hang) {
+        self.abandon(intake);
+        let contract = intake.contract();
+        let report = Report {
+            model: contract.model.to_string(),
+            version: contract.version.0,
+            rows: hang.rows.get(),
+            limit_s: hang.limit.as_secs_f64(),
+        };
+        self.hangs.tell(report.clone());
+        if let Some(leaver) = &self.leaver {
+            leaver.leave(self, &report);
+        }
+    }
+
+    /// Waits for a version whose model hangs; asked again, the last one is dealt with. `None` once drained.
+    pub fn next_hang(&self) -> Option<Report> {
+        self.hangs.next()
+    }
+
+    fn on_thread(&self) -> io::Result<Handle> {
+        let mut thread = self.thread.lock();
+        match &*thread {
+            Some(thread) => Ok(thread.handle().clone()),
+            None => Ok(thread.insert(Thread::start()?).handle().clone()),
+        }
     }
 
     /// No more calls for it; those that wait are still served. False: it was not open.
@@ -109,7 +170,7 @@ impl Host {
         }
         if let Some(door) = &*door {
             let contract = intake.contract();
-            door.listener.credit(&contract.model, contract.version, window);
+            door.credit(&contract.model, contract.version, window);
         }
     }
 
@@ -119,9 +180,8 @@ impl Host {
         if door.is_some() {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this host listens already"));
         }
-        // Weak: the door is part of the host, which would otherwise keep itself alive.
-        let intakes = Arc::new(Behind(Arc::downgrade(self)));
-        *door = Some(Door::open(path, intakes, self.arena.clone(), log)?);
+        let intakes = Arc::new(Behind::of(self));
+        *door = Some(Listener::listen(&self.on_thread()?, path, intakes, self.arena.clone(), log)?);
         Ok(())
     }
 
@@ -132,14 +192,14 @@ impl Host {
         path: &Path,
         log: Log,
     ) -> io::Result<()> {
-        let intakes = Arc::new(Behind(Arc::downgrade(self)));
-        *self.door.lock() = Some(Door::open_on(on, path, intakes, self.arena.clone(), log)?);
+        let intakes = Arc::new(Behind::of(self));
+        *self.door.lock() = Some(Listener::listen(on, path, intakes, self.arena.clone(), log)?);
         Ok(())
     }
 
     fn announce(&self) {
         if let Some(door) = &*self.door.lock() {
-            door.listener.announce();
+            door.announce();
         }
     }
 
@@ -151,6 +211,15 @@ impl Host {
         }
         state.rosters.push(roster);
         Ok(())
+    }
+
+    pub(super) fn carries(&self, model: &str, version: Version) -> Option<Carried> {
+        let state = self.state.lock();
+        state.find(model, version).and_then(|at| state.entries.get(at)).map(Entry::carried)
+    }
+
+    pub(super) fn carried(&self) -> Vec<Carried> {
+        self.state.lock().entries.iter().map(Entry::carried).collect()
     }
 
     pub fn intakes(&self) -> Vec<Arc<Intake>> {
@@ -173,7 +242,7 @@ impl Host {
         entries.iter().for_each(Entry::unlist);
         drop(state);
         if let Some(door) = &*self.door.lock() {
-            door.listener.drain();
+            door.drain();
         }
         entries.iter().for_each(|entry| entry.intake.close());
         entries.into_iter().map(|entry| entry.intake).collect()
@@ -182,11 +251,12 @@ impl Host {
     /// The second half: blocks, at most until `until`.
     pub(crate) fn finish(&self, taken: &[Arc<Intake>], until: Tick) -> bool {
         // A call that was sent before its gateway heard of the end is still to come.
-        let last = self.door.lock().as_ref().is_none_or(|door| door.listener.wait_for_the_last(until));
+        let last = self.door.lock().as_ref().is_none_or(|door| door.wait_for_the_last(until));
         let clean = taken.iter().all(|intake| intake.wait_empty(until));
         taken.iter().for_each(|intake| intake.abandon());
         // An answer that is larger than a socket's buffer is still on its way.
-        let sent = self.door.lock().as_ref().is_none_or(|door| door.listener.wait_sent(until));
+        let sent = self.door.lock().as_ref().is_none_or(|door| door.wait_sent(until));
+        self.hangs.close();
         last && clean && sent
     }
 }
@@ -216,23 +286,6 @@ impl Entry {
         let intake = &self.intake;
         let contract = Arc::clone(intake.contract());
         Carried { contract, carrier: intake.clone(), window: intake.window() }
-    }
-}
-
-/// A host, as its links see it.
-#[derive(Debug)]
-struct Behind(Weak<Host>);
-
-impl Intakes for Behind {
-    fn find(&self, model: &str, version: Version) -> Option<Carried> {
-        let host = self.0.upgrade()?;
-        let state = host.state.lock();
-        state.find(model, version).and_then(|at| state.entries.get(at)).map(Entry::carried)
-    }
-
-    fn carried(&self) -> Vec<Carried> {
-        let host = self.0.upgrade();
-        host.map(|host| host.state.lock().entries.iter().map(Entry::carried).collect()).unwrap_or_default()
     }
 }
 

@@ -45,11 +45,11 @@ impl Roster for Book {
 
 #[test]
 fn gateways_hear_of_versions_before_and_after_they_attach() {
-    let (host, book) = (Arc::new(Host::new(None)), Arc::<Book>::default());
-    let intake = host.open(contract(4, 1)).unwrap();
+    let (host, book) = (Arc::new(Host::new(None, None)), Arc::<Book>::default());
+    let intake = host.open(contract(4, 1), Conduct::default()).unwrap();
     host.attach(book.clone()).unwrap();
     let other = Contract { model: "n".into(), ..contract(2, 2) };
-    host.open(other).unwrap();
+    host.open(other, Conduct::default()).unwrap();
     host.update(&intake, &Batching { max_rows: 8, ..intake.contract().batching });
     assert!(host.close("n", Version(3)) && !host.close("n", Version(3)));
     host.abandon(&intake);
@@ -59,27 +59,32 @@ fn gateways_hear_of_versions_before_and_after_they_attach() {
 
 #[test]
 fn what_a_gateway_refuses_is_not_open() {
-    let (host, keeps) = (Arc::new(Host::new(None)), Arc::<Book>::default());
+    let (host, keeps) = (Arc::new(Host::new(None, None)), Arc::<Book>::default());
     host.attach(keeps.clone()).unwrap();
     host.attach(Arc::new(Book { refuses: true, ..Book::default() })).unwrap();
-    assert_eq!(host.open(contract(4, 1)).unwrap_err().note, "other tensors");
+    assert_eq!(host.open(contract(4, 1), Conduct::default()).unwrap_err().note, "other tensors");
     assert_eq!(*keeps.told.lock(), ["up m 8", "down 1"]);
     assert!(host.intakes().is_empty());
 }
 
 #[test]
 fn a_version_is_open_once_and_never_while_draining() {
-    let host = Arc::new(Host::new(None));
-    let _open = host.open(contract(4, 1)).unwrap();
-    assert!(host.open(contract(4, 1)).unwrap_err().note.contains("is open in this host already"));
+    let host = Arc::new(Host::new(None, None));
+    let _open = host.open(contract(4, 1), Conduct::default()).unwrap();
+    assert!(
+        host.open(contract(4, 1), Conduct::default())
+            .unwrap_err()
+            .note
+            .contains("is open in this host already")
+    );
     assert!(host.drain(Duration::ZERO));
-    assert_eq!(host.open(contract(4, 1)).unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(host.open(contract(4, 1), Conduct::default()).unwrap_err().kind, Kind::Unavailable);
 }
 
 #[test]
 fn a_drain_waits_for_what_runs_and_answers_what_nobody_pulls() {
-    let (host, desk) = (Arc::new(Host::new(None)), Arc::<Desk>::default());
-    let intake = host.open(contract(1, 1)).unwrap();
+    let (host, desk) = (Arc::new(Host::new(None, None)), Arc::<Desk>::default());
+    let intake = host.open(contract(1, 1), Conduct::default()).unwrap();
     intake.send(desk.call(1, &[0.0]));
     intake.send(desk.call(2, &[0.0]));
     let batch = intake.next_batch().unwrap();
@@ -95,8 +100,8 @@ fn large_outputs_lie_where_gateways_can_look() {
     use super::super::Output;
     use crate::base::datatype::Datatype;
     let arena = Arena::new(1 << 20).unwrap();
-    let (host, desk) = (Arc::new(Host::new(Some(arena.clone()))), Arc::<Desk>::default());
-    let intake = host.open(contract(4, 1)).unwrap();
+    let (host, desk) = (Arc::new(Host::new(Some(arena.clone()), None)), Arc::<Desk>::default());
+    let intake = host.open(contract(4, 1), Conduct::default()).unwrap();
     intake.send(desk.call(1, &[0.0]));
     intake.send(desk.call(2, &[0.0]));
     let data = vec![7; 2 * 80_000];

@@ -25,6 +25,11 @@ impl Inbox {
         self.peer.pid()
     }
 
+    /// Ends the peer's process; false if that cannot be done.
+    pub(super) fn end_peer(&self) -> bool {
+        self.peer.end()
+    }
+
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, Malformed> {
         self.decoder.next_frame()
     }

@@ -7,9 +7,12 @@ use super::{
 };
 use crate::{base::fault::Kind, mem::arena::Arena};
 use bytes::Bytes;
+use rustix::process::{Pid, Signal};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 const SOCKET: &str = "HEADRACE_TEST_HOST_SOCKET";
@@ -89,7 +92,7 @@ async fn a_host_is_dead_when_its_process_is() {
     let links = Links::new(Handle::current(), desk.clone(), None, quiet());
     links.set_endpoints(vec![Endpoint { id: "one".to_owned(), socket: path }]);
     until("the host is linked", || !desk.up.lock().is_empty()).await;
-    let pid = rustix::process::Pid::from_child(&host);
+    let pid = Pid::from_child(&host);
     let held = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
     let sockets: Vec<_> = (3..64)
         .filter_map(|fd| {
@@ -100,6 +103,38 @@ async fn a_host_is_dead_when_its_process_is() {
     host.kill().unwrap();
     host.wait().unwrap();
     until("the carrier is down", || desk.up.lock().is_empty()).await;
+}
+
+/// As a debugger stops it, or a machine that has no more memory. Its socket stays open.
+#[tokio::test]
+async fn a_host_that_stands_still_is_ended_and_one_that_takes_its_time_is_not() {
+    let pace = Duration::from_millis(30);
+    let path = folder("still").join("host.sock");
+    let mut host = start(&path);
+    let desk = Arc::new(Desk::default());
+    let links = Links::impatient(Handle::current(), desk.clone(), quiet(), pace);
+    links.set_endpoints(vec![Endpoint { id: "one".to_owned(), socket: path }]);
+    until("the host is linked", || !desk.up.lock().is_empty()).await;
+    tokio::time::sleep(10 * pace).await;
+    assert_eq!(desk.up.lock().len(), 1, "one that has nothing to do is not asked");
+    rustix::process::kill_process(Pid::from_child(&host), Signal::STOP).unwrap();
+    let call = desk.call(Bytes::from_static(b"one"));
+    until("the call is answered", || desk.answered() == 1).await;
+    let fault = desk.end(call).unwrap_err();
+    assert!(fault.note.contains("it did not answer for 90ms and was ended"), "{fault}");
+    assert_eq!((fault.kind, desk.up.lock().len()), (Kind::HostLost, 0));
+    assert_eq!(host.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+
+    let (path, shelf) = (folder("slow").join("host.sock"), Shelf::new(false));
+    let _host = Listener::listen(&Handle::current(), &path, shelf.clone(), None, quiet()).unwrap();
+    links.set_endpoints(vec![Endpoint { id: "two".to_owned(), socket: path }]);
+    until("the slow host is linked", || !desk.up.lock().is_empty()).await;
+    let call = desk.call(Bytes::from_static(b"two"));
+    tokio::time::sleep(20 * pace).await;
+    assert_eq!(desk.answered(), 0, "its link answers for it");
+    shelf.model.answer_all();
+    until("the call is answered", || desk.answered() == 1).await;
+    assert_eq!(desk.end(call).unwrap(), "two");
 }
 
 /// Not a test either: a gateway that sends large calls, looks at half of the answers for ever, and waits for the rest.

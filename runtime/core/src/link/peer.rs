@@ -1,7 +1,7 @@
 //! Who is at the other end of a socket, and whether it still lives.
 
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, Signal};
 use std::io;
 use std::os::fd::OwnedFd;
 use tokio::{io::Interest, io::unix::AsyncFd, net::UnixStream};
@@ -30,6 +30,13 @@ impl Peer {
 
     pub(super) fn pid(&self) -> i32 {
         self.pid.unwrap_or_default()
+    }
+
+    /// Ends the process, for one that stands still and answers nobody; not ourselves. False: it cannot be.
+    pub(super) fn end(&self) -> bool {
+        let ourselves = self.pid == i32::try_from(std::process::id()).ok();
+        let life = self.life.as_ref().filter(|_| !ourselves);
+        life.is_some_and(|life| rustix::process::pidfd_send_signal(life.get_ref(), Signal::KILL).is_ok())
     }
 
     /// Resolves when the process has ended. The socket may stay open beyond that: a child that was forked without

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -94,6 +95,8 @@ pub(super) struct Desk {
     pub(super) up: Mutex<BTreeMap<CarrierId, Up>>,
     pub(super) ends: Mutex<HashMap<u64, Vec<Result<Produced, Fault>>>>,
     pub(super) executed: Mutex<Vec<Execution>>,
+    /// Panics when it is told of the next run.
+    pub(super) breaks: AtomicBool,
     next: Mutex<u64>,
 }
 
@@ -150,6 +153,7 @@ impl Outlet for Desk {
         self.ends.lock().entry(call.0).or_default().push(outcome.result);
     }
     fn executed(&self, _: &Contract, execution: Execution) {
+        assert!(!self.breaks.swap(false, Relaxed), "planted");
         self.executed.lock().push(execution);
     }
     fn flush(&self) {}

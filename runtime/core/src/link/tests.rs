@@ -8,9 +8,11 @@ use crate::base::{
     call::Window,
     clock,
     fault::{Kind, Phase},
+    panics,
     units::{CallId, Rows, Version},
 };
 use bytes::Bytes;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 fn large(byte: u8) -> Bytes {
@@ -237,4 +239,18 @@ async fn a_host_that_comes_back_is_found_again() {
     let call = pair.desk.call(large(3));
     until("it is answered", || pair.desk.answered() == 1).await;
     assert_eq!(pair.desk.end(call).unwrap(), large(3));
+}
+
+#[tokio::test]
+async fn a_panic_costs_the_calls_of_one_link_which_comes_up_again() {
+    let pair = pair("panic", Shelf::new(true)).await;
+    panics::install();
+    pair.desk.breaks.store(true, Relaxed);
+    let broken = pair.desk.call(Bytes::from_static(b"one"));
+    until("it is answered", || pair.desk.answered() == 1).await;
+    assert_eq!(pair.desk.end(broken).unwrap_err().kind, Kind::HostLost);
+    until("the host is dialled again", || pair.desk.up.lock().len() == 1).await;
+    let call = pair.desk.call(Bytes::from_static(b"two"));
+    until("the next one is answered", || pair.desk.answered() == 1).await;
+    assert_eq!(pair.desk.end(call).unwrap(), "two");
 }

@@ -1,6 +1,5 @@
 //! `GET /metrics` on a port of its own.
 
-use super::Meter;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -22,8 +21,11 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
 
+/// Writes the page.
+pub type Render = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Answers scrapes until `shutdown` is done, then finishes those that are being answered.
-pub async fn serve(listener: TcpListener, meter: Arc<Meter>, shutdown: impl Future<Output = ()>) {
+pub async fn serve(listener: TcpListener, render: Render, shutdown: impl Future<Output = ()>) {
     let mut shutdown = std::pin::pin!(shutdown);
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     let mut open = JoinSet::new();
@@ -37,11 +39,11 @@ pub async fn serve(listener: TcpListener, meter: Arc<Meter>, shutdown: impl Futu
             Some(_) = open.join_next() => {}
             (place, accepted) = accepted => match accepted {
                 Ok((stream, _)) => {
-                    let meter = Arc::clone(&meter);
+                    let render = Arc::clone(&render);
                     open.spawn(async move {
                         let _place = place;
                         // Who was cut off, by its own doing or by the time limit, knows it.
-                        let _ = tokio::time::timeout(LIFE, connection(stream, meter)).await;
+                        let _ = tokio::time::timeout(LIFE, connection(stream, render)).await;
                     });
                 }
                 Err(_) => tokio::time::sleep(PAUSE).await,
@@ -51,8 +53,8 @@ pub async fn serve(listener: TcpListener, meter: Arc<Meter>, shutdown: impl Futu
     while open.join_next().await.is_some() {}
 }
 
-async fn connection(stream: TcpStream, meter: Arc<Meter>) -> Result<(), hyper::Error> {
-    let service = service_fn(move |request| answer(request, Arc::clone(&meter)));
+async fn connection(stream: TcpStream, render: Render) -> Result<(), hyper::Error> {
+    let service = service_fn(move |request| answer(request, Arc::clone(&render)));
     http1::Builder::new()
         .keep_alive(false) // a scrape a connection: no idle ones to limit
         .timer(TokioTimer::new())
@@ -62,14 +64,14 @@ async fn connection(stream: TcpStream, meter: Arc<Meter>) -> Result<(), hyper::E
         .await
 }
 
-async fn answer(request: Request<Incoming>, meter: Arc<Meter>) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn answer(request: Request<Incoming>, render: Render) -> Result<Response<Full<Bytes>>, Infallible> {
     let mut response = Response::new(Full::default());
     if request.method() != Method::GET {
         *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
     } else if request.uri().path() == "/metrics" {
         // Hundreds of versions take milliseconds to write, and this thread carries requests.
-        match tokio::task::spawn_blocking(move || meter.render()).await {
+        match tokio::task::spawn_blocking(move || render()).await {
             Ok(text) => {
                 *response.body_mut() = Full::from(text);
                 response.headers_mut().insert(CONTENT_TYPE, TEXT);
@@ -82,7 +84,7 @@ async fn answer(request: Request<Incoming>, meter: Arc<Meter>) -> Result<Respons
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::contract;
+    use super::super::{Meter, tests::contract};
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::sync::oneshot;
@@ -102,7 +104,8 @@ mod tests {
         let meter = Arc::new(Meter::default());
         meter.version(&contract("m", 1)).admitted();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task = tokio::spawn(serve(listener, meter, async { drop(stopped.await) }));
+        let task =
+            tokio::spawn(serve(listener, Arc::new(move || meter.render(&[])), async { drop(stopped.await) }));
 
         let page = ask(address, "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");
@@ -124,7 +127,7 @@ mod tests {
     async fn peers_that_say_nothing_give_their_places_back() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let task = tokio::spawn(serve(listener, Arc::default(), std::future::pending()));
+        let task = tokio::spawn(serve(listener, Arc::new(String::new), std::future::pending()));
         let mut silent = Vec::new();
         for _ in 0..CONNECTIONS {
             silent.push(TcpStream::connect(address).await.unwrap());

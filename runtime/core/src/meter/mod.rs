@@ -12,10 +12,11 @@ mod statistics;
 mod text;
 mod version;
 
+pub use process::Hosted;
 pub use statistics::{Span, Statistics};
 pub use version::{Ended, VersionMeter};
 
-use crate::base::{contract::Contract, fault::Kind, units::Version};
+use crate::base::{contract::Contract, fault::Kind, panics, units::Version};
 use compact_str::CompactString;
 use parking_lot::RwLock;
 use std::collections::BTreeMap;
@@ -59,8 +60,8 @@ impl Meter {
         wanted.map(|((name, number), meter)| Statistics::of(name.clone(), *number, &meter.totals())).collect()
     }
 
-    /// The Prometheus text exposition, format 0.0.4.
-    pub fn render(&self) -> String {
+    /// The Prometheus text exposition, format 0.0.4. `hosts`: those that there are now.
+    pub fn render(&self, hosts: &[Hosted]) -> String {
         let versions: Vec<_> = {
             let held = self.versions.read();
             held.iter().map(|((name, number), meter)| (name.clone(), *number, meter.totals())).collect()
@@ -68,6 +69,9 @@ impl Meter {
         let mut page = text::Page::default();
         page.versions(&versions);
         page.refused(&self.refused.totals());
+        let help = "Bugs of headrace in this process; each has ended one request, or one connection";
+        page.single("headrace_panics_total", "counter", help, panics::count());
+        process::write_hosts(&mut page, hosts);
         process::write(&mut page);
         page.finish()
     }

@@ -1,6 +1,8 @@
 //! This process's own age, memory and processor time, under the names every Prometheus client uses.
 
 use super::text::Page;
+use crate::base::units::Version;
+use compact_str::CompactString;
 use std::sync::LazyLock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,25 @@ fn born(stat: &str, system: &str, ticks_per_s: u64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "hundredths of a second since 1970 fit")]
     let seconds = booted as f64 + ticks as f64 / ticks_per_s as f64;
     Some(seconds)
+}
+
+/// A process of this node that carries a version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hosted {
+    pub model: CompactString,
+    pub version: Version,
+    pub pid: i32,
+}
+
+/// Read when they are asked for; one that has ended meanwhile is left out.
+pub(super) fn write_hosts(page: &mut Page, hosts: &[Hosted]) {
+    let rows: Vec<_> = hosts.iter().filter_map(|host| Some((host, memory(&host.pid.to_string())?))).collect();
+    page.hosts("headrace_host_resident_memory_bytes", "Memory of a host's process", &rows);
+}
+
+fn memory(pid: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    Some(parse(&status)?.resident_bytes)
 }
 
 /// Leaves out what the system does not tell: an absent family is the truth, a zero is not.
@@ -81,6 +102,19 @@ mod tests {
         let now = std::time::Duration::from_millis(crate::base::clock::unix_ms()).as_secs_f64();
         let age = now - BORN.unwrap();
         assert!((-2.0..3600.0).contains(&age), "{age}");
+    }
+
+    #[test]
+    fn a_host_is_told_while_it_lives() {
+        let host = |pid| Hosted { model: "m".into(), version: Version(3), pid };
+        let me = i32::try_from(std::process::id()).unwrap();
+        let mut page = Page::default();
+        write_hosts(&mut page, &[host(me), host(i32::MAX)]);
+        let text = page.finish();
+        let labels = format!("{{model=\"m\",version=\"3\",process=\"{me}\"}} ");
+        let (_, bytes) = text.rsplit_once(&labels).unwrap();
+        assert!(bytes.trim_end().parse::<u64>().unwrap() > 1 << 20, "{text}");
+        assert_eq!(text.lines().count(), 3, "the one that is gone is left out: {text}");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Written by hand, because Triton's counters have no `_total` suffix and client libraries insist on one.
 
 use super::histogram::Seen;
+use super::process::Hosted;
 use super::version::{FailureCounts, Totals};
 use crate::base::{fault::Kind, units::Version};
 use compact_str::CompactString;
@@ -33,7 +34,7 @@ impl Reason {
         match kind {
             Kind::Overloaded | Kind::Expired | Kind::Unavailable => Reason::Rejected,
             Kind::Cancelled => Reason::Canceled,
-            Kind::HostLost | Kind::ModelFailed => Reason::Backend,
+            Kind::HostLost | Kind::ModelFailed | Kind::ModelHung => Reason::Backend,
             Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Internal => {
                 Reason::Other
             }
@@ -110,6 +111,15 @@ impl Page {
             for (labels, sum) in &rows {
                 self.histogram(name, labels, seen(sum));
             }
+        }
+    }
+
+    /// A gauge of processes that carry versions.
+    pub(super) fn hosts(&mut self, name: &str, help: &str, rows: &[(&Hosted, u64)]) {
+        self.family(name, "gauge", help);
+        for (host, value) in rows {
+            let labels = format!("{},process=\"{}\"", labels(&host.model, host.version), host.pid);
+            self.sample(name, &labels, *value);
         }
     }
 

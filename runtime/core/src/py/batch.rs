@@ -35,6 +35,10 @@ impl Batch {
         (Batch { layout, rows, open }, seen)
     }
 
+    fn of_callers<T>(&self, look: impl FnOnce(&host::Batch) -> Option<T>) -> PyResult<T> {
+        self.with(|open| look(&open.batch))?.ok_or_else(settled)
+    }
+
     fn with<T>(&self, look: impl FnOnce(&mut Open) -> T) -> PyResult<T> {
         self.open.lock().as_mut().map(look).ok_or_else(settled)
     }
@@ -43,8 +47,8 @@ impl Batch {
         self.open.lock().take().ok_or_else(settled)
     }
 
-    fn per_row<T: Clone>(parts: impl Iterator<Item = (Rows, T)>) -> Vec<T> {
-        parts.flat_map(|(rows, part)| (0..rows.get()).map(move |_| part.clone())).collect()
+    fn per_row<T: Clone>(parts: Vec<(Rows, T)>) -> Vec<T> {
+        parts.into_iter().flat_map(|(rows, part)| (0..rows.get()).map(move |_| part.clone())).collect()
     }
 }
 
@@ -88,9 +92,7 @@ impl Batch {
     /// For each row, the parameters of the request it came with.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let rows = self.with(|open| {
-            Batch::per_row(open.batch.parameters().map(|(rows, parameters)| (rows, parameters.clone())))
-        })?;
+        let rows = Batch::per_row(self.of_callers(host::Batch::parameters)?);
         let dict = |parameters| -> PyResult<Bound<'py, PyDict>> {
             let dict = PyDict::new(py);
             for (name, value) in parameters {
@@ -108,14 +110,15 @@ impl Batch {
         PyList::new(py, rows.into_iter().map(dict).collect::<PyResult<Vec<_>>>()?)
     }
 
-    /// For each row, whether somebody still waits for it.
+    /// For each row, whether somebody still waits for it. As `parameters` and `reject`, a ValueError once the callers
+    /// have their answers, be it that the batch was given up.
     fn live(&self) -> PyResult<Vec<bool>> {
-        self.with(|open| Batch::per_row(open.batch.live()))
+        Ok(Batch::per_row(self.of_callers(host::Batch::live)?))
     }
 
     /// The request of this row gets a 400 with the reason; its outputs are not looked at.
     fn reject(&self, row: usize, why: &str) -> PyResult<()> {
-        let found = self.with(|open| open.batch.reject(row, why))?;
+        let found = self.of_callers(|batch| batch.reject(row, why))?;
         let outside =
             || PyIndexError::new_err(format!("no row {row} in a batch of {} rows", self.rows.get()));
         found.then_some(()).ok_or_else(outside)

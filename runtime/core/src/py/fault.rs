@@ -15,6 +15,7 @@ pub(super) fn raise(fault: Fault) -> PyErr {
         | Kind::Unavailable
         | Kind::HostLost
         | Kind::ModelFailed
+        | Kind::ModelHung
         | Kind::Internal => PyRuntimeError::new_err(note),
     }
 }

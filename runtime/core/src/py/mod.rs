@@ -13,6 +13,7 @@ mod image;
 mod intake;
 mod layout;
 mod outputs;
+mod signals;
 mod text;
 
 use pyo3::prelude::*;
@@ -36,6 +37,8 @@ mod headrace_core {
     use super::image::decode_images;
     #[pymodule_export]
     use super::intake::Intake;
+    #[pymodule_export]
+    use super::signals::Signals;
 
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
 

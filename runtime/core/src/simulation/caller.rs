@@ -76,7 +76,12 @@ impl Caller {
             // The queue is small; a host without room for what was sent is another matter.
             Kind::Overloaded => fault.note.starts_with("the queue of model"),
             Kind::Unavailable | Kind::HostLost => weather == Weather::Storm,
-            Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Cancelled | Kind::Internal => false,
+            Kind::NotFound
+            | Kind::Unsupported
+            | Kind::TooLarge
+            | Kind::Cancelled
+            | Kind::ModelHung
+            | Kind::Internal => false,
         }
     }
 

@@ -65,7 +65,7 @@ impl World {
                 }
                 Err(fault) => {
                     gateway.refused += 1;
-                    let suspect = fault.note.contains("two hosts died");
+                    let suspect = fault.note.contains("this very input");
                     self.see(if suspect { "refused as a suspect" } else { fault.kind.code() });
                     let told = fault.to_string();
                     self.note(|| {

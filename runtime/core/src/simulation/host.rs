@@ -11,7 +11,7 @@ use crate::base::{
     datatype::Datatype,
     units::{Rows, Version},
 };
-use crate::host::{Batch, Gathered, Host, Intake, Output};
+use crate::host::{Batch, Conduct, Gathered, Host, Intake, Output};
 use crate::link::Log;
 use crate::mem::arena::Arena;
 use std::path::{Path, PathBuf};
@@ -87,12 +87,16 @@ impl HostProcess {
         let process = Process::new();
         let path = folder.join(format!("h{id}"));
         let arena = Arena::new(ARENA).unwrap();
-        let host = Arc::new(Host::new(Some(arena.clone())));
+        let host = Arc::new(Host::new(Some(arena.clone()), None));
         process.within(|| host.listen_on(process.handle(), &path, log).unwrap());
         let shelf = |contract: Contract| {
             let lanes = (0..contract.lanes).map(|_| None).collect();
             let version = contract.version.0;
-            Shelf { version, intake: process.within(|| host.open(contract).unwrap()), lanes }
+            Shelf {
+                version,
+                intake: process.within(|| host.open(contract, Conduct::default()).unwrap()),
+                lanes,
+            }
         };
         let shelves = contracts.into_iter().map(shelf).collect();
         HostProcess { id, path, host, arena, shelves, draining: None, torn: false, process }
@@ -182,7 +186,7 @@ fn read(batch: &Batch, torn: bool) -> Result<Vec<Row>, String> {
     rows.collect()
 }
 
-fn finish(mut batch: Batch, version: u64, torn: bool, book: &mut Book) -> Result<(), String> {
+fn finish(batch: Batch, version: u64, torn: bool, book: &mut Book) -> Result<(), String> {
     let rows = read(&batch, torn)?;
     let count = i64::from(batch.rows().get());
     let Some(Gathered::Fixed { data, .. }) = batch.inputs().first() else { return Ok(()) };

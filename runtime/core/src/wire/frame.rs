@@ -69,6 +69,10 @@ kinds! {
     Drain = 9,
     /// Host, terminal: this version is not carried here (any more).
     NotHere = 10,
+    /// Gateway: are you there?
+    Ping = 11,
+    /// Host: yes.
+    Pong = 12,
 }
 
 /// The input tensors in the gateway's memory are no longer looked at: saves the RELEASE frame.

@@ -68,7 +68,7 @@ fn every_way_to_be_malformed_is_named() {
     let cases = [
         ("magic", 30, 0, Malformed::Magic(0x5200)),
         ("kind", 4, 0, Malformed::Kind(0)),
-        ("kind", 4, 11, Malformed::Kind(11)),
+        ("kind", 4, 99, Malformed::Kind(99)),
         ("flags", 5, 2, Malformed::Flags(2)),
         ("padding", 7, 1, Malformed::Flags(1)),
         ("length", 2, 2, Malformed::TooLong(40 + (2 << 16), 1 << 16)),

@@ -10,7 +10,7 @@ use super::{
     stop::Stop,
     stream,
 };
-use crate::base::{clock, fault::Fault, units::Tick};
+use crate::base::{clock, fault::Fault, panics, units::Tick};
 use crate::gateway::{Gateway, growing};
 use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -40,23 +40,38 @@ pub(super) struct Call {
     pub(super) patience: Duration,
 }
 
-/// Answers a call. Dropping it, or the client's reset, cancels what it asked for.
+/// Answers a call, whatever happens on the way. Dropping it, or the client's reset, cancels what it asked for.
 pub(super) async fn answer(
     gateway: Arc<Gateway>,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
 ) {
+    let work = attempt(Arc::clone(&gateway), request, &mut respond, stop);
+    if let Err(fault) = panics::survive_all(work).await {
+        // If the answer had begun, the stream ends with an error nevertheless.
+        let _ = send::fail(&mut respond, &gateway.told(fault, "", None));
+    }
+}
+
+async fn attempt(
+    gateway: Arc<Gateway>,
+    request: Request<RecvStream>,
+    respond: &mut SendResponse<Bytes>,
+    stop: &watch::Receiver<bool>,
+) {
     let (parts, body) = request.into_parts();
+    #[cfg(test)]
+    panics::trip(parts.uri.path());
     // A client that is gone hears no answer: nothing below can do more about it.
     let head = match head::read(&parts) {
         Ok(head) => head,
         Err(Refusal::Http(status)) => {
-            let _ = send::refuse(&mut respond, status);
+            let _ = send::refuse(respond, status);
             return;
         }
         Err(Refusal::Grpc(fault)) => {
-            let _ = send::fail(&mut respond, &gateway.turned_away(fault, "", None));
+            let _ = send::fail(respond, &gateway.turned_away(fault, "", None));
             return;
         }
     };
@@ -72,12 +87,12 @@ pub(super) async fn answer(
     drop(parts);
     let messages = Messages::new(Arc::clone(&call.gateway), body);
     let _ = match head.method {
-        Method::ModelInfer => infer::unary(call, messages, &mut respond).await,
+        Method::ModelInfer => infer::unary(call, messages, respond).await,
         // Boxed: rare, and large enough to make every ModelInfer's future larger.
         Method::ModelStreamInfer => {
-            Box::pin(stream::serve(call, messages, &mut respond, Stop::new(stop.clone()))).await
+            Box::pin(stream::serve(call, messages, respond, Stop::new(stop.clone()))).await
         }
-        Method::Ask(question) => Box::pin(describe(call, question, messages, &mut respond)).await,
+        Method::Ask(question) => Box::pin(describe(call, question, messages, respond)).await,
     };
 }
 

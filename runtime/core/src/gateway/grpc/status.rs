@@ -50,7 +50,7 @@ pub(super) fn code(kind: Kind) -> Code {
         Kind::Expired => Code::DeadlineExceeded,
         Kind::Cancelled => Code::Cancelled,
         Kind::Unavailable | Kind::HostLost => Code::Unavailable,
-        Kind::ModelFailed | Kind::Internal => Code::Internal,
+        Kind::ModelFailed | Kind::ModelHung | Kind::Internal => Code::Internal,
     }
 }
 
@@ -64,6 +64,7 @@ pub(super) fn is_of_execution(kind: Kind) -> bool {
         | Kind::Unavailable
         | Kind::HostLost
         | Kind::ModelFailed
+        | Kind::ModelHung
         | Kind::Internal => true,
     }
 }

@@ -1,12 +1,13 @@
 //! One connection: which protocol it speaks, how long it may take, how it ends.
 
 use super::{
-    service,
+    respond, service,
     watch::{Doing, Watch, Watched},
 };
-use crate::base::clock;
+use crate::base::{clock, panics};
 use crate::gateway::{Gateway, Limits};
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
@@ -191,7 +192,9 @@ where
     let service = service_fn(move |request| {
         let (gateway, running) = (Arc::clone(&gateway), seen.run());
         async move {
-            let mut reply = service::answer(&gateway, request).await;
+            let answered = panics::survive_all(service::answer(&gateway, request)).await;
+            let mut reply = answered
+                .unwrap_or_else(|fault| respond::fault(HeaderMap::new(), &gateway.told(fault, "", None)));
             if http2 {
                 reply.body_mut().tell(running.watch());
             }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 /// Every request gets a response; nothing in it makes this fail.
 pub(super) async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
+    #[cfg(test)]
+    crate::base::panics::trip(parts.uri.path());
     let headers = parts.headers;
     let Some(route) = Route::of(parts.uri.path()) else {
         return respond::error(headers, StatusCode::NOT_FOUND, "Not Found");

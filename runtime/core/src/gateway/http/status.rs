@@ -13,7 +13,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Expired => StatusCode::GATEWAY_TIMEOUT,
         Kind::Cancelled => client_closed_request(),
         Kind::Unavailable | Kind::HostLost => StatusCode::SERVICE_UNAVAILABLE,
-        Kind::ModelFailed | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::ModelFailed | Kind::ModelHung | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
 
@@ -36,6 +36,7 @@ mod tests {
                     | Kind::Unavailable
                     | Kind::HostLost
                     | Kind::ModelFailed
+                    | Kind::ModelHung
                     | Kind::Internal
             );
             let status = status(*kind);

@@ -149,7 +149,7 @@ pub(super) async fn settle_down() {
 pub(super) fn assert_all_over(gateway: &Gateway, calls: u64) {
     assert_eq!(successes(gateway) + failures(gateway), calls, "each call is counted once");
     assert_eq!((gateway.flights.len(), gateway.ledger.taken()), (0, 0), "flights, bytes");
-    let page = gateway.meter().render();
+    let page = gateway.metrics();
     let waiting = page.lines().filter(|line| line.starts_with("nv_inference_pending_request_count{"));
     assert!(waiting.clone().all(|line| line.ends_with(" 0")), "{:?}", waiting.collect::<Vec<_>>());
     let stats: serde_json::Value = serde_json::from_str(&gateway.stats()).unwrap();

@@ -72,25 +72,6 @@ async fn a_second_crash_costs_one_call_not_all_that_were_in_the_first() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_input_that_two_hosts_died_with_is_kept_out() {
-    let gateway = gateway();
-    let mut hosts: Vec<_> = (0..3).map(|_| up(&gateway, contract(1), 8).1).collect();
-    let asked = start(&gateway, ask(1, 66)).await;
-    for _ in 0..2 {
-        let at = hosts.iter().position(|host| host.len() > 0).unwrap();
-        hosts.remove(at).fail(Kind::HostLost, Phase::Started);
-    }
-    assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::HostLost);
-    let again = start(&gateway, ask(1, 66)).await.await.unwrap().unwrap_err();
-    assert_eq!(again.kind, Kind::Unavailable);
-    assert!(again.note.contains("two hosts died"), "{again}");
-    let other = start(&gateway, ask(1, 67)).await;
-    hosts[0].answer();
-    other.await.unwrap().unwrap();
-    assert_all_over(&gateway, 3);
-}
-
-#[tokio::test(start_paused = true)]
 async fn calls_wait_for_a_host_that_is_being_replaced() {
     let gateway = gateway();
     let (dead, one) = up(&gateway, contract(1), 8);

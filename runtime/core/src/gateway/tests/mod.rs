@@ -5,6 +5,7 @@ mod change;
 mod interleavings;
 mod leaving;
 mod loss;
+mod poison;
 mod races;
 mod ways;
 mod whole;

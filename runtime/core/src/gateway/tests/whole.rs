@@ -1,9 +1,11 @@
 //! A gateway as a process has it: threads, sockets, drain.
 
 use super::bench::*;
-use crate::gateway::{Gateway, GatewaySettings};
+use crate::base::{contract::Contract, fault::Kind, inference::Inference, panics};
+use crate::gateway::{Gateway, GatewaySettings, mailbox::Mailbox};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 fn settings() -> GatewaySettings {
@@ -52,4 +54,32 @@ fn settings_are_read_strictly() {
     assert_eq!(parsed.limits.body_bytes, 64 << 20);
     let error = GatewaySettings::parse(r#"{"htp": "127.0.0.1:8000"}"#).unwrap_err();
     assert!(error.contains("htp"), "{error}");
+}
+
+/// Callers of one thread share a mailbox, and one task empties it.
+#[test]
+fn a_panic_in_a_delivery_costs_one_caller() {
+    let gateway = Gateway::new(settings()).unwrap();
+    let table = ONE.replace("\"m\"", "\"fragile\"");
+    gateway.apply_policy(&table).unwrap();
+    gateway.start().unwrap();
+    let (_, host) = up(&gateway, Contract { model: "fragile".into(), ..contract(1) }, 8);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        Mailbox::open();
+        settle_down().await;
+        let mut asked = Vec::new();
+        for fill in 1..=3 {
+            asked.push(start(&gateway, Inference { model: "fragile".into(), ..ask(1, fill) }).await);
+        }
+        panics::plant("delivery to fragile");
+        let held = Arc::clone(&host);
+        std::thread::spawn(move || (0..3).for_each(|_| held.answer())).join().unwrap();
+        let first = asked.remove(0).await.unwrap().unwrap_err();
+        assert_eq!((first.kind, first.note.contains("the gateway lost the request")), (Kind::Internal, true));
+        for asked in asked {
+            asked.await.unwrap().unwrap();
+        }
+    });
+    gateway.drain(Duration::from_secs(5));
 }

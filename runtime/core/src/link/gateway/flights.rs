@@ -31,13 +31,15 @@ pub(super) struct Flights {
     flying: HashMap<u64, Flight>,
     lent: HashMap<u64, Lent>,
     next: u64,
+    /// Somebody looks now and then whether the host still answers.
+    watched: bool,
     /// False from the moment the link is lost, or one side wants no more calls to take off.
     pub(super) open: bool,
 }
 
 impl Flights {
     pub(super) fn new() -> Flights {
-        Flights { flying: HashMap::new(), lent: HashMap::new(), next: 1, open: true }
+        Flights { flying: HashMap::new(), lent: HashMap::new(), next: 1, watched: false, open: true }
     }
 
     /// The number on the wire of the next call.
@@ -47,8 +49,16 @@ impl Flights {
         number
     }
 
-    pub(super) fn took_off(&mut self, number: u64, flight: Flight) {
+    /// True: nobody watches the host, and somebody should.
+    pub(super) fn took_off(&mut self, number: u64, flight: Flight) -> bool {
         self.flying.insert(number, flight);
+        !std::mem::replace(&mut self.watched, true)
+    }
+
+    /// True if there is nothing to watch for; who asks is to be woken by the next call.
+    pub(super) fn rest(&mut self) -> bool {
+        self.watched = !self.flying.is_empty();
+        !self.watched
     }
 
     /// A terminal frame came. `released`: the host no longer looks at the inputs.
@@ -96,7 +106,9 @@ impl Flight {
     /// Answers a call whose host is gone. A frame whose last byte never left cannot have been acted on.
     pub(super) fn lost(self, written: u64, why: &str) {
         let phase = if self.end > written { Phase::NotStarted } else { Phase::Started };
-        let fault = Fault::new(Kind::HostLost, format!("the host that ran it is gone: {why}")).at(phase);
+        let Contract { model, version, .. } = &*self.contract;
+        let note = format!("model '{model}' version {version}: the host that ran it is gone: {why}");
+        let fault = Fault::new(Kind::HostLost, note).at(phase);
         self.reply.settle(Outcome { result: Err(fault), timing: Timing::default() });
     }
 }

@@ -43,7 +43,8 @@ impl Running {
                 self.send_no_more();
                 Ok(())
             }
-            FrameKind::Infer | FrameKind::Cancel => {
+            FrameKind::Pong => Ok(()), // that something came is all it says
+            FrameKind::Infer | FrameKind::Cancel | FrameKind::Ping => {
                 Err(Malformed::conduct(format!("a host sent {:?} for call {call}", frame.head.kind)))
             }
         }
@@ -75,7 +76,9 @@ impl Running {
             | FrameKind::Cancel
             | FrameKind::Release
             | FrameKind::Stats
-            | FrameKind::Drain => {
+            | FrameKind::Drain
+            | FrameKind::Ping
+            | FrameKind::Pong => {
                 let (fault, timing) = frame_meta::failure_in(frame_meta::decode(&meta)?)?;
                 (Err(fault), timing)
             }

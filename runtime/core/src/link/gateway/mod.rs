@@ -2,15 +2,17 @@
 
 mod flights;
 mod frames;
+mod pulse;
 mod session;
 mod slot;
 
 use super::{Log, handshake};
 use crate::{
-    base::{clock, roster::Roster},
+    base::{clock, panics, roster::Roster},
     mem::arena::Arena,
 };
 use parking_lot::Mutex;
+use pulse::Patience;
 use session::{Ended, Session};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -36,6 +38,7 @@ pub(super) struct Common {
     roster: Arc<dyn Roster>,
     arena: Option<Arena>,
     log: Log,
+    patience: Patience,
 }
 
 impl fmt::Debug for Common {
@@ -62,7 +65,18 @@ struct Dialled {
 impl Links {
     /// Links run as tasks of `on`. Their carriers appear in `roster`; `arena` is what bodies are read into.
     pub fn new(on: Handle, roster: Arc<dyn Roster>, arena: Option<Arena>, log: Log) -> Links {
-        Links { common: Arc::new(Common { roster, arena, log }), on, dialled: Mutex::default() }
+        Links {
+            common: Arc::new(Common { roster, arena, log, patience: Patience::default() }),
+            on,
+            dialled: Mutex::default(),
+        }
+    }
+
+    /// The same for hosts that are given up sooner.
+    #[cfg(test)]
+    pub(super) fn impatient(on: Handle, roster: Arc<dyn Roster>, log: Log, pace: Duration) -> Links {
+        let common = Common { roster, arena: None, log, patience: Patience { pace } };
+        Links { common: Arc::new(common), on, dialled: Mutex::default() }
     }
 
     /// Replaces the set. A link that is no longer wanted gets no more calls, finishes those it has, and closes.
@@ -92,7 +106,7 @@ impl Links {
             link.wanted.send_replace(false);
         }
         for (_, link) in all {
-            let _ = link.task.await; // a panic in it has been answered by the replies it dropped
+            let _ = link.task.await; // it survives the panics of its sessions
         }
     }
 }
@@ -113,7 +127,11 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         match joined {
             Ok(joined) => {
                 let (pid, since) = (joined.inbox.pid(), clock::now());
-                let ended = Session::start(&common, joined).run(&mut wanted).await;
+                let run = async { Session::start(&common, joined).run(&mut wanted).await };
+                // The calls that it had are answered as it is dropped, and the host is dialled anew.
+                let ended = panics::survive_all(run)
+                    .await
+                    .unwrap_or_else(|fault| Ended::Lost(fault.note.into_owned()));
                 let lasted = clock::now().since(since) > STEADY;
                 failures = if lasted { 1 } else { failures + 1 };
                 match ended {

@@ -17,6 +17,7 @@ use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio::sync::{Notify, watch};
 
 /// Shared by the link's task, its carriers, and whoever looks at answers in the host's memory.
@@ -27,6 +28,12 @@ pub(super) struct Session {
     pub(super) flights: Mutex<Flights>,
     /// The last call in flight was answered.
     pub(super) landed: Notify,
+    /// A call took off while nobody watched the host.
+    pub(super) took_off: Notify,
+    /// Something came from the host since this was last looked at.
+    pub(super) heard: AtomicBool,
+    /// The host's.
+    pub(super) pid: i32,
 }
 
 #[derive(Debug)]
@@ -89,6 +96,9 @@ impl Session {
             outbox,
             flights: Mutex::new(Flights::new()),
             landed: Notify::new(),
+            took_off: Notify::new(),
+            heard: AtomicBool::new(false),
+            pid: inbox.pid(),
         });
         let mut running = Running { session, inbox, memory, leaving: false, versions: HashMap::new() };
         if let Err(malformed) = running.announced(hello) {
@@ -105,6 +115,7 @@ impl Running {
         let session = Arc::clone(&self.session);
         // Kept across turns of the loop: a write that was begun must not be forgotten.
         let mut write = pin!(session.outbox.write());
+        let mut silent = pin!(session.until_silent());
         let (mut draining, mut hung_up) = (false, false);
         let ended = loop {
             tokio::select! {
@@ -123,6 +134,11 @@ impl Running {
                     self.send_no_more();
                 }
                 () = session.until_landed(), if draining => break Ended::Drained,
+                () = &mut silent => {
+                    let ended = if self.inbox.end_peer() { " and was ended" } else { "" };
+                    let patience = session.common.patience.whole();
+                    break Ended::Lost(format!("it did not answer for {patience:?}{ended}"));
+                }
             }
         };
         let why = match &ended {
@@ -145,7 +161,7 @@ impl Running {
         }
         loop {
             match self.inbox.more().await {
-                Ok(true) => {}
+                Ok(true) => self.session.heard.store(true, Relaxed),
                 Ok(false) => return "it closed the connection, or its process ended".to_owned(),
                 Err(error) => return error.to_string(),
             }

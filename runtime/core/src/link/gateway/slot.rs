@@ -71,10 +71,10 @@ impl Slot {
             Ok(end) => {
                 let lent = lent.into_iter().flatten().collect();
                 let contract = Arc::clone(&self.contract);
-                flights.took_off(
-                    number,
-                    Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end },
-                );
+                let flight = Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end };
+                if flights.took_off(number, flight) {
+                    session.took_off.notify_one();
+                }
                 drop(flights);
                 outbox.nudge();
                 Ok(())
@@ -91,6 +91,10 @@ impl Carrier for Slot {
             let (call, fault) = *refused;
             call.reply.refuse(fault);
         }
+    }
+
+    fn process(&self) -> Option<i32> {
+        self.session.upgrade().map(|session| session.pid).filter(|pid| *pid > 0)
     }
 
     fn cancel(&self, call: CallId) {

@@ -48,12 +48,18 @@ impl Reading {
                 self.session.heard_the_last();
                 Ok(())
             }
+            FrameKind::Ping => {
+                self.session.put(|out| encode(out, &Head::new(FrameKind::Pong, 0), |_| {}, &[]));
+                self.session.outbox.nudge();
+                Ok(())
+            }
             FrameKind::Hello
             | FrameKind::Credit
             | FrameKind::Answer
             | FrameKind::Fail
             | FrameKind::Stats
-            | FrameKind::NotHere => {
+            | FrameKind::NotHere
+            | FrameKind::Pong => {
                 Err(Malformed::conduct(format!("a gateway sent {:?} for call {call}", frame.head.kind)))
             }
         }

@@ -28,6 +28,8 @@ pub(super) const STREAM: &str = "/inference.GRPCInferenceService/ModelStreamInfe
 #[derive(Debug, Default)]
 pub(super) struct Echo {
     pub(super) holds: AtomicBool,
+    /// Panics when it gets its next call.
+    pub(super) breaks: AtomicBool,
     pub(super) held: Mutex<Vec<Call>>,
     pub(super) cancelled: Mutex<Vec<CallId>>,
 }
@@ -41,6 +43,7 @@ fn settle(call: Call) {
 
 impl Carrier for Echo {
     fn send(&self, call: Call) {
+        assert!(!self.breaks.swap(false, Relaxed), "planted");
         if self.holds.load(Relaxed) {
             self.held.lock().push(call);
         } else {

@@ -1,11 +1,15 @@
 //! What a fault is to who reads it and to who counts.
 
 use super::bench::{Bench, INFER, STREAM, bench, infer, post, prefixed, receive};
-use crate::base::fault::{Fault, Kind};
+use crate::base::{
+    fault::{Fault, Kind},
+    panics,
+};
 use crate::gateway::grpc::status::{Code, code};
 use crate::wire::oip_proto::messages::{ModelInferRequest, ModelStreamInferResponse};
 use bytes::Bytes;
 use prost::Message;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 const LOAD: &str = "/inference.GRPCInferenceService/RepositoryModelLoad";
@@ -54,7 +58,7 @@ async fn what_the_front_itself_finds_has_one_too() {
 }
 
 fn refused(bench: &Bench) -> Vec<(String, u64)> {
-    let page = bench.gateway.meter().render();
+    let page = bench.gateway.metrics();
     let lines = page.lines().filter(|line| line.starts_with("headrace_requests_refused_total{"));
     let counts = lines.map(|line| {
         let (labels, count) = line.rsplit_once(' ').unwrap();
@@ -105,4 +109,36 @@ async fn who_leaves_before_its_message_is_whole_is_counted_once() {
     drop(response);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(refused(&bench), [("cancelled".to_owned(), 1)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_costs_its_call_and_not_the_connection() {
+    for path in [INFER, STREAM] {
+        let mut bench = bench().await;
+        bench.hold();
+        let (other, mut stream) = bench.open(post(INFER));
+        stream.send_data(infer("", b"x"), true).unwrap();
+        bench.held(1).await;
+        bench.echo.breaks.store(true, Relaxed);
+        let (response, mut stream) = bench.open(post(path));
+        stream.send_data(infer("", b"x"), true).unwrap();
+        let told = receive(response).await.unwrap();
+        let note = match path {
+            INFER => told.note().to_owned(),
+            _ => told.messages::<ModelStreamInferResponse>().remove(0).error_message,
+        };
+        assert!(note.contains("a bug of headrace ended this request") && has_id(&note), "{path}: {note}");
+        bench.echo.answer(0);
+        assert_eq!(receive(other).await.unwrap().status(), "0", "a call of the same connection");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_before_a_call_is_known_is_answered_too() {
+    const FRAGILE: &str = "/inference.GRPCInferenceService/Fragile";
+    let mut bench = bench().await;
+    panics::plant(FRAGILE);
+    let told = bench.call(post(FRAGILE), infer("", b"x")).await;
+    assert!(told.status() == "13" && has_id(told.note()), "{}", told.note());
+    assert_eq!(bench.call(post(FRAGILE), infer("", b"x")).await.status(), "12", "the next one is answered");
 }

@@ -11,6 +11,7 @@ use crate::gateway::{Gateway, GatewaySettings, Limits, http};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,6 +22,8 @@ use tokio::task::JoinHandle;
 #[derive(Debug)]
 pub(super) struct Echo {
     pub(super) hold: bool,
+    /// Panics when it gets its next call.
+    pub(super) breaks: AtomicBool,
     held: Mutex<Vec<Call>>,
     pub(super) got: Semaphore,
     pub(super) cancelled: Semaphore,
@@ -47,6 +50,7 @@ impl Echo {
 
 impl Carrier for Echo {
     fn send(&self, call: Call) {
+        assert!(!self.breaks.swap(false, Relaxed), "planted");
         if self.hold {
             self.held.lock().push(call);
         } else {
@@ -84,7 +88,8 @@ pub(super) async fn start(limits: Limits, hold: bool) -> Server {
     let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
     gateway.apply_policy(TABLE).unwrap();
     let (got, cancelled) = (Semaphore::new(0), Semaphore::new(0));
-    let echo = Arc::new(Echo { hold, held: Mutex::default(), got, cancelled });
+    let echo =
+        Arc::new(Echo { hold, breaks: AtomicBool::new(false), held: Mutex::default(), got, cancelled });
     for contract in [contract("m", 1, "FP32", 2), contract("s", 2, "BYTES", 1)] {
         let window = Window { rows: Rows::new(16) };
         gateway.carrier_up(contract, Arc::clone(&echo) as Arc<dyn Carrier>, window).unwrap();

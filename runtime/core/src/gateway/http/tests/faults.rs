@@ -1,8 +1,9 @@
 //! What a fault is to who reads it: its status, its error id, its length.
 
 use super::bench::{Client, ask, request, start};
-use crate::base::fault::Kind;
+use crate::base::{fault::Kind, panics};
 use crate::gateway::{Limits, http::status::status};
+use std::sync::atomic::Ordering::Relaxed;
 
 const INFER: &str = "POST /v2/models/m/infer";
 const GOOD: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
@@ -69,4 +70,32 @@ async fn no_note_grows_with_what_the_client_sent() {
         assert_eq!(reply.status(), 400, "{}", reply.text());
         assert!(reply.body.len() < 1100, "{} bytes: {:.200}", reply.body.len(), reply.text());
     }
+}
+
+#[tokio::test]
+async fn a_panic_costs_its_request_and_not_the_connection() {
+    let server = start(Limits::default(), false).await;
+    let mut client = Client::new(server.at).await;
+    let before = panics::count();
+    server.echo.breaks.store(true, Relaxed);
+    client.send(&request(INFER, "", GOOD)).await;
+    let told = client.reply().await.unwrap();
+    assert!(told.status() == 500 && has_id(&told.text()), "{}", told.text());
+    assert!(told.text().contains("a bug of headrace ended this request"), "{}", told.text());
+    assert!(panics::count() > before);
+    let counted = format!("\nheadrace_panics_total {}\n", panics::count());
+    assert!(server.gateway.metrics().contains("\nheadrace_panics_total "), "{counted}");
+    let logged = server.gateway.next_error().unwrap();
+    assert!(logged.contains(told.text().split("[error id ").nth(1).unwrap().split(']').next().unwrap()));
+    client.send(&request(INFER, "", GOOD)).await;
+    assert_eq!(client.reply().await.unwrap().status(), 200, "the next one is answered");
+}
+
+#[tokio::test]
+async fn a_panic_before_a_request_is_known_is_answered_too() {
+    let server = start(Limits::default(), false).await;
+    panics::plant("/v2/fragile");
+    let told = ask(server.at, "GET /v2/fragile", "", b"").await;
+    assert!(told.status() == 500 && has_id(&told.text()), "{}", told.text());
+    assert_eq!(ask(server.at, "GET /v2/fragile", "", b"").await.status(), 404, "the next one is answered");
 }

@@ -84,7 +84,7 @@ async fn what_cannot_be_read_is_counted() {
     for (headers, body) in [("", "{"), ("x-request-timeout-ms: x\r\n", GOOD)] {
         assert_eq!(ask(server.at, INFER, headers, body.as_bytes()).await.status(), 400);
     }
-    let page = server.gateway.meter().render();
+    let page = server.gateway.metrics();
     let line = page
         .lines()
         .find(|line| line.starts_with("headrace_requests_refused_total") && line.contains("invalid"));

@@ -1,0 +1,75 @@
+use super::super::desk::Desk;
+use super::*;
+use crate::base::call::Call;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+fn at(seconds: u64) -> Tick {
+    Tick::default().plus(Duration::from_secs(seconds))
+}
+
+/// Sealed, gathered, and with one caller.
+fn batch(desk: &Arc<Desk>, id: u64) -> Arc<Running> {
+    let calls: [Call; 1] = [desk.call(id, &[0.0])];
+    let batch = Arc::new(Running::new(&calls));
+    batch.sit(calls.into_iter().map(|call| Seat::new(call, at(0))).collect());
+    batch
+}
+
+fn given_up(runs: &mut Runs, now: Tick) -> Vec<u32> {
+    runs.give_up(now).iter().map(|one| one.batch.rows().get()).collect()
+}
+
+#[test]
+fn the_model_has_as_many_as_it_is_safe_for() {
+    let desk = Arc::<Desk>::default();
+    let [one, two, three] = [1, 2, 3].map(|id| batch(&desk, id));
+    let mut runs = Runs::new(1, None);
+    assert!(runs.seal(Arc::clone(&one), at(0)));
+    assert!(!runs.seal(Arc::clone(&two), at(0)));
+    assert_eq!(runs.enter(&two, at(1)), Entry::Later);
+    runs.leave(&one);
+    assert!(!runs.seal(Arc::clone(&three), at(2)), "who waits goes first");
+    assert_eq!((runs.enter(&two, at(2)), runs.enter(&three, at(2))), (Entry::Now, Entry::Later));
+    assert!(runs.remove(&two) && !runs.remove(&two));
+    assert_eq!(runs.enter(&three, at(3)), Entry::Now);
+}
+
+#[test]
+fn only_time_in_the_model_counts() {
+    let desk = Arc::<Desk>::default();
+    let [one, two] = [1, 2].map(|id| batch(&desk, id));
+    let mut runs = Runs::new(1, Some(LIMIT));
+    assert_eq!(runs.next_look(), None);
+    runs.seal(Arc::clone(&one), at(0));
+    runs.seal(Arc::clone(&two), at(0));
+    assert_eq!(runs.next_look(), Some(at(10)));
+    runs.leave(&one);
+    assert_eq!(runs.next_look(), None, "its callers are being answered, and the other has not entered");
+    runs.enter(&two, at(9));
+    assert_eq!((given_up(&mut runs, at(18)), runs.next_look()), (vec![], Some(at(19))));
+    assert_eq!((given_up(&mut runs, at(19)), runs.next_look()), (vec![1], None));
+}
+
+#[test]
+fn a_model_that_hangs_gets_nothing_more() {
+    let desk = Arc::<Desk>::default();
+    let [one, two] = [1, 2].map(|id| batch(&desk, id));
+    let mut runs = Runs::new(1, Some(LIMIT));
+    runs.seal(Arc::clone(&one), at(0));
+    runs.seal(Arc::clone(&two), at(0));
+    assert_eq!((given_up(&mut runs, at(10)), runs.hangs()), (vec![1], true));
+    assert!(one.take().is_none(), "the duty to answer went to whoever gave it up");
+    assert_eq!(runs.enter(&two, at(10)), Entry::Never);
+}
+
+#[test]
+fn what_is_being_answered_is_looked_at_later() {
+    let desk = Arc::<Desk>::default();
+    let one = batch(&desk, 1);
+    let mut runs = Runs::new(1, Some(LIMIT));
+    runs.seal(Arc::clone(&one), at(0));
+    drop(one.take());
+    assert_eq!((given_up(&mut runs, at(10)), runs.next_look()), (vec![], Some(at(20))));
+    assert!(!runs.hangs());
+}

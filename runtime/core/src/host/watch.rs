@@ -1,0 +1,101 @@
+//! Gives up a batch that a model does not return.
+//!
+//! One timer for a version. It is set when the model gets a batch while no timer runs, and never moved: when it fires,
+//! it is set anew by the batch that the model has then. A version that is busy costs a wake-up each `hang_timeout`,
+//! one that is idle nothing, and a batch on its way a look at one flag under a lock that its lane holds anyway.
+
+use super::{
+    intake::{Intake, Settling, State},
+    runs::GivenUp,
+    settle::{self, Run},
+};
+use crate::base::{
+    clock,
+    fault::{Fault, Kind, Phase},
+    panics,
+    units::{Rows, Tick},
+};
+use smallvec::SmallVec;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+
+/// A batch whose callers were answered without the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hang {
+    pub(super) rows: Rows,
+    /// What it did not come back within.
+    pub(super) limit: Duration,
+}
+
+/// Lives as long as the intake. `hung` is called after the callers of a batch have their answers.
+pub(super) async fn watch(intake: Weak<Intake>, alarm: Arc<Notify>, hung: impl Fn(&Arc<Intake>, Hang)) {
+    while let Some(held) = intake.upgrade() {
+        let (given_up, next) = held.look(clock::now());
+        for one in given_up {
+            let hang = Hang { rows: one.batch.rows(), limit: one.limit };
+            // Whatever happens to one caller, the version is closed, and the next one that hangs is seen too.
+            let _ = panics::survive(|| held.answer_for(one));
+            hung(&held, hang);
+        }
+        drop(held);
+        let told = alarm.notified();
+        match next {
+            Some(at) => tokio::select! {
+                () = tokio::time::sleep_until(clock::instant(at)) => {}
+                () = told => {}
+            },
+            None => told.await,
+        }
+    }
+}
+
+impl Intake {
+    /// Has the watch look when the batch that enters the model now has been there for too long.
+    pub(super) fn set_watch(&self, state: &mut State) {
+        if !state.watched {
+            state.watched = true;
+            self.alarm.notify_one();
+        }
+    }
+
+    fn look(&self, now: Tick) -> (SmallVec<[GivenUp; 1]>, Option<Tick>) {
+        let mut state = self.state.lock();
+        let given_up = state.room.give_up(now);
+        let next = state.room.next_look();
+        state.watched = next.is_some();
+        if !given_up.is_empty() {
+            self.entrance.notify_all(); // they will not be let in
+        }
+        (given_up, next)
+    }
+
+    /// The model keeps the inputs for as long as it likes; its answer, should it come, finds nobody.
+    fn answer_for(&self, hung: GivenUp) {
+        let contract = self.contract();
+        let note = format!(
+            "model '{}' version {} did not return a batch within {} s and was given up; if one may take longer, raise \
+             limits.hang_timeout_s in its model.yaml",
+            contract.model,
+            contract.version,
+            hung.limit.as_secs_f64(),
+        );
+        let returned = clock::now();
+        let run = Run {
+            contract,
+            arena: self.arena(),
+            rows: hung.batch.rows(),
+            waited_ns: 0,
+            input_ns: 0,
+            infer_ns: u64::try_from(returned.since(hung.entered).as_nanos()).unwrap_or(u64::MAX),
+            returned,
+        };
+        let fault = Fault::new(Kind::ModelHung, note).at(Phase::Started);
+        let _settling = Settling { intake: self, running: &hung.batch };
+        settle::settle(&run, hung.seats, Err(fault), || {});
+    }
+}
+
+#[cfg(test)]
+#[path = "watch_tests.rs"]
+mod tests;
