@@ -3,7 +3,7 @@
 use crate::base::{
     datatype::Datatype,
     inference::{Parameters, Value},
-    strings,
+    strings, tensor,
 };
 use crate::wire::json::request::InferRequest;
 use serde::{Deserialize, Deserializer, de};
@@ -86,10 +86,16 @@ fn input(raw: &RawValue, blobs: &mut &[u8]) -> (String, Datatype, Vec<i64>, Vec<
     let last = |name: &str| members.iter().rfind(|(key, _)| key == name).map(|(_, raw)| *raw);
     let datatype = Datatype::from_name(&read::<String>(last("datatype").unwrap().get())).unwrap();
     let size = |raw: &RawValue| i64::try_from(unsigned(raw)).unwrap();
-    let shape = items(last("shape").unwrap()).into_iter().map(size).collect();
+    let shape: Vec<i64> = items(last("shape").unwrap()).into_iter().map(size).collect();
     let mut data = Vec::new();
     if let Some(written) = last("data") {
         elements(written, datatype, &mut data);
+        let count = if datatype == Datatype::Bytes {
+            strings::count(&data).ok()
+        } else {
+            Some(data.len() / datatype.size().unwrap())
+        };
+        assert_eq!(count, tensor::elements(&shape), "elements of {shape:?}");
     } else {
         let parameters = self::members(last("parameters").unwrap());
         let len = parameters.iter().rfind(|(key, _)| key == "binary_data_size").unwrap().1;

@@ -64,7 +64,8 @@ fn written(datatype: Datatype, contents: &InferTensorContents) -> Vec<u8> {
             bytes_contents.iter().for_each(|element| strings::push(&mut out, element).unwrap());
             out
         }
-        Datatype::Fp16 | Datatype::Bf16 => panic!("{datatype:?} has no typed contents"),
+        // Contents may be there and hold none of the fields there are.
+        Datatype::Fp16 | Datatype::Bf16 => Vec::new(),
     }
 }
 
@@ -92,7 +93,7 @@ pub(super) fn agree(ours: &Inference, theirs: &ModelInferRequest) {
         assert!(!input.parameters.contains_key("shared_memory_region"));
         let Tensor { datatype, shape, data } = &ours.tensor;
         assert_eq!((datatype.name(), shape.as_slice()), (&*input.datatype, input.shape.as_slice()));
-        assert!(shape.iter().all(|size| *size >= 0));
+        assert!(shape.len() <= 64 && shape.iter().all(|size| *size >= 0));
         match &input.contents {
             Some(contents) if theirs.raw_input_contents.is_empty() => {
                 assert_eq!(data, &written(*datatype, contents));
