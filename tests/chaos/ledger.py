@@ -30,6 +30,7 @@ STATUS: Final = {
     "unavailable": "503",
     "host_lost": "503",
     "model_failed": "500",
+    "model_hung": "500",
     "internal": "500",
 }
 

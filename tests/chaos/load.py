@@ -40,8 +40,8 @@ HABITS: Final = (
     *(Habit("quick", "grpc", 0.01, asks_wrongly=0.02, asks_nobody=0.02) for _ in range(3)),
     *(Habit("slow", "http", 0.01, hurries=0.1, leaves=0.2) for _ in range(2)),
     *(Habit("slow", "grpc", 0.01, hurries=0.1, leaves=0.2) for _ in range(2)),
-    Habit("wide", "http", 0.02, leaves_within_body=0.05),
-    Habit("wide", "grpc", 0.02),
+    *(Habit("wide", "http", 0.04, leaves_within_body=0.05) for _ in range(2)),
+    *(Habit("wide", "grpc", 0.04) for _ in range(2)),
 )
 
 
