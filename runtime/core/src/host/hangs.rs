@@ -62,6 +62,11 @@ impl Hangs {
         !self.news.wait_while_for(&mut told, busy, patience).timed_out()
     }
 
+    #[cfg(test)]
+    pub(super) fn take(&self) -> u64 {
+        u64::try_from(self.told.lock().reports.drain(..).count()).unwrap()
+    }
+
     pub(super) fn close(&self) {
         self.told.lock().closed = true;
         self.news.notify_all();

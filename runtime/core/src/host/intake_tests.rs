@@ -2,6 +2,7 @@ use super::super::{
     Batch,
     desk::{Desk, contract},
     room::Turn,
+    runs::Entry,
 };
 use super::*;
 use crate::base::fault::{Kind, Phase};
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 impl Intake {
     /// The same without blocking: `None` if there is nothing to run now. An idle lane's ear hears what came.
-    pub(crate) fn try_next_batch(self: &Arc<Intake>, hears: bool) -> Option<Batch> {
+    /// False: others are in the model.
+    pub(crate) fn try_next_batch(self: &Arc<Intake>, hears: bool) -> Option<(Batch, bool)> {
         if let Some(ear) = self.ear.as_ref().filter(|_| hears) {
             ear.ring();
             ear.listen();
@@ -20,6 +22,9 @@ impl Intake {
         let turn = {
             let mut state = self.state.lock();
             let turn = state.room.turn(clock::now(), &mut leaving);
+            if matches!(turn, Turn::Run { entered: true, .. }) {
+                self.set_watch(&mut state);
+            }
             if state.room.is_empty() {
                 self.empty.notify_all();
             }
@@ -28,11 +33,29 @@ impl Intake {
         answer(leaving);
         match turn {
             Turn::Run { calls, running, entered } => {
-                assert!(entered, "a lane for each batch that may be in the model");
-                Some(Batch::gather(Arc::clone(self), calls, running, &self.staging))
+                Some((Batch::gather(Arc::clone(self), calls, running, &self.staging), entered))
             }
             Turn::Wait { .. } | Turn::Idle | Turn::Closed => None,
         }
+    }
+
+    /// As a lane waits for the model, without blocking. `None`: it hangs, and the batch is given back.
+    pub(crate) fn try_enter(&self, mut batch: Batch) -> Option<(Batch, bool)> {
+        let mut state = self.state.lock();
+        let entry = state.room.enter(batch.running(), clock::now());
+        if entry == Entry::Now {
+            self.set_watch(&mut state);
+        }
+        drop(state);
+        match entry {
+            Entry::Never => batch.give_back(),
+            Entry::Now => {
+                batch.has_entered();
+                return Some((batch, true));
+            }
+            Entry::Later => return Some((batch, false)),
+        }
+        None
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, sync::oneshot};
 pub(super) struct Thread {
     handle: Handle,
     /// The thread lives as long as this does.
-    _end: oneshot::Sender<()>,
+    _end: Option<oneshot::Sender<()>>,
 }
 
 impl Thread {
@@ -21,7 +21,13 @@ impl Thread {
             let _ = ended.await; // never sent: the sender's drop is the end
         };
         thread::Builder::new().name("headrace-host".into()).spawn(move || runtime.block_on(serve))?;
-        Ok(Thread { handle, _end: end })
+        Ok(Thread { handle, _end: Some(end) })
+    }
+
+    /// No thread of ours: a runtime of whoever asks, whose end is the end of the tasks.
+    #[cfg(test)]
+    pub(super) fn of(handle: &Handle) -> Thread {
+        Thread { handle: handle.clone(), _end: None }
     }
 
     pub(super) fn handle(&self) -> &Handle {

@@ -185,18 +185,6 @@ impl Host {
         Ok(())
     }
 
-    #[cfg(test)]
-    pub(crate) fn listen_on(
-        self: &Arc<Host>,
-        on: &tokio::runtime::Handle,
-        path: &Path,
-        log: Log,
-    ) -> io::Result<()> {
-        let intakes = Arc::new(Behind::of(self));
-        *self.door.lock() = Some(Listener::listen(on, path, intakes, self.arena.clone(), log)?);
-        Ok(())
-    }
-
     fn announce(&self) {
         if let Some(door) = &*self.door.lock() {
             door.announce();

@@ -3,6 +3,24 @@ use super::*;
 use crate::base::call::{Carrier, Execution, Outcome, Outlet, Window};
 use crate::base::units::CallId;
 
+impl Host {
+    /// Listens, and watches, on a runtime of whoever asks.
+    pub(crate) fn listen_on(
+        self: &Arc<Host>,
+        on: &tokio::runtime::Handle,
+        path: &Path,
+        log: Log,
+    ) -> io::Result<()> {
+        *self.thread.lock() = Some(Thread::of(on));
+        self.listen(path, log)
+    }
+
+    /// Batches that were given up since this was asked last.
+    pub(crate) fn hangs_so_far(&self) -> u64 {
+        self.hangs.take()
+    }
+}
+
 /// A gateway of this process: writes down what it is told, and takes no more than it is asked to.
 #[derive(Debug, Default)]
 struct Book {

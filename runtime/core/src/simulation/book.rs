@@ -9,7 +9,10 @@ pub(super) struct Book {
     runs: BTreeMap<u64, Vec<(u64, u64)>>,
     raised: BTreeSet<u64>,
     pub(super) begun: u64,
+    /// Runs that were answered: by the lane, or by whoever gave them up.
     pub(super) ended: u64,
+    /// Batches that were given up before their model returned.
+    pub(super) late: u64,
 }
 
 impl Book {

@@ -60,7 +60,7 @@ impl Caller {
     ) -> Result<(), String> {
         let id = self.wish.id;
         match end {
-            Ok(answer) if self.wish.verb == Verb::Answer => self.is_mine(answer),
+            Ok(answer) if matches!(self.wish.verb, Verb::Answer | Verb::Hang) => self.is_mine(answer),
             Ok(_) => Err(format!("caller {id} asked for {:?} and was answered", self.wish.verb)),
             Err(fault) if self.may_hear(fault, now, weather, book) => Ok(()),
             Err(fault) => Err(format!("caller {id} ({:?}) must not hear: {fault}", self.wish)),
@@ -75,13 +75,9 @@ impl Caller {
             Kind::Expired => self.deadline.is_some_and(|deadline| deadline <= now),
             // The queue is small; a host without room for what was sent is another matter.
             Kind::Overloaded => fault.note.starts_with("the queue of model"),
-            Kind::Unavailable | Kind::HostLost => weather == Weather::Storm,
-            Kind::NotFound
-            | Kind::Unsupported
-            | Kind::TooLarge
-            | Kind::Cancelled
-            | Kind::ModelHung
-            | Kind::Internal => false,
+            // A host that stood still may find a batch overdue when it goes on.
+            Kind::Unavailable | Kind::HostLost | Kind::ModelHung => weather == Weather::Storm,
+            Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Cancelled | Kind::Internal => false,
         }
     }
 

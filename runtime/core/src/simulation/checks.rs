@@ -29,6 +29,7 @@ impl World {
         self.listen()?;
         self.read_logs()?;
         self.end_drained()?;
+        self.end_hung();
         self.look_at_runs()?;
         self.bounded()
     }
@@ -111,6 +112,7 @@ impl World {
     /// The weather becomes good, everybody is heard, and nothing may be left.
     pub(super) fn end(&mut self) -> Result<(), String> {
         self.note(|| "good weather".to_owned());
+        self.is_good = true;
         self.net.wires.iter_mut().for_each(|wire| wire.pace = usize::MAX);
         self.hosts.iter_mut().for_each(|host| host.process.go_on());
         self.gateways.iter_mut().for_each(|gateway| gateway.process.go_on());
@@ -128,9 +130,10 @@ impl World {
         while !self.held.is_empty() {
             self.look_away()?;
         }
-        for _ in 0..30 {
+        // Longer than a model may take for callers that were told otherwise: a batch of theirs may still run.
+        for _ in 0..40 {
             self.round()?;
-            self.pass(30 * MS);
+            self.pass(80 * MS);
         }
         self.nothing_is_left()
     }
@@ -160,6 +163,9 @@ impl World {
     pub(super) fn count_second_runs(&mut self) {
         for _ in 0..self.book.runs().filter(|(_, runs)| runs.len() > 1).count() {
             self.see("ran again after a crash");
+        }
+        if self.book.late > 0 {
+            self.see("returned too late");
         }
     }
 

@@ -90,6 +90,7 @@ impl World {
     }
 
     pub(super) fn bury(&mut self, host: HostProcess) {
+        self.book.ended += host.host.hangs_so_far();
         self.net.died(Side::Host, host.id);
         host.end();
         let when = self.now + self.ms(0..300);
@@ -144,6 +145,21 @@ impl World {
         self.net.wires[at].pace = pace;
         let (gateway, host) = (self.net.wires[at].gateway, self.net.wires[at].host);
         self.note(|| format!("from gateway {gateway} to host {host} go {pace} bytes at a time"));
+    }
+
+    /// A host whose model hangs ends itself, sooner or later.
+    pub(super) fn end_hung(&mut self) {
+        for host in &mut self.hosts {
+            let reports = host.host.hangs_so_far();
+            self.book.ended += reports;
+            host.hangs |= reports > 0;
+        }
+        let hung = self.hosts.iter().position(|host| host.hangs);
+        if let Some(at) = hung.filter(|_| self.is_good || self.dice.u8(..8) == 0) {
+            let id = self.hosts[at].id;
+            self.note(|| format!("host {id} has a model that hangs"));
+            self.kill_host(at);
+        }
     }
 
     /// Whoever drains and has nothing left ends; who takes too long is ended.

@@ -14,12 +14,15 @@ use crate::base::{
 use crate::host::{Batch, Conduct, Gathered, Host, Intake, Output};
 use crate::link::Log;
 use crate::mem::arena::Arena;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) const MODEL: &str = "m";
 pub(super) const MAX_ROWS: u32 = 4;
+/// What a model may take for a batch.
+const HANG: Duration = Duration::from_secs(2);
 /// Enough for a few large tensors, so that it is full now and then.
 pub(super) const ARENA: usize = 384 << 10;
 
@@ -55,6 +58,8 @@ pub(super) struct HostProcess {
     /// A link of it ended before its calls did: what it computes for those calls reaches nobody, and the gateway may
     /// have reused their inputs' memory.
     pub(super) torn: bool,
+    /// A batch was given up: it will end itself.
+    pub(super) hangs: bool,
     /// Last, for what is above must go while it still runs.
     pub(super) process: Process,
 }
@@ -70,7 +75,8 @@ pub(super) struct Shelf {
 #[derive(Debug)]
 struct Work {
     batch: Batch,
-    done: Duration,
+    /// `None` while others are in the model.
+    done: Option<Duration>,
 }
 
 /// What became of a lane's step.
@@ -83,23 +89,26 @@ pub(super) enum Lane {
 }
 
 impl HostProcess {
-    pub(super) fn start(id: u64, folder: &Path, contracts: Vec<Contract>, log: Log) -> HostProcess {
+    pub(super) fn start(
+        id: u64,
+        folder: &Path,
+        contracts: Vec<Contract>,
+        concurrency: u32,
+        log: Log,
+    ) -> HostProcess {
         let process = Process::new();
         let path = folder.join(format!("h{id}"));
         let arena = Arena::new(ARENA).unwrap();
         let host = Arc::new(Host::new(Some(arena.clone()), None));
         process.within(|| host.listen_on(process.handle(), &path, log).unwrap());
+        let conduct = Conduct { concurrency: NonZeroU32::new(concurrency), hang_timeout: Some(HANG) };
         let shelf = |contract: Contract| {
             let lanes = (0..contract.lanes).map(|_| None).collect();
             let version = contract.version.0;
-            Shelf {
-                version,
-                intake: process.within(|| host.open(contract, Conduct::default()).unwrap()),
-                lanes,
-            }
+            Shelf { version, intake: process.within(|| host.open(contract, conduct).unwrap()), lanes }
         };
         let shelves = contracts.into_iter().map(shelf).collect();
-        HostProcess { id, path, host, arena, shelves, draining: None, torn: false, process }
+        HostProcess { id, path, host, arena, shelves, draining: None, torn: false, hangs: false, process }
     }
 
     /// One lane takes up a batch, or finishes the one it has once its time has come.
@@ -116,19 +125,23 @@ impl HostProcess {
         };
         let at = lane % shelf.lanes.len();
         let hears = takes.as_micros().is_multiple_of(2);
+        let here = (self.id, shelf.version, self.torn);
         self.process.within(|| match shelf.lanes[at].take() {
             None => {
-                let Some(batch) = shelf.intake.try_next_batch(hears) else { return Ok(Lane::Idle) };
-                let rows = read(&batch, self.torn)?;
-                book.started(self.id, shelf.version, &rows);
-                if rows.iter().flatten().any(|(_, _, verb)| *verb == Verb::Kill) {
-                    shelf.lanes[at] = Some(Work { batch, done: Duration::MAX });
-                    return Ok(Lane::Killed);
-                }
-                shelf.lanes[at] = Some(Work { batch, done: now + takes });
-                Ok(Lane::Went)
+                let Some((batch, entered)) = shelf.intake.try_next_batch(hears) else {
+                    return Ok(Lane::Idle);
+                };
+                let work = shelf.lanes[at].insert(Work { batch, done: None });
+                if entered { work.begin(now, takes, here, book) } else { Ok(Lane::Went) }
             }
-            Some(work) if work.done <= now => {
+            Some(work) if work.done.is_none() => match shelf.intake.try_enter(work.batch) {
+                None => Ok(Lane::Went),
+                Some((batch, entered)) => {
+                    let work = shelf.lanes[at].insert(Work { batch, done: None });
+                    if entered { work.begin(now, takes, here, book) } else { Ok(Lane::Idle) }
+                }
+            },
+            Some(work) if work.done.is_some_and(|done| done <= now) => {
                 finish(work.batch, shelf.version, self.torn, book).map(|()| Lane::Went)
             }
             busy => {
@@ -172,6 +185,28 @@ impl HostProcess {
 
 type Row = Option<(u64, u8, Verb)>;
 
+impl Work {
+    /// The model gets it.
+    fn begin(
+        &mut self,
+        now: Duration,
+        takes: Duration,
+        (host, version, torn): (u64, u64, bool),
+        book: &mut Book,
+    ) -> Result<Lane, String> {
+        let rows = read(&self.batch, torn)?;
+        book.started(host, version, &rows);
+        let has = |wanted| rows.iter().flatten().any(|(_, _, verb)| *verb == wanted);
+        if has(Verb::Kill) {
+            self.done = Some(Duration::MAX);
+            return Ok(Lane::Killed);
+        }
+        // On both sides of the limit, and at it.
+        self.done = Some(now + if has(Verb::Hang) { takes * 200 } else { takes });
+        Ok(Lane::Went)
+    }
+}
+
 /// `None` for rows whose memory was taken back: nobody waits for them.
 fn read(batch: &Batch, torn: bool) -> Result<Vec<Row>, String> {
     let Some(Gathered::Fixed { shape, data, .. }) = batch.inputs().first() else {
@@ -211,6 +246,11 @@ fn finish(batch: Batch, version: u64, torn: bool, book: &mut Book) -> Result<(),
         Output::Fixed { datatype: Datatype::Uint8, shape: [count, wide].as_slice().into(), data: &out };
     match batch.complete(clock::now(), Ok(vec![output])) {
         None => Ok(()),
+        Some(why) if why.contains("its callers were not waiting any more") => {
+            book.late += 1;
+            book.ended -= 1; // it was one when it was given up
+            Ok(())
+        }
         Some(why) => Err(format!("a right answer was refused: {why}")),
     }
 }

@@ -103,7 +103,7 @@ fn try_seeds(first: u64, stride: usize, seeds: u64) -> (BTreeMap<&'static str, u
 }
 
 /// Where the simulation has to come, or it proves nothing.
-const MUST_SEE: [&str; 12] = [
+const MUST_SEE: [&str; 14] = [
     "answered",
     "answered in shared memory",
     "drained",
@@ -112,9 +112,11 @@ const MUST_SEE: [&str; 12] = [
     "host_lost",
     "invalid",
     "model_failed",
+    "model_hung",
     "overloaded",
     "ran again after a crash",
     "refused as a suspect",
+    "returned too late",
     "stopped",
 ];
 

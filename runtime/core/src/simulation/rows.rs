@@ -15,6 +15,8 @@ pub(super) enum Verb {
     Reject = 2,
     /// The host dies.
     Kill = 3,
+    /// The model takes its time: it may be given up.
+    Hang = 4,
 }
 
 fn fill(caller: u64, row: u8) -> u8 {
@@ -47,7 +49,7 @@ pub(super) fn answer(caller: u64, index: u8, verb: Verb, width: usize, repeat: u
 /// Whose row this is, if it is still as it was sent.
 pub(super) fn read(bytes: &[u8]) -> Result<(u64, u8, Verb), String> {
     let known = bytes.first_chunk::<HEAD>().and_then(|head| {
-        let verb = [Verb::Answer, Verb::Raise, Verb::Reject, Verb::Kill].into_iter();
+        let verb = [Verb::Answer, Verb::Raise, Verb::Reject, Verb::Kill, Verb::Hang].into_iter();
         let verb = verb.into_iter().find(|verb| *verb as u8 == head[9])?;
         Some((u64::from_le_bytes(*head.first_chunk()?), head[8], verb))
     });

@@ -17,6 +17,7 @@ impl World {
             0..3 => Verb::Raise,
             3..6 => Verb::Reject,
             6..8 if self.weather == Weather::Storm => Verb::Kill,
+            8..10 if self.weather == Weather::Storm => Verb::Hang,
             _ => Verb::Answer,
         };
         let widths = [HEAD, 16, 16, 16, 2048, 2048, 20 << 10, 70 << 10];

@@ -55,6 +55,8 @@ pub(super) struct World {
     pub(super) tables: Vec<(u64, u32)>,
     pub(super) lines: Arc<Mutex<Vec<String>>>,
     pub(super) trace: Option<Vec<String>>,
+    /// Nothing goes wrong any more.
+    pub(super) is_good: bool,
     /// The last request that was made to kill.
     pub(super) poison: Option<Wish>,
     /// What happened, and how often: a simulation that never comes somewhere proves nothing about it.
@@ -88,6 +90,7 @@ impl World {
             tables: vec![(1, 5000)],
             lines: Arc::default(),
             trace: traced.then(Vec::new),
+            is_good: false,
             poison: None,
             seen: BTreeMap::new(),
             folder,
@@ -137,9 +140,11 @@ impl World {
     pub(super) fn start_host(&mut self, versions: &[u64]) {
         let id = self.id();
         let (batching, lanes) = (self.batching(), self.dice.u32(1..=2));
+        let concurrency = self.dice.u32(1..=lanes);
         let contracts = versions.iter().map(|version| contract(*version, batching, lanes)).collect();
         self.note(|| format!("host {id} comes with versions {versions:?} and {lanes} lanes"));
-        self.hosts.push(HostProcess::start(id, &self.folder, contracts, self.log("host")));
+        let host = HostProcess::start(id, &self.folder, contracts, concurrency, self.log("host"));
+        self.hosts.push(host);
         let when = self.now + self.ms(0..50);
         self.events.push((when, Event::Directory));
     }
