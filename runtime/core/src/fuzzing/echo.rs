@@ -75,3 +75,9 @@ pub(super) fn nameless(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
     text.split("[error").next().unwrap_or_default().to_owned()
 }
+
+/// Whatever is refused is told why, at a length that no client's limit on headers refuses.
+pub(super) fn check_said(said: &str) {
+    assert!(!said.is_empty(), "a refusal without a message");
+    assert!(said.len() <= 1100, "a message of {} bytes", said.len());
+}

@@ -1,7 +1,7 @@
 //! What a client sends to the HTTP port, from the first byte of a connection on.
 
 use super::{
-    echo::{nameless, with_gateway},
+    echo::{check_said, nameless, with_gateway},
     memory::Most,
 };
 use crate::gateway::http;
@@ -82,7 +82,7 @@ pub fn any_http(data: &[u8]) {
     let is_ours = head.contains("content-type: application/json");
     if status >= 400 && is_ours && !is_head {
         let said: serde_json::Value = serde_json::from_slice(body).expect("an error is JSON");
-        assert!(said["error"].as_str().is_some_and(|said| !said.is_empty()), "a refusal without a message");
+        check_said(said["error"].as_str().unwrap_or_default());
     }
     let counts = body.windows(13).any(|text| text == b"\"model_stats\"");
     if !counts && status != 504 && cut_up.0 != 504 {
