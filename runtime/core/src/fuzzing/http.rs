@@ -1,64 +1,17 @@
 //! What a client sends to the HTTP port, from the first byte of a connection on.
 
-use super::memory::Most;
-use crate::base::{
-    call::{Call, Carrier, Outcome, Produced, Timing, Window},
-    contract::Contract,
-    roster::Roster,
-    units::{CallId, Rows},
+use super::{
+    echo::{check_said, nameless, with_gateway},
+    memory::Most,
 };
-use crate::gateway::{Gateway, GatewaySettings, Limits, http};
+use crate::gateway::http;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::runtime::Runtime;
 
 /// Buffers of the connection and of the pipe that stands for its socket, and one body of the largest size.
 const MOST: Most = Most { each: 32, beside: 2 << 20 };
-const BODY: usize = 256 << 10;
 /// Turns of the runtime without an answer, after which there will be none.
 const QUIET: usize = 16;
-
-const TABLE: &str = r#"{"epoch": {"term": 1, "sequence": 1}, "models": {
-    "m": {"versions": [{"version": 1, "state": "READY"}], "weights": [{"version": 1, "share": 10000}]},
-    "s": {"versions": [{"version": 2, "state": "READY"}], "weights": [{"version": 2, "share": 10000}]},
-    "u": {"versions": [{"version": 3, "state": "LOADING", "reason": "warming"}], "weights": []}}}"#;
-
-/// Answers at once with what it was asked.
-#[derive(Debug)]
-struct Echo;
-
-impl Carrier for Echo {
-    fn send(&self, call: Call) {
-        let produced = Produced { outputs: call.inputs.clone(), parameters: call.parameters.clone() };
-        call.reply.settle(Outcome { result: Ok(produced), timing: Timing::default() });
-    }
-
-    fn cancel(&self, _: CallId) {}
-}
-
-fn contract(model: &str, version: u64, datatype: &str, size: i64) -> Arc<Contract> {
-    let tensor = |name: &str| serde_json::json!([{"name": name, "datatype": datatype, "shape": [size]}]);
-    let contract = serde_json::json!({"model": model, "version": version, "platform": "python",
-        "inputs": tensor("x"), "outputs": tensor("y"), "batching": {"max_rows": 8}});
-    Arc::new(serde_json::from_value(contract).unwrap())
-}
-
-/// `m` echoes FP32[-1,2], `s` echoes BYTES[-1,1], `u` is not ready.
-fn gateway() -> Arc<Gateway> {
-    let limits =
-        Limits { body_bytes: BODY, in_flight_bytes: 4 * BODY, header_bytes: 8 << 10, ..Limits::default() };
-    let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
-    gateway.apply_policy(TABLE).unwrap();
-    for contract in [contract("m", 1, "FP32", 2), contract("s", 2, "BYTES", 1)] {
-        gateway.carrier_up(contract, Arc::new(Echo), Window { rows: Rows::new(16) }).unwrap();
-    }
-    gateway
-}
-
-thread_local! {
-    static BENCH: (Runtime, Arc<Gateway>) =
-        (tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap(), gateway());
-}
 
 /// Sends everything, waits for the last answer, hangs up; what was answered.
 async fn talk(mut socket: DuplexStream, data: &[u8], cut: usize) -> Vec<u8> {
@@ -86,17 +39,11 @@ async fn talk(mut socket: DuplexStream, data: &[u8], cut: usize) -> Vec<u8> {
 }
 
 fn exchange(data: &[u8], cut: usize) -> Vec<u8> {
-    BENCH.with(|(runtime, gateway)| {
+    with_gateway(|runtime, gateway| {
         let (ours, theirs) = duplex(256 << 10);
-        let watch = Arc::default();
-        let serve = http::connection::serve(ours, Arc::clone(gateway), watch);
+        let serve = http::connection::serve(ours, Arc::clone(gateway), Arc::default());
         let both = async { tokio::join!(serve, talk(theirs, data, cut)).1 };
-        let answers = MOST.hold(data.len(), || runtime.block_on(both));
-        let held = gateway.reserve(BODY).and_then(|first| {
-            Ok((gateway.reserve(BODY)?, gateway.reserve(BODY)?, gateway.reserve(BODY)?, first))
-        });
-        assert!(held.is_ok(), "something of a request is held when its connection is over");
-        answers
+        MOST.hold(data.len(), || runtime.block_on(both))
     })
 }
 
@@ -110,12 +57,6 @@ fn first(answers: &[u8]) -> Option<(u16, String, &[u8])> {
         .find_map(|line| line.strip_prefix("content-length: "))
         .map_or(0, |len| len.parse().unwrap());
     Some((status, head.to_owned(), answers.get(end + 4..end + 4 + len)?))
-}
-
-/// An error without the id that it is logged under.
-fn nameless(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
-    text.split("[error id").next().unwrap_or_default().to_owned()
 }
 
 /// A connection of any bytes: whatever is refused is told why, and in pieces it is answered as at once.
@@ -141,7 +82,7 @@ pub fn any_http(data: &[u8]) {
     let is_ours = head.contains("content-type: application/json");
     if status >= 400 && is_ours && !is_head {
         let said: serde_json::Value = serde_json::from_slice(body).expect("an error is JSON");
-        assert!(said["error"].as_str().is_some_and(|said| !said.is_empty()), "a refusal without a message");
+        check_said(said["error"].as_str().unwrap_or_default());
     }
     let counts = body.windows(13).any(|text| text == b"\"model_stats\"");
     if !counts && status != 504 && cut_up.0 != 504 {

@@ -11,8 +11,10 @@
     reason = "a promise that is broken stops the fuzzer"
 )]
 
+mod echo;
 mod fit;
 mod frames;
+mod grpc;
 mod http;
 mod images;
 mod inflate;
@@ -27,6 +29,7 @@ mod raw;
 mod replay_tests;
 
 pub use frames::any_frames;
+pub use grpc::any_grpc;
 pub use http::any_http;
 pub use images::{any_image, any_orientation};
 pub use inflate::any_inflate;
@@ -41,6 +44,7 @@ pub type Check = (&'static str, fn(&[u8]));
 
 pub const CHECKS: &[Check] = &[
     ("frames", any_frames),
+    ("grpc", any_grpc),
     ("http", any_http),
     ("image", any_image),
     ("inflate", any_inflate),

@@ -38,6 +38,7 @@ macro_rules! replay {
 
 replay! {
     frames_hold: "frames",
+    grpc_holds: "grpc",
     http_holds: "http",
     images_hold: "image",
     inflate_holds: "inflate",

@@ -40,7 +40,7 @@ fn builder(limits: &Limits) -> Builder {
 
 /// Serves until the client leaves, nothing happens for too long, or `stop` turns true and the calls that were
 /// accepted are answered. Dropping it ends every call.
-pub(super) async fn serve<T>(io: T, gateway: Arc<Gateway>, stop: watch::Receiver<bool>)
+pub(crate) async fn serve<T>(io: T, gateway: Arc<Gateway>, stop: watch::Receiver<bool>)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {

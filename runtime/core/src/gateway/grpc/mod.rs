@@ -2,7 +2,7 @@
 
 mod body;
 mod call;
-mod connection;
+pub(crate) mod connection;
 mod describe;
 mod head;
 mod idle;
