@@ -56,8 +56,8 @@ BUGS: Final = [
     Bug(
         "early free: an answer says that its inputs are looked at no more, while they are",
         f"{CORE}/link/host/calls.rs",
-        "taken.inputs.is_none_or(|inputs| inputs.answered())",
-        "taken.inputs.is_none_or(|inputs| inputs.answered() || true)",
+        "taken.inputs.as_ref().is_none_or(|inputs| inputs.is_looked())",
+        "taken.inputs.as_ref().is_none_or(|inputs| inputs.is_looked() || true)",
     ),
     Bug(
         "early free: a host forgets that a gateway looks at its outputs",

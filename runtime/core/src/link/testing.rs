@@ -39,8 +39,12 @@ pub(super) fn folder(name: &str) -> PathBuf {
     folder
 }
 
+/// The version whose tensors are BYTES; those of all others are UINT8.
+pub(super) const ELEMENTS: u64 = 100;
+
 pub(super) fn contract(version: u64) -> Arc<Contract> {
-    let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![-1] };
+    let datatype = if version == ELEMENTS { Datatype::Bytes } else { Datatype::Uint8 };
+    let spec = |name: &str| TensorSpec { name: name.into(), datatype, shape: vec![-1] };
     Arc::new(Contract {
         model: "echo".into(),
         version: Version(version),
@@ -113,9 +117,19 @@ impl Desk {
 
     /// `data` is divided among `rows`.
     pub(super) fn call_of(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, rows: u32, data: Bytes) -> u64 {
-        let id = self.number();
         let mut inputs = tensor(data);
         inputs[0].shape = [i64::from(rows), inputs[0].shape[1] / i64::from(rows)].as_slice().into();
+        self.send(carrier, rows, inputs)
+    }
+
+    /// One row of one element of BYTES: `data` begins with its length.
+    pub(super) fn call_with_element(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, data: Bytes) -> u64 {
+        let tensor = Tensor { datatype: Datatype::Bytes, shape: [1, 1].as_slice().into(), data };
+        self.send(carrier, 1, std::iter::once(tensor).collect())
+    }
+
+    fn send(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, rows: u32, inputs: Tensors) -> u64 {
+        let id = self.number();
         carrier.send(Call {
             id: CallId(id),
             inputs,

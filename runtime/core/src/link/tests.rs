@@ -2,7 +2,7 @@
 
 use super::{
     gateway::Endpoint,
-    testing::{ARENA, Shelf, contract, pair, until},
+    testing::{ARENA, ELEMENTS, Shelf, contract, pair, until},
 };
 use crate::base::{
     call::Window,
@@ -12,6 +12,7 @@ use crate::base::{
     units::{CallId, Rows, Version},
 };
 use bytes::Bytes;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
@@ -50,6 +51,24 @@ async fn large_tensors_travel_through_memory_and_the_memory_comes_back() {
     assert!(pair.answers.free_bytes() < ARENA);
     drop(part);
     until("the other too", || pair.answers.free_bytes() == ARENA).await;
+}
+
+/// Elements are copied before they are parsed, so nobody looks at the host's memory when they have come.
+#[tokio::test]
+async fn the_memory_of_elements_comes_back_too() {
+    let shelf = Shelf::new(false);
+    let pair = pair("elements", Arc::clone(&shelf)).await;
+    shelf.carried.lock().insert(ELEMENTS, 8);
+    pair.host.announce();
+    until("both versions are up", || pair.desk.up.lock().len() == 2).await;
+    let carrier = pair.desk.up.lock().values().last().unwrap().1.clone();
+    let element = [&200_000_u32.to_le_bytes()[..], &[7; 200_000]].concat();
+    let call = pair.desk.call_with_element(&carrier, element.clone().into());
+    until("the host has it", || pair.shelf.model.holds() == 1).await;
+    pair.shelf.model.answer_all();
+    until("it is answered", || pair.desk.answered() == 1).await;
+    assert_eq!(pair.desk.end(call).unwrap(), element);
+    until("nothing is lent", || pair.answers.free_bytes() == ARENA && pair.sends.free_bytes() == ARENA).await;
 }
 
 #[tokio::test]

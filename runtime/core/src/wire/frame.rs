@@ -120,6 +120,13 @@ pub struct WireTensor {
     pub place: Place,
 }
 
+impl WireTensor {
+    /// In memory that its sender wants back.
+    pub fn is_lent(&self) -> bool {
+        matches!(self.place, Place::Arena { .. })
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
     pub head: Head,

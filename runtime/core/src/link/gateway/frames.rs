@@ -13,7 +13,7 @@ use crate::{
     },
     link::tensors::{fit, incoming},
     wire::{
-        frame::{Frame, Kind as FrameKind, Malformed, RELEASED},
+        frame::{Frame, Kind as FrameKind, Malformed, RELEASED, WireTensor},
         frame_meta::{self, proto},
     },
 };
@@ -57,12 +57,10 @@ impl Running {
             FrameKind::Answer => {
                 let answer: proto::Answer = frame_meta::decode(&meta)?;
                 let parameters = frame_meta::parameters_in(answer.parameters)?;
-                let mut hold = None;
-                let view = || {
-                    let new = || Arc::new(Hold { session: Arc::clone(&self.session), call: head.call });
-                    Arc::clone(hold.get_or_insert_with(new))
-                };
-                let outputs = incoming(tensors, self.memory.as_ref(), view)?;
+                // Released when the last view is gone: at once if there is none, for BYTES are copied.
+                let new = || Arc::new(Hold { session: Arc::clone(&self.session), call: head.call });
+                let hold = tensors.iter().any(WireTensor::is_lent).then(new);
+                let outputs = incoming(tensors, self.memory.as_ref(), || hold.clone())?;
                 (Ok(Produced { outputs, parameters }), frame_meta::timing_in(answer.timing))
             }
             FrameKind::NotHere => {

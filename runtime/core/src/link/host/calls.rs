@@ -63,7 +63,7 @@ const LOOKED: u8 = 1;
 const ANSWERED: u8 = 2;
 
 /// Two things happen to inputs in the gateway's memory, in any order: the last view goes, and the call is answered.
-/// Whichever is second tells the gateway.
+/// The answer says that nobody looks any more, if it is known by then; else whichever is second sends a RELEASE.
 #[derive(Debug, Default)]
 pub(super) struct Borrowed {
     happened: AtomicU8,
@@ -71,11 +71,16 @@ pub(super) struct Borrowed {
 
 impl Borrowed {
     /// True if the answer can say that nobody looks any more.
+    fn is_looked(&self) -> bool {
+        self.happened.load(Ordering::Acquire) & LOOKED != 0
+    }
+
+    /// An answer that does not say so is on its way: no RELEASE can overtake it. True if one has to be sent.
     fn answered(&self) -> bool {
         self.happened.fetch_or(ANSWERED, Ordering::AcqRel) & LOOKED != 0
     }
 
-    /// True if a RELEASE has to be sent: the answer has gone.
+    /// The same of the last view.
     fn looked(&self) -> bool {
         self.happened.fetch_or(LOOKED, Ordering::AcqRel) & ANSWERED != 0
     }
@@ -92,15 +97,18 @@ pub(super) struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         if self.borrowed.looked() {
-            let released = proto::Released { calls: vec![self.call] };
-            let head = Head::new(FrameKind::Release, 0);
-            self.session.put(|out| encode(out, &head, |out| frame_meta::append(out, &released), &[]));
-            self.session.outbox.nudge();
+            self.session.release(self.call);
         }
     }
 }
 
 impl Session {
+    fn release(&self, number: u64) {
+        let released = proto::Released { calls: vec![number] };
+        let head = Head::new(FrameKind::Release, 0);
+        self.say(|out| encode(out, &head, |out| frame_meta::append(out, &released), &[]));
+    }
+
     fn answer(
         &self,
         number: u64,
@@ -146,17 +154,19 @@ impl Outlet for Session {
             return;
         };
         taken.account.give_back(taken.rows);
-        let released = taken.inputs.is_none_or(|inputs| inputs.answered());
+        let released = taken.inputs.as_ref().is_none_or(|inputs| inputs.is_looked());
         let timing = outcome.timing;
-        let fault = match outcome.result {
-            Ok(produced) => match self.answer(number, released, &produced, &timing) {
-                Ok(()) => return,
-                Err(long) => Fault::new(Kind::ModelFailed, format!("the outputs are too large: {long}"))
-                    .at(Phase::Started),
-            },
-            Err(fault) => fault,
-        };
-        self.fail(number, released, &fault, &timing);
+        let result = outcome.result.and_then(|produced| {
+            self.answer(number, released, &produced, &timing).map_err(|long| {
+                Fault::new(Kind::ModelFailed, format!("the outputs are too large: {long}")).at(Phase::Started)
+            })
+        });
+        if let Err(fault) = result {
+            self.fail(number, released, &fault, &timing);
+        }
+        if !released && taken.inputs.is_some_and(|inputs| inputs.answered()) {
+            self.release(number);
+        }
     }
 
     fn executed(&self, contract: &Contract, execution: Execution) {
