@@ -27,7 +27,7 @@ LIMIT_S: Final = 900
 
 def copy() -> None:
     """Bring the tree up to date; a file that is as it was keeps its time, and cargo its work."""
-    for part in ("runtime/core", "proto"):
+    for part in ("runtime/core", "proto", "examples/photos"):
         source, to = ROOT / part, TREE / part
         files = (file.relative_to(source) for file in source.rglob("*") if file.is_file())
         wanted = {file for file in files if "target" not in file.parts}

@@ -39,6 +39,7 @@ class Rig:
         outputs: Sequence[Spec] = (("y", "FP32", [-1]),),
         lanes: int = 1,
         batching: Mapping[str, Any] | None = None,
+        **conduct: Any,
     ) -> headrace_core.Intake:
         """Open version 1; without work no lane pulls its batches."""
         contract = {
@@ -54,7 +55,7 @@ class Rig:
             "batching": {"max_rows": 8, **(batching or {})},
             "lanes": lanes,
         }
-        intake = self.host.open(json.dumps(contract))
+        intake = self.host.open(json.dumps(contract), **conduct)
         for lane in range(lanes if work else 0):
             thread = threading.Thread(target=self._pull, args=(intake, lane, work))
             thread.start()

@@ -1,7 +1,7 @@
 """Ends what stands still: a stopped process (SIGSTOP) answers nobody, and its sockets do not tell.
 
-Serve would notice too, in 10 s (gateway) or 35 s (host), for it has to ask them through Python,
-which a model may keep busy for long; the kernel knows at once.
+Others would notice too, but later: Serve asks a gateway through Python, and gateways ask the link
+of a host that has calls and is silent. The kernel knows at once.
 """
 
 import contextlib

@@ -121,7 +121,7 @@ impl Host {
 }
 
 /// A line for people, on standard error; nobody is left to be told if that is closed.
-pub(super) fn say(line: String) {
+fn say(line: String) {
     let _ = writeln!(io::stderr().lock(), "headrace host: {line}");
 }
 

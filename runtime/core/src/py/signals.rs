@@ -94,7 +94,9 @@ fn listen(mut hear: UnixStream, bell: &Bell, limit: Duration) {
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => {
-                super::host::say("a model keeps this process from ending: it is ended now".to_owned());
+                // Nobody is left to be told if it is closed.
+                let _ = io::stderr()
+                    .write_all(b"headrace: a model keeps this process from ending: it is ended now\n");
                 end(signals > 1);
             }
         }
