@@ -57,10 +57,10 @@ def attack(
     machine, shared = os.getloadavg()[0], shared_memory()
     server = _start(state, port)
     load = Load(server.http, server.grpc, seed)
-    campaign = Campaign(server, load, say)
-    load.start()
     endings = []
     try:
+        campaign = Campaign(server, load, say)
+        load.start()
         campaign.run(strikes)
         # One that has ended by itself has said so among the strikes.
         if server.process.poll() is None:
@@ -70,7 +70,10 @@ def attack(
         server.process.kill()
     for how in ("SIGKILL of headrace serve", "SIGKILL of keeper and headrace serve"):
         server = _start(state, port)
-        endings.append(_ending(how, server, shared))
+        try:
+            endings.append(_ending(how, server, shared))
+        finally:
+            server.process.kill()
     return Outcome(
         seed,
         (machine, os.getloadavg()[0]),
