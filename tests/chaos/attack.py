@@ -57,20 +57,25 @@ def attack(
     machine, shared = os.getloadavg()[0], shared_memory()
     server = _start(state, port)
     load = Load(server.http, server.grpc, seed)
-    campaign = Campaign(server, load, say)
-    load.start()
-    endings = []
+    endings: list[Ending] = []
+    #: Where the sockets of each server were.
+    folders: list[Path] = []
     try:
+        campaign = Campaign(server, load, say)
+        load.start()
         campaign.run(strikes)
         # One that has ended by itself has said so among the strikes.
         if server.process.poll() is None:
-            endings.append(_ending("SIGTERM under load", server, shared, load))
+            endings.append(_ending("SIGTERM under load", server, shared, folders, load))
     finally:
         load.stop()
         server.process.kill()
-    for how in ("SIGKILL of headrace serve", "SIGKILL of keeper and headrace serve"):
+    for how in ("SIGKILL of keeper and headrace serve", "SIGKILL of headrace serve"):
         server = _start(state, port)
-        endings.append(_ending(how, server, shared))
+        try:
+            endings.append(_ending(how, server, shared, folders))
+        finally:
+            server.process.kill()
     return Outcome(
         seed,
         (machine, os.getloadavg()[0]),
@@ -90,9 +95,11 @@ def _start(state: Path, port: int) -> Server:
     return server
 
 
-def _ending(how: str, server: Server, shared: set[str], load: Load | None = None) -> Ending:
+def _ending(
+    how: str, server: Server, shared: set[str], folders: list[Path], load: Load | None = None
+) -> Ending:
     server.note()
-    sockets = server.sockets()
+    folders.append(server.sockets())
     began = time.monotonic()
     if load is not None:
         server.process.send_signal(signal.SIGTERM)
@@ -107,8 +114,9 @@ def _ending(how: str, server: Server, shared: set[str], load: Load | None = None
         found = [f"process {pid}" for pid in server.left()]
         found += [f"port {port}" for port in _ports(server) if not is_free(port)]
         found += [f"shared memory {name}" for name in shared_memory() - shared]
-        # Nobody is left to remove them where both are killed: the next run does.
-        return found + ([str(sockets)] if sockets.exists() and "keeper" not in how else [])
+        # Nobody is left to remove it where both are killed: the next server does.
+        removed = folders[:-1] if "keeper" in how else folders
+        return found + [str(folder) for folder in removed if folder.exists()]
 
     ended = _within(limit_s, lambda: server.process.poll() is not None and not left())
     took_s = time.monotonic() - began

@@ -107,6 +107,8 @@ class Load:
         self._stop.set()
         self.gate.open()
         for thread in self._threads:
+            if thread.ident is None:
+                continue  # nobody began to call
             thread.join(HANG_S)
             if thread.is_alive():
                 self.faults.append("a caller did not come to an end")
