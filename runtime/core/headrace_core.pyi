@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 __version__: str
 
+def limits() -> dict[str, int]: ...
+
 @final
 class Gateway:
     """Serves HTTP, gRPC and metrics, and sends calls to hosts."""

@@ -217,7 +217,7 @@ def _settings(options: ServeOptions, budget: threads.Threads) -> dict[str, Any]:
         "metrics": options.address(2),
         "io_threads": budget.io,
         "arena_bytes": NO_ARENA,
-        "limits": {},
+        "limits": dict(options.limits),
     }
 
 

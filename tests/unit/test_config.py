@@ -1,9 +1,13 @@
+import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import headrace_core
 import pytest
 
+from headrace.config import limits
 from headrace.config.load import load
 from headrace.config.schema import ModelConfig, Section
 from headrace.errors import ConfigInvalid
@@ -159,3 +163,22 @@ def test_no_key_is_both_known_and_refused() -> None:
     assert len(sections) > 5
     for section in sections:
         assert not set(section.NOT_YET) & set(section.model_fields)
+
+
+def test_a_limit_is_named_as_the_core_names_it() -> None:
+    assert limits.read([]) == {}
+    assert limits.read(["connections=7", "streams=3"]) == {"connections": 7, "streams": 3}
+    for text, why in (
+        ("conections=7", "there is no limit 'conections': expected one of body_bytes,"),
+        ("connections", "limit connections should be a number above 0, not ''"),
+        ("connections=0", "limit connections should be a number above 0, not '0'"),
+        ("connections=-1", "limit connections should be a number above 0, not '-1'"),
+        ("connections=" + "9" * 19, "limit connections should be a number above 0"),
+    ):
+        with pytest.raises(ConfigInvalid, match=re.escape(why)):
+            limits.read([text])
+
+
+def test_every_limit_may_be_given_to_a_gateway() -> None:
+    given = limits.read([f"{name}={number}" for name, number in headrace_core.limits().items()])
+    headrace_core.Gateway(json.dumps({"limits": given}))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import headrace_core
 from pydantic import BaseModel
 
 from headrace import Batch, Model
@@ -12,6 +13,7 @@ from headrace.cli.console_client import DEFAULT_URL
 from headrace.config.schema import ModelConfig, TensorEntry
 
 ROOT = Path(__file__).parents[2]
+PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
 MODELS = (ROOT / "docs" / "models.md").read_text()
 README = (ROOT / "README.md").read_text()
 
@@ -53,3 +55,10 @@ def test_every_command_that_the_readme_shows_is_one() -> None:
         command.callback.__name__ for command in app.registered_commands if command.callback
     } > {*shown}
     assert f"`HEADRACE_URL`, {DEFAULT_URL} if unset" in README
+
+
+def test_every_limit_is_documented_as_it_is() -> None:
+    table = PROTOCOL.partition("## Limits")[2]
+    rows = re.findall(r"^\| `(\w+)` \| (\d+) \|", table, re.MULTILINE)
+    assert {name: int(number) for name, number in rows} == headrace_core.limits()
+    assert len(rows) == len(headrace_core.limits())

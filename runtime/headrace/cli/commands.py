@@ -60,7 +60,7 @@ def _check_ports(first: int) -> int:
 
 
 @app.command()
-def serve(
+def serve(  # noqa: PLR0913 - a parameter is an option
     repository: Annotated[
         Path, typer.Argument(help="A folder of models, or one model's folder.")
     ] = Path(),
@@ -78,6 +78,14 @@ def serve(
         str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")
     ] = "127.0.0.1",
     state: Annotated[Path, typer.Option(help="Folder for logs and sockets.")] = Path(".headrace"),
+    limit: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=NUMBER",
+            help="Change a limit of the gateway, such as connections=1000; docs/protocol.md has "
+            "them all. May be given more than once.",
+        ),
+    ] = None,
 ) -> None:
     """Serve every model of a folder until Ctrl-C.
 
@@ -85,10 +93,16 @@ def serve(
     program, and MODEL/model.yaml with its operations. Every version is loaded; requests that name
     none go to the highest one. Ctrl-C and SIGTERM finish what was accepted and exit with 0.
     """
+    from headrace.config import limits
     from headrace.config.options import ServeOptions
 
     options = ServeOptions(
-        repository=repository, engine=engine, first_port=ports, host=host, state=state
+        repository=repository,
+        engine=engine,
+        first_port=ports,
+        host=host,
+        state=state,
+        limits=limits.read(limit or []),
     )
     if engine == "local":
         from headrace.local import run as run_here

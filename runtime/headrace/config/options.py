@@ -1,6 +1,7 @@
 """What `headrace serve` was asked for."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,8 @@ class ServeOptions:
     state: Path = Path(".headrace")
     #: How long accepted work may take to finish when the server is told to end.
     drain_s: float = 30.0
+    #: The gateway's limits that are not to be the core's own, by name.
+    limits: Mapping[str, int] = field(default_factory=dict)
 
     def address(self, offset: int) -> str:
         """Return host:port of HTTP (0), gRPC (1), metrics (2) or console (3)."""

@@ -14,10 +14,16 @@ from headrace.execution.voices import Line
 #: Lines and errors that are kept in memory for the console.
 MOST_LINES: Final = 5000
 MOST_ERRORS: Final = 1000
+#: Who wait for lines at once; each holds one of the console's threads.
+MOST_WAITING: Final = 16
 #: Characters of the lines, and of the errors: a few long texts are as much as many short ones.
 MOST_CHARACTERS: Final = 8 << 20
 #: Kinds of error that a terminal should show; the rest is the callers' or the load's doing.
 ALARMING: Final = frozenset({"internal", "host_lost"})
+
+
+class TooManyWait(Exception):
+    """Nobody else may wait for lines."""
 
 
 class Logbook:
@@ -38,6 +44,7 @@ class Logbook:
         self._lines: deque[Line] = deque()
         self._lines_size = 0
         self._taken = 0
+        self._waiting = 0
         self._errors: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._errors_size = 0
         self._fault = ""
@@ -79,9 +86,16 @@ class Logbook:
         """Return the lines after the first ``after``, and how many there are by now.
 
         While there is none it waits, at most ``wait_s``.
+
+        Raises:
+            TooManyWait: as many as may wait already.
         """
         with self._lock:
+            if self._taken <= after and self._waiting == MOST_WAITING:
+                raise TooManyWait
+            self._waiting += 1
             self._lock.wait_for(lambda: self._taken > after, wait_s)
+            self._waiting -= 1
             fresh = list(self._lines)[-(self._taken - after) :] if self._taken > after else []
             taken = self._taken
         return [asdict(one) for one in fresh if _speaks(one.speaker, speaker)], taken

@@ -6,12 +6,14 @@ from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
 from headrace.console.board import Board, as_json
-from headrace.console.logbook import Logbook
+from headrace.console.logbook import Logbook, TooManyWait
 
-#: How long a request for lines that are still to come may wait.
-MOST_WAIT_S: Final = 20.0
+#: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
+#: noticed only then.
+MOST_WAIT_S: Final = 10.0
 #: Lines or errors that one answer may hold.
 MOST: Final = 1000
+MOST_DIGITS: Final = 18
 PATHS: Final = "/api/health, /api/status, /api/logs, /api/errors and /api/errors/ID"
 
 
@@ -32,8 +34,8 @@ def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
         return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
     if method not in ("GET", "HEAD"):
         return Answer(405, {"error": f"{method} is not allowed: the console is read with GET"})
-    if not query.get("limit", "100").isdecimal():
-        return Answer(400, {"error": f"limit should be a number, not {query['limit']!r}"})
+    if not _is_number(query.get("limit", "100")):
+        return Answer(400, {"error": f"limit should be a number, not {query['limit']!r:.40}"})
     limit = min(MOST, max(1, int(query.get("limit", "100"))))
     if path == "/api/health":
         status = board.status()
@@ -59,7 +61,15 @@ def _logs(logbook: Logbook, query: Mapping[str, str], limit: int) -> Answer:
     if after is None:
         lines, taken = logbook.recent(speaker, limit)
         return Answer(200, {"lines": lines, "taken": taken})
-    if not after.isdecimal():
-        return Answer(400, {"error": f"after should be a number, not {after!r}"})
-    lines, taken = logbook.since(speaker, int(after), MOST_WAIT_S)
+    if not _is_number(after):
+        return Answer(400, {"error": f"after should be a number, not {after!r:.40}"})
+    try:
+        lines, taken = logbook.since(speaker, int(after), MOST_WAIT_S)
+    except TooManyWait:
+        return Answer(503, {"error": "too many wait for lines of the log: try again later"})
     return Answer(200, {"lines": lines, "taken": taken})
+
+
+def _is_number(text: str) -> bool:
+    # Python refuses to read thousands of digits.
+    return text.isdecimal() and len(text) <= MOST_DIGITS

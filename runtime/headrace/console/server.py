@@ -8,19 +8,30 @@ import contextlib
 import json
 import socket
 import threading
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
 from headrace.console.board import Board
 from headrace.console.logbook import Logbook
+from headrace.console.places import Places
 from headrace.console.port_owner import owner_of
 from headrace.console.routes import respond
 from headrace.errors import PortTaken
 
 #: Connections at once; each has a thread.
 MOST_CONNECTIONS: Final = 32
+#: Connections that the kernel keeps for us while they come faster than we look.
+BACKLOG: Final = 512
 #: A connection that says nothing for so long is closed.
 IDLE_S: Final = 30.0
+_TOLD: Final = json.dumps(
+    {"error": f"{MOST_CONNECTIONS} requests are being answered: try again later"}
+).encode()
+FULL: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nConnection: close\r\n"
+    b"Retry-After: 1\r\nContent-Length: %d\r\n\r\n%b" % (len(_TOLD), _TOLD)
+)
 
 
 class Console:
@@ -32,15 +43,17 @@ class Console:
         Raises:
             PortTaken: somebody else listens there.
         """
-        places = threading.BoundedSemaphore(MOST_CONNECTIONS)
+        places = Places(MOST_CONNECTIONS)
 
         class Server(ThreadingHTTPServer):
             daemon_threads = True
-            request_queue_size = MOST_CONNECTIONS
+            request_queue_size = BACKLOG
             address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
             def process_request(self, request: Any, client_address: Any) -> None:
-                if not places.acquire(blocking=False):
+                if not places.enter(request):
+                    with contextlib.suppress(OSError):
+                        request.send(FULL)
                     self.shutdown_request(request)
                     return
                 super().process_request(request, client_address)
@@ -49,13 +62,13 @@ class Console:
                 try:
                     super().process_request_thread(request, client_address)
                 finally:
-                    places.release()
+                    places.leave(request)
 
             def handle_error(self, request: Any, client_address: Any) -> None:
                 """Stay silent: the client went away."""
 
         try:
-            self._server = Server((host, port), _handler(board, logbook))
+            self._server = Server((host, port), _handler(board, logbook, places))
         except OSError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror}{owner_of(port)}; "
@@ -84,10 +97,19 @@ class Console:
             self._server.handle_request()
 
 
-def _handler(board: Board, logbook: Logbook) -> type[BaseHTTPRequestHandler]:
+def _handler(board: Board, logbook: Logbook, places: Places) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = IDLE_S
+
+        def parse_request(self) -> bool:
+            parsed = super().parse_request()
+            places.asks(self.connection)
+            return parsed
+
+        def handle_one_request(self) -> None:
+            super().handle_one_request()
+            places.waits(self.connection)
 
         def answer(self) -> None:
             answer = respond(board, logbook, self.command, self.path)
@@ -98,6 +120,20 @@ def _handler(board: Board, logbook: Logbook) -> type[BaseHTTPRequestHandler]:
             if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
                 # A body is never read: what follows on this connection would be it.
                 self.send_header("Connection", "close")
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def send_error(
+            self, code: int, message: str | None = None, explain: str | None = None
+        ) -> None:
+            """Answer what is no request as everything else that is wrong."""
+            self.close_connection = True
+            body = json.dumps({"error": message or self.responses[HTTPStatus(code)][0]}).encode()
+            self.send_response(code)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Connection", "close")
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)

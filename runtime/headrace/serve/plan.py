@@ -65,7 +65,7 @@ def make(options: ServeOptions, versions: Sequence[Version], cpus: int) -> Plan:
         "metrics": options.address(2),
         "io_threads": budget.io,
         "arena_bytes": ARENA_BYTES,
-        "limits": {},
+        "limits": dict(options.limits),
     }
     groups = tuple(Group(version) for version in versions)
     return Plan(groups=groups, settings=settings, drain_s=options.drain_s, budget=budget)

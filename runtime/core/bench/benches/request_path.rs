@@ -10,17 +10,21 @@ use headrace_core::decide::plan::{self, Facts, Limits};
 use headrace_core::wire::frame::{Head, Kind, MAX_FRAME};
 use headrace_core::wire::frame_decode::Decoder;
 use headrace_core::wire::frame_encode::{self, Outgoing, encode};
-use headrace_core::wire::json::request::{self, Bounds};
+use headrace_core::wire::budget::Budget;
+use headrace_core::wire::json::request;
 use std::hint::black_box;
 use std::time::Duration;
 
 const SMALL: &str = r#"{"inputs":[{"name":"x","shape":[1,16],"datatype":"FP32","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}]}"#;
 
 fn json(c: &mut Criterion) {
-    let bounds = Bounds { depth: 100, tensor_bytes: 64 << 20 };
+    let mut leave = |_| Ok(());
     let small = Bytes::from_static(SMALL.as_bytes());
     c.bench_function("read a small JSON request", |b| {
-        b.iter(|| request::read(black_box(&small), small.len(), "m", bounds));
+        b.iter(|| {
+            let mut budget = Budget::new(64 << 20, small.len(), &mut leave);
+            request::read(black_box(&small), small.len(), "m", 100, &mut budget)
+        });
     });
     let numbers = (0..150_528).map(|n| format!("{}", n as f32 / 1000.0)).collect::<Vec<_>>().join(",");
     let large = format!(
@@ -28,7 +32,10 @@ fn json(c: &mut Criterion) {
     );
     let large = Bytes::from(large);
     c.bench_function("read an image of 150528 numbers as JSON", |b| {
-        b.iter(|| request::read(black_box(&large), large.len(), "m", bounds));
+        b.iter(|| {
+            let mut budget = Budget::new(64 << 20, large.len(), &mut leave);
+            request::read(black_box(&large), large.len(), "m", 100, &mut budget)
+        });
     });
 }
 

@@ -66,8 +66,8 @@ fn elements(raw: &RawValue, datatype: Datatype, out: &mut Vec<u8>) {
     match datatype {
         Datatype::Bool => out.push(u8::from(read::<bool>(text))),
         Datatype::Bytes => strings::push(out, read::<String>(text).as_bytes()).unwrap(),
-        Datatype::Fp32 => out.extend(text.parse::<f32>().unwrap().to_le_bytes()),
-        Datatype::Fp64 => out.extend(text.parse::<f64>().unwrap().to_le_bytes()),
+        Datatype::Fp32 => out.extend(text.trim_matches('"').parse::<f32>().unwrap().to_le_bytes()),
+        Datatype::Fp64 => out.extend(text.trim_matches('"').parse::<f64>().unwrap().to_le_bytes()),
         Datatype::Uint8 => out.extend(u8::try_from(whole()).unwrap().to_le_bytes()),
         Datatype::Uint16 => out.extend(u16::try_from(whole()).unwrap().to_le_bytes()),
         Datatype::Uint32 => out.extend(u32::try_from(whole()).unwrap().to_le_bytes()),
@@ -117,8 +117,36 @@ struct Said {
     outputs: Vec<(String, Option<bool>, u32)>,
 }
 
+/// Words for floats that are no number become strings: serde_json knows none of them.
+fn quoted(json: &str) -> String {
+    let (mut out, mut rest, mut is_text) = (String::new(), json, false);
+    while let Some(letter) = rest.chars().next() {
+        let words = ["-Infinity", "-NaN", "-Inf", "Infinity", "NaN", "Inf"];
+        let word = words.into_iter().find(|word| !is_text && rest.starts_with(word));
+        let len = match (word, letter) {
+            (Some(word), _) => {
+                out.extend(["\"", word, "\""]);
+                word.len()
+            }
+            (None, '\\') if is_text => {
+                let len = 1 + rest[1..].chars().next().map_or(0, char::len_utf8);
+                out.push_str(&rest[..len]);
+                len
+            }
+            (None, _) => {
+                is_text ^= letter == '"';
+                out.push(letter);
+                letter.len_utf8()
+            }
+        };
+        rest = &rest[len..];
+    }
+    out
+}
+
 fn said(json: &str, mut blobs: &[u8]) -> Said {
     let mut said = Said::default();
+    let json = &quoted(json);
     for (key, raw) in members(read(json)) {
         match key.as_str() {
             "id" => said.id = read(raw.get()),
@@ -167,8 +195,9 @@ fn output(raw: &RawValue) -> (String, Option<bool>, u32) {
 }
 
 /// A member of an object, as it is written there.
-pub(super) fn member<'a>(json: &'a str, name: &str) -> Option<&'a str> {
-    members(read(json)).into_iter().rfind(|(key, _)| key == name).map(|(_, raw)| raw.get())
+pub(super) fn member(json: &str, name: &str) -> Option<String> {
+    let json = &quoted(json);
+    members(read(json)).into_iter().rfind(|(key, _)| key == name).map(|(_, raw)| raw.get().to_owned())
 }
 
 /// Panics where the two readings differ.

@@ -2,6 +2,7 @@
 
 use super::{check_refusal, fit::fits, memory::Most, proto_reference};
 use crate::base::{fault::Fault, inference::Inference, units::Tick};
+use crate::wire::budget::Budget;
 use crate::wire::oip_proto::{
     messages::ModelInferRequest,
     request::{Request, Surroundings},
@@ -17,9 +18,10 @@ const BUDGET: usize = 1 << 20;
 const MOST: Most = Most { each: 16, beside: 4 << 20 };
 
 pub(super) fn read(message: &Bytes) -> Result<Inference, Fault> {
-    let around =
-        Surroundings { arrived: Tick::default(), deadline: Tick::NEVER, facts: Vec::new(), budget: BUDGET };
-    Request::read(message)?.into_inference(message, around)
+    let around = Surroundings { arrived: Tick::default(), deadline: Tick::NEVER, facts: Vec::new() };
+    let mut leave = |_| Ok(());
+    let mut budget = Budget::new(BUDGET, message.len(), &mut leave);
+    Request::read(message)?.into_inference(message, around, &mut budget)
 }
 
 /// One message. Generated code reads it as ours does; and what ours calls malformed is so to it.

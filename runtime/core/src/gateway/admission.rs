@@ -1,51 +1,163 @@
-//! Bytes that requests hold: counted before they are read, given back when the call is done.
+//! Bytes that are held for clients: counted before memory is taken, given back when it is free.
 
 use crate::base::fault::{Fault, Kind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
+/// What a ledger counts, for who is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Of {
+    Requests,
+    Answers,
+    Connection,
+}
+
+impl Of {
+    /// What is held, and the limit that says how much may be.
+    fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Of::Requests => ("bytes of requests are in flight", "in_flight_bytes"),
+            Of::Answers => ("bytes of answers wait to be read", "unread_bytes"),
+            Of::Connection => {
+                ("bytes of this connection's requests and unread answers are held", "connection_bytes")
+            }
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Ledger {
+    of: Of,
     taken: AtomicUsize,
     most: usize,
 }
 
 impl Ledger {
-    pub(super) fn new(most: usize) -> Arc<Ledger> {
-        Arc::new(Ledger { taken: AtomicUsize::new(0), most })
+    pub(super) fn new(of: Of, most: usize) -> Arc<Ledger> {
+        Arc::new(Ledger { of, taken: AtomicUsize::new(0), most })
     }
 
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Relaxed)
     }
 
-    /// Overloaded if the bytes in flight would be too many.
+    /// More than half is taken.
+    pub(super) fn is_short(&self) -> bool {
+        self.taken() > self.most / 2
+    }
+
+    /// Overloaded if it would be more than there is.
     pub(super) fn take(self: &Arc<Ledger>, len: usize) -> Result<Reserved, Fault> {
-        let more = |taken: usize| taken.checked_add(len).filter(|sum| *sum <= self.most);
+        self.add(len, |_, sum| sum <= self.most)?;
+        Ok(Reserved { ledger: Arc::clone(self), share: None, kept: 0, len })
+    }
+
+    /// For what one connection must not have all of: `share` is the connection's own ledger, and `kept` bytes are
+    /// left for others.
+    pub(super) fn take_shared(
+        self: &Arc<Ledger>,
+        share: &Arc<Ledger>,
+        kept: usize,
+        len: usize,
+    ) -> Result<Reserved, Fault> {
+        let none = Reserved { ledger: Arc::clone(self), share: Some(Arc::clone(share)), kept, len: 0 };
+        none.and(len)
+    }
+
+    /// The only one that waits may be of any size: else it could never be read.
+    pub(super) fn take_or_alone(
+        self: &Arc<Ledger>,
+        share: &Arc<Ledger>,
+        len: usize,
+    ) -> Result<Reserved, Fault> {
+        share.add(len, |taken, sum| taken == 0 || sum <= share.most)?;
+        // Given back if the next line refuses.
+        let mut reserved =
+            Reserved { ledger: Arc::clone(self), share: Some(Arc::clone(share)), kept: 0, len };
+        if let Err(fault) = self.add(len, |taken, sum| taken == 0 || sum <= self.most) {
+            reserved.len = 0;
+            share.give_back(len);
+            return Err(fault);
+        }
+        Ok(reserved)
+    }
+
+    fn add(&self, len: usize, fits: impl Fn(usize, usize) -> bool) -> Result<(), Fault> {
+        let more = |taken: usize| taken.checked_add(len).filter(|sum| fits(taken, *sum));
         match self.taken.fetch_update(Relaxed, Relaxed, more) {
-            Ok(_) => Ok(Reserved { ledger: Arc::clone(self), len }),
+            Ok(_) => Ok(()),
             Err(taken) => {
-                let most = self.most;
+                let ((held, limit), most) = (self.of.told(), self.most);
                 let note = format!(
-                    "{taken} bytes of requests are in flight and {len} more would exceed {most}; try again later"
+                    "{taken} {held} and {len} more would exceed {most} (limit {limit}); try again later"
                 );
                 Err(Fault::new(Kind::Overloaded, note))
             }
         }
     }
+
+    fn give_back(&self, len: usize) {
+        self.taken.fetch_sub(len, Relaxed);
+    }
 }
 
-/// Bytes of a body, counted against [`super::Limits::in_flight_bytes`] until dropped.
+/// Bytes that count until it is dropped.
 #[derive(Debug)]
 #[must_use = "dropping it gives the bytes back"]
 pub struct Reserved {
     ledger: Arc<Ledger>,
+    /// The connection's, where it counts there too.
+    share: Option<Arc<Ledger>>,
+    kept: usize,
     len: usize,
+}
+
+impl Reserved {
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// So many bytes more, or a fault and no change.
+    pub(super) fn grow(&mut self, more: usize) -> Result<(), Fault> {
+        if let Some(share) = &self.share {
+            share.add(more, |_, sum| sum <= share.most)?;
+        }
+        let most = self.ledger.most.saturating_sub(self.kept);
+        if let Err(fault) = self.ledger.add(more, |_, sum| sum <= most) {
+            if let Some(share) = &self.share {
+                share.give_back(more);
+            }
+            return Err(fault);
+        }
+        self.len += more;
+        Ok(())
+    }
+
+    fn and(mut self, more: usize) -> Result<Reserved, Fault> {
+        self.grow(more)?;
+        Ok(self)
+    }
+
+    /// Gives back what is beyond `len`.
+    pub(super) fn shrink_to(&mut self, len: usize) {
+        let less = self.len.saturating_sub(len);
+        self.give_back(less);
+        self.len -= less;
+    }
+
+    fn give_back(&self, len: usize) {
+        if len > 0 {
+            self.ledger.give_back(len);
+            if let Some(share) = &self.share {
+                share.give_back(len);
+            }
+        }
+    }
 }
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.ledger.taken.fetch_sub(self.len, Relaxed);
+        self.give_back(self.len);
     }
 }
 
@@ -55,14 +167,53 @@ mod tests {
 
     #[test]
     fn bytes_are_taken_up_to_the_limit_and_given_back() {
-        let ledger = Ledger::new(10);
+        let ledger = Ledger::new(Of::Requests, 10);
         let six = ledger.take(6).unwrap();
+        assert!(ledger.is_short());
         let fault = ledger.take(5).unwrap_err();
         assert_eq!(fault.kind, Kind::Overloaded);
-        assert!(fault.note.contains("6 bytes") && fault.note.contains("exceed 10"), "{fault}");
+        let note = "6 bytes of requests are in flight and 5 more would exceed 10 (limit in_flight_bytes)";
+        assert!(fault.note.contains(note), "{fault}");
         let four = ledger.take(4).unwrap();
         assert_eq!(ledger.take(usize::MAX).unwrap_err().kind, Kind::Overloaded);
         drop((six, four));
-        assert_eq!(ledger.taken(), 0);
+        assert!(ledger.taken() == 0 && !ledger.is_short());
+    }
+
+    #[test]
+    fn one_connection_gets_its_share_and_leaves_what_is_kept() {
+        let all = Ledger::new(Of::Requests, 100);
+        let (one, other) = (Ledger::new(Of::Connection, 60), Ledger::new(Of::Connection, 60));
+        let mut first = all.take_shared(&one, 20, 50).unwrap();
+        let fault = all.take_shared(&one, 20, 11).unwrap_err();
+        assert!(
+            fault.note.contains("50 bytes of this connection's") && fault.note.contains("connection_bytes")
+        );
+        first.grow(10).unwrap();
+        assert!(first.grow(1).is_err());
+        let fault = all.take_shared(&other, 20, 21).unwrap_err();
+        assert!(fault.note.contains("in_flight_bytes"), "{fault}");
+        let second = all.take_shared(&other, 20, 20).unwrap();
+        assert!(all.take(20).is_ok(), "what is kept is for others");
+        first.shrink_to(45);
+        assert_eq!((first.len(), all.taken(), one.taken(), other.taken()), (45, 65, 45, 20));
+        drop((first, second));
+        assert_eq!((all.taken(), one.taken(), other.taken()), (0, 0, 0));
+    }
+
+    #[test]
+    fn a_single_answer_may_wait_however_long_it_is() {
+        let all = Ledger::new(Of::Answers, 100);
+        let (one, other) = (Ledger::new(Of::Connection, 60), Ledger::new(Of::Connection, 60));
+        let long = all.take_or_alone(&one, 1000).unwrap();
+        assert!(all.take_or_alone(&one, 1).is_err());
+        let fault = all.take_or_alone(&other, 1).unwrap_err();
+        assert!(fault.note.contains("answers wait to be read") && fault.note.contains("unread_bytes"));
+        assert_eq!(other.taken(), 0, "who is refused holds nothing");
+        drop(long);
+        let some = all.take_or_alone(&other, 60).unwrap();
+        assert!(all.take_or_alone(&one, 41).is_err() && all.take_or_alone(&one, 40).is_ok());
+        drop(some);
+        assert_eq!((all.taken(), one.taken(), other.taken()), (0, 0, 0));
     }
 }

@@ -1,8 +1,7 @@
 //! A body whose length nobody announced: reserved as it grows.
 
-use super::{Gateway, Reserved};
+use super::{admission::Reserved, arriving::Arriving, client::Client};
 use crate::base::{fault::Fault, inference::Input};
-use crate::mem::body::BodyBuffer;
 use crate::wire::compress;
 use bytes::Bytes;
 use std::ops::Range;
@@ -12,33 +11,31 @@ const FIRST: usize = 64 << 10;
 
 /// A buffer that grows by being copied into one of twice the size. Both count while both are there.
 pub(super) struct Growing<'a> {
-    gateway: &'a Gateway,
-    reserved: Reserved,
-    buffer: BodyBuffer,
+    client: &'a Client,
+    body: Arriving,
 }
 
 impl Growing<'_> {
-    pub(super) fn new(gateway: &Gateway) -> Result<Growing<'_>, Fault> {
-        let (reserved, buffer) = gateway.reserve(FIRST.min(gateway.limits().body_bytes))?;
-        Ok(Growing { gateway, reserved, buffer })
+    pub(super) fn new(client: &Client) -> Result<Growing<'_>, Fault> {
+        let body = client.reserve(FIRST.min(client.gateway.limits().body_bytes))?;
+        Ok(Growing { client, body })
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) -> Result<(), Fault> {
-        if chunk.len() > self.buffer.missing() {
-            let held = self.buffer.len();
+        if chunk.len() > self.body.missing() {
+            let held = self.body.len();
             let need = held.saturating_add(chunk.len());
-            let most = self.gateway.limits().body_bytes;
+            let most = self.client.gateway.limits().body_bytes;
             // Beyond the limit `reserve` says so.
-            let (reserved, mut buffer) = self.gateway.reserve(need.max(most.min(held.saturating_mul(2))))?;
-            let old = std::mem::replace(&mut self.buffer, BodyBuffer::with_capacity(0)).freeze();
-            buffer.push(&old).map_err(|_| overrun())?;
-            (self.reserved, self.buffer) = (reserved, buffer);
+            let wider = self.client.reserve(need.max(most.min(held.saturating_mul(2))))?;
+            let (_held, old) = std::mem::replace(&mut self.body, wider).freeze();
+            self.body.push(&old)?;
         }
-        self.buffer.push(chunk).map_err(|_| overrun())
+        self.body.push(chunk)
     }
 
     pub(super) fn freeze(self) -> (Reserved, Bytes) {
-        (self.reserved, self.buffer.freeze())
+        self.body.freeze()
     }
 }
 
@@ -51,8 +48,7 @@ pub(super) fn place(body: &Bytes) -> Range<usize> {
 /// The right to the memory of a request that was read: its body's, and that of tensors which were written out of it
 /// rather than left where they came. Most are no larger than the text they came as, and cost nothing here.
 pub(super) fn widen(
-    gateway: &Gateway,
-    reserved: Reserved,
+    mut reserved: Reserved,
     body: &Range<usize>,
     inputs: &[Input],
 ) -> Result<Reserved, Fault> {
@@ -63,22 +59,16 @@ pub(super) fn widen(
     }
     // A single view keeps all of the body.
     let held = if left > 0 { written.saturating_add(body.len()) } else { written };
-    if held <= body.len() {
-        return Ok(reserved);
+    if held > reserved.len() {
+        reserved.grow(held - reserved.len())?;
     }
-    let wider = gateway.ledger.take(held)?;
-    drop(reserved);
-    Ok(wider)
-}
-
-fn overrun() -> Fault {
-    Fault::internal("a body outgrew its buffer")
+    Ok(reserved)
 }
 
 /// The whole body, decompressed. What was compressed is given back at once.
-pub(super) fn inflate(gateway: &Gateway, body: &[u8]) -> Result<(Reserved, Bytes), Fault> {
-    let mut growing = Growing::new(gateway)?;
-    compress::inflate(body, gateway.limits().body_bytes, |piece| growing.push(piece))?;
+pub(super) fn inflate(client: &Client, body: &[u8]) -> Result<(Reserved, Bytes), Fault> {
+    let mut growing = Growing::new(client)?;
+    compress::inflate(body, client.gateway.limits().body_bytes, |piece| growing.push(piece))?;
     Ok(growing.freeze())
 }
 
@@ -90,8 +80,9 @@ mod tests {
         fault::Kind,
         tensor::{Shape, Tensor},
     };
-    use crate::gateway::{GatewaySettings, Limits};
+    use crate::gateway::{Gateway, GatewaySettings, Limits};
     use crate::wire::compress::Coding;
+    use std::sync::Arc;
 
     #[test]
     fn what_inflates_is_reserved_as_it_grows() {
@@ -103,13 +94,14 @@ mod tests {
         };
         // The last buffer and the one of half its size that is copied into it.
         let (room, none) = (gateway(3 << 20, 2 << 20), gateway(1 << 20, 2 << 20));
-        let (reserved, body) = inflate(&room, &packed).unwrap();
+        let inflate = |gateway: &Arc<Gateway>| inflate(&Client::new(Arc::clone(gateway)), &packed);
+        let (reserved, body) = inflate(&room).unwrap();
         assert!(body.len() == 1 << 20 && room.ledger.taken() >= body.len());
         drop(reserved);
-        let fault = inflate(&none, &packed).unwrap_err();
+        let fault = inflate(&none).unwrap_err();
         assert_eq!((fault.kind, room.ledger.taken(), none.ledger.taken()), (Kind::Overloaded, 0, 0));
         let small = gateway(3 << 20, 1 << 19);
-        assert_eq!(inflate(&small, &packed).unwrap_err().kind, Kind::TooLarge);
+        assert_eq!(inflate(&small).unwrap_err().kind, Kind::TooLarge);
         assert_eq!(small.ledger.taken(), 0);
     }
 
@@ -133,7 +125,7 @@ mod tests {
         ];
         for (inputs, want) in table {
             let reserved = gateway.ledger.take(if want == Some(901) { 99 } else { 100 }).unwrap();
-            match widen(&gateway, reserved, &place(&body), &inputs) {
+            match widen(reserved, &place(&body), &inputs) {
                 Ok(_held) => assert_eq!(Some(gateway.ledger.taken()), want),
                 Err(fault) => assert_eq!((fault.kind, want), (Kind::Overloaded, None)),
             }

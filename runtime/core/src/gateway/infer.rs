@@ -4,36 +4,41 @@ use super::{
     Gateway,
     admission::Reserved,
     mailbox::Mailbox,
-    pending::{Pending, expired},
+    pending::{Delivery, Pending, expired},
     service::{Running, Service},
     suspects::Suspicion,
 };
 use crate::base::{
-    call::{Outcome, Timing},
+    call::Timing,
     clock,
+    contract::Contract,
     fault::{Fault, Kind},
-    inference::{Answer, Inference},
+    inference::{Answer, Inference, Input, Wanted},
     panics,
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
 use crate::decide::validate::{self, Bound};
 use crate::meter::{Ended, Meter};
+use compact_str::CompactString;
 use smallvec::SmallVec;
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
 impl Gateway {
-    /// Routes, checks against the contract, waits, and answers. Dropping the future cancels the call.
+    /// Routes, checks against the contract, waits, and lets `deliver` write the answer down, which is a success only
+    /// then. Dropping the future cancels the call.
     ///
     /// Must run inside a tokio runtime with timers.
-    pub async fn infer(
+    pub async fn infer<T, D: Future<Output = Result<T, Fault>>>(
         self: &Arc<Gateway>,
         inference: Inference,
         reserved: Reserved,
-    ) -> Result<Answer, Fault> {
+        deliver: impl FnOnce(Answer) -> D,
+    ) -> Result<T, Fault> {
         self.timers.get_or_init(tokio::runtime::Handle::current);
         let (model, version) = (inference.model.clone(), inference.version);
         let found = async {
@@ -50,7 +55,8 @@ impl Gateway {
                 return Err(self.turned_away(fault, &model, version));
             }
         };
-        let answered = panics::survive_all(self.ask(inference, reserved, &service, &running)).await;
+        let asked = self.ask(inference, reserved, (&service, &running), deliver);
+        let answered = panics::survive_all(asked).await;
         answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 
@@ -105,15 +111,15 @@ impl Gateway {
         }
     }
 
-    async fn ask(
+    async fn ask<T, D: Future<Output = Result<T, Fault>>>(
         &self,
         inference: Inference,
         reserved: Reserved,
-        service: &Arc<Service>,
-        running: &Arc<Running>,
-    ) -> Result<Answer, Fault> {
+        (service, running): (&Arc<Service>, &Arc<Running>),
+        deliver: impl FnOnce(Answer) -> D,
+    ) -> Result<T, Fault> {
         let contract = &running.contract;
-        let (arrived, now) = (inference.arrived, clock::now());
+        let arrived = inference.arrived;
         let deadline = match contract.batching.deadline_ms {
             Some(ms) if inference.deadline == Tick::NEVER => arrived.plus(span(ms)),
             Some(_) | None => inference.deadline,
@@ -124,15 +130,16 @@ impl Gateway {
             running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing: Timing::default() });
             fault
         };
-        let bound = validate::bind(contract, &inference.id, inference.inputs, &inference.outputs);
+        let (bound, id) = bind(contract, inference.id, inference.inputs, inference.outputs).await;
         let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let now = clock::now();
         if deadline <= now {
             return Err(refuse(rows, expired(arrived, deadline)));
         }
-        let id = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
+        let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let (caller, answer) = oneshot::channel();
         let mut pending = Pending {
-            id,
+            id: call,
             caller: Some(caller),
             mailbox: Mailbox::here(),
             service: Arc::clone(service),
@@ -153,38 +160,64 @@ impl Gateway {
             return Err(refuse(rows, fault));
         }
         service.submit(Box::new(pending), now).map_err(|(_, fault)| refuse(rows, fault))?;
-        let waiting = Waiting { service, id, answer, over: false };
-        let outcome = waiting.until(arrived, deadline).await?;
-        let produced = outcome.result?;
+        let waiting = Waiting { service, id: call, answer, over: false };
+        let (produced, success) = waiting.until(arrived, deadline).await?;
         let (made, declared) = (produced.outputs.len(), contract.outputs.len());
         if made != declared {
             let note = format!("the host answered with {made} outputs, the contract has {declared}");
+            success.is_over(Some(Kind::Internal));
             return Err(Fault::internal(note));
         }
         let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
         let outputs: SmallVec<[(usize, Tensor); 2]> =
             produced.outputs.into_iter().enumerate().filter(wanted).collect();
-        Ok(Answer {
+        let answer = Answer {
             contract: Arc::clone(contract),
-            id: inference.id,
+            id,
             outputs,
             parameters: produced.parameters,
-            timing: outcome.timing,
-        })
+            timing: success.timing,
+        };
+        let delivered = deliver(answer).await;
+        success.is_over(delivered.as_ref().err().map(|fault| fault.kind));
+        delivered
     }
+}
+
+/// Strings beyond this are gone through on a thread of their own: each is looked at, and a megabyte may hold a quarter
+/// of a million.
+const LONG: usize = 1 << 20;
+
+/// Checks a request against the contract; hands its id back.
+async fn bind(
+    contract: &Arc<Contract>,
+    id: CompactString,
+    inputs: SmallVec<[Input; 2]>,
+    outputs: Vec<Wanted>,
+) -> (Result<Bound, Fault>, CompactString) {
+    let strings = inputs.iter().map(|input| &input.tensor).filter(|tensor| tensor.datatype.size().is_none());
+    if strings.map(|tensor| tensor.data.len()).sum::<usize>() <= LONG {
+        return (validate::bind(contract, &id, inputs, &outputs), id);
+    }
+    let contract = Arc::clone(contract);
+    let aside = tokio::task::spawn_blocking(move || {
+        let bound = validate::bind(&contract, &id, inputs, &outputs);
+        (bound, id)
+    });
+    aside.await.unwrap_or_else(|_| (Err(Fault::internal("a check broke")), CompactString::default()))
 }
 
 /// An admitted call as its caller holds it. Dropped without an answer, it takes the call back.
 struct Waiting<'a> {
     service: &'a Arc<Service>,
     id: CallId,
-    answer: oneshot::Receiver<Outcome>,
+    answer: oneshot::Receiver<Delivery>,
     /// Answered, or given up.
     over: bool,
 }
 
 impl Waiting<'_> {
-    async fn until(mut self, arrived: Tick, deadline: Tick) -> Result<Outcome, Fault> {
+    async fn until(mut self, arrived: Tick, deadline: Tick) -> Delivery {
         let answered = if deadline == Tick::NEVER {
             Ok((&mut self.answer).await)
         } else {
@@ -192,10 +225,10 @@ impl Waiting<'_> {
         };
         self.over = answered.is_ok();
         match answered {
-            Ok(Ok(outcome)) => Ok(outcome),
+            Ok(Ok(delivery)) => delivery,
             Ok(Err(_)) => Err(Fault::internal("the gateway lost the request")),
             Err(_) => match self.give_up(Kind::Expired) {
-                Some(outcome) => Ok(outcome),
+                Some(delivery) => delivery,
                 None => Err(expired(arrived, deadline)),
             },
         }
@@ -203,11 +236,11 @@ impl Waiting<'_> {
 
     /// Closes first, looks second: who moves the call meanwhile sees that it is closed and ends it.
     /// Returns an answer that came in this very moment.
-    fn give_up(&mut self, kind: Kind) -> Option<Outcome> {
+    fn give_up(&mut self, kind: Kind) -> Option<Delivery> {
         self.over = true;
         self.answer.close();
         match self.answer.try_recv() {
-            Ok(outcome) => Some(outcome),
+            Ok(delivery) => Some(delivery),
             Err(_) => {
                 self.service.abandon(self.id, kind, clock::now());
                 None

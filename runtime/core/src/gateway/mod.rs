@@ -1,11 +1,14 @@
 //! The gateway: admits, routes, lets wait, sends to hosts, answers, counts.
 
 mod admission;
+mod arriving;
 mod carriers;
+mod client;
 mod dispatch;
 mod endpoints;
 mod errors;
 mod flights;
+mod flow;
 mod growing;
 pub mod grpc;
 pub mod http;
@@ -14,28 +17,33 @@ mod listen;
 mod mailbox;
 mod pending;
 mod queue;
+mod reading;
 mod registry;
+mod resets;
+mod seats;
 mod service;
 mod settings;
 mod settle;
 mod state;
 mod suspects;
 mod threads;
+mod unread;
 mod views;
 
 pub use admission::Reserved;
+pub use client::Client;
 pub use settings::{GatewaySettings, Limits};
 pub use views::IndexRow;
 
 use crate::base::{
-    fault::{Fault, Kind},
+    fault::Fault,
     panics,
     units::{Tick, Version},
 };
-use crate::mem::{arena::Arena, body::BodyBuffer};
+use crate::mem::arena::Arena;
 use crate::meter::Meter;
 use crate::sync::gate::Gate;
-use admission::Ledger;
+use admission::{Ledger, Of};
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
 use errors::Errors;
@@ -62,6 +70,8 @@ pub struct Gateway {
     registry: Mutex<Registry>,
     flights: Arc<Flights>,
     ledger: Arc<Ledger>,
+    /// Answers that wait to be read.
+    unread: Arc<Ledger>,
     gate: Gate,
     errors: Errors,
     suspects: Arc<Suspects>,
@@ -92,7 +102,8 @@ impl Gateway {
             state: ArcSwap::default(),
             registry: Mutex::default(),
             flights: Arc::default(),
-            ledger: Ledger::new(settings.limits.in_flight_bytes),
+            ledger: Ledger::new(Of::Requests, settings.limits.in_flight_bytes),
+            unread: Ledger::new(Of::Answers, settings.limits.unread_bytes),
             gate: Gate::default(),
             errors: Errors::new(),
             suspects: Arc::default(),
@@ -120,19 +131,6 @@ impl Gateway {
     /// The memory that hosts may map; `None` if the settings do without.
     pub fn arena(&self) -> Option<&Arena> {
         self.arena.as_ref()
-    }
-
-    /// Room for a body of `len` bytes; a fault (TooLarge, Overloaded) before any memory is taken.
-    pub fn reserve(&self, len: usize) -> Result<(Reserved, BodyBuffer), Fault> {
-        let most = self.limits().body_bytes;
-        if len > most {
-            let note = format!(
-                "the request's body of {len} bytes exceeds the maximum allowed value of {most} bytes"
-            );
-            return Err(Fault::new(Kind::TooLarge, note));
-        }
-        let reserved = self.ledger.take(len)?;
-        Ok((reserved, BodyBuffer::reserve(self.arena.as_ref(), len)))
     }
 
     /// Header or metadata names (lower case) whose values the routing table looks at.

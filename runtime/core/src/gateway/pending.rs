@@ -8,7 +8,8 @@ use super::{
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
 use crate::base::{
-    call::{Call, Outcome, Outlet, Reply, Tensors, Timing},
+    call::{Call, Outcome, Outlet, Produced, Reply, Tensors, Timing},
+    clock,
     fault::{Fault, Kind},
     inference::Parameters,
     units::{CallId, Rows, Tick},
@@ -18,11 +19,47 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
+/// What the caller gets.
+pub(super) type Delivery = Result<(Produced, Success), Fault>;
+
+/// An answer that is counted once its caller has it in the form that it asked for, for that may fail. Whoever drops
+/// it before did not wait.
+#[derive(Debug)]
+pub(super) struct Success {
+    running: Arc<Running>,
+    rows: Rows,
+    arrived: Tick,
+    pub(super) timing: Timing,
+    counted: bool,
+}
+
+impl Success {
+    /// `fault`: why the caller gets no answer after all.
+    pub(super) fn is_over(mut self, fault: Option<Kind>) {
+        self.count(fault);
+    }
+
+    fn count(&mut self, fault: Option<Kind>) {
+        self.counted = true;
+        let (rows, timing) = (self.rows, self.timing);
+        let total = clock::now().since(self.arrived);
+        self.running.meter.settled(&Ended { rows, fault, total, timing });
+    }
+}
+
+impl Drop for Success {
+    fn drop(&mut self) {
+        if !self.counted {
+            self.count(Some(Kind::Cancelled));
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) id: CallId,
     /// `None` once the caller gave up: it is counted then, and only the carrier's rows are still out.
-    pub(super) caller: Option<oneshot::Sender<Outcome>>,
+    pub(super) caller: Option<oneshot::Sender<Delivery>>,
     /// Of the thread that the caller waits on.
     pub(super) mailbox: Option<Arc<Mailbox>>,
     pub(super) service: Arc<Service>,
@@ -100,23 +137,30 @@ impl Pending {
         self.running.meter.settled(&Ended { rows: self.rows, fault, total, timing });
     }
 
-    /// Counts and answers; nothing happens for a caller that was counted when it left.
-    pub(super) fn finish(mut self: Box<Self>, mut outcome: Outcome, now: Tick) {
+    /// Answers, and counts what is no success; nothing happens for a caller that was counted when it left.
+    pub(super) fn finish(mut self: Box<Self>, outcome: Outcome, now: Tick) {
         let Some(caller) = self.caller.take() else { return };
+        let Outcome { result, mut timing } = outcome;
         if self.tries > 0 {
-            let here = nanos(self.sent.since(self.admitted));
-            outcome.timing.queue_ns = outcome.timing.queue_ns.saturating_add(here);
+            timing.queue_ns = timing.queue_ns.saturating_add(nanos(self.sent.since(self.admitted)));
         }
-        let kind = match &outcome.result {
+        if caller.is_closed() {
             // It gave up in this very moment, and nobody counted it: it was neither waiting nor in flight.
-            _ if caller.is_closed() && self.deadline <= now => Some(Kind::Expired),
-            _ if caller.is_closed() => Some(Kind::Cancelled),
-            Ok(_) => None,
-            Err(fault) => Some(fault.kind),
+            let kind = if self.deadline <= now { Kind::Expired } else { Kind::Cancelled };
+            return self.record(Some(kind), timing, now);
+        }
+        let delivery = match result {
+            Ok(produced) => {
+                let (rows, arrived) = (self.rows, self.arrived);
+                Ok((produced, Success { running: self.running, rows, arrived, timing, counted: false }))
+            }
+            Err(fault) => {
+                // Counted first: who has its answer must find itself in the statistics.
+                self.record(Some(fault.kind), timing, now);
+                Err(fault)
+            }
         };
-        // Counted first: who has its answer must find itself in the statistics.
-        self.record(kind, outcome.timing, now);
-        let _ = caller.send(outcome);
+        let _ = caller.send(delivery);
     }
 
     pub(super) fn fail(self: Box<Self>, fault: Fault, now: Tick) {

@@ -4,11 +4,11 @@ use crate::base::{
     fault::{Fault, Kind},
     units::Tick,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Refused before memory is spent. Sizes in bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Of one request's body, as sent and decompressed, on both protocols.
@@ -19,8 +19,14 @@ pub struct Limits {
     pub connections: usize,
     /// Streams of one HTTP/2 connection.
     pub streams: u32,
-    /// Of all bodies being read, waiting or running.
+    /// Served at once, on all connections.
+    pub requests: usize,
+    /// Of all bodies being read, waiting or running. Bodies over 64 KiB leave the last quarter to smaller ones.
     pub in_flight_bytes: usize,
+    /// Of all answers that wait for their clients to read them.
+    pub unread_bytes: usize,
+    /// Of bodies over 64 KiB and unread answers of one connection.
+    pub connection_bytes: usize,
     /// Without a complete request head.
     pub header_timeout_ms: u64,
     /// Between two parts of a body.
@@ -49,7 +55,10 @@ impl Default for Limits {
             json_depth: 100,
             connections: 16_384,
             streams: 1024,
+            requests: 65_536,
             in_flight_bytes: 1 << 30,
+            unread_bytes: 1 << 30,
+            connection_bytes: 256 << 20,
             header_timeout_ms: 10_000,
             body_timeout_ms: 30_000,
             body_bytes_per_s: 64 << 10,
@@ -79,9 +88,9 @@ impl GatewaySettings {
     }
 }
 
-/// How long one body is waited for. It is asked only where there is a wait for more: a body that is there at once
-/// costs no look at the clock.
-#[derive(Debug)]
+/// How long one body is waited for, or one answer's reader. It is asked only where there is a wait for more: a body that
+/// is there at once costs no look at the clock.
+#[derive(Clone, Debug)]
 pub(super) struct Patience {
     limit: Duration,
     bytes_per_s: u64,
@@ -106,16 +115,27 @@ impl Patience {
     }
 
     /// Until when to wait for the next part; a fault if the parts that came took too long. To be asked when there is
-    /// nothing to read and the body is not whole.
-    pub(super) fn wait(&mut self, now: Tick) -> Result<Tick, Fault> {
+    /// nothing more and it is not whole. `is_short`: others need the memory that it holds.
+    pub(super) fn wait(&mut self, now: Tick, is_short: bool) -> Result<Tick, Fault> {
         let took = now.since(*self.began.get_or_insert(now));
-        let due = u128::from(self.bytes_per_s).saturating_mul(took.as_millis()) / 1000;
-        if took > self.limit && u128::from(self.came) < due {
-            let (came, took, pace) = (self.came, took.as_millis(), self.bytes_per_s);
+        if took <= self.limit {
+            return Ok(now.plus(self.limit));
+        }
+        let (came, took, pace) = (self.came, took.as_millis(), self.bytes_per_s);
+        if u128::from(came) < u128::from(pace).saturating_mul(took) / 1000 {
             let note = format!(
-                "only {came} bytes of the request's body came within {took} ms: send at least {pace} bytes a second"
+                "only {came} bytes of the request's body came within {took} ms: send at least {pace} bytes a second \
+                 (limit body_bytes_per_s)"
             );
             return Err(Fault::new(Kind::Expired, note));
+        }
+        if is_short {
+            let limit = self.limit.as_millis();
+            let note = format!(
+                "more than half of the memory for requests is in use, and this one's body took {took} ms already: \
+                 send it within {limit} ms (limit body_timeout_ms), or try again later"
+            );
+            return Err(Fault::new(Kind::Overloaded, note));
         }
         Ok(now.plus(self.limit))
     }
@@ -125,7 +145,9 @@ impl Patience {
         let limit = self.limit.as_millis();
         Fault::new(
             Kind::Expired,
-            format!("no part of the request's body came for {limit} ms: send it faster"),
+            format!(
+                "no part of the request's body came for {limit} ms: send it faster (limit body_timeout_ms)"
+            ),
         )
     }
 }
@@ -140,7 +162,7 @@ mod tests {
         let began = Tick::from_nanos(7);
         let mut now = began;
         for _ in 0..1000 {
-            let Ok(until) = patience.wait(now) else { return Some(now.since(began)) };
+            let Ok(until) = patience.wait(now, false) else { return Some(now.since(began)) };
             assert_eq!(until, now.plus(Duration::from_secs(30)));
             now = now.plus(pause);
             patience.came(bytes);
@@ -164,20 +186,32 @@ mod tests {
         let mut patience = Patience::new(&Limits::default());
         patience.came(40 * (64 << 10));
         let after = |ms| Tick::default().plus(Duration::from_millis(ms));
-        assert!(patience.wait(after(0)).is_ok());
-        assert!(patience.wait(after(40_000)).is_ok());
-        let fault = patience.wait(after(40_001)).unwrap_err();
+        assert!(patience.wait(after(0), false).is_ok());
+        assert!(patience.wait(after(40_000), false).is_ok());
+        let fault = patience.wait(after(40_001), false).unwrap_err();
         assert!(fault.kind == Kind::Expired && fault.note.contains("at least 65536 bytes a second"));
         patience.restart(0);
-        assert!(patience.wait(after(40_001)).is_ok());
-        assert!(patience.wait(after(70_001)).is_ok());
+        assert!(patience.wait(after(40_001), false).is_ok());
+        assert!(patience.wait(after(70_001), false).is_ok());
+    }
+
+    #[test]
+    fn while_memory_is_short_a_body_has_its_first_time_and_no_more() {
+        let mut patience = Patience::new(&Limits::default());
+        patience.came(60 << 20);
+        let after = |ms| Tick::default().plus(Duration::from_millis(ms));
+        assert!(patience.wait(after(0), true).is_ok());
+        assert!(patience.wait(after(30_000), true).is_ok());
+        assert!(patience.wait(after(30_001), false).is_ok());
+        let fault = patience.wait(after(30_001), true).unwrap_err();
+        assert!(fault.kind == Kind::Overloaded && fault.note.contains("try again later"), "{fault}");
     }
 
     #[test]
     fn limits_that_no_clock_reaches_are_none() {
         let limits = Limits { body_timeout_ms: u64::MAX, body_bytes_per_s: u64::MAX, ..Limits::default() };
         let mut patience = Patience::new(&limits);
-        assert_eq!(patience.wait(Tick::default()).unwrap(), Tick::NEVER);
-        assert_eq!(patience.wait(Tick::NEVER).unwrap(), Tick::NEVER);
+        assert_eq!(patience.wait(Tick::default(), true).unwrap(), Tick::NEVER);
+        assert_eq!(patience.wait(Tick::NEVER, true).unwrap(), Tick::NEVER);
     }
 }

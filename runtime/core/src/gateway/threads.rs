@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::runtime::Runtime;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -70,20 +71,28 @@ impl Gateway {
                 listeners.push(Served { front, listener, places: Arc::new(Semaphore::new(places)) });
             }
         }
-        let runtimes = (0..self.io_threads())
-            .map(|_| tokio::runtime::Builder::new_current_thread().enable_all().build())
-            .collect::<Result<Vec<_>, _>>()?;
+        listen::allow_many();
+        let count = self.io_threads();
+        let runtimes = (0..count).map(|_| runtime(aside_threads(count))).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = runtimes.first().map(|runtime| runtime.handle().clone()) else { return Ok(()) };
         let links = self.begin(first);
+        let (scraped, served): (Vec<_>, Vec<_>) =
+            listeners.into_iter().partition(|listener| listener.front == Front::Metrics);
         let (end, _) = watch::channel(None);
         let mut started = Threads { addresses, end, handles: Vec::new(), links };
+        let mut planned = Vec::new();
         for (at, runtime) in runtimes.into_iter().enumerate() {
-            // One thread is enough for scrapes.
-            let served = listeners.iter().filter(|served| at == 0 || served.front != Front::Metrics);
-            let served: Result<Vec<_>, _> = served.map(Served::copy).collect();
-            let links = (at == 0).then(|| Arc::clone(&started.links));
-            let work = served.map(|served| work(Arc::clone(self), served, links, started.end.subscribe()));
-            let named = std::thread::Builder::new().name(format!("headrace-io-{at}"));
+            planned.push((format!("headrace-io-{at}"), runtime, &served, at == 0));
+        }
+        if !scraped.is_empty() {
+            // Who asks for numbers, and takes long, keeps no request waiting.
+            planned.push(("headrace-metrics".to_owned(), runtime(1)?, &scraped, false));
+        }
+        for (name, runtime, listeners, is_first) in planned {
+            let listeners: Result<Vec<_>, _> = listeners.iter().map(Served::copy).collect();
+            let links = is_first.then(|| Arc::clone(&started.links));
+            let work = listeners.map(|served| work(Arc::clone(self), served, links, started.end.subscribe()));
+            let named = std::thread::Builder::new().name(name);
             match work.and_then(|work| named.spawn(move || runtime.block_on(work))) {
                 Ok(thread) => started.handles.push(thread),
                 Err(e) => {
@@ -101,6 +110,11 @@ impl Gateway {
             0 => std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).clamp(1, 4)),
             count => count,
         }
+    }
+
+    /// Requests that one of the threads may serve at once: connections are spread over them.
+    pub(super) fn seats_of_a_thread(&self) -> usize {
+        self.limits().requests.div_ceil(self.io_threads()).max(1)
     }
 
     /// `http`, `grpc`, `metrics` and where each listens; only what was started.
@@ -133,6 +147,16 @@ impl Threads {
             self.handles.into_iter().filter_map(|thread| (!thread.join().unwrap_or(false)).then_some(()));
         unclean.count() == 0
     }
+}
+
+fn runtime(aside: usize) -> io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(aside).build()
+}
+
+/// Threads for what would keep one of `count` waiting: large bodies that are parsed, packed or unpacked. More at once
+/// than there are cores would be no sooner done, and hold more memory meanwhile.
+fn aside_threads(count: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(count))
 }
 
 /// One thread's life: serves until the end begins, then finishes. True if it finished in time.
@@ -220,8 +244,18 @@ mod tests {
                 .collect();
             let kept = clients.into_iter().filter(|mut client| {
                 client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-                let mut end = Vec::new();
-                client.read_to_end(&mut end).is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
+                let mut said = Vec::new();
+                match client.read_to_end(&mut said) {
+                    // Over HTTP/2, too, it stands there as text: the reason to go.
+                    Ok(_) => {
+                        let said = String::from_utf8_lossy(&said);
+                        assert!(
+                            said.contains("3 connections are open and no more may be (limit connections)")
+                        );
+                        false
+                    }
+                    Err(e) => e.kind() == io::ErrorKind::WouldBlock,
+                }
             });
             assert_eq!(kept.count(), 3, "{address}");
         }

@@ -170,6 +170,7 @@ impl Gateway {
             "epoch": state.table.as_ref().map(|table| table.epoch),
             "models": models,
             "in_flight_bytes": self.ledger.taken(),
+            "unread_bytes": self.unread.taken(),
             "requests": self.gate.inside(),
             "in_flight": self.flights.len(),
             "errors_dropped": self.errors.dropped(),

@@ -1,12 +1,20 @@
 //! A gateway, as Python drives it.
 
 use super::{fault::raise, host::Host};
-use crate::gateway::{self, GatewaySettings};
+use crate::gateway::{self, GatewaySettings, Limits};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Every limit of a gateway and what it is unless the settings say otherwise.
+#[pyfunction]
+pub(super) fn limits() -> BTreeMap<String, u64> {
+    let all = serde_json::to_value(Limits::default()).unwrap_or_default();
+    let each = all.as_object().into_iter().flatten();
+    each.filter_map(|(name, value)| Some((name.clone(), value.as_u64()?))).collect()
+}
 
 /// Serves HTTP, gRPC and metrics, and sends calls to hosts.
 #[pyclass(frozen, module = "headrace_core")]

@@ -30,7 +30,7 @@ mod headrace_core {
     #[pymodule_export]
     use super::elements::BytesTensor;
     #[pymodule_export]
-    use super::gateway::Gateway;
+    use super::gateway::{Gateway, limits};
     #[pymodule_export]
     use super::host::Host;
     #[pymodule_export]

@@ -13,8 +13,9 @@ use crate::base::{
     tensor::Tensor,
     units::{Tick, Version},
 };
-use crate::gateway::{Gateway, GatewaySettings};
+use crate::gateway::{Client, Gateway, GatewaySettings};
 use crate::link::gateway::{Endpoint, Links};
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,10 +63,11 @@ impl GatewayProcess {
         let end = End::default();
         let task = self.process.within(|| {
             let body = rows::body(wish.id, wish.rows, wish.verb, wish.width);
-            let (reserved, mut buffer) = self.gateway.reserve(body.len()).unwrap();
-            buffer.push(&body).unwrap();
+            let mut arriving = Client::new(Arc::clone(&self.gateway)).reserve(body.len()).unwrap();
+            arriving.push(&body).unwrap();
+            let (reserved, data) = arriving.freeze();
             let shape = [i64::from(wish.rows), i64::try_from(wish.width).unwrap()].as_slice().into();
-            let tensor = Tensor { datatype: Datatype::Uint8, shape, data: buffer.freeze() };
+            let tensor = Tensor { datatype: Datatype::Uint8, shape, data };
             let arrived = clock::now();
             let inference = Inference {
                 model: MODEL.into(),
@@ -80,7 +82,7 @@ impl GatewayProcess {
             };
             let (gateway, to) = (Arc::clone(&self.gateway), Arc::clone(&end));
             self.process.handle().spawn(async move {
-                let outcome = gateway.infer(inference, reserved).await;
+                let outcome = gateway.infer(inference, reserved, |answer| ready(Ok(answer))).await;
                 assert!(to.lock().replace(outcome).is_none(), "answered twice");
             })
         });

@@ -1,6 +1,7 @@
 //! Codecs that touch no socket.
 
 pub mod absent;
+pub mod budget;
 pub mod compress;
 pub mod frame;
 pub mod frame_decode;
@@ -11,6 +12,7 @@ pub(crate) mod frame_testing;
 #[cfg(test)]
 mod frame_tests;
 pub mod json;
+mod limits;
 pub mod oip_proto;
 pub mod raw;
 pub mod server;

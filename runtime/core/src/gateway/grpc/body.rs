@@ -3,7 +3,7 @@
 use crate::base::clock;
 use crate::base::fault::{Fault, Kind};
 use crate::gateway::settings::Patience;
-use crate::gateway::{Gateway, Reserved};
+use crate::gateway::{Client, Reserved};
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use std::future::poll_fn;
@@ -33,7 +33,7 @@ enum Wait {
 /// The messages of one call.
 #[derive(Debug)]
 pub(super) struct Messages {
-    gateway: Arc<Gateway>,
+    client: Arc<Client>,
     stream: RecvStream,
     /// What is left of the frame that was read last.
     chunk: Bytes,
@@ -42,9 +42,9 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    pub(super) fn new(gateway: Arc<Gateway>, stream: RecvStream) -> Messages {
-        let patience = Patience::new(gateway.limits());
-        Messages { gateway, stream, chunk: Bytes::new(), withheld: 0, patience }
+    pub(super) fn new(client: Arc<Client>, stream: RecvStream) -> Messages {
+        let patience = Patience::new(client.gateway.limits());
+        Messages { client, stream, chunk: Bytes::new(), withheld: 0, patience }
     }
 
     /// The only message of a unary call.
@@ -87,15 +87,16 @@ impl Messages {
             )));
         }
         let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
-        let (reserved, mut buffer) = self.gateway.reserve(len)?;
-        while buffer.missing() > 0 {
+        let mut arriving = self.client.reserve(len)?;
+        while arriving.missing() > 0 {
             if !self.fill(Wait::Patiently).await? {
                 return Err(cut_short());
             }
-            let part = self.chunk.split_to(buffer.missing().min(self.chunk.len()));
-            buffer.push(&part).map_err(|_| Fault::internal("a message outgrew its buffer"))?;
+            let part = self.chunk.split_to(arriving.missing().min(self.chunk.len()));
+            arriving.push(&part)?;
         }
-        Ok(Message { body: buffer.freeze(), is_compressed: flag == 1, reserved })
+        let (reserved, body) = arriving.freeze();
+        Ok(Message { body, is_compressed: flag == 1, reserved })
     }
 
     /// Makes sure that there is something in `chunk`; false at the end of the stream.
@@ -112,7 +113,8 @@ impl Messages {
                 (Poll::Ready(data), _) => data,
                 (Poll::Pending, Wait::Ever) => poll_fn(|cx| self.stream.poll_data(cx)).await,
                 (Poll::Pending, Wait::Patiently) => {
-                    let until = clock::instant(self.patience.wait(clock::now())?);
+                    let is_short = self.client.is_short();
+                    let until = clock::instant(self.patience.wait(clock::now(), is_short)?);
                     let data = poll_fn(|cx| self.stream.poll_data(cx));
                     tokio::time::timeout_at(until, data).await.map_err(|_| self.patience.stalled())?
                 }

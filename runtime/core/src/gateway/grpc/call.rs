@@ -11,7 +11,7 @@ use super::{
     stream,
 };
 use crate::base::{clock, fault::Fault, panics, units::Tick};
-use crate::gateway::{Gateway, growing};
+use crate::gateway::{Client, Gateway, growing};
 use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;
@@ -21,7 +21,6 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 use tokio::sync::watch;
 
 /// Compressed bytes that are inflated where they came in; more would keep the thread's other calls waiting.
@@ -30,49 +29,45 @@ const AT_ONCE: usize = 4 << 10;
 /// What every kind of call needs.
 #[derive(Debug)]
 pub(super) struct Call {
-    pub(super) gateway: Arc<Gateway>,
+    pub(super) client: Arc<Client>,
     pub(super) head: Head,
     pub(super) arrived: Tick,
     pub(super) deadline: Tick,
     /// Metadata that routing looks at.
     pub(super) facts: Vec<(CompactString, CompactString)>,
-    /// How long the client's window may stay shut.
-    pub(super) patience: Duration,
 }
 
-/// Answers a call, whatever happens on the way. Dropping it, or the client's reset, cancels what it asked for.
+/// Answers a call, whatever happens on the way, unless its client takes it back or is lost. Dropping it, or the
+/// client's reset, cancels what it asked for.
 pub(super) async fn answer(
-    gateway: Arc<Gateway>,
+    client: Arc<Client>,
     request: Request<RecvStream>,
-    mut respond: SendResponse<Bytes>,
+    respond: &mut SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
-) {
-    let work = attempt(Arc::clone(&gateway), request, &mut respond, stop);
-    if let Err(fault) = panics::survive_all(work).await {
+) -> Result<(), send::Gone> {
+    let gateway = Arc::clone(&client.gateway);
+    match panics::survive_all(attempt(client, request, respond, stop)).await {
+        Ok(answered) => answered,
         // If the answer had begun, the stream ends with an error nevertheless.
-        let _ = send::fail(&mut respond, &gateway.told(fault, "", None));
+        Err(fault) => send::fail(respond, &gateway.told(fault, "", None)),
     }
 }
 
 async fn attempt(
-    gateway: Arc<Gateway>,
+    client: Arc<Client>,
     request: Request<RecvStream>,
     respond: &mut SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
-) {
+) -> Result<(), send::Gone> {
     let (parts, body) = request.into_parts();
     #[cfg(test)]
     panics::trip(parts.uri.path());
-    // A client that is gone hears no answer: nothing below can do more about it.
+    let gateway = &client.gateway;
     let head = match head::read(&parts) {
         Ok(head) => head,
-        Err(Refusal::Http(status)) => {
-            let _ = send::refuse(respond, status);
-            return;
-        }
+        Err(Refusal::Http(status)) => return send::refuse(respond, status),
         Err(Refusal::Grpc(fault)) => {
-            let _ = send::fail(respond, &gateway.turned_away(fault, "", None));
-            return;
+            return send::fail(respond, &gateway.turned_away(fault, "", None));
         }
     };
     let arrived = clock::now();
@@ -81,19 +76,18 @@ async fn attempt(
         arrived,
         deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
         facts: facts(&gateway.routing_headers(), &parts.headers),
-        patience: Duration::from_millis(gateway.limits().body_timeout_ms),
-        gateway,
+        client,
     };
     drop(parts);
-    let messages = Messages::new(Arc::clone(&call.gateway), body);
-    let _ = match head.method {
+    let messages = Messages::new(Arc::clone(&call.client), body);
+    match call.head.method {
         Method::ModelInfer => infer::unary(call, messages, respond).await,
         // Boxed: rare, and large enough to make every ModelInfer's future larger.
         Method::ModelStreamInfer => {
             Box::pin(stream::serve(call, messages, respond, Stop::new(stop.clone()))).await
         }
         Method::Ask(question) => Box::pin(describe(call, question, messages, respond)).await,
-    };
+    }
 }
 
 /// The calls that only look.
@@ -105,15 +99,15 @@ async fn describe(
 ) -> Result<(), send::Gone> {
     let answered = unless_reset(respond, async {
         let message = call.unpack(messages.only().await?).await?;
-        let reply = describe::reply(&call.gateway, question, message.body)?;
+        let reply = describe::reply(call.gateway(), question, message.body)?;
         let mut out = BytesMut::with_capacity(5 + reply.len());
         put_prefix(&mut out, reply.len())?;
         out.put_slice(&reply);
         Ok(out.freeze())
     });
     match answered.await? {
-        Ok(message) => send::answer(respond, None, [message].into_iter().collect(), call.patience).await,
-        Err(fault) => send::fail(respond, &call.gateway.told(fault, "", None)),
+        Ok(message) => send::answer(&call.client, respond, None, [message].into_iter().collect()).await,
+        Err(fault) => send::fail(respond, &call.gateway().told(fault, "", None)),
     }
 }
 
@@ -136,6 +130,10 @@ pub(super) async fn unless_reset<T>(
 }
 
 impl Call {
+    pub(super) fn gateway(&self) -> &Arc<Gateway> {
+        &self.client.gateway
+    }
+
     /// Undoes the client's compression, if there is any.
     pub(super) async fn unpack(&self, message: Message) -> Result<Message, Fault> {
         if !message.is_compressed {
@@ -146,10 +144,10 @@ impl Call {
                 "a message says that it is compressed, but the call names no grpc-encoding",
             ));
         }
-        let gateway = Arc::clone(&self.gateway);
+        let client = Arc::clone(&self.client);
         let is_small = message.body.len() <= AT_ONCE;
         let inflate = move || {
-            let (reserved, body) = growing::inflate(&gateway, &message.body)?;
+            let (reserved, body) = growing::inflate(&client, &message.body)?;
             Ok(Message { body, reserved, is_compressed: false })
         };
         if is_small {

@@ -4,12 +4,19 @@
 use super::{
     call,
     idle::{Idle, Verdict},
+    send,
+    socket::Socket,
     stop::Stop,
 };
 use crate::base::clock;
-use crate::gateway::{Gateway, Limits};
+use crate::gateway::{Client, Gateway, Limits, flow::Flow, reading::Reading, resets::Resets, seats::Seat};
+use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, Stream};
-use h2::server::Builder;
+use h2::{
+    Reason, RecvStream,
+    server::{Builder, SendResponse},
+};
+use http::Request;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,8 +41,28 @@ fn builder(limits: &Limits) -> Builder {
         .max_frame_size(FRAME)
         .max_send_buffer_size(SEND_BUFFER)
         .max_concurrent_streams(limits.streams)
+        // Calls that are taken back before they are looked at: all that a client has may be. `Resets` bounds how often.
+        .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
     builder
+}
+
+/// Calls that are taken before those that are there are looked at: resets that come in one piece with their calls
+/// would else pile up.
+const AT_A_TURN: usize = 256;
+
+/// One call. True if the client took it back, or was lost.
+async fn serve_call(
+    client: Arc<Client>,
+    seats: usize,
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    stop: &watch::Receiver<bool>,
+) -> bool {
+    match Seat::take(seats) {
+        Ok(_seat) => call::answer(client, request, &mut respond, stop).await.is_err(),
+        Err(fault) => send::fail(&mut respond, &client.gateway.turned_away(fault, "", None)).is_err(),
+    }
 }
 
 /// Serves until the client leaves, nothing happens for too long, or `stop` turns true and the calls that were
@@ -44,31 +71,42 @@ pub(crate) async fn serve<T>(io: T, gateway: Arc<Gateway>, stop: watch::Receiver
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    let limits = gateway.limits();
+    let (limits, seats) = (gateway.limits(), gateway.seats_of_a_thread());
+    let client = Client::new(Arc::clone(&gateway));
+    let flow = Arc::<Flow>::default();
+    let io = Socket { io, flow: Arc::clone(&flow) };
     let handshake = builder(limits).handshake(io);
     let patience = Duration::from_millis(limits.header_timeout_ms);
     let Ok(Ok(mut connection)) = tokio::time::timeout(patience, handshake).await else { return };
 
     let (mut stopping, mut closing) = (Stop::new(stop.clone()), false);
-    let mut idle = Idle::new(Duration::from_millis(limits.idle_timeout_ms), patience);
+    let mut idle = Idle::new(limits);
+    let mut reading = Reading::new(limits);
+    let mut resets = Resets::new(limits.streams, clock::now());
     let mut calls = FuturesUnordered::new();
     poll_fn(|cx| {
+        flow.begins_a_turn();
         loop {
             // What was asked comes first: a batch is as full as it can be before anybody waits for it.
-            loop {
+            let mut taken = 0;
+            while taken < AT_A_TURN {
                 match connection.poll_accept(cx) {
                     Poll::Ready(Some(Ok((request, respond)))) => {
-                        calls.push(call::answer(Arc::clone(&gateway), request, respond, &stop));
+                        calls.push(serve_call(Arc::clone(&client), seats, request, respond, &stop));
+                        taken += 1;
                     }
                     Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
                     Poll::Pending => break,
                 }
             }
             let mut answered = false;
-            while let Poll::Ready(Some(())) = Pin::new(&mut calls).poll_next(cx) {
+            while let Poll::Ready(Some(taken_back)) = Pin::new(&mut calls).poll_next(cx) {
                 answered = true;
+                if taken_back && !resets.spend(1, clock::now()) {
+                    connection.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
+                }
             }
-            if !answered {
+            if !answered && taken < AT_A_TURN {
                 break; // else the answers go out first
             }
         }
@@ -77,7 +115,11 @@ where
             connection.graceful_shutdown();
             cx.waker().wake_by_ref();
         }
-        match idle.poll(cx, clock::now, calls.is_empty()) {
+        if reading.poll(cx, &flow, || client.is_short_of_unread()).is_ready() {
+            return Poll::Ready(());
+        }
+        // Answers that no window lets go lie there without a call.
+        match idle.poll(cx, clock::now, calls.is_empty(), || connection.has_streams()) {
             Verdict::Stay => Poll::Pending,
             Verdict::Close => {
                 closing = true;

@@ -11,13 +11,21 @@ use crate::base::{
     units::Tick,
 };
 use crate::gateway::{Reserved, growing};
-use crate::wire::oip_proto::{
-    answer,
-    request::{Request, Surroundings},
+use crate::wire::{
+    budget::Budget,
+    oip_proto::{
+        answer::{self, Pieces},
+        request::{Request, Surroundings},
+    },
 };
 use bytes::Bytes;
 use compact_str::CompactString;
 use h2::server::SendResponse;
+use std::future::ready;
+
+/// Typed contents beyond this are written out on a thread of their own: a megabyte of varints takes milliseconds, in
+/// which one of few threads would serve nobody else.
+const LONG: usize = 256 << 10;
 
 pub(super) async fn unary(
     call: Call,
@@ -29,21 +37,28 @@ pub(super) async fn unary(
             let message = messages.only().await?;
             call.inference(message, call.arrived, &mut CompactString::default()).await
         };
-        let read = call.gateway.hear(read).await;
-        let (inference, reserved) = read.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
-        call.gateway.infer(inference, reserved).await
+        let read = call.gateway().hear(read).await;
+        let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
+        let deliver = |answer: Answer| {
+            let pieces = call.counted(answer::unary(&answer));
+            ready(pieces.map(|pieces| (answer.contract.version, pieces)))
+        };
+        call.gateway().infer(inference, reserved, deliver).await
     });
-    let answered = answered.await?.and_then(|answer| {
-        let pieces = answer::unary(&answer).map_err(|fault| call.unwritten(fault, &answer))?;
-        Ok((answer.contract.version, pieces))
-    });
-    match answered {
-        Ok((version, pieces)) => send::answer(respond, Some(version), pieces, call.patience).await,
+    match answered.await? {
+        Ok((version, pieces)) => send::answer(&call.client, respond, Some(version), pieces).await,
         Err(fault) => send::fail(respond, &fault),
     }
 }
 
 impl Call {
+    /// An answer's pieces, which wait for the client to take them.
+    pub(super) fn counted(&self, pieces: Result<Pieces, Fault>) -> Result<Pieces, Fault> {
+        let mut pieces = pieces?;
+        self.client.count_unread(&mut pieces)?;
+        Ok(pieces)
+    }
+
     /// What a message asks. `id` is told as soon as it is known, for those whose rest is refused.
     pub(super) async fn inference(
         &self,
@@ -51,23 +66,28 @@ impl Call {
         arrived: Tick,
         id: &mut CompactString,
     ) -> Result<(Inference, Reserved), Fault> {
-        let message = self.unpack(message).await?;
-        let request = Request::read(&message.body)?;
+        let Message { body, mut reserved, .. } = self.unpack(message).await?;
+        let request = Request::read(&body)?;
         id.clone_from(&request.id);
-        let around = Surroundings {
-            arrived,
-            deadline: self.deadline,
-            facts: self.facts.clone(),
-            budget: self.gateway.limits().body_bytes,
+        let around = Surroundings { arrived, deadline: self.deadline, facts: self.facts.clone() };
+        let most = self.gateway().limits().body_bytes;
+        let place = growing::place(&body);
+        let long = request.contents_bytes() > LONG;
+        let read = move |request: Request<'_>, body: &Bytes| {
+            let mut leave = |more| reserved.grow(more);
+            let mut budget = Budget::new(most, body.len(), &mut leave);
+            let inference = request.into_inference(body, around, &mut budget)?;
+            Ok((inference, reserved))
         };
-        let inference = request.into_inference(&message.body, around)?;
-        let Message { body, reserved, .. } = message;
-        let reserved = growing::widen(&self.gateway, reserved, &growing::place(&body), &inference.inputs)?;
+        let (inference, reserved) = if long {
+            drop(request);
+            // Read once more there: it lies in the body, which goes along.
+            let aside = tokio::task::spawn_blocking(move || read(Request::read(&body)?, &body)).await;
+            aside.unwrap_or_else(|_| Err(Fault::internal("the reading of a message was given up")))?
+        } else {
+            read(request, &body)?
+        };
+        let reserved = growing::widen(reserved, &place, &inference.inputs)?;
         Ok((inference, reserved)) // from here on the tensors alone hold the body
-    }
-
-    /// An answer that was made but cannot be written.
-    pub(super) fn unwritten(&self, fault: Fault, answer: &Answer) -> Fault {
-        self.gateway.told(fault, &answer.contract.model, Some(answer.contract.version))
     }
 }

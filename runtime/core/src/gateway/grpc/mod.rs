@@ -9,6 +9,7 @@ mod idle;
 mod infer;
 mod method;
 mod send;
+mod socket;
 mod status;
 mod stop;
 mod stream;
@@ -16,9 +17,10 @@ mod stream;
 mod tests;
 
 use super::{Gateway, listen};
+use socket2::SockRef;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -32,6 +34,7 @@ pub async fn serve(
     places: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
+    let full = full(gateway.limits().connections);
     let mut connections = JoinSet::new();
     let stopped = stop.clone();
     let mut stopping =
@@ -43,14 +46,16 @@ pub async fn serve(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((io, _)) => {
-                    // Over the limit it is closed at once, before it costs more than a socket.
                     if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
                         listen::prepare(&io, Duration::from_millis(gateway.limits().body_timeout_ms));
-                        let connection = connection::serve(io, Arc::clone(&gateway), stopped.clone());
+                        let connection = begin(io, Arc::clone(&gateway), stopped.clone());
                         connections.spawn(async move {
                             connection.await;
                             drop(place);
                         });
+                    } else {
+                        // Best effort, and before it costs more than a socket.
+                        let _ = SockRef::from(&io).send(&full);
                     }
                 }
                 // Out of descriptors, or a client that left while it waited: let others go on.
@@ -60,4 +65,25 @@ pub async fn serve(
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+/// A connection that says nothing has the time of a head, and no room for what it might do.
+async fn begin(io: TcpStream, gateway: Arc<Gateway>, stop: watch::Receiver<bool>) {
+    let patience = Duration::from_millis(gateway.limits().header_timeout_ms);
+    if let Ok(Ok(1..)) = tokio::time::timeout(patience, io.peek(&mut [0])).await {
+        Box::pin(connection::serve(io, gateway, stop)).await;
+    }
+}
+
+/// HTTP/2's words to a connection too many: settings, which come first, and that it shall go, with the reason.
+fn full(connections: usize) -> Vec<u8> {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let told = listen::full(connections);
+    let [.., high, middle, low] = (8 + told.len()).to_be_bytes();
+    let mut frames = SETTINGS.to_vec();
+    frames.extend([high, middle, low, 7, 0, 0, 0, 0, 0]);
+    frames.extend([0; 4]); // no call was looked at
+    frames.extend(u32::from(h2::Reason::ENHANCE_YOUR_CALM).to_be_bytes());
+    frames.extend(told.as_bytes());
+    frames
 }

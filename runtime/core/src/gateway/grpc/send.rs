@@ -1,21 +1,21 @@
 //! The sending half of a call: headers, messages, trailers.
 
 use super::status;
-use crate::base::{fault::Fault, units::Version};
+use crate::base::{clock, fault::Fault, units::Version};
+use crate::gateway::{Client, settings::Patience};
 use crate::wire::oip_proto::answer::Pieces;
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
-use std::time::Duration;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
 const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
 const ACCEPTS: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// A message up to this length is handed to the connection whole, whatever the client's window: memory that
-/// a call may hold after it is over. A larger one follows the window.
-const UNPACED: usize = 64 << 10;
+/// A message up to this length is handed to the connection whole, whatever the client's window: to ask for the window
+/// costs, and so much may lie there for each stream whose client does not read. A longer one follows the window.
+const UNPACED: usize = 4 << 10;
 
 /// The client is gone, or reads nothing: whatever is left of the answer is dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,13 @@ fn head(room: usize) -> Response<()> {
 
 /// The whole answer of a unary call.
 pub(super) async fn answer(
+    client: &Client,
     respond: &mut SendResponse<Bytes>,
     version: Option<Version>,
     pieces: Pieces,
-    patience: Duration,
 ) -> Result<(), Gone> {
     let mut stream = open(respond, version)?;
-    messages(&mut stream, pieces, patience).await?;
+    messages(client, &mut stream, pieces).await?;
     Ok(stream.send_trailers(status::ok())?)
 }
 
@@ -76,24 +76,33 @@ pub(super) fn open(
     Ok(respond.send_response(head, false)?)
 }
 
-/// Sends one message. `patience`: how long the client's window may stay shut.
+/// Sends one message, as fast as the client's window opens; one that stays shut, or opens too slowly, ends the call.
 pub(super) async fn messages(
+    client: &Client,
     stream: &mut SendStream<Bytes>,
     pieces: Pieces,
-    patience: Duration,
 ) -> Result<(), Gone> {
     let mut left: usize = pieces.iter().map(Bytes::len).sum();
     let paced = left > UNPACED;
+    let mut patience = None;
     for mut piece in pieces {
         while paced && !piece.is_empty() {
             if stream.capacity() == 0 {
                 stream.reserve_capacity(left);
+            }
+            if stream.capacity() == 0 {
+                let patience = patience.get_or_insert_with(|| Patience::new(client.gateway.limits()));
+                let is_short = client.is_short_of_unread();
+                let until = patience.wait(clock::now(), is_short).map_err(|_| Gone)?;
                 let opened = poll_fn(|cx| stream.poll_capacity(cx));
-                let opened = tokio::time::timeout(patience, opened).await;
+                let opened = tokio::time::timeout_at(clock::instant(until), opened).await;
                 let Ok(Some(Ok(_))) = opened else { return Err(Gone) };
             }
             let part = piece.split_to(piece.len().min(stream.capacity()));
             left -= part.len();
+            if let Some(patience) = &mut patience {
+                patience.came(part.len());
+            }
             if !part.is_empty() {
                 stream.send_data(part, false)?;
             }

@@ -13,12 +13,12 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::Answer,
 };
-use crate::wire::oip_proto::answer;
+use crate::wire::oip_proto::answer::{self, Pieces};
 use bytes::Bytes;
 use compact_str::CompactString;
 use futures_util::stream::{FuturesOrdered, StreamExt};
 use h2::{SendStream, server::SendResponse};
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::pin::pin;
 use std::task::Poll;
 
@@ -26,7 +26,7 @@ use std::task::Poll;
 const ABREAST: usize = 64;
 
 /// What one request of the stream came to, with its id.
-type Reply = (CompactString, Result<Answer, Fault>);
+type Reply = (CompactString, Result<Pieces, Fault>);
 
 #[expect(clippy::large_enum_variant, reason = "lives for one turn of the loop")]
 enum Event {
@@ -73,8 +73,8 @@ pub(super) async fn serve(
             Event::Asked(Ok(message)) => running.push_back(one(&call, message)),
             Event::Asked(Err(fault)) if fault.kind == Kind::Cancelled => return Err(Gone),
             // The messages cannot be told apart any more.
-            Event::Asked(Err(fault)) => ending = Some(call.gateway.turned_away(fault, "", None)),
-            Event::Stopped => ending = Some(call.gateway.told(leaving(), "", None)),
+            Event::Asked(Err(fault)) => ending = Some(call.gateway().turned_away(fault, "", None)),
+            Event::Stopped => ending = Some(call.gateway().told(leaving(), "", None)),
             Event::AskedLast => {}
             Event::Answered(reply) => {
                 if !say(&call, &mut out, reply).await? {
@@ -105,9 +105,10 @@ async fn one(call: &Call, message: Message) -> Reply {
     let mut id = CompactString::default();
     let answered = async {
         let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
-        let read = call.gateway.hear(call.inference(message, arrived, &mut id)).await;
-        let (inference, reserved) = read.map_err(|fault| call.gateway.turned_away(fault, "", None))?;
-        call.gateway.infer(inference, reserved).await
+        let read = call.gateway().hear(call.inference(message, arrived, &mut id)).await;
+        let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
+        let deliver = |answer: Answer| ready(call.counted(answer::streamed(&answer)));
+        call.gateway().infer(inference, reserved, deliver).await
     };
     let answered = answered.await;
     (id, answered)
@@ -115,9 +116,7 @@ async fn one(call: &Call, message: Message) -> Reply {
 
 /// Sends what a request came to; false if it ended the stream.
 async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) -> Result<bool, Gone> {
-    let written =
-        answered.and_then(|answer| answer::streamed(&answer).map_err(|fault| call.unwritten(fault, &answer)));
-    let pieces = match written {
+    let pieces = match answered {
         Ok(pieces) => pieces,
         Err(fault) if call.head.ends_on_error && status::is_of_execution(fault.kind) => {
             end(out, &fault)?;
@@ -125,7 +124,7 @@ async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) ->
         }
         Err(fault) => answer::streamed_fault(&id, &fault.note).map_err(|_| Gone)?,
     };
-    send::messages(out, pieces, call.patience).await?;
+    send::messages(&call.client, out, pieces).await?;
     Ok(true)
 }
 

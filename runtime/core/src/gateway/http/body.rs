@@ -4,21 +4,19 @@ use crate::base::clock;
 use crate::base::fault::{Fault, Kind};
 use crate::gateway::growing::Growing;
 use crate::gateway::settings::Patience;
-use crate::gateway::{Gateway, Reserved};
+use crate::gateway::{Client, Reserved};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
+use std::error::Error;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::Pin;
 use std::task::Poll;
 use tokio::time::Sleep;
 
-fn overrun() -> Fault {
-    Fault::invalid("the body is longer than its Content-Length says")
-}
-
 /// One part of the body, waited for as long as `patience` has it. A timer is made only if there is a wait.
-async fn next(body: &mut Incoming, patience: &mut Patience) -> Result<Option<Bytes>, Fault> {
+async fn next(client: &Client, body: &mut Incoming, patience: &mut Patience) -> Result<Option<Bytes>, Fault> {
     let mut sleep: Option<Pin<Box<Sleep>>> = None;
     loop {
         let part = poll_fn(|cx| match Pin::new(&mut *body).poll_frame(cx) {
@@ -27,7 +25,7 @@ async fn next(body: &mut Incoming, patience: &mut Patience) -> Result<Option<Byt
                 let sleep = match &mut sleep {
                     Some(sleep) => sleep,
                     none => none.insert(Box::pin(tokio::time::sleep_until(clock::instant(
-                        patience.wait(clock::now())?,
+                        patience.wait(clock::now(), client.is_short())?,
                     )))),
                 };
                 sleep.as_mut().poll(cx).map(|()| Err(patience.stalled()))
@@ -42,29 +40,38 @@ async fn next(body: &mut Incoming, patience: &mut Patience) -> Result<Option<Byt
                 }
                 Err(_trailers) => {}
             },
-            Some(Err(error)) => {
-                return Err(Fault::new(Kind::Cancelled, format!("the request's body broke off: {error}")));
-            }
+            Some(Err(error)) => return Err(broken(&error)),
         }
     }
 }
 
+/// A chunk that cannot be told is wrong; everything else is a client that left.
+fn broken(error: &hyper::Error) -> Fault {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>());
+    match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData) => {
+            Fault::invalid(format!("the request's body cannot be read: {error}"))
+        }
+        Some(_) | None => Fault::new(Kind::Cancelled, format!("the request's body broke off: {error}")),
+    }
+}
+
 /// The whole body, as it came.
-pub(super) async fn read(gateway: &Gateway, mut body: Incoming) -> Result<(Reserved, Bytes), Fault> {
-    let mut patience = Patience::new(gateway.limits());
+pub(super) async fn read(client: &Client, mut body: Incoming) -> Result<(Reserved, Bytes), Fault> {
+    let mut patience = Patience::new(client.gateway.limits());
     let Some(len) = body.size_hint().exact() else {
-        let mut growing = Growing::new(gateway)?;
-        while let Some(part) = next(&mut body, &mut patience).await? {
+        let mut growing = Growing::new(client)?;
+        while let Some(part) = next(client, &mut body, &mut patience).await? {
             growing.push(&part)?;
         }
         return Ok(growing.freeze());
     };
-    let (reserved, mut buffer) = gateway.reserve(usize::try_from(len).unwrap_or(usize::MAX))?;
-    while let Some(part) = next(&mut body, &mut patience).await? {
-        buffer.push(&part).map_err(|_| overrun())?;
+    let mut arriving = client.reserve(usize::try_from(len).unwrap_or(usize::MAX))?;
+    while let Some(part) = next(client, &mut body, &mut patience).await? {
+        arriving.push(&part)?;
     }
-    if buffer.missing() > 0 {
+    if arriving.missing() > 0 {
         return Err(Fault::new(Kind::Cancelled, "the request's body ended before its Content-Length"));
     }
-    Ok((reserved, buffer.freeze()))
+    Ok(arriving.freeze())
 }

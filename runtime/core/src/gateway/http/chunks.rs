@@ -1,6 +1,8 @@
 //! A response's body: pieces that lie where they were made, sent one behind the other.
 
-use super::watch::Watch;
+use super::watch::Running;
+use crate::base::fault::Fault;
+use crate::gateway::{Client, flow::Flow};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;
@@ -14,12 +16,21 @@ pub(super) struct Chunks {
     /// The next piece is the last one here.
     pieces: SmallVec<[Bytes; 2]>,
     left: u64,
-    /// Told of each part that is taken.
-    watch: Option<Arc<Watch>>,
+    stream: Option<Stream>,
 }
 
-/// Over HTTP/2 a part is taken when the client's window opens, so that parts show whether it reads.
-const PART: usize = 256 << 10;
+/// Over HTTP/2, where other requests go on meanwhile.
+#[derive(Debug)]
+struct Stream {
+    /// Told of each part that is taken.
+    flow: Arc<Flow>,
+    /// The request is over when its answer is taken.
+    _running: Running,
+}
+
+/// A part is taken when the client's window opens, so that parts show whether it reads. What was taken lies in the
+/// connection's buffers without anybody's patience: one part for each stream.
+const PART: usize = 16 << 10;
 
 impl Chunks {
     pub(super) fn of(first: impl Into<Bytes>) -> Chunks {
@@ -32,23 +43,31 @@ impl Chunks {
         rest.push(first);
         rest.retain(|piece| !piece.is_empty());
         let left = rest.iter().fold(0, |sum, piece| sum + u64::try_from(piece.len()).unwrap_or(0));
-        Chunks { pieces: rest, left, watch: None }
+        Chunks { pieces: rest, left, stream: None }
     }
 
-    /// From here on the body goes in parts, and `watch` hears of each. One that is a single part needs nobody.
-    pub(super) fn tell(&mut self, watch: &Arc<Watch>) {
+    /// From here on it counts as unread.
+    pub(super) fn count(&mut self, client: &Client) -> Result<(), Fault> {
+        client.count_unread(&mut self.pieces)
+    }
+
+    /// From here on the body goes in parts, and `flow` hears of each. One that is a single part needs nobody.
+    pub(super) fn tell(&mut self, flow: Arc<Flow>, running: Running) {
         if self.left > PART as u64 {
-            self.watch = Some(Arc::clone(watch));
+            flow.begins();
+            self.stream = Some(Stream { flow, _running: running });
         }
     }
 
     fn next(&mut self) -> Option<Bytes> {
-        let Some(watch) = &self.watch else { return self.pieces.pop() };
-        watch.moved();
-        match self.pieces.last_mut() {
-            Some(piece) if piece.len() > PART => Some(piece.split_to(PART)),
-            Some(_) | None => self.pieces.pop(),
+        let part = match self.pieces.last_mut() {
+            Some(piece) if self.stream.is_some() && piece.len() > PART => piece.split_to(PART),
+            Some(_) | None => self.pieces.pop()?,
+        };
+        if let Some(stream) = &self.stream {
+            stream.flow.takes(part.len(), self.pieces.is_empty());
         }
+        Some(part)
     }
 }
 

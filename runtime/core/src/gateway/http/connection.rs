@@ -1,84 +1,32 @@
-//! One connection: which protocol it speaks, how long it may take, how it ends.
+//! One connection: which protocol it speaks, and how it ends.
 
 use super::{
+    guard::{Guard, Verdict},
     respond, service,
-    watch::{Doing, Watch, Watched},
+    streams::{self, Streams},
+    watch::{Watch, Watched},
 };
 use crate::base::{clock, panics};
-use crate::gateway::{Gateway, Limits};
+use crate::gateway::{Client, Gateway, Limits, reading::Reading, resets::Resets, seats::Seat};
 use bytes::Bytes;
-use http::HeaderMap;
+use http::{HeaderMap, Request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
 use hyper::server::conn::{http1, http2};
 use hyper::service::{HttpService, service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
 
 /// Bytes that one HTTP/2 stream, and all of a connection, may send before we have read them.
 const STREAM_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 4 << 20;
-
-/// Closes who is slow. One timer a connection: it is moved when a part of a head stays, and looks again when it
-/// fires, so an ordinary request costs it nothing.
-struct Guard {
-    timer: Pin<Box<Sleep>>,
-    since: Doing,
-    head: Duration,
-    idle: Duration,
-    unread: Duration,
-}
-
-impl Guard {
-    fn new(limits: &Limits) -> Guard {
-        let head = Duration::from_millis(limits.header_timeout_ms);
-        let idle = Duration::from_millis(limits.idle_timeout_ms);
-        let unread = Duration::from_millis(limits.body_timeout_ms);
-        Guard { timer: Box::pin(tokio::time::sleep(idle)), since: Doing::Idle, head, idle, unread }
-    }
-
-    fn wait(&mut self, span: Duration, doing: Doing) {
-        self.since = doing;
-        self.timer.as_mut().reset(clock::instant(clock::now().plus(span)));
-    }
-
-    /// Ready when the connection should end: `true` at once, `false` gracefully. An idle one ends between one and
-    /// two times its limit after the last thing that went on.
-    fn poll(&mut self, cx: &mut Context<'_>, watch: &Watch) -> Poll<bool> {
-        let doing = watch.doing();
-        if doing != self.since {
-            match doing {
-                Doing::Head(_) => self.wait(self.head, doing),
-                Doing::Writing => {
-                    watch.has_read(); // what it read before does not count
-                    self.wait(self.unread, doing);
-                }
-                Doing::Idle | Doing::Running => {}
-            }
-        }
-        loop {
-            ready!(self.timer.as_mut().poll(cx));
-            match doing {
-                Doing::Head(_) => return Poll::Ready(true),
-                Doing::Writing if !watch.has_read() => return Poll::Ready(true),
-                Doing::Writing => self.wait(self.unread, doing),
-                Doing::Idle if !watch.has_moved() => {
-                    self.wait(self.head, Doing::Idle); // for the end to come
-                    return Poll::Ready(false);
-                }
-                Doing::Idle | Doing::Running => self.wait(self.idle, doing),
-            }
-        }
-    }
-}
 
 /// What hyper's two kinds of connections share.
 trait Connection: Future {
@@ -114,47 +62,64 @@ where
     }
 }
 
-/// Polls nothing but the connection and its timer: the news that the server stops comes through the task's waker.
-async fn drive(connection: impl Connection, watch: &Watch, limits: &Limits) {
-    let mut connection = pin!(connection);
-    let mut guard = Guard::new(limits);
+/// How the driving of a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Over,
+    /// It has been idle for a while, as far as requests tell.
+    Quiet,
+}
+
+/// Polls nothing but the connection and its timers: the news that the server stops comes through the task's waker.
+async fn drive(connection: &mut (impl Connection + Unpin), guard: &mut Guard, line: &Line) -> End {
+    let Line { client, watch, limits, .. } = line;
+    let mut connection = Pin::new(connection);
+    let mut reading = Reading::new(limits);
+    let mut resets = Resets::new(limits.streams, clock::now());
     let mut finishing = false;
     poll_fn(|cx| {
-        watch.known_to(cx);
+        watch.begins_a_turn(cx);
         if watch.is_closing() && !finishing {
             finishing = true;
             connection.as_mut().finish();
         }
         loop {
             if connection.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(());
+                return Poll::Ready(End::Over);
             }
-            match guard.poll(cx, watch) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(false) if !finishing => {
+            let taken_back = watch.taken_back();
+            if taken_back > 0 && !resets.spend(taken_back, clock::now()) {
+                return Poll::Ready(End::Over);
+            }
+            if reading.poll(cx, &watch.flow, || client.is_short_of_unread()).is_ready() {
+                return Poll::Ready(End::Over);
+            }
+            match ready!(guard.poll(cx, watch)) {
+                Verdict::Quiet if !finishing => return Poll::Ready(End::Quiet),
+                Verdict::Finish if !finishing => {
                     finishing = true;
                     connection.as_mut().finish();
                 }
-                Poll::Ready(_) => return Poll::Ready(()),
+                Verdict::Quiet | Verdict::Finish | Verdict::Drop => return Poll::Ready(End::Over),
             }
         }
     })
-    .await;
+    .await
 }
 
-/// Waits for the bytes that tell HTTP/2 from HTTP/1: no method of HTTP/1 begins with `PRI`.
+/// Waits for the bytes that tell HTTP/2 from HTTP/1: no method of HTTP/1 begins as its preface does.
 /// `None` if they never came: the first within the limit of an idle connection, the others within that of a head.
 async fn opening(
     socket: &mut (impl AsyncRead + Unpin),
     watch: &Watch,
     limits: &Limits,
 ) -> Option<(Bytes, bool)> {
-    const PREFACE: &[u8] = b"PRI";
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let mut timer = pin!(tokio::time::sleep(Duration::from_millis(limits.idle_timeout_ms)));
     let mut bytes = [0; PREFACE.len()];
     let mut filled = 0;
     poll_fn(|cx| {
-        watch.known_to(cx);
+        watch.begins_a_turn(cx);
         loop {
             let known = bytes.get(..filled).unwrap_or_default();
             let http2 = PREFACE.starts_with(known);
@@ -180,44 +145,115 @@ async fn opening(
     .await
 }
 
+/// Waits for an idle connection to say something; `None` if it does not, or the server stops.
+async fn more(socket: &mut (impl AsyncRead + Unpin), watch: &Watch, limits: &Limits) -> Option<Bytes> {
+    let mut timer = pin!(tokio::time::sleep(Duration::from_millis(limits.idle_timeout_ms)));
+    let mut bytes = [0; 16];
+    poll_fn(|cx| {
+        watch.begins_a_turn(cx);
+        if watch.is_closing() || timer.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(None);
+        }
+        let mut some = ReadBuf::new(&mut bytes);
+        let read = ready!(Pin::new(&mut *socket).poll_read(cx, &mut some));
+        let said = some.filled();
+        Poll::Ready(read.ok().filter(|()| !said.is_empty()).map(|()| Bytes::copy_from_slice(said)))
+    })
+    .await
+}
+
+/// What all of a connection's requests share.
+#[derive(Clone, Debug)]
+struct Line {
+    client: Arc<Client>,
+    watch: Arc<Watch>,
+    limits: Arc<Limits>,
+    seats: usize,
+}
+
+impl Line {
+    /// Answers one request.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Result<respond::Reply, Infallible>> + use<> {
+        let (client, mut running, seats) = (Arc::clone(&self.client), self.watch.run(), self.seats);
+        async move {
+            let mut reply = match Seat::take(seats) {
+                Ok(_seat) => {
+                    let answered = panics::survive_all(service::answer(&client, request)).await;
+                    answered.unwrap_or_else(|fault| {
+                        respond::fault(HeaderMap::new(), &client.gateway.told(fault, "", None))
+                    })
+                }
+                Err(fault) => {
+                    let fault = client.gateway.turned_away(fault, "", None);
+                    respond::fault(request.into_parts().0.headers, &fault)
+                }
+            };
+            running.answered();
+            if let Some(flow) = streams::flow() {
+                reply.body_mut().tell(flow, running);
+            }
+            Ok(reply)
+        }
+    }
+
+    async fn http2<S: AsyncRead + AsyncWrite + Unpin>(&self, io: Watched<S>) {
+        let limits = &self.limits;
+        let line = self.clone();
+        let streams = Streams { client: Arc::clone(&self.client), limits: Arc::clone(limits) };
+        let mut connection = http2::Builder::new(streams)
+            .max_concurrent_streams(limits.streams)
+            .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
+            .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .auto_date_header(false)
+            .serve_connection(TokioIo::new(io), service_fn(move |request| line.answer(request)));
+        drive(&mut connection, &mut Guard::http2(limits), self).await;
+    }
+
+    /// Returns the socket of a connection that has fallen idle. One that only seems so has a part of a head in hyper's
+    /// buffer, which came with the request before, and is ended: taken apart, a connection tells. Idle ones hold no
+    /// buffers then, either.
+    async fn http1<S: AsyncRead + AsyncWrite + Unpin>(&self, io: Watched<S>) -> Option<Watched<S>> {
+        let line = self.clone();
+        let mut connection = http1::Builder::new()
+            .max_header_size(self.limits.header_bytes)
+            .header_read_timeout(None) // the guard's, without a timer per request
+            .auto_date_header(false) // nothing caches our answers
+            .serve_connection(TokioIo::new(io), service_fn(move |request| line.answer(request)));
+        match drive(&mut connection, &mut Guard::http1(&self.limits), self).await {
+            End::Over => None,
+            End::Quiet => {
+                let parts = connection.into_parts();
+                parts.read_buf.is_empty().then(|| parts.io.into_inner())
+            }
+        }
+    }
+}
+
 /// Serves one connection to its end. What goes wrong on it is its peer's to know.
 pub(crate) async fn serve<S>(mut socket: S, gateway: Arc<Gateway>, watch: Arc<Watch>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let limits = gateway.limits().clone();
-    let Some((ahead, http2)) = opening(&mut socket, &watch, &limits).await else { return };
-    let io = TokioIo::new(Watched { socket, ahead, watch: Arc::clone(&watch), http2 });
-    let seen = Arc::clone(&watch);
-    let service = service_fn(move |request| {
-        let (gateway, running) = (Arc::clone(&gateway), seen.run());
-        async move {
-            let answered = panics::survive_all(service::answer(&gateway, request)).await;
-            let mut reply = answered
-                .unwrap_or_else(|fault| respond::fault(HeaderMap::new(), &gateway.told(fault, "", None)));
-            if http2 {
-                reply.body_mut().tell(running.watch());
-            }
-            drop(running);
-            Ok::<_, Infallible>(reply)
-        }
-    });
+    let limits = gateway.limits();
+    let Some((ahead, http2)) = opening(&mut socket, &watch, limits).await else { return };
+    let line = Line {
+        watch: Arc::clone(&watch),
+        limits: Arc::new(limits.clone()),
+        seats: gateway.seats_of_a_thread(),
+        client: Client::new(Arc::clone(&gateway)),
+    };
+    let mut io = Watched { socket, ahead, watch, http2 };
+    // Boxed: thousands of connections that say nothing need no room for what they might do.
     if http2 {
-        let headers = u32::try_from(limits.header_bytes).unwrap_or(u32::MAX);
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .max_concurrent_streams(limits.streams)
-            .max_header_list_size(headers)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .auto_date_header(false)
-            .serve_connection(io, service);
-        drive(connection, &watch, &limits).await;
-    } else {
-        let connection = http1::Builder::new()
-            .max_header_size(limits.header_bytes)
-            .header_read_timeout(None) // the guard's, without a timer per request
-            .auto_date_header(false) // nothing caches our answers
-            .serve_connection(io, service);
-        drive(connection, &watch, &limits).await;
+        return Box::pin(line.http2(io)).await;
+    }
+    while let Some(mut idle) = Box::pin(line.http1(io)).await {
+        let Some(said) = more(&mut idle.socket, &line.watch, &line.limits).await else { return };
+        io = Watched { ahead: said, ..idle };
     }
 }

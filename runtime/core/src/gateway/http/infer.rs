@@ -12,12 +12,13 @@ use crate::base::{
     inference::{Answer, Inference, Wanted},
     units::{Tick, Version},
 };
-use crate::gateway::{Gateway, Reserved, growing};
+use crate::gateway::{Client, Gateway, Reserved, growing};
 use crate::wire::{
+    budget::Budget,
     compress,
     json::{
         reply::{self, Encoded, Form},
-        request::{self, Bounds, InferRequest},
+        request::{self, InferRequest},
     },
     raw,
 };
@@ -55,36 +56,37 @@ impl Wish {
 
 /// Never fails: a fault becomes a response. `headers` are the request's and become the response's.
 pub(super) async fn infer(
-    gateway: &Arc<Gateway>,
+    client: &Arc<Client>,
     model: &str,
     version: Option<Version>,
     mut headers: HeaderMap,
     body: Incoming,
 ) -> Reply {
-    let arrived = clock::now();
-    let asked = match headers::read(&headers) {
-        Ok(asked) => asked,
-        Err(fault) => {
-            return respond::fault(headers, &gateway.turned_away(fault, model, version));
-        }
-    };
-    let facts = facts(gateway, &headers);
+    let (gateway, arrived) = (&client.gateway, clock::now());
     // Faults of the gateway have been counted and reported there.
     let unread = |fault: Fault| gateway.turned_away(fault, model, version);
-    let unwritten = |fault: Fault| gateway.told(fault, model, version);
+    let asked = match headers::read(&headers) {
+        Ok(asked) => asked,
+        Err(fault) => return respond::fault(headers, &unread(fault)),
+    };
+    let facts = facts(gateway, &headers);
     let done = async {
         let heard = gateway.hear(async {
-            let (reserved, bytes) = receive(gateway, body, asked).await?;
+            let (reserved, bytes) = receive(client, body, asked).await?;
             let place = growing::place(&bytes);
-            let parsed = parse(gateway, model, version, asked, bytes, (arrived, facts)).await;
-            let (inference, wish) = parsed?;
-            let reserved = growing::widen(gateway, reserved, &place, &inference.inputs)?;
+            let parsed = parse(gateway, (model, version), asked, (reserved, bytes), (arrived, facts)).await;
+            let (inference, wish, reserved) = parsed?;
+            let reserved = growing::widen(reserved, &place, &inference.inputs)?;
             Ok((inference, wish, reserved))
         });
         let (inference, wish, reserved) = heard.await.map_err(unread)?;
-        let answer = gateway.infer(inference, reserved).await?;
-        let version = answer.contract.version;
-        Ok((version, encode(answer, wish, asked).await.map_err(unwritten)?))
+        let deliver = |answer: Answer| async move {
+            let version = answer.contract.version;
+            let mut sent = encode(answer, wish, asked).await?;
+            sent.body.count(client)?;
+            Ok((version, sent))
+        };
+        gateway.infer(inference, reserved, deliver).await
     };
     match done.await {
         Ok((version, sent)) => {
@@ -107,14 +109,14 @@ fn facts(gateway: &Gateway, headers: &HeaderMap) -> Vec<(CompactString, CompactS
     facts
 }
 
-async fn receive(gateway: &Arc<Gateway>, body: Incoming, asked: Wishes) -> Result<(Reserved, Bytes), Fault> {
-    let (reserved, bytes) = body::read(gateway, body).await?;
+async fn receive(client: &Arc<Client>, body: Incoming, asked: Wishes) -> Result<(Reserved, Bytes), Fault> {
+    let (reserved, bytes) = body::read(client, body).await?;
     if asked.coding.is_none() {
         return Ok((reserved, bytes));
     }
-    let gateway = Arc::clone(gateway);
+    let client = Arc::clone(client);
     aside(bytes.len() > AT_ONCE, move || {
-        let plain = growing::inflate(&gateway, &bytes);
+        let plain = growing::inflate(&client, &bytes);
         drop((reserved, bytes));
         plain
     })
@@ -133,17 +135,16 @@ async fn aside<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 
 
 async fn parse(
     gateway: &Arc<Gateway>,
-    model: &str,
-    version: Option<Version>,
+    (model, version): (&str, Option<Version>),
     asked: Wishes,
-    body: Bytes,
+    (reserved, body): (Reserved, Bytes),
     (arrived, facts): (Tick, Vec<(CompactString, CompactString)>),
-) -> Result<(Inference, Wish), Fault> {
-    let request = match asked.shape {
+) -> Result<(Inference, Wish, Reserved), Fault> {
+    let (request, reserved) = match asked.shape {
         Shape::Raw { binary } => {
             let (contract, _) = gateway.describe(model, version)?;
             let inputs = std::iter::once(raw::input(&contract, body)?).collect();
-            InferRequest { inputs, binary_output: binary, ..InferRequest::default() }
+            (InferRequest { inputs, binary_output: binary, ..InferRequest::default() }, reserved)
         }
         Shape::Json { len } => {
             let total = body.len();
@@ -153,13 +154,18 @@ async fn parse(
                     "inference header size should be in range (0, {total}), got: {len}"
                 )));
             }
-            let limits = gateway.limits();
-            let bounds = Bounds { depth: limits.json_depth, tensor_bytes: limits.body_bytes };
+            let (depth, most) = (gateway.limits().json_depth, gateway.limits().body_bytes);
+            let read = move |model: &str, mut reserved: Reserved| {
+                let mut leave = |more| reserved.grow(more);
+                let mut budget = Budget::new(most, len, &mut leave);
+                let request = request::read(&body, len, model, depth, &mut budget)?;
+                Ok((request, reserved))
+            };
             if len > LONG {
                 let model = model.to_owned();
-                aside(true, move || request::read(&body, len, &model, bounds)).await??
+                aside(true, move || read(&model, reserved)).await??
             } else {
-                request::read(&body, len, model, bounds)?
+                read(model, reserved)?
             }
         }
     };
@@ -177,7 +183,7 @@ async fn parse(
         arrived,
         facts,
     };
-    Ok((inference, wish))
+    Ok((inference, wish, reserved))
 }
 
 /// What goes out, and how it is coded.

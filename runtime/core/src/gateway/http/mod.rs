@@ -4,18 +4,21 @@ mod body;
 mod chunks;
 pub(crate) mod connection;
 mod describe;
+mod guard;
 mod headers;
 mod infer;
 mod path;
 mod respond;
 mod service;
 pub mod status;
+mod streams;
 pub(crate) mod watch;
 
 #[cfg(test)]
 mod tests;
 
 use crate::gateway::{Gateway, listen};
+use crate::wire::json::text::Append;
 use socket2::SockRef;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,10 +27,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch::Receiver};
 use tokio::task::{Id, JoinSet};
 use watch::Watch;
-
-const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\
-    content-length: 49\r\nconnection: close\r\nretry-after: 1\r\n\r\n\
-    {\"error\":\"too many connections: try again later\"}";
 
 /// Serves until `stop` turns true (or its sender is gone); then closes idle connections, answers what was taken,
 /// and returns. Dropping the future ends every connection at once.
@@ -39,6 +38,7 @@ pub async fn serve(
     places: Arc<Semaphore>,
     mut stop: Receiver<bool>,
 ) {
+    let full = full(gateway.limits().connections);
     let mut tasks = JoinSet::new();
     let mut open: HashMap<Id, Arc<Watch>> = HashMap::new();
     loop {
@@ -64,7 +64,7 @@ pub async fn serve(
                         };
                         open.insert(tasks.spawn(task).id(), watch);
                     }
-                    Err(_) => refuse(&socket),
+                    Err(_) => refuse(&socket, &full),
                 },
                 // Out of descriptors, most likely; trying again at once would only burn the core.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
@@ -83,7 +83,21 @@ async fn told(stop: &mut Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// The response to a connection too many.
+fn full(connections: usize) -> Vec<u8> {
+    let mut body = Vec::new();
+    body.text("{\"error\":");
+    body.string(&listen::full(connections));
+    body.push(b'}');
+    let mut response = Vec::new();
+    response.text("HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\ncontent-length: ");
+    response.integer(body.len());
+    response.text("\r\nconnection: close\r\nretry-after: 1\r\n\r\n");
+    response.extend_from_slice(&body);
+    response
+}
+
 /// Best effort: a client that reads before it writes learns why.
-fn refuse(socket: &TcpStream) {
-    let _ = SockRef::from(socket).send(FULL);
+fn refuse(socket: &TcpStream, full: &[u8]) {
+    let _ = SockRef::from(socket).send(full);
 }

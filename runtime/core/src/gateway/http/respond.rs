@@ -19,10 +19,6 @@ pub(super) fn reply(mut headers: HeaderMap, status: StatusCode, body: Chunks) ->
     response
 }
 
-pub(super) fn json(headers: HeaderMap, body: impl Into<bytes::Bytes>) -> Reply {
-    reply(headers, StatusCode::OK, Chunks::of(body))
-}
-
 /// `{"error": …}` with the status of the fault's kind.
 pub(super) fn fault(headers: HeaderMap, fault: &Fault) -> Reply {
     let mut reply = error(headers, status(fault.kind), &fault.note);

@@ -1,7 +1,9 @@
 //! One request: which question it is, and who answers it.
 
 use super::{
-    body, describe,
+    body,
+    chunks::Chunks,
+    describe,
     infer::infer,
     path::{Route, Verb},
     respond::{self, Reply},
@@ -10,7 +12,7 @@ use crate::base::{
     fault::{Fault, Kind},
     units::Version,
 };
-use crate::gateway::Gateway;
+use crate::gateway::{Client, Gateway};
 use crate::wire::absent;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
@@ -18,7 +20,7 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 /// Every request gets a response; nothing in it makes this fail.
-pub(super) async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -> Reply {
+pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();
     #[cfg(test)]
     crate::base::panics::trip(parts.uri.path());
@@ -35,23 +37,30 @@ pub(super) async fn answer(gateway: &Arc<Gateway>, request: Request<Incoming>) -
         return reply;
     }
     if let Route::Model { model, version, verb: Verb::Infer } = &route {
-        return infer(gateway, model, *version, headers, body).await;
+        return infer(client, model, *version, headers, body).await;
     }
-    match document(gateway, &route, body).await {
-        Ok(document) => respond::json(headers, document),
+    match document(client, &route, body).await {
+        Ok(document) => {
+            let mut reply = Chunks::of(document);
+            match reply.count(client) {
+                Ok(()) => respond::reply(headers, StatusCode::OK, reply),
+                Err(fault) => respond::fault(headers, &client.gateway.told(fault, "", None)),
+            }
+        }
         // Not to be ready is an answer, asked for again and again, and nothing that went wrong.
         Err(fault) if fault.kind == Kind::Unavailable && route.asks_readiness() => {
             respond::fault(headers, &fault)
         }
         Err(fault) => {
             let (model, version) = route.subject();
-            respond::fault(headers, &gateway.told(fault, model, version))
+            respond::fault(headers, &client.gateway.told(fault, model, version))
         }
     }
 }
 
 /// The JSON that answers a question about the server or a model.
-async fn document(gateway: &Gateway, route: &Route<'_>, body: Incoming) -> Result<Vec<u8>, Fault> {
+async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<Vec<u8>, Fault> {
+    let gateway = &client.gateway;
     let unsupported = |note: String| Err(Fault::new(Kind::Unsupported, note));
     match route {
         Route::Live => Ok(br#"{"live":true}"#.to_vec()),
@@ -62,7 +71,7 @@ async fn document(gateway: &Gateway, route: &Route<'_>, body: Incoming) -> Resul
         Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
         Route::Model { model, version, verb } => about(gateway, model, *version, *verb),
         Route::Index => {
-            let ready_only = ready_only(&body::read(gateway, body).await?.1)?;
+            let ready_only = ready_only(&body::read(client, body).await?.1)?;
             Ok(describe::index(&gateway.index(ready_only)))
         }
         Route::Load => Err(absent::model_control()),

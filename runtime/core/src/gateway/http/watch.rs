@@ -1,30 +1,30 @@
 //! A connection's socket and what is known about its owner's patience, without a clock read per request.
 
+use crate::gateway::flow::Flow;
 use bytes::{Buf, Bytes};
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 /// Shared by a connection's socket, its requests and its guard. Order between the fields does not matter: a guard
 /// that sees them late waits once more.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
-    /// Requests whose answer is not ready.
+    /// Requests whose answer is not ready; over HTTP/2, not taken.
     running: AtomicU64,
     /// Requests that came since the connection began.
     came: AtomicU64,
-    /// Something went on since the guard looked. Over HTTP/1 any byte is something; over HTTP/2 a request is, or a
-    /// part of an answer that found room in the client's window, because pings may come for ever.
+    /// Requests that their client took back since it was asked last.
+    taken_back: AtomicU32,
+    /// Something went on since the guard looked. Over HTTP/1 any byte is something; over HTTP/2 a request is, because
+    /// pings may come for ever.
     moved: AtomicBool,
     /// Bytes came that no request has taken: a part of a head.
     started: AtomicBool,
-    /// The socket has no room for more of an answer.
-    stuck: AtomicBool,
-    /// It had no room, and then some, since the guard looked.
-    flows: AtomicBool,
+    pub(super) flow: Flow,
     /// No more requests after those that run.
     closing: AtomicBool,
     /// The connection's task; it is the same all its life.
@@ -34,9 +34,8 @@ pub(crate) struct Watch {
 /// What a connection does between two polls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doing {
+    /// A request runs, or its answer waits to be read.
     Running,
-    /// The client has to read before more of an answer can be written.
-    Writing,
     /// Part of a head is there; the number of heads that came before it.
     Head(u64),
     Idle,
@@ -44,10 +43,8 @@ pub(super) enum Doing {
 
 impl Watch {
     pub(super) fn doing(&self) -> Doing {
-        if self.running.load(Relaxed) > 0 {
+        if self.running.load(Relaxed) > 0 || self.flow.is_stuck() {
             Doing::Running
-        } else if self.stuck.load(Relaxed) {
-            Doing::Writing
         } else if self.started.load(Relaxed) {
             Doing::Head(self.came.load(Relaxed))
         } else {
@@ -55,7 +52,7 @@ impl Watch {
         }
     }
 
-    pub(super) fn moved(&self) {
+    fn moved(&self) {
         self.moved.store(true, Relaxed);
     }
 
@@ -64,9 +61,9 @@ impl Watch {
         self.moved.swap(false, Relaxed)
     }
 
-    /// Whether the client read a part of an answer since it was asked last.
-    pub(super) fn has_read(&self) -> bool {
-        self.flows.swap(false, Relaxed)
+    /// How many requests their client took back since it was asked last.
+    pub(super) fn taken_back(&self) -> u32 {
+        if self.taken_back.load(Relaxed) == 0 { 0 } else { self.taken_back.swap(0, Relaxed) }
     }
 
     /// Held while a request runs.
@@ -75,11 +72,13 @@ impl Watch {
         self.came.fetch_add(1, Relaxed);
         self.started.store(false, Relaxed);
         self.moved();
-        Running(Arc::clone(self))
+        Running { watch: Arc::clone(self), answered: false }
     }
 
-    pub(super) fn known_to(&self, cx: &Context<'_>) {
+    /// The connection's task has its turn.
+    pub(super) fn begins_a_turn(&self, cx: &Context<'_>) {
         self.task.get_or_init(|| cx.waker().clone());
+        self.flow.begins_a_turn();
     }
 
     /// Ends the connection once it has answered what it took.
@@ -96,18 +95,26 @@ impl Watch {
 }
 
 #[derive(Debug)]
-pub(super) struct Running(Arc<Watch>);
+pub(super) struct Running {
+    watch: Arc<Watch>,
+    answered: bool,
+}
 
 impl Running {
-    pub(super) fn watch(&self) -> &Arc<Watch> {
-        &self.0
+    pub(super) fn answered(&mut self) {
+        self.answered = true;
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.started.store(false, Relaxed); // what came meanwhile was this request's body
-        self.0.running.fetch_sub(1, Relaxed);
+        let watch = &self.watch;
+        if !self.answered {
+            watch.taken_back.fetch_add(1, Relaxed);
+        }
+        watch.moved();
+        watch.started.store(false, Relaxed); // what came meanwhile was this request's body
+        watch.running.fetch_sub(1, Relaxed);
     }
 }
 
@@ -122,19 +129,10 @@ pub(super) struct Watched<S> {
 }
 
 impl<S> Watched<S> {
-    fn wrote(&self, written: &Poll<io::Result<usize>>) {
-        match written {
-            Poll::Ready(Ok(len)) => {
-                if self.watch.stuck.load(Relaxed) {
-                    self.watch.stuck.store(false, Relaxed);
-                    self.watch.flows.store(true, Relaxed);
-                }
-                if *len > 0 && !self.http2 {
-                    self.watch.moved();
-                }
-            }
-            Poll::Pending => self.watch.stuck.store(true, Relaxed),
-            Poll::Ready(Err(_)) => {}
+    fn wrote(&self, write: &Poll<io::Result<usize>>) {
+        self.watch.flow.saw(write);
+        if matches!(write, Poll::Ready(Ok(1..))) && !self.http2 {
+            self.watch.moved();
         }
     }
 }
@@ -143,14 +141,17 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buf.filled().len();
+        ready!(this.watch.flow.poll_turn(cx));
         if this.ahead.is_empty() {
-            std::task::ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
+            ready!(Pin::new(&mut this.socket).poll_read(cx, buf))?;
         } else {
             let len = this.ahead.len().min(buf.remaining());
             buf.put_slice(this.ahead.get(..len).unwrap_or_default());
             this.ahead.advance(len);
         }
-        if buf.filled().len() > before && !this.http2 {
+        let came = buf.filled().len() - before;
+        this.watch.flow.read(came);
+        if came > 0 && !this.http2 {
             this.watch.moved();
             this.watch.started.store(true, Relaxed);
         }
@@ -161,9 +162,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
 impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write(cx, buf);
-        this.wrote(&written);
-        written
+        let write = Pin::new(&mut this.socket).poll_write(cx, buf);
+        this.wrote(&write);
+        write
     }
 
     fn poll_write_vectored(
@@ -172,9 +173,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let written = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
-        this.wrote(&written);
-        written
+        let write = Pin::new(&mut this.socket).poll_write_vectored(cx, bufs);
+        this.wrote(&write);
+        write
     }
 
     fn is_write_vectored(&self) -> bool {

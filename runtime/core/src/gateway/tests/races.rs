@@ -7,6 +7,7 @@ use crate::base::{
     fault::{Fault, Kind, Phase},
     units::CallId,
 };
+use std::future::ready;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -58,8 +59,8 @@ fn a_mailbox_delivers_to_everyone() {
             }
             let gateway = Arc::clone(&gateway);
             tasks.spawn(async move {
-                let (reserved, _) = gateway.reserve(1).unwrap();
-                let _ = gateway.infer(ask(1, 1), reserved).await;
+                let reserved = gateway.ledger.take(1).unwrap();
+                let _ = gateway.infer(ask(1, 1), reserved, |answer| ready(Ok(answer))).await;
             });
         }
         while tasks.join_next().await.is_some() {}
@@ -90,8 +91,8 @@ fn callers_that_leave_and_hosts_that_settle_do_not_miss_each_other() {
         for number in 0..CALLS {
             let gateway = Arc::clone(&gateway);
             tasks.spawn(async move {
-                let (reserved, _) = gateway.reserve(1).unwrap();
-                let asked = gateway.infer(ask(1, 1), reserved);
+                let reserved = gateway.ledger.take(1).unwrap();
+                let asked = gateway.infer(ask(1, 1), reserved, |answer| ready(Ok(answer)));
                 if number % 3 == 0 {
                     // Ready at once, or after a random while: the runtime decides.
                     tokio::select! {

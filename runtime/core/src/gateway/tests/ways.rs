@@ -8,6 +8,7 @@ use crate::base::{
     roster::Roster,
     units::{Rows, Version},
 };
+use std::future::ready;
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_comes_back_whole_and_is_counted_once() {
@@ -50,8 +51,8 @@ async fn rows_beyond_the_window_wait_and_go_in_order() {
 async fn what_fits_nowhere_is_refused_at_once() {
     let gateway = gateway();
     let kind = async |inference| {
-        let (reserved, _) = gateway.reserve(1).unwrap();
-        gateway.infer(inference, reserved).await.unwrap_err()
+        let reserved = gateway.ledger.take(1).unwrap();
+        gateway.infer(inference, reserved, |answer| ready(Ok(answer))).await.unwrap_err()
     };
     let nobody = kind(ask(1, 0)).await;
     assert_eq!(nobody.kind, Kind::Unavailable);

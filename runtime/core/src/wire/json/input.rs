@@ -2,8 +2,6 @@
 
 use super::{
     elements::{self, Wish},
-    limits::Room,
-    request::Bounds,
     scan::Scan,
     typed,
 };
@@ -13,7 +11,7 @@ use crate::base::{
     inference::Input,
     tensor::{self, Shape, Tensor},
 };
-use crate::wire::absent;
+use crate::wire::{absent, budget::Budget, limits::Room};
 use bytes::Bytes;
 use compact_str::CompactString;
 
@@ -47,7 +45,11 @@ impl Blobs<'_> {
     }
 }
 
-pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Bounds) -> Result<Input, Fault> {
+pub(super) fn read(
+    scan: &mut Scan<'_>,
+    blobs: &mut Blobs<'_>,
+    budget: &mut Budget<'_>,
+) -> Result<Input, Fault> {
     let mut name: Option<CompactString> = None;
     let mut datatype: Option<CompactString> = None;
     let mut shape: Option<Shape> = None;
@@ -74,7 +76,7 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Boun
             "shape" => shape = Some(read_shape(scan)?),
             "data" => match (&name, &datatype, &shape) {
                 (Some(name), Some(datatype), Some(shape)) => {
-                    data = Some(written(scan, &wish(name, datatype, shape, bounds)?, bounds)?);
+                    data = Some(elements::read(scan, &wish(name, datatype, shape, budget)?, budget)?);
                 }
                 _ => {
                     later = Some(*scan);
@@ -93,20 +95,13 @@ pub(super) fn read(scan: &mut Scan<'_>, blobs: &mut Blobs<'_>, bounds: &mut Boun
     let data = match (blob_len, later) {
         (Some(len), _) if !has_data => blobs.take(len, &name)?,
         (None, Some(mut place)) => {
-            written(&mut place, &wish(&name, &datatype, &shape, bounds)?, bounds)?.into()
+            elements::read(&mut place, &wish(&name, &datatype, &shape, budget)?, budget)?.into()
         }
         (None, None) if has_data => data.unwrap_or_default().into(),
         (Some(_), _) | (None, None) => return Err(one_source(&name, has_data)),
     };
     let datatype = known(&name, &datatype)?;
     Ok(Input { name, tensor: Tensor { datatype, shape, data } })
-}
-
-/// Takes the tensor's bytes off what the request may still have.
-fn written(scan: &mut Scan<'_>, wish: &Wish<'_>, bounds: &mut Bounds) -> Result<Vec<u8>, Fault> {
-    let data = elements::read(scan, wish)?;
-    bounds.tensor_bytes = bounds.tensor_bytes.saturating_sub(data.len());
-    Ok(data)
 }
 
 fn one_source(input: &str, both: bool) -> Fault {
@@ -123,11 +118,11 @@ fn known(input: &str, datatype: &str) -> Result<Datatype, Fault> {
     })
 }
 
-fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, bounds: &Bounds) -> Result<Wish<'a>, Fault> {
+fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, budget: &Budget<'_>) -> Result<Wish<'a>, Fault> {
     let datatype = known(input, datatype)?;
     let count = tensor::elements(shape);
     let count = count.ok_or_else(|| Fault::invalid(format!("the shape of input '{input}' is too large")))?;
-    Ok(Wish { input, datatype, count, limit: bounds.tensor_bytes })
+    Ok(Wish { input, datatype, count, limit: budget.left() })
 }
 
 fn read_shape(scan: &mut Scan<'_>) -> Result<Shape, Fault> {

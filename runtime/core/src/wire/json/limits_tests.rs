@@ -1,14 +1,16 @@
 //! What a request may hold is read, and one more of it is refused before the rest is looked at.
 
-use super::request::{self, Bounds};
+use super::request;
 use crate::base::fault::Kind;
+use crate::wire::budget::Budget;
 use bytes::Bytes;
 
 /// The kind and the words of the refusal.
 fn refusal(json: String) -> Option<(Kind, String)> {
     let body = Bytes::from(json);
-    let bounds = Bounds { depth: 8, tensor_bytes: 1 << 20 };
-    let fault = request::read(&body, body.len(), "m", bounds).err()?;
+    let mut leave = |_| Ok(());
+    let mut budget = Budget::new(1 << 20, body.len(), &mut leave);
+    let fault = request::read(&body, body.len(), "m", 8, &mut budget).err()?;
     Some((fault.kind, fault.note.into_owned()))
 }
 
@@ -81,4 +83,37 @@ fn an_escape_that_begins_within_the_limit_may_end_beyond_it() {
     let id = |plain: usize| refusal(format!(r#"{{"id":"{}\u20ac","inputs":[]}}"#, "a".repeat(plain)));
     assert_eq!(id(4093), None);
     assert_eq!(id(4094).map(|(kind, _)| kind), Some(Kind::TooLarge));
+}
+
+/// What a text has escaped is not put together anywhere else first.
+#[test]
+fn memory_is_asked_for_before_a_tensor_outgrows_its_text() {
+    let asked = |datatype: &str, data: &str, count: usize| {
+        let json = format!(
+            r#"{{"inputs":[{{"name":"x","shape":[{count}],"datatype":"{datatype}","data":[{data}]}}]}}"#
+        );
+        let body = Bytes::from(json);
+        let mut sum = 0;
+        let mut leave = |more| {
+            sum += more;
+            Ok(())
+        };
+        let mut budget = Budget::new(1 << 20, body.len(), &mut leave);
+        let request = request::read(&body, body.len(), "m", 8, &mut budget).unwrap();
+        (sum, body.len(), request.inputs[0].tensor.data.len())
+    };
+    let list = |entry: &str| vec![entry; 10_000].join(",");
+    for (datatype, entry) in [
+        ("INT8", "1"),
+        ("FP32", "0.25"),
+        ("BYTES", r#""abcdefgh""#),
+        ("BYTES", r#""""#),
+        ("BYTES", r#""\u0041\n""#),
+    ] {
+        assert_eq!(asked(datatype, &list(entry), 10_000).0, 0, "{datatype} {entry}");
+    }
+    for (datatype, entry) in [("FP64", "1"), ("INT64", "1")] {
+        let (more, text, data) = asked(datatype, &list(entry), 10_000);
+        assert!(more > 0 && text / 3 + text + more >= data, "{datatype}: {more} more than {text} for {data}");
+    }
 }

@@ -2,7 +2,6 @@
 
 mod elements;
 mod input;
-mod limits;
 mod number;
 pub mod reply;
 pub mod request;
@@ -10,6 +9,8 @@ mod scan;
 pub mod text;
 mod typed;
 
+#[cfg(test)]
+mod elements_tests;
 #[cfg(test)]
 mod limits_tests;
 #[cfg(test)]

@@ -2,7 +2,6 @@
 
 use super::{
     input::{self, Blobs},
-    limits::Room,
     scan::Scan,
     typed,
 };
@@ -10,18 +9,10 @@ use crate::base::{
     fault::Fault,
     inference::{Input, Parameters, Value, Wanted},
 };
-use crate::wire::absent;
+use crate::wire::{absent, budget::Budget, limits::Room};
 use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
-
-/// What a request's JSON may cost.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    pub depth: usize,
-    /// Of all tensors that come as JSON, once they are bytes.
-    pub tensor_bytes: usize,
-}
 
 /// What the body says. The model is named by the address, not here.
 #[derive(Clone, Debug, Default)]
@@ -37,10 +28,17 @@ pub struct InferRequest {
     pub timeout_us: u64,
 }
 
-/// `json_len`: where the JSON ends and the bytes begin; at most the body's length. `model` is for messages.
-pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> Result<InferRequest, Fault> {
+/// `json_len`: where the JSON ends and the bytes begin; at most the body's length. `model` is for messages, `depth` how
+/// deep the JSON may be nested, and `budget` for the tensors that stand in it.
+pub fn read(
+    body: &Bytes,
+    json_len: usize,
+    model: &str,
+    depth: usize,
+    budget: &mut Budget<'_>,
+) -> Result<InferRequest, Fault> {
     let text = body.get(..json_len).ok_or_else(|| Fault::internal("the JSON is longer than the body"))?;
-    let mut scan = Scan::new(text, bounds.depth)?;
+    let mut scan = Scan::new(text, depth)?;
     let mut request = InferRequest::default();
     let mut blobs = Blobs { body, at: json_len, model };
     if scan.peek().is_none() {
@@ -61,7 +59,7 @@ pub fn read(body: &Bytes, json_len: usize, model: &str, mut bounds: Bounds) -> R
             let mut room = Room::entries("inputs");
             scan.array(|scan| {
                 room.take()?;
-                request.inputs.push(input::read(scan, &mut blobs, &mut bounds)?);
+                request.inputs.push(input::read(scan, &mut blobs, budget)?);
                 Ok(())
             })
         }

@@ -1,7 +1,7 @@
 //! Reads JSON where it lies: one pass, no tree, no copy of what needs no unescaping.
 
-use super::limits::{NAME_BYTES, too_long};
 use crate::base::fault::Fault;
+use crate::wire::limits::{NAME_BYTES, too_long};
 use std::borrow::Cow;
 
 /// A place in a JSON text. White space is skipped before each token.
@@ -76,6 +76,11 @@ impl<'a> Scan<'a> {
     /// Takes a word such as `true` if it is next.
     pub(super) fn accept_word(&mut self, word: &str) -> bool {
         self.peek();
+        self.accept_letters(word)
+    }
+
+    /// The same where no white space may stand before it.
+    pub(super) fn accept_letters(&mut self, word: &str) -> bool {
         let found = self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes()));
         self.at += if found { word.len() } else { 0 };
         found
@@ -159,44 +164,60 @@ impl<'a> Scan<'a> {
         match self.peek() {
             Some(b'{') => self.object(|scan, _| scan.skip()),
             Some(b'[') => self.array(Scan::skip),
-            Some(b'"') => self.string().map(|_| ()),
+            Some(b'"') => self.string(|_| Ok(())),
             Some(b'-' | b'0'..=b'9') => self.number().map(|_| ()),
             _ if self.accept_word("true") || self.accept_word("false") || self.accept_word("null") => Ok(()),
             _ => Err(self.flaw("Invalid value.")),
         }
     }
 
-    pub(super) fn string(&mut self) -> Result<Cow<'a, str>, Fault> {
-        self.string_within(usize::MAX, "a string")
-    }
-
     /// Borrowed unless it holds an escape. `what` names it if it has more than `most` bytes.
     pub(super) fn string_within(&mut self, most: usize, what: &str) -> Result<Cow<'a, str>, Fault> {
+        let place = *self;
         if !self.accept(b'"') {
             return Err(self.flaw("Invalid value."));
         }
+        let start = self.at;
+        if self.plain()? == b'"' {
+            let text = self.since(start);
+            self.step();
+            return if text.len() > most { Err(too_long(what, most)) } else { Ok(Cow::Borrowed(text)) };
+        }
+        *self = place;
         let mut owned = String::new();
-        let mut start = self.at;
+        self.string(|part| {
+            if owned.len() + part.len() > most {
+                return Err(too_long(what, most));
+            }
+            owned.push_str(part);
+            Ok(())
+        })?;
+        Ok(Cow::Owned(owned))
+    }
+
+    /// `each` takes the parts of a string, one behind the other: what stands for itself, and what was escaped.
+    pub(super) fn string(&mut self, mut each: impl FnMut(&str) -> Result<(), Fault>) -> Result<(), Fault> {
+        if !self.accept(b'"') {
+            return Err(self.flaw("Invalid value."));
+        }
+        loop {
+            let start = self.at;
+            let end = self.plain()?;
+            each(self.since(start))?;
+            self.step();
+            if end == b'"' {
+                return Ok(());
+            }
+            each(self.escape()?.encode_utf8(&mut [0; 4]))?;
+        }
+    }
+
+    /// Passes what stands for itself in a string, up to a quotation mark or a backslash.
+    #[inline]
+    fn plain(&mut self) -> Result<u8, Fault> {
         loop {
             match self.byte() {
-                Some(b'"') => {
-                    let last = self.since(start);
-                    self.step();
-                    if owned.len() + last.len() > most {
-                        return Err(too_long(what, most));
-                    }
-                    return Ok(if owned.is_empty() { Cow::Borrowed(last) } else { Cow::Owned(owned + last) });
-                }
-                Some(b'\\') => {
-                    let plain = self.since(start);
-                    if owned.len() + plain.len() >= most {
-                        return Err(too_long(what, most));
-                    }
-                    owned.push_str(plain);
-                    self.step();
-                    owned.push(self.escape()?);
-                    start = self.at;
-                }
+                Some(end @ (b'"' | b'\\')) => return Ok(end),
                 Some(0..0x20) => return Err(self.flaw("Invalid encoding in string.")),
                 Some(_) => self.step(),
                 None => return Err(self.flaw("Missing a closing quotation mark in string.")),

@@ -5,9 +5,8 @@ pub trait Append {
     /// Quoted and escaped.
     fn string(&mut self, text: &str);
     fn integer(&mut self, value: impl itoa::Integer);
-    /// `None`, and nothing appended, for what JSON cannot say: infinities and NaN.
-    #[must_use = "JSON has no infinities and no NaN"]
-    fn float(&mut self, value: impl zmij::Float + Into<f64>) -> Option<()>;
+    /// JSON has no number for NaN and the infinities: they are the words that Triton and Python write and read.
+    fn float(&mut self, value: impl zmij::Float + Into<f64>);
     fn text(&mut self, text: &str);
 }
 
@@ -36,9 +35,15 @@ impl Append for Vec<u8> {
         self.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
-    fn float(&mut self, value: impl zmij::Float + Into<f64>) -> Option<()> {
-        let finite = value.into().is_finite();
-        finite.then(|| self.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes()))
+    fn float(&mut self, value: impl zmij::Float + Into<f64>) {
+        let wide = value.into();
+        if wide.is_finite() {
+            self.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
+        } else if wide.is_nan() {
+            self.text("NaN");
+        } else {
+            self.text(if wide > 0.0 { "Infinity" } else { "-Infinity" });
+        }
     }
 
     fn text(&mut self, text: &str) {
@@ -63,18 +68,23 @@ mod tests {
         fn floats_read_back(bits: u64) {
             let (double, float) = (f64::from_bits(bits), f32::from_bits((bits >> 32).try_into().unwrap()));
             let mut out = Vec::new();
-            prop_assert_eq!(out.float(double).is_some(), double.is_finite());
-            prop_assert!(out.is_empty() || std::str::from_utf8(&out).unwrap().parse() == Ok(double));
+            out.float(double);
+            let back: f64 = std::str::from_utf8(&out).unwrap().parse().unwrap();
+            prop_assert!(back == double || back.is_nan() && double.is_nan());
             out.clear();
-            prop_assert_eq!(out.float(float).is_some(), float.is_finite());
-            prop_assert!(out.is_empty() || std::str::from_utf8(&out).unwrap().parse() == Ok(float));
+            out.float(float);
+            let back: f32 = std::str::from_utf8(&out).unwrap().parse().unwrap();
+            prop_assert!(back == float || back.is_nan() && float.is_nan());
         }
     }
 
     #[test]
     fn floats_carry_a_point() {
         let mut out = Vec::new();
-        let _ = out.float(1_f32).and_then(|()| out.float(-0_f64)).and_then(|()| out.float(0.1_f32));
-        assert_eq!(out, b"1.0-0.00.1");
+        for value in [1_f32, -0.0, 0.1, f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            out.float(value);
+            out.push(b' ');
+        }
+        assert_eq!(out, b"1.0 -0.0 0.1 NaN NaN Infinity -Infinity ");
     }
 }

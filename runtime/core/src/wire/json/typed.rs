@@ -1,8 +1,8 @@
 //! Values of a wanted type; what comes instead is named with the words that Triton's clients know.
 
-use super::limits::{NAME_BYTES, TEXT_BYTES};
 use super::scan::Scan;
 use crate::base::{fault::Fault, inference::Value};
+use crate::wire::limits::{NAME_BYTES, TEXT_BYTES};
 use std::borrow::Cow;
 
 pub(super) fn missing(key: &str) -> Fault {

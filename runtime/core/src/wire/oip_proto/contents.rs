@@ -5,6 +5,7 @@ use crate::base::{
     datatype::Datatype,
     fault::{Fault, Kind},
 };
+use crate::wire::budget::Budget;
 use bytes::Bytes;
 
 /// The field of `InferTensorContents` that carries a datatype; none for those that travel raw only.
@@ -39,13 +40,13 @@ fn name_of(field: u32) -> &'static str {
 /// A tensor's bytes out of its `contents` messages (more than one is legal and means their sum). An
 /// integer that does not fit the datatype is refused.
 ///
-/// `budget`: bytes that this request may still take once written out; a varint of one byte becomes up to eight.
+/// `budget` is for what is written out; a varint of one byte becomes up to eight.
 pub(super) fn tensor_bytes(
     message: &Bytes,
     input: &str,
     contents: &[&[u8]],
     datatype: Datatype,
-    budget: &mut usize,
+    budget: &mut Budget<'_>,
     wrong_type: impl Fn(&'static str) -> Fault,
 ) -> Result<Bytes, Fault> {
     let own = field_of(datatype);
@@ -73,12 +74,12 @@ pub(super) fn tensor_bytes(
     if let (1, Some(run), Datatype::Fp32 | Datatype::Fp64) = (runs, only, datatype) {
         return Ok(message.slice_ref(run)); // packed floats are the tensor's bytes already
     }
-    *budget = budget.checked_sub(size).ok_or_else(|| {
-        Fault::new(
-            Kind::TooLarge,
-            format!("typed tensor contents take {size} bytes, more than a request may; send raw"),
-        )
-    })?;
+    if size > budget.left() {
+        let note = format!("typed tensor contents take {size} bytes, more than a request may; send raw");
+        return Err(Fault::new(Kind::TooLarge, note));
+    }
+    budget.spend(size);
+    budget.take(size)?;
     let mut out = Vec::with_capacity(size);
     for part in contents {
         let mut fields = Fields(part);
@@ -89,6 +90,12 @@ pub(super) fn tensor_bytes(
         }
     }
     Ok(Bytes::from(out))
+}
+
+/// Whether contents are a single packed run of floats, which is found without a look at what it holds.
+pub(super) fn is_one_run(contents: &[u8]) -> bool {
+    let mut fields = Fields(contents);
+    matches!(fields.next(), Ok(Some((6 | 7, Value::Bytes(_))))) && matches!(fields.next(), Ok(None))
 }
 
 fn written_size(datatype: Datatype, width: usize, value: &Value<'_>) -> Result<usize, Fault> {

@@ -1,6 +1,7 @@
 //! The protobuf wire format: fields out of bytes, without copying, and back.
 
 use crate::base::fault::Fault;
+use crate::wire::limits::{NAME_BYTES, too_long};
 use bytes::{BufMut, BytesMut};
 
 /// One field's value. Groups are older than this protocol and refused.
@@ -26,8 +27,18 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn text(self) -> Result<&'a str, Fault> {
-        std::str::from_utf8(self.bytes()?).map_err(|_| malformed("a string is not UTF-8"))
+    /// A string of at most `most` bytes; `what` names it if it has more.
+    pub(super) fn text(self, most: usize, what: &str) -> Result<&'a str, Fault> {
+        let bytes = self.bytes()?;
+        if bytes.len() > most {
+            return Err(too_long(what, most));
+        }
+        std::str::from_utf8(bytes).map_err(|_| malformed("a string is not UTF-8"))
+    }
+
+    /// An id, or a name of something.
+    pub(super) fn name(self, what: &str) -> Result<&'a str, Fault> {
+        self.text(NAME_BYTES, what)
     }
 
     pub(super) fn varint(self) -> Result<u64, Fault> {

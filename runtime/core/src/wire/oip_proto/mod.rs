@@ -6,6 +6,8 @@ mod contents;
 #[cfg(test)]
 mod contents_tests;
 mod field;
+#[cfg(test)]
+mod limits_tests;
 pub mod parameters;
 pub mod request;
 #[cfg(test)]

@@ -5,7 +5,10 @@ use crate::base::{
     fault::Fault,
     inference::{Parameters, Value},
 };
-use crate::wire::absent;
+use crate::wire::{
+    absent,
+    limits::{Room, TEXT_BYTES},
+};
 use bytes::{BufMut, BytesMut};
 use compact_str::CompactString;
 use std::time::Duration;
@@ -17,27 +20,29 @@ pub const FINAL_RESPONSE: &str = "triton_final_response";
 pub(super) type Entries = Vec<(CompactString, Option<Value>)>;
 
 /// Reads one entry of the map.
-pub(super) fn read_entry(entry: &[u8]) -> Result<(CompactString, Option<Value>), Fault> {
+pub(super) fn read_entry(entry: &[u8], room: &mut Room) -> Result<(CompactString, Option<Value>), Fault> {
     let (mut key, mut value) = (CompactString::default(), None);
     let mut fields = Fields(entry);
     while let Some((number, wire)) = fields.next()? {
+        room.take()?;
         match number {
-            1 => key = wire.text()?.into(),
-            2 => value = read_value(wire.bytes()?)?.or(value),
+            1 => key = wire.name("a key")?.into(),
+            2 => value = read_value(wire.bytes()?, room)?.or(value),
             _ => {}
         }
     }
     Ok((key, value))
 }
 
-fn read_value(message: &[u8]) -> Result<Option<Value>, Fault> {
+fn read_value(message: &[u8], room: &mut Room) -> Result<Option<Value>, Fault> {
     let mut value = None;
     let mut fields = Fields(message);
     while let Some((number, wire)) = fields.next()? {
+        room.take()?;
         value = Some(match number {
             1 => Value::Bool(wire.varint()? != 0),
             2 => Value::Int(wire.varint()?.cast_signed()),
-            3 => Value::Text(wire.text()?.to_owned()),
+            3 => Value::Text(wire.text(TEXT_BYTES, "a parameter's text")?.to_owned()),
             4 => Value::Double(wire.double()?),
             5 => Value::Uint(wire.varint()?),
             _ => continue,

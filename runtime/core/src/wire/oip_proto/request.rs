@@ -1,25 +1,20 @@
 //! `ModelInferRequest` → [`Inference`]: one pass over the message, then the protocol's rules. Raw contents
 //! become views of the message; nothing is copied but names.
 
-use super::contents::tensor_bytes;
+use super::contents::{self, tensor_bytes};
 use super::field::{Fields, Value as Wire, each_varint};
 use super::parameters::{self, Entries, find, read_entry};
 use crate::base::{
     datatype::Datatype,
-    fault::{Fault, Kind},
+    fault::Fault,
     inference::{Inference, Input, Value, Wanted},
     tensor::{Shape, Tensor},
     units::{Tick, Version},
 };
-use crate::wire::absent;
+use crate::wire::{absent, budget::Budget, limits::Room};
 use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
-
-/// Entries of a repeated field, and parameters wherever they stand. An empty one takes 2 bytes on the wire and up to 100 here.
-const MOST: usize = 4096;
-/// Axes of a shape; NumPy has 64.
-const MOST_AXES: usize = 64;
 
 #[derive(Debug, Default)]
 struct InputPart<'a> {
@@ -49,39 +44,30 @@ pub struct Surroundings {
     pub arrived: Tick,
     pub deadline: Tick,
     pub facts: Vec<(CompactString, CompactString)>,
-    /// Bytes that typed contents may take once they are written out.
-    pub budget: usize,
-}
-
-fn room(len: usize, most: usize, what: &str) -> Result<(), Fault> {
-    if len < most {
-        return Ok(());
-    }
-    Err(Fault::new(Kind::TooLarge, format!("a request may hold {most} {what}, this one holds more")))
 }
 
 impl<'a> Request<'a> {
     pub fn read(message: &'a Bytes) -> Result<Request<'a>, Fault> {
         let mut request = Request::default();
-        // Of the request, its inputs and its outputs together.
-        let mut entries = 0;
+        let mut room = Rooms::default();
         let mut fields = Fields(message);
         while let Some((number, value)) = fields.next()? {
+            room.fields.take()?;
             match number {
-                1 => request.model = value.text()?.into(),
-                2 => request.version = value.text()?.into(),
-                3 => request.id = value.text()?.into(),
-                4 => push_entry(&mut request.parameters, value, &mut entries)?,
+                1 => request.model = value.name("the model's name")?.into(),
+                2 => request.version = value.name("the version")?.into(),
+                3 => request.id = value.name("id")?.into(),
+                4 => push_entry(&mut request.parameters, &mut room, value)?,
                 5 => {
-                    room(request.inputs.len(), MOST, "inputs")?;
-                    request.inputs.push(read_input(value.bytes()?, &mut entries)?);
+                    room.inputs.take()?;
+                    request.inputs.push(read_input(value.bytes()?, &mut room)?);
                 }
                 6 => {
-                    room(request.outputs.len(), MOST, "outputs")?;
-                    request.outputs.push(read_output(value.bytes()?, &mut entries)?);
+                    room.outputs.take()?;
+                    request.outputs.push(read_output(value.bytes()?, &mut room)?);
                 }
                 7 => {
-                    room(request.raw.len(), MOST, "raw contents")?;
+                    room.raw.take()?;
                     request.raw.push(value.bytes()?);
                 }
                 _ => {}
@@ -90,9 +76,21 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
+    /// Bytes of typed contents that have to be gone through: all but a run that is the tensor already.
+    pub fn contents_bytes(&self) -> usize {
+        let parts = self.inputs.iter().flat_map(|input| &input.contents);
+        parts.filter(|part| !contents::is_one_run(part)).map(|part| part.len()).sum()
+    }
+
     /// Checks what can be checked without a contract.
     /// `message` is what was read: tensors become views of it.
-    pub fn into_inference(self, message: &Bytes, mut around: Surroundings) -> Result<Inference, Fault> {
+    /// `budget` is for typed contents, which are written out.
+    pub fn into_inference(
+        self,
+        message: &Bytes,
+        around: Surroundings,
+        budget: &mut Budget<'_>,
+    ) -> Result<Inference, Fault> {
         let model = self.model;
         let version = version(&self.version)?;
         let checked = parameters::check(self.parameters)?;
@@ -126,7 +124,7 @@ impl<'a> Request<'a> {
                 if part.contents.is_empty() {
                     return Err(no_data(&part.name, &model));
                 }
-                tensor_bytes(message, &part.name, &part.contents, datatype, &mut around.budget, |came| {
+                tensor_bytes(message, &part.name, &part.contents, datatype, budget, |came| {
                     Fault::invalid(format!(
                         "unexpected explicit tensor data for input tensor '{}' for model '{model}' of type \
                          '{came}', expected datatype '{}'",
@@ -152,28 +150,51 @@ impl<'a> Request<'a> {
     }
 }
 
-fn push_entry(entries: &mut Entries, value: Wire<'_>, before: &mut usize) -> Result<(), Fault> {
-    room(*before, MOST, "parameters")?;
-    *before += 1;
-    entries.push(read_entry(value.bytes()?)?);
+/// Room for the entries of a message, and parameters wherever they stand. An empty one takes 2 bytes on the wire and up to 100 here.
+struct Rooms {
+    parameters: Room,
+    inputs: Room,
+    outputs: Room,
+    raw: Room,
+    fields: Room,
+}
+
+impl Default for Rooms {
+    fn default() -> Rooms {
+        Rooms {
+            parameters: Room::entries("parameters"),
+            inputs: Room::entries("inputs"),
+            outputs: Room::entries("outputs"),
+            raw: Room::entries("raw contents"),
+            fields: Room::fields(),
+        }
+    }
+}
+
+fn push_entry(entries: &mut Entries, room: &mut Rooms, value: Wire<'_>) -> Result<(), Fault> {
+    room.parameters.take()?;
+    entries.push(read_entry(value.bytes()?, &mut room.fields)?);
     Ok(())
 }
 
-fn read_input<'a>(message: &'a [u8], entries: &mut usize) -> Result<InputPart<'a>, Fault> {
+fn read_input<'a>(message: &'a [u8], room: &mut Rooms) -> Result<InputPart<'a>, Fault> {
     let mut part = InputPart::default();
+    let mut axes = Room::axes();
+    let mut contents = Room::entries("parts of contents");
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
+        room.fields.take()?;
         match number {
-            1 => part.name = value.text()?.into(),
-            2 => part.datatype = value.text()?.into(),
+            1 => part.name = value.name("name")?.into(),
+            2 => part.datatype = value.name("datatype")?.into(),
             3 => each_varint(value, |size| {
-                room(part.shape.len(), MOST_AXES, "axes in a shape")?;
+                axes.take()?;
                 part.shape.push(size.cast_signed());
                 Ok(())
             })?,
-            4 => push_entry(&mut part.parameters, value, entries)?,
+            4 => push_entry(&mut part.parameters, room, value)?,
             5 => {
-                room(part.contents.len(), MOST, "parts of contents")?;
+                contents.take()?;
                 part.contents.push(value.bytes()?);
             }
             _ => {}
@@ -182,13 +203,14 @@ fn read_input<'a>(message: &'a [u8], entries: &mut usize) -> Result<InputPart<'a
     Ok(part)
 }
 
-fn read_output(message: &[u8], before: &mut usize) -> Result<(CompactString, Entries), Fault> {
+fn read_output(message: &[u8], room: &mut Rooms) -> Result<(CompactString, Entries), Fault> {
     let (mut name, mut entries) = (CompactString::default(), Entries::new());
     let mut fields = Fields(message);
     while let Some((number, value)) = fields.next()? {
+        room.fields.take()?;
         match number {
-            1 => name = value.text()?.into(),
-            2 => push_entry(&mut entries, value, before)?,
+            1 => name = value.name("name")?.into(),
+            2 => push_entry(&mut entries, room, value)?,
             _ => {}
         }
     }

@@ -15,6 +15,7 @@ use crate::base::{
     tensor::Tensor,
     units::{Tick, Version},
 };
+use crate::wire::budget::Budget;
 use bytes::Bytes;
 use proptest::prelude::*;
 use prost::Message;
@@ -22,9 +23,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) fn read(message: &Bytes) -> Result<Inference, Fault> {
-    let around =
-        Surroundings { arrived: Tick::default(), deadline: Tick::NEVER, facts: Vec::new(), budget: 1 << 20 };
-    Request::read(message)?.into_inference(message, around)
+    let around = Surroundings { arrived: Tick::default(), deadline: Tick::NEVER, facts: Vec::new() };
+    let mut leave = |_| Ok(());
+    let mut budget = Budget::new(1 << 20, message.len(), &mut leave);
+    Request::read(message)?.into_inference(message, around, &mut budget)
 }
 
 pub(super) fn refusal(request: &ModelInferRequest) -> Fault {

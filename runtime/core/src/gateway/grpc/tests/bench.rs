@@ -8,7 +8,7 @@ use crate::base::{
     units::{CallId, Rows, Version},
 };
 use crate::gateway::grpc::connection;
-use crate::gateway::{Gateway, GatewaySettings};
+use crate::gateway::{Gateway, GatewaySettings, Limits};
 use crate::wire::oip_proto::messages::{ModelInferRequest, model_infer_request::InferInputTensor};
 use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
@@ -77,7 +77,11 @@ const TABLE: &str = r#"{"epoch": {"term": 1, "sequence": 1}, "models": {"m": {
     "versions": [{"version": 3, "state": "READY"}], "weights": [{"version": 3, "share": 10000}]}}}"#;
 
 pub(super) async fn bench() -> Bench {
-    let gateway = Gateway::new(GatewaySettings::default()).unwrap();
+    bench_of(Limits::default(), &h2::client::Builder::new()).await
+}
+
+pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Bench {
+    let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
     gateway.apply_policy(TABLE).unwrap();
     let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![-1] };
     let contract = Contract {
@@ -95,7 +99,7 @@ pub(super) async fn bench() -> Bench {
     let (ours, theirs) = tokio::io::duplex(32 << 10);
     let (stop, told) = watch::channel(false);
     let server = tokio::spawn(connection::serve(ours, Arc::clone(&gateway), told));
-    let (client, line) = h2::client::handshake(theirs).await.unwrap();
+    let (client, line) = client.handshake(theirs).await.unwrap();
     Bench { gateway, echo, client, line: tokio::spawn(line), stop, server }
 }
 

@@ -6,4 +6,6 @@ mod hostile;
 mod leaving;
 mod plain;
 mod refusals;
+mod resets;
 mod streams;
+mod unread;

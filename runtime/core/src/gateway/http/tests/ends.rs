@@ -2,6 +2,8 @@
 
 use super::bench::{Client, Server, ask, request, start};
 use crate::gateway::Limits;
+use std::time::Duration;
+use tokio::time::{sleep, timeout};
 
 const INFER: &str = "POST /v2/models/m/infer";
 const GOOD: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
@@ -59,6 +61,42 @@ async fn an_answer_does_not_wait_for_what_follows_its_request() {
         assert_eq!(client.reply().await.unwrap().status(), 200, "{more:?}");
         assert!(client.reply().await.is_none(), "{more:?}");
     }
+}
+
+/// It lies where the request before it came, and no byte more does.
+#[tokio::test]
+async fn a_part_of_a_head_that_came_with_a_request_has_the_time_of_a_head() {
+    let limits = Limits { header_timeout_ms: 30, idle_timeout_ms: 600_000, ..Limits::default() };
+    let server = start(limits, false).await;
+    let whole = request("GET /v2/health/live", "", b"");
+    for more in [&b"G"[..], b"GET /v2 HT", &whole[..whole.len() - 1]] {
+        let mut client = Client::new(server.at).await;
+        client.send(&[&whole, more].concat()).await;
+        assert_eq!(client.reply().await.unwrap().status(), 200);
+        assert!(client.reply().await.is_none(), "after {more:?}");
+    }
+}
+
+/// What is taken apart after a while is put together again, as often as it takes.
+#[tokio::test]
+async fn an_idle_connection_goes_on_where_it_was() {
+    let limits = Limits { header_timeout_ms: 20, idle_timeout_ms: 600, ..Limits::default() };
+    let server = start(limits, false).await;
+    let mut client = Client::new(server.at).await;
+    for _ in 0..4 {
+        client.send(&request(INFER, "", GOOD)).await;
+        assert_eq!(client.reply().await.unwrap().status(), 200);
+        sleep(Duration::from_millis(150)).await;
+    }
+    assert!(timeout(Duration::from_millis(200), client.reply()).await.is_err(), "it is open still");
+    assert!(client.reply().await.is_none(), "until it was idle for long enough");
+    let mut client = Client::new(server.at).await;
+    client.send(&request(INFER, "", GOOD)).await;
+    assert_eq!(client.reply().await.unwrap().status(), 200);
+    sleep(Duration::from_millis(100)).await;
+    server.stop.send(true).unwrap();
+    assert!(client.reply().await.is_none());
+    server.task.await.unwrap();
 }
 
 #[tokio::test]
@@ -176,7 +214,10 @@ async fn connections_beyond_the_limit_learn_why() {
     let reply = second.reply().await.unwrap();
     assert_eq!(
         (reply.status(), reply.text().as_str()),
-        (503, r#"{"error":"too many connections: try again later"}"#)
+        (
+            503,
+            r#"{"error":"1 connections are open and no more may be (limit connections): try again later"}"#
+        )
     );
 }
 

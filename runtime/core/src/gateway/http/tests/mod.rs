@@ -3,4 +3,5 @@ mod ends;
 mod faults;
 mod pace;
 mod questions;
+mod streams;
 mod unread;

@@ -2,7 +2,7 @@
 
 use crate::base::clock;
 use crate::base::fault::{Fault, Kind};
-use crate::gateway::{Gateway, GatewaySettings, http::body};
+use crate::gateway::{Client, Gateway, GatewaySettings, http::body};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::{Request, Response, service::service_fn};
@@ -23,7 +23,8 @@ async fn lasts(framing: &str, parts: Vec<Vec<u8>>, pause: Duration) -> (Result<u
         let (gateway, outcome) = (Arc::clone(&gateway), Arc::clone(&outcome));
         async move {
             let began = clock::now();
-            let read = body::read(&gateway, request.into_body()).await.map(|(_reserved, body)| body.len());
+            let client = Client::new(gateway);
+            let read = body::read(&client, request.into_body()).await.map(|(_reserved, body)| body.len());
             *outcome.lock() = Some((read, clock::now().since(began)));
             Ok::<_, Infallible>(Response::new(String::new()))
         }

@@ -109,8 +109,23 @@ async fn tensors_go_as_bytes_both_ways() {
     let raw = ask(server.at, INFER, "inference-header-content-length: 0\r\n", &data).await;
     assert!(raw.body.ends_with(&data), "a raw request is answered in bytes");
     let json = ask(server.at, INFER, "content-type: application/octet-stream\r\n", &data).await;
-    assert_eq!(json.status(), 400, "NaN has no form in JSON");
-    assert!(json.text().contains("Please use the binary data format"), "{}", json.text());
+    assert!(json.status() == 200 && json.text().contains(r#""data":[NaN,2.0]"#), "{}", json.text());
+}
+
+/// What the model made is no success for a caller who cannot have it.
+#[tokio::test]
+async fn an_answer_that_cannot_be_written_is_counted_as_what_its_caller_got() {
+    let server = start(Limits::default(), false).await;
+    let raw = "content-type: application/octet-stream\r\n";
+    let counts = || {
+        let rows = server.gateway.statistics(Some("s"), None).unwrap();
+        (rows[0].success.count, rows[0].fail.count)
+    };
+    let good = ask(server.at, "POST /v2/models/s/infer", raw, b"text").await;
+    assert_eq!((good.status(), counts()), (200, (1, 0)), "{}", good.text());
+    let bad = ask(server.at, "POST /v2/models/s/infer", raw, b"\xff").await;
+    assert!(bad.status() == 400 && bad.text().contains("no UTF-8 text"), "{}", bad.text());
+    assert_eq!(counts(), (1, 1));
 }
 
 #[tokio::test]

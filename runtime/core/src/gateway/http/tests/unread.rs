@@ -73,7 +73,7 @@ async fn read_slowly(limits: Limits, len: usize, part: usize, pause: Duration) -
 
 #[tokio::test]
 async fn pings_do_not_keep_an_answer_that_nobody_reads() {
-    let limits = Limits { idle_timeout_ms: 200, header_timeout_ms: 50, ..Limits::default() };
+    let limits = Limits { body_timeout_ms: 200, ..Limits::default() };
     // What is left fits one part, or does not.
     for len in [100_000, 3_000_000] {
         let (read, ended) = read_slowly(limits.clone(), len, usize::MAX, Duration::ZERO).await;
@@ -83,7 +83,7 @@ async fn pings_do_not_keep_an_answer_that_nobody_reads() {
 
 #[tokio::test]
 async fn an_answer_that_is_read_slowly_comes_whole() {
-    let limits = Limits { idle_timeout_ms: 600, header_timeout_ms: 50, ..Limits::default() };
+    let limits = Limits { body_timeout_ms: 600, idle_timeout_ms: 600, ..Limits::default() };
     let (read, ended) = read_slowly(limits, 3_000_000, 30_000, Duration::from_millis(20)).await;
     assert!(!ended && read > 3_000_000, "{read}");
 }

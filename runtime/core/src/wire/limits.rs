@@ -1,12 +1,15 @@
-//! How much of everything a request's JSON may hold. A few bytes of text become a hundred in memory, so what is
-//! beyond a limit is refused where it is read.
+//! How much of everything a request may hold. A few bytes on the wire become a hundred in memory, so what is beyond a
+//! limit is refused where it is read.
 
 use crate::base::fault::{Fault, Kind};
 
-/// Parameters, inputs or outputs. As on gRPC, like the axes.
+/// Parameters, inputs or outputs.
 const MOST: usize = 4096;
 /// Axes of a shape; NumPy has 64.
 const MOST_AXES: usize = 64;
+/// Fields of a message, those that nobody knows and those of its parts too: but for tensors' contents, which have their
+/// own, one that is more keeps a thread busy for nothing.
+const MOST_FIELDS: usize = 64 << 10;
 /// Bytes of an id, a name or a key.
 pub(super) const NAME_BYTES: usize = 4 << 10;
 /// Bytes of a parameter that is a text.
@@ -21,12 +24,16 @@ pub(super) struct Room {
 }
 
 impl Room {
-    pub(super) fn entries(what: &'static str) -> Room {
+    pub(super) const fn entries(what: &'static str) -> Room {
         Room { most: MOST, left: MOST, what }
     }
 
-    pub(super) fn axes() -> Room {
+    pub(super) const fn axes() -> Room {
         Room { most: MOST_AXES, left: MOST_AXES, what: "axes in a shape" }
+    }
+
+    pub(super) const fn fields() -> Room {
+        Room { most: MOST_FIELDS, left: MOST_FIELDS, what: "fields" }
     }
 
     /// Room for one entry, taken before it is read.

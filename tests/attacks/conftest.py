@@ -1,0 +1,77 @@
+"""Servers to attack."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.attacks import process
+from tests.attacks.target import Target
+
+MODELS = Path(__file__).parents[2] / "load_tests" / "peers" / "models"
+#: A busy machine starts slowly.
+START_S = 60.0
+
+
+def free_ports() -> int:
+    """Return the first of four neighbouring ports that are free now."""
+    for first in range(26_000 + os.getpid() % 500 * 10, 32_000, 10):
+        held = []
+        try:
+            for port in range(first, first + 4):
+                one = socket.socket()
+                held.append(one)
+                one.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        finally:
+            for one in held:
+                one.close()
+        return first
+    raise RuntimeError("no four free ports")
+
+
+@pytest.fixture(scope="module")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Target]]:
+    """Returns the server with the limits that are asked for; each is started once."""
+    started: dict[tuple[tuple[str, int], ...], tuple[subprocess.Popen[bytes], Target]] = {}
+
+    def one(**limits: int) -> Target:
+        key = tuple(sorted(limits.items()))
+        if key not in started or started[key][0].poll() is not None:
+            started[key] = _start(tmp_path_factory.mktemp("server"), limits)
+        return started[key][1]
+
+    yield one
+    for running, _ in started.values():
+        running.terminate()
+    for running, _ in started.values():
+        assert running.wait(60) == 0
+
+
+def _start(state: Path, limits: dict[str, int]) -> tuple[subprocess.Popen[bytes], Target]:
+    port, log = free_ports(), state / "output"
+    command = [sys.executable, "-m", "headrace", "serve", str(MODELS), "--engine", "local"]
+    command += ["--ports", str(port), "--state", str(state)]
+    command += [f"--limit={name}={number}" for name, number in limits.items()]
+    with log.open("wb") as output:
+        running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    ready = process.until(
+        lambda: "headrace is ready" in log.read_text() or running.poll() is not None, START_S
+    )
+    assert ready, f"the server did not get ready:\n{log.read_text()}"
+    assert running.poll() is None, log.read_text()
+    target = Target(
+        host="127.0.0.1",
+        port=port,
+        grpc_port=port + 1,
+        metrics_port=port + 2,
+        console_port=port + 3,
+        pid=running.pid,
+        full=False,
+        most_connections=limits.get("connections", 0),
+    )
+    return running, target
