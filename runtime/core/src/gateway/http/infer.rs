@@ -70,6 +70,7 @@ pub(super) async fn infer(
         Err(fault) => return respond::fault(headers, &unread(fault)),
     };
     let facts = facts(gateway, &headers);
+    headers.clear(); // what they said is not kept while the request waits
     let done = async {
         let heard = gateway.hear(async {
             let (reserved, bytes) = receive(client, body, asked).await?;
@@ -90,7 +91,6 @@ pub(super) async fn infer(
     };
     match done.await {
         Ok((version, sent)) => {
-            headers.clear();
             headers.insert(VERSION, number(version.0));
             finish(headers, sent)
         }
