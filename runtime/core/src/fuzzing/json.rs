@@ -73,16 +73,14 @@ fn says_it_is_none(fault: &Fault) -> bool {
 
 /// JSON has one word for all that are none.
 fn one_nan(tensor: &Tensor) -> Tensor {
-    let data = match tensor.datatype {
-        Datatype::Fp32 => {
-            let floats = tensor.data.as_chunks().0.iter().map(|float| f32::from_le_bytes(*float));
-            floats.flat_map(|float| if float.is_nan() { f32::NAN } else { float }.to_le_bytes()).collect()
-        }
-        Datatype::Fp64 => {
-            let floats = tensor.data.as_chunks().0.iter().map(|float| f64::from_le_bytes(*float));
-            floats.flat_map(|float| if float.is_nan() { f64::NAN } else { float }.to_le_bytes()).collect()
-        }
-        _ => tensor.data.clone(),
+    let data = if tensor.datatype == Datatype::Fp32 {
+        let floats = tensor.data.as_chunks().0.iter().map(|float| f32::from_le_bytes(*float));
+        floats.flat_map(|float| if float.is_nan() { f32::NAN } else { float }.to_le_bytes()).collect()
+    } else if tensor.datatype == Datatype::Fp64 {
+        let floats = tensor.data.as_chunks().0.iter().map(|float| f64::from_le_bytes(*float));
+        floats.flat_map(|float| if float.is_nan() { f64::NAN } else { float }.to_le_bytes()).collect()
+    } else {
+        tensor.data.clone()
     };
     Tensor { data, ..tensor.clone() }
 }

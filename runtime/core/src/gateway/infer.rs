@@ -4,6 +4,7 @@ use super::{
     Gateway,
     admission::Reserved,
     mailbox::Mailbox,
+    note::shortened,
     pending::{Delivery, Pending, expired},
     service::{Running, Service},
     suspects::Suspicion,
@@ -165,7 +166,7 @@ impl Gateway {
         let (made, declared) = (produced.outputs.len(), contract.outputs.len());
         if made != declared {
             let note = format!("the host answered with {made} outputs, the contract has {declared}");
-            success.is_over(Some(Kind::Internal));
+            success.ends(Some(Kind::Internal));
             return Err(Fault::internal(note));
         }
         let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
@@ -179,7 +180,7 @@ impl Gateway {
             timing: success.timing,
         };
         let delivered = deliver(answer).await;
-        success.is_over(delivered.as_ref().err().map(|fault| fault.kind));
+        success.ends(delivered.as_ref().err().map(|fault| fault.kind));
         delivered
     }
 }
@@ -266,50 +267,10 @@ impl Drop for Left<'_> {
     }
 }
 
-/// Bytes of a note. It may quote what the caller sent, which may be as long as a body; and three times as many,
-/// as gRPC escapes them, fit into trailers.
-const NOTE: usize = 1000;
-
-/// Cut within, where it is too long: an error id stands at the end.
-fn shortened(fault: Fault) -> Fault {
-    if fault.note.len() <= NOTE {
-        return fault;
-    }
-    let (note, cut) = (&fault.note, " …");
-    let end = note.rfind(" [error id ").filter(|at| note.len() - at < 100).unwrap_or(note.len());
-    let tail = note.get(end..).unwrap_or_default();
-    let mut head = NOTE - cut.len() - tail.len();
-    while !note.is_char_boundary(head) {
-        head -= 1;
-    }
-    let note = [note.get(..head).unwrap_or_default(), cut, tail].concat().into();
-    Fault { note, ..fault }
-}
-
 fn span(ms: f64) -> Duration {
     Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
 }
 
 fn draining() -> Fault {
     Fault::new(Kind::Unavailable, "Server exiting: it finishes what it has and takes nothing new")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_is_bounded_and_keeps_its_error_id() {
-        let cut = |note: String| shortened(Fault::invalid(note)).note;
-        assert_eq!(cut("a".repeat(NOTE)), "a".repeat(NOTE));
-        for letter in ["a", "ü", "€", "🦀"] {
-            let long = cut(letter.repeat(NOTE + 1));
-            assert!(long.len() <= NOTE && long.len() > NOTE - 4, "{}", long.len());
-            assert!(long.starts_with(letter) && long.ends_with(" …"));
-            let long = cut(format!("{} [error id e-0123456789]", letter.repeat(NOTE)));
-            assert!(long.len() <= NOTE && long.ends_with(" … [error id e-0123456789]"), "{long}");
-        }
-        let quoted = cut(format!("a [error id {}", "b".repeat(NOTE)));
-        assert!(quoted.len() <= NOTE && quoted.ends_with("b …"));
-    }
 }

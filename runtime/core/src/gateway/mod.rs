@@ -15,6 +15,7 @@ pub mod http;
 mod infer;
 mod listen;
 mod mailbox;
+mod note;
 mod pending;
 mod queue;
 mod reading;

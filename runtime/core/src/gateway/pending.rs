@@ -35,7 +35,7 @@ pub(super) struct Success {
 
 impl Success {
     /// `fault`: why the caller gets no answer after all.
-    pub(super) fn is_over(mut self, fault: Option<Kind>) {
+    pub(super) fn ends(mut self, fault: Option<Kind>) {
         self.count(fault);
     }
 

@@ -28,7 +28,6 @@ const ABREAST: usize = 64;
 /// What one request of the stream came to, with its id.
 type Reply = (CompactString, Result<Pieces, Fault>);
 
-#[expect(clippy::large_enum_variant, reason = "lives for one turn of the loop")]
 enum Event {
     Asked(Result<Message, Fault>),
     AskedLast,

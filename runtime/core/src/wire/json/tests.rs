@@ -234,11 +234,15 @@ fn sayable() -> impl Strategy<Value = (Datatype, Vec<u8>)> {
             for word in &words {
                 // All NaNs are one in JSON.
                 let low: u32 = (word & u64::from(u32::MAX)).try_into().unwrap();
-                match datatype {
-                    Datatype::Bool => data.push(u8::from(word & 1 == 1)),
-                    Datatype::Fp32 if f32::from_bits(low).is_nan() => data.extend(f32::NAN.to_le_bytes()),
-                    Datatype::Fp64 if f64::from_bits(*word).is_nan() => data.extend(f64::NAN.to_le_bytes()),
-                    _ => data.extend(&word.to_le_bytes()[..size]),
+                let (float, double) = (f32::from_bits(low), f64::from_bits(*word));
+                if datatype == Datatype::Bool {
+                    data.push(u8::from(word & 1 == 1));
+                } else if datatype == Datatype::Fp32 && float.is_nan() {
+                    data.extend(f32::NAN.to_le_bytes());
+                } else if datatype == Datatype::Fp64 && double.is_nan() {
+                    data.extend(f64::NAN.to_le_bytes());
+                } else {
+                    data.extend(&word.to_le_bytes()[..size]);
                 }
             }
             (datatype, data)

@@ -51,7 +51,8 @@ fn names_and_texts_are_bounded_as_in_json() {
 /// Each would keep a thread busy, and none of them says anything.
 #[test]
 fn fields_without_end_are_refused() {
-    let inside = |number: u8, part: &[u8]| [&[number << 3 | 2, part.len() as u8], part].concat();
+    let inside =
+        |number: u8, part: &[u8]| [&[number << 3 | 2, u8::try_from(part.len()).unwrap()], part].concat();
     let unknown = [0x98, 0x06, 1]; // number 99
     for one in [unknown.to_vec(), inside(1, b""), inside(3, b"id"), inside(5, &unknown), inside(6, &unknown)]
     {
