@@ -10,6 +10,7 @@ mod growing;
 pub mod grpc;
 pub mod http;
 mod infer;
+mod leaving;
 mod listen;
 mod mailbox;
 mod pending;

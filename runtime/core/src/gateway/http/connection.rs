@@ -5,7 +5,7 @@ use super::{
     watch::{Doing, Watch, Watched},
 };
 use crate::base::{clock, panics};
-use crate::gateway::{Gateway, Limits};
+use crate::gateway::{Gateway, Limits, leaving::Unheard};
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
@@ -190,9 +190,12 @@ where
     let io = TokioIo::new(Watched { socket, ahead, watch: Arc::clone(&watch), http2 });
     let seen = Arc::clone(&watch);
     let service = service_fn(move |request| {
-        let (gateway, running) = (Arc::clone(&gateway), seen.run());
+        let mut unheard = Unheard::new(Arc::clone(&gateway), service::infers(&request));
+        let running = seen.run();
         async move {
-            let answered = panics::survive_all(service::answer(&gateway, request)).await;
+            unheard.is_heard();
+            let gateway = &unheard.gateway;
+            let answered = panics::survive_all(service::answer(gateway, request)).await;
             let mut reply = answered
                 .unwrap_or_else(|fault| respond::fault(HeaderMap::new(), &gateway.told(fault, "", None)));
             if http2 {
