@@ -20,7 +20,7 @@ use crate::base::{
     units::{CallId, Rows, Tick, Version},
 };
 use crate::decide::validate::{self, Bound};
-use crate::meter::{Ended, Meter};
+use crate::meter::Ended;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::future::Future;
@@ -59,15 +59,6 @@ impl Gateway {
         let asked = self.ask(inference, reserved, (&service, &running), deliver);
         let answered = panics::survive_all(asked).await;
         answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
-    }
-
-    /// What comes before it is known which version a request is for: it is read, and its version is found. Whoever
-    /// leaves meanwhile is counted as refused, so that each request counts once, however it ends.
-    pub(super) async fn hear<T>(&self, work: impl Future<Output = T>) -> T {
-        let left = Left(&self.meter);
-        let done = work.await;
-        std::mem::forget(left);
-        done
     }
 
     /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those
@@ -255,15 +246,6 @@ impl Drop for Waiting<'_> {
         if !self.over {
             self.give_up(Kind::Cancelled);
         }
-    }
-}
-
-/// Dropped: the caller left before its request had a version.
-struct Left<'a>(&'a Meter);
-
-impl Drop for Left<'_> {
-    fn drop(&mut self) {
-        self.0.refused(Kind::Cancelled);
     }
 }
 

@@ -13,6 +13,7 @@ mod growing;
 pub mod grpc;
 pub mod http;
 mod infer;
+mod leaving;
 mod listen;
 mod mailbox;
 mod note;

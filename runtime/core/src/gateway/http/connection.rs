@@ -7,7 +7,9 @@ use super::{
     watch::{Watch, Watched},
 };
 use crate::base::{clock, panics};
-use crate::gateway::{Client, Gateway, Limits, reading::Reading, resets::Resets, seats::Seat};
+use crate::gateway::{
+    Client, Gateway, Limits, leaving::Unheard, reading::Reading, resets::Resets, seats::Seat,
+};
 use bytes::Bytes;
 use http::{HeaderMap, Request};
 use http_body::Body;
@@ -177,11 +179,14 @@ impl Line {
         &self,
         request: Request<Incoming>,
     ) -> impl Future<Output = Result<respond::Reply, Infallible>> + use<> {
-        let (client, mut running, seats) = (Arc::clone(&self.client), self.watch.run(), self.seats);
+        let mut unheard = Unheard::new(Arc::clone(&self.client), service::infers(&request));
+        let (mut running, seats) = (self.watch.run(), self.seats);
         async move {
+            unheard.is_heard();
+            let client = &unheard.asked;
             let mut reply = match Seat::take(seats) {
                 Ok(_seat) => {
-                    let answered = panics::survive_all(service::answer(&client, request)).await;
+                    let answered = panics::survive_all(service::answer(client, request)).await;
                     answered.unwrap_or_else(|fault| {
                         respond::fault(HeaderMap::new(), &client.gateway.told(fault, "", None))
                     })

@@ -19,6 +19,11 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use std::sync::Arc;
 
+/// Whether it asks for an inference, told by no more than the end of its path.
+pub(super) fn infers(request: &Request<Incoming>) -> bool {
+    request.uri().path().ends_with("/infer")
+}
+
 /// Every request gets a response; nothing in it makes this fail.
 pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> Reply {
     let (parts, body) = request.into_parts();

@@ -145,6 +145,21 @@ async fn who_hangs_up_within_a_body_is_counted_once() {
     }
 }
 
+/// All of it was there, and its caller gone, before anybody looked.
+#[tokio::test]
+async fn who_hangs_up_before_it_is_heard_is_counted_once() {
+    let server = start(Limits::default(), true).await;
+    for left in 1..4 {
+        let mut client = Client::new(server.at).await;
+        client.send(&request("GET /v2/health/live", "", b"")).await;
+        assert_eq!(client.reply().await.unwrap().status(), 200, "the connection is read from");
+        client.send(&request(INFER, "", GOOD)).await; // without a pause in which the server could run
+        drop(client);
+        until_left(&server, left).await;
+    }
+    assert_eq!(server.echo.got.available_permits(), 0);
+}
+
 /// A long body is parsed on another thread, which goes on without its caller.
 #[tokio::test]
 async fn who_hangs_up_while_its_body_is_parsed_is_counted_once() {

@@ -1,0 +1,82 @@
+//! Who leaves before it is known which version a request is for. Such a request is counted as refused, so that each
+//! one that came is counted once, however it ends. (Of a call whose whole HTTP/2 connection ended before it was read
+//! nobody here ever hears.)
+
+use super::{Client, Gateway};
+use crate::base::fault::Kind;
+use std::ops::Deref;
+
+/// A request that nobody has begun to look at, or to find a version for. Hyper drops what should answer a request,
+/// without a poll, when it finds in the same moment that the caller is gone.
+#[derive(Debug)]
+pub(super) struct Unheard<A: Deref<Target: AsRef<Gateway>>> {
+    pub(super) asked: A,
+    counts: bool,
+}
+
+impl<A: Deref<Target: AsRef<Gateway>>> Unheard<A> {
+    /// `infers`: it asks for an inference; nothing else is counted.
+    pub(super) fn new(asked: A, infers: bool) -> Unheard<A> {
+        Unheard { asked, counts: infers }
+    }
+
+    /// From here on it is its answer's to be counted.
+    pub(super) fn is_heard(&mut self) {
+        self.counts = false;
+    }
+}
+
+impl<A: Deref<Target: AsRef<Gateway>>> Drop for Unheard<A> {
+    fn drop(&mut self) {
+        if self.counts {
+            // Who sent what made us panic is told so, and has not left.
+            let kind = if std::thread::panicking() { Kind::Internal } else { Kind::Cancelled };
+            self.asked.as_ref().meter.refused(kind);
+        }
+    }
+}
+
+impl AsRef<Gateway> for Gateway {
+    fn as_ref(&self) -> &Gateway {
+        self
+    }
+}
+
+impl AsRef<Gateway> for Client {
+    fn as_ref(&self) -> &Gateway {
+        &self.gateway
+    }
+}
+
+impl Gateway {
+    /// What comes before a request's version is known: it is read, and its version is found. Dropped meanwhile, it is
+    /// counted; what it comes to is counted by who hears of it.
+    pub(super) async fn hear<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut unheard = Unheard::new(self, true);
+        let done = work.await;
+        unheard.is_heard();
+        done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::panics;
+    use crate::gateway::GatewaySettings;
+
+    #[test]
+    fn a_request_that_makes_us_panic_is_counted_as_what_its_caller_is_told() {
+        let gateway = Gateway::new(GatewaySettings::default()).unwrap();
+        let read = panics::survive::<()>(|| {
+            let _unheard = Unheard::new(&*gateway, true);
+            panic!("on purpose");
+        });
+        assert!(read.is_err());
+        drop(Unheard::new(&*gateway, false));
+        assert!(
+            gateway.meter().render(&[]).contains("headrace_requests_refused_total{kind=\"internal\"} 1\n")
+        );
+        assert_eq!(gateway.meter().refusals(), 1);
+    }
+}
