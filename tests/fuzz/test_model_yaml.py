@@ -5,14 +5,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.fuzz.model_yaml import any_model_yaml
+from tests.fuzz.model_yaml import any_model_yaml, any_model_yaml_in_bounds
 
 CORPUS = sorted((Path(__file__).parent / "corpus" / "model_yaml").iterdir())
 
 
 @pytest.mark.parametrize("file", CORPUS, ids=lambda file: file.name)
 def test_what_was_found_holds(file: Path) -> None:
-    any_model_yaml(file.read_bytes())
+    any_model_yaml_in_bounds(file.read_bytes())
+
+
+@pytest.mark.parametrize("line", ["- {a: 1}\n", "parameters: {}\n", "a: 'b'\n", "[" * 40 + "\n"])
+def test_a_long_file_takes_memory_in_proportion(line: str) -> None:
+    any_model_yaml_in_bounds((line * (64_000 // len(line))).encode())
 
 
 def test_there_is_something_to_replay() -> None:

@@ -63,10 +63,12 @@ fn first(answers: &[u8]) -> Option<(u16, String, &[u8])> {
 pub fn any_http(data: &[u8]) {
     let whole = exchange(data, usize::MAX);
     let begun = data.iter().position(|byte| !b"\r\n".contains(byte)).unwrap_or(data.len());
-    let head_ends = data[begun..].windows(3).any(|end| end == b"\n\r\n" || end.starts_with(b"\n\n"));
-    if data[begun..].starts_with(b"PRI") || !head_ends {
-        // Frames of HTTP/2 come in an order of their own. A part of a head that cannot become one is refused at once,
-        // or, if it came in parts itself, not before it is whole: hyper does not look at each part anew.
+    let mut threes = data[begun..].windows(3);
+    let head_ends = threes.clone().any(|end| end == b"\n\r\n" || end.starts_with(b"\n\n"));
+    if threes.any(|three| three == b"PRI") || !head_ends {
+        // Frames of HTTP/2 come in an order of their own, and what follows a head that is none is told nothing if it
+        // begins as they do. A part of a head that cannot become one is refused at once, or, if it came in parts
+        // itself, not before it is whole: hyper does not look at each part anew.
         return;
     }
     let cut = 1 + data.iter().fold(data.len(), |sum, byte| sum * 31 % 8191 + usize::from(*byte)) % 67;
