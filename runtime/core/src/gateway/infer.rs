@@ -20,6 +20,7 @@ use crate::base::{
 use crate::decide::validate::{self, Bound};
 use crate::meter::{Ended, Meter};
 use smallvec::SmallVec;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -50,7 +51,7 @@ impl Gateway {
                 return Err(self.turned_away(fault, &model, version));
             }
         };
-        let answered = panics::survive_all(self.ask(inference, reserved, &service, &running)).await;
+        let answered = panics::survive_all(pin!(self.ask(inference, reserved, &service, &running))).await;
         answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 

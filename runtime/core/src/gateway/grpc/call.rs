@@ -47,8 +47,11 @@ pub(super) async fn answer(
     mut respond: SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
 ) {
-    let work = attempt(Arc::clone(&gateway), request, &mut respond, stop);
-    if let Err(fault) = panics::survive_all(work).await {
+    let answered = {
+        let work = pin!(attempt(Arc::clone(&gateway), request, &mut respond, stop));
+        panics::survive_all(work).await
+    };
+    if let Err(fault) = answered {
         // If the answer had begun, the stream ends with an error nevertheless.
         let _ = send::fail(&mut respond, &gateway.told(fault, "", None));
     }

@@ -192,7 +192,7 @@ where
     let service = service_fn(move |request| {
         let (gateway, running) = (Arc::clone(&gateway), seen.run());
         async move {
-            let answered = panics::survive_all(service::answer(&gateway, request)).await;
+            let answered = panics::survive_all(pin!(service::answer(&gateway, request))).await;
             let mut reply = answered
                 .unwrap_or_else(|fault| respond::fault(HeaderMap::new(), &gateway.told(fault, "", None)));
             if http2 {
