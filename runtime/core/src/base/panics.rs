@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::hash::{BuildHasher, RandomState};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::task::Poll;
@@ -48,14 +48,14 @@ pub fn survive<T>(work: impl FnOnce() -> T) -> Result<T, Fault> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|_| fault())
 }
 
-/// The same for a task.
-pub async fn survive_all<T>(work: impl Future<Output = T>) -> Result<T, Fault> {
-    let mut work = pin!(work);
-    poll_fn(|cx| match survive(|| work.as_mut().poll(cx)) {
+/// The same for a task, which its caller has pinned: futures of requests are large, and an `async fn` around one
+/// would hold it twice, and copy it.
+pub fn survive_all<T>(work: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = Result<T, Fault>> {
+    let mut work = work;
+    poll_fn(move |cx| match survive(|| work.as_mut().poll(cx)) {
         Ok(poll) => poll.map(Ok),
         Err(fault) => Poll::Ready(Err(fault)),
     })
-    .await
 }
 
 fn fault() -> Fault {
@@ -83,6 +83,7 @@ pub fn plant(place: &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::pin::pin;
 
     #[test]
     fn a_panic_is_counted_and_told_with_its_id() {
@@ -103,7 +104,7 @@ mod tests {
             tokio::task::yield_now().await;
             panic!("late");
         };
-        assert!(survive_all::<()>(work).await.is_err());
-        assert_eq!(survive_all(async { 7 }).await, Ok(7));
+        assert!(survive_all::<()>(pin!(work)).await.is_err());
+        assert_eq!(survive_all(pin!(async { 7 })).await, Ok(7));
     }
 }

@@ -24,6 +24,7 @@ use crate::meter::Ended;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -57,7 +58,7 @@ impl Gateway {
             }
         };
         let asked = self.ask(inference, reserved, (&service, &running), deliver);
-        let answered = panics::survive_all(asked).await;
+        let answered = panics::survive_all(pin!(asked)).await;
         answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 

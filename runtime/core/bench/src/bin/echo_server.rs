@@ -9,7 +9,7 @@ use headrace_core::base::{
     units::Version,
 };
 use headrace_core::gateway::{Gateway, GatewaySettings};
-use headrace_core::host::{Batch, Gathered, Host, Intake, Output};
+use headrace_core::host::{Batch, Conduct, Gathered, Host, Intake, Output};
 use headrace_core::mem::arena::Arena;
 use std::error::Error;
 use std::io::Read;
@@ -74,10 +74,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::temp_dir().join(format!("headrace-echo-{}", std::process::id()));
     std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
     let socket = folder.join("host.sock");
-    let host = Arc::new(Host::new(Some(Arena::new(ARENA)?)));
+    let host = Arc::new(Host::new(Some(Arena::new(ARENA)?), None));
     host.listen(&socket, Arc::new(drop))?;
     for name in &names {
-        let intake = host.open(contract(name)).map_err(|fault| fault.to_string())?;
+        // As model.yaml has it by default.
+        let conduct = Conduct { hang_timeout: Some(Duration::from_secs(300)), ..Conduct::default() };
+        let intake = host.open(contract(name), conduct).map_err(|fault| fault.to_string())?;
         if name == "echo" {
             lane(intake);
         }

@@ -46,7 +46,11 @@ pub(super) async fn answer(
     stop: &watch::Receiver<bool>,
 ) -> Result<(), send::Gone> {
     let gateway = Arc::clone(&client.gateway);
-    match panics::survive_all(attempt(client, request, respond, stop)).await {
+    let answered = {
+        let work = pin!(attempt(client, request, respond, stop));
+        panics::survive_all(work).await
+    };
+    match answered {
         Ok(answered) => answered,
         // If the answer had begun, the stream ends with an error nevertheless.
         Err(fault) => send::fail(respond, &gateway.told(fault, "", None)),

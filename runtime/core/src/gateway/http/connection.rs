@@ -186,7 +186,7 @@ impl Line {
             let client = &unheard.asked;
             let mut reply = match Seat::take(seats) {
                 Ok(_seat) => {
-                    let answered = panics::survive_all(service::answer(client, request)).await;
+                    let answered = panics::survive_all(pin!(service::answer(client, request))).await;
                     answered.unwrap_or_else(|fault| {
                         respond::fault(HeaderMap::new(), &client.gateway.told(fault, "", None))
                     })

@@ -18,6 +18,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::{net::UnixStream, runtime::Handle, sync::watch, task::JoinHandle};
@@ -127,7 +128,7 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         match joined {
             Ok(joined) => {
                 let (pid, since) = (joined.inbox.pid(), clock::now());
-                let run = async { Session::start(&common, joined).run(&mut wanted).await };
+                let run = pin!(async { Session::start(&common, joined).run(&mut wanted).await });
                 // The calls that it had are answered as it is dropped, and the host is dialled anew.
                 let ended = panics::survive_all(run)
                     .await
