@@ -12,9 +12,15 @@
 mod conservation_tests;
 #[cfg(test)]
 mod ears_tests;
+#[cfg(test)]
+mod fault_tests;
 pub mod gateway;
 mod handshake;
 pub mod host;
+#[cfg(test)]
+mod hostile_memory_tests;
+#[cfg(test)]
+mod hostile_place_tests;
 #[cfg(test)]
 mod hostile_tests;
 mod inbox;
