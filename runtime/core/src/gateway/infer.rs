@@ -14,6 +14,7 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::{Answer, Inference},
     panics,
+    primitive::oneshot,
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
@@ -23,7 +24,6 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 impl Gateway {
     /// Routes, checks against the contract, waits, and answers. Dropping the future cancels the call.

@@ -11,12 +11,12 @@ use crate::base::{
     call::{Call, Outcome, Outlet, Reply, Tensors, Timing},
     fault::{Fault, Kind},
     inference::Parameters,
+    primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
 use crate::meter::Ended;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 #[derive(Debug)]
 pub(super) struct Pending {

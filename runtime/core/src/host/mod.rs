@@ -12,6 +12,8 @@ mod hangs;
 mod intake;
 mod lane;
 mod leaving;
+#[cfg(all(test, headrace_loom))]
+mod models;
 mod outputs;
 mod room;
 mod running;

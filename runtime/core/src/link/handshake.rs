@@ -59,7 +59,7 @@ pub(super) async fn join(socket: UnixStream, arena: Option<&Arena>) -> io::Resul
             )));
         }
     };
-    let (reader, writer) = socket::split(socket)?;
+    let (reader, writer) = socket::split(socket.into_std()?.into())?;
     let inbox = Inbox::new(Reader::new(reader)?, peer, decoder);
     Ok(Joined { inbox, outbox: Outbox::new(writer), memory, hello })
 }

@@ -4,6 +4,8 @@ pub mod arena;
 pub mod body;
 mod mapping;
 pub mod memfd;
+#[cfg(all(test, headrace_loom))]
+mod models;
 pub mod peer;
 
 /// Up to here a tensor travels inside its frame: two copies of so little cost less than a lease and its release.

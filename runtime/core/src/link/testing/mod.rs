@@ -2,6 +2,8 @@
 
 pub(in crate::link) mod actor;
 mod desk;
+#[cfg(headrace_loom)]
+pub(in crate::link) mod far_end;
 pub(in crate::link) mod frames;
 pub(in crate::link) mod played;
 pub(in crate::link) mod puppet;
