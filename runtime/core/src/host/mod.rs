@@ -12,7 +12,8 @@ mod hangs;
 mod intake;
 mod lane;
 mod leaving;
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 mod models;
 mod outputs;
 mod room;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::base::{
     call::{Call, Carrier},
+    clock,
     contract::Contract,
     fault::Kind,
     primitive::{
@@ -18,7 +19,9 @@ use crate::base::{
     units::{CallId, Rows, Tick},
 };
 use crate::link::host::Listen;
+use std::num::NonZeroU32;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 type Thread = thread::JoinHandle<()>;
 
@@ -186,6 +189,42 @@ fn a_call_that_is_cancelled_or_abandoned_ends_once() {
         [lane, leaves, ends].into_iter().for_each(|thread| thread.join().unwrap());
         assert_eq!(desk.kind(3), Some(Kind::Unavailable));
         assert_eq!(desk.outcomes.lock().len(), 3);
+        assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO), "rows are given back");
+    });
+}
+
+/// Two lanes, and a model that is safe for one batch at a time.
+#[test]
+fn a_lane_that_waits_for_the_model_is_let_in() {
+    check("intake, crowded", 3, || {
+        let desk = Arc::new(Desk::default());
+        let conduct = Conduct { concurrency: NonZeroU32::new(1), ..Conduct::default() };
+        let intake = Arc::new(Intake::new(Arc::new(contract(1, 2)), conduct, None, None));
+        let lanes = [lane(&intake), lane(&intake)];
+        intake.send(desk.call(1, &[0.0]));
+        intake.send(desk.call(2, &[0.0]));
+        end(&intake, &desk, 2, lanes);
+    });
+}
+
+/// The watch gives a batch up while its lane comes back with it, and another waits for the model.
+#[test]
+fn a_batch_that_is_given_up_is_answered_once() {
+    check("intake, hung", 2, || {
+        let desk = Arc::new(Desk::default());
+        let conduct = Conduct { concurrency: NonZeroU32::new(1), hang_timeout: Some(Duration::ZERO) };
+        let intake = Arc::new(Intake::new(Arc::new(contract(1, 2)), conduct, None, None));
+        intake.send(desk.call(1, &[0.0]));
+        intake.send(desk.call(2, &[0.0]));
+        let lanes = [lane(&intake), lane(&intake)];
+        let watch = apart(&intake, |intake| {
+            intake.look(clock::now()).0.into_iter().for_each(|hung| intake.answer_for(hung));
+        });
+        watch.join().unwrap();
+        intake.abandon(); // as a host does whose model hangs
+        lanes.into_iter().for_each(|lane| lane.join().unwrap());
+        assert!(intake.wait_empty(Tick::NEVER));
+        assert_eq!(desk.outcomes.lock().len(), 2);
         assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO), "rows are given back");
     });
 }

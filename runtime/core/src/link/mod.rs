@@ -26,7 +26,8 @@ mod hostile_tests;
 mod inbox;
 #[cfg(test)]
 mod kill_tests;
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 mod models;
 mod outbox;
 mod peer;

@@ -4,7 +4,8 @@ pub mod arena;
 pub mod body;
 mod mapping;
 pub mod memfd;
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 mod models;
 pub mod peer;
 

@@ -14,9 +14,11 @@ pub use real::*;
 
 #[cfg(headrace_loom)]
 mod lock;
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 pub mod model;
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 mod models;
 #[cfg(headrace_loom)]
 mod notify;

@@ -87,6 +87,10 @@ impl State {
     fn position(&self, number: u64) -> Option<usize> {
         self.waiting.iter().position(|waiter| waiter.number == number)
     }
+
+    fn leave(&mut self, number: u64) -> Option<Waiter> {
+        self.position(number).and_then(|at| self.waiting.remove(at))
+    }
 }
 
 impl Waiter {
@@ -117,19 +121,15 @@ impl Notified<'_> {
                 self.stage = Stage::Waiting(number);
                 false
             }
-            Stage::Waiting(number) => match state.position(number) {
-                Some(at) if state.waiting[at].told.is_none() => {
-                    if let Some(waker) = waker {
-                        state.waiting[at].waker = Some(waker.clone());
-                    }
-                    false
+            Stage::Waiting(number) => {
+                let untold = |waiter: &&mut Waiter| waiter.number == number && waiter.told.is_none();
+                match (state.waiting.iter_mut().find(untold), waker) {
+                    (Some(waiter), Some(waker)) => waiter.waker = Some(waker.clone()),
+                    (Some(_), None) => {}
+                    (None, _) => drop(state.leave(number)),
                 }
-                Some(at) => {
-                    state.waiting.remove(at);
-                    true
-                }
-                None => unreachable!("a waiter leaves once"),
-            },
+                state.position(number).is_none()
+            }
         };
         if done {
             self.stage = Stage::Done;
@@ -152,7 +152,7 @@ impl Drop for Notified<'_> {
         let Stage::Waiting(number) = self.stage else { return };
         let waker = {
             let mut state = self.notify.state.lock();
-            let left = state.position(number).and_then(|at| state.waiting.remove(at));
+            let left = state.leave(number);
             if left.is_some_and(|waiter| waiter.told == Some(Told::One)) { state.tell_one() } else { None }
         };
         waker.into_iter().for_each(Waker::wake);

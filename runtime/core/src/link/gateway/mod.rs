@@ -2,7 +2,8 @@
 
 mod flights;
 mod frames;
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 mod models;
 mod pulse;
 mod session;

@@ -142,3 +142,21 @@ fn an_answer_is_released_once_while_its_call_is_cancelled_and_its_link_ends() {
         });
     }
 }
+
+/// Whoever drains believes that: what came later would be lost.
+#[test]
+fn no_call_follows_the_last_word() {
+    check("farewell", 3, || {
+        let mut link = Link::new();
+        let (desk, carrier) = (Arc::clone(&link.desk), Arc::clone(&link.carrier));
+        let caller = model::spawn(move || desk.call_through(&carrier, vec![7; 9].into()));
+        link.running.send_no_more();
+        let call = caller.join().unwrap();
+        let heard: Vec<_> = link.heard_by_host().iter().map(|frame| frame.head.kind).collect();
+        match heard.as_slice() {
+            [Kind::Infer, Kind::Drain] => assert_eq!(link.desk.answered(), 0),
+            [Kind::Drain] => assert_eq!(link.desk.end(call).unwrap_err().phase, Phase::NotAdmitted),
+            other => panic!("{other:?}"),
+        }
+    });
+}

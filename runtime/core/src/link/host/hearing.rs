@@ -252,6 +252,7 @@ fn gone() -> Over {
     Over::Gone("it closed the connection, or its process ended".to_owned())
 }
 
-#[cfg(all(test, headrace_loom))]
+#[cfg(test)]
+#[cfg(headrace_loom)]
 #[path = "models.rs"]
 mod models;

@@ -8,6 +8,7 @@ use super::{
 use crate::base::{
     call::{Call, Outcome, Produced, Tensors},
     primitive::model::{self, check},
+    units::Tick,
 };
 use crate::link::{
     Intakes,
@@ -16,7 +17,7 @@ use crate::link::{
     testing::{
         Shelf,
         far_end::FarEnd,
-        frames::{infer_rows, release, tensor},
+        frames::{bare, infer_rows, release, tensor},
         quiet, tensor as output,
     },
 };
@@ -149,6 +150,27 @@ fn our_memory_is_lent_until_the_gateway_releases_it_or_is_gone() {
             }
             assert_eq!((answers.free_bytes(), link.session.in_flight()), (ROOM, 0));
             assert!(gone || link.reading.over.is_none(), "the gateway broke no rule");
+        });
+    }
+}
+
+/// A drain waits for the gateway's last word, which comes, or never will.
+#[test]
+fn who_waits_for_the_last_call_hears_of_it() {
+    for gone in [false, true] {
+        check(if gone { "parting, abandoned" } else { "parting" }, 3, move || {
+            let mut link = Link::new();
+            let session = Arc::clone(&link.session);
+            let drains = model::spawn(move || {
+                session.ask_for_no_more();
+                assert!(session.wait_for_the_last(Tick::NEVER));
+            });
+            if gone {
+                link.session.abandon();
+            } else {
+                assert!(link.hears(&bare(Kind::Drain, 0, &[])));
+            }
+            drains.join().unwrap();
         });
     }
 }
