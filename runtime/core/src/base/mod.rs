@@ -7,6 +7,7 @@ pub mod datatype;
 pub mod fault;
 pub mod inference;
 pub mod panics;
+pub mod primitive;
 pub mod roster;
 pub mod strings;
 pub mod tensor;

@@ -5,6 +5,7 @@ use crate::base::{
     call::{Call, Carrier},
     clock,
     fault::Fault,
+    primitive::thread_local,
     units::Tick,
 };
 use smallvec::SmallVec;
@@ -27,27 +28,27 @@ thread_local! {
 /// Whether this thread is inside [`run`]. What changes then is looked at by that run, not by a nested one: a
 /// carrier that settles at once would otherwise recurse through the whole queue.
 pub(super) fn is_busy() -> bool {
-    BUSY.get()
+    BUSY.with(Cell::get)
 }
 
 /// The run that this thread is in will look at `service` before it ends.
 pub(super) fn look_later(service: Arc<Service>) {
-    LATER.with_borrow_mut(|later| later.push(service));
+    LATER.with(|later| later.borrow_mut().push(service));
 }
 
 struct Busy;
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        BUSY.set(false);
+        BUSY.with(|busy| busy.set(false));
     }
 }
 
 pub(super) fn run(work: Work, now: Tick) {
-    BUSY.set(true);
+    BUSY.with(|busy| busy.set(true));
     let busy = Busy; // a carrier that panics must not silence the thread
     perform(work, now);
-    while let Some(service) = LATER.with_borrow_mut(Vec::pop) {
+    while let Some(service) = LATER.with(|later| later.borrow_mut().pop()) {
         let now = clock::now();
         perform(service.ready(now), now);
     }

@@ -1,8 +1,7 @@
 //! Calls that a carrier has: found by id when they are settled.
 
 use super::{carriers::Seat, pending::Pending};
-use crate::base::{call::Carrier, fault::Kind, units::CallId, units::Tick};
-use parking_lot::Mutex;
+use crate::base::{call::Carrier, fault::Kind, primitive::Mutex, units::CallId, units::Tick};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;

@@ -16,6 +16,7 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::{Answer, Inference, Input, Wanted},
     panics,
+    primitive::oneshot,
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
@@ -28,7 +29,6 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 impl Gateway {
     /// Routes, checks against the contract, waits, and lets `deliver` write the answer down, which is a success only

@@ -4,11 +4,13 @@
 //! sixty callers wakes their thread once, and the thread wakes the sixty without a system call.
 
 use super::pending::Pending;
-use crate::base::{call::Outcome, clock, panics};
-use parking_lot::Mutex;
+use crate::base::{
+    call::Outcome,
+    clock, panics,
+    primitive::{Mutex, Notify, thread_local},
+};
 use std::cell::RefCell;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// Holds no more than is in flight, which carriers' windows bound.
 #[derive(Debug, Default)]
@@ -24,21 +26,26 @@ thread_local! {
 impl Mailbox {
     /// `None` on a thread that has none open: its callers are woken one by one.
     pub(super) fn here() -> Option<Arc<Mailbox>> {
-        HERE.with_borrow(Clone::clone)
+        HERE.with(|here| here.borrow().clone())
     }
 
     fn is_here(&self) -> bool {
-        HERE.with_borrow(|here| here.as_ref().is_some_and(|here| std::ptr::eq(Arc::as_ptr(here), self)))
+        HERE.with(|here| here.borrow().as_ref().is_some_and(|here| std::ptr::eq(Arc::as_ptr(here), self)))
     }
 
     /// Opens one for this thread, whose runtime this is called in.
     pub(super) fn open() {
-        let mailbox = Arc::new(Mailbox::default());
-        HERE.set(Some(Arc::clone(&mailbox)));
+        let mailbox = Mailbox::put_up();
         tokio::spawn(async move { mailbox.deliver().await });
     }
 
-    async fn deliver(&self) {
+    pub(super) fn put_up() -> Arc<Mailbox> {
+        let mailbox = Arc::new(Mailbox::default());
+        HERE.with(|here| here.replace(Some(Arc::clone(&mailbox))));
+        mailbox
+    }
+
+    pub(super) async fn deliver(&self) {
         // Swapped back and forth, so that a steady load allocates nothing.
         let mut batch = Vec::new();
         loop {

@@ -12,12 +12,12 @@ use crate::base::{
     clock,
     fault::{Fault, Kind},
     inference::Parameters,
+    primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
 use crate::meter::Ended;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// What the caller gets.
 pub(super) type Delivery = Result<(Produced, Success), Fault>;

@@ -13,6 +13,10 @@ use crate::base::{
     clock,
     contract::Contract,
     fault::{Fault, Kind, Phase},
+    primitive::{
+        Mutex,
+        atomic::{AtomicU8, Ordering},
+    },
     roster::CarrierId,
     units::{CallId, Rows, Tick, Version},
 };
@@ -20,8 +24,6 @@ use crate::decide::{retry::Budget, route::Standing};
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
 use compact_str::CompactString;
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::runtime::Handle;

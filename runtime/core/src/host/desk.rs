@@ -6,11 +6,11 @@ use crate::base::{
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
     fault::Kind,
+    primitive::{Condvar, Mutex},
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
 use smallvec::smallvec;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Desk {
     pub(super) outcomes: Mutex<HashMap<u64, Outcome>>,
-    pub(super) events: Mutex<Vec<String>>,
+    pub(super) events: parking_lot::Mutex<Vec<String>>,
     settled: Condvar,
     is_gone: bool,
 }
@@ -59,7 +59,9 @@ impl Desk {
 
     pub(super) fn wait_for(&self, count: usize) {
         let mut outcomes = self.outcomes.lock();
-        self.settled.wait_while(&mut outcomes, |outcomes| outcomes.len() < count);
+        while outcomes.len() < count {
+            self.settled.wait(&mut outcomes);
+        }
     }
 }
 

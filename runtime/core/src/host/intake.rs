@@ -12,13 +12,12 @@ use crate::base::{
     call::{Call, Carrier, Window},
     clock,
     contract::{Batching, Contract},
+    primitive::{Condvar, Mutex, thread::ThreadId},
     units::{CallId, Rows, Tick},
 };
-use crate::link::host::Ear;
+use crate::link::host::Listen;
 use crate::mem::arena::Arena;
-use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::thread::ThreadId;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
@@ -28,7 +27,7 @@ pub struct Intake {
     arena: Option<Arena>,
     pub(super) state: Mutex<State>,
     /// For one lane with nothing to do.
-    pub(super) ear: Option<Ear>,
+    pub(super) ear: Option<Box<dyn Listen>>,
     /// For the other lanes with nothing to do.
     pub(super) idle: Condvar,
     /// The one lane that holds a batch open.
@@ -59,7 +58,12 @@ pub(super) struct State {
 impl Intake {
     /// Large outputs are copied into `arena`, if there is one with room. `ear` is of the links that calls come
     /// through; without it others take them in.
-    pub fn new(contract: Arc<Contract>, conduct: Conduct, arena: Option<Arena>, ear: Option<Ear>) -> Intake {
+    pub fn new(
+        contract: Arc<Contract>,
+        conduct: Conduct,
+        arena: Option<Arena>,
+        ear: Option<Box<dyn Listen>>,
+    ) -> Intake {
         let room = Room::new(&contract, conduct);
         let state = State {
             room,

@@ -6,6 +6,7 @@ use super::super::{
 };
 use super::*;
 use crate::base::fault::{Kind, Phase};
+use crate::link::host::Ear;
 use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
@@ -158,7 +159,12 @@ fn the_expired_are_refused_when_a_lane_looks() {
 fn a_lane_that_blocks_is_woken_by_a_call_and_by_the_end() {
     for (lanes, ear) in [(3, false), (1, true), (3, true)] {
         let contract = Arc::new(contract(4, lanes));
-        let intake = Arc::new(Intake::new(contract, Conduct::default(), None, ear.then(Ear::deaf)));
+        let intake = Arc::new(Intake::new(
+            contract,
+            Conduct::default(),
+            None,
+            ear.then(|| Box::new(Ear::deaf()) as Box<dyn Listen>),
+        ));
         wakes(&intake, lanes);
     }
 }

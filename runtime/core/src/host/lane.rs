@@ -11,10 +11,11 @@ use super::{
     running::Running,
     runs::Entry,
 };
-use crate::base::clock;
-use parking_lot::MutexGuard;
+use crate::base::{
+    clock,
+    primitive::{MutexGuard, thread},
+};
 use std::sync::Arc;
-use std::thread;
 
 impl Intake {
     /// Blocks until there is a batch to run, with its inputs gathered; `None` once closed and empty.

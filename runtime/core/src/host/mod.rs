@@ -12,6 +12,9 @@ mod hangs;
 mod intake;
 mod lane;
 mod leaving;
+#[cfg(test)]
+#[cfg(headrace_loom)]
+mod models;
 mod outputs;
 mod room;
 mod running;

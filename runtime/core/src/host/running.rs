@@ -3,10 +3,12 @@
 use super::batch::Seat;
 use crate::base::{
     call::Call,
+    primitive::{
+        Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     units::{CallId, Rows},
 };
-use parking_lot::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Running {

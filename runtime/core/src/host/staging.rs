@@ -3,8 +3,8 @@
 //! A buffer comes home when its last view is dropped, wherever Python keeps one: it is never written
 //! while someone can still read it. Until then the next batch gets another buffer.
 
+use crate::base::primitive::Mutex;
 use bytes::Bytes;
-use parking_lot::Mutex;
 use std::sync::Arc;
 
 /// A cache line, and what the widest vector loads want.

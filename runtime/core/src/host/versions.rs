@@ -17,7 +17,10 @@ use crate::base::{
     roster::{CarrierId, Roster},
     units::{Tick, Version},
 };
-use crate::link::{Carried, Log, host::Listener};
+use crate::link::{
+    Carried, Log,
+    host::{Listen, Listener},
+};
 use crate::mem::arena::Arena;
 use parking_lot::Mutex;
 use std::{io, path::Path, sync::Arc, time::Duration};
@@ -73,6 +76,7 @@ impl Host {
     pub fn open(self: &Arc<Host>, contract: Contract, conduct: Conduct) -> Result<Arc<Intake>, Fault> {
         let (model, version) = (&contract.model, contract.version);
         let ear = self.door.lock().as_ref().and_then(Listener::ear);
+        let ear = ear.map(|ear| Box::new(ear) as Box<dyn Listen>);
         let watched = conduct.hang_timeout.map(|_| self.on_thread()).transpose();
         let watched = watched.map_err(|e| Fault::internal(format!("a thread cannot be started: {e}")))?;
         let mut state = self.state.lock();

@@ -59,7 +59,7 @@ impl Intake {
         }
     }
 
-    fn look(&self, now: Tick) -> (SmallVec<[GivenUp; 1]>, Option<Tick>) {
+    pub(super) fn look(&self, now: Tick) -> (SmallVec<[GivenUp; 1]>, Option<Tick>) {
         let mut state = self.state.lock();
         let given_up = state.room.give_up(now);
         let next = state.room.next_look();
@@ -71,7 +71,7 @@ impl Intake {
     }
 
     /// The model keeps the inputs for as long as it likes; its answer, should it come, finds nobody.
-    fn answer_for(&self, hung: GivenUp) {
+    pub(super) fn answer_for(&self, hung: GivenUp) {
         let contract = self.contract();
         let note = format!(
             "model '{}' version {} did not return a batch within {} s and was given up; if one may take longer, raise \

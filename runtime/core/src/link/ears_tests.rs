@@ -1,7 +1,7 @@
 //! Links that lanes listen to.
 
 use super::{
-    host::Ear,
+    host::{Ear, Listen},
     testing::{ARENA, Shelf, pair, until},
 };
 use bytes::Bytes;

@@ -59,7 +59,7 @@ pub(super) async fn join(socket: UnixStream, arena: Option<&Arena>) -> io::Resul
             )));
         }
     };
-    let (reader, writer) = socket::split(socket)?;
+    let (reader, writer) = socket::split(socket.into_std()?.into())?;
     let inbox = Inbox::new(Reader::new(reader)?, peer, decoder);
     Ok(Joined { inbox, outbox: Outbox::new(writer), memory, hello })
 }
@@ -131,7 +131,8 @@ async fn hear(socket: &UnixStream, decoder: &mut Decoder) -> io::Result<(Frame, 
     }
 }
 
-fn receive(socket: &UnixStream) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
+/// Reads once, with the descriptors that came along.
+pub(super) fn receive(socket: impl AsFd) -> io::Result<(Vec<u8>, Vec<OwnedFd>)> {
     let mut bytes = vec![0; 16 << 10];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -1,9 +1,31 @@
 use super::*;
 use crate::link::{
+    gateway::{Endpoint, Links},
     host::Listener,
-    testing::{Lines, Shelf, folder, until},
+    testing::{Desk, Lines, Shelf, folder, until},
 };
+use std::sync::Arc;
 use tokio::runtime::Handle;
+
+/// A process that is stopped, say. The time is the test's.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_says_nothing_is_given_up() {
+    let path = folder("silent").join("host.sock");
+    let lines = Lines::default();
+    let host = Listener::listen(&Handle::current(), &path, Shelf::new(true), None, lines.log()).unwrap();
+    let _socket = UnixStream::connect(&path).await.unwrap();
+    until("the host gives up", || lines.have("a gateway was not linked: no HELLO from the peer within 5 s"))
+        .await;
+    assert_eq!(host.gateways(), 0);
+    let silent = path.with_extension("silent");
+    let _listener = std::os::unix::net::UnixListener::bind(&silent).unwrap();
+    let links = Links::new(Handle::current(), Arc::<Desk>::default(), None, lines.log());
+    links.set_endpoints(vec![Endpoint { id: "silent".to_owned(), socket: silent }]);
+    until("the gateway gives up", || {
+        lines.have("no HELLO from the peer within 5 s") && lines.have("cannot reach")
+    })
+    .await;
+}
 
 #[tokio::test]
 async fn hellos_that_cannot_be_agreed_on_are_refused_with_a_reason() {

@@ -2,66 +2,26 @@
 
 use super::{
     ears_tests::Lane,
-    gateway::{Endpoint, Links},
-    handshake::{Joined, hello, join},
     host::Listener,
-    testing::{ARENA, Desk, Lines, Shelf, contract, folder, until},
+    testing::{
+        ARENA, Desk, Lines, Shelf, folder,
+        frames::{Wire, answer, bare, credit, executed, failure, garbled, infer, release, tensor},
+        played::{hosted, joined, send, to_the_end, until_frames},
+        until,
+    },
 };
 use crate::{
     base::{
-        call::Execution,
         datatype::Datatype,
-        fault::{Fault, Kind, Phase},
+        fault::{Kind, Phase},
     },
-    mem::arena::Arena,
     wire::{
-        frame::{Head, Kind as FrameKind},
-        frame_encode::{Bytes, Outgoing, encode},
-        frame_meta::{self, proto},
+        frame::Kind as FrameKind,
+        frame_encode::{Bytes, Outgoing},
     },
 };
 use std::sync::Arc;
-use tokio::net::{UnixListener, UnixStream};
 use tokio::runtime::Handle;
-
-type Wire = Vec<u8>;
-
-fn tensor(index: u16, bytes: Bytes<'_>) -> Outgoing<'_> {
-    Outgoing { index, datatype: Datatype::Uint8, shape: &[1, 4], bytes }
-}
-
-fn infer(call: u64, tensors: &[Outgoing<'_>]) -> Wire {
-    let mut out = Wire::new();
-    let infer = proto::Infer { model: "echo".to_owned(), version: 1, rows: 1, parameters: vec![] };
-    let meta = |out: &mut Wire| frame_meta::append(out, &infer);
-    encode(&mut out, &Head::new(FrameKind::Infer, call), meta, tensors).unwrap();
-    out
-}
-
-fn bare(kind: FrameKind, call: u64, tensors: &[Outgoing<'_>]) -> Wire {
-    let mut out = Wire::new();
-    encode(&mut out, &Head::new(kind, call), |_| {}, tensors).unwrap();
-    out
-}
-
-fn release(calls: &[u64]) -> Wire {
-    let mut out = Wire::new();
-    let released = proto::Released { calls: calls.to_vec() };
-    let meta = |out: &mut Wire| frame_meta::append(out, &released);
-    encode(&mut out, &Head::new(FrameKind::Release, 0), meta, &[]).unwrap();
-    out
-}
-
-fn send(joined: &Joined, bytes: &[u8]) {
-    let before = joined.outbox.written();
-    let frame = |out: &mut Wire| {
-        out.extend_from_slice(bytes);
-        Ok(())
-    };
-    joined.outbox.put(frame).unwrap();
-    joined.outbox.flush();
-    assert_eq!(joined.outbox.written() - before, u64::try_from(bytes.len()).unwrap());
-}
 
 #[tokio::test]
 async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
@@ -69,7 +29,7 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
     let cases: Vec<(&str, Wire, &str)> = vec![
         ("garbage", vec![0xa5; 64], "\"HR\" is due"),
         ("a host's frame", bare(FrameKind::Answer, 1, &[]), "a gateway sent Answer"),
-        ("metadata that is none", bare_meta(FrameKind::Infer), "metadata"),
+        ("metadata that is none", garbled(FrameKind::Infer), "metadata"),
         (
             "offset outside",
             infer(1, &[tensor(0, Bytes::Arena { offset: beyond, len: 4 })]),
@@ -110,37 +70,6 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
     }
 }
 
-/// Hears the host until it hangs up.
-async fn to_the_end(joined: &mut Joined) {
-    while let Ok(true) = joined.inbox.more().await {
-        while let Ok(Some(_)) = joined.inbox.next_frame() {}
-    }
-}
-
-fn bare_meta(kind: FrameKind) -> Wire {
-    let mut out = Wire::new();
-    encode(&mut out, &Head::new(kind, 1), |out| out.extend_from_slice(&[0xff; 3]), &[]).unwrap();
-    out
-}
-
-async fn joined(path: &std::path::Path) -> Joined {
-    let socket = UnixStream::connect(path).await.unwrap();
-    join(socket, Some(&Arena::new(ARENA).unwrap())).await.unwrap()
-}
-
-fn answer(call: u64, index: u16, shape: &[i64], bytes: &[u8]) -> Wire {
-    let tensor = Outgoing { index, datatype: Datatype::Uint8, shape, bytes: Bytes::Inline(bytes) };
-    bare(FrameKind::Answer, call, &[tensor])
-}
-
-fn failure(kind: u32) -> Wire {
-    let mut out = Wire::new();
-    let failure =
-        proto::Failure { kind, ..frame_meta::failure_out(&Fault::invalid("no"), &Default::default()) };
-    encode(&mut out, &Head::new(FrameKind::Fail, 1), |out| frame_meta::append(out, &failure), &[]).unwrap();
-    out
-}
-
 #[tokio::test]
 async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answered() {
     let far = Outgoing {
@@ -159,15 +88,15 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
         ("outputs that are missing", bare(FrameKind::Answer, 1, &[]), "0 tensors where the contract has 1"),
         ("a fault of no kind", failure(99), "fault kind 99"),
         ("a release of nothing", release(&[1]), "no memory lent"),
-        ("an unknown version", credit(), "never announced"),
-        ("a run of no rows", executed(0, 1), "cannot be"),
-        ("a run of too many rows", executed(u32::MAX, 1), "cannot be"),
-        ("a run of a million years", executed(1, u64::MAX), "cannot be"),
+        ("an unknown version", credit("other", 1, 1), "never announced"),
+        ("a run of no rows", executed(1, 0, 1), "cannot be"),
+        ("a run of too many rows", executed(1, u32::MAX, 1), "cannot be"),
+        ("a run of a million years", executed(1, 1, u64::MAX), "cannot be"),
     ];
     let path = folder("hostile-host").join("host.sock");
     for (name, bytes, why) in cases {
         let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-        let (links, mut joined) = hosted(&path, &desk, &lines).await;
+        let (links, mut joined) = hosted(&path, &desk, &lines, None, None).await;
         let (first, second) = (desk.call(b"abcd".as_slice().into()), desk.call(b"efgh".as_slice().into()));
         until_frames(&mut joined, FrameKind::Infer, 2).await;
         send(&joined, &bytes);
@@ -187,7 +116,7 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
 async fn a_second_answer_ends_the_link_after_the_first_was_taken() {
     let path = folder("double").join("host.sock");
     let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-    let (_links, mut joined) = hosted(&path, &desk, &lines).await;
+    let (_links, mut joined) = hosted(&path, &desk, &lines, None, None).await;
     let (first, second) = (desk.call(b"abcd".as_slice().into()), desk.call(b"efgh".as_slice().into()));
     until_frames(&mut joined, FrameKind::Infer, 2).await;
     send(&joined, &[answer(1, 0, &[1, 4], b"dcba"), answer(1, 0, &[1, 4], b"xxxx")].concat());
@@ -195,45 +124,6 @@ async fn a_second_answer_ends_the_link_after_the_first_was_taken() {
     assert_eq!(desk.end(first).unwrap().as_ref(), b"dcba");
     assert_eq!(desk.end(second).unwrap_err().kind, Kind::HostLost);
     until("it is logged", || lines.have("not in flight")).await;
-}
-
-fn credit() -> Wire {
-    let mut out = Wire::new();
-    let credit = proto::Credit { model: "other".to_owned(), version: 1, rows: 1 };
-    encode(&mut out, &Head::new(FrameKind::Credit, 0), |out| frame_meta::append(out, &credit), &[]).unwrap();
-    out
-}
-
-fn executed(rows: u32, infer_ns: u64) -> Wire {
-    let mut out = Wire::new();
-    let execution = Execution { rows, input_ns: 1, infer_ns, output_ns: 1, failed: false };
-    let executed = frame_meta::executed_out(&contract(1), &execution);
-    encode(&mut out, &Head::new(FrameKind::Stats, 0), |out| frame_meta::append(out, &executed), &[]).unwrap();
-    out
-}
-
-/// A host played by the test, linked to real gateway's side.
-async fn hosted(path: &std::path::Path, desk: &Arc<Desk>, lines: &Lines) -> (Links, Joined) {
-    let _ = std::fs::remove_file(path);
-    let listener = UnixListener::bind(path).unwrap();
-    let links = Links::new(Handle::current(), desk.clone(), None, lines.log());
-    links.set_endpoints(vec![Endpoint { id: "x".to_owned(), socket: path.to_owned() }]);
-    let (socket, _) = listener.accept().await.unwrap();
-    let carried = proto::Carried { contract: Some(frame_meta::contract_out(&contract(1))), window_rows: 64 };
-    let joined = join(socket, None).await.unwrap();
-    joined.outbox.put(|out| hello(out, None, vec![carried])).unwrap();
-    joined.outbox.flush();
-    until("the carrier is up", || desk.up.lock().len() == 1).await;
-    (links, joined)
-}
-
-async fn until_frames(joined: &mut Joined, kind: FrameKind, mut count: usize) {
-    while count > 0 {
-        assert!(joined.inbox.more().await.unwrap());
-        while let Some(frame) = joined.inbox.next_frame().unwrap() {
-            count -= usize::from(frame.head.kind == kind);
-        }
-    }
 }
 
 /// It sends and never reads. The host stops listening to it before its answers pile up.

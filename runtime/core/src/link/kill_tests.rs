@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{base::fault::Kind, mem::arena::Arena};
 use bytes::Bytes;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
+use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -39,6 +40,15 @@ fn start_as(part: &str, socket: &Path) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
+}
+
+/// Of a process's descriptors, which keep its sockets open beyond it.
+fn copies(of: &Child) -> Vec<OwnedFd> {
+    let held = pidfd_open(Pid::from_child(of), PidfdFlags::empty()).unwrap();
+    let copy = |descriptor| pidfd_getfd(&held, descriptor, PidfdGetfdFlags::empty()).ok();
+    let copies: Vec<_> = (3..64).filter_map(copy).collect();
+    assert!(!copies.is_empty());
+    copies
 }
 
 #[tokio::test]
@@ -135,6 +145,21 @@ async fn a_host_that_stands_still_is_ended_and_one_that_takes_its_time_is_not() 
     shelf.model.answer_all();
     until("the call is answered", || desk.answered() == 1).await;
     assert_eq!(desk.end(call).unwrap(), "two");
+}
+
+/// The same of a gateway: what it looked at is the host's again.
+#[tokio::test]
+async fn a_gateway_is_dead_when_its_process_is() {
+    let path = folder("orphaned").join("host.sock");
+    let (arena, shelf) = (Arena::new(ARENA).unwrap(), Shelf::new(true));
+    let host = Listener::listen(&Handle::current(), &path, shelf, Some(arena.clone()), quiet()).unwrap();
+    let mut gateway = start_as("gateway_process", &path);
+    until("it looks at six answers", || arena.free_bytes() <= ARENA - 600_000).await;
+    let sockets = copies(&gateway);
+    gateway.kill().unwrap();
+    gateway.wait().unwrap();
+    until("the link is gone", || host.gateways() == 0 && arena.free_bytes() == ARENA).await;
+    drop(sockets);
 }
 
 /// Not a test either: a gateway that sends large calls, looks at half of the answers for ever, and waits for the rest.

@@ -12,14 +12,23 @@
 mod conservation_tests;
 #[cfg(test)]
 mod ears_tests;
+#[cfg(test)]
+mod fault_tests;
 pub mod gateway;
 mod handshake;
 pub mod host;
+#[cfg(test)]
+mod hostile_memory_tests;
+#[cfg(test)]
+mod hostile_place_tests;
 #[cfg(test)]
 mod hostile_tests;
 mod inbox;
 #[cfg(test)]
 mod kill_tests;
+#[cfg(test)]
+#[cfg(headrace_loom)]
+mod models;
 mod outbox;
 mod peer;
 mod socket;

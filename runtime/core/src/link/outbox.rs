@@ -5,20 +5,31 @@
 //! no more, the link's task goes on. Never are two writing.
 
 use super::socket::Writer;
-use crate::base::{clock, units::Tick};
+use crate::base::{
+    clock,
+    primitive::{Condvar, Mutex, MutexGuard, Notify},
+    units::Tick,
+};
 use crate::wire::frame_encode::TooLong;
-use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::io;
-use tokio::sync::Notify;
 
-/// A peer that reads too slowly is heard no more until less than this waits for it.
-const HIGH: usize = 1 << 20;
+/// A peer that reads too slowly is heard no more until less than this waits for it. (A model fills it a thousand times.)
+pub(super) const HIGH: usize = if cfg!(headrace_loom) { 1 << 10 } else { 1 << 20 };
 /// Capacity that is kept for the next turn.
 const KEEP: usize = 1 << 20;
 
+/// What bytes leave by. Never are two in it at once.
+pub(super) trait Transport {
+    /// Never waits: `WouldBlock` when there is no room.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Waits for room first, if there is none. Dropping the future sends nothing.
+    fn send_when_ready(&self, bytes: &[u8]) -> impl Future<Output = io::Result<usize>> + Send;
+}
+
 #[derive(Debug)]
-pub(super) struct Outbox {
-    socket: Writer,
+pub(super) struct Outbox<W = Writer> {
+    socket: W,
     state: Mutex<State>,
     /// For the writing task: there is something that nobody sends.
     work: Notify,
@@ -58,7 +69,14 @@ impl State {
 }
 
 impl Outbox {
-    pub(super) fn new(socket: Writer) -> Outbox {
+    /// Says the end of the stream to the peer, after what was sent.
+    pub(super) fn hang_up(&self) {
+        self.socket.hang_up();
+    }
+}
+
+impl<W: Transport> Outbox<W> {
+    pub(super) fn new(socket: W) -> Outbox<W> {
         Outbox {
             socket,
             state: Mutex::default(),
@@ -93,11 +111,6 @@ impl Outbox {
         self.work.notify_one();
         self.low.notify_one();
         self.empty.notify_all();
-    }
-
-    /// Says the end of the stream to the peer, after what was sent.
-    pub(super) fn hang_up(&self) {
-        self.socket.hang_up();
     }
 
     /// Has the link's task send what waits, in its next turn.

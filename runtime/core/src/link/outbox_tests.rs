@@ -4,7 +4,7 @@ use tokio::{io::AsyncReadExt, net::UnixStream};
 
 fn pair() -> (Outbox, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    (Outbox::new(socket::split(ours).unwrap().1), theirs)
+    (Outbox::new(socket::split(ours.into_std().unwrap().into()).unwrap().1), theirs)
 }
 
 fn bytes(fill: u8, len: usize) -> impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong> {

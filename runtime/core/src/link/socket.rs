@@ -6,16 +6,16 @@
 //! room only while there is none.
 #![expect(unsafe_code, reason = "a read fills memory that was not initialised; its block says how much")]
 
+use super::outbox::Transport;
 use bytes::BytesMut;
 use rustix::{io::Errno, net::SendFlags, net::Shutdown};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use tokio::{io::Interest, io::unix::AsyncFd, net::UnixStream};
+use tokio::{io::Interest, io::unix::AsyncFd};
 
 /// The same socket twice: to read from, and to send with. They have numbers of their own, for reactors know
 /// descriptors by number.
-pub(super) fn split(socket: UnixStream) -> io::Result<(OwnedFd, Writer)> {
-    let reader = OwnedFd::from(socket.into_std()?);
+pub(super) fn split(reader: OwnedFd) -> io::Result<(OwnedFd, Writer)> {
     let socket = reader.try_clone()?;
     Ok((reader, Writer { socket }))
 }
@@ -81,9 +81,8 @@ pub(super) struct Writer {
     socket: OwnedFd,
 }
 
-impl Writer {
-    /// Never waits: `WouldBlock` when there is no room.
-    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+impl Transport for Writer {
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         loop {
             match rustix::net::send(&self.socket, bytes, SendFlags::NOSIGNAL | SendFlags::DONTWAIT) {
                 Err(Errno::INTR) => {}
@@ -92,8 +91,7 @@ impl Writer {
         }
     }
 
-    /// Waits for room first, if there is none. Dropping the future sends nothing.
-    pub(super) async fn send_when_ready(&self, bytes: &[u8]) -> io::Result<usize> {
+    async fn send_when_ready(&self, bytes: &[u8]) -> io::Result<usize> {
         match self.send(bytes) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             other => return other,
@@ -107,7 +105,9 @@ impl Writer {
             }
         }
     }
+}
 
+impl Writer {
     /// The peer reads the end; we still read. Of no consequence if it is gone.
     pub(super) fn hang_up(&self) {
         let _ = rustix::net::shutdown(&self.socket, Shutdown::Write);
@@ -130,12 +130,13 @@ mod tests {
     use super::*;
     use std::time::Duration;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::UnixStream;
 
     /// Room that comes while nobody wants it wakes nobody: what is read next is data.
     #[tokio::test]
     async fn a_full_socket_is_waited_for_and_both_directions_work_meanwhile() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let (reader, writer) = split(ours).unwrap();
+        let (reader, writer) = split(ours.into_std().unwrap().into()).unwrap();
         let reader = Reader::new(reader).unwrap();
         let block = vec![7; 64 << 10];
         let mut sent = 0;

@@ -12,8 +12,8 @@
 #![expect(unsafe_code, reason = "views of mapped memory; every block names what makes it sound")]
 
 use super::memfd::Sealed;
+use crate::base::primitive::Mutex;
 use memmap2::{MmapOptions, MmapRaw};
-use parking_lot::Mutex;
 use range_alloc::RangeAllocator;
 use std::{io, ops::Range, sync::Arc};
 

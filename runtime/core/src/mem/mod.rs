@@ -4,6 +4,9 @@ pub mod arena;
 pub mod body;
 mod mapping;
 pub mod memfd;
+#[cfg(test)]
+#[cfg(headrace_loom)]
+mod models;
 pub mod peer;
 
 /// Up to here a tensor travels inside its frame: two copies of so little cost less than a lease and its release.

@@ -60,8 +60,10 @@ impl<K> AsRef<[u8]> for View<K> {
 mod tests {
     use super::*;
     use crate::mem::arena::Arena;
-    use rustix::fs::{MemfdFlags, SealFlags};
-    use std::os::fd::AsFd;
+    use memmap2::MmapOptions;
+    use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
+    use std::fs::File;
+    use std::os::fd::{AsFd, AsRawFd};
 
     fn passed(arena: &Arena) -> OwnedFd {
         arena.as_fd().try_clone_to_owned().unwrap()
@@ -110,11 +112,43 @@ mod tests {
         assert!(PeerArena::map(file.into(), 4096).is_err(), "a file has no seals");
     }
 
+    /// A peer may take the pages away from memory whose length it cannot change.
     #[test]
-    fn a_peer_cannot_map_it_writable() {
-        let arena = Arena::new(4096).unwrap();
-        let seals = rustix::fs::fcntl_get_seals(&arena).unwrap();
-        assert!(seals.contains(SealFlags::FUTURE_WRITE));
-        assert!(memmap2::MmapOptions::new().len(4096).map_raw(&std::fs::File::from(passed(&arena))).is_err());
+    fn a_hole_in_it_reads_as_zeros() {
+        let memory = rustix::fs::memfd_create("hole", MemfdFlags::ALLOW_SEALING).unwrap();
+        rustix::fs::ftruncate(&memory, 8192).unwrap();
+        rustix::io::pwrite(&memory, &[7; 8192], 0).unwrap();
+        rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).unwrap();
+        let peer = PeerArena::map(memory.try_clone().unwrap(), 8192).unwrap();
+        let seen = peer.view(0, 8192, ()).unwrap();
+        assert_eq!((seen[0], seen[8191]), (7, 7));
+        let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        rustix::fs::fallocate(&memory, punch, 0, 4096).unwrap();
+        assert_eq!((seen[0], seen[8191]), (0, 7));
+    }
+
+    /// Whatever it tries with what it was passed, also opened anew.
+    #[test]
+    fn a_peer_cannot_change_it() {
+        let arena = Arena::new(8192).unwrap();
+        let bytes = arena.copy(&[7; 8192]).unwrap();
+        let passed = File::from(passed(&arena));
+        let path = format!("/proc/self/fd/{}", passed.as_raw_fd());
+        let again = File::options().read(true).write(true).open(path).unwrap();
+        for memory in [&passed, &again] {
+            let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+            let tries: [(&str, bool); 8] = [
+                ("shrink", rustix::fs::ftruncate(memory, 4096).is_ok()),
+                ("grow", rustix::fs::ftruncate(memory, 12_288).is_ok()),
+                ("extend", rustix::fs::fallocate(memory, FallocateFlags::empty(), 8192, 4096).is_ok()),
+                ("write", rustix::io::pwrite(memory, &[9; 4], 0).is_ok()),
+                ("punch a hole", rustix::fs::fallocate(memory, punch, 0, 4096).is_ok()),
+                ("zero", rustix::fs::fallocate(memory, FallocateFlags::ZERO_RANGE, 0, 4096).is_ok()),
+                ("map to write", MmapOptions::new().len(8192).map_raw(memory).is_ok()),
+                ("seal", rustix::fs::fcntl_add_seals(memory, SealFlags::WRITE).is_ok()),
+            ];
+            assert!(tries.iter().all(|(_, done)| !done), "{tries:?}");
+        }
+        assert!(bytes.iter().all(|byte| *byte == 7) && passed.metadata().unwrap().len() == 8192);
     }
 }

@@ -1,9 +1,9 @@
 //! A graceful end: let nobody in, wait for who is inside, give up when the time is over.
 
 use super::turnstile::Turnstile;
+use crate::base::primitive::Notify;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 
 #[derive(Clone, Debug, Default)]
 pub struct Gate {
@@ -54,20 +54,18 @@ impl Gate {
     /// Shuts and waits, at most `grace`. May be called by many; all of them wait.
     pub async fn drain(&self, grace: Duration) -> Drained {
         self.shut();
-        let empty = async {
-            loop {
-                let mut told = std::pin::pin!(self.shared.empty.notified());
-                // Registered before the count is read: who leaves in between wakes us.
-                told.as_mut().enable();
-                if self.inside() == 0 {
-                    return;
-                }
-                told.await;
-            }
-        };
-        match tokio::time::timeout(grace, empty).await {
+        match tokio::time::timeout(grace, self.until_empty()).await {
             Ok(()) => Drained::Clean,
             Err(_) => Drained::Forced { left: self.inside() },
+        }
+    }
+
+    /// Of a gate that is shut.
+    pub(super) async fn until_empty(&self) {
+        // Made before the count is read: who leaves in between tells it.
+        let told = self.shared.empty.notified();
+        if self.inside() > 0 {
+            told.await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! How many are inside, and whether the door is shut, in one atomic word.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use crate::base::primitive::atomic::{AtomicUsize, Ordering};
 
 /// The top bit: shut. The rest counts.
 const SHUT: usize = !(usize::MAX >> 1);

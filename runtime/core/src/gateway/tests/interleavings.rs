@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use crate::base::{
-    call::{Call, Carrier, Outcome, Produced, Window},
+    call::{Call, Carrier, Window},
     fault::{Fault, Kind, Phase},
     roster::{CarrierId, Roster},
     units::{CallId, Rows},
@@ -77,11 +77,6 @@ impl Strict {
         let at = at.checked_rem(calls.len())?;
         Some(calls.remove(at))
     }
-}
-
-fn answer(call: Call) {
-    let produced = Produced { outputs: call.inputs.clone(), ..Produced::default() };
-    call.reply.settle(Outcome { result: Ok(produced), timing: Default::default() });
 }
 
 #[derive(Default)]

@@ -5,6 +5,8 @@ mod change;
 mod interleavings;
 mod leaving;
 mod loss;
+#[cfg(headrace_loom)]
+mod models;
 mod poison;
 mod races;
 mod ways;

@@ -2,18 +2,24 @@
 
 mod flights;
 mod frames;
+#[cfg(test)]
+#[cfg(headrace_loom)]
+mod models;
 mod pulse;
 mod session;
 mod slot;
 
-use super::{Log, handshake};
+use super::{
+    Log,
+    handshake::{self, Joined},
+};
 use crate::{
     base::{clock, panics, roster::Roster},
     mem::arena::Arena,
 };
 use parking_lot::Mutex;
 use pulse::Patience;
-use session::{Ended, Session};
+use session::{Ended, Running};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -128,7 +134,9 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         match joined {
             Ok(joined) => {
                 let (pid, since) = (joined.inbox.pid(), clock::now());
-                let run = pin!(async { Session::start(&common, joined).run(&mut wanted).await });
+                let Joined { inbox, outbox, memory, hello } = joined;
+                let running = || Running::start(&common, pid, outbox, memory, hello);
+                let run = pin!(async { running().run(inbox, &mut wanted).await });
                 // The calls that it had are answered as it is dropped, and the host is dialled anew.
                 let ended = panics::survive_all(run)
                     .await
@@ -168,7 +176,7 @@ fn pause(failures: u32) -> Duration {
     Duration::from_millis(10 << failures.min(10)).min(Duration::from_secs(1))
 }
 
-async fn dial(common: &Common, path: &Path) -> io::Result<handshake::Joined> {
+async fn dial(common: &Common, path: &Path) -> io::Result<Joined> {
     let socket = UnixStream::connect(path).await?;
     handshake::join(socket, common.arena.as_ref()).await
 }

@@ -5,11 +5,11 @@
 //! while none runs; an idle link has none.
 
 use super::session::Session;
+use crate::base::primitive::atomic::Ordering::Relaxed;
 use crate::wire::{
     frame::{Head, Kind},
     frame_encode::encode,
 };
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// Between two looks. A host is given up when it was silent in three of them, and asked twice.

@@ -2,8 +2,15 @@
 
 use super::{Common, flights::Flights};
 use crate::{
-    base::{contract::Contract, roster::CarrierId},
-    link::{handshake::Joined, inbox::Inbox, outbox::Outbox},
+    base::{
+        contract::Contract,
+        primitive::{
+            Mutex, Notify,
+            atomic::{AtomicBool, Ordering::Relaxed},
+        },
+        roster::CarrierId,
+    },
+    link::{inbox::Inbox, outbox::Outbox},
     mem::peer::PeerArena,
     wire::{
         frame::{Head, Kind as FrameKind, Malformed},
@@ -12,13 +19,11 @@ use crate::{
     },
 };
 use compact_str::CompactString;
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 /// Shared by the link's task, its carriers, and whoever looks at answers in the host's memory.
 #[derive(Debug)]
@@ -49,7 +54,6 @@ pub(super) enum Ended {
 #[derive(Debug)]
 pub(super) struct Running {
     pub(super) session: Arc<Session>,
-    inbox: Inbox,
     pub(super) memory: Option<PeerArena>,
     /// The host asked for no more calls.
     pub(super) leaving: bool,
@@ -88,9 +92,16 @@ impl Session {
             self.landed.notified().await;
         }
     }
+}
 
-    pub(super) fn start(common: &Arc<Common>, joined: Joined) -> Running {
-        let Joined { inbox, outbox, memory, hello } = joined;
+impl Running {
+    pub(super) fn start(
+        common: &Arc<Common>,
+        pid: i32,
+        outbox: Outbox,
+        memory: Option<PeerArena>,
+        hello: proto::Hello,
+    ) -> Running {
         let session = Arc::new(Session {
             common: Arc::clone(common),
             outbox,
@@ -98,20 +109,18 @@ impl Session {
             landed: Notify::new(),
             took_off: Notify::new(),
             heard: AtomicBool::new(false),
-            pid: inbox.pid(),
+            pid,
         });
-        let mut running = Running { session, inbox, memory, leaving: false, versions: HashMap::new() };
+        let mut running = Running { session, memory, leaving: false, versions: HashMap::new() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
             (common.log)(format!("a host's HELLO: {malformed}"));
         }
         running
     }
-}
 
-impl Running {
     /// Until the host is gone, breaks the protocol, or is not wanted and has answered everything.
-    pub(super) async fn run(mut self, wanted: &mut watch::Receiver<bool>) -> Ended {
+    pub(super) async fn run(mut self, mut inbox: Inbox, wanted: &mut watch::Receiver<bool>) -> Ended {
         let session = Arc::clone(&self.session);
         // Kept across turns of the loop: a write that was begun must not be forgotten.
         let mut write = pin!(session.outbox.write());
@@ -120,7 +129,7 @@ impl Running {
         let ended = loop {
             tokio::select! {
                 biased; // no dice: an interleaving that was found by a seed can be seen again
-                why = self.read() => break self.ended(why),
+                why = self.read(&mut inbox) => break self.ended(why),
                 end = &mut write, if !hung_up => match end {
                     // What it said before it went is still there to be read: answers, above all.
                     Err(error) if is_hang_up(&error) => {
@@ -135,7 +144,7 @@ impl Running {
                 }
                 () = session.until_landed(), if draining => break Ended::Drained,
                 () = &mut silent => {
-                    let ended = if self.inbox.end_peer() { " and was ended" } else { "" };
+                    let ended = if inbox.end_peer() { " and was ended" } else { "" };
                     let patience = session.common.patience.whole();
                     break Ended::Lost(format!("it did not answer for {patience:?}{ended}"));
                 }
@@ -154,26 +163,26 @@ impl Running {
         if left { Ended::Left } else { Ended::Lost(why) }
     }
 
-    async fn read(&mut self) -> String {
+    async fn read(&mut self, inbox: &mut Inbox) -> String {
         // What came with the HELLO.
-        if let Err(malformed) = self.frames() {
+        if let Err(malformed) = self.frames(inbox) {
             return malformed.to_string();
         }
         loop {
-            match self.inbox.more().await {
+            match inbox.more().await {
                 Ok(true) => self.session.heard.store(true, Relaxed),
                 Ok(false) => return "it closed the connection, or its process ended".to_owned(),
                 Err(error) => return error.to_string(),
             }
-            if let Err(malformed) = self.frames() {
+            if let Err(malformed) = self.frames(inbox) {
                 return malformed.to_string();
             }
         }
     }
 
-    fn frames(&mut self) -> Result<(), Malformed> {
+    fn frames(&mut self, inbox: &mut Inbox) -> Result<(), Malformed> {
         let mut any = false;
-        while let Some(frame) = self.inbox.next_frame()? {
+        while let Some(frame) = inbox.next_frame()? {
             self.take(frame)?;
             any = true;
         }
@@ -209,7 +218,7 @@ impl Running {
     }
 
     /// Carriers first, so that no retry comes back to this link.
-    fn end(&mut self, why: &str) {
+    pub(super) fn end(&mut self, why: &str) {
         self.close_carriers();
         let written = self.session.outbox.written();
         let lost = self.session.flights.lock().close();

@@ -6,6 +6,10 @@ use crate::{
         call::{Carrier, Execution, Outcome, Outlet, Produced, Timing},
         contract::Contract,
         fault::{Fault, Kind, Phase},
+        primitive::{
+            Mutex,
+            atomic::{AtomicU8, AtomicU32, Ordering},
+        },
         units::{CallId, Rows},
     },
     link::tensors::{Lent, outgoing, places},
@@ -15,10 +19,8 @@ use crate::{
         frame_meta::{self, proto},
     },
 };
-use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {

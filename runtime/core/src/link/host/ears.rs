@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -27,6 +28,15 @@ pub(super) struct Ears {
     bell: OwnedFd,
     links: Mutex<HashMap<u64, Weak<Hearing>>>,
     taken: AtomicBool,
+}
+
+/// What a lane with nothing to do waits for.
+pub trait Listen: Send + Sync + fmt::Debug {
+    /// Blocks until calls were taken in, or the bell was rung. For one thread at a time.
+    fn listen(&self);
+
+    /// Ends a [`Listen::listen`], the present or else the next one.
+    fn ring(&self);
 }
 
 /// The right to listen, for one version: the bell is rung for one waiting room.
@@ -58,9 +68,8 @@ impl Ears {
     }
 }
 
-impl Ear {
-    /// Blocks until a link's frames were taken in, or the bell was rung. For one thread at a time.
-    pub fn listen(&self) {
+impl Listen for Ear {
+    fn listen(&self) {
         let Ears { epoll, bell, links, .. } = &*self.0;
         let mut space = [MaybeUninit::<epoll::Event>::uninit(); 8];
         let Ok((events, _)) = epoll::wait(epoll, &mut space, None) else { return }; // a signal: look again
@@ -81,8 +90,7 @@ impl Ear {
         }
     }
 
-    /// Ends a [`Ear::listen`], the present or else the next one.
-    pub fn ring(&self) {
+    fn ring(&self) {
         let rung: Result<usize, Errno> = rustix::io::write(&self.0.bell, &1_u64.to_ne_bytes());
         let _ = rung; // full of rings that nobody has heard yet: those will do
     }

@@ -66,15 +66,7 @@ enum Left {
 impl Hearing {
     pub(super) fn new(session: Arc<Session>, inbox: Inbox, memory: Option<PeerArena>) -> Arc<Hearing> {
         let (socket, peer, decoder) = inbox.into_parts();
-        let mut reading = Reading {
-            session: Arc::clone(&session),
-            socket,
-            decoder,
-            memory,
-            accounts: HashMap::new(),
-            leaves: false,
-            over: None,
-        };
+        let mut reading = Reading::new(&session, socket, decoder, memory);
         reading.take_frames(); // what came with the HELLO
         Arc::new(Hearing { session, peer, reading: Mutex::new(reading), handed: Notify::new() })
     }
@@ -187,6 +179,16 @@ impl Drop for Hearing {
 }
 
 impl Reading {
+    pub(super) fn new(
+        session: &Arc<Session>,
+        socket: OwnedFd,
+        decoder: Decoder,
+        memory: Option<PeerArena>,
+    ) -> Reading {
+        let session = Arc::clone(session);
+        Reading { session, socket, decoder, memory, accounts: HashMap::new(), leaves: false, over: None }
+    }
+
     /// `to_the_end`: the gateway may have hung up already, of which the system tells once. Else a read that did not
     /// fill its room has emptied the socket, which saves asking again.
     fn hear(&mut self, to_the_end: bool) -> Left {
@@ -249,3 +251,8 @@ impl Reading {
 fn gone() -> Over {
     Over::Gone("it closed the connection, or its process ended".to_owned())
 }
+
+#[cfg(test)]
+#[cfg(headrace_loom)]
+#[path = "models.rs"]
+mod models;

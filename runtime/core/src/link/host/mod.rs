@@ -7,7 +7,7 @@ mod frames;
 mod hearing;
 mod session;
 
-pub use ears::Ear;
+pub use ears::{Ear, Listen};
 
 use super::{
     Intakes, Log,

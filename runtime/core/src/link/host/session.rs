@@ -2,17 +2,21 @@
 
 use super::{Common, calls::Shared};
 use crate::{
-    base::{clock, units::Tick},
+    base::{
+        clock,
+        primitive::{
+            Condvar, Mutex, Notify,
+            atomic::{AtomicBool, Ordering},
+        },
+        units::Tick,
+    },
     link::outbox::{Outbox, Unsent},
     wire::{
         frame::{Head, Kind},
         frame_encode::{TooLong, encode},
     },
 };
-use parking_lot::{Condvar, Mutex};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::Notify;
 
 /// Shared by the link's task and by the lanes that answer.
 #[derive(Debug)]

@@ -1,0 +1,127 @@
+//! The gateway, as links see it.
+
+use super::tensor;
+use crate::base::{
+    call::{Call, Carrier, Execution, Outcome, Outlet, Produced, Reply, Tensors, Window},
+    contract::Contract,
+    datatype::Datatype,
+    fault::Fault,
+    roster::{CarrierId, Roster},
+    tensor::Tensor,
+    units::{CallId, Rows, Tick},
+};
+use bytes::Bytes;
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+type Up = (Arc<Contract>, Arc<dyn Carrier>, Window);
+
+/// Knows carriers, and keeps every outcome.
+#[derive(Debug, Default)]
+pub(in crate::link) struct Desk {
+    pub(in crate::link) up: Mutex<BTreeMap<CarrierId, Up>>,
+    pub(in crate::link) ends: Mutex<HashMap<u64, Vec<Result<Produced, Fault>>>>,
+    pub(in crate::link) executed: Mutex<Vec<Execution>>,
+    /// Panics when it is told of the next run.
+    pub(in crate::link) breaks: AtomicBool,
+    next: Mutex<u64>,
+}
+
+impl Desk {
+    /// Through the first carrier.
+    pub(in crate::link) fn call(self: &Arc<Desk>, data: Bytes) -> u64 {
+        let carrier = self.up.lock().values().next().map(|(_, carrier, _)| Arc::clone(carrier)).unwrap();
+        self.call_through(&carrier, data)
+    }
+
+    pub(in crate::link) fn call_through(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, data: Bytes) -> u64 {
+        self.call_of(carrier, 1, data)
+    }
+
+    /// `data` is divided among `rows`.
+    pub(in crate::link) fn call_of(
+        self: &Arc<Desk>,
+        carrier: &Arc<dyn Carrier>,
+        rows: u32,
+        data: Bytes,
+    ) -> u64 {
+        let mut inputs = tensor(data);
+        inputs[0].shape = [i64::from(rows), inputs[0].shape[1] / i64::from(rows)].as_slice().into();
+        self.send(carrier, rows, inputs)
+    }
+
+    /// One row of one element of BYTES: `data` begins with its length.
+    pub(in crate::link) fn call_with_element(
+        self: &Arc<Desk>,
+        carrier: &Arc<dyn Carrier>,
+        data: Bytes,
+    ) -> u64 {
+        let tensor = Tensor { datatype: Datatype::Bytes, shape: [1, 1].as_slice().into(), data };
+        self.send(carrier, 1, std::iter::once(tensor).collect())
+    }
+
+    fn send(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, rows: u32, inputs: Tensors) -> u64 {
+        let id = self.number();
+        carrier.send(Call {
+            id: CallId(id),
+            inputs,
+            rows: Rows::new(rows),
+            parameters: vec![],
+            arrived: Tick::default(),
+            deadline: Tick::NEVER,
+            attempt: 0,
+            reply: Reply::new(CallId(id), Arc::clone(self) as Arc<dyn Outlet>),
+        });
+        id
+    }
+
+    fn number(&self) -> u64 {
+        let mut next = self.next.lock();
+        *next += 1;
+        *next
+    }
+
+    pub(in crate::link) fn answered(&self) -> usize {
+        self.ends.lock().len()
+    }
+
+    /// The one outcome of a call.
+    pub(in crate::link) fn end(&self, call: u64) -> Result<Bytes, Fault> {
+        let ends = self.ends.lock().remove(&call).unwrap_or_default();
+        let [end] =
+            <[_; 1]>::try_from(ends).unwrap_or_else(|ends| panic!("call {call} ended {} times", ends.len()));
+        end.map(|produced| produced.outputs[0].data.clone())
+    }
+}
+
+impl Outlet for Desk {
+    fn settle(&self, call: CallId, outcome: Outcome) {
+        self.ends.lock().entry(call.0).or_default().push(outcome.result);
+    }
+    fn executed(&self, _: &Contract, execution: Execution) {
+        assert!(!self.breaks.swap(false, Relaxed), "planted");
+        self.executed.lock().push(execution);
+    }
+    fn flush(&self) {}
+}
+
+impl Roster for Desk {
+    fn carrier_up(
+        &self,
+        contract: Arc<Contract>,
+        carrier: Arc<dyn Carrier>,
+        window: Window,
+    ) -> Result<CarrierId, Fault> {
+        let id = CarrierId(self.number());
+        self.up.lock().insert(id, (contract, carrier, window));
+        Ok(id)
+    }
+    fn carrier_window(&self, id: CarrierId, window: Window) {
+        self.up.lock().get_mut(&id).unwrap().2 = window;
+    }
+    fn carrier_down(&self, id: CarrierId) {
+        assert!(self.up.lock().remove(&id).is_some(), "down twice, or never up");
+    }
+}

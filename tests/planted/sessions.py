@@ -1,0 +1,158 @@
+"""Bugs in what a link's two ends and a gateway's callers share: some order of theirs shows each."""
+
+from typing import Final
+
+from tests.planted.bugs import CORE, Bug
+
+SESSIONS: Final = [
+    Bug(
+        "host: RELEASE overtakes the answer",
+        f"{CORE}/link/host/calls.rs",
+        "is_none_or(|inputs| inputs.is_looked());",
+        "is_none_or(|inputs| inputs.answered());",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: nobody releases the input",
+        f"{CORE}/link/host/calls.rs",
+        "self.happened.fetch_or(ANSWERED, Ordering::AcqRel) & LOOKED != 0",
+        "{ self.happened.fetch_or(ANSWERED, Ordering::AcqRel); false }",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: Borrowed in two steps",
+        f"{CORE}/link/host/calls.rs",
+        "self.happened.fetch_or(LOOKED, Ordering::AcqRel) & ANSWERED != 0",
+        "{ let before = self.happened.load(Ordering::Acquire); "
+        "self.happened.store(before | LOOKED, Ordering::Release); before & ANSWERED != 0 }",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: an output is free before it is released",
+        f"{CORE}/link/host/calls.rs",
+        "            calls.lent.insert(number, keep);",
+        "            let _ = (&mut calls, number, keep);",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: lent after the link ended",
+        f"{CORE}/link/host/calls.rs",
+        "        if self.is_open() {\n            calls.lent.insert(number, keep);\n        }",
+        "        calls.lent.insert(number, keep);",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: noted as lent after it was said",
+        f"{CORE}/link/host/calls.rs",
+        "        let mut calls = self.calls.lock();\n"
+        "        self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, "
+        "&answer), &table))?;\n",
+        "        self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, "
+        "&answer), &table))?;\n"
+        "        let mut calls = self.calls.lock();\n",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: a link's credit is never returned",
+        f"{CORE}/link/host/calls.rs",
+        "        taken.account.give_back(taken.rows);\n",
+        "",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "gateway link: taken off after the end",
+        f"{CORE}/link/gateway/flights.rs",
+        "        self.open = false;\n",
+        "",
+        "link::gateway::models",
+    ),
+    Bug(
+        "gateway link: an answer overtakes its call",
+        f"{CORE}/link/gateway/slot.rs",
+        "        drop(table);\n",
+        "        drop(table); drop(flights); let mut flights = session.flights.lock();\n",
+        "link::gateway::models",
+    ),
+    Bug(
+        "gateway link: an input is free while the host looks",
+        f"{CORE}/link/gateway/flights.rs",
+        "if !released && !lent.is_empty() {",
+        "if released && !lent.is_empty() {",
+        "link::gateway::models",
+    ),
+    Bug(
+        "gateway: rows are never given back",
+        f"{CORE}/gateway/service.rs",
+        "            floor.carriers.give_back(landed.carrier, landed.rows);\n",
+        "",
+        "gateway::tests::models",
+    ),
+    Bug(
+        "gateway: who left is counted twice",
+        f"{CORE}/gateway/flights.rs",
+        "        flight.pending.caller.take()?;",
+        "        flight.pending.caller.as_ref()?;",
+        "gateway::tests::models",
+    ),
+    Bug(
+        "gateway: nobody looks after a nested settle",
+        f"{CORE}/gateway/service.rs",
+        "        if nested {\n"
+        "            dispatch::look_later(Arc::clone(self));\n"
+        "        } else {\n"
+        "            dispatch::run(work, now);\n"
+        "        }\n"
+        "        result",
+        "        if !nested {\n            dispatch::run(work, now);\n        }\n        result",
+        "gateway::tests::models",
+    ),
+    Bug(
+        "gateway: a lost host gets its calls back",
+        f"{CORE}/gateway/service.rs",
+        "            if landed.closes {\n"
+        "                floor.carriers.close(landed.carrier);\n"
+        "            }\n",
+        "",
+        "gateway::tests::models",
+    ),
+    Bug(
+        "mailbox: one letter at a time",
+        f"{CORE}/gateway/mailbox.rs",
+        "std::mem::swap(&mut batch, &mut *self.outcomes.lock());",
+        "batch.extend(self.outcomes.lock().pop());",
+        "gateway::tests::models",
+    ),
+    Bug(
+        "mailbox: the first tells nobody",
+        f"{CORE}/gateway/mailbox.rs",
+        "outcomes.len() == 1\n",
+        "outcomes.len() == 2\n",
+        "gateway::tests::models",
+    ),
+    Bug(
+        "host: the last word is not told",
+        f"{CORE}/link/host/session.rs",
+        "        self.parted.notify_all();\n",
+        "",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "host: a link that ended says no last word",
+        f"{CORE}/link/host/session.rs",
+        "        self.outbox.close();\n        self.heard_the_last();\n",
+        "        self.outbox.close();\n",
+        "link::host::hearing::models",
+    ),
+    Bug(
+        "gateway link: a call follows the last word",
+        f"{CORE}/link/gateway/session.rs",
+        "        let mut flights = flights.lock();\n"
+        "        if std::mem::replace(&mut flights.open, false) {",
+        "        let _ = outbox.put(|out| encode(out, &Head::new(FrameKind::Drain, 0), "
+        "|_| {}, &[]));\n"
+        "        let mut flights = flights.lock();\n"
+        "        if std::mem::replace(&mut flights.open, false) && outbox.written() == "
+        "u64::MAX {",
+        "link::gateway::models",
+    ),
+]

@@ -1,0 +1,10 @@
+"""Every bug that is planted."""
+
+from typing import Final
+
+from tests.planted.bugs import BUGS
+from tests.planted.orders import ORDERS
+from tests.planted.peers import PEERS
+from tests.planted.sessions import SESSIONS
+
+TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS]
