@@ -16,6 +16,7 @@ use crate::base::{
 use crate::gateway::{Gateway, GatewaySettings, mailbox::Mailbox};
 use futures_util::future::{Either, join, select};
 use loom::future::block_on;
+use std::future::ready;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -101,8 +102,8 @@ impl Carrier for AtOnce {
 }
 
 async fn infer(gateway: &Arc<Gateway>) -> Result<Answer, Fault> {
-    let (reserved, _) = gateway.reserve(1).unwrap();
-    gateway.infer(ask(1, 1), reserved).await
+    let reserved = gateway.ledger.take(1).unwrap();
+    gateway.infer(ask(1, 1), reserved, |answer| ready(Ok(answer))).await
 }
 
 fn apart(
