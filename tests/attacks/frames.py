@@ -45,10 +45,17 @@ def raw(target: Target, front: str, source: str = "") -> Line:
     return Line((target.host, port), [], 10, source)
 
 
-def flood(target: Target, front: str, data: bytes) -> int:
-    """Send all of it on one connection; return how much was taken."""
+def flood(target: Target, front: str, data: bytes) -> None:
+    """Send all of it on one connection, or as much as is taken."""
     with raw(target, front) as line:
-        return pump(line.socket, data, FLOOD_S)
+        pump(line.socket, data, FLOOD_S)
+
+
+def stops(target: Target, front: str, data: bytes) -> bool:
+    """Do the same; return whether the server takes nothing more at some time, or ends it."""
+    with raw(target, front) as line:
+        # All may be sent and lie in the system's buffers.
+        return pump(line.socket, data, FLOOD_S) < len(data) or ended([line.socket], FLOOD_S) == 1
 
 
 @attack()
@@ -99,10 +106,8 @@ def continuation_flood(target: Target) -> None:
             endless = frame(CONTINUATION, 0, 1, more) * (
                 target.many(40 << 20, 8 << 20) // (9 + len(more))
             )
-            taken = flood(target, front, opening() + frame(HEADERS, 0, 1, start) + endless)
-            assert taken < len(endless) or not target.strict, (
-                f"{front}: all of endless headers are taken"
-            )
+            stopped = stops(target, front, opening() + frame(HEADERS, 0, 1, start) + endless)
+            assert stopped or not target.strict, f"{front}: all of endless headers are taken"
             target.well()
         # One header of 4,000 bytes enters the table of the connection; a byte each repeats it.
         bomb = hpack.Encoder().encode([("x", "y" * 3900)], huffman=False)
@@ -173,8 +178,8 @@ def rapid_reset(target: Target) -> None:
             + frame(RST_STREAM, 0, at, struct.pack(">I", 8))
             for at in range(1, 2 * target.many(100_000, 20_000), 2)
         )
-        taken = flood(target, front, opening() + pairs)
-        assert taken < len(pairs) or not target.strict, f"{front}: all resets are taken"
+        stopped = stops(target, front, opening() + pairs)
+        assert stopped or not target.strict, f"{front}: all resets are taken"
         target.well()
 
 
