@@ -12,6 +12,11 @@ CORE   := runtime/core
 CARGO  := cargo --color auto
 MANIFEST := --manifest-path $(CORE)/Cargo.toml
 CORE_SOURCES := $(shell find $(CORE)/src proto -type f) $(CORE)/Cargo.toml $(CORE)/Cargo.lock $(CORE)/pyproject.toml
+# Kept between builds; in a debug build, for it works for a second and is built in one.
+DENY_VERSION := 0.20.2
+DENY := target/tools/bin/cargo-deny
+# Every Python package in the version that was tested; PINS= takes the newest that fit pyproject.toml.
+PINS ?= --constraint constraints.txt
 # One target directory for tests, lints and wheels: what one has built the next need not build again.
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
 
@@ -27,12 +32,19 @@ test: $(VENV)/.dev $(VENV)/.test check ## Run every test: Rust, Python, wire, in
 	@echo "== Python unit tests"; $(BIN)/pytest -q tests/unit
 	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests --ignore tests/unit
 
-check: $(VENV)/.dev $(VENV)/.test ## Run linters, type checks and import rules
+check: $(VENV)/.dev $(VENV)/.test $(DENY) ## Run linters, type checks, import rules, licences
 	@echo "== formats and lints"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(CARGO) fmt $(MANIFEST) --check
 	@echo "== types"; $(BIN)/mypy
 	@echo "== layers"; $(BIN)/lint-imports
 	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
+	@echo "== supply chain"; $(BIN)/pip-licenses --format csv >/dev/null
+	@$(DENY) --offline $(MANIFEST) check bans licenses sources
+
+# Asks the network for what has become known since, so that it may fail without a change here.
+audit: $(VENV)/.test $(DENY) ## Look for known weaknesses in the Rust and Python packages that are used
+	@$(DENY) $(MANIFEST) check advisories
+	@$(BIN)/pip -q install $(PINS) pip-audit && $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
 # With a folder of its own: the flag makes other crates of all that it meets. Some 50 s of building, and 25 s of running.
 loom: ## Check what threads share in every order in which they can meet
@@ -60,7 +72,7 @@ clean: ## Remove what was built and installed here
 
 $(VENV)/.venv:
 	@echo "== making $(VENV)"; $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Headrace needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
-	@$(PYTHON) -m venv $(VENV) && $(BIN)/pip -q install --upgrade pip "maturin>=1.10,<2"
+	@$(PYTHON) -m venv $(VENV) && $(BIN)/pip -q install --upgrade $(PINS) pip maturin
 	@touch $@
 
 # The core is installed in one of two builds: `release` serves; `dev` is tested, for it checks overflows and
@@ -79,9 +91,9 @@ $(VENV)/.dev: $(VENV)/.venv $(CORE_SOURCES)
 
 SERVE_EXTRAS := ray,photos
 TEST_EXTRAS := ray,photos,test,chaos
-INSTALL = $(BIN)/pip install --progress-bar on -e '.[$(1)]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
+INSTALL = $(BIN)/pip install $(PINS) --progress-bar on -e '.[$(1)]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
 
-$(VENV)/.serve: pyproject.toml | $(VENV)/.venv
+$(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/.venv
 	@echo "== installing headrace, Ray and PyTorch (about 6 GB the first time)"
 	@$(call INSTALL,$(SERVE_EXTRAS)) && touch $@
 
@@ -89,8 +101,28 @@ $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"
 	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
-$(VENV)/.fuzz: pyproject.toml $(VENV)/.dev
+$(VENV)/.fuzz: pyproject.toml constraints.txt $(VENV)/.dev
 	@echo "== installing what fuzzing needs"
 	@$(call INSTALL,fuzz) && touch $@
 
-.PHONY: help serve test check loom bench chaos fuzz wheels clean
+$(DENY):
+	@echo "== building cargo-deny $(DENY_VERSION)"
+	@cargo install --quiet --debug --locked cargo-deny --version $(DENY_VERSION) --root target/tools --target-dir target/tools/build
+	@rm -rf target/tools/build
+
+pins: $(VENV)/.dev ## Choose the newest release of every Python package, into constraints.txt
+	@$(BIN)/pip install --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
+	  -e '.[ray,torch,photos,test,chaos,fuzz]' pip maturin pip-audit
+	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
+
+define WRITE_PINS
+import json, sys
+packages = [item["metadata"] for item in json.load(sys.stdin)["install"]]
+print("# Written by `make pins`: what everything was tested with.")
+for name, version in sorted((package["name"].lower(), package["version"]) for package in packages):
+    if not name.startswith("headrace"):
+        print(f"{name}=={version}")
+endef
+export WRITE_PINS
+
+.PHONY: help serve test check audit pins loom bench chaos fuzz wheels clean
