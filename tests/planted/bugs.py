@@ -22,6 +22,14 @@ class Bug:
     #: Which test of the core finds it.
     found_by: str = SIMULATION
 
+    @property
+    def finder(self) -> str:
+        """Return what kind of test finds it."""
+        if self.found_by.endswith("models"):
+            return "loom"
+        kinds = {"simulation": "simulation", "fuzzing": "fuzzing"}
+        return kinds.get(self.found_by.partition("::")[0], "a test")
+
     def plant(self, tree: Path) -> None:
         """Edit the file below `tree`.
 
@@ -129,12 +137,6 @@ BUGS: Final = [
         f"{CORE}/host/versions.rs",
         "door.wait_for_the_last(until)",
         "door.wait_for_the_last(until) || true",
-    ),
-    Bug(
-        "a gateway that stops reading when it cannot write",
-        f"{CORE}/link/gateway/session.rs",
-        "Err(error) if is_hang_up(&error) => {",
-        "Err(error) if is_hang_up(&error) && error.raw_os_error().is_none() => {",
     ),
     Bug(
         "a hang: a batch that was given up keeps its rows",

@@ -3,8 +3,9 @@
 from typing import Final
 
 from tests.planted.bugs import BUGS
+from tests.planted.lengths import LENGTHS
 from tests.planted.orders import ORDERS
 from tests.planted.peers import PEERS
 from tests.planted.sessions import SESSIONS
 
-TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS]
+TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS, *LENGTHS]
