@@ -60,6 +60,11 @@ chaos: $(VENV)/.release $(VENV)/.test ## Kill processes of a server under load, 
 	@mkdir -p target/chaos
 	@$(BIN)/python -m tests.chaos --kills $(KILLS) --seed $(SEED) --json target/chaos/$(SEED).json --picture target/chaos/$(SEED).png
 
+MINUTES ?= 60
+soak: $(VENV)/.release $(VENV)/.test ## Load a server for an hour: whether memory and latency stay flat, into target/soak
+	@mkdir -p target/soak
+	@$(BIN)/python -m tests.soak --minutes $(MINUTES) --json target/soak/soak.json --picture target/soak/soak.png
+
 fuzz: $(VENV)/.fuzz ## Fuzz what reads bytes of others, FUZZ_SECONDS (60) each; READERS="json http" for some
 	@FUZZ_PYTHON=$(CURDIR)/$(BIN)/python $(CORE)/fuzz/run $(READERS)
 
@@ -125,4 +130,4 @@ for name, version in sorted((package["name"].lower(), package["version"]) for pa
 endef
 export WRITE_PINS
 
-.PHONY: help serve test check audit pins loom bench chaos fuzz wheels clean
+.PHONY: help serve test check audit pins loom bench chaos soak fuzz wheels clean

@@ -55,7 +55,7 @@ def attack(
 ) -> Outcome:
     """Do it; the state folder and the ports serve three servers one after the other."""
     machine, shared = os.getloadavg()[0], shared_memory()
-    server = _start(state, port)
+    server = started(state, port)
     load = Load(server.http, server.grpc, seed)
     endings: list[Ending] = []
     #: Where the sockets of each server were.
@@ -71,7 +71,7 @@ def attack(
         load.stop()
         server.process.kill()
     for how in ("SIGKILL of keeper and headrace serve", "SIGKILL of headrace serve"):
-        server = _start(state, port)
+        server = started(state, port)
         try:
             endings.append(_ending(how, server, shared, folders))
         finally:
@@ -86,7 +86,12 @@ def attack(
     )
 
 
-def _start(state: Path, port: int) -> Server:
+def started(state: Path, port: int) -> Server:
+    """Start a server and wait until it is whole.
+
+    Raises:
+        RuntimeError: it does not come up.
+    """
     server = Server(state, port)
     if not _within(START_S, lambda: server.process.poll() is not None or not server.missing()):
         server.process.kill()

@@ -4,7 +4,7 @@ import random
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -81,7 +81,7 @@ class Gate:
 class Load:
     """Callers that call until they are told to stop, and the list of what became of each call."""
 
-    def __init__(self, http: str, grpc: str, seed: int) -> None:
+    def __init__(self, http: str, grpc: str, seed: int, habits: Sequence[Habit] = HABITS) -> None:
         self.gate = Gate()
         #: What callers themselves could not cope with, or that hung: there should be nothing.
         self.faults: list[str] = []
@@ -90,7 +90,7 @@ class Load:
         addresses = {"http": http, "grpc": grpc}
         makers: dict[str, Callable[[str], Caller]] = {"http": HttpCaller, "grpc": GrpcCaller}
         self._threads = []
-        for number, habit in enumerate(HABITS):
+        for number, habit in enumerate(habits):
             caller = makers[habit.protocol](addresses[habit.protocol])
             wishes = wish(habit, random.Random(f"{seed} {number}"))
             self._threads.append(
