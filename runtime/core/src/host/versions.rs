@@ -46,6 +46,7 @@ pub struct Host {
 /// takes it for as long as its version is looked up.
 #[derive(Debug, Default)]
 struct State {
+    /// In the order of their models and versions.
     entries: Vec<Entry>,
     rosters: Vec<Arc<dyn Roster>>,
     draining: bool,
@@ -83,11 +84,11 @@ impl Host {
         if state.draining {
             return Err(Fault::new(Kind::Unavailable, "this host is draining and takes no more versions"));
         }
-        if state.find(model, version).is_some() {
+        let Err(place) = state.find(model, version) else {
             return Err(Fault::invalid(format!(
                 "model '{model}' version {version} is open in this host already"
             )));
-        }
+        };
         let intake = Arc::new(Intake::new(Arc::new(contract), conduct, self.arena.clone(), ear));
         let mut entry = Entry { intake: Arc::clone(&intake), listed: Vec::new() };
         for roster in &state.rosters {
@@ -96,7 +97,7 @@ impl Host {
                 return Err(fault);
             }
         }
-        state.entries.push(entry);
+        state.entries.insert(place, entry);
         drop(state);
         if let Some(on) = watched {
             let host = Arc::downgrade(self);
@@ -144,8 +145,8 @@ impl Host {
     /// No more calls for it; those that wait are still served. False: it was not open.
     pub fn close(&self, model: &str, version: Version) -> bool {
         let mut state = self.state.lock();
-        let Some(at) = state.find(model, version) else { return false };
-        let entry = state.entries.swap_remove(at);
+        let Ok(at) = state.find(model, version) else { return false };
+        let entry = state.entries.remove(at);
         entry.unlist();
         drop(state);
         self.announce();
@@ -157,7 +158,7 @@ impl Host {
     pub fn abandon(&self, intake: &Arc<Intake>) {
         let mut state = self.state.lock();
         if let Some(at) = state.entries.iter().position(|entry| Arc::ptr_eq(&entry.intake, intake)) {
-            state.entries.swap_remove(at).unlist();
+            state.entries.remove(at).unlist();
         }
         drop(state);
         self.announce();
@@ -207,7 +208,7 @@ impl Host {
 
     pub(super) fn carries(&self, model: &str, version: Version) -> Option<Carried> {
         let state = self.state.lock();
-        state.find(model, version).and_then(|at| state.entries.get(at)).map(Entry::carried)
+        state.find(model, version).ok().and_then(|at| state.entries.get(at)).map(Entry::carried)
     }
 
     pub(super) fn carried(&self) -> Vec<Carried> {
@@ -254,10 +255,12 @@ impl Host {
 }
 
 impl State {
-    fn find(&self, model: &str, version: Version) -> Option<usize> {
-        self.entries.iter().position(|entry| {
+    /// Where it is, or where it belongs. Each call from a link asks: a host has one version or a few, for which this
+    /// costs less than a hash, and may have a thousand.
+    fn find(&self, model: &str, version: Version) -> Result<usize, usize> {
+        self.entries.binary_search_by(|entry| {
             let contract = entry.intake.contract();
-            contract.model == model && contract.version == version
+            (contract.model.as_str(), contract.version).cmp(&(model, version))
         })
     }
 }
