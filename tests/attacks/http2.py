@@ -10,6 +10,7 @@ import h2.config
 import h2.connection
 import h2.errors
 import h2.events
+import h2.exceptions
 import h2.settings
 from tests.attacks.http1 import READ, connect
 
@@ -182,11 +183,16 @@ class Session:
         Raises:
             Closed: the connection ended.
             TimeoutError: nothing comes.
+            AssertionError: the server breaks a rule of HTTP/2.
         """
         data = self.socket.recv(READ)
         if not data:
             raise Closed(self.farewell or "the server has closed")
-        for event in self._h2.receive_data(data):
+        try:
+            events = self._h2.receive_data(data)
+        except h2.exceptions.ProtocolError as error:
+            raise AssertionError(f"the server breaks a rule of HTTP/2: {error!r}") from error
+        for event in events:
             self._take(event, release)
         self._flush()
 

@@ -49,16 +49,19 @@ def judge(target: Target, attack: Attack) -> Verdict:
     except (AssertionError, OSError) as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         wrong.append(f"{type(error).__name__} {error} ({where.name}: {where.line})")
-    if process.listener(target.port) != target.pid:
+    if not target.lives():
         return Verdict(lives=False, serves=_fault(target) is None, wrong=tuple(wrong))
     peak = process.peak_mib(target.pid) - memory
     fault = _fault(target)
     wrong += [fault] if fault else []
     wrong += _bodies(target.seen)
-    if not process.until(lambda: process.open_files(target.pid) <= files, SETTLE_S):
-        wrong.append(f"{process.open_files(target.pid) - files} files are still open")
+    process.until(lambda: process.open_files(target.pid) <= files, SETTLE_S)
     process.until(lambda: _given_back(target, memory), SETTLE_S)
-    left = target.memory_mib() - memory
+    left, opened = target.memory_mib() - memory, process.open_files(target.pid) - files
+    if not target.lives():  # it may die while it settles
+        return Verdict(peak, lives=False, serves=_fault(target) is None, wrong=tuple(wrong))
+    if opened > 0:
+        wrong.append(f"{opened} files are still open")
     if left >= MOST_LEFT_MIB:
         wrong.append(f"{left} MiB more are held afterwards")
     if peak >= attack.peak_mib:

@@ -46,14 +46,18 @@ def _opener(links: set[str]) -> int | None:
 
 def open_files(pid: int) -> int:
     """Return how many descriptors a process has open."""
-    return sum(1 for _ in (PROC / f"{pid}/fd").iterdir())
+    try:
+        return sum(1 for _ in (PROC / f"{pid}/fd").iterdir())
+    except FileNotFoundError:
+        return 0  # it has died
 
 
 def _memory_mib(pid: int, line: str) -> int:
-    for text in (PROC / f"{pid}/status").read_text().splitlines():
-        if text.startswith(line):
-            return int(text.split()[1]) // KIB_A_MIB
-    raise LookupError(line)
+    with suppress(FileNotFoundError):
+        for text in (PROC / f"{pid}/status").read_text().splitlines():
+            if text.startswith(line):
+                return int(text.split()[1]) // KIB_A_MIB
+    return 0  # it has died
 
 
 def memory_mib(pid: int) -> int:

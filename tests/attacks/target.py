@@ -98,6 +98,10 @@ class Target:
     def _values(self) -> list[float]:
         return [float(self.dice.randrange(1 << 20)) for _ in range(messages.ELEMENTS)]
 
+    def lives(self) -> bool:
+        """Return whether it is the process that it was."""
+        return process.listener(self.port) == self.pid
+
     def memory_mib(self) -> int:
         """Return the server's resident memory now."""
         return process.memory_mib(self.pid)
