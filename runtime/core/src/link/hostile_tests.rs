@@ -112,6 +112,21 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
     }
 }
 
+/// The widest batch, and the longest time, that a model.yaml may ask for.
+#[tokio::test]
+async fn a_run_that_is_as_large_as_any_may_be_is_counted() {
+    let path = folder("large-run").join("host.sock");
+    let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
+    let (_links, mut joined) = hosted(&path, &desk, &lines, None, None).await;
+    let call = desk.call(b"abcd".as_slice().into());
+    until_frames(&mut joined, FrameKind::Infer, 1).await;
+    let run = executed(1, 1 << 20, 604_800_000_000_000);
+    send(&joined, &[run, answer(1, 0, &[1, 4], b"dcba")].concat());
+    until("it is answered", || desk.answered() == 1).await;
+    assert_eq!(desk.end(call).unwrap().as_ref(), b"dcba");
+    assert_eq!(desk.executed.lock()[0].rows, 1 << 20);
+}
+
 #[tokio::test]
 async fn a_second_answer_ends_the_link_after_the_first_was_taken() {
     let path = folder("double").join("host.sock");
