@@ -3,6 +3,7 @@
 use super::{
     admission::Reserved,
     carriers::Need,
+    leaving::dropped,
     mailbox::Mailbox,
     service::{Running, Service},
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
@@ -50,7 +51,7 @@ impl Success {
 impl Drop for Success {
     fn drop(&mut self) {
         if !self.counted {
-            self.count(Some(Kind::Cancelled));
+            self.count(Some(dropped()));
         }
     }
 }
