@@ -34,7 +34,7 @@ pub struct Limits {
     /// What a body has to come at on average once it has taken `body_timeout_ms`: whoever sends a byte now and
     /// then would else hold all of `in_flight_bytes`.
     pub body_bytes_per_s: u64,
-    /// A connection without a request.
+    /// A connection without a request, or a stream of requests without one.
     pub idle_timeout_ms: u64,
     /// How long calls may wait for a version whose last host was lost and is being replaced; a call's own
     /// deadline may end it earlier.

@@ -35,12 +35,15 @@ async fn a_panic_over_an_answer_is_counted_as_one() {
     let reserved = gateway.ledger.take(1).unwrap();
     let asked = tokio::spawn({
         let gateway = Arc::clone(&gateway);
-        async move { gateway.infer(ask(1, 7), reserved, async |_| -> Result<(), _> { panic!("on purpose") }).await }
+        async move {
+            gateway.infer(ask(1, 7), reserved, async |_| -> Result<(), _> { panic!("on purpose") }).await
+        }
     });
     settle_down().await;
     host.answer();
     assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::Internal);
-    let counted = |kind| format!("headrace_request_failures_total{{model=\"m\",version=\"1\",kind=\"{kind}\"}} 1\n");
+    let counted =
+        |kind| format!("headrace_request_failures_total{{model=\"m\",version=\"1\",kind=\"{kind}\"}} 1\n");
     let page = gateway.metrics();
     assert!(page.contains(&counted("internal")) && !page.contains(&counted("cancelled")), "{page}");
     assert_all_over(&gateway, 1);
