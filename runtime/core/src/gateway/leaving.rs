@@ -26,9 +26,9 @@ impl<A: Deref<Target: AsRef<Gateway>>> Unheard<A> {
         Unheard { asked, counts: infers }
     }
 
-    /// From here on it is its answer's to be counted.
-    pub(super) fn is_heard(&mut self) {
-        self.counts = false;
+    /// From here on it is its answer's to be counted; true if it is to be.
+    pub(super) fn is_heard(&mut self) -> bool {
+        std::mem::take(&mut self.counts)
     }
 }
 
