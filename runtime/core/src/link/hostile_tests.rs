@@ -14,6 +14,7 @@ use crate::{
     base::{
         datatype::Datatype,
         fault::{Kind, Phase},
+        panics,
     },
     wire::{
         frame::Kind as FrameKind,
@@ -46,6 +47,7 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         ("a number twice", [infer(1, &[tensor(0, good)]), infer(1, &[tensor(0, good)])].concat(), "in use"),
         ("a number too large", infer(1 << 40, &[tensor(0, good)]), "not a number"),
         ("a release of nothing", release(&[7]), "no memory lent"),
+        ("what makes us panic", infer(4711, &[tensor(0, good)]), "a bug of headrace"),
     ];
     let path = folder("hostile-gateway").join("host.sock");
     let shelf = Shelf::new(false);
@@ -56,6 +58,9 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         let _lane = by_lane.then(|| Lane::start(host.ear().unwrap()));
         let mut other = joined(&path).await;
         let mut joined = joined(&path).await;
+        if *why == "a bug of headrace" {
+            panics::plant("a frame of call 4711");
+        }
         send(&joined, bytes);
         to_the_end(&mut joined).await;
         assert!(lines.have(why), "{name}: {lines:?}");
