@@ -10,7 +10,7 @@ pub const MAX_TRIES: u8 = 5;
 pub struct Tried {
     /// Times it was sent, this one included.
     pub tries: u8,
-    /// Times that it cost a host, this one not included.
+    /// Times that it, or its input, cost a host, this one not included.
     pub crashes: u8,
     /// The model's promise that the same input may run twice.
     pub repeatable: bool,

@@ -3,6 +3,7 @@
 use super::{
     Gateway,
     admission::Reserved,
+    leaving::dropped,
     mailbox::Mailbox,
     note::shortened,
     pending::{Delivery, Pending, expired},
@@ -245,7 +246,7 @@ impl Waiting<'_> {
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         if !self.over {
-            self.give_up(Kind::Cancelled);
+            self.give_up(dropped());
         }
     }
 }

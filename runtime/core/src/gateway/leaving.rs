@@ -6,6 +6,12 @@ use super::{Client, Gateway};
 use crate::base::fault::Kind;
 use std::ops::Deref;
 
+/// What a request is counted as whose way ends with a drop: its caller has left. But who sent what made us panic is told
+/// so, and has not.
+pub(super) fn dropped() -> Kind {
+    if std::thread::panicking() { Kind::Internal } else { Kind::Cancelled }
+}
+
 /// A request that nobody has begun to look at, or to find a version for. Hyper drops what should answer a request,
 /// without a poll, when it finds in the same moment that the caller is gone.
 #[derive(Debug)]
@@ -20,18 +26,16 @@ impl<A: Deref<Target: AsRef<Gateway>>> Unheard<A> {
         Unheard { asked, counts: infers }
     }
 
-    /// From here on it is its answer's to be counted.
-    pub(super) fn is_heard(&mut self) {
-        self.counts = false;
+    /// From here on it is its answer's to be counted; true if it is to be.
+    pub(super) fn is_heard(&mut self) -> bool {
+        std::mem::take(&mut self.counts)
     }
 }
 
 impl<A: Deref<Target: AsRef<Gateway>>> Drop for Unheard<A> {
     fn drop(&mut self) {
         if self.counts {
-            // Who sent what made us panic is told so, and has not left.
-            let kind = if std::thread::panicking() { Kind::Internal } else { Kind::Cancelled };
-            self.asked.as_ref().meter.refused(kind);
+            self.asked.as_ref().meter.refused(dropped());
         }
     }
 }

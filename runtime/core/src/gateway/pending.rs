@@ -3,6 +3,7 @@
 use super::{
     admission::Reserved,
     carriers::Need,
+    leaving::dropped,
     mailbox::Mailbox,
     service::{Running, Service},
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
@@ -50,7 +51,7 @@ impl Success {
 impl Drop for Success {
     fn drop(&mut self) {
         if !self.counted {
-            self.count(Some(Kind::Cancelled));
+            self.count(Some(dropped()));
         }
     }
 }
@@ -75,7 +76,7 @@ pub(super) struct Pending {
     pub(super) deadline: Tick,
     /// Times it was sent.
     pub(super) tries: u8,
-    /// Times that it cost a host, or may have: it runs alone then.
+    /// Times that it cost a host. Whatever becomes of others with the same input, it may not do so among others again.
     pub(super) crashes: u8,
     pub(super) suspicion: Suspicion,
     /// Given back when the carrier has settled, not when the caller left: the host may read the bytes until then.
@@ -97,7 +98,7 @@ impl Pending {
     }
 
     pub(super) fn need(&self) -> Need {
-        if self.crashes > 0 { Need::Alone(self.rows) } else { Need::Among(self.rows) }
+        if self.charges() > 0 { Need::Alone(self.rows) } else { Need::Among(self.rows) }
     }
 
     /// Looks again at what is held against its input, if that may have changed. The fault is for one that is not let
@@ -105,17 +106,20 @@ impl Pending {
     pub(super) fn judge(&mut self, suspects: &Suspects, now: Tick) -> Option<Fault> {
         let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
         match self.suspicion.look(suspects, of, now)? {
-            Verdict::Clear => self.crashes = 0,
-            Verdict::Alone => self.crashes = self.crashes.max(1),
-            Verdict::Refused => return Some(self.service.unavailable(REFUSED)),
+            Verdict::Clear | Verdict::Alone => None,
+            Verdict::Refused => Some(self.service.unavailable(REFUSED)),
         }
-        None
+    }
+
+    /// Times that it cost a host, or that one was lost with the same input: it runs alone then.
+    pub(super) fn charges(&self) -> u8 {
+        self.crashes.max(u8::from(self.suspicion.is_held()))
     }
 
     /// A host was lost with it.
     pub(super) fn accuse(&mut self, suspects: &Suspects, now: Tick) {
         let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
-        self.suspicion.accuse(suspects, of, self.crashes > 0, now);
+        self.suspicion.accuse(suspects, of, self.charges() > 0, now);
     }
 
     pub(super) fn to_call(&self, outlet: Arc<dyn Outlet>) -> Call {
@@ -126,7 +130,7 @@ impl Pending {
             parameters: self.parameters.clone(),
             arrived: self.arrived,
             deadline: self.deadline,
-            attempt: self.crashes,
+            attempt: self.charges(),
             reply: Reply::new(self.id, outlet),
         }
     }

@@ -7,6 +7,9 @@ use crate::base::{
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+/// Each level of JSON takes some of a thread's stack, and the process ends where that does.
+const MOST_DEPTH: usize = 1000;
+
 /// Refused before memory is spent. Sizes in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,7 +37,7 @@ pub struct Limits {
     /// What a body has to come at on average once it has taken `body_timeout_ms`: whoever sends a byte now and
     /// then would else hold all of `in_flight_bytes`.
     pub body_bytes_per_s: u64,
-    /// A connection without a request.
+    /// A connection without a request, or a stream of requests without one.
     pub idle_timeout_ms: u64,
     /// How long calls may wait for a version whose last host was lost and is being replaced; a call's own
     /// deadline may end it earlier.
@@ -84,7 +87,13 @@ pub struct GatewaySettings {
 
 impl GatewaySettings {
     pub fn parse(text: &str) -> Result<GatewaySettings, String> {
-        serde_json::from_str(text).map_err(|e| format!("the gateway's settings do not parse: {e}"))
+        let settings: GatewaySettings =
+            serde_json::from_str(text).map_err(|e| format!("the gateway's settings do not parse: {e}"))?;
+        let depth = settings.limits.json_depth;
+        if depth > MOST_DEPTH {
+            return Err(format!("limit json_depth may be {MOST_DEPTH} at most, not {depth}"));
+        }
+        Ok(settings)
     }
 }
 
@@ -205,6 +214,22 @@ mod tests {
         assert!(patience.wait(after(30_001), false).is_ok());
         let fault = patience.wait(after(30_001), true).unwrap_err();
         assert!(fault.kind == Kind::Overloaded && fault.note.contains("try again later"), "{fault}");
+    }
+
+    #[test]
+    fn no_limit_of_nesting_may_exceed_the_stack() {
+        let settings =
+            |depth: usize| GatewaySettings::parse(&format!(r#"{{"limits":{{"json_depth":{depth}}}}}"#));
+        assert!(settings(MOST_DEPTH + 1).unwrap_err().contains("json_depth may be 1000 at most"));
+        let depth = settings(MOST_DEPTH).unwrap().limits.json_depth;
+        for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+            let levels = depth - 1;
+            let json = format!(r#"{{"x":{}1{},"inputs":[]}}"#, open.repeat(levels), close.repeat(levels));
+            let (body, mut leave) = (bytes::Bytes::from(json), |_| Ok(()));
+            let mut budget = crate::wire::budget::Budget::new(0, body.len(), &mut leave);
+            let read = crate::wire::json::request::read(&body, body.len(), "m", depth, &mut budget);
+            assert!(read.is_ok(), "{open}");
+        }
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Gateway {
     /// What becomes of a call that failed. What may have cost its host is remembered.
     fn verdict(&self, pending: &mut Pending, fault: &Fault, now: Tick) -> Verdict {
         let repeatable = pending.running.contract.repeatable;
-        let tried = Tried { tries: pending.tries, crashes: pending.crashes, repeatable };
+        let tried = Tried { tries: pending.tries, crashes: pending.charges(), repeatable };
         if retry::costs_host(fault) {
             pending.accuse(&self.suspects, now);
         }

@@ -15,8 +15,9 @@ use std::time::Duration;
 
 /// How long an input is suspected, and then refused.
 const QUARANTINE: Duration = Duration::from_secs(60);
-/// The oldest leave when there are more. A crash brings what its host had: two batches, as a rule.
-const MOST: usize = 256;
+/// The oldest leave when there are more, but for those that are proven. A crash brings what its host had: two batches,
+/// as a rule, which may be of a thousand calls each. A look goes through all of them.
+const MOST: usize = 4096;
 
 /// Why an input is not let in.
 pub(super) const REFUSED: &str = "two hosts were lost while they ran this very input, the second one with nothing else: it is refused for a minute";
@@ -55,6 +56,8 @@ pub(super) struct Suspects {
 pub(super) struct Suspicion {
     print: Option<Print>,
     epoch: u64,
+    /// What the last look found: others died with it.
+    held: bool,
 }
 
 /// Whose input it is.
@@ -73,10 +76,17 @@ impl Suspicion {
             return None;
         }
         self.epoch = epoch;
-        if !suspects.any.load(Acquire) {
-            return Some(Verdict::Clear);
-        }
-        Some(suspects.verdict(self.print(of), now))
+        let verdict = match suspects.any.load(Acquire) {
+            true => suspects.verdict(self.print(of), now),
+            false => Verdict::Clear,
+        };
+        self.held = verdict == Verdict::Alone;
+        Some(verdict)
+    }
+
+    /// It was suspected when it was looked at last.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
     }
 
     /// A host was lost with it.
@@ -109,7 +119,8 @@ impl Suspects {
         let mut known = self.known.lock();
         let before = known.iter().position(|one| one.print == print).and_then(|at| known.remove(at));
         if known.len() >= MOST {
-            known.pop_front();
+            let oldest = known.iter().position(|one| !one.proven).unwrap_or(0);
+            known.remove(oldest);
         }
         let proven = alone || before.is_some_and(|before| before.proven && before.until > now);
         known.push_back(Suspect { print, until: now.plus(QUARANTINE), proven });
@@ -206,9 +217,10 @@ mod tests {
         let inputs = inputs(b"boom");
         for version in 0..=u64::try_from(MOST).unwrap() {
             let of = Of { model: "m", version: Version(version), inputs: &inputs };
-            Suspicion::default().accuse(&suspects, of, false, THEN);
+            Suspicion::default().accuse(&suspects, of, version == 0, THEN);
         }
-        assert_eq!(verdict(&suspects, 0, b"boom", THEN), Some(Verdict::Clear));
-        assert_eq!(verdict(&suspects, 1, b"boom", THEN), Some(Verdict::Alone));
+        assert_eq!(verdict(&suspects, 0, b"boom", THEN), Some(Verdict::Refused), "but not who is proven");
+        assert_eq!(verdict(&suspects, 1, b"boom", THEN), Some(Verdict::Clear));
+        assert_eq!(verdict(&suspects, 2, b"boom", THEN), Some(Verdict::Alone));
     }
 }

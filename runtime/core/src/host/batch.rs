@@ -60,6 +60,8 @@ impl Batch {
         running: Arc<Running>,
         staging: &Staging,
     ) -> Batch {
+        #[cfg(test)]
+        crate::base::panics::trip(&format!("a batch of {}", intake.contract().model));
         let sealed = clock::now();
         let rows = running.rows();
         let mut refused = Vec::new();

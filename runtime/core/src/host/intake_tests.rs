@@ -5,7 +5,10 @@ use super::super::{
     runs::Entry,
 };
 use super::*;
-use crate::base::fault::{Kind, Phase};
+use crate::base::{
+    fault::{Kind, Phase},
+    panics,
+};
 use crate::link::host::Ear;
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -250,4 +253,23 @@ fn another_contract_is_kept_out() {
     none.inputs.clear();
     intake.send(none);
     assert_eq!(desk.kind(2), Some(Kind::Invalid));
+}
+
+/// The lane goes on, and the model is free for the next.
+#[test]
+fn a_panic_over_a_batch_costs_that_batch() {
+    let contract = Contract { model: "fragile".into(), ..contract(1, 2) };
+    let conduct = Conduct { concurrency: std::num::NonZeroU32::new(1), hang_timeout: None };
+    let (intake, desk) =
+        (Arc::new(Intake::new(Arc::new(contract), conduct, None, None)), Arc::<Desk>::default());
+    intake.send(desk.call(1, &[0.0]));
+    intake.send(desk.call(2, &[0.0]));
+    panics::plant("a batch of fragile");
+    let batch = intake.next_batch().unwrap();
+    assert_eq!((desk.kind(1), desk.kind(2)), (Some(Kind::Internal), None));
+    batch.fail(clock::now(), "it raised".to_owned());
+    assert_eq!(desk.kind(2), Some(Kind::ModelFailed));
+    assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
+    intake.close();
+    assert!(intake.next_batch().is_none() && intake.wait_empty(Tick::NEVER));
 }

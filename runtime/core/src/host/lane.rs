@@ -6,13 +6,13 @@
 
 use super::{
     batch::Batch,
-    intake::{Intake, State, answer},
+    intake::{Intake, Settling, State, answer},
     room::{Leaving, Turn},
     running::Running,
     runs::Entry,
 };
 use crate::base::{
-    clock,
+    clock, panics,
     primitive::{MutexGuard, thread},
 };
 use std::sync::Arc;
@@ -26,7 +26,12 @@ impl Intake {
             answer(leaving);
             match turn {
                 Turn::Run { calls, running, entered } => {
-                    let mut batch = Batch::gather(Arc::clone(self), calls, running, &self.staging);
+                    let gather =
+                        || Batch::gather(Arc::clone(self), calls, Arc::clone(&running), &self.staging);
+                    let Ok(mut batch) = panics::survive(gather) else {
+                        self.forget(&running);
+                        continue;
+                    };
                     if entered || self.enter(&mut batch) {
                         return Some(batch);
                     }
@@ -93,6 +98,12 @@ impl Intake {
             self.state.lock().room.leave(running);
             self.entrance.notify_one();
         }
+    }
+
+    /// A batch that nobody can run any more: its callers were answered as its calls were dropped.
+    fn forget(&self, running: &Arc<Running>) {
+        self.leave(running);
+        drop(Settling { intake: self, running });
     }
 
     /// Until there may be something to do.

@@ -32,8 +32,8 @@ pub struct Host {
     /// Where large outputs go, so that a link sends their place only.
     arena: Option<Arena>,
     /// Where gateways of other processes come in. Locked before `state`, and while links are told: what they hear
-    /// last is how it is.
-    door: Mutex<Option<Listener>>,
+    /// last is how it is. Never while a gateway is waited for: the link's thread, which hears it, takes this lock too.
+    door: Mutex<Option<Arc<Listener>>>,
     state: Mutex<State>,
     pub(super) hangs: Hangs,
     /// `None`: a host whose model hangs stays, and serves its other versions.
@@ -76,7 +76,7 @@ impl Host {
     /// process refuses because its tensors differ from those of the version's other carriers.
     pub fn open(self: &Arc<Host>, contract: Contract, conduct: Conduct) -> Result<Arc<Intake>, Fault> {
         let (model, version) = (&contract.model, contract.version);
-        let ear = self.door.lock().as_ref().and_then(Listener::ear);
+        let ear = self.door.lock().as_ref().and_then(|door| door.ear());
         let ear = ear.map(|ear| Box::new(ear) as Box<dyn Listen>);
         let watched = conduct.hang_timeout.map(|_| self.on_thread()).transpose();
         let watched = watched.map_err(|e| Fault::internal(format!("a thread cannot be started: {e}")))?;
@@ -186,7 +186,8 @@ impl Host {
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, "this host listens already"));
         }
         let intakes = Arc::new(Behind::of(self));
-        *door = Some(Listener::listen(&self.on_thread()?, path, intakes, self.arena.clone(), log)?);
+        let listener = Listener::listen(&self.on_thread()?, path, intakes, self.arena.clone(), log)?;
+        *door = Some(Arc::new(listener));
         Ok(())
     }
 
@@ -243,12 +244,13 @@ impl Host {
 
     /// The second half: blocks, at most until `until`.
     pub(crate) fn finish(&self, taken: &[Arc<Intake>], until: Tick) -> bool {
+        let door = self.door.lock().clone();
         // A call that was sent before its gateway heard of the end is still to come.
-        let last = self.door.lock().as_ref().is_none_or(|door| door.wait_for_the_last(until));
+        let last = door.as_ref().is_none_or(|door| door.wait_for_the_last(until));
         let clean = taken.iter().all(|intake| intake.wait_empty(until));
         taken.iter().for_each(|intake| intake.abandon());
         // An answer that is larger than a socket's buffer is still on its way.
-        let sent = self.door.lock().as_ref().is_none_or(|door| door.wait_sent(until));
+        let sent = door.is_none_or(|door| door.wait_sent(until));
         self.hangs.close();
         last && clean && sent
     }

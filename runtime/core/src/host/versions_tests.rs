@@ -132,3 +132,45 @@ fn large_outputs_lie_where_gateways_can_look() {
         assert!(arena.locate(&bytes).is_some());
     }
 }
+
+/// As a model that hangs meanwhile has it closed by the thread that hears the gateway.
+#[test]
+fn who_waits_for_a_gateway_keeps_nobody_from_closing_a_version() {
+    use crate::link::gateway::{Endpoint, Links};
+    let folder = std::env::temp_dir().join(format!("headrace-farewell-{}", std::process::id()));
+    let path = folder.join("host.sock");
+    let (host, book) = (Arc::new(Host::new(None, None)), Arc::<Book>::default());
+    host.listen(&path, Arc::new(|_| {})).unwrap();
+    let intake = host.open(contract(4, 1), Conduct::default()).unwrap();
+    // The gateway stands still whenever this does not run.
+    let gateway = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let links = Links::new(gateway.handle().clone(), book.clone(), None, Arc::new(|_| {}));
+    links.set_endpoints(vec![Endpoint { id: "host".to_owned(), socket: path }]);
+    let up = || !book.told.lock().is_empty();
+    gateway.block_on(async {
+        while !up() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let taken = host.take_no_more();
+    std::thread::scope(|scope| {
+        let last = scope.spawn(|| host.finish(&taken, clock::now().plus(Duration::from_secs(60))));
+        let closed = scope.spawn(|| {
+            let begun = clock::now();
+            for _ in 0..100 {
+                host.abandon(&intake);
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            clock::now().since(begun)
+        });
+        assert!(closed.join().unwrap() < Duration::from_secs(30));
+        assert!(!last.is_finished(), "the gateway has not said that its last call is sent");
+        gateway.block_on(async {
+            while !last.is_finished() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        });
+        assert!(last.join().unwrap());
+    });
+    std::fs::remove_dir_all(folder).unwrap();
+}

@@ -14,6 +14,7 @@ use crate::{
     base::{
         datatype::Datatype,
         fault::{Kind, Phase},
+        panics,
     },
     wire::{
         frame::Kind as FrameKind,
@@ -46,6 +47,7 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         ("a number twice", [infer(1, &[tensor(0, good)]), infer(1, &[tensor(0, good)])].concat(), "in use"),
         ("a number too large", infer(1 << 40, &[tensor(0, good)]), "not a number"),
         ("a release of nothing", release(&[7]), "no memory lent"),
+        ("what makes us panic", infer(4711, &[tensor(0, good)]), "a bug of headrace"),
     ];
     let path = folder("hostile-gateway").join("host.sock");
     let shelf = Shelf::new(false);
@@ -56,6 +58,9 @@ async fn a_gateway_that_breaks_the_protocol_loses_its_link_and_no_other() {
         let _lane = by_lane.then(|| Lane::start(host.ear().unwrap()));
         let mut other = joined(&path).await;
         let mut joined = joined(&path).await;
+        if *why == "a bug of headrace" {
+            panics::plant("a frame of call 4711");
+        }
         send(&joined, bytes);
         to_the_end(&mut joined).await;
         assert!(lines.have(why), "{name}: {lines:?}");
@@ -110,6 +115,21 @@ async fn a_host_that_breaks_the_protocol_loses_its_link_and_every_call_is_answer
         drop(joined);
         links.close().await;
     }
+}
+
+/// The widest batch, and the longest time, that a model.yaml may ask for.
+#[tokio::test]
+async fn a_run_that_is_as_large_as_any_may_be_is_counted() {
+    let path = folder("large-run").join("host.sock");
+    let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
+    let (_links, mut joined) = hosted(&path, &desk, &lines, None, None).await;
+    let call = desk.call(b"abcd".as_slice().into());
+    until_frames(&mut joined, FrameKind::Infer, 1).await;
+    let run = executed(1, 1 << 20, 604_800_000_000_000);
+    send(&joined, &[run, answer(1, 0, &[1, 4], b"dcba")].concat());
+    until("it is answered", || desk.answered() == 1).await;
+    assert_eq!(desk.end(call).unwrap().as_ref(), b"dcba");
+    assert_eq!(desk.executed.lock()[0].rows, 1 << 20);
 }
 
 #[tokio::test]

@@ -40,6 +40,11 @@ impl Budget<'_> {
         self.free = self.free.saturating_sub(len);
         if more > 0 { (self.leave)(more) } else { Ok(()) }
     }
+
+    /// So much of what was taken is free again, for the request's other tensors.
+    pub(super) fn give_back(&mut self, len: usize) {
+        self.free = self.free.saturating_add(len);
+    }
 }
 
 #[cfg(test)]

@@ -60,15 +60,13 @@ impl Messages {
         Ok(message)
     }
 
-    /// The next message of a stream, however long it takes to begin; `None` once the client has no more.
-    pub(super) async fn next(&mut self) -> Result<Option<Message>, Fault> {
-        if !self.fill(Wait::Ever).await? {
-            return Ok(None);
-        }
-        self.read().await.map(Some)
+    /// The next message of a stream begins, however long that takes; false once the client has no more.
+    pub(super) async fn begins(&mut self) -> Result<bool, Fault> {
+        self.fill(Wait::Ever).await
     }
 
-    async fn read(&mut self) -> Result<Message, Fault> {
+    /// One that has begun.
+    pub(super) async fn read(&mut self) -> Result<Message, Fault> {
         self.patience.restart(self.chunk.len());
         let mut prefix = [0_u8; 5];
         let mut missing = &mut prefix[..];

@@ -1,4 +1,4 @@
-//! When to part from a connection that asks nothing.
+//! When to part from a connection, or a stream of requests, that asks nothing.
 
 use crate::base::{clock, units::Tick};
 use crate::gateway::Limits;

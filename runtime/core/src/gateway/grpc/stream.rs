@@ -4,6 +4,7 @@
 use super::{
     body::{Message, Messages},
     call::Call,
+    idle::{Idle, Verdict},
     send::{self, Gone},
     status,
     stop::Stop,
@@ -21,6 +22,7 @@ use h2::{SendStream, server::SendResponse};
 use std::future::{poll_fn, ready};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Requests of one stream under way; the client's next ones wait in its own window.
 const ABREAST: usize = 64;
@@ -32,6 +34,7 @@ enum Event {
     Asked(Result<Message, Fault>),
     AskedLast,
     Answered(Reply),
+    Idle,
     Stopped,
     Over,
 }
@@ -44,18 +47,26 @@ pub(super) async fn serve(
 ) -> Result<(), Gone> {
     let mut out = send::open(respond, None)?;
     let mut running = FuturesOrdered::new();
-    let mut reading = pin!(Some(next(messages)));
+    let mut reading = pin!(Some(next(messages, false)));
+    let mut begun = false;
+    let mut idle = Idle::new(call.gateway().limits());
     // Why no more is read, if that is an error: told once what runs is answered.
     let mut ending = None;
     loop {
         let event = poll_fn(|cx| {
-            if running.len() < ABREAST
-                && let Some(read) = reading.as_mut().as_pin_mut()
-                && let Poll::Ready((messages, read)) = read.poll(cx)
+            while running.len() < ABREAST
+                && let Some(part) = reading.as_mut().as_pin_mut()
+                && let Poll::Ready((messages, part)) = part.poll(cx)
             {
-                let goes_on = matches!(read, Ok(Some(_)));
-                reading.set(goes_on.then(|| next(messages)));
-                return Poll::Ready(Ok(read.transpose().map_or(Event::AskedLast, Event::Asked)));
+                begun = matches!(part, Ok(Part::Begin));
+                let goes_on = matches!(part, Ok(Part::Begin | Part::Whole(_)));
+                reading.set(goes_on.then(|| next(messages, begun)));
+                match part {
+                    Ok(Part::Begin) => {}
+                    Ok(Part::Whole(message)) => return Poll::Ready(Ok(Event::Asked(Ok(message)))),
+                    Ok(Part::End) => return Poll::Ready(Ok(Event::AskedLast)),
+                    Err(fault) => return Poll::Ready(Ok(Event::Asked(Err(fault)))),
+                }
             }
             match running.poll_next_unpin(cx) {
                 Poll::Ready(Some(reply)) => return Poll::Ready(Ok(Event::Answered(reply))),
@@ -66,6 +77,11 @@ pub(super) async fn serve(
                 reading.set(None);
                 return Poll::Ready(Ok(Event::Stopped));
             }
+            let asks_nothing = reading.is_some() && !begun && running.is_empty();
+            if idle.poll(cx, clock::now, asks_nothing, || false) != Verdict::Stay {
+                reading.set(None);
+                return Poll::Ready(Ok(Event::Idle));
+            }
             out.poll_reset(cx).map(|_| Err(Gone))
         });
         match event.await? {
@@ -73,6 +89,10 @@ pub(super) async fn serve(
             Event::Asked(Err(fault)) if fault.kind == Kind::Cancelled => return Err(Gone),
             // The messages cannot be told apart any more.
             Event::Asked(Err(fault)) => ending = Some(call.gateway().turned_away(fault, "", None)),
+            Event::Idle => {
+                let limit = Duration::from_millis(call.gateway().limits().idle_timeout_ms);
+                ending = Some(call.gateway().told(asked_nothing(limit), "", None));
+            }
             Event::Stopped => ending = Some(call.gateway().told(leaving(), "", None)),
             Event::AskedLast => {}
             Event::Answered(reply) => {
@@ -94,9 +114,26 @@ fn leaving() -> Fault {
     Fault::new(Kind::Unavailable, "Server exiting: the stream ends here, open another one")
 }
 
-async fn next(mut messages: Messages) -> (Messages, Result<Option<Message>, Fault>) {
-    let read = messages.next().await;
-    (messages, read)
+/// A stream that is open is served like any request, and so many may be: who asks nothing makes room.
+fn asked_nothing(limit: Duration) -> Fault {
+    let note = format!("the stream asked nothing for {limit:?} (limit idle_timeout_ms): open another one");
+    Fault::new(Kind::Unavailable, note)
+}
+
+/// What comes next on a stream.
+enum Part {
+    Begin,
+    Whole(Message),
+    End,
+}
+
+/// `begun`: a message is under way.
+async fn next(mut messages: Messages, begun: bool) -> (Messages, Result<Part, Fault>) {
+    let part = match begun {
+        true => messages.read().await.map(Part::Whole),
+        false => messages.begins().await.map(|begins| if begins { Part::Begin } else { Part::End }),
+    };
+    (messages, part)
 }
 
 /// Runs one request. A message that cannot be read as one has no id to answer under.

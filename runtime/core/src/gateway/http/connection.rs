@@ -11,7 +11,7 @@ use crate::gateway::{
     Client, Gateway, Limits, leaving::Unheard, reading::Reading, resets::Resets, seats::Seat,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Method, Request};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
@@ -182,9 +182,11 @@ impl Line {
         let mut unheard = Unheard::new(Arc::clone(&self.client), service::infers(&request));
         let (mut running, seats) = (self.watch.run(), self.seats);
         async move {
-            unheard.is_heard();
+            let infers = unheard.is_heard();
             let client = &unheard.asked;
-            let mut reply = match Seat::take(seats) {
+            // What only looks waits for nothing, and whether the server lives is asked when it has most to do.
+            let seat = (request.method() == Method::POST).then(|| Seat::take(seats)).transpose();
+            let mut reply = match seat {
                 Ok(_seat) => {
                     let answered = panics::survive_all(pin!(service::answer(client, request))).await;
                     answered.unwrap_or_else(|fault| {
@@ -192,7 +194,11 @@ impl Line {
                     })
                 }
                 Err(fault) => {
-                    let fault = client.gateway.turned_away(fault, "", None);
+                    let gateway = &client.gateway;
+                    let fault = match infers {
+                        true => gateway.turned_away(fault, "", None),
+                        false => gateway.told(fault, "", None),
+                    };
                     respond::fault(request.into_parts().0.headers, &fault)
                 }
             };

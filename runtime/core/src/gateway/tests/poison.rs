@@ -130,6 +130,62 @@ async fn who_is_answered_runs_among_others_again() {
     assert_all_over(&gateway, 4);
 }
 
+/// An equal one that was answered clears the input, not the call that a host was lost with already: it would else cost
+/// one host after the other.
+#[tokio::test(start_paused = true)]
+async fn who_cost_a_host_stays_alone_whoever_is_answered() {
+    let gateway = gateway();
+    let first = up(&gateway, contract(1), 8);
+    let (lucky, unlucky) = (start(&gateway, ask(1, 66)).await, start(&gateway, ask(1, 66)).await);
+    dies(&gateway, first);
+    let second = up(&gateway, contract(1), 8);
+    let good = start(&gateway, ask(1, 1)).await;
+    assert_eq!((second.1.fills(), second.1.attempts()), (vec![66], vec![1]));
+    second.1.answer();
+    lucky.await.unwrap().unwrap();
+    assert_eq!((second.1.fills(), second.1.attempts()), (vec![66], vec![1]), "with nobody beside it");
+    dies(&gateway, second);
+    assert!(unlucky.await.unwrap().unwrap_err().note.contains("refused for a minute"));
+    let (_, third) = up(&gateway, contract(1), 8);
+    assert_eq!(third.fills(), [1]);
+    third.answer();
+    good.await.unwrap().unwrap();
+    assert_all_over(&gateway, 3);
+}
+
+/// As many as wide windows hold: who was in flight first, and so most likely ran, must not be forgotten for the rest.
+#[tokio::test(start_paused = true)]
+async fn all_that_a_wide_window_held_is_remembered() {
+    let gateway = gateway();
+    let wide = || {
+        let mut wide = Contract { repeatable: false, ..contract(1) };
+        wide.inputs[0].shape = vec![2];
+        wide
+    };
+    let (id, host) = up(&gateway, wide(), 2000);
+    let wide_ask = |number: u16| {
+        let mut asked = ask(1, 0);
+        asked.inputs[0].tensor.data = number.to_le_bytes().to_vec().into();
+        asked.inputs[0].tensor.shape = [1, 2].into_iter().collect();
+        asked
+    };
+    let mut asked = Vec::new();
+    for number in 0..1000 {
+        asked.push(start(&gateway, wide_ask(number)).await);
+    }
+    assert_eq!(host.len(), 1000);
+    dies(&gateway, (id, host));
+    for asked in asked {
+        assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::HostLost);
+    }
+    let (_, next) = up(&gateway, wide(), 2000);
+    let again = start(&gateway, wide_ask(0)).await;
+    assert_eq!(next.attempts(), [1], "alone");
+    next.answer_with(1);
+    assert!(again.await.unwrap().is_ok());
+    assert_all_over(&gateway, 1001);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_input_that_hangs_its_model_twice_is_refused() {
     let gateway = gateway();

@@ -9,6 +9,7 @@ use crate::base::{
     units::{Rows, Version},
 };
 use std::future::ready;
+use std::sync::Arc;
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_comes_back_whole_and_is_counted_once() {
@@ -24,6 +25,28 @@ async fn an_answer_comes_back_whole_and_is_counted_once() {
     assert_eq!((row.success.count, row.fail.count, row.inference_count, row.execution_count), (1, 0, 2, 1));
     assert_eq!(gateway.ledger.taken(), 0);
     assert_eq!(gateway.flights.len(), 0);
+}
+
+/// As its caller is told, who has not left.
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_an_answer_is_counted_as_one() {
+    let gateway = gateway();
+    let (_, host) = up(&gateway, contract(1), 16);
+    let reserved = gateway.ledger.take(1).unwrap();
+    let asked = tokio::spawn({
+        let gateway = Arc::clone(&gateway);
+        async move {
+            gateway.infer(ask(1, 7), reserved, async |_| -> Result<(), _> { panic!("on purpose") }).await
+        }
+    });
+    settle_down().await;
+    host.answer();
+    assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::Internal);
+    let counted =
+        |kind| format!("headrace_request_failures_total{{model=\"m\",version=\"1\",kind=\"{kind}\"}} 1\n");
+    let page = gateway.metrics();
+    assert!(page.contains(&counted("internal")) && !page.contains(&counted("cancelled")), "{page}");
+    assert_all_over(&gateway, 1);
 }
 
 #[tokio::test(start_paused = true)]

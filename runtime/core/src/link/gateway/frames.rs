@@ -21,9 +21,10 @@ use compact_str::CompactString;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What a run can be, for its numbers are counted with: rows of a batch, and a day.
-const MOST_ROWS: u32 = 1 << 16;
-const LONGEST_NS: u64 = 86_400_000_000_000;
+/// What a run can be, for its numbers are counted with: the widest batch that a model may ask for, and twice the longest
+/// `hang_timeout_s`.
+const MOST_ROWS: u32 = 1 << 20;
+const LONGEST_NS: u64 = 2 * 604_800_000_000_000;
 
 impl Running {
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), Malformed> {

@@ -29,6 +29,8 @@ pub(super) const LOCAL_BITS: u64 = (1 << LOCAL) - 1;
 impl Reading {
     pub(super) fn take(&mut self, frame: Frame) -> Result<(), Malformed> {
         let call = frame.head.call;
+        #[cfg(test)]
+        crate::base::panics::trip(&format!("a frame of call {call}"));
         match frame.head.kind {
             FrameKind::Infer => self.infer(frame),
             FrameKind::Cancel => {

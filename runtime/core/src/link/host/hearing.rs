@@ -2,7 +2,7 @@
 
 use super::{calls::Account, session::Session};
 use crate::{
-    base::{call::Outlet, units::Version},
+    base::{call::Outlet, panics, units::Version},
     link::{inbox::Inbox, peer::Peer, socket},
     mem::peer::PeerArena,
     wire::{frame::Malformed, frame_decode::Decoder},
@@ -229,10 +229,14 @@ impl Reading {
         Left::More
     }
 
+    /// A panic ends this link alone, whoever reads: a lane that it took along would be woken for ever and never look.
     fn take_frames(&mut self) {
-        if let Err(malformed) = self.frames() {
-            self.over = Some(Over::Ours(malformed.to_string()));
-        }
+        let why = match panics::survive(|| self.frames()) {
+            Ok(Ok(())) => return,
+            Ok(Err(malformed)) => malformed.to_string(),
+            Err(fault) => fault.note.into_owned(),
+        };
+        self.over = Some(Over::Ours(why));
     }
 
     fn frames(&mut self) -> Result<(), Malformed> {

@@ -170,9 +170,12 @@ fn fixed<'a, const N: usize>(
     if data.len() == size { Ok(data) } else { Err(wish.shape_flaw()) }
 }
 
+/// Room that a text may keep and not need: to give it back costs a copy.
+const SPARE: usize = 4 << 10;
+
 /// Each element behind its length, which is written once it is known.
 fn text(scan: &mut Scan<'_>, wish: &Wish<'_>, budget: &mut Budget<'_>) -> Result<Vec<u8>, Fault> {
-    // A length has four bytes, where quotation marks and a comma are three.
+    // A length has four bytes, where quotation marks and a comma are three. How long the text is shows at its end only.
     let left = scan.left();
     let room = (left + wish.count.min(left / 3 + 1)).min(wish.limit);
     budget.take(room)?;
@@ -202,7 +205,16 @@ fn text(scan: &mut Scan<'_>, wish: &Wish<'_>, budget: &mut Budget<'_>) -> Result
         }
         Ok(())
     })?;
-    if count == wish.count { Ok(data) } else { Err(wish.shape_flaw()) }
+    if count != wish.count {
+        return Err(wish.shape_flaw());
+    }
+    // What follows in the request may be much longer, and takes as much room as is left again.
+    let spare = room.saturating_sub(data.len());
+    if spare > SPARE.max(data.len()) {
+        data.shrink_to_fit();
+        budget.give_back(spare);
+    }
+    Ok(data)
 }
 
 fn too_large(wish: &Wish<'_>) -> Fault {

@@ -117,3 +117,23 @@ fn memory_is_asked_for_before_a_tensor_outgrows_its_text() {
         assert!(more > 0 && text / 3 + text + more >= data, "{datatype}: {more} more than {text} for {data}");
     }
 }
+
+/// Each takes the room of all that is left of the text, for its own end is not known before it is read.
+#[test]
+fn short_texts_before_a_long_one_need_no_more_memory() {
+    let input = |name: usize, text: &str| {
+        format!(r#"{{"name":"x{name}","shape":[1],"datatype":"BYTES","data":["{text}"]}}"#)
+    };
+    let mut inputs: Vec<_> = (0..8).map(|name| input(name, "short")).collect();
+    inputs.push(input(8, &"long".repeat(25_000)));
+    let body = Bytes::from(format!(r#"{{"inputs":[{}]}}"#, inputs.join(",")));
+    let mut asked = Vec::<usize>::new();
+    let mut leave = |more| {
+        asked.push(more);
+        Ok(())
+    };
+    let mut budget = Budget::new(1 << 20, body.len(), &mut leave);
+    let request = request::read(&body, body.len(), "m", 8, &mut budget).unwrap();
+    assert_eq!(request.inputs.last().unwrap().tensor.data.len(), 100_004);
+    assert!(asked.is_empty(), "{asked:?}");
+}

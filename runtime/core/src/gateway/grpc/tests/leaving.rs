@@ -62,6 +62,32 @@ async fn a_server_that_stops_finishes_what_it_took() {
     assert!(bench.line.await.unwrap().is_ok(), "the client was told, not cut off");
 }
 
+/// It counts as a request that is served, of which there is a limit: many that say nothing would keep all others out.
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_asks_nothing_ends_in_time_and_one_that_is_asked_does_not() {
+    for asked in [0, 1] {
+        let mut bench = bench().await;
+        bench.hold();
+        let (response, mut stream) = bench.open(post(STREAM));
+        let got = tokio::spawn(receive(response));
+        for _ in 0..asked {
+            tokio::time::sleep(Duration::from_secs(200)).await;
+            stream.send_data(infer("", b"x"), false).unwrap();
+            bench.held(1).await;
+            tokio::time::sleep(Duration::from_secs(400)).await;
+            bench.echo.answer(0);
+        }
+        tokio::time::sleep(Duration::from_secs(299)).await;
+        assert!(!got.is_finished(), "{asked}");
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert!(got.is_finished(), "{asked}");
+        let got = got.await.unwrap().unwrap();
+        assert_eq!(got.status(), "14");
+        assert!(got.note().contains("asked nothing for 300s (limit idle_timeout_ms)"), "{}", got.note());
+        assert_eq!(got.messages::<ModelStreamInferResponse>().len(), asked);
+    }
+}
+
 /// With a message that has only begun, too: it was not taken.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_stops_ends_streams_once_they_are_answered() {

@@ -122,6 +122,12 @@ async fn more_requests_than_may_be_served_at_once_are_refused() {
     let second = ask(server.at, "POST /v2/models/m/infer", "", GOOD).await;
     assert_eq!((second.status(), second.header("retry-after")), (429, Some("1")), "{}", second.text());
     assert!(second.text().contains("(limit requests)"), "{}", second.text());
+    // An orchestrator that hears no answer would end a server that is merely busy.
+    for question in ["GET /v2/health/live", "GET /v2/health/ready", "GET /v2/models/m"] {
+        assert_eq!(ask(server.at, question, "", b"").await.status(), 200, "{question}");
+    }
+    assert_eq!(ask(server.at, "POST /v2/repository/index", "", b"").await.status(), 429);
+    assert_eq!(server.gateway.meter().refusals(), 1, "inferences are counted");
     server.echo.release();
     assert_eq!(first.reply().await.unwrap().status(), 200);
 }
