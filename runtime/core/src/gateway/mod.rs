@@ -4,6 +4,7 @@ mod admission;
 mod arriving;
 mod carriers;
 mod client;
+mod crowd;
 mod dispatch;
 mod endpoints;
 mod errors;

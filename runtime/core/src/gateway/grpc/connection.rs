@@ -4,6 +4,7 @@
 use super::{
     call,
     idle::{Idle, Verdict},
+    presence::Presence,
     send,
     socket::Socket,
     stop::Stop,
@@ -67,8 +68,12 @@ async fn serve_call(
 
 /// Serves until the client leaves, nothing happens for too long, or `stop` turns true and the calls that were
 /// accepted are answered. Dropping it ends every call.
-pub(crate) async fn serve<T>(io: T, gateway: Arc<Gateway>, stop: watch::Receiver<bool>)
-where
+pub(crate) async fn serve<T>(
+    io: T,
+    gateway: Arc<Gateway>,
+    presence: Arc<Presence>,
+    stop: watch::Receiver<bool>,
+) where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let (limits, seats) = (gateway.limits(), gateway.seats_of_a_thread());
@@ -86,6 +91,7 @@ where
     let mut calls = FuturesUnordered::new();
     poll_fn(|cx| {
         flow.begins_a_turn();
+        presence.begins_a_turn(cx);
         loop {
             // What was asked comes first: a batch is as full as it can be before anybody waits for it.
             let mut taken = 0;
@@ -99,6 +105,7 @@ where
                     Poll::Pending => break,
                 }
             }
+            presence.tell(taken, true);
             let mut answered = false;
             while let Poll::Ready(Some(taken_back)) = Pin::new(&mut calls).poll_next(cx) {
                 answered = true;
@@ -109,6 +116,10 @@ where
             if !answered && taken < AT_A_TURN {
                 break; // else the answers go out first
             }
+        }
+        presence.tell(0, !calls.is_empty());
+        if presence.is_unwanted() && calls.is_empty() && !connection.has_streams() {
+            return Poll::Ready(());
         }
         if !closing && stopping.poll(cx) {
             closing = true;

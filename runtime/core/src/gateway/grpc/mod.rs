@@ -8,6 +8,7 @@ mod head;
 mod idle;
 mod infer;
 mod method;
+mod presence;
 mod send;
 mod socket;
 mod status;
@@ -16,13 +17,12 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::{Gateway, listen};
-use socket2::SockRef;
+use super::{Gateway, crowd, listen};
+use presence::Presence;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
 /// Serves connections until `stop` turns true (or its sender is dropped), then until the last accepted call is
 /// answered. Dropping it ends every connection at once.
@@ -34,44 +34,24 @@ pub async fn serve(
     places: Arc<Semaphore>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let full = full(gateway.limits().connections);
-    let mut connections = JoinSet::new();
+    let limits = gateway.limits();
+    let full = full(limits.connections);
     let stopped = stop.clone();
-    let mut stopping =
-        std::pin::pin!(async move { while !*stop.borrow_and_update() && stop.changed().await.is_ok() {} });
-    loop {
-        tokio::select! {
-            biased;
-            () = &mut stopping => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((io, _)) => {
-                    if let Ok(place) = Arc::clone(&places).try_acquire_owned() {
-                        listen::prepare(&io, Duration::from_millis(gateway.limits().body_timeout_ms));
-                        let connection = begin(io, Arc::clone(&gateway), stopped.clone());
-                        connections.spawn(async move {
-                            connection.await;
-                            drop(place);
-                        });
-                    } else {
-                        // Best effort, and before it costs more than a socket.
-                        let _ = SockRef::from(&io).send(&full);
-                    }
-                }
-                // Out of descriptors, or a client that left while it waited: let others go on.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            },
-        }
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
+    let stopping = async move { while !*stop.borrow_and_update() && stop.changed().await.is_ok() {} };
+    let begin = |io, presence| begin(io, Arc::clone(&gateway), presence, stopped.clone());
+    crowd::serve(listener, (places, limits, &full), stopping, begin).await;
 }
 
 /// A connection that says nothing has the time of a head, and no room for what it might do.
-async fn begin(io: TcpStream, gateway: Arc<Gateway>, stop: watch::Receiver<bool>) {
+async fn begin(io: TcpStream, gateway: Arc<Gateway>, presence: Arc<Presence>, stop: watch::Receiver<bool>) {
     let patience = Duration::from_millis(gateway.limits().header_timeout_ms);
-    if let Ok(Ok(1..)) = tokio::time::timeout(patience, io.peek(&mut [0])).await {
-        Box::pin(connection::serve(io, gateway, stop)).await;
+    let mut one = [0];
+    let spoke = tokio::select! {
+        spoke = tokio::time::timeout(patience, io.peek(&mut one)) => matches!(spoke, Ok(Ok(1..))),
+        () = presence.unwanted() => false,
+    };
+    if spoke {
+        Box::pin(connection::serve(io, gateway, presence, stop)).await;
     }
 }
 

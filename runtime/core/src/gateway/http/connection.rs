@@ -86,7 +86,7 @@ async fn drive(connection: &mut (impl Connection + Unpin), guard: &mut Guard, li
             connection.as_mut().finish();
         }
         loop {
-            if connection.as_mut().poll(cx).is_ready() {
+            if connection.as_mut().poll(cx).is_ready() || watch.is_leaving() {
                 return Poll::Ready(End::Over);
             }
             let taken_back = watch.taken_back();
@@ -128,7 +128,7 @@ async fn opening(
             if filled == PREFACE.len() || (filled > 0 && !http2) {
                 return Poll::Ready(Some((Bytes::copy_from_slice(known), http2)));
             }
-            if watch.is_closing() || timer.as_mut().poll(cx).is_ready() {
+            if watch.is_closing() || watch.is_leaving() || timer.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(None);
             }
             let mut rest = ReadBuf::new(bytes.get_mut(filled..).unwrap_or_default());
@@ -153,7 +153,7 @@ async fn more(socket: &mut (impl AsyncRead + Unpin), watch: &Watch, limits: &Lim
     let mut bytes = [0; 16];
     poll_fn(|cx| {
         watch.begins_a_turn(cx);
-        if watch.is_closing() || timer.as_mut().poll(cx).is_ready() {
+        if watch.is_closing() || watch.is_leaving() || timer.as_mut().poll(cx).is_ready() {
             return Poll::Ready(None);
         }
         let mut some = ReadBuf::new(&mut bytes);

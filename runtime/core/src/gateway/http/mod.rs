@@ -17,15 +17,11 @@ pub(crate) mod watch;
 #[cfg(test)]
 mod tests;
 
-use crate::gateway::{Gateway, listen};
+use crate::gateway::{Gateway, crowd, listen};
 use crate::wire::json::text::Append;
-use socket2::SockRef;
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch::Receiver};
-use tokio::task::{Id, JoinSet};
 use watch::Watch;
 
 /// Serves until `stop` turns true (or its sender is gone); then closes idle connections, answers what was taken,
@@ -38,44 +34,10 @@ pub async fn serve(
     places: Arc<Semaphore>,
     mut stop: Receiver<bool>,
 ) {
-    let full = full(gateway.limits().connections);
-    let mut tasks = JoinSet::new();
-    let mut open: HashMap<Id, Arc<Watch>> = HashMap::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = told(&mut stop) => break,
-            Some(ended) = tasks.join_next_with_id() => {
-                let id = match ended {
-                    Ok((id, ())) => id,
-                    Err(error) => error.id(),
-                };
-                open.remove(&id);
-            }
-            accepted = listener.accept() => match accepted {
-                Ok((socket, _)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => {
-                        let watch = Arc::new(Watch::default());
-                        listen::prepare(&socket, Duration::from_millis(gateway.limits().body_timeout_ms));
-                        let connection = connection::serve(socket, Arc::clone(&gateway), Arc::clone(&watch));
-                        let task = async move {
-                            connection.await;
-                            drop(place);
-                        };
-                        open.insert(tasks.spawn(task).id(), watch);
-                    }
-                    Err(_) => refuse(&socket, &full),
-                },
-                // Out of descriptors, most likely; trying again at once would only burn the core.
-                Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-            },
-        }
-    }
-    drop(listener);
-    for watch in open.values() {
-        watch.close();
-    }
-    while tasks.join_next().await.is_some() {}
+    let limits = gateway.limits();
+    let full = full(limits.connections);
+    let begin = |socket, watch: Arc<Watch>| connection::serve(socket, Arc::clone(&gateway), watch);
+    crowd::serve(listener, (places, limits, &full), told(&mut stop), begin).await;
 }
 
 /// A sender that is gone says the same.
@@ -95,9 +57,4 @@ fn full(connections: usize) -> Vec<u8> {
     response.text("\r\nconnection: close\r\nretry-after: 1\r\n\r\n");
     response.extend_from_slice(&body);
     response
-}
-
-/// Best effort: a client that reads before it writes learns why.
-fn refuse(socket: &TcpStream, full: &[u8]) {
-    let _ = SockRef::from(socket).send(full);
 }

@@ -1,6 +1,6 @@
 //! A connection's socket and what is known about its owner's patience, without a clock read per request.
 
-use crate::gateway::flow::Flow;
+use crate::gateway::{crowd::Guest, flow::Flow};
 use bytes::{Buf, Bytes};
 use std::io;
 use std::pin::Pin;
@@ -27,6 +27,8 @@ pub(crate) struct Watch {
     pub(super) flow: Flow,
     /// No more requests after those that run.
     closing: AtomicBool,
+    /// Somebody else wants the place of an idle connection.
+    leaving: AtomicBool,
     /// The connection's task; it is the same all its life.
     task: OnceLock<Waker>,
 }
@@ -81,16 +83,40 @@ impl Watch {
         self.flow.begins_a_turn();
     }
 
-    /// Ends the connection once it has answered what it took.
-    pub(super) fn close(&self) {
-        self.closing.store(true, Relaxed);
+    /// Once it has answered what it took.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
+    }
+
+    /// At once, as long as it is idle.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.load(Relaxed) && self.is_idle()
+    }
+
+    fn tell(&self, what: &AtomicBool) {
+        what.store(true, Relaxed);
         if let Some(task) = self.task.get() {
             task.wake_by_ref(); // orders the store before the poll that it causes
         }
     }
+}
 
-    pub(super) fn is_closing(&self) -> bool {
-        self.closing.load(Relaxed)
+impl Guest for Watch {
+    fn came(&self) -> u64 {
+        self.came.load(Relaxed)
+    }
+
+    /// A part of a head is no request.
+    fn is_idle(&self) -> bool {
+        self.doing() != Doing::Running
+    }
+
+    fn leave(&self) {
+        self.tell(&self.leaving);
+    }
+
+    fn stop(&self) {
+        self.tell(&self.closing);
     }
 }
 

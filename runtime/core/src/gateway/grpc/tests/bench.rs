@@ -98,7 +98,7 @@ pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Be
     gateway.carrier_up(Arc::new(contract), echo.clone(), Window { rows: Rows::new(64) }).unwrap();
     let (ours, theirs) = tokio::io::duplex(32 << 10);
     let (stop, told) = watch::channel(false);
-    let server = tokio::spawn(connection::serve(ours, Arc::clone(&gateway), told));
+    let server = tokio::spawn(connection::serve(ours, Arc::clone(&gateway), Arc::default(), told));
     let (client, line) = client.handshake(theirs).await.unwrap();
     Bench { gateway, echo, client, line: tokio::spawn(line), stop, server }
 }

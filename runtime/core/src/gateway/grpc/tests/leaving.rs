@@ -146,7 +146,12 @@ async fn who_does_not_greet_is_left() {
         let gateway = bench().await.gateway;
         let (ours, mut theirs) = tokio::io::duplex(1024);
         let (_stop, told) = tokio::sync::watch::channel(false);
-        let server = tokio::spawn(crate::gateway::grpc::connection::serve(ours, gateway, told));
+        let server = tokio::spawn(crate::gateway::grpc::connection::serve(
+            ours,
+            gateway,
+            std::sync::Arc::default(),
+            told,
+        ));
         theirs.write_all(greeting).await.unwrap();
         tokio::time::timeout(Duration::from_secs(11), server).await.unwrap().unwrap();
     }

@@ -221,19 +221,49 @@ async fn a_full_queue_says_when_to_come_back() {
 
 #[tokio::test]
 async fn connections_beyond_the_limit_learn_why() {
-    let server = start(Limits { connections: 1, ..Limits::default() }, false).await;
+    let server = start(Limits { connections: 1, ..Limits::default() }, true).await;
     let mut first = Client::new(server.at).await;
-    first.send(&request("GET /v2/health/live", "", b"")).await;
+    first.send(&request(INFER, "", GOOD)).await;
+    server.echo.got.acquire().await.unwrap().forget();
+    for _ in 0..3 {
+        let mut second = Client::new(server.at).await;
+        let reply = second.reply().await.unwrap();
+        assert_eq!(
+            (reply.status(), reply.text().as_str()),
+            (
+                503,
+                r#"{"error":"1 connections are open and no more may be (limit connections): try again later"}"#
+            )
+        );
+    }
+    server.echo.release();
     assert_eq!(first.reply().await.unwrap().status(), 200);
-    let mut second = Client::new(server.at).await;
-    let reply = second.reply().await.unwrap();
-    assert_eq!(
-        (reply.status(), reply.text().as_str()),
-        (
-            503,
-            r#"{"error":"1 connections are open and no more may be (limit connections): try again later"}"#
-        )
-    );
+}
+
+/// Whatever they have said before, and whichever protocol they speak.
+#[tokio::test]
+async fn who_asks_nothing_makes_room_when_all_places_are_taken() {
+    const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    let live = request("GET /v2/health/live", "", b"");
+    let server = start(Limits { connections: 4, ..Limits::default() }, false).await;
+    let silent = Client::new(server.at).await;
+    let mut half = Client::new(server.at).await;
+    half.send(b"GET /v2").await;
+    let mut other = Client::new(server.at).await;
+    other.send(HTTP2).await;
+    let mut idle = Client::new(server.at).await;
+    idle.send(&live).await;
+    assert_eq!(idle.reply().await.unwrap().status(), 200);
+    let mut after = Vec::new();
+    for _ in 0..4 {
+        let mut next = Client::new(server.at).await;
+        next.send(&live).await;
+        assert_eq!(next.reply().await.unwrap().status(), 200);
+        after.push(next);
+    }
+    for mut gone in [silent, half, other, idle] {
+        assert!(gone.reply().await.is_none());
+    }
 }
 
 #[tokio::test]
