@@ -55,12 +55,14 @@ def judge(target: Target, attack: Attack) -> Verdict:
     fault = _fault(target)
     wrong += [fault] if fault else []
     wrong += _bodies(target.seen)
-    process.until(lambda: process.open_files(target.pid) <= files, SETTLE_S)
+    opened = 0
+    if not process.until(lambda: process.open_files(target.pid) <= files, SETTLE_S):
+        opened = process.open_files(target.pid) - files
     process.until(lambda: _given_back(target, memory), SETTLE_S)
-    left, opened = target.memory_mib() - memory, process.open_files(target.pid) - files
+    left = target.memory_mib() - memory
     if not target.lives():  # it may die while it settles
         return Verdict(peak, lives=False, serves=_fault(target) is None, wrong=tuple(wrong))
-    if opened > 0:
+    if opened:
         wrong.append(f"{opened} files are still open")
     if left >= MOST_LEFT_MIB:
         wrong.append(f"{left} MiB more are held afterwards")
