@@ -12,7 +12,7 @@ LENGTHS: Final = [
         "length: a frame may be longer than was agreed",
         f"{CORE}/wire/frame_decode.rs",
         "if len > self.limit {",
-        "if len > self.limit.saturating_mul(2) {",
+        "if len > self.limit && len == 0 {",
         REPLAY,
     ),
     Bug(
@@ -26,7 +26,7 @@ LENGTHS: Final = [
         "length: the table of a frame may end within an entry",
         f"{CORE}/wire/frame_decode.rs",
         "if rest.len() < ENTRY {",
-        "if rest.len() < ENTRY - 1 {",
+        "if rest.is_empty() {",
         REPLAY,
     ),
     Bug(
@@ -47,8 +47,8 @@ LENGTHS: Final = [
         "length: elements may be more than the limit",
         f"{CORE}/wire/json/elements.rs",
         "filter(|size| *size <= wish.limit)",
-        "filter(|size| *size <= wish.limit.saturating_mul(64))",
-        REPLAY,
+        "filter(|size| *size <= wish.limit || true)",
+        "wire::json",
     ),
     Bug(
         "length: a body may be unpacked beyond the limit",
@@ -61,7 +61,7 @@ LENGTHS: Final = [
         "length: a name in a message may be as long as the message",
         f"{CORE}/wire/oip_proto/field.rs",
         "if bytes.len() > most {",
-        "if bytes.len() > most.saturating_mul(64) {",
+        "if bytes.len() > most && most == 0 {",
         REPLAY,
     ),
 ]

@@ -20,6 +20,8 @@ const STREAM: Most = Most { each: 24, beside: 5 << 20 };
 const TENSORS: Most = Most { each: 24, beside: 4096 + MEMORY };
 /// An empty entry takes 2 bytes on the wire.
 const META: Most = Most { each: 160, beside: 4096 };
+/// A limit that many a frame exceeds.
+const SHORT: usize = 40;
 /// Of the peer.
 const MEMORY: usize = 64 << 10;
 
@@ -37,6 +39,11 @@ pub fn any_frames(data: &[u8]) {
     assert!(data.starts_with(&again), "encoding again gives back the bytes that were read");
     if whole.malformed.is_none() {
         assert_eq!(whole.is_whole, again.len() == data.len(), "what is left is the beginning of a frame");
+    }
+    for frame in hear(SHORT, std::iter::once(data)).frames {
+        let mut again = Vec::new();
+        write(&frame, &mut again).unwrap();
+        assert!(again.len() <= HEAD + SHORT, "a frame of {} bytes, where {SHORT} may be", again.len());
     }
     let messages = whole.malformed.iter().map(Malformed::to_string);
     assert!(messages.into_iter().all(|message| !message.is_empty()));

@@ -38,10 +38,18 @@ pub fn any_proto(data: &[u8]) {
         Ok(inference) => {
             let theirs = theirs.expect("what we read is also legal to the generated code");
             proto_reference::agree(&inference, &theirs);
+            within_limits(&inference);
             fits(data.len(), inference.inputs.clone(), &inference.outputs);
             // Fields may come in any order, packed or not: as the generated code writes them they say the same.
             let again = Bytes::from(theirs.encode_to_vec());
             proto_reference::agree(&read(&again).expect("the same, written anew"), &theirs);
         }
     }
+}
+
+fn within_limits(inference: &Inference) {
+    let Inference { model, id, inputs, outputs, .. } = inference;
+    let names = inputs.iter().map(|input| &input.name).chain(outputs.iter().map(|output| &output.name));
+    assert!(names.chain([model, id]).all(|name| name.len() <= 4096), "a name is longer than any may be");
+    assert!(inputs.iter().all(|input| input.tensor.shape.len() <= 64));
 }
