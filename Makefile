@@ -51,6 +51,11 @@ loom: ## Check what threads share in every order in which they can meet
 	@echo "== every order of threads"
 	@CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/loom RUSTFLAGS="--cfg headrace_loom" $(CARGO) test $(MANIFEST) --lib --quiet models::
 
+# Only what makes no system calls, and few throws of the dice: it is some hundred times as slow.
+MIRI ?= decide:: sync:: base:: wire::frame wire::json wire::oip_proto host::room host::settle gateway::admission gateway::carriers
+miri: ## Run the decisions and codecs in an interpreter that sees undefined behaviour; needs a nightly compiler
+	@CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/miri MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test $(MANIFEST) --lib -- $(MIRI)
+
 bench: ## Time what a request costs in the core's decisions and codecs
 	$(CARGO) bench --manifest-path $(CORE)/bench/Cargo.toml
 
@@ -130,4 +135,4 @@ for name, version in sorted((package["name"].lower(), package["version"]) for pa
 endef
 export WRITE_PINS
 
-.PHONY: help serve test check audit pins loom bench chaos soak fuzz wheels clean
+.PHONY: help serve test check audit pins loom miri bench chaos soak fuzz wheels clean
