@@ -17,7 +17,7 @@ from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.errors import PortTaken
-from headrace.execution import threads
+from headrace.execution import forking, threads
 from headrace.execution.ending import FINISHING, Ending, ended_by
 from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
@@ -92,6 +92,7 @@ class Server:
         reader = threading.Thread(target=self._read_errors, name="errors")
         reader.start()
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
+        forking.guard(handlers=self._ending.replaced)
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)

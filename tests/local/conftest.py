@@ -58,6 +58,7 @@ class LocalServer:
     """A server of a folder of models."""
 
     process: subprocess.Popen[bytes]
+    models: Path
     port: int
     state: Path
     log: Path
@@ -123,11 +124,13 @@ class LocalServer:
             time.sleep(0.02)  # noqa: TID251 - waits for another process
 
 
-def start(models: Path, state: Path, drain_s: float | None = None) -> LocalServer:
+def start(
+    models: Path, state: Path, drain_s: float | None = None, port: int | None = None
+) -> LocalServer:
     """Start a server; it may not be ready yet."""
     state.mkdir(parents=True, exist_ok=True)
     log = state / "output"
-    port = free_ports()
+    port = port or free_ports()
     command = [sys.executable, "-m", "headrace", "serve", str(models), "--engine", "local"]
     command += ["--ports", str(port), "--state", str(state)]
     if drain_s is not None:
@@ -138,7 +141,7 @@ def start(models: Path, state: Path, drain_s: float | None = None) -> LocalServe
             stdout=output,
             stderr=subprocess.STDOUT,
         )
-    return LocalServer(process, port, state, log)
+    return LocalServer(process, models, port, state, log)
 
 
 def free_ports() -> int:
@@ -197,8 +200,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
     """Starts servers of one's own; what still runs at the end is killed."""
     started: list[LocalServer] = []
 
-    def begin(models: Path, drain_s: float | None = None) -> LocalServer:
-        started.append(start(models, tmp_path / f"state-{len(started)}", drain_s))
+    def begin(models: Path, drain_s: float | None = None, port: int | None = None) -> LocalServer:
+        started.append(start(models, tmp_path / f"state-{len(started)}", drain_s, port))
         return started[-1]
 
     yield begin

@@ -32,12 +32,15 @@ class Ending:
 
         self._signals = Signals(limit_s)
         self._asked = asked
+        #: What was done with our signals before.
+        self.replaced: dict[int, Any] = {}
 
     def listen(self) -> None:
         """Hear signals from now on; called in the main thread."""
         signal.set_wakeup_fd(self._signals.fileno(), warn_on_full_buffer=False)
         for number in SIGNALS:
-            signal.signal(number, self._handle)
+            # None was no handler of Python's.
+            self.replaced[number] = signal.signal(number, self._handle) or signal.SIG_DFL
 
     def look(self) -> None:
         """Make `wait` look again; any thread may call this."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.errors import HeadraceError
+from headrace.execution import forking
 from headrace.execution.core import CoreBatch, CoreIntake
 from headrace.execution.outputs import to_host
 from headrace.execution.voices import Sink, line, speaking, text_of
@@ -54,7 +55,12 @@ def answer(work: Work, batch: CoreBatch) -> None:
     The core gives out no more batches at once than the model is safe for.
     """
     try:
-        outputs = to_host(work.model.predict(Batch(batch, work.device)))
+        try:
+            returned = work.model.predict(Batch(batch, work.device))
+        finally:
+            if forking.child:
+                forking.end_child(work.label)
+        outputs = to_host(returned)
         wrong = batch.complete(outputs)
     except BaseException as error:
         # All of them: sys.exit() in a model ends no server.

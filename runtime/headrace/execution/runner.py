@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken
-from headrace.execution import lanes
+from headrace.execution import forking, lanes
 from headrace.execution.core import CoreHost
 from headrace.execution.hangs import Hang
 from headrace.execution.opening import context, contract, open_model
@@ -50,14 +50,14 @@ class Runner:
         label = self.version.label
         self._move(State.LOADING, str(self.version.folder))
         try:
-            with speaking(label):
+            with speaking(label), forking.parent_alone(label):
                 model = open_model(self.version)
                 self.inputs = model.inputs
                 told = context(self.version)
                 check_device(told.device)
                 model.load(told)
             self._move(State.WARMING, "running batches of 1 and of max_rows rows")
-            with speaking(label):
+            with speaking(label), forking.parent_alone(label):
                 self._warm(model, told)
             self._answer(model, told)
         except BaseException as error:

@@ -10,6 +10,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import IO, Any, Final
 
+from headrace.execution import forking
+
 #: A line without an end is cut here.
 MOST_CHARACTERS: Final = 8192
 #: Lines that are begun and not ended: a thread may end without ending its own.
@@ -94,8 +96,11 @@ class Voice(io.TextIOBase):
         self._alone = alone
         self._lock = threading.Lock()
         self._begun: dict[tuple[int, str], str] = {}
+        self._of_child: IO[str] | None = None
 
     def write(self, text: str) -> int:
+        if forking.child:
+            return self._in_child().write(text)
         speaker = _speaker.get() or self._alone
         key = (threading.get_ident(), speaker)
         given_up: list[tuple[str, str]] = []
@@ -114,12 +119,29 @@ class Voice(io.TextIOBase):
             self._sink(line(who, self._stream, one.rpartition("\r")[2].rstrip("\r") or one))
         return len(text)
 
+    def flush(self) -> None:
+        """Do nothing, but in a child: lines go as they end."""
+        if forking.child:
+            self._in_child().flush()
+
     def finish(self) -> None:
         """Give away lines that were begun and not ended."""
         with self._lock:
             begun, self._begun = self._begun, {}
         for (_, speaker), text in begun.items():
             self._sink(line(speaker, self._stream, text))
+
+    def _in_child(self) -> IO[str]:
+        """Return what a process that a model forked writes to: the descriptor.
+
+        The sink's locks may have been held as it was forked, and its threads are not here.
+        """
+        if self._of_child is None:
+            number = {"out": 1, "err": 2}[self._stream]
+            self._of_child = open(  # noqa: SIM115 - a descriptor, which stays open
+                number, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False
+            )
+        return self._of_child
 
     def writable(self) -> bool:
         return True
@@ -160,6 +182,9 @@ def captured(sink: Sink, alone: str = OURSELVES) -> Iterator[None]:
                 # A wrong format string is no reason to fail the call that logged with it.
                 place = f"{record.pathname}:{record.lineno}"
                 text = f"[cannot be formatted: {type(error).__name__}: {text_of(error)}; {place}]"
+            if forking.child:
+                voices[1].write(f"{record.levelname} {text}\n")
+                return
             sink(line(f"{model}/{version}", "log", f"{record.levelname} {text}"))
 
     out, err = sys.stdout, sys.stderr

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import secrets
+import signal
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.errors import ModelBroken
+from headrace.execution import forking
 from headrace.execution.hangs import hangs
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
@@ -68,6 +70,8 @@ class HostReplica:
         self._core.listen()
         self._runner = Runner(version, self._core, self._events.say, self._moved)
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
+        # Ray's own handler raises wherever a child is, and leaves it alone while it is in C.
+        forking.guard(handlers={signal.SIGTERM: signal.SIG_DFL})
         if not self._runner.start():
             raise ModelBroken(self._runner.standing.reason)
         inputs = [(one.name, one.datatype, list(one.shape)) for one in self._runner.inputs]
