@@ -29,6 +29,19 @@ WRONG = [
     ("repeatable: 1", "1:1: repeatable: expected true or false, not 1"),
     ("placement: {isolation: shared}", "1:13: shared is not built yet"),
     ("placement: {replicas: {max: 3}}", "1:13: min is 1 and max 3"),
+    (
+        "placement:\n  replicas: {min: 1000000, max: 1000000}",
+        "2:14: min: input should be less than or equal to 1000, not 1000000",
+    ),
+    (
+        "placement: {gpus: 65}",
+        "1:13: gpus: input should be less than or equal to 64, not 65",
+    ),
+    (
+        "batching: {deadline_ms: 1.0e+300}",
+        "1:12: deadline_ms: input should be less than or equal to 60",
+    ),
+    ("batching: {deadline_ms: 0}", "1:12: deadline_ms: input should be greater than 0, not 0"),
     ("placement: {replicas: {target_wait_ms: 5}}", "1:24: 'target_wait_ms' is not built yet"),
     ("batching: {allowed_rows: [1]}", "1:12: 'allowed_rows' is not built yet"),
     ("versions: {on_new: swap}", "1:1: 'versions' is not built yet"),
@@ -42,6 +55,10 @@ WRONG = [
         "2:15: 'fp32' is not one of BOOL, UINT8",
     ),
     ("inputs: [{name: x, datatype: FP32, shape: [0]}]", "1:36: 0 is neither a positive size"),
+    (
+        "inputs: [{name: x, datatype: FP32, shape: [4, 99999999999999]}]",
+        "1:36: expected sizes of at most 2147483648, not 99999999999999",
+    ),
     ("inputs: [{name: x, datatypo: FP32, shape: []}]", "unknown key 'datatypo'; did you mean"),
     ("repeatable: true\noutputs: []", "2:1: expected at least one {name: x, datatype: FP32,"),
     (
@@ -174,6 +191,8 @@ def test_a_limit_is_named_as_the_core_names_it() -> None:
         ("connections=0", "limit connections should be a number above 0, not '0'"),
         ("connections=-1", "limit connections should be a number above 0, not '-1'"),
         ("connections=" + "9" * 19, "limit connections should be a number above 0"),
+        ("streams=4294967296", "limit streams should be at most 4294967295, not 4294967296"),
+        ("json_depth=1001", "limit json_depth may be 1000 at most, not 1001"),
     ):
         with pytest.raises(ConfigInvalid, match=re.escape(why)):
             limits.read([text])
@@ -182,3 +201,9 @@ def test_a_limit_is_named_as_the_core_names_it() -> None:
 def test_every_limit_may_be_given_to_a_gateway() -> None:
     given = limits.read([f"{name}={number}" for name, number in headrace_core.limits().items()])
     headrace_core.Gateway(json.dumps({"limits": given}))
+
+
+def test_every_limit_may_be_as_large_as_its_message_says() -> None:
+    for name in headrace_core.limits().keys() - {"json_depth"}:
+        most = 10**18 - 1 if "bytes" in name else limits.MOST
+        assert limits.read([f"{name}={most}"]) == {name: most}

@@ -1,5 +1,6 @@
 """The gateway's limits, as the command line names them. Which there are the core knows."""
 
+import json
 from collections.abc import Sequence
 from typing import Final
 
@@ -7,17 +8,19 @@ from headrace.errors import ConfigInvalid
 
 #: What 64 bits hold for certain.
 MOST_DIGITS: Final = 18
+#: Of what is no count of bytes: the core has 32 bits for it. As milliseconds it is seven weeks.
+MOST: Final = (1 << 32) - 1
 
 
 def read(given: Sequence[str]) -> dict[str, int]:
     """Return what `NAME=NUMBER`s say.
 
     Raises:
-        ConfigInvalid: one is no limit of the gateway, or no number above 0.
+        ConfigInvalid: one is no limit of the gateway, or no number that it may be.
     """
     if not given:
         return {}
-    from headrace_core import limits
+    from headrace_core import Gateway, limits
 
     known = limits()
     read = {}
@@ -27,5 +30,12 @@ def read(given: Sequence[str]) -> dict[str, int]:
             raise ConfigInvalid(f"there is no limit {name!r}: expected one of {', '.join(known)}")
         if not number.isdecimal() or len(number) > MOST_DIGITS or int(number) == 0:
             raise ConfigInvalid(f"limit {name} should be a number above 0, not {number!r}")
+        if "bytes" not in name and int(number) > MOST:
+            raise ConfigInvalid(f"limit {name} should be at most {MOST}, not {number}")
         read[name] = int(number)
+    try:
+        # What else it refuses it says itself; nothing is started.
+        Gateway(json.dumps({"arena_bytes": 0, "limits": read}))
+    except ValueError as error:
+        raise ConfigInvalid(str(error)) from error
     return read

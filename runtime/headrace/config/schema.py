@@ -6,9 +6,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
     field_validator,
     model_validator,
 )
@@ -19,6 +16,14 @@ from headrace.vocabulary import DATATYPES
 MOST_ROWS = 1 << 20
 #: A week, for whoever wants no limit of time.
 LONGEST_S = 604_800.0
+#: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
+#: one, and a million took its controller 8.6 GB.
+MOST_REPLICAS = 1000
+#: Hosts of a version are on one machine; none has more.
+MOST_GPUS = 64
+#: Of one axis: more than any body may have elements; products of larger ones leave 64 bits.
+LARGEST_SIZE = 1 << 31
+Replica = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
 Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
 
 
@@ -43,7 +48,7 @@ class Batching(Section):
     queue_rows: Rows = Field(
         2048, description="Rows that may wait in a gateway before requests are refused."
     )
-    deadline_ms: PositiveFloat | None = Field(
+    deadline_ms: Annotated[float, Field(gt=0, le=1000 * LONGEST_S)] | None = Field(
         None, description="The deadline of a request that brings none; without it it may wait."
     )
 
@@ -62,8 +67,8 @@ class Replicas(Section):
 
     NOT_YET = {"target_wait_ms": "the count is fixed: write min = max"}
 
-    min: PositiveInt = 1
-    max: PositiveInt = 1
+    min: Replica = 1
+    max: Replica = 1
 
     @model_validator(mode="after")
     def _the_count_is_fixed(self) -> Self:
@@ -78,7 +83,9 @@ class Replicas(Section):
 class Placement(Section):
     """What a version runs on."""
 
-    gpus: NonNegativeFloat = Field(0.0, description="Share of a GPU, or whole ones; 0 is the CPU.")
+    gpus: Annotated[float, Field(ge=0, le=MOST_GPUS)] = Field(
+        0.0, description="Share of a GPU, or whole ones; 0 is the CPU."
+    )
     lanes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Threads that gather, run and answer batches of one host."
     )
@@ -126,6 +133,8 @@ class TensorEntry(Section):
                     f"{size} is neither a positive size nor -1 (any size); "
                     "the batch axis is implied and not written"
                 )
+            if size > LARGEST_SIZE:
+                raise ValueError(f"expected sizes of at most {LARGEST_SIZE}, not {size}")
         return given
 
 
