@@ -3,7 +3,7 @@ import json
 import logging
 import sys
 import threading
-from dataclasses import asdict
+import time
 
 import pytest
 
@@ -89,6 +89,17 @@ def test_a_progress_bar_is_kept_as_it_ended_and_an_endless_line_is_cut() -> None
     assert voice.writable()
 
 
+def test_an_endless_line_costs_time_by_its_length() -> None:
+    sizes: list[int] = []
+    voice = Voice("out", io.StringIO(), lambda one: sizes.append(len(one.text)))
+    began = time.process_time()
+    voice.write("p" * (32 << 20))
+    # Where each cut copies what is left, it is ten seconds.
+    assert time.process_time() - began < 3
+    voice.finish()
+    assert sizes == [MOST_CHARACTERS] * ((32 << 20) // MOST_CHARACTERS)
+
+
 def test_a_models_logger_is_heard_with_its_level_and_nobody_elses() -> None:
     lines: list[Line] = []
     with captured(lines.append):
@@ -125,7 +136,7 @@ def test_a_line_is_an_event_whole_however_long_its_text(letter: str) -> None:
     assert text.startswith("begin")
     assert text.endswith("end")
     assert text.encode().decode() == text
-    as_event = json.dumps({"event": "line", "line": asdict(Line(1, "photos/1", "err", text))})
+    as_event = json.dumps({"event": "line", "line": Line(1, "photos/1", "err", text).facts()})
     assert len(as_event) < 16 * LINE_BYTES
 
 

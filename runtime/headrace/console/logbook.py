@@ -3,7 +3,6 @@
 import json
 import threading
 from collections import OrderedDict, deque
-from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -56,7 +55,7 @@ class Logbook:
             self._keep(line)
             self._taken += 1
             self._lock.notify_all()
-            self._write({"line": asdict(line)})
+            self._write({"line": line.facts()})
             if line.error:
                 self._join(line.error, {"log": line.text, "speaker": line.speaker})
 
@@ -80,7 +79,7 @@ class Logbook:
         with self._lock:
             lines, taken = list(self._lines), self._taken
         wanted = [one for one in lines if _speaks(one.speaker, speaker)]
-        return [asdict(one) for one in wanted[-limit:]], taken
+        return [one.facts() for one in wanted[-limit:]], taken
 
     def since(self, speaker: str, after: int, wait_s: float) -> tuple[list[dict[str, Any]], int]:
         """Return the lines after the first ``after``, and how many there are by now.
@@ -98,7 +97,7 @@ class Logbook:
             self._waiting -= 1
             fresh = list(self._lines)[-(self._taken - after) :] if self._taken > after else []
             taken = self._taken
-        return [asdict(one) for one in fresh if _speaks(one.speaker, speaker)], taken
+        return [one.facts() for one in fresh if _speaks(one.speaker, speaker)], taken
 
     def errors(self, limit: int) -> list[dict[str, Any]]:
         """Return the last ``limit`` errors, oldest first."""

@@ -12,6 +12,8 @@ FILE: Final = "headrace.jsonl"
 #: One file's size, and how many older ones are kept beside it.
 MOST_BYTES: Final = 8 << 20
 OLDER_FILES: Final = 3
+#: One for all records: `json.dumps` makes another for each where it is told more than the record.
+ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 class LogFile:
@@ -40,7 +42,7 @@ class LogFile:
         """Write a record; where that cannot be, count it and return why."""
         if self._closed:
             return ""
-        text = json.dumps(record, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
+        text = ENCODER.encode(record).encode("utf-8", "backslashreplace") + b"\n"
         if self._torn:
             # What was cut off stays a line of its own, which readers pass over.
             text = b"\n" + text

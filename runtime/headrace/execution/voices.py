@@ -38,6 +38,10 @@ class Line:
     #: The id that the caller was told, where there is one.
     error: str = ""
 
+    def facts(self) -> dict[str, Any]:
+        """Return it as JSON takes it; `dataclasses.asdict` is half of what a line costs."""
+        return dict(vars(self))
+
 
 Sink = Callable[[Line], None]
 
@@ -106,9 +110,10 @@ class Voice(io.TextIOBase):
         given_up: list[tuple[str, str]] = []
         with self._lock:
             *whole, rest = (self._begun.pop(key, "") + text).split("\n")
-            while len(rest) > MOST_CHARACTERS:
-                whole.append(rest[:MOST_CHARACTERS])
-                rest = rest[MOST_CHARACTERS:]
+            if len(rest) > MOST_CHARACTERS:
+                cuts = range(0, len(rest), MOST_CHARACTERS)
+                *ended, rest = (rest[at : at + MOST_CHARACTERS] for at in cuts)
+                whole += ended
             if rest:
                 # Of what a progress bar paints over itself only the last state is kept.
                 self._begun[key] = rest.rpartition("\r")[2] if "\r" in rest[:-1] else rest

@@ -9,7 +9,6 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,9 +71,9 @@ class Events:
         with contextlib.suppress(OSError):
             if self._dropped:
                 missed = voices.line(self._label, "log", f"{self._dropped} lines were not heard")
-                if self._offer(_message("line", {"line": asdict(missed)})):
+                if self._offer(_message("line", {"line": missed.facts()})):
                     self._dropped = 0
-            if not self._offer(_message("line", {"line": asdict(line)})):
+            if not self._offer(_message("line", {"line": line.facts()})):
                 self._dropped += 1
 
     def _offer(self, text: bytes) -> bool:
