@@ -23,7 +23,7 @@ from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
-from headrace.execution.voices import captured, line
+from headrace.execution.voices import captured, line, visible
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version, find
 
@@ -144,12 +144,12 @@ class Server:
         folders = {one.version.model: one.version.folder.parent for one in serving}
         inputs = {one.version.model: one.inputs for one in serving}
         scratch = self._options.state / "requests"
-        terminal.write(greeting(self.status(), inputs, folders, scratch))
+        terminal.write(visible(greeting(self.status(), inputs, folders, scratch)))
         terminal.flush()
 
     def _say_what_loads(self, terminal: IO[str]) -> None:
         for text in loading(self.status()):
-            terminal.write(f"headrace: {text}\n")
+            terminal.write(f"headrace: {visible(text)}\n")
         terminal.flush()
 
     def _start(self, runner: Runner) -> bool:

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 import threading
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def report(error_id: str, kind: str) -> str:
         ("GET", "/api/errors", 200, '"e-ab"'),
         ("GET", "/api/errors/e-ab", 200, "Traceback: no"),
         ("GET", "/api/errors/e-cd", 404, "no error 'e-cd'"),
+        ("GET", "/api/errors/line", 404, "no error 'line'"),
+        ("GET", "/api/errors/", 200, "errors"),
         ("GET", "/api/nothing", 404, "no /api/nothing here"),
         ("GET", "/", 404, "the console answers /api/health"),
         ("GET", "/api/logs?limit=many", 400, "limit should be a number"),
@@ -182,6 +185,52 @@ def test_a_state_folder_that_cannot_be_made_is_explained(tmp_path: Path) -> None
 def test_a_torn_last_line_is_passed_over(tmp_path: Path) -> None:
     (tmp_path / FILE).write_text('{"line": {"error": "e-1", "text')
     assert find_error(tmp_path / FILE, "e-1") is None
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        '"e-1"',
+        '["e-1"]',
+        '{"line": "e-1"}',
+        '{"line": {"error": "e-1"}}',
+        '{"line": {"error": "e-1", "text": 1, "speaker": []}}',
+        '{"error": "e-1"}',
+        '{"error": {"name": "e-1"}}',
+        "[" * 100_000 + '"e-1"',
+        '{"a":' * 100_000 + '"e-1"',
+        '{"e-1": ' + "9" * 5000 + "}",
+        "e-1 \x1b\x00",
+    ],
+    ids=lambda text: text[:40],
+)
+def test_junk_in_the_log_is_passed_over(tmp_path: Path, junk: str) -> None:
+    good = json.dumps({"line": {"error": "e-1", "text": "so it was", "speaker": "m/1"}})
+    (tmp_path / FILE).write_text(f"{junk}\n{good}\n{junk}\n")
+    assert find_error(tmp_path / FILE, "e-1") == {"id": "e-1", "log": "so it was", "speaker": "m/1"}
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_a_pipe_instead_of_a_log_is_refused_and_searched_by_nobody(
+    tmp_path: Path, number: int
+) -> None:
+    os.mkfifo(tmp_path / (f"{FILE}.{number}" if number else FILE))
+    if number == 0:
+        with pytest.raises(StateInvalid, match="is a pipe, a device or a folder, and should be a"):
+            Logbook(tmp_path, None)
+        (tmp_path / FILE).unlink()
+        (tmp_path / FILE).symlink_to("/dev/null")
+        with pytest.raises(StateInvalid, match="is a pipe, a device or a folder, and should be a"):
+            Logbook(tmp_path, None)
+    assert find_error(tmp_path / FILE, "e-1") is None
+
+
+def test_a_terminal_is_shown_no_sequence_of_a_model(tmp_path: Path) -> None:
+    terminal = io.StringIO()
+    book = Logbook(tmp_path, terminal)
+    book.take(Line(1, "m/1", "out", "\x1b[2Jgone\tü\x07\x9b\rnew"))
+    book.close()
+    assert terminal.getvalue() == "m/1 | \\x1b[2Jgone\tü\\x07\\x9b\\x0dnew\n"
 
 
 def test_a_taken_port_names_its_owner(tmp_path: Path) -> None:

@@ -149,7 +149,7 @@ def check(
         if as_json:
             typer.echo(json.dumps(checking.as_json(checked)))
         else:
-            typer.echo("\n".join(checking.lines(checked)))
+            _show("\n".join(checking.lines(checked)))
     raise typer.Exit(int(failed))
 
 
@@ -165,7 +165,7 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
     from headrace.cli.tables import status_lines
 
     found = get(url, "/api/status")
-    typer.echo(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    _show(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
     raise typer.Exit(int(not found["ready"]))
 
 
@@ -194,7 +194,7 @@ def infer(
     """
     from headrace.cli import inferring
 
-    typer.echo(inferring.infer(url, model, file, show=show, as_json=as_json))
+    _show(inferring.infer(url, model, file, show=show, as_json=as_json))
 
 
 @app.command()
@@ -221,7 +221,7 @@ def logs(
     while True:
         lines = found["lines"]
         for text in map(json.dumps, lines) if as_json else log_lines(lines):
-            typer.echo(text)
+            _show(text)
         if not follow:
             return
         found = get(url, f"{path}&after={found['taken']}")
@@ -245,8 +245,15 @@ def errors(
 
     if error_id:
         found = get(url, f"/api/errors/{quote(error_id)}")
-        typer.echo(json.dumps(found) if as_json else "\n".join(error_lines(found)))
+        _show(json.dumps(found) if as_json else "\n".join(error_lines(found)))
         return
     listed = get(url, f"/api/errors?limit={limit}")["errors"]
     for text in map(json.dumps, listed) if as_json else error_rows(listed):
-        typer.echo(text)
+        _show(text)
+
+
+def _show(text: str) -> None:
+    """Print what a model or a server said, as a terminal may have it."""
+    from headrace.execution.voices import visible
+
+    typer.echo(visible(text))

@@ -1,7 +1,11 @@
 """The log's files: of bounded size, searched by error id, and no reason for a server to fail."""
 
 import contextlib
+import errno
 import json
+import os
+import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
@@ -12,6 +16,9 @@ FILE: Final = "headrace.jsonl"
 #: One file's size, and how many older ones are kept beside it.
 MOST_BYTES: Final = 8 << 20
 OLDER_FILES: Final = 3
+#: As the core and the lanes make them.
+ERROR_ID: Final = re.compile(r"e-[0-9a-f]{1,16}")
+NO_FILE: Final = "it is a pipe, a device or a folder, and should be a file: take it away"
 #: One for all records: `json.dumps` makes another for each where it is told more than the record.
 ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
@@ -72,7 +79,8 @@ class LogFile:
             raise OSError("no space for all of it")
 
     def _open(self) -> IO[bytes]:
-        return self.path.open("ab", buffering=0)
+        descriptor = _open_file(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        return os.fdopen(descriptor, "ab", buffering=0)
 
     def _rotate(self) -> None:
         if self._file is not None:
@@ -89,29 +97,55 @@ class LogFile:
 
 def find_error(path: Path, error_id: str) -> dict[str, Any] | None:
     """Search the log at ``path`` and the older ones beside it, newest first."""
+    if not ERROR_ID.fullmatch(error_id):
+        return None
     for number in range(OLDER_FILES + 1):
         found: dict[str, Any] = {}
-        for record in _records(_older(path, number), error_id):
-            if record.get("error", {}).get("id") == error_id:
-                found.update(record["error"])
-            elif record.get("line", {}).get("error") == error_id:
-                line = record["line"]
-                found.update(id=error_id, log=line["text"], speaker=line["speaker"])
+        for text in _lines_with(_older(path, number), error_id):
+            found.update(told(text, error_id))
         if found:
             return found
     return None
 
 
-def _records(path: Path, needle: str) -> Iterator[dict[str, Any]]:
-    # Also one that another thread has just put away.
-    with contextlib.suppress(OSError), path.open(encoding="utf-8", errors="replace") as file:
-        for text in file:
-            if needle in text:
-                try:
-                    yield json.loads(text)
-                except json.JSONDecodeError:
-                    # The last line of a process that was killed.
-                    continue
+def told(text: str, error_id: str) -> dict[str, Any]:
+    """Return what a line of the log says of an error; nothing for one that is none of ours.
+
+    Such as the last one of a process that was killed: whatever stands there harms nobody.
+    """
+    try:
+        record: Any = json.loads(text)
+        match record:
+            case {"error": {"id": found}} if found == error_id:
+                return dict(record["error"])
+            case {"line": {"error": found, "text": str(log), "speaker": str(speaker)}} if (
+                found == error_id
+            ):
+                return {"id": found, "log": log, "speaker": speaker}
+    except (ValueError, RecursionError):
+        pass
+    return {}
+
+
+def _lines_with(path: Path, needle: str) -> Iterator[str]:
+    # Also of one that another thread has just put away.
+    with (
+        contextlib.suppress(OSError),
+        open(_open_file(path, os.O_RDONLY), encoding="utf-8", errors="replace") as file,
+    ):
+        yield from (text for text in file if needle in text)
+
+
+def _open_file(path: Path, flags: int) -> int:
+    """Return the descriptor of a file; whoever opens a pipe would wait for its other end."""
+    try:
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise OSError(error.errno, NO_FILE) if error.errno == errno.ENXIO else error from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, NO_FILE)
+    return descriptor
 
 
 def _older(path: Path, number: int) -> Path:

@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from typing import IO, Final
 
+from headrace.execution.voices import visible
+
 #: What may wait for a terminal that stands still, such as after Ctrl-S or in a pager.
 MOST_WAITING: Final = 1 << 20
 #: How long the end of a run waits for it.
@@ -30,6 +32,7 @@ class Terminal:
 
     def show(self, text: str) -> None:
         """Show whole lines as soon as the terminal takes them; this never waits for it."""
+        text = visible(text)
         with self._changed:
             if self._ended:
                 return

@@ -1,6 +1,7 @@
 """What models print, line by line, with the name of who printed it."""
 
 import io
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,8 @@ MOST_BEGUN: Final = 64
 #: Of one line's text. As JSON, where a character may take twelve bytes, it is less than an event of
 #: a replica may have.
 MOST_TEXT: Final = 32 << 10
+#: All but the tab and the end of a line.
+CONTROLS: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: Who speaks when no model does.
 OURSELVES: Final = "headrace"
 
@@ -57,6 +60,14 @@ def legible(text: str) -> str:
     Neither a file nor the core takes one, and names of files and models' texts may have it.
     """
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def visible(text: str) -> str:
+    """Return text for a terminal: what would move its cursor or ring its bell becomes an escape.
+
+    Models' words, and so their callers', may hold what makes a terminal hide or fake lines.
+    """
+    return CONTROLS.sub(lambda one: f"\\x{ord(one[0]):02x}", text)
 
 
 def bounded(text: str, most: int = MOST_TEXT) -> str:

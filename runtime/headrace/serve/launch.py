@@ -13,7 +13,7 @@ from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.execution import threads
 from headrace.execution.ending import SIGNALS
-from headrace.execution.voices import OURSELVES, line
+from headrace.execution.voices import OURSELVES, line, visible
 from headrace.repository.folder import find
 from headrace.serve import plan, ports
 from headrace.serve.places import claim, release
@@ -97,5 +97,5 @@ def _begin_again(environment: dict[str, str]) -> NoReturn:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.write(visible(text.rstrip("\n")) + "\n")
     sys.stdout.flush()
