@@ -8,10 +8,12 @@ import sys
 import threading
 import traceback
 from collections.abc import Sequence
+from contextlib import ExitStack
 from time import monotonic
 from typing import IO, Any
 
 from headrace.config.options import ServeOptions
+from headrace.console import state
 from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
@@ -42,16 +44,17 @@ def run(options: ServeOptions) -> int:
     versions = find(options.repository)
     budget = threads.plan(threads.cpus(), sum(one.config.placement.lanes for one in versions))
     threads.tell_libraries(budget, os.environ)
+    lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
     faulthandler.enable(sys.stderr.fileno())
     terminal = sys.stdout
-    logbook = Logbook(options.state / "logs", sys.stderr)
     alone = versions[0].label if len(versions) == 1 else "headrace"
-    try:
-        with captured(logbook.take, alone):
-            return Server(options, versions, budget, logbook).run(terminal)
-    finally:
-        logbook.close()
+    with ExitStack() as held:
+        held.callback(state.let_go, lock)
+        logbook = Logbook(options.state / "logs", sys.stderr)
+        held.callback(logbook.close)
+        held.enter_context(captured(logbook.take, alone))
+        return Server(options, versions, budget, logbook).run(terminal, lock)
 
 
 class Server:
@@ -80,7 +83,7 @@ class Server:
         self._ended = False
         self._ending = Ending(self._end, options.drain_s + GRACE_S)
 
-    def run(self, terminal: IO[str]) -> int:
+    def run(self, terminal: IO[str], lock: int) -> int:
         """Bind, load, serve, and drain when told to end."""
         self._ending.listen()
         self._gateway.attach(self._host)
@@ -92,7 +95,7 @@ class Server:
         reader = threading.Thread(target=self._read_errors, name="errors")
         reader.start()
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
-        forking.guard(handlers=self._ending.replaced)
+        forking.guard(locks=[lock], handlers=self._ending.replaced)
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)

@@ -200,8 +200,14 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
     """Starts servers of one's own; what still runs at the end is killed."""
     started: list[LocalServer] = []
 
-    def begin(models: Path, drain_s: float | None = None, port: int | None = None) -> LocalServer:
-        started.append(start(models, tmp_path / f"state-{len(started)}", drain_s, port))
+    def begin(
+        models: Path,
+        drain_s: float | None = None,
+        port: int | None = None,
+        state: Path | None = None,
+    ) -> LocalServer:
+        state = state or tmp_path / f"state-{len(started)}"
+        started.append(start(models, state, drain_s, port))
         return started[-1]
 
     yield begin

@@ -60,7 +60,7 @@ def test_a_signal_for_a_forked_process_is_none_for_the_server(
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_a_forked_process_keeps_neither_ports_nor_connections(
+def test_a_forked_process_keeps_neither_ports_nor_connections_nor_the_state_folder(
     serve: Callable[..., Any], write: Callable[..., Any], how: signal.Signals
 ) -> None:
     own = serve(write("forks", WISH.format(wish=SLEEPS)))
@@ -78,7 +78,7 @@ def test_a_forked_process_keeps_neither_ports_nor_connections(
         with suppress(ConnectionResetError):
             assert early.recv(1) == b"", "who was connected hears of the end"
         assert not any(listens(own.port + at) for at in range(4))
-        again = serve(own.models, port=own.port)
+        again = serve(own.models, port=own.port, state=own.state)
         again.wait_ready()
         assert again.end() == 0, again.output()
     finally:

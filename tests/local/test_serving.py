@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from tests.local.conftest import free_ports
 
 ONES = [1.0, 1.0, 1.0, 1.0]
 IDENTITY = Path(__file__).parents[2] / "load_tests/peers/models"
@@ -134,6 +135,20 @@ def test_a_taken_port_names_its_owner(server: Any) -> None:
     assert done.returncode == 1
     assert f"process {server.process.pid}" in done.stderr
     assert "--ports" in done.stderr
+
+
+def test_a_state_folder_in_use_is_refused(server: Any) -> None:
+    command = [sys.executable, "-m", "headrace", "serve", str(IDENTITY), "--engine", "local"]
+    done = subprocess.run(
+        [*command, "--ports", str(free_ports()), "--state", str(server.state)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"{server.state} belongs to a running headrace serve" in done.stderr
+    assert f"process {server.process.pid}" in done.stderr
 
 
 def test_sigterm_answers_what_was_accepted_and_exits_with_0(

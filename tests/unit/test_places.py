@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from headrace.config.options import ServeOptions
+from headrace.console.state import StateInUse
 from headrace.errors import HeadraceError, PortTaken, StateInvalid
 from headrace.execution import threads
 from headrace.serve import launch, sink
-from headrace.serve.places import Places, StateInUse, claim, ray_environment, release
+from headrace.serve.places import Places, claim, ray_environment, release
 from headrace.serve.plan import Plan
 
 

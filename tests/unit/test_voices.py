@@ -93,11 +93,11 @@ def test_an_endless_line_costs_time_by_its_length() -> None:
     sizes: list[int] = []
     voice = Voice("out", io.StringIO(), lambda one: sizes.append(len(one.text)))
     began = time.process_time()
-    voice.write("p" * (96 << 20))
+    voice.write("p" * (64 << 20))
     # Where each cut copies what is left, it is far more.
     assert time.process_time() - began < 3
     voice.finish()
-    assert sizes == [MOST_CHARACTERS] * ((96 << 20) // MOST_CHARACTERS)
+    assert sizes == [MOST_CHARACTERS] * ((64 << 20) // MOST_CHARACTERS)
 
 
 def test_a_models_logger_is_heard_with_its_level_and_nobody_elses() -> None:

@@ -1,7 +1,6 @@
 """Where a run keeps its things: the state folder, and a short folder for sockets."""
 
 import contextlib
-import fcntl
 import os
 import secrets
 import shutil
@@ -10,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from headrace.errors import HeadraceError, StateInvalid
+from headrace.console import state as state_folder
+from headrace.errors import StateInvalid
 
 #: A path of a Unix socket has at most 107 bytes; our folder and names take up to 40 of them.
 LONGEST_BASE_BYTES: Final = 60
@@ -20,10 +20,6 @@ TOKEN: Final = "ray-token"
 SOCKETS: Final = "sockets"
 #: What the name of that folder begins with.
 PREFIX: Final = "headrace-"
-
-
-class StateInUse(HeadraceError):
-    """Another run holds the state folder."""
 
 
 @dataclass(frozen=True)
@@ -71,28 +67,15 @@ def claim(state: Path) -> Places:
     """
     state = state.absolute()
     logs = state / "logs"
-    try:
-        logs.mkdir(parents=True, exist_ok=True)
-        lock = os.open(state / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        raise _invalid(state, error) from error
+    lock = state_folder.take(state)
     with contextlib.ExitStack() as held:
-        held.callback(os.close, lock)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            owner = os.pread(lock, 32, 0).decode(errors="replace").strip() or "unknown"
-            raise StateInUse(
-                f"{state} belongs to a running headrace serve (process {owner}): stop that one, or "
-                "give this one another folder with --state"
-            ) from None
+        held.callback(state_folder.let_go, lock)
         # A name that nobody gives a folder of their own: it is emptied. Ray opens the folder that
         # it is given to everybody, and what lies there runs as this user: it lies within ours.
         ours = state / "headrace-ray"
         ray = ours / "r"
         try:
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+            logs.mkdir(exist_ok=True)
             _remove_sockets(ours / SOCKETS)
             shutil.rmtree(ours, ignore_errors=True)
             ours.mkdir(mode=0o700)
@@ -101,13 +84,13 @@ def claim(state: Path) -> Places:
             (ray / "gcs").mkdir()
             _write_token(state / TOKEN)
         except OSError as error:
-            raise _invalid(state, error) from error
+            raise state_folder.unfit(state, error) from error
         sockets = _sockets()
         held.callback(shutil.rmtree, sockets, ignore_errors=True)
         try:
             (ours / SOCKETS).symlink_to(sockets)
         except OSError as error:
-            raise _invalid(state, error) from error
+            raise state_folder.unfit(state, error) from error
         places = Places(state=state, ray=ray, logs=logs, sockets=sockets, lock=lock)
         held.pop_all()
     return places
@@ -120,14 +103,6 @@ def _remove_sockets(link: Path) -> None:
             shutil.rmtree(left, ignore_errors=True)
 
 
-def _invalid(state: Path, error: OSError) -> StateInvalid:
-    what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return StateInvalid(
-        f"{state} cannot hold a run's state ({what}): make it writable for this user, or give "
-        "another folder with --state"
-    )
-
-
 def _write_token(path: Path) -> None:
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -137,8 +112,7 @@ def _write_token(path: Path) -> None:
 def release(places: Places) -> None:
     """Remove what only this run needed, and let the state folder go."""
     shutil.rmtree(places.sockets, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        os.close(places.lock)
+    state_folder.let_go(places.lock)
 
 
 def _sockets() -> Path:
