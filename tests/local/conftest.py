@@ -30,6 +30,7 @@ if what == 4: return {"y": batch["x"].astype(np.float64)}
 if what == 5: return {"y": batch["x"][:0]}
 if what == 6: return 6
 if what == 7: batch.reject(0, "seven is refused")
+if what == 10: batch.reject(0, "ten is \\ud800 refused")
 if what == 8: batch["x"][0, 0] = 9
 if what == 9: raise KeyboardInterrupt
 return {"y": batch["x"]}

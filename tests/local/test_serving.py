@@ -65,6 +65,8 @@ def test_a_model_that_misbehaves_is_named_and_the_next_batch_is_served(
 def test_a_row_that_a_model_rejects_is_that_callers_fault(server: Any) -> None:
     status, answer = server.post("moody", [7.0, 0, 0, 0])
     assert (status, "seven is refused" in answer["error"]) == (400, True)
+    status, answer = server.post("moody", [10.0, 0, 0, 0])
+    assert (status, "ten is \\ud800 refused" in answer["error"]) == (400, True)
 
 
 def test_a_kept_input_view_is_never_written_over(server: Any) -> None:

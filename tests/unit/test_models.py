@@ -51,6 +51,8 @@ def test_a_batch_gives_views_and_copies() -> None:
     assert copy["s"] == [b"a", b"b", b"c"]
     batch.reject(1, "blurred")
     assert (rows.rejected, batch.live()) == ({1: "blurred"}, [True, False, True])
+    batch.reject(0, "half \ud800 a character")
+    assert rows.rejected[0] == "half \\ud800 a character"
     with pytest.raises(KeyError, match="no input 'z'; the model declares x, s"):
         batch["z"]
 

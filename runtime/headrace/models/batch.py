@@ -86,4 +86,5 @@ class Batch:
 
         Outputs still have this row; what stands there is thrown away.
         """
-        self._rows.reject(row, why)
+        # Half a surrogate pair, which no answer can carry, becomes its escape.
+        self._rows.reject(row, str.encode(why, "utf-8", "backslashreplace").decode())
