@@ -1,6 +1,7 @@
 """However a server on Ray ends, it leaves no process, and who was accepted is answered."""
 
 import os
+import shutil
 import signal
 import threading
 import time
@@ -125,6 +126,16 @@ def test_a_server_that_loses_ray_begins_again_as_the_same_process(run: Run, root
     assert not alive(below)
     assert not folder.exists()
     assert run.end() == 0, "a signal reaches it as before"
+
+
+def test_a_server_whose_state_folder_was_deleted_begins_again_when_a_host_dies(run: Run) -> None:
+    (host,) = run.pids("sleeper/1")
+    shutil.rmtree(run.state / "headrace-ray")
+    os.kill(host, signal.SIGKILL)
+    until(lambda: run.said().count("headrace is ready") == 2, START_S, "it is ready again")
+    assert "is gone, without which Ray replaces nothing; everything begins again" in run.said()
+    assert run.infer("sleeper", 0.0)[0] == 200
+    assert run.end() == 0
 
 
 def test_a_server_that_loses_ray_before_it_is_ready_ends(serve: Serve, tmp_path: Path) -> None:

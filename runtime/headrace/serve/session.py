@@ -78,6 +78,11 @@ class Session:
         if facts["event"] == "stats":
             self._counts = str(facts["stats"])
             self._counted.set()
+            return
+        if facts["event"] == "gone" and not self._stopping and not self._places.ray.is_dir():
+            # Ray starts no process without it, and says so nowhere that anybody looks.
+            why = f"{self._places.ray} is gone, without which Ray replaces nothing"
+            self._inbox.put(Message("lost", {"why": why}))
         elif label == "gateway":
             self._inbox.put(Message(str(facts["event"]), facts))
         elif self._watch is not None:
@@ -191,7 +196,8 @@ class Session:
         self._lost = self._greeted and not self._stopping
         self.has_left = self.has_left and not self._lost
         what = "; everything begins again" if self._lost else ""
-        say(f"headrace: Ray ended by itself, its logs are in the state folder{what}")
+        why = message.facts.get("why", "Ray ended by itself, its logs are in the state folder")
+        say(f"headrace: {why}{what}")
         return 1
 
     def _stop(self, why: str, say: Callable[[str], None]) -> None:
