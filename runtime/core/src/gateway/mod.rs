@@ -6,6 +6,7 @@ mod carriers;
 mod client;
 mod crowd;
 mod dispatch;
+mod ebb;
 mod endpoints;
 mod errors;
 mod flights;
