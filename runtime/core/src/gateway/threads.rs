@@ -71,7 +71,6 @@ impl Gateway {
                 listeners.push(Served { front, listener, places: Arc::new(Semaphore::new(places)) });
             }
         }
-        listen::allow_many();
         let count = self.io_threads();
         let runtimes = (0..count).map(|_| runtime(aside_threads(count))).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = runtimes.first().map(|runtime| runtime.handle().clone()) else { return Ok(()) };
