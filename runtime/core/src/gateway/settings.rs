@@ -152,7 +152,7 @@ impl Patience {
                 "only {came} bytes of the request's body came within {took} ms: send at least {pace} bytes a second \
                  (limit body_bytes_per_s)"
             );
-            return Err(Fault::new(Kind::Expired, note));
+            return Err(Fault::new(Kind::Slow, note));
         }
         if is_short {
             let limit = self.limit.as_millis();
@@ -169,7 +169,7 @@ impl Patience {
     pub(super) fn stalled(&self) -> Fault {
         let limit = self.limit.as_millis();
         Fault::new(
-            Kind::Expired,
+            Kind::Slow,
             format!(
                 "no part of the request's body came for {limit} ms: send it faster (limit body_timeout_ms)"
             ),
@@ -230,7 +230,7 @@ mod tests {
         assert!(patience.wait(after(0), false).is_ok());
         assert!(patience.wait(after(40_000), false).is_ok());
         let fault = patience.wait(after(40_001), false).unwrap_err();
-        assert!(fault.kind == Kind::Expired && fault.note.contains("at least 65536 bytes a second"));
+        assert!(fault.kind == Kind::Slow && fault.note.contains("at least 65536 bytes a second"));
         patience.restart(0);
         assert!(patience.wait(after(40_001), false).is_ok());
         assert!(patience.wait(after(70_001), false).is_ok());
