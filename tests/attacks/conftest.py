@@ -36,7 +36,10 @@ def free_ports() -> int:
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Target]]:
-    """Returns the server with the limits that are asked for; each is started once."""
+    """Returns the server with the limits that are asked for; each is started once.
+
+    `files` is the system's: how many the server may open.
+    """
     started: dict[tuple[tuple[str, int], ...], tuple[subprocess.Popen[bytes], Target]] = {}
 
     def one(**limits: int) -> Target:
@@ -54,9 +57,12 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Ta
 
 def _start(state: Path, limits: dict[str, int]) -> tuple[subprocess.Popen[bytes], Target]:
     port, log = free_ports(), state / "output"
+    files = limits.pop("files", 0)
     command = [sys.executable, "-m", "headrace", "serve", str(MODELS), "--engine", "local"]
     command += ["--ports", str(port), "--state", str(state)]
     command += [f"--limit={name}={number}" for name, number in limits.items()]
+    if files:
+        command = ["prlimit", f"--nofile={files}", *command]
     with log.open("wb") as output:
         running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     ready = process.until(

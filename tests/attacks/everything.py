@@ -13,8 +13,8 @@ MODULES = (
     "calls",
     "frames",
     "readers",
-    "exhaustion",
     "doors",
+    "exhaustion",
 )
 
 

@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 from tests.attacks import messages, process
 from tests.attacks.catalogue import attack
+from tests.attacks.doors import doors, look
 from tests.attacks.http1 import Line, connect
 from tests.attacks.slowness import sources
 from tests.attacks.target import Target
@@ -23,6 +24,19 @@ def connections_beyond_the_cap(target: Target) -> None:
             if target.strict:
                 target.well()  # who says nothing makes room
         assert process.until(lambda: process.open_files(target.pid) < most // 2 + 100, 10)
+        target.well()
+
+
+@attack()
+def connections_beyond_the_files(target: Target) -> None:
+    """Silent connections to each port, more than the server may open files if those are few."""
+    most, _ = resource.prlimit(target.pid, resource.RLIMIT_NOFILE)
+    with ExitStack() as stack:
+        for port in (target.port, target.grpc_port):
+            for _ in range(min(most, 400)):
+                stack.enter_context(target.door(port))
+        for port, path in doors(target):
+            look(target, port, path)
         target.well()
 
 

@@ -58,7 +58,8 @@ def judge(target: Target, attack: Attack) -> Verdict:
     opened = 0
     if not process.until(lambda: process.open_files(target.pid) <= files, SETTLE_S):
         opened = process.open_files(target.pid) - files
-    process.until(lambda: _given_back(target, memory), SETTLE_S)
+    # It is asked nothing meanwhile: an allocator may give pages back only while it is at work.
+    process.until(lambda: target.memory_mib() - memory < MOST_LEFT_MIB, SETTLE_S)
     left = target.memory_mib() - memory
     if not target.lives():  # it may die while it settles
         return Verdict(peak, lives=False, serves=_fault(target) is None, wrong=tuple(wrong))
@@ -69,12 +70,6 @@ def judge(target: Target, attack: Attack) -> Verdict:
     if peak >= attack.peak_mib:
         wrong.append(f"{peak} MiB more were held at once")
     return Verdict(peak, left, lives=True, serves=fault is None, wrong=tuple(wrong))
-
-
-def _given_back(target: Target, memory: int) -> bool:
-    # An allocator gives pages back while it is at work: who is asked nothing keeps them.
-    _fault(target)
-    return target.memory_mib() - memory < MOST_LEFT_MIB
 
 
 def _fault(target: Target) -> str | None:

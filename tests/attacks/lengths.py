@@ -229,3 +229,16 @@ def large_bodies_that_never_come(target: Target) -> None:
     finally:
         for line in lines:
             line.socket.close()
+
+
+@attack(peak_mib=1200)
+def large_bodies_that_break_off(target: Target) -> None:
+    """13 connections send 58 of 60 MiB each, hold them for a moment, and end."""
+    lines = [target.http() for _ in range(13)]
+    try:
+        for line in lines:
+            line.send(infer(f"Content-Length: {60 << 20}\r\n", b" " * (58 << 20)))
+        target.well()
+    finally:
+        for line in lines:
+            line.socket.close()

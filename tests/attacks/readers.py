@@ -2,11 +2,12 @@
 
 import struct
 from contextlib import ExitStack
+from typing import Final
 
 import h2.settings
 from tests.attacks import messages
 from tests.attacks.catalogue import attack
-from tests.attacks.frames import INITIAL_WINDOW_SIZE, block, raw
+from tests.attacks.frames import block, raw
 from tests.attacks.http1 import pump
 from tests.attacks.http2 import (
     DATA,
@@ -15,16 +16,17 @@ from tests.attacks.http2 import (
     GOAWAY,
     HEADERS,
     RST_STREAM,
-    WIDE,
     WINDOW_UPDATE,
     call_headers,
     frame,
     frames,
     opening,
-    setting,
 )
 from tests.attacks.messages import IMAGE_PATH, PATH, prefixed
 from tests.attacks.target import Target
+
+#: Pictures that a server takes on one connection before it has to read: 4 MiB.
+OF_A_WINDOW: Final = 6
 
 
 def asked(front: str, image: bool) -> tuple[list[tuple[str, str]], bytes]:
@@ -97,30 +99,27 @@ def zero_window_readers(target: Target) -> None:
 @attack()
 def readers_of_wide_windows(target: Target) -> None:
     """Clients whose windows are wide open ask for pictures and read nothing from the socket."""
-    _, body = asked("grpc", image=True)
-    start = block("grpc")
-    calls = b"".join(
-        frame(HEADERS, END_HEADERS, at, start)
-        + b"".join(
-            frame(DATA, 0, at, body[cut : cut + 16_384]) for cut in range(0, len(body), 16_384)
-        )
-        + frame(DATA, END_STREAM, at)
-        for at in range(1, 61, 2)
-    )
-    wide = opening(setting(INITIAL_WINDOW_SIZE, WIDE)) + frame(
-        WINDOW_UPDATE, 0, 0, struct.pack(">I", WIDE - 65_535)
-    )
+    headers, body = asked("grpc", image=True)
     with ExitStack() as stack:
-        for _ in range(target.many(20, 4)):
-            session = stack.enter_context(target.session())
-            session.socket.close()
-            line = stack.enter_context(target.door(target.grpc_port))
-            line.socket.settimeout(0.5)
-            try:
-                line.socket.sendall(wide + calls)
-            except OSError:
-                continue
+        sessions = [stack.enter_context(target.session()) for _ in range(target.many(60, 30))]
+        streams = []
+        for session in sessions:
+            session.widen()
+            for _ in range(OF_A_WINDOW):
+                streams.append((session, session.open(headers)))
+                session.data(streams[-1][1], body[:-1], end=False)
+        # Who has answers to send and cannot, reads no more: all of them are asked for at once.
+        for session, stream in streams:
+            session.data(stream, body[-1:])
         target.well()
+        got = [session.streams[stream] for session, stream in streams]
+        early = sum(one.over for one in got)
+        assert early < len(got) // 2, f"{early} of {len(got)} pictures were read"
+        # All were held for them: whoever reads at last has what was asked for.
+        for session, stream in streams:
+            answer = session.wait(stream)
+            assert answer.status == "0" or not target.strict, f"{answer.status} {session.farewell}"
+            assert len(answer.body) > messages.IMAGE_BYTES or not target.strict, len(answer.body)
 
 
 @attack()

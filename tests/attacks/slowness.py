@@ -73,9 +73,10 @@ def slow_bodies(target: Target) -> None:
 
 @attack()
 def idle_connections(target: Target) -> None:
-    """10,000 connections that say nothing, or have said something once."""
+    """9,500 connections that say nothing, or have said something once."""
     with ExitStack() as stack:
-        lines = connected(target, stack, target.many(10_000, 10_000))
+        # So many places has each port of who may open 20,000 files.
+        lines = connected(target, stack, target.many(9500, 9500))
         for line in lines[::4]:
             line.send(messages.LIVE)
         for line in lines[::4]:

@@ -11,7 +11,10 @@ from tests.attacks.target import Target
 everything.load()
 
 #: Where the limit itself is what is attacked, it is one that is soon reached.
-LIMITS = {"connections_beyond_the_cap": {"connections": 300}}
+LIMITS = {
+    "connections_beyond_the_cap": {"connections": 300},
+    "connections_beyond_the_files": {"files": 256},
+}
 
 
 @pytest.mark.parametrize("name", ATTACKS)

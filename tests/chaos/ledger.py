@@ -32,6 +32,7 @@ STATUS: Final = {
     "model_failed": "500",
     "model_hung": "500",
     "internal": "500",
+    "slow": "408",
 }
 
 

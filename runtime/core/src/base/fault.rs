@@ -55,6 +55,8 @@ kinds! {
     Internal = 11 "internal",
     /// The model did not return in time, and its host gave it up.
     ModelHung = 12 "model_hung",
+    /// Its body stalled, or did not keep its pace: what was sent in time would have been answered.
+    Slow = 13 "slow",
 }
 
 /// How far a call had come when it failed: decides whether it may be tried elsewhere.

@@ -61,6 +61,7 @@ pub fn closes_carrier(fault: &Fault) -> bool {
         | Kind::TooLarge
         | Kind::Overloaded
         | Kind::Expired
+        | Kind::Slow
         | Kind::Cancelled
         | Kind::ModelFailed
         | Kind::ModelHung

@@ -3,6 +3,10 @@
 use crate::base::fault::{Fault, Kind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use tokio::sync::Notify;
+
+/// Who held more and holds less has freed so much that the allocator should give it back.
+const EBB: usize = 64 << 20;
 
 /// What a ledger counts, for who is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +34,12 @@ pub(super) struct Ledger {
     of: Of,
     taken: AtomicUsize,
     most: usize,
+    ebb: Notify,
 }
 
 impl Ledger {
     pub(super) fn new(of: Of, most: usize) -> Arc<Ledger> {
-        Arc::new(Ledger { of, taken: AtomicUsize::new(0), most })
+        Arc::new(Ledger { of, taken: AtomicUsize::new(0), most, ebb: Notify::new() })
     }
 
     pub(super) fn taken(&self) -> usize {
@@ -97,7 +102,15 @@ impl Ledger {
     }
 
     fn give_back(&self, len: usize) {
-        self.taken.fetch_sub(len, Relaxed);
+        let before = self.taken.fetch_sub(len, Relaxed);
+        if before > EBB && before.saturating_sub(len) <= EBB {
+            self.ebb.notify_one();
+        }
+    }
+
+    /// Waits until it has fallen to 64 MiB; what fell before is told once.
+    pub(super) async fn ebbed(&self) {
+        self.ebb.notified().await;
     }
 }
 
@@ -164,6 +177,7 @@ impl Drop for Reserved {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use futures_util::FutureExt;
 
     #[test]
     fn bytes_are_taken_up_to_the_limit_and_given_back() {
@@ -178,6 +192,22 @@ mod tests {
         assert_eq!(ledger.take(usize::MAX).unwrap_err().kind, Kind::Overloaded);
         drop((six, four));
         assert!(ledger.taken() == 0 && !ledger.is_short());
+    }
+
+    #[test]
+    fn who_waits_for_the_ebb_is_told_once_when_much_is_given_back() {
+        let ledger = Ledger::new(Of::Requests, 4 * EBB);
+        let ebbed = || ledger.ebbed().now_or_never().is_some();
+        let some = ledger.take(EBB).unwrap();
+        drop((ledger.take(EBB / 2).unwrap(), some));
+        assert!(ebbed() && !ebbed());
+        drop(ledger.take(EBB).unwrap());
+        assert!(!ebbed(), "so little is held soon again");
+        let (some, mut more) = (ledger.take(EBB).unwrap(), ledger.take(EBB).unwrap());
+        more.shrink_to(1);
+        assert!(!ebbed());
+        drop((some, more));
+        assert!(ebbed() && !ebbed());
     }
 
     #[test]

@@ -54,6 +54,7 @@ fn is_ours(kind: Kind) -> bool {
         | Kind::NotFound
         | Kind::Unsupported
         | Kind::TooLarge
+        | Kind::Slow
         | Kind::Overloaded
         | Kind::Cancelled => false,
     }

@@ -1,6 +1,5 @@
 //! Sockets to listen on, and who has them if we cannot.
 
-use rustix::process::{Resource, getrlimit, setrlimit};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::fs;
 use std::io;
@@ -13,16 +12,6 @@ const BACKLOG: i32 = 4096;
 
 /// A peer that is gone without a word is found by the kernel: probes while idle, a bound while writing.
 const PROBE_AFTER: Duration = Duration::from_secs(60);
-
-/// As many files as this process may have: a shell's thousand would be fewer connections than the limits allow.
-pub(super) fn allow_many() {
-    let mut allowed = getrlimit(Resource::Nofile);
-    if allowed.current != allowed.maximum {
-        allowed.current = allowed.maximum;
-        // Refused, it stays as it is: what cannot be accepted is accepted later.
-        let _ = setrlimit(Resource::Nofile, allowed);
-    }
-}
 
 /// What one connection too many is told.
 pub(super) fn full(connections: usize) -> String {

@@ -6,8 +6,10 @@ mod carriers;
 mod client;
 mod crowd;
 mod dispatch;
+mod ebb;
 mod endpoints;
 mod errors;
+mod files;
 mod flights;
 mod flow;
 mod growing;
@@ -94,8 +96,10 @@ pub struct Gateway {
 
 impl Gateway {
     /// Fails only if the system refuses the arena's memory.
-    pub fn new(settings: GatewaySettings) -> io::Result<Arc<Gateway>> {
+    pub fn new(mut settings: GatewaySettings) -> io::Result<Arc<Gateway>> {
         panics::install();
+        let errors = Errors::new();
+        settings.fit(files::allow_many(), files::open(), &errors);
         let arena = match settings.arena_bytes {
             0 => None,
             bytes => Some(Arena::new(bytes)?),
@@ -108,7 +112,7 @@ impl Gateway {
             ledger: Ledger::new(Of::Requests, settings.limits.in_flight_bytes),
             unread: Ledger::new(Of::Answers, settings.limits.unread_bytes),
             gate: Gate::default(),
-            errors: Errors::new(),
+            errors,
             suspects: Arc::default(),
             meter: Arc::default(),
             arena,

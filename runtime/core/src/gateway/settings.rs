@@ -1,5 +1,6 @@
 //! What a gateway is told once, before it starts, and what that means for a body on its way.
 
+use super::{errors::Errors, files};
 use crate::base::{
     fault::{Fault, Kind},
     units::Tick,
@@ -95,6 +96,21 @@ impl GatewaySettings {
         }
         Ok(settings)
     }
+
+    /// No more connections than there are files for; says so where it is fewer than were asked for.
+    pub(super) fn fit(&mut self, allowed: Option<usize>, open: usize, errors: &Errors) {
+        let listeners = [&self.http, &self.grpc].into_iter().flatten().count();
+        let asked = self.limits.connections;
+        let most = files::connections(asked, allowed, open, listeners);
+        if let Some(allowed) = allowed.filter(|_| most < asked) {
+            let note = format!(
+                "this process may open {allowed} files: HTTP and gRPC take {most} connections each instead of {asked} \
+                 (limit connections); allow more files (ulimit -n) or ask for fewer connections"
+            );
+            errors.log(Fault::new(Kind::Unavailable, note), "", None);
+        }
+        self.limits.connections = most;
+    }
 }
 
 /// How long one body is waited for, or one answer's reader. It is asked only where there is a wait for more: a body that
@@ -136,7 +152,7 @@ impl Patience {
                 "only {came} bytes of the request's body came within {took} ms: send at least {pace} bytes a second \
                  (limit body_bytes_per_s)"
             );
-            return Err(Fault::new(Kind::Expired, note));
+            return Err(Fault::new(Kind::Slow, note));
         }
         if is_short {
             let limit = self.limit.as_millis();
@@ -153,7 +169,7 @@ impl Patience {
     pub(super) fn stalled(&self) -> Fault {
         let limit = self.limit.as_millis();
         Fault::new(
-            Kind::Expired,
+            Kind::Slow,
             format!(
                 "no part of the request's body came for {limit} ms: send it faster (limit body_timeout_ms)"
             ),
@@ -164,6 +180,22 @@ impl Patience {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fewer_files_are_fewer_connections_and_that_is_said_once() {
+        let address = || Some("127.0.0.1:0".to_owned());
+        let mut settings = GatewaySettings { http: address(), grpc: address(), ..GatewaySettings::default() };
+        let errors = Errors::new();
+        settings.fit(Some(1 << 20), 30, &errors);
+        assert_eq!((settings.limits.connections, errors.logged().len()), (16_384, 0));
+        settings.fit(Some(256), 30, &errors);
+        assert_eq!(settings.limits.connections, 56);
+        let said = errors.logged();
+        assert!(
+            said.len() == 1 && said[0].contains("256 files") && said[0].contains("56 connections"),
+            "{said:?}"
+        );
+    }
 
     /// Parts of `bytes` come `pause` apart: how long until they are refused.
     fn lasts(bytes: usize, pause: Duration) -> Option<Duration> {
@@ -198,7 +230,7 @@ mod tests {
         assert!(patience.wait(after(0), false).is_ok());
         assert!(patience.wait(after(40_000), false).is_ok());
         let fault = patience.wait(after(40_001), false).unwrap_err();
-        assert!(fault.kind == Kind::Expired && fault.note.contains("at least 65536 bytes a second"));
+        assert!(fault.kind == Kind::Slow && fault.note.contains("at least 65536 bytes a second"));
         patience.restart(0);
         assert!(patience.wait(after(40_001), false).is_ok());
         assert!(patience.wait(after(70_001), false).is_ok());

@@ -6,7 +6,7 @@
 use crate::base::{call::Tensors, units::Tick, units::Version};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::{
     AtomicBool, AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
@@ -44,6 +44,8 @@ struct Suspect {
 
 #[derive(Debug, Default)]
 pub(super) struct Suspects {
+    /// Of this gateway alone: an input that looks like another's cannot be made beforehand.
+    keys: RandomState,
     known: Mutex<VecDeque<Suspect>>,
     /// Inputs are hashed (about 1 ns a byte) only while there is something to compare with.
     any: AtomicBool,
@@ -77,7 +79,7 @@ impl Suspicion {
         }
         self.epoch = epoch;
         let verdict = match suspects.any.load(Acquire) {
-            true => suspects.verdict(self.print(of), now),
+            true => suspects.verdict(self.print(suspects, of), now),
             false => Verdict::Clear,
         };
         self.held = verdict == Verdict::Alone;
@@ -91,7 +93,7 @@ impl Suspicion {
 
     /// A host was lost with it.
     pub(super) fn accuse(&mut self, suspects: &Suspects, of: Of<'_>, alone: bool, now: Tick) {
-        let print = self.print(of);
+        let print = self.print(suspects, of);
         suspects.accuse(print, alone, now);
     }
 
@@ -102,9 +104,9 @@ impl Suspicion {
         }
     }
 
-    fn print(&mut self, of: Of<'_>) -> Print {
+    fn print(&mut self, suspects: &Suspects, of: Of<'_>) -> Print {
         *self.print.get_or_insert_with(|| {
-            let mut hasher = DefaultHasher::new();
+            let mut hasher = suspects.keys.build_hasher();
             (of.model, of.version).hash(&mut hasher);
             for tensor in of.inputs {
                 (tensor.datatype, &tensor.shape, tensor.data.as_ref()).hash(&mut hasher);
@@ -209,6 +211,15 @@ mod tests {
         assert_eq!(proven.look(&suspects, of, THEN), Some(Verdict::Refused));
         proven.acquit(&suspects);
         assert_eq!(verdict(&suspects, 1, b"boom", THEN), Some(Verdict::Refused));
+    }
+
+    #[test]
+    fn no_two_gateways_know_an_input_by_the_same() {
+        let (one, other, boom) = (Suspects::default(), Suspects::default(), inputs(b"boom"));
+        let of = Of { model: "m", version: Version(1), inputs: &boom };
+        let print = |suspects| Suspicion::default().print(suspects, of);
+        assert_eq!(print(&one), print(&one));
+        assert_ne!(print(&one), print(&other));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
-use super::{Gateway, grpc, http, listen, mailbox::Mailbox};
+use super::{Gateway, ebb, grpc, http, listen, mailbox::Mailbox};
 use crate::base::fault::Fault;
 use crate::link::gateway::Links;
 use crate::meter::listener;
@@ -71,10 +71,10 @@ impl Gateway {
                 listeners.push(Served { front, listener, places: Arc::new(Semaphore::new(places)) });
             }
         }
-        listen::allow_many();
         let count = self.io_threads();
         let runtimes = (0..count).map(|_| runtime(aside_threads(count))).collect::<Result<Vec<_>, _>>()?;
         let Some(first) = runtimes.first().map(|runtime| runtime.handle().clone()) else { return Ok(()) };
+        first.spawn(ebb::give_back([Arc::clone(&self.ledger), Arc::clone(&self.unread)]));
         let links = self.begin(first);
         let (scraped, served): (Vec<_>, Vec<_>) =
             listeners.into_iter().partition(|listener| listener.front == Front::Metrics);

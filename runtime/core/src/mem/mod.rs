@@ -2,6 +2,7 @@
 
 pub mod arena;
 pub mod body;
+pub mod heap;
 mod mapping;
 pub mod memfd;
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Reason {
     const fn of(kind: Kind) -> Reason {
         match kind {
             Kind::Overloaded | Kind::Expired | Kind::Unavailable => Reason::Rejected,
-            Kind::Cancelled => Reason::Canceled,
+            Kind::Cancelled | Kind::Slow => Reason::Canceled,
             Kind::HostLost | Kind::ModelFailed | Kind::ModelHung => Reason::Backend,
             Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Internal => {
                 Reason::Other
@@ -126,7 +126,7 @@ impl Page {
     /// Requests that were refused before a version was known.
     pub(super) fn refused(&mut self, failures: &FailureCounts) {
         let name = "headrace_requests_refused_total";
-        self.family(name, "counter", "Requests refused before their version was known, by kind of fault");
+        self.family(name, "counter", "Requests refused before their version was known, by kind of fault (slow: a body that did not keep its pace)");
         self.kinds(name, "", failures);
     }
 

@@ -225,6 +225,6 @@ mod tests {
         for (at, kind) in Kind::ALL.iter().enumerate() {
             (0..=at).for_each(|_| failures.add(*kind));
         }
-        assert_eq!(failures.totals().to_vec(), (1..=12).collect::<Vec<u64>>());
+        assert_eq!(failures.totals().to_vec(), (1..).take(Kind::ALL.len()).collect::<Vec<u64>>());
     }
 }

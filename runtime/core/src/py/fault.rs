@@ -9,7 +9,7 @@ pub(super) fn raise(fault: Fault) -> PyErr {
     match fault.kind {
         Kind::Invalid | Kind::TooLarge | Kind::Unsupported => PyValueError::new_err(note),
         Kind::NotFound => PyLookupError::new_err(note),
-        Kind::Expired => PyTimeoutError::new_err(note),
+        Kind::Expired | Kind::Slow => PyTimeoutError::new_err(note),
         Kind::Overloaded
         | Kind::Cancelled
         | Kind::Unavailable

@@ -77,7 +77,12 @@ impl Caller {
             Kind::Overloaded => fault.note.starts_with("the queue of model"),
             // A host that stood still may find a batch overdue when it goes on.
             Kind::Unavailable | Kind::HostLost | Kind::ModelHung => weather == Weather::Storm,
-            Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Cancelled | Kind::Internal => false,
+            Kind::NotFound
+            | Kind::Unsupported
+            | Kind::TooLarge
+            | Kind::Slow
+            | Kind::Cancelled
+            | Kind::Internal => false,
         }
     }
 

@@ -47,7 +47,7 @@ pub(super) fn code(kind: Kind) -> Code {
         Kind::NotFound => Code::NotFound,
         Kind::Unsupported => Code::Unimplemented,
         Kind::Overloaded => Code::ResourceExhausted,
-        Kind::Expired => Code::DeadlineExceeded,
+        Kind::Expired | Kind::Slow => Code::DeadlineExceeded,
         Kind::Cancelled => Code::Cancelled,
         Kind::Unavailable | Kind::HostLost => Code::Unavailable,
         Kind::ModelFailed | Kind::ModelHung | Kind::Internal => Code::Internal,
@@ -60,6 +60,7 @@ pub(super) fn is_of_execution(kind: Kind) -> bool {
         Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge => false,
         Kind::Overloaded
         | Kind::Expired
+        | Kind::Slow
         | Kind::Cancelled
         | Kind::Unavailable
         | Kind::HostLost

@@ -36,7 +36,15 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Wishes, Fault> {
         shape: shape(text(headers, &JSON_LENGTH), text(headers, &header::CONTENT_TYPE))?,
         coding: text(headers, &header::CONTENT_ENCODING).map_or(Ok(None), Coding::of_request)?,
         accepts: text(headers, &header::ACCEPT_ENCODING).and_then(Coding::accepted),
-        timeout: text(headers, &TIMEOUT).map(timeout).transpose()?,
+        timeout: timeouts(headers)?,
+    })
+}
+
+/// The smallest, as of all that say when nobody waits any more.
+fn timeouts(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
+    headers.get_all(&TIMEOUT).iter().try_fold(None::<Duration>, |least, value| {
+        let told = timeout(value.to_str().unwrap_or_default())?;
+        Ok(Some(least.map_or(told, |least| least.min(told))))
     })
 }
 
@@ -83,6 +91,7 @@ fn shape(len: Option<&str>, content_type: Option<&str>) -> Result<Shape, Fault> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::HeaderValue;
 
     #[test]
     fn a_body_is_what_its_headers_say() {
@@ -108,5 +117,18 @@ mod tests {
         assert!(shape(Some("-1"), None).is_err() && shape(Some("x"), None).is_err());
         assert_eq!(timeout("250"), Ok(Duration::from_millis(250)));
         assert!(timeout("0.5").is_err());
+    }
+
+    #[test]
+    fn the_smallest_of_several_timeouts_counts() {
+        let told = |values: &[&'static str]| {
+            let values = values.iter().map(|value| (TIMEOUT, HeaderValue::from_static(value)));
+            timeouts(&values.collect())
+        };
+        let ms = Duration::from_millis;
+        assert_eq!(told(&[]), Ok(None));
+        assert_eq!(told(&["250"]), Ok(Some(ms(250))));
+        assert_eq!(told(&["250", "20", "9000"]), Ok(Some(ms(20))));
+        assert!(told(&["250", "soon"]).is_err());
     }
 }

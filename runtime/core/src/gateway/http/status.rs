@@ -11,6 +11,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         Kind::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         Kind::Expired => StatusCode::GATEWAY_TIMEOUT,
+        Kind::Slow => StatusCode::REQUEST_TIMEOUT,
         Kind::Cancelled => client_closed_request(),
         Kind::Unavailable | Kind::HostLost => StatusCode::SERVICE_UNAVAILABLE,
         Kind::ModelFailed | Kind::ModelHung | Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,

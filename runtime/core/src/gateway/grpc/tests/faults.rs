@@ -34,7 +34,8 @@ async fn what_the_server_is_to_blame_for_has_an_id() {
                 INFER => got.note().to_owned(),
                 _ => got.messages::<ModelStreamInferResponse>().remove(0).error_message,
             };
-            let ours = matches!(code(*kind), Code::DeadlineExceeded | Code::Internal | Code::Unavailable);
+            let ours = matches!(code(*kind), Code::DeadlineExceeded | Code::Internal | Code::Unavailable)
+                && *kind != Kind::Slow;
             assert_eq!(has_id(&note), ours, "{kind:?} on {path}: {note}");
         }
     }
@@ -45,12 +46,6 @@ async fn what_the_front_itself_finds_has_one_too() {
     let mut bench = bench().await;
     let load = bench.call(post(LOAD), prefixed(b"")).await;
     assert!(load.status() == "14" && has_id(load.note()), "{}", load.note());
-    for path in [INFER, STREAM] {
-        let (response, mut stream) = bench.open(post(path));
-        stream.send_data(infer("", b"x").slice(..7), false).unwrap();
-        let late = receive(response).await.unwrap();
-        assert!(late.status() == "4" && has_id(late.note()), "{}", late.note());
-    }
     let (response, _stream) = bench.open(post(STREAM));
     bench.stop.send_replace(true);
     let left = receive(response).await.unwrap();
@@ -74,10 +69,10 @@ async fn who_is_refused_by_the_front_is_counted_once() {
     let table: [(&str, Bytes, bool, &str); 6] = [
         (INFER, Bytes::from_static(b"\0\0\0\0\x01\xff"), true, "invalid"),
         (INFER, Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff]), false, "too_large"),
-        (INFER, whole.slice(..7), false, "expired"),
+        (INFER, whole.slice(..7), false, "slow"),
         (INFER, prefixed(&nobody.encode_to_vec()), true, "not_found"),
         (STREAM, Bytes::from_static(b"\0\0\0\0\x01\xff"), true, "invalid"),
-        (STREAM, whole.slice(..7), false, "expired"),
+        (STREAM, whole.slice(..7), false, "slow"),
     ];
     for (path, body, ends, kind) in table {
         let mut bench = bench().await;
@@ -95,6 +90,18 @@ async fn who_is_refused_by_the_front_is_counted_once() {
     drop(response);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(refused(&bench).len(), 1, "who ends a stream between two requests takes none along");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_stalls_is_its_senders_doing() {
+    let mut bench = bench().await;
+    for path in [INFER, STREAM] {
+        let (response, mut stream) = bench.open(post(path));
+        stream.send_data(infer("", b"x").slice(..7), false).unwrap();
+        let slow = receive(response).await.unwrap();
+        assert!(slow.status() == "4" && !has_id(slow.note()), "{}", slow.note());
+    }
+    assert_eq!(bench.gateway.logged(), [""; 0]);
 }
 
 /// Not of a version, for its message was not whole.

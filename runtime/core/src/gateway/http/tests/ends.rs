@@ -106,7 +106,7 @@ async fn a_body_that_stops_is_told_so() {
     let whole = request(INFER, "", GOOD);
     client.send(&whole[..whole.len() - 1]).await;
     let reply = client.reply().await.unwrap();
-    assert_eq!(reply.status(), 504);
+    assert_eq!(reply.status(), 408);
     assert!(reply.text().contains("no part of the request's body came for 20 ms"), "{}", reply.text());
 }
 

@@ -29,16 +29,23 @@ async fn what_the_server_is_to_blame_for_has_an_id() {
 
 #[tokio::test]
 async fn what_the_front_itself_finds_has_one_too() {
-    let server = start(Limits { body_timeout_ms: 20, ..Limits::default() }, false).await;
+    let server = start(Limits::default(), false).await;
     let load = ask(server.at, "POST /v2/repository/models/m/load", "", b"{}").await;
     assert!(load.status() == 503 && has_id(&load.text()), "{}", load.text());
     let absent = ask(server.at, "POST /v2/models/m/generate", "", b"{}").await;
     assert!(absent.status() == 501 && !has_id(&absent.text()), "{}", absent.text());
+}
+
+#[tokio::test]
+async fn a_body_that_stalls_is_its_senders_doing() {
+    let server = start(Limits { body_timeout_ms: 20, ..Limits::default() }, false).await;
     let mut client = Client::new(server.at).await;
     let whole = request(INFER, "", GOOD);
     client.send(&whole[..whole.len() - 1]).await;
-    let late = client.reply().await.unwrap();
-    assert!(late.status() == 504 && has_id(&late.text()), "{}", late.text());
+    let slow = client.reply().await.unwrap();
+    assert!(slow.status() == 408 && !has_id(&slow.text()), "{}", slow.text());
+    assert_eq!(server.gateway.logged(), [""; 0]);
+    assert!(server.gateway.metrics().contains("headrace_requests_refused_total{kind=\"slow\"} 1\n"));
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn a_body_that_trickles_is_given_up() {
     for (framing, parts) in [("content-length: 67108864", byte), ("transfer-encoding: chunked", chunk)] {
         let (read, took) = lasts(framing, parts, Duration::from_secs(20)).await;
         let fault = read.unwrap_err();
-        assert_eq!((fault.kind, took.as_secs()), (Kind::Expired, 40), "{framing}");
+        assert_eq!((fault.kind, took.as_secs()), (Kind::Slow, 40), "{framing}");
         assert!(fault.note.contains("at least 65536 bytes a second"), "{}", fault.note);
     }
 }
