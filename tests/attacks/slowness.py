@@ -73,10 +73,11 @@ def slow_bodies(target: Target) -> None:
 
 @attack()
 def idle_connections(target: Target) -> None:
-    """9,500 connections that say nothing, or have said something once."""
+    """10,000 connections that say nothing, or have said something once."""
     with ExitStack() as stack:
-        # So many places has each port of who may open 20,000 files.
-        lines = connected(target, stack, target.many(9500, 9500))
+        lines = connected(target, stack, 8000)
+        for source in sources(target, 2000):
+            stack.enter_context(Line((target.host, target.grpc_port), target.seen, 10, source))
         for line in lines[::4]:
             line.send(messages.LIVE)
         for line in lines[::4]:

@@ -30,7 +30,7 @@ class Target:
     #: Headrace promises more than that a server survives.
     strict: bool = True
     #: Connections that each port takes.
-    most_connections: int = 16_384
+    most_connections: int = 8192
     #: Every reply over HTTP/1 since it was emptied last.
     seen: list[Reply] = field(default_factory=list)
     dice: random.Random = field(default_factory=lambda: random.Random(7))

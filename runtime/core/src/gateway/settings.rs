@@ -57,7 +57,7 @@ impl Default for Limits {
             body_bytes: 64 << 20,
             header_bytes: 64 << 10,
             json_depth: 100,
-            connections: 16_384,
+            connections: 8192,
             streams: 1024,
             requests: 65_536,
             in_flight_bytes: 1 << 30,
@@ -187,7 +187,7 @@ mod tests {
         let mut settings = GatewaySettings { http: address(), grpc: address(), ..GatewaySettings::default() };
         let errors = Errors::new();
         settings.fit(Some(1 << 20), 30, &errors);
-        assert_eq!((settings.limits.connections, errors.logged().len()), (16_384, 0));
+        assert_eq!((settings.limits.connections, errors.logged().len()), (8192, 0));
         settings.fit(Some(256), 30, &errors);
         assert_eq!(settings.limits.connections, 56);
         let said = errors.logged();
