@@ -50,5 +50,6 @@ def draw(outcome: Outcome, path: Path) -> None:
     silences.set_ylabel("longest silence, s")
     silences.set_xlabel("seconds; solid: SIGKILL, dotted: SIGSTOP")
     for axes in (rates, silences):
-        axes.legend(loc="upper left", fontsize="small", ncols=len(GROUPS))
+        above = {"loc": "lower left", "bbox_to_anchor": (0, 1)}
+        axes.legend(**above, fontsize="small", ncols=len(GROUPS), frameon=False)
     figure.savefig(path, dpi=110)
