@@ -46,12 +46,12 @@ audit: $(VENV)/.test $(DENY) ## Look for known weaknesses in the Rust and Python
 	@$(DENY) $(MANIFEST) check advisories
 	@$(BIN)/pip -q install $(PINS) pip-audit && $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
 
-# With a folder of its own: the flag makes other crates of all that it meets. Some 50 s of building, and 25 s of running.
+# With a folder of its own: the flag makes other crates of all that it meets.
 loom: ## Check what threads share in every order in which they can meet
 	@echo "== every order of threads"
 	@CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/loom RUSTFLAGS="--cfg headrace_loom" $(CARGO) test $(MANIFEST) --lib --quiet models::
 
-# Only what makes no system calls, and few throws of the dice: it is some hundred times as slow.
+# Only what makes no system calls, and few throws of the dice: an interpreter is slow.
 MIRI ?= decide:: sync:: base:: wire::frame wire::json wire::oip_proto host::room host::settle gateway::admission gateway::carriers
 miri: ## Run the decisions and codecs in an interpreter that sees undefined behaviour; needs a nightly compiler
 	@CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/miri MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test $(MANIFEST) --lib -- $(MIRI)

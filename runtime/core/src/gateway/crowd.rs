@@ -45,7 +45,7 @@ struct Seat<G> {
 
 /// How many the hand passes while few places are left, so that who can leave is known when all are taken.
 const FEW: usize = 8;
-/// How many when all are: some 50 µs.
+/// How many when all are, so that one attempt to connect costs a bounded look.
 const MANY: usize = 1024;
 
 impl<G: Guest> Crowd<G> {
