@@ -65,11 +65,28 @@ pub(super) fn widen(
     Ok(reserved)
 }
 
-/// The whole body, decompressed. What was compressed is given back at once.
+/// Packed bytes that are unpacked while their sum is not known: they become four megabytes at most.
+const UNWEIGHED: usize = 4 << 10;
+
+/// The whole body, decompressed.
+///
+/// Of a longer one it is found out first how long it will be, at the price of unpacking it twice: one that is too long
+/// then takes no memory at all, and one that is not is never copied. Growing held three times what came of it.
 pub(super) fn inflate(client: &Client, body: &[u8]) -> Result<(Reserved, Bytes), Fault> {
-    let mut growing = Growing::new(client)?;
-    compress::inflate(body, client.gateway.limits().body_bytes, |piece| growing.push(piece))?;
-    Ok(growing.freeze())
+    let most = client.gateway.limits().body_bytes;
+    if body.len() <= UNWEIGHED {
+        let mut growing = Growing::new(client)?;
+        compress::inflate(body, most, |piece| growing.push(piece))?;
+        return Ok(growing.freeze());
+    }
+    let mut len = 0;
+    compress::inflate(body, most, |piece| {
+        len += piece.len();
+        Ok(())
+    })?;
+    let mut whole = client.reserve(len)?;
+    compress::inflate(body, most, |piece| whole.push(piece))?;
+    Ok(whole.freeze())
 }
 
 #[cfg(test)]
@@ -85,24 +102,31 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn what_inflates_is_reserved_as_it_grows() {
-        let zeros = vec![0; 1 << 20];
-        let packed = compress::deflate([&zeros[..]].into_iter(), Coding::Gzip).unwrap();
+    fn what_inflates_is_reserved_as_it_grows_or_weighed_first() {
         let gateway = |in_flight_bytes, body_bytes| {
             let limits = Limits { in_flight_bytes, body_bytes, ..Limits::default() };
             Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap()
         };
-        // The last buffer and the one of half its size that is copied into it.
-        let (room, none) = (gateway(3 << 20, 2 << 20), gateway(1 << 20, 2 << 20));
-        let inflate = |gateway: &Arc<Gateway>| inflate(&Client::new(Arc::clone(gateway)), &packed);
-        let (reserved, body) = inflate(&room).unwrap();
-        assert!(body.len() == 1 << 20 && room.ledger.taken() >= body.len());
-        drop(reserved);
-        let fault = inflate(&none).unwrap_err();
-        assert_eq!((fault.kind, room.ledger.taken(), none.ledger.taken()), (Kind::Overloaded, 0, 0));
-        let small = gateway(3 << 20, 1 << 19);
-        assert_eq!(inflate(&small).unwrap_err().kind, Kind::TooLarge);
-        assert_eq!(small.ledger.taken(), 0);
+        let inflate = |gateway: &Arc<Gateway>, packed: &[u8]| {
+            inflate(&Client::new(Arc::clone(gateway)), packed).map(|(reserved, body)| {
+                assert!(gateway.ledger.taken() >= body.len());
+                drop(reserved);
+                body
+            })
+        };
+        // Whether it is weighed, and how much is held while it grows: the last buffer, and the one of half its size
+        // that is copied into it.
+        for (len, weighed, held) in [(256_usize << 10, false, 512_usize << 10), (8 << 20, true, 8 << 20)] {
+            let zeros = vec![0; len];
+            let packed = compress::deflate([&zeros[..]].into_iter(), Coding::Gzip).unwrap();
+            assert_eq!(packed.len() > UNWEIGHED, weighed, "{}", packed.len());
+            let room = gateway(held + Arriving::FIRST, len);
+            assert_eq!(inflate(&room, &packed).unwrap().len(), len);
+            let (none, small) = (gateway(len - 1, len), gateway(2 * len, len - 1));
+            assert_eq!(inflate(&none, &packed).unwrap_err().kind, Kind::Overloaded);
+            assert_eq!(inflate(&small, &packed).unwrap_err().kind, Kind::TooLarge);
+            assert_eq!([room, none, small].map(|gateway| gateway.ledger.taken()), [0; 3]);
+        }
     }
 
     #[test]
