@@ -78,8 +78,8 @@ impl Host {
         let (model, version) = (&contract.model, contract.version);
         let ear = self.door.lock().as_ref().and_then(|door| door.ear());
         let ear = ear.map(|ear| Box::new(ear) as Box<dyn Listen>);
-        let watched = conduct.hang_timeout.map(|_| self.on_thread()).transpose();
-        let watched = watched.map_err(|e| Fault::internal(format!("a thread cannot be started: {e}")))?;
+        let watched = conduct.hang_timeout.map(|limit| Ok((self.on_thread()?, limit))).transpose();
+        let watched = watched.map_err(|e: io::Error| Fault::internal(format!("a thread cannot be started: {e}")))?;
         let mut state = self.state.lock();
         if state.draining {
             return Err(Fault::new(Kind::Unavailable, "this host is draining and takes no more versions"));
@@ -99,14 +99,14 @@ impl Host {
         }
         state.entries.insert(place, entry);
         drop(state);
-        if let Some(on) = watched {
+        if let Some((on, limit)) = watched {
             let host = Arc::downgrade(self);
             let hung = move |intake: &Arc<Intake>, hang| {
                 if let Some(host) = host.upgrade() {
                     host.gave_up(intake, hang);
                 }
             };
-            on.spawn(watch(Arc::downgrade(&intake), Arc::clone(&intake.alarm), hung));
+            on.spawn(watch(Arc::downgrade(&intake), Arc::clone(&intake.alarm), limit, hung));
         }
         self.announce();
         Ok(intake)

@@ -1,8 +1,9 @@
 //! Gives up a batch that a model does not return.
 //!
-//! One timer for a version. It is set when the model gets a batch while no timer runs, and never moved: when it fires,
-//! it is set anew by the batch that the model has then. A version that is busy costs a wake-up each `hang_timeout`,
-//! one that is idle nothing, and a batch on its way a look at one flag under a lock that its lane holds anyway.
+//! One timer for a version. It is set when the model gets a batch while no timer runs, and never moved, though the
+//! batch return at once: when it fires, it is set anew by the batch that the model has then. A version that has
+//! something to do costs a wake-up each `hang_timeout`, one that is idle nothing, and a batch on its way a look at one
+//! flag under a lock that its lane holds anyway.
 
 use super::{
     intake::{Intake, Settling, State},
@@ -29,8 +30,26 @@ pub(super) struct Hang {
 }
 
 /// Lives as long as the intake. `hung` is called after the callers of a batch have their answers.
-pub(super) async fn watch(intake: Weak<Intake>, alarm: Arc<Notify>, hung: impl Fn(&Arc<Intake>, Hang)) {
-    while let Some(held) = intake.upgrade() {
+pub(super) async fn watch(
+    intake: Weak<Intake>,
+    alarm: Arc<Notify>,
+    limit: Duration,
+    hung: impl Fn(&Arc<Intake>, Hang),
+) {
+    let mut timer = None;
+    while intake.strong_count() > 0 {
+        let told = alarm.notified();
+        let Some(at) = timer else {
+            told.await;
+            // Not earlier than what has just begun may have to be given up.
+            timer = Some(clock::now().plus(limit));
+            continue;
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(clock::instant(at)) => {}
+            () = told => continue, // the intake's end: nothing else alarms while a timer runs
+        }
+        let Some(held) = intake.upgrade() else { return };
         let (given_up, next) = held.look(clock::now());
         for one in given_up {
             let hang = Hang { rows: one.batch.rows(), limit: one.limit };
@@ -38,15 +57,7 @@ pub(super) async fn watch(intake: Weak<Intake>, alarm: Arc<Notify>, hung: impl F
             let _ = panics::survive(|| held.answer_for(one));
             hung(&held, hang);
         }
-        drop(held);
-        let told = alarm.notified();
-        match next {
-            Some(at) => tokio::select! {
-                () = tokio::time::sleep_until(clock::instant(at)) => {}
-                () = told => {}
-            },
-            None => told.await,
-        }
+        timer = next;
     }
 }
 

@@ -18,7 +18,7 @@ fn watched(lanes: u32, concurrency: u32) -> (Arc<Intake>, Arc<Desk>, Arc<Mutex<V
     let hangs = Arc::<Mutex<Vec<Hang>>>::default();
     let heard = Arc::clone(&hangs);
     let alarm = Arc::clone(&intake.alarm);
-    tokio::spawn(watch(Arc::downgrade(&intake), alarm, move |_, hang| heard.lock().push(hang)));
+    tokio::spawn(watch(Arc::downgrade(&intake), alarm, LIMIT, move |_, hang| heard.lock().push(hang)));
     (intake, Arc::default(), hangs)
 }
 
@@ -105,6 +105,24 @@ async fn a_timer_is_set_once_for_many_batches_and_not_at_all_for_none() {
     assert!(unwatched.alarm.notified().now_or_never().is_none());
 }
 
+#[tokio::test(start_paused = true)]
+async fn requests_that_come_alone_do_not_each_wake_the_watch() {
+    let (intake, desk, hangs) = watched(1, 1);
+    let is_watched = || intake.state.lock().watched;
+    for id in 0..9 {
+        intake.send(desk.call(id, &[0.0]));
+        drop(intake.next_batch());
+        sleep(1.0).await;
+        assert!(is_watched(), "its timer runs on, idle or not");
+    }
+    sleep(1.1).await;
+    assert!(!is_watched() && hangs.lock().is_empty(), "idle");
+    intake.send(desk.call(9, &[0.0]));
+    let _hung = intake.next_batch().unwrap();
+    sleep(10.1).await;
+    assert_eq!(hangs.lock().len(), 1, "and watched again");
+}
+
 /// Two lanes, and a model that is safe for one batch at a time: the second one's wait is not the model's.
 #[tokio::test(start_paused = true)]
 async fn who_waits_for_the_model_does_not_hang() {
@@ -160,7 +178,7 @@ async fn a_watch_ends_with_its_intake() {
     let conduct = Conduct { concurrency: None, hang_timeout: Some(LIMIT) };
     let intake = Arc::new(Intake::new(Arc::new(contract(1, 1)), conduct, None, None));
     let (alarm, desk) = (Arc::clone(&intake.alarm), Arc::<Desk>::default());
-    let watching = tokio::spawn(watch(Arc::downgrade(&intake), alarm, |_, _| {}));
+    let watching = tokio::spawn(watch(Arc::downgrade(&intake), alarm, LIMIT, |_, _| {}));
     intake.send(desk.call(1, &[0.0]));
     drop(intake.next_batch());
     sleep(1.0).await; // its timer runs
