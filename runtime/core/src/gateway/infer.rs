@@ -15,7 +15,7 @@ use crate::base::{
     clock,
     contract::Contract,
     fault::{Fault, Kind},
-    inference::{Answer, Inference, Input, Wanted},
+    inference::{Answer, Inference, Input},
     panics,
     primitive::oneshot,
     tensor::Tensor,
@@ -23,7 +23,6 @@ use crate::base::{
 };
 use crate::decide::validate::{self, Bound};
 use crate::meter::Ended;
-use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::future::Future;
 use std::pin::pin;
@@ -38,7 +37,7 @@ impl Gateway {
     /// Must run inside a tokio runtime with timers.
     pub async fn infer<T, D: Future<Output = Result<T, Fault>>>(
         self: &Arc<Gateway>,
-        inference: Inference,
+        inference: Box<Inference>,
         reserved: Reserved,
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
@@ -47,7 +46,10 @@ impl Gateway {
         let found = async {
             let pass = self.gate.enter().ok_or_else(draining)?;
             let (service, running) = match self.find(&inference) {
-                Err(fault) if fault.kind == Kind::Unavailable => self.find_later(&inference, fault).await?,
+                // Boxed: rare, and large enough to make every request's future larger.
+                Err(fault) if fault.kind == Kind::Unavailable => {
+                    Box::pin(self.find_later(&inference, fault)).await?
+                }
                 found => found?,
             };
             Ok::<_, Fault>((pass, service, running))
@@ -107,7 +109,7 @@ impl Gateway {
 
     async fn ask<T, D: Future<Output = Result<T, Fault>>>(
         &self,
-        inference: Inference,
+        mut inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
         deliver: impl FnOnce(Answer) -> D,
@@ -124,7 +126,14 @@ impl Gateway {
             running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing: Timing::default() });
             fault
         };
-        let (bound, id) = bind(contract, inference.id, inference.inputs, inference.outputs).await;
+        let bound = if strings(&inference.inputs) > LONG {
+            let bound;
+            (bound, inference) =
+                Box::pin(bind_aside(contract, inference)).await.map_err(|fault| refuse(Rows::ZERO, fault))?;
+            bound
+        } else {
+            bind(contract, &mut inference)
+        };
         let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let now = clock::now();
         if deadline <= now {
@@ -132,7 +141,7 @@ impl Gateway {
         }
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let (caller, answer) = oneshot::channel();
-        let mut pending = Pending {
+        let mut pending = Box::new(Pending {
             id: call,
             caller: Some(caller),
             mailbox: Mailbox::here(),
@@ -140,7 +149,7 @@ impl Gateway {
             running: Arc::clone(running),
             inputs,
             rows,
-            parameters: inference.parameters,
+            parameters: std::mem::take(&mut inference.parameters),
             arrived,
             admitted: now,
             sent: now,
@@ -149,11 +158,11 @@ impl Gateway {
             crashes: 0,
             suspicion: Suspicion::default(),
             _reserved: reserved,
-        };
+        });
         if let Some(fault) = pending.judge(&self.suspects, now) {
             return Err(refuse(rows, fault));
         }
-        service.submit(Box::new(pending), now).map_err(|(_, fault)| refuse(rows, fault))?;
+        service.submit(pending, now).map_err(|(_, fault)| refuse(rows, fault))?;
         let waiting = Waiting { service, id: call, answer, over: false };
         let (produced, success) = waiting.until(arrived, deadline).await?;
         let (made, declared) = (produced.outputs.len(), contract.outputs.len());
@@ -167,7 +176,7 @@ impl Gateway {
             produced.outputs.into_iter().enumerate().filter(wanted).collect();
         let answer = Answer {
             contract: Arc::clone(contract),
-            id,
+            id: std::mem::take(&mut inference.id),
             outputs,
             parameters: produced.parameters,
             timing: success.timing,
@@ -182,23 +191,24 @@ impl Gateway {
 /// of a million.
 const LONG: usize = 1 << 20;
 
-/// Checks a request against the contract; hands its id back.
-async fn bind(
-    contract: &Arc<Contract>,
-    id: CompactString,
-    inputs: SmallVec<[Input; 2]>,
-    outputs: Vec<Wanted>,
-) -> (Result<Bound, Fault>, CompactString) {
+fn strings(inputs: &[Input]) -> usize {
     let strings = inputs.iter().map(|input| &input.tensor).filter(|tensor| tensor.datatype.size().is_none());
-    if strings.map(|tensor| tensor.data.len()).sum::<usize>() <= LONG {
-        return (validate::bind(contract, &id, inputs, &outputs), id);
-    }
+    strings.map(|tensor| tensor.data.len()).sum()
+}
+
+/// Checks a request against the contract, which takes its inputs.
+fn bind(contract: &Contract, inference: &mut Inference) -> Result<Bound, Fault> {
+    let inputs = std::mem::take(&mut inference.inputs);
+    validate::bind(contract, &inference.id, inputs, &inference.outputs)
+}
+
+async fn bind_aside(
+    contract: &Arc<Contract>,
+    mut inference: Box<Inference>,
+) -> Result<(Result<Bound, Fault>, Box<Inference>), Fault> {
     let contract = Arc::clone(contract);
-    let aside = tokio::task::spawn_blocking(move || {
-        let bound = validate::bind(&contract, &id, inputs, &outputs);
-        (bound, id)
-    });
-    aside.await.unwrap_or_else(|_| (Err(Fault::internal("a check broke")), CompactString::default()))
+    let aside = tokio::task::spawn_blocking(move || (bind(&contract, &mut inference), inference));
+    aside.await.map_err(|_| Fault::internal("a check broke"))
 }
 
 /// An admitted call as its caller holds it. Dropped without an answer, it takes the call back.

@@ -79,7 +79,8 @@ impl Host {
         let ear = self.door.lock().as_ref().and_then(|door| door.ear());
         let ear = ear.map(|ear| Box::new(ear) as Box<dyn Listen>);
         let watched = conduct.hang_timeout.map(|limit| Ok((self.on_thread()?, limit))).transpose();
-        let watched = watched.map_err(|e: io::Error| Fault::internal(format!("a thread cannot be started: {e}")))?;
+        let watched =
+            watched.map_err(|e: io::Error| Fault::internal(format!("a thread cannot be started: {e}")))?;
         let mut state = self.state.lock();
         if state.draining {
             return Err(Fault::new(Kind::Unavailable, "this host is draining and takes no more versions"));

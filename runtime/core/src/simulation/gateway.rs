@@ -82,7 +82,7 @@ impl GatewayProcess {
             };
             let (gateway, to) = (Arc::clone(&self.gateway), Arc::clone(&end));
             self.process.handle().spawn(async move {
-                let outcome = gateway.infer(inference, reserved, |answer| ready(Ok(answer))).await;
+                let outcome = gateway.infer(Box::new(inference), reserved, |answer| ready(Ok(answer))).await;
                 assert!(to.lock().replace(outcome).is_none(), "answered twice");
             })
         });

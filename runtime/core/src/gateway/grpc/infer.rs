@@ -65,7 +65,7 @@ impl Call {
         message: Message,
         arrived: Tick,
         id: &mut CompactString,
-    ) -> Result<(Inference, Reserved), Fault> {
+    ) -> Result<(Box<Inference>, Reserved), Fault> {
         let Message { body, mut reserved, .. } = self.unpack(message).await?;
         let request = Request::read(&body)?;
         id.clone_from(&request.id);
@@ -76,7 +76,8 @@ impl Call {
         let read = move |request: Request<'_>, body: &Bytes| {
             let mut leave = |more| reserved.grow(more);
             let mut budget = Budget::new(most, body.len(), &mut leave);
-            let inference = request.into_inference(body, around, &mut budget)?;
+            // Boxed: it goes through many hands, and each would copy it.
+            let inference = Box::new(request.into_inference(body, around, &mut budget)?);
             Ok((inference, reserved))
         };
         let (inference, reserved) = if long {

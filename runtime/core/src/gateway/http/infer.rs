@@ -139,7 +139,7 @@ async fn parse(
     asked: Wishes,
     (reserved, body): (Reserved, Bytes),
     (arrived, facts): (Tick, Vec<(CompactString, CompactString)>),
-) -> Result<(Inference, Wish, Reserved), Fault> {
+) -> Result<(Box<Inference>, Wish, Reserved), Fault> {
     let (request, reserved) = match asked.shape {
         Shape::Raw { binary } => {
             let (contract, _) = gateway.describe(model, version)?;
@@ -172,7 +172,8 @@ async fn parse(
     let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
     let timeout = asked.timeout.into_iter().chain(told).min();
     let wish = Wish { outputs: request.outputs.clone(), binary: request.binary_output };
-    let inference = Inference {
+    // Boxed: it goes through many hands, and each would copy it.
+    let inference = Box::new(Inference {
         model: model.into(),
         version,
         id: request.id,
@@ -182,7 +183,7 @@ async fn parse(
         deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
         arrived,
         facts,
-    };
+    });
     Ok((inference, wish, reserved))
 }
 

@@ -140,8 +140,9 @@ pub(super) type Asked = JoinHandle<Result<Answer, Fault>>;
 pub(super) async fn start(gateway: &Arc<Gateway>, inference: Inference) -> Asked {
     let reserved = gateway.ledger.take(1).unwrap();
     let gateway = Arc::clone(gateway);
-    let asked =
-        tokio::spawn(async move { gateway.infer(inference, reserved, |answer| ready(Ok(answer))).await });
+    let asked = tokio::spawn(async move {
+        gateway.infer(Box::new(inference), reserved, |answer| ready(Ok(answer))).await
+    });
     settle_down().await;
     asked
 }

@@ -103,7 +103,7 @@ impl Carrier for AtOnce {
 
 async fn infer(gateway: &Arc<Gateway>) -> Result<Answer, Fault> {
     let reserved = gateway.ledger.take(1).unwrap();
-    gateway.infer(ask(1, 1), reserved, |answer| ready(Ok(answer))).await
+    gateway.infer(Box::new(ask(1, 1)), reserved, |answer| ready(Ok(answer))).await
 }
 
 fn apart(

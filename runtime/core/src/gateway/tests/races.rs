@@ -60,7 +60,7 @@ fn a_mailbox_delivers_to_everyone() {
             let gateway = Arc::clone(&gateway);
             tasks.spawn(async move {
                 let reserved = gateway.ledger.take(1).unwrap();
-                let _ = gateway.infer(ask(1, 1), reserved, |answer| ready(Ok(answer))).await;
+                let _ = gateway.infer(Box::new(ask(1, 1)), reserved, |answer| ready(Ok(answer))).await;
             });
         }
         while tasks.join_next().await.is_some() {}
@@ -92,7 +92,7 @@ fn callers_that_leave_and_hosts_that_settle_do_not_miss_each_other() {
             let gateway = Arc::clone(&gateway);
             tasks.spawn(async move {
                 let reserved = gateway.ledger.take(1).unwrap();
-                let asked = gateway.infer(ask(1, 1), reserved, |answer| ready(Ok(answer)));
+                let asked = gateway.infer(Box::new(ask(1, 1)), reserved, |answer| ready(Ok(answer)));
                 if number % 3 == 0 {
                     // Ready at once, or after a random while: the runtime decides.
                     tokio::select! {

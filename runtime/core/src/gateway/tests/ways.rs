@@ -36,7 +36,9 @@ async fn a_panic_over_an_answer_is_counted_as_one() {
     let asked = tokio::spawn({
         let gateway = Arc::clone(&gateway);
         async move {
-            gateway.infer(ask(1, 7), reserved, async |_| -> Result<(), _> { panic!("on purpose") }).await
+            gateway
+                .infer(Box::new(ask(1, 7)), reserved, async |_| -> Result<(), _> { panic!("on purpose") })
+                .await
         }
     });
     settle_down().await;
@@ -75,7 +77,7 @@ async fn what_fits_nowhere_is_refused_at_once() {
     let gateway = gateway();
     let kind = async |inference| {
         let reserved = gateway.ledger.take(1).unwrap();
-        gateway.infer(inference, reserved, |answer| ready(Ok(answer))).await.unwrap_err()
+        gateway.infer(Box::new(inference), reserved, |answer| ready(Ok(answer))).await.unwrap_err()
     };
     let nobody = kind(ask(1, 0)).await;
     assert_eq!(nobody.kind, Kind::Unavailable);
