@@ -54,7 +54,7 @@ impl Gateway {
             };
             Ok::<_, Fault>((pass, service, running))
         };
-        let (_pass, service, running) = match self.hear(found).await {
+        let (_pass, service, running) = match self.hear(pin!(found)).await {
             Ok(found) => found,
             Err(fault) => {
                 return Err(self.turned_away(fault, &model, version));

@@ -4,7 +4,11 @@
 
 use super::{Client, Gateway};
 use crate::base::fault::Kind;
+use std::future::{Future, poll_fn};
 use std::ops::Deref;
+use std::pin::Pin;
+use std::task::Poll;
+use std::task::ready;
 
 /// What a request is counted as whose way ends with a drop: its caller has left. But who sent what made us panic is told
 /// so, and has not.
@@ -54,12 +58,15 @@ impl AsRef<Gateway> for Client {
 
 impl Gateway {
     /// What comes before a request's version is known: it is read, and its version is found. Dropped meanwhile, it is
-    /// counted; what it comes to is counted by who hears of it.
-    pub(super) async fn hear<T>(&self, work: impl Future<Output = T>) -> T {
-        let mut unheard = Unheard::new(self, true);
-        let done = work.await;
-        unheard.is_heard();
-        done
+    /// counted; what it comes to is counted by who hears of it. Its caller has pinned it, as in
+    /// [`crate::base::panics::survive_all`].
+    pub(super) fn hear<T>(&self, work: Pin<&mut impl Future<Output = T>>) -> impl Future<Output = T> {
+        let (mut unheard, mut work) = (Unheard::new(self, true), work);
+        poll_fn(move |cx| {
+            let done = ready!(work.as_mut().poll(cx));
+            unheard.is_heard();
+            Poll::Ready(done)
+        })
     }
 }
 

@@ -97,25 +97,24 @@ fn size(wire: u32) -> usize {
     usize::try_from(wire).unwrap_or(usize::MAX / 2) // never there; on a 16-bit machine a refusal by the limit
 }
 
-/// An inline tensor whose bytes come after the table.
-type Waiting = SmallVec<[(WireTensor, Option<usize>); 2]>;
-
 fn tensors(mut rest: Bytes, count: usize) -> Result<SmallVec<[WireTensor; 2]>, Malformed> {
-    let mut table = Waiting::new();
+    let mut tensors = SmallVec::<[WireTensor; 2]>::with_capacity(count);
+    // Of those whose bytes come after the table.
+    let mut lengths = SmallVec::<[Option<usize>; 2]>::with_capacity(count);
     for at in 0..count {
-        table.push(entry(&mut rest, at)?);
+        let (tensor, inline) = entry(&mut rest, at)?;
+        tensors.push(tensor);
+        lengths.push(inline);
     }
-    let mut out = SmallVec::with_capacity(count);
-    for (at, (mut tensor, inline)) in table.into_iter().enumerate() {
+    for (at, (tensor, inline)) in tensors.iter_mut().zip(lengths).enumerate() {
         if let Some(len) = inline {
             if len > rest.len() {
                 return Err(Malformed::Tensor(at, "longer than what is left of the frame"));
             }
             tensor.place = Place::Inline(rest.split_to(len));
         }
-        out.push(tensor);
     }
-    if rest.is_empty() { Ok(out) } else { Err(Malformed::Slack(rest.len())) }
+    if rest.is_empty() { Ok(tensors) } else { Err(Malformed::Slack(rest.len())) }
 }
 
 /// One entry of the table; for an inline tensor also its length.

@@ -18,7 +18,7 @@ use compact_str::CompactString;
 use h2::{RecvStream, server::SendResponse};
 use http::{HeaderMap, Request};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use tokio::sync::watch;
@@ -101,7 +101,7 @@ async fn describe(
     mut messages: Messages,
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
-    let answered = unless_reset(respond, async {
+    let answered = pin!(async {
         let message = call.unpack(messages.only().await?).await?;
         let reply = describe::reply(call.gateway(), question, message.body)?;
         let mut out = BytesMut::with_capacity(5 + reply.len());
@@ -109,7 +109,7 @@ async fn describe(
         out.put_slice(&reply);
         Ok(out.freeze())
     });
-    match answered.await? {
+    match unless_reset(respond, answered).await? {
         Ok(message) => send::answer(&call.client, respond, None, [message].into_iter().collect()).await,
         Err(fault) => send::fail(respond, &call.gateway().told(fault, "", None)),
     }
@@ -120,17 +120,17 @@ fn facts(wanted: &[CompactString], headers: &HeaderMap) -> Vec<(CompactString, C
     wanted.iter().filter_map(|name| Some((name.clone(), value(name)?.into()))).collect()
 }
 
-/// Runs `work` unless the client resets the stream, which drops it.
-pub(super) async fn unless_reset<T>(
+/// Runs `work` unless the client resets the stream, which drops it. Its caller has pinned it, as in
+/// [`panics::survive_all`].
+pub(super) fn unless_reset<T>(
     respond: &mut SendResponse<Bytes>,
-    work: impl Future<Output = T>,
-) -> Result<T, send::Gone> {
-    let mut work = pin!(work);
-    poll_fn(|cx| match work.as_mut().poll(cx) {
+    work: Pin<&mut impl Future<Output = T>>,
+) -> impl Future<Output = Result<T, send::Gone>> {
+    let mut work = work;
+    poll_fn(move |cx| match work.as_mut().poll(cx) {
         Poll::Ready(done) => Poll::Ready(Ok(done)),
         Poll::Pending => respond.poll_reset(cx).map(|_| Err(send::Gone)),
     })
-    .await
 }
 
 impl Call {

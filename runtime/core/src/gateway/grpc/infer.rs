@@ -22,6 +22,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use h2::server::SendResponse;
 use std::future::ready;
+use std::pin::pin;
 
 /// Typed contents beyond this are written out on a thread of their own: a megabyte of varints takes milliseconds, in
 /// which one of few threads would serve nobody else.
@@ -32,20 +33,23 @@ pub(super) async fn unary(
     mut messages: Messages,
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
-    let answered = unless_reset(respond, async {
-        let read = async {
-            let message = messages.only().await?;
-            call.inference(message, call.arrived, &mut CompactString::default()).await
-        };
-        let read = call.gateway().hear(read).await;
-        let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
-        let deliver = |answer: Answer| {
-            let pieces = call.counted(answer::unary(&answer));
-            ready(pieces.map(|pieces| (answer.contract.version, pieces)))
-        };
-        call.gateway().infer(inference, reserved, deliver).await
-    });
-    match answered.await? {
+    let answered = {
+        let work = pin!(async {
+            let read = async {
+                let message = messages.only().await?;
+                call.inference(message, call.arrived, &mut CompactString::default()).await
+            };
+            let read = call.gateway().hear(pin!(read)).await;
+            let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
+            let deliver = |answer: Answer| {
+                let pieces = call.counted(answer::unary(&answer));
+                ready(pieces.map(|pieces| (answer.contract.version, pieces)))
+            };
+            call.gateway().infer(inference, reserved, deliver).await
+        });
+        unless_reset(respond, work).await?
+    };
+    match answered {
         Ok((version, pieces)) => send::answer(&call.client, respond, Some(version), pieces).await,
         Err(fault) => send::fail(respond, &fault),
     }

@@ -141,7 +141,8 @@ async fn one(call: &Call, message: Message) -> Reply {
     let mut id = CompactString::default();
     let answered = async {
         let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
-        let read = call.gateway().hear(call.inference(message, arrived, &mut id)).await;
+        let read = pin!(call.inference(message, arrived, &mut id));
+        let read = call.gateway().hear(read).await;
         let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
         let deliver = |answer: Answer| ready(call.counted(answer::streamed(&answer)));
         call.gateway().infer(inference, reserved, deliver).await

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use hyper::body::Incoming;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,8 +72,8 @@ pub(super) async fn infer(
     };
     let facts = facts(gateway, &headers);
     headers.clear(); // what they said is not kept while the request waits
-    let done = async {
-        let heard = gateway.hear(async {
+    let done = pin!(async {
+        let heard = pin!(async {
             let (reserved, bytes) = receive(client, body, asked).await?;
             let place = growing::place(&bytes);
             let parsed = parse(gateway, (model, version), asked, (reserved, bytes), (arrived, facts)).await;
@@ -80,15 +81,19 @@ pub(super) async fn infer(
             let reserved = growing::widen(reserved, &place, &inference.inputs)?;
             Ok((inference, wish, reserved))
         });
-        let (inference, wish, reserved) = heard.await.map_err(unread)?;
+        let (inference, wish, reserved) = gateway.hear(heard).await.map_err(unread)?;
         let deliver = |answer: Answer| async move {
             let version = answer.contract.version;
-            let mut sent = encode(answer, wish, asked).await?;
+            let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
+                Box::pin(aside(move || encode(&answer, &wish, asked))).await??
+            } else {
+                encode(&answer, &wish, asked)?
+            };
             sent.body.count(client)?;
             Ok((version, sent))
         };
         gateway.infer(inference, reserved, deliver).await
-    };
+    });
     match done.await {
         Ok((version, sent)) => {
             headers.insert(VERSION, number(version.0));
@@ -114,20 +119,18 @@ async fn receive(client: &Arc<Client>, body: Incoming, asked: Wishes) -> Result<
     if asked.coding.is_none() {
         return Ok((reserved, bytes));
     }
-    let client = Arc::clone(client);
-    aside(bytes.len() > AT_ONCE, move || {
+    let (client, is_long) = (Arc::clone(client), bytes.len() > AT_ONCE);
+    let inflate = move || {
         let plain = growing::inflate(&client, &bytes);
         drop((reserved, bytes));
         plain
-    })
-    .await?
+    };
+    if is_long { Box::pin(aside(inflate)).await? } else { inflate() }
 }
 
-/// Runs long work on a thread where it may block.
-async fn aside<T: Send + 'static>(long: bool, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-    if !long {
-        return Ok(work());
-    }
+/// Runs long work on a thread where it may block. It is rare, and boxed where it is awaited: else it would make every
+/// request's future larger.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Fault::internal(format!("a codec broke: {error}")))
@@ -163,7 +166,7 @@ async fn parse(
             };
             if len > LONG {
                 let model = model.to_owned();
-                aside(true, move || read(&model, reserved)).await??
+                Box::pin(aside(move || read(&model, reserved))).await??
             } else {
                 read(model, reserved)?
             }
@@ -202,12 +205,7 @@ fn work(answer: &Answer, wish: &Wish, compresses: bool) -> usize {
     worked.map(|(_, tensor)| tensor.data.len()).sum()
 }
 
-async fn encode(answer: Answer, wish: Wish, asked: Wishes) -> Result<Sent, Fault> {
-    let long = work(&answer, &wish, asked.accepts.is_some()) > LONG;
-    aside(long, move || encode_now(&answer, &wish, asked)).await?
-}
-
-fn encode_now(answer: &Answer, wish: &Wish, asked: Wishes) -> Result<Sent, Fault> {
+fn encode(answer: &Answer, wish: &Wish, asked: Wishes) -> Result<Sent, Fault> {
     let Encoded { json, blobs, binary } = reply::write(answer, |output| wish.form(output))?;
     let json_len = binary.then_some(json.len());
     let size = json.len() + blobs.iter().map(Bytes::len).sum::<usize>();
