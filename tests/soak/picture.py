@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import ScalarFormatter
 from tests.soak.pressure import PROTOCOLS
 from tests.soak.verdict import Minute
 
@@ -28,9 +29,11 @@ def draw(minutes: Sequence[Minute], path: Path) -> None:
     rates.set_ylabel("right answers a second")
     latency.set_ylabel("ms")
     latency.set_yscale("log")
+    for ticks in (latency.yaxis.set_major_formatter, latency.yaxis.set_minor_formatter):
+        ticks(ScalarFormatter())
     memory.set_ylabel("MiB (PSS)")
-    memory.set_xlabel("minutes; grey: a host was killed")
+    memory.set_xlabel("minutes; grey: a host was killed, or came back")
     for axes in (rates, latency, memory):
         axes.set_ylim(bottom=None if axes is latency else 0)
-        axes.legend(loc="center right", fontsize="small")
+        axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize="small")
     figure.savefig(path, dpi=110)
