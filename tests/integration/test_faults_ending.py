@@ -157,6 +157,7 @@ def test_keeper_and_server_killed_in_one_moment_leave_no_process(run: Run) -> No
     os.kill(run.pids("sleeper/1")[0], signal.SIGSTOP)
     os.kill(keeper, signal.SIGKILL)
     run.process.kill()
+    run.process.wait(END_S)
     until(lambda: not alive(below), 10, "every process has ended")
     assert folder.exists(), "nobody was left to remove it"
     release(claim(run.state))

@@ -19,6 +19,7 @@ from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
+from headrace.serve import keeper
 from headrace.serve.voice import Events, redirect_output
 
 #: Memory that a host sends large outputs from; taken at its start. What does not fit travels
@@ -50,6 +51,8 @@ class HostReplica:
         if not version.config.placement.gpus:
             # Ray leaves every GPU visible to a replica that asked for none.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
+        # A worker leaves by itself when its raylet is gone, unless it is stopped at that moment.
+        keeper.die_with_parent()
         redirect_output(Path(options.sink), version.label)
         self._options = options
         self._events = Events(Path(options.sink), version.label)

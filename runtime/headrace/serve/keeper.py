@@ -5,8 +5,8 @@ it cannot escape by daemonizing, and its own environment or title do not matter.
 environment would: Ray's workers overwrite theirs in /proc when they set their titles.)
 
 GCS and raylet are its own children, for it is what their starter becomes, and the kernel kills them
-when it dies; workers leave without their raylet. So nothing is left even if this process and
-`headrace serve`, which adopts what this one kept, are killed in one moment.
+when it dies, and hosts and gateways when their raylet does. So nothing is left even if this process
+and `headrace serve`, which adopts what this one kept, are killed in one moment.
 
 It also brings Ray's GCS back on its storage when that dies, well before Ray gives up (60 s).
 """
@@ -42,10 +42,16 @@ def adopt_orphans() -> None:
 def die_with_parent() -> None:
     """Have the kernel kill this process when the thread that forked it is gone.
 
+    It is the calling thread that the kernel remembers this for: it should live as long as the
+    process.
+
     Raises:
         OSError: the kernel refused.
     """
+    parent = os.getppid()
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)  # it was gone before the kernel knew
 
 
 def _prctl(option: int, value: int) -> None:
