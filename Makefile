@@ -100,7 +100,7 @@ $(VENV)/.dev: $(VENV)/.venv $(CORE_SOURCES)
 	@$(BIN)/pip -q install --force-reinstall --no-deps target/dev-wheel/*.whl && rm -f $(VENV)/.release && touch $@
 
 SERVE_EXTRAS := ray,photos
-TEST_EXTRAS := ray,photos,test,chaos
+TEST_EXTRAS := ray,photos,test,chaos,load
 INSTALL = $(BIN)/pip install $(PINS) --progress-bar on -e '.[$(1)]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
 
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/.venv
@@ -122,7 +122,7 @@ $(DENY):
 
 pins: $(VENV)/.dev ## Choose the newest release of every Python package, into constraints.txt
 	@$(BIN)/pip install --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
-	  -e '.[ray,torch,photos,test,chaos,fuzz]' pip maturin pip-audit
+	  -e '.[ray,torch,photos,test,chaos,load,fuzz]' pip maturin pip-audit
 	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
 
 define WRITE_PINS

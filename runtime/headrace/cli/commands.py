@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.cli.bench import bench
 from headrace.vocabulary import FIRST_PORT
 
 app = typer.Typer(
@@ -257,3 +258,6 @@ def _show(text: str) -> None:
     from headrace.execution.voices import visible
 
     typer.echo(visible(text))
+
+
+app.command()(bench)
