@@ -94,9 +94,8 @@ BUGS: Final = [
     Bug(
         "a credit never returned: rows of a call that expired in the host",
         f"{CORE}/host/room.rs",
-        "                        self.rows = self.rows.minus(waiting.call.rows);\n"
-        "                        leaving.push",
-        "                        leaving.push",
+        "            self.rows = self.rows.minus(late.rows);\n",
+        "            let _ = late;\n",
     ),
     Bug(
         "a credit never returned: rows of a call that is tried again",

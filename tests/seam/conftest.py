@@ -82,6 +82,7 @@ class Rig:
         datatypes: Sequence[str] = ("FP32",),
         model: str = "m",
         parameters: Mapping[str, Any] | None = None,
+        priority: int = 0,
     ) -> NDArray[Any]:
         """Send the arrays as inputs x, x1, ...; return output y."""
         sent = []
@@ -89,7 +90,9 @@ class Rig:
             tensor = tritonclient.grpc.InferInput(f"x{at or ''}", list(array.shape), datatype)
             tensor.set_data_from_numpy(array)
             sent.append(tensor)
-        answer = self.client.infer(model, sent, parameters=dict(parameters or {}))
+        answer = self.client.infer(
+            model, sent, priority=priority, parameters=dict(parameters or {})
+        )
         array = answer.as_numpy("y")
         assert array is not None
         return np.asarray(array)

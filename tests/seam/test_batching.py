@@ -49,6 +49,61 @@ def test_calls_of_other_shapes_run_in_other_batches(rig: Any) -> None:
         list(pool.map(caller, range(1, 7)))
 
 
+def test_batches_have_the_sizes_that_are_allowed(rig: Any) -> None:
+    seen: list[tuple[int, list[bool], int]] = []
+
+    def work(batch: headrace_core.Batch) -> None:
+        seen.append((batch.rows, batch.live(), len(batch.parameters)))
+        batch.complete({"y": batch.inputs["x"] * 2})
+
+    rig.open(work, batching={"allowed_rows": [1, 4, 8]})
+    for rows in (1, 3, 8):
+        sent = np.arange(rows, dtype=np.float32).reshape(rows, 1)
+        assert np.array_equal(rig.ask(sent), sent * 2)
+    assert [(rows, sum(live), count) for rows, live, count in seen] == [
+        (1, 1, 1),
+        (4, 3, 4),
+        (8, 8, 8),
+    ]
+
+
+def test_the_more_important_goes_first(rig: Any) -> None:
+    order: list[float] = []
+    started, go_on = threading.Event(), threading.Event()
+
+    def work(batch: headrace_core.Batch) -> None:
+        order.append(batch.inputs["x"].item())
+        started.set()
+        go_on.wait(30)
+        batch.complete({"y": batch.inputs["x"]})
+
+    rig.open(work, batching={"max_rows": 1, "priorities": 2})
+    with ThreadPoolExecutor(5) as pool:
+
+        def ask(value: float, priority: int) -> Any:
+            sent = np.full((1, 1), value, np.float32)
+            return pool.submit(rig.ask, sent, priority=priority)
+
+        calls = [ask(0, 2)]
+        assert started.wait(30)
+        for waiting, (value, priority) in enumerate(((1, 2), (2, 2), (3, 1), (4, 1)), 1):
+            calls.append(ask(value, priority))
+            # Each waits before the next one is sent.
+            while _waiting(rig) < waiting:
+                started.wait(0.01)
+        go_on.set()
+        for call in calls:
+            call.result()
+    assert sorted(order[1:3]) == [3, 4]
+    assert sorted(order[3:]) == [1, 2]
+
+
+def _waiting(rig: Any) -> int:
+    gateway = json.loads(rig.gateway.stats())["models"]["m"]["versions"]["1"]
+    host = json.loads(rig.host.stats())["versions"][0]
+    return int(gateway["waiting"]) + int(host["waiting_rows"])
+
+
 def test_limits_change_while_it_serves(rig: Any) -> None:
     sizes: list[int] = []
 

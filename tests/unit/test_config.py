@@ -23,6 +23,10 @@ WRONG = [
     ("batching: {max_rows: true}", "1:12: max_rows: expected a whole number, not True"),
     ("batching: {max_rows: 0}", "1:12: max_rows: input should be greater than or equal to 1"),
     ("batching: {max_delay_ms: .inf}", "1:12: max_delay_ms: input should be a finite number"),
+    ("batching: {allowed_rows: [4, 4]}", "1:12: expected sizes that rise, but 4 follows 4"),
+    ("batching: {allowed_rows: [4, 8]}", "1:1: the last of allowed_rows is 8, but max_rows is 64"),
+    ("batching: {allowed_rows: [0, 64]}", "1:27: 0: input should be greater than or equal to 1"),
+    ("batching: {priorities: 2, default_priority: 3}", "1:1: default_priority is 3, but there are"),
     ("batching: {max_rows: 9, queue_rows: 8}", "1:1: queue_rows is 8, but one request may have"),
     ("batching:", "1:1: batching: expected keys and values, not None"),
     ("[1]", "1:1: the file: expected keys and values, not [1]"),
@@ -43,7 +47,6 @@ WRONG = [
     ),
     ("batching: {deadline_ms: 0}", "1:12: deadline_ms: input should be greater than 0, not 0"),
     ("placement: {replicas: {target_wait_ms: 5}}", "1:24: 'target_wait_ms' is not built yet"),
-    ("batching: {allowed_rows: [1]}", "1:12: 'allowed_rows' is not built yet"),
     ("versions: {on_new: swap}", "1:1: 'versions' is not built yet"),
     ("traffic: {}", "1:1: 'traffic' is not built yet"),
     ("rollouts: {}", "1:1: 'rollouts' is not built yet"),
@@ -155,7 +158,9 @@ def test_nothing_written_means_the_defaults(tmp_path: Path, text: str | None) ->
 def test_what_is_written_arrives(tmp_path: Path) -> None:
     file = tmp_path / "model.yaml"
     file.write_text(
-        "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200}\n"
+        "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200,\n"
+        "  allowed_rows: [1, 8],\n"
+        "  priorities: 3, default_priority: 2}\n"
         "placement: {gpus: 0.5, lanes: 2, isolation: own, replicas: {min: 2, max: 2}}\n"
         "repeatable: true\nparameters: {factor: 3, names: [a, b]}\n"
         "inputs: [{name: x, datatype: FP32, shape: [3, -1]}]\n"
@@ -166,6 +171,9 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         "max_delay_ms": 1.0,
         "queue_rows": 16,
         "deadline_ms": 200.0,
+        "allowed_rows": (1, 8),
+        "priorities": 3,
+        "default_priority": 2,
     }
     assert (config.placement.gpus, config.placement.lanes) == (0.5, 2)
     assert config.placement.replicas.min == 2

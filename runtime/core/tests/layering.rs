@@ -9,7 +9,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sync", &["base"]),
     ("decide", &["base"]),
     ("mem", &["base"]),
-    ("meter", &["base"]),
+    ("meter", &["base", "decide"]),
     ("image", &["base"]),
     ("wire", &["base", "mem"]),
     ("link", &["base", "sync", "mem", "wire"]),

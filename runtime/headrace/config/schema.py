@@ -1,5 +1,6 @@
 """What may be written in a model.yaml."""
 
+import itertools
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
@@ -25,6 +26,9 @@ MOST_GPUS = 64
 LARGEST_SIZE = 1 << 31
 Replica = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
 Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
+#: Each level has a queue of its own, and more are told apart by nobody.
+MOST_PRIORITIES = 16
+Priority = Annotated[int, Field(ge=1, le=MOST_PRIORITIES)]
 
 
 class Section(BaseModel):
@@ -39,9 +43,14 @@ class Section(BaseModel):
 class Batching(Section):
     """How requests are gathered before they reach the model."""
 
-    NOT_YET = {"allowed_rows": "batches come in any size up to max_rows"}
-
     max_rows: Rows = Field(64, description="Most rows of a batch, and of one request.")
+    allowed_rows: tuple[Rows, ...] = Field(
+        (),
+        strict=False,
+        max_length=64,
+        description="Sizes that a batch may have, rising up to max_rows; smaller batches are "
+        "padded with their last row. Default: any size.",
+    )
     max_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
         0.0, description="How long a batch may be held open, counted from its oldest arrival."
     )
@@ -51,6 +60,43 @@ class Batching(Section):
     deadline_ms: Annotated[float, Field(gt=0, le=1000 * LONGEST_S)] | None = Field(
         None, description="The deadline of a request that brings none; without it it may wait."
     )
+
+    priorities: Priority = Field(
+        1,
+        description="Levels that a request's parameter `priority` may name, 1 being the highest; "
+        "each has queue_rows of its own.",
+    )
+    default_priority: Priority | None = Field(
+        None,
+        description="The level of a request that names none, or one that there is not. "
+        "Default: the lowest.",
+    )
+
+    @field_validator("allowed_rows")
+    @classmethod
+    def _sizes_rise(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        for smaller, larger in itertools.pairwise(given):
+            if smaller >= larger:
+                raise ValueError(f"expected sizes that rise, but {larger} follows {smaller}")
+        return given
+
+    @model_validator(mode="after")
+    def _a_full_batch_is_allowed(self) -> Self:
+        if self.allowed_rows and self.allowed_rows[-1] != self.max_rows:
+            raise ValueError(
+                f"the last of allowed_rows is {self.allowed_rows[-1]}, but max_rows is "
+                f"{self.max_rows}: make them the same"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_default_exists(self) -> Self:
+        if self.default_priority is not None and self.default_priority > self.priorities:
+            raise ValueError(
+                f"default_priority is {self.default_priority}, but there are priorities 1 to "
+                f"{self.priorities}: name one of these, or raise priorities"
+            )
+        return self
 
     @model_validator(mode="after")
     def _a_full_batch_can_wait(self) -> Self:

@@ -95,7 +95,7 @@ class Runner:
                 self._move(State.FAILED, f"{hang}; start headrace again to serve it")
 
     def _warm(self, model: Model, told: Context) -> None:
-        """Run the smallest and the largest batch.
+        """Run the smallest and the largest batch, or one of each size that is allowed.
 
         Numbers that were made up may be no input: what the model raises on them is shown, and the
         version serves. What it *returns* must be what it declares, whatever the input.
@@ -105,7 +105,8 @@ class Runner:
 
         own_example = model.example(1) is not None
         with lanes.inference_mode():
-            for rows in sorted({1, self.version.config.batching.max_rows}):
+            batching = self.version.config.batching
+            for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
                 try:
                     self._judge_pace(trial.run(model, told.device, rows, monotonic))
                 except ModelBroken:

@@ -27,6 +27,8 @@ pub struct Call {
     pub arrived: Tick,
     /// After this nobody waits for it.
     pub deadline: Tick,
+    /// Of its priority: 1 is the highest.
+    pub level: u8,
     /// 0 at first; a call that was in flight in a crash runs alone.
     pub attempt: u8,
     pub reply: Reply,
@@ -56,11 +58,58 @@ pub struct Outcome {
     pub timing: Timing,
 }
 
+macro_rules! sealed {
+    ($($(#[$doc:meta])* $name:ident = $number:literal $code:literal,)+) => {
+        /// Why a batch went when it did, and as large as it was.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[repr(u8)]
+        pub enum Sealed { $($(#[$doc])* $name = $number,)+ }
+
+        impl Sealed {
+            pub const ALL: &'static [Sealed] = &[$(Sealed::$name,)+];
+
+            /// The stable word used as a metric label.
+            pub const fn code(self) -> &'static str {
+                match self { $(Sealed::$name => $code,)+ }
+            }
+
+            /// The number that stands for it in frames; never reassigned.
+            pub const fn number(self) -> u8 {
+                self as u8
+            }
+
+            /// Of a host that knows more of them: the one that says least.
+            pub fn from_number(number: u8) -> Sealed {
+                match number { $($number => Sealed::$name,)+ _ => Sealed::default() }
+            }
+        }
+    };
+}
+
+sealed! {
+    /// A lane was free, and nobody else waited.
+    #[default]
+    Free = 0 "free",
+    /// No other fitted in.
+    Full = 1 "full",
+    /// It had been held open for as long as it may be.
+    Waited = 2 "waited",
+    /// A deadline in it left no time for more.
+    Hurried = 3 "hurried",
+    /// It holds one that must be alone.
+    Alone = 4 "alone",
+    /// It is a part of a batch that failed, and that is run again to find out why.
+    Again = 5 "again",
+}
+
 /// One run of a model over one batch. Counted by the gateway that sent the batch's first call, so that
 /// the number outlives the host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Execution {
     pub rows: u32,
+    /// Rows that the model ran besides, because only certain sizes are allowed.
+    pub padding: u32,
+    pub sealed: Sealed,
     pub input_ns: u64,
     pub infer_ns: u64,
     pub output_ns: u64,

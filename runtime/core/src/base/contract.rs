@@ -1,6 +1,9 @@
 //! What a version of a model promises: its tensors and how it wants to be batched.
 
-use super::{datatype::Datatype, units::Version};
+use super::{
+    datatype::Datatype,
+    units::{Rows, Version},
+};
 use compact_str::CompactString;
 use serde::Deserialize;
 
@@ -14,11 +17,14 @@ pub struct TensorSpec {
 }
 
 /// Operations of a version's queue; each may change while it serves.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Batching {
     /// Most rows of a batch, and of a request. At least 1.
     pub max_rows: u32,
+    /// The sizes that batches may have, rising; smaller ones are padded. Empty: any size.
+    #[serde(default)]
+    pub allowed_rows: Vec<u32>,
     /// How long a batch may be held open, counted from its oldest arrival.
     #[serde(default)]
     pub max_delay_ms: f64,
@@ -28,6 +34,49 @@ pub struct Batching {
     /// The deadline of a request that brings none; `None` lets it wait for ever.
     #[serde(default)]
     pub deadline_ms: Option<f64>,
+    /// Levels that requests may name; 1 is the highest.
+    #[serde(default = "one_level")]
+    pub priorities: u8,
+    /// The level of a request that names none, or one that there is not; `None`: the lowest.
+    #[serde(default)]
+    pub default_priority: Option<u8>,
+}
+
+impl Default for Batching {
+    fn default() -> Batching {
+        Batching {
+            max_rows: 1,
+            allowed_rows: Vec::new(),
+            max_delay_ms: 0.0,
+            queue_rows: default_queue_rows(),
+            deadline_ms: None,
+            priorities: 1,
+            default_priority: None,
+        }
+    }
+}
+
+impl Batching {
+    /// As many rows as the model sees in a batch of so many: the next size that it may have.
+    pub fn padded(&self, rows: Rows) -> Rows {
+        let allowed = self.allowed_rows.iter().find(|allowed| **allowed >= rows.get());
+        allowed.map_or(rows, |allowed| Rows::new(*allowed))
+    }
+
+    /// As Triton counts them: none where requests are not told apart.
+    pub fn levels(&self) -> u8 {
+        if self.priorities > 1 { self.priorities } else { 0 }
+    }
+
+    /// One that there is; 0 where requests are not told apart.
+    pub fn default_level(&self) -> u8 {
+        let levels = self.levels();
+        self.default_priority.filter(|level| (1..=levels).contains(level)).unwrap_or(levels)
+    }
+}
+
+fn one_level() -> u8 {
+    1
 }
 
 fn default_queue_rows() -> u32 {
@@ -55,4 +104,19 @@ pub struct Contract {
 
 fn one() -> u32 {
     1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_has_the_next_size_that_is_allowed() {
+        let any = Batching::default();
+        let some = Batching { allowed_rows: vec![1, 4, 16], ..Batching::default() };
+        for (rows, of_any, of_some) in [(1, 1, 1), (2, 2, 4), (4, 4, 4), (5, 5, 16), (17, 17, 17)] {
+            let padded = |batching: &Batching| batching.padded(Rows::new(rows)).get();
+            assert_eq!((padded(&any), padded(&some)), (of_any, of_some), "{rows}");
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! The one error of the data plane. Each protocol has one table from [`Kind`] to its own codes.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $number:literal $code:literal,)+) => {
@@ -93,16 +94,22 @@ pub struct Fault {
     pub phase: Phase,
     /// For the caller: what was expected, what came, what to do.
     pub note: Cow<'static, str>,
+    /// When it is worth trying again; zero if that is not known.
+    pub retry_after: Duration,
 }
 
 impl Fault {
     /// A final fault: trying elsewhere would not help.
     pub fn new(kind: Kind, note: impl Into<Cow<'static, str>>) -> Fault {
-        Fault { kind, phase: Phase::Final, note: note.into() }
+        Fault { kind, phase: Phase::Final, note: note.into(), retry_after: Duration::ZERO }
     }
 
     pub fn at(self, phase: Phase) -> Fault {
         Fault { phase, ..self }
+    }
+
+    pub fn retry_after(self, retry_after: Duration) -> Fault {
+        Fault { retry_after, ..self }
     }
 
     pub fn invalid(note: impl Into<Cow<'static, str>>) -> Fault {

@@ -1,7 +1,12 @@
 //! Decisions, pure: no clock, no dice, no lock, no I/O. What they need is an argument.
 
+pub mod admit;
+pub mod bisect;
 pub mod plan;
 pub mod policy;
+pub mod priority;
+pub mod rank;
 pub mod retry;
 pub mod route;
+pub mod times;
 pub mod validate;

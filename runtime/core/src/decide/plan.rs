@@ -1,21 +1,41 @@
-//! What the next batch is: a pure function of the clock, the waiting list and the limits.
+//! What the next batch is: a pure function of the clock, the waiting list, the limits and what is known of the model's
+//! times.
 //!
 //! Asked by a lane that is free, as late as possible, so that the queue fills while the device works.
 //! Costs what it takes: a batch of 8 out of 500 looks at 9 entries and allocates nothing.
+//!
+//! - The first in the list is in the batch. Others join it if their inputs have the same shapes; those of another shape
+//!   are passed over, and nobody for longer than until he is the first.
+//! - Whoever would be late even if he were served at once, and alone, is not served: it would cost those behind him.
+//! - A batch is not so large that one in it is late for the others' sake. If that made it much smaller, it is the one
+//!   in a hurry that is left out: a device that runs small batches for hopeless cases soon has nothing but such.
 
-use crate::base::units::{Rows, Tick};
+use crate::base::{
+    call::Sealed,
+    units::{Rows, Tick},
+};
+use smallvec::SmallVec;
 use std::time::Duration;
 
-/// What the decision needs to know of one waiting call. Priority and cost will join here.
+/// Entries behind the first that are looked at for those of its shape.
+const LOOK: usize = 1024;
+/// For the sake of one in a hurry, rows may be served so many times as slowly.
+const HURRY: f64 = 2.0;
+
+/// What the decision needs to know of one waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub rows: Rows,
+    /// Of its priority; lower ones are served first.
+    pub level: u8,
     pub arrived: Tick,
     pub deadline: Tick,
     /// Calls stack only with calls of the same number: their inputs have the same shapes.
     pub shape: u64,
     /// It was in flight in a crash: if it is the cause, it shall take nobody with it.
     pub alone: bool,
+    /// Nothing ran or waited when it came. It is served whatever is believed of the model's times, and may correct that.
+    pub found_idle: bool,
 }
 
 impl Facts {
@@ -32,150 +52,191 @@ pub struct Limits {
     pub max_delay: Duration,
 }
 
-/// `scan` entries from the front of the waiting list are concerned. Those of them that
-/// [`Facts::is_expired`] at the same `now` are to be refused, whatever the step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Run the others of the first `scan` as one batch of `rows` rows.
-    Run { scan: usize, rows: Rows },
-    /// Worth waiting for company, but not past this point.
-    Wait { scan: usize, until: Tick },
-    /// Nobody is left to run.
-    Idle { scan: usize },
+/// Places in the waiting list.
+pub type Places = SmallVec<[usize; 32]>;
+
+/// Whom the plan is about, each in the order of the list.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Picks {
+    /// Who makes up the batch to run.
+    pub batch: Places,
+    /// Whose deadline is past or cannot be met: to be refused, whatever the step.
+    pub late: Places,
 }
 
-/// First come, first served: the scan stops at the first misfit, because skipping ahead would starve it.
-/// A call whose deadline falls within the delay is not held; one of more rows than a batch may have
-/// (the limit was lowered while it waited) runs by itself.
-pub fn plan(now: Tick, waiting: impl IntoIterator<Item = Facts>, limits: Limits) -> Step {
-    let (mut scan, mut rows, mut oldest) = (0, Rows::ZERO, None::<Facts>);
-    let (mut closed, mut hurried) = (false, false);
-    for facts in waiting {
-        if !facts.is_expired(now) {
-            if let Some(first) = oldest {
-                let fits = rows.plus(facts.rows).is_some_and(|sum| sum <= limits.max_rows);
-                if !fits || facts.alone || facts.shape != first.shape {
-                    closed = true;
-                    break;
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Run those that were picked as one batch.
+    Run { sealed: Sealed },
+    /// Worth waiting for company, but not past this point.
+    Wait { until: Tick },
+    /// Nobody is left to run.
+    Idle,
+}
+
+/// `waiting` gives the list, in the order in which it is to be served. `time` says how long the model takes over so many
+/// rows. One of more rows than a batch may have (the limit was lowered while it waited) runs by itself.
+pub fn plan(
+    now: Tick,
+    waiting: impl Fn(usize) -> Option<Facts>,
+    limits: Limits,
+    time: impl Fn(Rows) -> Duration,
+    picks: &mut Picks,
+) -> Step {
+    let mut scan = Scan { now, waiting, limits, time, from: 0, looked: 0, held: SmallVec::new() };
+    picks.late.clear();
+    let mut wait = None;
+    loop {
+        picks.batch.clear();
+        let Some((head, batch)) = scan.fill(picks) else { break };
+        if batch.is_hurried && !batch.head.found_idle && scan.costs_too_much(head, &batch) {
+            picks.late.push(head);
+        } else {
+            let until = batch.oldest.plus(limits.max_delay);
+            let last = until.plus((scan.time)(batch.rows));
+            if let Some(sealed) = why(&batch, now, until, last, limits) {
+                picks.late.sort_unstable();
+                return Step::Run { sealed };
+            }
+            // While these wait for company, others may have it.
+            wait = Some(wait.map_or(until, |earlier: Tick| earlier.min(until)));
+            scan.held.push(batch.head.shape);
+        }
+        scan.from = head + 1;
+    }
+    picks.batch.clear();
+    picks.late.sort_unstable();
+    wait.map_or(Step::Idle, |until| Step::Wait { until })
+}
+
+/// Why the batch goes now; `None`: it waits for company. `until` is when it has waited enough, and `last` when it would
+/// be answered then.
+fn why(batch: &Batch, now: Tick, until: Tick, last: Tick, limits: Limits) -> Option<Sealed> {
+    match batch {
+        batch if batch.head.alone => Some(Sealed::Alone),
+        batch if batch.is_hurried => Some(Sealed::Hurried),
+        batch if batch.is_full => Some(Sealed::Full),
+        _ if until <= now && limits.max_delay.is_zero() => Some(Sealed::Free),
+        _ if until <= now => Some(Sealed::Waited),
+        batch if batch.due <= last => Some(Sealed::Hurried),
+        _ => None,
+    }
+}
+
+/// A batch as far as it is filled.
+struct Batch {
+    head: Facts,
+    rows: Rows,
+    oldest: Tick,
+    /// The earliest deadline in it.
+    due: Tick,
+    /// No company would do it good.
+    is_full: bool,
+    /// It would be larger, were nobody in it in a hurry.
+    is_hurried: bool,
+}
+
+struct Scan<W, T> {
+    now: Tick,
+    waiting: W,
+    limits: Limits,
+    time: T,
+    /// Who is before it is neither the first of a batch any more, nor in one.
+    from: usize,
+    /// Who is before it has been found late, if he is.
+    looked: usize,
+    /// Shapes whose batches wait for company.
+    held: SmallVec<[u64; 2]>,
+}
+
+impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
+    /// The next batch, and the place of the first in it.
+    fn fill(&mut self, picks: &mut Picks) -> Option<(usize, Batch)> {
+        let mut filled: Option<(usize, Batch)> = None;
+        let mut at = self.from;
+        while let Some(facts) = (self.waiting)(at) {
+            let place = at;
+            at += 1;
+            if self.is_late(&facts) {
+                if place >= self.looked {
+                    picks.late.push(place);
+                }
+                continue;
+            }
+            match &mut filled {
+                None if self.held.contains(&facts.shape) => continue,
+                None => filled = Some((place, self.begin(facts))),
+                Some((head, batch)) if facts.shape != batch.head.shape || facts.alone => {
+                    if place - *head > LOOK {
+                        break;
+                    }
+                    continue;
+                }
+                Some((_, batch)) => {
+                    let rows = batch.rows.plus(facts.rows).filter(|sum| *sum <= self.limits.max_rows);
+                    let Some(rows) = rows else {
+                        batch.is_full = true;
+                        break;
+                    };
+                    let end = self.now.plus((self.time)(rows));
+                    if end > batch.due {
+                        (batch.is_full, batch.is_hurried) = (true, true);
+                        break;
+                    }
+                    if end > facts.deadline {
+                        continue; // in time alone, but not in this company
+                    }
+                    batch.rows = rows;
+                    batch.oldest = batch.oldest.min(facts.arrived);
+                    batch.due = batch.due.min(facts.deadline);
+                    batch.is_full = rows >= self.limits.max_rows;
                 }
             }
-            let first = *oldest.get_or_insert(facts);
-            rows = rows.plus(facts.rows).unwrap_or(rows);
-            hurried |= facts.deadline <= first.arrived.plus(limits.max_delay);
-            closed = facts.alone || rows >= limits.max_rows;
+            picks.batch.push(place);
+            if filled.as_ref().is_some_and(|(_, batch)| batch.is_full) {
+                break;
+            }
         }
-        scan += 1;
-        if closed {
-            break;
+        self.looked = self.looked.max(at);
+        filled
+    }
+
+    fn begin(&self, head: Facts) -> Batch {
+        Batch {
+            head,
+            rows: head.rows,
+            oldest: head.arrived,
+            due: head.deadline,
+            is_full: head.alone || head.rows >= self.limits.max_rows,
+            is_hurried: false,
         }
     }
-    let Some(first) = oldest else { return Step::Idle { scan } };
-    let until = first.arrived.plus(limits.max_delay);
-    if closed || hurried || until <= now { Step::Run { scan, rows } } else { Step::Wait { scan, until } }
+
+    fn is_late(&self, facts: &Facts) -> bool {
+        let hopeless = || self.now.plus((self.time)(facts.rows)) > facts.deadline;
+        facts.is_expired(self.now) || (!facts.found_idle && facts.deadline < Tick::NEVER && hopeless())
+    }
+
+    /// Whether those of the same level behind the head would be served much faster without it.
+    fn costs_too_much(&self, head: usize, batch: &Batch) -> bool {
+        let mut others = Rows::ZERO;
+        for at in head + 1..head + 1 + LOOK {
+            let Some(facts) = (self.waiting)(at) else { break };
+            if facts.level != batch.head.level {
+                break; // levels follow each other
+            }
+            if facts.shape == batch.head.shape && !facts.alone && !self.is_late(&facts) {
+                match others.plus(facts.rows).filter(|sum| *sum <= self.limits.max_rows) {
+                    Some(sum) => others = sum,
+                    None => break,
+                }
+            }
+        }
+        let pace = |rows: Rows| f64::from(rows.get()) / (self.time)(rows).as_secs_f64().max(1e-9);
+        others > Rows::ZERO && pace(others) > HURRY * pace(batch.rows)
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const NEVER: u64 = u64::MAX;
-    const LIMITS: Limits = Limits { max_rows: Rows::new(8), max_delay: Duration::from_nanos(10) };
-
-    fn call(rows: u32, arrived: u64, deadline: u64) -> Facts {
-        let (arrived, deadline) = (Tick::from_nanos(arrived), Tick::from_nanos(deadline));
-        Facts { rows: Rows::new(rows), arrived, deadline, shape: 0, alone: false }
-    }
-
-    fn alone(rows: u32) -> Facts {
-        Facts { alone: true, ..call(rows, 0, NEVER) }
-    }
-
-    fn shaped(rows: u32, shape: u64) -> Facts {
-        Facts { shape, ..call(rows, 0, NEVER) }
-    }
-
-    fn run(scan: usize, rows: u32) -> Step {
-        Step::Run { scan, rows: Rows::new(rows) }
-    }
-
-    fn wait(scan: usize, until: u64) -> Step {
-        Step::Wait { scan, until: Tick::from_nanos(until) }
-    }
-
-    #[test]
-    fn plan_table() {
-        let one = || call(1, 0, NEVER);
-        let cases: Vec<(&str, u64, Vec<Facts>, Step)> = vec![
-            ("nobody", 0, vec![], Step::Idle { scan: 0 }),
-            ("waits for company", 5, vec![call(2, 3, NEVER)], wait(1, 13)),
-            ("counted from the oldest", 5, vec![call(2, 0, NEVER), call(2, 5, NEVER)], wait(2, 10)),
-            ("patience is over", 10, vec![call(2, 0, NEVER)], run(1, 2)),
-            ("full goes at once", 1, vec![call(5, 0, NEVER), call(3, 0, NEVER)], run(2, 8)),
-            ("full leaves the rest", 1, vec![call(8, 0, NEVER), one()], run(1, 8)),
-            ("no overtaking", 1, vec![call(5, 0, NEVER), call(5, 0, NEVER), one()], run(1, 5)),
-            ("a deadline within the delay is not held", 1, vec![call(1, 0, 9)], run(1, 1)),
-            ("nor is one behind another", 1, vec![one(), call(1, 0, 9)], run(2, 2)),
-            ("the late are scanned over", 9, vec![call(1, 0, 9), call(8, 3, NEVER)], run(2, 8)),
-            ("the late take no room", 9, vec![call(8, 0, 9), call(1, 5, NEVER)], wait(2, 15)),
-            ("only the late", 9, vec![call(1, 0, 9), call(1, 0, 8)], Step::Idle { scan: 2 }),
-            ("after a crash it runs alone", 1, vec![alone(1), one()], run(1, 1)),
-            ("and joins nobody", 1, vec![one(), alone(1)], run(1, 1)),
-            ("the limit was lowered", 1, vec![call(9, 0, NEVER), one()], run(1, 9)),
-            ("another shape ends a batch", 1, vec![shaped(1, 0), shaped(1, 1)], run(1, 1)),
-            ("zero rows are harmless", 1, vec![call(0, 0, NEVER)], wait(1, 10)),
-        ];
-        for (name, now, waiting, want) in cases {
-            assert_eq!(plan(Tick::from_nanos(now), waiting, LIMITS), want, "{name}");
-        }
-    }
-
-    #[test]
-    fn without_a_delay_nothing_is_held() {
-        let limits = Limits { max_delay: Duration::ZERO, ..LIMITS };
-        let waiting = [call(1, 7, NEVER), call(1, 7, NEVER)];
-        assert_eq!(plan(Tick::from_nanos(7), waiting, limits), run(2, 2));
-    }
-
-    #[test]
-    fn a_long_list_is_not_walked() {
-        let mut looked = 0;
-        let list = (0..500).map(|_| call(1, 0, NEVER)).inspect(|_| looked += 1);
-        assert_eq!(plan(Tick::from_nanos(1), list, LIMITS), run(8, 8));
-        assert_eq!(looked, 8);
-    }
-
-    proptest! {
-        #[test]
-        fn plan_keeps_its_promises(
-            now in 0..40_u64,
-            list in prop::collection::vec((0..12_u32, 0..30_u64, 0..60_u64, 0..2_u64, 0..8_u8), 0..12),
-        ) {
-            let now = Tick::from_nanos(now);
-            let list: Vec<_> = list
-                .into_iter()
-                .map(|(rows, arrived, deadline, shape, luck)| {
-                    Facts { shape, alone: luck == 0, ..call(rows, arrived, deadline) }
-                })
-                .collect();
-            let live = |scan: usize| list[..scan].iter().filter(|facts| !facts.is_expired(now)).collect::<Vec<_>>();
-            match plan(now, list.iter().copied(), LIMITS) {
-                Step::Run { scan, rows } => {
-                    let taken = live(scan);
-                    prop_assert!(!taken.is_empty());
-                    prop_assert_eq!(taken.iter().map(|facts| facts.rows.get()).sum::<u32>(), rows.get());
-                    prop_assert!(rows <= LIMITS.max_rows || taken.len() == 1);
-                    prop_assert!(taken.len() == 1 || taken.iter().all(|facts| !facts.alone));
-                    prop_assert!(taken.iter().all(|facts| facts.shape == taken[0].shape));
-                }
-                Step::Wait { scan, until } => {
-                    prop_assert!(until > now && scan == list.len());
-                    let taken = live(scan);
-                    prop_assert_eq!(until, taken[0].arrived.plus(LIMITS.max_delay));
-                    prop_assert!(taken.iter().all(|facts| facts.deadline > until && !facts.alone));
-                }
-                Step::Idle { scan } => prop_assert!(scan == list.len() && live(scan).is_empty()),
-            }
-        }
-    }
-}
+#[path = "plan_tests.rs"]
+mod tests;

@@ -29,7 +29,13 @@ fn contract() -> Contract {
         platform: "python".into(),
         inputs: vec![spec("x", Datatype::Fp32, &[-1])],
         outputs: vec![spec("y", Datatype::Fp32, &[-1]), spec("z", Datatype::Bytes, &[])],
-        batching: Batching { max_rows: MOST_ROWS, max_delay_ms: 0.0, queue_rows: 8, deadline_ms: None },
+        batching: Batching {
+            max_rows: MOST_ROWS,
+            max_delay_ms: 0.0,
+            queue_rows: 8,
+            deadline_ms: None,
+            ..Batching::default()
+        },
         repeatable: false,
         lanes: 1,
     }

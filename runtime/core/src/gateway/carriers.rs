@@ -2,9 +2,11 @@
 
 use crate::base::{
     call::{Carrier, Window},
+    contract::Contract,
     roster::CarrierId,
     units::Rows,
 };
+use crate::decide::admit::Load;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -76,6 +78,14 @@ impl Carriers {
         self.slots
             .iter()
             .fold((0, 0), |(calls, rows), slot| (calls + slot.calls, rows + u64::from(slot.in_flight.get())))
+    }
+
+    /// What they have to do before anything that is sent now.
+    pub(super) fn load(&self, contract: &Contract) -> Load {
+        let (_, in_flight) = self.in_flight();
+        let open = u32::try_from(self.open()).unwrap_or(u32::MAX);
+        let devices = open.saturating_mul(contract.lanes);
+        Load { ahead: 0, in_flight, devices, max_rows: Rows::new(contract.batching.max_rows) }
     }
 
     pub(super) fn add(&mut self, id: CarrierId, carrier: Arc<dyn Carrier>, window: Window) {

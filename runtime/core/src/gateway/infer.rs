@@ -21,7 +21,11 @@ use crate::base::{
     tensor::Tensor,
     units::{CallId, Rows, Tick, Version},
 };
-use crate::decide::validate::{self, Bound};
+use crate::decide::{
+    priority,
+    rank::Rank,
+    validate::{self, Bound},
+};
 use crate::meter::Ended;
 use smallvec::SmallVec;
 use std::future::Future;
@@ -140,6 +144,8 @@ impl Gateway {
             return Err(refuse(rows, expired(arrived, deadline)));
         }
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
+        let level = priority::level(&contract.batching, &inference.parameters);
+        let rank = Rank::new(level, arrived, deadline, call.0);
         let (caller, answer) = oneshot::channel();
         let mut pending = Box::new(Pending {
             id: call,
@@ -154,6 +160,7 @@ impl Gateway {
             admitted: now,
             sent: now,
             deadline,
+            rank,
             tries: 0,
             crashes: 0,
             suspicion: Suspicion::default(),
@@ -163,7 +170,7 @@ impl Gateway {
             return Err(refuse(rows, fault));
         }
         service.submit(pending, now).map_err(|(_, fault)| refuse(rows, fault))?;
-        let waiting = Waiting { service, id: call, answer, over: false };
+        let waiting = Waiting { service, id: call, rank, answer, over: false };
         let (produced, success) = waiting.until(arrived, deadline).await?;
         let (made, declared) = (produced.outputs.len(), contract.outputs.len());
         if made != declared {
@@ -215,6 +222,7 @@ async fn bind_aside(
 struct Waiting<'a> {
     service: &'a Arc<Service>,
     id: CallId,
+    rank: Rank,
     answer: oneshot::Receiver<Delivery>,
     /// Answered, or given up.
     over: bool,
@@ -246,7 +254,7 @@ impl Waiting<'_> {
         match self.answer.try_recv() {
             Ok(delivery) => Some(delivery),
             Err(_) => {
-                self.service.abandon(self.id, kind, clock::now());
+                self.service.abandon(self.id, self.rank, kind, clock::now());
                 None
             }
         }

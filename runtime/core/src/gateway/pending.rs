@@ -16,6 +16,7 @@ use crate::base::{
     primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
+use crate::decide::rank::Rank;
 use crate::meter::Ended;
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,6 +75,7 @@ pub(super) struct Pending {
     /// Of the last try.
     pub(super) sent: Tick,
     pub(super) deadline: Tick,
+    pub(super) rank: Rank,
     /// Times it was sent.
     pub(super) tries: u8,
     /// Times that it cost a host. Whatever becomes of others with the same input, it may not do so among others again.
@@ -84,6 +86,11 @@ pub(super) struct Pending {
 }
 
 impl Pending {
+    /// `None`: it may wait for ever.
+    pub(super) fn left(&self, now: Tick) -> Option<Duration> {
+        (self.deadline != Tick::NEVER).then(|| self.deadline.since(now))
+    }
+
     /// Nobody waits for it any more.
     pub(super) fn is_forsaken(&self) -> bool {
         self.caller.as_ref().is_none_or(oneshot::Sender::is_closed)
@@ -130,6 +137,7 @@ impl Pending {
             parameters: self.parameters.clone(),
             arrived: self.arrived,
             deadline: self.deadline,
+            level: self.rank.level,
             attempt: self.charges(),
             reply: Reply::new(self.id, outlet),
         }

@@ -1,11 +1,12 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::{Carriers, Seat},
+    carriers::Seat,
     dispatch::{self, Work},
     flights::{Flight, Flights},
+    floor::Floor,
     pending::Pending,
-    queue::{Queue, Rank},
+    prospects,
     suspects::Suspects,
 };
 use crate::base::{
@@ -20,7 +21,7 @@ use crate::base::{
     roster::CarrierId,
     units::{CallId, Rows, Tick, Version},
 };
-use crate::decide::{retry::Budget, route::Standing};
+use crate::decide::{rank::Rank, route::Standing};
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
 use compact_str::CompactString;
@@ -58,30 +59,9 @@ pub(super) struct Service {
     floor: Mutex<Floor>,
 }
 
-/// Locked for microseconds, never across a call into a carrier. Flights are locked within it, never around it.
-#[derive(Debug)]
-pub(super) struct Floor {
-    pub(super) queue: Queue<Box<Pending>>,
-    pub(super) carriers: Carriers,
-    budget: Budget,
-    /// Set while calls may wait though nobody carries them: the last carrier was lost a moment ago.
-    parked: bool,
-    /// Counts the losses, so that a timer knows its own.
-    losses: u64,
-    /// Why all who wait are to be answered now.
-    pub(super) turn_away: Option<&'static str>,
-}
-
 impl Service {
     pub(super) fn new(model: CompactString, version: Version, around: Surroundings) -> Arc<Service> {
-        let floor = Floor {
-            queue: Queue::new(),
-            carriers: Carriers::default(),
-            budget: Budget::default(),
-            parked: false,
-            losses: 0,
-            turn_away: None,
-        };
+        let floor = Floor::default();
         Arc::new(Service {
             model,
             version,
@@ -170,7 +150,12 @@ impl Service {
             return work;
         }
         while let Some(pending) = floor.queue.first() {
-            if let Some(fault) = pending.is_over(now).or_else(|| pending.judge(&self.around.suspects, now)) {
+            let load = || floor.carriers.load(&pending.running.contract);
+            if let Some(fault) = pending
+                .is_over(now)
+                .or_else(|| prospects::hopeless(pending, load, now))
+                .or_else(|| pending.judge(&self.around.suspects, now))
+            {
                 work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }
@@ -215,6 +200,9 @@ impl Service {
         if floor.carriers.open() == 0 && !floor.parked {
             return Err((pending, self.unavailable("it has no host")));
         }
+        if let Some(fault) = prospects::too_late(&pending, || floor.before(&pending), now) {
+            return Err((pending, fault));
+        }
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
         if let Some(seat) = room.then(|| floor.carriers.take(pending.need())).flatten() {
@@ -225,14 +213,15 @@ impl Service {
             dispatch::run(work, now);
             return Ok(());
         }
-        let (id, rows) = (pending.id, pending.rows);
-        floor.queue.push(Rank::of(id), rows, pending, bound).map_err(|pending| {
-            let (waiting, model) = (floor.queue.rows(), &self.model);
+        let (rank, rows) = (pending.rank, pending.rows);
+        floor.queue.push(rank, rows, pending, bound).map_err(|(pending, waiting)| {
+            let model = &self.model;
             let note = format!(
                 "the queue of model '{model}' version {} is full: {waiting} rows wait, at most {bound} may; try again later",
                 self.version
             );
-            (pending, Fault::new(Kind::Overloaded, note).at(Phase::NotAdmitted))
+            let after = prospects::wait(&pending, floor.before(&pending), now);
+            (pending, Fault::new(Kind::Overloaded, note).at(Phase::NotAdmitted).retry_after(after))
         })?;
         meter.admitted();
         drop(floor);
@@ -250,14 +239,14 @@ impl Service {
                 floor.carriers.close(landed.carrier);
             }
             if let Some(pending) = again {
-                floor.queue.push_again(Rank::of(pending.id), pending.rows, pending);
+                floor.queue.push_again(pending.rank, pending.rows, pending);
             }
         });
     }
 
     /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
-    pub(super) fn abandon(self: &Arc<Self>, call: CallId, kind: Kind, now: Tick) {
-        let waiting = self.step(now, |floor| floor.queue.remove(Rank::of(call)));
+    pub(super) fn abandon(self: &Arc<Self>, call: CallId, rank: Rank, kind: Kind, now: Tick) {
+        let waiting = self.step(now, |floor| floor.queue.remove(rank));
         if let Some(pending) = waiting {
             self.left(pending).fail(Fault::new(kind, "the caller gave up"), now);
         } else if let Some(carrier) = self.around.flights.forsake(call, kind, now) {

@@ -189,9 +189,12 @@ fn contract(contract: &Contract) -> Value {
         "inputs": tensors(&contract.inputs),
         "outputs": tensors(&contract.outputs),
         "max_rows": contract.batching.max_rows,
+        "allowed_rows": contract.batching.allowed_rows,
         "max_delay_ms": contract.batching.max_delay_ms,
         "queue_rows": contract.batching.queue_rows,
         "deadline_ms": contract.batching.deadline_ms,
+        "priorities": contract.batching.priorities,
+        "default_priority": contract.batching.default_level(),
         "repeatable": contract.repeatable,
         "lanes": contract.lanes,
     })

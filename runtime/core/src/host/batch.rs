@@ -5,16 +5,17 @@ use super::{
     intake::{Intake, Settling},
     outputs::{Output, check},
     running::Running,
+    search::Search,
     settle::{self, Run},
     staging::Staging,
 };
 use crate::base::{
-    call::{Call, Reply},
+    call::{Call, Reply, Tensors},
     clock,
     contract::Contract,
     fault::{Fault, Kind, Phase},
     inference::Parameters,
-    units::{Rows, Tick},
+    units::{CallId, Rows, Tick},
 };
 use std::sync::Arc;
 
@@ -24,20 +25,40 @@ pub(super) struct Seat {
     pub(super) reply: Reply,
     pub(super) rows: Rows,
     pub(super) queue_ns: u64,
+    /// Kept where the call may have to run again.
+    again: Option<Again>,
     /// The model (or we) found its input unfit: its answer, whatever becomes of the batch.
     pub(super) refused: Option<Fault>,
     parameters: Parameters,
 }
 
+/// What of a call its answer does not need.
+#[derive(Debug)]
+struct Again {
+    id: CallId,
+    inputs: Tensors,
+    arrived: Tick,
+    deadline: Tick,
+    level: u8,
+    attempt: u8,
+}
+
 impl Seat {
-    pub(super) fn new(call: Call, sealed: Tick) -> Seat {
-        Seat {
-            reply: call.reply,
-            rows: call.rows,
-            queue_ns: nanos(call.arrived, sealed),
-            refused: None,
-            parameters: call.parameters,
-        }
+    /// `keeps`: the call may run again.
+    pub(super) fn new(call: Call, sealed: Tick, keeps: bool) -> Seat {
+        let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply } = call;
+        let again = keeps.then_some(Again { id, inputs, arrived, deadline, level, attempt });
+        Seat { reply, rows, queue_ns: nanos(arrived, sealed), again, refused: None, parameters }
+    }
+
+    pub(super) fn can_run_again(&self) -> bool {
+        self.again.is_some() && self.refused.is_none()
+    }
+
+    pub(super) fn into_call(self) -> Option<Call> {
+        let Seat { reply, rows, parameters, again, .. } = self;
+        let Again { id, inputs, arrived, deadline, level, attempt } = again?;
+        Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply })
     }
 }
 
@@ -47,6 +68,8 @@ pub struct Batch {
     intake: Arc<Intake>,
     running: Arc<Running>,
     inputs: Inputs,
+    /// It is a part of a batch that failed.
+    search: Option<Search>,
     sealed: Tick,
     gathered: Tick,
     /// When the model got it: later, if others were in it.
@@ -58,15 +81,16 @@ impl Batch {
         intake: Arc<Intake>,
         calls: Vec<Call>,
         running: Arc<Running>,
+        search: Option<Search>,
         staging: &Staging,
     ) -> Batch {
         #[cfg(test)]
         crate::base::panics::trip(&format!("a batch of {}", intake.contract().model));
         let sealed = clock::now();
-        let rows = running.rows();
         let mut refused = Vec::new();
-        let inputs = gather(&calls, rows, staging, &mut refused);
-        let mut seats: Vec<Seat> = calls.into_iter().map(|call| Seat::new(call, sealed)).collect();
+        let inputs = gather(&calls, running.rows(), running.padded(), staging, &mut refused);
+        let keeps = intake.contract().repeatable && calls.len() > 1;
+        let mut seats: Vec<Seat> = calls.into_iter().map(|call| Seat::new(call, sealed, keeps)).collect();
         for (at, fault) in refused {
             if let Some(seat) = seats.get_mut(at) {
                 seat.refused = Some(fault);
@@ -74,15 +98,20 @@ impl Batch {
         }
         running.sit(seats);
         let gathered = clock::now();
-        Batch { intake, running, inputs, sealed, gathered, entered: gathered }
+        Batch { intake, running, inputs, search, sealed, gathered, entered: gathered }
     }
 
     pub fn contract(&self) -> &Arc<Contract> {
         self.intake.contract()
     }
 
+    /// Of its inputs and outputs: some of them may be nobody's.
     pub fn rows(&self) -> Rows {
-        self.running.rows()
+        self.running.padded()
+    }
+
+    fn nobodys_rows(&self) -> Option<Rows> {
+        Some(self.running.padded().minus(self.running.rows())).filter(|rows| *rows > Rows::ZERO)
     }
 
     pub(super) fn running(&self) -> &Arc<Running> {
@@ -101,7 +130,8 @@ impl Batch {
     /// Rows of each call and the parameters that came with it; `None` once the callers have their answers.
     pub fn parameters(&self) -> Option<Vec<(Rows, Parameters)>> {
         let of = |seat: &Seat| (seat.rows, seat.parameters.clone());
-        self.running.look(|seats| seats.iter().map(of).collect())
+        let nobodys = self.nobodys_rows().map(|rows| (rows, Parameters::new()));
+        self.running.look(|seats| seats.iter().map(of).chain(nobodys).collect())
     }
 
     /// Rows of each call, and whether its caller still waits and it is not refused; `None` once the callers have
@@ -109,7 +139,8 @@ impl Batch {
     pub fn live(&self) -> Option<Vec<(Rows, bool)>> {
         let wanted =
             |(at, seat): (usize, &Seat)| (seat.rows, seat.refused.is_none() && !self.running.is_gone(at));
-        self.running.look(|seats| seats.iter().enumerate().map(wanted).collect())
+        let nobodys = self.nobodys_rows().map(|rows| (rows, false));
+        self.running.look(|seats| seats.iter().enumerate().map(wanted).chain(nobodys).collect())
     }
 
     /// Answers the caller of this row with a 400 when the batch settles; false without such a row, `None` once the
@@ -126,7 +157,7 @@ impl Batch {
                 }
                 first += rows;
             }
-            false
+            row < usize::try_from(self.rows().get()).unwrap_or(usize::MAX) // nobody's
         })
     }
 
@@ -148,10 +179,19 @@ impl Batch {
         }
     }
 
-    /// The model raised: its message goes to every caller.
+    /// The model raised. Its message goes to every caller, unless the model is `repeatable`: then to those whose rows
+    /// it raises for, as far as a few more runs tell.
     pub fn fail(self, returned: Tick, message: String) {
         self.intake.leave(&self.running);
-        self.settle(returned, Err(model_failed(message)));
+        let Some(seats) = self.running.take() else { return };
+        let run = self.run(returned);
+        match self.intake.parts(&seats, self.search.as_ref()) {
+            Some(parts) => {
+                settle::count(&run, &seats, true);
+                self.intake.run_again(&self.running, seats, parts);
+            }
+            None => self.answer(&run, seats, Err(model_failed(message))),
+        }
     }
 
     /// The model hangs in another batch and will not get this one: it may run elsewhere.
@@ -167,18 +207,30 @@ impl Batch {
     /// False: it was given up, or is settled.
     fn settle(&self, returned: Tick, result: Result<Vec<Output<'_>>, Fault>) -> bool {
         let Some(seats) = self.running.take() else { return false };
-        let run = Run {
+        let run = self.run(returned);
+        self.answer(&run, seats, result);
+        true
+    }
+
+    fn run(&self, returned: Tick) -> Run<'_> {
+        Run {
             contract: self.intake.contract(),
             arena: self.intake.arena(),
-            rows: self.rows(),
+            rows: self.running.rows(),
+            padded: self.running.padded(),
+            sealed: self.running.sealed(),
             waited_ns: nanos(self.gathered, self.entered),
             input_ns: nanos(self.sealed, self.gathered),
             infer_ns: nanos(self.entered, returned),
             returned,
-        };
+        }
+    }
+
+    fn answer(&self, run: &Run<'_>, seats: Vec<Seat>, result: Result<Vec<Output<'_>>, Fault>) {
         let _settling = Settling { intake: &self.intake, running: &self.running };
-        settle::settle(&run, seats, result, || self.intake.release(&self.running));
-        true
+        let tells = result.is_ok() && self.search.is_none();
+        let release = |took| self.intake.release(&self.running, tells.then_some(took), clock::now());
+        settle::settle(run, seats, result, release);
     }
 
     fn too_late(&self, returned: Tick) -> String {

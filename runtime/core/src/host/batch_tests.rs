@@ -5,7 +5,8 @@ use super::super::{
 };
 use super::*;
 use crate::base::{
-    call::{Carrier, Execution, Outcome, Outlet, Timing},
+    call::{Call, Carrier, Execution, Outcome, Outlet, Timing},
+    contract::{Batching, Contract},
     datatype::Datatype,
     panics,
     tensor::Tensor,
@@ -96,6 +97,54 @@ fn a_rejected_row_is_its_callers_alone() {
     batch.complete(clock::now(), fixed(&bytes(&[7.0, 8.0, 9.0]), 3));
     assert_eq!(desk.output(0).1, bytes(&[7.0]));
     assert_eq!((desk.kind(1), desk.note(1)), (Some(Kind::Invalid), "row 1: too dark".into()));
+}
+
+/// A batch of rows that are allowed to be 4.
+fn padded(desk: &Arc<Desk>, spec: Contract, calls: Vec<Call>) -> Batch {
+    let batching = Batching { allowed_rows: vec![1, 4, 64], ..spec.batching.clone() };
+    let contract = Contract { batching, ..spec };
+    let intake = Arc::new(Intake::new(Arc::new(contract), Conduct::default(), None, None));
+    calls.into_iter().for_each(|call| intake.send(call));
+    let batch = intake.next_batch().unwrap();
+    assert!(desk.outcomes.lock().is_empty());
+    batch
+}
+
+#[test]
+fn a_batch_is_padded_with_its_last_row_which_nobody_gets() {
+    let desk = Arc::<Desk>::default();
+    let batch = padded(&desk, contract(64, 1), vec![desk.call(0, &[1.0]), desk.call(1, &[2.0, 3.0])]);
+    let Gathered::Fixed { shape, data, .. } = &batch.inputs()[0] else { panic!("fixed") };
+    assert_eq!((shape.as_slice(), &data[..]), (&[4, 1][..], &bytes(&[1.0, 2.0, 3.0, 3.0])[..]));
+    assert_eq!(batch.rows(), Rows::new(4));
+    let live = [(Rows::new(1), true), (Rows::new(2), true), (Rows::new(1), false)];
+    assert_eq!(batch.live().unwrap(), live);
+    let rows: Vec<_> = batch.parameters().unwrap().into_iter().map(|(rows, _)| rows.get()).collect();
+    assert_eq!(rows, [1, 2, 1]);
+    assert_eq!((batch.reject(3, "nobody's"), batch.reject(4, "none")), (Some(true), Some(false)));
+    assert_eq!(batch.complete(clock::now(), fixed(&bytes(&[5.0, 6.0, 7.0, 8.0]), 4)), None);
+    assert_eq!((desk.output(0).1, desk.output(1).1), (bytes(&[5.0]).into(), bytes(&[6.0, 7.0]).into()));
+    assert_eq!(desk.events.lock()[0], "executed 3 failed=false");
+    assert_eq!(desk.outcomes.lock()[&1].timing.batch_rows, 3);
+}
+
+#[test]
+fn a_single_row_and_strings_are_padded_too() {
+    let desk = Arc::<Desk>::default();
+    let batch = padded(&desk, contract(64, 1), vec![desk.call(0, &[1.0, 2.0])]);
+    let Gathered::Fixed { data, .. } = &batch.inputs()[0] else { panic!("fixed") };
+    assert_eq!(data[..], bytes(&[1.0, 2.0, 2.0, 2.0]));
+    drop(batch);
+
+    let desk = Arc::<Desk>::default();
+    let mut spec = contract(64, 1);
+    spec.inputs[0].datatype = Datatype::Bytes;
+    let mut call = desk.call(0, &[0.0, 0.0]);
+    let data = b"\x01\0\0\0a\x01\0\0\0b".to_vec().into();
+    call.inputs[0] = Tensor { datatype: Datatype::Bytes, shape: smallvec![2, 1], data };
+    let batch = padded(&desk, spec, vec![call]);
+    let Gathered::Elements { shape, elements } = &batch.inputs()[0] else { panic!("elements") };
+    assert_eq!((shape.as_slice(), elements.concat()), (&[4, 1][..], b"abbb".to_vec()));
 }
 
 #[test]

@@ -39,6 +39,7 @@ impl Desk {
             parameters: Vec::new(),
             arrived: clock::now(),
             deadline: Tick::NEVER,
+            level: 1,
             attempt: 0,
             reply: Reply::new(CallId(id), self.clone()),
         }
@@ -86,14 +87,16 @@ impl Outlet for Desk {
 }
 
 pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
-    let tensor = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Fp32, shape: vec![-1] };
-    let batching = Batching { max_rows, max_delay_ms: 0.0, queue_rows: 64, deadline_ms: None };
+    let tensor =
+        |name: &str, size| TensorSpec { name: name.into(), datatype: Datatype::Fp32, shape: vec![size] };
+    let batching =
+        Batching { max_rows, max_delay_ms: 0.0, queue_rows: 64, deadline_ms: None, ..Batching::default() };
     Contract {
         model: "m".into(),
         version: Version(3),
         platform: "python".into(),
-        inputs: vec![tensor("x")],
-        outputs: vec![tensor("y")],
+        inputs: vec![tensor("x", 1)],
+        outputs: vec![tensor("y", -1)],
         batching,
         repeatable: false,
         lanes,

@@ -24,25 +24,32 @@ pub enum Gathered {
 pub type Inputs = SmallVec<[Gathered; 2]>;
 
 /// The calls fit the contract and each other (`fit`, `plan`). A call whose BYTES lengths lie gets its fault
-/// in `refused` (by seat) and empty elements in the batch.
+/// in `refused` (by seat) and empty elements in the batch. Up to `padded` rows, the last one is repeated: whatever a
+/// model makes of made-up values, of these it has made it before.
 pub(super) fn gather(
     calls: &[Call],
     rows: Rows,
+    padded: Rows,
     staging: &Staging,
     refused: &mut Vec<(usize, Fault)>,
 ) -> Inputs {
     let Some(first) = calls.first() else { return Inputs::new() };
+    let more = count(padded.minus(rows));
     let one = |(at, model): (usize, &Tensor)| {
         let mut shape = model.shape.clone();
         if let Some(batch) = shape.first_mut() {
-            *batch = i64::from(rows.get());
+            *batch = i64::from(padded.get());
         }
         match model.datatype.size() {
-            None => Gathered::Elements { shape, elements: split(calls, at, refused) },
+            None => {
+                let mut elements = split(calls, at, refused);
+                repeat_last(&mut elements, count(rows), more);
+                Gathered::Elements { shape, elements }
+            }
             Some(size) => {
                 let data = match calls {
-                    [_] if model.data.as_ptr().addr().is_multiple_of(size) => model.data.clone(),
-                    _ => stack(calls, at, staging),
+                    [_] if more == 0 && model.data.as_ptr().addr().is_multiple_of(size) => model.data.clone(),
+                    _ => stack(calls, at, more, staging),
                 };
                 Gathered::Fixed { datatype: model.datatype, shape, data }
             }
@@ -51,11 +58,31 @@ pub(super) fn gather(
     first.inputs.iter().enumerate().map(one).collect()
 }
 
-fn stack(calls: &[Call], input: usize, staging: &Staging) -> Bytes {
+/// `more`: how often the last row is repeated.
+fn stack(calls: &[Call], input: usize, more: usize, staging: &Staging) -> Bytes {
     let parts = || calls.iter().filter_map(|call| call.inputs.get(input));
-    let mut lease = staging.lease(parts().map(|tensor| tensor.data.len()).sum());
+    let last = calls.last().and_then(|call| {
+        let data = &call.inputs.get(input)?.data;
+        data.get(data.len() - data.len() / count(call.rows).max(1)..)
+    });
+    let last = last.unwrap_or_default();
+    let mut lease = staging.lease(parts().map(|tensor| tensor.data.len()).sum::<usize>() + more * last.len());
     parts().for_each(|tensor| lease.push(&tensor.data));
+    (0..more).for_each(|_| lease.push(last));
     lease.freeze()
+}
+
+/// `rows` of equally many elements become `more` rows more.
+fn repeat_last(elements: &mut Vec<Bytes>, rows: usize, more: usize) {
+    let all = elements.len();
+    let last = all - all / rows.max(1)..all;
+    for _ in 0..more {
+        elements.extend_from_within(last.clone());
+    }
+}
+
+fn count(rows: Rows) -> usize {
+    usize::try_from(rows.get()).unwrap_or(usize::MAX)
 }
 
 fn split(calls: &[Call], input: usize, refused: &mut Vec<(usize, Fault)>) -> Vec<Bytes> {

@@ -17,7 +17,7 @@ use crate::base::{
 };
 use crate::link::host::Listen;
 use crate::mem::arena::Arena;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::Notify;
 
 #[derive(Debug)]
@@ -153,8 +153,8 @@ impl Intake {
         true
     }
 
-    pub(super) fn release(&self, running: &Arc<Running>) {
-        self.state.lock().room.release(running);
+    pub(super) fn release(&self, running: &Arc<Running>, took: Option<Duration>, now: Tick) {
+        self.state.lock().room.release(running, took, now);
     }
 
     fn settled(&self) {
@@ -175,7 +175,7 @@ pub(super) struct Settling<'a> {
 
 impl Drop for Settling<'_> {
     fn drop(&mut self) {
-        self.intake.release(self.running); // nothing if that was done
+        self.intake.release(self.running, None, Tick::default()); // nothing if that was done
         self.intake.settled();
     }
 }

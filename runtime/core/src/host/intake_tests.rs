@@ -36,8 +36,8 @@ impl Intake {
         };
         answer(leaving);
         match turn {
-            Turn::Run { calls, running, entered } => {
-                Some((Batch::gather(Arc::clone(self), calls, running, &self.staging), entered))
+            Turn::Run { calls, running, entered, search } => {
+                Some((Batch::gather(Arc::clone(self), calls, running, search, &self.staging), entered))
             }
             Turn::Wait { .. } | Turn::Idle | Turn::Closed => None,
         }
@@ -215,7 +215,7 @@ fn a_batch_is_held_open_until_it_is_full() {
 fn limits_change_while_a_batch_is_held_open() {
     let mut contract = contract(2, 1);
     contract.batching.max_delay_ms = 60_000.0;
-    let calm = Batching { max_delay_ms: 0.0, max_rows: 8, ..contract.batching };
+    let calm = Batching { max_delay_ms: 0.0, max_rows: 8, ..contract.batching.clone() };
     let (intake, desk) =
         (Arc::new(Intake::new(Arc::new(contract), Conduct::default(), None, None)), Arc::<Desk>::default());
     intake.send(desk.call(1, &[0.0]));

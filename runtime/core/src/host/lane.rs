@@ -25,9 +25,10 @@ impl Intake {
             let turn = self.turn(&mut leaving);
             answer(leaving);
             match turn {
-                Turn::Run { calls, running, entered } => {
-                    let gather =
-                        || Batch::gather(Arc::clone(self), calls, Arc::clone(&running), &self.staging);
+                Turn::Run { calls, running, entered, search } => {
+                    let gather = || {
+                        Batch::gather(Arc::clone(self), calls, Arc::clone(&running), search, &self.staging)
+                    };
                     let Ok(mut batch) = panics::survive(gather) else {
                         self.forget(&running);
                         continue;

@@ -12,6 +12,7 @@ mod hangs;
 mod intake;
 mod lane;
 mod leaving;
+mod line;
 #[cfg(test)]
 #[cfg(headrace_loom)]
 mod models;
@@ -19,6 +20,7 @@ mod outputs;
 mod room;
 mod running;
 mod runs;
+mod search;
 mod settle;
 mod staging;
 mod thread;

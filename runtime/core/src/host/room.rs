@@ -3,56 +3,48 @@
 
 use super::{
     conduct::Conduct,
+    line::Line,
     running::Running,
     runs::{Entry, GivenUp, Runs},
+    search::Search,
 };
 use crate::base::{
-    call::{Call, Tensors, Window},
+    call::{Call, Sealed, Window},
     contract::{Batching, Contract},
     fault::{Fault, Kind, Phase},
-    tensor::Tensor,
     units::{CallId, Rows, Tick},
 };
-use crate::decide::plan::{Facts, Limits, Step, plan};
+use crate::decide::{
+    plan::{Limits, Step},
+    times::Times,
+};
 use smallvec::SmallVec;
-use std::{collections::VecDeque, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 /// Windows that may be here at once. Each link has a whole one, and what runs for a gateway that died is here until
 /// it has run; beyond this somebody does not keep to its window.
 const WINDOWS: u32 = 16;
 
+/// Batches that may wait where inputs have no fixed size: what waits for one batch may have so many shapes.
+const VARIED: u32 = 4;
+
 /// Calls that leave with a fault. They are answered outside the lock: an answer may send the next call here.
 pub(super) type Leaving = SmallVec<[(Call, Fault); 2]>;
 
 #[derive(Debug)]
-struct Waiting {
-    call: Call,
-    /// Equal for neighbours whose inputs have the same shapes.
-    shape: u64,
-}
-
-impl Waiting {
-    fn facts(&self) -> Facts {
-        let call = &self.call;
-        Facts {
-            rows: call.rows,
-            arrived: call.arrived,
-            deadline: call.deadline,
-            shape: self.shape,
-            alone: call.attempt > 0,
-        }
-    }
-}
-
-#[derive(Debug)]
 pub(super) struct Room {
-    waiting: VecDeque<Waiting>,
+    line: Line,
     runs: Runs,
+    /// What is known of how long the model takes.
+    times: Times,
     /// Of waiting and running calls together: what the window bounds.
     rows: Rows,
-    waiting_rows: Rows,
+    batching: Batching,
+    /// Of `batching`, as a plan wants them.
     limits: Limits,
     lanes: u32,
+    /// Requests may have different shapes.
+    varies: bool,
     /// Batches whose rows are free and whose callers are being answered.
     settling: u32,
     open: bool,
@@ -66,6 +58,7 @@ pub(super) enum Turn {
         calls: Vec<Call>,
         running: Arc<Running>,
         entered: bool,
+        search: Option<Search>,
     },
     Wait {
         until: Tick,
@@ -79,24 +72,29 @@ impl Room {
         let concurrency = conduct.concurrency.map_or(contract.lanes.max(1), NonZeroU32::get);
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
         Room {
-            waiting: VecDeque::new(),
+            line: Line::default(),
             runs: Runs::new(concurrency, conduct.hang_timeout),
+            times: Times::default(),
             rows: Rows::ZERO,
-            waiting_rows: Rows::ZERO,
+            batching: contract.batching.clone(),
             limits: limits(&contract.batching),
             lanes: contract.lanes.max(1),
+            varies: contract.inputs.iter().any(|input| input.shape.contains(&-1)),
             settling: 0,
             open: true,
         }
     }
 
-    /// The running batches and the next: each lane has one, and one more waits to be sealed.
+    /// The running batches and the next: each lane has one, and one more waits to be sealed, or some more where those
+    /// that wait may be of several shapes.
     pub(super) fn window(&self) -> Window {
-        let batches = self.lanes.saturating_add(1);
+        let waiting = if self.varies { VARIED } else { 1 };
+        let batches = self.lanes.saturating_add(waiting);
         Window { rows: Rows::new(self.limits.max_rows.get().saturating_mul(batches)) }
     }
 
     pub(super) fn update(&mut self, batching: &Batching) {
+        self.batching = batching.clone();
         self.limits = limits(batching);
     }
 
@@ -114,21 +112,22 @@ impl Room {
         if !fits {
             return refuse(call, Kind::Overloaded, "the host has no room for more rows; try again");
         }
-        let shape = match self.waiting.back() {
-            Some(last) if same_shapes(&last.call.inputs, &call.inputs) => last.shape,
-            Some(last) => last.shape.wrapping_add(1),
-            None => 0,
-        };
-        let waiting = Waiting { call, shape };
-        let facts = waiting.facts();
-        self.rows = self.rows.plus(facts.rows).unwrap_or(self.rows);
-        self.waiting_rows = self.waiting_rows.plus(facts.rows).unwrap_or(self.waiting_rows);
-        self.waiting.push_back(waiting);
-        let first = self.waiting.front().map_or(facts, Waiting::facts);
-        Ok(self.waiting_rows >= self.limits.max_rows
+        let found_idle = self.rows == Rows::ZERO;
+        self.rows = self.rows.plus(call.rows).unwrap_or(self.rows);
+        let facts = self.line.push(call, found_idle);
+        let first = self.line.first().unwrap_or(facts);
+        Ok(self.line.rows() >= self.limits.max_rows
             || facts.alone
             || facts.shape != first.shape
             || facts.deadline <= first.arrived.plus(self.limits.max_delay))
+    }
+
+    /// Calls that were here, in a batch that failed.
+    pub(super) fn admit_part(&mut self, calls: Vec<Call>, search: &Search) {
+        for call in &calls {
+            self.rows = self.rows.plus(call.rows).unwrap_or(self.rows);
+        }
+        self.line.push_part(calls, search);
     }
 
     /// Seals a batch for a free lane, or says why there is none. The expired go to `leaving`.
@@ -136,57 +135,33 @@ impl Room {
         if self.runs.hangs() {
             return Turn::Closed;
         }
-        match plan(now, self.waiting.iter().map(Waiting::facts), self.limits) {
-            Step::Run { scan, .. } => {
-                let mut calls = Vec::with_capacity(scan);
-                for waiting in self.waiting.drain(..scan.min(self.waiting.len())) {
-                    let expired = waiting.facts().is_expired(now);
-                    self.waiting_rows = self.waiting_rows.minus(waiting.call.rows);
-                    if expired {
-                        self.rows = self.rows.minus(waiting.call.rows);
-                        leaving.push((waiting.call, expired_fault()));
-                    } else {
-                        calls.push(waiting.call);
-                    }
-                }
-                let running = Arc::new(Running::new(&calls));
+        let (times, batching) = (&self.times, &self.batching);
+        let time = |rows: Rows| times.expect(batching.padded(rows).get().into(), now);
+        let step = self.line.plan(now, self.limits, time);
+        let before = leaving.len();
+        let (calls, search) = self.line.take_picked(now, leaving);
+        for (late, _) in leaving.iter().skip(before) {
+            self.rows = self.rows.minus(late.rows);
+        }
+        match step {
+            Step::Run { sealed } => {
+                let sealed = if search.is_some() { Sealed::Again } else { sealed };
+                let running = Arc::new(Running::new(&calls, &self.batching, sealed));
                 let entered = self.runs.seal(Arc::clone(&running), now);
-                Turn::Run { calls, running, entered }
+                Turn::Run { calls, running, entered, search }
             }
-            Step::Wait { scan, until } => {
-                self.drop_expired(scan, now, leaving);
-                Turn::Wait { until }
-            }
-            Step::Idle { scan } => {
-                self.drop_expired(scan, now, leaving);
-                if self.open { Turn::Idle } else { Turn::Closed }
-            }
+            Step::Wait { until } => Turn::Wait { until },
+            Step::Idle if self.open => Turn::Idle,
+            Step::Idle => Turn::Closed,
         }
-    }
-
-    fn drop_expired(&mut self, scan: usize, now: Tick, leaving: &mut Leaving) {
-        let mut at = 0;
-        for _ in 0..scan {
-            if self.waiting.get(at).is_some_and(|waiting| waiting.facts().is_expired(now)) {
-                leaving.extend(self.take_out(at).map(|call| (call, expired_fault())));
-            } else {
-                at += 1;
-            }
-        }
-    }
-
-    fn take_out(&mut self, at: usize) -> Option<Call> {
-        let call = self.waiting.remove(at)?.call;
-        self.rows = self.rows.minus(call.rows);
-        self.waiting_rows = self.waiting_rows.minus(call.rows);
-        Some(call)
     }
 
     /// A waiting call leaves; a running one is only marked. Rare, and the room is small: it is searched.
     pub(super) fn cancel(&mut self, id: CallId) -> Option<(Call, Fault)> {
-        if let Some(at) = self.waiting.iter().position(|waiting| waiting.call.id == id) {
+        if let Some(call) = self.line.remove(id) {
+            self.rows = self.rows.minus(call.rows);
             let fault = Fault::new(Kind::Cancelled, "the caller went away").at(Phase::NotStarted);
-            return self.take_out(at).map(|call| (call, fault));
+            return Some((call, fault));
         }
         self.runs.mark_gone(id);
         None
@@ -218,8 +193,12 @@ impl Room {
     }
 
     /// A batch is about to be settled: its rows are free before its callers hear of it, so that who
-    /// sends the next call upon an answer finds room.
-    pub(super) fn release(&mut self, running: &Arc<Running>) {
+    /// sends the next call upon an answer finds room. `took`: how long the device was busy with it, for one that
+    /// went well.
+    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Duration>, now: Tick) {
+        if let Some(took) = took {
+            self.times.learn(running.padded().get().into(), took, now);
+        }
         if self.runs.remove(running) {
             self.rows = self.rows.minus(running.rows());
             self.settling += 1;
@@ -239,7 +218,8 @@ impl Room {
     /// What waits leaves unserved: there is nobody to run it.
     pub(super) fn clear(&mut self, leaving: &mut Leaving) {
         let note = "the model's host is shutting down; try again";
-        while let Some(call) = self.take_out(0) {
+        while let Some(call) = self.line.pop() {
+            self.rows = self.rows.minus(call.rows);
             leaving.push((call, Fault::new(Kind::Unavailable, note).at(Phase::NotStarted)));
         }
     }
@@ -249,21 +229,17 @@ impl Room {
     }
 
     pub(super) fn has_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.line.is_empty()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.runs.is_empty() && self.settling == 0
+        self.line.is_empty() && self.runs.is_empty() && self.settling == 0
     }
 
     /// Rows that wait, and rows that run.
     pub(super) fn occupancy(&self) -> (Rows, Rows) {
-        (self.waiting_rows, self.rows.minus(self.waiting_rows))
+        (self.line.rows(), self.rows.minus(self.line.rows()))
     }
-}
-
-fn expired_fault() -> Fault {
-    Fault::new(Kind::Expired, "the deadline passed while the request waited for its model")
 }
 
 fn limits(batching: &Batching) -> Limits {
@@ -272,10 +248,4 @@ fn limits(batching: &Batching) -> Limits {
         max_rows: Rows::new(batching.max_rows.max(1)),
         max_delay: Duration::try_from_secs_f64(delay_s).unwrap_or(Duration::ZERO),
     }
-}
-
-/// Without the batch axis.
-fn same_shapes(one: &Tensors, other: &Tensors) -> bool {
-    let same = |(one, other): (&Tensor, &Tensor)| one.shape.get(1..) == other.shape.get(1..);
-    one.len() == other.len() && one.iter().zip(other).all(same)
 }

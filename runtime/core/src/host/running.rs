@@ -2,7 +2,8 @@
 
 use super::batch::Seat;
 use crate::base::{
-    call::Call,
+    call::{Call, Sealed},
+    contract::Batching,
     primitive::{
         Mutex,
         atomic::{AtomicBool, Ordering},
@@ -14,20 +15,31 @@ use crate::base::{
 pub(super) struct Running {
     callers: Box<[(CallId, AtomicBool)]>,
     rows: Rows,
+    /// What the model sees: these rows, and some more where only certain sizes are allowed.
+    padded: Rows,
+    sealed: Sealed,
     /// Whoever takes them answers: the lane once the model has returned, or the watch when it does not. Empty before
     /// the rows are gathered, and from then on that somebody took them.
     seats: Mutex<Vec<Seat>>,
 }
 
 impl Running {
-    pub(super) fn new(calls: &[Call]) -> Running {
+    pub(super) fn new(calls: &[Call], batching: &Batching, sealed: Sealed) -> Running {
         let rows = calls.iter().fold(Rows::ZERO, |sum, call| sum.plus(call.rows).unwrap_or(sum));
         let callers = calls.iter().map(|call| (call.id, AtomicBool::new(false))).collect();
-        Running { callers, rows, seats: Mutex::default() }
+        Running { callers, rows, padded: batching.padded(rows), sealed, seats: Mutex::default() }
     }
 
     pub(super) fn rows(&self) -> Rows {
         self.rows
+    }
+
+    pub(super) fn padded(&self) -> Rows {
+        self.padded
+    }
+
+    pub(super) fn sealed(&self) -> Sealed {
+        self.sealed
     }
 
     /// False: the call is not of this batch.

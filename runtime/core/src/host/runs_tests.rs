@@ -1,6 +1,9 @@
 use super::super::desk::Desk;
 use super::*;
-use crate::base::call::Call;
+use crate::base::{
+    call::{Call, Sealed},
+    contract::Batching,
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -11,8 +14,8 @@ fn at(seconds: u64) -> Tick {
 /// Sealed, gathered, and with one caller.
 fn batch(desk: &Arc<Desk>, id: u64) -> Arc<Running> {
     let calls: [Call; 1] = [desk.call(id, &[0.0])];
-    let batch = Arc::new(Running::new(&calls));
-    batch.sit(calls.into_iter().map(|call| Seat::new(call, at(0))).collect());
+    let batch = Arc::new(Running::new(&calls, &Batching::default(), Sealed::Free));
+    batch.sit(calls.into_iter().map(|call| Seat::new(call, at(0), false)).collect());
     batch
 }
 

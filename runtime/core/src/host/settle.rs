@@ -5,7 +5,7 @@
 
 use super::{batch::Seat, outputs::Output};
 use crate::base::{
-    call::{Execution, Outcome, Outlet, Produced, Tensors, Timing},
+    call::{Execution, Outcome, Outlet, Produced, Sealed, Tensors, Timing},
     clock,
     contract::Contract,
     datatype::Datatype,
@@ -16,13 +16,16 @@ use crate::base::{
 use crate::mem::{INLINE_BYTES, arena::Arena};
 use bytes::Bytes;
 use smallvec::SmallVec;
-use std::{borrow::Cow, ops::Range, sync::Arc};
+use std::{borrow::Cow, ops::Range, sync::Arc, time::Duration};
 
 /// What a batch's calls share.
 pub(super) struct Run<'a> {
     pub(super) contract: &'a Contract,
     pub(super) arena: Option<&'a Arena>,
     pub(super) rows: Rows,
+    /// What the model saw, and has answered.
+    pub(super) padded: Rows,
+    pub(super) sealed: Sealed,
     /// From gathered until the model was free.
     pub(super) waited_ns: u64,
     pub(super) input_ns: u64,
@@ -31,22 +34,23 @@ pub(super) struct Run<'a> {
     pub(super) returned: Tick,
 }
 
-/// `release` frees the batch's rows: after the execution is counted, before anybody hears of the end.
+/// `release` frees the batch's rows: after the execution is counted, before anybody hears of the end. It is told how long
+/// the batch took.
 pub(super) fn settle(
     run: &Run<'_>,
     seats: Vec<Seat>,
     result: Result<Vec<Output<'_>>, Fault>,
-    release: impl FnOnce(),
+    release: impl FnOnce(Duration),
 ) {
     let failed = result.is_err();
-    let most = seats.iter().map(|seat| count(seat.rows)).max().unwrap_or(0);
+    let most = seats.iter().map(|seat| len(seat.rows)).max().unwrap_or(0);
     let cuts = result.map(|outputs| {
         outputs.into_iter().map(|output| Cut::new(output, run, most)).collect::<SmallVec<[_; 2]>>()
     });
     let mut row = 0;
     let mut outcomes = Vec::with_capacity(seats.len());
     for seat in &seats {
-        let rows = row..row + count(seat.rows);
+        let rows = row..row + len(seat.rows);
         row = rows.end;
         outcomes.push(match (&seat.refused, &cuts) {
             (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
@@ -56,15 +60,8 @@ pub(super) fn settle(
             }
         });
     }
-    let output_ns = u64::try_from(clock::now().since(run.returned).as_nanos()).unwrap_or(u64::MAX);
-    let (input_ns, infer_ns) = (run.input_ns, run.infer_ns);
-    let execution = Execution { rows: run.rows.get(), input_ns, infer_ns, output_ns, failed };
-    // By one gateway, and not by one that died meanwhile.
-    if let Some(outlet) = seats.iter().filter_map(|seat| seat.reply.outlet()).find(|outlet| outlet.is_heard())
-    {
-        outlet.executed(run.contract, execution);
-    }
-    release();
+    let Execution { input_ns, infer_ns, output_ns, .. } = count(run, &seats, failed);
+    release(Duration::from_nanos(input_ns.saturating_add(infer_ns).saturating_add(output_ns)));
     let mut outlets: SmallVec<[Arc<dyn Outlet>; 2]> = SmallVec::new();
     for (seat, result) in seats.into_iter().zip(outcomes) {
         if let Some(outlet) = seat.reply.outlet()
@@ -78,6 +75,24 @@ pub(super) fn settle(
         seat.reply.settle(Outcome { result, timing });
     }
     outlets.iter().for_each(|outlet| outlet.flush());
+}
+
+/// Tells of the run: one gateway, and not one that died meanwhile. To be said before anybody hears of its end.
+pub(super) fn count(run: &Run<'_>, seats: &[Seat], failed: bool) -> Execution {
+    let execution = Execution {
+        rows: run.rows.get(),
+        padding: run.padded.minus(run.rows).get(),
+        sealed: run.sealed,
+        input_ns: run.input_ns,
+        infer_ns: run.infer_ns,
+        output_ns: u64::try_from(clock::now().since(run.returned).as_nanos()).unwrap_or(u64::MAX),
+        failed,
+    };
+    let mut outlets = seats.iter().filter_map(|seat| seat.reply.outlet());
+    if let Some(outlet) = outlets.find(|outlet| outlet.is_heard()) {
+        outlet.executed(run.contract, execution);
+    }
+    execution
 }
 
 /// One output on its way to be cut into calls.
@@ -99,7 +114,7 @@ enum Starts {
 impl<'a> Cut<'a> {
     /// `most` is the rows of the largest call.
     fn new(output: Output<'a>, run: &Run<'a>, most: usize) -> Cut<'a> {
-        let rows = count(run.rows).max(1);
+        let rows = len(run.padded).max(1);
         let (datatype, shape, data, starts) = match output {
             Output::Fixed { datatype, shape, data } => {
                 (datatype, shape, Cow::Borrowed(data), Starts::Every(data.len() / rows))
@@ -151,6 +166,6 @@ impl Starts {
     }
 }
 
-fn count(rows: Rows) -> usize {
+fn len(rows: Rows) -> usize {
     usize::try_from(rows.get()).unwrap_or(usize::MAX)
 }

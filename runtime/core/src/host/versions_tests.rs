@@ -68,7 +68,7 @@ fn gateways_hear_of_versions_before_and_after_they_attach() {
     host.attach(book.clone()).unwrap();
     let other = Contract { model: "n".into(), ..contract(2, 2) };
     host.open(other, Conduct::default()).unwrap();
-    host.update(&intake, &Batching { max_rows: 8, ..intake.contract().batching });
+    host.update(&intake, &Batching { max_rows: 8, ..intake.contract().batching.clone() });
     assert!(host.close("n", Version(3)) && !host.close("n", Version(3)));
     host.abandon(&intake);
     assert_eq!(*book.told.lock(), ["up m 8", "up n 6", "window 1 16", "down 2", "down 1"]);

@@ -96,6 +96,8 @@ impl Intake {
             contract,
             arena: self.arena(),
             rows: hung.batch.rows(),
+            padded: hung.batch.padded(),
+            sealed: hung.batch.sealed(),
             waited_ns: 0,
             input_ns: 0,
             infer_ns: u64::try_from(returned.since(hung.entered).as_nanos()).unwrap_or(u64::MAX),
@@ -103,7 +105,7 @@ impl Intake {
         };
         let fault = Fault::new(Kind::ModelHung, note).at(Phase::Started);
         let _settling = Settling { intake: self, running: &hung.batch };
-        settle::settle(&run, hung.seats, Err(fault), || {});
+        settle::settle(&run, hung.seats, Err(fault), |_| {});
     }
 }
 

@@ -1,7 +1,7 @@
 //! Runs of a model, counted by how many rows they had.
 
 use super::histogram::{Histogram, ROWS, SECONDS, Seen};
-use crate::base::call::Execution;
+use crate::base::call::{Execution, Sealed};
 use arc_swap::ArcSwap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,6 +20,9 @@ struct Size {
 pub(super) struct Executions {
     failed: AtomicU64,
     last_ms: AtomicU64,
+    padding: AtomicU64,
+    /// By the number of why they went.
+    sealed: [AtomicU64; Sealed::ALL.len()],
     rows: Histogram,
     compute: Histogram,
     /// Replaced when a number of rows is seen for the first time, so that finding one takes no lock.
@@ -40,6 +43,8 @@ pub(super) struct SizeTotals {
 pub(super) struct Totals {
     pub(super) failed: u64,
     pub(super) last_ms: u64,
+    pub(super) padding: u64,
+    pub(super) sealed: [u64; Sealed::ALL.len()],
     pub(super) rows: Seen,
     pub(super) compute: Seen,
     pub(super) sizes: Vec<SizeTotals>,
@@ -50,6 +55,8 @@ impl Default for Executions {
         Executions {
             failed: AtomicU64::new(0),
             last_ms: AtomicU64::new(0),
+            padding: AtomicU64::new(0),
+            sealed: Default::default(),
             rows: Histogram::new(&ROWS),
             compute: Histogram::new(&SECONDS),
             sizes: ArcSwap::default(),
@@ -60,7 +67,11 @@ impl Default for Executions {
 impl Executions {
     /// A failed run is a run: the device was busy with it.
     pub(super) fn add(&self, execution: Execution, unix_ms: u64) {
-        let Execution { rows, input_ns, infer_ns, output_ns, failed } = execution;
+        let Execution { rows, padding, sealed, input_ns, infer_ns, output_ns, failed } = execution;
+        self.padding.fetch_add(padding.into(), Relaxed);
+        if let Some(count) = self.sealed.get(usize::from(sealed.number())) {
+            count.fetch_add(1, Relaxed);
+        }
         self.rows.observe(u64::from(rows));
         self.compute.observe(input_ns.saturating_add(infer_ns).saturating_add(output_ns));
         self.failed.fetch_add(u64::from(failed), Relaxed);
@@ -97,6 +108,8 @@ impl Executions {
         Totals {
             failed: self.failed.load(Relaxed),
             last_ms: self.last_ms.load(Relaxed),
+            padding: self.padding.load(Relaxed),
+            sealed: self.sealed.each_ref().map(|count| count.load(Relaxed)),
             rows: self.rows.seen(),
             compute: self.compute.seen(),
             sizes: sizes.collect(),
@@ -117,7 +130,15 @@ mod tests {
                 scope.spawn(move || {
                     for rows in 1..=64 {
                         let failed = rows % 2 == 0;
-                        let run = Execution { rows, input_ns: 1, infer_ns: 10, output_ns: 2, failed };
+                        let run = Execution {
+                            rows,
+                            padding: 0,
+                            sealed: Sealed::Free,
+                            input_ns: 1,
+                            infer_ns: 10,
+                            output_ns: 2,
+                            failed,
+                        };
                         executions.add(run, u64::from(rows) + thread);
                     }
                 });

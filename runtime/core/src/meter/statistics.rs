@@ -65,7 +65,7 @@ mod tests {
     use super::super::{Ended, VersionMeter};
     use super::*;
     use crate::base::{
-        call::{Execution, Timing},
+        call::{Execution, Sealed, Timing},
         fault::Kind,
         units::Rows,
     };
@@ -74,7 +74,15 @@ mod tests {
     #[test]
     fn rows_requests_and_runs_are_told_apart() {
         let meter = VersionMeter::default();
-        let run = Execution { rows: 3, input_ns: 1, infer_ns: 20, output_ns: 4, failed: false };
+        let run = Execution {
+            rows: 3,
+            padding: 0,
+            sealed: Sealed::Free,
+            input_ns: 1,
+            infer_ns: 20,
+            output_ns: 4,
+            failed: false,
+        };
         meter.executed(run);
         meter.executed(Execution { rows: 1, failed: true, ..run });
         let timing = Timing { queue_ns: 5, input_ns: 1, infer_ns: 20, output_ns: 4, batch_rows: 3 };

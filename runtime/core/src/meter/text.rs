@@ -5,7 +5,7 @@
 use super::histogram::Seen;
 use super::process::Hosted;
 use super::version::{FailureCounts, Totals};
-use crate::base::{fault::Kind, units::Version};
+use crate::base::{call::Sealed, fault::Kind, units::Version};
 use compact_str::CompactString;
 use std::fmt::{Display, Write};
 
@@ -63,6 +63,9 @@ const COUNTERS: &[Plain] = &[
     ("nv_inference_compute_input_duration_us", "Time requests spent on inputs", |sum| sum.input_ns / 1000),
     ("nv_inference_compute_infer_duration_us", "Time requests spent in the model", |sum| sum.infer_ns / 1000),
     ("nv_inference_compute_output_duration_us", "Time requests spent on outputs", |sum| sum.output_ns / 1000),
+    ("headrace_padding_rows_total", "Rows that the model ran beside those of requests", |sum| {
+        sum.executions.padding
+    }),
     ("headrace_executions_failed_total", "Runs of the model that failed", |sum| sum.executions.failed),
 ];
 
@@ -101,6 +104,13 @@ impl Page {
         self.family("headrace_request_failures_total", "counter", "Requests that failed, by kind of fault");
         for (labels, sum) in &rows {
             self.kinds("headrace_request_failures_total", &format!("{labels},"), &sum.failures);
+        }
+        let name = "headrace_batches_total";
+        self.family(name, "counter", "Runs of the model, by why the batch went when it did (free: a lane was free and nobody else waited)");
+        for (labels, sum) in &rows {
+            for (why, count) in Sealed::ALL.iter().zip(sum.executions.sealed) {
+                self.sample(name, &format!("{labels},sealed=\"{}\"", why.code()), count);
+            }
         }
         self.family("nv_inference_pending_request_count", "gauge", "Requests that wait");
         for (labels, sum) in &rows {

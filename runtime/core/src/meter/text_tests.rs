@@ -63,6 +63,8 @@ fn numbers_are_in_their_units() {
     meter.settled(&Ended { fault: Some(Kind::HostLost), ..ended });
     meter.executed(Execution {
         rows: 2,
+        padding: 6,
+        sealed: Sealed::Waited,
         input_ns: 2_000,
         infer_ns: 1_500_000,
         output_ns: 3_000,
@@ -74,6 +76,9 @@ fn numbers_are_in_their_units() {
         ("nv_inference_request_success{}", 1.0),
         ("nv_inference_count{}", 2.0),
         ("nv_inference_exec_count{}", 1.0),
+        ("headrace_padding_rows_total{}", 6.0),
+        ("headrace_batches_total{,sealed=\"waited\"}", 1.0),
+        ("headrace_batches_total{,sealed=\"free\"}", 0.0),
         ("nv_inference_request_duration_us{}", 1600.0),
         ("nv_inference_queue_duration_us{}", 30.0),
         ("nv_inference_compute_input_duration_us{}", 2.0),

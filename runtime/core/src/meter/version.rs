@@ -3,11 +3,13 @@
 use super::executions::{self, Executions};
 use super::histogram::{Histogram, SECONDS, Seen};
 use crate::base::{
-    call::{Execution, Timing},
+    call::{Execution, Sealed, Timing},
     clock,
     fault::Kind,
     units::Rows,
 };
+use crate::decide::times::Times;
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -99,6 +101,7 @@ impl Default for Shard {
 pub struct VersionMeter {
     shards: [Shard; SHARDS],
     executions: Executions,
+    times: Mutex<Times>,
 }
 
 /// Everything of a version as read at one moment. Requests are successes unless a name says otherwise.
@@ -148,6 +151,17 @@ impl VersionMeter {
     /// The model ran over a batch.
     pub fn executed(&self, execution: Execution) {
         self.executions.add(execution, clock::unix_ms());
+        // A run again is of rows that nobody would have chosen.
+        if !execution.failed && execution.sealed != Sealed::Again {
+            let Execution { rows, input_ns, infer_ns, output_ns, .. } = execution;
+            let took = input_ns.saturating_add(infer_ns).saturating_add(output_ns);
+            self.times.lock().learn(rows.into(), Duration::from_nanos(took), clock::now());
+        }
+    }
+
+    /// How long it takes over batches, as far as is known now.
+    pub fn times(&self) -> Times {
+        *self.times.lock()
     }
 
     fn shard(&self) -> &Shard {

@@ -72,9 +72,15 @@ impl Caller {
         match fault.kind {
             Kind::Invalid => self.wish.verb == Verb::Reject,
             Kind::ModelFailed => failed,
-            Kind::Expired => self.deadline.is_some_and(|deadline| deadline <= now),
+            // Who is told before its deadline is told that it was not begun.
+            Kind::Expired => {
+                self.deadline.is_some_and(|deadline| deadline <= now || fault.note.contains("would pass"))
+            }
             // The queue is small; a host without room for what was sent is another matter.
-            Kind::Overloaded => fault.note.starts_with("the queue of model"),
+            Kind::Overloaded => {
+                let in_vain = self.deadline.is_some() && fault.note.contains(" is busy: ");
+                in_vain || fault.note.starts_with("the queue of model")
+            }
             // A host that stood still may find a batch overdue when it goes on.
             Kind::Unavailable | Kind::HostLost | Kind::ModelHung => weather == Weather::Storm,
             Kind::NotFound

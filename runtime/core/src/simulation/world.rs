@@ -134,14 +134,20 @@ impl World {
 
     pub(super) fn batching(&mut self) -> Batching {
         let max_delay_ms = if self.dice.bool() { 0.0 } else { 2.0 };
-        Batching { max_rows: MAX_ROWS, max_delay_ms, queue_rows: 24, deadline_ms: None }
+        Batching {
+            max_rows: MAX_ROWS,
+            max_delay_ms,
+            queue_rows: 24,
+            deadline_ms: None,
+            ..Batching::default()
+        }
     }
 
     pub(super) fn start_host(&mut self, versions: &[u64]) {
         let id = self.id();
         let (batching, lanes) = (self.batching(), self.dice.u32(1..=2));
         let concurrency = self.dice.u32(1..=lanes);
-        let contracts = versions.iter().map(|version| contract(*version, batching, lanes)).collect();
+        let contracts = versions.iter().map(|version| contract(*version, batching.clone(), lanes)).collect();
         self.note(|| format!("host {id} comes with versions {versions:?} and {lanes} lanes"));
         let host = HostProcess::start(id, &self.folder, contracts, concurrency, self.log("host"));
         self.hosts.push(host);

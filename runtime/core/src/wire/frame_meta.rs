@@ -2,7 +2,7 @@
 
 use super::frame::Malformed;
 use crate::base::{
-    call::{Execution, Timing},
+    call::{Execution, Sealed, Timing},
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
     fault::{Fault, Kind, Phase},
@@ -91,14 +91,16 @@ pub fn failure_in(failure: proto::Failure) -> Result<(Fault, Timing), Malformed>
 }
 
 pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Executed {
-    let Execution { rows, input_ns, infer_ns, output_ns, failed } = *execution;
+    let Execution { rows, padding, sealed, input_ns, infer_ns, output_ns, failed } = *execution;
+    let sealed = sealed.number().into();
     let (model, version) = (contract.model.to_string(), contract.version.0);
-    proto::Executed { model, version, rows, input_ns, infer_ns, output_ns, failed }
+    proto::Executed { model, version, rows, input_ns, infer_ns, output_ns, failed, padding, sealed }
 }
 
 pub fn executed_in(executed: &proto::Executed) -> Execution {
-    let proto::Executed { rows, input_ns, infer_ns, output_ns, failed, .. } = *executed;
-    Execution { rows, input_ns, infer_ns, output_ns, failed }
+    let proto::Executed { rows, padding, sealed, input_ns, infer_ns, output_ns, failed, .. } = *executed;
+    let sealed = Sealed::from_number(u8::try_from(sealed).unwrap_or(u8::MAX));
+    Execution { rows, padding, sealed, input_ns, infer_ns, output_ns, failed }
 }
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {
@@ -108,14 +110,22 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         datatype: spec.datatype.number().into(),
         shape: spec.shape.clone(),
     };
-    let Batching { max_rows, max_delay_ms, queue_rows, deadline_ms } = *batching;
+    let batching = proto::Batching {
+        max_rows: batching.max_rows,
+        max_delay_ms: batching.max_delay_ms,
+        queue_rows: batching.queue_rows,
+        deadline_ms: batching.deadline_ms,
+        priorities: batching.priorities.into(),
+        default_priority: batching.default_priority.map(u32::from),
+        allowed_rows: batching.allowed_rows.clone(),
+    };
     proto::Contract {
         model: model.to_string(),
         version: version.0,
         platform: platform.to_string(),
         inputs: inputs.iter().map(spec).collect(),
         outputs: outputs.iter().map(spec).collect(),
-        batching: Some(proto::Batching { max_rows, max_delay_ms, queue_rows, deadline_ms }),
+        batching: Some(batching),
         repeatable: *repeatable,
         lanes: *lanes,
     }
@@ -124,15 +134,23 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
 pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
     let specs = |list: Vec<proto::TensorSpec>| list.into_iter().map(spec_in).collect::<Result<Vec<_>, _>>();
     let missing = || Malformed::Meta(format!("the contract of model '{}' has no batching", contract.model));
-    let proto::Batching { max_rows, max_delay_ms, queue_rows, deadline_ms } =
-        contract.batching.ok_or_else(missing)?;
+    let batching = contract.batching.ok_or_else(missing)?;
+    let level = |level: u32| u8::try_from(level).unwrap_or(u8::MAX).max(1);
     Ok(Contract {
         model: contract.model.into(),
         version: Version(contract.version),
         platform: contract.platform.into(),
         inputs: specs(contract.inputs)?,
         outputs: specs(contract.outputs)?,
-        batching: Batching { max_rows, max_delay_ms, queue_rows, deadline_ms },
+        batching: Batching {
+            max_rows: batching.max_rows,
+            max_delay_ms: batching.max_delay_ms,
+            queue_rows: batching.queue_rows,
+            deadline_ms: batching.deadline_ms,
+            priorities: level(batching.priorities),
+            default_priority: batching.default_priority.map(level),
+            allowed_rows: batching.allowed_rows,
+        },
         repeatable: contract.repeatable,
         lanes: contract.lanes,
     })

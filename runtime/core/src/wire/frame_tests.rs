@@ -146,7 +146,13 @@ fn metadata_says_what_base_says() {
         platform: "torch".into(),
         inputs: vec![spec("image", Datatype::Bytes, &[-1])],
         outputs: vec![spec("class", Datatype::Int64, &[5]), spec("probability", Datatype::Bf16, &[])],
-        batching: Batching { max_rows: 8, max_delay_ms: 0.5, queue_rows: 9, deadline_ms: Some(200.0) },
+        batching: Batching {
+            max_rows: 8,
+            max_delay_ms: 0.5,
+            queue_rows: 9,
+            deadline_ms: Some(200.0),
+            ..Batching::default()
+        },
         repeatable: true,
         lanes: 2,
     };

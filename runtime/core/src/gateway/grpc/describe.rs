@@ -143,9 +143,15 @@ fn config(contract: &Contract) -> m::ModelConfig {
         input: contract.inputs.iter().map(input).collect(),
         output: contract.outputs.iter().map(output).collect(),
         dynamic_batching: Some(m::ModelDynamicBatching {
-            preferred_batch_size: Vec::new(),
+            preferred_batch_size: batching
+                .allowed_rows
+                .iter()
+                .filter_map(|rows| i32::try_from(*rows).ok())
+                .collect(),
             max_queue_delay_microseconds: micros(batching.max_delay_ms),
             preserve_ordering: false,
+            priority_levels: batching.levels().into(),
+            default_priority_level: batching.default_level().into(),
             default_queue_policy: Some(m::ModelQueuePolicy {
                 timeout_action: m::model_queue_policy::TimeoutAction::Reject.into(),
                 default_timeout_microseconds: batching.deadline_ms.map_or(0, micros),

@@ -2,6 +2,7 @@
 
 use super::method::Method;
 use crate::base::fault::{Fault, Kind};
+use crate::gateway::stages;
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub(super) struct Head {
     pub(super) timeout: Option<Duration>,
     /// A stream that ends with the status of the first error of an execution.
     pub(super) ends_on_error: bool,
+    /// The answer tells of its stages.
+    pub(super) timing: bool,
 }
 
 /// Why a call is not taken: not gRPC at all, or gRPC that cannot be served.
@@ -47,7 +50,8 @@ fn read_call(path: &str, headers: &HeaderMap) -> Result<Head, Fault> {
     }
     let ends_on_error = method == Method::ModelStreamInfer
         && headers.get("triton_grpc_error").is_some_and(|value| value.as_bytes() == b"true");
-    Ok(Head { method, encoding: encoding(headers)?, timeout: timeout(headers)?, ends_on_error })
+    let timing = headers.contains_key(stages::ASKED);
+    Ok(Head { method, encoding: encoding(headers)?, timeout: timeout(headers)?, ends_on_error, timing })
 }
 
 /// `application/grpc`, alone or with a subtype (`+proto`) or a parameter behind it.
@@ -129,7 +133,9 @@ mod tests {
             encoding: Encoding::Identity,
             timeout: None,
             ends_on_error: false,
+            timing: false,
         };
+        assert_eq!(head(INFER, &[("x-headrace-timing", "")]), Ok(Head { timing: true, ..plain }));
         assert_eq!(head(INFER, &[]), Ok(plain));
         assert_eq!(head(INFER, &[("content-type", "application/grpc+proto")]), Ok(plain));
         assert_eq!(

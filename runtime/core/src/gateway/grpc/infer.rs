@@ -43,14 +43,17 @@ pub(super) async fn unary(
             let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
             let deliver = |answer: Answer| {
                 let pieces = call.counted(answer::unary(&answer));
-                ready(pieces.map(|pieces| (answer.contract.version, pieces)))
+                ready(pieces.map(|pieces| (answer.contract.version, answer.timing, pieces)))
             };
             call.gateway().infer(inference, reserved, deliver).await
         });
         unless_reset(respond, work).await?
     };
     match answered {
-        Ok((version, pieces)) => send::answer(&call.client, respond, Some(version), pieces).await,
+        Ok((version, timing, pieces)) => {
+            let timing = call.head.timing.then_some(&timing);
+            send::answer(&call.client, respond, Some(version), timing, pieces).await
+        }
         Err(fault) => send::fail(respond, &fault),
     }
 }

@@ -1,8 +1,8 @@
 //! The sending half of a call: headers, messages, trailers.
 
 use super::status;
-use crate::base::{clock, fault::Fault, units::Version};
-use crate::gateway::{Client, settings::Patience};
+use crate::base::{call::Timing, clock, fault::Fault, units::Version};
+use crate::gateway::{Client, settings::Patience, stages};
 use crate::wire::oip_proto::answer::Pieces;
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
@@ -40,9 +40,10 @@ pub(super) async fn answer(
     client: &Client,
     respond: &mut SendResponse<Bytes>,
     version: Option<Version>,
+    timing: Option<&Timing>,
     pieces: Pieces,
 ) -> Result<(), Gone> {
-    let mut stream = open(respond, version)?;
+    let mut stream = open(respond, version, timing)?;
     messages(client, &mut stream, pieces).await?;
     Ok(stream.send_trailers(status::ok())?)
 }
@@ -68,10 +69,14 @@ pub(super) fn refuse(respond: &mut SendResponse<Bytes>, status: StatusCode) -> R
 pub(super) fn open(
     respond: &mut SendResponse<Bytes>,
     version: Option<Version>,
+    timing: Option<&Timing>,
 ) -> Result<SendStream<Bytes>, Gone> {
     let mut head = head(2);
     if let Some(version) = version {
         head.headers_mut().insert(VERSION, HeaderValue::from(version.0));
+    }
+    if let Some(timing) = timing {
+        stages::write(timing, head.headers_mut());
     }
     Ok(respond.send_response(head, false)?)
 }

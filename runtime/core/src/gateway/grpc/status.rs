@@ -5,10 +5,15 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 pub(super) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+/// gRPC's own word for when to try again, which its clients' retries heed (gRFC A6).
+const GRPC_RETRY_PUSHBACK_MS: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 
 /// The specification's: everything but printable ASCII, and the percent sign itself.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// What is believed about a wait that is longer is of no use to anybody.
+const LONGEST_MS: u32 = 60_000;
 
 /// Bytes of a message. Clients refuse trailers beyond some 8 KiB, and with them the whole answer.
 const MOST: usize = 4096;
@@ -80,6 +85,10 @@ pub(super) fn ok() -> HeaderMap {
 /// Adds the status of a call that did not.
 pub(super) fn write(fault: &Fault, to: &mut HeaderMap) {
     to.insert(GRPC_STATUS, HeaderValue::from_static(code(fault.kind).number()));
+    if fault.kind == Kind::Overloaded && !fault.retry_after.is_zero() {
+        let ms = u32::try_from(fault.retry_after.as_millis()).unwrap_or(u32::MAX).clamp(1, LONGEST_MS);
+        to.insert(GRPC_RETRY_PUSHBACK_MS, HeaderValue::from(ms));
+    }
     let mut message = String::new();
     for part in utf8_percent_encode(&fault.note, ESCAPED) {
         // `%XX` comes as a part of its own: cutting between parts leaves no half of one.
@@ -98,6 +107,7 @@ pub(super) fn write(fault: &Fault, to: &mut HeaderMap) {
 mod tests {
     use super::*;
     use std::collections::HashSet;
+    use std::time::Duration;
 
     fn written(kind: Kind, note: &str) -> HeaderMap {
         let mut map = HeaderMap::new();
@@ -114,6 +124,25 @@ mod tests {
         }
         let codes: HashSet<_> = Kind::ALL.iter().map(|kind| code(*kind).number()).collect();
         assert_eq!(codes.len(), 8, "every code is used");
+    }
+
+    #[test]
+    fn who_is_refused_is_told_when_to_come_again() {
+        let after = |kind, wait| {
+            let mut map = HeaderMap::new();
+            write(&Fault::new(kind, "").retry_after(wait), &mut map);
+            map.get(GRPC_RETRY_PUSHBACK_MS).map(|ms| ms.to_str().unwrap().to_owned())
+        };
+        let table = [
+            (Kind::Overloaded, Duration::from_millis(250), Some("250")),
+            (Kind::Overloaded, Duration::from_micros(3), Some("1")),
+            (Kind::Overloaded, Duration::MAX, Some("60000")),
+            (Kind::Overloaded, Duration::ZERO, None),
+            (Kind::Expired, Duration::from_millis(250), None),
+        ];
+        for (kind, wait, want) in table {
+            assert_eq!(after(kind, wait).as_deref(), want, "{kind:?} {wait:?}");
+        }
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) async fn serve(
     respond: &mut SendResponse<Bytes>,
     mut stop: Stop,
 ) -> Result<(), Gone> {
-    let mut out = send::open(respond, None)?;
+    let mut out = send::open(respond, None, None)?;
     let mut running = FuturesOrdered::new();
     let mut reading = pin!(Some(next(messages, false)));
     let mut begun = false;

@@ -105,9 +105,10 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         "optimization": {"priority": "PRIORITY_DEFAULT", "input_pinned_memory": {"enable": true},
             "output_pinned_memory": {"enable": true}, "gather_kernel_buffer_threshold": 0,
             "eager_batching": false},
-        "dynamic_batching": {"preferred_batch_size": [],
+        "dynamic_batching": {"preferred_batch_size": batching.allowed_rows,
             "max_queue_delay_microseconds": micros(batching.max_delay_ms), "preserve_ordering": false,
-            "priority_levels": 0, "default_priority_level": 0, "default_queue_policy": {
+            "priority_levels": batching.levels(), "default_priority_level": batching.default_level(),
+            "default_queue_policy": {
                 "timeout_action": "REJECT",
                 "default_timeout_microseconds": batching.deadline_ms.map_or(0, micros),
                 "allow_timeout_override": true, "max_queue_size": batching.queue_rows},

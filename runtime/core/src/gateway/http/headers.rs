@@ -1,6 +1,7 @@
 //! What a request's headers say about its body and its answer.
 
 use crate::base::fault::{Fault, Kind};
+use crate::gateway::stages;
 use crate::wire::compress::Coding;
 use http::{HeaderMap, HeaderName, header};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub(super) struct Wishes {
     pub(super) coding: Option<Coding>,
     pub(super) accepts: Option<Coding>,
     pub(super) timeout: Option<Duration>,
+    /// The answer tells of its stages.
+    pub(super) timing: bool,
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -37,6 +40,7 @@ pub(super) fn read(headers: &HeaderMap) -> Result<Wishes, Fault> {
         coding: text(headers, &header::CONTENT_ENCODING).map_or(Ok(None), Coding::of_request)?,
         accepts: text(headers, &header::ACCEPT_ENCODING).and_then(Coding::accepted),
         timeout: timeouts(headers)?,
+        timing: headers.contains_key(stages::ASKED),
     })
 }
 

@@ -12,7 +12,7 @@ use crate::base::{
     inference::{Answer, Inference, Wanted},
     units::{Tick, Version},
 };
-use crate::gateway::{Client, Gateway, Reserved, growing};
+use crate::gateway::{Client, Gateway, Reserved, growing, stages};
 use crate::wire::{
     budget::Budget,
     compress,
@@ -83,20 +83,23 @@ pub(super) async fn infer(
         });
         let (inference, wish, reserved) = gateway.hear(heard).await.map_err(unread)?;
         let deliver = |answer: Answer| async move {
-            let version = answer.contract.version;
+            let (version, timing) = (answer.contract.version, answer.timing);
             let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
                 Box::pin(aside(move || encode(&answer, &wish, asked))).await??
             } else {
                 encode(&answer, &wish, asked)?
             };
             sent.body.count(client)?;
-            Ok((version, sent))
+            Ok((version, asked.timing.then_some(timing), sent))
         };
         gateway.infer(inference, reserved, deliver).await
     });
     match done.await {
-        Ok((version, sent)) => {
+        Ok((version, timing, sent)) => {
             headers.insert(VERSION, number(version.0));
+            if let Some(timing) = timing {
+                stages::write(&timing, &mut headers);
+            }
             finish(headers, sent)
         }
         Err(fault) => respond::fault(headers, &fault),

@@ -7,6 +7,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 
 pub(super) type Reply = Response<Chunks>;
 
+/// What is believed about a wait that is longer is of no use to anybody.
+const LONGEST_S: u128 = 60;
+
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// `headers` are the request's; nothing of them stays.
@@ -23,8 +26,10 @@ pub(super) fn reply(mut headers: HeaderMap, status: StatusCode, body: Chunks) ->
 pub(super) fn fault(headers: HeaderMap, fault: &Fault) -> Reply {
     let mut reply = error(headers, status(fault.kind), &fault.note);
     if fault.kind == Kind::Overloaded {
-        // A queue that is full now has room as soon as one batch is done; less than a second cannot be said.
-        reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        // Less than a second cannot be said.
+        let seconds = fault.retry_after.as_millis().div_ceil(1000).clamp(1, LONGEST_S);
+        let seconds = HeaderValue::from(u32::try_from(seconds).unwrap_or(u32::MAX));
+        reply.headers_mut().insert(header::RETRY_AFTER, seconds);
     } else if fault.note.starts_with("Unsupported compression type") {
         reply.headers_mut().insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate"));
     }

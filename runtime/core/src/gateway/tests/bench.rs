@@ -1,7 +1,7 @@
 //! A gateway with carriers whose every move a test makes.
 
 use crate::base::{
-    call::{Call, Carrier, Execution, Outcome, Produced, Timing, Window},
+    call::{Call, Carrier, Execution, Outcome, Produced, Sealed, Timing, Window},
     clock,
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
@@ -93,7 +93,13 @@ pub(super) fn contract(version: u64) -> Contract {
         platform: "python".into(),
         inputs: vec![spec("x")],
         outputs: vec![spec("y")],
-        batching: Batching { max_rows: 8, max_delay_ms: 0.0, queue_rows: 16, deadline_ms: None },
+        batching: Batching {
+            max_rows: 8,
+            max_delay_ms: 0.0,
+            queue_rows: 16,
+            deadline_ms: None,
+            ..Batching::default()
+        },
         repeatable: true,
         lanes: 1,
     }
@@ -179,5 +185,13 @@ pub(super) fn failures(gateway: &Gateway) -> u64 {
 
 /// One run over `rows`, as a host reports it.
 pub(super) fn execution(rows: u32) -> Execution {
-    Execution { rows, input_ns: 1, infer_ns: 2, output_ns: 3, failed: false }
+    Execution {
+        rows,
+        padding: 0,
+        sealed: Sealed::Free,
+        input_ns: 1,
+        infer_ns: 2,
+        output_ns: 3,
+        failed: false,
+    }
 }

@@ -9,5 +9,6 @@ mod loss;
 mod models;
 mod poison;
 mod races;
+mod urgency;
 mod ways;
 mod whole;

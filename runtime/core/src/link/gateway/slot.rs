@@ -50,7 +50,8 @@ impl Slot {
         };
         let rows = call.rows.get();
         let parameters = frame_meta::parameters_out(&call.parameters);
-        let rest = proto::Infer { rows, parameters, ..proto::Infer::default() };
+        let above = u32::from(call.level.saturating_sub(1));
+        let rest = proto::Infer { rows, above, parameters, ..proto::Infer::default() };
         let lent = places(&call.inputs, arena);
         let table = outgoing(&call.inputs, &lent, arena);
 

@@ -110,8 +110,8 @@ impl Reading {
         let (id, arrived) = (session.local(number), clock::now());
         let reply = Reply::new(id, Arc::clone(session) as Arc<dyn Outlet>);
         let deadline = deadline(arrived, &head);
-        let attempt = head.attempt;
-        carried.carrier.send(Call { id, inputs, rows, parameters, arrived, deadline, attempt, reply });
+        let (attempt, level) = (head.attempt, u8::try_from(infer.above).unwrap_or(u8::MAX).saturating_add(1));
+        carried.carrier.send(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply });
         Ok(())
     }
 

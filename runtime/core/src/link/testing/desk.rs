@@ -71,6 +71,7 @@ impl Desk {
             parameters: vec![],
             arrived: Tick::default(),
             deadline: Tick::NEVER,
+            level: 1,
             attempt: 0,
             reply: Reply::new(CallId(id), Arc::clone(self) as Arc<dyn Outlet>),
         });

@@ -1,7 +1,11 @@
 //! Frames as a test writes them, good or bad.
 
 use crate::{
-    base::{call::Execution, datatype::Datatype, fault::Fault},
+    base::{
+        call::{Execution, Sealed},
+        datatype::Datatype,
+        fault::Fault,
+    },
     wire::{
         frame::{Head, Kind, RELEASED},
         frame_encode::{Bytes, Outgoing, encode},
@@ -66,7 +70,7 @@ pub(in crate::link) fn infer_with(call: u64, shape: &[i64], bytes: Bytes<'_>) ->
 }
 
 pub(in crate::link) fn infer_rows(call: u64, rows: u32, tensors: &[Outgoing<'_>]) -> Wire {
-    let infer = proto::Infer { model: "echo".to_owned(), version: 1, rows, parameters: vec![] };
+    let infer = proto::Infer { model: "echo".to_owned(), version: 1, rows, above: 0, parameters: vec![] };
     frame(Head::new(Kind::Infer, call), |out| frame_meta::append(out, &infer), tensors)
 }
 
@@ -102,7 +106,15 @@ pub(in crate::link) fn credit(model: &str, version: u64, rows: u32) -> Wire {
 }
 
 pub(in crate::link) fn executed(version: u64, rows: u32, infer_ns: u64) -> Wire {
-    let execution = Execution { rows, input_ns: 1, infer_ns, output_ns: 1, failed: false };
+    let execution = Execution {
+        rows,
+        padding: 0,
+        sealed: Sealed::Free,
+        input_ns: 1,
+        infer_ns,
+        output_ns: 1,
+        failed: false,
+    };
     let executed = frame_meta::executed_out(&super::contract(version), &execution);
     frame(Head::new(Kind::Stats, 0), |out| frame_meta::append(out, &executed), &[])
 }

@@ -12,7 +12,7 @@ pub(in crate::link) use desk::Desk;
 
 use super::{Carried, Intakes, Log, gateway::Endpoint, gateway::Links, host::Listener};
 use crate::base::{
-    call::{Call, Carrier, Execution, Outcome, Produced, Tensors, Timing, Window},
+    call::{Call, Carrier, Execution, Outcome, Produced, Sealed, Tensors, Timing, Window},
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
     tensor::Tensor,
@@ -58,7 +58,13 @@ pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
         platform: "test".into(),
         inputs: vec![spec("in")],
         outputs: vec![spec("out")],
-        batching: Batching { max_rows: 8, max_delay_ms: 0.0, queue_rows: 64, deadline_ms: None },
+        batching: Batching {
+            max_rows: 8,
+            max_delay_ms: 0.0,
+            queue_rows: 64,
+            deadline_ms: None,
+            ..Batching::default()
+        },
         repeatable: false,
         lanes: 1,
     })
@@ -120,7 +126,15 @@ impl Echo {
     pub(in crate::link) fn answer(&self, call: Call) {
         let Call { inputs: outputs, reply, .. } = call;
         let outlet = Arc::clone(reply.outlet().unwrap());
-        let execution = Execution { rows: 1, input_ns: 1, infer_ns: 2, output_ns: 3, failed: false };
+        let execution = Execution {
+            rows: 1,
+            padding: 0,
+            sealed: Sealed::Free,
+            input_ns: 1,
+            infer_ns: 2,
+            output_ns: 3,
+            failed: false,
+        };
         outlet.executed(&contract(1), execution);
         let produced = Produced { outputs, parameters: vec![] };
         reply.settle(Outcome { result: Ok(produced), timing: Timing::default() });

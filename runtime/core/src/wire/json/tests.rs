@@ -158,7 +158,13 @@ fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
         platform: "python".into(),
         inputs: Vec::new(),
         outputs: outputs.collect(),
-        batching: Batching { max_rows: 8, max_delay_ms: 0.0, queue_rows: 8, deadline_ms: None },
+        batching: Batching {
+            max_rows: 8,
+            max_delay_ms: 0.0,
+            queue_rows: 8,
+            deadline_ms: None,
+            ..Batching::default()
+        },
         repeatable: false,
         lanes: 1,
     })

@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Measure batching on a server that serves `load_tests/batching/models`.
+
+headrace serve load_tests/batching/models &
+python load_tests/batching/measure.py pull goodput --json target/batching.json
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import scenarios
+
+from headrace_load.target import Target
+
+
+def main() -> int:
+    """Run the scenarios that are named; print and write their figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("scenarios", nargs="+", choices=["pull", "goodput", "shapes"])
+    parser.add_argument("--url", default="grpc://127.0.0.1:8001")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
+    parser.add_argument("--json", type=Path, help="where the figures go")
+    options = parser.parse_args()
+    target, seconds = Target.of(options.url), options.seconds
+    figures: dict[str, Any] = {}
+    for name in options.scenarios:
+        if name == "pull":
+            figures[name] = scenarios.pull(target, seconds)
+        elif name == "shapes":
+            figures[name] = scenarios.shapes(target, "shapes", 1280, seconds)
+        else:
+            figures[name] = [
+                scenarios.goodput(target, times, seconds, guarded=guarded)
+                for guarded in (True, False)
+                for times in (0.5, 1.0, 2.0, 4.0)
+            ]
+        print(json.dumps({name: figures[name]}, indent=2), flush=True)
+    if options.json:
+        options.json.write_text(json.dumps(figures, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,26 @@
+"""A device that takes longer over more rows: 10 ms, and 2 ms for each."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+from headrace import Batch, Context, Model, Tensor
+
+
+class Device(Model):
+    """FP32[4] in, the same out, after a time in which nobody else is served."""
+
+    inputs = [Tensor("x", "FP32", [4])]
+    outputs = [Tensor("y", "FP32", [4])]
+
+    def load(self, context: Context) -> None:
+        """Read how long a batch takes."""
+        self.seconds = float(context.parameters.get("seconds", 0.01))
+        self.row_seconds = float(context.parameters.get("row_seconds", 0.002))
+        self.device = threading.Lock()
+
+    def predict(self, batch: Batch) -> Mapping[str, Any]:
+        """Wait as a caller of a device waits: without Python's lock."""
+        with self.device:
+            threading.Event().wait(self.seconds + self.row_seconds * batch.rows)
+        return {"y": batch["x"]}

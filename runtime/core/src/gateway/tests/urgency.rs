@@ -1,0 +1,85 @@
+//! Who goes first, and who is told at once that it would be too late.
+
+use super::bench::*;
+use crate::base::{
+    call::{Execution, Outlet},
+    clock,
+    contract::{Batching, Contract},
+    fault::Kind,
+    inference::{Inference, Value},
+};
+use std::time::Duration;
+
+const MS: Duration = Duration::from_millis(1);
+
+fn with_priorities() -> Contract {
+    let plain = contract(1);
+    Contract { batching: Batching { priorities: 2, ..plain.batching.clone() }, ..plain }
+}
+
+fn of_priority(priority: u64, fill: u8) -> Inference {
+    Inference { parameters: vec![("priority".into(), Value::Uint(priority))], ..ask(1, fill) }
+}
+
+fn within(limit: Duration, fill: u8) -> Inference {
+    Inference { deadline: clock::now().plus(limit), ..ask(1, fill) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_more_important_and_then_the_more_urgent_goes_first() {
+    let gateway = gateway();
+    let (_, host) = up(&gateway, with_priorities(), 1);
+    let mut asked = vec![start(&gateway, ask(1, 0)).await];
+    for inference in [of_priority(2, 1), of_priority(1, 2), ask(1, 3), within(500 * MS, 4), of_priority(1, 5)]
+    {
+        asked.push(start(&gateway, inference).await);
+    }
+    let mut order = Vec::new();
+    for _ in 0..asked.len() {
+        order.extend(host.fills());
+        host.answer();
+        settle_down().await;
+    }
+    assert_eq!(order, [0, 2, 5, 4, 1, 3]);
+    for one in asked {
+        one.await.unwrap().unwrap();
+    }
+    assert_all_over(&gateway, 6);
+}
+
+/// A gateway that has seen batches of 80 ms, and a host that has two of them.
+#[tokio::test(start_paused = true)]
+async fn who_would_be_late_is_told_before_and_who_has_become_late_is_not_sent() {
+    let gateway = gateway();
+    let (_, host) = up(&gateway, contract(1), 16);
+    for _ in 0..8 {
+        let run = Execution { infer_ns: 80_000_000, ..execution(8) };
+        gateway.executed(&contract(1), run);
+    }
+    // Nothing is before it: it is sent, whatever is believed.
+    let mut asked = vec![start(&gateway, within(50 * MS, 0)).await];
+    host.answer();
+    asked.push(start(&gateway, ask(8, 1)).await);
+    asked.push(start(&gateway, ask(8, 2)).await);
+
+    let refused = start(&gateway, within(150 * MS, 3)).await.await.unwrap().unwrap_err();
+    assert_eq!(refused.kind, Kind::Overloaded);
+    assert!(
+        refused.note.contains("0 rows wait before it, so that an answer would take some 200 ms"),
+        "{refused}"
+    );
+    assert_eq!(refused.retry_after.as_millis(), 50);
+
+    let waits = start(&gateway, within(250 * MS, 4)).await;
+    tokio::time::advance(160 * MS).await;
+    host.answer();
+    settle_down().await;
+    assert_eq!(host.fills(), [2], "it would be late");
+    let late = waits.await.unwrap().unwrap_err();
+    assert!(late.kind == Kind::Expired && late.note.contains("was not begun"), "{late}");
+    host.answer();
+    for one in asked {
+        one.await.unwrap().unwrap();
+    }
+    assert_all_over(&gateway, 5);
+}

@@ -1,0 +1,193 @@
+//! The calls that wait in a host, in the order in which they are to be served.
+
+use super::{room::Leaving, search::Search};
+use crate::base::{
+    call::{Call, Tensors},
+    fault::{Fault, Kind},
+    tensor::Tensor,
+    units::{CallId, Rows, Tick},
+};
+use crate::decide::{
+    plan::{Facts, Limits, Picks, Step, plan},
+    rank::Rank,
+};
+use std::{collections::VecDeque, time::Duration};
+
+/// Batches that go by before a call of a lower priority is served before all others.
+const MOST_PASSED: u64 = 8;
+
+#[derive(Debug)]
+struct Waiting {
+    call: Call,
+    rank: Rank,
+    /// Equal for those whose inputs have the same shapes.
+    shape: u64,
+    found_idle: bool,
+    /// It is of a part of a batch that failed.
+    search: Option<Search>,
+    /// The batches that were sealed before it came.
+    came_after: u64,
+}
+
+impl Waiting {
+    fn facts(&self) -> Facts {
+        let call = &self.call;
+        Facts {
+            rows: call.rows,
+            level: self.rank.level,
+            arrived: call.arrived,
+            deadline: call.deadline,
+            shape: self.shape,
+            alone: call.attempt > 0,
+            found_idle: self.found_idle,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    /// In the order of their ranks.
+    waiting: VecDeque<Waiting>,
+    rows: Rows,
+    /// The last number that a shape was given.
+    shapes: u64,
+    /// Batches that left.
+    sealed: u64,
+    /// Kept for its memory.
+    picks: Picks,
+}
+
+impl Line {
+    pub(super) fn rows(&self) -> Rows {
+        self.rows
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    pub(super) fn first(&self) -> Option<Facts> {
+        self.waiting.front().map(Waiting::facts)
+    }
+
+    /// `found_idle`: nothing runs or waits.
+    pub(super) fn push(&mut self, call: Call, found_idle: bool) -> Facts {
+        let rank = Rank::new(call.level, call.arrived, call.deadline, call.id.0);
+        let shape = self.shape_of(&call);
+        self.insert(Waiting { call, rank, shape, found_idle, search: None, came_after: self.sealed })
+    }
+
+    /// Behind all others, and with none of them in one batch: as if no other had such a shape.
+    pub(super) fn push_part(&mut self, calls: Vec<Call>, search: &Search) {
+        self.shapes = self.shapes.wrapping_add(1);
+        for call in calls {
+            let rank = Rank::new(u8::MAX, call.arrived, call.deadline, call.id.0);
+            let (shape, search, came_after) = (self.shapes, Some(search.clone()), self.sealed);
+            self.insert(Waiting { call, rank, shape, found_idle: false, search, came_after });
+        }
+    }
+
+    fn insert(&mut self, waiting: Waiting) -> Facts {
+        let (facts, rank) = (waiting.facts(), waiting.rank);
+        self.rows = self.rows.plus(facts.rows).unwrap_or(self.rows);
+        // Most come in their order.
+        let behind = self.waiting.iter().rev().take_while(|other| other.rank > rank).count();
+        self.waiting.insert(self.waiting.len() - behind, waiting);
+        facts
+    }
+
+    /// The number of those with the same shapes, or a new one. Where all have one shape, the first look finds it.
+    fn shape_of(&mut self, call: &Call) -> u64 {
+        let same =
+            |waiting: &&Waiting| waiting.search.is_none() && same_shapes(&waiting.call.inputs, &call.inputs);
+        if let Some(same) = self.waiting.iter().rev().find(same) {
+            return same.shape;
+        }
+        self.shapes = self.shapes.wrapping_add(1);
+        self.shapes
+    }
+
+    /// Whom [`Line::take_picked`] takes out.
+    pub(super) fn plan(&mut self, now: Tick, limits: Limits, time: impl Fn(Rows) -> Duration) -> Step {
+        let waiting = &self.waiting;
+        plan(now, |at| waiting.get(at).map(Waiting::facts), limits, time, &mut self.picks)
+    }
+
+    /// The calls of the batch that was planned, and what it is a part of, if it is; those that are late leave.
+    pub(super) fn take_picked(&mut self, now: Tick, leaving: &mut Leaving) -> (Vec<Call>, Option<Search>) {
+        let first = self.picks.batch.first().and_then(|first| self.waiting.get(*first));
+        let search = first.and_then(|first| first.search.clone());
+        let Picks { batch, late } = &self.picks;
+        let mut calls = Vec::with_capacity(batch.len());
+        if late.is_empty() && batch.last().is_none_or(|last| last + 1 == batch.len()) {
+            calls.extend(self.waiting.drain(..batch.len()).map(|waiting| waiting.call));
+        } else {
+            let (mut batch, mut late) = (batch.iter().peekable(), late.iter().peekable());
+            for at in 0..self.waiting.len() {
+                let Some(waiting) = self.waiting.pop_front() else { break };
+                if batch.next_if_eq(&&at).is_some() {
+                    calls.push(waiting.call);
+                } else if late.next_if_eq(&&at).is_some() {
+                    self.rows = self.rows.minus(waiting.call.rows);
+                    let fault = late_fault(waiting.facts().is_expired(now));
+                    leaving.push((waiting.call, fault));
+                } else {
+                    self.waiting.push_back(waiting);
+                }
+            }
+        }
+        for call in &calls {
+            self.rows = self.rows.minus(call.rows);
+        }
+        if !calls.is_empty() {
+            self.sealed += 1;
+            self.let_the_passed_go_first();
+        }
+        (calls, search)
+    }
+
+    /// Whoever waits behind others for too many batches is the first from now on.
+    fn let_the_passed_go_first(&mut self) {
+        let level = |waiting: Option<&Waiting>| waiting.map(|waiting| waiting.rank.level);
+        if level(self.waiting.front()) == level(self.waiting.back()) {
+            return; // nobody is passed by others of his level for long
+        }
+        let passed = |waiting: &&mut Waiting| waiting.came_after + MOST_PASSED <= self.sealed;
+        self.waiting.iter_mut().filter(passed).for_each(|waiting| waiting.rank.level = 0);
+        self.waiting.make_contiguous().sort_by_key(|waiting| waiting.rank);
+    }
+
+    /// Rare, and few wait here: they are searched.
+    pub(super) fn remove(&mut self, id: CallId) -> Option<Call> {
+        let at = self.waiting.iter().position(|waiting| waiting.call.id == id)?;
+        let call = self.waiting.remove(at)?.call;
+        self.rows = self.rows.minus(call.rows);
+        Some(call)
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Call> {
+        let call = self.waiting.pop_front()?.call;
+        self.rows = self.rows.minus(call.rows);
+        Some(call)
+    }
+}
+
+fn late_fault(is_expired: bool) -> Fault {
+    let note = match is_expired {
+        true => "the deadline passed while the request waited for its model",
+        false => {
+            "the deadline would pass before the model is through with the request, so that it was not begun"
+        }
+    };
+    Fault::new(Kind::Expired, note)
+}
+
+/// Without the batch axis.
+fn same_shapes(one: &Tensors, other: &Tensors) -> bool {
+    let same = |(one, other): (&Tensor, &Tensor)| one.shape.get(1..) == other.shape.get(1..);
+    one.len() == other.len() && one.iter().zip(other).all(same)
+}
+
+#[cfg(test)]
+#[path = "line_tests.rs"]
+mod tests;
