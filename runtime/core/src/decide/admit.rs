@@ -3,6 +3,10 @@
 use crate::base::units::Rows;
 use std::time::Duration;
 
+/// What one is told that was not begun, for it would have been late.
+pub const TOO_LATE: &str =
+    "the deadline would pass before the model is through with the request, so that it was not begun";
+
 /// What a version has to do before it comes to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {

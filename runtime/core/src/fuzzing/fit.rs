@@ -29,13 +29,7 @@ fn contract() -> Contract {
         platform: "python".into(),
         inputs: vec![spec("x", Datatype::Fp32, &[-1])],
         outputs: vec![spec("y", Datatype::Fp32, &[-1]), spec("z", Datatype::Bytes, &[])],
-        batching: Batching {
-            max_rows: MOST_ROWS,
-            max_delay_ms: 0.0,
-            queue_rows: 8,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: MOST_ROWS, queue_rows: 8, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     }

@@ -103,13 +103,7 @@ fn comes_back(request: InferRequest) {
         platform: "python".into(),
         inputs: Vec::new(),
         outputs: inputs.iter().map(spec).collect(),
-        batching: Batching {
-            max_rows: 1,
-            max_delay_ms: 0.0,
-            queue_rows: 1,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 1, queue_rows: 1, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     };

@@ -30,13 +30,7 @@ fn contract(data: &[u8]) -> Option<(Contract, &[u8])> {
         platform: "python".into(),
         inputs: vec![spec; [1, 1, 1, 1, 1, 1, 2, 0][usize::from(inputs % 8)]],
         outputs: Vec::new(),
-        batching: Batching {
-            max_rows: 1,
-            max_delay_ms: 0.0,
-            queue_rows: 1,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 1, queue_rows: 1, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     };

@@ -37,9 +37,5 @@ pub(super) fn too_late(pending: &Pending, before: impl FnOnce() -> Load, now: Ti
 /// For who waited, and would be late though it were sent now.
 pub(super) fn hopeless(pending: &Pending, before: impl FnOnce() -> Load, now: Tick) -> Option<Fault> {
     let left = pending.left(now)?;
-    (wait(pending, before(), now) > left).then(|| {
-        let note =
-            "the deadline would pass before the model is through with the request, so that it was not begun";
-        Fault::new(Kind::Expired, note)
-    })
+    (wait(pending, before(), now) > left).then(|| Fault::new(Kind::Expired, admit::TOO_LATE))
 }

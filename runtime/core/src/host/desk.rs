@@ -89,8 +89,7 @@ impl Outlet for Desk {
 pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
     let tensor =
         |name: &str, size| TensorSpec { name: name.into(), datatype: Datatype::Fp32, shape: vec![size] };
-    let batching =
-        Batching { max_rows, max_delay_ms: 0.0, queue_rows: 64, deadline_ms: None, ..Batching::default() };
+    let batching = Batching { max_rows, queue_rows: 64, ..Batching::default() };
     Contract {
         model: "m".into(),
         version: Version(3),

@@ -8,6 +8,7 @@ use crate::base::{
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{
+    admit::TOO_LATE,
     plan::{Facts, Limits, Picks, Step, plan},
     rank::Rank,
 };
@@ -175,9 +176,7 @@ impl Line {
 fn late_fault(is_expired: bool) -> Fault {
     let note = match is_expired {
         true => "the deadline passed while the request waited for its model",
-        false => {
-            "the deadline would pass before the model is through with the request, so that it was not begun"
-        }
+        false => TOO_LATE,
     };
     Fault::new(Kind::Expired, note)
 }

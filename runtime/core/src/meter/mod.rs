@@ -83,13 +83,7 @@ mod tests {
     use crate::base::contract::Batching;
 
     pub(super) fn contract(model: &str, version: u64) -> Contract {
-        let batching = Batching {
-            max_rows: 8,
-            max_delay_ms: 0.0,
-            queue_rows: 16,
-            deadline_ms: None,
-            ..Batching::default()
-        };
+        let batching = Batching { max_rows: 8, queue_rows: 16, ..Batching::default() };
         Contract {
             model: model.into(),
             version: Version(version),

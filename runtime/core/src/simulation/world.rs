@@ -134,13 +134,7 @@ impl World {
 
     pub(super) fn batching(&mut self) -> Batching {
         let max_delay_ms = if self.dice.bool() { 0.0 } else { 2.0 };
-        Batching {
-            max_rows: MAX_ROWS,
-            max_delay_ms,
-            queue_rows: 24,
-            deadline_ms: None,
-            ..Batching::default()
-        }
+        Batching { max_rows: MAX_ROWS, max_delay_ms, queue_rows: 24, ..Batching::default() }
     }
 
     pub(super) fn start_host(&mut self, versions: &[u64]) {

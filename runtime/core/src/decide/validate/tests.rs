@@ -13,13 +13,7 @@ fn contract() -> Contract {
         platform: "python".into(),
         inputs: vec![spec("x", Datatype::Fp32, &[4]), spec("s", Datatype::Bytes, &[-1])],
         outputs: vec![spec("y", Datatype::Fp32, &[4]), spec("z", Datatype::Int64, &[])],
-        batching: Batching {
-            max_rows: 8,
-            max_delay_ms: 0.0,
-            queue_rows: 16,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 8, queue_rows: 16, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     }

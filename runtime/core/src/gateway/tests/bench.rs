@@ -93,13 +93,7 @@ pub(super) fn contract(version: u64) -> Contract {
         platform: "python".into(),
         inputs: vec![spec("x")],
         outputs: vec![spec("y")],
-        batching: Batching {
-            max_rows: 8,
-            max_delay_ms: 0.0,
-            queue_rows: 16,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 8, queue_rows: 16, ..Batching::default() },
         repeatable: true,
         lanes: 1,
     }

@@ -58,13 +58,7 @@ pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
         platform: "test".into(),
         inputs: vec![spec("in")],
         outputs: vec![spec("out")],
-        batching: Batching {
-            max_rows: 8,
-            max_delay_ms: 0.0,
-            queue_rows: 64,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 8, queue_rows: 64, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     })

@@ -158,13 +158,7 @@ fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
         platform: "python".into(),
         inputs: Vec::new(),
         outputs: outputs.collect(),
-        batching: Batching {
-            max_rows: 8,
-            max_delay_ms: 0.0,
-            queue_rows: 8,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 8, queue_rows: 8, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     })

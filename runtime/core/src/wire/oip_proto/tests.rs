@@ -196,13 +196,7 @@ fn answer(id: &str, parameters: Vec<(String, Value)>, tensors: Vec<(Vec<i64>, Ve
         platform: "python".into(),
         inputs: Vec::new(),
         outputs: (0..tensors.len()).map(spec).collect(),
-        batching: Batching {
-            max_rows: 1,
-            max_delay_ms: 0.0,
-            queue_rows: 1,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 1, queue_rows: 1, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     };

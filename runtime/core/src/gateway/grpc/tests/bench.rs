@@ -90,13 +90,7 @@ pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Be
         platform: "python".into(),
         inputs: vec![spec("x")],
         outputs: vec![spec("y")],
-        batching: Batching {
-            max_rows: 8,
-            max_delay_ms: 2.5,
-            queue_rows: 64,
-            deadline_ms: None,
-            ..Batching::default()
-        },
+        batching: Batching { max_rows: 8, max_delay_ms: 2.5, queue_rows: 64, ..Batching::default() },
         repeatable: true,
         lanes: 1,
     };
