@@ -38,6 +38,7 @@ check: $(VENV)/.dev $(VENV)/.test $(DENY) ## Run linters, type checks, import ru
 	@echo "== types"; $(BIN)/mypy
 	@echo "== layers"; $(BIN)/lint-imports
 	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
+	@$(CARGO) clippy --manifest-path $(CORE)/bench/Cargo.toml --all-targets --quiet -- -D warnings
 	@echo "== supply chain"; $(BIN)/pip-licenses --format csv >/dev/null
 	@$(DENY) --offline $(MANIFEST) check bans licenses sources
 

@@ -6,11 +6,11 @@ use headrace_core::base::{
     datatype::Datatype,
     units::{Rows, Tick},
 };
-use headrace_core::decide::plan::{self, Facts, Limits};
+use headrace_core::decide::plan::{Facts, Limits, Picks, plan};
+use headrace_core::wire::budget::Budget;
 use headrace_core::wire::frame::{Head, Kind, MAX_FRAME};
 use headrace_core::wire::frame_decode::Decoder;
 use headrace_core::wire::frame_encode::{self, Outgoing, encode};
-use headrace_core::wire::budget::Budget;
 use headrace_core::wire::json::request;
 use std::hint::black_box;
 use std::time::Duration;
@@ -65,11 +65,21 @@ fn frames(c: &mut Criterion) {
 
 fn batches(c: &mut Criterion) {
     let now = Tick::from_nanos(1_000);
-    let one = Facts { rows: Rows::new(1), arrived: now, deadline: Tick::NEVER, shape: 0, alone: false };
+    let one = Facts {
+        rows: Rows::new(1),
+        level: 1,
+        arrived: now,
+        deadline: Tick::NEVER,
+        shape: 0,
+        alone: false,
+        found_idle: false,
+    };
     let limits = Limits { max_rows: Rows::new(64), max_delay: Duration::ZERO };
     let waiting = vec![one; 512];
     c.bench_function("plan a batch of 64 out of 512", |b| {
-        b.iter(|| plan::plan(now, black_box(&waiting).iter().copied(), limits));
+        let mut picks = Picks::default();
+        let list = |at: usize| black_box(&waiting).get(at).copied();
+        b.iter(|| plan(now, list, limits, |_| Duration::ZERO, &mut picks));
     });
 }
 

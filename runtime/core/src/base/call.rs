@@ -6,6 +6,7 @@ use super::{
     contract::Contract,
     fault::{Fault, Phase},
     inference::Parameters,
+    numbered::numbered,
     tensor::Tensor,
     units::{CallId, Rows, Tick},
 };
@@ -58,35 +59,10 @@ pub struct Outcome {
     pub timing: Timing,
 }
 
-macro_rules! sealed {
-    ($($(#[$doc:meta])* $name:ident = $number:literal $code:literal,)+) => {
-        /// Why a batch went when it did, and as large as it was.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[repr(u8)]
-        pub enum Sealed { $($(#[$doc])* $name = $number,)+ }
-
-        impl Sealed {
-            pub const ALL: &'static [Sealed] = &[$(Sealed::$name,)+];
-
-            /// The stable word used as a metric label.
-            pub const fn code(self) -> &'static str {
-                match self { $(Sealed::$name => $code,)+ }
-            }
-
-            /// The number that stands for it in frames; never reassigned.
-            pub const fn number(self) -> u8 {
-                self as u8
-            }
-
-            /// Of a host that knows more of them: the one that says least.
-            pub fn from_number(number: u8) -> Sealed {
-                match number { $($number => Sealed::$name,)+ _ => Sealed::default() }
-            }
-        }
-    };
-}
-
-sealed! {
+numbered! {
+    /// Why a batch went when it did, and as large as it was.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    Sealed:
     /// A lane was free, and nobody else waited.
     #[default]
     Free = 0 "free",

@@ -1,37 +1,13 @@
 //! The one error of the data plane. Each protocol has one table from [`Kind`] to its own codes.
 
+use super::numbered::numbered;
 use std::borrow::Cow;
 use std::time::Duration;
 
-macro_rules! kinds {
-    ($($(#[$doc:meta])* $name:ident = $number:literal $code:literal,)+) => {
-        /// What went wrong, as far as a caller needs to know.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[repr(u8)]
-        pub enum Kind { $($(#[$doc])* $name = $number,)+ }
-
-        impl Kind {
-            /// Every kind, written by the same macro that writes the enum.
-            pub const ALL: &'static [Kind] = &[$(Kind::$name,)+];
-
-            /// The stable word used in logs and as a metric label.
-            pub const fn code(self) -> &'static str {
-                match self { $(Kind::$name => $code,)+ }
-            }
-
-            /// The number that stands for it in frames; never reassigned.
-            pub const fn number(self) -> u8 {
-                self as u8
-            }
-
-            pub fn from_number(number: u8) -> Option<Kind> {
-                match number { $($number => Some(Kind::$name),)+ _ => None }
-            }
-        }
-    };
-}
-
-kinds! {
+numbered! {
+    /// What went wrong, as far as a caller needs to know.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    Kind:
     /// The request does not parse or does not fit the model's contract.
     Invalid = 1 "invalid",
     /// No such model or version.

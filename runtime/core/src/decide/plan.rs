@@ -93,7 +93,7 @@ pub fn plan(
             picks.late.push(head);
         } else {
             let until = batch.oldest.plus(limits.max_delay);
-            let last = until.plus((scan.time)(batch.rows));
+            let last = || until.plus((scan.time)(batch.rows));
             if let Some(sealed) = why(&batch, now, until, last, limits) {
                 picks.late.sort_unstable();
                 return Step::Run { sealed };
@@ -111,14 +111,14 @@ pub fn plan(
 
 /// Why the batch goes now; `None`: it waits for company. `until` is when it has waited enough, and `last` when it would
 /// be answered then.
-fn why(batch: &Batch, now: Tick, until: Tick, last: Tick, limits: Limits) -> Option<Sealed> {
+fn why(batch: &Batch, now: Tick, until: Tick, last: impl FnOnce() -> Tick, limits: Limits) -> Option<Sealed> {
     match batch {
         batch if batch.head.alone => Some(Sealed::Alone),
         batch if batch.is_hurried => Some(Sealed::Hurried),
         batch if batch.is_full => Some(Sealed::Full),
         _ if until <= now && limits.max_delay.is_zero() => Some(Sealed::Free),
         _ if until <= now => Some(Sealed::Waited),
-        batch if batch.due <= last => Some(Sealed::Hurried),
+        batch if batch.due < Tick::NEVER && batch.due <= last() => Some(Sealed::Hurried),
         _ => None,
     }
 }
@@ -178,13 +178,16 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
                         batch.is_full = true;
                         break;
                     };
-                    let end = self.now.plus((self.time)(rows));
-                    if end > batch.due {
-                        (batch.is_full, batch.is_hurried) = (true, true);
-                        break;
-                    }
-                    if end > facts.deadline {
-                        continue; // in time alone, but not in this company
+                    // Without a deadline, nobody asks how long it takes.
+                    if batch.due.min(facts.deadline) < Tick::NEVER {
+                        let end = self.now.plus((self.time)(rows));
+                        if end > batch.due {
+                            (batch.is_full, batch.is_hurried) = (true, true);
+                            break;
+                        }
+                        if end > facts.deadline {
+                            continue; // in time alone, but not in this company
+                        }
                     }
                     batch.rows = rows;
                     batch.oldest = batch.oldest.min(facts.arrived);

@@ -25,8 +25,8 @@ pub(super) struct Seat {
     pub(super) reply: Reply,
     pub(super) rows: Rows,
     pub(super) queue_ns: u64,
-    /// Kept where the call may have to run again.
-    again: Option<Again>,
+    /// Kept where the call may have to run again. Boxed: others would be moved about with room for it.
+    again: Option<Box<Again>>,
     /// The model (or we) found its input unfit: its answer, whatever becomes of the batch.
     pub(super) refused: Option<Fault>,
     parameters: Parameters,
@@ -47,7 +47,7 @@ impl Seat {
     /// `keeps`: the call may run again.
     pub(super) fn new(call: Call, sealed: Tick, keeps: bool) -> Seat {
         let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply } = call;
-        let again = keeps.then_some(Again { id, inputs, arrived, deadline, level, attempt });
+        let again = keeps.then(|| Box::new(Again { id, inputs, arrived, deadline, level, attempt }));
         Seat { reply, rows, queue_ns: nanos(arrived, sealed), again, refused: None, parameters }
     }
 
@@ -57,7 +57,7 @@ impl Seat {
 
     pub(super) fn into_call(self) -> Option<Call> {
         let Seat { reply, rows, parameters, again, .. } = self;
-        let Again { id, inputs, arrived, deadline, level, attempt } = again?;
+        let Again { id, inputs, arrived, deadline, level, attempt } = *again?;
         Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply })
     }
 }

@@ -27,7 +27,7 @@ fn contract(model: &str) -> Contract {
         platform: "bench".into(),
         inputs: vec![spec("x")],
         outputs: vec![spec("y")],
-        batching: Batching { max_rows: 64, max_delay_ms: 0.0, queue_rows: 2048, deadline_ms: None },
+        batching: Batching { max_rows: 64, ..Batching::default() },
         repeatable: false,
         lanes: 1,
     }
