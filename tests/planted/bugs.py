@@ -66,12 +66,25 @@ BUGS: Final = [
         f"{CORE}/link/host/calls.rs",
         "taken.inputs.as_ref().is_none_or(|inputs| inputs.is_looked())",
         "taken.inputs.as_ref().is_none_or(|inputs| inputs.is_looked() || true)",
+        "link::host::hearing::models",
     ),
     Bug(
         "early free: a host forgets that a gateway looks at its outputs",
         f"{CORE}/link/host/calls.rs",
         "            calls.lent.insert(number, keep);",
         "            calls.lent.insert(number, Lent::new());\n            drop(keep);",
+    ),
+    Bug(
+        "early free: a gateway forgets at the end of a link that the host runs on what it was sent",
+        f"{CORE}/link/gateway/mod.rs",
+        "    if lent.is_empty() {\n        return;\n    }\n",
+        "    if !lent.is_empty() {\n        return;\n    }\n",
+    ),
+    Bug(
+        "early free: a host forgets at the end of a link that the gateway looks at its outputs",
+        f"{CORE}/link/host/session.rs",
+        "        self.heard_the_last();\n        let mut running",
+        "        self.forget_lent();\n        let mut running",
     ),
     Bug(
         "late cancel: a running call that is cancelled gets no terminal frame any more",

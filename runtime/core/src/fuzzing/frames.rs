@@ -108,7 +108,8 @@ fn peer() -> &'static (PeerArena, Bytes) {
     static PEER: OnceLock<(PeerArena, Bytes)> = OnceLock::new();
     PEER.get_or_init(|| {
         let arena = Arena::new(MEMORY).unwrap();
-        let memory = PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes()).unwrap();
+        let memory =
+            PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes(), None).unwrap();
         // Lengths of BYTES elements, some of which lie within it.
         let filled: Vec<u8> =
             (0..MEMORY).map(|at| if at % 4 == 0 { at.to_le_bytes()[1] } else { 0 }).collect();

@@ -49,7 +49,7 @@ fn cases(folder: &Path) -> Vec<Case> {
     let fixed = shrink | grow | seal;
     let good = || memory(LEN, fixed);
     let file = OwnedFd::from(File::create(folder.join("file")).unwrap());
-    let one = |memory: OwnedFd| vec![memory];
+    let one = |memory: OwnedFd| vec![memory, OwnedFd::from(std::io::pipe().unwrap().1)];
     // A file of a tmpfs has seals, and not the right ones; any other has none.
     let unsealed = rustix::fs::fcntl_get_seals(&file).map_or("Invalid argument", |_| "resized");
     let (pipe, socket) = (std::io::pipe().unwrap(), std::os::unix::net::UnixStream::pair().unwrap());
@@ -66,9 +66,10 @@ fn cases(folder: &Path) -> Vec<Case> {
         ("a folder", one(File::open(folder).unwrap().into()), vec![], LEN, "Invalid argument"),
         ("a pipe", one(pipe.0.into()), vec![], LEN, "Invalid argument"),
         ("a socket", one(socket.0.into()), vec![], LEN, "Invalid argument"),
-        ("two at once", vec![good(), good()], vec![], LEN, "more than one descriptor"),
-        ("many at once", (0..8).map(|_| good()).collect(), vec![], LEN, "more than one descriptor"),
-        ("one after the other", vec![good()], vec![good()], LEN, "more than one descriptor"),
+        ("no leash", vec![good()], vec![], LEN, "passed one descriptor where two are due"),
+        ("three at once", one(good()).into_iter().chain([good()]).collect(), vec![], LEN, "more than two"),
+        ("many at once", (0..8).map(|_| good()).collect(), vec![], LEN, "more than two descriptors"),
+        ("one after the others", one(good()), vec![good()], LEN, "more than two descriptors"),
     ]
 }
 

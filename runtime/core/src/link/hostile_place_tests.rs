@@ -93,7 +93,9 @@ async fn a_host_points_into_its_memory_or_loses_its_link() {
             assert_eq!(end.unwrap_err().kind, FaultKind::HostLost);
             until("it says why", || lines.have(OUTSIDE)).await;
             assert!(desk.up.lock().is_empty());
-            assert_eq!(sends.free_bytes(), ARENA, "the host has nothing of ours");
+            assert!(sends.free_bytes() < ARENA, "the host may look at what it was sent");
+            drop(link);
+            until("the host has nothing of ours", || sends.free_bytes() == ARENA).await;
         }
     }
 }
@@ -161,8 +163,9 @@ async fn a_host_gives_back_what_was_lent_and_once() {
         until_frames(&mut link, Kind::Infer, 1).await;
         send(&link, &frames);
         until(name, || lines.have(NOT_LENT)).await;
-        assert_eq!((desk.answered(), sends.free_bytes()), (1, ARENA), "{name}");
-        assert!(desk.up.lock().is_empty(), "{name}");
+        assert!(desk.answered() == 1 && desk.up.lock().is_empty(), "{name}");
+        drop(link);
+        until("the host has nothing of ours", || sends.free_bytes() == ARENA).await;
     }
 }
 

@@ -7,17 +7,18 @@ use crate::wire::{
 };
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub(super) struct Inbox {
     socket: Reader,
-    peer: Peer,
+    peer: Arc<Peer>,
     decoder: Decoder,
 }
 
 impl Inbox {
     /// `decoder` may hold bytes that came with the HELLO.
-    pub(super) fn new(socket: Reader, peer: Peer, decoder: Decoder) -> Inbox {
+    pub(super) fn new(socket: Reader, peer: Arc<Peer>, decoder: Decoder) -> Inbox {
         Inbox { socket, peer, decoder }
     }
 
@@ -35,7 +36,7 @@ impl Inbox {
     }
 
     /// What it is made of; nothing waits for the socket any more.
-    pub(super) fn into_parts(self) -> (OwnedFd, Peer, Decoder) {
+    pub(super) fn into_parts(self) -> (OwnedFd, Arc<Peer>, Decoder) {
         (self.socket.into_inner(), self.peer, self.decoder)
     }
 

@@ -26,6 +26,7 @@ mod hostile_tests;
 mod inbox;
 #[cfg(test)]
 mod kill_tests;
+mod leash;
 #[cfg(test)]
 #[cfg(headrace_loom)]
 mod models;

@@ -174,7 +174,8 @@ mod tests {
     fn bytes_elements_are_copied_out_of_the_peers_memory() {
         use std::os::fd::AsFd;
         let arena = Arena::new(4096).unwrap();
-        let memory = PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes()).unwrap();
+        let memory =
+            PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes(), None).unwrap();
         let mut lease = arena.lease(8).unwrap();
         lease.as_mut().copy_from_slice(&[4, 0, 0, 0, 1, 2, 3, 4]);
         for (datatype, held) in [(Datatype::Bytes, 0), (Datatype::Uint8, 1)] {
@@ -194,7 +195,8 @@ mod tests {
     fn copies_come_to_no_more_than_the_memory() {
         use std::os::fd::AsFd;
         let arena = Arena::new(4096).unwrap();
-        let memory = PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes()).unwrap();
+        let memory =
+            PeerArena::map(arena.as_fd().try_clone_to_owned().unwrap(), arena.bytes(), None).unwrap();
         let wire = |index, len| {
             let place = Place::Arena { offset: 0, len };
             WireTensor { index, datatype: Datatype::Bytes, shape: [1].as_slice().into(), place }

@@ -10,25 +10,32 @@ use std::sync::Arc;
 /// Stays mapped for as long as any view of it lives, whatever became of the process that owns it.
 #[derive(Clone, Debug)]
 pub struct PeerArena {
-    memory: Arc<Foreign>,
+    memory: Arc<Lent>,
+}
+
+/// What the lender knows of it: the leash is closed when the mapping is gone, in this order.
+#[derive(Debug)]
+struct Lent {
+    mapped: Foreign,
+    _leash: Option<OwnedFd>,
 }
 
 struct View<K> {
-    memory: Arc<Foreign>,
+    memory: Arc<Lent>,
     range: Range<usize>,
     /// Dropped with the last view; the lender's range is released then.
     _hold: K,
 }
 
 impl PeerArena {
-    /// Checks length and seals before anything is mapped.
-    pub fn map(fd: OwnedFd, announced: u64) -> io::Result<PeerArena> {
-        let memory = Sealed::accept(fd, announced)?;
-        Ok(PeerArena { memory: Arc::new(Foreign::map(&memory)?) })
+    /// Checks length and seals before anything is mapped. `leash` is open for as long as anybody may look.
+    pub fn map(fd: OwnedFd, announced: u64, leash: Option<OwnedFd>) -> io::Result<PeerArena> {
+        let mapped = Foreign::map(&Sealed::accept(fd, announced)?)?;
+        Ok(PeerArena { memory: Arc::new(Lent { mapped, _leash: leash }) })
     }
 
     pub fn bytes(&self) -> usize {
-        self.memory.len()
+        self.memory.mapped.len()
     }
 
     /// What the peer lent at `offset`; `None` if that is not within its memory. `hold` lives as long as the bytes.
@@ -40,19 +47,19 @@ impl PeerArena {
     /// As [`PeerArena::view`], but a copy: for bytes with a structure that must not change while it is parsed.
     pub fn copy(&self, offset: u64, len: u64) -> Option<Bytes> {
         let range = self.range(offset, len)?;
-        Some(Bytes::copy_from_slice(self.memory.slice(&range)?))
+        Some(Bytes::copy_from_slice(self.memory.mapped.slice(&range)?))
     }
 
     fn range(&self, offset: u64, len: u64) -> Option<Range<usize>> {
         let start = usize::try_from(offset).ok()?;
         let range = start..start.checked_add(usize::try_from(len).ok()?)?;
-        self.memory.slice(&range).is_some().then_some(range)
+        self.memory.mapped.slice(&range).is_some().then_some(range)
     }
 }
 
 impl<K> AsRef<[u8]> for View<K> {
     fn as_ref(&self) -> &[u8] {
-        self.memory.slice(&self.range).unwrap_or_default()
+        self.memory.mapped.slice(&self.range).unwrap_or_default()
     }
 }
 
@@ -72,7 +79,7 @@ mod tests {
     #[test]
     fn what_one_side_writes_the_other_sees_without_a_copy() {
         let arena = Arena::new(8192).unwrap();
-        let peer = PeerArena::map(passed(&arena), arena.bytes()).unwrap();
+        let peer = PeerArena::map(passed(&arena), arena.bytes(), None).unwrap();
         let first = arena.copy(b"first").unwrap();
         let second = arena.copy(b"second").unwrap();
         let at = arena.locate(&second).unwrap();
@@ -91,7 +98,7 @@ mod tests {
     #[test]
     fn offsets_outside_are_refused() {
         let arena = Arena::new(4096).unwrap();
-        let peer = PeerArena::map(passed(&arena), arena.bytes()).unwrap();
+        let peer = PeerArena::map(passed(&arena), arena.bytes(), None).unwrap();
         for (offset, len) in [(0, 4097), (4096, 1), (1, u64::MAX), (u64::MAX, 1), (u64::MAX, u64::MAX)] {
             assert!(peer.view(offset, len, ()).is_none(), "{offset}+{len}");
             assert!(peer.copy(offset, len).is_none(), "{offset}+{len}");
@@ -102,14 +109,14 @@ mod tests {
     #[test]
     fn memory_that_may_shrink_or_lies_about_its_length_is_refused() {
         let arena = Arena::new(4096).unwrap();
-        assert!(PeerArena::map(passed(&arena), 8192).is_err());
-        assert!(PeerArena::map(passed(&arena), 0).is_err());
+        assert!(PeerArena::map(passed(&arena), 8192, None).is_err());
+        assert!(PeerArena::map(passed(&arena), 0, None).is_err());
         let open = rustix::fs::memfd_create("open", MemfdFlags::ALLOW_SEALING).unwrap();
         rustix::fs::ftruncate(&open, 4096).unwrap();
         rustix::fs::fcntl_add_seals(&open, SealFlags::GROW).unwrap();
-        assert!(PeerArena::map(open, 4096).unwrap_err().to_string().contains("resized"));
+        assert!(PeerArena::map(open, 4096, None).unwrap_err().to_string().contains("resized"));
         let file = std::fs::File::open("/proc/self/exe").unwrap();
-        assert!(PeerArena::map(file.into(), 4096).is_err(), "a file has no seals");
+        assert!(PeerArena::map(file.into(), 4096, None).is_err(), "a file has no seals");
     }
 
     /// A peer may take the pages away from memory whose length it cannot change.
@@ -119,7 +126,7 @@ mod tests {
         rustix::fs::ftruncate(&memory, 8192).unwrap();
         rustix::io::pwrite(&memory, &[7; 8192], 0).unwrap();
         rustix::fs::fcntl_add_seals(&memory, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).unwrap();
-        let peer = PeerArena::map(memory.try_clone().unwrap(), 8192).unwrap();
+        let peer = PeerArena::map(memory.try_clone().unwrap(), 8192, None).unwrap();
         let seen = peer.view(0, 8192, ()).unwrap();
         assert_eq!((seen[0], seen[8191]), (7, 7));
         let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;

@@ -1,6 +1,6 @@
 //! What models saw: which caller's rows ran where.
 
-use super::rows::Verb;
+use super::rows::{Row, Verb};
 use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Default)]
@@ -16,10 +16,10 @@ pub(super) struct Book {
 }
 
 impl Book {
-    pub(super) fn started(&mut self, host: u64, version: u64, rows: &[Option<(u64, u8, Verb)>]) {
+    pub(super) fn started(&mut self, host: u64, version: u64, rows: &[Row]) {
         self.begun += 1;
         // What kills is sent again and again, and counted where it is refused.
-        let lives = rows.iter().flatten().filter(|(_, _, verb)| *verb != Verb::Kill);
+        let lives = rows.iter().filter(|(_, _, verb)| *verb != Verb::Kill);
         let callers: BTreeSet<u64> = lives.map(|(caller, ..)| *caller).collect();
         for caller in callers {
             self.runs.entry(caller).or_default().push((host, version));
@@ -30,8 +30,8 @@ impl Book {
         self.ended += 1;
     }
 
-    pub(super) fn raised(&mut self, rows: &[Option<(u64, u8, Verb)>]) {
-        self.raised.extend(rows.iter().flatten().map(|(caller, ..)| *caller));
+    pub(super) fn raised(&mut self, rows: &[Row]) {
+        self.raised.extend(rows.iter().map(|(caller, ..)| *caller));
     }
 
     /// It was in a batch that the model raised for.

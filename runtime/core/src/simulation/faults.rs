@@ -107,7 +107,6 @@ impl World {
         self.held.retain(|held| held.caller.gateway != id);
         self.net.died(Side::Gateway, id);
         gateway.end();
-        self.hosts.iter_mut().for_each(|host| host.torn = true);
         self.start_gateway();
     }
 
@@ -134,7 +133,6 @@ impl World {
         let wire = &mut self.net.wires[at];
         wire.garble(side);
         let (gateway, id) = (wire.gateway, wire.host);
-        self.hosts.iter_mut().filter(|host| host.id == id).for_each(|host| host.torn = true);
         self.see("heard nonsense");
         self.note(|| format!("between gateway {gateway} and host {id}, the {side:?} hears nonsense"));
     }

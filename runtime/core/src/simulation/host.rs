@@ -3,7 +3,7 @@
 use super::{
     book::Book,
     process::Process,
-    rows::{self, Verb},
+    rows::{self, Row, Verb},
 };
 use crate::base::{
     clock,
@@ -55,9 +55,6 @@ pub(super) struct HostProcess {
     pub(super) shelves: Vec<Shelf>,
     /// Since when it takes no more.
     pub(super) draining: Option<Duration>,
-    /// A link of it ended before its calls did: what it computes for those calls reaches nobody, and the gateway may
-    /// have reused their inputs' memory.
-    pub(super) torn: bool,
     /// A batch was given up: it will end itself.
     pub(super) hangs: bool,
     /// Last, for what is above must go while it still runs.
@@ -108,7 +105,7 @@ impl HostProcess {
             Shelf { version, intake: process.within(|| host.open(contract, conduct).unwrap()), lanes }
         };
         let shelves = contracts.into_iter().map(shelf).collect();
-        HostProcess { id, path, host, arena, shelves, draining: None, torn: false, hangs: false, process }
+        HostProcess { id, path, host, arena, shelves, draining: None, hangs: false, process }
     }
 
     /// One lane takes up a batch, or finishes the one it has once its time has come.
@@ -125,7 +122,7 @@ impl HostProcess {
         };
         let at = lane % shelf.lanes.len();
         let hears = takes.as_micros().is_multiple_of(2);
-        let here = (self.id, shelf.version, self.torn);
+        let here = (self.id, shelf.version);
         self.process.within(|| match shelf.lanes[at].take() {
             None => {
                 let Some((batch, entered)) = shelf.intake.try_next_batch(hears) else {
@@ -142,7 +139,7 @@ impl HostProcess {
                 }
             },
             Some(work) if work.done.is_some_and(|done| done <= now) => {
-                finish(work.batch, shelf.version, self.torn, book).map(|()| Lane::Went)
+                finish(work.batch, shelf.version, book).map(|()| Lane::Went)
             }
             busy => {
                 shelf.lanes[at] = busy;
@@ -183,20 +180,18 @@ impl HostProcess {
     }
 }
 
-type Row = Option<(u64, u8, Verb)>;
-
 impl Work {
     /// The model gets it.
     fn begin(
         &mut self,
         now: Duration,
         takes: Duration,
-        (host, version, torn): (u64, u64, bool),
+        (host, version): (u64, u64),
         book: &mut Book,
     ) -> Result<Lane, String> {
-        let rows = read(&self.batch, torn)?;
+        let rows = read(&self.batch)?;
         book.started(host, version, &rows);
-        let has = |wanted| rows.iter().flatten().any(|(_, _, verb)| *verb == wanted);
+        let has = |wanted| rows.iter().any(|(_, _, verb)| *verb == wanted);
         if has(Verb::Kill) {
             self.done = Some(Duration::MAX);
             return Ok(Lane::Killed);
@@ -207,35 +202,29 @@ impl Work {
     }
 }
 
-/// `None` for rows whose memory was taken back: nobody waits for them.
-fn read(batch: &Batch, torn: bool) -> Result<Vec<Row>, String> {
+/// Also of callers that are gone: what a model was given is its own until it returns.
+fn read(batch: &Batch) -> Result<Vec<Row>, String> {
     let Some(Gathered::Fixed { shape, data, .. }) = batch.inputs().first() else {
         return Err("a batch without its input".to_owned());
     };
     let width = usize::try_from(shape[1]).unwrap();
-    let rows = data.chunks(width).map(|row| match rows::read(row) {
-        Ok(row) => Ok(Some(row)),
-        Err(_) if torn => Ok(None),
-        Err(why) => Err(format!("a model was given {why}")),
-    });
-    rows.collect()
+    data.chunks(width).map(|row| rows::read(row).map_err(|why| format!("a model was given {why}"))).collect()
 }
 
-fn finish(batch: Batch, version: u64, torn: bool, book: &mut Book) -> Result<(), String> {
-    let rows = read(&batch, torn)?;
+fn finish(batch: Batch, version: u64, book: &mut Book) -> Result<(), String> {
+    let rows = read(&batch)?;
     let count = i64::from(batch.rows().get());
     let Some(Gathered::Fixed { data, .. }) = batch.inputs().first() else { return Ok(()) };
     let width = data.len() / rows.len();
     book.finished();
-    if rows.iter().flatten().any(|(_, _, verb)| *verb == Verb::Raise) {
+    if rows.iter().any(|(_, _, verb)| *verb == Verb::Raise) {
         book.raised(&rows);
         batch.fail(clock::now(), "told to".to_owned());
         return Ok(());
     }
     let repeat = repeat(version, width);
     let mut out = Vec::with_capacity(rows.len() * width * repeat);
-    for (at, row) in rows.iter().enumerate() {
-        let (caller, index, verb) = row.unwrap_or((u64::MAX, 0, Verb::Answer));
+    for (at, (caller, index, verb)) in rows.into_iter().enumerate() {
         if verb == Verb::Reject {
             batch.reject(at, "told to");
         }

@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use world::World;
 
 const STEPS: u32 = 400;
-const SEEDS: u64 = 2000;
+const SEEDS: u64 = 3000;
 
 thread_local! {
     static PANICS: Cell<u32> = const { Cell::new(0) };

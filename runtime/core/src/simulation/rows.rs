@@ -46,8 +46,11 @@ pub(super) fn answer(caller: u64, index: u8, verb: Verb, width: usize, repeat: u
     one.repeat(repeat)
 }
 
+/// Caller, row, verb.
+pub(super) type Row = (u64, u8, Verb);
+
 /// Whose row this is, if it is still as it was sent.
-pub(super) fn read(bytes: &[u8]) -> Result<(u64, u8, Verb), String> {
+pub(super) fn read(bytes: &[u8]) -> Result<Row, String> {
     let known = bytes.first_chunk::<HEAD>().and_then(|head| {
         let verb = [Verb::Answer, Verb::Raise, Verb::Reject, Verb::Kill, Verb::Hang].into_iter();
         let verb = verb.into_iter().find(|verb| *verb as u8 == head[9])?;

@@ -1,6 +1,6 @@
 //! The way of a link's bytes: between two real sockets, at a pace and to a point that the dice say.
 //!
-//! What crosses it is what the kernel would carry: bytes in order, and a descriptor with the first of them.
+//! What crosses it is what the kernel would carry: bytes in order, and descriptors with the first of them.
 
 use crate::wire::frame::HEAD;
 use rustix::net::{
@@ -42,7 +42,7 @@ struct Pipe {
     /// `None`: nobody is there to be told.
     to: Option<Arc<UnixStream>>,
     bytes: VecDeque<u8>,
-    passed: Option<OwnedFd>,
+    passed: Vec<OwnedFd>,
     frames: Frames,
     /// At the end of the present frame, nonsense follows.
     garbled: bool,
@@ -110,7 +110,7 @@ impl Pipe {
             from: Some(from),
             to: Some(to),
             bytes: VecDeque::new(),
-            passed: None,
+            passed: Vec::new(),
             frames: Frames::Between,
             garbled: false,
         }
@@ -124,7 +124,7 @@ impl Pipe {
     fn take_in(&mut self, mut most: usize) {
         while let Some(from) = self.from.as_ref().filter(|_| most > 0) {
             let mut room = vec![0; most.min(32 << 10)];
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
             let mut control = RecvAncillaryBuffer::new(&mut space);
             let mut parts = [IoSliceMut::new(&mut room)];
             match rustix::net::recvmsg(from, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC) {
@@ -132,7 +132,7 @@ impl Pipe {
                 Ok(got) if got.bytes > 0 => {
                     for message in control.drain() {
                         if let RecvAncillaryMessage::ScmRights(descriptors) = message {
-                            self.passed = descriptors.last().or(self.passed.take());
+                            self.passed.extend(descriptors);
                         }
                     }
                     self.follow(&room[..got.bytes]);
@@ -182,17 +182,17 @@ impl Pipe {
         while let Some(to) = self.to.as_ref().filter(|_| most > 0 && !self.bytes.is_empty()) {
             let (front, _) = self.bytes.as_slices();
             let part = front.get(..most.min(front.len())).unwrap_or_default();
-            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
             let mut control = SendAncillaryBuffer::new(&mut space);
-            let passed = self.passed.as_ref().map(|passed| [passed.as_fd()]);
-            if let Some(passed) = &passed {
-                control.push(SendAncillaryMessage::ScmRights(passed));
+            let passed: Vec<_> = self.passed.iter().map(AsFd::as_fd).collect();
+            if !passed.is_empty() {
+                control.push(SendAncillaryMessage::ScmRights(&passed));
             }
             let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
             match rustix::net::sendmsg(to, &[IoSlice::new(part)], &mut control, flags) {
                 Err(rustix::io::Errno::AGAIN) => return,
                 Ok(sent) => {
-                    self.passed = None; // it went with the first byte
+                    self.passed.clear(); // they went with the first byte
                     self.bytes.drain(..sent);
                     most -= sent;
                 }

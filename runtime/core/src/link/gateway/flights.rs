@@ -91,14 +91,25 @@ impl Flights {
         self.flying.is_empty()
     }
 
-    /// The link is gone: nothing more takes off, all memory is ours again, and these calls are to be answered,
-    /// in the order in which they were sent.
+    /// The link is gone: nothing more takes off, and these calls are to be answered, in the order in which they were
+    /// sent. What they lent stays lent, for the host may be alive and run them.
     pub(super) fn close(&mut self) -> Vec<Flight> {
         self.open = false;
-        self.lent.clear();
-        let mut lost: Vec<_> = std::mem::take(&mut self.flying).into_values().collect();
+        let mut lost: Vec<_> = std::mem::take(&mut self.flying).into_iter().collect();
+        for (number, flight) in &mut lost {
+            let lent = std::mem::take(&mut flight.lent);
+            if !lent.is_empty() {
+                self.lent.insert(*number, lent);
+            }
+        }
+        let mut lost: Vec<_> = lost.into_iter().map(|(_, flight)| flight).collect();
         lost.sort_unstable_by_key(|flight| flight.end);
         lost
+    }
+
+    /// What the host of a closed link may still look at.
+    pub(super) fn take_lent(&mut self) -> Vec<Lent> {
+        std::mem::take(&mut self.lent).into_values().collect()
     }
 }
 

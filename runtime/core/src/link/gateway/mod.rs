@@ -12,6 +12,7 @@ mod slot;
 use super::{
     Log,
     handshake::{self, Joined},
+    leash::Borrower,
 };
 use crate::{
     base::{clock, panics, roster::Roster},
@@ -19,7 +20,7 @@ use crate::{
 };
 use parking_lot::Mutex;
 use pulse::Patience;
-use session::{Ended, Running};
+use session::{Ended, Running, Session};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -134,13 +135,17 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         match joined {
             Ok(joined) => {
                 let (pid, since) = (joined.inbox.pid(), clock::now());
-                let Joined { inbox, outbox, memory, hello } = joined;
-                let running = || Running::start(&common, pid, outbox, memory, hello);
+                let Joined { inbox, outbox, memory, hello, borrower } = joined;
+                let session = Session::new(&common, pid, outbox);
+                let linked = Arc::clone(&session);
+                let running = || Running::start(linked, memory, hello);
                 let run = pin!(async { running().run(inbox, &mut wanted).await });
                 // The calls that it had are answered as it is dropped, and the host is dialled anew.
                 let ended = panics::survive_all(run)
                     .await
                     .unwrap_or_else(|fault| Ended::Lost(fault.note.into_owned()));
+                keep_lent(&session, borrower);
+                drop(session);
                 let lasted = clock::now().since(since) > STEADY;
                 failures = if lasted { 1 } else { failures + 1 };
                 match ended {
@@ -169,6 +174,25 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
             }
         }
     }
+}
+
+/// The link is over; the host may yet run on what it was lent. Says to it that nobody waits.
+fn keep_lent(session: &Session, borrower: Borrower) {
+    session.outbox.hang_up();
+    let lent = session.flights.lock().take_lent();
+    if lent.is_empty() {
+        return;
+    }
+    let log = Arc::clone(&session.common.log);
+    tokio::spawn(async move {
+        match borrower.lets_go().await {
+            Ok(()) => drop(lent),
+            Err(error) => {
+                log(format!("memory that a host may look at stays taken: it cannot be watched: {error}"));
+                std::mem::forget(lent);
+            }
+        }
+    });
 }
 
 /// 10 ms, doubling up to 1 s: a connect costs microseconds, and what waits for it is a caller.

@@ -79,13 +79,25 @@ impl Drop for Hold {
         let released = proto::Released { calls: vec![self.call] };
         let head = Head::new(FrameKind::Release, 0);
         let outbox = &self.session.outbox;
-        // On a closed link the host learns it from the end of the stream.
+        // On a closed link the host learns it from the end of its leash.
         let _ = outbox.put(|out| encode(out, &head, |out| frame_meta::append(out, &released), &[]));
         outbox.nudge();
     }
 }
 
 impl Session {
+    pub(super) fn new(common: &Arc<Common>, pid: i32, outbox: Outbox) -> Arc<Session> {
+        Arc::new(Session {
+            common: Arc::clone(common),
+            outbox,
+            flights: Mutex::new(Flights::new()),
+            landed: Notify::new(),
+            took_off: Notify::new(),
+            heard: AtomicBool::new(false),
+            pid,
+        })
+    }
+
     /// Nothing is in flight.
     async fn until_landed(&self) {
         while !self.flights.lock().is_empty() {
@@ -95,26 +107,11 @@ impl Session {
 }
 
 impl Running {
-    pub(super) fn start(
-        common: &Arc<Common>,
-        pid: i32,
-        outbox: Outbox,
-        memory: Option<PeerArena>,
-        hello: proto::Hello,
-    ) -> Running {
-        let session = Arc::new(Session {
-            common: Arc::clone(common),
-            outbox,
-            flights: Mutex::new(Flights::new()),
-            landed: Notify::new(),
-            took_off: Notify::new(),
-            heard: AtomicBool::new(false),
-            pid,
-        });
+    pub(super) fn start(session: Arc<Session>, memory: Option<PeerArena>, hello: proto::Hello) -> Running {
         let mut running = Running { session, memory, leaving: false, versions: HashMap::new() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
-            (common.log)(format!("a host's HELLO: {malformed}"));
+            (running.session.common.log)(format!("a host's HELLO: {malformed}"));
         }
         running
     }

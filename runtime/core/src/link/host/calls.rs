@@ -27,6 +27,8 @@ pub(super) struct Calls {
     pub(super) running: HashMap<u64, Taken>,
     /// Outputs in our arena that the gateway looks at.
     pub(super) lent: HashMap<u64, Lent>,
+    /// The gateway looks at nothing any more.
+    pub(super) let_go: bool,
 }
 
 #[derive(Debug)]
@@ -126,12 +128,13 @@ impl Session {
         let head = Head { flags: flags(released), ..Head::new(FrameKind::Answer, number) };
         let keep: Lent = lent.iter().flatten().cloned().collect();
         if keep.is_empty() {
-            return self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &answer), &table));
+            let put = |out: &mut Vec<u8>| encode(out, &head, |out| frame_meta::append(out, &answer), &table);
+            return self.try_put(put).map(drop);
         }
-        // Noted before it can be released; under one lock with `abandon`, which forgets all that is lent.
+        // Noted before it can be released. Also on a link that ends meanwhile: it may have left before.
         let mut calls = self.calls.lock();
-        self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &answer), &table))?;
-        if self.is_open() {
+        let put = self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &answer), &table))?;
+        if put && !calls.let_go {
             calls.lent.insert(number, keep);
         }
         Ok(())

@@ -24,7 +24,7 @@ const MOST_READS: usize = 32;
 #[derive(Debug)]
 pub(super) struct Hearing {
     session: Arc<Session>,
-    peer: Peer,
+    peer: Arc<Peer>,
     reading: Mutex<Reading>,
     /// Something is left for the task: a lane came upon it.
     handed: Notify,
@@ -47,9 +47,9 @@ pub(super) struct Reading {
 /// Why the gateway is listened to no more.
 #[derive(Clone, Debug)]
 enum Over {
-    /// It closed the socket or died: it looks at nothing any more.
+    /// It closed the socket or died.
     Gone(String),
-    /// It broke the protocol, or we leave: it may still look.
+    /// It broke the protocol, or we leave: it does not know yet.
     Ours(String),
 }
 
@@ -88,8 +88,7 @@ impl Hearing {
         }
     }
 
-    /// The link's task. Returns why it ended, if not in good order, once the gateway cannot look at our memory any
-    /// more.
+    /// The link's task. Returns why it ended, if not in good order. The gateway may look at our memory yet.
     pub(super) async fn run(&self) -> io::Result<Option<String>> {
         let session = &self.session;
         // Lanes are asked first, for they were registered first.
@@ -103,22 +102,18 @@ impl Hearing {
             end = &mut write => Over::Ours(end.err().map_or_else(String::new, |error| error.to_string())),
             () = session.left() => Over::Ours("the host closes".to_owned()),
         };
-        self.reading.lock().over = Some(over.clone());
         session.abandon();
-        let why = match over {
-            Over::Gone(_) if self.reading.lock().leaves => None,
-            Over::Gone(why) => Some(why),
+        let mut reading = self.reading.lock();
+        reading.over = Some(over.clone());
+        reading.memory = None;
+        Ok(match over {
+            Over::Gone(_) if reading.leaves => None,
+            Over::Gone(why) => Some(format!("lost the gateway (process {}): {why}", self.peer.pid())),
             Over::Ours(why) => {
-                let pid = self.peer.pid();
-                (session.common.log)(format!("ended the link to a gateway (process {pid}): {why}"));
                 session.outbox.hang_up();
-                // It holds the socket for as long as it looks at our memory.
-                self.drain(&news).await;
-                Some(why)
+                Some(format!("ended the link to a gateway (process {}): {why}", self.peer.pid()))
             }
-        };
-        session.forget_lent();
-        Ok(why)
+        })
     }
 
     async fn read(&self, news: &AsyncFd<OwnedFd>) -> Over {
@@ -154,19 +149,6 @@ impl Hearing {
             }
             () = self.handed.notified() => false,
             () = self.peer.dead() => true,
-        }
-    }
-
-    /// Reads and throws away, to the end.
-    async fn drain(&self, news: &AsyncFd<OwnedFd>) {
-        loop {
-            let left = self.reading.lock().discard();
-            match left {
-                Left::End => return,
-                Left::More => tokio::task::yield_now().await,
-                Left::Nothing if self.wait(news).await => return,
-                Left::Nothing => {}
-            }
         }
     }
 }
@@ -211,19 +193,6 @@ impl Reading {
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
                 Err(error) => self.over = Some(Over::Gone(error.to_string())),
-            }
-        }
-        Left::More
-    }
-
-    fn discard(&mut self) -> Left {
-        for _ in 0..MOST_READS {
-            let room = self.decoder.room();
-            room.clear();
-            match socket::read(self.socket.as_fd(), room) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Left::Nothing,
-                Ok(0) | Err(_) => return Left::End,
             }
         }
         Left::More

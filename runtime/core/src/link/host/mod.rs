@@ -190,8 +190,7 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
         Ok(joined) => joined,
         Err(error) => return (common.log)(format!("a gateway was not linked: {error}")),
     };
-    let Joined { inbox, outbox, memory, .. } = joined;
-    let pid = inbox.pid();
+    let Joined { inbox, outbox, memory, borrower, .. } = joined;
     let number = common.links.fetch_add(1, Ordering::Relaxed);
     let session = Session::new(&common, outbox, number);
     let hearing = Hearing::new(Arc::clone(&session), inbox, memory);
@@ -208,6 +207,12 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
     };
     common.ears.remove(number);
     if let Some(why) = ended.unwrap_or_else(|error| Some(error.to_string())) {
-        (common.log)(format!("lost the gateway (process {pid}): {why}"));
+        (common.log)(why);
+    }
+    match borrower.lets_go().await {
+        Ok(()) => session.forget_lent(),
+        Err(error) => (common.log)(format!(
+            "memory that a gateway may look at stays taken: it cannot be watched: {error}"
+        )),
     }
 }

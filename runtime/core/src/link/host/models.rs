@@ -47,7 +47,8 @@ impl Link {
     fn new() -> Link {
         let (gateway, ours) = FarEnd::pair();
         let (sends, answers) = (Arena::new(ROOM).unwrap(), Arena::new(ROOM).unwrap());
-        let memory = PeerArena::map(sends.as_fd().try_clone_to_owned().unwrap(), sends.bytes()).unwrap();
+        let memory =
+            PeerArena::map(sends.as_fd().try_clone_to_owned().unwrap(), sends.bytes(), None).unwrap();
         let shelf = Shelf::new(false);
         let common = Common {
             intakes: Arc::clone(&shelf) as Arc<dyn Intakes>,

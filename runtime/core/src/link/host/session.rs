@@ -55,13 +55,14 @@ impl Session {
         })
     }
 
-    /// Appends a frame; on a link that ended there is nobody to tell.
+    /// Appends a frame; on a link that ended there is nobody to tell. False: nobody will ever see it.
     pub(super) fn try_put(
         &self,
         frame: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>,
-    ) -> Result<(), TooLong> {
+    ) -> Result<bool, TooLong> {
         match self.outbox.put(frame) {
-            Ok(_) | Err(Unsent::Closed) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(Unsent::Closed) => Ok(false),
             Err(Unsent::TooLong(long)) => Err(long),
         }
     }
@@ -144,8 +145,12 @@ impl Session {
         }
     }
 
+    /// The gateway looks at nothing any more.
     pub(super) fn forget_lent(&self) {
-        let lent = std::mem::take(&mut self.calls.lock().lent);
+        let mut calls = self.calls.lock();
+        calls.let_go = true;
+        let lent = std::mem::take(&mut calls.lent);
+        drop(calls);
         drop(lent);
     }
 }

@@ -34,6 +34,8 @@ pub(in crate::link) struct Puppet {
     decoder: Decoder,
     arena: Arena,
     memory: Option<PeerArena>,
+    /// The other end is with the peer.
+    leash: Option<std::io::PipeReader>,
     /// The second half of a frame.
     rest: Wire,
     /// What it lent, and what it looks at.
@@ -72,7 +74,7 @@ pub(in crate::link) const GATEWAY: &[Step] = &[
         me.say(&bare(Kind::Drain, 0, &[]));
     }),
     ("hears its ANSWER", |me| assert_eq!(me.hear(Kind::Answer).head.call, 2)),
-    ("hangs up", |me| me.socket = None),
+    ("hangs up", |me| (me.socket, me.memory) = (None, None)),
 ];
 
 /// Steps for which the host has to answer first.
@@ -118,7 +120,7 @@ pub(in crate::link) const HOST: &[Step] = &[
     }),
     ("says DRAIN", |me| me.say(&bare(Kind::Drain, 0, &[]))),
     ("hears DRAIN", |me| drop(me.hear(Kind::Drain))),
-    ("hangs up", |me| me.socket = None),
+    ("hangs up", |me| (me.socket, me.memory) = (None, None)),
 ];
 
 /// The step for which the gateway has to send a call first, and that for which it has to let go of the answer.
@@ -137,6 +139,7 @@ pub(in crate::link) fn play(path: &Path, steps: &[Step]) {
         decoder: Decoder::new(MAX_FRAME),
         arena: Arena::new(ARENA).unwrap(),
         memory: None,
+        leash: None,
         rest: vec![],
         lent: None,
         seen: None,
@@ -175,14 +178,16 @@ impl Puppet {
     fn half_hello(&mut self) {
         let mut frame = hello(self.arena.bytes(), &[]);
         self.rest = frame.split_off(frame.len() / 2);
-        pass(self.socket.as_ref().unwrap(), &frame, &[self.arena.as_fd()]);
+        let (reader, leash) = std::io::pipe().unwrap();
+        self.leash = Some(reader);
+        pass(self.socket.as_ref().unwrap(), &frame, &[self.arena.as_fd(), leash.as_fd()]);
     }
 
     fn hear_hello(&mut self) {
         let (bytes, mut passed) = receive(self.socket.as_ref().unwrap()).unwrap();
         self.decoder.room().put_slice(&bytes);
         let hello: proto::Hello = frame_meta::decode(&self.hear(Kind::Hello).meta).unwrap();
-        self.memory = Some(PeerArena::map(passed.remove(0), hello.arena_bytes).unwrap());
+        self.memory = Some(PeerArena::map(passed.remove(0), hello.arena_bytes, passed.pop()).unwrap());
     }
 
     /// The next frame of this kind; a host's repeated HELLO and its STATS may come before.
