@@ -65,6 +65,12 @@ impl Tick {
         Tick(self.0.saturating_add(nanos))
     }
 
+    /// Not before the first moment there is.
+    pub fn minus(self, span: Duration) -> Tick {
+        let nanos = u64::try_from(span.as_nanos()).unwrap_or(u64::MAX);
+        Tick(self.0.saturating_sub(nanos))
+    }
+
     /// Never negative: a reordered pair of stamps reads as zero, not as a panic.
     pub fn since(self, earlier: Tick) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))

@@ -10,3 +10,6 @@ pub mod retry;
 pub mod route;
 pub mod times;
 pub mod validate;
+
+#[cfg(test)]
+mod overload_tests;

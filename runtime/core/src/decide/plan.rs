@@ -10,6 +10,7 @@
 //! - A batch is not so large that one in it is late for the others' sake. If that made it much smaller, it is the one
 //!   in a hurry that is left out: a device that runs small batches for hopeless cases soon has nothing but such.
 
+use super::admit::aim;
 use crate::base::{
     call::Sealed,
     units::{Rows, Tick},
@@ -20,7 +21,7 @@ use std::time::Duration;
 /// Entries behind the first that are looked at for those of its shape.
 const LOOK: usize = 1024;
 /// For the sake of one in a hurry, rows may be served so many times as slowly.
-const HURRY: f64 = 2.0;
+const HURRY: f64 = 1.25;
 
 /// What the decision needs to know of one waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,10 @@ impl Facts {
     /// Nobody waits for it any more.
     pub fn is_expired(&self, now: Tick) -> bool {
         self.deadline <= now
+    }
+
+    fn aim(&self) -> Tick {
+        aim(self.arrived, self.deadline)
     }
 }
 
@@ -128,7 +133,7 @@ struct Batch {
     head: Facts,
     rows: Rows,
     oldest: Tick,
-    /// The earliest deadline in it.
+    /// When the earliest answer in it is planned for.
     due: Tick,
     /// No company would do it good.
     is_full: bool,
@@ -185,13 +190,13 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
                             (batch.is_full, batch.is_hurried) = (true, true);
                             break;
                         }
-                        if end > facts.deadline {
+                        if end > facts.aim() {
                             continue; // in time alone, but not in this company
                         }
                     }
                     batch.rows = rows;
                     batch.oldest = batch.oldest.min(facts.arrived);
-                    batch.due = batch.due.min(facts.deadline);
+                    batch.due = batch.due.min(facts.aim());
                     batch.is_full = rows >= self.limits.max_rows;
                 }
             }
@@ -209,14 +214,14 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
             head,
             rows: head.rows,
             oldest: head.arrived,
-            due: head.deadline,
+            due: head.aim(),
             is_full: head.alone || head.rows >= self.limits.max_rows,
             is_hurried: false,
         }
     }
 
     fn is_late(&self, facts: &Facts) -> bool {
-        let hopeless = || self.now.plus((self.time)(facts.rows)) > facts.deadline;
+        let hopeless = || self.now.plus((self.time)(facts.rows)) > facts.aim();
         facts.is_expired(self.now) || (!facts.found_idle && facts.deadline < Tick::NEVER && hopeless())
     }
 

@@ -60,6 +60,11 @@ impl Times {
         Duration::try_from_secs_f64(time.max(0.0)).unwrap_or(Duration::MAX)
     }
 
+    /// How long ago a batch ended.
+    pub fn since_last(&self, now: Tick) -> Duration {
+        now.since(self.last)
+    }
+
     /// Neither part of the line is below zero: no batch is faster for being larger.
     fn mean(&self, cost: f64) -> f64 {
         if self.cost_cost <= FLAT * self.cost * self.cost {

@@ -7,6 +7,7 @@ use crate::base::{
     units::Rows,
 };
 use crate::decide::admit::Load;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -14,7 +15,7 @@ struct Slot {
     id: CarrierId,
     carrier: Arc<dyn Carrier>,
     window: Rows,
-    in_flight: Rows,
+    in_flight: Levels,
     calls: u32,
     /// When it was last given a call, as a count: equals take turns.
     turn: u64,
@@ -22,12 +23,48 @@ struct Slot {
     closed: bool,
 }
 
+/// Rows of each level, the highest first.
+#[derive(Debug, Default)]
+struct Levels {
+    rows: SmallVec<[Rows; 2]>,
+}
+
+impl Levels {
+    /// A saturated count is as full as an exact one.
+    fn add(&mut self, level: u8, rows: Rows) {
+        let at = usize::from(level);
+        if at >= self.rows.len() {
+            self.rows.resize(at + 1, Rows::ZERO);
+        }
+        if let Some(held) = self.rows.get_mut(at) {
+            *held = held.plus(rows).unwrap_or(Rows::new(u32::MAX));
+        }
+    }
+
+    fn take_out(&mut self, level: u8, rows: Rows) {
+        if let Some(held) = self.rows.get_mut(usize::from(level)) {
+            *held = held.minus(rows);
+        }
+    }
+
+    /// Of this level and of those above it.
+    fn up_to(&self, level: u8) -> Rows {
+        let above = self.rows.iter().take(usize::from(level) + 1);
+        above.fold(Rows::ZERO, |sum, rows| sum.plus(*rows).unwrap_or(Rows::new(u32::MAX)))
+    }
+
+    fn all(&self) -> Rows {
+        self.up_to(u8::MAX)
+    }
+}
+
 impl Slot {
-    /// Rows that it takes now, if `rows` are among them. An idle carrier takes any request: its window may
-    /// have shrunk below what was let in, and the host is the one to judge that.
-    fn free(&self, need: Need) -> Option<Rows> {
-        let free = self.window.minus(self.in_flight);
-        let idle = self.in_flight == Rows::ZERO && self.window > Rows::ZERO;
+    /// Rows of this level that it takes now, if `rows` are among them: those of lower ones are overtaken in the host, and
+    /// take no room away. An idle carrier takes any request: its window may have shrunk below what was let in, and the
+    /// host is the one to judge that.
+    fn free(&self, need: Need, level: u8) -> Option<Rows> {
+        let free = self.window.minus(self.in_flight.up_to(level));
+        let idle = self.calls == 0 && self.window > Rows::ZERO;
         let fits = match need {
             Need::Among(rows) => rows <= free || idle,
             Need::Alone(_) => idle,
@@ -51,6 +88,21 @@ pub(super) struct Seat {
     pub(super) id: CarrierId,
     pub(super) carrier: Arc<dyn Carrier>,
     pub(super) rows: Rows,
+    level: u8,
+}
+
+impl Seat {
+    pub(super) fn given_back(&self) -> GivenBack {
+        GivenBack { carrier: self.id, rows: self.rows, level: self.level }
+    }
+}
+
+/// What a settled call gives back.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct GivenBack {
+    pub(super) carrier: CarrierId,
+    rows: Rows,
+    level: u8,
 }
 
 #[derive(Debug, Default)]
@@ -75,17 +127,23 @@ impl Carriers {
 
     /// Calls and rows sent and not settled.
     pub(super) fn in_flight(&self) -> (u32, u64) {
-        self.slots
-            .iter()
-            .fold((0, 0), |(calls, rows), slot| (calls + slot.calls, rows + u64::from(slot.in_flight.get())))
+        self.slots.iter().fold((0, 0), |(calls, rows), slot| {
+            (calls + slot.calls, rows + u64::from(slot.in_flight.all().get()))
+        })
     }
 
-    /// What they have to do before anything that is sent now.
-    pub(super) fn load(&self, contract: &Contract) -> Load {
+    /// What they have to do before one of this level that is sent now.
+    pub(super) fn load(&self, level: u8, contract: &Contract) -> Load {
         let (_, in_flight) = self.in_flight();
         let open = u32::try_from(self.open()).unwrap_or(u32::MAX);
         let devices = open.saturating_mul(contract.lanes);
-        Load { ahead: 0, in_flight, devices, max_rows: Rows::new(contract.batching.max_rows) }
+        let max_rows = Rows::new(contract.batching.max_rows);
+        Load { ahead: 0, in_flight, not_after: self.not_after(level), devices, max_rows }
+    }
+
+    /// Rows in flight of this level and of higher ones.
+    fn not_after(&self, level: u8) -> u64 {
+        self.slots.iter().map(|slot| u64::from(slot.in_flight.up_to(level).get())).sum()
     }
 
     pub(super) fn add(&mut self, id: CarrierId, carrier: Arc<dyn Carrier>, window: Window) {
@@ -93,7 +151,7 @@ impl Carriers {
             id,
             carrier,
             window: window.rows,
-            in_flight: Rows::ZERO,
+            in_flight: Levels::default(),
             calls: 0,
             turn: 0,
             closed: false,
@@ -122,8 +180,8 @@ impl Carriers {
 
     /// The one with the most free rows, and among equals the one that waited longest; the rows are its own
     /// from here on.
-    pub(super) fn take(&mut self, need: Need) -> Option<Seat> {
-        let fitting = self.slots.iter_mut().filter_map(|slot| Some((slot.free(need)?, slot)));
+    pub(super) fn take(&mut self, need: Need, level: u8) -> Option<Seat> {
+        let fitting = self.slots.iter_mut().filter_map(|slot| Some((slot.free(need, level)?, slot)));
         let (_, slot) = fitting.max_by_key(|(free, slot)| (*free, std::cmp::Reverse(slot.turn)))?;
         self.turn += 1;
         slot.turn = self.turn;
@@ -131,16 +189,15 @@ impl Carriers {
             Need::Among(rows) => rows,
             Need::Alone(rows) => rows.max(slot.window),
         };
-        // A saturated count is as full as an exact one.
-        slot.in_flight = slot.in_flight.plus(rows).unwrap_or(Rows::new(u32::MAX));
+        slot.in_flight.add(level, rows);
         slot.calls += 1;
-        Some(Seat { id: slot.id, carrier: Arc::clone(&slot.carrier), rows })
+        Some(Seat { id: slot.id, carrier: Arc::clone(&slot.carrier), rows, level })
     }
 
     /// Nothing happens if the carrier is gone: its rows went with it.
-    pub(super) fn give_back(&mut self, id: CarrierId, rows: Rows) {
-        if let Some(slot) = self.slot(id) {
-            slot.in_flight = slot.in_flight.minus(rows);
+    pub(super) fn give_back(&mut self, back: GivenBack) {
+        if let Some(slot) = self.slot(back.carrier) {
+            slot.in_flight.take_out(back.level, back.rows);
             slot.calls = slot.calls.saturating_sub(1);
         }
     }
@@ -172,7 +229,25 @@ mod tests {
     }
 
     fn take(carriers: &mut Carriers, rows: u32) -> Option<u64> {
-        carriers.take(Need::Among(Rows::new(rows))).map(|seat| seat.id.0)
+        carriers.take(Need::Among(Rows::new(rows)), 1).map(|seat| seat.id.0)
+    }
+
+    fn back(carrier: u64, rows: u32) -> GivenBack {
+        GivenBack { carrier: CarrierId(carrier), rows: Rows::new(rows), level: 1 }
+    }
+
+    #[test]
+    fn what_is_less_important_takes_no_room_away() {
+        let mut one = carriers(&[4]);
+        let take = |carriers: &mut Carriers, level| carriers.take(Need::Among(Rows::new(2)), level);
+        let seats: Vec<_> = [2, 2, 1, 1].iter().filter_map(|level| take(&mut one, *level)).collect();
+        assert_eq!((seats.len(), one.in_flight()), (4, (4, 8)));
+        assert!(take(&mut one, 1).is_none() && take(&mut one, 2).is_none());
+        one.give_back(seats[0].given_back());
+        assert!(take(&mut one, 1).is_none() && take(&mut one, 2).is_none(), "the others fill it");
+        one.give_back(seats[2].given_back());
+        assert!(take(&mut one, 2).is_none() && take(&mut one, 1).is_some());
+        assert_eq!((one.not_after(1), one.not_after(2)), (4, 6));
     }
 
     #[test]
@@ -180,11 +255,11 @@ mod tests {
         let mut one = carriers(&[8]);
         let alone = Need::Alone(Rows::new(2));
         assert_eq!(take(&mut one, 1), Some(1));
-        assert!(one.take(alone).is_none());
-        one.give_back(CarrierId(1), Rows::new(1));
-        let seat = one.take(alone).unwrap();
+        assert!(one.take(alone, 1).is_none());
+        one.give_back(back(1, 1));
+        let seat = one.take(alone, 1).unwrap();
         assert_eq!((seat.rows, take(&mut one, 1)), (Rows::new(8), None));
-        one.give_back(CarrierId(1), seat.rows);
+        one.give_back(seat.given_back());
         assert_eq!(one.in_flight(), (0, 0));
     }
 
@@ -195,7 +270,7 @@ mod tests {
         assert_eq!(order[..4], [Some(2); 4], "until both have four left");
         assert_eq!(order.iter().filter(|id| **id == Some(1)).count(), 4);
         assert_eq!((take(&mut two, 1), two.in_flight()), (None, (12, 12)));
-        two.give_back(CarrierId(1), Rows::new(1));
+        two.give_back(back(1, 1));
         assert_eq!(take(&mut two, 1), Some(1));
     }
 
@@ -212,7 +287,7 @@ mod tests {
         let mut one = carriers(&[4]);
         assert_eq!(take(&mut one, 6), Some(1));
         assert_eq!(take(&mut one, 1), None);
-        one.give_back(CarrierId(1), Rows::new(6));
+        one.give_back(back(1, 6));
         one.resize(CarrierId(1), Window { rows: Rows::ZERO });
         assert_eq!(take(&mut one, 1), None, "a window of nothing takes nothing");
     }
@@ -225,6 +300,6 @@ mod tests {
         one.resize(CarrierId(1), Window { rows: Rows::new(2) });
         assert_eq!((take(&mut one, 2), one.open()), (Some(1), 1));
         assert!(one.remove(CarrierId(1)) && !one.remove(CarrierId(1)) && one.is_empty());
-        one.give_back(CarrierId(1), Rows::new(2));
+        one.give_back(back(1, 2));
     }
 }

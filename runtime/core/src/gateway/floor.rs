@@ -20,7 +20,7 @@ pub(super) struct Floor {
 impl Floor {
     /// What the carriers do before they come to who is put into the queue now.
     pub(super) fn before(&self, pending: &Pending) -> Load {
-        let load = self.carriers.load(&pending.running.contract);
+        let load = self.carriers.load(pending.rank.level, &pending.running.contract);
         Load { ahead: self.queue.rows_before(pending.rank), ..load }
     }
 }

@@ -16,7 +16,7 @@ use crate::base::{
     primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
-use crate::decide::rank::Rank;
+use crate::decide::{admit, rank::Rank};
 use crate::meter::Ended;
 use std::sync::Arc;
 use std::time::Duration;
@@ -86,9 +86,9 @@ pub(super) struct Pending {
 }
 
 impl Pending {
-    /// `None`: it may wait for ever.
+    /// Until its answer is planned for; `None`: it may wait for ever.
     pub(super) fn left(&self, now: Tick) -> Option<Duration> {
-        (self.deadline != Tick::NEVER).then(|| self.deadline.since(now))
+        (self.deadline != Tick::NEVER).then(|| admit::aim(self.arrived, self.deadline).since(now))
     }
 
     /// Nobody waits for it any more.

@@ -11,7 +11,7 @@ use std::time::Duration;
 /// When an answer is to be expected, with so much before it.
 pub(super) fn wait(pending: &Pending, before: Load, now: Tick) -> Duration {
     let times = pending.running.meter.times();
-    admit::wait(before, pending.rows, |rows| times.expect(rows.get().into(), now))
+    admit::wait(before, pending.rows, times.since_last(now), |rows| times.expect(rows.get().into(), now))
 }
 
 /// For who comes and would wait beyond its deadline. What goes before it is known by its level alone: some of its own
@@ -22,11 +22,11 @@ pub(super) fn too_late(pending: &Pending, before: impl FnOnce() -> Load, now: Ti
     let wait = wait(pending, before, now);
     (wait > left).then(|| {
         let note = format!(
-            "model '{}' version {} is busy: {} rows wait before it, so that an answer would take some {} ms, which is \
+            "model '{}' version {} is busy: {} rows are before it, so that an answer would take some {} ms, which is \
              more than the {} ms that its deadline leaves; try again later",
             pending.service.model,
             pending.service.version,
-            before.ahead,
+            before.ahead.saturating_add(before.not_after),
             wait.as_millis(),
             left.as_millis(),
         );

@@ -80,10 +80,13 @@ impl<T> Queue<T> {
         Some(item)
     }
 
-    /// Who is next. Nobody of his level overtakes: a large request must not starve.
-    pub(super) fn first(&mut self) -> Option<&mut T> {
+    /// Who is next, and the level as one of which he goes: the highest that waits, though he be of a lower one. Nobody of
+    /// his level overtakes: a large request must not starve.
+    pub(super) fn first(&mut self) -> Option<(u8, &mut T)> {
         let next = self.next()?;
-        self.levels.get_mut(&next)?.entries.iter_mut().next().map(|(_, (_, item))| item)
+        let (highest, _) = self.levels.iter().find(|(_, level)| !level.entries.is_empty())?;
+        let highest = *highest;
+        self.levels.get_mut(&next)?.entries.iter_mut().next().map(|(_, (_, item))| (highest, item))
     }
 
     pub(super) fn pop(&mut self) -> Option<T> {
@@ -143,7 +146,7 @@ mod tests {
         assert_eq!(queue.remove(rank(1, 1)), Some(1));
         assert_eq!(queue.remove(rank(1, 1)), None);
         assert!(push(&mut queue, 3, 5) && queue.rows() == 8);
-        assert_eq!((queue.first().copied(), queue.len()), (Some(2), 2));
+        assert_eq!((queue.first().map(|first| *first.1), queue.len()), (Some(2), 2));
         assert_eq!((queue.pop(), queue.pop(), queue.pop()), (Some(2), Some(3), None));
         assert_eq!((queue.rows(), queue.is_empty(), queue.first()), (0, true, None));
     }

@@ -1,7 +1,7 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::Seat,
+    carriers::{GivenBack, Seat},
     dispatch::{self, Work},
     flights::{Flight, Flights},
     floor::Floor,
@@ -18,8 +18,7 @@ use crate::base::{
         Mutex,
         atomic::{AtomicU8, Ordering},
     },
-    roster::CarrierId,
-    units::{CallId, Rows, Tick, Version},
+    units::{CallId, Tick, Version},
 };
 use crate::decide::{rank::Rank, route::Standing};
 use crate::meter::VersionMeter;
@@ -149,8 +148,8 @@ impl Service {
             }
             return work;
         }
-        while let Some(pending) = floor.queue.first() {
-            let load = || floor.carriers.load(&pending.running.contract);
+        while let Some((level, pending)) = floor.queue.first() {
+            let load = || floor.carriers.load(level, &pending.running.contract);
             if let Some(fault) = pending
                 .is_over(now)
                 .or_else(|| prospects::hopeless(pending, load, now))
@@ -159,7 +158,7 @@ impl Service {
                 work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }
-            let Some(seat) = floor.carriers.take(pending.need()) else { break };
+            let Some(seat) = floor.carriers.take(pending.need(), level) else { break };
             if let Some(pending) = floor.queue.pop() {
                 self.launch(pending, seat, now, &mut work);
             }
@@ -205,7 +204,7 @@ impl Service {
         }
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
-        if let Some(seat) = room.then(|| floor.carriers.take(pending.need())).flatten() {
+        if let Some(seat) = room.then(|| floor.carriers.take(pending.need(), pending.rank.level)).flatten() {
             meter.admitted();
             let mut work = Work::default();
             self.launch(pending, seat, now, &mut work);
@@ -234,9 +233,9 @@ impl Service {
     /// The carrier has answered: its rows are free. `again` waits for another try.
     pub(super) fn settled(self: &Arc<Self>, landed: &Landed, again: Option<Box<Pending>>, now: Tick) {
         self.step(now, |floor| {
-            floor.carriers.give_back(landed.carrier, landed.rows);
+            floor.carriers.give_back(landed.back);
             if landed.closes {
-                floor.carriers.close(landed.carrier);
+                floor.carriers.close(landed.back.carrier);
             }
             if let Some(pending) = again {
                 floor.queue.push_again(pending.rank, pending.rows, pending);
@@ -272,8 +271,7 @@ impl Service {
 /// What a settled call leaves behind at its carrier.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Landed {
-    pub(super) carrier: CarrierId,
-    pub(super) rows: Rows,
+    pub(super) back: GivenBack,
     /// The carrier should get no more.
     pub(super) closes: bool,
 }

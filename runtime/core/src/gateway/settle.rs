@@ -20,7 +20,7 @@ impl Outlet for Gateway {
         let mut pending = flight.pending;
         let service = pending.service.clone();
         let closes = outcome.result.as_ref().err().is_some_and(retry::closes_carrier);
-        let landed = Landed { carrier: flight.seat.id, rows: flight.seat.rows, closes };
+        let landed = Landed { back: flight.seat.given_back(), closes };
         let verdict = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
             Ok(_) | Err(_) => Verdict::Answer,

@@ -107,7 +107,8 @@ impl Room {
             return refuse(call, Kind::Unavailable, "the model's host is draining; try again");
         }
         // A request larger than the whole window may come after the limit was lowered: it runs by itself.
-        let most = Rows::new(self.window().rows.get().saturating_mul(WINDOWS));
+        let windows = WINDOWS.saturating_mul(self.batching.levels().max(1).into());
+        let most = Rows::new(self.window().rows.get().saturating_mul(windows));
         let fits = self.rows == Rows::ZERO || self.rows.plus(call.rows).is_some_and(|sum| sum <= most);
         if !fits {
             return refuse(call, Kind::Overloaded, "the host has no room for more rows; try again");

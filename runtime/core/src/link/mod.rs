@@ -42,7 +42,7 @@ mod tests;
 use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
-    units::Version,
+    units::{Rows, Version},
 };
 use std::fmt;
 use std::sync::Arc;
@@ -56,6 +56,14 @@ pub struct Carried {
     pub contract: Arc<Contract>,
     pub carrier: Arc<dyn Carrier>,
     pub window: Window,
+}
+
+impl Carried {
+    /// That a gateway may have here: a window for each priority, for the higher one overtakes what is here of lower ones.
+    fn most_rows(&self) -> Rows {
+        let levels = u32::from(self.contract.batching.levels().max(1));
+        Rows::new(self.window.rows.get().saturating_mul(levels))
+    }
 }
 
 /// What a host carries at this moment, as its links ask for it.

@@ -88,8 +88,9 @@ impl Reading {
             return Ok(());
         };
         let account = self.accounts.entry((carried.contract.model.clone(), version)).or_default();
-        if !account.take(rows, carried.window.rows) {
-            session.fail(number, true, &over_window(rows, carried.window.rows), &Timing::default());
+        let most = carried.most_rows();
+        if !account.take(rows, most) {
+            session.fail(number, true, &over_window(rows, most), &Timing::default());
             return Ok(());
         }
         let account = Arc::clone(account);
