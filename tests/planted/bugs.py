@@ -113,9 +113,9 @@ BUGS: Final = [
     Bug(
         "a credit never returned: rows of a call that is tried again",
         f"{CORE}/gateway/service.rs",
-        "            floor.carriers.give_back(landed.carrier, landed.rows);\n",
+        "            floor.carriers.give_back(landed.back);\n",
         "            if again.is_none() {\n"
-        "                floor.carriers.give_back(landed.carrier, landed.rows);\n"
+        "                floor.carriers.give_back(landed.back);\n"
         "            }\n",
     ),
     Bug(

@@ -35,19 +35,19 @@ SESSIONS: Final = [
         "link::host::hearing::models",
     ),
     Bug(
-        "host: lent after the link ended",
+        "host: lent after the gateway let go",
         f"{CORE}/link/host/calls.rs",
-        "        if self.is_open() {\n            calls.lent.insert(number, keep);\n        }",
-        "        calls.lent.insert(number, keep);",
+        "        if put && !calls.let_go {\n            calls.lent.insert(number, keep);\n        }",
+        "        if put {\n            calls.lent.insert(number, keep);\n        }",
         "link::host::hearing::models",
     ),
     Bug(
         "host: noted as lent after it was said",
         f"{CORE}/link/host/calls.rs",
         "        let mut calls = self.calls.lock();\n"
-        "        self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, "
+        "        let put = self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, "
         "&answer), &table))?;\n",
-        "        self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, "
+        "        let put = self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, "
         "&answer), &table))?;\n"
         "        let mut calls = self.calls.lock();\n",
         "link::host::hearing::models",
@@ -83,7 +83,7 @@ SESSIONS: Final = [
     Bug(
         "gateway: rows are never given back",
         f"{CORE}/gateway/service.rs",
-        "            floor.carriers.give_back(landed.carrier, landed.rows);\n",
+        "            floor.carriers.give_back(landed.back);\n",
         "",
         "gateway::tests::models",
     ),
@@ -110,7 +110,7 @@ SESSIONS: Final = [
         "gateway: a lost host gets its calls back",
         f"{CORE}/gateway/service.rs",
         "            if landed.closes {\n"
-        "                floor.carriers.close(landed.carrier);\n"
+        "                floor.carriers.close(landed.back.carrier);\n"
         "            }\n",
         "",
         "gateway::tests::models",
