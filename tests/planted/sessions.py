@@ -37,8 +37,8 @@ SESSIONS: Final = [
     Bug(
         "host: lent after the gateway let go",
         f"{CORE}/link/host/calls.rs",
-        "        if put && !calls.let_go {\n            calls.lent.insert(number, keep);\n        }",
-        "        if put {\n            calls.lent.insert(number, keep);\n        }",
+        "        if put && !calls.let_go {\n",
+        "        if put {\n",
         "link::host::hearing::models",
     ),
     Bug(
