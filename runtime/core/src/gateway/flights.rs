@@ -2,8 +2,7 @@
 
 use super::{carriers::Seat, pending::Pending};
 use crate::base::{call::Carrier, fault::Kind, primitive::Mutex, units::CallId, units::Tick};
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -12,28 +11,7 @@ pub(super) struct Flight {
     pub(super) seat: Seat,
 }
 
-/// Call ids are ours and count up, so nobody can make them collide; one multiplication spreads them.
-#[derive(Debug, Default)]
-pub(super) struct Spread(u64);
-
-impl Hasher for Spread {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(self.0 ^ u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, id: u64) {
-        // The lowest bits chose the part; left in, they would leave most of its buckets empty.
-        self.0 = (id / 16).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    }
-}
-
-type Shard = Mutex<HashMap<CallId, Flight, BuildHasherDefault<Spread>>>;
+type Shard = Mutex<FxHashMap<CallId, Flight>>;
 
 /// Callers' threads insert while hosts' threads take out: with so many parts they rarely meet.
 const SHARDS: usize = 16;
@@ -75,23 +53,5 @@ impl Flights {
 
     pub(super) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().len()).sum()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::hash::Hash;
-
-    #[test]
-    fn ids_that_count_up_are_spread() {
-        let tops: std::collections::HashSet<u64> = (0..128)
-            .map(|id| {
-                let mut spread = Spread::default();
-                CallId(id * 16).hash(&mut spread);
-                spread.finish() >> 57 // what the table tells its groups apart by
-            })
-            .collect();
-        assert!(tops.len() > 64, "{} of 128", tops.len());
     }
 }

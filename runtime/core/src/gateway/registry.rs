@@ -15,6 +15,7 @@ use crate::base::{
 };
 use crate::decide::policy::{BadPolicy, ModelPolicy, PolicyTable};
 use compact_str::CompactString;
+use rustc_hash::FxHashMap;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ impl Gateway {
         if let Some(held) = &self.state.load().table {
             table.may_replace(held)?;
         }
-        let mut models = HashMap::new();
+        let mut models = FxHashMap::default();
         for (name, policy) in &table.models {
             let model = self.model(&mut registry, name, policy);
             models.insert(name.clone(), model);

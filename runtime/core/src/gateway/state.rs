@@ -11,7 +11,7 @@ use crate::decide::{
     route::{self, Standing},
 };
 use compact_str::CompactString;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// A model of the table.
@@ -27,7 +27,7 @@ pub(super) struct Model {
 pub(super) struct State {
     /// `None` before the first table.
     pub(super) table: Option<PolicyTable>,
-    pub(super) models: HashMap<CompactString, Model>,
+    pub(super) models: FxHashMap<CompactString, Model>,
     pub(super) routing_headers: Arc<[CompactString]>,
 }
 

@@ -30,25 +30,34 @@ pub(super) struct Wishes {
     pub(super) timing: bool,
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name).map(|value| value.to_str().unwrap_or_default())
-}
-
+/// In one pass: a request has few headers, and to look each of ours up would cost a hash. Of several values of one name
+/// the first counts, but of timeouts the smallest, as of all that say when nobody waits any more.
 pub(super) fn read(headers: &HeaderMap) -> Result<Wishes, Fault> {
+    let (mut json_length, mut content_type) = (None, None);
+    let (mut encoding, mut accepts, mut least, mut timing) = (None, None, None::<Duration>, false);
+    for (name, value) in headers {
+        let text = || value.to_str().unwrap_or_default();
+        if name == header::CONTENT_TYPE {
+            content_type.get_or_insert_with(text);
+        } else if name == header::ACCEPT_ENCODING {
+            accepts.get_or_insert_with(text);
+        } else if name == header::CONTENT_ENCODING {
+            encoding.get_or_insert_with(text);
+        } else if name == JSON_LENGTH {
+            json_length.get_or_insert_with(text);
+        } else if name == TIMEOUT {
+            let told = timeout(text())?;
+            least = Some(least.map_or(told, |least| least.min(told)));
+        } else if name == stages::ASKED {
+            timing = true;
+        }
+    }
     Ok(Wishes {
-        shape: shape(text(headers, &JSON_LENGTH), text(headers, &header::CONTENT_TYPE))?,
-        coding: text(headers, &header::CONTENT_ENCODING).map_or(Ok(None), Coding::of_request)?,
-        accepts: text(headers, &header::ACCEPT_ENCODING).and_then(Coding::accepted),
-        timeout: timeouts(headers)?,
-        timing: headers.contains_key(stages::ASKED),
-    })
-}
-
-/// The smallest, as of all that say when nobody waits any more.
-fn timeouts(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
-    headers.get_all(&TIMEOUT).iter().try_fold(None::<Duration>, |least, value| {
-        let told = timeout(value.to_str().unwrap_or_default())?;
-        Ok(Some(least.map_or(told, |least| least.min(told))))
+        shape: shape(json_length, content_type)?,
+        coding: encoding.map_or(Ok(None), Coding::of_request)?,
+        accepts: accepts.and_then(Coding::accepted),
+        timeout: least,
+        timing,
     })
 }
 
@@ -124,15 +133,35 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_of_several_timeouts_counts() {
-        let told = |values: &[&'static str]| {
-            let values = values.iter().map(|value| (TIMEOUT, HeaderValue::from_static(value)));
-            timeouts(&values.collect())
+    fn the_first_of_a_name_counts_and_of_timeouts_the_smallest() {
+        let told = |list: &[(HeaderName, &'static str)]| {
+            let list = list.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            let mut headers = HeaderMap::new();
+            for (name, value) in list {
+                headers.append(name, value);
+            }
+            read(&headers)
+        };
+        let timeout = |values: &[&'static str]| {
+            let list: Vec<_> = values.iter().map(|value| (TIMEOUT, *value)).collect();
+            told(&list).map(|wishes| wishes.timeout)
         };
         let ms = Duration::from_millis;
-        assert_eq!(told(&[]), Ok(None));
-        assert_eq!(told(&["250"]), Ok(Some(ms(250))));
-        assert_eq!(told(&["250", "20", "9000"]), Ok(Some(ms(20))));
-        assert!(told(&["250", "soon"]).is_err());
+        assert_eq!(timeout(&[]), Ok(None));
+        assert_eq!(timeout(&["250"]), Ok(Some(ms(250))));
+        assert_eq!(timeout(&["250", "20", "9000"]), Ok(Some(ms(20))));
+        assert!(timeout(&["250", "soon"]).is_err());
+        let all = told(&[
+            (header::CONTENT_TYPE, "image/jpeg"),
+            (header::CONTENT_TYPE, "application/json"),
+            (header::ACCEPT_ENCODING, "gzip"),
+            (header::CONTENT_ENCODING, "deflate"),
+            (JSON_LENGTH, "7"),
+            (stages::ASKED, ""),
+        ]);
+        let all = all.unwrap();
+        assert_eq!((all.shape, all.timing), (Shape::Json { len: Some(7) }, true));
+        assert!(all.coding.is_some() && all.accepts.is_some());
+        assert!(!told(&[]).unwrap().timing);
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     link::tensors::Lent,
     wire::frame::Malformed,
 };
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -28,8 +28,8 @@ pub(super) struct Flight {
 /// Of one link. Exactly one of: in flight, answered with memory still lent, over.
 #[derive(Debug)]
 pub(super) struct Flights {
-    flying: HashMap<u64, Flight>,
-    lent: HashMap<u64, Lent>,
+    flying: FxHashMap<u64, Flight>,
+    lent: FxHashMap<u64, Lent>,
     next: u64,
     /// Somebody looks now and then whether the host still answers.
     watched: bool,
@@ -39,7 +39,13 @@ pub(super) struct Flights {
 
 impl Flights {
     pub(super) fn new() -> Flights {
-        Flights { flying: HashMap::new(), lent: HashMap::new(), next: 1, watched: false, open: true }
+        Flights {
+            flying: FxHashMap::default(),
+            lent: FxHashMap::default(),
+            next: 1,
+            watched: false,
+            open: true,
+        }
     }
 
     /// The number on the wire of the next call.

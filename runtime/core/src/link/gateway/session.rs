@@ -19,7 +19,7 @@ use crate::{
     },
 };
 use compact_str::CompactString;
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
@@ -58,7 +58,7 @@ pub(super) struct Running {
     /// The host asked for no more calls.
     pub(super) leaving: bool,
     /// Versions that were announced; without a carrier once they are gone.
-    pub(super) versions: HashMap<(CompactString, u64), Announced>,
+    pub(super) versions: FxHashMap<(CompactString, u64), Announced>,
 }
 
 #[derive(Debug)]
@@ -108,7 +108,7 @@ impl Session {
 
 impl Running {
     pub(super) fn start(session: Arc<Session>, memory: Option<PeerArena>, hello: proto::Hello) -> Running {
-        let mut running = Running { session, memory, leaving: false, versions: HashMap::new() };
+        let mut running = Running { session, memory, leaving: false, versions: FxHashMap::default() };
         if let Err(malformed) = running.announced(hello) {
             running.session.outbox.close();
             (running.session.common.log)(format!("a host's HELLO: {malformed}"));

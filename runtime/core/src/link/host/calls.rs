@@ -19,14 +19,14 @@ use crate::{
         frame_meta::{self, proto},
     },
 };
-use std::collections::HashMap;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    pub(super) running: HashMap<u64, Taken>,
+    pub(super) running: FxHashMap<u64, Taken>,
     /// Outputs in our arena that the gateway looks at.
-    pub(super) lent: HashMap<u64, Lent>,
+    pub(super) lent: FxHashMap<u64, Lent>,
     /// The gateway looks at nothing any more.
     pub(super) let_go: bool,
 }

@@ -8,9 +8,9 @@
 
 use super::hearing::Hearing;
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 use rustix::event::{EventfdFlags, epoll, eventfd};
 use rustix::io::Errno;
-use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::mem::MaybeUninit;
@@ -26,7 +26,7 @@ const BELL: u64 = 0;
 pub(super) struct Ears {
     epoll: OwnedFd,
     bell: OwnedFd,
-    links: Mutex<HashMap<u64, Weak<Hearing>>>,
+    links: Mutex<FxHashMap<u64, Weak<Hearing>>>,
     taken: AtomicBool,
 }
 

@@ -9,8 +9,8 @@ use crate::{
 };
 use compact_str::CompactString;
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 use rustix::event::epoll;
-use std::collections::HashMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::pin;
@@ -37,7 +37,7 @@ pub(super) struct Reading {
     socket: OwnedFd,
     decoder: Decoder,
     pub(super) memory: Option<PeerArena>,
-    pub(super) accounts: HashMap<(CompactString, Version), Arc<Account>>,
+    pub(super) accounts: FxHashMap<(CompactString, Version), Arc<Account>>,
     /// The gateway said that it will close the link.
     pub(super) leaves: bool,
     /// Frames are taken in no more.
@@ -168,7 +168,15 @@ impl Reading {
         memory: Option<PeerArena>,
     ) -> Reading {
         let session = Arc::clone(session);
-        Reading { session, socket, decoder, memory, accounts: HashMap::new(), leaves: false, over: None }
+        Reading {
+            session,
+            socket,
+            decoder,
+            memory,
+            accounts: FxHashMap::default(),
+            leaves: false,
+            over: None,
+        }
     }
 
     /// `to_the_end`: the gateway may have hung up already, of which the system tells once. Else a read that did not
