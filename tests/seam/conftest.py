@@ -83,6 +83,7 @@ class Rig:
         model: str = "m",
         parameters: Mapping[str, Any] | None = None,
         priority: int = 0,
+        headers: Mapping[str, str] | None = None,
     ) -> NDArray[Any]:
         """Send the arrays as inputs x, x1, ...; return output y."""
         sent = []
@@ -91,7 +92,11 @@ class Rig:
             tensor.set_data_from_numpy(array)
             sent.append(tensor)
         answer = self.client.infer(
-            model, sent, priority=priority, parameters=dict(parameters or {})
+            model,
+            sent,
+            priority=priority,
+            parameters=dict(parameters or {}),
+            headers=dict(headers or {}),
         )
         array = answer.as_numpy("y")
         assert array is not None

@@ -98,6 +98,44 @@ def test_the_more_important_goes_first(rig: Any) -> None:
     assert sorted(order[3:]) == [1, 2]
 
 
+def test_tenants_are_served_alike_though_one_asks_for_much(rig: Any) -> None:
+    order: list[float] = []
+    started, go_on = threading.Event(), threading.Event()
+
+    def work(batch: headrace_core.Batch) -> None:
+        order.append(batch.inputs["x"].item())
+        started.set()
+        go_on.wait(30)
+        batch.complete({"y": batch.inputs["x"]})
+
+    rig.open(work, batching={"max_rows": 1, "queue_rows": 32, "tenant_header": "x-team"})
+    with ThreadPoolExecutor(40) as pool:
+
+        def ask(value: float, team: str) -> Any:
+            sent = np.full((1, 1), value, np.float32)
+            return pool.submit(rig.ask, sent, headers={"x-team": team})
+
+        def wait_for(calls: int) -> None:
+            while _waiting(rig) < calls:
+                started.wait(0.01)
+
+        many = [ask(0, "many")]
+        assert started.wait(30)
+        many += [ask(0, "many") for _ in range(15)]
+        wait_for(15)
+        few = [ask(1, "few") for _ in range(2)]
+        wait_for(17)
+        # Half of the queue is for whoever comes next.
+        refused = [ask(0, "many") for _ in range(12)]
+        while sum(call.done() for call in refused) < 8:
+            started.wait(0.01)
+        assert "of this tenant" in str(next(c for c in refused if c.done()).exception())
+        go_on.set()
+        [call.result() for call in many + few]
+    # One ran, some were with the host already; from then on the two take turns.
+    assert max(at for at, value in enumerate(order) if value) <= 8, order
+
+
 def _waiting(rig: Any) -> int:
     gateway = json.loads(rig.gateway.stats())["models"]["m"]["versions"]["1"]
     host = json.loads(rig.host.stats())["versions"][0]

@@ -160,7 +160,7 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
     file.write_text(
         "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200,\n"
         "  allowed_rows: [1, 8],\n"
-        "  priorities: 3, default_priority: 2}\n"
+        "  priorities: 3, default_priority: 2, tenant_header: x-team}\n"
         "placement: {gpus: 0.5, lanes: 2, isolation: own, replicas: {min: 2, max: 2}}\n"
         "repeatable: true\nparameters: {factor: 3, names: [a, b]}\n"
         "inputs: [{name: x, datatype: FP32, shape: [3, -1]}]\n"
@@ -174,6 +174,7 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         "allowed_rows": (1, 8),
         "priorities": 3,
         "default_priority": 2,
+        "tenant_header": "x-team",
     }
     assert (config.placement.gpus, config.placement.lanes) == (0.5, 2)
     assert config.placement.replicas.min == 2

@@ -72,6 +72,12 @@ class Batching(Section):
         "Default: the lowest.",
     )
 
+    tenant_header: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] | None = Field(
+        None,
+        description="The header, or metadata, that says whom a request is for, in lower case: "
+        "within a priority tenants are served alike, in rows. Default: requests have no tenants.",
+    )
+
     @field_validator("allowed_rows")
     @classmethod
     def _sizes_rise(cls, given: tuple[int, ...]) -> tuple[int, ...]:

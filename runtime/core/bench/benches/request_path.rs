@@ -7,6 +7,8 @@ use headrace_core::base::{
     units::{Rows, Tick},
 };
 use headrace_core::decide::plan::{Facts, Limits, Picks, plan};
+use headrace_core::decide::queue::{Place, Queue, Room, Tenant};
+use headrace_core::decide::rank::Rank;
 use headrace_core::wire::budget::Budget;
 use headrace_core::wire::frame::{Head, Kind, MAX_FRAME};
 use headrace_core::wire::frame_decode::Decoder;
@@ -83,5 +85,30 @@ fn batches(c: &mut Criterion) {
     });
 }
 
-criterion_group!(request_path, json, frames, batches);
+/// One that comes, one that goes and one that leaves, among so many that wait: of one tenant, and of a thousand.
+fn queues(c: &mut Criterion) {
+    let room = Room { rows: u32::MAX, shared: true };
+    for (tenants, waiting) in [(1, 10), (1, 100_000), (1000, 100_000)] {
+        let place = |number: u64| Place {
+            tenant: Tenant(number % tenants),
+            rank: Rank::new(1, Tick::from_nanos(number), Tick::NEVER, number),
+        };
+        let mut queue = Queue::default();
+        for number in 0..waiting {
+            queue.push_again(place(number), Rows::new(1), number);
+        }
+        let mut number = waiting;
+        c.bench_function(&format!("push, pull and cancel, {waiting} waiting, {tenants} tenants"), |b| {
+            b.iter(|| {
+                let _ = black_box(queue.push(place(number), Rows::new(1), number, room));
+                let _ = black_box(queue.push(place(number + 1), Rows::new(1), number, room));
+                black_box(queue.remove(place(number)));
+                black_box(queue.pop());
+                number += 2;
+            });
+        });
+    }
+}
+
+criterion_group!(request_path, json, frames, batches, queues);
 criterion_main!(request_path);

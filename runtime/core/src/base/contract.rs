@@ -40,6 +40,9 @@ pub struct Batching {
     /// The level of a request that names none, or one that there is not; `None`: the lowest.
     #[serde(default)]
     pub default_priority: Option<u8>,
+    /// The header or metadata (lower case) that says whom a request is for: within a priority they are served alike.
+    #[serde(default)]
+    pub tenant_header: Option<CompactString>,
 }
 
 impl Default for Batching {
@@ -52,6 +55,7 @@ impl Default for Batching {
             deadline_ms: None,
             priorities: 1,
             default_priority: None,
+            tenant_header: None,
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod bisect;
 pub mod plan;
 pub mod policy;
 pub mod priority;
+pub mod queue;
 pub mod rank;
 pub mod retry;
 pub mod route;

@@ -22,6 +22,11 @@ impl Rank {
     pub fn new(level: u8, arrived: Tick, deadline: Tick, number: u64) -> Rank {
         Rank { level, due: deadline.min(arrived.plus(PATIENCE)), number }
     }
+
+    /// Of one that was given its turn before it came: behind all of its level whose `number` is lower.
+    pub fn in_turn(level: u8, number: u64) -> Rank {
+        Rank { level, due: Tick::default(), number }
+    }
 }
 
 #[cfg(test)]

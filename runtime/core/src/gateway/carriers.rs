@@ -1,5 +1,6 @@
 //! The carriers of one version: their windows, and who gets the next call.
 
+use super::levels::Levels;
 use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
@@ -7,7 +8,6 @@ use crate::base::{
     units::Rows,
 };
 use crate::decide::admit::Load;
-use smallvec::SmallVec;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -21,41 +21,6 @@ struct Slot {
     turn: u64,
     /// It said that it is gone or has the version no more; a new window opens it again.
     closed: bool,
-}
-
-/// Rows of each level, the highest first.
-#[derive(Debug, Default)]
-struct Levels {
-    rows: SmallVec<[Rows; 2]>,
-}
-
-impl Levels {
-    /// A saturated count is as full as an exact one.
-    fn add(&mut self, level: u8, rows: Rows) {
-        let at = usize::from(level);
-        if at >= self.rows.len() {
-            self.rows.resize(at + 1, Rows::ZERO);
-        }
-        if let Some(held) = self.rows.get_mut(at) {
-            *held = held.plus(rows).unwrap_or(Rows::new(u32::MAX));
-        }
-    }
-
-    fn take_out(&mut self, level: u8, rows: Rows) {
-        if let Some(held) = self.rows.get_mut(usize::from(level)) {
-            *held = held.minus(rows);
-        }
-    }
-
-    /// Of this level and of those above it.
-    fn up_to(&self, level: u8) -> Rows {
-        let above = self.rows.iter().take(usize::from(level) + 1);
-        above.fold(Rows::ZERO, |sum, rows| sum.plus(*rows).unwrap_or(Rows::new(u32::MAX)))
-    }
-
-    fn all(&self) -> Rows {
-        self.up_to(u8::MAX)
-    }
 }
 
 impl Slot {

@@ -1,7 +1,7 @@
 //! What one lock of a version holds: who waits, who carries, and what is to be done about both.
 
-use super::{carriers::Carriers, pending::Pending, queue::Queue};
-use crate::decide::{admit::Load, retry::Budget};
+use super::{carriers::Carriers, pending::Pending};
+use crate::decide::{admit::Load, queue::Queue, retry::Budget};
 
 /// Locked for microseconds, never across a call into a carrier. Flights are locked within it, never around it.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(super) struct Floor {
 impl Floor {
     /// What the carriers do before they come to who is put into the queue now.
     pub(super) fn before(&self, pending: &Pending) -> Load {
-        let load = self.carriers.load(pending.rank.level, &pending.running.contract);
-        Load { ahead: self.queue.rows_before(pending.rank), ..load }
+        let load = self.carriers.load(pending.place.rank.level, &pending.running.contract);
+        Load { ahead: self.queue.rows_before(pending.place), ..load }
     }
 }

@@ -23,6 +23,7 @@ use crate::base::{
 };
 use crate::decide::{
     priority,
+    queue::Place,
     rank::Rank,
     validate::{self, Bound},
 };
@@ -146,6 +147,7 @@ impl Gateway {
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let level = priority::level(&contract.batching, &inference.parameters);
         let rank = Rank::new(level, arrived, deadline, call.0);
+        let place = Place { tenant: self.tenants.of(&contract.batching, &inference.facts), rank };
         let (caller, answer) = oneshot::channel();
         let mut pending = Box::new(Pending {
             id: call,
@@ -160,7 +162,7 @@ impl Gateway {
             admitted: now,
             sent: now,
             deadline,
-            rank,
+            place,
             tries: 0,
             crashes: 0,
             suspicion: Suspicion::default(),
@@ -170,7 +172,7 @@ impl Gateway {
             return Err(refuse(rows, fault));
         }
         service.submit(pending, now).map_err(|(_, fault)| refuse(rows, fault))?;
-        let waiting = Waiting { service, id: call, rank, answer, over: false };
+        let waiting = Waiting { service, id: call, place, answer, over: false };
         let (produced, success) = waiting.until(arrived, deadline).await?;
         let (made, declared) = (produced.outputs.len(), contract.outputs.len());
         if made != declared {
@@ -222,7 +224,7 @@ async fn bind_aside(
 struct Waiting<'a> {
     service: &'a Arc<Service>,
     id: CallId,
-    rank: Rank,
+    place: Place,
     answer: oneshot::Receiver<Delivery>,
     /// Answered, or given up.
     over: bool,
@@ -254,7 +256,7 @@ impl Waiting<'_> {
         match self.answer.try_recv() {
             Ok(delivery) => Some(delivery),
             Err(_) => {
-                self.service.abandon(self.id, self.rank, kind, clock::now());
+                self.service.abandon(self.id, self.place, kind, clock::now());
                 None
             }
         }

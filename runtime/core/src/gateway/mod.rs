@@ -18,12 +18,12 @@ pub mod grpc;
 pub mod http;
 mod infer;
 mod leaving;
+mod levels;
 mod listen;
 mod mailbox;
 mod note;
 mod pending;
 mod prospects;
-mod queue;
 mod reading;
 mod registry;
 mod resets;
@@ -34,6 +34,7 @@ mod settle;
 mod stages;
 mod state;
 mod suspects;
+mod tenants;
 mod threads;
 mod unread;
 mod views;
@@ -65,6 +66,7 @@ use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock, Weak};
 use suspects::Suspects;
+use tenants::Tenants;
 use threads::Threads;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
@@ -75,6 +77,9 @@ pub struct Gateway {
     settings: GatewaySettings,
     me: Weak<Gateway>,
     state: ArcSwap<State>,
+    /// Names (lower case) of headers and metadata that are looked at, by the table or to tell tenants apart.
+    headers: ArcSwap<Vec<CompactString>>,
+    tenants: Tenants,
     registry: Mutex<Registry>,
     flights: Arc<Flights>,
     ledger: Arc<Ledger>,
@@ -110,6 +115,8 @@ impl Gateway {
         Ok(Arc::new_cyclic(|me| Gateway {
             me: Weak::clone(me),
             state: ArcSwap::default(),
+            headers: ArcSwap::default(),
+            tenants: Tenants::default(),
             registry: Mutex::default(),
             flights: Arc::default(),
             ledger: Ledger::new(Of::Requests, settings.limits.in_flight_bytes),
@@ -143,9 +150,11 @@ impl Gateway {
         self.arena.as_ref()
     }
 
-    /// Header or metadata names (lower case) whose values the routing table looks at.
-    pub fn routing_headers(&self) -> Arc<[CompactString]> {
-        Arc::clone(&self.state.load().routing_headers)
+    /// Of a request's headers or metadata, what is looked at: usually nothing.
+    pub(super) fn facts(&self, headers: &::http::HeaderMap) -> Vec<(CompactString, CompactString)> {
+        let value = |name: &str| headers.get(name)?.to_str().ok();
+        let wanted = self.headers.load();
+        wanted.iter().filter_map(|name| Some((name.clone(), value(name)?.into()))).collect()
     }
 
     /// Gives a fault that the server is to blame for an id that the error log has too. Faults of

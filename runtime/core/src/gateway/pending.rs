@@ -16,7 +16,7 @@ use crate::base::{
     primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
-use crate::decide::{admit, rank::Rank};
+use crate::decide::{admit, queue::Place};
 use crate::meter::Ended;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(super) struct Pending {
     /// Of the last try.
     pub(super) sent: Tick,
     pub(super) deadline: Tick,
-    pub(super) rank: Rank,
+    pub(super) place: Place,
     /// Times it was sent.
     pub(super) tries: u8,
     /// Times that it cost a host. Whatever becomes of others with the same input, it may not do so among others again.
@@ -137,7 +137,7 @@ impl Pending {
             parameters: self.parameters.clone(),
             arrived: self.arrived,
             deadline: self.deadline,
-            level: self.rank.level,
+            level: self.place.rank.level,
             attempt: self.charges(),
             reply: Reply::new(self.id, outlet),
         }

@@ -16,7 +16,7 @@ use crate::base::{
 use crate::decide::policy::{BadPolicy, ModelPolicy, PolicyTable};
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Locked when something comes or goes, never by a request.
@@ -47,9 +47,17 @@ impl Gateway {
         // By the carriers that are known, for one that comes in this moment is not on its floor yet.
         let Registry { services, carriers, .. } = &mut *registry;
         services.retain(|key, service| listed(key) || carriers.values().any(|of| Arc::ptr_eq(of, service)));
-        let routing_headers = table.routing_headers().into();
-        self.state.store(Arc::new(State { table: Some(table), models, routing_headers }));
+        self.state.store(Arc::new(State { table: Some(table), models }));
+        self.choose_headers(&registry);
         Ok(())
+    }
+
+    fn choose_headers(&self, registry: &Registry) {
+        let state = self.state.load();
+        let mut names: BTreeSet<_> = state.table.iter().flat_map(PolicyTable::routing_headers).collect();
+        let running = registry.services.values().filter_map(|service| service.running());
+        names.extend(running.filter_map(|running| running.contract.batching.tenant_header.clone()));
+        self.headers.store(Arc::new(names.into_iter().collect()));
     }
 
     fn model(&self, registry: &mut Registry, name: &CompactString, policy: &ModelPolicy) -> Model {
@@ -96,6 +104,7 @@ impl Roster for Gateway {
             floor.carriers.add(id, carrier, window);
             Ok(id)
         });
+        self.choose_headers(&self.registry.lock());
         self.arrivals.notify_waiters();
         taken.map_err(|held| {
             self.registry.lock().carriers.remove(&id);

@@ -20,7 +20,10 @@ use crate::base::{
     },
     units::{CallId, Tick, Version},
 };
-use crate::decide::{rank::Rank, route::Standing};
+use crate::decide::{
+    queue::{Place, Room},
+    route::Standing,
+};
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
 use compact_str::CompactString;
@@ -192,7 +195,8 @@ impl Service {
         now: Tick,
     ) -> Result<(), (Box<Pending>, Fault)> {
         let meter = Arc::clone(&pending.running.meter);
-        let bound = pending.running.contract.batching.queue_rows;
+        let batching = &pending.running.contract.batching;
+        let room_for = Room { rows: batching.queue_rows, shared: batching.tenant_header.is_some() };
         let nested = dispatch::is_busy();
         let mut floor = self.floor.lock();
         floor.budget.earn();
@@ -204,7 +208,9 @@ impl Service {
         }
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
-        if let Some(seat) = room.then(|| floor.carriers.take(pending.need(), pending.rank.level)).flatten() {
+        if let Some(seat) =
+            room.then(|| floor.carriers.take(pending.need(), pending.place.rank.level)).flatten()
+        {
             meter.admitted();
             let mut work = Work::default();
             self.launch(pending, seat, now, &mut work);
@@ -212,12 +218,13 @@ impl Service {
             dispatch::run(work, now);
             return Ok(());
         }
-        let (rank, rows) = (pending.rank, pending.rows);
-        floor.queue.push(rank, rows, pending, bound).map_err(|(pending, waiting)| {
+        let (place, rows) = (pending.place, pending.rows);
+        floor.queue.push(place, rows, pending, room_for).map_err(|(pending, waiting)| {
             let model = &self.model;
+            let of = if room_for.shared { " of this tenant, and as many are left to others" } else { "" };
             let note = format!(
-                "the queue of model '{model}' version {} is full: {waiting} rows wait, at most {bound} may; try again later",
-                self.version
+                "the queue of model '{model}' version {} is full: {waiting} rows wait{of}, at most {} may; try again later",
+                self.version, room_for.rows
             );
             let after = prospects::wait(&pending, floor.before(&pending), now);
             (pending, Fault::new(Kind::Overloaded, note).at(Phase::NotAdmitted).retry_after(after))
@@ -238,14 +245,14 @@ impl Service {
                 floor.carriers.close(landed.back.carrier);
             }
             if let Some(pending) = again {
-                floor.queue.push_again(pending.rank, pending.rows, pending);
+                floor.queue.push_again(pending.place, pending.rows, pending);
             }
         });
     }
 
     /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
-    pub(super) fn abandon(self: &Arc<Self>, call: CallId, rank: Rank, kind: Kind, now: Tick) {
-        let waiting = self.step(now, |floor| floor.queue.remove(rank));
+    pub(super) fn abandon(self: &Arc<Self>, call: CallId, place: Place, kind: Kind, now: Tick) {
+        let waiting = self.step(now, |floor| floor.queue.remove(place));
         if let Some(pending) = waiting {
             self.left(pending).fail(Fault::new(kind, "the caller gave up"), now);
         } else if let Some(carrier) = self.around.flights.forsake(call, kind, now) {

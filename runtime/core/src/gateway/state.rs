@@ -28,7 +28,6 @@ pub(super) struct State {
     /// `None` before the first table.
     pub(super) table: Option<PolicyTable>,
     pub(super) models: FxHashMap<CompactString, Model>,
-    pub(super) routing_headers: Arc<[CompactString]>,
 }
 
 impl Model {

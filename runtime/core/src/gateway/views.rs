@@ -189,7 +189,7 @@ fn contract(contract: &Contract) -> Value {
         "inputs": tensors(&contract.inputs),
         "outputs": tensors(&contract.outputs),
         "max_rows": contract.batching.max_rows,
-        "allowed_rows": contract.batching.allowed_rows,
+        "allowed_rows": contract.batching.allowed_rows, "tenant_header": contract.batching.tenant_header,
         "max_delay_ms": contract.batching.max_delay_ms,
         "queue_rows": contract.batching.queue_rows,
         "deadline_ms": contract.batching.deadline_ms,

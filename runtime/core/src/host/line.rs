@@ -52,6 +52,8 @@ pub(super) struct Line {
     rows: Rows,
     /// The last number that a shape was given.
     shapes: u64,
+    /// Calls that ever came.
+    came: u64,
     /// Batches that left.
     sealed: u64,
     /// Kept for its memory.
@@ -71,9 +73,14 @@ impl Line {
         self.waiting.front().map(Waiting::facts)
     }
 
-    /// `found_idle`: nothing runs or waits.
-    pub(super) fn push(&mut self, call: Call, found_idle: bool) -> Facts {
-        let rank = Rank::new(call.level, call.arrived, call.deadline, call.id.0);
+    /// `found_idle`: nothing runs or waits. `in_turn`: they come in the order in which they are to be served, for the
+    /// gateway knows whose turn it is.
+    pub(super) fn push(&mut self, call: Call, found_idle: bool, in_turn: bool) -> Facts {
+        self.came += 1;
+        let rank = match in_turn {
+            true => Rank::in_turn(call.level, self.came),
+            false => Rank::new(call.level, call.arrived, call.deadline, call.id.0),
+        };
         let shape = self.shape_of(&call);
         self.insert(Waiting { call, rank, shape, found_idle, search: None, came_after: self.sealed })
     }

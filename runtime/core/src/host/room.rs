@@ -115,7 +115,7 @@ impl Room {
         }
         let found_idle = self.rows == Rows::ZERO;
         self.rows = self.rows.plus(call.rows).unwrap_or(self.rows);
-        let facts = self.line.push(call, found_idle);
+        let facts = self.line.push(call, found_idle, self.batching.tenant_header.is_some());
         let first = self.line.first().unwrap_or(facts);
         Ok(self.line.rows() >= self.limits.max_rows
             || facts.alone

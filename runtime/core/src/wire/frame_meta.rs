@@ -119,6 +119,7 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         priorities: batching.priorities.into(),
         default_priority: batching.default_priority.map(u32::from),
         allowed_rows: batching.allowed_rows.clone(),
+        tenant_header: batching.tenant_header.as_ref().map(ToString::to_string),
     };
     proto::Contract {
         model: model.to_string(),
@@ -151,6 +152,7 @@ pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
             priorities: level(batching.priorities),
             default_priority: batching.default_priority.map(level),
             allowed_rows: batching.allowed_rows,
+            tenant_header: batching.tenant_header.map(Into::into),
         },
         repeatable: contract.repeatable,
         lanes: contract.lanes,

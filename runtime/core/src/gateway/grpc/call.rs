@@ -16,7 +16,7 @@ use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;
 use h2::{RecvStream, server::SendResponse};
-use http::{HeaderMap, Request};
+use http::Request;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -79,7 +79,7 @@ async fn attempt(
         head,
         arrived,
         deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
-        facts: facts(&gateway.routing_headers(), &parts.headers),
+        facts: gateway.facts(&parts.headers),
         client,
     };
     drop(parts);
@@ -113,11 +113,6 @@ async fn describe(
         Ok(message) => send::answer(&call.client, respond, None, None, [message].into_iter().collect()).await,
         Err(fault) => send::fail(respond, &call.gateway().told(fault, "", None)),
     }
-}
-
-fn facts(wanted: &[CompactString], headers: &HeaderMap) -> Vec<(CompactString, CompactString)> {
-    let value = |name: &str| headers.get(name)?.to_str().ok();
-    wanted.iter().filter_map(|name| Some((name.clone(), value(name)?.into()))).collect()
 }
 
 /// Runs `work` unless the client resets the stream, which drops it. Its caller has pinned it, as in

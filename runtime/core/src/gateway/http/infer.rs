@@ -70,7 +70,7 @@ pub(super) async fn infer(
         Ok(asked) => asked,
         Err(fault) => return respond::fault(headers, &unread(fault)),
     };
-    let facts = facts(gateway, &headers);
+    let facts = gateway.facts(&headers);
     headers.clear(); // what they said is not kept while the request waits
     let done = pin!(async {
         let heard = pin!(async {
@@ -104,17 +104,6 @@ pub(super) async fn infer(
         }
         Err(fault) => respond::fault(headers, &fault),
     }
-}
-
-/// Only what the table looks at is copied; usually nothing.
-fn facts(gateway: &Gateway, headers: &HeaderMap) -> Vec<(CompactString, CompactString)> {
-    let mut facts = Vec::new();
-    for name in gateway.routing_headers().iter() {
-        if let Some(value) = headers.get(name.as_str()).and_then(|value| value.to_str().ok()) {
-            facts.push((name.clone(), value.into()));
-        }
-    }
-    facts
 }
 
 async fn receive(client: &Arc<Client>, body: Incoming, asked: Wishes) -> Result<(Reserved, Bytes), Fault> {
