@@ -35,13 +35,6 @@ SESSIONS: Final = [
         "link::host::hearing::models",
     ),
     Bug(
-        "host: lent after the gateway let go",
-        f"{CORE}/link/host/calls.rs",
-        "        if put && !calls.let_go {\n",
-        "        if put {\n",
-        "link::host::hearing::models",
-    ),
-    Bug(
         "host: noted as lent after it was said",
         f"{CORE}/link/host/calls.rs",
         "        let mut calls = self.calls.lock();\n"

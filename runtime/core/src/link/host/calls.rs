@@ -27,8 +27,6 @@ pub(super) struct Calls {
     pub(super) running: FxHashMap<u64, Taken>,
     /// Outputs in our arena that the gateway looks at.
     pub(super) lent: FxHashMap<u64, Lent>,
-    /// The gateway looks at nothing any more.
-    pub(super) let_go: bool,
 }
 
 #[derive(Debug)]
@@ -131,10 +129,10 @@ impl Session {
             let put = |out: &mut Vec<u8>| encode(out, &head, |out| frame_meta::append(out, &answer), &table);
             return self.try_put(put).map(drop);
         }
-        // Noted before it can be released. Also on a link that ends meanwhile: it may have left before.
+        // Noted before it can be released, or forgotten: nothing is put on a link that ended, and one lock is around both.
         let mut calls = self.calls.lock();
         let put = self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &answer), &table))?;
-        if put && !calls.let_go {
+        if put {
             calls.lent.insert(number, keep);
         }
         Ok(())

@@ -147,10 +147,7 @@ impl Session {
 
     /// The gateway looks at nothing any more.
     pub(super) fn forget_lent(&self) {
-        let mut calls = self.calls.lock();
-        calls.let_go = true;
-        let lent = std::mem::take(&mut calls.lent);
-        drop(calls);
+        let lent = std::mem::take(&mut self.calls.lock().lent);
         drop(lent);
     }
 }
