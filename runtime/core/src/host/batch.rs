@@ -4,6 +4,7 @@ use super::{
     gather::{Inputs, gather},
     intake::{Intake, Settling},
     outputs::{Output, check},
+    room::Took,
     running::Running,
     search::Search,
     settle::{self, Run},
@@ -17,7 +18,7 @@ use crate::base::{
     inference::Parameters,
     units::{CallId, Rows, Tick},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// One call's place in a batch.
 #[derive(Debug)]
@@ -229,7 +230,11 @@ impl Batch {
     fn answer(&self, run: &Run<'_>, seats: Vec<Seat>, result: Result<Vec<Output<'_>>, Fault>) {
         let _settling = Settling { intake: &self.intake, running: &self.running };
         let tells = result.is_ok() && self.search.is_none();
-        let release = |took| self.intake.release(&self.running, tells.then_some(took), clock::now());
+        let gathering = Duration::from_nanos(run.input_ns);
+        let release = |all| {
+            let took = tells.then_some(Took { all, gathering });
+            self.intake.release(&self.running, took, clock::now());
+        };
         settle::settle(run, seats, result, release);
     }
 

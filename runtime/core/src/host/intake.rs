@@ -4,7 +4,7 @@
 use super::{
     conduct::Conduct,
     fit::misfit,
-    room::{Leaving, Room},
+    room::{Leaving, Room, Took},
     running::Running,
     staging::Staging,
 };
@@ -153,7 +153,7 @@ impl Intake {
         true
     }
 
-    pub(super) fn release(&self, running: &Arc<Running>, took: Option<Duration>, now: Tick) {
+    pub(super) fn release(&self, running: &Arc<Running>, took: Option<Took>, now: Tick) {
         self.state.lock().room.release(running, took, now);
     }
 

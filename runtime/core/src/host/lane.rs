@@ -96,7 +96,12 @@ impl Intake {
     /// The model has returned: the next lane may enter while this one answers.
     pub(super) fn leave(&self, running: &Arc<Running>) {
         if self.crowded {
-            self.state.lock().room.leave(running);
+            let mut state = self.state.lock();
+            state.room.leave(running);
+            if state.holding {
+                self.holder.notify_one(); // sooner than was expected
+            }
+            drop(state);
             self.entrance.notify_one();
         }
     }

@@ -28,6 +28,10 @@ const WINDOWS: u32 = 16;
 /// Batches that may wait where inputs have no fixed size: what waits for one batch may have so many shapes.
 const VARIED: u32 = 4;
 
+/// A batch is sealed so long before the model will be free for it, and twice the time that its rows take to be gathered:
+/// what comes later is for the next one.
+const EARLY: Duration = Duration::from_millis(1);
+
 /// Calls that leave with a fault. They are answered outside the lock: an answer may send the next call here.
 pub(super) type Leaving = SmallVec<[(Call, Fault); 2]>;
 
@@ -37,6 +41,8 @@ pub(super) struct Room {
     runs: Runs,
     /// What is known of how long the model takes.
     times: Times,
+    /// The usual time to gather the rows of a batch.
+    gathering: Duration,
     /// Of waiting and running calls together: what the window bounds.
     rows: Rows,
     batching: Batching,
@@ -67,6 +73,14 @@ pub(super) enum Turn {
     Closed,
 }
 
+/// How long a batch kept a lane.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Took {
+    /// Without the time it waited for the model.
+    pub(super) all: Duration,
+    pub(super) gathering: Duration,
+}
+
 impl Room {
     pub(super) fn new(contract: &Contract, conduct: Conduct) -> Room {
         let concurrency = conduct.concurrency.map_or(contract.lanes.max(1), NonZeroU32::get);
@@ -75,6 +89,7 @@ impl Room {
             line: Line::default(),
             runs: Runs::new(concurrency, conduct.hang_timeout),
             times: Times::default(),
+            gathering: Duration::ZERO,
             rows: Rows::ZERO,
             batching: contract.batching.clone(),
             limits: limits(&contract.batching),
@@ -138,7 +153,15 @@ impl Room {
         }
         let (times, batching) = (&self.times, &self.batching);
         let time = |rows: Rows| times.expect(batching.padded(rows).get().into(), now);
-        let step = self.line.plan(now, self.limits, time);
+        let mut start = now;
+        if let Some(free) = self.runs.free_at(now, time).filter(|_| self.has_waiting()) {
+            let seal = free.minus(EARLY.saturating_add(2 * self.gathering));
+            if now < seal {
+                return Turn::Wait { until: seal };
+            }
+            start = free;
+        }
+        let step = self.line.plan(start, self.limits, time);
         let before = leaving.len();
         let (calls, search) = self.line.take_picked(now, leaving);
         for (late, _) in leaving.iter().skip(before) {
@@ -194,11 +217,11 @@ impl Room {
     }
 
     /// A batch is about to be settled: its rows are free before its callers hear of it, so that who
-    /// sends the next call upon an answer finds room. `took`: how long the device was busy with it, for one that
-    /// went well.
-    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Duration>, now: Tick) {
+    /// sends the next call upon an answer finds room. `took` is of one that went well.
+    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>, now: Tick) {
         if let Some(took) = took {
-            self.times.learn(running.padded().get().into(), took, now);
+            self.times.learn(running.padded().get().into(), took.all, now);
+            self.gathering = (7 * self.gathering + took.gathering) / 8;
         }
         if self.runs.remove(running) {
             self.rows = self.rows.minus(running.rows());
@@ -250,3 +273,7 @@ fn limits(batching: &Batching) -> Limits {
         max_delay: Duration::try_from_secs_f64(delay_s).unwrap_or(Duration::ZERO),
     }
 }
+
+#[cfg(test)]
+#[path = "room_tests.rs"]
+mod tests;

@@ -2,7 +2,7 @@
 //! do not come back.
 
 use super::{batch::Seat, running::Running};
-use crate::base::units::{CallId, Tick};
+use crate::base::units::{CallId, Rows, Tick};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -67,6 +67,19 @@ impl Runs {
         let free = self.inside() < self.concurrency && self.runs.iter().all(|run| run.entered.is_some());
         self.runs.push(Run { batch, entered: free.then_some(now), left: false });
         free
+    }
+
+    /// When the model will be free for one more, as far as `expect` tells; `None`: it is.
+    pub(super) fn free_at(&self, now: Tick, expect: impl Fn(Rows) -> Duration) -> Option<Tick> {
+        let inside = self.runs.iter().filter(|run| !run.left).filter_map(|run| Some((run, run.entered?)));
+        let next = inside.map(|(run, entered)| entered.plus(expect(run.batch.padded()))).min();
+        let waiting = self.runs.iter().filter(|run| run.entered.is_none());
+        let ahead: Duration = waiting.map(|run| expect(run.batch.padded())).sum();
+        if self.inside() < self.concurrency && ahead.is_zero() {
+            return None;
+        }
+        let turns = u32::try_from(self.concurrency).unwrap_or(u32::MAX);
+        Some(next.map_or(now, |next| next.max(now)).plus(ahead / turns))
     }
 
     /// For what was sealed while others were in the model.

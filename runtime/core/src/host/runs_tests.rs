@@ -76,3 +76,30 @@ fn what_is_being_answered_is_looked_at_later() {
     assert_eq!((given_up(&mut runs, at(10)), runs.next_look()), (vec![], Some(at(20))));
     assert!(!runs.hangs());
 }
+
+#[test]
+fn the_model_is_free_when_what_is_in_it_and_what_waits_for_it_are_through() {
+    let desk = Arc::<Desk>::default();
+    let [one, two, three] = [1, 2, 3].map(|id| batch(&desk, id));
+    let expect = |rows: Rows| Duration::from_secs(5 * u64::from(rows.get()));
+    let mut runs = Runs::new(1, None);
+    assert_eq!(runs.free_at(at(0), expect), None);
+    runs.seal(Arc::clone(&one), at(0));
+    assert_eq!(runs.free_at(at(2), expect), Some(at(5)));
+    assert_eq!(runs.free_at(at(8), expect), Some(at(8)), "any moment");
+    runs.seal(Arc::clone(&two), at(2));
+    assert_eq!(runs.free_at(at(2), expect), Some(at(10)));
+    runs.leave(&one);
+    assert_eq!(runs.free_at(at(3), expect), Some(at(8)), "the other is about to enter");
+    runs.enter(&two, at(3));
+    assert_eq!(runs.free_at(at(3), expect), Some(at(8)));
+    runs.remove(&two);
+    assert_eq!(runs.free_at(at(4), expect), None);
+    let mut twice = Runs::new(2, None);
+    twice.seal(one, at(0));
+    assert_eq!(twice.free_at(at(1), expect), None);
+    twice.seal(two, at(1));
+    assert_eq!(twice.free_at(at(1), expect), Some(at(5)));
+    twice.seal(three, at(1));
+    assert_eq!(twice.free_at(at(1), expect), Some(at(5).plus(Duration::from_millis(2500))));
+}

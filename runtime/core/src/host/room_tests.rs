@@ -1,0 +1,38 @@
+use super::super::desk::{Desk, contract};
+use super::*;
+use crate::base::clock;
+use crate::decide::times::Times;
+
+/// Two lanes, and a model that takes one batch at once, 40 ms for each.
+#[test]
+fn while_the_model_works_the_next_batch_is_not_sealed_before_it_must() {
+    let desk = Arc::<Desk>::default();
+    let conduct = Conduct { concurrency: NonZeroU32::new(1), ..Conduct::default() };
+    let mut room = Room::new(&contract(4, 2), conduct);
+    let mut leaving = Leaving::new();
+    let mut times = Times::default();
+    let begun = clock::now().plus(Duration::from_secs(1)); // later than all that comes
+    let at = |ms| begun.plus(Duration::from_millis(ms));
+    times.learn(1, Duration::from_millis(40), at(0));
+    room.times = times;
+    let admit = |room: &mut Room, id| room.admit(desk.call(id, &[0.0])).map(drop).unwrap();
+
+    admit(&mut room, 1);
+    let Turn::Run { running: first, entered: true, .. } = room.turn(at(0), &mut leaving) else { panic!() };
+    assert!(matches!(room.turn(at(1), &mut leaving), Turn::Idle), "nobody waits");
+    admit(&mut room, 2);
+    let Turn::Wait { until } = room.turn(at(10), &mut leaving) else { panic!() };
+    assert!(at(35) < until && until < at(39), "{until:?}");
+    admit(&mut room, 3);
+    let Turn::Run { calls, entered: false, running, .. } = room.turn(until, &mut leaving) else { panic!() };
+    assert_eq!(calls.len(), 2, "who came meanwhile is in it");
+    // A third lane, if there were one, would wait for both.
+    admit(&mut room, 4);
+    let Turn::Wait { until } = room.turn(until, &mut leaving) else { panic!() };
+    assert!(at(70) < until && until < at(80), "{until:?}");
+    // Back sooner than was expected.
+    room.leave(&first);
+    room.enter(&running, at(38));
+    room.leave(&running);
+    assert!(matches!(room.turn(at(39), &mut leaving), Turn::Run { entered: true, .. }));
+}
