@@ -17,7 +17,7 @@ use crate::base::{
 };
 use crate::link::host::Listen;
 use crate::mem::arena::Arena;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
