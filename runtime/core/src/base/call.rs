@@ -32,6 +32,8 @@ pub struct Call {
     pub level: u8,
     /// 0 at first; a call that was in flight in a crash runs alone.
     pub attempt: u8,
+    /// Parts that may be on their way before their reader asked for more; 0: it wants one answer.
+    pub credit: u32,
     pub reply: Reply,
 }
 
@@ -94,6 +96,9 @@ pub struct Execution {
 
 /// Where outcomes go: this process's gateway, or the link back to another's.
 pub trait Outlet: Send + Sync + fmt::Debug {
+    /// One part of an answer of many; the outcome follows. Sent with the next flush.
+    fn emit(&self, call: CallId, part: Produced);
+
     /// Never blocks, never fails. An outcome for a call that is no longer known is dropped.
     fn settle(&self, call: CallId, outcome: Outcome);
 
@@ -123,6 +128,13 @@ impl Reply {
 
     pub fn outlet(&self) -> Option<&Arc<dyn Outlet>> {
         self.outlet.as_ref()
+    }
+
+    /// One part of an answer of many, without flushing.
+    pub fn emit(&self, part: Produced) {
+        if let Some(outlet) = &self.outlet {
+            outlet.emit(self.call, part);
+        }
     }
 
     /// Hands the outcome over without flushing; a second answer is a compile error.
@@ -171,6 +183,9 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// A hint: the caller is gone. The call is still settled exactly once.
     fn cancel(&self, call: CallId);
 
+    /// Its reader took so many parts.
+    fn credit(&self, _call: CallId, _parts: u32) {}
+
     /// The process that runs its calls, where that is another one of this node.
     fn process(&self) -> Option<i32> {
         None
@@ -186,6 +201,7 @@ mod tests {
     struct Seen(Mutex<Vec<(u64, bool)>>);
 
     impl Outlet for Seen {
+        fn emit(&self, _: CallId, _: Produced) {}
         fn settle(&self, call: CallId, outcome: Outcome) {
             self.0.lock().unwrap().push((call.0, outcome.result.is_ok()));
         }

@@ -104,6 +104,9 @@ pub struct Contract {
     /// Threads that run batches of this version in its host.
     #[serde(default = "one")]
     pub lanes: u32,
+    /// A request is answered with any number of parts.
+    #[serde(default)]
+    pub streams: bool,
 }
 
 fn one() -> u32 {

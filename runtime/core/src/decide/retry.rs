@@ -14,6 +14,8 @@ pub struct Tried {
     pub crashes: u8,
     /// The model's promise that the same input may run twice.
     pub repeatable: bool,
+    /// Its caller has a part of its answer, which another try would say again.
+    pub begun: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +37,12 @@ pub fn costs_host(fault: &Fault) -> bool {
 pub fn decide(fault: &Fault, tried: Tried) -> Verdict {
     match fault.phase {
         Phase::Final => Verdict::Answer,
-        Phase::NotAdmitted | Phase::NotStarted if tried.tries < MAX_TRIES => Verdict::Again,
+        Phase::NotAdmitted | Phase::NotStarted if tried.tries < MAX_TRIES && !tried.begun => Verdict::Again,
         Phase::NotAdmitted | Phase::NotStarted => Verdict::Answer,
         Phase::Started if !costs_host(fault) => Verdict::Answer,
         Phase::Started if tried.crashes > 0 => Verdict::Suspect,
         // One that hung has had its time.
-        Phase::Started if tried.repeatable && fault.kind == Kind::HostLost => Verdict::Alone,
+        Phase::Started if tried.repeatable && !tried.begun && fault.kind == Kind::HostLost => Verdict::Alone,
         Phase::Started => Verdict::Answer,
     }
 }
@@ -112,7 +114,7 @@ mod tests {
         let lost = |phase| Fault::new(Kind::HostLost, "lost").at(phase);
         let model = Fault::new(Kind::ModelFailed, "raised").at(Phase::Started);
         let hung = Fault::new(Kind::ModelHung, "did not return").at(Phase::Started);
-        let tried = |tries, crashes, repeatable| Tried { tries, crashes, repeatable };
+        let tried = |tries, crashes, repeatable| Tried { tries, crashes, repeatable, begun: false };
         let cases = [
             ("bad input is final", Fault::invalid("no"), tried(1, 0, true), Verdict::Answer),
             ("not taken", lost(Phase::NotAdmitted), tried(1, 0, false), Verdict::Again),
@@ -127,6 +129,9 @@ mod tests {
         ];
         for (name, fault, tried, want) in cases {
             assert_eq!(decide(&fault, tried), want, "{name}");
+            let again = decide(&fault, Tried { begun: true, ..tried });
+            let want = if want == Verdict::Suspect { want } else { Verdict::Answer };
+            assert_eq!(again, want, "{name}, and its caller has a part of the answer");
         }
     }
 

@@ -32,6 +32,7 @@ fn contract() -> Contract {
         batching: Batching { max_rows: MOST_ROWS, queue_rows: 8, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     }
 }
 

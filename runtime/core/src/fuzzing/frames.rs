@@ -87,6 +87,12 @@ fn says(frame: &Frame) {
         }),
         Kind::Credit => comes_back::<proto::Credit, _>(meta, Ok, proto::Credit::clone),
         Kind::Release => comes_back::<proto::Released, _>(meta, Ok, proto::Released::clone),
+        Kind::Part => comes_back::<proto::Part, _>(
+            meta,
+            |part| meta::parameters_in(part.parameters),
+            |read| proto::Part { parameters: meta::parameters_out(read) },
+        ),
+        Kind::Taken => comes_back::<proto::Taken, _>(meta, Ok, proto::Taken::clone),
         Kind::Stats => comes_back::<proto::Executed, _>(meta, Ok, proto::Executed::clone),
         Kind::Cancel | Kind::Drain | Kind::NotHere | Kind::Ping | Kind::Pong => {}
     });

@@ -72,7 +72,7 @@ fn says_it_is_none(fault: &Fault) -> bool {
 }
 
 /// JSON has one word for all that are none.
-fn one_nan(tensor: &Tensor) -> Tensor {
+pub(super) fn one_nan(tensor: &Tensor) -> Tensor {
     let data = if tensor.datatype == Datatype::Fp32 {
         let floats = tensor.data.as_chunks().0.iter().map(|float| f32::from_le_bytes(*float));
         floats.flat_map(|float| if float.is_nan() { f32::NAN } else { float }.to_le_bytes()).collect()
@@ -106,6 +106,7 @@ fn comes_back(request: InferRequest) {
         batching: Batching { max_rows: 1, queue_rows: 1, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     };
     let answer = Answer {
         contract: Arc::new(contract),

@@ -14,6 +14,7 @@
 mod echo;
 mod fit;
 mod frames;
+mod generate;
 mod grpc;
 mod http;
 mod images;
@@ -29,6 +30,7 @@ mod raw;
 mod replay_tests;
 
 pub use frames::any_frames;
+pub use generate::any_generate;
 pub use grpc::any_grpc;
 pub use http::any_http;
 pub use images::{any_image, any_orientation};
@@ -44,6 +46,7 @@ pub type Check = (&'static str, fn(&[u8]));
 
 pub const CHECKS: &[Check] = &[
     ("frames", any_frames),
+    ("generate", any_generate),
     ("grpc", any_grpc),
     ("http", any_http),
     ("image", any_image),

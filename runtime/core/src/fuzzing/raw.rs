@@ -33,6 +33,7 @@ fn contract(data: &[u8]) -> Option<(Contract, &[u8])> {
         batching: Batching { max_rows: 1, queue_rows: 1, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     };
     Some((contract, rest))
 }

@@ -38,6 +38,7 @@ macro_rules! replay {
 
 replay! {
     frames_hold: "frames",
+    generate_holds: "generate",
     grpc_holds: "grpc",
     http_holds: "http",
     images_hold: "image",

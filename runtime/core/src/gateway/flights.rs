@@ -1,6 +1,6 @@
 //! Calls that a carrier has: found by id when they are settled.
 
-use super::{carriers::Seat, pending::Pending};
+use super::{carriers::Seat, mailbox::Mailbox, parts::Parts, pending::Pending};
 use crate::base::{call::Carrier, fault::Kind, primitive::Mutex, units::CallId, units::Tick};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -49,6 +49,17 @@ impl Flights {
         drop(shard); // before the inputs: to free them may be work
         drop(inputs);
         Some(to)
+    }
+
+    /// Where a part of an answer goes; `None` if nobody waits for it.
+    pub(super) fn reader(&self, call: CallId) -> Option<(Arc<Parts>, Option<Arc<Mailbox>>)> {
+        let shard = self.shard(call).lock();
+        let Pending { caller, parts, mailbox, .. } = &*shard.get(&call)?.pending;
+        caller.as_ref().and(parts.clone()).map(|parts| (parts, mailbox.clone()))
+    }
+
+    pub(super) fn carrier(&self, call: CallId) -> Option<Arc<dyn Carrier>> {
+        self.shard(call).lock().get(&call).map(|flight| Arc::clone(&flight.seat.carrier))
     }
 
     pub(super) fn len(&self) -> usize {

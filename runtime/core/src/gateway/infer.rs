@@ -3,37 +3,27 @@
 use super::{
     Gateway,
     admission::Reserved,
-    leaving::dropped,
-    mailbox::Mailbox,
     note::shortened,
-    pending::{Delivery, Pending, expired},
+    pending::expired,
     service::{Running, Service},
-    suspects::Suspicion,
+    submit::{Asked, refused},
+    waiting::Waiting,
 };
 use crate::base::{
-    call::Timing,
+    call::{Produced, Timing},
     clock,
     contract::Contract,
     fault::{Fault, Kind},
-    inference::{Answer, Inference, Input},
+    inference::{Answer, Inference},
     panics,
-    primitive::oneshot,
     tensor::Tensor,
-    units::{CallId, Rows, Tick, Version},
+    units::{Rows, Tick, Version},
 };
-use crate::decide::{
-    priority,
-    queue::Place,
-    rank::Rank,
-    validate::{self, Bound},
-};
-use crate::meter::Ended;
-use smallvec::SmallVec;
+use crate::sync::gate::Pass;
+use compact_str::CompactString;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
 
 impl Gateway {
     /// Routes, checks against the contract, waits, and lets `deliver` write the answer down, which is a success only
@@ -46,28 +36,36 @@ impl Gateway {
         reserved: Reserved,
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
+        let model = inference.model.clone();
+        let (_pass, service, running) = self.seek(&inference).await?;
+        if running.contract.streams {
+            let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
+            return Err(self.told(fault, &model, Some(service.version)));
+        }
+        let asked = self.ask(inference, reserved, (&service, &running), deliver);
+        let answered = panics::survive_all(pin!(asked)).await;
+        answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
+    }
+
+    /// The version that a request is for. Who asks for none that there is, or leaves meanwhile, was counted.
+    pub(super) async fn seek(
+        &self,
+        inference: &Inference,
+    ) -> Result<(Pass, Arc<Service>, Arc<Running>), Fault> {
         self.timers.get_or_init(tokio::runtime::Handle::current);
-        let (model, version) = (inference.model.clone(), inference.version);
         let found = async {
             let pass = self.gate.enter().ok_or_else(draining)?;
-            let (service, running) = match self.find(&inference) {
+            let (service, running) = match self.find(inference) {
                 // Boxed: rare, and large enough to make every request's future larger.
                 Err(fault) if fault.kind == Kind::Unavailable => {
-                    Box::pin(self.find_later(&inference, fault)).await?
+                    Box::pin(self.find_later(inference, fault)).await?
                 }
                 found => found?,
             };
             Ok::<_, Fault>((pass, service, running))
         };
-        let (_pass, service, running) = match self.hear(pin!(found)).await {
-            Ok(found) => found,
-            Err(fault) => {
-                return Err(self.turned_away(fault, &model, version));
-            }
-        };
-        let asked = self.ask(inference, reserved, (&service, &running), deliver);
-        let answered = panics::survive_all(pin!(asked)).await;
-        answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
+        let found = self.hear(pin!(found)).await;
+        found.map_err(|fault| self.turned_away(fault, &inference.model, inference.version))
     }
 
     /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those
@@ -114,165 +112,53 @@ impl Gateway {
 
     async fn ask<T, D: Future<Output = Result<T, Fault>>>(
         &self,
-        mut inference: Box<Inference>,
+        inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
         let contract = &running.contract;
         let arrived = inference.arrived;
-        let deadline = match contract.batching.deadline_ms {
-            Some(ms) if inference.deadline == Tick::NEVER => arrived.plus(span(ms)),
-            Some(_) | None => inference.deadline,
-        };
-        // Until it is admitted, who refuses it counts it.
-        let refuse = |rows: Rows, fault: Fault| {
-            let total = clock::now().since(arrived);
-            running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing: Timing::default() });
-            fault
-        };
-        let bound = if strings(&inference.inputs) > LONG {
-            let bound;
-            (bound, inference) =
-                Box::pin(bind_aside(contract, inference)).await.map_err(|fault| refuse(Rows::ZERO, fault))?;
-            bound
-        } else {
-            bind(contract, &mut inference)
-        };
-        let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
-        let now = clock::now();
-        if deadline <= now {
-            return Err(refuse(rows, expired(arrived, deadline)));
+        let asked = self.submit(inference, reserved, (service, running), None).await?;
+        let Asked { ticket, deadline, id, outputs } = asked;
+        let (produced, success) = Waiting::new(service, ticket).until(arrived, deadline).await?;
+        if let Some(fault) = unfit(contract, &produced) {
+            success.ends(Some(fault.kind));
+            return Err(fault);
         }
-        let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
-        let level = priority::level(&contract.batching, &inference.parameters);
-        let rank = Rank::new(level, arrived, deadline, call.0);
-        let place = Place { tenant: self.tenants.of(&contract.batching, &inference.facts), rank };
-        let (caller, answer) = oneshot::channel();
-        let mut pending = Box::new(Pending {
-            id: call,
-            caller: Some(caller),
-            mailbox: Mailbox::here(),
-            service: Arc::clone(service),
-            running: Arc::clone(running),
-            inputs,
-            rows,
-            parameters: std::mem::take(&mut inference.parameters),
-            arrived,
-            admitted: now,
-            sent: now,
-            deadline,
-            place,
-            tries: 0,
-            crashes: 0,
-            suspicion: Suspicion::default(),
-            _reserved: reserved,
-        });
-        if let Some(fault) = pending.judge(&self.suspects, now) {
-            return Err(refuse(rows, fault));
-        }
-        service.submit(pending, now).map_err(|(_, fault)| refuse(rows, fault))?;
-        let waiting = Waiting { service, id: call, place, answer, over: false };
-        let (produced, success) = waiting.until(arrived, deadline).await?;
-        let (made, declared) = (produced.outputs.len(), contract.outputs.len());
-        if made != declared {
-            let note = format!("the host answered with {made} outputs, the contract has {declared}");
-            success.ends(Some(Kind::Internal));
-            return Err(Fault::internal(note));
-        }
-        let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
-        let outputs: SmallVec<[(usize, Tensor); 2]> =
-            produced.outputs.into_iter().enumerate().filter(wanted).collect();
-        let answer = Answer {
-            contract: Arc::clone(contract),
-            id: std::mem::take(&mut inference.id),
-            outputs,
-            parameters: produced.parameters,
-            timing: success.timing,
-        };
+        let answer = answer(contract, id, &outputs, produced, success.timing);
         let delivered = deliver(answer).await;
         success.ends(delivered.as_ref().err().map(|fault| fault.kind));
         delivered
     }
 }
 
-/// Strings beyond this are gone through on a thread of their own: each is looked at, and a megabyte may hold a quarter
-/// of a million.
-const LONG: usize = 1 << 20;
-
-fn strings(inputs: &[Input]) -> usize {
-    let strings = inputs.iter().map(|input| &input.tensor).filter(|tensor| tensor.datatype.size().is_none());
-    strings.map(|tensor| tensor.data.len()).sum()
+/// Not what the contract says that the model makes.
+pub(super) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
+    let (made, declared) = (produced.outputs.len(), contract.outputs.len());
+    let note = || format!("the host answered with {made} outputs, the contract has {declared}");
+    (made != declared).then(|| Fault::internal(note()))
 }
 
-/// Checks a request against the contract, which takes its inputs.
-fn bind(contract: &Contract, inference: &mut Inference) -> Result<Bound, Fault> {
-    let inputs = std::mem::take(&mut inference.inputs);
-    validate::bind(contract, &inference.id, inputs, &inference.outputs)
-}
-
-async fn bind_aside(
+/// What a caller gets of what its model made.
+pub(super) fn answer(
     contract: &Arc<Contract>,
-    mut inference: Box<Inference>,
-) -> Result<(Result<Bound, Fault>, Box<Inference>), Fault> {
-    let contract = Arc::clone(contract);
-    let aside = tokio::task::spawn_blocking(move || (bind(&contract, &mut inference), inference));
-    aside.await.map_err(|_| Fault::internal("a check broke"))
+    id: CompactString,
+    outputs: &[usize],
+    produced: Produced,
+    timing: Timing,
+) -> Answer {
+    let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
+    let outputs = produced.outputs.into_iter().enumerate().filter(wanted).collect();
+    Answer { contract: Arc::clone(contract), id, outputs, parameters: produced.parameters, timing }
 }
 
-/// An admitted call as its caller holds it. Dropped without an answer, it takes the call back.
-struct Waiting<'a> {
-    service: &'a Arc<Service>,
-    id: CallId,
-    place: Place,
-    answer: oneshot::Receiver<Delivery>,
-    /// Answered, or given up.
-    over: bool,
-}
-
-impl Waiting<'_> {
-    async fn until(mut self, arrived: Tick, deadline: Tick) -> Delivery {
-        let answered = if deadline == Tick::NEVER {
-            Ok((&mut self.answer).await)
-        } else {
-            tokio::time::timeout_at(clock::instant(deadline), &mut self.answer).await
-        };
-        self.over = answered.is_ok();
-        match answered {
-            Ok(Ok(delivery)) => delivery,
-            Ok(Err(_)) => Err(Fault::internal("the gateway lost the request")),
-            Err(_) => match self.give_up(Kind::Expired) {
-                Some(delivery) => delivery,
-                None => Err(expired(arrived, deadline)),
-            },
-        }
-    }
-
-    /// Closes first, looks second: who moves the call meanwhile sees that it is closed and ends it.
-    /// Returns an answer that came in this very moment.
-    fn give_up(&mut self, kind: Kind) -> Option<Delivery> {
-        self.over = true;
-        self.answer.close();
-        match self.answer.try_recv() {
-            Ok(delivery) => Some(delivery),
-            Err(_) => {
-                self.service.abandon(self.id, self.place, kind, clock::now());
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.give_up(dropped());
-        }
-    }
-}
-
-fn span(ms: f64) -> Duration {
-    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
+fn only_in_parts(contract: &Contract) -> Fault {
+    let (model, version) = (&contract.model, contract.version);
+    Fault::invalid(format!(
+        "model '{model}' version {version} answers a request with any number of parts: ask it with ModelStreamInfer over \
+         gRPC, or with POST /v2/models/{model}/generate or /generate_stream over HTTP"
+    ))
 }
 
 fn draining() -> Fault {

@@ -3,7 +3,7 @@
 //! To wake a task of another thread's runtime costs a write to an eventfd, each time. A batch that is settled for
 //! sixty callers wakes their thread once, and the thread wakes the sixty without a system call.
 
-use super::pending::Pending;
+use super::{parts::Parts, pending::Pending};
 use crate::base::{
     call::Outcome,
     clock, panics,
@@ -15,8 +15,21 @@ use std::sync::Arc;
 /// Holds no more than is in flight, which carriers' windows bound.
 #[derive(Debug, Default)]
 pub(super) struct Mailbox {
-    outcomes: Mutex<Vec<(Box<Pending>, Outcome)>>,
+    letters: Mutex<Letters>,
     news: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Letters {
+    outcomes: Vec<(Box<Pending>, Outcome)>,
+    /// Those whose readers have news.
+    parts: Vec<Arc<Parts>>,
+}
+
+impl Letters {
+    fn is_first(&self) -> bool {
+        self.outcomes.len() + self.parts.len() == 1
+    }
 }
 
 thread_local! {
@@ -47,12 +60,13 @@ impl Mailbox {
 
     pub(super) async fn deliver(&self) {
         // Swapped back and forth, so that a steady load allocates nothing.
-        let mut batch = Vec::new();
+        let mut batch = Letters::default();
         loop {
             self.news.notified().await;
-            std::mem::swap(&mut batch, &mut *self.outcomes.lock());
+            std::mem::swap(&mut batch, &mut *self.letters.lock());
+            batch.parts.drain(..).for_each(|parts| parts.wake());
             let now = clock::now();
-            for (pending, outcome) in batch.drain(..) {
+            for (pending, outcome) in batch.outcomes.drain(..) {
                 // One that panics must not keep the others' callers waiting for ever; its own hears that it is lost.
                 let _ = panics::survive(|| {
                     #[cfg(test)]
@@ -70,11 +84,24 @@ pub(super) fn post(pending: Box<Pending>, outcome: Outcome) {
         return pending.finish(outcome, clock::now());
     };
     let first = {
-        let mut outcomes = mailbox.outcomes.lock();
-        outcomes.push((pending, outcome));
-        outcomes.len() == 1
+        let mut letters = mailbox.letters.lock();
+        letters.outcomes.push((pending, outcome));
+        letters.is_first()
     };
     // Whoever comes second finds it told already, and not yet emptied.
+    if first {
+        mailbox.news.notify_one();
+    }
+}
+
+/// The reader of `parts` has news. A step that makes parts for sixty readers wakes their thread once.
+pub(super) fn tell(parts: Arc<Parts>, mailbox: Option<Arc<Mailbox>>) {
+    let Some(mailbox) = mailbox.filter(|mailbox| !mailbox.is_here()) else { return parts.wake() };
+    let first = {
+        let mut letters = mailbox.letters.lock();
+        letters.parts.push(parts);
+        letters.is_first()
+    };
     if first {
         mailbox.news.notify_one();
     }

@@ -1,6 +1,7 @@
 //! The gateway: admits, routes, lets wait, sends to hosts, answers, counts.
 
 mod admission;
+pub(crate) mod answers;
 mod arriving;
 mod carriers;
 mod client;
@@ -17,11 +18,13 @@ mod growing;
 pub mod grpc;
 pub mod http;
 mod infer;
+mod joined;
 mod leaving;
 mod levels;
 mod listen;
 mod mailbox;
 mod note;
+mod parts;
 mod pending;
 mod prospects;
 mod reading;
@@ -33,11 +36,13 @@ mod settings;
 mod settle;
 mod stages;
 mod state;
+mod submit;
 mod suspects;
 mod tenants;
 mod threads;
 mod unread;
 mod views;
+mod waiting;
 
 pub use admission::Reserved;
 pub use client::Client;

@@ -5,6 +5,7 @@ use super::{
     carriers::Need,
     leaving::dropped,
     mailbox::Mailbox,
+    parts::{CREDIT, Parts},
     service::{Running, Service},
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
@@ -64,6 +65,8 @@ pub(super) struct Pending {
     pub(super) caller: Option<oneshot::Sender<Delivery>>,
     /// Of the thread that the caller waits on.
     pub(super) mailbox: Option<Arc<Mailbox>>,
+    /// Where its parts go, if it is answered with many.
+    pub(super) parts: Option<Arc<Parts>>,
     pub(super) service: Arc<Service>,
     pub(super) running: Arc<Running>,
     /// Kept for another try: reference counts, not bytes.
@@ -139,6 +142,7 @@ impl Pending {
             deadline: self.deadline,
             level: self.place.rank.level,
             attempt: self.charges(),
+            credit: if self.parts.is_some() { CREDIT } else { 0 },
             reply: Reply::new(self.id, outlet),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Gateway, mailbox, pending::Pending, service::Landed, suspects::REFUSED};
 use crate::base::{
-    call::{Execution, Outcome, Outlet},
+    call::{Execution, Outcome, Outlet, Produced},
     clock,
     contract::Contract,
     fault::Fault,
@@ -11,6 +11,15 @@ use crate::base::{
 use crate::decide::retry::{self, Tried, Verdict};
 
 impl Outlet for Gateway {
+    fn emit(&self, call: CallId, part: Produced) {
+        // Else nobody waits for it any more.
+        if let Some((parts, mailbox)) = self.flights.reader(call)
+            && parts.push(part)
+        {
+            mailbox::tell(parts, mailbox);
+        }
+    }
+
     fn settle(&self, call: CallId, outcome: Outcome) {
         let Some(flight) = self.flights.take(call) else {
             debug_assert!(false, "call {} was settled before", call.0);
@@ -59,7 +68,8 @@ impl Gateway {
     /// What becomes of a call that failed. What may have cost its host is remembered.
     fn verdict(&self, pending: &mut Pending, fault: &Fault, now: Tick) -> Verdict {
         let repeatable = pending.running.contract.repeatable;
-        let tried = Tried { tries: pending.tries, crashes: pending.charges(), repeatable };
+        let begun = pending.parts.as_ref().is_some_and(|parts| parts.have_begun());
+        let tried = Tried { tries: pending.tries, crashes: pending.charges(), repeatable, begun };
         if retry::costs_host(fault) {
             pending.accuse(&self.suspects, now);
         }

@@ -47,7 +47,7 @@ struct Again {
 impl Seat {
     /// `keeps`: the call may run again.
     pub(super) fn new(call: Call, sealed: Tick, keeps: bool) -> Seat {
-        let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply } = call;
+        let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit: _, reply } = call;
         let again = keeps.then(|| Box::new(Again { id, inputs, arrived, deadline, level, attempt }));
         Seat { reply, rows, queue_ns: nanos(arrived, sealed), again, refused: None, parameters }
     }
@@ -59,7 +59,8 @@ impl Seat {
     pub(super) fn into_call(self) -> Option<Call> {
         let Seat { reply, rows, parameters, again, .. } = self;
         let Again { id, inputs, arrived, deadline, level, attempt } = *again?;
-        Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply })
+        let credit = 0;
+        Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, reply })
     }
 }
 

@@ -5,7 +5,7 @@ use super::super::{
 };
 use super::*;
 use crate::base::{
-    call::{Call, Carrier, Execution, Outcome, Outlet, Timing},
+    call::{Call, Carrier, Execution, Outcome, Outlet, Produced, Timing},
     contract::{Batching, Contract},
     datatype::Datatype,
     panics,
@@ -228,6 +228,7 @@ fn a_run_is_counted_by_a_gateway_that_lives() {
 struct Fragile(Arc<Desk>);
 
 impl Outlet for Fragile {
+    fn emit(&self, _: CallId, _: Produced) {}
     fn settle(&self, call: CallId, outcome: Outcome) {
         assert_ne!((call, outcome.result.is_ok()), (CallId(1), true), "planted");
         self.0.settle(call, outcome);

@@ -1,7 +1,7 @@
 //! What tests of the host stand on: an outlet that remembers, contracts and calls.
 
 use crate::base::{
-    call::{Call, Execution, Outcome, Outlet, Reply},
+    call::{Call, Execution, Outcome, Outlet, Produced, Reply},
     clock,
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
@@ -41,6 +41,7 @@ impl Desk {
             deadline: Tick::NEVER,
             level: 1,
             attempt: 0,
+            credit: 0,
             reply: Reply::new(CallId(id), self.clone()),
         }
     }
@@ -67,6 +68,10 @@ impl Desk {
 }
 
 impl Outlet for Desk {
+    fn emit(&self, call: CallId, _: Produced) {
+        self.events.lock().push(format!("emit {}", call.0));
+    }
+
     fn settle(&self, call: CallId, outcome: Outcome) {
         self.events.lock().push(format!("settle {}", call.0));
         assert!(self.outcomes.lock().insert(call.0, outcome).is_none(), "settled twice");
@@ -99,5 +104,6 @@ pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
         batching,
         repeatable: false,
         lanes,
+        streams: false,
     }
 }

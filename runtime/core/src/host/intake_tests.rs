@@ -109,6 +109,7 @@ fn rows_are_free_before_the_caller_hears_of_it() {
     #[derive(Debug)]
     struct Chain(Arc<Intake>, Arc<Desk>);
     impl crate::base::call::Outlet for Chain {
+        fn emit(&self, _: CallId, _: crate::base::call::Produced) {}
         fn settle(&self, _: CallId, _: crate::base::call::Outcome) {
             self.0.send(self.1.call(9, &[0.0, 0.0]));
         }

@@ -1,6 +1,6 @@
 use super::super::desk::{Desk, contract};
 use super::*;
-use crate::base::call::{Carrier, Execution, Outcome, Outlet, Window};
+use crate::base::call::{Carrier, Execution, Outcome, Outlet, Produced, Window};
 use crate::base::units::CallId;
 
 impl Host {
@@ -30,6 +30,7 @@ struct Book {
 }
 
 impl Outlet for Book {
+    fn emit(&self, _: CallId, _: Produced) {}
     fn settle(&self, _: CallId, _: Outcome) {}
     fn executed(&self, _: &Contract, _: Execution) {}
     fn flush(&self) {}

@@ -31,6 +31,8 @@ mod leash;
 #[cfg(headrace_loom)]
 mod models;
 mod outbox;
+#[cfg(test)]
+mod part_tests;
 mod peer;
 mod socket;
 pub(crate) mod tensors;

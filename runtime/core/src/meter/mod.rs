@@ -93,6 +93,7 @@ mod tests {
             batching,
             repeatable: false,
             lanes: 1,
+            streams: false,
         }
     }
 

@@ -66,6 +66,7 @@ const COUNTERS: &[Plain] = &[
     ("headrace_padding_rows_total", "Rows that the model ran beside those of requests", |sum| {
         sum.executions.padding
     }),
+    ("headrace_stream_parts_total", "Parts of answers that came in parts", |sum| sum.parts),
     ("headrace_executions_failed_total", "Runs of the model that failed", |sum| sum.executions.failed),
 ];
 
@@ -73,6 +74,9 @@ const HISTOGRAMS: &[Spread] = &[
     ("headrace_request_duration_seconds", "Time from arrival to answer, successes only", |sum| &sum.total),
     ("headrace_queue_duration_seconds", "Time requests waited for their batch, successes only", |sum| {
         &sum.queue
+    }),
+    ("headrace_first_part_seconds", "Time from arrival to the first part of an answer in parts", |sum| {
+        &sum.first_part
     }),
     ("headrace_compute_duration_seconds", "Time of a batch: inputs, model, outputs", |sum| {
         &sum.executions.compute

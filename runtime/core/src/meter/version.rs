@@ -77,6 +77,9 @@ struct Shard {
     queue: Histogram,
     failures: Failures,
     failed_ns: AtomicU64,
+    /// Of answers in parts, and the time to the first of each.
+    parts: AtomicU64,
+    first_part: Histogram,
 }
 
 impl Default for Shard {
@@ -92,6 +95,8 @@ impl Default for Shard {
             queue: Histogram::new(&SECONDS),
             failures: Failures::default(),
             failed_ns: AtomicU64::new(0),
+            parts: AtomicU64::new(0),
+            first_part: Histogram::new(&SECONDS),
         }
     }
 }
@@ -117,6 +122,8 @@ pub(super) struct Totals {
     pub(super) queue: Seen,
     pub(super) failures: FailureCounts,
     pub(super) failed_ns: u64,
+    pub(super) parts: u64,
+    pub(super) first_part: Seen,
     pub(super) executions: executions::Totals,
 }
 
@@ -146,6 +153,15 @@ impl VersionMeter {
         shard.output_ns.fetch_add(ended.timing.output_ns, Relaxed);
         shard.queue.observe(ended.timing.queue_ns);
         shard.total.observe(total_ns);
+    }
+
+    /// A caller took a part of its answer; `since`: the first, so long after its arrival.
+    pub fn part(&self, since: Option<Duration>) {
+        let shard = self.shard();
+        shard.parts.fetch_add(1, Relaxed);
+        if let Some(since) = since {
+            shard.first_part.observe(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+        }
     }
 
     /// The model ran over a batch.
@@ -181,6 +197,8 @@ impl VersionMeter {
             queue: Seen::none(&SECONDS),
             failures: [0; Kind::ALL.len()],
             failed_ns: 0,
+            parts: 0,
+            first_part: Seen::none(&SECONDS),
             executions: self.executions.totals(),
         };
         for shard in &self.shards {
@@ -192,6 +210,8 @@ impl VersionMeter {
             sum.output_ns += shard.output_ns.load(Relaxed);
             sum.total.add(&shard.total);
             sum.queue.add(&shard.queue);
+            sum.parts += shard.parts.load(Relaxed);
+            sum.first_part.add(&shard.first_part);
             shard.failures.add_to(&mut sum.failures);
             sum.failed_ns += shard.failed_ns.load(Relaxed);
         }

@@ -38,6 +38,7 @@ pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract
         batching,
         repeatable: version == 1,
         lanes,
+        streams: false,
     }
 }
 

@@ -73,6 +73,11 @@ kinds! {
     Ping = 11,
     /// Host: yes.
     Pong = 12,
+    /// Host: one part of an answer of many, its tensors inline. Never more than were asked for, none after the terminal
+    /// frame.
+    Part = 13,
+    /// Gateway: the reader of a call's parts took so many, and as many more may come.
+    Taken = 14,
 }
 
 /// The input tensors in the gateway's memory are no longer looked at: saves the RELEASE frame.

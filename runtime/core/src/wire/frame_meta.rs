@@ -105,7 +105,8 @@ pub fn executed_in(executed: &proto::Executed) -> Execution {
 }
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {
-    let Contract { model, version, platform, inputs, outputs, batching, repeatable, lanes } = contract;
+    let Contract { model, version, platform, inputs, outputs, batching, repeatable, lanes, streams } =
+        contract;
     let spec = |spec: &TensorSpec| proto::TensorSpec {
         name: spec.name.to_string(),
         datatype: spec.datatype.number().into(),
@@ -130,6 +131,7 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         batching: Some(batching),
         repeatable: *repeatable,
         lanes: *lanes,
+        streams: *streams,
     }
 }
 
@@ -156,6 +158,7 @@ pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
         },
         repeatable: contract.repeatable,
         lanes: contract.lanes,
+        streams: contract.streams,
     })
 }
 

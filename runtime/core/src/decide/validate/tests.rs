@@ -16,6 +16,7 @@ fn contract() -> Contract {
         batching: Batching { max_rows: 8, queue_rows: 16, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     }
 }
 

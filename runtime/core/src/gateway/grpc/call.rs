@@ -37,6 +37,14 @@ pub(super) struct Call {
     pub(super) facts: Vec<(CompactString, CompactString)>,
 }
 
+/// What a message says about the messages that answer it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) id: CompactString,
+    /// The end of an answer in parts is a message too.
+    pub(super) wants_last: bool,
+}
+
 /// Answers a call, whatever happens on the way, unless its client takes it back or is lost. Dropping it, or the
 /// client's reset, cancels what it asked for.
 pub(super) async fn answer(

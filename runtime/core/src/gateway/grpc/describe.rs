@@ -159,6 +159,7 @@ fn config(contract: &Contract) -> m::ModelConfig {
                 max_queue_size: batching.queue_rows,
             }),
         }),
+        model_transaction_policy: Some(m::ModelTransactionPolicy { decoupled: contract.streams }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{
     body::{Message, Messages},
-    call::{Call, unless_reset},
+    call::{Call, Told, unless_reset},
     send,
 };
 use crate::base::{
@@ -19,7 +19,6 @@ use crate::wire::{
     },
 };
 use bytes::Bytes;
-use compact_str::CompactString;
 use h2::server::SendResponse;
 use std::future::ready;
 use std::pin::pin;
@@ -37,7 +36,7 @@ pub(super) async fn unary(
         let work = pin!(async {
             let read = async {
                 let message = messages.only().await?;
-                call.inference(message, call.arrived, &mut CompactString::default()).await
+                call.inference(message, call.arrived, &mut Told::default()).await
             };
             let read = call.gateway().hear(pin!(read)).await;
             let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
@@ -66,16 +65,17 @@ impl Call {
         Ok(pieces)
     }
 
-    /// What a message asks. `id` is told as soon as it is known, for those whose rest is refused.
+    /// What a message asks. `told` is filled as soon as it is known, for those whose rest is refused.
     pub(super) async fn inference(
         &self,
         message: Message,
         arrived: Tick,
-        id: &mut CompactString,
+        told: &mut Told,
     ) -> Result<(Box<Inference>, Reserved), Fault> {
         let Message { body, mut reserved, .. } = self.unpack(message).await?;
         let request = Request::read(&body)?;
-        id.clone_from(&request.id);
+        told.id.clone_from(&request.id);
+        told.wants_last = request.wants_last();
         let around = Surroundings { arrived, deadline: self.deadline, facts: self.facts.clone() };
         let most = self.gateway().limits().body_bytes;
         let place = growing::place(&body);

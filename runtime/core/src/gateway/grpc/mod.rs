@@ -8,6 +8,8 @@ mod head;
 mod idle;
 mod infer;
 mod method;
+mod order;
+mod parts;
 mod presence;
 mod send;
 mod socket;

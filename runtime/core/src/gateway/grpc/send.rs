@@ -87,8 +87,26 @@ pub(super) async fn messages(
     stream: &mut SendStream<Bytes>,
     pieces: Pieces,
 ) -> Result<(), Gone> {
+    paced(client, stream, pieces, UNPACED).await
+}
+
+/// The same for a message of many: they follow the window, however short they are, for there is no end to them.
+pub(super) async fn part(
+    client: &Client,
+    stream: &mut SendStream<Bytes>,
+    pieces: Pieces,
+) -> Result<(), Gone> {
+    paced(client, stream, pieces, 0).await
+}
+
+async fn paced(
+    client: &Client,
+    stream: &mut SendStream<Bytes>,
+    pieces: Pieces,
+    unpaced: usize,
+) -> Result<(), Gone> {
     let mut left: usize = pieces.iter().map(Bytes::len).sum();
-    let paced = left > UNPACED;
+    let paced = left > unpaced;
     let mut patience = None;
     for mut piece in pieces {
         while paced && !piece.is_empty() {

@@ -1,10 +1,12 @@
-//! `ModelStreamInfer`: requests run side by side, answers leave in the requests' order, and an error of one
-//! request is a message of the stream, not its end.
+//! `ModelStreamInfer`: requests run side by side, and an error of one request is a message of the stream, not its end.
+//! Answers leave in the requests' order, but for those in parts: they leave as they come.
 
 use super::{
     body::{Message, Messages},
-    call::Call,
+    call::{Call, Told},
     idle::{Idle, Verdict},
+    order::Line,
+    parts::Parts,
     send::{self, Gone},
     status,
     stop::Stop,
@@ -12,14 +14,14 @@ use super::{
 use crate::base::{
     clock,
     fault::{Fault, Kind},
-    inference::Answer,
 };
+use crate::gateway::answers::Answers;
 use crate::wire::oip_proto::answer::{self, Pieces};
 use bytes::Bytes;
 use compact_str::CompactString;
-use futures_util::stream::{FuturesOrdered, StreamExt};
+use futures_util::stream::{FuturesUnordered, SelectAll, StreamExt};
 use h2::{SendStream, server::SendResponse};
-use std::future::{poll_fn, ready};
+use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
@@ -27,13 +29,22 @@ use std::time::Duration;
 /// Requests of one stream under way; the client's next ones wait in its own window.
 const ABREAST: usize = 64;
 
-/// What one request of the stream came to, with its id.
-type Reply = (CompactString, Result<Pieces, Fault>);
+/// What one request of the stream came to, or a part of it, with its id.
+pub(super) type Reply = (CompactString, Result<Pieces, Fault>);
+
+/// How a request is answered.
+enum Answered<'a> {
+    Once(Reply),
+    InParts(Box<Parts<'a>>),
+}
 
 enum Event {
     Asked(Result<Message, Fault>),
     AskedLast,
-    Answered(Reply),
+    /// The one at this place in the line.
+    Answered(u64, Reply),
+    InParts(u64),
+    Part(Reply),
     Idle,
     Stopped,
     Over,
@@ -46,7 +57,8 @@ pub(super) async fn serve(
     mut stop: Stop,
 ) -> Result<(), Gone> {
     let mut out = send::open(respond, None, None)?;
-    let mut running = FuturesOrdered::new();
+    let mut running = FuturesUnordered::new();
+    let (mut line, mut parted) = (Line::default(), SelectAll::new());
     let mut reading = pin!(Some(next(messages, false)));
     let mut begun = false;
     let mut idle = Idle::new(call.gateway().limits());
@@ -54,7 +66,7 @@ pub(super) async fn serve(
     let mut ending = None;
     loop {
         let event = poll_fn(|cx| {
-            while running.len() < ABREAST
+            while running.len() + line.len() + parted.len() < ABREAST
                 && let Some(part) = reading.as_mut().as_pin_mut()
                 && let Poll::Ready((messages, part)) = part.poll(cx)
             {
@@ -69,15 +81,27 @@ pub(super) async fn serve(
                 }
             }
             match running.poll_next_unpin(cx) {
-                Poll::Ready(Some(reply)) => return Poll::Ready(Ok(Event::Answered(reply))),
-                Poll::Ready(None) if reading.is_none() => return Poll::Ready(Ok(Event::Over)),
+                Poll::Ready(Some((place, Answered::Once(reply)))) => {
+                    return Poll::Ready(Ok(Event::Answered(place, reply)));
+                }
+                Poll::Ready(Some((place, Answered::InParts(parts)))) => {
+                    parted.push(parts);
+                    return Poll::Ready(Ok(Event::InParts(place)));
+                }
                 Poll::Ready(None) | Poll::Pending => {}
+            }
+            if let Poll::Ready(Some(reply)) = parted.poll_next_unpin(cx) {
+                return Poll::Ready(Ok(Event::Part(reply)));
+            }
+            let runs = !running.is_empty() || !parted.is_empty();
+            if reading.is_none() && !runs {
+                return Poll::Ready(Ok(Event::Over));
             }
             if reading.is_some() && stop.poll(cx) {
                 reading.set(None);
                 return Poll::Ready(Ok(Event::Stopped));
             }
-            let asks_nothing = reading.is_some() && !begun && running.is_empty();
+            let asks_nothing = reading.is_some() && !begun && !runs;
             if idle.poll(cx, clock::now, asks_nothing, || false) != Verdict::Stay {
                 reading.set(None);
                 return Poll::Ready(Ok(Event::Idle));
@@ -85,7 +109,7 @@ pub(super) async fn serve(
             out.poll_reset(cx).map(|_| Err(Gone))
         });
         match event.await? {
-            Event::Asked(Ok(message)) => running.push_back(one(&call, message)),
+            Event::Asked(Ok(message)) => running.push(one(&call, line.place(), message)),
             Event::Asked(Err(fault)) if fault.kind == Kind::Cancelled => return Err(Gone),
             // The messages cannot be told apart any more.
             Event::Asked(Err(fault)) => ending = Some(call.gateway().turned_away(fault, "", None)),
@@ -95,8 +119,10 @@ pub(super) async fn serve(
             }
             Event::Stopped => ending = Some(call.gateway().told(leaving(), "", None)),
             Event::AskedLast => {}
-            Event::Answered(reply) => {
-                if !say(&call, &mut out, reply).await? {
+            Event::Answered(place, reply) => line.came(place, Some(reply)),
+            Event::InParts(place) => line.came(place, None),
+            Event::Part(reply) => {
+                if !say(&call, &mut out, reply, true).await? {
                     return Ok(());
                 }
             }
@@ -105,6 +131,11 @@ pub(super) async fn serve(
                     None => Ok(out.send_trailers(status::ok())?),
                     Some(fault) => end(&mut out, &fault),
                 };
+            }
+        }
+        while let Some(reply) = line.pop() {
+            if !say(&call, &mut out, reply, false).await? {
+                return Ok(());
             }
         }
     }
@@ -137,22 +168,41 @@ async fn next(mut messages: Messages, begun: bool) -> (Messages, Result<Part, Fa
 }
 
 /// Runs one request. A message that cannot be read as one has no id to answer under.
-async fn one(call: &Call, message: Message) -> Reply {
-    let mut id = CompactString::default();
-    let answered = async {
+async fn one(call: &Call, place: u64, message: Message) -> (u64, Answered<'_>) {
+    let mut told = Told::default();
+    let opened = async {
         let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
-        let read = pin!(call.inference(message, arrived, &mut id));
+        let read = pin!(call.inference(message, arrived, &mut told));
         let read = call.gateway().hear(read).await;
         let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
-        let deliver = |answer: Answer| ready(call.counted(answer::streamed(&answer)));
-        call.gateway().infer(inference, reserved, deliver).await
+        call.gateway().open(inference, reserved, &call.client).await
     };
-    let answered = answered.await;
-    (id, answered)
+    let opened = opened.await;
+    let answered = match opened {
+        Ok(answers) if answers.contract().streams => {
+            Answered::InParts(Box::new(Parts { call, told, answers, over: false }))
+        }
+        Ok(answers) => Answered::Once((told.id, only(call, answers).await)),
+        Err(fault) => Answered::Once((told.id, Err(fault))),
+    };
+    (place, answered)
 }
 
-/// Sends what a request came to; false if it ended the stream.
-async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) -> Result<bool, Gone> {
+/// The answer of a version that answers once.
+async fn only(call: &Call, mut answers: Answers) -> Result<Pieces, Fault> {
+    let answer = answers.next().await.unwrap_or_else(|| Err(Fault::internal("an answer is none")))?;
+    let pieces = call.counted(answer::streamed(&answer)).map_err(|fault| answers.fail(fault))?;
+    answers.delivered();
+    Ok(pieces)
+}
+
+/// Sends what a request came to, or a part of it; false if it ended the stream.
+async fn say(
+    call: &Call,
+    out: &mut SendStream<Bytes>,
+    (id, answered): Reply,
+    is_part: bool,
+) -> Result<bool, Gone> {
     let pieces = match answered {
         Ok(pieces) => pieces,
         Err(fault) if call.head.ends_on_error && status::is_of_execution(fault.kind) => {
@@ -161,7 +211,10 @@ async fn say(call: &Call, out: &mut SendStream<Bytes>, (id, answered): Reply) ->
         }
         Err(fault) => answer::streamed_fault(&id, &fault.note).map_err(|_| Gone)?,
     };
-    send::messages(&call.client, out, pieces).await?;
+    match is_part {
+        true => send::part(&call.client, out, pieces).await?,
+        false => send::messages(&call.client, out, pieces).await?,
+    }
     Ok(true)
 }
 

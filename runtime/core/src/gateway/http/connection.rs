@@ -186,8 +186,10 @@ impl Line {
             let client = &unheard.asked;
             // What only looks waits for nothing, and whether the server lives is asked when it has most to do.
             let seat = (request.method() == Method::POST).then(|| Seat::take(seats)).transpose();
+            let mut served = None;
             let mut reply = match seat {
-                Ok(_seat) => {
+                Ok(seat) => {
+                    served = seat;
                     let answered = panics::survive_all(pin!(service::answer(client, request))).await;
                     answered.unwrap_or_else(|fault| {
                         respond::fault(HeaderMap::new(), &client.gateway.told(fault, "", None))
@@ -203,7 +205,9 @@ impl Line {
                 }
             };
             running.answered();
-            if let Some(flow) = streams::flow() {
+            if let Some(seat) = served.filter(|_| reply.body().is_live()) {
+                reply.body_mut().hold(seat, running, streams::flow());
+            } else if let Some(flow) = streams::flow() {
                 reply.body_mut().tell(flow, running);
             }
             Ok(reply)

@@ -119,7 +119,7 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         "metric_tags": {},
         "parameters": {},
         "model_warmup": [],
-        "model_transaction_policy": {"decoupled": false}
+        "model_transaction_policy": {"decoupled": contract.streams}
     }))
 }
 

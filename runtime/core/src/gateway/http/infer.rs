@@ -30,12 +30,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
+pub(super) const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Bodies beyond this are parsed and compressed on a thread of their own: a megabyte of numbers takes milliseconds,
 /// in which one of few threads would serve nobody else.
-const LONG: usize = 256 << 10;
+pub(super) const LONG: usize = 256 << 10;
 /// Compressed bytes that are inflated where they came in: they may become a thousand times as many.
 const AT_ONCE: usize = 4 << 10;
 /// Smaller answers are not worth the compressor's tables.
@@ -106,7 +106,11 @@ pub(super) async fn infer(
     }
 }
 
-async fn receive(client: &Arc<Client>, body: Incoming, asked: Wishes) -> Result<(Reserved, Bytes), Fault> {
+pub(super) async fn receive(
+    client: &Arc<Client>,
+    body: Incoming,
+    asked: Wishes,
+) -> Result<(Reserved, Bytes), Fault> {
     let (reserved, bytes) = body::read(client, body).await?;
     if asked.coding.is_none() {
         return Ok((reserved, bytes));
@@ -122,7 +126,7 @@ async fn receive(client: &Arc<Client>, body: Incoming, asked: Wishes) -> Result<
 
 /// Runs long work on a thread where it may block. It is rare, and boxed where it is awaited: else it would make every
 /// request's future larger.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|error| Fault::internal(format!("a codec broke: {error}")))
@@ -229,7 +233,7 @@ fn finish(mut headers: HeaderMap, sent: Sent) -> Reply {
 }
 
 /// Versions are small numbers: those cost no allocation.
-fn number(value: u64) -> HeaderValue {
+pub(super) fn number(value: u64) -> HeaderValue {
     const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
     let digit = usize::try_from(value).ok().and_then(|value| DIGITS.get(value));
     digit.map_or_else(|| HeaderValue::from(value), |digit| HeaderValue::from_static(digit))

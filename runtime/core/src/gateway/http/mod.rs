@@ -4,6 +4,8 @@ mod body;
 mod chunks;
 pub(crate) mod connection;
 mod describe;
+mod events;
+mod generate;
 mod guard;
 mod headers;
 mod infer;

@@ -12,6 +12,15 @@ pub(super) enum Verb {
     Config,
     Statistics,
     Infer,
+    Generate,
+    GenerateStream,
+}
+
+impl Verb {
+    /// It asks a model to run.
+    pub(super) fn infers(self) -> bool {
+        matches!(self, Verb::Infer | Verb::Generate | Verb::GenerateStream)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +103,8 @@ impl<'a> Route<'a> {
             [Some("config"), None, ..] => Verb::Config,
             [Some("stats"), None, ..] => Verb::Statistics,
             [Some("infer"), None, ..] => Verb::Infer,
-            [Some("generate" | "generate_stream"), None, ..] => return Some(Route::Absent("generate")),
+            [Some("generate"), None, ..] => Verb::Generate,
+            [Some("generate_stream"), None, ..] => Verb::GenerateStream,
             [Some("trace"), Some("setting"), None] if version.is_none() => {
                 return Some(Route::Absent("trace settings"));
             }
@@ -123,7 +133,7 @@ impl<'a> Route<'a> {
         match self {
             Route::Live | Route::Ready | Route::Server | Route::Models | Route::Statistics => Some(false),
             Route::MemoryStatus { .. } => Some(false),
-            Route::Model { verb, .. } => Some(*verb == Verb::Infer),
+            Route::Model { verb, .. } => Some(verb.infers()),
             Route::Index | Route::Load | Route::LoadFrom => Some(true),
             Route::MemoryRegister | Route::MemoryUnregister => Some(true),
             Route::Absent(_) => None,
@@ -173,7 +183,9 @@ mod tests {
             ("/v2/models/m/stats", model("m", None, Verb::Statistics)),
             ("/v2/models/m/infer/x", None),
             ("/v2/models/m/versions/1/infer/x", None),
-            ("/v2/models/m/generate", Some(Route::Absent("generate"))),
+            ("/v2/models/m/generate", model("m", None, Verb::Generate)),
+            ("/v2/models/m/versions/3/generate_stream", model("m", Some(3), Verb::GenerateStream)),
+            ("/v2/models/m/generate/x", None),
             ("/v2/models/m/trace/setting", Some(Route::Absent("trace settings"))),
             ("/v2/models/m/versions/1/trace/setting", None),
             ("/v2/repository/index", Some(Route::Index)),

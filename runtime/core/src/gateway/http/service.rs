@@ -3,7 +3,7 @@
 use super::{
     body,
     chunks::Chunks,
-    describe,
+    describe, generate,
     infer::infer,
     path::{Route, Verb},
     respond::{self, Reply},
@@ -21,7 +21,8 @@ use std::sync::Arc;
 
 /// Whether it asks for an inference, told by no more than the end of its path.
 pub(super) fn infers(request: &Request<Incoming>) -> bool {
-    request.uri().path().ends_with("/infer")
+    let path = request.uri().path();
+    ["/infer", "/generate", "/generate_stream"].iter().any(|end| path.ends_with(end))
 }
 
 /// Every request gets a response; nothing in it makes this fail.
@@ -41,8 +42,18 @@ pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> 
         reply.headers_mut().insert(header::ALLOW, allowed);
         return reply;
     }
-    if let Route::Model { model, version, verb: Verb::Infer } = &route {
-        return infer(client, model, *version, headers, body).await;
+    if let Route::Model { model, version, verb } = &route {
+        match verb {
+            Verb::Infer => return infer(client, model, *version, headers, body).await,
+            // Boxed: else they would make every request's future larger.
+            Verb::Generate => {
+                return Box::pin(generate::whole(client, (model, *version), headers, body)).await;
+            }
+            Verb::GenerateStream => {
+                return Box::pin(generate::stream(client, (model, *version), headers, body)).await;
+            }
+            Verb::Metadata | Verb::Ready | Verb::Config | Verb::Statistics => {}
+        }
     }
     match document(client, &route, body).await {
         Ok(document) => {
@@ -101,7 +112,7 @@ fn about(gateway: &Gateway, model: &str, version: Option<Version>, verb: Verb) -
         }
         Verb::Config => Ok(describe::config(&gateway.describe(model, version)?.0)),
         Verb::Statistics => Ok(describe::statistics(&gateway.statistics(Some(model), version)?)),
-        Verb::Metadata | Verb::Infer => {
+        Verb::Metadata | Verb::Infer | Verb::Generate | Verb::GenerateStream => {
             let (contract, versions) = gateway.describe(model, version)?;
             Ok(describe::metadata(&contract, &versions))
         }

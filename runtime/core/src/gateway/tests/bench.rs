@@ -96,6 +96,7 @@ pub(super) fn contract(version: u64) -> Contract {
         batching: Batching { max_rows: 8, queue_rows: 16, ..Batching::default() },
         repeatable: true,
         lanes: 1,
+        streams: false,
     }
 }
 

@@ -7,8 +7,10 @@ mod leaving;
 mod loss;
 #[cfg(headrace_loom)]
 mod models;
+mod parts;
 mod poison;
 mod races;
+pub(in crate::gateway) mod spout;
 mod urgency;
 mod ways;
 mod whole;

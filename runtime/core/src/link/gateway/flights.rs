@@ -2,12 +2,12 @@
 
 use crate::{
     base::{
-        call::{Outcome, Reply, Timing},
+        call::{Outcome, Outlet, Produced, Reply, Timing},
         contract::Contract,
         fault::{Fault, Kind, Phase},
         units::{CallId, Rows},
     },
-    link::tensors::Lent,
+    link::tensors::{Lent, fit},
     wire::frame::Malformed,
 };
 use rustc_hash::FxHashMap;
@@ -19,17 +19,24 @@ pub(super) struct Flight {
     pub(super) id: CallId,
     pub(super) reply: Reply,
     pub(super) rows: Rows,
+    /// Parts that may yet come.
+    pub(super) credit: u32,
     pub(super) contract: Arc<Contract>,
     pub(super) lent: Lent,
     /// Where its frame ends in all that was ever sent on this link.
     pub(super) end: u64,
 }
 
+/// Whose a part is, and where it goes.
+type Reader = (CallId, Option<Arc<dyn Outlet>>);
+
 /// Of one link. Exactly one of: in flight, answered with memory still lent, over.
 #[derive(Debug)]
 pub(super) struct Flights {
     flying: FxHashMap<u64, Flight>,
     lent: FxHashMap<u64, Lent>,
+    /// Of calls whose answers come in parts: their readers' news come often.
+    numbers: FxHashMap<CallId, u64>,
     next: u64,
     /// Somebody looks now and then whether the host still answers.
     watched: bool,
@@ -42,6 +49,7 @@ impl Flights {
         Flights {
             flying: FxHashMap::default(),
             lent: FxHashMap::default(),
+            numbers: FxHashMap::default(),
             next: 1,
             watched: false,
             open: true,
@@ -57,6 +65,9 @@ impl Flights {
 
     /// True: nobody watches the host, and somebody should.
     pub(super) fn took_off(&mut self, number: u64, flight: Flight) -> bool {
+        if flight.credit > 0 {
+            self.numbers.insert(flight.id, number);
+        }
         self.flying.insert(number, flight);
         !std::mem::replace(&mut self.watched, true)
     }
@@ -77,7 +88,31 @@ impl Flights {
         if !released && !lent.is_empty() {
             self.lent.insert(number, lent);
         }
+        if flight.contract.streams {
+            self.numbers.remove(&flight.id);
+        }
         Ok(flight)
+    }
+
+    /// A part of a call's answer came: where it goes, if it fits its contract.
+    pub(super) fn part(&mut self, number: u64, part: &Produced) -> Result<Reader, Malformed> {
+        let flight = self.flying.get_mut(&number);
+        let flight = flight.ok_or_else(|| {
+            Malformed::conduct(format!("a part of the answer to call {number}, which is not in flight"))
+        })?;
+        flight.credit = flight.credit.checked_sub(1).ok_or_else(|| {
+            Malformed::conduct(format!("a part of the answer to call {number} that nobody asked for"))
+        })?;
+        fit(&part.outputs, &flight.contract.outputs, flight.rows)?;
+        Ok((flight.id, flight.reply.outlet().cloned()))
+    }
+
+    /// So many more parts of a call's answer may come; its number on the wire.
+    pub(super) fn allow(&mut self, id: CallId, parts: u32) -> Option<u64> {
+        let number = *self.numbers.get(&id)?;
+        let flight = self.flying.get_mut(&number)?;
+        flight.credit = flight.credit.saturating_add(parts);
+        Some(number)
     }
 
     /// The host looked at the inputs of an answered call for the last time.
@@ -101,6 +136,7 @@ impl Flights {
     /// sent. What they lent stays lent, for the host may be alive and run them.
     pub(super) fn close(&mut self) -> Vec<Flight> {
         self.open = false;
+        self.numbers.clear();
         let mut lost: Vec<_> = std::mem::take(&mut self.flying).into_iter().collect();
         for (number, flight) in &mut lost {
             let lent = std::mem::take(&mut flight.lent);
@@ -120,6 +156,17 @@ impl Flights {
 }
 
 impl Flight {
+    /// Whether it may end so. The end of an answer in parts is no part itself.
+    pub(super) fn fits(&self, end: &Produced) -> Result<(), Malformed> {
+        match (self.contract.streams, end.outputs.len()) {
+            (false, _) => fit(&end.outputs, &self.contract.outputs, self.rows),
+            (true, 0) => Ok(()),
+            (true, more) => {
+                Err(Malformed::conduct(format!("{more} tensors at the end of an answer in parts")))
+            }
+        }
+    }
+
     /// Answers a call whose host is gone. A frame whose last byte never left cannot have been acted on.
     pub(super) fn lost(self, written: u64, why: &str) {
         let phase = if self.end > written { Phase::NotStarted } else { Phase::Started };

@@ -11,7 +11,7 @@ use crate::{
         fault::{Fault, Kind, Phase},
         units::Rows,
     },
-    link::tensors::{fit, incoming},
+    link::tensors::incoming,
     wire::{
         frame::{Frame, Kind as FrameKind, Malformed, RELEASED, WireTensor},
         frame_meta::{self, proto},
@@ -31,6 +31,7 @@ impl Running {
         let call = frame.head.call;
         match frame.head.kind {
             FrameKind::Answer | FrameKind::Fail | FrameKind::NotHere => self.terminal(frame),
+            FrameKind::Part => self.part(frame),
             FrameKind::Stats => self.executed(&frame_meta::decode(&frame.meta)?),
             FrameKind::Hello => self.announced(frame_meta::decode(&frame.meta)?),
             FrameKind::Credit => self.credit(frame_meta::decode(&frame.meta)?),
@@ -45,7 +46,7 @@ impl Running {
                 Ok(())
             }
             FrameKind::Pong => Ok(()), // that something came is all it says
-            FrameKind::Infer | FrameKind::Cancel | FrameKind::Ping => {
+            FrameKind::Infer | FrameKind::Cancel | FrameKind::Ping | FrameKind::Taken => {
                 Err(Malformed::conduct(format!("a host sent {:?} for call {call}", frame.head.kind)))
             }
         }
@@ -77,7 +78,9 @@ impl Running {
             | FrameKind::Stats
             | FrameKind::Drain
             | FrameKind::Ping
-            | FrameKind::Pong => {
+            | FrameKind::Pong
+            | FrameKind::Part
+            | FrameKind::Taken => {
                 let (fault, timing) = frame_meta::failure_in(frame_meta::decode(&meta)?)?;
                 (Err(fault), timing)
             }
@@ -88,14 +91,27 @@ impl Running {
             self.session.landed.notify_one();
         }
         drop(flights);
-        if let Err(malformed) = result
-            .as_ref()
-            .map_or(Ok(()), |produced| fit(&produced.outputs, &flight.contract.outputs, flight.rows))
-        {
+        if let Err(malformed) = result.as_ref().map_or(Ok(()), |produced| flight.fits(produced)) {
             flight.lost(u64::MAX, "it answered with other outputs than it declared");
             return Err(malformed);
         }
         flight.reply.settle(Outcome { result, timing });
+        Ok(())
+    }
+
+    /// Small, and so never in memory that would have to be given back.
+    fn part(&self, frame: Frame) -> Result<(), Malformed> {
+        let Frame { head, meta, tensors } = frame;
+        if tensors.iter().any(WireTensor::is_lent) {
+            return Err(Malformed::conduct(format!("a part of the answer to call {} in memory", head.call)));
+        }
+        let part: proto::Part = frame_meta::decode(&meta)?;
+        let parameters = frame_meta::parameters_in(part.parameters)?;
+        let part = Produced { outputs: incoming(tensors, None, || ())?, parameters };
+        let (call, outlet) = self.session.flights.lock().part(head.call, &part)?;
+        if let Some(outlet) = outlet {
+            outlet.emit(call, part);
+        }
         Ok(())
     }
 

@@ -98,6 +98,12 @@ impl Session {
         })
     }
 
+    /// Has a frame without tensors sent. A closed link has answered the call that it is about, or is about to.
+    pub(super) fn say(&self, head: &Head, meta: impl FnOnce(&mut Vec<u8>)) {
+        let _ = self.outbox.put(|out| encode(out, head, meta, &[]));
+        self.outbox.nudge();
+    }
+
     /// Nothing is in flight.
     async fn until_landed(&self) {
         while !self.flights.lock().is_empty() {

@@ -51,7 +51,8 @@ impl Slot {
         let rows = call.rows.get();
         let parameters = frame_meta::parameters_out(&call.parameters);
         let above = u32::from(call.level.saturating_sub(1));
-        let rest = proto::Infer { rows, above, parameters, ..proto::Infer::default() };
+        let credit = call.credit;
+        let rest = proto::Infer { rows, above, credit, parameters, ..proto::Infer::default() };
         let lent = places(&call.inputs, arena);
         let table = outgoing(&call.inputs, &lent, arena);
 
@@ -72,7 +73,8 @@ impl Slot {
             Ok(end) => {
                 let lent = lent.into_iter().flatten().collect();
                 let contract = Arc::clone(&self.contract);
-                let flight = Flight { id: call.id, rows: call.rows, reply: call.reply, contract, lent, end };
+                let flight =
+                    Flight { id: call.id, rows: call.rows, reply: call.reply, credit, contract, lent, end };
                 if flights.took_off(number, flight) {
                     session.took_off.notify_one();
                 }
@@ -102,10 +104,17 @@ impl Carrier for Slot {
         let Some(session) = self.session.upgrade() else { return };
         let number = session.flights.lock().number_of(call);
         if let Some(number) = number {
-            let head = Head::new(FrameKind::Cancel, number);
-            // A closed link has answered the call, or is about to.
-            let _ = session.outbox.put(|out| encode(out, &head, |_| {}, &[]));
-            session.outbox.nudge();
+            session.say(&Head::new(FrameKind::Cancel, number), |_| {});
+        }
+    }
+
+    fn credit(&self, call: CallId, parts: u32) {
+        let Some(session) = self.session.upgrade() else { return };
+        // Counted before it is said: what it allows cannot come sooner.
+        let number = session.flights.lock().allow(call, parts);
+        if let Some(number) = number {
+            let taken = proto::Taken { parts };
+            session.say(&Head::new(FrameKind::Taken, number), |out| frame_meta::append(out, &taken));
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     },
 };
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 #[derive(Debug, Default)]
@@ -36,6 +37,8 @@ pub(super) struct Taken {
     pub(super) carrier: Arc<dyn Carrier>,
     /// `None`: no input lies in the gateway's memory.
     pub(super) inputs: Option<Arc<Borrowed>>,
+    /// A part of its answer could not be sent: how it ends, whatever its model says.
+    pub(super) broken: Option<Box<Fault>>,
 }
 
 /// Rows of one version that a gateway has here.
@@ -138,6 +141,11 @@ impl Session {
         Ok(())
     }
 
+    /// Of a call that runs.
+    pub(super) fn carrier_of(&self, number: u64) -> Option<Arc<dyn Carrier>> {
+        self.calls.lock().running.get(&number).map(|taken| Arc::clone(&taken.carrier))
+    }
+
     pub(super) fn fail(&self, number: u64, released: bool, fault: &Fault, timing: &Timing) {
         let head = Head { flags: flags(released), ..Head::new(FrameKind::Fail, number) };
         let failure = frame_meta::failure_out(fault, timing);
@@ -145,11 +153,30 @@ impl Session {
     }
 }
 
+fn too_large(long: &TooLong) -> Fault {
+    Fault::new(Kind::ModelFailed, format!("the outputs are too large: {long}")).at(Phase::Started)
+}
+
 fn flags(released: bool) -> u8 {
     if released { RELEASED } else { 0 }
 }
 
 impl Outlet for Session {
+    /// One that cannot be sent is missed by nobody: its call fails. Its model is not told, for it may hold what it would
+    /// be told under; whoever asks for no more parts makes it wait.
+    fn emit(&self, call: CallId, part: Produced) {
+        let number = call.0 & LOCAL_BITS;
+        let said = proto::Part { parameters: frame_meta::parameters_out(&part.parameters) };
+        let inline: SmallVec<[_; 2]> = part.outputs.iter().map(|_| None).collect();
+        let table = outgoing(&part.outputs, &inline, None);
+        let head = Head::new(FrameKind::Part, number);
+        let sent = self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &said), &table));
+        let Err(long) = sent else { return };
+        if let Some(taken) = self.calls.lock().running.get_mut(&number) {
+            taken.broken.get_or_insert_with(|| Box::new(too_large(&long)));
+        }
+    }
+
     fn settle(&self, call: CallId, outcome: Outcome) {
         let number = call.0 & LOCAL_BITS;
         let Some(taken) = self.calls.lock().running.remove(&number) else {
@@ -159,10 +186,8 @@ impl Outlet for Session {
         taken.account.give_back(taken.rows);
         let released = taken.inputs.as_ref().is_none_or(|inputs| inputs.is_looked());
         let timing = outcome.timing;
-        let result = outcome.result.and_then(|produced| {
-            self.answer(number, released, &produced, &timing).map_err(|long| {
-                Fault::new(Kind::ModelFailed, format!("the outputs are too large: {long}")).at(Phase::Started)
-            })
+        let result = taken.broken.map_or(outcome.result, |fault| Err(*fault)).and_then(|produced| {
+            self.answer(number, released, &produced, &timing).map_err(|long| too_large(&long))
         });
         if let Err(fault) = result {
             self.fail(number, released, &fault, &timing);

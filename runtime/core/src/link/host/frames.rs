@@ -34,10 +34,16 @@ impl Reading {
         match frame.head.kind {
             FrameKind::Infer => self.infer(frame),
             FrameKind::Cancel => {
-                let taken =
-                    self.session.calls.lock().running.get(&call).map(|taken| Arc::clone(&taken.carrier));
-                if let Some(carrier) = taken {
+                if let Some(carrier) = self.session.carrier_of(call) {
                     carrier.cancel(self.session.local(call)); // else its answer is on the way
+                }
+                Ok(())
+            }
+            FrameKind::Taken => {
+                let taken: proto::Taken = frame_meta::decode(&frame.meta)?;
+                let carrier = self.session.carrier_of(call);
+                if let Some(carrier) = carrier {
+                    carrier.credit(self.session.local(call), taken.parts); // else its end is on the way
                 }
                 Ok(())
             }
@@ -61,7 +67,8 @@ impl Reading {
             | FrameKind::Fail
             | FrameKind::Stats
             | FrameKind::NotHere
-            | FrameKind::Pong => {
+            | FrameKind::Pong
+            | FrameKind::Part => {
                 Err(Malformed::conduct(format!("a gateway sent {:?} for call {call}", frame.head.kind)))
             }
         }
@@ -105,14 +112,17 @@ impl Reading {
         let inputs = incoming(tensors, self.memory.as_ref(), hold)?;
         let borrowed = lender.as_ref().map(|hold| Arc::clone(&hold.borrowed));
         let parameters = frame_meta::parameters_in(infer.parameters)?;
-        let taken = Taken { rows, account, carrier: Arc::clone(&carried.carrier), inputs: borrowed };
+        let carrier = Arc::clone(&carried.carrier);
+        let taken = Taken { rows, account, carrier, inputs: borrowed, broken: None };
         session.calls.lock().running.insert(number, taken);
         drop(lender);
         let (id, arrived) = (session.local(number), clock::now());
         let reply = Reply::new(id, Arc::clone(session) as Arc<dyn Outlet>);
         let deadline = deadline(arrived, &head);
-        let (attempt, level) = (head.attempt, u8::try_from(infer.above).unwrap_or(u8::MAX).saturating_add(1));
-        carried.carrier.send(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply });
+        let (attempt, credit) = (head.attempt, infer.credit);
+        let level = u8::try_from(infer.above).unwrap_or(u8::MAX).saturating_add(1);
+        let call = Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, reply };
+        carried.carrier.send(call);
         Ok(())
     }
 

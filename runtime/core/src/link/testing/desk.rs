@@ -23,6 +23,8 @@ type Up = (Arc<Contract>, Arc<dyn Carrier>, Window);
 pub(in crate::link) struct Desk {
     pub(in crate::link) up: Mutex<BTreeMap<CarrierId, Up>>,
     pub(in crate::link) ends: Mutex<HashMap<u64, Vec<Result<Produced, Fault>>>>,
+    /// Of answers that come in parts.
+    pub(in crate::link) parts: Mutex<HashMap<u64, Vec<Bytes>>>,
     pub(in crate::link) executed: Mutex<Vec<Execution>>,
     /// Panics when it is told of the next run.
     pub(in crate::link) breaks: AtomicBool,
@@ -62,7 +64,23 @@ impl Desk {
         self.send(carrier, 1, std::iter::once(tensor).collect())
     }
 
+    /// For so many parts.
+    pub(in crate::link) fn call_in_parts(self: &Arc<Desk>, credit: u32) -> u64 {
+        let carrier = self.up.lock().values().next().map(|(_, carrier, _)| Arc::clone(carrier)).unwrap();
+        self.send_for(credit, &carrier, 1, tensor(vec![7; 4].into()))
+    }
+
     fn send(self: &Arc<Desk>, carrier: &Arc<dyn Carrier>, rows: u32, inputs: Tensors) -> u64 {
+        self.send_for(0, carrier, rows, inputs)
+    }
+
+    fn send_for(
+        self: &Arc<Desk>,
+        credit: u32,
+        carrier: &Arc<dyn Carrier>,
+        rows: u32,
+        inputs: Tensors,
+    ) -> u64 {
         let id = self.number();
         carrier.send(Call {
             id: CallId(id),
@@ -73,6 +91,7 @@ impl Desk {
             deadline: Tick::NEVER,
             level: 1,
             attempt: 0,
+            credit,
             reply: Reply::new(CallId(id), Arc::clone(self) as Arc<dyn Outlet>),
         });
         id
@@ -90,14 +109,26 @@ impl Desk {
 
     /// The one outcome of a call.
     pub(in crate::link) fn end(&self, call: u64) -> Result<Bytes, Fault> {
+        self.ended(call).map(|produced| produced.outputs[0].data.clone())
+    }
+
+    /// Of the parts of a call, the first byte.
+    pub(in crate::link) fn parts_of(&self, call: u64) -> Vec<u8> {
+        self.parts.lock().get(&call).into_iter().flatten().map(|part| part[0]).collect()
+    }
+
+    pub(in crate::link) fn ended(&self, call: u64) -> Result<Produced, Fault> {
         let ends = self.ends.lock().remove(&call).unwrap_or_default();
         let [end] =
             <[_; 1]>::try_from(ends).unwrap_or_else(|ends| panic!("call {call} ended {} times", ends.len()));
-        end.map(|produced| produced.outputs[0].data.clone())
+        end
     }
 }
 
 impl Outlet for Desk {
+    fn emit(&self, call: CallId, part: Produced) {
+        self.parts.lock().entry(call.0).or_default().push(part.outputs[0].data.clone());
+    }
     fn settle(&self, call: CallId, outcome: Outcome) {
         self.ends.lock().entry(call.0).or_default().push(outcome.result);
     }

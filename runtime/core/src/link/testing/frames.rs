@@ -70,8 +70,19 @@ pub(in crate::link) fn infer_with(call: u64, shape: &[i64], bytes: Bytes<'_>) ->
 }
 
 pub(in crate::link) fn infer_rows(call: u64, rows: u32, tensors: &[Outgoing<'_>]) -> Wire {
-    let infer = proto::Infer { model: "echo".to_owned(), version: 1, rows, above: 0, parameters: vec![] };
+    let infer = proto::Infer { model: "echo".to_owned(), version: 1, rows, ..proto::Infer::default() };
     frame(Head::new(Kind::Infer, call), |out| frame_meta::append(out, &infer), tensors)
+}
+
+/// Of the version that answers in parts.
+pub(in crate::link) fn infer_in_parts(call: u64, credit: u32, tensors: &[Outgoing<'_>]) -> Wire {
+    let (model, version) = ("echo".to_owned(), super::STREAMS);
+    let infer = proto::Infer { model, version, rows: 1, credit, ..proto::Infer::default() };
+    frame(Head::new(Kind::Infer, call), |out| frame_meta::append(out, &infer), tensors)
+}
+
+pub(in crate::link) fn taken(call: u64, parts: u32) -> Wire {
+    frame(Head::new(Kind::Taken, call), |out| frame_meta::append(out, &proto::Taken { parts }), &[])
 }
 
 pub(in crate::link) fn answer(call: u64, index: u16, shape: &[i64], bytes: &[u8]) -> Wire {

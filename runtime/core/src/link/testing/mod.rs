@@ -48,6 +48,8 @@ pub(in crate::link) fn folder(name: &str) -> PathBuf {
 
 /// The version whose tensors are BYTES; those of all others are UINT8.
 pub(in crate::link) const ELEMENTS: u64 = 100;
+/// The version that answers in parts.
+pub(in crate::link) const STREAMS: u64 = 101;
 
 pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
     let datatype = if version == ELEMENTS { Datatype::Bytes } else { Datatype::Uint8 };
@@ -61,6 +63,7 @@ pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
         batching: Batching { max_rows: 8, queue_rows: 64, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: version == STREAMS,
     })
 }
 
@@ -114,6 +117,8 @@ pub(in crate::link) struct Echo {
     pub(in crate::link) at_once: bool,
     pub(in crate::link) held: Mutex<Vec<Call>>,
     pub(in crate::link) cancelled: Mutex<Vec<CallId>>,
+    /// Parts that readers took.
+    pub(in crate::link) credits: Mutex<Vec<(CallId, u32)>>,
 }
 
 impl Echo {
@@ -152,12 +157,22 @@ impl Carrier for Echo {
     fn cancel(&self, call: CallId) {
         self.cancelled.lock().push(call);
     }
+    fn credit(&self, call: CallId, parts: u32) {
+        self.credits.lock().push((call, parts));
+    }
 }
 
 impl Shelf {
     pub(in crate::link) fn new(at_once: bool) -> Arc<Shelf> {
         let model = Arc::new(Echo { at_once, ..Echo::default() });
         Arc::new(Shelf { carried: Mutex::new([(1, 64)].into()), model })
+    }
+
+    /// Of the version that answers in parts, when told.
+    pub(in crate::link) fn streaming() -> Arc<Shelf> {
+        let shelf = Shelf::new(false);
+        *shelf.carried.lock() = [(STREAMS, 64)].into();
+        shelf
     }
 }
 

@@ -49,12 +49,23 @@ pub(in crate::link) async fn hosted(
     sends: Option<Arena>,
     answers: Option<&Arena>,
 ) -> (Links, Joined) {
+    hosted_with(path, (desk, lines), (sends, answers), 1).await
+}
+
+/// The same, of this version.
+pub(in crate::link) async fn hosted_with(
+    path: &Path,
+    (desk, lines): (&Arc<Desk>, &Lines),
+    (sends, answers): (Option<Arena>, Option<&Arena>),
+    version: u64,
+) -> (Links, Joined) {
     let _ = std::fs::remove_file(path);
     let listener = UnixListener::bind(path).unwrap();
     let links = Links::new(Handle::current(), desk.clone(), sends, lines.log());
     links.set_endpoints(vec![Endpoint { id: "x".to_owned(), socket: path.to_owned() }]);
     let (socket, _) = listener.accept().await.unwrap();
-    let carried = proto::Carried { contract: Some(frame_meta::contract_out(&contract(1))), window_rows: 64 };
+    let carried =
+        proto::Carried { contract: Some(frame_meta::contract_out(&contract(version))), window_rows: 64 };
     let joined = join(socket, answers).await.unwrap();
     joined.outbox.put(|out| hello(out, None, vec![carried])).unwrap();
     joined.outbox.flush();

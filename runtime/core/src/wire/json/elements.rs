@@ -11,6 +11,8 @@ pub(super) struct Wish<'a> {
     pub(super) datatype: Datatype,
     /// Elements, by the shape.
     pub(super) count: usize,
+    /// One may stand without brackets.
+    pub(super) bare: bool,
     /// Bytes that all elements may take, after what other inputs took.
     pub(super) limit: usize,
 }
@@ -133,7 +135,7 @@ fn float<'a, const N: usize>(
 
 /// What JSON has no number for, as Triton and Python write and read it.
 #[cold]
-fn no_number(scan: &mut Scan<'_>) -> Option<f32> {
+pub(super) fn no_number(scan: &mut Scan<'_>) -> Option<f32> {
     let words = [("NaN", f32::NAN), ("Infinity", f32::INFINITY), ("Inf", f32::INFINITY)];
     words.into_iter().find_map(|(word, value)| scan.accept_letters(word).then_some(value))
 }
@@ -159,7 +161,7 @@ fn fixed<'a, const N: usize>(
     let room = size.min((scan.left() / 2 + 1).saturating_mul(N));
     budget.take(room)?;
     let mut data = Vec::with_capacity(room);
-    leaves(scan, |scan| {
+    leaves(scan, wish.bare, |scan| {
         let value = element(scan)?;
         if data.len() == size {
             return Err(wish.shape_flaw());
@@ -188,7 +190,7 @@ fn text(scan: &mut Scan<'_>, wish: &Wish<'_>, budget: &mut Budget<'_>) -> Result
         data.extend_from_slice(part);
         Ok(())
     };
-    leaves(scan, |scan| {
+    leaves(scan, wish.bare, |scan| {
         if scan.peek() != Some(b'"') {
             return Err(other(scan, wish));
         }
@@ -229,9 +231,13 @@ fn too_large(wish: &Wish<'_>) -> Fault {
 #[inline]
 fn leaves<'a>(
     scan: &mut Scan<'a>,
+    bare: bool,
     mut leaf: impl FnMut(&mut Scan<'a>) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     if scan.peek() != Some(b'[') {
+        if bare {
+            return leaf(scan);
+        }
         return Err(Fault::invalid("Unable to parse 'data': attempt to access JSON non-array as array"));
     }
     let mut open = 0_usize;

@@ -7,7 +7,7 @@ use crate::wire::budget::Budget;
 
 fn parse(text: &str, datatype: Datatype, count: usize) -> Result<Vec<u8>, String> {
     let mut scan = Scan::new(text.as_bytes(), 4).unwrap();
-    let wish = Wish { input: "x", datatype, count, limit: 1000 };
+    let wish = Wish { input: "x", datatype, count, bare: false, limit: 1000 };
     let mut leave = |_| Ok(());
     let mut budget = Budget::new(1000, text.len(), &mut leave);
     let data = read(&mut scan, &wish, &mut budget).map_err(|fault| fault.note.into_owned())?;

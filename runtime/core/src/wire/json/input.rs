@@ -122,7 +122,7 @@ fn wish<'a>(input: &'a str, datatype: &str, shape: &Shape, budget: &Budget<'_>) 
     let datatype = known(input, datatype)?;
     let count = tensor::elements(shape);
     let count = count.ok_or_else(|| Fault::invalid(format!("the shape of input '{input}' is too large")))?;
-    Ok(Wish { input, datatype, count, limit: budget.left() })
+    Ok(Wish { input, datatype, count, bare: false, limit: budget.left() })
 }
 
 fn read_shape(scan: &mut Scan<'_>) -> Result<Shape, Fault> {

@@ -1,6 +1,8 @@
 //! Inference over HTTP: requests and replies as the Open Inference Protocol writes them in JSON.
 
 mod elements;
+pub mod flat;
+pub mod generate;
 mod input;
 mod number;
 pub mod reply;

@@ -74,7 +74,7 @@ pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fa
             }
             Form::Json => {
                 out.text("],\"data\":[");
-                elements(&mut out, tensor).ok_or_else(|| unsayable(&spec.name, tensor.datatype))?;
+                elements(&mut out, tensor).ok_or_else(|| unsayable(&spec.name, tensor.datatype, BINARY))?;
                 out.text("]}");
             }
         }
@@ -95,7 +95,11 @@ fn expected(answer: &Answer, form: impl Fn(&str) -> Form) -> usize {
     answer.outputs.iter().map(|(index, tensor)| 80 + if json(*index) { len(tensor) } else { 0 }).sum()
 }
 
-fn unsayable(output: &str, datatype: Datatype) -> Fault {
+const BINARY: &str =
+    "Please use the binary data format (\"parameters\":{\"binary_data\":true} of the output)";
+
+/// `instead`: what to do.
+pub(super) fn unsayable(output: &str, datatype: Datatype, instead: &str) -> Fault {
     let why = if datatype == Datatype::Bytes {
         "an element of it is no UTF-8 text"
     } else {
@@ -103,8 +107,7 @@ fn unsayable(output: &str, datatype: Datatype) -> Fault {
     };
     let datatype = datatype.name();
     Fault::invalid(format!(
-        "sending {datatype} data via JSON is not supported for output '{output}': {why}. \
-         Please use the binary data format (\"parameters\":{{\"binary_data\":true}} of the output)"
+        "sending {datatype} data via JSON is not supported for output '{output}': {why}. {instead}"
     ))
 }
 
@@ -131,7 +134,7 @@ fn integers<const N: usize, T: itoa::Integer>(out: &mut Vec<u8>, data: &[u8], re
 }
 
 /// All elements, flat. `None` for what JSON cannot say.
-fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Option<()> {
+pub(super) fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Option<()> {
     let data = &*tensor.data;
     match tensor.datatype {
         Datatype::Bool => {
@@ -173,7 +176,7 @@ fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Option<()> {
     Some(())
 }
 
-fn parameters(out: &mut Vec<u8>, answer: &Answer) {
+pub(super) fn parameters(out: &mut Vec<u8>, answer: &Answer) {
     out.text(",\"parameters\":{");
     for (nth, (key, value)) in answer.parameters.iter().enumerate() {
         if nth > 0 {

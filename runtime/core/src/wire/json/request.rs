@@ -115,28 +115,36 @@ fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
     Ok(Wanted { name: name.ok_or_else(|| typed::missing("name"))?, ..wanted })
 }
 
-fn parameters(scan: &mut Scan<'_>, request: &mut InferRequest, room: &mut Room) -> Result<(), Fault> {
+pub(super) fn parameters(
+    scan: &mut Scan<'_>,
+    request: &mut InferRequest,
+    room: &mut Room,
+) -> Result<(), Fault> {
     typed::need(scan, b'{', "parameters", "object")?;
     scan.object(|scan, key| {
         room.take()?;
-        match key {
-            "binary_data_output" => request.binary_output = typed::boolean(scan, key)?,
-            "timeout" => request.timeout_us = typed::unsigned(scan, key)?,
-            "priority" => {
-                let priority = typed::unsigned(scan, key)?;
-                request.parameters.push((key.into(), Value::Uint(priority)));
-            }
-            "sequence_id" | "sequence_start" | "sequence_end" => return Err(absent::sequences(key)),
-            _ if key.starts_with("triton_") => {
-                return Err(Fault::invalid(
-                    "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
-                ));
-            }
-            _ => {
-                let value = typed::value(scan, key)?;
-                request.parameters.push((key.into(), value));
-            }
-        }
-        Ok(())
+        parameter(scan, key, request)
     })
+}
+
+pub(super) fn parameter(scan: &mut Scan<'_>, key: &str, request: &mut InferRequest) -> Result<(), Fault> {
+    match key {
+        "binary_data_output" => request.binary_output = typed::boolean(scan, key)?,
+        "timeout" => request.timeout_us = typed::unsigned(scan, key)?,
+        "priority" => {
+            let priority = typed::unsigned(scan, key)?;
+            request.parameters.push((key.into(), Value::Uint(priority)));
+        }
+        "sequence_id" | "sequence_start" | "sequence_end" => return Err(absent::sequences(key)),
+        _ if key.starts_with("triton_") => {
+            return Err(Fault::invalid(
+                "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",
+            ));
+        }
+        _ => {
+            let value = typed::value(scan, key)?;
+            request.parameters.push((key.into(), value));
+        }
+    }
+    Ok(())
 }

@@ -161,6 +161,7 @@ fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
         batching: Batching { max_rows: 8, queue_rows: 8, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     })
 }
 

@@ -25,12 +25,20 @@ const MOST: usize = i32::MAX as usize;
 
 /// The answer of a unary call.
 pub fn unary(answer: &Answer) -> Result<Pieces, Fault> {
-    Writer::new(answer, false)?.write(None)
+    Writer::new(answer, None)?.write(None)
 }
 
 /// One message of a stream, the last that its request gets.
 pub fn streamed(answer: &Answer) -> Result<Pieces, Fault> {
-    let writer = Writer::new(answer, true)?;
+    wrapped(Writer::new(answer, Some(true))?)
+}
+
+/// One message of a stream, after which its request gets more.
+pub fn part(answer: &Answer) -> Result<Pieces, Fault> {
+    wrapped(Writer::new(answer, Some(false))?)
+}
+
+fn wrapped(writer: Writer<'_>) -> Result<Pieces, Fault> {
     let len = writer.len;
     writer.write(Some(len))
 }
@@ -64,7 +72,8 @@ pub fn put_prefix(out: &mut BytesMut, len: usize) -> Result<(), Fault> {
 struct Writer<'a> {
     answer: &'a Answer,
     version: itoa::Buffer,
-    is_final: bool,
+    /// Of a stream's message.
+    is_final: Option<bool>,
     len: usize,
     /// Bytes that are copied, not chained.
     inline: usize,
@@ -80,7 +89,7 @@ fn tensor_len(name: &str, tensor: &Tensor) -> usize {
 }
 
 impl<'a> Writer<'a> {
-    fn new(answer: &'a Answer, is_final: bool) -> Result<Writer<'a>, Fault> {
+    fn new(answer: &'a Answer, is_final: Option<bool>) -> Result<Writer<'a>, Fault> {
         let mut writer = Writer { answer, version: itoa::Buffer::new(), is_final, len: 0, inline: 0 };
         let contract = &answer.contract;
         let version = writer.version.format(contract.version.0).len();
@@ -88,8 +97,8 @@ impl<'a> Writer<'a> {
         for (key, value) in &answer.parameters {
             len += delimited_len(entry_len(key, value));
         }
-        if is_final {
-            len += delimited_len(entry_len(FINAL_RESPONSE, &Value::Bool(true)));
+        if let Some(flag) = is_final {
+            len += delimited_len(entry_len(FINAL_RESPONSE, &Value::Bool(flag)));
         }
         let mut chained = 0;
         for (spec, tensor) in writer.outputs() {
@@ -125,8 +134,8 @@ impl<'a> Writer<'a> {
         for (key, value) in &answer.parameters {
             put_entry(&mut out, 4, key, value);
         }
-        if self.is_final {
-            put_entry(&mut out, 4, FINAL_RESPONSE, &Value::Bool(true));
+        if let Some(flag) = self.is_final {
+            put_entry(&mut out, 4, FINAL_RESPONSE, &Value::Bool(flag));
         }
         for (spec, tensor) in self.outputs() {
             let name = &spec?.name;

@@ -16,6 +16,9 @@ use std::time::Duration;
 /// Set by us on every message of a stream.
 pub const FINAL_RESPONSE: &str = "triton_final_response";
 
+/// Asks for an empty message that closes a request's answers on a stream.
+pub(super) const EMPTY_FINAL: &str = "triton_enable_empty_final_response";
+
 /// Entries as they came: a value may be missing, a key may come twice.
 pub(super) type Entries = Vec<(CompactString, Option<Value>)>;
 
@@ -96,8 +99,7 @@ pub(super) fn check(mut entries: Entries) -> Result<Checked, Fault> {
                 continue;
             }
             ("timeout", _) => return Err(wrong_type(&key, "int64_param")),
-            // Of decoupled streams, which close with an empty message; ours close with their last answer.
-            ("triton_enable_empty_final_response", Value::Bool(_)) => continue,
+            (EMPTY_FINAL, Value::Bool(_)) => continue, // the stream's
             ("triton_enable_empty_final_response", _) => return Err(wrong_type(&key, "bool_param")),
             (reserved, _) if reserved.starts_with("triton_") => {
                 return Err(Fault::invalid(format!(

@@ -76,6 +76,11 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
+    /// Whether a request that is answered in parts is told of their end.
+    pub fn wants_last(&self) -> bool {
+        matches!(find(&self.parameters, parameters::EMPTY_FINAL), Some(Some(Value::Bool(true))))
+    }
+
     /// Bytes of typed contents that have to be gone through: all but a run that is the tensor already.
     pub fn contents_bytes(&self) -> usize {
         let parts = self.inputs.iter().flat_map(|input| &input.contents);

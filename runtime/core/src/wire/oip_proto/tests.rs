@@ -199,6 +199,7 @@ fn answer(id: &str, parameters: Vec<(String, Value)>, tensors: Vec<(Vec<i64>, Ve
         batching: Batching { max_rows: 1, queue_rows: 1, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     };
     let tensor = |(shape, data): (Vec<i64>, Vec<u8>)| Tensor {
         datatype: Datatype::Uint8,

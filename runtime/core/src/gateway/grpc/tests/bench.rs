@@ -93,6 +93,7 @@ pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Be
         batching: Batching { max_rows: 8, max_delay_ms: 2.5, queue_rows: 64, ..Batching::default() },
         repeatable: true,
         lanes: 1,
+        streams: false,
     };
     let echo = Arc::new(Echo::default());
     gateway.carrier_up(Arc::new(contract), echo.clone(), Window { rows: Rows::new(64) }).unwrap();

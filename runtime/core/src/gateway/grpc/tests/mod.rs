@@ -4,6 +4,7 @@ mod bench;
 mod faults;
 mod hostile;
 mod leaving;
+mod parts;
 mod plain;
 mod refusals;
 mod resets;

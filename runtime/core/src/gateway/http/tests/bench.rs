@@ -140,6 +140,16 @@ impl Client {
         self.socket.write_all(bytes).await.unwrap();
     }
 
+    /// What comes of a body, up to these bytes at the end of what came.
+    pub(super) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
+        while !self.read.ends_with(end) {
+            let read = tokio::time::timeout(PATIENCE, self.socket.read_buf(&mut self.read));
+            let read = read.await.expect("the server is silent").unwrap();
+            assert!(read > 0, "the server has closed after {}", String::from_utf8_lossy(&self.read));
+        }
+        std::mem::take(&mut self.read)
+    }
+
     /// `None` once the server has closed.
     pub(super) async fn reply(&mut self) -> Option<Reply> {
         loop {

@@ -32,7 +32,7 @@ async fn what_the_front_itself_finds_has_one_too() {
     let server = start(Limits::default(), false).await;
     let load = ask(server.at, "POST /v2/repository/models/m/load", "", b"{}").await;
     assert!(load.status() == 503 && has_id(&load.text()), "{}", load.text());
-    let absent = ask(server.at, "POST /v2/models/m/generate", "", b"{}").await;
+    let absent = ask(server.at, "POST /v2/models/m/trace/setting", "", b"{}").await;
     assert!(absent.status() == 501 && !has_id(&absent.text()), "{}", absent.text());
 }
 

@@ -1,6 +1,8 @@
 mod bench;
 mod ends;
 mod faults;
+mod generate;
+mod generate_ends;
 mod pace;
 mod questions;
 mod streams;

@@ -66,7 +66,7 @@ async fn every_question_has_its_answer() {
         (INFER, "", &long, 400, "exceeds the maximum allowed value of 1000 bytes"),
         ("POST /v2/models/z/infer", "", GOOD, 404, "Request for unknown model: 'z' is not found"),
         ("POST /v2/models/s/infer", "content-type: image/jpeg\r\n", "hello", 200, r#""data":["hello"]"#),
-        ("POST /v2/models/m/generate", "", "{}", 501, "does not offer generate"),
+        ("POST /v2/models/m/generate", "", "{}", 400, "expected 1 inputs but got 0"),
     ];
     for (line, headers, body, status, want) in table {
         let reply = ask(server.at, line, headers, body.as_bytes()).await;

@@ -1,0 +1,90 @@
+//! Answers as server-sent events, written as they come.
+
+use crate::base::{fault::Fault, inference::Answer};
+use crate::gateway::{Client, answers::Answers};
+use crate::wire::json::{flat, text::Append};
+use bytes::Bytes;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What is at hand goes out in one write, up to about so many bytes.
+const TOGETHER: usize = 16 << 10;
+
+#[derive(Debug)]
+pub(super) struct Events {
+    client: Arc<Client>,
+    answers: Answers,
+    /// Written, and not yet given out.
+    out: Vec<u8>,
+    over: bool,
+}
+
+impl Events {
+    /// `first`: the first answer; `None` if there is none. The fault is of one that cannot be told.
+    pub(super) fn begin(
+        client: Arc<Client>,
+        mut answers: Answers,
+        first: Option<Answer>,
+    ) -> Result<Events, Fault> {
+        let mut out = Vec::new();
+        match &first {
+            Some(answer) => event(&mut out, answer).map_err(|fault| answers.fail(fault))?,
+            None => answers.delivered(),
+        }
+        Ok(Events { client, answers, out, over: first.is_none() })
+    }
+
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        while !self.over && self.out.len() < TOGETHER {
+            match self.answers.poll_next(cx) {
+                Poll::Pending => break,
+                Poll::Ready(next) => self.say(next),
+            }
+        }
+        if self.out.is_empty() {
+            return if self.over { Poll::Ready(None) } else { Poll::Pending };
+        }
+        let mut events = [Bytes::from(std::mem::take(&mut self.out))];
+        if let Err(fault) = self.client.count_unread(&mut events) {
+            let fault = self.answers.fail(fault);
+            self.end(&fault);
+            events = [Bytes::from(std::mem::take(&mut self.out))];
+        }
+        let [events] = events;
+        Poll::Ready(Some(events))
+    }
+
+    fn say(&mut self, next: Option<Result<Answer, Fault>>) {
+        match next {
+            Some(Ok(answer)) => {
+                let before = self.out.len();
+                if let Err(fault) = event(&mut self.out, &answer) {
+                    self.out.truncate(before);
+                    let fault = self.answers.fail(fault);
+                    self.end(&fault);
+                }
+            }
+            Some(Err(fault)) => self.end(&fault),
+            None => {
+                self.over = true;
+                self.answers.delivered();
+            }
+        }
+    }
+
+    /// The status is said already: what went wrong is an event.
+    fn end(&mut self, fault: &Fault) {
+        self.over = true;
+        self.out.text("data: {\"error\":");
+        self.out.string(&fault.note);
+        self.out.text("}\n\n");
+    }
+}
+
+/// JSON has no line breaks, so that one line holds it.
+fn event(out: &mut Vec<u8>, answer: &Answer) -> Result<(), Fault> {
+    out.text("data: ");
+    flat::write(out, answer)?;
+    out.text("\n\n");
+    Ok(())
+}

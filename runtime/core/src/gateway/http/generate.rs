@@ -1,0 +1,142 @@
+//! Triton's `generate` and `generate_stream`: flat JSON in and out, of versions that answer in parts and of any other.
+
+use super::{
+    chunks::Chunks,
+    events::Events,
+    headers::{self, Shape, Wishes},
+    infer::{LONG, VERSION, aside, number, receive},
+    respond::{self, Reply},
+};
+use crate::base::{
+    clock,
+    fault::Fault,
+    inference::Inference,
+    units::{Tick, Version},
+};
+use crate::gateway::{Client, Reserved, answers::Answers, growing, joined, stages};
+use crate::wire::{
+    budget::Budget,
+    json::{flat, generate},
+};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::body::Incoming;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
+
+/// Whom it is for.
+type Subject<'a> = (&'a str, Option<Version>);
+
+/// All that the model answers, in one object.
+pub(super) async fn whole(
+    client: &Arc<Client>,
+    to: Subject<'_>,
+    headers: HeaderMap,
+    body: Incoming,
+) -> Reply {
+    let answered = async {
+        let (mut answers, asked) = ask(client, to, &headers, body).await?;
+        let answer = joined::all(client, &mut answers).await?;
+        let mut json = Vec::new();
+        let written = flat::write(&mut json, &answer);
+        let mut chunks = Chunks::of(json);
+        written.and_then(|()| chunks.count(client)).map_err(|fault| answers.fail(fault))?;
+        answers.delivered();
+        Ok((answer, asked, chunks))
+    };
+    match answered.await {
+        Ok((answer, asked, chunks)) => {
+            let mut reply = respond::reply(headers, StatusCode::OK, chunks);
+            reply.headers_mut().insert(VERSION, number(answer.contract.version.0));
+            if asked.timing {
+                stages::write(&answer.timing, reply.headers_mut());
+            }
+            reply
+        }
+        Err(fault) => respond::fault(headers, &fault),
+    }
+}
+
+/// An event for each answer. The first decides about the status.
+pub(super) async fn stream(
+    client: &Arc<Client>,
+    to: Subject<'_>,
+    headers: HeaderMap,
+    body: Incoming,
+) -> Reply {
+    let answered = async {
+        let (mut answers, _) = ask(client, to, &headers, body).await?;
+        let first = answers.next().await.transpose()?;
+        let version = answers.contract().version;
+        Ok((version, Events::begin(Arc::clone(client), answers, first)?))
+    };
+    match answered.await {
+        Ok((version, events)) => {
+            let mut reply = respond::reply(headers, StatusCode::OK, Chunks::live(events));
+            reply.headers_mut().insert(header::CONTENT_TYPE, EVENTS);
+            reply.headers_mut().insert(VERSION, number(version.0));
+            reply
+        }
+        Err(fault) => respond::fault(headers, &fault),
+    }
+}
+
+/// Faults were counted and reported.
+async fn ask(
+    client: &Arc<Client>,
+    to: Subject<'_>,
+    headers: &HeaderMap,
+    body: Incoming,
+) -> Result<(Answers, Wishes), Fault> {
+    let (gateway, arrived) = (&client.gateway, clock::now());
+    let heard = pin!(async {
+        let asked = headers::read(headers)?;
+        let read = receive(client, body, asked).await?;
+        Ok((parse(client, to, asked, read, arrived).await?, asked))
+    });
+    let heard = gateway.hear(heard).await;
+    let ((mut inference, reserved), asked) = heard.map_err(|fault| gateway.turned_away(fault, to.0, to.1))?;
+    inference.facts = gateway.facts(headers);
+    let answers = gateway.open(inference, reserved, client).await?;
+    Ok((answers, asked))
+}
+
+async fn parse(
+    client: &Arc<Client>,
+    (model, version): Subject<'_>,
+    asked: Wishes,
+    (mut reserved, body): (Reserved, bytes::Bytes),
+    arrived: Tick,
+) -> Result<(Box<Inference>, Reserved), Fault> {
+    if asked.shape != (Shape::Json { len: None }) {
+        return Err(Fault::invalid("generate reads one JSON object: send bytes with /infer"));
+    }
+    let gateway = &client.gateway;
+    let (contract, _) = gateway.describe(model, version)?;
+    let (depth, most) = (gateway.limits().json_depth, gateway.limits().body_bytes);
+    let (place, len) = (growing::place(&body), body.len());
+    let read = move || {
+        let mut leave = |more| reserved.grow(more);
+        let mut budget = Budget::new(most, len, &mut leave);
+        let request = generate::read(&body, &contract, depth, &mut budget)?;
+        Ok::<_, Fault>((request, reserved))
+    };
+    let (request, reserved) = if len > LONG { aside(read).await?? } else { read()? };
+    let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
+    let timeout = asked.timeout.into_iter().chain(told).min();
+    let reserved = growing::widen(reserved, &place, &request.inputs)?;
+    let inference = Box::new(Inference {
+        model: model.into(),
+        version,
+        id: request.id,
+        parameters: request.parameters,
+        inputs: request.inputs,
+        outputs: Vec::new(),
+        deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
+        arrived,
+        facts: Vec::new(),
+    });
+    Ok((inference, reserved))
+}

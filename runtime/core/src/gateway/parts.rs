@@ -1,0 +1,103 @@
+//! Parts of an answer on their way to the one who reads it: as many as were asked for, and no more.
+
+use super::{admission::Reserved, client::Client};
+use crate::base::{call::Produced, fault::Fault, primitive::Mutex};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+/// Parts that may be on their way to a reader. A host pauses at so many: enough for a model that makes a thousand a
+/// second and a reader that looks every 16 ms.
+pub(super) const CREDIT: u32 = 16;
+
+/// Asked for together, as a frame costs as much as a part. So a reader that takes what comes never makes a model pause.
+const TOGETHER: u32 = CREDIT / 2;
+
+/// Shorter ones count for nobody, so that all of a call's come to no more than a whole answer may that does not count.
+const COUNTED: usize = 256;
+
+/// Of one call, filled by whoever hears its host and emptied by the task of its caller.
+#[derive(Debug)]
+pub(super) struct Parts {
+    state: Mutex<State>,
+    /// Who leaves them unread.
+    client: Arc<Client>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: VecDeque<(Produced, Option<Reserved>)>,
+    /// Found nothing, and waits.
+    reader: Option<Waker>,
+    begun: bool,
+    /// Taken since more were asked for.
+    taken: u32,
+    /// Why no more are taken in, if the reader is to hear of it.
+    broken: Option<Fault>,
+    /// The reader is gone.
+    closed: bool,
+}
+
+/// A part, and how many more may be asked for now.
+pub(super) type Taken = (Produced, u32);
+
+impl Parts {
+    pub(super) fn new(client: &Arc<Client>) -> Arc<Parts> {
+        Arc::new(Parts { state: Mutex::default(), client: Arc::clone(client) })
+    }
+
+    /// True: the reader has to be told.
+    pub(super) fn push(&self, part: Produced) -> bool {
+        let len = part.outputs.iter().map(|tensor| tensor.data.len()).sum();
+        let reserved = (len > COUNTED).then(|| self.client.keep_unread(len)).transpose();
+        let mut state = self.state.lock();
+        state.begun = true;
+        if state.closed || state.broken.is_some() {
+            drop(state); // before the part: to free it may be work
+            return false;
+        }
+        match reserved {
+            Ok(_) if state.waiting.len() >= CREDIT as usize => {
+                state.broken = Some(Fault::internal("a host sent more parts than were asked for"));
+            }
+            Ok(reserved) => state.waiting.push_back((part, reserved)),
+            Err(fault) => state.broken = Some(fault),
+        }
+        // Whoever finds others before it leaves it to them: they were told of, or are being read.
+        state.waiting.len() <= 1 || state.broken.is_some()
+    }
+
+    pub(super) fn wake(&self) {
+        let reader = self.state.lock().reader.take();
+        reader.into_iter().for_each(Waker::wake);
+    }
+
+    /// The reader asks on until there is none.
+    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Taken, Fault>> {
+        let mut state = self.state.lock();
+        if let Some((part, _reserved)) = state.waiting.pop_front() {
+            state.taken += 1;
+            let more = if state.taken == TOGETHER { std::mem::take(&mut state.taken) } else { 0 };
+            return Poll::Ready(Ok((part, more)));
+        }
+        if let Some(fault) = &state.broken {
+            return Poll::Ready(Err(fault.clone()));
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// From the first on nobody else may answer the call.
+    pub(super) fn have_begun(&self) -> bool {
+        self.state.lock().begun
+    }
+
+    /// The reader is gone: what waits is let go, and so is what comes.
+    pub(super) fn close(&self) {
+        let mut state = self.state.lock();
+        state.closed = true;
+        let waiting = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(waiting);
+    }
+}

@@ -1,0 +1,112 @@
+//! A request of Triton's `generate`: one flat object, in which inputs stand under their names and all else is a
+//! parameter.
+
+use super::{
+    elements::{self, Wish},
+    request::{self, InferRequest},
+    scan::Scan,
+    typed,
+};
+use crate::base::{
+    contract::{Contract, TensorSpec},
+    fault::Fault,
+    inference::Input,
+    tensor::{Shape, Tensor, elements},
+};
+use crate::wire::{budget::Budget, limits::Room};
+use bytes::Bytes;
+
+/// `contract` tells inputs from parameters, and what they hold.
+pub fn read(
+    body: &Bytes,
+    contract: &Contract,
+    depth: usize,
+    budget: &mut Budget<'_>,
+) -> Result<InferRequest, Fault> {
+    let mut scan = Scan::new(body, depth)?;
+    let mut request = InferRequest::default();
+    if scan.peek().is_none() {
+        return Err(scan.flaw("The document is empty."));
+    }
+    typed::need(&mut scan, b'{', "request", "object")?;
+    let mut room = Room::entries("parameters");
+    scan.object(|scan, key| {
+        if key == "id" {
+            request.id = typed::string(scan, "id")?.into();
+        } else if let Some(spec) = contract.inputs.iter().find(|spec| spec.name == key) {
+            if request.inputs.iter().any(|input| input.name == key) {
+                return Err(scan.flaw("The same name stands twice in an object."));
+            }
+            let tensor = tensor(scan, spec, budget)?;
+            request.inputs.push(Input { name: spec.name.clone(), tensor });
+        } else if key == "parameters" {
+            request::parameters(scan, &mut request, &mut room)?;
+        } else {
+            room.take()?;
+            request::parameter(scan, key, &mut request)?;
+        }
+        Ok(())
+    })?;
+    scan.end()?;
+    Ok(request)
+}
+
+/// One row, from an element or from elements in any nesting.
+fn tensor(scan: &mut Scan<'_>, spec: &TensorSpec, budget: &mut Budget<'_>) -> Result<Tensor, Fault> {
+    let count = leaves(&mut scan.clone())?;
+    let shape = shape(spec, count)?;
+    let wish = Wish { input: &spec.name, datatype: spec.datatype, count, bare: true, limit: budget.left() };
+    let data = elements::read(scan, &wish, budget)?.into();
+    Ok(Tensor { datatype: spec.datatype, shape, data })
+}
+
+/// Everything that is no array itself. Recursion is bounded by the allowed depth.
+fn leaves(scan: &mut Scan<'_>) -> Result<usize, Fault> {
+    match scan.peek() {
+        Some(b'[') => {}
+        Some(b'N' | b'I') => {
+            return elements::no_number(scan).map(|_| 1).ok_or_else(|| scan.flaw("Invalid value."));
+        }
+        // The minus was passed.
+        Some(b'-') => {
+            return scan.number().map(|_| 1).or_else(|flaw| elements::no_number(scan).map(|_| 1).ok_or(flaw));
+        }
+        _ => return scan.skip().map(|()| 1),
+    }
+    let mut count = 0;
+    scan.array(|scan| {
+        count += leaves(scan)?;
+        Ok(())
+    })?;
+    Ok(count)
+}
+
+/// The shape of one row of so many elements: what is free takes what is left.
+fn shape(spec: &TensorSpec, count: usize) -> Result<Shape, Fault> {
+    let TensorSpec { name, shape, .. } = spec;
+    let fixed: Shape = shape.iter().copied().filter(|size| *size != -1).collect();
+    let free = shape.len() - fixed.len();
+    if free > 1 {
+        return Err(Fault::invalid(format!(
+            "input '{name}' has {free} sizes that are free, which a list does not tell: send it with /infer"
+        )));
+    }
+    let unfit = || {
+        Fault::invalid(format!(
+            "input '{name}' has {count} elements, which its shape {shape:?} does not hold"
+        ))
+    };
+    let product = elements(&fixed).ok_or_else(unfit)?;
+    let left = match (free, product) {
+        (0, _) => (product == count).then_some(1),
+        (_, 0) => (count == 0).then_some(0),
+        (_, _) => count.is_multiple_of(product).then(|| count / product),
+    };
+    let left = left.and_then(|left| i64::try_from(left).ok()).ok_or_else(unfit)?;
+    let sizes = shape.iter().map(|size| if *size == -1 { left } else { *size });
+    Ok(std::iter::once(1).chain(sizes).collect())
+}
+
+#[cfg(test)]
+#[path = "generate_tests.rs"]
+mod tests;
