@@ -88,9 +88,9 @@ BUGS: Final = [
     ),
     Bug(
         "late cancel: a running call that is cancelled gets no terminal frame any more",
-        f"{CORE}/link/host/frames.rs",
-        "self.session.calls.lock().running.get(&call).map(|taken| Arc::clone(&taken.carrier))",
-        "self.session.calls.lock().running.remove(&call).map(|taken| Arc::clone(&taken.carrier))",
+        f"{CORE}/link/host/calls.rs",
+        "self.calls.lock().running.get(&number).map(|taken| Arc::clone(&taken.carrier))",
+        "self.calls.lock().running.remove(&number).map(|taken| Arc::clone(&taken.carrier))",
     ),
     Bug(
         "late cancel: a caller that leaves takes its call out of the flights before it has landed",
@@ -135,8 +135,8 @@ BUGS: Final = [
     Bug(
         "what must not run twice runs again after a crash",
         f"{CORE}/decide/retry.rs",
-        "Phase::Started if tried.repeatable && fault.kind == Kind::HostLost => Verdict::Alone,",
-        "Phase::Started if fault.kind == Kind::HostLost => Verdict::Alone,",
+        "Phase::Started if tried.repeatable && !tried.begun && fault.kind",
+        "Phase::Started if !tried.begun && fault.kind",
     ),
     Bug(
         "rows of a neighbour: whoever was refused moves the others up",
