@@ -127,14 +127,14 @@ SESSIONS: Final = [
         f"{CORE}/gateway/parts.rs",
         "state.waiting.len() <= 1 ||",
         "state.waiting.len() == 2 ||",
-        "gateway::tests::models",
+        "gateway::tests::part_models",
     ),
     Bug(
         "parts: the end overtakes what came before it",
         f"{CORE}/gateway/answers.rs",
         "if let (Stage::Open | Stage::Ended(_), Some(parts)) = (&self.stage, &self.parts)",
         "if let (Stage::Open, Some(parts)) = (&self.stage, &self.parts)",
-        "gateway::tests::models",
+        "gateway::tests::part_models",
     ),
     Bug(
         "parts: a host says more than was asked for",

@@ -7,6 +7,8 @@ mod leaving;
 mod loss;
 #[cfg(headrace_loom)]
 mod models;
+#[cfg(headrace_loom)]
+mod part_models;
 mod parts;
 mod poison;
 mod races;

@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use crate::base::{
-    call::{Call, Carrier, Outcome, Produced, Timing, Window},
+    call::{Call, Carrier, Window},
     contract::Contract,
     fault::{Fault, Kind, Phase},
     inference::Answer,
@@ -14,7 +14,7 @@ use crate::base::{
     roster::{CarrierId, Roster},
     units::{CallId, Rows},
 };
-use crate::gateway::{Client, Gateway, GatewaySettings, answers::Answers, mailbox::Mailbox};
+use crate::gateway::{Gateway, GatewaySettings, mailbox::Mailbox};
 use futures_util::future::{Either, join, select};
 use loom::future::block_on;
 use std::future::ready;
@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 
 /// Whoever asks must be within a runtime: its timers are noted for parking, which is off here, and never run.
-fn check_gateway(name: &'static str, preemptions: usize, model: fn(Arc<Gateway>)) {
+pub(super) fn check_gateway(name: &'static str, preemptions: usize, model: fn(Arc<Gateway>)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _within = runtime.enter();
     check(name, preemptions, move || {
@@ -37,7 +37,7 @@ fn check_gateway(name: &'static str, preemptions: usize, model: fn(Arc<Gateway>)
 
 /// A host with a small window. Whoever plays it waits for its calls; `None` once it has died.
 #[derive(Debug)]
-struct Narrow {
+pub(super) struct Narrow {
     rows: usize,
     calls: Mutex<Option<Vec<Call>>>,
     came: Condvar,
@@ -63,14 +63,18 @@ impl Carrier for Narrow {
 }
 
 impl Narrow {
-    fn up(gateway: &Arc<Gateway>, rows: u32) -> (CarrierId, Arc<Narrow>) {
+    pub(super) fn up(gateway: &Arc<Gateway>, rows: u32) -> (CarrierId, Arc<Narrow>) {
+        Narrow::up_as(gateway, contract(1), rows)
+    }
+
+    pub(super) fn up_as(gateway: &Arc<Gateway>, contract: Contract, rows: u32) -> (CarrierId, Arc<Narrow>) {
         let window = Window { rows: Rows::new(rows) };
         let rows = usize::try_from(rows).unwrap();
         let host = Arc::new(Narrow { rows, calls: Mutex::new(Some(vec![])), came: Condvar::new() });
-        (gateway.carrier_up(Arc::new(contract(1)), host.clone(), window).unwrap(), host)
+        (gateway.carrier_up(Arc::new(contract), host.clone(), window).unwrap(), host)
     }
 
-    fn next(&self) -> Call {
+    pub(super) fn next(&self) -> Call {
         let mut calls = self.calls.lock();
         loop {
             match calls.as_mut().and_then(Vec::pop) {
@@ -88,7 +92,7 @@ impl Narrow {
     }
 }
 
-const ONE_ROW: Window = Window { rows: Rows::new(1) };
+pub(super) const ONE_ROW: Window = Window { rows: Rows::new(1) };
 
 /// A host that answers from within `send`.
 #[derive(Debug)]
@@ -107,7 +111,7 @@ async fn infer(gateway: &Arc<Gateway>) -> Result<Answer, Fault> {
     gateway.infer(Box::new(ask(1, 1)), reserved, |answer| ready(Ok(answer))).await
 }
 
-fn apart(
+pub(super) fn apart(
     gateway: &Arc<Gateway>,
     work: impl FnOnce(&Arc<Gateway>) + Send + 'static,
 ) -> thread::JoinHandle<()> {
@@ -197,68 +201,5 @@ fn a_mailbox_is_emptied_however_its_letters_come() {
         answer(host.next());
         [runs, asks].into_iter().for_each(|thread| thread.join().unwrap());
         assert_all_over(&gateway, 3);
-    });
-}
-
-fn in_parts() -> Contract {
-    Contract { streams: true, ..contract(1) }
-}
-
-async fn open(gateway: &Arc<Gateway>) -> Answers {
-    let reserved = gateway.ledger.take(1).unwrap();
-    let client = Client::new(Arc::clone(gateway));
-    gateway.open(Box::new(ask(1, 1)), reserved, &client).await.unwrap()
-}
-
-/// Two parts, and that there are no more.
-fn say(call: Call) {
-    for _ in 0..2 {
-        call.reply.emit(Produced { outputs: call.inputs.clone(), ..Produced::default() });
-    }
-    call.reply.settle(Outcome { result: Ok(Produced::default()), timing: Timing::default() });
-}
-
-/// By letter, to a thread that has a mailbox.
-#[test]
-fn parts_reach_their_reader_before_their_end() {
-    check_gateway("parts", 2, |gateway| {
-        let host = Arc::new(Narrow { rows: 1, calls: Mutex::new(Some(vec![])), came: Condvar::new() });
-        gateway.carrier_up(Arc::new(in_parts()), host.clone(), ONE_ROW).unwrap();
-        let asks = apart(&gateway, |gateway| {
-            let mailbox = Mailbox::put_up();
-            let reads = pin!(async {
-                let (mut answers, mut parts) = (open(gateway).await, 0);
-                while let Some(part) = answers.next().await {
-                    parts += usize::from(part.is_ok());
-                }
-                answers.delivered();
-                parts
-            });
-            match block_on(select(reads, pin!(mailbox.deliver()))) {
-                Either::Left((parts, _)) => assert_eq!(parts, 2),
-                Either::Right(_) => unreachable!("it delivers for ever"),
-            }
-        });
-        say(host.next());
-        asks.join().unwrap();
-        assert_all_over(&gateway, 1);
-        assert_eq!(successes(&gateway), 1);
-    });
-}
-
-#[test]
-fn a_reader_who_leaves_while_parts_come_is_counted_once() {
-    check_gateway("leaving parts", 3, |gateway| {
-        let (_, host) = up(&gateway, in_parts(), 1);
-        let mut answers = block_on(open(&gateway));
-        let runs = apart(&gateway, move |_| {
-            let call = host.calls.lock().pop().unwrap();
-            say(call);
-        });
-        let mut idle = Context::from_waker(Waker::noop());
-        let _ = answers.poll_next(&mut idle);
-        drop(answers);
-        runs.join().unwrap();
-        assert_all_over(&gateway, 1);
     });
 }
