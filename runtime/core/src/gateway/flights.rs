@@ -51,11 +51,11 @@ impl Flights {
         Some(to)
     }
 
-    /// Where a part of an answer goes; `None` if nobody waits for it.
+    /// Where a part of an answer goes.
     pub(super) fn reader(&self, call: CallId) -> Option<(Arc<Parts>, Option<Arc<Mailbox>>)> {
         let shard = self.shard(call).lock();
-        let Pending { caller, parts, mailbox, .. } = &*shard.get(&call)?.pending;
-        caller.as_ref().and(parts.clone()).map(|parts| (parts, mailbox.clone()))
+        let Pending { parts, mailbox, .. } = &*shard.get(&call)?.pending;
+        parts.clone().map(|parts| (parts, mailbox.clone()))
     }
 
     pub(super) fn carrier(&self, call: CallId) -> Option<Arc<dyn Carrier>> {

@@ -12,7 +12,7 @@ use crate::decide::retry::{self, Tried, Verdict};
 
 impl Outlet for Gateway {
     fn emit(&self, call: CallId, part: Produced) {
-        // Else nobody waits for it any more.
+        // Whoever does not wait any more has closed them.
         if let Some((parts, mailbox)) = self.flights.reader(call)
             && parts.push(part)
         {

@@ -30,6 +30,7 @@ fn contract(model: &str) -> Contract {
         batching: Batching { max_rows: 64, ..Batching::default() },
         repeatable: false,
         lanes: 1,
+        streams: false,
     }
 }
 
