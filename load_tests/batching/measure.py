@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import scenarios
+import streams
 
 from headrace_load.target import Target
 
@@ -19,7 +20,7 @@ from headrace_load.target import Target
 def main() -> int:
     """Run the scenarios that are named; print and write their figures."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("scenarios", nargs="+", choices=["pull", "goodput", "shapes"])
+    parser.add_argument("scenarios", nargs="+", choices=["pull", "goodput", "shapes", "stream"])
     parser.add_argument("--url", default="grpc://127.0.0.1:8001")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
     parser.add_argument("--json", type=Path, help="where the figures go")
@@ -29,6 +30,11 @@ def main() -> int:
     for name in options.scenarios:
         if name == "pull":
             figures[name] = scenarios.pull(target, seconds)
+        elif name == "stream":
+            figures[name] = [
+                streams.stream(target, clients, seconds, slow=slow)
+                for clients, slow in ((1, 0), (8, 0), (8, 4), (32, 0))
+            ]
         elif name == "shapes":
             figures[name] = scenarios.shapes(target, "shapes", 1280, seconds)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,7 +72,7 @@ class Record:
         return document
 
 
-def percentiles(values: array[float]) -> dict[str, float]:
+def percentiles(values: Sequence[float]) -> dict[str, float]:
     """Return p50, p90, p99, p99.9, mean and max; none of nothing."""
     if not values:
         return {}
