@@ -76,7 +76,7 @@ fn batches(c: &mut Criterion) {
         alone: false,
         found_idle: false,
     };
-    let limits = Limits { max_rows: Rows::new(64), max_delay: Duration::ZERO };
+    let limits = Limits { max_rows: Rows::new(64), max_cost: u64::MAX, max_delay: Duration::ZERO };
     let waiting = vec![one; 512];
     c.bench_function("plan a batch of 64 out of 512", |b| {
         let mut picks = Picks::default();

@@ -78,6 +78,8 @@ numbered! {
     Alone = 4 "alone",
     /// It is a part of a batch that failed, and that is run again to find out why.
     Again = 5 "again",
+    /// It is a step of the requests that are answered in parts.
+    Step = 6 "step",
 }
 
 /// One run of a model over one batch. Counted by the gateway that sent the batch's first call, so that

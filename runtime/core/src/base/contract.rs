@@ -43,6 +43,33 @@ pub struct Batching {
     /// The header or metadata (lower case) that says whom a request is for: within a priority they are served alike.
     #[serde(default)]
     pub tenant_header: Option<CompactString>,
+    /// What a request costs is the sum of these; empty: its rows.
+    #[serde(default)]
+    pub cost: Vec<Term>,
+    /// Most cost of a batch, or of the sequences at work together; `None`: any.
+    #[serde(default)]
+    pub max_cost: Option<u64>,
+}
+
+/// What is counted of a request: `rows`, or `{elements: NAME}` and the like of an input.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Term {
+    Rows,
+    Elements(CompactString),
+    /// Without the lengths of BYTES.
+    Bytes(CompactString),
+    /// The sum of its values; integers that are not negative.
+    Value(CompactString),
+}
+
+impl Term {
+    pub fn input(&self) -> Option<&CompactString> {
+        match self {
+            Term::Rows => None,
+            Term::Elements(input) | Term::Bytes(input) | Term::Value(input) => Some(input),
+        }
+    }
 }
 
 impl Default for Batching {
@@ -56,6 +83,8 @@ impl Default for Batching {
             priorities: 1,
             default_priority: None,
             tenant_header: None,
+            cost: Vec::new(),
+            max_cost: None,
         }
     }
 }

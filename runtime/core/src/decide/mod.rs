@@ -2,6 +2,8 @@
 
 pub mod admit;
 pub mod bisect;
+pub mod cost;
+pub mod join;
 pub mod plan;
 pub mod policy;
 pub mod priority;

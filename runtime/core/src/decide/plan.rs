@@ -27,6 +27,8 @@ const HURRY: f64 = 1.25;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     pub rows: Rows,
+    /// In whatever its model counts ([`super::cost`]).
+    pub cost: u64,
     /// Of its priority; lower ones are served first.
     pub level: u8,
     pub arrived: Tick,
@@ -53,6 +55,7 @@ impl Facts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_rows: Rows,
+    pub max_cost: u64,
     /// How long a batch may be held open, counted from its oldest arrival.
     pub max_delay: Duration,
 }
@@ -132,6 +135,7 @@ fn why(batch: &Batch, now: Tick, until: Tick, last: impl FnOnce() -> Tick, limit
 struct Batch {
     head: Facts,
     rows: Rows,
+    cost: u64,
     oldest: Tick,
     /// When the earliest answer in it is planned for.
     due: Tick,
@@ -179,7 +183,8 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
                 }
                 Some((_, batch)) => {
                     let rows = batch.rows.plus(facts.rows).filter(|sum| *sum <= self.limits.max_rows);
-                    let Some(rows) = rows else {
+                    let cost = batch.cost.saturating_add(facts.cost);
+                    let Some(rows) = rows.filter(|_| cost <= self.limits.max_cost) else {
                         batch.is_full = true;
                         break;
                     };
@@ -194,7 +199,7 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
                             continue; // in time alone, but not in this company
                         }
                     }
-                    batch.rows = rows;
+                    (batch.rows, batch.cost) = (rows, cost);
                     batch.oldest = batch.oldest.min(facts.arrived);
                     batch.due = batch.due.min(facts.aim());
                     batch.is_full = rows >= self.limits.max_rows;
@@ -213,6 +218,7 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
         Batch {
             head,
             rows: head.rows,
+            cost: head.cost,
             oldest: head.arrived,
             due: head.aim(),
             is_full: head.alone || head.rows >= self.limits.max_rows,

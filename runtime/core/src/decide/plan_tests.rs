@@ -3,11 +3,12 @@ use Sealed::{Alone, Free, Full, Hurried, Waited};
 use proptest::prelude::*;
 
 const NEVER: u64 = u64::MAX;
-const LIMITS: Limits = Limits { max_rows: Rows::new(8), max_delay: Duration::from_nanos(10) };
+const LIMITS: Limits = Limits { max_rows: Rows::new(8), max_cost: 100, max_delay: Duration::from_nanos(10) };
 
 fn call(rows: u32, arrived: u64, deadline: u64) -> Facts {
     let (arrived, deadline) = (Tick::from_nanos(arrived), Tick::from_nanos(deadline));
-    Facts { rows: Rows::new(rows), level: 1, arrived, deadline, shape: 0, alone: false, found_idle: false }
+    let (shape, alone, found_idle) = (0, false, false);
+    Facts { rows: Rows::new(rows), cost: 0, level: 1, arrived, deadline, shape, alone, found_idle }
 }
 
 fn alone(rows: u32) -> Facts {
@@ -16,6 +17,10 @@ fn alone(rows: u32) -> Facts {
 
 fn shaped(rows: u32, shape: u64) -> Facts {
     Facts { shape, ..call(rows, 0, NEVER) }
+}
+
+fn costs(cost: u64) -> Facts {
+    Facts { cost, ..call(1, 0, NEVER) }
 }
 
 /// The step, who is in the batch, and who is late.
@@ -56,6 +61,10 @@ fn plan_table() {
         ("after a crash it runs alone", 1, vec![alone(1), one()], run(Alone, &[0], &[])),
         ("and joins nobody", 10, vec![one(), alone(1), one()], run(Waited, &[0, 2], &[])),
         ("the limit was lowered", 1, vec![call(9, 0, NEVER), one()], run(Full, &[0], &[])),
+        ("cost is bounded, too", 1, vec![costs(60), costs(41), costs(1)], run(Full, &[0], &[])),
+        ("as rows are", 1, vec![costs(60), costs(40), costs(0), one()], wait(10, &[])),
+        ("a cost beyond counting", 1, vec![costs(1), costs(u64::MAX)], run(Full, &[0], &[])),
+        ("the limit of the cost was lowered", 1, vec![costs(101), one()], run(Full, &[0], &[])),
         ("zero rows are harmless", 1, vec![call(0, 0, NEVER)], wait(10, &[])),
         (
             "another shape does not end a batch",

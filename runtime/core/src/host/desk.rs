@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(super) struct Desk {
     pub(super) outcomes: Mutex<HashMap<u64, Outcome>>,
     pub(super) events: parking_lot::Mutex<Vec<String>>,
+    /// Of answers in parts: the first value of each part.
+    pub(super) parts: Mutex<HashMap<u64, Vec<f32>>>,
     settled: Condvar,
     is_gone: bool,
 }
@@ -68,8 +70,11 @@ impl Desk {
 }
 
 impl Outlet for Desk {
-    fn emit(&self, call: CallId, _: Produced) {
-        self.events.lock().push(format!("emit {}", call.0));
+    fn emit(&self, call: CallId, part: Produced) {
+        assert!(!self.outcomes.lock().contains_key(&call.0), "a part after the end");
+        let first = part.outputs.first().and_then(|output| output.data.first_chunk());
+        self.events.lock().push(format!("part of {}", call.0));
+        self.parts.lock().entry(call.0).or_default().push(f32::from_le_bytes(*first.unwrap()));
     }
 
     fn settle(&self, call: CallId, outcome: Outcome) {

@@ -21,6 +21,11 @@ pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
             call.rows.get(),
         )));
     }
+    if contract.streams && call.credit == 0 {
+        return Some(Fault::invalid(format!(
+            "model '{model}' version {version} answers in parts, and this request takes one answer"
+        )));
+    }
     let wrong = |(spec, tensor): &(&TensorSpec, &Tensor)| !fits(spec, tensor, call.rows.get());
     let (spec, tensor) = contract.inputs.iter().zip(&call.inputs).find(wrong)?;
     Some(Fault::invalid(format!(

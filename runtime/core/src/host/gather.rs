@@ -58,6 +58,26 @@ pub(super) fn gather(
     first.inputs.iter().enumerate().map(one).collect()
 }
 
+/// The inputs of a call that is in no batch: views, or a copy of what is not aligned. A fault for BYTES lengths that lie.
+pub(super) fn alone(inputs: &[Tensor], staging: &Staging) -> Result<Inputs, Fault> {
+    let one = |tensor: &Tensor| {
+        let (datatype, shape) = (tensor.datatype, tensor.shape.clone());
+        let Some(size) = datatype.size() else {
+            let count = count_of(&shape).unwrap_or(0);
+            let elements = elements::split(&tensor.data, count).ok_or_else(|| lie(count, tensor))?;
+            return Ok(Gathered::Elements { shape, elements });
+        };
+        let aligned = tensor.data.as_ptr().addr().is_multiple_of(size);
+        let copy = || {
+            let mut lease = staging.lease(tensor.data.len());
+            lease.push(&tensor.data);
+            lease.freeze()
+        };
+        Ok(Gathered::Fixed { datatype, shape, data: if aligned { tensor.data.clone() } else { copy() } })
+    };
+    inputs.iter().map(one).collect()
+}
+
 /// `more`: how often the last row is repeated.
 fn stack(calls: &[Call], input: usize, more: usize, staging: &Staging) -> Bytes {
     let parts = || calls.iter().filter_map(|call| call.inputs.get(input));
@@ -93,11 +113,14 @@ fn split(calls: &[Call], input: usize, refused: &mut Vec<(usize, Fault)>) -> Vec
         match elements::split(&tensor.data, count) {
             Some(elements) => all.extend(elements),
             None => {
-                let note = format!("{count} BYTES elements do not fit {} bytes of data", tensor.data.len());
-                refused.push((seat, Fault::invalid(note)));
+                refused.push((seat, lie(count, tensor)));
                 all.resize(all.len() + count, Bytes::new());
             }
         }
     }
     all
+}
+
+fn lie(count: usize, tensor: &Tensor) -> Fault {
+    Fault::invalid(format!("{count} BYTES elements do not fit {} bytes of data", tensor.data.len()))
 }

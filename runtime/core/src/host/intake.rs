@@ -15,6 +15,7 @@ use crate::base::{
     primitive::{Condvar, Mutex, thread::ThreadId},
     units::{CallId, Rows, Tick},
 };
+use crate::decide::cost::{cost, too_dear};
 use crate::link::host::Listen;
 use crate::mem::arena::Arena;
 use std::sync::Arc;
@@ -130,14 +131,17 @@ impl Intake {
     pub fn abandon(&self) {
         let mut leaving = Leaving::new();
         self.close();
-        {
+        let ended = {
             let mut state = self.state.lock();
             state.room.clear(&mut leaving);
+            let ended = state.room.clear_sequences();
             if state.room.is_empty() {
                 self.empty.notify_all();
             }
-        }
+            ended
+        };
         answer(leaving);
+        self.answer_ended(ended, Rows::ZERO);
     }
 
     /// Blocks until nothing waits or runs; false when `until` came first.
@@ -157,7 +161,7 @@ impl Intake {
         self.state.lock().room.release(running, took, now);
     }
 
-    fn settled(&self) {
+    pub(super) fn settled(&self) {
         let mut state = self.state.lock();
         state.room.settled();
         if state.room.is_empty() {
@@ -202,9 +206,18 @@ impl Carrier for Intake {
         if let Some(fault) = misfit(&self.contract, &call) {
             return call.reply.refuse(fault);
         }
+        let cost = match cost(&self.contract, call.rows, &call.inputs) {
+            Ok(cost) => cost,
+            Err(fault) => return call.reply.refuse(fault),
+        };
         let refused = {
             let mut state = self.state.lock();
-            match state.room.admit(call) {
+            let max_cost = state.room.max_cost();
+            if cost > max_cost {
+                drop(state);
+                return call.reply.refuse(too_dear(&self.contract, cost, max_cost));
+            }
+            match state.room.admit(call, cost) {
                 Ok(look) => {
                     if !state.holding {
                         self.wake_next(&mut state);
@@ -224,6 +237,7 @@ impl Carrier for Intake {
         let cancelled = {
             let mut state = self.state.lock();
             let cancelled = state.room.cancel(id);
+            self.wake_stepper(&mut state);
             if state.room.is_empty() {
                 self.empty.notify_all();
             }
@@ -232,6 +246,12 @@ impl Carrier for Intake {
         if let Some((call, fault)) = cancelled {
             call.reply.refuse(fault);
         }
+    }
+
+    fn credit(&self, id: CallId, parts: u32) {
+        let mut state = self.state.lock();
+        state.room.credit(id, parts);
+        self.wake_stepper(&mut state);
     }
 }
 

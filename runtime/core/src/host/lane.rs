@@ -113,7 +113,7 @@ impl Intake {
     }
 
     /// Until there may be something to do.
-    fn rest(&self, state: &mut MutexGuard<'_, State>) {
+    pub(super) fn rest(&self, state: &mut MutexGuard<'_, State>) {
         match &self.ear {
             Some(ear) if state.listening.is_none() => {
                 state.listening = Some(thread::current().id());

@@ -9,6 +9,7 @@ use crate::base::{
 };
 use crate::decide::{
     admit::TOO_LATE,
+    join::{AtWork, join},
     plan::{Facts, Limits, Picks, Step, plan},
     rank::Rank,
 };
@@ -24,6 +25,7 @@ struct Waiting {
     /// Equal for those whose inputs have the same shapes.
     shape: u64,
     found_idle: bool,
+    cost: u64,
     /// It is of a part of a batch that failed.
     search: Option<Search>,
     /// The batches that were sealed before it came.
@@ -35,6 +37,7 @@ impl Waiting {
         let call = &self.call;
         Facts {
             rows: call.rows,
+            cost: self.cost,
             level: self.rank.level,
             arrived: call.arrived,
             deadline: call.deadline,
@@ -75,14 +78,15 @@ impl Line {
 
     /// `found_idle`: nothing runs or waits. `in_turn`: they come in the order in which they are to be served, for the
     /// gateway knows whose turn it is.
-    pub(super) fn push(&mut self, call: Call, found_idle: bool, in_turn: bool) -> Facts {
+    pub(super) fn push(&mut self, call: Call, found_idle: bool, in_turn: bool, cost: u64) -> Facts {
         self.came += 1;
         let rank = match in_turn {
             true => Rank::in_turn(call.level, self.came),
             false => Rank::new(call.level, call.arrived, call.deadline, call.id.0),
         };
         let shape = self.shape_of(&call);
-        self.insert(Waiting { call, rank, shape, found_idle, search: None, came_after: self.sealed })
+        let came_after = self.sealed;
+        self.insert(Waiting { call, rank, shape, found_idle, cost, search: None, came_after })
     }
 
     /// Behind all others, and with none of them in one batch: as if no other had such a shape.
@@ -91,7 +95,9 @@ impl Line {
         for call in calls {
             let rank = Rank::new(u8::MAX, call.arrived, call.deadline, call.id.0);
             let (shape, search, came_after) = (self.shapes, Some(search.clone()), self.sealed);
-            self.insert(Waiting { call, rank, shape, found_idle: false, search, came_after });
+            // Its batch kept to the limit of the cost, and it is a part of that.
+            let (found_idle, cost) = (false, 0);
+            self.insert(Waiting { call, rank, shape, found_idle, cost, search, came_after });
         }
     }
 
@@ -119,6 +125,12 @@ impl Line {
     pub(super) fn plan(&mut self, now: Tick, limits: Limits, time: impl Fn(Rows) -> Duration) -> Step {
         let waiting = &self.waiting;
         plan(now, |at| waiting.get(at).map(Waiting::facts), limits, time, &mut self.picks)
+    }
+
+    /// The same of those who join what is at work.
+    pub(super) fn plan_join(&mut self, now: Tick, limits: Limits, at_work: AtWork) {
+        let waiting = &self.waiting;
+        join(now, |at| waiting.get(at).map(Waiting::facts), limits, at_work, &mut self.picks);
     }
 
     /// The calls of the batch that was planned, and what it is a part of, if it is; those that are late leave.
@@ -152,6 +164,14 @@ impl Line {
             self.let_the_passed_go_first();
         }
         (calls, search)
+    }
+
+    /// The calls of those that were planned to join, and what they cost; those that are late leave.
+    pub(super) fn take_joining(&mut self, now: Tick, leaving: &mut Leaving) -> Vec<(Call, u64)> {
+        let cost = |at: &usize| self.waiting.get(*at).map_or(0, |waiting| waiting.cost);
+        let costs: Vec<u64> = self.picks.batch.iter().map(cost).collect();
+        let (calls, _) = self.take_picked(now, leaving);
+        calls.into_iter().zip(costs).collect()
     }
 
     /// Whoever waits behind others for too many batches is the first from now on.

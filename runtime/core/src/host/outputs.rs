@@ -4,9 +4,10 @@ use super::{elements::Elements, fit::shape_fits};
 use crate::base::{
     contract::{Contract, TensorSpec},
     datatype::Datatype,
-    tensor::{Shape, elements},
+    tensor::{Shape, Tensor, elements},
     units::Rows,
 };
+use bytes::Bytes;
 
 /// One output of a whole batch, as Python holds it.
 #[derive(Debug)]
@@ -34,6 +35,18 @@ impl Output<'_> {
     pub fn shape(&self) -> &[i64] {
         match self {
             Output::Fixed { shape, .. } | Output::Elements { shape, .. } => shape,
+        }
+    }
+
+    /// Copied out of Python's memory.
+    pub(super) fn into_tensor(self) -> Tensor {
+        match self {
+            Output::Fixed { datatype, shape, data } => {
+                Tensor { datatype, shape, data: Bytes::copy_from_slice(data) }
+            }
+            Output::Elements { shape, elements } => {
+                Tensor { datatype: Datatype::Bytes, shape, data: elements.into_parts().0.into() }
+            }
         }
     }
 

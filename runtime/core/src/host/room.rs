@@ -1,12 +1,17 @@
 //! The waiting room of one version: what waits, what runs, and how much of both there may be.
 //! Free of locks and of time; [`super::intake`] puts a lock around it.
 
+mod steps;
+
+pub(super) use steps::{Begun, Next, Over};
+
 use super::{
     conduct::Conduct,
     line::Line,
     running::Running,
     runs::{Entry, GivenUp, Runs},
     search::Search,
+    sequences::Sequences,
 };
 use crate::base::{
     call::{Call, Sealed, Window},
@@ -39,6 +44,8 @@ pub(super) type Leaving = SmallVec<[(Call, Fault); 2]>;
 pub(super) struct Room {
     line: Line,
     runs: Runs,
+    /// Of a version that answers in parts: it has no runs.
+    sequences: Sequences,
     /// What is known of how long the model takes.
     times: Times,
     /// The usual time to gather the rows of a batch.
@@ -49,7 +56,7 @@ pub(super) struct Room {
     /// Of `batching`, as a plan wants them.
     limits: Limits,
     lanes: u32,
-    /// Requests may have different shapes.
+    /// Requests may have different shapes, and go into batches of one.
     varies: bool,
     /// Batches whose rows are free and whose callers are being answered.
     settling: u32,
@@ -88,13 +95,14 @@ impl Room {
         Room {
             line: Line::default(),
             runs: Runs::new(concurrency, conduct.hang_timeout),
+            sequences: Sequences::default(),
             times: Times::default(),
             gathering: Duration::ZERO,
             rows: Rows::ZERO,
             batching: contract.batching.clone(),
             limits: limits(&contract.batching),
             lanes: contract.lanes.max(1),
-            varies: contract.inputs.iter().any(|input| input.shape.contains(&-1)),
+            varies: !contract.streams && contract.inputs.iter().any(|input| input.shape.contains(&-1)),
             settling: 0,
             open: true,
         }
@@ -114,7 +122,7 @@ impl Room {
     }
 
     /// Gives the call back when it cannot be taken. True: a lane that holds a batch open should look again.
-    pub(super) fn admit(&mut self, call: Call) -> Result<bool, Box<(Call, Fault)>> {
+    pub(super) fn admit(&mut self, call: Call, cost: u64) -> Result<bool, Box<(Call, Fault)>> {
         let refuse = |call, kind, note: &'static str| {
             Err(Box::new((call, Fault::new(kind, note).at(Phase::NotAdmitted))))
         };
@@ -130,7 +138,8 @@ impl Room {
         }
         let found_idle = self.rows == Rows::ZERO;
         self.rows = self.rows.plus(call.rows).unwrap_or(self.rows);
-        let facts = self.line.push(call, found_idle, self.batching.tenant_header.is_some());
+        let in_turn = self.batching.tenant_header.is_some();
+        let facts = self.line.push(call, found_idle, in_turn, cost);
         let first = self.line.first().unwrap_or(facts);
         Ok(self.line.rows() >= self.limits.max_rows
             || facts.alone
@@ -180,6 +189,10 @@ impl Room {
         }
     }
 
+    pub(super) fn max_cost(&self) -> u64 {
+        self.limits.max_cost
+    }
+
     /// A waiting call leaves; a running one is only marked. Rare, and the room is small: it is searched.
     pub(super) fn cancel(&mut self, id: CallId) -> Option<(Call, Fault)> {
         if let Some(call) = self.line.remove(id) {
@@ -187,7 +200,10 @@ impl Room {
             let fault = Fault::new(Kind::Cancelled, "the caller went away").at(Phase::NotStarted);
             return Some((call, fault));
         }
-        self.runs.mark_gone(id);
+        match self.sequences.find(id) {
+            Some(sequence) => sequence.mark_gone(),
+            None => self.runs.mark_gone(id),
+        }
         None
     }
 
@@ -213,7 +229,7 @@ impl Room {
 
     /// When a batch may have to be given up; `None` while the model has none.
     pub(super) fn next_look(&self) -> Option<Tick> {
-        self.runs.next_look()
+        self.runs.next_look().or_else(|| self.step_to_look_at())
     }
 
     /// A batch is about to be settled: its rows are free before its callers hear of it, so that who
@@ -257,7 +273,8 @@ impl Room {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.line.is_empty() && self.runs.is_empty() && self.settling == 0
+        let idle = self.runs.is_empty() && self.sequences.is_empty();
+        self.line.is_empty() && idle && self.settling == 0
     }
 
     /// Rows that wait, and rows that run.
@@ -270,6 +287,7 @@ fn limits(batching: &Batching) -> Limits {
     let delay_s = (batching.max_delay_ms / 1e3).max(0.0);
     Limits {
         max_rows: Rows::new(batching.max_rows.max(1)),
+        max_cost: batching.max_cost.unwrap_or(u64::MAX),
         max_delay: Duration::try_from_secs_f64(delay_s).unwrap_or(Duration::ZERO),
     }
 }

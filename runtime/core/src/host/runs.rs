@@ -62,6 +62,15 @@ impl Runs {
         self.hangs
     }
 
+    pub(super) fn hang_timeout(&self) -> Option<Duration> {
+        self.hang_timeout
+    }
+
+    /// The model hangs.
+    pub(super) fn let_nobody_in(&mut self) {
+        self.hangs = true;
+    }
+
     /// True if the model may have it at once. Who was sealed before and waits for the model goes first.
     pub(super) fn seal(&mut self, batch: Arc<Running>, now: Tick) -> bool {
         let free = self.inside() < self.concurrency && self.runs.iter().all(|run| run.entered.is_some());

@@ -7,6 +7,7 @@
 
 use super::{
     intake::{Intake, Settling, State},
+    room::Over,
     runs::GivenUp,
     settle::{self, Run},
 };
@@ -50,12 +51,16 @@ pub(super) async fn watch(
             () = told => continue, // the intake's end: nothing else alarms while a timer runs
         }
         let Some(held) = intake.upgrade() else { return };
-        let (given_up, next) = held.look(clock::now());
+        let (given_up, step, next) = held.look(clock::now());
         for one in given_up {
             let hang = Hang { rows: one.batch.rows(), limit: one.limit };
             // Whatever happens to one caller, the version is closed, and the next one that hangs is seen too.
             let _ = panics::survive(|| held.answer_for(one));
             hung(&held, hang);
+        }
+        if let Some((over, limit)) = step {
+            let _ = panics::survive(|| held.answer_for_step(&over, limit));
+            hung(&held, Hang { rows: over.inside.rows, limit });
         }
         timer = next;
     }
@@ -70,15 +75,17 @@ impl Intake {
         }
     }
 
-    pub(super) fn look(&self, now: Tick) -> (SmallVec<[GivenUp; 1]>, Option<Tick>) {
+    /// What was given up, and when to look again.
+    pub(super) fn look(&self, now: Tick) -> (SmallVec<[GivenUp; 1]>, Option<(Over, Duration)>, Option<Tick>) {
         let mut state = self.state.lock();
         let given_up = state.room.give_up(now);
+        let step = state.room.give_up_step(now);
         let next = state.room.next_look();
         state.watched = next.is_some();
         if !given_up.is_empty() {
             self.entrance.notify_all(); // they will not be let in
         }
-        (given_up, next)
+        (given_up, step, next)
     }
 
     /// The model keeps the inputs for as long as it likes; its answer, should it come, finds nobody.

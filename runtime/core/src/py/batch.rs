@@ -1,8 +1,8 @@
 //! A batch, as Python runs it.
 
-use super::{array, elements::BytesTensor, layout::Layout, outputs};
-use crate::base::{clock, inference::Value, units::Rows};
-use crate::host::{self, Gathered};
+use super::{inputs, layout::Layout, outputs};
+use crate::base::{clock, units::Rows};
+use crate::host;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyIndexError, PyValueError};
 use pyo3::prelude::*;
@@ -74,17 +74,7 @@ impl Batch {
         if let Some(made) = made {
             return Ok(made);
         }
-        let dict = PyDict::new(py);
-        for (name, input) in self.layout.inputs.iter().zip(gathered) {
-            let value = match input {
-                Gathered::Fixed { datatype, shape, data } => array::view(py, datatype, &shape, &data)?,
-                Gathered::Elements { shape, elements } => {
-                    Bound::new(py, BytesTensor { sizes: shape.to_vec(), elements })?.into_any()
-                }
-            };
-            dict.set_item(name.bind(py), value)?;
-        }
-        let dict = dict.unbind();
+        let dict = inputs::arrays(py, &self.layout, gathered)?;
         self.with(|open| open.inputs = Some(dict.clone_ref(py)))?;
         Ok(dict)
     }
@@ -93,21 +83,7 @@ impl Batch {
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = Batch::per_row(self.of_callers(host::Batch::parameters)?);
-        let dict = |parameters| -> PyResult<Bound<'py, PyDict>> {
-            let dict = PyDict::new(py);
-            for (name, value) in parameters {
-                let name: compact_str::CompactString = name;
-                match value {
-                    Value::Bool(value) => dict.set_item(&*name, value)?,
-                    Value::Int(value) => dict.set_item(&*name, value)?,
-                    Value::Uint(value) => dict.set_item(&*name, value)?,
-                    Value::Double(value) => dict.set_item(&*name, value)?,
-                    Value::Text(value) => dict.set_item(&*name, value)?,
-                }
-            }
-            Ok(dict)
-        };
-        PyList::new(py, rows.into_iter().map(dict).collect::<PyResult<Vec<_>>>()?)
+        PyList::new(py, rows.iter().map(|row| inputs::parameters(py, row)).collect::<PyResult<Vec<_>>>()?)
     }
 
     /// For each row, whether somebody still waits for it. As `parameters` and `reject`, a ValueError once the callers

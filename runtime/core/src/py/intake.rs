@@ -3,6 +3,7 @@
 use super::{
     batch::{Batch, Open},
     layout::Layout,
+    step::Step,
 };
 use crate::base::contract::Batching;
 use crate::host;
@@ -37,6 +38,9 @@ impl Intake {
     /// A lane runs one batch at a time: if it left the last one unsettled, that one's callers get an error now,
     /// rather than wait for as long as a variable still names it.
     fn next_batch(&self, py: Python<'_>, lane: usize) -> PyResult<Option<Batch>> {
+        if self.intake.contract().streams {
+            return Err(PyValueError::new_err("the version has steps (next_step) and no batches"));
+        }
         let Some(last) = self.lanes.get(lane) else {
             let lanes = self.lanes.len();
             return Err(PyValueError::new_err(format!(
@@ -49,6 +53,16 @@ impl Intake {
         let (batch, open) = Batch::new(batch, Arc::clone(&self.layout));
         *last.lock() = open;
         Ok(Some(batch))
+    }
+
+    /// Blocks, without the interpreter, until sequences may be stepped or are to be forgotten; None once closed and
+    /// empty. For a version that answers in parts.
+    fn next_step(&self, py: Python<'_>) -> PyResult<Option<Step>> {
+        if !self.intake.contract().streams {
+            return Err(PyValueError::new_err("the version has batches (next_batch) and no steps"));
+        }
+        let step = py.detach(|| self.intake.next_step());
+        step.map(|step| Step::new(py, step, &self.layout)).transpose()
     }
 
     /// Changes the limits of the batches to come; JSON as in the contract's `batching`.

@@ -10,10 +10,12 @@ mod fault;
 mod gateway;
 mod host;
 mod image;
+mod inputs;
 mod intake;
 mod layout;
 mod outputs;
 mod signals;
+mod step;
 mod text;
 
 use pyo3::prelude::*;
@@ -39,6 +41,8 @@ mod headrace_core {
     use super::intake::Intake;
     #[pymodule_export]
     use super::signals::Signals;
+    #[pymodule_export]
+    use super::step::{Sequence, Step};
 
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
 

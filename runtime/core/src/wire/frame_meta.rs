@@ -3,7 +3,7 @@
 use super::frame::Malformed;
 use crate::base::{
     call::{Execution, Sealed, Timing},
-    contract::{Batching, Contract, TensorSpec},
+    contract::{Batching, Contract, TensorSpec, Term},
     datatype::Datatype,
     fault::{Fault, Kind, Phase},
     inference::{Parameters, Value},
@@ -121,6 +121,8 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         default_priority: batching.default_priority.map(u32::from),
         allowed_rows: batching.allowed_rows.clone(),
         tenant_header: batching.tenant_header.as_ref().map(ToString::to_string),
+        cost: batching.cost.iter().map(term_out).collect(),
+        max_cost: batching.max_cost,
     };
     proto::Contract {
         model: model.to_string(),
@@ -155,11 +157,34 @@ pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
             default_priority: batching.default_priority.map(level),
             allowed_rows: batching.allowed_rows,
             tenant_header: batching.tenant_header.map(Into::into),
+            cost: batching.cost.into_iter().map(term_in).collect::<Result<_, _>>()?,
+            max_cost: batching.max_cost,
         },
         repeatable: contract.repeatable,
         lanes: contract.lanes,
         streams: contract.streams,
     })
+}
+
+fn term_out(term: &Term) -> proto::CostTerm {
+    let count = match term {
+        Term::Rows => 0,
+        Term::Elements(_) => 1,
+        Term::Bytes(_) => 2,
+        Term::Value(_) => 3,
+    };
+    proto::CostTerm { count, input: term.input().map(ToString::to_string).unwrap_or_default() }
+}
+
+fn term_in(term: proto::CostTerm) -> Result<Term, Malformed> {
+    let input = term.input.into();
+    match term.count {
+        0 => Ok(Term::Rows),
+        1 => Ok(Term::Elements(input)),
+        2 => Ok(Term::Bytes(input)),
+        3 => Ok(Term::Value(input)),
+        count => Err(Malformed::Meta(format!("a cost counts {count} of input '{input}'"))),
+    }
 }
 
 fn spec_in(spec: proto::TensorSpec) -> Result<TensorSpec, Malformed> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::base::{
     call::Timing,
-    contract::{Batching, Contract, TensorSpec},
+    contract::{Batching, Contract, TensorSpec, Term},
     datatype::Datatype,
     fault::{Fault, Phase},
     inference::Value,
@@ -151,6 +151,13 @@ fn metadata_says_what_base_says() {
             max_delay_ms: 0.5,
             queue_rows: 9,
             deadline_ms: Some(200.0),
+            cost: vec![
+                Term::Rows,
+                Term::Elements("x".into()),
+                Term::Bytes("y".into()),
+                Term::Value("z".into()),
+            ],
+            max_cost: Some(7),
             ..Batching::default()
         },
         repeatable: true,

@@ -2,6 +2,7 @@
 
 mod elements;
 
+use super::cost::{cost, too_dear};
 use crate::base::{
     call::Tensors,
     contract::{Contract, TensorSpec},
@@ -45,6 +46,12 @@ pub fn bind(
         let input = input.ok_or_else(|| Fault::internal(format!("input '{}' was lost", spec.name)))?;
         check.tensor(spec, &input.tensor)?;
         bound.push(input.tensor.clone());
+    }
+    if let Some(max_cost) = contract.batching.max_cost {
+        let cost = cost(contract, rows, &bound)?;
+        if cost > max_cost {
+            return Err(too_dear(contract, cost, max_cost));
+        }
     }
     Ok(Bound { inputs: bound, rows, outputs })
 }
