@@ -9,7 +9,8 @@ import pytest
 
 from headrace.config import limits
 from headrace.config.load import load
-from headrace.config.schema import ModelConfig, Section
+from headrace.config.schema import ModelConfig
+from headrace.config.section import Section
 from headrace.errors import ConfigInvalid
 
 #: What is written → what is said, with line and column.
@@ -28,6 +29,17 @@ WRONG = [
     ("batching: {allowed_rows: [0, 64]}", "1:27: 0: input should be greater than or equal to 1"),
     ("batching: {priorities: 2, default_priority: 3}", "1:1: default_priority is 3, but there are"),
     ("batching: {max_rows: 9, queue_rows: 8}", "1:1: queue_rows is 8, but one request may have"),
+    ("batching: {cost: [rows]}", "1:1: cost counts for nothing without max_cost"),
+    ("batching: {max_cost: 0}", "1:12: max_cost: input should be greater than or equal to 1"),
+    ("batching: {max_cost: 1, cost: rows}", "1:25: cost: expected a list, not 'rows'"),
+    ("batching: {max_cost: 1, cost: [{}]}", "1:32: expected rows or one of {elements: x}"),
+    (
+        "batching: {max_cost: 1, cost: [{bytes: x, value: x}]}",
+        "1:32: expected rows or one of {elements: x}, {bytes: x}, {value: x}",
+    ),
+    ("batching: {max_cost: 1, cost: [{element: x}]}", "1:33: unknown key 'element'; did you mean"),
+    ("streams: true\nbatching: {max_delay_ms: 1}", "2:12: max_delay_ms is not for streams"),
+    ("streams: true\nplacement: {lanes: 2}", "2:13: lanes is not for streams: one lane steps"),
     ("batching:", "1:1: batching: expected keys and values, not None"),
     ("[1]", "1:1: the file: expected keys and values, not [1]"),
     ("repeatable: 1", "1:1: repeatable: expected true or false, not 1"),
@@ -160,13 +172,20 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
     file.write_text(
         "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200,\n"
         "  allowed_rows: [1, 8],\n"
-        "  priorities: 3, default_priority: 2, tenant_header: x-team}\n"
+        "  priorities: 3, default_priority: 2, tenant_header: x-team,\n"
+        "  max_cost: 100, cost: [rows, {elements: x}, {bytes: x}, {value: x}]}\n"
         "placement: {gpus: 0.5, lanes: 2, isolation: own, replicas: {min: 2, max: 2}}\n"
         "repeatable: true\nparameters: {factor: 3, names: [a, b]}\n"
         "inputs: [{name: x, datatype: FP32, shape: [3, -1]}]\n"
     )
     config = load(file)
-    assert config.batching.model_dump() == {
+    assert [one.facts() for one in config.batching.cost] == [
+        "rows",
+        {"elements": "x"},
+        {"bytes": "x"},
+        {"value": "x"},
+    ]
+    assert config.batching.model_dump(exclude={"cost"}) == {
         "max_rows": 8,
         "max_delay_ms": 1.0,
         "queue_rows": 16,
@@ -175,6 +194,7 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         "priorities": 3,
         "default_priority": 2,
         "tenant_header": "x-team",
+        "max_cost": 100,
     }
     assert (config.placement.gpus, config.placement.lanes) == (0.5, 2)
     assert config.placement.replicas.min == 2

@@ -83,6 +83,6 @@ def test_a_hang_says_what_it_was() -> None:
 
     host: Any = Host()
     assert [str(one) for one in hangs(host)] == [
-        "predict did not return a batch of 1 row within 0.5 s (limits.hang_timeout_s)",
-        "predict did not return a batch of 4 rows within 300 s (limits.hang_timeout_s)",
+        "the model did not come back with 1 row within 0.5 s (limits.hang_timeout_s)",
+        "the model did not come back with 4 rows within 300 s (limits.hang_timeout_s)",
     ]

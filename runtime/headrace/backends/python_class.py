@@ -8,11 +8,18 @@ from typing import Any, Final
 from headrace.errors import ModelInvalid
 from headrace.models import Model, Tensor
 
+#: How a model answers: at once, or in parts.
+WAYS: Final = ("predict", "stream", "step")
 EXPECTED: Final = 'a list of headrace.Tensor, such as [Tensor("x", "FP32", [16])]'
 
 
-def make(module: ModuleType, file: Path) -> Model:
+def make(module: ModuleType, file: Path, *, streams: bool = False) -> Model:
     """Return an object of the one Model class that ``module`` defines.
+
+    Args:
+        module: what was imported.
+        file: where it was imported from.
+        streams: it answers in parts.
 
     Raises:
         ModelInvalid: there is no such class or more than one, or it does not declare its tensors.
@@ -29,13 +36,32 @@ def make(module: ModuleType, file: Path) -> Model:
         )
     cls = classes[0]
     missing = sorted(cls.__abstractmethods__)
+    ways = [one for one in WAYS if getattr(cls, one) is not getattr(Model, one)]
+    if not streams and not ways:
+        missing.append("predict")
     if missing:
         raise ModelInvalid(f"{file}: {cls.__name__} does not define {' and '.join(missing)}()")
+    _check_ways(ways, f"{file}: {cls.__name__}", streams=streams)
     for side in ("inputs", "outputs"):
         _check_tensors(getattr(cls, side, None), f"{file}: {cls.__name__}.{side}")
     if not isinstance(cls.concurrency, int) or cls.concurrency < 1:
         raise ModelInvalid(f"{file}: {cls.__name__}.concurrency is a count, 1 or more")
     return cls()
+
+
+def _check_ways(ways: Sequence[str], who: str, *, streams: bool) -> None:
+    told = " and ".join(f"{one}()" for one in ways) or "none of them"
+    in_parts = [one for one in ways if one != "predict"]
+    if not streams and "predict" not in ways:
+        raise ModelInvalid(
+            f"{who} defines {told}, which answers in parts: write `streams: true` into its "
+            "model.yaml, or define predict()"
+        )
+    if streams and len(in_parts) != 1:
+        raise ModelInvalid(
+            f"{who} defines {told}, and its model.yaml says `streams: true`: expected stream(), a "
+            "generator of one request's parts, or step(), which goes on with all requests at once"
+        )
 
 
 def _check_tensors(given: Any, where: str) -> Sequence[Tensor]:

@@ -49,7 +49,9 @@ def _check(version: Version) -> Checked:
     import traceback
 
     # Brings NumPy, which must not come before its count of threads is set.
-    from headrace.execution import trial
+    from headrace.execution import rehearsal, trial
+
+    run = rehearsal.run if version.config.streams else trial.run
 
     checked = Checked(version.label)
     try:
@@ -62,7 +64,7 @@ def _check(version: Version) -> Checked:
         checked = Checked(version.label, load_s)
         with lanes.inference_mode():
             for rows in sizes(version.config.batching.max_rows):
-                runs = [trial.run(model, told.device, rows, perf_counter) for _ in range(ROUNDS)]
+                runs = [run(model, told.device, rows, perf_counter) for _ in range(ROUNDS)]
                 checked.trials.append(min(runs, key=lambda one: one.seconds))
     except BaseException as error:
         # All of them: a model that calls sys.exit() fails this check, and does not end it.
@@ -79,7 +81,8 @@ def lines(checked: Checked) -> Iterator[str]:
     for one in checked.trials:
         ms = one.seconds * 1e3
         rejected = f"   {len(one.rejected)} rows rejected" if one.rejected else ""
-        yield f"  {one.rows:5} rows  {ms:9.3f} ms  {ms / one.rows:9.4f} ms a row{rejected}"
+        steps = f"   a step, the slowest of {one.steps}" if one.steps else ""
+        yield f"  {one.rows:5} rows  {ms:9.3f} ms  {ms / one.rows:9.4f} ms a row{steps}{rejected}"
     reasons = {why for one in checked.trials for why in one.rejected.values()}
     for why in sorted(reasons)[:3]:
         yield f"  rejected: {why}"
@@ -103,6 +106,7 @@ def as_json(checked: Checked) -> dict[str, Any]:
                 "seconds": one.seconds,
                 "ms_a_row": one.seconds * 1e3 / one.rows,
                 "rejected": len(one.rejected),
+                "steps": one.steps,
             }
             for one in checked.trials
         ],

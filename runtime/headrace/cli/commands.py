@@ -117,6 +117,9 @@ def serve(  # noqa: PLR0913 - a parameter is an option
 @app.command()
 def new(
     folder: Annotated[Path, typer.Argument(help="The model's folder, named as the model.")],
+    streams: Annotated[
+        bool, typer.Option("--streams", help="One that answers a request with many parts.")
+    ] = False,
 ) -> None:
     """Write a model that works, to begin with.
 
@@ -124,7 +127,7 @@ def new(
     """
     from headrace.cli.template import write
 
-    for path in write(folder):
+    for path in write(folder, streams=streams):
         typer.echo(f"wrote {path}")
     typer.echo(f"next: headrace check {folder}")
 

@@ -29,6 +29,55 @@ class {name}(Model):
         return {{"y": y, "sum": y.sum(axis=1, keepdims=True)}}
 '''
 
+STREAMING: Final = '''"""Answers in parts: replace its tensors, `load` and `step` by yours."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+import headrace
+from headrace import Context, Model, Tensor
+
+
+class {name}(Model):
+    # Shapes are without the batch axis; -1 is any size.
+    inputs = [Tensor("prompt", "INT64", [-1]), Tensor("max_tokens", "INT64", [1])]
+    outputs = [Tensor("token", "INT64", [1])]
+
+    def load(self, context: Context) -> None:
+        """Read weights from context.folder; runs once."""
+        self.words = int(context.parameters.get("words", 1000))
+
+    def step(self, sequences: Sequence[headrace.Sequence]) -> None:
+        """Go on with all requests at work: a part of each, and the end of those that are done.
+
+        Where requests need not be computed together, write stream(self, batch) instead: a
+        generator that yields the parts of one request.
+        """
+        for one in sequences:
+            if one.state is None:  # it has just joined
+                one.state = one.inputs["prompt"].ravel().tolist()
+            if one.is_paused:  # its caller has not read what was sent
+                continue
+            said = len(one.state) - one.inputs["prompt"].size
+            if said >= one.inputs["max_tokens"].item():
+                one.end()
+                continue
+            one.state.append((sum(one.state) + 1) % self.words)
+            one.emit(token=np.array([[one.state[-1]]], np.int64))
+'''
+
+STREAMING_CONFIG: Final = """\
+# Operations of this model; its tensors are declared by the class in 1/model.py.
+streams: true        # a request is answered with any number of parts
+batching:
+  max_rows: 32       # most rows of the requests at work together
+  max_cost: 8192     # most tokens of them, those to come included
+  cost: [{elements: prompt}, {value: max_tokens}]
+parameters:
+  words: 1000        # load() finds these in context.parameters
+"""
+
 CONFIG: Final = """\
 # Operations of this model; its tensors are declared by the class in 1/model.py.
 batching:
@@ -39,8 +88,12 @@ parameters:
 """
 
 
-def write(folder: Path) -> list[Path]:
+def write(folder: Path, *, streams: bool = False) -> list[Path]:
     """Write a model into ``folder``, which is new or empty; return the files.
+
+    Args:
+        folder: its name is the model's.
+        streams: it shall answer in parts.
 
     Raises:
         RepositoryInvalid: something is there already, or the name is none for a model.
@@ -52,9 +105,10 @@ def write(folder: Path) -> list[Path]:
         )
     words = "".join(one if one.isalnum() else " " for one in folder.name).split()
     name = "".join(word[:1].upper() + word[1:] for word in words)
+    source, config = (STREAMING, STREAMING_CONFIG) if streams else (MODEL, CONFIG)
     files = {
-        folder / "1" / "model.py": MODEL.format(name=name if name[0].isalpha() else f"M{name}"),
-        folder / "model.yaml": CONFIG,
+        folder / "1" / "model.py": source.format(name=name if name[0].isalpha() else f"M{name}"),
+        folder / "model.yaml": config,
     }
     try:
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):

@@ -8,7 +8,8 @@ from typing import Any, Final
 from pydantic import ValidationError
 
 from headrace.config.marks import MOST_BYTES, Document, Unreadable, read
-from headrace.config.schema import AtItem, ModelConfig, Section
+from headrace.config.schema import ModelConfig
+from headrace.config.section import AtItem, Section
 from headrace.errors import ConfigInvalid
 
 #: pydantic's kinds of error → our words. `{input}` is what was written.

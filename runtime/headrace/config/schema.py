@@ -1,22 +1,13 @@
 """What may be written in a model.yaml."""
 
-import itertools
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
+from headrace.config.batching import Batching
+from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.vocabulary import DATATYPES
 
-#: The widest batch, and queue, that fit the core's 32-bit counts with room to spare.
-MOST_ROWS = 1 << 20
-#: A week, for whoever wants no limit of time.
-LONGEST_S = 604_800.0
 #: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
 #: one, and a million took its controller 8.6 GB.
 MOST_REPLICAS = 1000
@@ -25,99 +16,12 @@ MOST_GPUS = 64
 #: Of one axis: more than any body may have elements; products of larger ones leave 64 bits.
 LARGEST_SIZE = 1 << 31
 Replica = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
-Rows = Annotated[int, Field(ge=1, le=MOST_ROWS)]
-#: Each level has a queue of its own, and more are told apart by nobody.
-MOST_PRIORITIES = 16
-Priority = Annotated[int, Field(ge=1, le=MOST_PRIORITIES)]
-
-
-class Section(BaseModel):
-    """A part of model.yaml: what is not named here is an error, and nothing changes later."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    #: Keys that the design has and this release does not → what to do meanwhile.
-    NOT_YET: ClassVar[dict[str, str]] = {}
-
-
-class Batching(Section):
-    """How requests are gathered before they reach the model."""
-
-    max_rows: Rows = Field(64, description="Most rows of a batch, and of one request.")
-    allowed_rows: tuple[Rows, ...] = Field(
-        (),
-        strict=False,
-        max_length=64,
-        description="Sizes that a batch may have, rising up to max_rows; smaller batches are "
-        "padded with their last row. Default: any size.",
-    )
-    max_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
-        0.0, description="How long a batch may be held open, counted from its oldest arrival."
-    )
-    queue_rows: Rows = Field(
-        2048, description="Rows that may wait in a gateway before requests are refused."
-    )
-    deadline_ms: Annotated[float, Field(gt=0, le=1000 * LONGEST_S)] | None = Field(
-        None, description="The deadline of a request that brings none; without it it may wait."
-    )
-
-    priorities: Priority = Field(
-        1,
-        description="Levels that a request's parameter `priority` may name, 1 being the highest; "
-        "each has queue_rows of its own.",
-    )
-    default_priority: Priority | None = Field(
-        None,
-        description="The level of a request that names none, or one that there is not. "
-        "Default: the lowest.",
-    )
-
-    tenant_header: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$")] | None = Field(
-        None,
-        description="The header, or metadata, that says whom a request is for, in lower case: "
-        "within a priority tenants are served alike, in rows. Default: requests have no tenants.",
-    )
-
-    @field_validator("allowed_rows")
-    @classmethod
-    def _sizes_rise(cls, given: tuple[int, ...]) -> tuple[int, ...]:
-        for smaller, larger in itertools.pairwise(given):
-            if smaller >= larger:
-                raise ValueError(f"expected sizes that rise, but {larger} follows {smaller}")
-        return given
-
-    @model_validator(mode="after")
-    def _a_full_batch_is_allowed(self) -> Self:
-        if self.allowed_rows and self.allowed_rows[-1] != self.max_rows:
-            raise ValueError(
-                f"the last of allowed_rows is {self.allowed_rows[-1]}, but max_rows is "
-                f"{self.max_rows}: make them the same"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _the_default_exists(self) -> Self:
-        if self.default_priority is not None and self.default_priority > self.priorities:
-            raise ValueError(
-                f"default_priority is {self.default_priority}, but there are priorities 1 to "
-                f"{self.priorities}: name one of these, or raise priorities"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _a_full_batch_can_wait(self) -> Self:
-        if self.queue_rows < self.max_rows:
-            raise ValueError(
-                f"queue_rows is {self.queue_rows}, but one request may have max_rows = "
-                f"{self.max_rows} rows: make queue_rows at least that"
-            )
-        return self
 
 
 class Replicas(Section):
     """How many hosts a version has."""
 
-    NOT_YET = {"target_wait_ms": "the count is fixed: write min = max"}
+    NOT_YET: ClassVar = {"target_wait_ms": "the count is fixed: write min = max"}
 
     min: Replica = 1
     max: Replica = 1
@@ -190,18 +94,10 @@ class TensorEntry(Section):
         return given
 
 
-class AtItem(ValueError):
-    """What is wrong is further down than the field that is checked."""
-
-    def __init__(self, below: tuple[str | int, ...], text: str) -> None:
-        super().__init__(text)
-        self.below = below
-
-
 class ModelConfig(Section):
     """A model.yaml: operations only. The tensors are the class's, where there is one."""
 
-    NOT_YET = {
+    NOT_YET: ClassVar = {
         "versions": "every version of the folder is loaded, and the highest one takes the requests "
         "that name none",
         "traffic": "requests that name no version go to the highest one",
@@ -217,6 +113,11 @@ class ModelConfig(Section):
         description="The same input may run twice, which allows a retry after a crash. "
         "Default: true for exported PyTorch programs, false for Python classes.",
     )
+    streams: bool = Field(
+        False,
+        description="A request is answered with any number of parts: the class has stream() or "
+        "step() instead of predict().",
+    )
     parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
     inputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its arguments."
@@ -224,6 +125,24 @@ class ModelConfig(Section):
     outputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its results."
     )
+
+    @model_validator(mode="after")
+    def _steps_are_no_batches(self) -> Self:
+        if not self.streams:
+            return self
+        for key, where, given, why in (
+            ("batching", "max_delay_ms", self.batching.max_delay_ms, "requests join between steps"),
+            (
+                "batching",
+                "allowed_rows",
+                self.batching.allowed_rows,
+                "a step has no size to pad to",
+            ),
+            ("placement", "lanes", self.placement.lanes > 1, "one lane steps all; use replicas"),
+        ):
+            if given:
+                raise AtItem((key, where), f"{where} is not for streams: {why}; take it out")
+        return self
 
     @field_validator("inputs", "outputs")
     @classmethod

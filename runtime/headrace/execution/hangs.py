@@ -19,7 +19,7 @@ class Hang:
     def __str__(self) -> str:
         rows = f"{self.rows} row{'s'[: self.rows != 1]}"
         return (
-            f"predict did not return a batch of {rows} within {self.limit_s:g} s "
+            f"the model did not come back with {rows} within {self.limit_s:g} s "
             "(limits.hang_timeout_s)"
         )
 

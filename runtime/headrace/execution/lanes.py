@@ -20,6 +20,10 @@ from headrace.models import Batch, Model
 MOST_CHARACTERS: Final = 1000
 
 
+#: Functions of ours that call a model while callers wait.
+ENTRANCES: Final = frozenset({"answer", "advance"})
+
+
 def new_error_id() -> str:
     """Return an id that no other error of this or another process has."""
     return f"e-{os.urandom(6).hex()}"
@@ -46,7 +50,7 @@ def run_lane(work: Work, lane: int) -> None:
                 answer(work, batch)
             except BaseException as error:
                 # The callers of this batch may wait for their deadlines; those of the next do not.
-                _log(work, error)
+                log(work, error)
 
 
 def answer(work: Work, batch: CoreBatch) -> None:
@@ -70,14 +74,14 @@ def answer(work: Work, batch: CoreBatch) -> None:
             batch.fail(f"{describe(work.label, error)} [error id {error_id}]")
         except BaseException as second:
             # It was settled before the core raised.
-            _log(work, second)
-        _log(work, error, error_id)
+            log(work, second)
+        log(work, error, error_id)
         return
     if wrong is not None:
         work.sink(line(work.label, "err", wrong))
 
 
-def _log(work: Work, error: BaseException, error_id: str = "") -> None:
+def log(work: Work, error: BaseException, error_id: str = "") -> None:
     """Give an error's traceback to the log, as far as that can be done."""
     with suppress(BaseException):
         trace = "".join(traceback.format_exception(error)).rstrip()
@@ -92,7 +96,8 @@ def describe(label: str, error: BaseException) -> str:
     model, _, version = label.partition("/")
     who = f"model {model!r} version {version}"
     if isinstance(error, HeadraceError):
-        return f"{who}: {text}"
+        # What the core found names the version itself.
+        return text if text.startswith(who) else f"{who}: {text}"
     name = type(error).__name__
     return f"{who} raised {name}: {text}" if text else f"{who} raised {name}"
 
@@ -104,10 +109,12 @@ def inference_mode() -> AbstractContextManager[object]:
     return torch.inference_mode() if torch is not None else nullcontext()
 
 
-def start(work: Work, lanes: int) -> list[threading.Thread]:
+def start(
+    work: Work, lanes: int, run: Callable[[Work, int], None] = run_lane
+) -> list[threading.Thread]:
     """Start a thread for each lane. They end when the version's intake is closed and empty."""
     threads = [
-        threading.Thread(target=run_lane, args=(work, lane), name=f"{work.label} lane {lane}")
+        threading.Thread(target=run, args=(work, lane), name=f"{work.label} lane {lane}")
         for lane in range(lanes)
     ]
     for thread in threads:
@@ -123,7 +130,7 @@ def whereabouts(threads: Iterable[threading.Thread]) -> str:
     told = []
     for thread in threads:
         stack = traceback.extract_stack(frames.get(thread.ident or 0))
-        inside = [at for at, frame in enumerate(stack) if frame.name == answer.__name__]
+        inside = [at for at, frame in enumerate(stack) if frame.name in ENTRANCES]
         if inside:
             model = traceback.format_list(stack[inside[0] + 1 :])
             told += [f"{thread.name}, most recent call last:\n", *model]

@@ -7,6 +7,7 @@ from typing import Any
 from headrace.backends.exported_program import ExportedProgram
 from headrace.backends.python_class import make
 from headrace.config.schema import TensorEntry
+from headrace.errors import ModelInvalid
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import Version
 from headrace.repository.private import import_private
@@ -18,10 +19,16 @@ def open_model(version: Version) -> Model:
     Raises:
         ModelInvalid: its class does not say what it needs to say.
     """
+    config = version.config
     if version.backend == "torch":
-        config = version.config
-        return ExportedProgram(_tensors(config.inputs or ()), _tensors(config.outputs or ()))
-    return make(import_private(version.folder, "model"), version.folder / "model.py")
+        model: Model = ExportedProgram(
+            _tensors(config.inputs or ()), _tensors(config.outputs or ())
+        )
+    else:
+        module = import_private(version.folder, "model")
+        model = make(module, version.folder / "model.py", streams=config.streams)
+    _check_cost(version, model)
+    return model
 
 
 def context(version: Version) -> Context:
@@ -45,12 +52,30 @@ def contract(version: Version, model: Model) -> str:
         "platform": version.backend,
         "inputs": _specs(model.inputs),
         "outputs": _specs(model.outputs),
-        "batching": config.batching.model_dump(),
+        "batching": {
+            **config.batching.model_dump(exclude={"cost"}),
+            "cost": [one.facts() for one in config.batching.cost],
+        },
         # An exported program has no state to spoil; a class may have any.
         "repeatable": version.backend == "torch" if repeatable is None else repeatable,
         "lanes": config.placement.lanes,
+        "streams": config.streams,
     }
     return json.dumps(facts)
+
+
+def _check_cost(version: Version, model: Model) -> None:
+    declared = {one.name: one.datatype for one in model.inputs}
+    for term in version.config.batching.cost:
+        if term.input is None:
+            continue
+        wrong = ""
+        if term.input not in declared:
+            wrong = f"which the model does not declare: its inputs are {', '.join(declared)}"
+        elif term.value and "INT" not in declared[term.input]:
+            wrong = f"which is {declared[term.input]}: only integers have a value that is counted"
+        if wrong:
+            raise ModelInvalid(f"batching.cost names the input {term.input!r}, {wrong}")
 
 
 def _tensors(entries: Sequence[TensorEntry]) -> list[Tensor]:

@@ -10,16 +10,18 @@ from headrace.models import Tensor
 from headrace.vocabulary import NUMPY_NAMES
 
 
-def to_host(returned: Any) -> dict[str, Any]:
+def to_host(returned: Any, who: str = "predict() should return") -> dict[str, Any]:
     """Return a model's outputs as the core can read them; what lies in the host's memory stays.
+
+    Args:
+        returned: what the model gave.
+        who: how the sentence begins that says what it should have given.
 
     Raises:
         ModelBroken: ``returned`` is no mapping.
     """
     if not isinstance(returned, Mapping):
-        raise ModelBroken(
-            f"predict() should return a dict of output name to array, not {type(returned).__name__}"
-        )
+        raise ModelBroken(f"{who} a dict of output name to array, not {type(returned).__name__}")
     return {name: _array_to_host(value) for name, value in returned.items()}
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken
-from headrace.execution import forking, lanes
+from headrace.execution import forking, lanes, steps
 from headrace.execution.core import CoreHost
 from headrace.execution.hangs import Hang
 from headrace.execution.opening import context, contract, open_model
@@ -101,14 +101,16 @@ class Runner:
         version serves. What it *returns* must be what it declares, whatever the input.
         """
         # Brings NumPy, which must not come before its count of threads is set.
-        from headrace.execution import trial
+        from headrace.execution import rehearsal, trial
+
+        run = rehearsal.run if self.version.config.streams else trial.run
 
         own_example = model.example(1) is not None
         with lanes.inference_mode():
             batching = self.version.config.batching
             for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
                 try:
-                    self._judge_pace(trial.run(model, told.device, rows, monotonic))
+                    self._judge_pace(run(model, told.device, rows, monotonic))
                 except ModelBroken:
                     raise
                 except Exception as error:
@@ -126,8 +128,9 @@ class Runner:
         """Warn before requests do that come near the limit of a batch."""
         limit_s = self.version.config.limits.hang_timeout_s
         if trial.seconds > limit_s / SAFE:
+            what = "step" if trial.steps else "batch"
             text = (
-                f"a batch of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more "
+                f"a {what} of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more "
                 f"than {limit_s:g} s is given up (limits.hang_timeout_s): is that enough?"
             )
             self._sink(line(self.version.label, "log", text))
@@ -146,7 +149,8 @@ class Runner:
             intake=intake,
             sink=self._sink,
         )
-        self._threads = lanes.start(work, config.placement.lanes)
+        run = steps.run_steps if config.streams else lanes.run_lane
+        self._threads = lanes.start(work, config.placement.lanes, run)
 
     def _fail(self, error: BaseException) -> None:
         error_id = lanes.new_error_id()

@@ -47,6 +47,8 @@ class Trial:
     rows: int
     seconds: float
     rejected: Mapping[int, str]
+    #: Of a model that answers in parts: how many it took, ``seconds`` being the slowest.
+    steps: int = 0
 
 
 def run(model: Model, device: str, rows: int, clock: Callable[[], float]) -> Trial:

@@ -1,16 +1,17 @@
 """The class that a model's author derives from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headrace.models.batch import Batch
 from headrace.models.context import Context
+from headrace.models.sequence import Sequence as Request
 from headrace.models.tensor import Tensor
 
 
 class Model(ABC):
-    """One version of a model: its tensors, how it loads, and how it answers a batch.
+    """One version of a model: its tensors, how it loads, and how it answers.
 
     One object serves every request of its process. ``load`` runs once; then ``predict`` runs from
     a thread of its own, ``concurrency`` at a time. Where PyTorch was imported ``predict`` runs
@@ -28,7 +29,6 @@ class Model(ABC):
     def load(self, context: Context) -> None:
         """Make the model ready. What this raises is shown as the reason why it failed."""
 
-    @abstractmethod
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Return for each declared output an array of shape ``[batch.rows, *shape]``.
 
@@ -36,6 +36,25 @@ class Model(ABC):
         ``bytes`` or ``str``, which may be flat where the shape has no -1. What this raises answers
         the callers of this batch with an error and harms no other batch.
         """
+        raise NotImplementedError
+
+    def stream(self, batch: Batch) -> Iterator[Mapping[str, Any]]:
+        """Yield the parts of the answer to one request, each as ``predict`` returns an answer.
+
+        Instead of ``predict``, where model.yaml says ``streams: true``. Requests take turns: one
+        ``next()`` each, all in one thread. What this raises ends its own request alone; a caller
+        that leaves closes the generator.
+        """
+        raise NotImplementedError
+
+    def step(self, sequences: Sequence[Request]) -> None:
+        """Go on with all requests at once: emit a part of each, and end those that are done.
+
+        Instead of ``stream``, for models that compute many requests together. Called again and
+        again while there are any. One that joined has ``state`` None; one whose caller left is not
+        in the list any more. What this raises ends all of them.
+        """
+        raise NotImplementedError
 
     def example(self, rows: int) -> Mapping[str, Any] | None:
         """Return inputs of ``rows`` rows to warm up and to be checked with; None makes some up.

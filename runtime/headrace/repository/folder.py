@@ -119,6 +119,11 @@ def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
             f"{folder / CONFIG}: inputs and outputs are declared here and by the class in "
             f"{place / 'model.py'}: the class owns them, take them out here"
         )
+    if backend != "python" and config.streams:
+        raise ConfigInvalid(
+            f"{folder / CONFIG}: streams is for a class with stream() or step(), and "
+            f"{place / 'net.pt2'} returns one answer: take it out"
+        )
     if backend != "python" and (config.inputs is None or config.outputs is None):
         raise ConfigInvalid(
             f"{folder / CONFIG}: {place / 'net.pt2'} does not name its tensors: write inputs and "

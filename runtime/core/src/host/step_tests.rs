@@ -152,7 +152,7 @@ fn who_leaves_or_is_late_ends_between_steps() {
     assert_eq!((left, step.rows()), (vec![2], Rows::ZERO), "the model has nothing to do");
     let before = desk.events.lock().len();
     step.finish();
-    assert_eq!(desk.events.lock()[before..], ["flush"], "and ran not");
+    assert_eq!(desk.events.lock().len(), before, "and ran not");
     assert!(intake.wait_empty(clock::now()));
 }
 

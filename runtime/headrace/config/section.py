@@ -1,0 +1,25 @@
+"""What every part of a model.yaml is."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+#: A week, for whoever wants no limit of time.
+LONGEST_S = 604_800.0
+
+
+class Section(BaseModel):
+    """A part of model.yaml: what is not named here is an error, and nothing changes later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    #: Keys that the design has and this release does not → what to do meanwhile.
+    NOT_YET: ClassVar[dict[str, str]] = {}
+
+
+class AtItem(ValueError):
+    """What is wrong is further down than the field that is checked."""
+
+    def __init__(self, below: tuple[str | int, ...], text: str) -> None:
+        super().__init__(text)
+        self.below = below

@@ -1,0 +1,137 @@
+"""How a model goes on with the requests at work: all in one call, or generators in turns."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from headrace import models
+from headrace.errors import ModelBroken
+from headrace.execution.core import CoreSequence
+from headrace.execution.outputs import to_host
+
+#: Answers one request with what its model raised.
+Fail = Callable[[CoreSequence, BaseException], None]
+
+
+class Stepping(Protocol):
+    """What a model keeps of the requests at work."""
+
+    def join(self, core: CoreSequence) -> None:
+        """Take in one that goes on from the next `advance` on."""
+
+    def forget(self, number: int) -> None:
+        """Let go of one that ended, and of what the model kept for it."""
+
+    def advance(self) -> None:
+        """Call the model once for all of them; what it raises for all of them comes through."""
+
+
+def stepping(model: models.Model, device: str, fail: Fail) -> Stepping:
+    """Return how this model is stepped: by its ``step``, or by its ``stream``."""
+    if type(model).step is not models.Model.step:
+        return Together(model, device)
+    return Turns(model, device, fail)
+
+
+class Together:
+    """All requests in one call of ``step``."""
+
+    def __init__(self, model: models.Model, device: str) -> None:
+        self._model = model
+        self._device = device
+        self._at_work: dict[int, models.Sequence] = {}
+
+    def join(self, core: CoreSequence) -> None:
+        emit = partial(_emit, core, "emit() takes")
+        self._at_work[core.number] = models.Sequence(core, emit, self._device)
+
+    def forget(self, number: int) -> None:
+        self._at_work.pop(number, None)
+
+    def advance(self) -> None:
+        self._model.step(list(self._at_work.values()))
+
+
+class Turns:
+    """One ``next()`` of each request's generator."""
+
+    def __init__(self, model: models.Model, device: str, fail: Fail) -> None:
+        self._model = model
+        self._device = device
+        self._fail = fail
+        self._at_work: dict[int, _Turn] = {}
+
+    def join(self, core: CoreSequence) -> None:
+        self._at_work[core.number] = _Turn(core)
+
+    def forget(self, number: int) -> None:
+        turn = self._at_work.pop(number, None)
+        close = getattr(turn and turn.parts, "close", None)
+        if turn is None or close is None:
+            return
+        try:
+            close()
+        except BaseException as error:
+            self._fail(turn.core, error)
+
+    def advance(self) -> None:
+        for turn in self._at_work.values():
+            if turn.core.is_paused:
+                continue
+            try:
+                self._next(turn)
+            except BaseException as error:
+                self._fail(turn.core, error)
+
+    def _next(self, turn: "_Turn") -> None:
+        if turn.parts is None:
+            turn.parts = iter(self._model.stream(models.Batch(turn, self._device)))
+        try:
+            part = next(turn.parts)
+        except StopIteration:
+            if not turn.rejected:
+                turn.core.end()
+            return
+        if turn.rejected:
+            return
+        _emit(turn.core, "stream() should yield", part)
+        # The next one's turn may take long, and this part is ready.
+        turn.core.flush()
+
+
+@dataclass
+class _Turn:
+    """A request as the rows of a batch, and its generator."""
+
+    core: CoreSequence
+    parts: Iterator[Mapping[str, Any]] | None = None
+    rejected: bool = False
+
+    @property
+    def rows(self) -> int:
+        return self.core.rows
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        return self.core.inputs
+
+    @property
+    def parameters(self) -> Sequence[Mapping[str, Any]]:
+        return [self.core.parameters] * self.rows
+
+    def live(self) -> Sequence[bool]:
+        return [self.core.is_live] * self.rows
+
+    def reject(self, row: int, why: str) -> None:
+        if not 0 <= row < self.rows:
+            raise IndexError(f"no row {row} in a request of {self.rows} rows")
+        # A request has one answer: with one of its rows it is refused as a whole.
+        self.core.reject(why if self.rows == 1 else f"row {row}: {why}")
+        self.rejected = True
+
+
+def _emit(core: CoreSequence, who: str, part: Any) -> None:
+    wrong = core.emit(to_host(part, who))
+    if wrong is not None:
+        raise ModelBroken(wrong)

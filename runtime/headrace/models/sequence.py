@@ -1,0 +1,88 @@
+"""A request that is answered in parts, as `Model.step` goes on with it."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Parts(Protocol):
+    """What a sequence is made of: the core's, or one that was made up to warm a model up."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def inputs(self) -> Mapping[str, Any]: ...
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+    @property
+    def is_paused(self) -> bool: ...
+    def end(self) -> None: ...
+    def reject(self, why: str) -> None: ...
+
+
+class Sequence:
+    """One request at work. It stands in each step's list until it ends or its caller leaves."""
+
+    __slots__ = ("_device", "_emit", "_parts", "state")
+
+    def __init__(
+        self, parts: Parts, emit: Callable[[Mapping[str, Any]], None], device: str = "cpu"
+    ) -> None:
+        self._parts = parts
+        self._emit = emit
+        self._device = device
+        #: The model's own, None at first: a cache, what was generated. Dropped with the sequence.
+        self.state: Any = None
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are: the first axis of its inputs and of its parts."""
+        return self._parts.rows
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """Its inputs by name, each a read-only view ``[rows, *shape]`` as a batch's."""
+        return self._parts.inputs
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What its caller sent as request parameters."""
+        return self._parts.parameters
+
+    @property
+    def is_paused(self) -> bool:
+        """Its caller has not read what was sent: pass it over, or compute and emit later."""
+        return self._parts.is_paused
+
+    def tensor(self, name: str) -> "torch.Tensor":
+        """Return an input as a PyTorch tensor on the model's device, not to be written to.
+
+        Raises:
+            KeyError: the model declares no input of that name.
+            TypeError: the input is of BYTES.
+        """
+        from headrace.models.torch_tensor import view
+
+        return view(name, self._parts.inputs[name], self._device)
+
+    def emit(self, **outputs: Any) -> None:
+        """Send one part: for each declared output an array ``[rows, *shape]``, as ``predict``'s.
+
+        Parts go out when the step returns.
+
+        Raises:
+            ModelBroken: it is not what the model declared.
+            RuntimeError: it is paused, it has ended, or the model is in no step.
+        """
+        self._emit(outputs)
+
+    def end(self) -> None:
+        """Say that the answer is whole: it is in no later step."""
+        self._parts.end()
+
+    def reject(self, why: str) -> None:
+        """End it: its caller gets "bad request" and ``why``."""
+        # Half a surrogate pair, which no answer can carry, becomes its escape.
+        self._parts.reject(str.encode(why, "utf-8", "backslashreplace").decode())
