@@ -95,7 +95,7 @@ impl World {
     }
 
     fn begin(&mut self, dice: &mut fastrand::Rng) {
-        let limits = Limits { max_rows: Rows::new(MAX_ROWS), max_delay: Duration::ZERO };
+        let limits = Limits { max_rows: Rows::new(MAX_ROWS), max_cost: u64::MAX, max_delay: Duration::ZERO };
         let mut picks = Picks::default();
         let time = |rows: Rows| self.times.expect(rows.get().into(), self.now);
         let step = plan(self.now, |at| self.line.get(at).copied(), limits, time, &mut picks);
@@ -139,6 +139,7 @@ fn goodput(times: f64) -> Goodput {
             let level = dice.u8(1..=2);
             seen.offered[usize::from(level) - 1] += 1;
             world.comes(Facts {
+                cost: 0,
                 rows: Rows::new(1),
                 level,
                 arrived: due,

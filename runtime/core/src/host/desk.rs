@@ -21,6 +21,7 @@ pub(super) struct Desk {
     pub(super) events: parking_lot::Mutex<Vec<String>>,
     /// Of answers in parts: the first value of each part.
     pub(super) parts: Mutex<HashMap<u64, Vec<f32>>>,
+    said: Condvar,
     settled: Condvar,
     is_gone: bool,
 }
@@ -61,6 +62,14 @@ impl Desk {
         (tensor.shape.to_vec(), tensor.data)
     }
 
+    #[cfg(headrace_loom)]
+    pub(super) fn wait_for_part(&self) {
+        let mut parts = self.parts.lock();
+        while parts.is_empty() {
+            self.said.wait(&mut parts);
+        }
+    }
+
     pub(super) fn wait_for(&self, count: usize) {
         let mut outcomes = self.outcomes.lock();
         while outcomes.len() < count {
@@ -75,6 +84,7 @@ impl Outlet for Desk {
         let first = part.outputs.first().and_then(|output| output.data.first_chunk());
         self.events.lock().push(format!("part of {}", call.0));
         self.parts.lock().entry(call.0).or_default().push(f32::from_le_bytes(*first.unwrap()));
+        self.said.notify_all();
     }
 
     fn settle(&self, call: CallId, outcome: Outcome) {

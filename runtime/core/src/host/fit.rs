@@ -10,6 +10,15 @@ use crate::base::{
     fault::Fault,
     tensor::{Tensor, byte_len, elements},
 };
+use crate::decide::cost;
+
+/// A contract that no host can keep.
+pub(super) fn unfit(contract: &Contract) -> Option<Fault> {
+    let many = contract.streams && contract.lanes != 1;
+    let lanes = || many.then(|| "it answers in parts, for which there is one lane".to_owned());
+    let wrong = cost::misfit(contract).or_else(lanes)?;
+    Some(Fault::invalid(format!("model '{}' version {}: {wrong}", contract.model, contract.version)))
+}
 
 pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
     let (model, version) = (&contract.model, contract.version);
@@ -61,6 +70,19 @@ pub(super) fn shape_fits(spec: &[i64], shape: &[i64], rows: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::contract::{Batching, Term};
+
+    #[test]
+    fn a_contract_is_one_that_a_host_can_keep() {
+        let plain = crate::host::desk::contract(1, 2);
+        let told = |contract| unfit(&contract).map(|fault| fault.note.into_owned()).unwrap_or_default();
+        assert_eq!(told(plain.clone()), "");
+        assert!(told(Contract { streams: true, ..plain.clone() }).contains("there is one lane"));
+        assert_eq!(told(Contract { streams: true, lanes: 1, ..plain.clone() }), "");
+        let cost = vec![Term::Value("x".into())];
+        let counts = Contract { batching: Batching { cost, ..plain.batching.clone() }, ..plain };
+        assert!(told(counts).starts_with("model 'm' version 3: batching.cost counts the value of input 'x'"));
+    }
 
     #[test]
     fn shapes_fit_up_to_wildcards() {

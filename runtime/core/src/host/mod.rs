@@ -26,6 +26,9 @@ mod sequences;
 mod settle;
 mod staging;
 mod step;
+#[cfg(test)]
+#[cfg(headrace_loom)]
+mod step_models;
 mod steps;
 mod thread;
 mod versions;

@@ -209,67 +209,6 @@ fn while_all_are_paused_the_lane_waits_for_whatever_comes_first() {
 }
 
 #[test]
-fn a_drain_lets_those_at_work_finish_and_then_ends_them() {
-    let (intake, desk) = opened(streaming(1));
-    ask(&intake, &desk, 1, MUCH);
-    ask(&intake, &desk, 2, MUCH);
-    let (step, first, _) = next(&intake);
-    intake.close();
-    assert!(!intake.wait_empty(clock::now()));
-    first[0].sequence.end().unwrap();
-    step.finish();
-    let (step, second, _) = next(&intake);
-    assert_eq!(numbers(&second), [2], "what waits is served");
-    step.finish();
-    let (step, ..) = next(&intake);
-    assert!(!intake.wait_empty(clock::now()), "it is at work");
-    intake.abandon();
-    assert_eq!((desk.kind(1), desk.kind(2)), (None, Some(Kind::Unavailable)));
-    assert!(!intake.wait_empty(clock::now()), "the model is in its step");
-    say(&second[0].sequence, 1.0).unwrap_err();
-    assert!(step.finish().is_empty());
-    assert!(intake.wait_empty(clock::now()) && intake.next_step().is_none());
-    assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
-}
-
-#[test]
-fn a_model_that_raises_fails_those_that_it_had_not_ended() {
-    let (intake, desk) = opened(streaming(8));
-    (1..=4).for_each(|id| ask(&intake, &desk, id, MUCH));
-    let (step, all, _) = next(&intake);
-    all[0].sequence.end().unwrap();
-    all[1].sequence.reject("no such word".to_owned()).unwrap();
-    all[2].sequence.fail("raised for it".to_owned()).unwrap();
-    assert_eq!(step.fail("raised".to_owned()), [1, 2, 3, 4]);
-    let told = |id| (desk.kind(id), if id == 1 { String::new() } else { desk.note(id) });
-    assert_eq!(told(1), (None, String::new()));
-    assert_eq!(told(2), (Some(Kind::Invalid), "no such word".to_owned()));
-    assert_eq!(told(3), (Some(Kind::ModelFailed), "raised for it".to_owned()));
-    assert_eq!(told(4), (Some(Kind::ModelFailed), "raised".to_owned()));
-    assert_eq!(desk.events.lock()[0], "executed 4 failed=true");
-    ask(&intake, &desk, 5, MUCH);
-    let (step, fifth, left) = next(&intake);
-    assert_eq!((numbers(&fifth), left), (vec![5], vec![]), "the version goes on");
-    assert_eq!(say(&all[3].sequence, 1.0), Err(Refused::Ended));
-    drop(step);
-    assert_eq!(desk.note(5), "model 'm' version 3 left its step unfinished");
-    assert!(intake.wait_empty(clock::now()));
-}
-
-#[test]
-fn a_step_that_the_lane_forgot_is_over_when_it_asks_for_the_next() {
-    let (intake, desk) = opened(streaming(8));
-    ask(&intake, &desk, 1, MUCH);
-    let (forgotten, ..) = next(&intake);
-    ask(&intake, &desk, 2, MUCH);
-    let (step, second, _) = next(&intake);
-    assert_eq!((desk.kind(1), numbers(&second)), (Some(Kind::ModelFailed), vec![2]));
-    assert!(forgotten.finish().is_empty(), "it ends no other");
-    second[0].sequence.end().unwrap();
-    assert_eq!(step.finish(), [2]);
-}
-
-#[test]
 fn parts_are_what_was_declared_and_come_in_a_step() {
     let (intake, desk) = opened(streaming(8));
     ask(&intake, &desk, 1, 2);
@@ -300,6 +239,9 @@ fn a_request_for_one_answer_and_lengths_that_lie_are_refused() {
     step.finish();
     assert_eq!(desk.kind(2), Some(Kind::Invalid));
 }
+
+#[path = "step_ending_tests.rs"]
+mod ending;
 
 #[path = "step_dice_tests.rs"]
 mod dice;

@@ -3,6 +3,7 @@
 use super::{
     behind::Behind,
     conduct::Conduct,
+    fit::unfit,
     hangs::{Hangs, Report},
     intake::Intake,
     leaving::Leaver,
@@ -17,7 +18,6 @@ use crate::base::{
     roster::{CarrierId, Roster},
     units::{Tick, Version},
 };
-use crate::decide::cost::misfit;
 use crate::link::{
     Carried, Log,
     host::{Listen, Listener},
@@ -77,13 +77,8 @@ impl Host {
     /// process refuses because its tensors differ from those of the version's other carriers.
     pub fn open(self: &Arc<Host>, contract: Contract, conduct: Conduct) -> Result<Arc<Intake>, Fault> {
         let (model, version) = (&contract.model, contract.version);
-        if let Some(wrong) = misfit(&contract) {
-            return Err(Fault::invalid(format!("model '{model}' version {version}: {wrong}")));
-        }
-        if contract.streams && contract.lanes != 1 {
-            let note =
-                format!("model '{model}' version {version} answers in parts, for which it has one lane");
-            return Err(Fault::invalid(note));
+        if let Some(fault) = unfit(&contract) {
+            return Err(fault);
         }
         let ear = self.door.lock().as_ref().and_then(|door| door.ear());
         let ear = ear.map(|ear| Box::new(ear) as Box<dyn Listen>);
