@@ -135,6 +135,7 @@ impl Intake {
             let mut state = self.state.lock();
             state.room.clear(&mut leaving);
             let ended = state.room.clear_sequences();
+            self.idle.notify_all(); // a lane that waited for one of them, and looked before they were gone
             if state.room.is_empty() {
                 self.empty.notify_all();
             }
