@@ -146,8 +146,9 @@ class Server:
             return
         folders = {one.version.model: one.version.folder.parent for one in serving}
         inputs = {one.version.model: one.inputs for one in serving}
+        streams = {one.version.model for one in serving if one.version.config.streams}
         scratch = self._options.state / "requests"
-        terminal.write(visible(greeting(self.status(), inputs, folders, scratch)))
+        terminal.write(visible(greeting(self.status(), inputs, folders, scratch, streams)))
         terminal.flush()
 
     def _say_what_loads(self, terminal: IO[str]) -> None:

@@ -93,6 +93,19 @@ def test_tokens_are_those_of_one_request_alone(model: Model, count: int) -> None
     assert count == 1 or len({*map(tuple, tokens)}) > count // 2, "they say different things"
 
 
+def test_what_was_heard_at_first_is_not_forgotten(model: Model) -> None:
+    said = set()
+    for first in range(8):
+        one = Reader(first, model, [first, 50, 51, 52], 8)
+        at_work = at_work_with(model)
+        at_work.join(one)
+        while not one.has_ended:
+            at_work.advance()
+        said.add(tuple(one.tokens))
+    assert len(said) > 4, "else caches would not matter, and these tests would show nothing"
+    assert all(len(set(tokens)) > 1 for tokens in said)
+
+
 def test_a_caller_that_leaves_frees_its_cache(model: Model) -> None:
     at_work = at_work_with(model)
     one, other = Reader(1, model, [1, 2, 3], 50), Reader(2, model, [4, 5], 50)

@@ -7,7 +7,7 @@ from pathlib import Path
 import headrace_core
 from pydantic import BaseModel
 
-from headrace import Batch, Model
+from headrace import Batch, Model, Sequence
 from headrace.cli.commands import app
 from headrace.cli.console_client import DEFAULT_URL
 from headrace.config.schema import ModelConfig, TensorEntry
@@ -41,7 +41,7 @@ def test_the_example_of_a_tensor_is_one() -> None:
 
 def test_every_public_part_of_a_model_and_a_batch_is_documented() -> None:
     table = MODELS.partition("## The class")[2].partition("## model.yaml")[0]
-    for cls, prefix in ((Model, ""), (Batch, "batch.")):
+    for cls, prefix in ((Model, ""), (Batch, "batch."), (Sequence, "sequence.")):
         public = [name for name in vars(cls) if name[0] != "_"]
         assert public
         for name in public:

@@ -6,7 +6,7 @@ import pytest
 
 from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
-from headrace.console.request import curl, image_in, json_body
+from headrace.console.request import curl, curl_for_parts, image_in, json_body
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
@@ -72,6 +72,19 @@ def test_a_long_body_goes_into_a_file(tmp_path: Path) -> None:
     path = tmp_path / "new" / "m.json"
     assert line.endswith(f"-d @{path}")
     assert json.loads(path.read_text())["inputs"][0]["shape"] == [1, 3, 10, 10]
+
+
+def test_a_model_that_answers_in_parts_is_asked_for_them() -> None:
+    inputs = [
+        Tensor("prompt", "INT64", [-1]),
+        Tensor("most", "INT64", [1]),
+        Tensor("text", "BYTES", []),
+        Tensor("pairs", "INT8", [2, 2]),
+    ]
+    line = curl_for_parts("h:1", "m", inputs)
+    assert line.startswith("curl -sN http://h:1/v2/models/m/generate_stream -d '{")
+    body = {"prompt": [0, 1, 2, 3], "most": 4, "text": "headrace", "pairs": [[0, 1], [2, 3]]}
+    assert json.loads(line.split("'")[1]) == body
 
 
 def test_a_picture_is_sent_to_who_takes_one(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
 """What `headrace serve` prints when it is ready."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 from headrace.console.board import Status
-from headrace.console.request import curl, image_in
+from headrace.console.request import curl, curl_for_parts, image_in
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
 
@@ -14,6 +14,7 @@ def greeting(
     inputs: Mapping[str, Sequence[Tensor]],
     folders: Mapping[str, Path],
     scratch: Path,
+    streams: Collection[str] = (),
 ) -> str:
     """Return where the server listens, what it serves, and a request for its first model.
 
@@ -22,6 +23,7 @@ def greeting(
         inputs: model → what it takes, as far as known.
         folders: model → its folder, where a picture to send may lie.
         scratch: folder for request bodies too long for a line.
+        streams: models that answer in parts.
     """
     lines = []
     for model in status.models:
@@ -47,8 +49,11 @@ def greeting(
     ]
     if serving and "http" in where:
         name = serving[0]
-        image = image_in(folders[name])
-        line = curl(_to_call(where["http"]), name, inputs[name], image=image, scratch=scratch)
+        http, image = _to_call(where["http"]), image_in(folders[name])
+        if name in streams:
+            line = curl_for_parts(http, name, inputs[name])
+        else:
+            line = curl(http, name, inputs[name], image=image, scratch=scratch)
         lines += ["try:", f"  {line}"]
     return "\n".join([_headline(status), *lines, ""])
 

@@ -29,7 +29,12 @@ def takes_one_file(inputs: Sequence[Tensor]) -> bool:
 
 
 def curl(
-    http: str, model: str, inputs: Sequence[Tensor], *, image: Path | None, scratch: Path
+    http: str,
+    model: str,
+    inputs: Sequence[Tensor],
+    *,
+    image: Path | None,
+    scratch: Path,
 ) -> str:
     """Return a curl line that works as it stands.
 
@@ -56,6 +61,12 @@ def curl(
     return f"curl -s {url} -d {shlex.quote(body)}"
 
 
+def curl_for_parts(http: str, model: str, inputs: Sequence[Tensor]) -> str:
+    """Return such a line for a model that answers in parts; each is printed as it comes."""
+    url = f"http://{http}/v2/models/{model}/generate_stream"
+    return f"curl -sN {url} -d {shlex.quote(json.dumps(_in_short(inputs)))}"
+
+
 def json_body(inputs: Sequence[Tensor]) -> dict[str, Any]:
     """Return an infer request of one row with values made up."""
     return {
@@ -69,6 +80,18 @@ def json_body(inputs: Sequence[Tensor]) -> dict[str, Any]:
             for one in inputs
         ]
     }
+
+
+def _in_short(inputs: Sequence[Tensor]) -> dict[str, Any]:
+    """Return one row for the generate extension, which needs no shapes; a single number is 4."""
+    short = {}
+    for one in inputs:
+        flat = [_value(one.datatype, index) for index in range(_elements(one))]
+        for size in reversed(_sizes(one)[1:]):
+            flat = [flat[at : at + size] for at in range(0, len(flat), size)]
+        single = ANY_SIZE if flat == [0] else flat[0]
+        short[one.name] = single if len(flat) == 1 else flat
+    return short
 
 
 def _sizes(tensor: Tensor) -> list[int]:

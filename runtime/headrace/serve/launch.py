@@ -59,8 +59,9 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
 
         def greet() -> None:
             folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
-            board = session.board
-            _say(greeting(board.status(), board.inputs, folders, options.state / "requests"))
+            streams = {one.version.model for one in wanted.groups if one.version.config.streams}
+            board, scratch = session.board, options.state / "requests"
+            _say(greeting(board.status(), board.inputs, folders, scratch, streams))
 
         threads.tell_libraries(wanted.budget, os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)

@@ -69,6 +69,7 @@ fn batches(c: &mut Criterion) {
     let now = Tick::from_nanos(1_000);
     let one = Facts {
         rows: Rows::new(1),
+        cost: 1,
         level: 1,
         arrived: now,
         deadline: Tick::NEVER,

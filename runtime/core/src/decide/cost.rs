@@ -72,10 +72,8 @@ fn elements_of(tensor: &Tensor) -> u64 {
 }
 
 fn bytes_of(tensor: &Tensor) -> u64 {
-    let lengths = match tensor.datatype {
-        Datatype::Bytes => elements_of(tensor).saturating_mul(4),
-        _ => 0,
-    };
+    let has_lengths = tensor.datatype == Datatype::Bytes;
+    let lengths = if has_lengths { elements_of(tensor).saturating_mul(4) } else { 0 };
     wide(tensor.data.len()).saturating_sub(lengths)
 }
 

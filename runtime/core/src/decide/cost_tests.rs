@@ -40,7 +40,8 @@ fn a_request_costs_the_sum_of_its_terms() {
     let (value, n) = (Term::Value("n".into()), Term::Bytes("n".into()));
     let eight = 300_i64.to_le_bytes();
     let most = u64::MAX.to_le_bytes();
-    let rows: &[(&str, &[Term], Datatype, Vec<u8>, u64)] = &[
+    type Row<'a> = (&'a str, &'a [Term], Datatype, Vec<u8>, u64);
+    let rows: &[Row<'_>] = &[
         ("without terms, rows", &[], Datatype::Int64, eight.repeat(2), 2),
         ("rows", &[Term::Rows, Term::Rows], Datatype::Int64, eight.repeat(2), 4),
         ("elements of all rows", std::slice::from_ref(&elements), Datatype::Int64, eight.repeat(2), 2),

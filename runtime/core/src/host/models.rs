@@ -218,7 +218,7 @@ fn a_batch_that_is_given_up_is_answered_once() {
         intake.send(desk.call(2, &[0.0]));
         let lanes = [lane(&intake), lane(&intake)];
         let watch = apart(&intake, |intake| {
-            intake.look(clock::now()).0.into_iter().for_each(|hung| intake.answer_for(hung));
+            intake.look(clock::now()).batches.into_iter().for_each(|hung| intake.answer_for(hung));
         });
         watch.join().unwrap();
         intake.abandon(); // as a host does whose model hangs

@@ -128,7 +128,7 @@ fn a_step_that_is_given_up_is_answered_once() {
         ask(&intake, &desk, 1);
         let lane = lane(&intake);
         let watch = apart(&intake, |intake| {
-            if let (_, Some((over, limit)), _) = intake.look(clock::now()) {
+            if let Some((over, limit)) = intake.look(clock::now()).step {
                 intake.answer_for_step(&over, limit);
             }
         });

@@ -21,7 +21,7 @@ impl Intake {
             let next = self.next(&mut leaving);
             answer(leaving);
             match next {
-                Next::Step(begun) => return Some(Step::begin(self, begun)),
+                Next::Step(begun) => return Some(Step::begin(self, *begun)),
                 Next::Closed => return None,
                 Next::Wait { .. } | Next::Idle => {}
             }

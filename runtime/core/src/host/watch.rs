@@ -30,6 +30,16 @@ pub(super) struct Hang {
     pub(super) limit: Duration,
 }
 
+/// What the watch finds when it looks.
+#[derive(Debug)]
+pub(super) struct Looked {
+    pub(super) batches: SmallVec<[GivenUp; 1]>,
+    /// With the limit that it did not come back within.
+    pub(super) step: Option<(Over, Duration)>,
+    /// When to look again; `None` while the model has nothing.
+    pub(super) next: Option<Tick>,
+}
+
 /// Lives as long as the intake. `hung` is called after the callers of a batch have their answers.
 pub(super) async fn watch(
     intake: Weak<Intake>,
@@ -51,8 +61,8 @@ pub(super) async fn watch(
             () = told => continue, // the intake's end: nothing else alarms while a timer runs
         }
         let Some(held) = intake.upgrade() else { return };
-        let (given_up, step, next) = held.look(clock::now());
-        for one in given_up {
+        let Looked { batches, step, next } = held.look(clock::now());
+        for one in batches {
             let hang = Hang { rows: one.batch.rows(), limit: one.limit };
             // Whatever happens to one caller, the version is closed, and the next one that hangs is seen too.
             let _ = panics::survive(|| held.answer_for(one));
@@ -75,17 +85,16 @@ impl Intake {
         }
     }
 
-    /// What was given up, and when to look again.
-    pub(super) fn look(&self, now: Tick) -> (SmallVec<[GivenUp; 1]>, Option<(Over, Duration)>, Option<Tick>) {
+    pub(super) fn look(&self, now: Tick) -> Looked {
         let mut state = self.state.lock();
-        let given_up = state.room.give_up(now);
+        let batches = state.room.give_up(now);
         let step = state.room.give_up_step(now);
         let next = state.room.next_look();
         state.watched = next.is_some();
-        if !given_up.is_empty() {
+        if !batches.is_empty() {
             self.entrance.notify_all(); // they will not be let in
         }
-        (given_up, step, next)
+        Looked { batches, step, next }
     }
 
     /// The model keeps the inputs for as long as it likes; its answer, should it come, finds nobody.

@@ -96,7 +96,7 @@ async fn a_timer_is_set_once_for_many_batches_and_not_at_all_for_none() {
     };
     assert_eq!([1, 2, 3].map(run), [true, false, false]);
     tokio::time::advance(LIMIT).await;
-    assert!(intake.look(clock::now()).1.is_none(), "idle: the watch waits for the alarm");
+    assert!(intake.look(clock::now()).next.is_none(), "idle: the watch waits for the alarm");
     assert_eq!([4, 5].map(run), [true, false]);
 
     let unwatched = Arc::new(Intake::new(Arc::new(contract(1, 1)), Conduct::default(), None, None));

@@ -52,6 +52,7 @@ class Generator(Model):
             return (plain / shape[0] ** 0.5).to(self.device)
 
         self.words = weights(WORDS, WIDTH) * WORDS**0.5
+        self.head = weights(WIDTH, WORDS)
         self.layers = [
             (weights(WIDTH, 3 * WIDTH), weights(WIDTH, WIDTH), weights(WIDTH, 4 * WIDTH),
              weights(4 * WIDTH, WIDTH))
@@ -115,7 +116,7 @@ class Generator(Model):
             x = self._layer(x, weights, states, layer, seen)
         for state in states:
             state.length += count
-        return _norm(x[:, -1]) @ self.words.T
+        return _norm(x[:, -1]) @ self.head
 
     def _layer(
         self,
@@ -138,8 +139,9 @@ class Generator(Model):
         told: Any = functional.scaled_dot_product_attention(
             asked[0], kept[0], kept[1], attn_mask=seen
         )
-        x = x + told.transpose(1, 2).reshape(many, count, WIDTH) @ mix
-        return x + functional.gelu(_norm(x) @ widen) @ narrow
+        # What was heard before weighs more than the word itself, or it would say one word for ever.
+        x = x + 3 * told.transpose(1, 2).reshape(many, count, WIDTH) @ mix
+        return x + 3 * functional.gelu(_norm(x) @ widen) @ narrow
 
 
 def _norm(x: torch.Tensor) -> torch.Tensor:

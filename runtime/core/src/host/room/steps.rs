@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 /// What the lane shall do.
 #[derive(Debug)]
 pub(in crate::host) enum Next {
-    Step(Begun),
+    Step(Box<Begun>),
     /// Until then, or something happens: nobody is at work that may emit.
     Wait {
         until: Tick,
@@ -70,13 +70,13 @@ impl Room {
         if rows > Rows::ZERO || self.sequences.has_left() {
             self.settling += u32::from(!ended.is_empty());
             let (left, outlets) = (self.sequences.take_left(), self.sequences.outlets());
-            return Next::Step(Begun {
+            return Next::Step(Box::new(Begun {
                 inside: self.sequences.begin(rows, now),
                 joined,
                 left,
                 ended,
                 outlets,
-            });
+            }));
         }
         match self.sequences.are_none() {
             false => Next::Wait { until: self.sequences.next_end() },
