@@ -7,5 +7,6 @@ from tests.planted.lengths import LENGTHS
 from tests.planted.orders import ORDERS
 from tests.planted.peers import PEERS
 from tests.planted.sessions import SESSIONS
+from tests.planted.steps import STEPS
 
-TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS, *LENGTHS]
+TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS, *LENGTHS, *STEPS]

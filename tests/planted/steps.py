@@ -1,0 +1,94 @@
+"""Bugs in answers in parts: who joins, who is paused, who is woken, and how each ends."""
+
+from typing import Final
+
+from tests.planted.bugs import CORE, Bug
+
+STEPS: Final = [
+    Bug(
+        "steps: a small one goes past a large one",
+        f"{CORE}/decide/join.rs",
+        "let Some(more) = with(all, &facts, limits) else { break };",
+        "let Some(more) = with(all, &facts, limits) else { continue };",
+        "decide::join",
+    ),
+    Bug(
+        "cost: a sum wraps",
+        f"{CORE}/decide/cost.rs",
+        "sum.saturating_add(read(bytes)?)",
+        "sum.wrapping_add(read(bytes)?)",
+        "decide::cost",
+    ),
+    Bug(
+        "cost: a value below zero is a large one",
+        f"{CORE}/decide/cost.rs",
+        "u64::try_from(value).map_err(|_| value)",
+        "Ok(value.cast_unsigned())",
+        "decide::cost",
+    ),
+    Bug(
+        "steps: parts go out beyond what was asked for",
+        f"{CORE}/host/sequence.rs",
+        "credit.checked_sub(1)",
+        "Some(credit.saturating_sub(1))",
+        "host::step::tests",
+    ),
+    Bug(
+        "steps: what a model ended ends once more as it raises",
+        f"{CORE}/host/sequence.rs",
+        "duty.end.get_or_insert(otherwise).clone()",
+        "otherwise",
+        "host::step::tests",
+    ),
+    Bug(
+        "steps: a step that is over ends the next one",
+        f"{CORE}/host/sequences.rs",
+        "self.inside.take_if(|inside| inside.number == step)",
+        "self.inside.take_if(|_| step > 0)",
+        "host::step::tests",
+    ),
+    Bug(
+        "steps: who is paused keeps the clock of who is not",
+        f"{CORE}/host/sequences.rs",
+        "one.sequence.is_paused().then(|| one.paused.unwrap_or(now))",
+        "one.paused.or(one.sequence.is_paused().then_some(now))",
+        "host::s",
+    ),
+    Bug(
+        "steps: a model that hangs gets another step",
+        f"{CORE}/host/room/steps.rs",
+        "        self.runs.let_nobody_in();\n",
+        "",
+        "host::step::tests",
+    ),
+    Bug(
+        "steps: rows of who left stay taken",
+        f"{CORE}/host/room/steps.rs",
+        "        for (sequence, _) in &ended {\n"
+        "            self.rows = self.rows.minus(sequence.rows());\n"
+        "        }\n",
+        "",
+        "host::step::tests",
+    ),
+    Bug(
+        "steps: credit wakes nobody",
+        f"{CORE}/host/intake.rs",
+        "        state.room.credit(id, parts);\n        self.wake_stepper(&mut state);\n",
+        "        state.room.credit(id, parts);\n",
+        "host::step_models",
+    ),
+    Bug(
+        "steps: who leaves wakes nobody",
+        f"{CORE}/host/intake.rs",
+        "            self.wake_stepper(&mut state);\n            if state.room.is_empty() {",
+        "            if state.room.is_empty() {",
+        "host::step_models",
+    ),
+    Bug(
+        "steps: a lane waits for those that were abandoned",
+        f"{CORE}/host/intake.rs",
+        "            self.idle.notify_all(); // a lane that waited",
+        "            // a lane that waited",
+        "host::step_models",
+    ),
+]
