@@ -1,5 +1,6 @@
 """The real core in this process: a gateway, a host attached to it, and lanes of our own."""
 
+import http.client
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,6 +11,10 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 from numpy.typing import NDArray
+
+from headrace.execution import lanes, steps
+from headrace.execution.voices import Line
+from headrace.models import Model, Tensor
 
 #: Settles the batch it is given.
 Work = Callable[[headrace_core.Batch], None]
@@ -121,3 +126,89 @@ def rig() -> Iterator[Rig]:
     yield rig
     assert rig.shut()
     rig.client.close()
+
+
+#: Seconds that a test waits for what comes at once.
+LONG = 30
+
+
+class Served:
+    """A gateway and a host in this process, whose one version steps."""
+
+    def __init__(self, model: Model, batching: Mapping[str, Any], **conduct: Any) -> None:
+        settings = {"http": "127.0.0.1:0", "metrics": "127.0.0.1:0", "io_threads": 1}
+        self.gateway = headrace_core.Gateway(json.dumps(settings))
+        self.host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": 0}))
+        self.gateway.attach(self.host)
+        self.gateway.start()
+        self.lines: list[Line] = []
+
+        def tensors(given: Sequence[Tensor]) -> list[dict[str, Any]]:
+            return [
+                {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)}
+                for one in given
+            ]
+
+        contract = {
+            "model": "m",
+            "version": 1,
+            "platform": "python",
+            "inputs": tensors(model.inputs),
+            "outputs": tensors(model.outputs),
+            "batching": {"max_rows": 32, **batching},
+            "streams": True,
+        }
+        intake = self.host.open(json.dumps(contract), **conduct)
+        work = lanes.Work("m/1", model, "cpu", intake, self.lines.append)
+        self.threads = lanes.start(work, 1, steps.run_steps)
+        del intake, work
+        policy = {
+            "versions": [{"version": 1, "state": "READY", "reason": ""}],
+            "weights": [{"version": 1, "share": 10000}],
+            "rules": [],
+            "sticky": None,
+            "shadows": [],
+        }
+        epoch = {"term": 1, "sequence": 1}
+        self.gateway.apply_policy(json.dumps({"epoch": epoch, "models": {"m": policy}}))
+
+    def ask(self, x: Sequence[int], n: int, **parameters: Any) -> http.client.HTTPResponse:
+        """Ask for an answer in parts; who reads them is the test's."""
+        link = http.client.HTTPConnection(self.gateway.addresses()["http"], timeout=LONG)
+        body = json.dumps({"x": list(x), "n": n, **parameters})
+        # Then the answer owns the socket, and closes it at its end.
+        link.request("POST", "/v2/models/m/generate_stream", body, {"Connection": "close"})
+        return link.getresponse()
+
+    def counted(self, metric: str) -> float:
+        link = http.client.HTTPConnection(self.gateway.addresses()["metrics"], timeout=LONG)
+        link.request("GET", "/metrics", headers={"Connection": "close"})
+        text = link.getresponse().read().decode()
+        (value,) = [line.split()[-1] for line in text.splitlines() if line.startswith(metric)]
+        return float(value)
+
+    def running(self) -> tuple[int, int]:
+        (one,) = json.loads(self.host.stats())["versions"]
+        return one["waiting_rows"], one["running_rows"]
+
+    def shut(self, timeout_s: float = 10.0) -> bool:
+        clean = self.gateway.drain(timeout_s) and self.host.drain(timeout_s)
+        for thread in self.threads:
+            thread.join(LONG)
+        return clean
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Served]]:
+    """Serves a model; drained without a rest, unless the test has shut it."""
+    served: list[Served] = []
+
+    def start(model: Model, batching: Mapping[str, Any] | None = None, **conduct: Any) -> Served:
+        served.append(Served(model, batching or {}, **conduct))
+        return served[-1]
+
+    yield start
+    for one in served:
+        if any(thread.is_alive() for thread in one.threads):
+            assert one.shut()
+        assert not any(thread.is_alive() for thread in one.threads)

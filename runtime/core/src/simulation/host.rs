@@ -37,7 +37,6 @@ pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract
         outputs: vec![spec("y")],
         batching,
         repeatable: version == 1,
-        streams: false,
         lanes,
         streams: false,
     }
