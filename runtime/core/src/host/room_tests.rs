@@ -15,7 +15,7 @@ fn while_the_model_works_the_next_batch_is_not_sealed_before_it_must() {
     let at = |ms| begun.plus(Duration::from_millis(ms));
     times.learn(1, Duration::from_millis(40), at(0));
     room.times = times;
-    let admit = |room: &mut Room, id| room.admit(desk.call(id, &[0.0])).map(drop).unwrap();
+    let admit = |room: &mut Room, id| room.admit(desk.call(id, &[0.0]), 1).map(drop).unwrap();
 
     admit(&mut room, 1);
     let Turn::Run { running: first, entered: true, .. } = room.turn(at(0), &mut leaving) else { panic!() };
