@@ -49,6 +49,26 @@ PAIR = """
             return {"sum": batch["a"] + batch["b"], "difference": batch["a"] - batch["b"]}
 """
 
+COUNT = """
+    import time
+
+    import numpy as np
+    from headrace import Context, Model, Tensor
+
+    class Count(Model):
+        inputs = [Tensor("n", "INT64", [1]), Tensor("pause", "FP32", [1])]
+        outputs = [Tensor("token", "INT64", [1])]
+
+        def load(self, context: Context) -> None: ...
+
+        def stream(self, batch):
+            for token in range(int(batch["n"][0, 0])):
+                if token == 666:
+                    raise ValueError("the number of the beast")
+                time.sleep(float(batch["pause"][0, 0]))
+                yield {"token": np.array([[token]])}
+"""
+
 
 @dataclass(frozen=True)
 class Server:
@@ -113,6 +133,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             "batching: {max_rows: 8}\n",
         )
     write_model(repository, "pair", PAIR, "batching: {max_rows: 8}\n")
+    write_model(repository, "count", COUNT, "streams: true\nbatching: {max_rows: 8}\n")
     state = tmp_path_factory.mktemp("state")
     port = free_ports(4)
     log = state / "serve.log"
