@@ -1,3 +1,4 @@
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -93,6 +94,10 @@ class SealedBatch(trial.MadeUpRows):
     def fail(self, message: str) -> None:
         self.settled.append(message)
 
+    def run_out(self, message: str) -> str:
+        self.settled.append(f"out of memory: {message}")
+        return "none has more than 1"
+
 
 def work(act: Callable[[Batch], Any], lines: list[Line], **more: Any) -> lanes.Work:
     facts: dict[str, Any] = {
@@ -121,7 +126,6 @@ def test_a_batch_is_completed_with_what_the_model_returns() -> None:
         (ValueError("no"), "model 'photos' version 1 raised ValueError: no"),
         (SystemExit(3), "model 'photos' version 1 raised SystemExit: 3"),
         (KeyboardInterrupt(), "model 'photos' version 1 raised KeyboardInterrupt"),
-        (MemoryError(), "model 'photos' version 1 raised MemoryError"),
         (ValueError("x" * 5000), "raised ValueError: " + "x" * 1000 + "…"),
     ],
 )
@@ -140,6 +144,46 @@ def test_whatever_a_model_raises_its_callers_get_an_id_that_the_log_has(
     (line,) = lines
     assert (line.speaker, line.error) == ("photos/1", "e-1")
     assert line.text.startswith("Traceback")
+
+
+def test_a_batch_that_ran_out_of_memory_is_left_to_the_core_and_lets_go_of_what_it_had() -> None:
+    class Large:
+        pass
+
+    held: list[weakref.ref[Large]] = []
+
+    def act(batch: Batch) -> Any:
+        large = Large()
+        held.append(weakref.ref(large))
+        raise MemoryError("2 GiB")
+
+    class Settled(SealedBatch):
+        def run_out(self, message: str) -> str:
+            assert held[0]() is None, "it is freed before the batch may run again"
+            return super().run_out(message)
+
+    lines: list[Line] = []
+    batch = Settled()
+    lanes.answer(work(act, lines), batch)
+    (message,) = batch.settled
+    assert message.startswith("out of memory: model 'photos' version 1 raised MemoryError")
+    assert [line.text for line in lines[:1]] == ["none has more than 1"]
+
+
+def test_a_model_says_itself_what_running_out_of_memory_is() -> None:
+    class Own(Recorder):
+        def is_out_of_memory(self, error: BaseException) -> bool:
+            return "no room" in str(error)
+
+    def act(batch: Batch) -> Any:
+        raise RuntimeError("no room on the device")
+
+    batch = SealedBatch()
+    lanes.answer(work(act, [], model=Own(act)), batch)
+    assert batch.settled[0].startswith("out of memory: ")
+    batch = SealedBatch()
+    lanes.answer(work(act, []), batch)
+    assert not batch.settled[0].startswith("out of memory: ")
 
 
 def test_outputs_that_the_core_refuses_are_logged() -> None:

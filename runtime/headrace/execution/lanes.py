@@ -71,7 +71,12 @@ def answer(work: Work, batch: CoreBatch) -> None:
         error_id = work.error_id()
         try:
             # Before the log: whatever happens there, the callers have their answer.
-            batch.fail(f"{describe(work.label, error)} [error id {error_id}]")
+            told = f"{describe(work.label, error)} [error id {error_id}]"
+            if isinstance(error, Exception) and work.model.is_out_of_memory(error):
+                release_memory(error)
+                work.sink(line(work.label, "err", batch.run_out(told)))
+            else:
+                batch.fail(told)
         except BaseException as second:
             # It was settled before the core raised.
             log(work, second)
@@ -79,6 +84,14 @@ def answer(work: Work, batch: CoreBatch) -> None:
         return
     if wrong is not None:
         work.sink(line(work.label, "err", wrong))
+
+
+def release_memory(error: BaseException) -> None:
+    """Let go of what the model had when it ran out of memory, which its traceback keeps."""
+    traceback.clear_frames(error.__traceback__)
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def log(work: Work, error: BaseException, error_id: str = "") -> None:

@@ -1,5 +1,6 @@
 """The class that a model's author derives from."""
 
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -55,6 +56,16 @@ class Model(ABC):
         in the list any more. What this raises ends all of them.
         """
         raise NotImplementedError
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Return whether ``predict`` raised this because its batch was too large for the memory.
+
+        Such a batch runs again in smaller ones, where model.yaml says ``repeatable: true``, and no
+        later batch is as large.
+        """
+        torch = sys.modules.get("torch")
+        kinds = (MemoryError, torch.OutOfMemoryError) if torch is not None else MemoryError
+        return isinstance(error, kinds)
 
     def example(self, rows: int) -> Mapping[str, Any] | None:
         """Return inputs of ``rows`` rows to warm up and to be checked with; None makes some up.

@@ -96,6 +96,12 @@ impl Batching {
         allowed.map_or(rows, |allowed| Rows::new(*allowed))
     }
 
+    /// The largest size that a batch of up to so many rows may have; the smallest, if all are larger.
+    pub fn fitting(&self, most: Rows) -> Rows {
+        let fits = self.allowed_rows.iter().rev().find(|allowed| **allowed <= most.get());
+        fits.or(self.allowed_rows.first()).map_or(most, |allowed| Rows::new(*allowed))
+    }
+
     /// As Triton counts them: none where requests are not told apart.
     pub fn levels(&self) -> u8 {
         if self.priorities > 1 { self.priorities } else { 0 }
@@ -154,5 +160,10 @@ mod tests {
             let padded = |batching: &Batching| batching.padded(Rows::new(rows)).get();
             assert_eq!((padded(&any), padded(&some)), (of_any, of_some), "{rows}");
         }
+        let fitting = |batching: &Batching, most| batching.fitting(Rows::new(most)).get();
+        assert_eq!([1, 3, 4, 8, 20].map(|most| fitting(&some, most)), [1, 1, 4, 4, 16]);
+        assert_eq!(fitting(&any, 3), 3);
+        let large = Batching { allowed_rows: vec![8, 16], ..Batching::default() };
+        assert_eq!(fitting(&large, 4), 8, "there is no smaller one");
     }
 }

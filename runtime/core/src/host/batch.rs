@@ -120,6 +120,10 @@ impl Batch {
         &self.running
     }
 
+    pub(super) fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
     pub(super) fn has_entered(&mut self) {
         self.entered = clock::now();
     }
@@ -214,7 +218,7 @@ impl Batch {
         true
     }
 
-    fn run(&self, returned: Tick) -> Run<'_> {
+    pub(super) fn run(&self, returned: Tick) -> Run<'_> {
         Run {
             contract: self.intake.contract(),
             arena: self.intake.arena(),
@@ -228,7 +232,7 @@ impl Batch {
         }
     }
 
-    fn answer(&self, run: &Run<'_>, seats: Vec<Seat>, result: Result<Vec<Output<'_>>, Fault>) {
+    pub(super) fn answer(&self, run: &Run<'_>, seats: Vec<Seat>, result: Result<Vec<Output<'_>>, Fault>) {
         let _settling = Settling { intake: &self.intake, running: &self.running };
         let tells = result.is_ok() && self.search.is_none();
         let gathering = Duration::from_nanos(run.input_ns);
@@ -259,7 +263,7 @@ impl Drop for Batch {
     }
 }
 
-fn model_failed(note: String) -> Fault {
+pub(super) fn model_failed(note: String) -> Fault {
     Fault::new(Kind::ModelFailed, note).at(Phase::Started)
 }
 

@@ -13,6 +13,7 @@ mod intake;
 mod lane;
 mod leaving;
 mod line;
+mod memory;
 #[cfg(test)]
 #[cfg(headrace_loom)]
 mod models;

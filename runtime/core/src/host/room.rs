@@ -1,6 +1,7 @@
 //! The waiting room of one version: what waits, what runs, and how much of both there may be.
 //! Free of locks and of time; [`super::intake`] puts a lock around it.
 
+mod again;
 mod steps;
 
 pub(super) use steps::{Begun, Next, Over};
@@ -55,6 +56,8 @@ pub(super) struct Room {
     batching: Batching,
     /// Of `batching`, as a plan wants them.
     limits: Limits,
+    /// Of a batch, since a larger one ran out of memory.
+    most_rows: Option<Rows>,
     lanes: u32,
     /// Requests may have different shapes, and go into batches of one.
     varies: bool,
@@ -101,6 +104,7 @@ impl Room {
             rows: Rows::ZERO,
             batching: contract.batching.clone(),
             limits: limits(&contract.batching),
+            most_rows: None,
             lanes: contract.lanes.max(1),
             varies: !contract.streams && contract.inputs.iter().any(|input| input.shape.contains(&-1)),
             settling: 0,
@@ -113,12 +117,13 @@ impl Room {
     pub(super) fn window(&self) -> Window {
         let waiting = if self.varies { VARIED } else { 1 };
         let batches = self.lanes.saturating_add(waiting);
-        Window { rows: Rows::new(self.limits.max_rows.get().saturating_mul(batches)) }
+        Window { rows: Rows::new(self.batching.max_rows.max(1).saturating_mul(batches)) }
     }
 
     pub(super) fn update(&mut self, batching: &Batching) {
         self.batching = batching.clone();
         self.limits = limits(batching);
+        self.most_rows = None;
     }
 
     /// Gives the call back when it cannot be taken. True: a lane that holds a batch open should look again.
@@ -145,14 +150,6 @@ impl Room {
             || facts.alone
             || facts.shape != first.shape
             || facts.deadline <= first.arrived.plus(self.limits.max_delay))
-    }
-
-    /// Calls that were here, in a batch that failed.
-    pub(super) fn admit_part(&mut self, calls: Vec<Call>, search: &Search) {
-        for call in &calls {
-            self.rows = self.rows.plus(call.rows).unwrap_or(self.rows);
-        }
-        self.line.push_part(calls, search);
     }
 
     /// Seals a batch for a free lane, or says why there is none. The expired go to `leaving`.

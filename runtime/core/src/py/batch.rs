@@ -117,6 +117,16 @@ impl Batch {
         Ok(told)
     }
 
+    /// The model ran out of memory: smaller batches from now on, and of this one if it may run again. Else its callers
+    /// are told the message. What it returns is for the log.
+    fn run_out(&self, py: Python<'_>, message: String) -> PyResult<String> {
+        let returned = clock::now();
+        let Open { batch, inputs } = self.take()?;
+        let said = py.detach(|| batch.run_out(returned, message));
+        drop(inputs);
+        Ok(said)
+    }
+
     /// Answers every caller with this message, as the model's failure.
     fn fail(&self, py: Python<'_>, message: String) -> PyResult<()> {
         let returned = clock::now();

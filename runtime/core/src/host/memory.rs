@@ -1,0 +1,60 @@
+//! A batch that is too large for the device's memory is run again in smaller ones, and no later one is as large.
+
+use super::{
+    batch::{Batch, Seat, model_failed},
+    intake::Intake,
+    running::Running,
+    settle,
+};
+use crate::base::{call::Call, units::Tick};
+use crate::decide::cost::cost;
+use std::sync::Arc;
+
+impl Batch {
+    /// The model ran out of memory. Where it is `repeatable` the calls go back to where they waited; else, and where
+    /// there is no smaller batch, they are told. What it says is for the log.
+    pub fn run_out(self, returned: Tick, message: String) -> String {
+        let (intake, running) = (self.intake(), self.running());
+        intake.leave(running);
+        let most = intake.state.lock().room.shrink(running);
+        let said = match most {
+            Some(most) => format!(
+                "a batch of {} rows ran out of memory: from now on none has more than {}; set batching.max_rows to \
+                 that, or max_cost",
+                running.padded().get(),
+                most.get()
+            ),
+            None => format!(
+                "a batch of {} rows ran out of memory, and there is no smaller one",
+                running.padded().get()
+            ),
+        };
+        let Some(seats) = running.take() else { return said };
+        let run = self.run(returned);
+        if most.is_none() || !intake.contract().repeatable || !seats.iter().all(Seat::can_run_again) {
+            self.answer(&run, seats, Err(model_failed(message)));
+            return said;
+        }
+        settle::count(&run, &seats, true);
+        intake.take_back(running, seats.into_iter().filter_map(Seat::into_call));
+        said
+    }
+}
+
+impl Intake {
+    fn take_back(&self, running: &Arc<Running>, calls: impl Iterator<Item = Call>) {
+        let mut state = self.state.lock();
+        state.room.release(running, None, Tick::default());
+        state.room.settled(); // nobody is left to be answered for that run
+        for call in calls {
+            // It had a price before.
+            let cost = cost(self.contract(), call.rows, &call.inputs).unwrap_or_default();
+            state.room.admit_again(call, cost);
+        }
+        self.wake_next(&mut state);
+    }
+}
+
+#[cfg(test)]
+#[path = "memory_tests.rs"]
+mod tests;

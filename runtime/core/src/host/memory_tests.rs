@@ -1,0 +1,75 @@
+use super::super::{
+    Conduct, Gathered, Output,
+    desk::{Desk, contract},
+};
+use super::*;
+use crate::base::{
+    call::Carrier,
+    clock,
+    contract::{Batching, Contract},
+    datatype::Datatype,
+    units::Rows,
+};
+
+/// As a model on a device that holds so many rows; returns the rows of its runs, and what was said.
+fn serve(calls: u64, holds: u32, spec: Contract) -> (Vec<u32>, Vec<String>, Arc<Desk>) {
+    let desk = Arc::<Desk>::default();
+    let intake = Arc::new(Intake::new(Arc::new(spec), Conduct::default(), None, None));
+    let (mut runs, mut said) = (vec![], vec![]);
+    for id in 0..calls {
+        intake.send(desk.call(id, &[1.0]));
+    }
+    while desk.outcomes.lock().len() < usize::try_from(calls).unwrap() {
+        let batch = intake.next_batch().unwrap();
+        runs.push(batch.rows().get());
+        if batch.rows().get() > holds {
+            said.push(batch.run_out(clock::now(), "out of memory".to_owned()));
+            continue;
+        }
+        let Gathered::Fixed { shape, data, .. } = &batch.inputs()[0] else { panic!("fixed") };
+        let (shape, data) = (shape.clone(), data.clone());
+        let output = Output::Fixed { datatype: Datatype::Fp32, shape, data: &data };
+        assert_eq!(batch.complete(clock::now(), Ok(vec![output])), None);
+    }
+    assert!(intake.wait_empty(clock::now()));
+    assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
+    (runs, said, desk)
+}
+
+fn spec(max_rows: u32, allowed_rows: Vec<u32>) -> Contract {
+    let spec = contract(max_rows, 1);
+    let batching = Batching { allowed_rows, ..spec.batching.clone() };
+    Contract { repeatable: true, batching, ..spec }
+}
+
+#[test]
+fn what_is_too_large_runs_in_halves_and_is_not_tried_again() {
+    let (runs, said, desk) = serve(40, 6, spec(16, vec![]));
+    assert_eq!(runs[..3], [16, 8, 4]);
+    assert!(runs[2..].iter().all(|rows| *rows == 4), "{runs:?}");
+    assert!((0..40).all(|call| desk.kind(call).is_none()));
+    assert!(said[0].contains("16 rows ran out of memory: from now on none has more than 8"), "{said:?}");
+}
+
+#[test]
+fn sizes_are_those_that_are_allowed() {
+    let (runs, ..) = serve(40, 6, spec(16, vec![2, 5, 16]));
+    assert_eq!(runs[..2], [16, 5]);
+    assert!(runs[1..].iter().all(|rows| *rows == 5), "{runs:?}");
+}
+
+#[test]
+fn where_none_is_smaller_callers_are_told() {
+    let (runs, said, desk) = serve(5, 1, spec(16, vec![8, 16]));
+    assert_eq!((runs, desk.note(4)), (vec![8], "out of memory".to_owned()));
+    assert!(said[0].contains("8 rows ran out of memory, and there is no smaller one"), "{said:?}");
+    let (runs, ..) = serve(3, 0, spec(1, vec![]));
+    assert_eq!(runs, [1, 1, 1]);
+}
+
+#[test]
+fn what_must_not_run_twice_is_not_but_later_batches_are_smaller() {
+    let (runs, _, desk) = serve(24, 8, Contract { repeatable: false, ..spec(16, vec![]) });
+    assert_eq!(runs, [16, 8]);
+    assert_eq!((0..24).filter(|call| desk.kind(*call).is_some()).count(), 16);
+}
