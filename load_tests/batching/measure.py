@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("scenarios", nargs="+", choices=["pull", "goodput", "shapes", "stream"])
     parser.add_argument("--url", default="grpc://127.0.0.1:8001")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
+    parser.add_argument("--rates", type=float, nargs="+", default=[160.0, 1280.0], help="of shapes")
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
     target, seconds = Target.of(options.url), options.seconds
@@ -36,7 +37,9 @@ def main() -> int:
                 for clients, slow in ((1, 0), (8, 0), (8, 4), (32, 0))
             ]
         elif name == "shapes":
-            figures[name] = scenarios.shapes(target, "shapes", 1280, seconds)
+            figures[name] = [
+                scenarios.shapes(target, "shapes", rate, seconds) for rate in options.rates
+            ]
         else:
             figures[name] = [
                 scenarios.goodput(target, times, seconds, guarded=guarded)
