@@ -144,7 +144,7 @@ class Campaign:
             calls = self._load.calls(self._taken)
             self._taken += len(calls)
             if gateway_ended is not None:
-                self._account = Account(since=gateway_ended)
+                self._account = Account(since=gateway_ended, struck=struck)
             self._account.take(calls)
             said, born = ["nobody answers"], self._born
 
@@ -155,7 +155,7 @@ class Campaign:
                 except OSError:
                     return False
                 record.gap, born = scrape.born != self._born, scrape.born
-                said = differences(self._account.calls, scrape)
+                said = differences(self._account.calls, scrape, self._account.doubtful)
                 return not said
 
             until = time.monotonic() + COUNTED_S

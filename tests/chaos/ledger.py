@@ -65,15 +65,17 @@ class Scrape:
     rows: Mapping[str, int] = field(default_factory=dict)
 
 
-def differences(calls: Iterable[Call], scrape: Scrape) -> list[str]:
+def differences(calls: Iterable[Call], scrape: Scrape, doubtful: Iterable[Call] = ()) -> list[str]:
     """Return in words where callers and scrape disagree; `calls` are all of that gateway's life.
 
     Each call is counted once: as what its caller was told, and as anything where it left. Calls
     that were cut off or reached nobody are not among them: they belong to no gateway that lives.
+    Each of the ``doubtful`` was answered as it says by this gateway or by the one before.
     """
     calls = list(calls)
     told = Counter((call.model, call.outcome) for call in calls if call.outcome != LEFT)
     left = Counter(call.model for call in calls if call.outcome == LEFT)
+    perhaps = Counter((call.model, call.outcome) for call in doubtful)
     statuses = {status for _, status in [*told, *scrape.requests]} | set(scrape.refused)
     models = {model for model, _ in [*told, *scrape.requests]}
     found: list[str] = []
@@ -84,13 +86,17 @@ def differences(calls: Iterable[Call], scrape: Scrape) -> list[str]:
             counted, known = scrape.requests.get((model, status), 0), told[model, status]
             more += counted - known
             # Of those that were refused without a version no model's count knows.
-            if counted > known + left[model] or (status == RIGHT and counted < known):
+            most = known + left[model] + perhaps[model, status] + perhaps[model, LEFT]
+            if counted > most or (status == RIGHT and counted < known):
                 found.append(f"{model} {status}: callers {known}, scrape {counted}")
         if more < 0:
             found.append(f"{status}: {-more} more at callers than in the scrape")
         surplus += more
-    if surplus != sum(left.values()):
-        found.append(f"{sum(left.values())} callers left, the scrape has {surplus} more than told")
+    if not 0 <= surplus - sum(left.values()) <= sum(perhaps.values()):
+        found.append(
+            f"{sum(left.values())} callers left and {sum(perhaps.values())} were answered by this "
+            f"gateway or the one before; the scrape has {surplus} more than told"
+        )
     for model in sorted(scrape.rows):
         rows = sum(one.rows for one in calls if one.model == model and one.outcome == RIGHT)
         same = scrape.requests.get((model, RIGHT), 0) == told[model, RIGHT]
@@ -105,7 +111,11 @@ class Account:
 
     #: Calls that began before are the one's before, and so in the gap: its counts are gone.
     since: float = 0.0
+    #: When that one was struck: from then until its end was noticed either may have answered, for
+    #: the next one takes its ports in a millisecond, and that it is dead is seen later.
+    struck: float = 0.0
     calls: list[Call] = field(default_factory=list)
+    doubtful: list[Call] = field(default_factory=list)
     #: Calls that no scrape can vouch for.
     gap: int = 0
 
@@ -118,6 +128,8 @@ class Account:
                 self.calls.append(call)
             else:
                 self.gap += 1
+                if call.began >= self.struck:
+                    self.doubtful.append(call)
 
 
 def unexplained(calls: Iterable[Call], deaths: Iterable[float], slack_s: float) -> list[Call]:

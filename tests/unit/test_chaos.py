@@ -67,9 +67,22 @@ def test_rows_are_compared_too() -> None:
 
 
 def test_a_gateways_calls_are_those_that_began_after_the_one_before_had_ended() -> None:
-    account = Account(since=10.0)
-    account.take([call(RIGHT, at=9.9), call(RIGHT, at=10.0), call(CUT, at=11.0), call(UNREACHED)])
-    assert ([one.began for one in account.calls], account.gap) == ([10.0], 1)
+    account = Account(since=10.0, struck=9.9)
+    account.take([call(RIGHT, at=9.8), call(RIGHT, at=9.9), call(RIGHT, at=10.0)])
+    account.take([call(CUT, at=11.0), call(UNREACHED)])
+    assert ([one.began for one in account.calls], account.gap) == ([10.0], 2)
+    assert [one.began for one in account.doubtful] == [9.9]
+
+
+@pytest.mark.parametrize(("counted", "same"), [(1, False), (2, True), (3, True), (4, False)])
+def test_who_began_while_a_gateway_died_may_be_counted_by_the_next(
+    counted: int, same: bool
+) -> None:
+    page = scrape({("m", RIGHT): counted})
+    doubtful = [call(RIGHT)]
+    assert (not differences([call(RIGHT), call(RIGHT)], page, doubtful)) is same
+    other = [call("503")]
+    assert (not differences([call(RIGHT), call(RIGHT)], page, other)) is (counted == 2)
 
 
 @pytest.mark.parametrize(
