@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, final, overload
 
-from numpy import uint8
+from numpy import int64, uint8
 from numpy.typing import NDArray
 
 __version__: str
@@ -58,6 +58,10 @@ class Batch:
     def rows(self) -> int: ...
     @property
     def inputs(self) -> dict[str, Any]: ...
+    @property
+    def sizes(self) -> dict[str, NDArray[int64]]: ...
+    @property
+    def offsets(self) -> dict[str, NDArray[int64]]: ...
     @property
     def parameters(self) -> list[dict[str, Any]]: ...
     def live(self) -> list[bool]: ...

@@ -60,7 +60,13 @@ class Rig:
             "batching": {"max_rows": 8, **(batching or {})},
             "lanes": lanes,
         }
-        intake = self.host.open(json.dumps(contract), **conduct)
+        return self.carry(json.dumps(contract), work, model=model, lanes=lanes, **conduct)
+
+    def carry(
+        self, contract: str, work: Work | None, *, model: str, lanes: int, **conduct: Any
+    ) -> headrace_core.Intake:
+        """Open version 1 of a contract in JSON."""
+        intake = self.host.open(contract, **conduct)
         for lane in range(lanes if work else 0):
             thread = threading.Thread(target=self._pull, args=(intake, lane, work))
             thread.start()

@@ -8,6 +8,7 @@ import headrace_core
 import pytest
 
 from headrace.config import limits
+from headrace.config.joining import Pad
 from headrace.config.load import load
 from headrace.config.schema import ModelConfig
 from headrace.config.section import Section
@@ -38,6 +39,20 @@ WRONG = [
         "1:32: expected rows or one of {elements: x}, {bytes: x}, {value: x}",
     ),
     ("batching: {max_cost: 1, cost: [{element: x}]}", "1:33: unknown key 'element'; did you mean"),
+    ("batching: {join: {x: pads}}", "1:19: x: expected keys and values, not 'pads'"),
+    ("batching: {join: {x: {}}}", "1:19: expected one of stack, ragged, {pad: {value: 0"),
+    ("batching: {join: {x: {pads: {}}}}", "1:23: unknown key 'pads'; did you mean 'pad'?"),
+    (
+        "batching: {join: {x: {pad: {valeu: 1}}}}",
+        "1:29: unknown key 'valeu'; did you mean 'value'?",
+    ),
+    ("batching: {join: {x: {pad: {sizes: [8, 8]}}}}", "1:29: expected sizes that rise"),
+    (
+        "batching: {join: {x: {pad: {sizes: [8], multiple_of: 2}}}}",
+        "1:23: expected multiple_of or sizes, not both",
+    ),
+    ("batching: {like: {y: x}}", "1:19: output 'y' is like 'x', which batching.join does not pad"),
+    ("streams: true\nbatching: {join: {x: ragged}}", "2:12: join is not for streams: requests"),
     ("streams: true\nbatching: {max_delay_ms: 1}", "2:12: max_delay_ms is not for streams"),
     ("streams: true\nplacement: {lanes: 2}", "2:13: lanes is not for streams: one lane steps"),
     ("batching:", "1:1: batching: expected keys and values, not None"),
@@ -173,7 +188,9 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200,\n"
         "  allowed_rows: [1, 8],\n"
         "  priorities: 3, default_priority: 2, tenant_header: x-team,\n"
-        "  max_cost: 100, cost: [rows, {elements: x}, {bytes: x}, {value: x}]}\n"
+        "  max_cost: 100, cost: [rows, {elements: x}, {bytes: x}, {value: x}],\n"
+        "  join: {x: {pad: {value: 1, sizes: [4, 8]}}, r: ragged, s: stack, p: pad},\n"
+        "  like: {y: x, z: r}}\n"
         "placement: {gpus: 0.5, lanes: 2, isolation: own, replicas: {min: 2, max: 2}}\n"
         "repeatable: true\nparameters: {factor: 3, names: [a, b]}\n"
         "inputs: [{name: x, datatype: FP32, shape: [3, -1]}]\n"
@@ -185,7 +202,11 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         {"bytes": "x"},
         {"value": "x"},
     ]
-    assert config.batching.model_dump(exclude={"cost"}) == {
+    join = config.batching.join
+    assert join["x"].pad == Pad(value=1.0, sizes=(4, 8))
+    assert (join["r"].ragged, join["s"].stack, join["p"].pad) == (True, True, Pad())
+    assert config.batching.like == {"y": "x", "z": "r"}
+    assert config.batching.model_dump(exclude={"cost", "join", "like"}) == {
         "max_rows": 8,
         "max_delay_ms": 1.0,
         "queue_rows": 16,

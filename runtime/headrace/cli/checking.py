@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -51,7 +52,8 @@ def _check(version: Version) -> Checked:
     # Brings NumPy, which must not come before its count of threads is set.
     from headrace.execution import rehearsal, trial
 
-    run = rehearsal.run if version.config.streams else trial.run
+    config = version.config
+    run = rehearsal.run if config.streams else partial(trial.run, batching=config.batching)
 
     checked = Checked(version.label)
     try:

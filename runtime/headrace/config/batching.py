@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from headrace.config.section import LONGEST_S, Section
+from headrace.config.joining import Join
+from headrace.config.section import LONGEST_S, AtItem, Section
 
 #: The widest batch, and queue, that fit the core's 32-bit counts with room to spare.
 MOST_ROWS = 1 << 20
@@ -93,6 +94,18 @@ class Batching(Section):
         max_length=16,
         description="What a request costs: the sum of these. Default: its rows.",
     )
+    join: dict[str, Join] = Field(
+        {},
+        max_length=64,
+        description="Of an input, how rows of different sizes share a batch. Default: only rows "
+        "of one shape do.",
+    )
+    like: dict[str, str] = Field(
+        {},
+        max_length=64,
+        description="Of an output, the joined input whose sizes its axes of any size have: each "
+        "caller gets what is its own.",
+    )
 
     @field_validator("allowed_rows")
     @classmethod
@@ -126,6 +139,18 @@ class Batching(Section):
             raise ValueError(
                 "cost counts for nothing without max_cost: write how much may be at once"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _outputs_are_like_what_is_joined(self) -> Self:
+        for output, name in self.like.items():
+            join = self.join.get(name)
+            if join is None or join.stack:
+                raise AtItem(
+                    ("like", output),
+                    f"output {output!r} is like {name!r}, which batching.join does not pad or make "
+                    "ragged: all its rows have one size, so take this out",
+                )
         return self
 
     @model_validator(mode="after")

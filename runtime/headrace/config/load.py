@@ -3,7 +3,7 @@
 import os
 import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_origin
 
 from pydantic import ValidationError
 
@@ -129,15 +129,20 @@ def _unknown(where: tuple[str | int, ...]) -> str:
 def _section_at(where: tuple[str | int, ...]) -> type[Section]:
     """Return the section that ``where`` leads to."""
     section: type[Section] = ModelConfig
+    names = False
     for step in where:
-        if isinstance(step, str):
-            section = _section_in(section.model_fields[step].annotation)
+        if names:
+            names = False  # the key of a mapping, which may be any
+        elif isinstance(step, str):
+            annotation = section.model_fields[step].annotation
+            names = get_origin(annotation) is dict
+            section = _section_in(annotation)
     return section
 
 
 def _section_in(annotation: Any) -> type[Section]:
-    """Return the section inside ``Section``, ``tuple[Section, ...]`` or ``... | None``."""
+    """Return the section inside ``Section``, a tuple or mapping of it, or ``... | None``."""
     if isinstance(annotation, type) and issubclass(annotation, Section):
         return annotation
     parts = [part for part in annotation.__args__ if part not in (type(None), ...)]
-    return _section_in(parts[0])
+    return _section_in(parts[-1])

@@ -138,6 +138,7 @@ class ModelConfig(Section):
                 self.batching.allowed_rows,
                 "a step has no size to pad to",
             ),
+            ("batching", "join", self.batching.join, "requests have arrays of their own"),
             ("placement", "lanes", self.placement.lanes > 1, "one lane steps all; use replicas"),
         ):
             if given:

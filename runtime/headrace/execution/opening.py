@@ -8,6 +8,7 @@ from headrace.backends.exported_program import ExportedProgram
 from headrace.backends.python_class import make
 from headrace.config.schema import TensorEntry
 from headrace.errors import ModelInvalid
+from headrace.execution import joining
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import Version
 from headrace.repository.private import import_private
@@ -28,6 +29,7 @@ def open_model(version: Version) -> Model:
         module = import_private(version.folder, "model")
         model = make(module, version.folder / "model.py", streams=config.streams)
     _check_cost(version, model)
+    joining.check(config.batching, model.inputs, model.outputs)
     return model
 
 
@@ -50,10 +52,18 @@ def contract(version: Version, model: Model) -> str:
         "model": version.model,
         "version": version.number,
         "platform": version.backend,
-        "inputs": _specs(model.inputs),
-        "outputs": _specs(model.outputs),
+        "inputs": [
+            {
+                **_spec(one),
+                "join": joining.join_facts(config.batching.join.get(one.name), one.datatype),
+            }
+            for one in model.inputs
+        ],
+        "outputs": [
+            {**_spec(one), "like": config.batching.like.get(one.name)} for one in model.outputs
+        ],
         "batching": {
-            **config.batching.model_dump(exclude={"cost"}),
+            **config.batching.model_dump(exclude={"cost", "join", "like"}),
             "cost": [one.facts() for one in config.batching.cost],
         },
         # An exported program has no state to spoil; a class may have any.
@@ -82,7 +92,5 @@ def _tensors(entries: Sequence[TensorEntry]) -> list[Tensor]:
     return [Tensor(one.name, one.datatype, one.shape) for one in entries]
 
 
-def _specs(tensors: Sequence[Tensor]) -> list[dict[str, Any]]:
-    return [
-        {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)} for one in tensors
-    ]
+def _spec(one: Tensor) -> dict[str, Any]:
+    return {"name": one.name, "datatype": one.datatype, "shape": list(one.shape)}

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from headrace.errors import ModelBroken
@@ -37,8 +38,19 @@ def _array_to_host(value: Any) -> Any:
     return value
 
 
-def verify(declared: Sequence[Tensor], rows: int, outputs: Mapping[str, Any]) -> None:
+def verify(
+    declared: Sequence[Tensor],
+    rows: int,
+    outputs: Mapping[str, Any],
+    shapes: Mapping[str, Sequence[int]] = MappingProxyType({}),
+) -> None:
     """Check outputs as the core does, before there is a core to do it.
+
+    Args:
+        declared: what there should be.
+        rows: of the batch.
+        outputs: what there is.
+        shapes: of outputs whose rows have the sizes of an input's, the whole one.
 
     Raises:
         ModelBroken: names, a datatype or a shape are not what was declared.
@@ -47,7 +59,9 @@ def verify(declared: Sequence[Tensor], rows: int, outputs: Mapping[str, Any]) ->
     if sorted(names) != sorted(outputs):
         raise ModelBroken(f"declared outputs {names}, but returned {list(outputs)}")
     for tensor in declared:
-        if wrong := misfit(tensor, rows, outputs[tensor.name]):
+        if wrong := misfit(
+            tensor, shapes.get(tensor.name, [rows, *tensor.shape]), outputs[tensor.name]
+        ):
             expected, found = wrong
             raise ModelBroken(
                 f"declared output {tensor.name!r} as {expected} for this batch of {rows} rows, but "
@@ -55,10 +69,9 @@ def verify(declared: Sequence[Tensor], rows: int, outputs: Mapping[str, Any]) ->
             )
 
 
-def misfit(tensor: Tensor, rows: int, value: Any) -> tuple[str, str] | None:
+def misfit(tensor: Tensor, expected: Sequence[int], value: Any) -> tuple[str, str] | None:
     """Return what a tensor should be and what ``value`` is; None when it fits."""
-    expected = [rows, *tensor.shape]
-    wanted = f"{tensor.datatype}{expected}"
+    wanted = f"{tensor.datatype}{list(expected)}"
     try:
         datatype, shape = _facts(tensor.datatype, expected, value)
     except ValueError as error:
@@ -67,7 +80,7 @@ def misfit(tensor: Tensor, rows: int, value: Any) -> tuple[str, str] | None:
         want in (-1, have) for want, have in zip(expected, shape, strict=True)
     )
     # The batch axis is never any size.
-    if datatype == tensor.datatype and fits and shape[0] == rows:
+    if datatype == tensor.datatype and fits and shape[0] == expected[0]:
         return None
     found = f"{datatype}{shape}"
     if isinstance(value, list | tuple) and len(shape) == 1 and -1 in expected:

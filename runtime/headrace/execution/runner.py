@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
@@ -103,11 +104,13 @@ class Runner:
         # Brings NumPy, which must not come before its count of threads is set.
         from headrace.execution import rehearsal, trial
 
-        run = rehearsal.run if self.version.config.streams else trial.run
-
+        batching = self.version.config.batching
+        # Requests that are answered in parts share no arrays.
+        run = (
+            rehearsal.run if self.version.config.streams else partial(trial.run, batching=batching)
+        )
         own_example = model.example(1) is not None
         with lanes.inference_mode():
-            batching = self.version.config.batching
             for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
                 try:
                     self._judge_pace(run(model, told.device, rows, monotonic))

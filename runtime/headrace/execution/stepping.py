@@ -117,6 +117,16 @@ class _Turn:
         return self.core.inputs
 
     @property
+    def sizes(self) -> Mapping[str, Any]:
+        """Of one request, no input is padded."""
+        return {}
+
+    @property
+    def offsets(self) -> Mapping[str, Any]:
+        """Of one request, no input is ragged."""
+        return {}
+
+    @property
     def parameters(self) -> Sequence[Mapping[str, Any]]:
         return [self.core.parameters] * self.rows
 

@@ -3,11 +3,15 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
+from headrace.config.batching import Batching
+from headrace.config.joining import Join
 from headrace.errors import ModelBroken
+from headrace.execution import joining
 from headrace.execution.elements import Elements
 from headrace.execution.outputs import misfit, to_host, verify
 from headrace.models import Batch, Model, Tensor
@@ -15,6 +19,8 @@ from headrace.vocabulary import NUMPY_NAMES
 
 #: What stands for a size that is any (-1).
 ANY_SIZE = 8
+#: Inputs of one shape only.
+PLAIN = Batching()
 #: What stands for an element of BYTES.
 ANY_BYTES = b"headrace"
 
@@ -22,9 +28,17 @@ ANY_BYTES = b"headrace"
 class MadeUpRows:
     """Rows without callers."""
 
-    def __init__(self, rows: int, inputs: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        rows: int,
+        inputs: Mapping[str, Any],
+        sizes: Mapping[str, Any] = MappingProxyType({}),
+        offsets: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         self.rows = rows
         self.inputs = inputs
+        self.sizes = sizes
+        self.offsets = offsets
         self.parameters: Sequence[Mapping[str, Any]] = [{} for _ in range(rows)]
         #: Row → why the model refused it.
         self.rejected: dict[int, str] = {}
@@ -51,35 +65,46 @@ class Trial:
     steps: int = 0
 
 
-def run(model: Model, device: str, rows: int, clock: Callable[[], float]) -> Trial:
+def run(
+    model: Model, device: str, rows: int, clock: Callable[[], float], batching: Batching = PLAIN
+) -> Trial:
     """Run one batch and check what comes back; what ``predict`` raises comes through.
 
     Raises:
         ModelBroken: it returned what it did not declare, or gave an example that does not fit.
     """
-    made_up = MadeUpRows(rows, inputs(model, rows))
+    arranged = joining.Arranged(batching, model.inputs, inputs(model, rows, batching.join))
+    made_up = MadeUpRows(rows, arranged.inputs, arranged.sizes, arranged.offsets)
     began = clock()
     returned = model.predict(Batch(made_up, device))
     outputs = to_host(returned)
     seconds = clock() - began
-    verify(model.outputs, rows, outputs)
+    like = batching.like
+    shapes = {
+        one.name: arranged.shape(like[one.name], one) for one in model.outputs if one.name in like
+    }
+    verify(model.outputs, rows, outputs, shapes)
     return Trial(rows, seconds, made_up.rejected)
 
 
-def inputs(model: Model, rows: int) -> dict[str, Any]:
+def inputs(model: Model, rows: int, join: Mapping[str, Join] = PLAIN.join) -> dict[str, Any]:
     """Return the model's own example, or numbers made up for its declared inputs; read-only."""
     example = model.example(rows)
     if example is None:
-        return {one.name: make_up(one, rows) for one in model.inputs}
+        longest = {one.name: joining.longest(join.get(one.name)) for one in model.inputs}
+        return {
+            one.name: make_up(one, rows, min(ANY_SIZE, longest[one.name] or ANY_SIZE))
+            for one in model.inputs
+        }
     names = [one.name for one in model.inputs]
     if sorted(example) != sorted(names):
         raise ModelBroken(f"example() returned inputs {list(example)}; declared are {names}")
     return {one.name: _as_input(one, rows, example[one.name]) for one in model.inputs}
 
 
-def make_up(tensor: Tensor, rows: int) -> Any:
+def make_up(tensor: Tensor, rows: int, any_size: int = ANY_SIZE) -> Any:
     """Return ``[rows, *shape]`` numbers that are the same each time: 0, 1, 0, 1 and so on."""
-    shape = (rows, *(ANY_SIZE if size == -1 else size for size in tensor.shape))
+    shape = (rows, *(any_size if size == -1 else size for size in tensor.shape))
     if tensor.datatype == "BYTES":
         return Elements([ANY_BYTES] * prod(shape), shape)
     array = (np.arange(prod(shape), dtype=np.int64) % 2).reshape(shape)
@@ -88,7 +113,7 @@ def make_up(tensor: Tensor, rows: int) -> Any:
 
 def _as_input(tensor: Tensor, rows: int, given: Any) -> Any:
     value = _elements(tensor, rows, given) if tensor.datatype == "BYTES" else np.array(given)
-    if wrong := misfit(tensor, rows, value):
+    if wrong := misfit(tensor, [rows, *tensor.shape], value):
         expected, found = wrong
         raise ModelBroken(
             f"example({rows}) should give input {tensor.name!r} as {expected}, but returned {found}"

@@ -15,6 +15,10 @@ class Rows(Protocol):
     @property
     def inputs(self) -> Mapping[str, Any]: ...
     @property
+    def sizes(self) -> Mapping[str, Any]: ...
+    @property
+    def offsets(self) -> Mapping[str, Any]: ...
+    @property
     def parameters(self) -> Sequence[Mapping[str, Any]]: ...
     def live(self) -> Sequence[bool]: ...
     def reject(self, row: int, why: str) -> None: ...
@@ -31,8 +35,18 @@ class Batch:
 
     @property
     def rows(self) -> int:
-        """How many rows there are: the first axis of every input and output."""
+        """How many rows there are: the first axis of each input and output that is not ragged."""
         return self._rows.rows
+
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        """Of each padded input the true sizes: an int64 array ``[rows, axes of any size]``."""
+        return self._rows.sizes
+
+    @property
+    def offsets(self) -> Mapping[str, Any]:
+        """Of each ragged input where its rows begin, and the last ends: int64 ``[rows + 1]``."""
+        return self._rows.offsets
 
     @property
     def parameters(self) -> Sequence[Mapping[str, Any]]:
@@ -41,6 +55,9 @@ class Batch:
 
     def __getitem__(self, name: str) -> Any:
         """Return an input as a read-only view ``[rows, *shape]``, without a copy.
+
+        One that model.yaml pads has the largest sizes of the batch, and a ragged one no axis of
+        rows: its rows follow each other (``sizes``, ``offsets``).
 
         A BYTES input is a flat sequence of memoryviews, row by row, with ``.shape``; BF16 is
         ``ml_dtypes.bfloat16``.

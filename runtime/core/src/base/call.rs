@@ -89,6 +89,8 @@ pub struct Execution {
     pub rows: u32,
     /// Rows that the model ran besides, because only certain sizes are allowed.
     pub padding: u32,
+    /// Bytes of inputs that filled the rows of requests up to one size.
+    pub padding_bytes: u64,
     pub sealed: Sealed,
     pub input_ns: u64,
     pub infer_ns: u64,

@@ -14,6 +14,43 @@ pub struct TensorSpec {
     pub name: CompactString,
     pub datatype: Datatype,
     pub shape: Vec<i64>,
+    /// Of an input: how rows of different sizes share a batch.
+    #[serde(default)]
+    pub join: Join,
+    /// Of an output: the free axes of each row have the sizes of this input's.
+    #[serde(default)]
+    pub like: Option<CompactString>,
+}
+
+impl TensorSpec {
+    /// An input whose rows share a batch where they have the same shape, or an output.
+    pub fn new(name: impl Into<CompactString>, datatype: Datatype, shape: impl Into<Vec<i64>>) -> TensorSpec {
+        TensorSpec { name: name.into(), datatype, shape: shape.into(), join: Join::Stack, like: None }
+    }
+}
+
+/// How the rows of an input share a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Join {
+    /// Only rows of one shape.
+    #[default]
+    Stack,
+    /// Free axes are filled up to one size.
+    Pad(Pad),
+    /// One behind the other, along their first axis, which is the only free one.
+    Ragged,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Pad {
+    /// One element, little-endian.
+    pub fill: u64,
+    /// The largest size in the batch is rounded up to a multiple of it; 0 is as 1.
+    pub multiple_of: u32,
+    /// The sizes that an axis may have, rising; only those that come to the same ones share a batch. Empty: any.
+    pub sizes: Vec<u32>,
 }
 
 /// Operations of a version's queue; each may change while it serves.

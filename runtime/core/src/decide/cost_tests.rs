@@ -8,7 +8,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 fn contract(cost: Vec<Term>, datatype: Datatype) -> Contract {
-    let spec = |name: &str, datatype| TensorSpec { name: name.into(), datatype, shape: vec![-1] };
+    let spec = |name: &str, datatype| TensorSpec::new(name, datatype, [-1]);
     Contract {
         model: "m".into(),
         version: Version(1),

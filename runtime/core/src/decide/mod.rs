@@ -3,6 +3,7 @@
 pub mod admit;
 pub mod bisect;
 pub mod cost;
+pub mod extents;
 pub mod join;
 pub mod plan;
 pub mod policy;
@@ -11,6 +12,7 @@ pub mod queue;
 pub mod rank;
 pub mod retry;
 pub mod route;
+pub mod shapes;
 pub mod times;
 pub mod validate;
 

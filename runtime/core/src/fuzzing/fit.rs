@@ -18,11 +18,7 @@ const MOST: Most = Most { each: 8, beside: 64 << 10 };
 const MOST_ROWS: u32 = 8;
 
 fn contract() -> Contract {
-    let spec = |name: &str, datatype, shape: &[i64]| TensorSpec {
-        name: name.into(),
-        datatype,
-        shape: shape.to_vec(),
-    };
+    let spec = |name: &str, datatype, shape: &[i64]| TensorSpec::new(name, datatype, shape);
     Contract {
         model: "m".into(),
         version: Version(1),
@@ -63,10 +59,10 @@ pub(super) fn fits(len: usize, mut inputs: SmallVec<[Input; 2]>, outputs: &[Want
         }
         let Some(first) = inputs.first_mut().filter(|_| turn == 0) else { return };
         let sizes = first.tensor.shape.get(1..).unwrap_or_default();
-        contract.inputs = vec![TensorSpec {
-            name: first.name.clone(),
-            datatype: first.tensor.datatype,
-            shape: sizes.iter().map(|size| if *size == 3 { -1 } else { *size }).collect(),
-        }];
+        contract.inputs = vec![TensorSpec::new(
+            first.name.clone(),
+            first.tensor.datatype,
+            sizes.iter().map(|size| if *size == 3 { -1 } else { *size }).collect::<Vec<_>>(),
+        )];
     }
 }

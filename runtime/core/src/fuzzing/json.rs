@@ -92,11 +92,7 @@ fn comes_back(request: InferRequest) {
         crate::base::tensor::byte_len(tensor.datatype, &tensor.shape) == Some(tensor.data.len())
     };
     let inputs: Vec<Input> = request.inputs.into_iter().filter(is_whole).collect();
-    let spec = |input: &Input| TensorSpec {
-        name: input.name.clone(),
-        datatype: input.tensor.datatype,
-        shape: Vec::new(),
-    };
+    let spec = |input: &Input| TensorSpec::new(input.name.clone(), input.tensor.datatype, []);
     let contract = Contract {
         model: "m".into(),
         version: Version(1),

@@ -19,11 +19,14 @@ const MOST: Most = Most { each: 2, beside: 4096 };
 fn contract(data: &[u8]) -> Option<(Contract, &[u8])> {
     let ([datatype, rank, inputs], rest) = data.split_first_chunk()?;
     let (sizes, rest) = rest.split_at_checked(usize::from(rank % 6))?;
-    let spec = TensorSpec {
-        name: "x".into(),
-        datatype: Datatype::ALL[usize::from(*datatype) % Datatype::ALL.len()],
-        shape: sizes.iter().map(|size| if *size == 255 { i64::MAX } else { i64::from(*size) - 1 }).collect(),
-    };
+    let spec = TensorSpec::new(
+        "x",
+        Datatype::ALL[usize::from(*datatype) % Datatype::ALL.len()],
+        sizes
+            .iter()
+            .map(|size| if *size == 255 { i64::MAX } else { i64::from(*size) - 1 })
+            .collect::<Vec<_>>(),
+    );
     let contract = Contract {
         model: "m".into(),
         version: Version(1),

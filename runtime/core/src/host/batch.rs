@@ -18,6 +18,7 @@ use crate::base::{
     inference::Parameters,
     units::{CallId, Rows, Tick},
 };
+use crate::decide::extents::{Extent, extents};
 use std::{sync::Arc, time::Duration};
 
 /// One call's place in a batch.
@@ -70,6 +71,8 @@ pub struct Batch {
     intake: Arc<Intake>,
     running: Arc<Running>,
     inputs: Inputs,
+    /// Of those whose rows have different sizes.
+    extents: Vec<Extent>,
     /// It is a part of a batch that failed.
     search: Option<Search>,
     sealed: Tick,
@@ -90,7 +93,10 @@ impl Batch {
         crate::base::panics::trip(&format!("a batch of {}", intake.contract().model));
         let sealed = clock::now();
         let mut refused = Vec::new();
-        let inputs = gather(&calls, running.rows(), running.padded(), staging, &mut refused);
+        let specs = &intake.contract().inputs;
+        let (rows, padded) = (running.rows(), running.padded());
+        let extents = extents(specs, &calls, padded);
+        let inputs = gather(specs, &extents, &calls, rows, padded, staging, &mut refused);
         let keeps = intake.contract().repeatable && calls.len() > 1;
         let mut seats: Vec<Seat> = calls.into_iter().map(|call| Seat::new(call, sealed, keeps)).collect();
         for (at, fault) in refused {
@@ -100,7 +106,7 @@ impl Batch {
         }
         running.sit(seats);
         let gathered = clock::now();
-        Batch { intake, running, inputs, search, sealed, gathered, entered: gathered }
+        Batch { intake, running, inputs, extents, search, sealed, gathered, entered: gathered }
     }
 
     pub fn contract(&self) -> &Arc<Contract> {
@@ -131,6 +137,11 @@ impl Batch {
     /// In the contract's order.
     pub fn inputs(&self) -> &Inputs {
         &self.inputs
+    }
+
+    /// Of the inputs whose rows have different sizes.
+    pub fn extents(&self) -> &[Extent] {
+        &self.extents
     }
 
     /// Rows of each call and the parameters that came with it; `None` once the callers have their answers.
@@ -176,7 +187,8 @@ impl Batch {
             self.settle(returned, Ok(Vec::new())); // nobody is left to be answered with outputs
             return None;
         }
-        let checked = given.and_then(|given| check(self.contract(), self.rows(), &given).map(|()| given));
+        let checked = given
+            .and_then(|given| check(self.contract(), self.rows(), &self.extents, &given).map(|()| given));
         let wrong = checked.as_ref().err().cloned();
         if self.settle(returned, checked.map_err(model_failed)) {
             wrong
@@ -224,6 +236,7 @@ impl Batch {
             arena: self.intake.arena(),
             rows: self.running.rows(),
             padded: self.running.padded(),
+            extents: &self.extents,
             sealed: self.running.sealed(),
             waited_ns: nanos(self.gathered, self.entered),
             input_ns: nanos(self.sealed, self.gathered),
@@ -274,3 +287,7 @@ fn nanos(from: Tick, to: Tick) -> u64 {
 #[cfg(test)]
 #[path = "batch_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "join_tests.rs"]
+mod join_tests;

@@ -107,8 +107,7 @@ impl Outlet for Desk {
 }
 
 pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
-    let tensor =
-        |name: &str, size| TensorSpec { name: name.into(), datatype: Datatype::Fp32, shape: vec![size] };
+    let tensor = |name: &str, size| TensorSpec::new(name, Datatype::Fp32, [size]);
     let batching = Batching { max_rows, queue_rows: 64, ..Batching::default() };
     Contract {
         model: "m".into(),

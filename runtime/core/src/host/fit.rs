@@ -10,13 +10,13 @@ use crate::base::{
     fault::Fault,
     tensor::{Tensor, byte_len, elements},
 };
-use crate::decide::cost;
+use crate::decide::{cost, shapes};
 
 /// A contract that no host can keep.
 pub(super) fn unfit(contract: &Contract) -> Option<Fault> {
     let many = contract.streams && contract.lanes != 1;
     let lanes = || many.then(|| "it answers in parts, for which there is one lane".to_owned());
-    let wrong = cost::misfit(contract).or_else(lanes)?;
+    let wrong = cost::misfit(contract).or_else(|| shapes::misfit(contract)).or_else(lanes)?;
     Some(Fault::invalid(format!("model '{}' version {}: {wrong}", contract.model, contract.version)))
 }
 
@@ -36,7 +36,9 @@ pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
         )));
     }
     let wrong = |(spec, tensor): &(&TensorSpec, &Tensor)| !fits(spec, tensor, call.rows.get());
-    let (spec, tensor) = contract.inputs.iter().zip(&call.inputs).find(wrong)?;
+    let Some((spec, tensor)) = contract.inputs.iter().zip(&call.inputs).find(wrong) else {
+        return shapes::refusal(contract, call);
+    };
     Some(Fault::invalid(format!(
         "model '{model}' version {version} takes input '{}' as {} {:?} of {} rows, got {} {:?} in {} bytes",
         spec.name,

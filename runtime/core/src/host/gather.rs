@@ -1,13 +1,19 @@
 //! The inputs of a batch, side by side: each row is copied once, and a batch of one call not at all.
 
-use super::{elements, staging::Staging};
+use super::{
+    elements,
+    lay::{lay, product, sizes},
+    staging::Staging,
+};
 use crate::base::{
     call::Call,
+    contract::{Join, Pad, TensorSpec},
     datatype::Datatype,
     fault::Fault,
     tensor::{Shape, Tensor, elements as count_of},
     units::Rows,
 };
+use crate::decide::extents::Extent;
 use bytes::Bytes;
 use smallvec::SmallVec;
 
@@ -23,10 +29,12 @@ pub enum Gathered {
 /// In the contract's order.
 pub type Inputs = SmallVec<[Gathered; 2]>;
 
-/// The calls fit the contract and each other (`fit`, `plan`). A call whose BYTES lengths lie gets its fault
+/// The calls fit the contract and each other (`fit`, `plan`), and `extents` are theirs. A call whose BYTES lengths lie gets its fault
 /// in `refused` (by seat) and empty elements in the batch. Up to `padded` rows, the last one is repeated: whatever a
 /// model makes of made-up values, of these it has made it before.
 pub(super) fn gather(
+    specs: &[TensorSpec],
+    extents: &[Extent],
     calls: &[Call],
     rows: Rows,
     padded: Rows,
@@ -36,9 +44,18 @@ pub(super) fn gather(
     let Some(first) = calls.first() else { return Inputs::new() };
     let more = count(padded.minus(rows));
     let one = |(at, model): (usize, &Tensor)| {
-        let mut shape = model.shape.clone();
+        let (mut shape, mut more) = (model.shape.clone(), more);
         if let Some(batch) = shape.first_mut() {
             *batch = i64::from(padded.get());
+        }
+        if let Some(extent) = extents.iter().find(|extent| extent.input == at) {
+            shape = extent.whole.clone();
+            if extent.is_flat {
+                more = 0; // rows that are nobody's are empty
+            } else if let Some(spec) = specs.get(at).filter(|_| extent.padding() > 0) {
+                let data = pad(spec, extent, calls, more, staging);
+                return Gathered::Fixed { datatype: model.datatype, shape, data };
+            }
         }
         match model.datatype.size() {
             None => {
@@ -89,6 +106,26 @@ fn stack(calls: &[Call], input: usize, more: usize, staging: &Staging) -> Bytes 
     let mut lease = staging.lease(parts().map(|tensor| tensor.data.len()).sum::<usize>() + more * last.len());
     parts().for_each(|tensor| lease.push(&tensor.data));
     (0..more).for_each(|_| lease.push(last));
+    lease.freeze()
+}
+
+/// Rows of different sizes, each filled up to the whole one, and the last of them `more` times more.
+fn pad(spec: &TensorSpec, extent: &Extent, calls: &[Call], more: usize, staging: &Staging) -> Bytes {
+    let Join::Pad(Pad { fill, .. }) = &spec.join else { return Bytes::new() };
+    let fill = fill.to_le_bytes();
+    let element = fill.get(..spec.datatype.size().unwrap_or(0)).unwrap_or_default();
+    let row = sizes(extent.whole.get(1..).unwrap_or_default());
+    let row_bytes = product(&row) * element.len();
+    let all = extent.whole.first().and_then(|rows| usize::try_from(*rows).ok()).unwrap_or(0);
+    let mut lease = staging.lease(all * row_bytes);
+    for tensor in calls.iter().filter_map(|call| call.inputs.get(extent.input)) {
+        // Row by row, as if the batch were one more axis.
+        let part = sizes(&tensor.shape);
+        let rows = part.first().copied().unwrap_or(0);
+        let whole: Vec<usize> = std::iter::once(rows).chain(row.iter().copied()).collect();
+        lay(&mut lease, element, &tensor.data, &part, &whole);
+    }
+    (0..more).for_each(|_| lease.repeat(row_bytes));
     lease.freeze()
 }
 

@@ -2,9 +2,8 @@
 
 use super::{room::Leaving, search::Search};
 use crate::base::{
-    call::{Call, Tensors},
+    call::Call,
     fault::{Fault, Kind},
-    tensor::Tensor,
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{
@@ -12,6 +11,7 @@ use crate::decide::{
     join::{AtWork, join},
     plan::{Facts, Limits, Picks, Step, plan},
     rank::Rank,
+    shapes::Sharing,
 };
 use std::{collections::VecDeque, time::Duration};
 
@@ -22,7 +22,7 @@ const MOST_PASSED: u64 = 8;
 struct Waiting {
     call: Call,
     rank: Rank,
-    /// Equal for those whose inputs have the same shapes.
+    /// Equal for those who may be in one batch.
     shape: u64,
     found_idle: bool,
     cost: u64,
@@ -53,6 +53,7 @@ pub(super) struct Line {
     /// In the order of their ranks.
     waiting: VecDeque<Waiting>,
     rows: Rows,
+    sharing: Sharing,
     /// The last number that a shape was given.
     shapes: u64,
     /// Calls that ever came.
@@ -64,6 +65,15 @@ pub(super) struct Line {
 }
 
 impl Line {
+    pub(super) fn new(sharing: Sharing) -> Line {
+        Line { sharing, ..Line::default() }
+    }
+
+    /// Who waits stays with those he would have shared a batch with.
+    pub(super) fn limit(&mut self, max_rows: Rows) {
+        self.sharing.limit(max_rows.get());
+    }
+
     pub(super) fn rows(&self) -> Rows {
         self.rows
     }
@@ -110,12 +120,13 @@ impl Line {
         facts
     }
 
-    /// The number of those with the same shapes, or a new one. Where all have one shape, the first look finds it.
+    /// The number of those whose shapes may share a batch with it, or a new one. Where all may, the first look finds it.
     fn shape_of(&mut self, call: &Call) -> u64 {
-        let same =
-            |waiting: &&Waiting| waiting.search.is_none() && same_shapes(&waiting.call.inputs, &call.inputs);
-        if let Some(same) = self.waiting.iter().rev().find(same) {
-            return same.shape;
+        let mate = |waiting: &&Waiting| {
+            waiting.search.is_none() && self.sharing.may_share(&waiting.call.inputs, &call.inputs)
+        };
+        if let Some(mate) = self.waiting.iter().rev().find(mate) {
+            return mate.shape;
         }
         self.shapes = self.shapes.wrapping_add(1);
         self.shapes
@@ -206,12 +217,6 @@ fn late_fault(is_expired: bool) -> Fault {
         false => TOO_LATE,
     };
     Fault::new(Kind::Expired, note)
-}
-
-/// Without the batch axis.
-fn same_shapes(one: &Tensors, other: &Tensors) -> bool {
-    let same = |(one, other): (&Tensor, &Tensor)| one.shape.get(1..) == other.shape.get(1..);
-    one.len() == other.len() && one.iter().zip(other).all(same)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod gather;
 mod hangs;
 mod intake;
 mod lane;
+mod lay;
 mod leaving;
 mod line;
 mod memory;

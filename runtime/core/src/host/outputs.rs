@@ -7,6 +7,7 @@ use crate::base::{
     tensor::{Shape, Tensor, elements},
     units::Rows,
 };
+use crate::decide::extents::Extent;
 use bytes::Bytes;
 
 /// One output of a whole batch, as Python holds it.
@@ -62,15 +63,28 @@ impl Output<'_> {
 }
 
 /// `given` in the contract's order. The message names the model, what it declared and what it returned.
-pub(super) fn check(contract: &Contract, rows: Rows, given: &[Output<'_>]) -> Result<(), String> {
+/// `extents` are those of the batch's inputs.
+pub(super) fn check(
+    contract: &Contract,
+    rows: Rows,
+    extents: &[Extent],
+    given: &[Output<'_>],
+) -> Result<(), String> {
     if given.len() != contract.outputs.len() {
         return Err(wrong_names(contract, &[]));
     }
     for (spec, output) in contract.outputs.iter().zip(given) {
-        let fits = output.datatype() == spec.datatype && shape_fits(&spec.shape, output.shape(), rows.get());
-        if !fits {
+        let like = extent_like(contract, spec, extents).map(|extent| extent.whole_like(&spec.shape));
+        let shape_fits = match &like {
+            Some(like) => like.as_slice() == output.shape(),
+            None => shape_fits(&spec.shape, output.shape(), rows.get()),
+        };
+        if output.datatype() != spec.datatype || !shape_fits {
             let returned = format!("{}{}", output.datatype().name(), list(output.shape()));
-            return Err(wrong_output(contract, spec, rows, &returned));
+            return Err(match like {
+                Some(like) => wrong_shape(contract, spec, &like, rows, &returned),
+                None => wrong_output(contract, spec, rows, &returned),
+            });
         }
         if !output.is_whole() {
             return Err(wrong_output(contract, spec, rows, "an array whose size does not fit its shape"));
@@ -79,17 +93,31 @@ pub(super) fn check(contract: &Contract, rows: Rows, given: &[Output<'_>]) -> Re
     Ok(())
 }
 
+/// The input whose sizes an output has.
+pub(super) fn extent_like<'a>(
+    contract: &Contract,
+    spec: &TensorSpec,
+    extents: &'a [Extent],
+) -> Option<&'a Extent> {
+    let name = spec.like.as_ref()?;
+    let input = contract.inputs.iter().position(|input| input.name == *name)?;
+    extents.iter().find(|extent| extent.input == input)
+}
+
 /// `returned` says what came instead, such as `FP64[4,5]`.
 pub fn wrong_output(contract: &Contract, spec: &TensorSpec, rows: Rows, returned: &str) -> String {
-    let mut shape = vec![i64::from(rows.get())];
-    shape.extend(&spec.shape);
+    let shape: Shape = std::iter::once(i64::from(rows.get())).chain(spec.shape.iter().copied()).collect();
+    wrong_shape(contract, spec, &shape, rows, returned)
+}
+
+fn wrong_shape(contract: &Contract, spec: &TensorSpec, shape: &[i64], rows: Rows, returned: &str) -> String {
     format!(
         "model '{}' version {} declared output '{}' as {}{} for this batch of {} rows, but returned {returned}",
         contract.model,
         contract.version,
         spec.name,
         spec.datatype.name(),
-        list(&shape),
+        list(shape),
         rows.get(),
     )
 }

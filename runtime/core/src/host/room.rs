@@ -22,6 +22,7 @@ use crate::base::{
 };
 use crate::decide::{
     plan::{Limits, Step},
+    shapes::{self, Sharing},
     times::Times,
 };
 use smallvec::SmallVec;
@@ -96,7 +97,7 @@ impl Room {
         let concurrency = conduct.concurrency.map_or(contract.lanes.max(1), NonZeroU32::get);
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
         Room {
-            line: Line::default(),
+            line: Line::new(Sharing::new(&contract.inputs, contract.batching.max_rows.max(1))),
             runs: Runs::new(concurrency, conduct.hang_timeout),
             sequences: Sequences::default(),
             times: Times::default(),
@@ -106,7 +107,7 @@ impl Room {
             limits: limits(&contract.batching),
             most_rows: None,
             lanes: contract.lanes.max(1),
-            varies: !contract.streams && contract.inputs.iter().any(|input| input.shape.contains(&-1)),
+            varies: !contract.streams && shapes::vary(&contract.inputs),
             settling: 0,
             open: true,
         }
@@ -124,6 +125,7 @@ impl Room {
         self.batching = batching.clone();
         self.limits = limits(batching);
         self.most_rows = None;
+        self.line.limit(self.limits.max_rows);
     }
 
     /// Gives the call back when it cannot be taken. True: a lane that holds a batch open should look again.

@@ -150,7 +150,7 @@ impl Sequence {
     /// One part, for its caller: all of its rows. It goes out at the end of the step, or with [`Sequence::flush`].
     pub fn emit(&self, part: Vec<Output<'_>>) -> Result<(), Refused> {
         self.may_speak()?;
-        check(&self.contract, self.rows, &part).map_err(Refused::Wrong)?;
+        check(&self.contract, self.rows, &[], &part).map_err(Refused::Wrong)?;
         let less = |credit: u32| credit.checked_sub(1);
         if self.credit.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_err() {
             return Err(Refused::Paused);

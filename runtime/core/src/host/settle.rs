@@ -3,16 +3,21 @@
 //! Outputs are copied once, out of Python's memory: a model may keep writing to an array it returned, and
 //! one that overlaps the batch's inputs is safe by the same copy.
 
-use super::{batch::Seat, outputs::Output};
+use super::{
+    batch::Seat,
+    lay::{cut, product, sizes},
+    outputs::{Output, extent_like},
+};
 use crate::base::{
     call::{Execution, Outcome, Outlet, Produced, Sealed, Tensors, Timing},
     clock,
-    contract::Contract,
+    contract::{Contract, TensorSpec},
     datatype::Datatype,
     fault::Fault,
     tensor::{Shape, Tensor},
     units::{Rows, Tick},
 };
+use crate::decide::extents::Extent;
 use crate::mem::{INLINE_BYTES, arena::Arena};
 use bytes::Bytes;
 use smallvec::SmallVec;
@@ -25,6 +30,8 @@ pub(super) struct Run<'a> {
     pub(super) rows: Rows,
     /// What the model saw, and has answered.
     pub(super) padded: Rows,
+    /// Of the inputs whose rows have different sizes.
+    pub(super) extents: &'a [Extent],
     pub(super) sealed: Sealed,
     /// From gathered until the model was free.
     pub(super) waited_ns: u64,
@@ -45,17 +52,19 @@ pub(super) fn settle(
     let failed = result.is_err();
     let most = seats.iter().map(|seat| len(seat.rows)).max().unwrap_or(0);
     let cuts = result.map(|outputs| {
-        outputs.into_iter().map(|output| Cut::new(output, run, most)).collect::<SmallVec<[_; 2]>>()
+        let specs = run.contract.outputs.iter();
+        let cut = |(spec, output)| Cut::new(spec, output, run, most);
+        specs.zip(outputs).map(cut).collect::<SmallVec<[_; 2]>>()
     });
     let mut row = 0;
     let mut outcomes = Vec::with_capacity(seats.len());
-    for seat in &seats {
+    for (at, seat) in seats.iter().enumerate() {
         let rows = row..row + len(seat.rows);
         row = rows.end;
         outcomes.push(match (&seat.refused, &cuts) {
             (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
             (None, Ok(cuts)) => {
-                let outputs: Tensors = cuts.iter().map(|cut| cut.take(rows.clone())).collect();
+                let outputs: Tensors = cuts.iter().map(|cut| cut.take(rows.clone(), at)).collect();
                 Ok(Produced { outputs, parameters: Vec::new() })
             }
         });
@@ -82,6 +91,7 @@ pub(super) fn count(run: &Run<'_>, seats: &[Seat], failed: bool) -> Execution {
     let execution = Execution {
         rows: run.rows.get(),
         padding: run.padded.minus(run.rows).get(),
+        padding_bytes: run.extents.iter().map(|extent| padding_bytes(run.contract, extent)).sum(),
         sealed: run.sealed,
         input_ns: run.input_ns,
         infer_ns: run.infer_ns,
@@ -95,6 +105,11 @@ pub(super) fn count(run: &Run<'_>, seats: &[Seat], failed: bool) -> Execution {
     execution
 }
 
+fn padding_bytes(contract: &Contract, extent: &Extent) -> u64 {
+    let size = contract.inputs.get(extent.input).and_then(|input| input.datatype.size()).unwrap_or(0);
+    extent.padding().saturating_mul(u64::try_from(size).unwrap_or(0))
+}
+
 /// One output on its way to be cut into calls.
 enum Cut<'a> {
     /// In memory that all calls share already.
@@ -102,6 +117,14 @@ enum Cut<'a> {
     /// Still Python's, or on its way to the arena. Each call gets memory of its own, so that a slow reader
     /// pins only its own rows.
     Own { datatype: Datatype, shape: Shape, data: Cow<'a, [u8]>, starts: Starts, arena: Option<&'a Arena> },
+    /// Python's, and each call's rows have the sizes of its input.
+    Like {
+        spec: &'a TensorSpec,
+        extent: &'a Extent,
+        whole: Vec<usize>,
+        data: &'a [u8],
+        arena: Option<&'a Arena>,
+    },
 }
 
 /// Where rows begin in an output's data.
@@ -113,7 +136,12 @@ enum Starts {
 
 impl<'a> Cut<'a> {
     /// `most` is the rows of the largest call.
-    fn new(output: Output<'a>, run: &Run<'a>, most: usize) -> Cut<'a> {
+    fn new(spec: &'a TensorSpec, output: Output<'a>, run: &Run<'a>, most: usize) -> Cut<'a> {
+        if let Output::Fixed { shape, data, .. } = &output
+            && let Some(extent) = extent_like(run.contract, spec, run.extents)
+        {
+            return Cut::Like { spec, extent, whole: sizes(shape), data, arena: run.arena };
+        }
         let rows = len(run.padded).max(1);
         let (datatype, shape, data, starts) = match output {
             Output::Fixed { datatype, shape, data } => {
@@ -135,7 +163,7 @@ impl<'a> Cut<'a> {
         Cut::Shared { datatype, shape, data, starts }
     }
 
-    fn take(&self, rows: Range<usize>) -> Tensor {
+    fn take(&self, rows: Range<usize>, seat: usize) -> Tensor {
         let batch = i64::try_from(rows.len()).unwrap_or(i64::MAX);
         let (datatype, mut shape, data) = match self {
             Cut::Shared { datatype, shape, data, starts } => {
@@ -147,12 +175,43 @@ impl<'a> Cut<'a> {
                 let sent = arena.filter(|_| part.len() > INLINE_BYTES).and_then(|arena| arena.copy(part));
                 (*datatype, shape.clone(), sent.unwrap_or_else(|| Bytes::copy_from_slice(part)))
             }
+            Cut::Like { spec, extent, whole, data, arena } => {
+                let shape = extent.call_like(seat, &spec.shape);
+                let (part, bytes) = (sizes(&shape), spec.datatype.size().unwrap_or(0));
+                let first = if extent.is_flat { extent.starts.get(seat).copied() } else { Some(rows.start) };
+                let (first, unit) = (first.unwrap_or(0), product(whole.get(1..).unwrap_or_default()) * bytes);
+                let data = data.get(first * unit..).unwrap_or_default();
+                let len = product(&part) * bytes;
+                let pieces = |out: &mut dyn FnMut(&[u8])| match extent.is_flat {
+                    true => out(data.get(..len).unwrap_or_default()),
+                    false => cut(out, bytes, data, &part, whole),
+                };
+                (spec.datatype, shape, copied(len, *arena, pieces))
+            }
         };
         if let Some(first) = shape.first_mut() {
             *first = batch;
         }
         Tensor { datatype, shape, data }
     }
+}
+
+/// `len` bytes in pieces, put together where their reader finds them.
+fn copied(len: usize, arena: Option<&Arena>, pieces: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Bytes {
+    if let Some(mut lease) = arena.filter(|_| len > INLINE_BYTES).and_then(|arena| arena.lease(len)) {
+        let mut rest = lease.as_mut();
+        pieces(&mut |piece| {
+            if let Some((here, behind)) = std::mem::take(&mut rest).split_at_mut_checked(piece.len()) {
+                here.copy_from_slice(piece);
+                rest = behind;
+            }
+        });
+        rest.fill(0); // nothing is: another's bytes were here
+        return lease.freeze();
+    }
+    let mut all = Vec::with_capacity(len);
+    pieces(&mut |piece| all.extend_from_slice(piece));
+    all.into()
 }
 
 impl Starts {

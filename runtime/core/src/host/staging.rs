@@ -62,6 +62,21 @@ impl Lease {
         self.buffer.extend_from_slice(part);
     }
 
+    /// `count` elements more.
+    pub(super) fn fill(&mut self, element: &[u8], count: usize) {
+        match element {
+            [first, rest @ ..] if rest.iter().all(|byte| byte == first) => {
+                self.buffer.resize(self.buffer.len() + count * element.len(), *first);
+            }
+            _ => (0..count).for_each(|_| self.push(element)),
+        }
+    }
+
+    /// The last bytes once more.
+    pub(super) fn repeat(&mut self, last: usize) {
+        self.buffer.extend_from_within(self.buffer.len().saturating_sub(last).max(self.start)..);
+    }
+
     /// Shared and read-only from here on.
     pub(super) fn freeze(self) -> Bytes {
         Bytes::from_owner(self)

@@ -176,7 +176,16 @@ impl Intake {
         let (Some(outlet), true) = (heard, rows > Rows::ZERO) else { return };
         let infer_ns = u64::try_from(now.since(over.inside.entered).as_nanos()).unwrap_or(u64::MAX);
         let (sealed, rows) = (Sealed::Step, rows.get());
-        let execution = Execution { rows, padding: 0, sealed, input_ns: 0, infer_ns, output_ns: 0, failed };
+        let execution = Execution {
+            rows,
+            padding: 0,
+            padding_bytes: 0,
+            sealed,
+            input_ns: 0,
+            infer_ns,
+            output_ns: 0,
+            failed,
+        };
         outlet.executed(self.contract(), execution);
     }
 }

@@ -21,6 +21,7 @@ pub(super) struct Executions {
     failed: AtomicU64,
     last_ms: AtomicU64,
     padding: AtomicU64,
+    padding_bytes: AtomicU64,
     /// By the number of why they went.
     sealed: [AtomicU64; Sealed::ALL.len()],
     rows: Histogram,
@@ -44,6 +45,7 @@ pub(super) struct Totals {
     pub(super) failed: u64,
     pub(super) last_ms: u64,
     pub(super) padding: u64,
+    pub(super) padding_bytes: u64,
     pub(super) sealed: [u64; Sealed::ALL.len()],
     pub(super) rows: Seen,
     pub(super) compute: Seen,
@@ -56,6 +58,7 @@ impl Default for Executions {
             failed: AtomicU64::new(0),
             last_ms: AtomicU64::new(0),
             padding: AtomicU64::new(0),
+            padding_bytes: AtomicU64::new(0),
             sealed: Default::default(),
             rows: Histogram::new(&ROWS),
             compute: Histogram::new(&SECONDS),
@@ -67,8 +70,10 @@ impl Default for Executions {
 impl Executions {
     /// A failed run is a run: the device was busy with it.
     pub(super) fn add(&self, execution: Execution, unix_ms: u64) {
-        let Execution { rows, padding, sealed, input_ns, infer_ns, output_ns, failed } = execution;
+        let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed } =
+            execution;
         self.padding.fetch_add(padding.into(), Relaxed);
+        self.padding_bytes.fetch_add(padding_bytes, Relaxed);
         if let Some(count) = self.sealed.get(usize::from(sealed.number())) {
             count.fetch_add(1, Relaxed);
         }
@@ -109,6 +114,7 @@ impl Executions {
             failed: self.failed.load(Relaxed),
             last_ms: self.last_ms.load(Relaxed),
             padding: self.padding.load(Relaxed),
+            padding_bytes: self.padding_bytes.load(Relaxed),
             sealed: self.sealed.each_ref().map(|count| count.load(Relaxed)),
             rows: self.rows.seen(),
             compute: self.compute.seen(),
@@ -133,6 +139,7 @@ mod tests {
                         let run = Execution {
                             rows,
                             padding: 0,
+                            padding_bytes: 0,
                             sealed: Sealed::Free,
                             input_ns: 1,
                             infer_ns: 10,

@@ -77,6 +77,7 @@ mod tests {
         let run = Execution {
             rows: 3,
             padding: 0,
+            padding_bytes: 0,
             sealed: Sealed::Free,
             input_ns: 1,
             infer_ns: 20,

@@ -66,6 +66,9 @@ const COUNTERS: &[Plain] = &[
     ("headrace_padding_rows_total", "Rows that the model ran beside those of requests", |sum| {
         sum.executions.padding
     }),
+    ("headrace_padding_bytes_total", "Bytes that filled the inputs of requests up to one size", |sum| {
+        sum.executions.padding_bytes
+    }),
     ("headrace_stream_parts_total", "Parts of answers that came in parts", |sum| sum.parts),
     ("headrace_executions_failed_total", "Runs of the model that failed", |sum| sum.executions.failed),
 ];

@@ -64,6 +64,7 @@ fn numbers_are_in_their_units() {
     meter.executed(Execution {
         rows: 2,
         padding: 6,
+        padding_bytes: 4096,
         sealed: Sealed::Waited,
         input_ns: 2_000,
         infer_ns: 1_500_000,
@@ -77,6 +78,7 @@ fn numbers_are_in_their_units() {
         ("nv_inference_count{}", 2.0),
         ("nv_inference_exec_count{}", 1.0),
         ("headrace_padding_rows_total{}", 6.0),
+        ("headrace_padding_bytes_total{}", 4096.0),
         ("headrace_batches_total{,sealed=\"waited\"}", 1.0),
         ("headrace_batches_total{,sealed=\"free\"}", 0.0),
         ("nv_inference_request_duration_us{}", 1600.0),

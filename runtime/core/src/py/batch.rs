@@ -79,6 +79,18 @@ impl Batch {
         Ok(dict)
     }
 
+    /// Of padded inputs, name to int64 array [rows, axes of any size]: the true sizes of each row.
+    #[getter]
+    fn sizes(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        inputs::sizes(py, &self.layout, &self.with(|open| open.batch.extents().to_vec())?)
+    }
+
+    /// Of ragged inputs, name to int64 array [rows + 1]: where each row begins, and the last one ends.
+    #[getter]
+    fn offsets(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
+        inputs::offsets(py, &self.layout, &self.with(|open| open.batch.extents().to_vec())?)
+    }
+
     /// For each row, the parameters of the request it came with.
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -2,7 +2,9 @@
 
 use super::{array, elements::BytesTensor, layout::Layout};
 use crate::base::inference::{Parameters, Value};
+use crate::decide::extents::Extent;
 use crate::host::{Gathered, Inputs};
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -17,6 +19,25 @@ pub(super) fn arrays(py: Python<'_>, layout: &Layout, inputs: Inputs) -> PyResul
             }
         };
         dict.set_item(name.bind(py), value)?;
+    }
+    Ok(dict.unbind())
+}
+
+pub(super) fn sizes(py: Python<'_>, layout: &Layout, extents: &[Extent]) -> PyResult<Py<PyDict>> {
+    let dict = PyDict::new(py);
+    for extent in extents.iter().filter(|extent| !extent.is_flat) {
+        let (sizes, shape) = extent.sizes();
+        let name = layout.inputs.get(extent.input).map(|name| name.bind(py));
+        dict.set_item(name, PyArray1::from_vec(py, sizes).reshape(shape)?)?;
+    }
+    Ok(dict.unbind())
+}
+
+pub(super) fn offsets(py: Python<'_>, layout: &Layout, extents: &[Extent]) -> PyResult<Py<PyDict>> {
+    let dict = PyDict::new(py);
+    for extent in extents.iter().filter(|extent| extent.is_flat) {
+        let name = layout.inputs.get(extent.input).map(|name| name.bind(py));
+        dict.set_item(name, PyArray1::from_vec(py, extent.offsets()))?;
     }
     Ok(dict.unbind())
 }

@@ -28,7 +28,7 @@ pub(super) const ARENA: usize = 384 << 10;
 
 /// Version 1 may run twice; version 2 may not, and answers small inputs at length.
 pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract {
-    let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![-1] };
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Uint8, [-1]);
     Contract {
         model: MODEL.into(),
         version: Version(version),

@@ -3,7 +3,7 @@
 use super::frame::Malformed;
 use crate::base::{
     call::{Execution, Sealed, Timing},
-    contract::{Batching, Contract, TensorSpec, Term},
+    contract::{Batching, Contract, Join, Pad, TensorSpec, Term},
     datatype::Datatype,
     fault::{Fault, Kind, Phase},
     inference::{Parameters, Value},
@@ -91,17 +91,31 @@ pub fn failure_in(failure: proto::Failure) -> Result<(Fault, Timing), Malformed>
 }
 
 pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Executed {
-    let Execution { rows, padding, sealed, input_ns, infer_ns, output_ns, failed } = *execution;
+    let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed } =
+        *execution;
     let sealed = sealed.number().into();
     let (model, version) = (contract.model.to_string(), contract.version.0);
-    proto::Executed { model, version, rows, input_ns, infer_ns, output_ns, failed, padding, sealed }
+    proto::Executed {
+        model,
+        version,
+        rows,
+        input_ns,
+        infer_ns,
+        output_ns,
+        failed,
+        padding,
+        sealed,
+        padding_bytes,
+    }
 }
 
 pub fn executed_in(executed: &proto::Executed) -> Execution {
-    let proto::Executed { rows, padding, sealed, input_ns, infer_ns, output_ns, failed, .. } = *executed;
+    let proto::Executed {
+        rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed, ..
+    } = *executed;
     // Of a host that knows more of them: the one that says least.
     let sealed = u8::try_from(sealed).ok().and_then(Sealed::from_number).unwrap_or_default();
-    Execution { rows, padding, sealed, input_ns, infer_ns, output_ns, failed }
+    Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed }
 }
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {
@@ -111,6 +125,8 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         name: spec.name.to_string(),
         datatype: spec.datatype.number().into(),
         shape: spec.shape.clone(),
+        join: join_out(&spec.join),
+        like: spec.like.as_ref().map(ToString::to_string),
     };
     let batching = proto::Batching {
         max_rows: batching.max_rows,
@@ -187,9 +203,30 @@ fn term_in(term: proto::CostTerm) -> Result<Term, Malformed> {
     }
 }
 
+fn join_out(join: &Join) -> Option<proto::Join> {
+    match join {
+        Join::Stack => None,
+        Join::Pad(Pad { fill, multiple_of, sizes }) => {
+            Some(proto::Join { how: 1, fill: *fill, multiple_of: *multiple_of, sizes: sizes.clone() })
+        }
+        Join::Ragged => Some(proto::Join { how: 2, ..proto::Join::default() }),
+    }
+}
+
+fn join_in(join: Option<proto::Join>, name: &str) -> Result<Join, Malformed> {
+    let Some(proto::Join { how, fill, multiple_of, sizes }) = join else { return Ok(Join::Stack) };
+    match how {
+        1 => Ok(Join::Pad(Pad { fill, multiple_of, sizes })),
+        2 => Ok(Join::Ragged),
+        how => Err(Malformed::Meta(format!("rows of input '{name}' join as {how}"))),
+    }
+}
+
 fn spec_in(spec: proto::TensorSpec) -> Result<TensorSpec, Malformed> {
     let datatype = u8::try_from(spec.datatype).ok().and_then(Datatype::from_number);
     let datatype = datatype
         .ok_or_else(|| Malformed::Meta(format!("tensor '{}' has datatype {}", spec.name, spec.datatype)))?;
-    Ok(TensorSpec { name: spec.name.into(), datatype, shape: spec.shape })
+    let join = join_in(spec.join, &spec.name)?;
+    let like = spec.like.map(Into::into);
+    Ok(TensorSpec { name: spec.name.into(), datatype, shape: spec.shape, join, like })
 }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::base::{
     call::Timing,
-    contract::{Batching, Contract, TensorSpec, Term},
+    contract::{Batching, Contract, Join, Pad, TensorSpec, Term},
     datatype::Datatype,
     fault::{Fault, Phase},
     inference::Value,
@@ -138,14 +138,21 @@ fn inline_tensors_are_views_of_the_read_buffer() {
 
 #[test]
 fn metadata_says_what_base_says() {
-    let spec =
-        |name: &str, datatype, shape: &[i64]| TensorSpec { name: name.into(), datatype, shape: shape.into() };
+    let spec = |name: &str, datatype, shape: &[i64]| TensorSpec::new(name, datatype, shape);
+    let pad = Pad { fill: u64::MAX - 99, multiple_of: 8, sizes: vec![64, 128] };
     let contract = Contract {
         model: "photos".into(),
         version: Version(3),
         platform: "torch".into(),
-        inputs: vec![spec("image", Datatype::Bytes, &[-1])],
-        outputs: vec![spec("class", Datatype::Int64, &[5]), spec("probability", Datatype::Bf16, &[])],
+        inputs: vec![
+            spec("image", Datatype::Bytes, &[-1]),
+            TensorSpec { join: Join::Ragged, ..spec("ragged", Datatype::Int8, &[-1]) },
+            TensorSpec { join: Join::Pad(pad), ..spec("padded", Datatype::Int64, &[-1]) },
+        ],
+        outputs: vec![
+            spec("class", Datatype::Int64, &[5]),
+            TensorSpec { like: Some("padded".into()), ..spec("probability", Datatype::Bf16, &[-1]) },
+        ],
         batching: Batching {
             max_rows: 8,
             max_delay_ms: 0.5,
@@ -164,7 +171,11 @@ fn metadata_says_what_base_says() {
         lanes: 2,
         streams: false,
     };
-    assert_eq!(frame_meta::contract_in(frame_meta::contract_out(&contract)), Ok(contract));
+    assert_eq!(frame_meta::contract_in(frame_meta::contract_out(&contract)), Ok(contract.clone()));
+
+    let mut newer = frame_meta::contract_out(&contract);
+    newer.inputs[1].join = Some(proto::Join { how: 3, ..Default::default() });
+    assert!(frame_meta::contract_in(newer).is_err(), "it cannot be kept, and must not pass as stacked");
 
     let values = [
         Value::Bool(false),

@@ -3,7 +3,7 @@ use crate::base::{contract::Batching, datatype::Datatype, units::Version};
 use bytes::Bytes;
 
 fn spec(name: &str, datatype: Datatype, shape: &[i64]) -> TensorSpec {
-    TensorSpec { name: name.into(), datatype, shape: shape.into() }
+    TensorSpec::new(name, datatype, shape)
 }
 
 fn contract() -> Contract {

@@ -86,7 +86,7 @@ impl Held {
 }
 
 pub(super) fn contract(version: u64) -> Contract {
-    let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![1] };
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Uint8, [1]);
     Contract {
         model: "m".into(),
         version: Version(version),
@@ -183,6 +183,7 @@ pub(super) fn execution(rows: u32) -> Execution {
     Execution {
         rows,
         padding: 0,
+        padding_bytes: 0,
         sealed: Sealed::Free,
         input_ns: 1,
         infer_ns: 2,

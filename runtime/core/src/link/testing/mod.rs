@@ -53,7 +53,7 @@ pub(in crate::link) const STREAMS: u64 = 101;
 
 pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
     let datatype = if version == ELEMENTS { Datatype::Bytes } else { Datatype::Uint8 };
-    let spec = |name: &str| TensorSpec { name: name.into(), datatype, shape: vec![-1] };
+    let spec = |name: &str| TensorSpec::new(name, datatype, [-1]);
     Arc::new(Contract {
         model: "echo".into(),
         version: Version(version),
@@ -128,6 +128,7 @@ impl Echo {
         let execution = Execution {
             rows: 1,
             padding: 0,
+            padding_bytes: 0,
             sealed: Sealed::Free,
             input_ns: 1,
             infer_ns: 2,

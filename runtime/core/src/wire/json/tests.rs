@@ -147,11 +147,7 @@ fn each_mistake_is_told() {
 }
 
 fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
-    let outputs = outputs.iter().map(|(name, datatype)| TensorSpec {
-        name: (*name).into(),
-        datatype: *datatype,
-        shape: vec![-1],
-    });
+    let outputs = outputs.iter().map(|(name, datatype)| TensorSpec::new(*name, *datatype, [-1]));
     Arc::new(Contract {
         model: "m".into(),
         version: Version(3),

@@ -189,7 +189,7 @@ fn what_would_swell_is_refused_before_it_does() {
 }
 
 fn answer(id: &str, parameters: Vec<(String, Value)>, tensors: Vec<(Vec<i64>, Vec<u8>)>) -> Answer {
-    let spec = |at| TensorSpec { name: format!("y{at}").into(), datatype: Datatype::Uint8, shape: vec![-1] };
+    let spec = |at| TensorSpec::new(format!("y{at}"), Datatype::Uint8, [-1]);
     let contract = Contract {
         model: "m".into(),
         version: Version(3),

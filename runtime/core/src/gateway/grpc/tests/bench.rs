@@ -83,7 +83,7 @@ pub(super) async fn bench() -> Bench {
 pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Bench {
     let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
     gateway.apply_policy(TABLE).unwrap();
-    let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Uint8, shape: vec![-1] };
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Uint8, [-1]);
     let contract = Contract {
         model: "m".into(),
         version: Version(3),
