@@ -3,10 +3,11 @@
 from typing import Final
 
 from tests.planted.bugs import BUGS
+from tests.planted.joins import JOINS
 from tests.planted.lengths import LENGTHS
 from tests.planted.orders import ORDERS
 from tests.planted.peers import PEERS
 from tests.planted.sessions import SESSIONS
 from tests.planted.steps import STEPS
 
-TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS, *LENGTHS, *STEPS]
+TABLE: Final = [*BUGS, *ORDERS, *SESSIONS, *PEERS, *LENGTHS, *STEPS, *JOINS]

@@ -62,10 +62,13 @@ pub(in crate::decide) fn call(shapes: &[&[i64]]) -> Call {
     }
 }
 
+/// A join, a declared shape, two that were sent, and whether they share a batch.
+type Pair<'a> = (Join, &'a [i64], &'a [i64], &'a [i64], bool);
+
 #[test]
 fn who_shares_a_batch() {
     // With 1024 rows, padding may take a megabyte of a row: 1024 by 1024.
-    let cases: [(Join, &[i64], &[i64], &[i64], bool); 15] = [
+    let cases: [Pair<'_>; 15] = [
         (Join::Stack, &[-1], &[1, 3], &[2, 3], true),
         (Join::Stack, &[-1], &[1, 3], &[1, 4], false),
         (Join::Ragged, &[-1, 2], &[1, 3, 2], &[4, 9, 2], true),

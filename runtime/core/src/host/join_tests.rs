@@ -50,24 +50,24 @@ fn ask(desk: &Arc<Desk>, id: u64, (rows, long, wide, run): (i64, i64, i64, i64))
     Call { inputs, ..call }
 }
 
-fn echo(batch: Batch) {
+/// What is wrong with what the model saw, or returned.
+fn echo(batch: Batch) -> Result<(), String> {
     let inputs = batch.inputs().clone();
-    assert!(batch.rows() <= Rows::new(8));
     let output = |input: &'_ Gathered| match input {
         Gathered::Fixed { datatype, shape, data } => (*datatype, shape.clone(), data.clone()),
         Gathered::Elements { .. } => panic!("no BYTES here"),
     };
     let outputs: Vec<_> = inputs.iter().map(output).collect();
-    check_padding(&batch, &outputs[0].2);
+    check_padding(&batch, &outputs[0].2)?;
     let lent = outputs
         .iter()
         .map(|(datatype, shape, data)| Output::Fixed { datatype: *datatype, shape: shape.clone(), data })
         .collect();
-    assert_eq!(batch.complete(clock::now(), Ok(lent)), None);
+    batch.complete(clock::now(), Ok(lent)).map_or(Ok(()), Err)
 }
 
 /// All that no caller sent is the fill, in as many rows as the sizes say.
-fn check_padding(batch: &Batch, data: &[u8]) {
+fn check_padding(batch: &Batch, data: &[u8]) -> Result<(), String> {
     let extent = &batch.extents()[0];
     let ((sizes, _), whole) = (extent.sizes(), &extent.whole);
     let mut values = data.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]));
@@ -77,12 +77,14 @@ fn check_padding(batch: &Batch, data: &[u8]) {
                 for wide in 0..whole[3] {
                     let is_sent = long < row[0] && wide < row[1];
                     let value = values.next().unwrap();
-                    assert_eq!(value == FILL, !is_sent, "{value:#x} at {long}, {wide} of {row:?}");
+                    if (value == FILL) == is_sent {
+                        return Err(format!("{value:#x} at {long}, {wide} of {row:?}"));
+                    }
                 }
             }
         }
     }
-    assert_eq!(values.next(), None);
+    values.next().map_or(Ok(()), |value| Err(format!("{value:#x} beyond the last row")))
 }
 
 proptest! {
@@ -100,10 +102,13 @@ proptest! {
         let contract = echoing(pad, lanes, if allowed { vec![3, 8] } else { Vec::new() });
         let arena = Some(Arena::new(1 << 16).unwrap());
         let intake = Arc::new(Intake::new(Arc::new(contract), Conduct::default(), arena, None));
-        let desk = Arc::<Desk>::default();
+        let (desk, wrong) = (Arc::<Desk>::default(), parking_lot::Mutex::new(Vec::new()));
         std::thread::scope(|scope| {
             for _ in 0..lanes {
-                scope.spawn(|| while let Some(batch) = intake.next_batch() { echo(batch) });
+                // A lane that panics would leave the rest unanswered.
+                scope.spawn(|| while let Some(batch) = intake.next_batch() {
+                    wrong.lock().extend(echo(batch).err());
+                });
             }
             for (id, shape) in sent.iter().enumerate() {
                 intake.send(ask(&desk, u64::try_from(id).unwrap(), *shape));
@@ -111,6 +116,7 @@ proptest! {
             desk.wait_for(sent.len());
             intake.close();
         });
+        prop_assert_eq!(wrong.into_inner(), Vec::<String>::new());
         for (id, shape) in sent.iter().enumerate() {
             let id = u64::try_from(id).unwrap();
             let got = desk.outcomes.lock()[&id].result.as_ref().unwrap().outputs.clone();
@@ -134,7 +140,7 @@ fn a_buffer_that_is_used_again_shows_nothing_of_who_used_it_before() {
         let batch = intake.next_batch().unwrap();
         let Gathered::Fixed { data, .. } = &batch.inputs()[0] else { panic!("fixed") };
         places.push(data.as_ptr());
-        check_padding(&batch, data);
+        check_padding(&batch, data).unwrap();
         drop(batch);
     }
     assert!(places.windows(2).any(|pair| pair[0] == pair[1]), "no buffer was used again");
@@ -179,7 +185,7 @@ fn large_outputs_are_cut_into_the_arena() {
     for (id, shape) in (0..).zip(shapes) {
         intake.send(ask(&desk, id, shape));
     }
-    echo(intake.next_batch().unwrap());
+    echo(intake.next_batch().unwrap()).unwrap();
     let mut located = 0;
     for (id, shape) in (0..).zip(shapes) {
         let got = desk.outcomes.lock()[&id].result.as_ref().unwrap().outputs.clone();
@@ -187,6 +193,25 @@ fn large_outputs_are_cut_into_the_arena() {
         assert!(got == ask(&Arc::default(), id, shape).inputs, "call {id}");
     }
     assert_eq!(located, 1, "36 kB, 72 kB, 54 kB and 24 bytes");
+}
+
+#[test]
+fn the_parts_of_a_batch_that_failed_are_joined_anew() {
+    let desk = Arc::<Desk>::default();
+    let pad = Pad { fill: FILL.into(), ..Pad::default() };
+    let intake = intake(Contract { repeatable: true, ..echoing(pad, 1, Vec::new()) });
+    let shapes = [(1, 2, 3, 2), (2, 4, 1, 3), (1, 1, 1, 0), (1, 5, 2, 1)];
+    for (id, shape) in (0..).zip(shapes) {
+        intake.send(ask(&desk, id, shape));
+    }
+    intake.next_batch().unwrap().fail(clock::now(), "boom".into());
+    while desk.outcomes.lock().len() < shapes.len() {
+        echo(intake.next_batch().unwrap()).unwrap();
+    }
+    for (id, shape) in (0..).zip(shapes) {
+        let got = desk.outcomes.lock()[&id].result.as_ref().unwrap().outputs.clone();
+        assert_eq!(got, ask(&Arc::default(), id, shape).inputs, "call {id}");
+    }
 }
 
 #[test]

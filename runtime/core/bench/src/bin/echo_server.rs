@@ -20,7 +20,7 @@ use std::time::Duration;
 const ARENA: usize = 64 << 20;
 
 fn contract(model: &str) -> Contract {
-    let spec = |name: &str| TensorSpec { name: name.into(), datatype: Datatype::Fp32, shape: vec![16] };
+    let spec = |name: &str| TensorSpec::new(name, Datatype::Fp32, [16]);
     Contract {
         model: model.into(),
         version: Version(1),
