@@ -97,7 +97,8 @@ pub fn plan(
     loop {
         picks.batch.clear();
         let Some((head, batch)) = scan.fill(picks) else { break };
-        if batch.is_hurried && !batch.head.found_idle && scan.costs_too_much(head, &batch) {
+        let is_the_heads = batch.is_hurried && batch.head.aim() <= batch.due;
+        if is_the_heads && !batch.head.found_idle && scan.costs_too_much(head, &batch) {
             picks.late.push(head);
         } else {
             let until = batch.oldest.plus(limits.max_delay);

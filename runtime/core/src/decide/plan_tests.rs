@@ -180,7 +180,7 @@ proptest! {
         prop_assert!(batch.is_sorted() && late.is_sorted() && batch.iter().all(|at| !late.contains(at)));
         prop_assert!(late.windows(2).all(|pair| pair[0] < pair[1]));
         // Whoever is refused has a deadline that a batch of others endangers, at least.
-        prop_assert!(late.iter().all(|at| list[*at].deadline <= ends(LIMITS.max_rows.get().max(12))));
+        prop_assert!(late.iter().all(|at| list[*at].aim() <= ends(LIMITS.max_rows.get().max(12))));
         let live = || (0..list.len()).filter(|at| !late.contains(at));
         let taken: Vec<_> = batch.iter().map(|at| list[*at]).collect();
         let rows = taken.iter().map(|facts| facts.rows.get()).sum::<u32>();
@@ -191,7 +191,7 @@ proptest! {
                 prop_assert!(taken.len() == 1 || taken.iter().all(|facts| !facts.alone));
                 prop_assert!(taken.iter().all(|facts| facts.shape == taken[0].shape));
                 prop_assert!(taken.iter().all(|facts| facts.deadline > now));
-                prop_assert!(taken.iter().all(|facts| ends(rows) <= facts.deadline || facts.found_idle));
+                prop_assert!(taken.iter().all(|facts| ends(rows) <= facts.aim() || facts.found_idle));
             }
             Step::Wait { until } => {
                 prop_assert!(until > now && taken.is_empty());
