@@ -1,5 +1,5 @@
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -7,62 +7,11 @@ import pytest
 
 from headrace import Batch, Context, Model, Tensor
 from headrace.errors import ModelBroken
-from headrace.execution import lanes, threads, trial
-from headrace.execution.outputs import to_host, verify
+from headrace.execution import lanes, trial
+from headrace.execution.outputs import verify
 from headrace.execution.voices import Line
 
 Y = Tensor("y", "FP32", [2])
-S = Tensor("s", "BYTES", [2])
-ANY = Tensor("s", "BYTES", [-1])
-
-
-@pytest.mark.parametrize(
-    ("declared", "outputs", "said"),
-    [
-        ([Y], {"y": np.zeros((3, 2), np.float32)}, ""),
-        ([Y], {}, r"declared outputs \['y'\], but returned \[\]"),
-        ([Y], {"z": 1}, r"returned \['z'\]"),
-        ([Y], {"y": np.zeros((3, 2))}, r"as FP32\[3, 2\] .* but returned FP64\[3, 2\]"),
-        ([Y], {"y": np.zeros((2, 2), np.float32)}, r"returned FP32\[2, 2\]"),
-        ([Y], {"y": np.zeros((3, 2, 1), np.float32)}, r"returned FP32\[3, 2, 1\]"),
-        ([Y], {"y": [[0.0, 0.0]] * 3}, "returned an object of type list, which is no array"),
-        ([Y], {"y": 1.0}, "returned an object of type float, which is no array"),
-        ([Y], {"y": np.zeros((3, 2), ">f4")}, r"returned an array of >f4 with shape \[3, 2\]"),
-        ([Y], {"y": np.zeros((3, 2), complex)}, "returned an array of <c16"),
-        ([Y], {"y": memoryview(np.zeros((3, 2), np.float32).data)}, ""),
-        ([Tensor("y", "FP32", [-1])], {"y": np.zeros((3, 7), np.float32)}, ""),
-        ([S], {"s": [b"a"] * 6}, ""),
-        ([S], {"s": ["a"] * 6}, ""),
-        ([S], {"s": np.full((3, 2), "a", object)}, ""),
-        ([S], {"s": [b"a"] * 5}, r"returned BYTES\[5\]"),
-        ([S], {"s": [["a", b"b"]] * 3}, ""),
-        ([S], {"s": [["a", b"b"], ["c"], ["d", "e"]]}, "lists of differing lengths, 1 and 2"),
-        ([S], {"s": [["a", ["b"]]] * 3}, "lists of differing depth"),
-        ([S], {"s": np.full(6, "a", object)}, r"returned BYTES\[6\]"),
-        ([S], {"s": np.full((3, 2), 1, object)}, "an element of type int; elements are bytes or"),
-        ([S], {"s": [1] * 6}, "an element of type int"),
-        ([S], {"s": "aaaaaa"}, "returned an object of type str$"),
-        ([Tensor("s", "BYTES", [])], {"s": [b"a"] * 3}, ""),
-        # Nothing tells how many of a flat list's elements a row has, also where they divide.
-        ([ANY], {"s": [b"a"] * 9}, r"as BYTES\[3, -1\] .* returned BYTES\[9\]: a flat list does"),
-        ([ANY], {"s": [b"a"] * 3}, r"returned BYTES\[3\]: a flat list"),
-        ([ANY], {"s": [[b"a"] * 3] * 3}, ""),
-        ([ANY], {"s": np.full((3, 3), "a")}, ""),
-    ],
-)
-def test_outputs_are_what_was_declared_or_the_difference_is_told(
-    declared: Sequence[Tensor], outputs: Mapping[str, Any], said: str
-) -> None:
-    if said:
-        with pytest.raises(ModelBroken, match=said):
-            verify(declared, 3, outputs)
-    else:
-        verify(declared, 3, outputs)
-
-
-def test_a_model_returns_a_mapping() -> None:
-    with pytest.raises(ModelBroken, match="a dict of output name to array, not ndarray"):
-        to_host(np.zeros(3))
 
 
 class Recorder(Model):
@@ -304,18 +253,3 @@ def test_an_example_of_bytes_has_the_declared_count(size: int, given: Any, said:
     else:
         made = trial.inputs(model, 2)["x"]
         assert (made.shape, b"".join(made)) == ((2, 2), b"abcd")
-
-
-@pytest.mark.parametrize(
-    ("cpus", "lanes_", "io", "intra_op"),
-    [(1, 1, 1, 1), (2, 1, 1, 1), (2, 2, 1, 1), (8, 1, 2, 6), (8, 2, 2, 3), (64, 4, 16, 12)],
-)
-def test_threads_are_one_budget(cpus: int, lanes_: int, io: int, intra_op: int) -> None:
-    assert threads.plan(cpus, lanes_) == threads.Threads(io=io, intra_op=intra_op)
-
-
-def test_an_operators_own_count_of_threads_stays() -> None:
-    environment = {"OMP_NUM_THREADS": "7"}
-    threads.tell_libraries(threads.Threads(io=1, intra_op=2), environment)
-    assert environment["OMP_NUM_THREADS"] == "7"
-    assert environment["MKL_NUM_THREADS"] == "2"

@@ -40,6 +40,11 @@ impl Inbox {
         (self.socket.into_inner(), self.peer, self.decoder)
     }
 
+    /// Reads what is there, without waiting; an error if nothing is.
+    pub(super) fn more_now(&mut self) -> io::Result<bool> {
+        Ok(self.socket.try_read(self.decoder.room())? > 0)
+    }
+
     /// Reads once; false at the end of the stream, or when the peer has died and all that it sent is read. Dropping
     /// the future loses nothing.
     pub(super) async fn more(&mut self) -> io::Result<bool> {

@@ -14,6 +14,8 @@ use std::sync::Arc;
 pub struct Arena {
     memory: Arc<Sealed>,
     own: Arc<Own>,
+    #[cfg(test)]
+    died: Arc<std::sync::atomic::AtomicBool>,
 }
 
 /// Where bytes lie in an arena.
@@ -35,11 +37,26 @@ impl Arena {
         let whole = len.checked_next_multiple_of(4096).filter(|whole| *whole > 0);
         let whole = whole.ok_or_else(|| io::Error::other(format!("an arena cannot have {len} bytes")))?;
         let (memory, own) = Sealed::create(whole, Own::map)?;
-        Ok(Arena { memory: Arc::new(memory), own: Arc::new(own) })
+        Ok(Arena {
+            memory: Arc::new(memory),
+            own: Arc::new(own),
+            #[cfg(test)]
+            died: Arc::default(),
+        })
+    }
+
+    /// Its process is dead: nothing writes here any more, also no destructor of a test that only plays the death.
+    #[cfg(test)]
+    pub(crate) fn die(&self) {
+        self.died.store(true, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// `None`: nothing that long is free now. Never waits.
     pub fn lease(&self, len: usize) -> Option<Lease> {
+        #[cfg(test)]
+        if self.died.load(std::sync::atomic::Ordering::SeqCst) {
+            return None;
+        }
         Some(Lease { span: self.own.take(len)? })
     }
 

@@ -15,6 +15,7 @@ use crate::base::{
 };
 use crate::gateway::{Client, Gateway, GatewaySettings};
 use crate::link::gateway::{Endpoint, Links};
+use crate::mem::arena::Arena;
 use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,8 @@ impl GatewayProcess {
     /// As a dead process goes.
     pub(super) fn end(self) {
         let GatewayProcess { process, gateway, links, .. } = self;
+        // What is retried while it is taken apart must not be written where a host still looks.
+        gateway.arena().into_iter().for_each(Arena::die);
         process.within(|| drop((links, gateway)));
     }
 }

@@ -176,7 +176,8 @@ impl HostProcess {
 
     /// Its memory goes as a dead process's does: with all that its tasks held.
     pub(super) fn end(self) {
-        let HostProcess { process, host, shelves, .. } = self;
+        let HostProcess { process, host, shelves, arena, .. } = self;
+        arena.die();
         process.within(|| drop((shelves, host)));
     }
 }

@@ -153,6 +153,9 @@ impl Running {
                 }
             }
         };
+        if matches!(ended, Ended::Drained) {
+            self.hear_the_rest(&mut inbox);
+        }
         let why = match &ended {
             Ended::Lost(why) => why.as_str(),
             Ended::Drained | Ended::Left => "the link was closed",
@@ -181,6 +184,11 @@ impl Running {
                 return malformed.to_string();
             }
         }
+    }
+
+    /// All calls are answered; a release that came with the last answer is there already, and frees what was lent.
+    fn hear_the_rest(&mut self, inbox: &mut Inbox) {
+        while matches!(inbox.more_now(), Ok(true)) && self.frames(inbox).is_ok() {}
     }
 
     fn frames(&mut self, inbox: &mut Inbox) -> Result<(), Malformed> {
