@@ -1,12 +1,11 @@
 """What may be written under ``batching`` in a model.yaml."""
 
-import itertools
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from headrace.config.joining import Join
-from headrace.config.section import LONGEST_S, AtItem, Section
+from headrace.config.section import LONGEST_S, AtItem, Section, rising
 
 #: The widest batch, and queue, that fit the core's 32-bit counts with room to spare.
 MOST_ROWS = 1 << 20
@@ -107,13 +106,7 @@ class Batching(Section):
         "caller gets what is its own.",
     )
 
-    @field_validator("allowed_rows")
-    @classmethod
-    def _sizes_rise(cls, given: tuple[int, ...]) -> tuple[int, ...]:
-        for smaller, larger in itertools.pairwise(given):
-            if smaller >= larger:
-                raise ValueError(f"expected sizes that rise, but {larger} follows {smaller}")
-        return given
+    _sizes_rise = field_validator("allowed_rows")(rising)
 
     @model_validator(mode="after")
     def _a_full_batch_is_allowed(self) -> Self:

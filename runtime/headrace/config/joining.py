@@ -1,11 +1,10 @@
 """What may be written under ``batching.join`` in a model.yaml."""
 
-import itertools
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from headrace.config.section import Section
+from headrace.config.section import Section, rising
 
 #: Of one axis: as many elements fill the largest batch that the core pads to.
 MOST_SIZE = 1 << 30
@@ -27,13 +26,7 @@ class Pad(Section):
         "do not share a batch, and what is larger than the last is refused. Default: any size.",
     )
 
-    @field_validator("sizes")
-    @classmethod
-    def _sizes_rise(cls, given: tuple[int, ...]) -> tuple[int, ...]:
-        for smaller, larger in itertools.pairwise(given):
-            if smaller >= larger:
-                raise ValueError(f"expected sizes that rise, but {larger} follows {smaller}")
-        return given
+    _sizes_rise = field_validator("sizes")(rising)
 
     @model_validator(mode="after")
     def _one_rule(self) -> Self:

@@ -1,5 +1,6 @@
 """What every part of a model.yaml is."""
 
+import itertools
 from typing import ClassVar
 
 from pydantic import BaseModel, ConfigDict
@@ -23,3 +24,15 @@ class AtItem(ValueError):
     def __init__(self, below: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
         self.below = below
+
+
+def rising(given: tuple[int, ...]) -> tuple[int, ...]:
+    """Return sizes that rise.
+
+    Raises:
+        ValueError: with the first that does not.
+    """
+    for smaller, larger in itertools.pairwise(given):
+        if smaller >= larger:
+            raise ValueError(f"expected sizes that rise, but {larger} follows {smaller}")
+    return given
