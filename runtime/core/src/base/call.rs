@@ -95,6 +95,9 @@ pub struct Execution {
     pub input_ns: u64,
     pub infer_ns: u64,
     pub output_ns: u64,
+    /// From the end of the run before, where this one's rows waited for nothing else: the lane was answering. A part of
+    /// the cycle that the next request waits for, and of no timing that is told.
+    pub between_ns: u64,
     pub failed: bool,
 }
 

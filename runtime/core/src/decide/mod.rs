@@ -13,6 +13,7 @@ pub mod rank;
 pub mod retry;
 pub mod route;
 pub mod shapes;
+pub mod tide;
 pub mod times;
 pub mod validate;
 

@@ -103,7 +103,7 @@ impl Carriers {
         let open = u32::try_from(self.open()).unwrap_or(u32::MAX);
         let devices = open.saturating_mul(contract.lanes);
         let max_rows = Rows::new(contract.batching.max_rows);
-        Load { ahead: 0, in_flight, not_after: self.not_after(level), devices, max_rows }
+        Load { ahead: 0, in_flight, not_after: self.not_after(level), devices, max_rows, overtaking: 0.0 }
     }
 
     /// Rows in flight of this level and of higher ones.

@@ -1,13 +1,15 @@
 //! What one lock of a version holds: who waits, who carries, and what is to be done about both.
 
 use super::{carriers::Carriers, pending::Pending};
-use crate::decide::{admit::Load, queue::Queue, retry::Budget};
+use crate::base::units::Tick;
+use crate::decide::{admit::Load, queue::Queue, retry::Budget, tide::Tide};
 
 /// Locked for microseconds, never across a call into a carrier. Flights are locked within it, never around it.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
     pub(super) queue: Queue<Box<Pending>>,
     pub(super) carriers: Carriers,
+    pub(super) tide: Tide,
     pub(super) budget: Budget,
     /// Set while calls may wait though nobody carries them: the last carrier was lost a moment ago.
     pub(super) parked: bool,
@@ -19,8 +21,9 @@ pub(super) struct Floor {
 
 impl Floor {
     /// What the carriers do before they come to who is put into the queue now.
-    pub(super) fn before(&self, pending: &Pending) -> Load {
+    pub(super) fn before(&self, pending: &Pending, now: Tick) -> Load {
         let load = self.carriers.load(pending.place.rank.level, &pending.running.contract);
-        Load { ahead: self.queue.rows_before(pending.place), ..load }
+        let overtaking = self.tide.above(pending.place.rank.level, now);
+        Load { ahead: self.queue.rows_before(pending.place), overtaking, ..load }
     }
 }

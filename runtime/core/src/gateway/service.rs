@@ -203,14 +203,16 @@ impl Service {
         if floor.carriers.open() == 0 && !floor.parked {
             return Err((pending, self.unavailable("it has no host")));
         }
-        if let Some(fault) = prospects::too_late(&pending, || floor.before(&pending), now) {
+        if let Some(fault) = prospects::too_late(&pending, || floor.before(&pending, now), now) {
             return Err((pending, fault));
+        }
+        let (place, rows) = (pending.place, pending.rows);
+        if batching.levels() > 1 {
+            floor.tide.came(place.rank.level, rows, now);
         }
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
-        if let Some(seat) =
-            room.then(|| floor.carriers.take(pending.need(), pending.place.rank.level)).flatten()
-        {
+        if let Some(seat) = room.then(|| floor.carriers.take(pending.need(), place.rank.level)).flatten() {
             meter.admitted();
             let mut work = Work::default();
             self.launch(pending, seat, now, &mut work);
@@ -218,7 +220,6 @@ impl Service {
             dispatch::run(work, now);
             return Ok(());
         }
-        let (place, rows) = (pending.place, pending.rows);
         floor.queue.push(place, rows, pending, room_for).map_err(|(pending, waiting)| {
             let model = &self.model;
             let of = if room_for.shared { " of this tenant, and as many are left to others" } else { "" };
@@ -226,7 +227,7 @@ impl Service {
                 "the queue of model '{model}' version {} is full: {waiting} rows wait{of}, at most {} may; try again later",
                 self.version, room_for.rows
             );
-            let after = prospects::wait(&pending, floor.before(&pending), now);
+            let after = prospects::wait(&pending, floor.before(&pending, now), now);
             (pending, Fault::new(Kind::Overloaded, note).at(Phase::NotAdmitted).retry_after(after))
         })?;
         meter.admitted();

@@ -239,6 +239,7 @@ impl Batch {
             extents: &self.extents,
             sealed: self.running.sealed(),
             waited_ns: nanos(self.gathered, self.entered),
+            between_ns: self.running.between_ns(),
             input_ns: nanos(self.sealed, self.gathered),
             infer_ns: nanos(self.entered, returned),
             returned,
@@ -250,8 +251,8 @@ impl Batch {
         let tells = result.is_ok() && self.search.is_none();
         let gathering = Duration::from_nanos(run.input_ns);
         let release = |all| {
-            let took = tells.then_some(Took { all, gathering });
-            self.intake.release(&self.running, took, clock::now());
+            let took = tells.then_some(Took { all, gathering, ended: clock::now() });
+            self.intake.release(&self.running, took);
         };
         settle::settle(run, seats, result, release);
     }

@@ -158,8 +158,8 @@ impl Intake {
         true
     }
 
-    pub(super) fn release(&self, running: &Arc<Running>, took: Option<Took>, now: Tick) {
-        self.state.lock().room.release(running, took, now);
+    pub(super) fn release(&self, running: &Arc<Running>, took: Option<Took>) {
+        self.state.lock().room.release(running, took);
     }
 
     pub(super) fn settled(&self) {
@@ -180,7 +180,7 @@ pub(super) struct Settling<'a> {
 
 impl Drop for Settling<'_> {
     fn drop(&mut self) {
-        self.intake.release(self.running, None, Tick::default()); // nothing if that was done
+        self.intake.release(self.running, None); // nothing if that was done
         self.intake.settled();
     }
 }

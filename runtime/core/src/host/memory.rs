@@ -44,7 +44,7 @@ impl Batch {
 impl Intake {
     fn take_back(&self, running: &Arc<Running>, calls: impl Iterator<Item = Call>) {
         let mut state = self.state.lock();
-        state.room.release(running, None, Tick::default());
+        state.room.release(running, None);
         state.room.settled(); // nobody is left to be answered for that run
         for call in calls {
             // It had a price before.

@@ -90,6 +90,7 @@ pub(super) struct Took {
     /// Without the time it waited for the model.
     pub(super) all: Duration,
     pub(super) gathering: Duration,
+    pub(super) ended: Tick,
 }
 
 impl Room {
@@ -159,6 +160,7 @@ impl Room {
         if self.runs.hangs() {
             return Turn::Closed;
         }
+        let between = self.runs.between(now);
         let (times, batching) = (&self.times, &self.batching);
         let time = |rows: Rows| times.expect(batching.padded(rows).get().into(), now);
         let mut start = now;
@@ -178,7 +180,7 @@ impl Room {
         match step {
             Step::Run { sealed } => {
                 let sealed = if search.is_some() { Sealed::Again } else { sealed };
-                let running = Arc::new(Running::new(&calls, &self.batching, sealed));
+                let running = Arc::new(Running::new(&calls, &self.batching, sealed, between));
                 let entered = self.runs.seal(Arc::clone(&running), now);
                 Turn::Run { calls, running, entered, search }
             }
@@ -233,12 +235,12 @@ impl Room {
 
     /// A batch is about to be settled: its rows are free before its callers hear of it, so that who
     /// sends the next call upon an answer finds room. `took` is of one that went well.
-    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>, now: Tick) {
+    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>) {
         if let Some(took) = took {
-            self.times.learn(running.padded().get().into(), took.all, now);
+            self.times.learn(running.padded().get().into(), took.all, took.ended);
             self.gathering = (7 * self.gathering + took.gathering) / 8;
         }
-        if self.runs.remove(running) {
+        if self.runs.remove(running, took.filter(|_| self.has_waiting()).map(|took| took.ended)) {
             self.rows = self.rows.minus(running.rows());
             self.settling += 1;
         }

@@ -10,6 +10,7 @@ use crate::base::{
     },
     units::{CallId, Rows},
 };
+use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Running {
@@ -18,16 +19,19 @@ pub(super) struct Running {
     /// What the model sees: these rows, and some more where only certain sizes are allowed.
     padded: Rows,
     sealed: Sealed,
+    /// Since the run before, where rows of this one waited for its end.
+    between_ns: u64,
     /// Whoever takes them answers: the lane once the model has returned, or the watch when it does not. Empty before
     /// the rows are gathered, and from then on that somebody took them.
     seats: Mutex<Vec<Seat>>,
 }
 
 impl Running {
-    pub(super) fn new(calls: &[Call], batching: &Batching, sealed: Sealed) -> Running {
+    pub(super) fn new(calls: &[Call], batching: &Batching, sealed: Sealed, between: Duration) -> Running {
         let rows = calls.iter().fold(Rows::ZERO, |sum, call| sum.plus(call.rows).unwrap_or(sum));
+        let between_ns = u64::try_from(between.as_nanos()).unwrap_or(u64::MAX);
         let callers = calls.iter().map(|call| (call.id, AtomicBool::new(false))).collect();
-        Running { callers, rows, padded: batching.padded(rows), sealed, seats: Mutex::default() }
+        Running { callers, rows, padded: batching.padded(rows), sealed, between_ns, seats: Mutex::default() }
     }
 
     pub(super) fn rows(&self) -> Rows {
@@ -40,6 +44,10 @@ impl Running {
 
     pub(super) fn sealed(&self) -> Sealed {
         self.sealed
+    }
+
+    pub(super) fn between_ns(&self) -> u64 {
+        self.between_ns
     }
 
     /// False: the call is not of this batch.

@@ -47,11 +47,13 @@ pub(super) struct Runs {
     hang_timeout: Option<Duration>,
     /// A batch was given up. The model is still in it, so nobody else may be let in.
     hangs: bool,
+    /// When the last one ended, if others waited for that and nothing runs since.
+    ended: Option<Tick>,
 }
 
 impl Runs {
     pub(super) fn new(concurrency: usize, hang_timeout: Option<Duration>) -> Runs {
-        Runs { runs: Vec::new(), concurrency: concurrency.max(1), hang_timeout, hangs: false }
+        Runs { runs: Vec::new(), concurrency: concurrency.max(1), hang_timeout, hangs: false, ended: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -112,11 +114,21 @@ impl Runs {
         }
     }
 
-    /// False: it was given up before.
-    pub(super) fn remove(&mut self, batch: &Arc<Running>) -> bool {
+    /// `ended`: when, if others waited for that. False: it was given up before.
+    pub(super) fn remove(&mut self, batch: &Arc<Running>, ended: Option<Tick>) -> bool {
         let before = self.runs.len();
         self.runs.retain(|run| !Arc::ptr_eq(&run.batch, batch));
-        self.runs.len() < before
+        let removed = self.runs.len() < before;
+        if removed {
+            self.ended = ended.filter(|_| self.runs.is_empty());
+        }
+        removed
+    }
+
+    /// How long nothing has run though others waited, asked once: between two batches a lane answers the callers of the
+    /// first.
+    pub(super) fn between(&mut self, now: Tick) -> Duration {
+        self.ended.take().map_or(Duration::ZERO, |ended| now.since(ended))
     }
 
     pub(super) fn mark_gone(&self, call: CallId) {

@@ -14,7 +14,7 @@ fn at(seconds: u64) -> Tick {
 /// Sealed, gathered, and with one caller.
 fn batch(desk: &Arc<Desk>, id: u64) -> Arc<Running> {
     let calls: [Call; 1] = [desk.call(id, &[0.0])];
-    let batch = Arc::new(Running::new(&calls, &Batching::default(), Sealed::Free));
+    let batch = Arc::new(Running::new(&calls, &Batching::default(), Sealed::Free, Duration::ZERO));
     batch.sit(calls.into_iter().map(|call| Seat::new(call, at(0), false)).collect());
     batch
 }
@@ -34,7 +34,7 @@ fn the_model_has_as_many_as_it_is_safe_for() {
     runs.leave(&one);
     assert!(!runs.seal(Arc::clone(&three), at(2)), "who waits goes first");
     assert_eq!((runs.enter(&two, at(2)), runs.enter(&three, at(2))), (Entry::Now, Entry::Later));
-    assert!(runs.remove(&two) && !runs.remove(&two));
+    assert!(runs.remove(&two, None) && !runs.remove(&two, None));
     assert_eq!(runs.enter(&three, at(3)), Entry::Now);
 }
 
@@ -93,7 +93,7 @@ fn the_model_is_free_when_what_is_in_it_and_what_waits_for_it_are_through() {
     assert_eq!(runs.free_at(at(3), expect), Some(at(8)), "the other is about to enter");
     runs.enter(&two, at(3));
     assert_eq!(runs.free_at(at(3), expect), Some(at(8)));
-    runs.remove(&two);
+    runs.remove(&two, None);
     assert_eq!(runs.free_at(at(4), expect), None);
     let mut twice = Runs::new(2, None);
     twice.seal(one, at(0));
@@ -102,4 +102,24 @@ fn the_model_is_free_when_what_is_in_it_and_what_waits_for_it_are_through() {
     assert_eq!(twice.free_at(at(1), expect), Some(at(5)));
     twice.seal(three, at(1));
     assert_eq!(twice.free_at(at(1), expect), Some(at(5).plus(Duration::from_millis(2500))));
+}
+
+#[test]
+fn what_passes_between_two_batches_counts_where_somebody_waited_for_it() {
+    let table = [
+        ("somebody waited", true, false, 2),
+        ("nobody waited: it was idle", false, false, 0),
+        ("another ran on", true, true, 0),
+    ];
+    for (name, wanted, another, seconds) in table {
+        let (desk, mut runs) = (Arc::<Desk>::default(), Runs::new(2, None));
+        let [one, two] = [1, 2].map(|id| batch(&desk, id));
+        runs.seal(Arc::clone(&one), at(0));
+        if another {
+            runs.seal(two, at(0));
+        }
+        runs.remove(&one, wanted.then_some(at(5)));
+        assert_eq!(runs.between(at(7)), Duration::from_secs(seconds), "{name}");
+        assert_eq!(runs.between(at(9)), Duration::ZERO, "{name}: once");
+    }
 }

@@ -7,7 +7,6 @@ use super::{batch::Seat, intake::Intake, running::Running};
 use crate::base::{
     call::Call,
     primitive::atomic::{AtomicU32, Ordering::Relaxed},
-    units::Tick,
 };
 use crate::decide::bisect;
 use std::sync::Arc;
@@ -58,7 +57,7 @@ impl Intake {
         let mut first: Vec<Call> = seats.into_iter().filter_map(Seat::into_call).collect();
         let second = first.split_off(parts.half.min(first.len()));
         let mut state = self.state.lock();
-        state.room.release(running, None, Tick::default());
+        state.room.release(running, None);
         state.room.settled(); // nobody is left to be answered for that run
         for part in [first, second] {
             state.room.admit_part(part, &parts.search);

@@ -184,6 +184,7 @@ impl Intake {
             input_ns: 0,
             infer_ns,
             output_ns: 0,
+            between_ns: 0,
             failed,
         };
         outlet.executed(self.contract(), execution);

@@ -113,6 +113,7 @@ impl Intake {
             arena: self.arena(),
             rows: hung.batch.rows(),
             padded: hung.batch.padded(),
+            between_ns: hung.batch.between_ns(),
             extents: &[],
             sealed: hung.batch.sealed(),
             waited_ns: 0,

@@ -70,7 +70,7 @@ impl Default for Executions {
 impl Executions {
     /// A failed run is a run: the device was busy with it.
     pub(super) fn add(&self, execution: Execution, unix_ms: u64) {
-        let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed } =
+        let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed, .. } =
             execution;
         self.padding.fetch_add(padding.into(), Relaxed);
         self.padding_bytes.fetch_add(padding_bytes, Relaxed);
@@ -140,6 +140,7 @@ mod tests {
                             rows,
                             padding: 0,
                             padding_bytes: 0,
+                            between_ns: 0,
                             sealed: Sealed::Free,
                             input_ns: 1,
                             infer_ns: 10,

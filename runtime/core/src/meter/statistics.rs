@@ -78,6 +78,7 @@ mod tests {
             rows: 3,
             padding: 0,
             padding_bytes: 0,
+            between_ns: 0,
             sealed: Sealed::Free,
             input_ns: 1,
             infer_ns: 20,

@@ -169,8 +169,9 @@ impl VersionMeter {
         self.executions.add(execution, clock::unix_ms());
         // A run again is of rows that nobody would have chosen.
         if !execution.failed && execution.sealed != Sealed::Again {
-            let Execution { rows, input_ns, infer_ns, output_ns, .. } = execution;
-            let took = input_ns.saturating_add(infer_ns).saturating_add(output_ns);
+            let Execution { rows, input_ns, infer_ns, output_ns, between_ns, .. } = execution;
+            let parts = [input_ns, infer_ns, output_ns, between_ns];
+            let took = parts.into_iter().fold(0, u64::saturating_add);
             self.times.lock().learn(rows.into(), Duration::from_nanos(took), clock::now());
         }
     }

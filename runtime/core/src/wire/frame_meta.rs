@@ -91,7 +91,7 @@ pub fn failure_in(failure: proto::Failure) -> Result<(Fault, Timing), Malformed>
 }
 
 pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Executed {
-    let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed } =
+    let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, between_ns, failed } =
         *execution;
     let sealed = sealed.number().into();
     let (model, version) = (contract.model.to_string(), contract.version.0);
@@ -106,16 +106,26 @@ pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Execut
         padding,
         sealed,
         padding_bytes,
+        between_ns,
     }
 }
 
 pub fn executed_in(executed: &proto::Executed) -> Execution {
     let proto::Executed {
-        rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed, ..
+        rows,
+        padding,
+        padding_bytes,
+        sealed,
+        input_ns,
+        infer_ns,
+        output_ns,
+        between_ns,
+        failed,
+        ..
     } = *executed;
     // Of a host that knows more of them: the one that says least.
     let sealed = u8::try_from(sealed).ok().and_then(Sealed::from_number).unwrap_or_default();
-    Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, failed }
+    Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, between_ns, failed }
 }
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {

@@ -184,6 +184,7 @@ pub(super) fn execution(rows: u32) -> Execution {
         rows,
         padding: 0,
         padding_bytes: 0,
+        between_ns: 0,
         sealed: Sealed::Free,
         input_ns: 1,
         infer_ns: 2,

@@ -121,6 +121,7 @@ pub(in crate::link) fn executed(version: u64, rows: u32, infer_ns: u64) -> Wire 
         rows,
         padding: 0,
         padding_bytes: 0,
+        between_ns: 0,
         sealed: Sealed::Free,
         input_ns: 1,
         infer_ns,

@@ -129,6 +129,7 @@ impl Echo {
             rows: 1,
             padding: 0,
             padding_bytes: 0,
+            between_ns: 0,
             sealed: Sealed::Free,
             input_ns: 1,
             infer_ns: 2,
