@@ -25,6 +25,9 @@ pub trait Roster: Outlet {
     /// A new window; also takes a carrier back into service that refused a call.
     fn carrier_window(&self, id: CarrierId, window: Window);
 
+    /// As it wants to be asked from now on: its batching changed, and nothing else of its contract.
+    fn carrier_changed(&self, id: CarrierId, contract: Arc<Contract>, window: Window);
+
     /// Gets no more calls. Those it has are still its to settle: with [`super::fault::Kind::HostLost`] if it died.
     /// To do so after this call spares a retry the way back to the same carrier.
     fn carrier_down(&self, id: CarrierId);

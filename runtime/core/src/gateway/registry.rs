@@ -127,6 +127,17 @@ impl Roster for Gateway {
         }
     }
 
+    fn carrier_changed(&self, id: CarrierId, contract: Arc<Contract>, window: Window) {
+        let service = self.registry.lock().carriers.get(&id).cloned();
+        let Some(service) = service else { return };
+        let running = Arc::new(Running { meter: self.meter.version(&contract), contract });
+        service.step(clock::now(), |floor| {
+            service.run_as(running);
+            floor.carriers.resize(id, window);
+        });
+        self.choose_headers(&self.registry.lock());
+    }
+
     fn carrier_down(&self, id: CarrierId) {
         let service = self.registry.lock().carriers.remove(&id);
         if let Some(service) = service {

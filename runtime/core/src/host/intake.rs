@@ -18,12 +18,16 @@ use crate::base::{
 use crate::decide::cost::{cost, too_dear};
 use crate::link::host::Listen;
 use crate::mem::arena::Arena;
+use arc_swap::ArcSwap;
 use std::sync::Arc;
 use tokio::sync::Notify;
 
 #[derive(Debug)]
 pub struct Intake {
+    /// As it was opened.
     contract: Arc<Contract>,
+    /// And as it was changed since: whoever sends here is told this one.
+    current: ArcSwap<Contract>,
     pub(super) staging: Staging,
     arena: Option<Arena>,
     pub(super) state: Mutex<State>,
@@ -78,6 +82,7 @@ impl Intake {
             // Each lane fills one buffer an input while Python lets go of the last batch's.
             staging: Staging::new(buffers(&contract)),
             crowded: conduct.concurrency.is_some_and(|most| most.get() < contract.lanes),
+            current: ArcSwap::new(Arc::clone(&contract)),
             contract,
             arena,
             state: Mutex::new(state),
@@ -94,12 +99,23 @@ impl Intake {
         &self.contract
     }
 
+    /// With the batching of this moment.
+    pub fn current(&self) -> Arc<Contract> {
+        self.current.load_full()
+    }
+
     pub(super) fn arena(&self) -> Option<&Arena> {
         self.arena.as_ref()
     }
 
     pub fn window(&self) -> Window {
         self.state.lock().room.window()
+    }
+
+    /// And rows that one gateway may have here.
+    pub fn windows(&self) -> (Window, Rows) {
+        let state = self.state.lock();
+        (state.room.window(), state.room.most_of_one())
     }
 
     /// Rows that wait here, and rows that run.
@@ -111,6 +127,7 @@ impl Intake {
     pub fn update(&self, batching: &Batching) -> Window {
         let mut state = self.state.lock();
         state.room.update(batching);
+        self.current.store(Arc::new(Contract { batching: batching.clone(), ..(*self.contract).clone() }));
         self.holder.notify_all();
         self.wake_next(&mut state);
         state.room.window()
@@ -207,7 +224,7 @@ impl Carrier for Intake {
         if let Some(fault) = misfit(&self.contract, &call) {
             return call.reply.refuse(fault);
         }
-        let cost = match cost(&self.contract, call.rows, &call.inputs) {
+        let cost = match cost(&self.current.load(), call.rows, &call.inputs) {
             Ok(cost) => cost,
             Err(fault) => return call.reply.refuse(fault),
         };

@@ -48,7 +48,7 @@ impl Intake {
         state.room.settled(); // nobody is left to be answered for that run
         for call in calls {
             // It had a price before.
-            let cost = cost(self.contract(), call.rows, &call.inputs).unwrap_or_default();
+            let cost = cost(&self.current(), call.rows, &call.inputs).unwrap_or_default();
             state.room.admit_again(call, cost);
         }
         self.wake_next(&mut state);

@@ -2,6 +2,7 @@
 
 mod batch;
 mod behind;
+mod bounds;
 mod conduct;
 #[cfg(test)]
 mod desk;

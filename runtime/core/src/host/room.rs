@@ -2,11 +2,13 @@
 //! Free of locks and of time; [`super::intake`] puts a lock around it.
 
 mod again;
+mod limits;
 mod steps;
 
 pub(super) use steps::{Begun, Next, Over};
 
 use super::{
+    bounds::Bounds,
     conduct::Conduct,
     line::Line,
     running::Running,
@@ -15,7 +17,7 @@ use super::{
     sequences::Sequences,
 };
 use crate::base::{
-    call::{Call, Sealed, Window},
+    call::{Call, Sealed},
     contract::{Batching, Contract},
     fault::{Fault, Kind, Phase},
     units::{CallId, Rows, Tick},
@@ -27,13 +29,6 @@ use crate::decide::{
 };
 use smallvec::SmallVec;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
-
-/// Windows that may be here at once. Each link has a whole one, and what runs for a gateway that died is here until
-/// it has run; beyond this somebody does not keep to its window.
-const WINDOWS: u32 = 16;
-
-/// Batches that may wait where inputs have no fixed size: what waits for one batch may have so many shapes.
-const VARIED: u32 = 4;
 
 /// A batch is sealed so long before the model will be free for it, and twice the time that its rows take to be gathered:
 /// what comes later is for the next one.
@@ -57,6 +52,7 @@ pub(super) struct Room {
     batching: Batching,
     /// Of `batching`, as a plan wants them.
     limits: Limits,
+    bounds: Bounds,
     /// Of a batch, since a larger one ran out of memory.
     most_rows: Option<Rows>,
     lanes: u32,
@@ -97,7 +93,7 @@ impl Room {
     pub(super) fn new(contract: &Contract, conduct: Conduct) -> Room {
         let concurrency = conduct.concurrency.map_or(contract.lanes.max(1), NonZeroU32::get);
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
-        Room {
+        let mut room = Room {
             line: Line::new(Sharing::new(&contract.inputs, contract.batching.max_rows.max(1))),
             runs: Runs::new(concurrency, conduct.hang_timeout),
             sequences: Sequences::default(),
@@ -105,28 +101,16 @@ impl Room {
             gathering: Duration::ZERO,
             rows: Rows::ZERO,
             batching: contract.batching.clone(),
-            limits: limits(&contract.batching),
+            limits: limits::limits(&contract.batching),
+            bounds: Bounds::default(),
             most_rows: None,
             lanes: contract.lanes.max(1),
             varies: !contract.streams && shapes::vary(&contract.inputs),
             settling: 0,
             open: true,
-        }
-    }
-
-    /// The running batches and the next: each lane has one, and one more waits to be sealed, or some more where those
-    /// that wait may be of several shapes.
-    pub(super) fn window(&self) -> Window {
-        let waiting = if self.varies { VARIED } else { 1 };
-        let batches = self.lanes.saturating_add(waiting);
-        Window { rows: Rows::new(self.batching.max_rows.max(1).saturating_mul(batches)) }
-    }
-
-    pub(super) fn update(&mut self, batching: &Batching) {
-        self.batching = batching.clone();
-        self.limits = limits(batching);
-        self.most_rows = None;
-        self.line.limit(self.limits.max_rows);
+        };
+        room.bounds.widen(room.window(), &contract.batching);
+        room
     }
 
     /// Gives the call back when it cannot be taken. True: a lane that holds a batch open should look again.
@@ -138,8 +122,7 @@ impl Room {
             return refuse(call, Kind::Unavailable, "the model's host is draining; try again");
         }
         // A request larger than the whole window may come after the limit was lowered: it runs by itself.
-        let windows = WINDOWS.saturating_mul(self.batching.levels().max(1).into());
-        let most = Rows::new(self.window().rows.get().saturating_mul(windows));
+        let most = self.bounds.of_all();
         let fits = self.rows == Rows::ZERO || self.rows.plus(call.rows).is_some_and(|sum| sum <= most);
         if !fits {
             return refuse(call, Kind::Overloaded, "the host has no room for more rows; try again");
@@ -188,10 +171,6 @@ impl Room {
             Step::Idle if self.open => Turn::Idle,
             Step::Idle => Turn::Closed,
         }
-    }
-
-    pub(super) fn max_cost(&self) -> u64 {
-        self.limits.max_cost
     }
 
     /// A waiting call leaves; a running one is only marked. Rare, and the room is small: it is searched.
@@ -281,15 +260,6 @@ impl Room {
     /// Rows that wait, and rows that run.
     pub(super) fn occupancy(&self) -> (Rows, Rows) {
         (self.line.rows(), self.rows.minus(self.line.rows()))
-    }
-}
-
-fn limits(batching: &Batching) -> Limits {
-    let delay_s = (batching.max_delay_ms / 1e3).max(0.0);
-    Limits {
-        max_rows: Rows::new(batching.max_rows.max(1)),
-        max_cost: batching.max_cost.unwrap_or(u64::MAX),
-        max_delay: Duration::try_from_secs_f64(delay_s).unwrap_or(Duration::ZERO),
     }
 }
 

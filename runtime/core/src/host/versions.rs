@@ -175,12 +175,15 @@ impl Host {
         let door = self.door.lock();
         let state = self.state.lock();
         let window = intake.update(batching);
-        for entry in state.entries.iter().filter(|entry| Arc::ptr_eq(&entry.intake, intake)) {
-            entry.listed.iter().for_each(|(roster, id)| roster.carrier_window(*id, window));
+        // A new window takes a carrier back into service: not one that was closed.
+        let Some(entry) = state.entries.iter().find(|entry| Arc::ptr_eq(&entry.intake, intake)) else {
+            return;
+        };
+        for (roster, id) in &entry.listed {
+            roster.carrier_changed(*id, intake.current(), window);
         }
         if let Some(door) = &*door {
-            let contract = intake.contract();
-            door.credit(&contract.model, contract.version, window);
+            door.credit(&intake.current(), window);
         }
     }
 
@@ -275,7 +278,7 @@ impl State {
 impl Entry {
     fn list(&mut self, roster: &Arc<dyn Roster>) -> Result<(), Fault> {
         let intake = &self.intake;
-        let id = roster.carrier_up(Arc::clone(intake.contract()), intake.clone(), intake.window())?;
+        let id = roster.carrier_up(intake.current(), intake.clone(), intake.window())?;
         self.listed.push((Arc::clone(roster), id));
         Ok(())
     }
@@ -286,8 +289,8 @@ impl Entry {
 
     fn carried(&self) -> Carried {
         let intake = &self.intake;
-        let contract = Arc::clone(intake.contract());
-        Carried { contract, carrier: intake.clone(), window: intake.window() }
+        let (window, most) = intake.windows();
+        Carried { contract: intake.current(), carrier: intake.clone(), window, most }
     }
 }
 

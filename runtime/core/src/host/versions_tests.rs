@@ -57,6 +57,11 @@ impl Roster for Book {
         self.told.lock().push(format!("window {} {}", id.0, window.rows.get()));
     }
 
+    fn carrier_changed(&self, id: CarrierId, contract: Arc<Contract>, window: Window) {
+        let told = format!("changed {} to {} of {}", id.0, contract.batching.max_rows, window.rows.get());
+        self.told.lock().push(told);
+    }
+
     fn carrier_down(&self, id: CarrierId) {
         self.told.lock().push(format!("down {}", id.0));
     }
@@ -72,7 +77,7 @@ fn gateways_hear_of_versions_before_and_after_they_attach() {
     host.update(&intake, &Batching { max_rows: 8, ..intake.contract().batching.clone() });
     assert!(host.close("n", Version(3)) && !host.close("n", Version(3)));
     host.abandon(&intake);
-    assert_eq!(*book.told.lock(), ["up m 8", "up n 6", "window 1 16", "down 2", "down 1"]);
+    assert_eq!(*book.told.lock(), ["up m 8", "up n 6", "changed 1 to 8 of 16", "down 2", "down 1"]);
     assert!(host.intakes().is_empty());
 }
 

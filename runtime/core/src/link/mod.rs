@@ -58,14 +58,8 @@ pub struct Carried {
     pub contract: Arc<Contract>,
     pub carrier: Arc<dyn Carrier>,
     pub window: Window,
-}
-
-impl Carried {
-    /// That a gateway may have here: a window for each priority, for the higher one overtakes what is here of lower ones.
-    fn most_rows(&self) -> Rows {
-        let levels = u32::from(self.contract.batching.levels().max(1));
-        Rows::new(self.window.rows.get().saturating_mul(levels))
-    }
+    /// Rows that one gateway may have here, whatever it was told before.
+    pub most: Rows,
 }
 
 /// What a host carries at this moment, as its links ask for it.

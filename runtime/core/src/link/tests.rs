@@ -7,6 +7,7 @@ use super::{
 use crate::base::{
     call::Window,
     clock,
+    contract::Contract,
     fault::{Kind, Phase},
     panics,
     units::{CallId, Rows, Version},
@@ -197,9 +198,15 @@ async fn versions_come_go_and_change_while_linked() {
     pair.shelf.carried.lock().insert(2, 5);
     pair.host.announce();
     until("version 2 is up", || pair.desk.up.lock().len() == 2).await;
-    pair.host.credit("echo", Version(2), Window { rows: Rows::new(9) });
+    let mut changed = Contract::clone(&contract(2));
+    changed.batching.max_rows = 5;
+    pair.host.credit(&changed, Window { rows: Rows::new(9) });
     until("its window has grown", || pair.desk.up.lock().values().any(|one| one.2.rows == Rows::new(9)))
         .await;
+    assert!(
+        pair.desk.up.lock().values().any(|one| one.0 == Arc::new(changed.clone())),
+        "and how it is asked"
+    );
 
     pair.shelf.carried.lock().remove(&1);
     let call = pair.desk.call_through(&carrier, large(1));

@@ -83,12 +83,12 @@ impl Caller {
             }
             // A host that stood still may find a batch overdue when it goes on.
             Kind::Unavailable | Kind::HostLost | Kind::ModelHung => weather == Weather::Storm,
-            Kind::NotFound
-            | Kind::Unsupported
-            | Kind::TooLarge
-            | Kind::Slow
-            | Kind::Cancelled
-            | Kind::Internal => false,
+            // As it comes, where operators have lowered what a request may have.
+            Kind::TooLarge => {
+                let may_have = |most: u32| fault.note.contains(&format!("batch-size must be <= {most} "));
+                weather != Weather::Calm && (1..self.wish.rows).any(may_have)
+            }
+            Kind::NotFound | Kind::Unsupported | Kind::Slow | Kind::Cancelled | Kind::Internal => false,
         }
     }
 

@@ -67,7 +67,12 @@ impl World {
     /// Of batches to come.
     fn new_limits(&mut self) {
         let Some(at) = self.dice.usize(..).checked_rem(self.hosts.len()) else { return };
-        let batching = Batching { max_rows: self.dice.u32(1..=6), ..self.batching() };
+        let batching = Batching {
+            max_rows: self.dice.u32(1..=6),
+            priorities: self.dice.u8(1..=3),
+            queue_rows: self.dice.u32(6..=24),
+            ..self.batching()
+        };
         let host = &self.hosts[at];
         for shelf in &host.shelves {
             host.process.within(|| host.host.update(&shelf.intake, &batching));

@@ -138,25 +138,13 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         join: join_out(&spec.join),
         like: spec.like.as_ref().map(ToString::to_string),
     };
-    let batching = proto::Batching {
-        max_rows: batching.max_rows,
-        max_delay_ms: batching.max_delay_ms,
-        queue_rows: batching.queue_rows,
-        deadline_ms: batching.deadline_ms,
-        priorities: batching.priorities.into(),
-        default_priority: batching.default_priority.map(u32::from),
-        allowed_rows: batching.allowed_rows.clone(),
-        tenant_header: batching.tenant_header.as_ref().map(ToString::to_string),
-        cost: batching.cost.iter().map(term_out).collect(),
-        max_cost: batching.max_cost,
-    };
     proto::Contract {
         model: model.to_string(),
         version: version.0,
         platform: platform.to_string(),
         inputs: inputs.iter().map(spec).collect(),
         outputs: outputs.iter().map(spec).collect(),
-        batching: Some(batching),
+        batching: Some(batching_out(batching)),
         repeatable: *repeatable,
         lanes: *lanes,
         streams: *streams,
@@ -167,28 +155,47 @@ pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
     let specs = |list: Vec<proto::TensorSpec>| list.into_iter().map(spec_in).collect::<Result<Vec<_>, _>>();
     let missing = || Malformed::Meta(format!("the contract of model '{}' has no batching", contract.model));
     let batching = contract.batching.ok_or_else(missing)?;
-    let level = |level: u32| u8::try_from(level).unwrap_or(u8::MAX).max(1);
     Ok(Contract {
         model: contract.model.into(),
         version: Version(contract.version),
         platform: contract.platform.into(),
         inputs: specs(contract.inputs)?,
         outputs: specs(contract.outputs)?,
-        batching: Batching {
-            max_rows: batching.max_rows,
-            max_delay_ms: batching.max_delay_ms,
-            queue_rows: batching.queue_rows,
-            deadline_ms: batching.deadline_ms,
-            priorities: level(batching.priorities),
-            default_priority: batching.default_priority.map(level),
-            allowed_rows: batching.allowed_rows,
-            tenant_header: batching.tenant_header.map(Into::into),
-            cost: batching.cost.into_iter().map(term_in).collect::<Result<_, _>>()?,
-            max_cost: batching.max_cost,
-        },
+        batching: batching_in(batching)?,
         repeatable: contract.repeatable,
         lanes: contract.lanes,
         streams: contract.streams,
+    })
+}
+
+pub fn batching_out(batching: &Batching) -> proto::Batching {
+    proto::Batching {
+        max_rows: batching.max_rows,
+        max_delay_ms: batching.max_delay_ms,
+        queue_rows: batching.queue_rows,
+        deadline_ms: batching.deadline_ms,
+        priorities: batching.priorities.into(),
+        default_priority: batching.default_priority.map(u32::from),
+        allowed_rows: batching.allowed_rows.clone(),
+        tenant_header: batching.tenant_header.as_ref().map(ToString::to_string),
+        cost: batching.cost.iter().map(term_out).collect(),
+        max_cost: batching.max_cost,
+    }
+}
+
+pub fn batching_in(batching: proto::Batching) -> Result<Batching, Malformed> {
+    let level = |level: u32| u8::try_from(level).unwrap_or(u8::MAX).max(1);
+    Ok(Batching {
+        max_rows: batching.max_rows,
+        max_delay_ms: batching.max_delay_ms,
+        queue_rows: batching.queue_rows,
+        deadline_ms: batching.deadline_ms,
+        priorities: level(batching.priorities),
+        default_priority: batching.default_priority.map(level),
+        allowed_rows: batching.allowed_rows,
+        tenant_header: batching.tenant_header.map(Into::into),
+        cost: batching.cost.into_iter().map(term_in).collect::<Result<_, _>>()?,
+        max_cost: batching.max_cost,
     })
 }
 

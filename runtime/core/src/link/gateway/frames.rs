@@ -8,6 +8,7 @@ use super::{
 use crate::{
     base::{
         call::{Outcome, Produced, Window},
+        contract::Contract,
         fault::{Fault, Kind, Phase},
         units::Rows,
     },
@@ -164,16 +165,20 @@ impl Running {
         Ok(())
     }
 
-    fn credit(&self, credit: proto::Credit) -> Result<(), Malformed> {
-        let announced = self.versions.get(&(credit.model.as_str().into(), credit.version));
-        if announced.is_none() {
-            return Err(Malformed::conduct(format!(
-                "credit for {} {}, never announced",
-                credit.model, credit.version
-            )));
-        }
-        if let Some(id) = announced.and_then(|announced| announced.carrier) {
-            self.session.common.roster.carrier_window(id, Window { rows: Rows::new(credit.rows) });
+    fn credit(&mut self, credit: proto::Credit) -> Result<(), Malformed> {
+        let proto::Credit { model, version, rows, batching } = credit;
+        let Some(announced) = self.versions.get_mut(&(model.as_str().into(), version)) else {
+            return Err(Malformed::conduct(format!("credit for {model} {version}, never announced")));
+        };
+        let (roster, window) = (&self.session.common.roster, Window { rows: Rows::new(rows) });
+        if let Some(batching) = batching {
+            let batching = frame_meta::batching_in(batching)?;
+            announced.contract = Arc::new(Contract { batching, ..(*announced.contract).clone() });
+            if let Some(id) = announced.carrier {
+                roster.carrier_changed(id, Arc::clone(&announced.contract), window);
+            }
+        } else if let Some(id) = announced.carrier {
+            roster.carrier_window(id, window);
         }
         Ok(())
     }

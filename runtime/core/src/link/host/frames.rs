@@ -95,7 +95,7 @@ impl Reading {
             return Ok(());
         };
         let account = self.accounts.entry((carried.contract.model.clone(), version)).or_default();
-        let most = carried.most_rows();
+        let most = carried.most;
         if !account.take(rows, most) {
             session.fail(number, true, &over_window(rows, most), &Timing::default());
             return Ok(());

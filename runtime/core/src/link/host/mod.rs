@@ -14,10 +14,7 @@ use super::{
     handshake::{self, Joined},
 };
 use crate::{
-    base::{
-        call::Window,
-        units::{Tick, Version},
-    },
+    base::{call::Window, contract::Contract, units::Tick},
     mem::arena::Arena,
     wire::{
         frame::{Head, Kind},
@@ -103,9 +100,11 @@ impl Listener {
         }
     }
 
-    /// Says to every gateway that a version's window changed.
-    pub fn credit(&self, model: &str, version: Version, window: Window) {
-        let credit = proto::Credit { model: model.to_owned(), version: version.0, rows: window.rows.get() };
+    /// Says to every gateway that a version's window changed, and how it wants to be asked.
+    pub fn credit(&self, contract: &Contract, window: Window) {
+        let (model, version) = (contract.model.to_string(), contract.version.0);
+        let batching = Some(frame_meta::batching_out(&contract.batching));
+        let credit = proto::Credit { model, version, rows: window.rows.get(), batching };
         let head = Head::new(Kind::Credit, 0);
         for session in self.common.sessions() {
             session.say(|out| encode(out, &head, |out| frame_meta::append(out, &credit), &[]));

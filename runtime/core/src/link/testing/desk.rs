@@ -153,6 +153,11 @@ impl Roster for Desk {
     fn carrier_window(&self, id: CarrierId, window: Window) {
         self.up.lock().get_mut(&id).unwrap().2 = window;
     }
+    fn carrier_changed(&self, id: CarrierId, contract: Arc<Contract>, window: Window) {
+        let mut up = self.up.lock();
+        let one = up.get_mut(&id).unwrap();
+        (one.0, one.2) = (contract, window);
+    }
     fn carrier_down(&self, id: CarrierId) {
         assert!(self.up.lock().remove(&id).is_some(), "down twice, or never up");
     }

@@ -112,7 +112,7 @@ pub(in crate::link) fn release(calls: &[u64]) -> Wire {
 }
 
 pub(in crate::link) fn credit(model: &str, version: u64, rows: u32) -> Wire {
-    let credit = proto::Credit { model: model.to_owned(), version, rows };
+    let credit = proto::Credit { model: model.to_owned(), version, rows, batching: None };
     frame(Head::new(Kind::Credit, 0), |out| frame_meta::append(out, &credit), &[])
 }
 

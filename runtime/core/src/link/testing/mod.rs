@@ -187,6 +187,7 @@ impl Intakes for Shelf {
             contract: contract(*version),
             carrier: Arc::clone(&self.model) as Arc<dyn Carrier>,
             window: Window { rows: Rows::new(*rows) },
+            most: Rows::new(*rows),
         };
         self.carried.lock().iter().map(one).collect()
     }
