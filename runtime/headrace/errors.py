@@ -21,6 +21,10 @@ class ModelBroken(HeadraceError):
     """A model's own code raised, or returned what it did not declare."""
 
 
+class NotLive(HeadraceError):
+    """A configuration has changed in what a version takes only when it is loaded."""
+
+
 class StateInvalid(HeadraceError):
     """The folder that a server keeps its things in cannot be used."""
 

@@ -17,8 +17,9 @@ from headrace.console import state
 from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
+from headrace.console.operations import Applied
 from headrace.console.server import Console
-from headrace.errors import PortTaken
+from headrace.errors import ModelInvalid, PortTaken
 from headrace.execution import forking, threads
 from headrace.execution.ending import FINISHING, Ending, ended_by
 from headrace.execution.hangs import hangs
@@ -27,6 +28,7 @@ from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured, line, visible
 from headrace.models.lifecycle import Standing
+from headrace.repository.changed import changed
 from headrace.repository.folder import Version, find
 
 #: Beyond the drain's own limit, for whatever else there is to end.
@@ -73,12 +75,13 @@ class Server:
         self._logbook = logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         self._gateway = headrace_core.Gateway(json.dumps(_settings(options, budget)))
-        self._console = Console(options.host, options.first_port + 3, self, logbook)
+        self._console = Console(options.host, options.first_port + 3, self, logbook, self)
         self._runners = [
             Runner(version, self._host, logbook.take, self._moved) for version in versions
         ]
         self._sequence = 0
         self._policy = threading.Lock()
+        self._changes = threading.Lock()
         self._draining = ""
         self._ended = False
         self._ending = Ending(self._end, options.drain_s + GRACE_S)
@@ -128,6 +131,24 @@ class Server:
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         processes = {"headrace": [os.getpid()]}
         return Status("local", addresses, models, self._draining, processes)
+
+    def apply(self, model: str) -> list[Applied]:
+        """As `headrace.console.operations.Operations` has it."""
+        with self._changes:
+            runners = {one.version.label: one for one in self._runners}
+            found = changed([one.version for one in self._runners], model)
+            before = [runners[one.version.label].version for one in found]
+            try:
+                for one in found:
+                    runners[one.version.label].change(one.version)
+            except ModelInvalid:
+                for version in before:
+                    runners[version.label].change(version)
+                raise
+            return [
+                Applied(one.version.label, [str(change) for change in one.changes], 1)
+                for one in found
+            ]
 
     def _load(self, terminal: IO[str]) -> None:
         self._apply_policy()

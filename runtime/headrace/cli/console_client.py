@@ -7,6 +7,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
+from headrace.console.routes import CLIENT
 from headrace.errors import HeadraceError, Refused, Unreachable
 from headrace.vocabulary import FIRST_PORT
 
@@ -31,6 +32,16 @@ def get(url: str, path: str) -> Any:
         if error.status != 404 or error.text.startswith(CONSOLES_404):
             raise
         raise _no_console(url) from error
+    except ValueError as error:
+        raise _no_console(url) from error
+
+
+def post(url: str, path: str) -> Any:
+    """Return what the console answers to ``POST path``; raises as `get` does."""
+    check_url(url)
+    request = Request(url.rstrip("/") + path, method="POST", headers={CLIENT: "headrace"})
+    try:
+        return json.loads(send(request)[0])
     except ValueError as error:
         raise _no_console(url) from error
 

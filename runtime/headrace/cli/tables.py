@@ -33,6 +33,16 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from aligned([COLUMNS, *rows])
 
 
+def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what ``POST /api/apply`` did."""
+    if not applied:
+        yield "nothing has changed since it was read last"
+    for one in applied:
+        hosts = "no host has said so yet" if not one["hosts"] else f"{one['hosts']} hosts"
+        hosts = "1 host" if one["hosts"] == 1 else hosts
+        yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
+
+
 def memory(held: int | None) -> str:
     """Return bytes as people read them; nothing for a version without a process of its own."""
     return f"{held / (1 << 20):.0f} MiB" if held else "-"

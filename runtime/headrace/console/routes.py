@@ -7,6 +7,9 @@ from urllib.parse import parse_qs, urlsplit
 
 from headrace.console.board import Board, as_json
 from headrace.console.logbook import Logbook, TooManyWait
+from headrace.console.operations import Operations
+from headrace.console.operations import as_json as operations_json
+from headrace.errors import HeadraceError, RepositoryInvalid
 
 #: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
 #: noticed only then.
@@ -14,7 +17,9 @@ MOST_WAIT_S: Final = 10.0
 #: Lines or errors that one answer may hold.
 MOST: Final = 1000
 MOST_DIGITS: Final = 18
-PATHS: Final = "/api/health, /api/status, /api/logs, /api/errors and /api/errors/ID"
+PATHS: Final = "/api/health, /api/status, /api/logs, /api/errors, /api/errors/ID and /api/apply"
+#: A page in somebody's browser cannot send it to another place than its own without asking there.
+CLIENT: Final = "Headrace-Client"
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Answer:
 
 
 def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
-    """Answer one request of the console's API."""
+    """Answer one request of the console's API that changes nothing."""
     parts = urlsplit(target)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     path = parts.path.rstrip("/")
@@ -53,6 +58,27 @@ def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
             return Answer(404, {"error": f"no error {error_id!r} in the log of this server"})
         return Answer(200, found)
     return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
+
+
+def perform(operations: Operations, method: str, target: str, *, by_program: bool) -> Answer | None:
+    """Answer one request that changes something; None where it does not.
+
+    ``by_program``: it has the header `CLIENT`.
+    """
+    parts = urlsplit(target)
+    if parts.path.rstrip("/") != "/api/apply":
+        return None
+    if method != "POST":
+        return Answer(405, {"error": f"{method} is not allowed: send POST /api/apply?model=NAME"})
+    if not by_program:
+        return Answer(403, {"error": f"send the header {CLIENT}, with any value: no web page can"})
+    model = parse_qs(parts.query).get("model", [""])[-1]
+    try:
+        return Answer(200, operations_json(operations.apply(model)))
+    except RepositoryInvalid as error:
+        return Answer(404, {"error": str(error)})
+    except HeadraceError as error:
+        return Answer(409, {"error": str(error)})
 
 
 def _logs(logbook: Logbook, query: Mapping[str, str], limit: int) -> Answer:

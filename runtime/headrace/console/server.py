@@ -14,9 +14,10 @@ from typing import Any, Final
 
 from headrace.console.board import Board
 from headrace.console.logbook import Logbook
+from headrace.console.operations import Operations
 from headrace.console.places import Places
 from headrace.console.port_owner import owner_of
-from headrace.console.routes import respond
+from headrace.console.routes import CLIENT, perform, respond
 from headrace.errors import PortTaken
 
 #: Connections at once; each has a thread.
@@ -37,7 +38,9 @@ FULL: Final = (
 class Console:
     """Serves a board and a logbook over HTTP."""
 
-    def __init__(self, host: str, port: int, board: Board, logbook: Logbook) -> None:
+    def __init__(
+        self, host: str, port: int, board: Board, logbook: Logbook, operations: Operations
+    ) -> None:
         """Bind, without answering yet.
 
         Raises:
@@ -68,7 +71,7 @@ class Console:
                 """Stay silent: the client went away."""
 
         try:
-            self._server = Server((host, port), _handler(board, logbook, places))
+            self._server = Server((host, port), _handler(board, logbook, operations, places))
         except OSError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror}{owner_of(port)}; "
@@ -97,7 +100,9 @@ class Console:
             self._server.handle_request()
 
 
-def _handler(board: Board, logbook: Logbook, places: Places) -> type[BaseHTTPRequestHandler]:
+def _handler(
+    board: Board, logbook: Logbook, operations: Operations, places: Places
+) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = IDLE_S
@@ -112,7 +117,10 @@ def _handler(board: Board, logbook: Logbook, places: Places) -> type[BaseHTTPReq
             places.waits(self.connection)
 
         def answer(self) -> None:
-            answer = respond(board, logbook, self.command, self.path)
+            by_program = CLIENT in self.headers
+            answer = perform(operations, self.command, self.path, by_program=by_program) or respond(
+                board, logbook, self.command, self.path
+            )
             body = json.dumps(answer.body).encode() + b"\n"
             self.send_response(answer.status)
             self.send_header("Content-Type", "application/json")

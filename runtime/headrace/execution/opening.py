@@ -6,6 +6,7 @@ from typing import Any
 
 from headrace.backends.exported_program import ExportedProgram
 from headrace.backends.python_class import make
+from headrace.config.batching import Batching
 from headrace.config.schema import TensorEntry
 from headrace.errors import ModelInvalid
 from headrace.execution import joining
@@ -28,7 +29,7 @@ def open_model(version: Version) -> Model:
     else:
         module = import_private(version.folder, "model")
         model = make(module, version.folder / "model.py", streams=config.streams)
-    _check_cost(version, model)
+    check_cost(config.batching, model.inputs)
     joining.check(config.batching, model.inputs, model.outputs)
     return model
 
@@ -62,10 +63,7 @@ def contract(version: Version, model: Model) -> str:
         "outputs": [
             {**_spec(one), "like": config.batching.like.get(one.name)} for one in model.outputs
         ],
-        "batching": {
-            **config.batching.model_dump(exclude={"cost", "join", "like"}),
-            "cost": [one.facts() for one in config.batching.cost],
-        },
+        "batching": batching_facts(config.batching),
         # An exported program has no state to spoil; a class may have any.
         "repeatable": version.backend == "torch" if repeatable is None else repeatable,
         "lanes": config.placement.lanes,
@@ -74,9 +72,22 @@ def contract(version: Version, model: Model) -> str:
     return json.dumps(facts)
 
 
-def _check_cost(version: Version, model: Model) -> None:
-    declared = {one.name: one.datatype for one in model.inputs}
-    for term in version.config.batching.cost:
+def batching_facts(batching: Batching) -> dict[str, Any]:
+    """Return the limits of a version's batches as the core takes them."""
+    return {
+        **batching.model_dump(exclude={"cost", "join", "like"}),
+        "cost": [one.facts() for one in batching.cost],
+    }
+
+
+def check_cost(batching: Batching, inputs: Sequence[Tensor]) -> None:
+    """Check that what is counted is there.
+
+    Raises:
+        ModelInvalid: it is no input of the model, or has no value that could be counted.
+    """
+    declared = {one.name: one.datatype for one in inputs}
+    for term in batching.cost:
         if term.input is None:
             continue
         wrong = ""

@@ -1,7 +1,9 @@
 """A version's life in a host: loaded, warmed up, answering, drained."""
 
+import json
 import threading
 import traceback
+import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
 from time import monotonic
@@ -9,9 +11,15 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken
 from headrace.execution import forking, lanes, steps
-from headrace.execution.core import CoreHost
+from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.hangs import Hang
-from headrace.execution.opening import context, contract, open_model
+from headrace.execution.opening import (
+    batching_facts,
+    check_cost,
+    context,
+    contract,
+    open_model,
+)
 from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
 from headrace.models import Context, Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
@@ -42,7 +50,9 @@ class Runner:
         self._sink = sink
         self._moved = moved
         self._threads: list[threading.Thread] = []
-        #: Of moves away from READY: a model may hang while the server ends.
+        #: Weak: with the last lane the version goes, and its callers are told.
+        self._intake: Callable[[], CoreIntake | None] = lambda: None
+        #: Of moves away from READY, for a model may hang while the server ends; and of changes.
         self._lock = threading.Lock()
 
     def start(self) -> bool:
@@ -80,6 +90,19 @@ class Runner:
         clean = not any(thread.is_alive() for thread in self._threads)
         self._move(State.GONE, "drained" if clean else f"a batch still ran after {limit_s:g} s")
         return clean
+
+    def change(self, version: Version) -> None:
+        """Batch as the configuration of ``version`` says from now on. Any thread may call this.
+
+        Raises:
+            ModelInvalid: it does not fit the model; nothing was changed.
+        """
+        with self._lock:
+            if self.inputs:
+                check_cost(version.config.batching, self.inputs)
+            self.version = version
+            if (intake := self._intake()) is not None:
+                intake.update(json.dumps(batching_facts(version.config.batching)))
 
     def say_where_it_hangs(self, hang: Hang) -> None:
         """Show in the log where the model is that hangs; any thread may call this."""
@@ -139,12 +162,14 @@ class Runner:
             self._sink(line(self.version.label, "log", text))
 
     def _answer(self, model: Model, told: Context) -> None:
-        config = self.version.config
-        intake = self._host.open(
-            contract(self.version, model),
-            concurrency=model.concurrency,
-            hang_timeout_s=config.limits.hang_timeout_s,
-        )
+        with self._lock:
+            config = self.version.config
+            intake = self._host.open(
+                contract(self.version, model),
+                concurrency=model.concurrency,
+                hang_timeout_s=config.limits.hang_timeout_s,
+            )
+            self._intake = weakref.ref(intake)
         work = lanes.Work(
             label=self.version.label,
             model=model,

@@ -8,11 +8,12 @@ import secrets
 import signal
 import threading
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from headrace.errors import ModelBroken
+from headrace.config.batching import Batching
+from headrace.errors import HeadraceError, ModelBroken
 from headrace.execution import forking
 from headrace.execution.hangs import hangs
 from headrace.execution.runner import Runner
@@ -20,7 +21,7 @@ from headrace.execution.voices import captured
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import keeper
-from headrace.serve.voice import Events, redirect_output
+from headrace.serve.voice import CHANGE, Events, redirect_output
 
 #: Memory that a host sends large outputs from; taken at its start. What does not fit travels
 #: through the socket.
@@ -59,7 +60,7 @@ class HostReplica:
         self._output = ExitStack()
         self._output.enter_context(captured(self._events.say, alone=version.label))
 
-        self._events.wait_to_begin()
+        version = _as_told(version, self._events.wait_to_begin())
         from headrace_core import Host
 
         self._socket = Path(options.sockets) / f"h-{os.getpid()}-{secrets.token_hex(3)}"
@@ -79,6 +80,7 @@ class HostReplica:
             raise ModelBroken(self._runner.standing.reason)
         inputs = [(one.name, one.datatype, list(one.shape)) for one in self._runner.inputs]
         self._events.tell("inputs", inputs=inputs)
+        threading.Thread(target=self._change, name="changes", daemon=True).start()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Do nothing: how often its group was begun again is Serve's business."""
@@ -98,9 +100,29 @@ class HostReplica:
             self._socket.unlink()
         self._output.close()
 
+    def _change(self) -> None:
+        for text in self._events.questions():
+            word, number, batching = (*text.split(" ", 2), "", "")[:3]
+            if word != CHANGE:
+                continue
+            error = ""
+            try:
+                self._runner.change(_as_told(self._runner.version, batching))
+            except HeadraceError as wrong:
+                error = str(wrong)
+            self._events.tell("changed", number=int(number), error=error)
+
     def _read_hangs(self) -> None:
         for hang in hangs(self._core):
             self._runner.say_where_it_hangs(hang)
 
     def _moved(self, standing: Standing) -> None:
         self._events.tell("moved", state=standing.state.value, reason=standing.reason)
+
+
+def _as_told(version: Version, batching: str) -> Version:
+    """Return the version with the batching of this moment, where something was said of it."""
+    if not batching:
+        return version
+    told = Batching.model_validate_json(batching)
+    return replace(version, config=version.config.model_copy(update={"batching": told}))

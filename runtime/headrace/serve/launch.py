@@ -20,7 +20,6 @@ from headrace.serve.places import claim, release
 from headrace.serve.session import Session
 from headrace.serve.sink import Sink
 from headrace.serve.standstill import Standstill
-from headrace.serve.voice import BEGIN
 
 
 def launch(options: ServeOptions) -> int:
@@ -48,7 +47,9 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         logbook = Logbook(places.logs, sys.stderr)
         held.callback(logbook.close)
         session = Session(wanted, places, options.address(3))
-        console = Console(options.host, options.first_port + 3, session.board, logbook)
+        console = Console(
+            options.host, options.first_port + 3, session.board, logbook, session.changing
+        )
         held.callback(console.close)
 
         def hear(label: str, facts: dict[str, Any]) -> None:
@@ -66,12 +67,11 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         threads.tell_libraries(wanted.budget, os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)
         held.callback(sink.close)
-        session.ask = lambda word: sink.ask("gateway", word)
+        session.say = sink.ask
         standstill = Standstill(
             session.watched, lambda text: logbook.take(line(OURSELVES, "err", text))
         )
         held.callback(standstill.end)
-        session.begin = lambda label, pid: sink.ask(label, BEGIN, pid)
         console.start()
         code = session.run(say=_say, ready=greet)
     if session.begins_again():

@@ -14,6 +14,7 @@ from headrace.execution.reminder import Reminder
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import standstill
 from headrace.serve.board import RunBoard
+from headrace.serve.changing import Changing
 from headrace.serve.cluster import Cluster
 from headrace.serve.memory import oom_kills
 from headrace.serve.places import Places, ray_environment
@@ -48,10 +49,8 @@ class Session:
     """A run. One thread decides, the one in `run`; all others only send it messages."""
 
     def __init__(self, plan: Plan, places: Places, console: str) -> None:
-        #: Sends a word to every gateway, `stats` or `drain`; set once there is a sink.
-        self.ask: Callable[[str], None] = lambda word: None
-        #: Lets a host load, by label and process; set once there is a sink.
-        self.begin: Callable[[str, int], None] = lambda label, pid: None
+        #: Says a word to a label's processes, or to one, and to how many; set once there is a sink.
+        self.say: Callable[[str, str, int | None], int] = lambda label, word, pid: 0
         self._plan = plan
         self._places = places
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
@@ -70,11 +69,19 @@ class Session:
         self.has_left = True
         self._counts: str | None = None
         self._counted = threading.Event()
+        #: What hosts are told of their configuration.
+        self.changing = Changing(
+            [group.version for group in plan.groups],
+            lambda label, word, pid: self.say(label, word, pid),
+        )
         self.board = RunBoard(plan, console, self._count)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a replica told; any thread may call this."""
         self.board.hear(label, facts)
+        if facts["event"] == "changed":
+            self.changing.hear(label, facts)
+            return
         if facts["event"] == "stats":
             self._counts = str(facts["stats"])
             self._counted.set()
@@ -210,7 +217,7 @@ class Session:
         late.daemon = True
         late.start()
         # Said to it directly: Serve's controller may be away, and takes its time.
-        self.ask("drain")
+        self.say("gateway", "drain", None)
 
     def _take_signals(self) -> None:
         while True:
@@ -233,7 +240,7 @@ class Session:
                     group, self._plan, self._places, times
                 ),
                 broken=self._broken,
-                begin=lambda label, pid: self.begin(label, pid),
+                begin=self.changing.begin,
                 oom_kills=oom_kills,
                 lost=applications.LOST,
                 silent=self._silent,
@@ -263,5 +270,5 @@ class Session:
 
     def _count(self) -> str | None:
         self._counted.clear()
-        self.ask("stats")
+        self.say("gateway", "stats", None)
         return self._counts if self._counted.wait(COUNT_S if self._ready else 0) else None

@@ -144,15 +144,18 @@ class Sink:
         self._thread.join(5)
         self._server.close()
 
-    def ask(self, label: str, question: str, pid: int | None = None) -> None:
+    def ask(self, label: str, question: str, pid: int | None = None) -> int:
         """Send a line to every replica of a label, or to one process, from any thread.
 
-        The answers are events.
+        Return to how many it was sent. The answers are events.
         """
+        asked = 0
         for connection, peer in list(self._peers.items()):
             if peer.label == label and peer.kind == "events" and pid in (None, peer.pid):
                 with contextlib.suppress(OSError):
                     connection.send(question.encode() + b"\n", socket.MSG_DONTWAIT)
+                    asked += 1
+        return asked
 
     def _serve(self) -> None:
         refused = False

@@ -9,14 +9,17 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TextIO
 
 from headrace.execution import voices
 from headrace.execution.voices import Line
 
 #: The word that lets a host load its version: after deaths in a row it comes late.
 BEGIN: Final = "begin"
+#: The word that a configuration has changed.
+CHANGE: Final = "change"
 #: What a replica may have printed while the run's process is busy; a print waits beyond it.
 BUFFER_BYTES: Final = 1 << 20
 
@@ -44,6 +47,11 @@ class Events:
         self._rest = b""
         self._dropped = 0
 
+    @cached_property
+    def _asked(self) -> TextIO:
+        # One reader: what another had taken in would be lost with it.
+        return self._connection.makefile(encoding="utf-8")
+
     def tell(self, event: str, **facts: Any) -> None:
         """Send one event. Without a listener it goes nowhere: no request may suffer from that."""
         text = _message(event, facts)
@@ -56,15 +64,20 @@ class Events:
 
     def questions(self) -> Iterator[str]:
         """Yield what the run's process asks, until it is gone."""
-        with contextlib.suppress(OSError), self._connection.makefile(encoding="utf-8") as lines:
-            for text in lines:
+        with contextlib.suppress(OSError):
+            for text in self._asked:
                 yield text.rstrip("\n")
 
-    def wait_to_begin(self) -> None:
-        """Wait until the run's process lets this one load; not for one that is gone."""
-        for word in self.questions():
+    def wait_to_begin(self) -> str:
+        """Wait until the run's process lets this one load, and return what it said to it.
+
+        Nothing from one that is gone.
+        """
+        for text in self.questions():
+            word, _, rest = text.partition(" ")
             if word == BEGIN:
-                return
+                return rest
+        return ""
 
     def say(self, line: Line) -> None:
         """Send a line of the log, or count it where there is no room: lanes say them."""

@@ -12,8 +12,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use std::sync::{Arc, Weak};
 
-/// An open version. When the last reference goes, so does the version: nobody could pull its batches.
-#[pyclass(frozen, module = "headrace_core")]
+/// An open version. When the last reference goes, so does the version: nobody could pull its batches. Who only changes
+/// its limits holds a weak one.
+#[pyclass(frozen, weakref, module = "headrace_core")]
 #[derive(Debug)]
 pub(super) struct Intake {
     host: Arc<host::Host>,

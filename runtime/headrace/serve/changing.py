@@ -1,0 +1,86 @@
+"""Configurations that change while hosts serve: what each host was told, and what it said."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from time import monotonic
+from typing import Any, Final
+
+from headrace.console.operations import Applied
+from headrace.errors import ModelInvalid
+from headrace.repository.changed import Changed, changed
+from headrace.repository.folder import Version
+from headrace.serve.voice import BEGIN, CHANGE
+
+#: For a host's answer. One that loads, or whose model holds Python's lock, answers later, and
+#: batches otherwise from then on.
+ANSWER_S: Final = 5.0
+
+
+class Changing:
+    """The versions of a run as they are now. Any thread may call any of this."""
+
+    def __init__(
+        self, versions: Sequence[Version], send: Callable[[str, str, int | None], int]
+    ) -> None:
+        """``send(label, word, pid)`` says a word to a label's hosts, and to how many it did."""
+        self._versions = {one.label: one for one in versions}
+        self._send = send
+        self._one_at_a_time = threading.Lock()
+        self._said = threading.Condition()
+        self._number = 0
+        #: Answers to the last question, by label: what each host did not like, or nothing.
+        self._answers: dict[str, list[str]] = {}
+
+    def begin(self, label: str, pid: int) -> None:
+        """Let a host load, with the configuration of this moment."""
+        self._send(label, f"{BEGIN} {batching_text(self._versions[label])}", pid)
+
+    def hear(self, label: str, facts: Mapping[str, Any]) -> None:
+        """Take the answer of a host."""
+        with self._said:
+            if facts["number"] == self._number:
+                self._answers.setdefault(label, []).append(facts["error"])
+                self._said.notify_all()
+
+    def apply(self, model: str) -> list[Applied]:
+        """As `headrace.console.operations.Operations` has it."""
+        with self._one_at_a_time:
+            found = changed(list(self._versions.values()), model)
+            before = [self._versions[one.version.label] for one in found]
+            asked = self._tell([one.version for one in found])
+            answers = self._wait(asked)
+            if wrong := [text for told in answers.values() for text in told if text]:
+                self._tell(before)
+                raise ModelInvalid(f"nothing was changed: {wrong[0]}")
+            return [_applied(one, answers) for one in found]
+
+    def _tell(self, versions: Sequence[Version]) -> dict[str, int]:
+        with self._said:
+            self._number += 1
+            self._answers = {}
+        asked = {}
+        for version in versions:
+            # First, for a host that comes in this moment.
+            self._versions[version.label] = version
+            word = f"{CHANGE} {self._number} {batching_text(version)}"
+            asked[version.label] = self._send(version.label, word, None)
+        return asked
+
+    def _wait(self, asked: Mapping[str, int]) -> dict[str, list[str]]:
+        until = monotonic() + ANSWER_S
+        with self._said:
+            while any(len(self._answers.get(label, [])) < n for label, n in asked.items()):
+                if not self._said.wait(max(0.0, until - monotonic())):
+                    break
+            return dict(self._answers)
+
+
+def _applied(one: Changed, answers: Mapping[str, Sequence[str]]) -> Applied:
+    label = one.version.label
+    return Applied(label, [str(change) for change in one.changes], len(answers.get(label, [])))
+
+
+def batching_text(version: Version) -> str:
+    """Return what may change of a version as a line."""
+    return json.dumps(version.config.batching.model_dump(mode="json", exclude_unset=True))

@@ -1,0 +1,102 @@
+"""`headrace apply` on a server of one process that answers meanwhile."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tritonclient.grpc
+import tritonclient.http
+from tests.local.conftest import LocalServer, start
+
+MODEL = """
+import time
+from headrace import Model, Tensor
+class Slow(Model):
+    inputs = [Tensor("x", "FP32", [4])]
+    outputs = [Tensor("y", "FP32", [4]), Tensor("rows", "INT64", [1])]
+    def load(self, context): pass
+    def predict(self, batch):
+        import numpy as np
+        time.sleep(0.005)
+        rows = np.full((batch.rows, 1), batch.rows, np.int64)
+        return {"y": batch["x"] * 2, "rows": rows}
+"""
+CALLERS = 8
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> LocalServer:
+    folder = tmp_path / "models" / "slow" / "1"
+    folder.mkdir(parents=True)
+    (folder / "model.py").write_text(MODEL)
+    one = start(tmp_path / "models", tmp_path / "state")
+    one.wait_ready()
+    return one
+
+
+class Callers:
+    """Ask over both protocols until they are told to stop; what was wrong is kept."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self.wrong: list[str] = []
+        self.largest = 0
+        self._server = server
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._ask, args=(at,)) for at in range(CALLERS)]
+
+    def __enter__(self) -> "Callers":
+        for one in self._threads:
+            one.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for one in self._threads:
+            one.join()
+
+    def _ask(self, at: int) -> None:
+        module = tritonclient.grpc if at % 2 else tritonclient.http
+        address = self._server.grpc if at % 2 else self._server.http
+        given = np.full((1, 4), at, np.float32)
+        with module.InferenceServerClient(address) as client:
+            tensor = module.InferInput("x", [1, 4], "FP32")
+            tensor.set_data_from_numpy(given)
+            while not self._stop.is_set():
+                try:
+                    answer = client.infer("slow", [tensor])
+                    self.largest = max(self.largest, int(answer.as_numpy("rows")[0, 0]))
+                    if not np.array_equal(answer.as_numpy("y"), given * 2):
+                        self.wrong.append(f"{at} was answered with another's rows")
+                except Exception as error:
+                    self.wrong.append(f"{at}: {error}")
+
+
+def test_limits_change_under_load_without_a_failed_request(server: LocalServer) -> None:
+    config = server.models / "slow" / "model.yaml"
+    with Callers(server) as callers:
+        for rows in (2, 1, 16, 3, 64, 1):
+            config.write_text(f"batching: {{max_rows: {rows}, priorities: {1 + rows % 3}}}\n")
+            said = server.command("apply", "slow")
+            assert f" -> {rows}" in said
+            assert said.endswith("(1 host)\n")
+        # What waited with the limits before is through with it.
+        for _ in range(CALLERS):
+            server.post("slow", [[1, 2, 3, 4]])
+        callers.largest = 0
+        for _ in range(CALLERS):
+            server.post("slow", [[1, 2, 3, 4]])
+        assert callers.largest == 1
+    assert callers.wrong == []
+    status, refused = server.post("slow", [[1, 2, 3, 4]] * 2, rows=2)
+    assert (status, refused["error"]) == (
+        400,
+        "[request id: <id_unknown>] inference request batch-size must be <= 1 for 'slow'",
+    )
+    assert "nothing has changed" in server.command("apply")
+    config.write_text("placement: {lanes: 2}\n")
+    assert "takes a restart" in server.command("apply", code=1)
+    config.write_text("batching: {max_rows: none}\n")
+    assert "expected a whole number" in server.command("apply", code=1)
+    assert server.post("slow", [[1, 2, 3, 4]] * 2, rows=2)[0] == 400, "nothing was changed"
+    assert server.end() == 0
