@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod bisect;
+pub mod choice;
 pub mod cost;
 pub mod extents;
 pub mod join;
@@ -15,6 +16,7 @@ pub mod route;
 pub mod shapes;
 pub mod tide;
 pub mod times;
+pub mod trust;
 pub mod validate;
 
 #[cfg(test)]

@@ -5,10 +5,16 @@ use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
     roster::CarrierId,
-    units::Rows,
+    units::{Rows, Tick},
 };
-use crate::decide::admit::Load;
+use crate::decide::{
+    admit::Load,
+    choice,
+    times::Times,
+    trust::{Sign, Trust},
+};
 use std::sync::Arc;
+use std::time::Duration;
 
 #[derive(Debug)]
 struct Slot {
@@ -21,20 +27,27 @@ struct Slot {
     turn: u64,
     /// It said that it is gone or has the version no more; a new window opens it again.
     closed: bool,
+    /// How long its batches took. Unlike those of its version, it may be on a slower machine.
+    times: Times,
+    trust: Trust,
 }
 
 impl Slot {
-    /// Rows of this level that it takes now, if `rows` are among them: those of lower ones are overtaken in the host, and
-    /// take no room away. An idle carrier takes any request: its window may have shrunk below what was let in, and the
-    /// host is the one to judge that.
-    fn free(&self, need: Need, level: u8) -> Option<Rows> {
-        let free = self.window.minus(self.in_flight.up_to(level));
+    /// Whether it takes the call now. Rows of lower levels are overtaken in the host, and take no room away. An idle
+    /// carrier takes any request: its window may have shrunk below what was let in, and the host is the one to judge that.
+    fn fits(&self, need: Need, level: u8) -> bool {
         let idle = self.calls == 0 && self.window > Rows::ZERO;
         let fits = match need {
-            Need::Among(rows) => rows <= free || idle,
+            Need::Among(rows) => rows <= self.window.minus(self.in_flight.up_to(level)) || idle,
             Need::Alone(_) => idle,
         };
-        (!self.closed && fits).then_some(free)
+        !self.closed && fits
+    }
+
+    fn finish(&self, need: Need, level: u8, max_rows: Rows, now: Tick) -> Duration {
+        let (Need::Among(rows) | Need::Alone(rows)) = need;
+        let time = |rows: Rows| self.times.expect(rows.get().into(), now);
+        choice::finish(self.in_flight.up_to(level), rows, max_rows, self.times.since_last(now), time)
     }
 }
 
@@ -60,6 +73,13 @@ impl Seat {
     pub(super) fn given_back(&self) -> GivenBack {
         GivenBack { carrier: self.id, rows: self.rows, level: self.level }
     }
+}
+
+/// A carrier that gets nothing for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct LeftOut {
+    pub(super) process: Option<i32>,
+    pub(super) pause: Duration,
 }
 
 /// What a settled call gives back.
@@ -120,6 +140,8 @@ impl Carriers {
             calls: 0,
             turn: 0,
             closed: false,
+            times: Times::default(),
+            trust: Trust::default(),
         };
         self.slots.push(slot);
     }
@@ -143,11 +165,22 @@ impl Carriers {
         }
     }
 
-    /// The one with the most free rows, and among equals the one that waited longest; the rows are its own
-    /// from here on.
-    pub(super) fn take(&mut self, need: Need, level: u8) -> Option<Seat> {
-        let fitting = self.slots.iter_mut().filter_map(|slot| Some((slot.free(need, level)?, slot)));
-        let (_, slot) = fitting.max_by_key(|(free, slot)| (*free, std::cmp::Reverse(slot.turn)))?;
+    /// The one that is likely to answer first; among equals the emptiest, and then the one that waited longest; the rows are its own from
+    /// here on.
+    pub(super) fn take(&mut self, need: Need, level: u8, max_rows: Rows, now: Tick) -> Option<Seat> {
+        let one_only = self.slots.len() == 1;
+        // Whoever fails serves if nobody else is there.
+        let any_trusted = !one_only && self.slots.iter().any(|slot| !slot.closed && !slot.trust.is_out());
+        let fitting = self
+            .slots
+            .iter_mut()
+            .filter(|slot| slot.fits(need, level) && (!any_trusted || slot.trust.allows(slot.calls, now)));
+        let slot = match one_only {
+            true => { fitting }.next()?,
+            false => fitting.min_by_key(|slot| {
+                (slot.finish(need, level, max_rows, now), slot.in_flight.up_to(level), slot.turn)
+            })?,
+        };
         self.turn += 1;
         slot.turn = self.turn;
         let rows = match need {
@@ -159,12 +192,29 @@ impl Carriers {
         Some(Seat { id: slot.id, carrier: Arc::clone(&slot.carrier), rows, level })
     }
 
-    /// Nothing happens if the carrier is gone: its rows went with it.
-    pub(super) fn give_back(&mut self, back: GivenBack) {
-        if let Some(slot) = self.slot(back.carrier) {
-            slot.in_flight.take_out(back.level, back.rows);
-            slot.calls = slot.calls.saturating_sub(1);
+    /// Nothing happens if the carrier is gone: its rows went with it. Says if it is left out from now on.
+    pub(super) fn give_back(&mut self, back: GivenBack, sign: Sign, now: Tick) -> Option<LeftOut> {
+        let several = self.slots.len() > 1;
+        let slot = self.slot(back.carrier)?;
+        slot.in_flight.take_out(back.level, back.rows);
+        slot.calls = slot.calls.saturating_sub(1);
+        if !several {
+            return None;
         }
+        if let Sign::Worked { rows, took } = sign {
+            slot.times.learn(rows.into(), took, now);
+        }
+        let may_go = matches!(sign, Sign::Failed { .. }) && self.can_do_without(back.carrier, now);
+        let slot = self.slot(back.carrier)?;
+        let pause = slot.trust.take(sign, may_go, now)?;
+        Some(LeftOut { process: slot.carrier.process(), pause })
+    }
+
+    /// Another does well, and at most half of all would be left out.
+    fn can_do_without(&self, id: CarrierId, now: Tick) -> bool {
+        let does_well = |slot: &Slot| slot.id != id && !slot.closed && slot.trust.does_well(now);
+        let out = self.slots.iter().filter(|slot| slot.trust.is_out()).count();
+        self.slots.iter().any(does_well) && 2 * (out + 1) <= self.slots.len()
     }
 
     fn slot(&mut self, id: CarrierId) -> Option<&mut Slot> {
@@ -173,98 +223,5 @@ impl Carriers {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::{call::Call, units::CallId};
-
-    #[derive(Debug)]
-    struct Nobody;
-
-    impl Carrier for Nobody {
-        fn send(&self, _: Call) {}
-        fn cancel(&self, _: CallId) {}
-    }
-
-    fn carriers(windows: &[u32]) -> Carriers {
-        let mut carriers = Carriers::default();
-        for (id, rows) in (1..).zip(windows) {
-            carriers.add(CarrierId(id), Arc::new(Nobody), Window { rows: Rows::new(*rows) });
-        }
-        carriers
-    }
-
-    fn take(carriers: &mut Carriers, rows: u32) -> Option<u64> {
-        carriers.take(Need::Among(Rows::new(rows)), 1).map(|seat| seat.id.0)
-    }
-
-    fn back(carrier: u64, rows: u32) -> GivenBack {
-        GivenBack { carrier: CarrierId(carrier), rows: Rows::new(rows), level: 1 }
-    }
-
-    #[test]
-    fn what_is_less_important_takes_no_room_away() {
-        let mut one = carriers(&[4]);
-        let take = |carriers: &mut Carriers, level| carriers.take(Need::Among(Rows::new(2)), level);
-        let seats: Vec<_> = [2, 2, 1, 1].iter().filter_map(|level| take(&mut one, *level)).collect();
-        assert_eq!((seats.len(), one.in_flight()), (4, (4, 8)));
-        assert!(take(&mut one, 1).is_none() && take(&mut one, 2).is_none());
-        one.give_back(seats[0].given_back());
-        assert!(take(&mut one, 1).is_none() && take(&mut one, 2).is_none(), "the others fill it");
-        one.give_back(seats[2].given_back());
-        assert!(take(&mut one, 2).is_none() && take(&mut one, 1).is_some());
-        assert_eq!((one.not_after(1), one.not_after(2)), (4, 6));
-    }
-
-    #[test]
-    fn who_must_be_alone_waits_for_an_idle_carrier_and_fills_it() {
-        let mut one = carriers(&[8]);
-        let alone = Need::Alone(Rows::new(2));
-        assert_eq!(take(&mut one, 1), Some(1));
-        assert!(one.take(alone, 1).is_none());
-        one.give_back(back(1, 1));
-        let seat = one.take(alone, 1).unwrap();
-        assert_eq!((seat.rows, take(&mut one, 1)), (Rows::new(8), None));
-        one.give_back(seat.given_back());
-        assert_eq!(one.in_flight(), (0, 0));
-    }
-
-    #[test]
-    fn the_emptiest_gets_the_next_call_and_none_gets_too_many() {
-        let mut two = carriers(&[4, 8]);
-        let order: Vec<_> = (0..12).map(|_| take(&mut two, 1)).collect();
-        assert_eq!(order[..4], [Some(2); 4], "until both have four left");
-        assert_eq!(order.iter().filter(|id| **id == Some(1)).count(), 4);
-        assert_eq!((take(&mut two, 1), two.in_flight()), (None, (12, 12)));
-        two.give_back(back(1, 1));
-        assert_eq!(take(&mut two, 1), Some(1));
-    }
-
-    #[test]
-    fn equals_take_turns() {
-        let mut three = carriers(&[8, 8, 8]);
-        let mut order: Vec<_> = (0..3).filter_map(|_| take(&mut three, 1)).collect();
-        order.sort_unstable();
-        assert_eq!(order, [1, 2, 3]);
-    }
-
-    #[test]
-    fn an_idle_carrier_takes_what_its_window_does_not_hold() {
-        let mut one = carriers(&[4]);
-        assert_eq!(take(&mut one, 6), Some(1));
-        assert_eq!(take(&mut one, 1), None);
-        one.give_back(back(1, 6));
-        one.resize(CarrierId(1), Window { rows: Rows::ZERO });
-        assert_eq!(take(&mut one, 1), None, "a window of nothing takes nothing");
-    }
-
-    #[test]
-    fn a_closed_carrier_gets_nothing_until_it_reports() {
-        let mut one = carriers(&[4]);
-        one.close(CarrierId(1));
-        assert_eq!((take(&mut one, 1), one.open()), (None, 0));
-        one.resize(CarrierId(1), Window { rows: Rows::new(2) });
-        assert_eq!((take(&mut one, 2), one.open()), (Some(1), 1));
-        assert!(one.remove(CarrierId(1)) && !one.remove(CarrierId(1)) && one.is_empty());
-        one.give_back(back(1, 2));
-    }
-}
+#[path = "carriers_tests.rs"]
+mod tests;

@@ -1,7 +1,7 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::{GivenBack, Seat},
+    carriers::{GivenBack, LeftOut, Seat},
     dispatch::{self, Work},
     flights::{Flight, Flights},
     floor::Floor,
@@ -18,11 +18,12 @@ use crate::base::{
         Mutex,
         atomic::{AtomicU8, Ordering},
     },
-    units::{CallId, Tick, Version},
+    units::{CallId, Rows, Tick, Version},
 };
 use crate::decide::{
     queue::{Place, Room},
     route::Standing,
+    trust::Sign,
 };
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
@@ -161,7 +162,8 @@ impl Service {
                 work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }
-            let Some(seat) = floor.carriers.take(pending.need(), level) else { break };
+            let max_rows = Rows::new(pending.running.contract.batching.max_rows);
+            let Some(seat) = floor.carriers.take(pending.need(), level, max_rows, now) else { break };
             if let Some(pending) = floor.queue.pop() {
                 self.launch(pending, seat, now, &mut work);
             }
@@ -212,7 +214,9 @@ impl Service {
         }
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
-        if let Some(seat) = room.then(|| floor.carriers.take(pending.need(), place.rank.level)).flatten() {
+        let max_rows = Rows::new(batching.max_rows);
+        let take = || floor.carriers.take(pending.need(), place.rank.level, max_rows, now);
+        if let Some(seat) = room.then(take).flatten() {
             meter.admitted();
             let mut work = Work::default();
             self.launch(pending, seat, now, &mut work);
@@ -239,16 +243,22 @@ impl Service {
     }
 
     /// The carrier has answered: its rows are free. `again` waits for another try.
-    pub(super) fn settled(self: &Arc<Self>, landed: &Landed, again: Option<Box<Pending>>, now: Tick) {
+    pub(super) fn settled(
+        self: &Arc<Self>,
+        landed: &Landed,
+        again: Option<Box<Pending>>,
+        now: Tick,
+    ) -> Option<LeftOut> {
         self.step(now, |floor| {
-            floor.carriers.give_back(landed.back);
+            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);
             if landed.closes {
                 floor.carriers.close(landed.back.carrier);
             }
             if let Some(pending) = again {
                 floor.queue.push_again(pending.place, pending.rows, pending);
             }
-        });
+            left_out
+        })
     }
 
     /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
@@ -280,6 +290,7 @@ impl Service {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Landed {
     pub(super) back: GivenBack,
+    pub(super) sign: Sign,
     /// The carrier should get no more.
     pub(super) closes: bool,
 }

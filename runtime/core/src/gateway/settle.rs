@@ -1,14 +1,25 @@
 //! What comes back from carriers: answers to deliver, failures to deliver or to try again.
 
-use super::{Gateway, mailbox, pending::Pending, service::Landed, suspects::REFUSED};
+use super::{
+    Gateway,
+    carriers::LeftOut,
+    mailbox,
+    pending::Pending,
+    service::{Landed, Service},
+    suspects::REFUSED,
+};
 use crate::base::{
-    call::{Execution, Outcome, Outlet, Produced},
+    call::{Execution, Outcome, Outlet, Produced, Timing},
     clock,
     contract::Contract,
-    fault::Fault,
+    fault::{Fault, Kind},
     units::{CallId, Tick},
 };
-use crate::decide::retry::{self, Tried, Verdict};
+use crate::decide::{
+    retry::{self, Tried, Verdict},
+    trust::Sign,
+};
+use std::time::Duration;
 
 impl Outlet for Gateway {
     fn emit(&self, call: CallId, part: Produced) {
@@ -29,7 +40,7 @@ impl Outlet for Gateway {
         let mut pending = flight.pending;
         let service = pending.service.clone();
         let closes = outcome.result.as_ref().err().is_some_and(retry::closes_carrier);
-        let landed = Landed { back: flight.seat.given_back(), closes };
+        let landed = Landed { back: flight.seat.given_back(), sign: sign(&outcome), closes };
         let verdict = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
             Ok(_) | Err(_) => Verdict::Answer,
@@ -37,22 +48,25 @@ impl Outlet for Gateway {
         if outcome.result.as_ref().map_or_else(retry::outlived, |_| true) {
             pending.suspicion.acquit(&self.suspects);
         }
-        match verdict {
+        let left_out = match verdict {
             Verdict::Again => service.settled(&landed, Some(pending), now),
             Verdict::Alone => {
                 pending.crashes += 1;
-                service.settled(&landed, Some(pending), now);
+                service.settled(&landed, Some(pending), now)
             }
             Verdict::Answer => {
                 mailbox::post(pending, outcome);
-                service.settled(&landed, None, now);
+                service.settled(&landed, None, now)
             }
             Verdict::Suspect => {
                 let note = service.unavailable(REFUSED).note;
                 let result = outcome.result.map_err(|fault| Fault { note, ..fault });
                 mailbox::post(pending, Outcome { result, ..outcome });
-                service.settled(&landed, None, now);
+                service.settled(&landed, None, now)
             }
+        };
+        if let Some(left_out) = left_out {
+            self.tell_of(&service, left_out);
         }
     }
 
@@ -64,7 +78,33 @@ impl Outlet for Gateway {
     fn flush(&self) {}
 }
 
+/// What a host has to do with how a call of its ended.
+fn sign(outcome: &Outcome) -> Sign {
+    let Timing { input_ns, infer_ns, output_ns, batch_rows: rows, .. } = outcome.timing;
+    match &outcome.result {
+        Ok(_) if rows > 0 => {
+            let took = input_ns.saturating_add(infer_ns).saturating_add(output_ns);
+            Sign::Worked { rows, took: Duration::from_nanos(took) }
+        }
+        Err(Fault { kind: Kind::ModelFailed | Kind::Internal, .. }) => Sign::Failed { ns: infer_ns },
+        Ok(_) | Err(_) => Sign::Nothing,
+    }
+}
+
 impl Gateway {
+    /// For the operator: its callers heard what it failed with.
+    fn tell_of(&self, service: &Service, left_out: LeftOut) {
+        let process = left_out.process.map(|pid| format!(", process {pid},")).unwrap_or_default();
+        let note = format!(
+            "a host of model '{}' version {}{process} failed in run after run while others did well: it gets nothing for \
+             {} s, and then one request at a time until one is answered",
+            service.model,
+            service.version,
+            left_out.pause.as_secs(),
+        );
+        self.errors.log(Fault::internal(note), &service.model, Some(service.version));
+    }
+
     /// What becomes of a call that failed. What may have cost its host is remembered.
     fn verdict(&self, pending: &mut Pending, fault: &Fault, now: Tick) -> Verdict {
         let repeatable = pending.running.contract.repeatable;

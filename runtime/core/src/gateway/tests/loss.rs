@@ -2,9 +2,9 @@
 
 use super::bench::*;
 use crate::base::{
-    call::Window,
+    call::{Outcome, Timing, Window},
     clock,
-    fault::{Kind, Phase},
+    fault::{Fault, Kind, Phase},
     inference::Inference,
     roster::Roster,
     units::{Rows, Version},
@@ -200,4 +200,43 @@ async fn nobody_waits_longer_for_a_first_host_than_for_a_lost_one() {
     assert_eq!(clock::now().since(begun).as_secs(), 10);
     assert_eq!(start(&gateway, ask(1, 2)).await.await.unwrap().unwrap_err().kind, Kind::Unavailable);
     assert_eq!(clock::now().since(begun).as_secs(), 10, "and not again");
+}
+
+/// One that raises at once is always the first to be free.
+#[tokio::test(start_paused = true)]
+async fn a_host_that_fails_while_another_works_gets_nothing_for_a_while_and_the_operator_hears() {
+    let gateway = gateway();
+    let (_, good) = up(&gateway, contract(1), 8);
+    let (_, bad) = up(&gateway, contract(1), 8);
+    let (mut asked, mut failed) = (0, 0);
+    let one = async |failed: &mut u64| {
+        let asked = start(&gateway, ask(1, 1)).await;
+        if good.len() > 0 {
+            good.answer();
+        }
+        for call in bad.calls.lock().drain(..) {
+            *failed += 1;
+            let fault = Fault::new(Kind::ModelFailed, "as ever").at(Phase::Started);
+            let timing = Timing { infer_ns: *failed, ..Timing::default() };
+            call.reply.settle(Outcome { result: Err(fault), timing });
+        }
+        asked.await.unwrap().is_ok()
+    };
+    for _ in 0..100 {
+        asked += 1;
+        one(&mut failed).await;
+    }
+    assert_eq!(failed, 5, "it was left out after the fifth");
+    tokio::time::advance(Duration::from_millis(1_001)).await;
+    let right = one(&mut failed).await;
+    assert_eq!((right, failed), (false, 6), "one more, on trial: it is not known to be slower");
+    for _ in 0..20 {
+        asked += 1;
+        assert!(one(&mut failed).await);
+    }
+    assert_all_over(&gateway, asked + 1);
+    gateway.errors.close();
+    let told: Vec<_> = std::iter::from_fn(|| gateway.errors.next()).collect();
+    let pauses = ["it gets nothing for 1 s", "it gets nothing for 2 s"];
+    assert!(pauses.iter().all(|pause| told.iter().any(|one| one.contains(pause))), "{told:?}");
 }
