@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from time import monotonic
 from typing import IO, Any
@@ -131,6 +131,11 @@ class Server:
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         processes = {"headrace": [os.getpid()]}
         return Status("local", addresses, models, self._draining, processes)
+
+    def requests(self) -> list[Mapping[str, Any]]:
+        """As `headrace.console.board.Board` has it."""
+        kept: list[Mapping[str, Any]] = json.loads(self._gateway.recent())
+        return kept
 
     def apply(self, model: str) -> list[Applied]:
         """As `headrace.console.operations.Operations` has it."""

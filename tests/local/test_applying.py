@@ -1,6 +1,7 @@
 """`headrace apply` on a server of one process that answers meanwhile."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -26,13 +27,15 @@ CALLERS = 8
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> LocalServer:
+def server(tmp_path: Path) -> Iterator[LocalServer]:
     folder = tmp_path / "models" / "slow" / "1"
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(MODEL)
     one = start(tmp_path / "models", tmp_path / "state")
     one.wait_ready()
-    return one
+    yield one
+    one.process.kill()
+    one.process.wait()
 
 
 class Callers:

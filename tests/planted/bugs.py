@@ -113,10 +113,10 @@ BUGS: Final = [
     Bug(
         "a credit never returned: rows of a call that is tried again",
         f"{CORE}/gateway/service.rs",
-        "            floor.carriers.give_back(landed.back);\n",
-        "            if again.is_none() {\n"
-        "                floor.carriers.give_back(landed.back);\n"
-        "            }\n",
+        "            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);\n",
+        "            let left_out = again.is_none().then(|| {\n"
+        "                floor.carriers.give_back(landed.back, landed.sign, now)\n"
+        "            }).flatten();\n",
     ),
     Bug(
         "a credit never returned: rows of a call whose model raised",

@@ -76,8 +76,8 @@ SESSIONS: Final = [
     Bug(
         "gateway: rows are never given back",
         f"{CORE}/gateway/service.rs",
-        "            floor.carriers.give_back(landed.back);\n",
-        "",
+        "            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);\n",
+        "            let left_out = None;\n",
         "gateway::tests::models",
     ),
     Bug(

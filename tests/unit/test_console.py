@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.test_requests import KEPT
 
 from headrace.console.board import ModelStatus, Status, VersionStatus, as_json
 from headrace.console.logbook import Logbook
@@ -55,6 +56,9 @@ class OneBoard:
     def status(self) -> Status:
         return self.given
 
+    def requests(self) -> list[dict[str, Any]]:
+        return [KEPT]
+
 
 @pytest.fixture
 def logbook(tmp_path: Path) -> Any:
@@ -85,6 +89,10 @@ def report(error_id: str, kind: str) -> str:
         ("GET", "/api/errors/e-cd", 404, "no error 'e-cd'"),
         ("GET", "/api/errors/line", 404, "no error 'line'"),
         ("GET", "/api/errors/", 200, "errors"),
+        ("GET", "/api/requests", 200, '"mine/1"'),
+        ("GET", "/api/requests/12", 200, '"mine/1"'),
+        ("GET", "/api/requests/mine%2F1", 200, '"mine/1"'),
+        ("GET", "/api/requests/13", 404, "no request '13' is kept"),
         ("GET", "/api/nothing", 404, "no /api/nothing here"),
         ("GET", "/", 404, "the console answers /api/health"),
         ("GET", "/api/logs?limit=many", 400, "limit should be a number"),

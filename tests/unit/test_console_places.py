@@ -19,6 +19,9 @@ class Board:
     def status(self) -> Status:
         return Status("local", {}, [], "")
 
+    def requests(self) -> list[dict[str, Any]]:
+        return []
+
 
 @pytest.fixture
 def book(tmp_path: Path) -> Iterator[Logbook]:

@@ -50,7 +50,7 @@ def test_every_public_part_of_a_model_and_a_batch_is_documented() -> None:
 
 def test_every_command_that_the_readme_shows_is_one() -> None:
     shown = re.findall(r"^\.venv/bin/headrace (\w+)", README, re.MULTILINE)
-    assert shown == ["status", "infer", "logs", "errors"]
+    assert shown == ["status", "infer", "logs", "errors", "why", "apply"]
     assert {
         command.callback.__name__ for command in app.registered_commands if command.callback
     } > {*shown}

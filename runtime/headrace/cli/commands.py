@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.cli.arguments import CONSOLE, Json, Url, say
 from headrace.cli.bench import bench
+from headrace.cli.looking import errors, logs, why
 from headrace.vocabulary import FIRST_PORT
 
 app = typer.Typer(
@@ -17,17 +19,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-Url = Annotated[
-    str,
-    typer.Option(
-        "--url",
-        envvar="HEADRACE_URL",
-        help="The server's console.",
-        show_default=True,
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-CONSOLE = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: Three more follow, and 65535 is the highest.
 LAST_PORTS = 65_532
 
@@ -153,7 +144,7 @@ def check(
         if as_json:
             typer.echo(json.dumps(checking.as_json(checked)))
         else:
-            _show("\n".join(checking.lines(checked)))
+            say("\n".join(checking.lines(checked)))
     raise typer.Exit(int(failed))
 
 
@@ -169,7 +160,7 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
     from headrace.cli.tables import status_lines
 
     found = get(url, "/api/status")
-    _show(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    say(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
     raise typer.Exit(int(not found["ready"]))
 
 
@@ -191,7 +182,7 @@ def apply(
     from headrace.cli.tables import applied_lines
 
     found = post(url, f"/api/apply?model={quote(model)}")
-    _show(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
+    say(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
 
 
 @app.command()
@@ -219,69 +210,8 @@ def infer(
     """
     from headrace.cli import inferring
 
-    _show(inferring.infer(url, model, file, show=show, as_json=as_json))
+    say(inferring.infer(url, model, file, show=show, as_json=as_json))
 
 
-@app.command()
-def logs(
-    model: Annotated[str, typer.Argument(help="MODEL or MODEL/VERSION; all if left out.")] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", help="How many lines.", min=1)] = 100,
-    follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
-    ] = False,
-    url: Url = CONSOLE,
-    as_json: Json = False,
-) -> None:
-    """Show what models printed and logged last."""
-    import json
-    from urllib.parse import quote
-
-    from headrace.cli.console_client import check_speaker, get
-    from headrace.cli.tables import log_lines
-
-    path = f"/api/logs?model={quote(model)}"
-    found = get(url, f"{path}&limit={limit}")
-    if not found["lines"]:
-        check_speaker(url, model)
-    while True:
-        lines = found["lines"]
-        for text in map(json.dumps, lines) if as_json else log_lines(lines):
-            _show(text)
-        if not follow:
-            return
-        found = get(url, f"{path}&after={found['taken']}")
-
-
-@app.command()
-def errors(
-    error_id: Annotated[
-        str, typer.Argument(metavar="ID", help="As the answer said; the last errors if left out.")
-    ] = "",
-    limit: Annotated[int, typer.Option("--limit", "-n", help="How many errors.", min=1)] = 20,
-    url: Url = CONSOLE,
-    as_json: Json = False,
-) -> None:
-    """Show what stands behind an error id: what callers were told, and the traceback."""
-    import json
-    from urllib.parse import quote
-
-    from headrace.cli.console_client import get
-    from headrace.cli.tables import error_lines, error_rows
-
-    if error_id:
-        found = get(url, f"/api/errors/{quote(error_id)}")
-        _show(json.dumps(found) if as_json else "\n".join(error_lines(found)))
-        return
-    listed = get(url, f"/api/errors?limit={limit}")["errors"]
-    for text in map(json.dumps, listed) if as_json else error_rows(listed):
-        _show(text)
-
-
-def _show(text: str) -> None:
-    """Print what a model or a server said, as a terminal may have it."""
-    from headrace.execution.voices import visible
-
-    typer.echo(visible(text))
-
-
-app.command()(bench)
+for command in (logs, errors, why, bench):
+    app.command()(command)

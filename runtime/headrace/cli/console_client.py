@@ -15,7 +15,7 @@ from headrace.vocabulary import FIRST_PORT
 LIMIT_S = 30.0
 DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: How the console says that something is not there; other ports and servers say it differently.
-CONSOLES_404: Final = ("no /", "no error ")
+CONSOLES_404: Final = ("no /", "no error ", "no request ")
 
 
 def get(url: str, path: str) -> Any:

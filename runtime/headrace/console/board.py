@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from headrace.console.memory import resident
 from headrace.models.lifecycle import Standing, State
@@ -93,6 +93,10 @@ class Board(Protocol):
     """What the console asks its engine. Called from several threads."""
 
     def status(self) -> Status: ...
+
+    def requests(self) -> Sequence[Mapping[str, Any]]:
+        """Return how requests went lately, those that are kept, the newest first."""
+        ...
 
 
 def as_json(status: Status) -> dict[str, object]:

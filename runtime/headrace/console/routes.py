@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from headrace.console.board import Board, as_json
 from headrace.console.logbook import Logbook, TooManyWait
@@ -17,7 +17,10 @@ MOST_WAIT_S: Final = 10.0
 #: Lines or errors that one answer may hold.
 MOST: Final = 1000
 MOST_DIGITS: Final = 18
-PATHS: Final = "/api/health, /api/status, /api/logs, /api/errors, /api/errors/ID and /api/apply"
+PATHS: Final = (
+    "/api/health, /api/status, /api/logs, /api/errors, /api/errors/ID, /api/requests, "
+    "/api/requests/ID and /api/apply"
+)
 #: A page in somebody's browser cannot send it to another place than its own without asking there.
 CLIENT: Final = "Headrace-Client"
 
@@ -49,14 +52,10 @@ def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
         return Answer(200, as_json(board.status()))
     if path == "/api/logs":
         return _logs(logbook, query, limit)
-    if path == "/api/errors":
-        return Answer(200, {"errors": logbook.errors(limit)})
-    if path.startswith("/api/errors/"):
-        error_id = path.removeprefix("/api/errors/")
-        found = logbook.error(error_id)
-        if found is None:
-            return Answer(404, {"error": f"no error {error_id!r} in the log of this server"})
-        return Answer(200, found)
+    if path == "/api/errors" or path.startswith("/api/errors/"):
+        return _errors(logbook, path, limit)
+    if path == "/api/requests" or path.startswith("/api/requests/"):
+        return _requests(board, path, limit)
     return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
 
 
@@ -79,6 +78,28 @@ def perform(operations: Operations, method: str, target: str, *, by_program: boo
         return Answer(404, {"error": str(error)})
     except HeadraceError as error:
         return Answer(409, {"error": str(error)})
+
+
+def _errors(logbook: Logbook, path: str, limit: int) -> Answer:
+    if path == "/api/errors":
+        return Answer(200, {"errors": logbook.errors(limit)})
+    error_id = path.removeprefix("/api/errors/")
+    found = logbook.error(error_id)
+    if found is None:
+        return Answer(404, {"error": f"no error {error_id!r} in the log of this server"})
+    return Answer(200, found)
+
+
+def _requests(board: Board, path: str, limit: int) -> Answer:
+    kept = board.requests()
+    if path == "/api/requests":
+        return Answer(200, {"requests": list(kept[:limit])})
+    named = unquote(path.removeprefix("/api/requests/"))
+    found = [one for one in kept if one["id"] == named or str(one["call"]) == named]
+    if not found:
+        told = "failed ones are, one of 256 others, and those that bring x-headrace-timing"
+        return Answer(404, {"error": f"no request {named!r} is kept: {told}"})
+    return Answer(200, {"requests": found[:limit]})
 
 
 def _logs(logbook: Logbook, query: Mapping[str, str], limit: int) -> Answer:

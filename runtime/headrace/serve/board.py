@@ -20,10 +20,10 @@ UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
 class RunBoard:
     """Joins what replicas told, what Serve says and what the gateway counts. Any thread may ask."""
 
-    def __init__(self, plan: Plan, console: str, count: Callable[[], str | None]) -> None:
-        """``count`` returns the gateway's own account as JSON, or None when none answers."""
+    def __init__(self, plan: Plan, console: str, ask: Callable[[str], str | None]) -> None:
+        """``ask`` returns the gateway's answer as JSON, or None when none answers."""
         self._plan = plan
-        self._count = count
+        self._ask = ask
         self._lock = threading.Lock()
         self._addresses = {"console": console}
         self._processes: dict[str, list[int]] = {}
@@ -74,10 +74,15 @@ class RunBoard:
         with self._lock:
             return {label: tuple(pids) for label, pids in self._processes.items() if pids}
 
+    def requests(self) -> Sequence[Mapping[str, Any]]:
+        """As `headrace.console.board.Board` has it."""
+        kept: list[Mapping[str, Any]] = json.loads(self._ask("requests") or "[]")
+        return kept
+
     def status(self) -> Status:
         """Return everything, at this moment."""
         records = self.records()
-        counted = json.loads(self._count() or "{}").get("models", {})
+        counted = json.loads(self._ask("stats") or "{}").get("models", {})
         models: dict[str, list[VersionStatus]] = {}
         for group in self._plan.groups:
             version = group.version

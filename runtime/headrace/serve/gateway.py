@@ -166,8 +166,10 @@ class GatewayReplica:
 
     def _answer(self) -> None:
         for question in self._events.questions():
-            if question == "stats" and self._has_served:
-                self._events.tell("stats", stats=self._core.stats())
+            if question in ("stats", "requests") and self._has_served:
+                core = self._core
+                answer = core.stats() if question == "stats" else core.recent()
+                self._events.tell("answer", question=question, answer=answer)
             elif question == "drain":
                 # In a thread of its own: the next question may be the run's last word.
                 threading.Thread(target=self._drain, name="drain", daemon=True).start()

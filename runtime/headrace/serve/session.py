@@ -27,8 +27,8 @@ from headrace.serve.watch import Reach, Watch
 GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
 LEAVE_S: Final = 2.0
-#: For the gateway's account, which the console asks for.
-COUNT_S: Final = 2.0
+#: For the gateway's answers to what the console asks for.
+ANSWER_S: Final = 2.0
 #: Of an error of Ray's; some bring a page.
 MOST_CHARACTERS: Final = 500
 
@@ -67,14 +67,15 @@ class Session:
         self._lost = False
         #: False once Ray, which is gone, keeps a thread waiting for it.
         self.has_left = True
-        self._counts: str | None = None
-        self._counted = threading.Event()
+        #: Of the gateway to what it was asked last, by question.
+        self._answers: dict[str, str] = {}
+        self._answered = threading.Condition()
         #: What hosts are told of their configuration.
         self.changing = Changing(
             [group.version for group in plan.groups],
             lambda label, word, pid: self.say(label, word, pid),
         )
-        self.board = RunBoard(plan, console, self._count)
+        self.board = RunBoard(plan, console, self._ask)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a replica told; any thread may call this."""
@@ -82,9 +83,10 @@ class Session:
         if facts["event"] == "changed":
             self.changing.hear(label, facts)
             return
-        if facts["event"] == "stats":
-            self._counts = str(facts["stats"])
-            self._counted.set()
+        if facts["event"] == "answer":
+            with self._answered:
+                self._answers[facts["question"]] = str(facts["answer"])
+                self._answered.notify_all()
             return
         if facts["event"] == "gone" and not self._stopping and not self._places.ray.is_dir():
             # Ray starts no process without it, and says so nowhere that anybody looks.
@@ -268,7 +270,10 @@ class Session:
             self.board.applications = self._watch.applications
         self._inbox.put(Message("settled"))
 
-    def _count(self) -> str | None:
-        self._counted.clear()
-        self.say("gateway", "stats", None)
-        return self._counts if self._counted.wait(COUNT_S if self._ready else 0) else None
+    def _ask(self, question: str) -> str | None:
+        with self._answered:
+            self._answers.pop(question, None)
+            self.say("gateway", question, None)
+            limit_s = ANSWER_S if self._ready else 0
+            self._answered.wait_for(lambda: question in self._answers, limit_s)
+            return self._answers.get(question)

@@ -45,6 +45,7 @@ pub struct Timing {
     pub infer_ns: u64,
     pub output_ns: u64,
     pub batch_rows: u32,
+    pub sealed: Sealed,
 }
 
 /// What a model made of a call: outputs in the contract's order.

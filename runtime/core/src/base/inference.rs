@@ -55,6 +55,8 @@ pub struct Inference {
     pub arrived: Tick,
     /// Headers or metadata that routing may look at: (lower-case name, value), only those the table names.
     pub facts: Vec<(CompactString, CompactString)>,
+    /// Its caller asks how it went.
+    pub traced: bool,
 }
 
 /// What a caller gets. `outputs` are in the contract's order, only those wanted; names are the contract's.

@@ -44,7 +44,7 @@ impl Flights {
         let flight = shard.get_mut(&call)?;
         flight.pending.caller.take()?;
         let inputs = std::mem::take(&mut flight.pending.inputs);
-        flight.pending.record(Some(kind), Default::default(), now);
+        flight.pending.record(kind, "the caller gave up", Default::default(), now);
         let to = Arc::clone(&flight.seat.carrier);
         drop(shard); // before the inputs: to free them may be work
         drop(inputs);

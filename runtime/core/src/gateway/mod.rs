@@ -28,6 +28,7 @@ mod parts;
 mod pending;
 mod prospects;
 mod reading;
+mod recent;
 mod registry;
 mod resets;
 mod seats;
@@ -63,6 +64,7 @@ use compact_str::CompactString;
 use errors::Errors;
 use flights::Flights;
 use parking_lot::Mutex;
+use recent::Recent;
 use registry::Registry;
 use service::Surroundings;
 use state::State;
@@ -92,6 +94,7 @@ pub struct Gateway {
     unread: Arc<Ledger>,
     gate: Gate,
     errors: Errors,
+    recent: Arc<Recent>,
     suspects: Arc<Suspects>,
     meter: Arc<Meter>,
     arena: Option<Arena>,
@@ -128,6 +131,7 @@ impl Gateway {
             unread: Ledger::new(Of::Answers, settings.limits.unread_bytes),
             gate: Gate::default(),
             errors,
+            recent: Arc::default(),
             suspects: Arc::default(),
             meter: Arc::default(),
             arena,
@@ -171,6 +175,11 @@ impl Gateway {
     /// Waits for the next fault of the error log, as JSON; `None` once drained.
     pub fn next_error(&self) -> Option<String> {
         self.errors.next()
+    }
+
+    /// How requests went lately, some of them: JSON, the newest first.
+    pub fn recent(&self) -> String {
+        self.recent.told()
     }
 
     fn surroundings(&self) -> Surroundings {

@@ -6,6 +6,7 @@ use super::{
     leaving::dropped,
     mailbox::Mailbox,
     parts::{CREDIT, Parts},
+    recent::{Recent, Traced},
     service::{Running, Service},
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
@@ -19,6 +20,7 @@ use crate::base::{
 };
 use crate::decide::{admit, queue::Place};
 use crate::meter::Ended;
+use compact_str::CompactString;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ pub(super) struct Success {
     rows: Rows,
     arrived: Tick,
     pub(super) timing: Timing,
+    /// Of one that is kept.
+    traced: Option<Box<Traced>>,
     counted: bool,
 }
 
@@ -44,9 +48,12 @@ impl Success {
 
     fn count(&mut self, fault: Option<Kind>) {
         self.counted = true;
-        let (rows, timing) = (self.rows, self.timing);
-        let total = clock::now().since(self.arrived);
+        let (rows, timing, now) = (self.rows, self.timing, clock::now());
+        let total = now.since(self.arrived);
         self.running.meter.settled(&Ended { rows, fault, total, timing });
+        if let Some(traced) = self.traced.take() {
+            self.running.recent.answered(*traced, &self.running, &timing, now);
+        }
     }
 }
 
@@ -72,6 +79,10 @@ pub(super) struct Pending {
     /// Kept for another try: reference counts, not bytes.
     pub(super) inputs: Tensors,
     pub(super) rows: Rows,
+    /// As its caller named it.
+    pub(super) name: CompactString,
+    /// Its caller asks how it went.
+    pub(super) traced: bool,
     pub(super) parameters: Parameters,
     pub(super) arrived: Tick,
     pub(super) admitted: Tick,
@@ -148,9 +159,15 @@ impl Pending {
     }
 
     /// Counts how it ended. Whoever takes the caller out does so, and nobody else.
-    pub(super) fn record(&self, fault: Option<Kind>, timing: Timing, now: Tick) {
+    pub(super) fn record(&self, kind: Kind, note: &str, timing: Timing, now: Tick) {
         let total = now.since(self.arrived);
-        self.running.meter.settled(&Ended { rows: self.rows, fault, total, timing });
+        self.running.meter.settled(&Ended { rows: self.rows, fault: Some(kind), total, timing });
+        self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
+    }
+
+    fn traced(&self) -> Traced {
+        let Pending { id: call, rows, arrived, deadline, tries, .. } = *self;
+        Traced { id: self.name.clone(), call, rows, level: self.place.rank.level, arrived, deadline, tries }
     }
 
     /// Answers, and counts what is no success; nothing happens for a caller that was counted when it left.
@@ -163,16 +180,18 @@ impl Pending {
         if caller.is_closed() {
             // It gave up in this very moment, and nobody counted it: it was neither waiting nor in flight.
             let kind = if self.deadline <= now { Kind::Expired } else { Kind::Cancelled };
-            return self.record(Some(kind), timing, now);
+            return self.record(kind, "the caller left", timing, now);
         }
         let delivery = match result {
             Ok(produced) => {
+                let traced = Recent::keeps(self.id, self.traced).then(|| Box::new(self.traced()));
                 let (rows, arrived) = (self.rows, self.arrived);
-                Ok((produced, Success { running: self.running, rows, arrived, timing, counted: false }))
+                let running = self.running;
+                Ok((produced, Success { running, rows, arrived, timing, traced, counted: false }))
             }
             Err(fault) => {
                 // Counted first: who has its answer must find itself in the statistics.
-                self.record(Some(fault.kind), timing, now);
+                self.record(fault.kind, &fault.note, timing, now);
                 Err(fault)
             }
         };

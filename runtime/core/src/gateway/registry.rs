@@ -66,6 +66,11 @@ impl Gateway {
         Model { versions: versions.collect(), policy: policy.clone() }
     }
 
+    fn running(&self, contract: Arc<Contract>) -> Running {
+        let (meter, recent) = (self.meter.version(&contract), Arc::clone(&self.recent));
+        Running { contract, meter, recent }
+    }
+
     fn service(&self, registry: &mut Registry, model: &CompactString, version: Version) -> Arc<Service> {
         let key = (model.clone(), version);
         let service = registry.services.entry(key);
@@ -88,7 +93,7 @@ impl Roster for Gateway {
             registry.carriers.insert(id, Arc::clone(&service));
             (id, service)
         };
-        let running = Arc::new(Running { meter: self.meter.version(&contract), contract });
+        let running = Arc::new(self.running(contract));
         let taken = service.step(clock::now(), |floor| {
             if let Some(held) =
                 service.running().filter(|held| !same_tensors(&held.contract, &running.contract))
@@ -130,7 +135,7 @@ impl Roster for Gateway {
     fn carrier_changed(&self, id: CarrierId, contract: Arc<Contract>, window: Window) {
         let service = self.registry.lock().carriers.get(&id).cloned();
         let Some(service) = service else { return };
-        let running = Arc::new(Running { meter: self.meter.version(&contract), contract });
+        let running = Arc::new(self.running(contract));
         service.step(clock::now(), |floor| {
             service.run_as(running);
             floor.carriers.resize(id, window);

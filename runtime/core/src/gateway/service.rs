@@ -7,6 +7,7 @@ use super::{
     floor::Floor,
     pending::Pending,
     prospects,
+    recent::Recent,
     suspects::Suspects,
 };
 use crate::base::{
@@ -37,6 +38,7 @@ use tokio::runtime::Handle;
 pub(super) struct Running {
     pub(super) contract: Arc<Contract>,
     pub(super) meter: Arc<VersionMeter>,
+    pub(super) recent: Arc<Recent>,
 }
 
 /// What every version needs of its gateway.

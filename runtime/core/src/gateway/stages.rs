@@ -12,7 +12,7 @@ const COMPUTE_MS: HeaderName = HeaderName::from_static("x-headrace-compute-ms");
 const BATCH_ROWS: HeaderName = HeaderName::from_static("x-headrace-batch-rows");
 
 pub(super) fn write(timing: &Timing, to: &mut HeaderMap) {
-    let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows } = *timing;
+    let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, .. } = *timing;
     let compute_ns = input_ns.saturating_add(infer_ns).saturating_add(output_ns);
     to.insert(BATCH_ROWS, HeaderValue::from(batch_rows));
     for (name, ns) in [(QUEUE_MS, queue_ns), (COMPUTE_MS, compute_ns)] {
@@ -35,6 +35,7 @@ mod tests {
             infer_ns: 12_000_000,
             output_ns: 9_000,
             batch_rows: 64,
+            ..Timing::default()
         };
         let mut headers = HeaderMap::new();
         write(&timing, &mut headers);

@@ -100,6 +100,8 @@ impl Gateway {
             parts,
             inputs,
             rows,
+            name: inference.id.clone(),
+            traced: inference.traced,
             parameters: std::mem::take(&mut inference.parameters),
             arrived,
             admitted: now,
@@ -112,9 +114,13 @@ impl Gateway {
             _reserved: reserved,
         });
         if let Some(fault) = pending.judge(&self.suspects, now) {
-            return Err(refuse(rows, fault));
+            pending.record(fault.kind, &fault.note, Timing::default(), now);
+            return Err(fault);
         }
-        service.submit(pending, now).map_err(|(_, fault)| refuse(rows, fault))?;
+        service.submit(pending, now).map_err(|(pending, fault)| {
+            pending.record(fault.kind, &fault.note, Timing::default(), now);
+            fault
+        })?;
         let ticket = Ticket { call, place, answer };
         Ok(Asked { ticket, deadline, id: std::mem::take(&mut inference.id), outputs })
     }

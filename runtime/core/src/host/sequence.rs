@@ -2,7 +2,7 @@
 
 use super::outputs::{Output, check};
 use crate::base::{
-    call::{Call, Outcome, Outlet, Produced, Reply, Timing},
+    call::{Call, Outcome, Outlet, Produced, Reply, Sealed, Timing},
     contract::Contract,
     fault::{Fault, Kind, Phase},
     inference::Parameters,
@@ -225,6 +225,7 @@ impl Sequence {
             queue_ns: self.queue_ns,
             infer_ns: nanos(self.joined, now),
             batch_rows: batch_rows.get(),
+            sealed: Sealed::Step,
             ..Timing::default()
         };
         reply.settle(Outcome { result: end.map(|()| Produced::default()), timing });

@@ -81,7 +81,8 @@ pub(super) fn settle(
         }
         let batch_rows = run.rows.get();
         let queue_ns = seat.queue_ns.saturating_add(run.waited_ns);
-        let timing = Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows };
+        let sealed = run.sealed;
+        let timing = Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, sealed };
         seat.reply.settle(Outcome { result, timing });
     }
     outlets.iter().for_each(|outlet| outlet.flush());

@@ -87,7 +87,14 @@ mod tests {
         };
         meter.executed(run);
         meter.executed(Execution { rows: 1, failed: true, ..run });
-        let timing = Timing { queue_ns: 5, input_ns: 1, infer_ns: 20, output_ns: 4, batch_rows: 3 };
+        let timing = Timing {
+            queue_ns: 5,
+            input_ns: 1,
+            infer_ns: 20,
+            output_ns: 4,
+            batch_rows: 3,
+            ..Timing::default()
+        };
         for rows in [1, 2] {
             let total = Duration::from_nanos(40);
             meter.settled(&Ended { rows: Rows::new(rows), fault: None, total, timing });

@@ -53,8 +53,14 @@ fn a_version_shows_everything_at_zero_before_its_first_request() {
 #[test]
 fn numbers_are_in_their_units() {
     let meter = VersionMeter::default();
-    let timing =
-        Timing { queue_ns: 30_000, input_ns: 2_000, infer_ns: 1_500_000, output_ns: 3_000, batch_rows: 2 };
+    let timing = Timing {
+        queue_ns: 30_000,
+        input_ns: 2_000,
+        infer_ns: 1_500_000,
+        output_ns: 3_000,
+        batch_rows: 2,
+        ..Timing::default()
+    };
     let ended = Ended { rows: Rows::new(2), fault: None, total: Duration::from_micros(1_600), timing };
     meter.admitted();
     meter.settled(&ended);

@@ -63,6 +63,11 @@ impl Gateway {
         self.gateway.stats()
     }
 
+    /// How requests went lately, some of them: JSON, the newest first.
+    fn recent(&self) -> String {
+        self.gateway.recent()
+    }
+
     /// Blocks, without the interpreter, until a request failed by our fault; None once drained.
     fn next_error(&self, py: Python<'_>) -> Option<String> {
         py.detach(|| self.gateway.next_error())

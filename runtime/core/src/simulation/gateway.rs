@@ -80,6 +80,7 @@ impl GatewayProcess {
                 deadline: wish.patience.map_or(Tick::NEVER, |patience| arrived.plus(patience)),
                 arrived,
                 facts: Vec::new(),
+                traced: false,
             };
             let (gateway, to) = (Arc::clone(&self.gateway), Arc::clone(&end));
             self.process.handle().spawn(async move {

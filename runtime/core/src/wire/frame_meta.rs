@@ -63,13 +63,15 @@ pub fn parameters_in(list: Vec<proto::Parameter>) -> Result<Parameters, Malforme
 }
 
 pub fn timing_out(timing: &Timing) -> Option<proto::Timing> {
-    let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows } = *timing;
-    Some(proto::Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows })
+    let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, sealed } = *timing;
+    let sealed = sealed.number().into();
+    Some(proto::Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, sealed })
 }
 
 pub fn timing_in(timing: Option<proto::Timing>) -> Timing {
-    let proto::Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows } = timing.unwrap_or_default();
-    Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows }
+    let timing = timing.unwrap_or_default();
+    let proto::Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, sealed } = timing;
+    Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, sealed: sealed_in(sealed) }
 }
 
 pub fn failure_out(fault: &Fault, timing: &Timing) -> proto::Failure {
@@ -123,9 +125,13 @@ pub fn executed_in(executed: &proto::Executed) -> Execution {
         failed,
         ..
     } = *executed;
-    // Of a host that knows more of them: the one that says least.
-    let sealed = u8::try_from(sealed).ok().and_then(Sealed::from_number).unwrap_or_default();
+    let sealed = sealed_in(sealed);
     Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, between_ns, failed }
+}
+
+/// Of a host that knows more of them: the one that says least.
+fn sealed_in(sealed: u32) -> Sealed {
+    u8::try_from(sealed).ok().and_then(Sealed::from_number).unwrap_or_default()
 }
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {

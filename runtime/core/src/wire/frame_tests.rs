@@ -8,7 +8,7 @@ use super::{
     frame_testing::{self, Heard, hear},
 };
 use crate::base::{
-    call::Timing,
+    call::{Sealed, Timing},
     contract::{Batching, Contract, Join, Pad, TensorSpec, Term},
     datatype::Datatype,
     fault::{Fault, Phase},
@@ -187,7 +187,14 @@ fn metadata_says_what_base_says() {
     let parameters = values.into_iter().map(|value| ("p".into(), value)).collect();
     assert_eq!(frame_meta::parameters_in(frame_meta::parameters_out(&parameters)), Ok(parameters));
 
-    let timing = Timing { queue_ns: 1, input_ns: 2, infer_ns: 3, output_ns: 4, batch_rows: 5 };
+    let timing = Timing {
+        queue_ns: 1,
+        input_ns: 2,
+        infer_ns: 3,
+        output_ns: 4,
+        batch_rows: 5,
+        sealed: Sealed::Hurried,
+    };
     let fault = Fault::invalid("no").at(Phase::NotStarted);
     let failure = frame_meta::failure_out(&fault, &timing);
     assert_eq!(frame_meta::failure_in(failure), Ok((fault, timing)));

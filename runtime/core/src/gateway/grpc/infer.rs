@@ -76,7 +76,8 @@ impl Call {
         let request = Request::read(&body)?;
         told.id.clone_from(&request.id);
         told.wants_last = request.wants_last();
-        let around = Surroundings { arrived, deadline: self.deadline, facts: self.facts.clone() };
+        let (deadline, facts, traced) = (self.deadline, self.facts.clone(), self.head.timing);
+        let around = Surroundings { arrived, deadline, facts, traced };
         let most = self.gateway().limits().body_bytes;
         let place = growing::place(&body);
         let long = request.contents_bytes() > LONG;

@@ -137,6 +137,7 @@ async fn parse(
         deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
         arrived,
         facts: Vec::new(),
+        traced: asked.timing,
     });
     Ok((inference, reserved))
 }

@@ -182,6 +182,7 @@ async fn parse(
         deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
         arrived,
         facts,
+        traced: asked.timing,
     });
     Ok((inference, wish, reserved))
 }

@@ -57,8 +57,14 @@ impl Held {
     /// The same, as so many outputs.
     pub(super) fn answer_with(&self, outputs: usize) {
         let call = self.first();
-        let timing =
-            Timing { queue_ns: 1, input_ns: 2, infer_ns: 3, output_ns: 4, batch_rows: call.rows.get() };
+        let timing = Timing {
+            queue_ns: 1,
+            input_ns: 2,
+            infer_ns: 3,
+            output_ns: 4,
+            batch_rows: call.rows.get(),
+            sealed: Sealed::Full,
+        };
         let outputs = std::iter::repeat_n(call.inputs[0].clone(), outputs).collect();
         let produced = Produced { outputs, parameters: call.parameters.clone() };
         call.reply.settle(Outcome { result: Ok(produced), timing });
@@ -132,6 +138,7 @@ pub(super) fn ask(rows: u32, fill: u8) -> Inference {
         deadline: Tick::NEVER,
         arrived: clock::now(),
         facts: Vec::new(),
+        traced: false,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::base::{
     call::{Execution, Outlet},
     clock,
     contract::{Batching, Contract},
-    fault::Kind,
+    fault::{Kind, Phase},
     inference::{Inference, Value},
 };
 use std::time::Duration;
@@ -81,4 +81,55 @@ async fn who_would_be_late_is_told_before_and_who_has_become_late_is_not_sent() 
         one.await.unwrap().unwrap();
     }
     assert_all_over(&gateway, 5);
+}
+
+/// What `headrace why` shows.
+#[tokio::test(start_paused = true)]
+async fn how_requests_went_is_kept_of_those_that_asked_and_of_those_that_failed() {
+    let gateway = gateway();
+    let (_, held) = up(&gateway, contract(1), 8);
+    let named = |id: &str, traced| Inference { id: id.into(), traced, ..ask(2, 1) };
+    let asked = start(&gateway, named("slow", true)).await;
+    tokio::time::advance(Duration::from_millis(40)).await;
+    held.answer();
+    asked.await.unwrap().unwrap();
+    for _ in 0..3 {
+        let asked = start(&gateway, named("usual", false)).await;
+        held.answer();
+        asked.await.unwrap().unwrap();
+    }
+    let late = Inference { deadline: clock::now().plus(Duration::from_millis(5)), ..named("late", false) };
+    let late = start(&gateway, late).await;
+    tokio::time::advance(Duration::from_millis(6)).await;
+    assert_eq!(late.await.unwrap().unwrap_err().kind, Kind::Expired);
+    let told: serde_json::Value = serde_json::from_str(&gateway.recent()).unwrap();
+    let mut told: Vec<_> = told.as_array().unwrap().iter().collect();
+    told.sort_by_key(|one| one["id"].to_string());
+    let of = |at: usize, key: &str| told[at][key].clone();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert_eq!((of(0, "id"), of(0, "end"), of(0, "tries")), ("late".into(), "expired".into(), 1.into()));
+    assert_eq!((of(0, "deadline_ms"), of(0, "sealed")), (5.0.into(), "".into()));
+    assert_eq!((of(1, "id"), of(1, "end"), of(1, "rows")), ("slow".into(), "answered".into(), 2.into()));
+    assert_eq!((of(1, "total_ms"), of(1, "sealed")), (40.0.into(), "full".into()));
+    held.answer();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_is_bounded() {
+    let gateway = gateway();
+    let (_, held) = up(&gateway, contract(1), 8);
+    for number in 0..600 {
+        let asked = Inference { id: format!("{number}").into(), traced: number < 300, ..ask(1, 1) };
+        let asked = start(&gateway, asked).await;
+        match number < 300 {
+            true => held.answer(),
+            false => held.fail(Kind::ModelFailed, Phase::Started),
+        }
+        let _ = asked.await.unwrap();
+        // Of those that fail in one millisecond one is kept.
+        tokio::time::advance(Duration::from_micros(500)).await;
+    }
+    let told: serde_json::Value = serde_json::from_str(&gateway.recent()).unwrap();
+    let ends = |end: &str| told.as_array().unwrap().iter().filter(|one| one["end"] == end).count();
+    assert_eq!((ends("answered"), ends("model_failed")), (256, 150));
 }

@@ -44,6 +44,8 @@ pub struct Surroundings {
     pub arrived: Tick,
     pub deadline: Tick,
     pub facts: Vec<(CompactString, CompactString)>,
+    /// Its caller asks how it went.
+    pub traced: bool,
 }
 
 impl<'a> Request<'a> {
@@ -151,6 +153,7 @@ impl<'a> Request<'a> {
             deadline,
             arrived: around.arrived,
             facts: around.facts,
+            traced: around.traced,
         })
     }
 }

@@ -1,0 +1,93 @@
+"""Commands that look back: the log, errors, requests."""
+
+from typing import Annotated
+
+import typer
+
+from headrace.cli.arguments import CONSOLE, Json, Url, say
+
+
+def logs(
+    model: Annotated[str, typer.Argument(help="MODEL or MODEL/VERSION; all if left out.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many lines.", min=1)] = 100,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show what models printed and logged last."""
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import check_speaker, get
+    from headrace.cli.tables import log_lines
+
+    path = f"/api/logs?model={quote(model)}"
+    found = get(url, f"{path}&limit={limit}")
+    if not found["lines"]:
+        check_speaker(url, model)
+    while True:
+        lines = found["lines"]
+        for text in map(json.dumps, lines) if as_json else log_lines(lines):
+            say(text)
+        if not follow:
+            return
+        found = get(url, f"{path}&after={found['taken']}")
+
+
+def errors(
+    error_id: Annotated[
+        str, typer.Argument(metavar="ID", help="As the answer said; the last errors if left out.")
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many errors.", min=1)] = 20,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show what stands behind an error id: what callers were told, and the traceback."""
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import get
+    from headrace.cli.tables import error_lines, error_rows
+
+    if error_id:
+        found = get(url, f"/api/errors/{quote(error_id)}")
+        say(json.dumps(found) if as_json else "\n".join(error_lines(found)))
+        return
+    listed = get(url, f"/api/errors?limit={limit}")["errors"]
+    for text in map(json.dumps, listed) if as_json else error_rows(listed):
+        say(text)
+
+
+def why(
+    request: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The request's own id, or its call's number; the last if left out."
+        ),
+    ] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many.", min=1)] = 20,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show why a request took as long as it did: where it waited, and the batch that it ran in.
+
+    Kept are the last 256 that failed, and of those that were answered one in 256 and all that bring
+    the header or metadata x-headrace-timing.
+    """
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import get
+    from headrace.cli.requests import request_lines, request_rows
+
+    path = f"/api/requests/{quote(request, safe='')}" if request else "/api/requests"
+    found = get(url, f"{path}?limit={limit}")["requests"]
+    if as_json:
+        lines = [json.dumps(one) for one in found]
+    elif request:
+        lines = [text for one in found for text in request_lines(one)]
+    else:
+        lines = list(request_rows(found))
+    say("\n".join(lines))

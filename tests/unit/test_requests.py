@@ -1,0 +1,58 @@
+"""Requests that a server keeps, as `headrace why` shows them."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from headrace.cli.requests import SEALED, request_lines, request_rows
+
+ROOT = Path(__file__).parents[2]
+KEPT: dict[str, Any] = {
+    "unix_ms": 1,
+    "id": "mine/1",
+    "call": 12,
+    "model": "photos",
+    "version": 2,
+    "rows": 1,
+    "priority": 2,
+    "priorities": 3,
+    "deadline_ms": 100.0,
+    "tries": 2,
+    "end": "answered",
+    "note": "",
+    "total_ms": 1234.5,
+    "queue_ms": 1200.25,
+    "input_ms": 0.5,
+    "model_ms": 30.0,
+    "output_ms": 0.25,
+    "batch_rows": 12,
+    "sealed": "full",
+}
+
+
+def test_a_request_is_told_as_a_person_reads_it() -> None:
+    lines = list(request_lines(KEPT))
+    assert lines[0].startswith("request mine/1 (call 12) of photos/2 at ")
+    assert [line.strip() for line in lines[1:]] == [
+        "asked     1 row, priority 2 of 3, wanted within 100 ms",
+        "took      1.23 s from its arrival to its end",
+        "waited    1.2 s in gateway and host (sent 2 times)",
+        "ran       in a batch of 12 rows; it was full",
+        "computed  30.8 ms: gathering 0.5 ms, the model 30 ms, cutting 0.25 ms",
+    ]
+    refused = {**KEPT, "id": "", "tries": 0, "batch_rows": 0, "note": "the queue is full"}
+    lines = list(request_lines({**refused, "end": "overloaded", "deadline_ms": None}))
+    assert lines[0].startswith("call 12 of photos/2 at ")
+    assert lines[0].endswith(": overloaded")
+    assert "  told      the queue is full" in lines
+    assert lines[-1] == "  never sent to a host"
+    header, row = request_rows([{**refused, "sealed": ""}])
+    assert header.split()[:3] == ["TIME", "ID", "CALL"]
+    assert row.endswith("the queue is full")
+    assert "none yet" in "\n".join(request_rows([]))
+
+
+def test_every_reason_that_the_core_gives_has_words() -> None:
+    source = (ROOT / "runtime" / "core" / "src" / "base" / "call.rs").read_text()
+    reasons = source.partition("Sealed:")[2].partition("}")[0]
+    assert set(re.findall(r'= \d+ "(\w+)"', reasons)) == set(SEALED)
