@@ -123,7 +123,7 @@ $(DENY):
 
 pins: $(VENV)/.dev ## Choose the newest release of every Python package, into constraints.txt
 	@$(BIN)/pip install --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
-	  -e '.[ray,torch,photos,test,chaos,load,fuzz]' pip maturin pip-audit
+	  -e '.[ray,torch,photos,triton,test,chaos,load,fuzz]' pip maturin pip-audit
 	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
 
 define WRITE_PINS

@@ -56,7 +56,8 @@ def test_the_sizes_that_are_checked(max_rows: int, sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["new", "check", "serve", "status", "infer", "logs", "errors", ""]
+    "command",
+    ["new", "check", "convert", "serve", "status", "infer", "logs", "errors", "bench", ""],
 )
 def test_help_teaches(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"] if command else ["--help"])

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from headrace.cli.bench import bench
+from headrace.cli.convert import convert
+from headrace.cli.terminal import Json, tell
 from headrace.vocabulary import FIRST_PORT
 
 app = typer.Typer(
@@ -26,7 +28,6 @@ Url = Annotated[
         show_default=True,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 CONSOLE = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: Three more follow, and 65535 is the highest.
 LAST_PORTS = 65_532
@@ -153,7 +154,7 @@ def check(
         if as_json:
             typer.echo(json.dumps(checking.as_json(checked)))
         else:
-            _show("\n".join(checking.lines(checked)))
+            tell("\n".join(checking.lines(checked)))
     raise typer.Exit(int(failed))
 
 
@@ -169,7 +170,7 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
     from headrace.cli.tables import status_lines
 
     found = get(url, "/api/status")
-    _show(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    tell(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
     raise typer.Exit(int(not found["ready"]))
 
 
@@ -191,7 +192,7 @@ def apply(
     from headrace.cli.tables import applied_lines
 
     found = post(url, f"/api/apply?model={quote(model)}")
-    _show(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
+    tell(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
 
 
 @app.command()
@@ -219,7 +220,7 @@ def infer(
     """
     from headrace.cli import inferring
 
-    _show(inferring.infer(url, model, file, show=show, as_json=as_json))
+    tell(inferring.infer(url, model, file, show=show, as_json=as_json))
 
 
 @app.command()
@@ -246,7 +247,7 @@ def logs(
     while True:
         lines = found["lines"]
         for text in map(json.dumps, lines) if as_json else log_lines(lines):
-            _show(text)
+            tell(text)
         if not follow:
             return
         found = get(url, f"{path}&after={found['taken']}")
@@ -270,18 +271,12 @@ def errors(
 
     if error_id:
         found = get(url, f"/api/errors/{quote(error_id)}")
-        _show(json.dumps(found) if as_json else "\n".join(error_lines(found)))
+        tell(json.dumps(found) if as_json else "\n".join(error_lines(found)))
         return
     listed = get(url, f"/api/errors?limit={limit}")["errors"]
     for text in map(json.dumps, listed) if as_json else error_rows(listed):
-        _show(text)
-
-
-def _show(text: str) -> None:
-    """Print what a model or a server said, as a terminal may have it."""
-    from headrace.execution.voices import visible
-
-    typer.echo(visible(text))
+        tell(text)
 
 
 app.command()(bench)
+app.command()(convert)
