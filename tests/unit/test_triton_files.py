@@ -223,6 +223,7 @@ def test_a_field_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -
         ("dynamic_batching {", ':1:18: Expected "}"'),
         ('name: "a" name: "b"', r':1:17: .*multiple "name" fields'),
         ("max_batch_size: 8\0", ":1:18: "),
+        ("instance_group { kind: 99999999999999999999 }", ":1:1: Value out of range: 9+$"),
     ],
 )
 def test_what_is_no_configuration_is_told_with_its_place(

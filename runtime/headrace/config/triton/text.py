@@ -42,6 +42,9 @@ def read(path: Path) -> Any:
         line, column = error.GetLine() or 1, error.GetColumn() or 1
         what = PLACE.sub("", str(error))
         raise ConfigInvalid(f"{path}:{line}:{column}: {what}") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Some values it sets as they are written, and the message refuses them without a place.
+        raise ConfigInvalid(f"{path}:1:1: {error}") from error
 
 
 def written(settings: Mapping[str, Any]) -> str:
