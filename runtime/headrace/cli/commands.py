@@ -213,14 +213,15 @@ def infer(
     url: Url = CONSOLE,
     as_json: Json = False,
 ) -> None:
-    """Call a model and print its answer.
+    """Call a model and print its answer; one in parts as they come, a line each.
 
     `headrace infer photos cat.jpg`; `headrace infer hello` with values made up;
     `headrace infer hello x.npy --show python` prints a program that makes the call.
     """
     from headrace.cli import inferring
 
-    tell(inferring.infer(url, model, file, show=show, as_json=as_json))
+    for line in inferring.infer(url, model, file, show=show, as_json=as_json):
+        tell(line)
 
 
 @app.command()
