@@ -279,9 +279,9 @@ def test_a_rehearsal_ends_with_its_requests_or_after_enough_steps() -> None:
 
     clock = iter([0.0, 1.0, 2.0, 5.0, 6.0, 7.0]).__next__
     trial = rehearsal.run(Steps(act), "cpu", 4, clock)
-    assert (trial.rows, trial.steps, trial.seconds) == (4, 3, 3.0)
+    assert (trial.rows, trial.steps, trial.seconds, trial.parts) == (4, 3, 3.0, 12)
     endless = rehearsal.run(Steps(lambda one: None), "cpu", 2, lambda: 0.0)
-    assert endless.steps == rehearsal.MOST_STEPS
+    assert (endless.steps, endless.parts) == (rehearsal.MOST_STEPS, 0)
 
 
 @pytest.mark.parametrize("way", ["step", "stream"])

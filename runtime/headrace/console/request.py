@@ -94,9 +94,9 @@ def _in_short(inputs: Sequence[Tensor]) -> dict[str, Any]:
 
 
 def _data(tensor: Tensor, *, in_parts: bool) -> list[Any]:
-    """Return a row's elements; a single number may be how many parts are asked for: some."""
+    """Return a row's elements; one whole number may be how many parts are asked for: some."""
     flat = [_value(tensor.datatype, index) for index in range(_elements(tensor))]
-    return [ANY_SIZE] if in_parts and flat == [0] and tensor.datatype != "BOOL" else flat
+    return [ANY_SIZE] if in_parts and flat == [0] and "INT" in tensor.datatype else flat
 
 
 def _sizes(tensor: Tensor) -> list[int]:
