@@ -1,6 +1,7 @@
 """Models that `headrace new` writes, and what `headrace check` says of any."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,20 +49,20 @@ class One(Model):
 @pytest.mark.parametrize(
     ("load", "stream", "verdicts", "code"),
     [
-        ("pass", "pass", ["loaded in 0.00 s, and works"], 0),
-        ("pass", "return", ["loaded in 0.00 s, and works", "no part came"], 0),
-        ("pass", "batch.reject(0, 'no')", ["loaded in", "rejected: no", "example() of"], 0),
+        ("pass", "pass", ["loaded in _, and works"], 0),
+        ("pass", "return", ["loaded in _, and works", "no part came"], 0),
+        ("pass", "batch.reject(0, 'no')", ["loaded in", "rejected: no", "example() in"], 0),
         ("raise OSError('gone')", "pass", ["one/1: FAILED to load\n", "OSError: gone"], 1),
         (
             "self.left = 2",
             "self.left -= 1; 1 // (self.left + 1)",
-            ["one/1: FAILED to run; it loaded in 0.00 s\n", "ZeroDivisionError"],
+            ["one/1: FAILED to run; it loaded in _\n", "ZeroDivisionError"],
             1,
         ),
         (
             "self.left = 3",
             "self.left -= 1; 1 // (self.left + 1)",
-            ["FAILED to run; it loaded in 0.00 s, after it worked with 1 rows\n"],
+            ["FAILED to run; it loaded in _, after it worked with 1 rows\n"],
             1,
         ),
     ],
@@ -74,8 +75,9 @@ def test_a_check_has_one_verdict(
     )
     result = CliRunner().invoke(app, ["check", str(models)])
     assert result.exit_code == code
+    output = re.sub(r"[0-9.]+ s\b", "_", result.output)
     for verdict in verdicts:
-        assert verdict in result.output
+        assert verdict in output
     assert result.output.count("loaded in") + result.output.count("FAILED to load") == 1
 
 

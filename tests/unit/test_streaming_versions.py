@@ -52,6 +52,16 @@ def test_a_class_answers_in_one_way(ways: str, streams: bool, said: str | None) 
             make(module, Path("model.py"), streams=streams)
 
 
+@pytest.mark.parametrize("body", ["yield 1", "..."])
+def test_a_stream_is_a_plain_generator(body: str) -> None:
+    module = ModuleType("written")
+    module.__dict__["__name__"] = "written"
+    exec(MODEL + f"    async def stream(self, batch): {body}\n", module.__dict__)
+    said = r"One.stream\(\) is `async def`: expected a plain generator, for it has a thread"
+    with pytest.raises(ModelInvalid, match=said):
+        make(module, Path("model.py"), streams=True)
+
+
 @pytest.mark.parametrize(
     ("cost", "said"),
     [
