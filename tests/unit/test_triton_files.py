@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from headrace.cli.commands import app
 from headrace.config.load import load
-from headrace.config.triton.convert import convert, paths
+from headrace.config.triton.convert import convert
+from headrace.config.triton.fields import paths
 from headrace.config.triton.text import read, written
 from headrace.errors import ConfigInvalid
 from headrace.repository.folder import find
@@ -223,6 +224,8 @@ def test_a_field_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -
         ("dynamic_batching {", ':1:18: Expected "}"'),
         ('name: "a" name: "b"', r':1:17: .*multiple "name" fields'),
         ("max_batch_size: 8\0", ":1:18: "),
+        ("instance_group { kind: 99 }", r":1:1: instance_group\[0\].kind: there is no 99 in Kind$"),
+        ("input { data_type: 77 }", r":1:1: input\[0\].data_type: there is no 77 in DataType$"),
         ("instance_group { kind: 99999999999999999999 }", ":1:1: Value out of range: 9+$"),
     ],
 )

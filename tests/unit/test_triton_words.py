@@ -8,7 +8,7 @@ import pytest
 from tests.unit.tritons import BATCHED, TENSORS, converted, flat, found, parse
 from tritonclient.grpc.model_config_pb2 import ModelConfig as TritonConfig
 
-from headrace.config.triton.convert import paths
+from headrace.config.triton.fields import paths
 from headrace.config.triton.finding import Verdict
 from headrace.config.triton.sequences import sequences as of_sequences
 
@@ -194,10 +194,10 @@ CONTROLS = {"start": "S", "end": "E", "ready": "R", "id": "C"}
 @pytest.mark.parametrize(
     ("strategy", "sequences", "left_out"),
     [
-        ("", {"strategy": "direct"}, []),
+        ("", {"strategy": "direct", "max_sequences": 8}, []),
         (
             "direct { minimum_slot_utilization: 0.5 }",
-            {"strategy": "direct"},
+            {"strategy": "direct", "max_sequences": 8},
             ["sequence_batching.direct.minimum_slot_utilization"],
         ),
         (
@@ -221,10 +221,34 @@ def test_sequences(strategy: str, sequences: dict[str, Any], left_out: list[str]
     assert all(any(one.covers(path) for one in told) for path in covered)
 
 
-def test_controls_that_are_turned_round_are_refused() -> None:
-    given = parse((SEQUENCED % "").replace("int32_false_true: [0, 1]", "int32_false_true: [1, 0]"))
-    (one,) = [one for one in of_sequences(given) if one.verdict is REFUSED]
-    assert one.field == "sequence_batching.control_input[0]"
+@pytest.mark.parametrize(
+    ("old", "new", "field", "said"),
+    [
+        ("int32_false_true: [0, 1]", "int32_false_true: [1, 0]", "control_input[0]", "0 and 1"),
+        ("TYPE_UINT64", "TYPE_INT32", "control_input[3]", "one of UINT64, INT64, BYTES here, not"),
+        ("kind: CONTROL_SEQUENCE_START", "", "", ""),
+        ('name: "S"', "", "control_input[0]", "no name"),
+        ("%s", "iterative_sequence: true", "iterative_sequence", "streams: true and step"),
+    ],
+)
+def test_what_sequences_cannot_do_is_refused(old: str, new: str, field: str, said: str) -> None:
+    given = parse(SEQUENCED.replace(old, new).replace("%s", ""))
+    told = {one.field: one.text for one in of_sequences(given) if one.verdict is REFUSED}
+    assert list(told) == ([f"sequence_batching.{field}"] if field else [])
+    assert all(said in text for text in told.values())
+
+
+def test_control_inputs_stand_in_the_class() -> None:
+    text = SEQUENCED % ""
+    assert [one.line for one in converted(text, sequenced=True).inputs[1:]] == [
+        'Tensor("S", "INT32", [1])',
+        'Tensor("E", "FP32", [1])',
+        'Tensor("R", "BOOL", [1])',
+        'Tensor("C", "UINT64", [1])',
+    ]
+    assert len(converted(text).inputs) == 1
+    one = found(text, "sequence_batching", in_yaml=True, sequenced=True)
+    assert (one.verdict, one.text) == (REFUSED, "an exported program keeps no state: write a class")
 
 
 @pytest.mark.parametrize("below", ["", "dynamic_batching", "model_transaction_policy"])

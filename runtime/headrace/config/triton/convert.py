@@ -11,9 +11,10 @@ from headrace.config.schema import ModelConfig
 from headrace.config.section import AtItem
 from headrace.config.triton.batching import batching
 from headrace.config.triton.elsewhere import elsewhere
+from headrace.config.triton.fields import paths
 from headrace.config.triton.finding import Finding, Verdict, refused
 from headrace.config.triton.placement import placement
-from headrace.config.triton.sequences import BATCHER, sequences
+from headrace.config.triton.sequences import BATCHER, control_inputs, sequences
 from headrace.config.triton.tensors import Declared, declared, tensors
 
 #: Whether a model.yaml may speak of sequences.
@@ -53,31 +54,24 @@ def convert(given: Any, name: str, *, in_yaml: bool, sequenced: bool = SEQUENCES
         *placement(given),
     ]
     if given.HasField(BATCHER):
-        found += sequences(given) if sequenced else [refused(BATCHER, "sequences are not served")]
+        found += _sequences(given, in_yaml=in_yaml, sequenced=sequenced)
     for path in paths(given):
         if not any(one.covers(path) for one in found):
             found.append(refused(path, "not known here"))
     found = _fit(found)
-    return Converted(_nested(found), found, declared(given, "input"), declared(given, "output"))
+    filled = control_inputs(given) if sequenced else []
+    return Converted(
+        _nested(found), found, [*declared(given, "input"), *filled], declared(given, "output")
+    )
 
 
-def paths(message: Any, above: str = "") -> Iterator[str]:
-    """Yield every field that is set, and of messages those below them."""
-    for field, value in message.ListFields():
-        name = f"{above}{field.name}"
-        if hasattr(value, "keys"):
-            for key in value:
-                yield from _paths_of(value[key], f"{name}[{key!r}]")
-        elif field.message_type and hasattr(value, "__len__"):
-            for at, one in enumerate(value):
-                yield from _paths_of(one, f"{name}[{at}]")
-        else:
-            yield from _paths_of(value, name)
-
-
-def _paths_of(value: Any, name: str) -> Iterator[str]:
-    below = list(paths(value, f"{name}.")) if hasattr(value, "ListFields") else []
-    yield from below or [name]
+def _sequences(given: Any, *, in_yaml: bool, sequenced: bool) -> Iterator[Finding]:
+    if not sequenced:
+        yield refused(BATCHER, "sequences are not served")
+    elif in_yaml:
+        yield refused(BATCHER, "an exported program keeps no state: write a class")
+    else:
+        yield from sequences(given)
 
 
 def _fit(found: Sequence[Finding]) -> list[Finding]:

@@ -12,6 +12,7 @@ from headrace.config.triton.finding import (
     refused,
     taken,
 )
+from headrace.config.triton.tensors import Declared, datatype
 
 BATCHER: Final = "sequence_batching"
 #: Kind of a control → who has it here.
@@ -21,18 +22,28 @@ CONTROLS: Final = {
     "CONTROL_SEQUENCE_READY": "ready",
     "CONTROL_SEQUENCE_CORRID": "id",
 }
-#: What controls that are true or false are given as.
-FALSE_TRUE: Final = ("int32_false_true", "fp32_false_true", "bool_false_true")
+#: What controls that are true or false are given as → the datatype of their tensor.
+FALSE_TRUE: Final = {
+    "int32_false_true": "INT32",
+    "fp32_false_true": "FP32",
+    "bool_false_true": "BOOL",
+}
+#: Datatypes of an id.
+IDS: Final = ("UINT64", "INT64", "BYTES")
 
 
 def sequences(given: Any) -> Iterator[Finding]:
-    """Yield what becomes of a `sequence_batching`."""
+    """Yield what becomes of a `sequence_batching`, of a class that keeps state."""
     batcher = given.sequence_batching
     strategy = batcher.WhichOneof("strategy_choice") or "direct"
-    yield taken(BATCHER, {("sequences", "strategy"): strategy})
+    settings: dict[Key, Any] = {("sequences", "strategy"): strategy}
+    if strategy == "direct":
+        # Each has a row of every batch.
+        settings["sequences", "max_sequences"] = given.max_batch_size or 1
+    yield taken(BATCHER, settings)
     if idle := batcher.max_sequence_idle_microseconds:
-        settings: dict[Key, Any] = {("sequences", "idle_ms"): idle / 1000}
-        yield taken(f"{BATCHER}.max_sequence_idle_microseconds", settings)
+        forgotten: dict[Key, Any] = {("sequences", "idle_ms"): idle / 1000}
+        yield taken(f"{BATCHER}.max_sequence_idle_microseconds", forgotten)
     chosen, path = getattr(batcher, strategy), f"{BATCHER}.{strategy}"
     if batcher.HasField(strategy):
         yield taken(path)
@@ -52,6 +63,20 @@ def sequences(given: Any) -> Iterator[Finding]:
     if batcher.iterative_sequence:
         why = "a request that comes back to be gone on with is one with streams: true and step()"
         yield refused(f"{BATCHER}.iterative_sequence", why)
+
+
+def control_inputs(given: Any) -> list[Declared]:
+    """Return the inputs that no caller sends, as a class declares them."""
+    return [
+        Declared(one.name, _control_type(one.control[0]), (1,))
+        for one in given.sequence_batching.control_input
+        if _control(one, "").verdict is Verdict.TAKEN
+    ]
+
+
+def _control_type(control: Any) -> str:
+    flags = (name for field, name in FALSE_TRUE.items() if getattr(control, field))
+    return datatype(control) if control.data_type else next(flags, "INT32")
 
 
 def _oldest(chosen: Any, path: str) -> Iterator[Finding]:
@@ -77,6 +102,8 @@ def _control(given: Any, path: str) -> Finding:
             return refused(path, f"{field} is 0 and 1 here")
     if not given.name:
         return refused(path, "it has no name")
+    if CONTROLS[kind] == "id" and datatype(control) not in IDS:
+        return refused(path, f"an id is one of {', '.join(IDS)} here, not {datatype(control)}")
     settings: dict[Key, Any] = {("sequences", "controls", CONTROLS[kind]): given.name}
     parts = ("kind", "data_type", *FALSE_TRUE)
     below = tuple(f"control[0].{part}" for part in parts)

@@ -70,7 +70,7 @@ def declared(given: Any, side: str) -> list[Declared]:
     """Return the tensors of one side, as far as they can be declared."""
     drop = 1 if _leads_with_one(given) else 0
     return [
-        Declared(one.name, _datatype(one), tuple(one.dims[drop:]))
+        Declared(one.name, datatype(one), tuple(one.dims[drop:]))
         for one in getattr(given, side)
         if not _unfit(one)
     ]
@@ -115,7 +115,7 @@ def _ragged(given: Any) -> Iterator[Finding]:
         field = f"input[{at}].allow_ragged_batch"
         if given.model_transaction_policy.decoupled:
             yield left_out(field, "requests that are answered in parts have arrays of their own")
-        elif _datatype(one) == "BYTES":
+        elif datatype(one) == "BYTES":
             yield refused(field, "BYTES have lengths of their own, and are not joined")
         elif _free(one) != [0]:
             yield refused(
@@ -159,13 +159,14 @@ def _leads_with_one(given: Any) -> bool:
 def _unfit(one: Any) -> str:
     if not one.name:
         return "it has no name"
-    if _datatype(one) not in DATATYPES:
-        return f"expected a data_type, not {_datatype(one)}"
+    if datatype(one) not in DATATYPES:
+        return f"expected a data_type, not {datatype(one)}"
     wrong = [size for size in one.dims if size < 1 and size != -1]
     return f"dims: {wrong[0]} is neither a positive size nor -1 (any size)" if wrong else ""
 
 
-def _datatype(one: Any) -> str:
+def datatype(one: Any) -> str:
+    """Return the datatype of what has a `data_type`; INVALID where there is none."""
     enum = one.DESCRIPTOR.fields_by_name["data_type"].enum_type
     word = str(enum.values_by_number[one.data_type].name).removeprefix("TYPE_")
     return "BYTES" if word == "STRING" else word

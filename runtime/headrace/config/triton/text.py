@@ -8,6 +8,8 @@ from typing import Any, Final
 import yaml
 
 from headrace.config.file import read_text
+from headrace.config.load import MOST_ERRORS
+from headrace.config.triton.fields import nameless
 from headrace.errors import ConfigInvalid
 
 FILE: Final = "config.pbtxt"
@@ -37,7 +39,7 @@ def read(path: Path) -> Any:
     except FileNotFoundError:
         raise ConfigInvalid(f"{path} is not there: name a model's folder, or its {FILE}") from None
     try:
-        return text_format.Parse(text, model_config_pb2.ModelConfig())
+        config = text_format.Parse(text, model_config_pb2.ModelConfig())
     except text_format.ParseError as error:
         line, column = error.GetLine() or 1, error.GetColumn() or 1
         what = PLACE.sub("", str(error))
@@ -45,6 +47,10 @@ def read(path: Path) -> Any:
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # Some values it sets as they are written, and the message refuses them without a place.
         raise ConfigInvalid(f"{path}:1:1: {error}") from error
+    # A number is taken as it is written.
+    if wrong := list(nameless(config)):
+        raise ConfigInvalid("\n".join(f"{path}:1:1: {what}" for what in wrong[:MOST_ERRORS]))
+    return config
 
 
 def written(settings: Mapping[str, Any]) -> str:
