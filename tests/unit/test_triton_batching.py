@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 import pytest
-from tests.unit.tritons import BATCHED, TENSORS, flat, found
+from tests.unit.tritons import BATCHED, TENSORS, converted, flat, found
 
 from headrace.config.triton.finding import Verdict
 
@@ -135,6 +135,11 @@ def test_batching(
     one = found(text, field)
     assert (one.verdict, flat(one)) == (verdict, settings)
     assert re.search(said, one.text)
+
+
+def test_a_pipeline_is_refused_once() -> None:
+    done = converted('platform: "ensemble" ensemble_scheduling { step {} }' + TENSORS)
+    assert [one.field for one in done.refused] == ["ensemble_scheduling"]
 
 
 def policy(text: str, levels: str = "") -> str:

@@ -83,7 +83,8 @@ def tensors(given: Any, *, in_yaml: bool) -> Iterator[Finding]:
         given: the configuration.
         in_yaml: model.yaml declares them, for there is no class that does.
     """
-    if given.max_batch_size == 0:
+    # A pipeline has the rows of its steps, and is refused as a whole.
+    if given.max_batch_size == 0 and not given.HasField("ensemble_scheduling"):
         if _leads_with_one(given):
             why = "the leading 1 of all dims is the axis of rows"
             yield differs("max_batch_size (0)", why, {("batching", "max_rows"): 1})
