@@ -12,7 +12,7 @@ from headrace.config.section import AtItem
 from headrace.config.triton.batching import batching
 from headrace.config.triton.elsewhere import elsewhere
 from headrace.config.triton.fields import paths
-from headrace.config.triton.finding import Finding, Verdict, refused
+from headrace.config.triton.finding import Finding, Verdict, passed_over, refused
 from headrace.config.triton.placement import placement
 from headrace.config.triton.sequences import BATCHER, control_inputs, sequences
 from headrace.config.triton.tensors import Declared, declared, tensors
@@ -55,9 +55,7 @@ def convert(given: Any, name: str, *, in_yaml: bool, sequenced: bool = SEQUENCES
     ]
     if given.HasField(BATCHER):
         found += _sequences(given, in_yaml=in_yaml, sequenced=sequenced)
-    for path in paths(given):
-        if not any(one.covers(path) for one in found):
-            found.append(refused(path, "not known here"))
+    found += [refused(path, "not known here") for path in passed_over(paths(given), found)]
     found = _fit(found)
     filled = control_inputs(given) if sequenced else []
     return Converted(
@@ -93,7 +91,8 @@ def _wrong(found: Sequence[Finding]) -> dict[int, str]:
             cause = detail.get("ctx", {}).get("error")
             where = (*detail["loc"], *(cause.below if isinstance(cause, AtItem) else ()))
             why = explain(where, detail)
-            wrong.update(dict.fromkeys(_behind(found, where, why), why))
+            behind = _behind(found, where, why if detail["type"] == "value_error" else "")
+            wrong.update(dict.fromkeys(behind, why))
         if not wrong:
             # What nobody asked for is refused: a bug of ours.
             raise
@@ -104,7 +103,10 @@ def _wrong(found: Sequence[Finding]) -> dict[int, str]:
 def _behind(found: Sequence[Finding], where: tuple[str | int, ...], why: str) -> list[int]:
     """Return whose settings an error is about that is told at ``where``.
 
-    One about a whole section names the key that it is about.
+    Args:
+        found: what has settings.
+        where: the keys from the top.
+        why: what a check of ours says of a section, which names the key that it is about.
     """
     at, above = [], []
     for number, one in enumerate(found):

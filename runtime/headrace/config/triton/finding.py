@@ -1,7 +1,8 @@
 """What became of one field of a config.pbtxt."""
 
 import dataclasses
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -37,16 +38,6 @@ class Finding:
     #: Fields below it that this speaks of.
     parts: tuple[str, ...] = ()
 
-    def covers(self, path: str) -> bool:
-        """Return whether this says what became of the field at ``path``.
-
-        What is left out or refused takes along all that is below it.
-        """
-        if path == self.field or path in (f"{self.field}.{part}" for part in self.parts):
-            return True
-        whole = self.verdict in (Verdict.LEFT_OUT, Verdict.REFUSED)
-        return whole and path.startswith((f"{self.field}.", f"{self.field}["))
-
     def refused(self, why: str) -> "Finding":
         """Return it without its settings, which model.yaml does not take."""
         return dataclasses.replace(self, verdict=Verdict.REFUSED, text=why, settings=NOTHING)
@@ -70,3 +61,20 @@ def left_out(field: str, why: str) -> Finding:
 def refused(field: str, why: str) -> Finding:
     """What it asks for is not there."""
     return Finding(field, Verdict.REFUSED, why)
+
+
+def passed_over(paths: Iterable[str], findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield which of the fields at ``paths`` no finding speaks of.
+
+    What is left out or refused takes along all that is below it.
+    """
+    told: set[str] = set()
+    whole: set[str] = set()
+    for one in findings:
+        told |= {one.field, *(f"{one.field}.{part}" for part in one.parts)}
+        if one.verdict in (Verdict.LEFT_OUT, Verdict.REFUSED):
+            whole.add(one.field)
+    for path in paths:
+        above = (path[: sign.start()] for sign in re.finditer(r"[.\[]", path))
+        if path not in told and not any(one in whole for one in above):
+            yield path
