@@ -121,9 +121,10 @@ $(DENY):
 	@cargo install --quiet --debug --locked cargo-deny --version $(DENY_VERSION) --root target/tools --target-dir target/tools/build
 	@rm -rf target/tools/build
 
-pins: $(VENV)/.dev ## Choose the newest release of every Python package, into constraints.txt
-	@$(BIN)/pip install --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
-	  -e '.[ray,torch,photos,test,chaos,load,fuzz]' pip maturin pip-audit
+# A pin that fits pyproject.toml no more is told by pip: take its line out.
+pins: $(VENV)/.dev ## Pin what constraints.txt has no version of yet; PINS= chooses the newest of all
+	@$(BIN)/pip install $(PINS) --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
+	  -e '.[ray,torch,photos,triton,test,chaos,load,fuzz]' pip maturin pip-audit
 	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
 
 define WRITE_PINS

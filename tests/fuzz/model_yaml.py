@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import yaml
 
+from headrace.config.file import MOST_BYTES
 from headrace.config.load import MOST_ERRORS, load
-from headrace.config.marks import MOST_BYTES
 from headrace.config.schema import ModelConfig
 from headrace.errors import ConfigInvalid
 

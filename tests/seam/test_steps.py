@@ -204,7 +204,7 @@ def test_a_model_that_speaks_out_of_turn_hears_of_it(serve: Serve) -> None:
     kept: list[headrace.Sequence] = []
     served = serve(Steps(kept.extend))
     parts(served.ask([1], 1))
-    with pytest.raises(RuntimeError, match="it has ended: parts come before the end"):
+    with pytest.raises(RuntimeError, match=r"emit\(\) of a sequence after its end\(\)"):
         kept[0].emit(y=np.zeros((1, 1), np.int64))
 
 

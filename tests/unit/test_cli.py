@@ -1,5 +1,4 @@
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +6,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from headrace.cli import checking, exchange, show
+from headrace.cli import exchange, show
 from headrace.cli.commands import app
 from headrace.cli.inferring import tensors, to_call
 from headrace.cli.payload import Payload, PayloadInvalid, read
@@ -19,44 +18,15 @@ X = Tensor("x", "FP32", [2])
 PICTURE = Tensor("image", "BYTES", [1])
 
 
-def test_a_new_model_works_as_it_is_written(tmp_path: Path) -> None:
-    run = CliRunner()
-    written = run.invoke(app, ["new", str(tmp_path / "models" / "my-model.2")])
-    assert written.exit_code == 0
-    assert "class MyModel2(Model)" in (tmp_path / "models/my-model.2/1/model.py").read_text()
-    checked = run.invoke(app, ["check", str(tmp_path / "models")])
-    assert checked.exit_code == 0
-    assert "my-model.2/1: loaded in" in checked.output
-    assert "64 rows" in checked.output
-    again = run.invoke(app, ["new", str(tmp_path / "models" / "my-model.2")])
-    assert "nothing was written" in str(again.exception)
-
-
 @pytest.mark.parametrize("name", ["two words", "-x", ".hidden"])
 def test_a_name_that_urls_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
     result = CliRunner().invoke(app, ["new", "--", str(tmp_path / name)])
     assert "is no name for a model" in str(result.exception)
 
 
-def test_check_fails_with_the_traceback(write_model: Callable[..., Path]) -> None:
-    models = write_model(source="raise SystemExit('no weights')")
-    result = CliRunner().invoke(app, ["check", str(models), "--json"])
-    assert result.exit_code == 1
-    told = json.loads(result.output)
-    assert (told["ok"], told["version"]) == (False, "doubler/1")
-    assert "SystemExit: no weights" in told["error"]
-
-
 @pytest.mark.parametrize(
-    ("max_rows", "sizes"),
-    [(1, [1]), (2, [1, 2]), (6, [1, 2, 4, 6]), (64, [1, 2, 4, 8, 16, 32, 64])],
-)
-def test_the_sizes_that_are_checked(max_rows: int, sizes: list[int]) -> None:
-    assert checking.sizes(max_rows) == sizes
-
-
-@pytest.mark.parametrize(
-    "command", ["new", "check", "serve", "status", "infer", "logs", "errors", ""]
+    "command",
+    ["new", "check", "convert", "serve", "status", "infer", "logs", "errors", "bench", ""],
 )
 def test_help_teaches(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"] if command else ["--help"])

@@ -53,6 +53,8 @@ def test_a_batch_gives_views_and_copies() -> None:
     assert (rows.rejected, batch.live()) == ({1: "blurred"}, [True, False, True])
     batch.reject(0, "half \ud800 a character")
     assert rows.rejected[0] == "half \\ud800 a character"
+    with pytest.raises(TypeError, match=r"reject\(\) takes why, a text .* and not NoneType"):
+        batch.reject(1, None)  # type: ignore[arg-type]
     with pytest.raises(KeyError, match="no input 'z'; the model declares x, s"):
         batch["z"]
 
@@ -84,7 +86,25 @@ class One(Model):
             MODEL.format(inputs="[Tensor('x', 'FP32', [])]") + "    concurrency = 0",
             "concurrency is a count",
         ),
-        ("from headrace import Model\nclass A(Model): pass", r"does not define load and predict"),
+        ("from headrace import Model\nclass A(Model): pass", r"A does not define predict\(\)$"),
+        (
+            "from abc import ABC, abstractmethod\nfrom headrace import Model\n"
+            "class Base(Model, ABC):\n"
+            "    @abstractmethod\n"
+            "    def words(self): ...\n"
+            "Base.__module__ = 'elsewhere'\n"
+            "class A(Base):\n"
+            "    def predict(self, batch): ...\n",
+            r"A does not define words\(\)$",
+        ),
+        *(
+            (
+                MODEL.format(inputs="[Tensor('x', 'FP32', [])]")
+                + f"    async def {name}(self, *given): {body}",
+                rf"One.{name}\(\) is `async def`: expected a plain function, .*; write `def`",
+            )
+            for name, body in (("load", "..."), ("predict", "..."), ("example", "yield 1"))
+        ),
     ],
 )
 def test_a_class_that_does_not_say_enough_is_refused(source: str, said: str) -> None:

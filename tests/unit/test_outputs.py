@@ -22,7 +22,11 @@ ANY = Tensor("s", "BYTES", [-1])
         ([Y], {"y": np.zeros((3, 2))}, r"as FP32\[3, 2\] .* but returned FP64\[3, 2\]"),
         ([Y], {"y": np.zeros((2, 2), np.float32)}, r"returned FP32\[2, 2\]"),
         ([Y], {"y": np.zeros((3, 2, 1), np.float32)}, r"returned FP32\[3, 2, 1\]"),
-        ([Y], {"y": [[0.0, 0.0]] * 3}, "returned an object of type list, which is no array"),
+        (
+            [Y],
+            {"y": [[0.0, 0.0]] * 3},
+            r"list, which is no array: numpy.array\(it, 'float32'\)",
+        ),
         ([Y], {"y": 1.0}, "returned an object of type float, which is no array"),
         ([Y], {"y": np.zeros((3, 2), ">f4")}, r"returned an array of >f4 with shape \[3, 2\]"),
         ([Y], {"y": np.zeros((3, 2), complex)}, "returned an array of <c16"),

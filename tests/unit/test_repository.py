@@ -47,6 +47,15 @@ def test_tensors_declared_twice_are_an_error(write_model: Callable[..., Path]) -
         find(models)
 
 
+def test_what_is_written_for_triton_is_not_passed_over(write_model: Callable[..., Path]) -> None:
+    models = write_model("a")
+    (models / "a" / "config.pbtxt").touch()
+    with pytest.raises(ConfigInvalid, match=r"`headrace convert --write .*/a` makes one of it"):
+        find(models)
+    (models / "a" / "model.yaml").touch()
+    assert [one.label for one in find(models)] == ["a/1"]
+
+
 @pytest.mark.parametrize(("folder", "searched"), [("models", 0), ("models/a", 1)])
 def test_a_folder_that_cannot_be_read_is_named(
     write_model: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, folder: str, searched: int

@@ -52,6 +52,16 @@ def test_a_class_answers_in_one_way(ways: str, streams: bool, said: str | None) 
             make(module, Path("model.py"), streams=streams)
 
 
+@pytest.mark.parametrize("body", ["yield 1", "..."])
+def test_a_stream_is_a_plain_generator(body: str) -> None:
+    module = ModuleType("written")
+    module.__dict__["__name__"] = "written"
+    exec(MODEL + f"    async def stream(self, batch): {body}\n", module.__dict__)
+    said = r"One.stream\(\) is `async def`: expected a plain generator, for it has a thread"
+    with pytest.raises(ModelInvalid, match=said):
+        make(module, Path("model.py"), streams=True)
+
+
 @pytest.mark.parametrize(
     ("cost", "said"),
     [
@@ -80,7 +90,7 @@ def test_the_template_that_answers_in_parts_works(tmp_path: Path) -> None:
     template.write(folder, streams=True)
     (checked,) = checking.check(folder)
     assert not checked.error
-    assert {one.steps for one in checked.trials} == {1}, "made-up numbers ask for nothing"
+    assert {(one.steps, one.parts // one.rows) for one in checked.trials} == {(5, 4)}
     (version,) = find(folder)
     module: dict[str, Any] = {"__name__": "written"}
     exec((folder / "1" / "model.py").read_text(), module)

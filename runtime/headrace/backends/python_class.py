@@ -1,5 +1,6 @@
 """The Model class of a version's model.py."""
 
+import inspect
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -35,13 +36,15 @@ def make(module: ModuleType, file: Path, *, streams: bool = False) -> Model:
             f"{file} should define one class derived from headrace.Model; found: {found}"
         )
     cls = classes[0]
-    missing = sorted(cls.__abstractmethods__)
+    # Those of a base of the author's own.
+    missing = sorted(getattr(cls, "__abstractmethods__", ()))
     ways = [one for one in WAYS if getattr(cls, one) is not getattr(Model, one)]
     if not streams and not ways:
         missing.append("predict")
     if missing:
         raise ModelInvalid(f"{file}: {cls.__name__} does not define {' and '.join(missing)}()")
     _check_ways(ways, f"{file}: {cls.__name__}", streams=streams)
+    _check_plain(cls, f"{file}: {cls.__name__}")
     for side in ("inputs", "outputs"):
         _check_tensors(getattr(cls, side, None), f"{file}: {cls.__name__}.{side}")
     if not isinstance(cls.concurrency, int) or cls.concurrency < 1:
@@ -62,6 +65,17 @@ def _check_ways(ways: Sequence[str], who: str, *, streams: bool) -> None:
             f"{who} defines {told}, and its model.yaml says `streams: true`: expected stream(), a "
             "generator of one request's parts, or step(), which goes on with all requests at once"
         )
+
+
+def _check_plain(cls: type[Model], who: str) -> None:
+    for name in (*WAYS, "load", "example"):
+        function = getattr(cls, name)
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            kind = "a plain generator" if name == "stream" else "a plain function"
+            raise ModelInvalid(
+                f"{who}.{name}() is `async def`: expected {kind}, for it has a thread of its own "
+                "and no event loop; write `def`, and call what blocks as it is"
+            )
 
 
 def _check_tensors(given: Any, where: str) -> Sequence[Tensor]:

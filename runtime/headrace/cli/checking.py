@@ -25,7 +25,8 @@ class Checked:
     """What came out of one version."""
 
     label: str
-    load_s: float = 0.0
+    #: None: it did not load.
+    load_s: float | None = None
     trials: "list[Trial]" = field(default_factory=list)
     #: What went wrong, as a traceback; empty when nothing did.
     error: str = ""
@@ -78,21 +79,33 @@ def _check(version: Version) -> Checked:
 
 
 def lines(checked: Checked) -> Iterator[str]:
-    """Yield the outcome as a person reads it."""
-    yield f"{checked.label}: loaded in {checked.load_s:.2f} s"
+    """Yield the outcome as a person reads it: the verdict first."""
+    yield f"{checked.label}: {_verdict(checked)}"
     for one in checked.trials:
         ms = one.seconds * 1e3
         rejected = f"   {len(one.rejected)} rows rejected" if one.rejected else ""
-        steps = f"   a step, the slowest of {one.steps}" if one.steps else ""
+        steps = f"   a step, the slowest of {one.steps}; {one.parts} parts" if one.steps else ""
         yield f"  {one.rows:5} rows  {ms:9.3f} ms  {ms / one.rows:9.4f} ms a row{steps}{rejected}"
     reasons = {why for one in checked.trials for why in one.rejected.values()}
     for why in sorted(reasons)[:3]:
         yield f"  rejected: {why}"
-    if reasons:
-        yield "  the inputs were made up; example() in the class would give real ones"
+    nothing = any(one.steps and not one.parts for one in checked.trials)
+    if nothing and not reasons:
+        yield "  no part came, so there was little to measure"
+    if reasons or nothing:
+        yield "  without example() in the class inputs are made up: let it give real ones"
     if checked.error:
         yield checked.error
-        yield f"{checked.label}: FAILED"
+
+
+def _verdict(checked: Checked) -> str:
+    if checked.load_s is None:
+        return "FAILED to load"
+    if not checked.error:
+        return f"loaded in {checked.load_s:.2f} s, and works"
+    tried = checked.trials[-1].rows if checked.trials else 0
+    after = f", after it worked with {tried} rows" if tried else ""
+    return f"FAILED to run; it loaded in {checked.load_s:.2f} s{after}"
 
 
 def as_json(checked: Checked) -> dict[str, Any]:
@@ -109,6 +122,7 @@ def as_json(checked: Checked) -> dict[str, Any]:
                 "ms_a_row": one.seconds * 1e3 / one.rows,
                 "rejected": len(one.rejected),
                 "steps": one.steps,
+                "parts": one.parts,
             }
             for one in checked.trials
         ],

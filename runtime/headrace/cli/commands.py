@@ -5,9 +5,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from headrace.cli.arguments import CONSOLE, Json, Url, say
 from headrace.cli.bench import bench
+from headrace.cli.convert import convert
 from headrace.cli.looking import errors, logs, why
+from headrace.cli.terminal import CONSOLE, Json, Url, tell
 from headrace.vocabulary import FIRST_PORT
 
 app = typer.Typer(
@@ -144,7 +145,7 @@ def check(
         if as_json:
             typer.echo(json.dumps(checking.as_json(checked)))
         else:
-            say("\n".join(checking.lines(checked)))
+            tell("\n".join(checking.lines(checked)))
     raise typer.Exit(int(failed))
 
 
@@ -160,7 +161,7 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
     from headrace.cli.tables import status_lines
 
     found = get(url, "/api/status")
-    say(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    tell(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
     raise typer.Exit(int(not found["ready"]))
 
 
@@ -182,7 +183,7 @@ def apply(
     from headrace.cli.tables import applied_lines
 
     found = post(url, f"/api/apply?model={quote(model)}")
-    say(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
+    tell(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
 
 
 @app.command()
@@ -203,15 +204,16 @@ def infer(
     url: Url = CONSOLE,
     as_json: Json = False,
 ) -> None:
-    """Call a model and print its answer.
+    """Call a model and print its answer; one in parts as they come, a line each.
 
     `headrace infer photos cat.jpg`; `headrace infer hello` with values made up;
     `headrace infer hello x.npy --show python` prints a program that makes the call.
     """
     from headrace.cli import inferring
 
-    say(inferring.infer(url, model, file, show=show, as_json=as_json))
+    for line in inferring.infer(url, model, file, show=show, as_json=as_json):
+        tell(line)
 
 
-for command in (logs, errors, why, bench):
+for command in (logs, errors, why, bench, convert):
     app.command()(command)

@@ -1,7 +1,9 @@
 """The console's REST API, as commands read it."""
 
 import json
-from http.client import HTTPException
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPException, IncompleteRead
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -84,11 +86,30 @@ def send(request: Request) -> tuple[bytes, dict[str, str]]:
         Unreachable: nobody answers there.
         Refused: the status is not 200.
     """
+    with _answer(request) as answer:
+        return answer.read(), {name.lower(): text for name, text in answer.headers.items()}
+
+
+def read_lines(request: Request) -> Iterator[bytes]:
+    """Yield the lines of an answer as they come.
+
+    Raises:
+        Unreachable: nobody answers there, or the answer broke off.
+        Refused: the status is not 200.
+    """
+    with _answer(request) as answer:
+        yield from answer
+
+
+@contextmanager
+def _answer(request: Request) -> Iterator[Any]:
     try:
         with urlopen(request, timeout=LIMIT_S) as answer:
-            return answer.read(), {name.lower(): text for name, text in answer.headers.items()}
+            yield answer
     except HTTPError as error:
         raise Refused(error.code, _reason(error.read())) from error
+    except IncompleteRead as error:
+        raise Unreachable(f"the answer of {request.full_url} broke off before its end") from error
     except HTTPException as error:
         raise Unreachable(
             f"who answers at {request.full_url} does not speak HTTP ({type(error).__name__}): "

@@ -9,11 +9,16 @@ from typing import Any
 import numpy as np
 
 from headrace.cli.payload import Payload, PayloadInvalid, array, dtype
+from headrace.errors import HeadraceError
 from headrace.models import Tensor
 
 #: Datatypes that JSON cannot say: they go over as bytes.
 ONLY_BINARY = frozenset({"FP16", "BF16"})
 HEADER_LENGTH = "inference-header-content-length"
+
+
+class Broken(HeadraceError):
+    """An answer in parts that ended with an error."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,50 @@ def call(
     return Call(url, headers, head + tail)
 
 
+def call_for_parts(
+    http: str, path: str, payload: Payload, inputs: Sequence[Tensor], outputs: Sequence[Tensor]
+) -> Call:
+    """Return the request that sends ``payload`` to ``http://HTTP/v2/PATH/generate_stream``.
+
+    Raises:
+        PayloadInvalid: that takes one row of what JSON can say, and this is not it.
+    """
+    wrong = ""
+    if payload.media_type:
+        wrong = f"{payload.file} is a picture"
+    for one in (*inputs, *outputs):
+        if one.datatype in ONLY_BINARY:
+            wrong = f"{one.name!r} is {one.datatype}"
+    for name, values in payload.arrays.items():
+        if len(values) != 1:
+            wrong = f"{payload.file} has {len(values)} rows of input {name!r}"
+    if wrong:
+        raise PayloadInvalid(
+            f"{wrong}, but parts come over HTTP for one row, as JSON: `--show python` prints a "
+            "client for gRPC, which has neither bound"
+        )
+    row = {name: _nested(values[0]) for name, values in payload.arrays.items()}
+    body = json.dumps(row, separators=(",", ":")).encode()
+    return Call(
+        f"http://{http}/v2/{path}/generate_stream", {"Content-Type": "application/json"}, body
+    )
+
+
+def part(line: bytes) -> dict[str, Any] | None:
+    """Return the part that a line of server-sent events holds; None where it holds none.
+
+    Raises:
+        Broken: the answer ends here with an error.
+    """
+    name, _, data = line.partition(b":")
+    if name != b"data":
+        return None
+    found: dict[str, Any] = json.loads(data)
+    if "error" in found and "model_name" not in found:
+        raise Broken(found["error"])
+    return found
+
+
 def answer(body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
     """Return an answer as JSON would have it, binary outputs included."""
     length = int(headers.get(HEADER_LENGTH, len(body)))
@@ -94,6 +143,24 @@ def lines(found: Mapping[str, Any]) -> list[str]:
         )
         told.append(f"{one['name']} {one['datatype']}{one['shape']}: {text}")
     return told
+
+
+def part_line(found: Mapping[str, Any], outputs: Sequence[Tensor]) -> str:
+    """Return a part as a person reads it: its outputs one behind the other."""
+    return ", ".join(f"{one.name}: {_short(one, found[one.name])}" for one in outputs)
+
+
+def _short(tensor: Tensor, value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    return np.array2string(array(tensor, value), separator=", ", threshold=64, precision=6)
+
+
+def _nested(row: Any) -> Any:
+    """Return a row as JSON says it, for the generate extension: text where it is bytes."""
+    if isinstance(row, np.ndarray) or hasattr(row, "tolist"):
+        row = row.tolist()
+    return [_nested(one) for one in row] if isinstance(row, list) else _text(row)
 
 
 def _values(datatype: str, raw: bytes) -> list[Any]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.arguments import CONSOLE, Json, Url, say
+from headrace.cli.terminal import CONSOLE, Json, Url, tell
 
 
 def logs(
@@ -30,7 +30,7 @@ def logs(
     while True:
         lines = found["lines"]
         for text in map(json.dumps, lines) if as_json else log_lines(lines):
-            say(text)
+            tell(text)
         if not follow:
             return
         found = get(url, f"{path}&after={found['taken']}")
@@ -53,11 +53,11 @@ def errors(
 
     if error_id:
         found = get(url, f"/api/errors/{quote(error_id)}")
-        say(json.dumps(found) if as_json else "\n".join(error_lines(found)))
+        tell(json.dumps(found) if as_json else "\n".join(error_lines(found)))
         return
     listed = get(url, f"/api/errors?limit={limit}")["errors"]
     for text in map(json.dumps, listed) if as_json else error_rows(listed):
-        say(text)
+        tell(text)
 
 
 def why(
@@ -90,4 +90,4 @@ def why(
         lines = [text for one in found for text in request_lines(one)]
     else:
         lines = list(request_rows(found))
-    say("\n".join(lines))
+    tell("\n".join(lines))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
 from typing import Any, Final
@@ -29,20 +29,25 @@ class Payload:
     file: Path | None
     #: Media type of a picture, which goes over as the whole body.
     media_type: str = ""
-    arrays: Mapping[str, Any] = None  # type: ignore[assignment]
+    arrays: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(file: Path | None, inputs: Sequence[Tensor]) -> Payload:
+def read(file: Path | None, inputs: Sequence[Tensor], *, in_parts: bool = False) -> Payload:
     """Return what ``file`` holds for a model that takes ``inputs``; without one, make it up.
+
+    Args:
+        file: what to read.
+        inputs: what the model takes.
+        in_parts: what is made up is to ask a model that answers in parts for some.
 
     Raises:
         PayloadInvalid: the file cannot be read, or is nothing for these inputs.
     """
     if file is None:
-        made_up = {one["name"]: one["data"] for one in json_body(inputs)["inputs"]}
-        shapes = {one["name"]: one["shape"] for one in json_body(inputs)["inputs"]}
+        made_up = json_body(inputs, in_parts=in_parts)["inputs"]
         arrays = {
-            one.name: array(one, made_up[one.name]).reshape(shapes[one.name]) for one in inputs
+            one.name: array(one, entry["data"]).reshape(entry["shape"])
+            for one, entry in zip(inputs, made_up, strict=True)
         }
         return Payload(None, arrays=arrays)
     suffix = file.suffix.lower()

@@ -14,9 +14,10 @@ from headrace.vocabulary import NUMPY_NAMES
 MOST_CHARACTERS: Final = 2000
 
 
-def curl(call: Call, payload: Payload, scratch: Path) -> str:
+def curl(call: Call, payload: Payload, scratch: Path, *, in_parts: bool = False) -> str:
     """Return a curl command; a body that does not fit a line is written to ``scratch``."""
-    parts = ["curl", "-s", shlex.quote(call.url)]
+    # -N: each part is printed as it comes.
+    parts = ["curl", "-sN" if in_parts else "-s", shlex.quote(call.url)]
     for name, value in call.headers.items():
         parts += ["-H", shlex.quote(f"{name}: {value}")]
     if payload.media_type and payload.file is not None:
@@ -30,28 +31,71 @@ def curl(call: Call, payload: Payload, scratch: Path) -> str:
 
 def python(http: str, name: str, version: str, payload: Payload, inputs: Sequence[Tensor]) -> str:
     """Return a program for Triton's own client, which speaks to this server as it is."""
-    lines = ["import numpy as np", "import tritonclient.http as http"]
-    packages = '"tritonclient[http]"'
+    return "\n".join(
+        [
+            *_head("http", inputs),
+            "",
+            f"client = http.InferenceServerClient({http!r})",
+            *_tensors("http", payload, inputs),
+            f"answer = client.infer({name!r}, [{_names(inputs)}], model_version={version!r})",
+            'for output in answer.get_response()["outputs"]:',
+            '    print(output["name"], answer.as_numpy(output["name"]))',
+            "client.close()",
+        ]
+    )
+
+
+def python_for_parts(
+    grpc: str, name: str, version: str, payload: Payload, inputs: Sequence[Tensor]
+) -> str:
+    """Return such a program that reads an answer in parts, over gRPC."""
+    return "\n".join(
+        [
+            *_head("grpc", inputs, "import queue", ""),
+            "",
+            "came = queue.Queue()",
+            *_tensors("grpc", payload, inputs),
+            f"with grpc.InferenceServerClient({grpc!r}) as client:",
+            "    client.start_stream(lambda result, error: came.put((result, error)))",
+            "    client.async_stream_infer(",
+            f"        {name!r}, [{_names(inputs)}], model_version={version!r},",
+            "        enable_empty_final_response=True,",
+            "    )",
+            "    while True:",
+            "        part, error = came.get()",
+            "        if error is not None:",
+            "            raise error",
+            '        if part.get_response().parameters["triton_final_response"].bool_param:',
+            "            break",
+            "        for output in part.get_response().outputs:",
+            "            print(output.name, part.as_numpy(output.name))",
+        ]
+    )
+
+
+def _head(protocol: str, inputs: Sequence[Tensor], *first: str) -> list[str]:
+    packages, imports = f'"tritonclient[{protocol}]"', ["import numpy as np"]
     if any(one.datatype == "BF16" for one in inputs):
-        lines.insert(0, "import ml_dtypes")
+        imports.insert(0, "import ml_dtypes")
         packages += " ml_dtypes"
-    lines.insert(0, f"# pip install {packages}")
-    lines += ["", f"client = http.InferenceServerClient({http!r})"]
+    imports.append(f"import tritonclient.{protocol} as {protocol}")
+    return [f"# pip install {packages}", *first, *imports]
+
+
+def _tensors(protocol: str, payload: Payload, inputs: Sequence[Tensor]) -> list[str]:
+    lines = []
     for one in inputs:
         lines += [
             f"{_variable(one.name)} = {_source(one, payload)}",
-            f"{_tensor(one.name)} = http.InferInput("
+            f"{_tensor(one.name)} = {protocol}.InferInput("
             f"{one.name!r}, list({_variable(one.name)}.shape), {one.datatype!r})",
             f"{_tensor(one.name)}.set_data_from_numpy({_variable(one.name)})",
         ]
-    tensors = ", ".join(_tensor(one.name) for one in inputs)
-    lines += [
-        f"answer = client.infer({name!r}, [{tensors}], model_version={version!r})",
-        'for output in answer.get_response()["outputs"]:',
-        '    print(output["name"], answer.as_numpy(output["name"]))',
-        "client.close()",
-    ]
-    return "\n".join(lines)
+    return lines
+
+
+def _names(inputs: Sequence[Tensor]) -> str:
+    return ", ".join(_tensor(one.name) for one in inputs)
 
 
 def _source(tensor: Tensor, payload: Payload) -> str:

@@ -1,13 +1,12 @@
 """A model.yaml, read and checked: all errors at once, each with its place."""
 
-import os
-import stat
 from pathlib import Path
 from typing import Any, Final, get_origin
 
 from pydantic import ValidationError
 
-from headrace.config.marks import MOST_BYTES, Document, Unreadable, read
+from headrace.config.file import read_text
+from headrace.config.marks import Document, Unreadable, read
 from headrace.config.schema import ModelConfig
 from headrace.config.section import AtItem, Section
 from headrace.errors import ConfigInvalid
@@ -38,21 +37,9 @@ def load(path: Path) -> ModelConfig:
         ConfigInvalid: a line ``file:line:column: what`` for each error.
     """
     try:
-        text = _read(path)
+        text = read_text(path)
     except FileNotFoundError:
-        if path.is_symlink():
-            raise ConfigInvalid(
-                f"{path}:1:1: a link to what is not there: mend the link, or take it away"
-            ) from None
         return ModelConfig()
-    except OSError as error:
-        raise ConfigInvalid(
-            f"{path}:1:1: cannot be read ({error.strerror}): let this user read it, or take it away"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigInvalid(
-            f"{path}:1:1: not UTF-8: byte {error.start} is {error.reason}"
-        ) from error
     try:
         document = read(text)
     except Unreadable as error:
@@ -64,22 +51,6 @@ def load(path: Path) -> ModelConfig:
         raise ConfigInvalid("\n".join(_lines(path, document, error))) from error
 
 
-def _read(path: Path) -> str:
-    # Whoever opens a pipe would wait for its other end.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ConfigInvalid(
-                f"{path}:1:1: expected a file, but this is a pipe or a device: take it away"
-            )
-        content = file.read(MOST_BYTES + 1)
-    if len(content) > MOST_BYTES:
-        raise ConfigInvalid(
-            f"{path}:1:1: the file is larger than {MOST_BYTES} bytes: no model.yaml is, put data "
-            "into files beside it"
-        )
-    return content.decode()
-
-
 def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
     found = []
     for detail in error.errors(include_url=False):
@@ -87,7 +58,7 @@ def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
         where = (*detail["loc"], *(cause.below if isinstance(cause, AtItem) else ()))
         found.append((document.place(where), where, detail))
     found.sort(key=lambda one: one[0])
-    told = [(at, _explain(where, detail)) for at, where, detail in found[:MOST_ERRORS]]
+    told = [(at, explain(where, detail)) for at, where, detail in found[:MOST_ERRORS]]
     lines = [f"{path}:{line}:{column}: {what}" for (line, column), what in sorted(told)]
     if len(found) > MOST_ERRORS:
         line, column = found[MOST_ERRORS][0]
@@ -95,7 +66,8 @@ def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
     return lines
 
 
-def _explain(where: tuple[str | int, ...], detail: Any) -> str:
+def explain(where: tuple[str | int, ...], detail: Any) -> str:
+    """Return what is wrong at a key, of one of pydantic's errors."""
     key, kind = where[-1] if where else "the file", detail["type"]
     if kind == "extra_forbidden":
         return _unknown(where)

@@ -9,8 +9,6 @@ from yaml.reader import ReaderError
 Path = tuple[str | int, ...]
 Place = tuple[int, int]
 
-#: A model.yaml is a page; a file beyond this is something else. To read this much takes seconds.
-MOST_BYTES: Final = 256 << 10
 #: What nests deeper would exhaust the stack of whoever walks it.
 MOST_LEVELS: Final = 50
 #: Of a number. 1:30:15 is one to the base of 60, whose digits take time by their square.

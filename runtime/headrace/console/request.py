@@ -67,7 +67,7 @@ def curl_for_parts(http: str, model: str, inputs: Sequence[Tensor]) -> str:
     return f"curl -sN {url} -d {shlex.quote(json.dumps(_in_short(inputs)))}"
 
 
-def json_body(inputs: Sequence[Tensor]) -> dict[str, Any]:
+def json_body(inputs: Sequence[Tensor], *, in_parts: bool = False) -> dict[str, Any]:
     """Return an infer request of one row with values made up."""
     return {
         "inputs": [
@@ -75,7 +75,7 @@ def json_body(inputs: Sequence[Tensor]) -> dict[str, Any]:
                 "name": one.name,
                 "shape": [1, *_sizes(one)],
                 "datatype": one.datatype,
-                "data": [_value(one.datatype, index) for index in range(_elements(one))],
+                "data": _data(one, in_parts=in_parts),
             }
             for one in inputs
         ]
@@ -83,15 +83,20 @@ def json_body(inputs: Sequence[Tensor]) -> dict[str, Any]:
 
 
 def _in_short(inputs: Sequence[Tensor]) -> dict[str, Any]:
-    """Return one row for the generate extension, which needs no shapes; a single number is 4."""
+    """Return one row for the generate extension, which needs no shapes."""
     short = {}
     for one in inputs:
-        flat = [_value(one.datatype, index) for index in range(_elements(one))]
+        flat = _data(one, in_parts=True)
         for size in reversed(_sizes(one)[1:]):
             flat = [flat[at : at + size] for at in range(0, len(flat), size)]
-        single = ANY_SIZE if flat == [0] else flat[0]
-        short[one.name] = single if len(flat) == 1 else flat
+        short[one.name] = flat[0] if len(flat) == 1 else flat
     return short
+
+
+def _data(tensor: Tensor, *, in_parts: bool) -> list[Any]:
+    """Return a row's elements; one whole number may be how many parts are asked for: some."""
+    flat = [_value(tensor.datatype, index) for index in range(_elements(tensor))]
+    return [ANY_SIZE] if in_parts and flat == [0] and "INT" in tensor.datatype else flat
 
 
 def _sizes(tensor: Tensor) -> list[int]:

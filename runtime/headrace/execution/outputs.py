@@ -101,7 +101,8 @@ def _facts(declared: str, expected: Sequence[int], value: Any) -> tuple[str, lis
     if array is None:
         kind = type(value).__name__
         if declared != "BYTES":
-            raise ValueError(f"an object of type {kind}, which is no array")
+            made = f"numpy.array(it, {NUMPY_NAMES[declared]!r}) makes one"
+            raise ValueError(f"an object of type {kind}, which is no array: {made}")
         if not isinstance(value, list | tuple):
             raise ValueError(f"an object of type {kind}")
         return "BYTES", shape_of(value, expected)

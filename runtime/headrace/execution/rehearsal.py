@@ -11,6 +11,8 @@ from headrace.models import Model, Tensor
 
 #: Of one trial: what was made up may ask for more than anybody waits for.
 MOST_STEPS: Final = 16
+#: For an input of one whole number: it may be how many parts are asked for, and 0 would be none.
+SOME: Final = 4
 
 
 class MadeUpSequence:
@@ -26,6 +28,8 @@ class MadeUpSequence:
         #: Why the model refused it.
         self.rejected = ""
         self.has_ended = False
+        #: How many it was sent.
+        self.parts = 0
         self._outputs = outputs
 
     @property
@@ -38,6 +42,7 @@ class MadeUpSequence:
         if self.has_ended:
             raise RuntimeError("it has ended: parts come before the end")
         verify(self._outputs, self.rows, outputs)
+        self.parts += 1
         return None
 
     def flush(self) -> None:
@@ -67,7 +72,8 @@ def run(model: Model, device: str, count: int, clock: Callable[[], float]) -> Tr
         raise error
 
     all_of_them = [
-        MadeUpSequence(number, inputs(model, 1), model.outputs) for number in range(count)
+        MadeUpSequence(number, inputs(model, 1, single=SOME), model.outputs)
+        for number in range(count)
     ]
     at_work = stepping(model, device, fail)
     for one in all_of_them:
@@ -85,4 +91,4 @@ def run(model: Model, device: str, count: int, clock: Callable[[], float]) -> Tr
     for one in left:
         at_work.forget(one.number)
     rejected = {one.number: one.rejected for one in all_of_them if one.rejected}
-    return Trial(count, slowest, rejected, steps)
+    return Trial(count, slowest, rejected, steps, sum(one.parts for one in all_of_them))

@@ -1,6 +1,6 @@
 """How a model goes on with the requests at work: all in one call, or generators in turns."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -50,7 +50,12 @@ class Together:
         self._at_work.pop(number, None)
 
     def advance(self) -> None:
-        self._model.step(list(self._at_work.values()))
+        returned: Any = self._model.step(list(self._at_work.values()))  # type: ignore[func-returns-value]
+        if returned is not None:
+            raise ModelBroken(
+                "step() should return None and give each part to its sequence's emit(), but it "
+                f"returned {type(returned).__name__}"
+            )
 
 
 class Turns:
@@ -86,7 +91,7 @@ class Turns:
 
     def _next(self, turn: "_Turn") -> None:
         if turn.parts is None:
-            turn.parts = iter(self._model.stream(models.Batch(turn, self._device)))
+            turn.parts = _iterator(self._model.stream(models.Batch(turn, self._device)))
         try:
             part = next(turn.parts)
         except StopIteration:
@@ -139,6 +144,15 @@ class _Turn:
         # A request has one answer: with one of its rows it is refused as a whole.
         self.core.reject(why if self.rows == 1 else f"row {row}: {why}")
         self.rejected = True
+
+
+def _iterator(returned: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(returned, Mapping) or not isinstance(returned, Iterable):
+        raise ModelBroken(
+            "stream() should be a generator, which yields a dict of output name to array for each "
+            f"part, but it returned {type(returned).__name__}: write `yield` instead of `return`"
+        )
+    return iter(returned)
 
 
 def _emit(core: CoreSequence, who: str, part: Any) -> None:

@@ -63,6 +63,8 @@ class Trial:
     rejected: Mapping[int, str]
     #: Of a model that answers in parts: how many it took, ``seconds`` being the slowest.
     steps: int = 0
+    #: Of such a model: how many it sent.
+    parts: int = 0
 
 
 def run(
@@ -87,13 +89,22 @@ def run(
     return Trial(rows, seconds, made_up.rejected)
 
 
-def inputs(model: Model, rows: int, join: Mapping[str, Join] = PLAIN.join) -> dict[str, Any]:
-    """Return the model's own example, or numbers made up for its declared inputs; read-only."""
+def inputs(
+    model: Model, rows: int, join: Mapping[str, Join] = PLAIN.join, *, single: int = 0
+) -> dict[str, Any]:
+    """Return the model's own example, or numbers made up for its declared inputs; read-only.
+
+    Args:
+        model: whose inputs they are.
+        rows: how many.
+        join: how rows of different sizes would share a batch.
+        single: what is made up for an input that has one whole number a row.
+    """
     example = model.example(rows)
     if example is None:
         longest = {one.name: joining.longest(join.get(one.name)) for one in model.inputs}
         return {
-            one.name: make_up(one, rows, min(ANY_SIZE, longest[one.name] or ANY_SIZE))
+            one.name: make_up(one, rows, min(ANY_SIZE, longest[one.name] or ANY_SIZE), single)
             for one in model.inputs
         }
     names = [one.name for one in model.inputs]
@@ -102,12 +113,17 @@ def inputs(model: Model, rows: int, join: Mapping[str, Join] = PLAIN.join) -> di
     return {one.name: _as_input(one, rows, example[one.name]) for one in model.inputs}
 
 
-def make_up(tensor: Tensor, rows: int, any_size: int = ANY_SIZE) -> Any:
-    """Return ``[rows, *shape]`` numbers that are the same each time: 0, 1, 0, 1 and so on."""
+def make_up(tensor: Tensor, rows: int, any_size: int = ANY_SIZE, single: int = 0) -> Any:
+    """Return ``[rows, *shape]`` numbers that are the same each time: 0, 1, 0, 1 and so on.
+
+    One whole number a row may be ``single`` instead.
+    """
     shape = (rows, *(any_size if size == -1 else size for size in tensor.shape))
     if tensor.datatype == "BYTES":
         return Elements([ANY_BYTES] * prod(shape), shape)
     array = (np.arange(prod(shape), dtype=np.int64) % 2).reshape(shape)
+    if single and "INT" in tensor.datatype and all(size == 1 for size in tensor.shape):
+        array[:] = single
     return _frozen(array.astype(_dtype(tensor.datatype)))
 
 

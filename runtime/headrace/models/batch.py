@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.models.reason import reason
+
 if TYPE_CHECKING:
     import torch
 
@@ -102,6 +104,9 @@ class Batch:
         """Answer the caller of this row with "bad request" and ``why``; the others are served.
 
         Outputs still have this row; what stands there is thrown away.
+
+        Raises:
+            IndexError: there is no such row.
+            TypeError: ``why`` is no text.
         """
-        # Half a surrogate pair, which no answer can carry, becomes its escape.
-        self._rows.reject(row, str.encode(why, "utf-8", "backslashreplace").decode())
+        self._rows.reject(row, reason(why))

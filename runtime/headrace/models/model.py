@@ -1,7 +1,6 @@
 """The class that a model's author derives from."""
 
 import sys
-from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ from headrace.models.sequence import Sequence as Request
 from headrace.models.tensor import Tensor
 
 
-class Model(ABC):
+class Model:
     """One version of a model: its tensors, how it loads, and how it answers.
 
     One object serves every request of its process. ``load`` runs once; then ``predict`` runs from
@@ -26,9 +25,11 @@ class Model(ABC):
     #: How many ``predict`` may run at once. Most models are not safe for more than one.
     concurrency: int = 1
 
-    @abstractmethod
     def load(self, context: Context) -> None:
-        """Make the model ready. What this raises is shown as the reason why it failed."""
+        """Make the model ready, where there is something to be made ready.
+
+        What this raises is shown as the reason why it failed.
+        """
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Return for each declared output an array of shape ``[batch.rows, *shape]``.

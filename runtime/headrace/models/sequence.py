@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.models.reason import reason
+
 if TYPE_CHECKING:
     import torch
 
@@ -25,7 +27,7 @@ class Parts(Protocol):
 class Sequence:
     """One request at work. It stands in each step's list until it ends or its caller leaves."""
 
-    __slots__ = ("_device", "_emit", "_parts", "state")
+    __slots__ = ("_device", "_emit", "_over", "_parts", "state")
 
     def __init__(
         self, parts: Parts, emit: Callable[[Mapping[str, Any]], None], device: str = "cpu"
@@ -33,6 +35,8 @@ class Sequence:
         self._parts = parts
         self._emit = emit
         self._device = device
+        #: Which of its methods the model ended it with.
+        self._over = ""
         #: The model's own, None at first: a cache, what was generated. Dropped with the sequence.
         self.state: Any = None
 
@@ -76,13 +80,33 @@ class Sequence:
             ModelBroken: it is not what the model declared.
             RuntimeError: it is paused, it has ended, or the model is in no step.
         """
+        self._check_open("emit")
         self._emit(outputs)
 
     def end(self) -> None:
-        """Say that the answer is whole: it is in no later step."""
+        """Say that the answer is whole: it is in no later step.
+
+        Raises:
+            RuntimeError: it has ended, or the model is in no step.
+        """
+        self._check_open("end")
         self._parts.end()
+        self._over = "end"
 
     def reject(self, why: str) -> None:
-        """End it: its caller gets "bad request" and ``why``."""
-        # Half a surrogate pair, which no answer can carry, becomes its escape.
-        self._parts.reject(str.encode(why, "utf-8", "backslashreplace").decode())
+        """End it: its caller gets "bad request" and ``why``.
+
+        Raises:
+            RuntimeError: it has ended, or the model is in no step.
+            TypeError: ``why`` is no text.
+        """
+        self._check_open("reject")
+        self._parts.reject(reason(why))
+        self._over = "reject"
+
+    def _check_open(self, verb: str) -> None:
+        if self._over:
+            raise RuntimeError(
+                f"{verb}() of a sequence after its {self._over}(), which ends it: say "
+                f"{self._over}() once, and after the last part"
+            )

@@ -19,6 +19,8 @@ from headrace.errors import ConfigInvalid, RepositoryInvalid
 VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 CONFIG: Final = "model.yaml"
+#: What Triton calls its own.
+TRITONS: Final = "config.pbtxt"
 #: File of a version's folder → the backend that runs it; the first one found counts.
 BACKENDS: Final[dict[str, str]] = {"model.py": "python", "net.pt2": "torch"}
 
@@ -76,6 +78,14 @@ def find(path: Path) -> list[Version]:
     return versions
 
 
+def backends(folder: Path) -> set[str]:
+    """Return what runs the versions of one model's folder, as far as they are there."""
+    if not folder.is_dir():
+        return set()
+    numbered = [one for one in _folders(folder) if VERSION.fullmatch(one.name)]
+    return {found for one in numbered if (found := _backend_of(one))}
+
+
 def _unreadable(error: OSError) -> str:
     return f"{error.filename} cannot be read ({error.strerror}): let this user read it"
 
@@ -97,6 +107,11 @@ def _versions(folder: Path) -> list[Version]:
             f"{folder}: a model's name is its folder's, and {folder.name!r} cannot be written in "
             "URLs: use letters, digits, '.', '_' and '-', a letter or digit first"
         )
+    if (folder / TRITONS).is_file() and not (folder / CONFIG).is_file():
+        raise RepositoryInvalid(
+            f"{folder} has Triton's {TRITONS}, which is not read here, and no {CONFIG}: "
+            f"`headrace convert --write {folder}` makes one of it"
+        )
     config = load(folder / CONFIG)
     numbered = sorted(
         (int(one.name), one) for one in _folders(folder) if VERSION.fullmatch(one.name)
@@ -110,7 +125,7 @@ def _versions(folder: Path) -> list[Version]:
 
 
 def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
-    backend = next((one for file, one in BACKENDS.items() if (place / file).is_file()), None)
+    backend = _backend_of(place)
     if backend is None:
         raise RepositoryInvalid(f"{place} holds neither {' nor '.join(BACKENDS)}")
     declared = config.inputs is not None or config.outputs is not None
@@ -130,3 +145,7 @@ def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
             "outputs here, as a list of {name: x, datatype: FP32, shape: [3, 224, 224]}"
         )
     return backend
+
+
+def _backend_of(place: Path) -> str | None:
+    return next((one for file, one in BACKENDS.items() if (place / file).is_file()), None)

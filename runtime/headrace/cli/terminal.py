@@ -1,4 +1,4 @@
-"""What several commands take, and how they print."""
+"""What commands have in common towards the terminal."""
 
 from typing import Annotated
 
@@ -19,8 +19,8 @@ Url = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def say(text: str) -> None:
+def tell(text: str, *, err: bool = False) -> None:
     """Print what a model or a server said, as a terminal may have it."""
     from headrace.execution.voices import visible
 
-    typer.echo(visible(text))
+    typer.echo(visible(text), err=err)

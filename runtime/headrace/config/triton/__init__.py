@@ -1,0 +1,1 @@
+"""What Triton's config.pbtxt says, in words of model.yaml."""

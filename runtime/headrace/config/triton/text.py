@@ -1,0 +1,62 @@
+"""A config.pbtxt, read with Triton's own messages; and a model.yaml, written."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from headrace.config.file import read_text
+from headrace.config.load import MOST_ERRORS
+from headrace.config.triton.fields import nameless
+from headrace.errors import ConfigInvalid
+
+FILE: Final = "config.pbtxt"
+HEAD: Final = (
+    "# From Triton's config.pbtxt: `headrace convert` says what became of each of its words.\n"
+)
+#: How protobuf's errors begin.
+PLACE: Final = re.compile(r"^\d+:\d+ : ")
+
+
+def read(path: Path) -> Any:
+    """Return the ModelConfig that is written at ``path``.
+
+    Raises:
+        ConfigInvalid: ``file:line:column: what``; or the packages that read it are not there.
+    """
+    try:
+        from google.protobuf import text_format
+        from tritonclient.grpc import model_config_pb2
+    except ImportError as error:
+        raise ConfigInvalid(
+            f"to read {FILE} needs packages that serving does not ({error}): "
+            "pip install 'headrace[triton]'"
+        ) from error
+    try:
+        text = read_text(path)
+    except FileNotFoundError:
+        raise ConfigInvalid(f"{path} is not there: name a model's folder, or its {FILE}") from None
+    try:
+        config = text_format.Parse(text, model_config_pb2.ModelConfig())
+    except text_format.ParseError as error:
+        line, column = error.GetLine() or 1, error.GetColumn() or 1
+        what = PLACE.sub("", str(error))
+        raise ConfigInvalid(f"{path}:{line}:{column}: {what}") from error
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # Some values it sets as they are written, and the message refuses them without a place.
+        raise ConfigInvalid(f"{path}:1:1: {error}") from error
+    # A number is taken as it is written.
+    if wrong := list(nameless(config)):
+        raise ConfigInvalid("\n".join(f"{path}:1:1: {what}" for what in wrong[:MOST_ERRORS]))
+    return config
+
+
+def written(settings: Mapping[str, Any]) -> str:
+    """Return a model.yaml that says ``settings``."""
+    if not settings:
+        return HEAD
+    return HEAD + yaml.safe_dump(
+        dict(settings), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
+    )
