@@ -110,12 +110,14 @@ impl Pending {
         self.caller.as_ref().is_none_or(oneshot::Sender::is_closed)
     }
 
+    pub(super) fn is_late(&self, now: Tick) -> Option<Fault> {
+        (self.deadline <= now).then(|| expired(self.arrived, self.deadline))
+    }
+
     /// Why it should not be sent any more, if so.
     pub(super) fn is_over(&self, now: Tick) -> Option<Fault> {
-        if self.deadline <= now {
-            return Some(expired(self.arrived, self.deadline));
-        }
-        self.is_forsaken().then(|| Fault::new(Kind::Cancelled, "the caller is gone"))
+        let gone = || Fault::new(Kind::Cancelled, "the caller is gone");
+        self.is_late(now).or_else(|| self.is_forsaken().then(gone))
     }
 
     pub(super) fn need(&self) -> Need {

@@ -83,9 +83,6 @@ impl Gateway {
         };
         let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let now = clock::now();
-        if deadline <= now {
-            return Err(refuse(rows, expired(arrived, deadline)));
-        }
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let level = priority::level(&contract.batching, &inference.parameters);
         let rank = Rank::new(level, arrived, deadline, call.0);
@@ -113,7 +110,7 @@ impl Gateway {
             suspicion: Suspicion::default(),
             _reserved: reserved,
         });
-        if let Some(fault) = pending.judge(&self.suspects, now) {
+        if let Some(fault) = pending.is_late(now).or_else(|| pending.judge(&self.suspects, now)) {
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             return Err(fault);
         }
