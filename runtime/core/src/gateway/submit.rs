@@ -5,7 +5,7 @@ use super::{
     admission::Reserved,
     mailbox::Mailbox,
     parts::Parts,
-    pending::{Delivery, Pending, expired},
+    pending::{Delivery, Pending},
     service::{Running, Service},
     suspects::Suspicion,
 };
