@@ -96,6 +96,15 @@ def test_limits_change_under_load_without_a_failed_request(server: LocalServer) 
         400,
         "[request id: <id_unknown>] inference request batch-size must be <= 1 for 'slow'",
     )
+    config.write_text("batching: {max_rows: 1, split_oversize: true}\n")
+    assert "batching.split_oversize False -> True" in server.command("apply")
+    x = [[n] * 4 for n in range(5)]
+    status, cut = server.post("slow", x, rows=5)
+    assert (status, cut["outputs"][0]["shape"]) == (200, [5, 4])
+    assert cut["outputs"][0]["data"] == [2 * n for n in range(5) for _ in range(4)]
+    assert cut["outputs"][1]["data"] == [1] * 5, "each ran in a batch of one"
+    config.write_text("batching: {max_rows: 1}\n")
+    server.command("apply")
     assert "nothing has changed" in server.command("apply")
     config.write_text("placement: {lanes: 2}\n")
     assert "takes a restart" in server.command("apply", code=1)

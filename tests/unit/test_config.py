@@ -54,6 +54,10 @@ WRONG = [
     ("batching: {like: {y: x}}", "1:19: output 'y' is like 'x', which batching.join does not pad"),
     ("streams: true\nbatching: {join: {x: ragged}}", "2:12: join is not for streams: requests"),
     ("streams: true\nbatching: {max_delay_ms: 1}", "2:12: max_delay_ms is not for streams"),
+    (
+        "streams: true\nbatching: {split_oversize: true}",
+        "2:12: split_oversize is not for streams",
+    ),
     ("streams: true\nplacement: {lanes: 2}", "2:13: lanes is not for streams: one lane steps"),
     ("batching:", "1:1: batching: expected keys and values, not None"),
     ("[1]", "1:1: the file: expected keys and values, not [1]"),
@@ -186,6 +190,7 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
     file = tmp_path / "model.yaml"
     file.write_text(
         "batching: {max_rows: 8, max_delay_ms: 1, queue_rows: 16, deadline_ms: 200,\n"
+        "  split_oversize: true,\n"
         "  allowed_rows: [1, 8],\n"
         "  priorities: 3, default_priority: 2, tenant_header: x-team,\n"
         "  max_cost: 100, cost: [rows, {elements: x}, {bytes: x}, {value: x}],\n"
@@ -209,6 +214,7 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
     assert config.batching.model_dump(exclude={"cost", "join", "like"}) == {
         "max_rows": 8,
         "max_delay_ms": 1.0,
+        "split_oversize": True,
         "queue_rows": 16,
         "deadline_ms": 200.0,
         "allowed_rows": (1, 8),

@@ -57,6 +57,11 @@ class Batching(Section):
         description="Sizes that a batch may have, rising up to max_rows; smaller batches are "
         "padded with their last row. Default: any size.",
     )
+    split_oversize: bool = Field(
+        False,
+        description="A request of more than max_rows rows is cut into several, whose answers are "
+        "joined; it may have queue_rows rows, and 256 times max_rows. Default: it is refused.",
+    )
     max_delay_ms: Annotated[float, Field(ge=0, le=60_000)] = Field(
         0.0, description="How long a batch may be held open, counted from its oldest arrival."
     )

@@ -139,6 +139,12 @@ class ModelConfig(Section):
                 "a step has no size to pad to",
             ),
             ("batching", "join", self.batching.join, "requests have arrays of their own"),
+            (
+                "batching",
+                "split_oversize",
+                self.batching.split_oversize,
+                "a part is answered by many, whose order nobody could tell",
+            ),
             ("placement", "lanes", self.placement.lanes > 1, "one lane steps all; use replicas"),
         ):
             if given:

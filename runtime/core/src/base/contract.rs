@@ -62,6 +62,9 @@ pub struct Batching {
     /// The sizes that batches may have, rising; smaller ones are padded. Empty: any size.
     #[serde(default)]
     pub allowed_rows: Vec<u32>,
+    /// A request of more rows than a batch is cut into several, whose answers are joined.
+    #[serde(default)]
+    pub split_oversize: bool,
     /// How long a batch may be held open, counted from its oldest arrival.
     #[serde(default)]
     pub max_delay_ms: f64,
@@ -114,6 +117,7 @@ impl Default for Batching {
         Batching {
             max_rows: 1,
             allowed_rows: Vec::new(),
+            split_oversize: false,
             max_delay_ms: 0.0,
             queue_rows: default_queue_rows(),
             deadline_ms: None,
@@ -126,6 +130,9 @@ impl Default for Batching {
     }
 }
 
+/// That one request may be cut into: each costs some hundred bytes beside its rows.
+const MOST_PARTS: u32 = 256;
+
 impl Batching {
     /// As many rows as the model sees in a batch of so many: the next size that it may have.
     pub fn padded(&self, rows: Rows) -> Rows {
@@ -137,6 +144,15 @@ impl Batching {
     pub fn fitting(&self, most: Rows) -> Rows {
         let fits = self.allowed_rows.iter().rev().find(|allowed| **allowed <= most.get());
         fits.or(self.allowed_rows.first()).map_or(most, |allowed| Rows::new(*allowed))
+    }
+
+    /// Rows that a request may have.
+    pub fn most_of_request(&self) -> u32 {
+        let whole = self.max_rows.max(1);
+        match self.split_oversize {
+            true => self.queue_rows.min(whole.saturating_mul(MOST_PARTS)).max(whole),
+            false => whole,
+        }
     }
 
     /// As Triton counts them: none where requests are not told apart.

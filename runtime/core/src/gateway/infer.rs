@@ -6,6 +6,7 @@ use super::{
     note::shortened,
     pending::expired,
     service::{Running, Service},
+    split,
     submit::{Asked, refused},
     waiting::Waiting,
 };
@@ -42,8 +43,15 @@ impl Gateway {
             let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
             return Err(self.told(fault, &model, Some(service.version)));
         }
-        let asked = self.ask(inference, reserved, (&service, &running), deliver);
-        let answered = panics::survive_all(pin!(asked)).await;
+        let of = (&service, &running);
+        let answered = match split::is_oversize(&running.contract, &inference) {
+            // Boxed: rare, and large enough to make every request's future larger.
+            true => {
+                let mut asked = Box::pin(self.ask_in_parts(inference, reserved, of, deliver));
+                panics::survive_all(asked.as_mut()).await
+            }
+            false => panics::survive_all(pin!(self.ask(inference, reserved, of, deliver))).await,
+        };
         answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 

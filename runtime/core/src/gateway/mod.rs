@@ -35,6 +35,7 @@ mod seats;
 mod service;
 mod settings;
 mod settle;
+mod split;
 mod stages;
 mod state;
 mod submit;

@@ -1,24 +1,24 @@
 //! A call that was admitted and is not yet answered, wherever it is: in the queue or in flight.
 
 use super::{
-    admission::Reserved,
     carriers::Need,
     leaving::dropped,
     mailbox::Mailbox,
     parts::{CREDIT, Parts},
     recent::{Recent, Traced},
     service::{Running, Service},
+    submit::Held,
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
 use crate::base::{
     call::{Call, Outcome, Outlet, Produced, Reply, Tensors, Timing},
     clock,
     fault::{Fault, Kind},
-    inference::Parameters,
+    inference::{Inference, Parameters},
     primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
-use crate::decide::{admit, queue::Place};
+use crate::decide::{admit, priority, queue::Place};
 use crate::meter::Ended;
 use compact_str::CompactString;
 use std::sync::Arc;
@@ -41,6 +41,28 @@ pub(super) struct Success {
 }
 
 impl Success {
+    /// Of a request that is cut: it is counted as what it ends with, or as one whose caller left.
+    pub(super) fn of(
+        running: &Arc<Running>,
+        call: CallId,
+        rows: Rows,
+        deadline: Tick,
+        inference: &Inference,
+    ) -> Success {
+        let (arrived, level) =
+            (inference.arrived, priority::level(&running.contract.batching, &inference.parameters));
+        let traced = Traced { id: inference.id.clone(), call, rows, level, arrived, deadline, tries: 1 };
+        let traced = Recent::keeps(call, inference.traced).then(|| Box::new(traced));
+        Success {
+            running: Arc::clone(running),
+            rows,
+            arrived,
+            timing: Timing::default(),
+            traced,
+            counted: false,
+        }
+    }
+
     /// `fault`: why the caller gets no answer after all.
     pub(super) fn ends(mut self, fault: Option<Kind>) {
         self.count(fault);
@@ -51,8 +73,10 @@ impl Success {
         let (rows, timing, now) = (self.rows, self.timing, clock::now());
         let total = now.since(self.arrived);
         self.running.meter.settled(&Ended { rows, fault, total, timing });
-        if let Some(traced) = self.traced.take() {
-            self.running.recent.answered(*traced, &self.running, &timing, now);
+        let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
+        match fault {
+            None => recent.answered(*traced, &self.running, &timing, now),
+            Some(kind) => recent.failed(|| *traced, &self.running, (kind, ""), &timing, now),
         }
     }
 }
@@ -79,6 +103,8 @@ pub(super) struct Pending {
     /// Kept for another try: reference counts, not bytes.
     pub(super) inputs: Tensors,
     pub(super) rows: Rows,
+    /// Of a request that was cut, which counts itself.
+    pub(super) is_part: bool,
     /// As its caller named it.
     pub(super) name: CompactString,
     /// Its caller asks how it went.
@@ -96,7 +122,7 @@ pub(super) struct Pending {
     pub(super) crashes: u8,
     pub(super) suspicion: Suspicion,
     /// Given back when the carrier has settled, not when the caller left: the host may read the bytes until then.
-    pub(super) _reserved: Reserved,
+    pub(super) _held: Held,
 }
 
 impl Pending {
@@ -162,6 +188,9 @@ impl Pending {
 
     /// Counts how it ended. Whoever takes the caller out does so, and nobody else.
     pub(super) fn record(&self, kind: Kind, note: &str, timing: Timing, now: Tick) {
+        if self.is_part {
+            return;
+        }
         let total = now.since(self.arrived);
         self.running.meter.settled(&Ended { rows: self.rows, fault: Some(kind), total, timing });
         self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
@@ -186,10 +215,11 @@ impl Pending {
         }
         let delivery = match result {
             Ok(produced) => {
-                let traced = Recent::keeps(self.id, self.traced).then(|| Box::new(self.traced()));
-                let (rows, arrived) = (self.rows, self.arrived);
+                let keeps = Recent::keeps(self.id, self.traced) && !self.is_part;
+                let traced = keeps.then(|| Box::new(self.traced()));
+                let (rows, arrived, counted) = (self.rows, self.arrived, self.is_part);
                 let running = self.running;
-                Ok((produced, Success { running, rows, arrived, timing, traced, counted: false }))
+                Ok((produced, Success { running, rows, arrived, timing, traced, counted }))
             }
             Err(fault) => {
                 // Counted first: who has its answer must find itself in the statistics.

@@ -10,11 +10,11 @@ use super::{
     suspects::Suspicion,
 };
 use crate::base::{
-    call::Timing,
+    call::{Tensors, Timing},
     clock,
     contract::Contract,
-    fault::Fault,
-    inference::{Inference, Input},
+    fault::{Fault, Kind},
+    inference::{Inference, Input, Parameters},
     primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
@@ -56,37 +56,82 @@ pub(super) fn refused(running: &Running, arrived: Tick, rows: Rows, fault: Fault
     fault
 }
 
+/// What a call takes of its request, or of a part of it.
+#[derive(Debug)]
+pub(super) struct One {
+    pub(super) inputs: Tensors,
+    pub(super) rows: Rows,
+    pub(super) parameters: Parameters,
+    /// Where they go if its version answers in parts.
+    pub(super) parts: Option<Arc<Parts>>,
+    /// Of a request that was cut, which is counted as one.
+    pub(super) is_part: bool,
+}
+
+/// The bytes of a request, until its carriers have let go of them.
+#[derive(Debug)]
+pub(super) enum Held {
+    Alone { _reserved: Reserved },
+    Shared { _reserved: Arc<Reserved> },
+}
+
+/// Its own, or the model's.
+pub(super) fn deadline(contract: &Contract, inference: &Inference) -> Tick {
+    match contract.batching.deadline_ms {
+        Some(ms) if inference.deadline == Tick::NEVER => inference.arrived.plus(span(ms)),
+        Some(_) | None => inference.deadline,
+    }
+}
+
 impl Gateway {
     /// `parts`: where they go if its version answers in parts.
     pub(super) async fn submit(
         &self,
-        mut inference: Box<Inference>,
+        inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
         parts: Option<Arc<Parts>>,
     ) -> Result<Asked, Fault> {
         let contract = &running.contract;
-        let arrived = inference.arrived;
-        let deadline = match contract.batching.deadline_ms {
-            Some(ms) if inference.deadline == Tick::NEVER => arrived.plus(span(ms)),
-            Some(_) | None => inference.deadline,
-        };
         // Until it is admitted, who refuses it counts it.
+        let arrived = inference.arrived;
         let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
-        let bound = if strings(&inference.inputs) > LONG {
-            let bound;
-            (bound, inference) =
-                Box::pin(bind_aside(contract, inference)).await.map_err(|fault| refuse(Rows::ZERO, fault))?;
-            bound
-        } else {
-            bind(contract, &mut inference)
-        };
+        let (bound, mut inference) =
+            bind_here_or_aside(contract, inference).await.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
-        let now = clock::now();
+        let most = contract.batching.max_rows.max(1);
+        if rows.get() > most {
+            let model = &contract.model;
+            let note = format!(
+                "the request has {} rows, and model '{model}' takes at most {most} at once: a larger one is cut only where \
+                 it has one answer (ModelInfer, or POST /v2/models/{model}/infer)",
+                rows.get()
+            );
+            return Err(refuse(rows, Fault::new(Kind::TooLarge, note)));
+        }
+        let parameters = std::mem::take(&mut inference.parameters);
+        let one = One { inputs, rows, parameters, parts, is_part: false };
+        let ticket =
+            self.enqueue(&inference, one, Held::Alone { _reserved: reserved }, (service, running))?;
+        let deadline = deadline(contract, &inference);
+        Ok(Asked { ticket, deadline, id: std::mem::take(&mut inference.id), outputs })
+    }
+
+    /// To a carrier, or into the queue. Who is refused was counted.
+    pub(super) fn enqueue(
+        &self,
+        inference: &Inference,
+        one: One,
+        held: Held,
+        (service, running): (&Arc<Service>, &Arc<Running>),
+    ) -> Result<Ticket, Fault> {
+        let (batching, now) = (&running.contract.batching, clock::now());
+        let (arrived, deadline) = (inference.arrived, deadline(&running.contract, inference));
+        let One { inputs, rows, parameters, parts, is_part } = one;
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
-        let level = priority::level(&contract.batching, &inference.parameters);
+        let level = priority::level(batching, &parameters);
         let rank = Rank::new(level, arrived, deadline, call.0);
-        let place = Place { tenant: self.tenants.of(&contract.batching, &inference.facts), rank };
+        let place = Place { tenant: self.tenants.of(batching, &inference.facts), rank };
         let (caller, answer) = oneshot::channel();
         let mut pending = Box::new(Pending {
             id: call,
@@ -97,9 +142,10 @@ impl Gateway {
             parts,
             inputs,
             rows,
+            is_part,
             name: inference.id.clone(),
             traced: inference.traced,
-            parameters: std::mem::take(&mut inference.parameters),
+            parameters,
             arrived,
             admitted: now,
             sent: now,
@@ -108,7 +154,7 @@ impl Gateway {
             tries: 0,
             crashes: 0,
             suspicion: Suspicion::default(),
-            _reserved: reserved,
+            _held: held,
         });
         if let Some(fault) = pending.is_late(now).or_else(|| pending.judge(&self.suspects, now)) {
             pending.record(fault.kind, &fault.note, Timing::default(), now);
@@ -118,8 +164,18 @@ impl Gateway {
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             fault
         })?;
-        let ticket = Ticket { call, place, answer };
-        Ok(Asked { ticket, deadline, id: std::mem::take(&mut inference.id), outputs })
+        Ok(Ticket { call, place, answer })
+    }
+}
+
+/// Checks a request against the contract, which takes its inputs; with long strings on a thread of its own.
+pub(super) async fn bind_here_or_aside(
+    contract: &Arc<Contract>,
+    mut inference: Box<Inference>,
+) -> Result<(Result<Bound, Fault>, Box<Inference>), Fault> {
+    match strings(&inference.inputs) > LONG {
+        true => Box::pin(bind_aside(contract, inference)).await,
+        false => Ok((bind(contract, &mut inference), inference)),
     }
 }
 
@@ -132,7 +188,6 @@ fn strings(inputs: &[Input]) -> usize {
     strings.map(|tensor| tensor.data.len()).sum()
 }
 
-/// Checks a request against the contract, which takes its inputs.
 fn bind(contract: &Contract, inference: &mut Inference) -> Result<Bound, Fault> {
     let inputs = std::mem::take(&mut inference.inputs);
     validate::bind(contract, &inference.id, inputs, &inference.outputs)

@@ -186,6 +186,7 @@ pub fn batching_out(batching: &Batching) -> proto::Batching {
         tenant_header: batching.tenant_header.as_ref().map(ToString::to_string),
         cost: batching.cost.iter().map(term_out).collect(),
         max_cost: batching.max_cost,
+        split_oversize: batching.split_oversize,
     }
 }
 
@@ -202,6 +203,7 @@ pub fn batching_in(batching: proto::Batching) -> Result<Batching, Malformed> {
         tenant_header: batching.tenant_header.map(Into::into),
         cost: batching.cost.into_iter().map(term_in).collect::<Result<_, _>>()?,
         max_cost: batching.max_cost,
+        split_oversize: batching.split_oversize,
     })
 }
 

@@ -47,7 +47,8 @@ pub fn bind(
         check.tensor(spec, &input.tensor)?;
         bound.push(input.tensor.clone());
     }
-    if let Some(max_cost) = contract.batching.max_cost {
+    let whole = rows.get() <= contract.batching.max_rows.max(1); // parts of one that is cut cost each their own
+    if let Some(max_cost) = contract.batching.max_cost.filter(|_| whole) {
         let cost = cost(contract, rows, &bound)?;
         if cost > max_cost {
             return Err(too_dear(contract, cost, max_cost));
@@ -151,7 +152,7 @@ impl Check<'_> {
             batch = Some(size);
         }
         let size = batch.unwrap_or(1);
-        let most = self.contract.batching.max_rows.max(1);
+        let most = self.contract.batching.most_of_request();
         match u32::try_from(size) {
             Ok(rows) if rows <= most => Ok(Rows::new(rows)),
             Ok(_) | Err(_) => {

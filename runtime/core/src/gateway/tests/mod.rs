@@ -12,6 +12,7 @@ mod part_models;
 mod parts;
 mod poison;
 mod races;
+mod split;
 pub(in crate::gateway) mod spout;
 mod urgency;
 mod ways;

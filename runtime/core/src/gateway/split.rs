@@ -1,0 +1,205 @@
+//! A request of more rows than a batch may have, where the model lets it be cut (`batching.split_oversize`): its parts
+//! wait and run as requests of their own, and their answers are joined, which costs one copy.
+//!
+//! It is one request to its caller, to the metrics and to its deadline. Where one part fails, it fails, and the others
+//! are taken back.
+
+use super::{
+    Gateway,
+    admission::Reserved,
+    infer::{answer, unfit},
+    pending::Success,
+    service::{Running, Service},
+    submit::{self, Held, One, refused},
+    waiting::Waiting,
+};
+use crate::base::{
+    call::{Produced, Tensors, Timing},
+    contract::Contract,
+    fault::Fault,
+    inference::{Answer, Inference},
+    strings::Strings,
+    tensor::Tensor,
+    units::{CallId, Rows},
+};
+use crate::decide::{
+    cost::{cost, too_dear},
+    validate::Bound,
+};
+use bytes::Bytes;
+use std::future::Future;
+use std::ops::Range;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+/// Whether it has to be cut.
+pub(super) fn is_oversize(contract: &Contract, inference: &Inference) -> bool {
+    let batching = &contract.batching;
+    let rows = || inference.inputs.first().and_then(|input| input.tensor.shape.first());
+    batching.split_oversize && rows().is_some_and(|rows| *rows > i64::from(batching.max_rows))
+}
+
+impl Gateway {
+    /// As [`Gateway::infer`] asks for others.
+    pub(super) async fn ask_in_parts<T, D: Future<Output = Result<T, Fault>>>(
+        &self,
+        inference: Box<Inference>,
+        reserved: Reserved,
+        (service, running): (&Arc<Service>, &Arc<Running>),
+        deliver: impl FnOnce(Answer) -> D,
+    ) -> Result<T, Fault> {
+        let (contract, arrived) = (&running.contract, inference.arrived);
+        let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
+        let (bound, mut inference) = submit::bind_here_or_aside(contract, inference)
+            .await
+            .map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let parts = cut(contract, rows, &inputs).map_err(|fault| refuse(rows, fault))?;
+        drop(inputs);
+        let deadline = submit::deadline(contract, &inference);
+        // Counts it from here on, also if its caller leaves.
+        let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
+        let mut whole = Success::of(running, call, rows, deadline, &inference);
+        let reserved = Arc::new(reserved);
+        let asked = async {
+            let mut waiting = Vec::with_capacity(parts.len());
+            for (rows, inputs) in parts {
+                let parameters = inference.parameters.clone();
+                let one = One { inputs, rows, parameters, parts: None, is_part: true };
+                let held = Held::Shared { _reserved: Arc::clone(&reserved) };
+                let ticket = self.enqueue(&inference, one, held, (service, running))?;
+                waiting.push(Waiting::new(service, ticket));
+            }
+            let mut all = Vec::with_capacity(waiting.len());
+            for part in waiting {
+                all.push(part.until(arrived, deadline).await?);
+            }
+            join(contract, all)
+        };
+        let (produced, timing) = match asked.await {
+            Ok(joined) => joined,
+            Err(fault) => {
+                whole.ends(Some(fault.kind));
+                return Err(fault);
+            }
+        };
+        whole.timing = timing;
+        let answer = answer(contract, std::mem::take(&mut inference.id), &outputs, produced, timing);
+        let delivered = deliver(answer).await;
+        whole.ends(delivered.as_ref().err().map(|fault| fault.kind));
+        delivered
+    }
+}
+
+/// Full batches, and what is left.
+fn cut(contract: &Contract, rows: Rows, inputs: &Tensors) -> Result<Vec<(Rows, Tensors)>, Fault> {
+    let (batching, all) = (&contract.batching, len(rows));
+    let most = usize::try_from(batching.max_rows.max(1)).unwrap_or(usize::MAX);
+    let starts: Vec<_> = inputs.iter().map(|input| Starts::of(input, all)).collect();
+    let mut parts = Vec::with_capacity(all.div_ceil(most));
+    for first in (0..all).step_by(most) {
+        let range = first..all.min(first + most);
+        let rows = Rows::new(u32::try_from(range.len()).unwrap_or(u32::MAX));
+        let slice = |(input, starts): (&Tensor, &Starts)| starts.slice(input, range.clone());
+        let part: Tensors = inputs.iter().zip(&starts).map(slice).collect();
+        if let Some(max_cost) = batching.max_cost {
+            let cost = cost(contract, rows, &part)?;
+            if cost > max_cost {
+                return Err(too_dear(contract, cost, max_cost));
+            }
+        }
+        parts.push((rows, part));
+    }
+    Ok(parts)
+}
+
+/// Where rows begin in a tensor's data.
+enum Starts {
+    Every(usize),
+    /// Of BYTES, and where the last one ends.
+    At(Vec<usize>),
+}
+
+impl Starts {
+    /// Of a tensor that was checked: its data has what its shape says.
+    fn of(tensor: &Tensor, rows: usize) -> Starts {
+        if tensor.datatype.size().is_some() {
+            return Starts::Every(tensor.data.len() / rows.max(1));
+        }
+        let elements = tensor.shape.iter().skip(1).map(|size| usize::try_from(*size).unwrap_or(0)).product();
+        let (mut at, mut starts) = (0, vec![0]);
+        let mut strings = Strings::of(&tensor.data);
+        for _ in 0..rows {
+            let row = strings.by_ref().take(elements).flatten();
+            at += row.map(|element| element.len() + 4).sum::<usize>();
+            starts.push(at);
+        }
+        Starts::At(starts)
+    }
+
+    fn slice(&self, tensor: &Tensor, rows: Range<usize>) -> Tensor {
+        let at = |row: usize| match self {
+            Starts::Every(bytes) => row * bytes,
+            Starts::At(starts) => starts.get(row).or(starts.last()).copied().unwrap_or_default(),
+        };
+        let (start, end) = (at(rows.start).min(tensor.data.len()), at(rows.end).min(tensor.data.len()));
+        let mut shape = tensor.shape.clone();
+        if let Some(first) = shape.first_mut() {
+            *first = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        }
+        Tensor { datatype: tensor.datatype, shape, data: tensor.data.slice(start..end) }
+    }
+}
+
+/// One answer of the parts', in their order. Its stages are those of all: they waited beside each other, and ran one
+/// after the other as far as is known.
+fn join(contract: &Contract, parts: Vec<(Produced, Success)>) -> Result<(Produced, Timing), Fault> {
+    let (mut timing, mut all) = (Timing::default(), Vec::with_capacity(parts.len()));
+    for (produced, success) in parts {
+        if let Some(fault) = unfit(contract, &produced) {
+            return Err(fault);
+        }
+        let one = success.timing;
+        timing = Timing {
+            queue_ns: timing.queue_ns.max(one.queue_ns),
+            input_ns: timing.input_ns.saturating_add(one.input_ns),
+            infer_ns: timing.infer_ns.saturating_add(one.infer_ns),
+            output_ns: timing.output_ns.saturating_add(one.output_ns),
+            batch_rows: timing.batch_rows.max(one.batch_rows),
+            sealed: one.sealed,
+        };
+        all.push(produced);
+    }
+    let parameters = all.first().map(|first| first.parameters.clone()).unwrap_or_default();
+    let outputs = contract.outputs.iter().enumerate().map(|(at, spec)| {
+        let parts: Vec<_> = all.iter().filter_map(|part| part.outputs.get(at)).collect();
+        stack(&parts).ok_or_else(|| {
+            Fault::internal(format!(
+                "the rows of output '{}' of model '{}' have other sizes in one part of a request that was cut than in \
+                 another: they cannot be joined",
+                spec.name, contract.model
+            ))
+        })
+    });
+    Ok((Produced { outputs: outputs.collect::<Result<_, _>>()?, parameters }, timing))
+}
+
+/// `None` where rows have different sizes.
+fn stack(parts: &[&Tensor]) -> Option<Tensor> {
+    let (first, row) = (parts.first()?, parts.first()?.shape.get(1..)?);
+    if parts.iter().any(|part| part.shape.get(1..) != Some(row)) {
+        return None;
+    }
+    let mut shape = first.shape.clone();
+    *shape.first_mut()? = parts.iter().filter_map(|part| part.shape.first()).sum();
+    let mut data = Vec::with_capacity(parts.iter().map(|part| part.data.len()).sum());
+    parts.iter().for_each(|part| data.extend_from_slice(&part.data));
+    Some(Tensor { datatype: first.datatype, shape, data: Bytes::from(data) })
+}
+
+fn len(rows: Rows) -> usize {
+    usize::try_from(rows.get()).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+#[path = "split_tests.rs"]
+mod tests;
