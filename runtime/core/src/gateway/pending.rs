@@ -51,7 +51,8 @@ impl Success {
     ) -> Success {
         let (arrived, level) =
             (inference.arrived, priority::level(&running.contract.batching, &inference.parameters));
-        let traced = Traced { id: inference.id.clone(), call, rows, level, arrived, deadline, tries: 1 };
+        let traced =
+            Traced { id: Traced::name(&inference.id), call, rows, level, arrived, deadline, tries: 1 };
         let traced = Recent::keeps(call, inference.traced).then(|| Box::new(traced));
         Success {
             running: Arc::clone(running),

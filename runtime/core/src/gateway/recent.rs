@@ -20,6 +20,8 @@ const MOST: usize = 256;
 const ONE_OF: u64 = 256;
 /// Of those that failed one a millisecond is kept: under overload there are many, and all alike.
 const PAUSE_NS: u64 = 1_000_000;
+/// Characters of a name.
+const NAME: usize = 128;
 /// Characters of a fault.
 const NOTE: usize = 500;
 
@@ -41,6 +43,13 @@ pub(super) struct Traced {
     pub(super) arrived: Tick,
     pub(super) deadline: Tick,
     pub(super) tries: u8,
+}
+
+impl Traced {
+    /// As its caller named it, but not at any length.
+    pub(super) fn name(id: &CompactString) -> CompactString {
+        if id.len() <= NAME { id.clone() } else { id.chars().take(NAME).collect() }
+    }
 }
 
 #[derive(Clone, Debug, Serialize)]

@@ -6,6 +6,7 @@ use super::{
     mailbox::Mailbox,
     parts::Parts,
     pending::{Delivery, Pending},
+    recent::Traced,
     service::{Running, Service},
     suspects::Suspicion,
 };
@@ -143,7 +144,7 @@ impl Gateway {
             inputs,
             rows,
             is_part,
-            name: inference.id.clone(),
+            name: Traced::name(&inference.id),
             traced: inference.traced,
             parameters,
             arrived,

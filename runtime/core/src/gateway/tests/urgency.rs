@@ -119,7 +119,7 @@ async fn what_is_kept_is_bounded() {
     let gateway = gateway();
     let (_, held) = up(&gateway, contract(1), 8);
     for number in 0..600 {
-        let asked = Inference { id: format!("{number}").into(), traced: number < 300, ..ask(1, 1) };
+        let asked = Inference { id: format!("{number:09999}").into(), traced: number < 300, ..ask(1, 1) };
         let asked = start(&gateway, asked).await;
         match number < 300 {
             true => held.answer(),
@@ -130,6 +130,7 @@ async fn what_is_kept_is_bounded() {
         tokio::time::advance(Duration::from_micros(500)).await;
     }
     let told: serde_json::Value = serde_json::from_str(&gateway.recent()).unwrap();
+    assert!(told.as_array().unwrap().iter().all(|one| one["id"].as_str().unwrap().len() == 128));
     let ends = |end: &str| told.as_array().unwrap().iter().filter(|one| one["end"] == end).count();
     assert_eq!((ends("answered"), ends("model_failed")), (256, 150));
 }
