@@ -99,6 +99,8 @@ pub struct Execution {
     /// From the end of the run before, where this one's rows waited for nothing else: the lane was answering. A part of
     /// the cycle that the next request waits for, and of no timing that is told.
     pub between_ns: u64,
+    /// Of those rows, where the model counts one; else 0.
+    pub cost: u64,
     pub failed: bool,
 }
 

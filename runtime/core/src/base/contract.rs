@@ -146,6 +146,11 @@ impl Batching {
         fits.or(self.allowed_rows.first()).map_or(most, |allowed| Rows::new(*allowed))
     }
 
+    /// What the time of a batch is learned over: its cost, where its model counts one, or else the rows that the model sees.
+    pub fn measure(&self, rows: Rows, cost: u64) -> u64 {
+        if self.cost.is_empty() { self.padded(rows).get().into() } else { cost }
+    }
+
     /// Rows that a request may have.
     pub fn most_of_request(&self) -> u32 {
         let whole = self.max_rows.max(1);

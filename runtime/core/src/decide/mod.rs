@@ -6,6 +6,7 @@ pub mod choice;
 pub mod cost;
 pub mod extents;
 pub mod join;
+pub mod pace;
 pub mod plan;
 pub mod policy;
 pub mod priority;

@@ -3,7 +3,7 @@
 
 use super::{
     admit::{Load, aim, wait},
-    plan::{Facts, Limits, Picks, Step, plan},
+    plan::{Facts, Limits, Picks, Size, Step, plan},
     rank::Rank,
     tide::Tide,
     times::Times,
@@ -117,7 +117,7 @@ impl World {
     fn begin(&mut self, dice: &mut fastrand::Rng) {
         let limits = Limits { max_rows: Rows::new(MAX_ROWS), max_cost: u64::MAX, max_delay: Duration::ZERO };
         let mut picks = Picks::default();
-        let time = |rows: Rows| self.batch.expect(rows.get().into(), self.now);
+        let time = |size: Size| self.batch.expect(size.rows.get().into(), self.now);
         let step = plan(self.now, |at| self.line.get(at).copied(), limits, time, &mut picks);
         let mut at = 0;
         let (batch, late) = (&picks.batch, &picks.late);

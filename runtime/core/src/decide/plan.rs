@@ -47,9 +47,20 @@ impl Facts {
         self.deadline <= now
     }
 
+    fn size(&self) -> Size {
+        Size { rows: self.rows, cost: self.cost }
+    }
+
     fn aim(&self) -> Tick {
         aim(self.arrived, self.deadline)
     }
+}
+
+/// What the time of a batch depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Size {
+    pub rows: Rows,
+    pub cost: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,20 +86,20 @@ pub struct Picks {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Run those that were picked as one batch.
-    Run { sealed: Sealed },
+    Run { sealed: Sealed, size: Size },
     /// Worth waiting for company, but not past this point.
     Wait { until: Tick },
     /// Nobody is left to run.
     Idle,
 }
 
-/// `waiting` gives the list, in the order in which it is to be served. `time` says how long the model takes over so many
-/// rows. One of more rows than a batch may have (the limit was lowered while it waited) runs by itself.
+/// `waiting` gives the list, in the order in which it is to be served. `time` says how long the model takes over a batch of
+/// that size. One of more rows than a batch may have (the limit was lowered while it waited) runs by itself.
 pub fn plan(
     now: Tick,
     waiting: impl Fn(usize) -> Option<Facts>,
     limits: Limits,
-    time: impl Fn(Rows) -> Duration,
+    time: impl Fn(Size) -> Duration,
     picks: &mut Picks,
 ) -> Step {
     let mut scan = Scan { now, waiting, limits, time, from: 0, looked: 0, held: SmallVec::new() };
@@ -102,10 +113,10 @@ pub fn plan(
             picks.late.push(head);
         } else {
             let until = batch.oldest.plus(limits.max_delay);
-            let last = || until.plus((scan.time)(batch.rows));
+            let last = || until.plus((scan.time)(batch.size));
             if let Some(sealed) = why(&batch, now, until, last, limits) {
                 picks.late.sort_unstable();
-                return Step::Run { sealed };
+                return Step::Run { sealed, size: batch.size };
             }
             // While these wait for company, others may have it.
             wait = Some(wait.map_or(until, |earlier: Tick| earlier.min(until)));
@@ -135,8 +146,7 @@ fn why(batch: &Batch, now: Tick, until: Tick, last: impl FnOnce() -> Tick, limit
 /// A batch as far as it is filled.
 struct Batch {
     head: Facts,
-    rows: Rows,
-    cost: u64,
+    size: Size,
     oldest: Tick,
     /// When the earliest answer in it is planned for.
     due: Tick,
@@ -159,7 +169,7 @@ struct Scan<W, T> {
     held: SmallVec<[u64; 2]>,
 }
 
-impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
+impl<W: Fn(usize) -> Option<Facts>, T: Fn(Size) -> Duration> Scan<W, T> {
     /// The next batch, and the place of the first in it.
     fn fill(&mut self, picks: &mut Picks) -> Option<(usize, Batch)> {
         let mut filled: Option<(usize, Batch)> = None;
@@ -183,15 +193,13 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
                     continue;
                 }
                 Some((_, batch)) => {
-                    let rows = batch.rows.plus(facts.rows).filter(|sum| *sum <= self.limits.max_rows);
-                    let cost = batch.cost.saturating_add(facts.cost);
-                    let Some(rows) = rows.filter(|_| cost <= self.limits.max_cost) else {
+                    let Some(size) = self.with(batch.size, &facts) else {
                         batch.is_full = true;
                         break;
                     };
                     // Without a deadline, nobody asks how long it takes.
                     if batch.due.min(facts.deadline) < Tick::NEVER {
-                        let end = self.now.plus((self.time)(rows));
+                        let end = self.now.plus((self.time)(size));
                         if end > batch.due {
                             (batch.is_full, batch.is_hurried) = (true, true);
                             break;
@@ -200,10 +208,10 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
                             continue; // in time alone, but not in this company
                         }
                     }
-                    (batch.rows, batch.cost) = (rows, cost);
+                    batch.size = size;
                     batch.oldest = batch.oldest.min(facts.arrived);
                     batch.due = batch.due.min(facts.aim());
-                    batch.is_full = rows >= self.limits.max_rows;
+                    batch.is_full = size.rows >= self.limits.max_rows;
                 }
             }
             picks.batch.push(place);
@@ -218,8 +226,7 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
     fn begin(&self, head: Facts) -> Batch {
         Batch {
             head,
-            rows: head.rows,
-            cost: head.cost,
+            size: head.size(),
             oldest: head.arrived,
             due: head.aim(),
             is_full: head.alone || head.rows >= self.limits.max_rows,
@@ -227,28 +234,35 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Rows) -> Duration> Scan<W, T> {
         }
     }
 
+    /// `None`: there is no room for it.
+    fn with(&self, size: Size, one: &Facts) -> Option<Size> {
+        let rows = size.rows.plus(one.rows).filter(|sum| *sum <= self.limits.max_rows)?;
+        let cost = size.cost.saturating_add(one.cost);
+        (cost <= self.limits.max_cost).then_some(Size { rows, cost })
+    }
+
     fn is_late(&self, facts: &Facts) -> bool {
-        let hopeless = || self.now.plus((self.time)(facts.rows)) > facts.aim();
+        let hopeless = || self.now.plus((self.time)(facts.size())) > facts.aim();
         facts.is_expired(self.now) || (!facts.found_idle && facts.deadline < Tick::NEVER && hopeless())
     }
 
     /// Whether those of the same level behind the head would be served much faster without it.
     fn costs_too_much(&self, head: usize, batch: &Batch) -> bool {
-        let mut others = Rows::ZERO;
+        let mut others = Size::default();
         for at in head + 1..head + 1 + LOOK {
             let Some(facts) = (self.waiting)(at) else { break };
             if facts.level != batch.head.level {
                 break; // levels follow each other
             }
             if facts.shape == batch.head.shape && !facts.alone && !self.is_late(&facts) {
-                match others.plus(facts.rows).filter(|sum| *sum <= self.limits.max_rows) {
-                    Some(sum) => others = sum,
+                match self.with(others, &facts) {
+                    Some(more) => others = more,
                     None => break,
                 }
             }
         }
-        let pace = |rows: Rows| f64::from(rows.get()) / (self.time)(rows).as_secs_f64().max(1e-9);
-        others > Rows::ZERO && pace(others) > HURRY * pace(batch.rows)
+        let pace = |size: Size| f64::from(size.rows.get()) / (self.time)(size).as_secs_f64().max(1e-9);
+        others.rows > Rows::ZERO && pace(others) > HURRY * pace(batch.size)
     }
 }
 

@@ -27,7 +27,7 @@ fn costs(cost: u64) -> Facts {
 type Want = (Step, Vec<usize>, Vec<usize>);
 
 fn run(sealed: Sealed, batch: &[usize], late: &[usize]) -> Want {
-    (Step::Run { sealed }, batch.to_vec(), late.to_vec())
+    (Step::Run { sealed, size: Size::default() }, batch.to_vec(), late.to_vec())
 }
 
 fn wait(until: u64, late: &[usize]) -> Want {
@@ -36,8 +36,17 @@ fn wait(until: u64, late: &[usize]) -> Want {
 
 fn planned(now: u64, list: &[Facts], limits: Limits, time: impl Fn(u64) -> u64) -> Want {
     let mut picks = Picks::default();
-    let time = |rows: Rows| Duration::from_nanos(time(u64::from(rows.get())));
+    let time = |size: Size| Duration::from_nanos(time(u64::from(size.rows.get())));
     let step = plan(Tick::from_nanos(now), |at| list.get(at).copied(), limits, time, &mut picks);
+    if let Step::Run { size, .. } = step {
+        let of = |at: &usize| (list[*at].rows.get(), list[*at].cost);
+        let sum = picks.batch.iter().map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        assert_eq!((size.rows.get(), size.cost), sum, "of those in it");
+    }
+    let step = match step {
+        Step::Run { sealed, .. } => Step::Run { sealed, size: Size::default() },
+        Step::Wait { .. } | Step::Idle => step,
+    };
     (step, picks.batch.to_vec(), picks.late.to_vec())
 }
 
@@ -151,7 +160,7 @@ fn a_long_list_is_not_walked() {
     };
     assert_eq!(
         plan(Tick::from_nanos(1), list, LIMITS, |_| Duration::ZERO, &mut picks),
-        Step::Run { sealed: Full }
+        Step::Run { sealed: Full, size: Size { rows: Rows::new(8), cost: 0 } }
     );
     assert_eq!((picks.batch.len(), looked.get()), (8, 8));
 }

@@ -104,6 +104,8 @@ pub(super) struct Pending {
     /// Kept for another try: reference counts, not bytes.
     pub(super) inputs: Tensors,
     pub(super) rows: Rows,
+    /// Where its model counts one; else 0.
+    pub(super) cost: u64,
     /// Of a request that was cut, which counts itself.
     pub(super) is_part: bool,
     /// As its caller named it.

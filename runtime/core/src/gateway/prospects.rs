@@ -10,8 +10,11 @@ use std::time::Duration;
 
 /// When an answer is to be expected, with so much before it.
 pub(super) fn wait(pending: &Pending, before: Load, now: Tick) -> Duration {
-    let times = pending.running.meter.times();
-    admit::wait(before, pending.rows, times.since_last(now), |rows| times.expect(rows.get().into(), now))
+    let (pace, batching) = (pending.running.meter.pace(), &pending.running.contract.batching);
+    let before = Load { max_rows: pace.full(before.max_rows, batching.max_cost), ..before };
+    let wait = admit::wait(before, pending.rows, pace.since_last(now), |rows| pace.rows(rows, now));
+    // Whoever finds the device idle is served, whatever is believed.
+    if wait.is_zero() { wait } else { wait.saturating_add(pace.more(pending.rows, pending.cost, now)) }
 }
 
 /// For who comes and would wait beyond its deadline. What goes before it is known by its level alone: some of its own

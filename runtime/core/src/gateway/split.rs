@@ -52,7 +52,7 @@ impl Gateway {
         let (bound, mut inference) = submit::bind_here_or_aside(contract, inference)
             .await
             .map_err(|fault| refuse(Rows::ZERO, fault))?;
-        let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let Bound { inputs, rows, outputs, .. } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let parts = cut(contract, rows, &inputs).map_err(|fault| refuse(rows, fault))?;
         drop(inputs);
         let deadline = submit::deadline(contract, &inference);
@@ -62,9 +62,9 @@ impl Gateway {
         let reserved = Arc::new(reserved);
         let asked = async {
             let mut waiting = Vec::with_capacity(parts.len());
-            for (rows, inputs) in parts {
+            for Part { rows, cost, inputs } in parts {
                 let parameters = inference.parameters.clone();
-                let one = One { inputs, rows, parameters, parts: None, is_part: true };
+                let one = One { inputs, rows, cost, parameters, parts: None, is_part: true };
                 let held = Held::Shared { _reserved: Arc::clone(&reserved) };
                 let ticket = self.enqueue(&inference, one, held, (service, running))?;
                 waiting.push(Waiting::new(service, ticket));
@@ -90,8 +90,15 @@ impl Gateway {
     }
 }
 
+#[derive(Debug)]
+struct Part {
+    rows: Rows,
+    cost: u64,
+    inputs: Tensors,
+}
+
 /// Full batches, and what is left.
-fn cut(contract: &Contract, rows: Rows, inputs: &Tensors) -> Result<Vec<(Rows, Tensors)>, Fault> {
+fn cut(contract: &Contract, rows: Rows, inputs: &Tensors) -> Result<Vec<Part>, Fault> {
     let (batching, all) = (&contract.batching, len(rows));
     let most = usize::try_from(batching.max_rows.max(1)).unwrap_or(usize::MAX);
     let starts: Vec<_> = inputs.iter().map(|input| Starts::of(input, all)).collect();
@@ -100,14 +107,15 @@ fn cut(contract: &Contract, rows: Rows, inputs: &Tensors) -> Result<Vec<(Rows, T
         let range = first..all.min(first + most);
         let rows = Rows::new(u32::try_from(range.len()).unwrap_or(u32::MAX));
         let slice = |(input, starts): (&Tensor, &Starts)| starts.slice(input, range.clone());
-        let part: Tensors = inputs.iter().zip(&starts).map(slice).collect();
+        let inputs: Tensors = inputs.iter().zip(&starts).map(slice).collect();
+        let mut costs = 0;
         if let Some(max_cost) = batching.max_cost {
-            let cost = cost(contract, rows, &part)?;
-            if cost > max_cost {
-                return Err(too_dear(contract, cost, max_cost));
+            costs = cost(contract, rows, &inputs)?;
+            if costs > max_cost {
+                return Err(too_dear(contract, costs, max_cost));
             }
         }
-        parts.push((rows, part));
+        parts.push(Part { rows, cost: costs, inputs });
     }
     Ok(parts)
 }

@@ -66,10 +66,10 @@ proptest! {
         let inputs = names.map(|(name, tensor)| Input { name: name.into(), tensor: tensor.clone() }).collect();
         let bound = crate::decide::validate::bind(&contract, "", inputs, &[]).unwrap();
         let parts = cut(&contract, bound.rows, &bound.inputs).unwrap();
-        prop_assert_eq!(parts.iter().map(|(rows, _)| rows.get()).sum::<u32>(), bound.rows.get());
-        prop_assert!(parts.iter().all(|(rows, _)| (1..=max_rows).contains(&rows.get())));
+        prop_assert_eq!(parts.iter().map(|part| part.rows.get()).sum::<u32>(), bound.rows.get());
+        prop_assert!(parts.iter().all(|part| (1..=max_rows).contains(&part.rows.get())));
         for (at, whole) in [&strings, &numbers].into_iter().enumerate() {
-            let of_input: Vec<_> = parts.iter().map(|(_, inputs)| &inputs[at]).collect();
+            let of_input: Vec<_> = parts.iter().map(|part| &part.inputs[at]).collect();
             prop_assert_eq!(&stack(&of_input).unwrap(), whole);
         }
     }

@@ -62,6 +62,7 @@ pub(super) fn refused(running: &Running, arrived: Tick, rows: Rows, fault: Fault
 pub(super) struct One {
     pub(super) inputs: Tensors,
     pub(super) rows: Rows,
+    pub(super) cost: u64,
     pub(super) parameters: Parameters,
     /// Where they go if its version answers in parts.
     pub(super) parts: Option<Arc<Parts>>,
@@ -99,7 +100,7 @@ impl Gateway {
         let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
         let (bound, mut inference) =
             bind_here_or_aside(contract, inference).await.map_err(|fault| refuse(Rows::ZERO, fault))?;
-        let Bound { inputs, rows, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let Bound { inputs, rows, cost, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let most = contract.batching.max_rows.max(1);
         if rows.get() > most {
             let model = &contract.model;
@@ -111,7 +112,7 @@ impl Gateway {
             return Err(refuse(rows, Fault::new(Kind::TooLarge, note)));
         }
         let parameters = std::mem::take(&mut inference.parameters);
-        let one = One { inputs, rows, parameters, parts, is_part: false };
+        let one = One { inputs, rows, cost, parameters, parts, is_part: false };
         let ticket =
             self.enqueue(&inference, one, Held::Alone { _reserved: reserved }, (service, running))?;
         let deadline = deadline(contract, &inference);
@@ -128,7 +129,7 @@ impl Gateway {
     ) -> Result<Ticket, Fault> {
         let (batching, now) = (&running.contract.batching, clock::now());
         let (arrived, deadline) = (inference.arrived, deadline(&running.contract, inference));
-        let One { inputs, rows, parameters, parts, is_part } = one;
+        let One { inputs, rows, cost, parameters, parts, is_part } = one;
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let level = priority::level(batching, &parameters);
         let rank = Rank::new(level, arrived, deadline, call.0);
@@ -143,6 +144,7 @@ impl Gateway {
             parts,
             inputs,
             rows,
+            cost,
             is_part,
             name: Traced::name(&inference.id),
             traced: inference.traced,

@@ -240,6 +240,7 @@ impl Batch {
             sealed: self.running.sealed(),
             waited_ns: nanos(self.gathered, self.entered),
             between_ns: self.running.between_ns(),
+            cost: self.running.cost(),
             input_ns: nanos(self.sealed, self.gathered),
             infer_ns: nanos(self.entered, returned),
             returned,

@@ -9,7 +9,7 @@ use crate::base::{
 use crate::decide::{
     admit::TOO_LATE,
     join::{AtWork, join},
-    plan::{Facts, Limits, Picks, Step, plan},
+    plan::{Facts, Limits, Picks, Size, Step, plan},
     rank::Rank,
     shapes::Sharing,
 };
@@ -133,7 +133,7 @@ impl Line {
     }
 
     /// Whom [`Line::take_picked`] takes out.
-    pub(super) fn plan(&mut self, now: Tick, limits: Limits, time: impl Fn(Rows) -> Duration) -> Step {
+    pub(super) fn plan(&mut self, now: Tick, limits: Limits, time: impl Fn(Size) -> Duration) -> Step {
         let waiting = &self.waiting;
         plan(now, |at| waiting.get(at).map(Waiting::facts), limits, time, &mut self.picks)
     }

@@ -23,7 +23,7 @@ use crate::base::{
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{
-    plan::{Limits, Step},
+    plan::{Limits, Size, Step},
     shapes::{self, Sharing},
     times::Times,
 };
@@ -145,9 +145,11 @@ impl Room {
         }
         let between = self.runs.between(now);
         let (times, batching) = (&self.times, &self.batching);
-        let time = |rows: Rows| times.expect(batching.padded(rows).get().into(), now);
+        let time = |size: Size| times.expect(batching.measure(size.rows, size.cost), now);
         let mut start = now;
-        if let Some(free) = self.runs.free_at(now, time).filter(|_| self.has_waiting()) {
+        if let Some(free) =
+            self.runs.free_at(now, |measure| times.expect(measure, now)).filter(|_| self.has_waiting())
+        {
             let seal = free.minus(EARLY.saturating_add(2 * self.gathering));
             if now < seal {
                 return Turn::Wait { until: seal };
@@ -161,9 +163,9 @@ impl Room {
             self.rows = self.rows.minus(late.rows);
         }
         match step {
-            Step::Run { sealed } => {
+            Step::Run { sealed, size } => {
                 let sealed = if search.is_some() { Sealed::Again } else { sealed };
-                let running = Arc::new(Running::new(&calls, &self.batching, sealed, between));
+                let running = Arc::new(Running::new(&calls, &self.batching, size.cost, sealed, between));
                 let entered = self.runs.seal(Arc::clone(&running), now);
                 Turn::Run { calls, running, entered, search }
             }
@@ -216,7 +218,7 @@ impl Room {
     /// sends the next call upon an answer finds room. `took` is of one that went well.
     pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>) {
         if let Some(took) = took {
-            self.times.learn(running.padded().get().into(), took.all, took.ended);
+            self.times.learn(running.measure(), took.all, took.ended);
             self.gathering = (7 * self.gathering + took.gathering) / 8;
         }
         if self.runs.remove(running, took.filter(|_| self.has_waiting()).map(|took| took.ended)) {

@@ -1,6 +1,9 @@
 use super::super::desk::{Desk, contract};
 use super::*;
-use crate::base::clock;
+use crate::base::{
+    clock,
+    contract::{Batching, Term},
+};
 use crate::decide::times::Times;
 
 /// Two lanes, and a model that takes one batch at once, 40 ms for each.
@@ -35,4 +38,32 @@ fn while_the_model_works_the_next_batch_is_not_sealed_before_it_must() {
     room.enter(&running, at(38));
     room.leave(&running);
     assert!(matches!(room.turn(at(39), &mut leaving), Turn::Run { entered: true, .. }));
+}
+
+/// Rows that look alike, of which one costs a hundred times as much: a millisecond for each.
+#[test]
+fn where_a_model_counts_cost_its_time_is_learned_over_that() {
+    let desk = Arc::<Desk>::default();
+    let mut counting = contract(4, 1);
+    counting.batching = Batching { cost: vec![Term::Rows], max_cost: Some(1_000), ..counting.batching };
+    let mut room = Room::new(&counting, Conduct::default());
+    let (mut leaving, mut now) = (Leaving::new(), clock::now().plus(Duration::from_secs(1)));
+    for (id, cost) in (1..).zip([1_u32, 100, 50].into_iter().cycle().take(60)) {
+        room.admit(desk.call(id, &[0.0]), cost.into()).unwrap();
+        let Turn::Run { running, .. } = room.turn(now, &mut leaving) else { panic!() };
+        let all = Duration::from_millis(cost.into());
+        now = now.plus(all);
+        room.leave(&running);
+        room.release(&running, Some(Took { all, gathering: Duration::ZERO, ended: now }));
+        room.settled();
+    }
+    for cost in [1, 100] {
+        let expected = room.times.expect(cost, now).as_secs_f64() * 1e3;
+        assert!(
+            (expected - 1.0 * f64::from(u32::try_from(cost).unwrap())).abs() < 5.0,
+            "{cost}: {expected} ms"
+        );
+    }
+    room.update(&Batching { cost: vec![], max_cost: None, ..counting.batching.clone() });
+    assert_eq!(room.times, Times::default(), "rows are something else");
 }

@@ -21,17 +21,38 @@ pub(super) struct Running {
     sealed: Sealed,
     /// Since the run before, where rows of this one waited for its end.
     between_ns: u64,
+    /// What its time is learned over.
+    measure: u64,
+    /// Where its model counts one; else 0.
+    cost: u64,
     /// Whoever takes them answers: the lane once the model has returned, or the watch when it does not. Empty before
     /// the rows are gathered, and from then on that somebody took them.
     seats: Mutex<Vec<Seat>>,
 }
 
 impl Running {
-    pub(super) fn new(calls: &[Call], batching: &Batching, sealed: Sealed, between: Duration) -> Running {
+    pub(super) fn new(
+        calls: &[Call],
+        batching: &Batching,
+        cost: u64,
+        sealed: Sealed,
+        between: Duration,
+    ) -> Running {
         let rows = calls.iter().fold(Rows::ZERO, |sum, call| sum.plus(call.rows).unwrap_or(sum));
         let between_ns = u64::try_from(between.as_nanos()).unwrap_or(u64::MAX);
+        let measure = batching.measure(rows, cost);
+        let cost = if batching.cost.is_empty() { 0 } else { cost };
         let callers = calls.iter().map(|call| (call.id, AtomicBool::new(false))).collect();
-        Running { callers, rows, padded: batching.padded(rows), sealed, between_ns, seats: Mutex::default() }
+        Running {
+            callers,
+            rows,
+            padded: batching.padded(rows),
+            sealed,
+            between_ns,
+            measure,
+            cost,
+            seats: Mutex::default(),
+        }
     }
 
     pub(super) fn rows(&self) -> Rows {
@@ -44,6 +65,14 @@ impl Running {
 
     pub(super) fn sealed(&self) -> Sealed {
         self.sealed
+    }
+
+    pub(super) fn cost(&self) -> u64 {
+        self.cost
+    }
+
+    pub(super) fn measure(&self) -> u64 {
+        self.measure
     }
 
     pub(super) fn between_ns(&self) -> u64 {

@@ -2,7 +2,7 @@
 //! do not come back.
 
 use super::{batch::Seat, running::Running};
-use crate::base::units::{CallId, Rows, Tick};
+use crate::base::units::{CallId, Tick};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,11 +81,11 @@ impl Runs {
     }
 
     /// When the model will be free for one more, as far as `expect` tells; `None`: it is.
-    pub(super) fn free_at(&self, now: Tick, expect: impl Fn(Rows) -> Duration) -> Option<Tick> {
+    pub(super) fn free_at(&self, now: Tick, expect: impl Fn(u64) -> Duration) -> Option<Tick> {
         let inside = self.runs.iter().filter(|run| !run.left).filter_map(|run| Some((run, run.entered?)));
-        let next = inside.map(|(run, entered)| entered.plus(expect(run.batch.padded()))).min();
+        let next = inside.map(|(run, entered)| entered.plus(expect(run.batch.measure()))).min();
         let waiting = self.runs.iter().filter(|run| run.entered.is_none());
-        let ahead: Duration = waiting.map(|run| expect(run.batch.padded())).sum();
+        let ahead: Duration = waiting.map(|run| expect(run.batch.measure())).sum();
         if self.inside() < self.concurrency && ahead.is_zero() {
             return None;
         }

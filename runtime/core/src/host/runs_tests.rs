@@ -14,7 +14,7 @@ fn at(seconds: u64) -> Tick {
 /// Sealed, gathered, and with one caller.
 fn batch(desk: &Arc<Desk>, id: u64) -> Arc<Running> {
     let calls: [Call; 1] = [desk.call(id, &[0.0])];
-    let batch = Arc::new(Running::new(&calls, &Batching::default(), Sealed::Free, Duration::ZERO));
+    let batch = Arc::new(Running::new(&calls, &Batching::default(), 0, Sealed::Free, Duration::ZERO));
     batch.sit(calls.into_iter().map(|call| Seat::new(call, at(0), false)).collect());
     batch
 }
@@ -81,7 +81,7 @@ fn what_is_being_answered_is_looked_at_later() {
 fn the_model_is_free_when_what_is_in_it_and_what_waits_for_it_are_through() {
     let desk = Arc::<Desk>::default();
     let [one, two, three] = [1, 2, 3].map(|id| batch(&desk, id));
-    let expect = |rows: Rows| Duration::from_secs(5 * u64::from(rows.get()));
+    let expect = |rows: u64| Duration::from_secs(5 * rows);
     let mut runs = Runs::new(1, None);
     assert_eq!(runs.free_at(at(0), expect), None);
     runs.seal(Arc::clone(&one), at(0));

@@ -36,6 +36,8 @@ pub(super) struct Run<'a> {
     /// From gathered until the model was free.
     pub(super) waited_ns: u64,
     pub(super) between_ns: u64,
+    /// Where the model counts one.
+    pub(super) cost: u64,
     pub(super) input_ns: u64,
     pub(super) infer_ns: u64,
     /// When the model came back.
@@ -99,6 +101,7 @@ pub(super) fn count(run: &Run<'_>, seats: &[Seat], failed: bool) -> Execution {
         infer_ns: run.infer_ns,
         output_ns: u64::try_from(clock::now().since(run.returned).as_nanos()).unwrap_or(u64::MAX),
         between_ns: run.between_ns,
+        cost: run.cost,
         failed,
     };
     let mut outlets = seats.iter().filter_map(|seat| seat.reply.outlet());

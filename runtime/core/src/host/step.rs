@@ -185,6 +185,7 @@ impl Intake {
             infer_ns,
             output_ns: 0,
             between_ns: 0,
+            cost: 0,
             failed,
         };
         outlet.executed(self.contract(), execution);

@@ -114,6 +114,7 @@ impl Intake {
             rows: hung.batch.rows(),
             padded: hung.batch.padded(),
             between_ns: hung.batch.between_ns(),
+            cost: hung.batch.cost(),
             extents: &[],
             sealed: hung.batch.sealed(),
             waited_ns: 0,

@@ -79,6 +79,7 @@ mod tests {
             padding: 0,
             padding_bytes: 0,
             between_ns: 0,
+            cost: 0,
             sealed: Sealed::Free,
             input_ns: 1,
             infer_ns: 20,

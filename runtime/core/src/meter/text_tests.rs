@@ -72,6 +72,7 @@ fn numbers_are_in_their_units() {
         padding: 6,
         padding_bytes: 4096,
         between_ns: 0,
+        cost: 0,
         sealed: Sealed::Waited,
         input_ns: 2_000,
         infer_ns: 1_500_000,

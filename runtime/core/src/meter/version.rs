@@ -8,7 +8,7 @@ use crate::base::{
     fault::Kind,
     units::Rows,
 };
-use crate::decide::times::Times;
+use crate::decide::pace::Pace;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -106,7 +106,7 @@ impl Default for Shard {
 pub struct VersionMeter {
     shards: [Shard; SHARDS],
     executions: Executions,
-    times: Mutex<Times>,
+    pace: Mutex<Pace>,
 }
 
 /// Everything of a version as read at one moment. Requests are successes unless a name says otherwise.
@@ -169,16 +169,16 @@ impl VersionMeter {
         self.executions.add(execution, clock::unix_ms());
         // A run again is of rows that nobody would have chosen.
         if !execution.failed && execution.sealed != Sealed::Again {
-            let Execution { rows, input_ns, infer_ns, output_ns, between_ns, .. } = execution;
+            let Execution { rows, cost, input_ns, infer_ns, output_ns, between_ns, .. } = execution;
             let parts = [input_ns, infer_ns, output_ns, between_ns];
             let took = parts.into_iter().fold(0, u64::saturating_add);
-            self.times.lock().learn(rows.into(), Duration::from_nanos(took), clock::now());
+            self.pace.lock().learn(rows, cost, Duration::from_nanos(took), clock::now());
         }
     }
 
     /// How long it takes over batches, as far as is known now.
-    pub fn times(&self) -> Times {
-        *self.times.lock()
+    pub fn pace(&self) -> Pace {
+        *self.pace.lock()
     }
 
     fn shard(&self) -> &Shard {

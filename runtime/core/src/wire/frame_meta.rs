@@ -93,8 +93,18 @@ pub fn failure_in(failure: proto::Failure) -> Result<(Fault, Timing), Malformed>
 }
 
 pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Executed {
-    let Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, between_ns, failed } =
-        *execution;
+    let Execution {
+        rows,
+        padding,
+        padding_bytes,
+        sealed,
+        input_ns,
+        infer_ns,
+        output_ns,
+        between_ns,
+        cost,
+        failed,
+    } = *execution;
     let sealed = sealed.number().into();
     let (model, version) = (contract.model.to_string(), contract.version.0);
     proto::Executed {
@@ -109,6 +119,7 @@ pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Execut
         sealed,
         padding_bytes,
         between_ns,
+        cost,
     }
 }
 
@@ -122,11 +133,23 @@ pub fn executed_in(executed: &proto::Executed) -> Execution {
         infer_ns,
         output_ns,
         between_ns,
+        cost,
         failed,
         ..
     } = *executed;
     let sealed = sealed_in(sealed);
-    Execution { rows, padding, padding_bytes, sealed, input_ns, infer_ns, output_ns, between_ns, failed }
+    Execution {
+        rows,
+        padding,
+        padding_bytes,
+        sealed,
+        input_ns,
+        infer_ns,
+        output_ns,
+        between_ns,
+        cost,
+        failed,
+    }
 }
 
 /// Of a host that knows more of them: the one that says least.

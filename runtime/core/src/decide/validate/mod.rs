@@ -20,6 +20,8 @@ pub struct Bound {
     /// In the contract's order.
     pub inputs: Tensors,
     pub rows: Rows,
+    /// Where the model counts one; else 0.
+    pub cost: u64,
     /// Places in the contract's outputs, ascending, each once.
     pub outputs: SmallVec<[usize; 2]>,
 }
@@ -48,13 +50,14 @@ pub fn bind(
         bound.push(input.tensor.clone());
     }
     let whole = rows.get() <= contract.batching.max_rows.max(1); // parts of one that is cut cost each their own
+    let mut costs = 0;
     if let Some(max_cost) = contract.batching.max_cost.filter(|_| whole) {
-        let cost = cost(contract, rows, &bound)?;
-        if cost > max_cost {
-            return Err(too_dear(contract, cost, max_cost));
+        costs = cost(contract, rows, &bound)?;
+        if costs > max_cost {
+            return Err(too_dear(contract, costs, max_cost));
         }
     }
-    Ok(Bound { inputs: bound, rows, outputs })
+    Ok(Bound { inputs: bound, rows, cost: costs, outputs })
 }
 
 struct Check<'a> {

@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::base::{
     call::{Execution, Outlet},
     clock,
-    contract::{Batching, Contract},
+    contract::{Batching, Contract, Term},
     fault::{Kind, Phase},
     inference::{Inference, Value},
 };
@@ -133,4 +133,29 @@ async fn what_is_kept_is_bounded() {
     assert!(told.as_array().unwrap().iter().all(|one| one["id"].as_str().unwrap().len() == 128));
     let ends = |end: &str| told.as_array().unwrap().iter().filter(|one| one["end"] == end).count();
     assert_eq!((ends("answered"), ends("model_failed")), (256, 150));
+}
+
+/// A model whose time is in what its requests cost: a millisecond for each byte of theirs.
+#[tokio::test(start_paused = true)]
+async fn who_costs_much_is_late_where_who_costs_little_is_not() {
+    let gateway = gateway();
+    let plain = contract(1);
+    let cost = vec![Term::Value("x".into())];
+    let counting =
+        Contract { batching: Batching { cost, max_cost: Some(200), ..plain.batching.clone() }, ..plain };
+    let (_, host) = up(&gateway, counting.clone(), 16);
+    for cost in [10, 30, 50].into_iter().cycle().take(60) {
+        let run = Execution { infer_ns: cost * 1_000_000, cost, ..execution(1) };
+        gateway.executed(&counting, run);
+    }
+    let runs = start(&gateway, ask(1, 30)).await;
+    let small = start(&gateway, within(100 * MS, 20)).await;
+    let large = start(&gateway, within(100 * MS, 150)).await.await.unwrap().unwrap_err();
+    assert!(large.kind == Kind::Overloaded && large.note.contains("is busy"), "{large}");
+    while host.len() > 0 {
+        host.answer();
+        settle_down().await;
+    }
+    assert!(runs.await.unwrap().is_ok() && small.await.unwrap().is_ok());
+    assert_all_over(&gateway, 3);
 }

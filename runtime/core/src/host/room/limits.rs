@@ -2,7 +2,7 @@
 
 use super::Room;
 use crate::base::{call::Window, contract::Batching, units::Rows};
-use crate::decide::plan::Limits;
+use crate::decide::{plan::Limits, times::Times};
 use std::time::Duration;
 
 /// Batches that may wait where inputs have no fixed size: what waits for one batch may have so many shapes.
@@ -18,6 +18,9 @@ impl Room {
     }
 
     pub(in crate::host) fn update(&mut self, batching: &Batching) {
+        if self.batching.cost != batching.cost {
+            self.times = Times::default(); // they were learned over something else
+        }
         self.batching = batching.clone();
         self.limits = limits(batching);
         self.bounds.widen(self.window(), batching);

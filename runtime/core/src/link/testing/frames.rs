@@ -122,6 +122,7 @@ pub(in crate::link) fn executed(version: u64, rows: u32, infer_ns: u64) -> Wire 
         padding: 0,
         padding_bytes: 0,
         between_ns: 0,
+        cost: 0,
         sealed: Sealed::Free,
         input_ns: 1,
         infer_ns,

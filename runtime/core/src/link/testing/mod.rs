@@ -130,6 +130,7 @@ impl Echo {
             padding: 0,
             padding_bytes: 0,
             between_ns: 0,
+            cost: 0,
             sealed: Sealed::Free,
             input_ns: 1,
             infer_ns: 2,
