@@ -128,9 +128,14 @@ BYTES = "declared output 'y' as BYTES[2,2] for this batch of 2 rows, but returne
         (
             "FP32",
             {"y": [[1.0, 2.0], [3.0, 4.0]]},
-            FP32 + "an object of type list, which is no array",
+            FP32
+            + "an object of type list, which is no array: numpy.array(it, 'float32') makes one",
         ),
-        ("FP32", {"y": 3}, FP32 + "an object of type int, which is no array"),
+        (
+            "FP32",
+            {"y": 3},
+            FP32 + "an object of type int, which is no array: numpy.array(it, 'float32') makes one",
+        ),
         ("FP32", {"y": np.array(WORDS, np.object_)}, FP32 + "BYTES[2,2]"),
         ("BYTES", {"y": ROWS}, BYTES + "FP32[2,2]"),
         ("BYTES", {"y": "text"}, BYTES + "an object of type str"),

@@ -82,7 +82,11 @@ fn read<'py>(
                 let read = text::read(value, rows.get(), &spec.shape)?;
                 return Ok(read.map(|(shape, elements)| Held::Elements { shape, elements }));
             }
-            None => return Ok(Err(format!("an object of type {}, which is no array", kind(value)))),
+            None => {
+                let wanted = datatype::descriptor(value.py(), spec.datatype)?;
+                let made = format!("numpy.array(it, '{}') makes one", wanted.str()?);
+                return Ok(Err(format!("an object of type {}, which is no array: {made}", kind(value))));
+            }
         },
     };
     let shape = array.shape().iter().map(|size| i64::try_from(*size)).collect::<Result<Shape, _>>()?;
