@@ -55,6 +55,18 @@ pub struct Produced {
     pub parameters: Parameters,
 }
 
+impl Produced {
+    /// Bytes of its outputs.
+    pub fn len(&self) -> usize {
+        self.outputs.iter().map(|tensor| tensor.data.len()).sum()
+    }
+}
+
+/// Bytes of an answer's parts that may be on their way to its reader: with so many, or one part that is larger, a host
+/// pauses though it was asked for more, and a reader asks for more when it took half of them. At a trip of a millisecond
+/// it is a gigabyte a second; what a thousand requests at work leave unread is one.
+pub const PARTS_BYTES: usize = 1 << 20;
+
 /// How a call ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {

@@ -4,7 +4,7 @@ use super::{
     Client, Gateway,
     admission::Reserved,
     infer::{answer, unfit},
-    parts::Parts,
+    parts::{Look, Parts},
     pending::{Delivery, Success, expired},
     service::{Running, Service},
     submit::Asked,
@@ -96,6 +96,11 @@ impl Answers {
         &self.running.contract
     }
 
+    /// Bytes of parts that nobody has asked for yet.
+    pub(crate) fn unread(&self) -> usize {
+        self.parts.as_ref().map_or(0, |parts| parts.bytes())
+    }
+
     pub(crate) fn id(&self) -> &CompactString {
         &self.id
     }
@@ -163,9 +168,9 @@ impl Answers {
                 }
             }
             if let (Stage::Open | Stage::Ended(_), Some(parts)) = (&self.stage, &self.parts)
-                && let Poll::Ready(part) = parts.poll_take(cx)
+                && let Poll::Ready(part) = self.ask_on(parts.poll_take(cx))
             {
-                let part = part.and_then(|(part, more)| self.part(part, more));
+                let part = part.and_then(|part| self.part(part));
                 if let Err(fault) = &part {
                     self.give_up(fault.kind);
                 }
@@ -188,13 +193,17 @@ impl Answers {
         }
     }
 
-    /// One of many.
-    fn part(&mut self, part: Produced, more: u32) -> Result<Answer, Fault> {
+    fn ask_on(&self, (part, more): Look) -> Poll<Result<Produced, Fault>> {
         if more > 0
             && let Some(carrier) = self.gateway.flights.carrier(self.waiting.call())
         {
             carrier.credit(self.waiting.call(), more);
         }
+        part
+    }
+
+    /// One of many.
+    fn part(&mut self, part: Produced) -> Result<Answer, Fault> {
         unfit(self.contract(), &part).map_or(Ok(()), Err)?;
         let since = (self.given == 0).then(|| clock::now().since(self.arrived));
         self.running.meter.part(since);

@@ -59,6 +59,16 @@ impl Client {
     pub(super) fn is_short_of_unread(&self) -> bool {
         self.gateway.unread.is_short()
     }
+
+    /// What is held for it.
+    pub(super) fn held(&self) -> usize {
+        self.share.taken()
+    }
+
+    /// Of what is held for a reader, what others need.
+    pub(super) fn wanted(&self, held: usize) -> Option<usize> {
+        self.is_short_of_unread().then_some(held)
+    }
 }
 
 #[cfg(test)]

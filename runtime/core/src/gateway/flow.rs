@@ -15,6 +15,8 @@ pub(super) struct Flow {
     /// The socket has no room for more.
     stuck: AtomicBool,
     wrote: AtomicUsize,
+    /// Of a stream: bytes that are kept until its client takes them.
+    held: AtomicUsize,
     /// Bytes that were read since the task's turn began.
     turn: AtomicUsize,
 }
@@ -50,8 +52,9 @@ impl Flow {
         }
     }
 
-    /// An answer waits to be taken.
-    pub(super) fn begins(&self) {
+    /// An answer, or a part of one, waits to be taken, and `held` bytes are kept until it is.
+    pub(super) fn begins(&self, held: usize) {
+        self.held.store(held, Relaxed);
         self.stuck.store(true, Relaxed);
     }
 
@@ -63,6 +66,10 @@ impl Flow {
 
     pub(super) fn wrote(&self) -> usize {
         self.wrote.load(Relaxed)
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held.load(Relaxed)
     }
 
     pub(super) fn is_stuck(&self) -> bool {

@@ -1,7 +1,11 @@
 //! Parts of an answer on their way to the one who reads it: as many as were asked for, and no more.
 
 use super::{admission::Reserved, client::Client};
-use crate::base::{call::Produced, fault::Fault, primitive::Mutex};
+use crate::base::{
+    call::{PARTS_BYTES, Produced},
+    fault::Fault,
+    primitive::Mutex,
+};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -30,16 +34,32 @@ struct State {
     /// Found nothing, and waits.
     reader: Option<Waker>,
     begun: bool,
-    /// Taken since more were asked for.
-    taken: u32,
+    /// Of those that wait.
+    bytes: usize,
+    taken: Taken,
     /// Why no more are taken in, if the reader is to hear of it.
     broken: Option<Fault>,
     /// The reader is gone.
     closed: bool,
 }
 
-/// A part, and how many more may be asked for now.
-pub(super) type Taken = (Produced, u32);
+/// Since more were asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    parts: u32,
+    bytes: usize,
+}
+
+impl Taken {
+    /// How many more may be asked for now.
+    fn more(&mut self) -> u32 {
+        let enough = self.parts >= TOGETHER || self.bytes >= PARTS_BYTES / 2;
+        if enough { std::mem::take(self).parts } else { 0 }
+    }
+}
+
+/// What there is for a reader, and how many more it may ask for.
+pub(super) type Look = (Poll<Result<Produced, Fault>>, u32);
 
 impl Parts {
     pub(super) fn new(client: &Arc<Client>) -> Arc<Parts> {
@@ -48,7 +68,7 @@ impl Parts {
 
     /// True: the reader has to be told.
     pub(super) fn push(&self, part: Produced) -> bool {
-        let len = part.outputs.iter().map(|tensor| tensor.data.len()).sum();
+        let len = part.len();
         let reserved = (len > COUNTED).then(|| self.client.keep_unread(len)).transpose();
         let mut state = self.state.lock();
         state.begun = true;
@@ -60,7 +80,10 @@ impl Parts {
             Ok(_) if state.waiting.len() >= CREDIT as usize => {
                 state.broken = Some(Fault::internal("a host sent more parts than were asked for"));
             }
-            Ok(reserved) => state.waiting.push_back((part, reserved)),
+            Ok(reserved) => {
+                state.bytes += len;
+                state.waiting.push_back((part, reserved));
+            }
             Err(fault) => state.broken = Some(fault),
         }
         // Whoever finds others before it leaves it to them: they were told of, or are being read.
@@ -72,19 +95,28 @@ impl Parts {
         reader.into_iter().for_each(Waker::wake);
     }
 
-    /// The reader asks on until there is none.
-    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Poll<Result<Taken, Fault>> {
+    /// The reader asks on until there is none. Whoever asks is done with what it took before, and only then more of that
+    /// size may come: a large part is written before the next is made.
+    pub(super) fn poll_take(&self, cx: &Context<'_>) -> Look {
         let mut state = self.state.lock();
+        let more = state.taken.more();
         if let Some((part, _reserved)) = state.waiting.pop_front() {
-            state.taken += 1;
-            let more = if state.taken == TOGETHER { std::mem::take(&mut state.taken) } else { 0 };
-            return Poll::Ready(Ok((part, more)));
+            let len = part.len();
+            state.bytes -= len;
+            state.taken.parts += 1;
+            state.taken.bytes += len;
+            return (Poll::Ready(Ok(part)), more);
         }
         if let Some(fault) = &state.broken {
-            return Poll::Ready(Err(fault.clone()));
+            return (Poll::Ready(Err(fault.clone())), more);
         }
         state.reader = Some(cx.waker().clone());
-        Poll::Pending
+        (Poll::Pending, more)
+    }
+
+    /// Bytes that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.state.lock().bytes
     }
 
     /// From the first on nobody else may answer the call.
@@ -95,7 +127,7 @@ impl Parts {
     /// The reader is gone: what waits is let go, and so is what comes.
     pub(super) fn close(&self) {
         let mut state = self.state.lock();
-        state.closed = true;
+        (state.closed, state.bytes) = (true, 0);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         drop(waiting);

@@ -29,11 +29,13 @@ impl Reading {
     }
 
     /// Ready when the client takes nothing any more, or too little. To be asked after each turn of the connection.
+    /// `wanted`: while others need memory, what it holds of it. Who takes less than that within the time of an answer has
+    /// to go; who takes more has freed it, however much follows.
     pub(super) fn poll(
         &mut self,
         cx: &mut Context<'_>,
         flow: &Flow,
-        is_short: impl Fn() -> bool,
+        wanted: impl Fn() -> Option<usize>,
     ) -> Poll<()> {
         if !flow.is_stuck() {
             self.stuck = None;
@@ -53,8 +55,9 @@ impl Reading {
             let read = wrote.wrapping_sub(stuck.wrote);
             stuck.wrote = wrote;
             stuck.patience.came(read);
-            match stuck.patience.wait(clock::now(), is_short()) {
-                Ok(until) if read > 0 => stuck.timer.as_mut().reset(clock::instant(until)),
+            let is_enough = read > 0 && wanted().is_none_or(|held| read >= held);
+            match stuck.patience.wait(clock::now(), false) {
+                Ok(until) if is_enough => stuck.timer.as_mut().reset(clock::instant(until)),
                 Ok(_) | Err(_) => return Poll::Ready(()),
             }
         }
@@ -70,7 +73,7 @@ mod tests {
     use std::time::Duration;
 
     /// How long a client is borne with that takes `bytes` each `pause` from a socket that is full.
-    async fn lasts(bytes: usize, pause: Duration, is_short: bool) -> Option<Duration> {
+    async fn lasts(bytes: usize, pause: Duration, wanted: Option<usize>) -> Option<Duration> {
         let (flow, mut reading) = (Flow::default(), Reading::new(&Limits::default()));
         let began: Tick = clock::now();
         for _ in 0..200 {
@@ -78,7 +81,7 @@ mod tests {
                 flow.saw(&Poll::Ready(Ok(bytes)));
             }
             flow.saw(&Poll::Pending);
-            let ended = poll_fn(|cx| reading.poll(cx, &flow, || is_short));
+            let ended = poll_fn(|cx| reading.poll(cx, &flow, || wanted));
             if tokio::time::timeout(pause, ended).await.is_ok() {
                 return Some(clock::now().since(began));
             }
@@ -90,11 +93,19 @@ mod tests {
     async fn who_reads_nothing_or_too_slowly_is_given_up() {
         let s = Duration::from_secs;
         let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
-        assert_eq!(seconds(lasts(0, s(7), false).await), Some(30));
-        assert_eq!(seconds(lasts(1, s(7), false).await), Some(60));
-        assert_eq!(seconds(lasts((64 << 10) - 1, s(1), false).await), Some(60));
-        assert_eq!(seconds(lasts(70 << 10, s(1), false).await), None);
-        assert_eq!(seconds(lasts(70 << 10, s(1), true).await), Some(60));
+        assert_eq!(seconds(lasts(0, s(7), None).await), Some(30));
+        assert_eq!(seconds(lasts(1, s(7), None).await), Some(60));
+        assert_eq!(seconds(lasts((64 << 10) - 1, s(1), None).await), Some(60));
+        assert_eq!(seconds(lasts(70 << 10, s(1), None).await), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_memory_is_short_who_frees_what_it_holds_stays() {
+        let s = Duration::from_secs;
+        let seconds = |span: Option<Duration>| span.map(|span| span.as_secs());
+        assert_eq!(seconds(lasts(1 << 20, s(1), Some(16 << 20)).await), None);
+        assert_eq!(seconds(lasts(1 << 20, s(1), Some(40 << 20)).await), Some(30));
+        assert_eq!(seconds(lasts(0, s(1), Some(0)).await), Some(30));
     }
 
     #[tokio::test(start_paused = true)]
@@ -102,10 +113,10 @@ mod tests {
         let (flow, mut reading) = (Flow::default(), Reading::new(&Limits::default()));
         for _ in 0..5 {
             flow.saw(&Poll::Pending);
-            let ended = poll_fn(|cx| reading.poll(cx, &flow, || false));
+            let ended = poll_fn(|cx| reading.poll(cx, &flow, || None));
             assert!(tokio::time::timeout(Duration::from_secs(25), ended).await.is_err());
             flow.saw(&Poll::Ready(Ok(1)));
-            assert!(poll_fn(|cx| Poll::Ready(reading.poll(cx, &flow, || false))).await.is_pending());
+            assert!(poll_fn(|cx| Poll::Ready(reading.poll(cx, &flow, || None))).await.is_pending());
         }
     }
 }

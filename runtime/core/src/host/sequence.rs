@@ -2,17 +2,17 @@
 
 use super::outputs::{Output, check};
 use crate::base::{
-    call::{Call, Outcome, Outlet, Produced, Reply, Sealed, Timing},
+    call::{Call, Outcome, Outlet, PARTS_BYTES, Produced, Reply, Sealed, Timing},
     contract::Contract,
     fault::{Fault, Kind, Phase},
     inference::Parameters,
     primitive::{
         Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     units::{CallId, Rows, Tick},
 };
-use std::{fmt, sync::Arc};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 /// The model and the core share it. What the model says of its end counts when the step is over, so that the step is
 /// counted before anybody hears of it.
@@ -30,6 +30,10 @@ pub struct Sequence {
     duty: Mutex<Duty>,
     /// Parts that may be sent before its reader has taken others.
     credit: AtomicU32,
+    /// Lengths of the parts that were sent and that its reader has not taken, in their order, and their sum. Not the duty's:
+    /// who tells of credit must not wait for a part that is being sent.
+    unread: Mutex<VecDeque<usize>>,
+    unread_bytes: AtomicUsize,
     is_gone: AtomicBool,
     has_ended: AtomicBool,
     joined: Tick,
@@ -90,6 +94,8 @@ impl Sequence {
             outlet: reply.outlet().cloned(),
             duty: Mutex::new(Duty { reply: Some(reply), end: None }),
             credit: AtomicU32::new(credit),
+            unread: Mutex::default(),
+            unread_bytes: AtomicUsize::new(0),
             is_gone: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             joined: now,
@@ -121,7 +127,7 @@ impl Sequence {
 
     /// A part would be refused now. Only its reader ends that, so who finds it false may emit one.
     pub fn is_paused(&self) -> bool {
-        self.credit.load(Ordering::Acquire) == 0
+        self.credit.load(Ordering::Acquire) == 0 || self.unread_bytes.load(Ordering::Acquire) >= PARTS_BYTES
     }
 
     /// Its caller still waits, as far as is known.
@@ -142,7 +148,13 @@ impl Sequence {
         self.is_gone.store(true, Ordering::Relaxed);
     }
 
+    /// Its reader took so many, and may be sent so many more.
     pub(super) fn add_credit(&self, parts: u32) {
+        let mut unread = self.unread.lock();
+        let taken = unread.len().min(usize::try_from(parts).unwrap_or(usize::MAX));
+        let bytes = unread.drain(..taken).sum();
+        self.unread_bytes.fetch_sub(bytes, Ordering::AcqRel);
+        drop(unread);
         let more = |credit: u32| Some(credit.saturating_add(parts));
         let _ = self.credit.fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
     }
@@ -151,23 +163,34 @@ impl Sequence {
     pub fn emit(&self, part: Vec<Output<'_>>) -> Result<(), Refused> {
         self.may_speak()?;
         check(&self.contract, self.rows, &[], &part).map_err(Refused::Wrong)?;
+        if self.is_paused() {
+            return Err(Refused::Paused);
+        }
         let less = |credit: u32| credit.checked_sub(1);
         if self.credit.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).is_err() {
             return Err(Refused::Paused);
         }
         let outputs = part.into_iter().map(Output::into_tensor).collect();
+        let part = Produced { outputs, parameters: Parameters::new() };
         let duty = self.duty.lock();
         if duty.end.is_some() {
             return Err(Refused::Ended); // by another thread, meanwhile
         }
+        self.count(part.len());
         if let Some(reply) = &duty.reply {
-            reply.emit(Produced { outputs, parameters: Parameters::new() });
+            reply.emit(part);
         }
         drop(duty);
         if !self.stage.load(Ordering::Acquire) {
             self.flush(); // another thread of the model's, and the step is over
         }
         Ok(())
+    }
+
+    fn count(&self, len: usize) {
+        let mut unread = self.unread.lock();
+        unread.push_back(len);
+        self.unread_bytes.fetch_add(len, Ordering::AcqRel);
     }
 
     /// Sends what was emitted now, though the step goes on.

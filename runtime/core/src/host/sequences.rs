@@ -10,11 +10,7 @@ use crate::base::{
 };
 use crate::decide::join;
 use smallvec::SmallVec;
-use std::{sync::Arc, time::Duration};
-
-/// A caller that reads nothing for so long is answered with an error: what is kept for it (a cache of gigabytes, it may
-/// be) is others' room.
-pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+use std::sync::Arc;
 
 #[derive(Debug)]
 struct AtWork {
@@ -23,8 +19,8 @@ struct AtWork {
     cost: u64,
     /// It was in flight in a crash.
     alone: bool,
-    /// Since when it may not emit.
-    paused: Option<Tick>,
+    /// It might not emit when it was looked at last.
+    paused: bool,
 }
 
 /// One that joins, with what may be large.
@@ -77,24 +73,21 @@ impl Sequences {
         self.numbered += 1;
         let (deadline, alone) = (call.deadline, call.attempt > 0);
         let (sequence, inputs) = Sequence::new(call, self.numbered, contract, &self.stage, now);
-        self.at_work.push(AtWork { sequence: Arc::clone(&sequence), deadline, cost, alone, paused: None });
+        self.at_work.push(AtWork { sequence: Arc::clone(&sequence), deadline, cost, alone, paused: false });
         (sequence, inputs)
     }
 
-    /// Takes out those whose callers are gone, late, or do not read, and looks who is paused.
+    /// Takes out those whose callers are gone or late, and looks who is paused. How long is not asked here: who sees the
+    /// bytes that a caller takes, and the gateway does, knows one that reads slowly from one that does not, and cancels.
     pub(super) fn sweep(&mut self, now: Tick) -> Ended {
         let mut ended = Ended::new();
         let left = &mut self.left;
         self.at_work.retain_mut(|one| {
-            let paused = one.sequence.is_paused().then(|| one.paused.unwrap_or(now));
-            one.paused = paused;
+            one.paused = one.sequence.is_paused();
             let fault = if one.sequence.is_gone() {
                 Fault::new(Kind::Cancelled, "the caller went away").at(Phase::Started)
             } else if one.deadline <= now {
                 Fault::new(Kind::Expired, "the deadline passed before the answer was whole")
-            } else if paused.is_some_and(|since| since.plus(LONGEST_PAUSE) <= now) {
-                let seconds = LONGEST_PAUSE.as_secs();
-                Fault::new(Kind::Slow, format!("nothing of the answer was read for {seconds} s"))
             } else {
                 return true;
             };
@@ -107,7 +100,7 @@ impl Sequences {
 
     /// Rows of those that may emit.
     pub(super) fn ready(&self) -> Rows {
-        let ready = self.at_work.iter().filter(|one| one.paused.is_none());
+        let ready = self.at_work.iter().filter(|one| !one.paused);
         ready.fold(Rows::ZERO, |sum, one| sum.plus(one.sequence.rows()).unwrap_or(sum))
     }
 
@@ -119,10 +112,7 @@ impl Sequences {
 
     /// When the clock ends one, if nothing else happens.
     pub(super) fn next_end(&self) -> Tick {
-        let end = |one: &AtWork| {
-            one.paused.map_or(Tick::NEVER, |since| since.plus(LONGEST_PAUSE)).min(one.deadline)
-        };
-        self.at_work.iter().map(end).min().unwrap_or(Tick::NEVER)
+        self.at_work.iter().map(|one| one.deadline).min().unwrap_or(Tick::NEVER)
     }
 
     /// The model gets them; without rows it does not.

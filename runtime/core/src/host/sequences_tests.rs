@@ -35,19 +35,20 @@ fn rows_and_costs_of_those_at_work_add_up() {
 }
 
 #[test]
-fn the_clock_ends_who_is_late_and_who_is_paused_for_too_long() {
+fn the_clock_ends_who_is_late_and_nobody_for_a_pause() {
     let desk = Arc::new(Desk::default());
     let given = [(1, 0, Tick::NEVER), (1, 1, at(5)), (1, 0, at(60)), (1, 9, Tick::NEVER)];
     let (mut sequences, all) = joined(&desk, &given);
     assert_eq!(ended(&mut sequences, at(1)), []);
     assert_eq!((sequences.ready(), sequences.next_end()), (Rows::new(2), at(5)));
     assert_eq!(ended(&mut sequences, at(5)), [(2, Kind::Expired)]);
-    assert_eq!(sequences.next_end(), at(31), "they are paused since 1 s");
+    assert_eq!(sequences.next_end(), at(60));
     all[2].add_credit(1);
-    assert_eq!(ended(&mut sequences, at(20)), []);
-    assert_eq!(ended(&mut sequences, at(31)), [(1, Kind::Slow)]);
+    assert_eq!(ended(&mut sequences, at(59)), []);
     assert_eq!((sequences.ready(), sequences.next_end()), (Rows::new(2), at(60)), "one was read meanwhile");
-    assert_eq!(sequences.take_left(), [2, 1]);
+    assert_eq!(ended(&mut sequences, at(60)), [(3, Kind::Expired)]);
+    assert_eq!(ended(&mut sequences, at(100_000)), [], "its reader is slow, and reads");
+    assert_eq!(sequences.take_left(), [2, 3]);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::super::{
 };
 use super::*;
 use crate::base::{
-    call::{Call, Carrier},
+    call::{Call, Carrier, PARTS_BYTES},
     contract::{Batching, Contract, Term},
     datatype::Datatype,
     units::CallId,
@@ -175,6 +175,28 @@ fn a_paused_sequence_goes_on_with_credit_and_keeps_no_other() {
     step.finish();
     assert_eq!(desk.parts.lock()[&1], [1.0, 2.0, 3.0]);
     assert!(intake.wait_empty(clock::now()));
+}
+
+/// Of rows of a megabyte and of less: the second is refused, as it would be without credit.
+#[test]
+fn bytes_that_are_not_read_pause_a_sequence() {
+    let (intake, desk) = opened(streaming(8));
+    ask(&intake, &desk, 1, 16);
+    let (step, all, _) = next(&intake);
+    let sequence = &all[0].sequence;
+    let say = |len: usize| {
+        let (datatype, shape) = (Datatype::Fp32, smallvec![1, i64::try_from(len / 4).unwrap()]);
+        sequence.emit(vec![Output::Fixed { datatype, shape, data: &vec![0; len] }])
+    };
+    assert_eq!((say(4), say(PARTS_BYTES - 8), sequence.is_paused()), (Ok(()), Ok(()), false));
+    assert_eq!((say(5 * PARTS_BYTES), sequence.is_paused()), (Ok(()), true), "one may be of any size");
+    assert_eq!(say(4), Err(Refused::Paused));
+    step.finish();
+    intake.credit(CallId(1), 2);
+    assert!(sequence.is_paused(), "the large one is not read");
+    let step = meanwhile(&intake, || intake.credit(CallId(1), 1)).unwrap();
+    assert_eq!((say(4), sequence.is_paused()), (Ok(()), false));
+    step.finish();
 }
 
 #[test]

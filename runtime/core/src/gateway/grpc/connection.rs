@@ -126,7 +126,7 @@ pub(crate) async fn serve<T>(
             connection.graceful_shutdown();
             cx.waker().wake_by_ref();
         }
-        if reading.poll(cx, &flow, || client.is_short_of_unread()).is_ready() {
+        if reading.poll(cx, &flow, || client.wanted(client.held())).is_ready() {
             return Poll::Ready(());
         }
         // Answers that no window lets go lie there without a call.

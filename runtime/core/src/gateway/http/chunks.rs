@@ -80,7 +80,7 @@ impl Chunks {
     /// From here on the body goes in parts, and `flow` hears of each. One that is a single part needs nobody.
     pub(super) fn tell(&mut self, flow: Arc<Flow>, running: Running) {
         if self.left > PART as u64 {
-            flow.begins();
+            flow.begins(usize::try_from(self.left).unwrap_or(usize::MAX));
             self.stream = Some(Stream { flow, _running: Some(running) });
         }
     }
@@ -94,6 +94,9 @@ impl Chunks {
         }
         match ready!(next) {
             Some(events) => {
+                if let Some(stream) = &self.stream {
+                    stream.flow.begins(events.len().saturating_add(later.events.unread()));
+                }
                 self.left = u64::try_from(events.len()).unwrap_or(0);
                 self.pieces.push(events);
             }

@@ -93,7 +93,7 @@ async fn drive(connection: &mut (impl Connection + Unpin), guard: &mut Guard, li
             if taken_back > 0 && !resets.spend(taken_back, clock::now()) {
                 return Poll::Ready(End::Over);
             }
-            if reading.poll(cx, &watch.flow, || client.is_short_of_unread()).is_ready() {
+            if reading.poll(cx, &watch.flow, || client.wanted(client.held())).is_ready() {
                 return Poll::Ready(End::Over);
             }
             match ready!(guard.poll(cx, watch)) {

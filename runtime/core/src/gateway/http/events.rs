@@ -54,6 +54,11 @@ impl Events {
         Poll::Ready(Some(events))
     }
 
+    /// Bytes that are here and not in an event.
+    pub(super) fn unread(&self) -> usize {
+        self.answers.unread()
+    }
+
     fn say(&mut self, next: Option<Result<Answer, Fault>>) {
         match next {
             Some(Ok(answer)) => {

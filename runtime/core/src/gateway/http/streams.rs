@@ -53,7 +53,7 @@ impl<F: Future> Future for Read<F> {
         if this.stream.as_mut().poll(cx).is_ready() {
             return Poll::Ready(());
         }
-        ready!(this.reading.poll(cx, &this.flow, || this.client.is_short_of_unread()));
+        ready!(this.reading.poll(cx, &this.flow, || this.client.wanted(this.flow.held())));
         Poll::Ready(())
     }
 }

@@ -50,13 +50,30 @@ async fn a_host_is_asked_for_more_as_parts_are_taken() {
     assert_eq!(spout.oldest(), (0, 16));
     for taken in 0..100 {
         assert_eq!(token(&answers.next().await.unwrap().unwrap()), taken);
-        let want = (16 + (taken + 1) / 8 * 8).min(100);
+        let want = (16 + taken / 8 * 8).min(100); // who asks for the next has used what it took before
         assert_eq!(if spout.runs() == 0 { 100 } else { spout.oldest().1 }, want, "{taken} taken");
     }
     assert!(answers.next().await.is_none() && answers.next().await.is_none());
     answers.delivered();
     drop(answers);
     assert_over(&gateway, 1, Kind::Cancelled, 0);
+}
+
+/// Of half a megabyte each: who has used one asks for the next.
+#[tokio::test(start_paused = true)]
+async fn more_is_asked_for_sooner_where_parts_are_large() {
+    let gateway = gateway();
+    let spout = Spout::up(&gateway, true);
+    let mut answers = open(&gateway, prompt(100, 64 << 10)).await.unwrap();
+    for taken in 0..4 {
+        spout.say(1);
+        assert_eq!(token(&answers.next().await.unwrap().unwrap()), taken);
+        let unused = 1;
+        assert_eq!(spout.oldest(), (u32::try_from(16 - unused).unwrap(), taken + 1), "{taken} were used");
+    }
+    assert_eq!(answers.unread(), 0);
+    spout.say(2);
+    assert_eq!(answers.unread(), 2 * (512 << 10));
 }
 
 #[tokio::test(start_paused = true)]
