@@ -82,7 +82,8 @@ class Turns:
 
     def advance(self) -> None:
         for turn in self._at_work.values():
-            if turn.core.is_paused:
+            # Each may take as long as a step, and those after it may have left meanwhile.
+            if not turn.core.begin_turn():
                 continue
             try:
                 self._next(turn)

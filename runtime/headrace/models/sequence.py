@@ -78,7 +78,8 @@ class Sequence:
 
         Raises:
             ModelBroken: it is not what the model declared.
-            RuntimeError: it is paused, it has ended, or the model is in no step.
+            RuntimeError: it is paused, it has ended, the model is in no step, or this is another
+                thread than the step's.
         """
         self._check_open("emit")
         self._emit(outputs)

@@ -3,16 +3,46 @@
 use super::outputs::{Output, check};
 use crate::base::{
     call::{Call, Outcome, Outlet, PARTS_BYTES, Produced, Reply, Sealed, Timing},
+    clock,
     contract::Contract,
     fault::{Fault, Kind, Phase},
     inference::Parameters,
     primitive::{
         Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering},
     },
     units::{CallId, Rows, Tick},
 };
 use std::{collections::VecDeque, fmt, sync::Arc};
+
+/// What a version's model is in, as its sequences see it.
+#[derive(Debug, Default)]
+pub(super) struct Stage {
+    /// The model is in a step: only then there is somebody who sends what it says.
+    open: AtomicBool,
+    /// Since when it is in what it may hang in, in nanoseconds: the step, or a turn of one of its sequences. A lane that
+    /// gives out turns writes it for each, without a lock; the watch reads it when its timer fires.
+    since: AtomicU64,
+}
+
+impl Stage {
+    pub(super) fn begin(&self, now: Tick) {
+        self.since.store(now.nanos(), Ordering::Release);
+        self.open.store(true, Ordering::Release);
+    }
+
+    pub(super) fn end(&self) {
+        self.open.store(false, Ordering::Release);
+    }
+
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    pub(super) fn since(&self) -> Tick {
+        Tick::from_nanos(self.since.load(Ordering::Acquire))
+    }
+}
 
 /// The model and the core share it. What the model says of its end counts when the step is over, so that the step is
 /// counted before anybody hears of it.
@@ -23,8 +53,7 @@ pub struct Sequence {
     rows: Rows,
     parameters: Parameters,
     contract: Arc<Contract>,
-    /// The model is in a step: only then there is somebody who sends what it says.
-    stage: Arc<AtomicBool>,
+    stage: Arc<Stage>,
     /// Where its parts go.
     outlet: Option<Arc<dyn Outlet>>,
     duty: Mutex<Duty>,
@@ -80,7 +109,7 @@ impl Sequence {
         call: Call,
         number: u64,
         contract: &Arc<Contract>,
-        stage: &Arc<AtomicBool>,
+        stage: &Arc<Stage>,
         now: Tick,
     ) -> (Arc<Sequence>, crate::base::call::Tensors) {
         let Call { id, inputs, rows, parameters, arrived, credit, reply, .. } = call;
@@ -148,6 +177,16 @@ impl Sequence {
         self.is_gone.store(true, Ordering::Relaxed);
     }
 
+    /// The model goes on with this one alone, and has as long for it as for a step. False: there is nothing to go on with,
+    /// for it is paused or has ended, or its caller left while others had their turns.
+    pub fn begin_turn(&self) -> bool {
+        let goes_on = self.is_live() && !self.is_paused() && self.stage.is_open();
+        if goes_on {
+            self.stage.since.store(clock::now().nanos(), Ordering::Release);
+        }
+        goes_on
+    }
+
     /// Its reader took so many, and may be sent so many more.
     pub(super) fn add_credit(&self, parts: u32) {
         let mut unread = self.unread.lock();
@@ -174,15 +213,11 @@ impl Sequence {
         let part = Produced { outputs, parameters: Parameters::new() };
         let duty = self.duty.lock();
         if duty.end.is_some() {
-            return Err(Refused::Ended); // by another thread, meanwhile
+            return Err(Refused::Ended); // given up meanwhile
         }
         self.count(part.len());
         if let Some(reply) = &duty.reply {
             reply.emit(part);
-        }
-        drop(duty);
-        if !self.stage.load(Ordering::Acquire) {
-            self.flush(); // another thread of the model's, and the step is over
         }
         Ok(())
     }
@@ -218,7 +253,7 @@ impl Sequence {
     fn may_speak(&self) -> Result<(), Refused> {
         match () {
             () if self.has_ended() => Err(Refused::Ended),
-            () if !self.stage.load(Ordering::Acquire) => Err(Refused::Outside),
+            () if !self.stage.is_open() => Err(Refused::Outside),
             () => Ok(()),
         }
     }

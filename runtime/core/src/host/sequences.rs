@@ -1,11 +1,10 @@
 //! The sequences at work in one version, between their first step and their end. Free of locks and of time.
 
-use super::sequence::Sequence;
+use super::sequence::{Sequence, Stage};
 use crate::base::{
     call::{Call, Outlet, Tensors},
     contract::Contract,
     fault::{Fault, Kind, Phase},
-    primitive::atomic::{AtomicBool, Ordering},
     units::{CallId, Rows, Tick},
 };
 use crate::decide::join;
@@ -48,7 +47,7 @@ pub(super) struct Sequences {
     left: Vec<u64>,
     pub(super) inside: Option<Inside>,
     steps: u64,
-    stage: Arc<AtomicBool>,
+    stage: Arc<Stage>,
 }
 
 impl Sequences {
@@ -120,7 +119,7 @@ impl Sequences {
         self.steps += 1;
         let inside = Inside { number: self.steps, entered: now, rows };
         self.inside = Some(inside);
-        self.stage.store(true, Ordering::Release);
+        self.stage.begin(now);
         inside
     }
 
@@ -128,9 +127,14 @@ impl Sequences {
     pub(super) fn close(&mut self, step: u64) -> Option<Inside> {
         let inside = self.inside.take_if(|inside| inside.number == step);
         if inside.is_some() {
-            self.stage.store(false, Ordering::Release);
+            self.stage.end();
         }
         inside
+    }
+
+    /// Since when the model is in what it may hang in; `None`: in nothing.
+    pub(super) fn busy_since(&self) -> Option<Tick> {
+        self.inside.filter(|inside| inside.rows > Rows::ZERO).map(|_| self.stage.since())
     }
 
     /// Takes out those that the model ended.

@@ -100,3 +100,41 @@ async fn a_step_that_does_not_come_back_is_answered_for() {
     intake.abandon();
     assert!(intake.wait_empty(clock::now()) && desk.kind(3) == Some(Kind::Unavailable));
 }
+
+/// A lane that gives out turns has the limit for each.
+#[tokio::test(start_paused = true)]
+async fn a_turn_has_as_long_as_a_step() {
+    let conduct = Conduct { hang_timeout: Some(LIMIT), ..Conduct::default() };
+    let intake = Arc::new(Intake::new(Arc::new(streaming(9)), conduct, None, None));
+    let desk = Arc::<Desk>::default();
+    let alarm = Arc::clone(&intake.alarm);
+    tokio::spawn(watch(Arc::downgrade(&intake), alarm, LIMIT, |_, _| {}));
+    (1..=9).for_each(|id| ask(&intake, &desk, id, MUCH));
+    let (step, all, _) = next(&intake);
+    for one in &all {
+        assert!(one.sequence.begin_turn());
+        tokio::time::sleep(LIMIT.mul_f64(0.9)).await;
+    }
+    assert!(desk.outcomes.lock().is_empty(), "81 s in one step");
+    tokio::time::sleep(LIMIT).await;
+    assert_eq!((desk.kind(1), desk.kind(9)), (Some(Kind::ModelHung), Some(Kind::ModelHung)));
+    assert!(!all[0].sequence.begin_turn() && step.finish().is_empty());
+    intake.abandon();
+}
+
+#[test]
+fn who_left_is_paused_or_has_ended_has_no_turn() {
+    let (intake, desk) = opened(streaming(8));
+    for (id, credit) in [(1, MUCH), (2, 1), (3, MUCH), (4, MUCH)] {
+        ask(&intake, &desk, id, credit);
+    }
+    let (step, all, _) = next(&intake);
+    let turns = || all.iter().map(|one| one.sequence.begin_turn()).collect::<Vec<_>>();
+    assert_eq!(turns(), [true; 4]);
+    intake.cancel(CallId(1));
+    say(&all[1].sequence, 1.0).unwrap();
+    all[2].sequence.end().unwrap();
+    assert_eq!(turns(), [false, false, false, true]);
+    step.finish();
+    assert_eq!(turns(), [false; 4], "there is no step");
+}

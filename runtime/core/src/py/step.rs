@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::Arc;
+use std::{sync::Arc, thread::ThreadId};
 
 /// One run of a model over the sequences at work. Owed an end: `finish`, `fail`, or that of all of them once it is
 /// dropped.
@@ -24,7 +24,8 @@ pub(super) struct Step {
 impl Step {
     pub(super) fn new(py: Python<'_>, mut step: host::Step, layout: &Arc<Layout>) -> PyResult<Step> {
         let rows = step.rows().get();
-        let made = |joined| Py::new(py, Sequence::new(joined, Arc::clone(layout)));
+        let lane = std::thread::current().id();
+        let made = |joined| Py::new(py, Sequence::new(joined, Arc::clone(layout), lane));
         let joined = step.take_joined().into_iter().map(made).collect::<PyResult<_>>()?;
         let left = step.take_left();
         Ok(Step { rows, joined: Mutex::new(joined), left, open: Mutex::new(Some(step)) })
@@ -74,14 +75,24 @@ pub(super) struct Sequence {
     layout: Arc<Layout>,
     sequence: Arc<host::Sequence>,
     gathered: host::Inputs,
+    /// The thread that steps: a step ends when it returns, whatever others of the model's are about to say.
+    lane: ThreadId,
     /// Made when first asked for.
     inputs: Mutex<Option<Py<PyDict>>>,
 }
 
 impl Sequence {
-    fn new(joined: host::Joined, layout: Arc<Layout>) -> Sequence {
+    fn new(joined: host::Joined, layout: Arc<Layout>, lane: ThreadId) -> Sequence {
         let host::Joined { sequence, inputs } = joined;
-        Sequence { layout, sequence, gathered: inputs, inputs: Mutex::default() }
+        Sequence { layout, sequence, gathered: inputs, lane, inputs: Mutex::default() }
+    }
+
+    fn heard_here(&self) -> PyResult<()> {
+        if std::thread::current().id() == self.lane {
+            return Ok(());
+        }
+        let note = "parts and the end come from the thread that the model is called in: have others hand it what they make";
+        Err(PyRuntimeError::new_err(note))
     }
 }
 
@@ -133,9 +144,17 @@ impl Sequence {
         self.sequence.is_live()
     }
 
+    /// The model goes on with this one alone, and has as long for it as for a step. False where there is nothing to go on
+    /// with: it is paused, has ended, or its caller left.
+    fn begin_turn(&self) -> bool {
+        self.sequence.begin_turn()
+    }
+
     /// One part. If it is not what the model declared, nothing is sent, and what is wrong is returned; None if all is
-    /// well. RuntimeError where no part may be sent: it is paused, has ended, or the model is in no step.
+    /// well. RuntimeError where no part may be sent: it is paused, has ended, the
+    /// model is in no step, or another thread speaks.
     fn emit(&self, py: Python<'_>, outputs: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+        self.heard_here()?;
         let mut held = match outputs::hold(&self.layout, self.sequence.rows(), outputs) {
             Ok(held) => held,
             Err(wrong) => return Ok(Some(wrong)),
@@ -157,16 +176,19 @@ impl Sequence {
 
     /// The answer is whole.
     fn end(&self) -> PyResult<()> {
+        self.heard_here()?;
         self.sequence.end().map_err(|other| refused(&other))
     }
 
     /// Its caller alone gets this message, as the model's failure.
     fn fail(&self, message: String) -> PyResult<()> {
+        self.heard_here()?;
         self.sequence.fail(message).map_err(|other| refused(&other))
     }
 
     /// Its caller gets a 400 with the reason.
     fn reject(&self, why: String) -> PyResult<()> {
+        self.heard_here()?;
         self.sequence.reject(why).map_err(|other| refused(&other))
     }
 }

@@ -100,8 +100,8 @@ impl Room {
     /// A step that the model does not come back with, and what it was given for it.
     pub(in crate::host) fn give_up_step(&mut self, now: Tick) -> Option<(Over, Duration)> {
         let limit = self.runs.hang_timeout()?;
-        let late = |inside: &Inside| inside.rows > Rows::ZERO && inside.entered.plus(limit) <= now;
-        let inside = self.sequences.inside.filter(late)?;
+        self.sequences.busy_since().filter(|since| since.plus(limit) <= now)?;
+        let inside = self.sequences.inside?;
         self.sequences.close(inside.number);
         self.runs.let_nobody_in();
         let sequences = self.sequences.take_all();
@@ -141,9 +141,6 @@ impl Room {
 
     pub(in crate::host) fn step_to_look_at(&self) -> Option<Tick> {
         let limit = self.runs.hang_timeout()?;
-        self.sequences
-            .inside
-            .filter(|inside| inside.rows > Rows::ZERO)
-            .map(|inside| inside.entered.plus(limit))
+        self.sequences.busy_since().map(|since| since.plus(limit))
     }
 }
