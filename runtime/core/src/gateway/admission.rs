@@ -17,14 +17,16 @@ pub(super) enum Of {
 }
 
 impl Of {
-    /// What is held, and the limit that says how much may be.
-    fn told(self) -> (&'static str, &'static str) {
+    /// What is held, the limit that says how much may be, and what helps.
+    fn told(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Of::Requests => ("bytes of requests are in flight", "in_flight_bytes"),
-            Of::Answers => ("bytes of answers wait to be read", "unread_bytes"),
-            Of::Connection => {
-                ("bytes of this connection's requests and unread answers are held", "connection_bytes")
-            }
+            Of::Requests => ("bytes of requests are in flight", "in_flight_bytes", "try again later"),
+            Of::Answers => ("bytes of answers wait to be read", "unread_bytes", "try again later"),
+            Of::Connection => (
+                "bytes of this connection's requests and unread answers are held",
+                "connection_bytes",
+                "read what was answered first, or ask on another connection",
+            ),
         }
     }
 }
@@ -92,10 +94,9 @@ impl Ledger {
         match self.taken.fetch_update(Relaxed, Relaxed, more) {
             Ok(_) => Ok(()),
             Err(taken) => {
-                let ((held, limit), most) = (self.of.told(), self.most);
-                let note = format!(
-                    "{taken} {held} and {len} more would exceed {most} (limit {limit}); try again later"
-                );
+                let ((held, limit, help), most) = (self.of.told(), self.most);
+                let note =
+                    format!("{taken} {held} and {len} more would exceed {most} (limit {limit}); {help}");
                 Err(Fault::new(Kind::Overloaded, note))
             }
         }
@@ -217,7 +218,10 @@ mod tests {
         let mut first = all.take_shared(&one, 20, 50).unwrap();
         let fault = all.take_shared(&one, 20, 11).unwrap_err();
         assert!(
-            fault.note.contains("50 bytes of this connection's") && fault.note.contains("connection_bytes")
+            fault.note.contains("50 bytes of this connection's")
+                && fault.note.ends_with(
+                    "(limit connection_bytes); read what was answered first, or ask on another connection"
+                )
         );
         first.grow(10).unwrap();
         assert!(first.grow(1).is_err());

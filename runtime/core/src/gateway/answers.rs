@@ -101,6 +101,13 @@ impl Answers {
         self.parts.as_ref().map_or(0, |parts| parts.bytes())
     }
 
+    /// Its reader holds so much of what it was given.
+    pub(super) fn keeps(&self, bytes: usize) {
+        if let Some(parts) = &self.parts {
+            parts.keeps(bytes);
+        }
+    }
+
     pub(crate) fn id(&self) -> &CompactString {
         &self.id
     }

@@ -1,6 +1,11 @@
 //! Calls that a carrier has: found by id when they are settled.
 
-use super::{carriers::Seat, mailbox::Mailbox, parts::Parts, pending::Pending};
+use super::{
+    carriers::Seat,
+    mailbox::Mailbox,
+    parts::Parts,
+    pending::{Caller, Pending},
+};
 use crate::base::{call::Carrier, fault::Kind, primitive::Mutex, units::CallId, units::Tick};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -37,18 +42,18 @@ impl Flights {
         self.shard(call).lock().remove(&call)
     }
 
-    /// The caller gave up: counted as `kind`, its inputs let go. The flight itself stays until the carrier
-    /// settles it, because its rows are out until then. Returns whom to tell.
-    pub(super) fn forsake(&self, call: CallId, kind: Kind, now: Tick) -> Option<Arc<dyn Carrier>> {
+    /// The caller gave up, or is given up: counted as `kind`, its inputs let go. The flight itself stays until the carrier
+    /// settles it, because its rows are out until then. Returns the caller, and whom to tell.
+    pub(super) fn forsake(&self, call: CallId, kind: Kind, now: Tick) -> Option<(Caller, Arc<dyn Carrier>)> {
         let mut shard = self.shard(call).lock();
         let flight = shard.get_mut(&call)?;
-        flight.pending.caller.take()?;
+        let caller = flight.pending.caller.take()?;
         let inputs = std::mem::take(&mut flight.pending.inputs);
         flight.pending.record(kind, "the caller gave up", Default::default(), now);
         let to = Arc::clone(&flight.seat.carrier);
         drop(shard); // before the inputs: to free them may be work
         drop(inputs);
-        Some(to)
+        Some((caller, to))
     }
 
     /// Where a part of an answer goes.
@@ -60,6 +65,11 @@ impl Flights {
 
     pub(super) fn carrier(&self, call: CallId) -> Option<Arc<dyn Carrier>> {
         self.shard(call).lock().get(&call).map(|flight| Arc::clone(&flight.seat.carrier))
+    }
+
+    /// As they are now: they come and go.
+    pub(super) fn calls(&self) -> Vec<CallId> {
+        self.shards.iter().flat_map(|shard| shard.lock().keys().copied().collect::<Vec<_>>()).collect()
     }
 
     pub(super) fn len(&self) -> usize {

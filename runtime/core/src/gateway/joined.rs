@@ -19,8 +19,11 @@ pub(super) async fn all(client: &Client, answers: &mut Answers) -> Result<Answer
     let mut data: Vec<_> = first.outputs.iter().map(|(_, tensor)| Vec::from(&*tensor.data)).collect();
     let mut next = Some(second);
     while let Some(part) = next {
-        let joined = reserved.grow(len(&part)).and_then(|()| join(&mut first, &mut data, &part));
+        let more = len(&part);
+        let room = reserved.grow(more).map_err(|_| too_much(reserved.len().saturating_add(more)));
+        let joined = room.and_then(|()| join(&mut first, &mut data, &part));
         joined.map_err(|fault| answers.fail(fault))?;
+        answers.keeps(reserved.len());
         first.parameters = part.parameters;
         next = answers.next().await.transpose()?;
     }
@@ -28,6 +31,15 @@ pub(super) async fn all(client: &Client, answers: &mut Answers) -> Result<Answer
         tensor.data = data.into();
     }
     Ok(first)
+}
+
+/// No other time helps, as it would where others hold what there may be: so much of this very answer is here.
+pub(super) fn too_much(bytes: usize) -> Fault {
+    let note = format!(
+        "the parts of the answer come to {bytes} bytes and more, and no more may be joined (limits connection_bytes and \
+         unread_bytes): ask with /generate_stream, which gives out each as it comes"
+    );
+    Fault::new(Kind::Unsupported, note)
 }
 
 fn join(whole: &mut Answer, data: &mut [Vec<u8>], part: &Answer) -> Result<(), Fault> {

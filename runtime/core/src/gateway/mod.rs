@@ -6,6 +6,7 @@ mod arriving;
 mod carriers;
 mod client;
 mod crowd;
+mod cut;
 mod dispatch;
 mod ebb;
 mod endpoints;

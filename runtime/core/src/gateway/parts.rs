@@ -1,6 +1,6 @@
 //! Parts of an answer on their way to the one who reads it: as many as were asked for, and no more.
 
-use super::{admission::Reserved, client::Client};
+use super::{admission::Reserved, client::Client, joined};
 use crate::base::{
     call::{PARTS_BYTES, Produced},
     fault::Fault,
@@ -36,6 +36,8 @@ struct State {
     begun: bool,
     /// Of those that wait.
     bytes: usize,
+    /// Of those that were taken and that the reader keeps, to join them.
+    kept: usize,
     taken: Taken,
     /// Why no more are taken in, if the reader is to hear of it.
     broken: Option<Fault>,
@@ -84,6 +86,7 @@ impl Parts {
                 state.bytes += len;
                 state.waiting.push_back((part, reserved));
             }
+            Err(_) if state.kept > 0 => state.broken = Some(joined::too_much(state.kept + state.bytes + len)),
             Err(fault) => state.broken = Some(fault),
         }
         // Whoever finds others before it leaves it to them: they were told of, or are being read.
@@ -112,6 +115,10 @@ impl Parts {
         }
         state.reader = Some(cx.waker().clone());
         (Poll::Pending, more)
+    }
+
+    pub(super) fn keeps(&self, bytes: usize) {
+        self.state.lock().kept = bytes;
     }
 
     /// Bytes that wait.

@@ -27,6 +27,8 @@ use std::time::Duration;
 /// What the caller gets.
 pub(super) type Delivery = Result<(Produced, Success), Fault>;
 
+pub(super) type Caller = oneshot::Sender<Delivery>;
+
 /// An answer that is counted once its caller has it in the form that it asked for, for that may fail. Whoever drops
 /// it before did not wait.
 #[derive(Debug)]
@@ -94,7 +96,7 @@ impl Drop for Success {
 pub(super) struct Pending {
     pub(super) id: CallId,
     /// `None` once the caller gave up: it is counted then, and only the carrier's rows are still out.
-    pub(super) caller: Option<oneshot::Sender<Delivery>>,
+    pub(super) caller: Option<Caller>,
     /// Of the thread that the caller waits on.
     pub(super) mailbox: Option<Arc<Mailbox>>,
     /// Where its parts go, if it is answered with many.

@@ -27,6 +27,12 @@ pub(super) struct Registry {
     last_id: u64,
 }
 
+impl Registry {
+    pub(super) fn services(&self) -> impl Iterator<Item = &Arc<Service>> {
+        self.services.values()
+    }
+}
+
 impl Gateway {
     /// Replaces the table as a whole. The one in force stays if this one is refused.
     pub fn apply_policy(&self, text: &str) -> Result<(), BadPolicy> {

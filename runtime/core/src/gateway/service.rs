@@ -268,7 +268,7 @@ impl Service {
         let waiting = self.step(now, |floor| floor.queue.remove(place));
         if let Some(pending) = waiting {
             self.left(pending).fail(Fault::new(kind, "the caller gave up"), now);
-        } else if let Some(carrier) = self.around.flights.forsake(call, kind, now) {
+        } else if let Some((_, carrier)) = self.around.flights.forsake(call, kind, now) {
             carrier.cancel(call);
         }
     }

@@ -7,6 +7,7 @@ use super::{Gateway, ebb, grpc, http, listen, mailbox::Mailbox};
 use crate::base::fault::Fault;
 use crate::link::gateway::Links;
 use crate::meter::listener;
+use crate::sync::gate::Drained;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -184,8 +185,15 @@ async fn work(
         Err(_) => Duration::ZERO, // the gateway itself is gone
     };
     stop.send_replace(true);
+    let words = last_words(grace);
+    let mut whole = true;
     let done = async {
-        gateway.gate.drain(grace).await;
+        if gateway.gate.drain(grace.saturating_sub(words)).await != Drained::Clean {
+            whole = false;
+            gateway.left.get_or_init(|| gateway.count());
+            gateway.cut();
+            gateway.gate.drain(words).await;
+        }
         while fronts.join_next().await.is_some() {}
         // Last, because callers are answered over them.
         if let Some(links) = links {
@@ -197,7 +205,12 @@ async fn work(
         // Before this thread's end takes the links, and what they carry, with it.
         gateway.left.get_or_init(|| gateway.count());
     }
-    clean
+    clean && whole
+}
+
+/// Of the time of a drain, what is left to those who are told that it is over.
+fn last_words(grace: Duration) -> Duration {
+    (grace / 10).min(Duration::from_secs(1))
 }
 
 async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) -> io::Result<()> {

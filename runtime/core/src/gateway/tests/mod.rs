@@ -2,6 +2,7 @@
 
 mod bench;
 mod change;
+mod cut;
 mod interleavings;
 mod leaving;
 mod loss;

@@ -157,6 +157,11 @@ fn too_large(long: &TooLong) -> Fault {
     Fault::new(Kind::ModelFailed, format!("the outputs are too large: {long}")).at(Phase::Started)
 }
 
+fn part_too_large(long: &TooLong) -> Fault {
+    let note = format!("a part of the answer is too large: {long}; the model has to make several of it");
+    Fault::new(Kind::ModelFailed, note).at(Phase::Started)
+}
+
 fn flags(released: bool) -> u8 {
     if released { RELEASED } else { 0 }
 }
@@ -173,7 +178,7 @@ impl Outlet for Session {
         let sent = self.try_put(|out| encode(out, &head, |out| frame_meta::append(out, &said), &table));
         let Err(long) = sent else { return };
         if let Some(taken) = self.calls.lock().running.get_mut(&number) {
-            taken.broken.get_or_insert_with(|| Box::new(too_large(&long)));
+            taken.broken.get_or_insert_with(|| Box::new(part_too_large(&long)));
         }
     }
 

@@ -133,6 +133,26 @@ async fn generate_joins_the_parts() {
     assert_eq!(server.gateway.statistics(Some("g"), None).unwrap()[0].success.count, 5);
 }
 
+/// No other time would help, and none is spoken of.
+#[tokio::test]
+async fn a_join_that_nothing_may_hold_is_refused_with_the_way_around() {
+    let limits = Limits { connection_bytes: 20_000, ..Limits::default() };
+    let (server, spout) = server(true, limits).await;
+    let mut client = Client::new(server.at).await;
+    client.send(&request(WHOLE, "", br#"{"prompt":[9,1000]}"#)).await;
+    until("it runs", || spout.runs() == 1).await;
+    for unread in [0, 16_000, 0] {
+        spout.say(1);
+        until("it is taken, or too much", || server.gateway.unread.taken() == unread).await;
+    }
+    let reply = client.reply().await.unwrap();
+    assert_eq!(reply.status(), 501);
+    let note = "the parts of the answer come to 24000 bytes and more, and no more may be joined (limits connection_bytes \
+                and unread_bytes): ask with /generate_stream";
+    assert!(reply.text().contains(note), "{}", reply.text());
+    until("it is taken back", || spout.cancelled() == 1).await;
+}
+
 #[tokio::test]
 async fn versions_that_answer_once_generate_too() {
     let (server, _) = server(false, Limits::default()).await;
