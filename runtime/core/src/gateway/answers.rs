@@ -5,7 +5,7 @@ use super::{
     admission::Reserved,
     infer::{answer, unfit},
     parts::{Look, Parts},
-    pending::{Delivery, Success, expired},
+    pending::{Delivery, Success, expired, expired_after},
     service::{Running, Service},
     submit::Asked,
     waiting::Waiting,
@@ -72,6 +72,9 @@ impl Gateway {
         let asked = panics::survive_all(pin!(asked)).await.flatten();
         let asked = asked.map_err(|fault| self.told(fault, &model, Some(service.version)))?;
         let Asked { ticket, deadline, id, outputs } = asked;
+        if parts.is_some() {
+            running.meter.stream(true);
+        }
         let timer =
             (deadline != Tick::NEVER).then(|| Box::pin(tokio::time::sleep_until(clock::instant(deadline))));
         Ok(Answers {
@@ -170,7 +173,7 @@ impl Answers {
                     Some(delivery) => self.stage = Stage::Ended(delivery),
                     None => {
                         self.stage = Stage::Over;
-                        return Poll::Ready(Some(Err(expired(self.arrived, self.deadline))));
+                        return Poll::Ready(Some(Err(self.late())));
                     }
                 }
             }
@@ -190,6 +193,10 @@ impl Answers {
                     self.stage = Stage::Ended(delivery);
                 }
                 Stage::Ended(Ok((produced, success))) => return Poll::Ready(self.end(produced, success)),
+                // Of the two that look at the clock, its host was first.
+                Stage::Ended(Err(fault)) if fault.kind == Kind::Expired => {
+                    return Poll::Ready(Some(Err(self.late())));
+                }
                 Stage::Ended(Err(fault)) => return Poll::Ready(Some(Err(fault))),
                 Stage::Given(success) => {
                     self.stage = Stage::Given(success);
@@ -197,6 +204,13 @@ impl Answers {
                 }
                 Stage::Over => return Poll::Ready(None),
             }
+        }
+    }
+
+    fn late(&self) -> Fault {
+        match self.given {
+            0 => expired(self.arrived, self.deadline),
+            parts => expired_after(self.arrived, self.deadline, parts),
         }
     }
 
@@ -244,6 +258,7 @@ impl Drop for Answers {
     fn drop(&mut self) {
         if let Some(parts) = &self.parts {
             parts.close();
+            self.running.meter.stream(false);
         }
     }
 }

@@ -241,8 +241,18 @@ impl Pending {
 }
 
 pub(super) fn expired(arrived: Tick, deadline: Tick) -> Fault {
+    Fault::new(Kind::Expired, format!("{} before an answer was ready", passed(arrived, deadline)))
+}
+
+/// Of an answer that has begun.
+pub(super) fn expired_after(arrived: Tick, deadline: Tick, parts: u64) -> Fault {
+    let s = if parts == 1 { "" } else { "s" };
+    Fault::new(Kind::Expired, format!("{} after {parts} part{s} of the answer", passed(arrived, deadline)))
+}
+
+fn passed(arrived: Tick, deadline: Tick) -> String {
     let allowed = deadline.since(arrived).as_secs_f64() * 1000.0;
-    Fault::new(Kind::Expired, format!("the deadline of {allowed:.1} ms passed before an answer was ready"))
+    format!("the deadline of {allowed:.1} ms passed")
 }
 
 fn nanos(span: Duration) -> u64 {

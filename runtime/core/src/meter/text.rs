@@ -73,6 +73,11 @@ const COUNTERS: &[Plain] = &[
     ("headrace_executions_failed_total", "Runs of the model that failed", |sum| sum.executions.failed),
 ];
 
+const GAUGES: &[Plain] = &[
+    ("nv_inference_pending_request_count", "Requests that wait", Totals::pending),
+    ("headrace_streams", "Answers in parts under way", Totals::streaming),
+];
+
 const HISTOGRAMS: &[Spread] = &[
     ("headrace_request_duration_seconds", "Time from arrival to answer, successes only", |sum| &sum.total),
     ("headrace_queue_duration_seconds", "Time requests waited for their batch, successes only", |sum| {
@@ -119,9 +124,11 @@ impl Page {
                 self.sample(name, &format!("{labels},sealed=\"{}\"", why.code()), count);
             }
         }
-        self.family("nv_inference_pending_request_count", "gauge", "Requests that wait");
-        for (labels, sum) in &rows {
-            self.sample("nv_inference_pending_request_count", labels, sum.pending());
+        for (name, help, value) in GAUGES {
+            self.family(name, "gauge", help);
+            for (labels, sum) in &rows {
+                self.sample(name, labels, value(sum));
+            }
         }
         for (name, help, seen) in HISTOGRAMS {
             self.family(name, "histogram", help);

@@ -77,6 +77,9 @@ struct Shard {
     queue: Histogram,
     failures: Failures,
     failed_ns: AtomicU64,
+    /// Answers in parts that began, and that are over.
+    streams: AtomicU64,
+    streams_over: AtomicU64,
     /// Of answers in parts, and the time to the first of each.
     parts: AtomicU64,
     first_part: Histogram,
@@ -95,6 +98,8 @@ impl Default for Shard {
             queue: Histogram::new(&SECONDS),
             failures: Failures::default(),
             failed_ns: AtomicU64::new(0),
+            streams: AtomicU64::new(0),
+            streams_over: AtomicU64::new(0),
             parts: AtomicU64::new(0),
             first_part: Histogram::new(&SECONDS),
         }
@@ -122,6 +127,8 @@ pub(super) struct Totals {
     pub(super) queue: Seen,
     pub(super) failures: FailureCounts,
     pub(super) failed_ns: u64,
+    streams: u64,
+    streams_over: u64,
     pub(super) parts: u64,
     pub(super) first_part: Seen,
     pub(super) executions: executions::Totals,
@@ -153,6 +160,13 @@ impl VersionMeter {
         shard.output_ns.fetch_add(ended.timing.output_ns, Relaxed);
         shard.queue.observe(ended.timing.queue_ns);
         shard.total.observe(total_ns);
+    }
+
+    /// A request is to be answered in parts, or is no more.
+    pub fn stream(&self, begins: bool) {
+        let shard = self.shard();
+        let count = if begins { &shard.streams } else { &shard.streams_over };
+        count.fetch_add(1, Relaxed);
     }
 
     /// A caller took a part of its answer; `since`: the first, so long after its arrival.
@@ -198,6 +212,8 @@ impl VersionMeter {
             queue: Seen::none(&SECONDS),
             failures: [0; Kind::ALL.len()],
             failed_ns: 0,
+            streams: 0,
+            streams_over: 0,
             parts: 0,
             first_part: Seen::none(&SECONDS),
             executions: self.executions.totals(),
@@ -211,6 +227,8 @@ impl VersionMeter {
             sum.output_ns += shard.output_ns.load(Relaxed);
             sum.total.add(&shard.total);
             sum.queue.add(&shard.queue);
+            sum.streams += shard.streams.load(Relaxed);
+            sum.streams_over += shard.streams_over.load(Relaxed);
             sum.parts += shard.parts.load(Relaxed);
             sum.first_part.add(&shard.first_part);
             shard.failures.add_to(&mut sum.failures);
@@ -224,6 +242,11 @@ impl Totals {
     /// Requests that wait. Saturates: one that comes and goes while the shards are read may be seen only going.
     pub(super) fn pending(&self) -> u64 {
         self.admitted.saturating_sub(self.left)
+    }
+
+    /// Answers in parts under way. Saturates in the same way.
+    pub(super) fn streaming(&self) -> u64 {
+        self.streams.saturating_sub(self.streams_over)
     }
 }
 

@@ -96,11 +96,14 @@ async fn parts_that_came_before_the_outcome_are_read_before_it() {
 async fn who_does_not_wait_for_the_end_has_left() {
     let gateway = gateway();
     let spout = Spout::up(&gateway, true);
+    let streams = || gateway.metrics().contains("headrace_streams{model=\"g\",version=\"5\"} 1\n");
     let mut answers = open(&gateway, prompt(9, 1000)).await.unwrap();
+    assert!(streams());
     spout.say(3);
     answers.next().await.unwrap().unwrap();
     assert_eq!(gateway.unread.taken(), 2 * 8000);
     drop(answers);
+    assert!(!streams());
     settle_down().await;
     assert_eq!(spout.cancelled(), 1);
     assert_over(&gateway, 0, Kind::Cancelled, 1);
@@ -120,6 +123,7 @@ async fn a_deadline_is_of_the_whole_answer() {
     }
     let fault = answers.next().await.unwrap().unwrap_err();
     assert_eq!((fault.kind, spout.cancelled()), (Kind::Expired, 1));
+    assert!(fault.note.starts_with("the deadline of 50.0 ms passed after 4 parts of the answer"), "{fault}");
     drop(answers);
     assert_over(&gateway, 0, Kind::Expired, 1);
 }

@@ -144,6 +144,9 @@ pub(super) fn no_number(scan: &mut Scan<'_>) -> Option<f32> {
 #[cold]
 fn other(scan: &mut Scan<'_>, wish: &Wish<'_>) -> Fault {
     let start = scan.at();
+    if no_number(scan).is_some() {
+        return wish.unfit(scan.since(start));
+    }
     match scan.skip() {
         Ok(()) => wish.unfit(scan.since(start)),
         Err(flaw) => flaw,

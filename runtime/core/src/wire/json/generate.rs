@@ -15,6 +15,7 @@ use crate::base::{
 };
 use crate::wire::{budget::Budget, limits::Room};
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 /// `contract` tells inputs from parameters, and what they hold.
 pub fn read(
@@ -43,6 +44,10 @@ pub fn read(
             request::parameters(scan, &mut request, &mut room)?;
         } else {
             room.take()?;
+            if matches!(scan.peek(), Some(b'[' | b'{')) {
+                scan.skip()?; // what is no JSON at all is told as that
+                return Err(no_parameter(key, contract));
+            }
             request::parameter(scan, key, &mut request)?;
         }
         Ok(())
@@ -51,34 +56,67 @@ pub fn read(
     Ok(request)
 }
 
-/// One row, from an element or from elements in any nesting.
+/// Rather an input whose name is not right: no parameter is a list.
+fn no_parameter(key: &str, contract: &Contract) -> Fault {
+    let names: Vec<_> = contract.inputs.iter().map(|spec| format!("'{}'", spec.name)).collect();
+    Fault::invalid(format!(
+        "'{key}' is no input of model '{}', which has {}; and a parameter is a number, a boolean or a string",
+        contract.model,
+        names.join(", "),
+    ))
+}
+
+/// One row, from an element or from elements in any nesting that is even.
 fn tensor(scan: &mut Scan<'_>, spec: &TensorSpec, budget: &mut Budget<'_>) -> Result<Tensor, Fault> {
-    let count = leaves(&mut scan.clone())?;
+    let sizes = sizes(&mut scan.clone(), spec)?;
+    // Each was counted, one by one.
+    let count = sizes.iter().fold(1_usize, |product, size| product.saturating_mul(*size));
     let shape = shape(spec, count)?;
     let wish = Wish { input: &spec.name, datatype: spec.datatype, count, bare: true, limit: budget.left() };
     let data = elements::read(scan, &wish, budget)?.into();
     Ok(Tensor { datatype: spec.datatype, shape, data })
 }
 
-/// Everything that is no array itself. Recursion is bounded by the allowed depth.
-fn leaves(scan: &mut Scan<'_>) -> Result<usize, Fault> {
+/// Of nested lists, from the innermost to the outermost; none of an element. Recursion is bounded by the allowed depth.
+type Sizes = SmallVec<[usize; 4]>;
+
+/// Lists in a list have to be alike: laid end to end, uneven ones would say something else than their sender meant.
+fn sizes(scan: &mut Scan<'_>, spec: &TensorSpec) -> Result<Sizes, Fault> {
     match scan.peek() {
         Some(b'[') => {}
         Some(b'N' | b'I') => {
-            return elements::no_number(scan).map(|_| 1).ok_or_else(|| scan.flaw("Invalid value."));
+            let word = elements::no_number(scan).map(|_| Sizes::new());
+            return word.ok_or_else(|| scan.flaw("Invalid value."));
         }
         // The minus was passed.
         Some(b'-') => {
-            return scan.number().map(|_| 1).or_else(|flaw| elements::no_number(scan).map(|_| 1).ok_or(flaw));
+            let number = scan.number().map(|_| Sizes::new());
+            return number.or_else(|flaw| elements::no_number(scan).map(|_| Sizes::new()).ok_or(flaw));
         }
-        _ => return scan.skip().map(|()| 1),
+        _ => return scan.skip().map(|()| Sizes::new()),
     }
-    let mut count = 0;
+    let (mut within, mut count) = (None, 0);
     scan.array(|scan| {
-        count += leaves(scan)?;
+        let next = sizes(scan, spec)?;
+        count += 1;
+        match &within {
+            None => within = Some(next),
+            Some(first) if *first == next => {}
+            Some(_) => return Err(uneven(spec)),
+        }
         Ok(())
     })?;
-    Ok(count)
+    let mut sizes = within.unwrap_or_default();
+    sizes.push(count);
+    Ok(sizes)
+}
+
+fn uneven(spec: &TensorSpec) -> Fault {
+    Fault::invalid(format!(
+        "the lists in input '{}' are of different sizes or depths, which is no tensor: a request is one row, and so is each \
+         input",
+        spec.name
+    ))
 }
 
 /// The shape of one row of so many elements: what is free takes what is left.

@@ -29,7 +29,7 @@ fn read(json: &str) -> Result<InferRequest, String> {
 #[test]
 fn inputs_stand_under_their_names_and_all_else_is_a_parameter() {
     let request = read(
-        r#"{"id":"7","prompt":[1,[2,3]],"text":"ü","grid":[[1,2,3],[4,5,6]],"stream":true,"top":0.5,
+        r#"{"id":"7","prompt":[[1,2,3]],"text":"ü","grid":[[1,2,3],[4,5,6]],"stream":true,"top":0.5,
             "parameters":{"timeout":9,"n":1}}"#,
     )
     .unwrap();
@@ -54,6 +54,7 @@ fn one_element_needs_no_brackets_and_none_is_a_size_too() {
     assert_eq!(shape(r#"{"prompt":[[5]]}"#), Ok(vec![1, 1]));
     assert_eq!(shape(r#"{"prompt":[]}"#), Ok(vec![1, 0]));
     assert_eq!(shape(r#"{"grid":[]}"#), Ok(vec![1, 2, 0]));
+    assert_eq!(shape(r#"{"grid":[[],[]]}"#), Ok(vec![1, 2, 0]));
     assert_eq!(shape(r#"{"grid":[NaN,-Infinity,-1,Inf]}"#), Ok(vec![1, 2, 2]));
     assert!(shape(r#"{"grid":[NaN,-x]}"#).is_err());
 }
@@ -72,7 +73,26 @@ fn what_does_not_fit_is_refused_by_name() {
         (r#"{"text":[]}"#, "input 'text' has 0 elements"),
         (r#"{"grid":[1,2,3]}"#, "input 'grid' has 3 elements"),
         (r#"{"free":[1]}"#, "2 sizes that are free"),
-        (r#"{"other":[1]}"#, "parameter 'other' has invalid type"),
+        (
+            r#"{"promt":[1]}"#,
+            "'promt' is no input of model 'm', which has 'prompt', 'text', 'grid', 'free'; and a parameter is a number",
+        ),
+        (r#"{"promt":[1,}"#, "failed to parse"),
+        (r#"{"prompt":NaN}"#, "NaN is no INT64, which input 'prompt' holds"),
+        (r#"{"prompt":[1,Infinity]}"#, "Infinity is no INT64"),
+        (r#"{"prompt":[2.5,1]}"#, "2.5 is no INT64"),
+        (r#"{"prompt":true}"#, "true is no INT64"),
+        (r#"{"prompt":[1,[2,3]]}"#, "the lists in input 'prompt' are of different sizes or depths"),
+        (r#"{"grid":[[1,2,3],[4,5],[6]]}"#, "the lists in input 'grid' are of different sizes"),
+        (r#"{"grid":[[],[1]]}"#, "the lists in input 'grid' are of different sizes"),
+        (r#"{"grid":[[[1]],[[1],[1]]]}"#, "the lists in input 'grid' are of different sizes"),
+        (
+            r#"{"timeout":"5"}"#,
+            "non-unsigned-integer as unsigned-integer: timeout is a whole number of microseconds",
+        ),
+        (r#"{"timeout":1.5}"#, "timeout is a whole number of microseconds"),
+        (r#"{"timeout":nul}"#, "failed to parse"),
+        (r#"{"priority":"high"}"#, "priority is a whole number from 1, the most important"),
         (r#"{"triton_x":1}"#, "reserved"),
         (r#"{"sequence_id":1}"#, "sequences are not offered"),
         (r#"{"id":7}"#, "'id'"),

@@ -130,9 +130,12 @@ pub(super) fn parameters(
 pub(super) fn parameter(scan: &mut Scan<'_>, key: &str, request: &mut InferRequest) -> Result<(), Fault> {
     match key {
         "binary_data_output" => request.binary_output = typed::boolean(scan, key)?,
-        "timeout" => request.timeout_us = typed::unsigned(scan, key)?,
+        "timeout" => {
+            request.timeout_us = typed::unsigned_as(scan, key, "a whole number of microseconds")?;
+        }
         "priority" => {
-            let priority = typed::unsigned(scan, key)?;
+            let meaning = "a whole number from 1, the most important, and 0 is the model's default";
+            let priority = typed::unsigned_as(scan, key, meaning)?;
             request.parameters.push((key.into(), Value::Uint(priority)));
         }
         "sequence_id" | "sequence_start" | "sequence_end" => return Err(absent::sequences(key)),

@@ -47,6 +47,15 @@ pub(super) fn unsigned(scan: &mut Scan<'_>, key: &str) -> Result<u64, Fault> {
     Err(mistyped(key, "unsigned-integer"))
 }
 
+/// The same for a member that a caller may not know: what it holds is said besides.
+pub(super) fn unsigned_as(scan: &mut Scan<'_>, key: &str, meaning: &str) -> Result<u64, Fault> {
+    let start = *scan;
+    unsigned(scan, key).map_err(|fault| match start.clone().skip() {
+        Ok(()) => Fault { note: format!("{}: {key} is {meaning}", fault.note).into(), ..fault },
+        Err(_) => fault, // no JSON at all
+    })
+}
+
 /// A parameter's value: anything but null, an array or an object.
 pub(super) fn value(scan: &mut Scan<'_>, key: &str) -> Result<Value, Fault> {
     match scan.peek() {

@@ -183,7 +183,7 @@ async fn what_cannot_be_asked_is_refused() {
         ("POST /v2/models/g/infer", "", infer, 400, "/generate_stream over HTTP"),
         (WHOLE, "", b"{", 400, "failed to parse"),
         (WHOLE, "", br#"{"n":1}"#, 400, "missing required"),
-        (STREAM, "", br#"{"prompt":[1],"x":[2]}"#, 400, "parameter 'x' has invalid type"),
+        (STREAM, "", br#"{"prompt":[1],"x":[2]}"#, 400, "'x' is no input of model 'g', which has 'prompt'"),
         (WHOLE, "content-type: image/jpeg\r\n", b"x", 400, "one JSON object"),
         ("POST /v2/models/none/generate_stream", "", b"{}", 404, "unknown model"),
         ("GET /v2/models/g/generate", "", b"", 405, "Method Not Allowed"),

@@ -126,7 +126,8 @@ async fn a_deadline_ends_a_stream_with_an_event() {
     client.reply().await.unwrap();
     let (text, _) = unchunked(&client.until(b"0\r\n\r\n").await);
     assert!(
-        text.starts_with(&event("0")) && text.contains("data: {\"error\":\"the deadline of 100.0 ms passed"),
+        text.starts_with(&event("0"))
+            && text.contains("data: {\"error\":\"the deadline of 100.0 ms passed after 1 part of"),
         "{text}"
     );
     assert_eq!(spout.cancelled(), 1);
