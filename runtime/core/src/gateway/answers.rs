@@ -194,7 +194,7 @@ impl Answers {
                 }
                 Stage::Ended(Ok((produced, success))) => return Poll::Ready(self.end(produced, success)),
                 // Of the two that look at the clock, its host was first.
-                Stage::Ended(Err(fault)) if fault.kind == Kind::Expired => {
+                Stage::Ended(Err(fault)) if fault.kind == Kind::Expired && self.given > 0 => {
                     return Poll::Ready(Some(Err(self.late())));
                 }
                 Stage::Ended(Err(fault)) => return Poll::Ready(Some(Err(fault))),

@@ -1,11 +1,54 @@
 //! Whatever happens in whatever order: each call is settled once, no part follows, and none comes without credit.
 
 use super::{Desk, Refused, Step, ask, opened, say, streaming};
-use crate::base::{call::Carrier, clock, units::CallId};
-use crate::host::{Intake, sequence::Sequence};
+use crate::base::{
+    call::Carrier,
+    clock,
+    units::{CallId, Rows},
+};
+use crate::host::{
+    Intake,
+    intake::answer,
+    room::{Leaving, Next},
+    sequence::Sequence,
+};
 use proptest::prelude::*;
 use std::collections::HashMap;
 use std::sync::Arc;
+
+impl Intake {
+    /// As a lane of steps does, without waiting for anything but news of links, if it `hears`.
+    pub(crate) fn try_next_step(self: &Arc<Intake>, hears: bool) -> Option<Step> {
+        if let Some(ear) = self.ear.as_ref().filter(|_| hears) {
+            ear.ring();
+            ear.listen();
+        }
+        let mut leaving = Leaving::new();
+        let next = {
+            let mut state = self.state.lock();
+            let next = state.room.step(self.contract(), clock::now(), &mut leaving);
+            if matches!(next, Next::Step(_)) {
+                self.set_watch(&mut state);
+            }
+            if state.room.is_empty() {
+                self.empty.notify_all();
+            }
+            next
+        };
+        answer(leaving);
+        match next {
+            Next::Step(begun) => Some(Step::begin(self, *begun)),
+            Next::Wait { .. } | Next::Idle | Next::Closed => None,
+        }
+    }
+}
+
+impl Step {
+    /// Its callers were answered without it.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.rows > Rows::ZERO && self.intake.state.lock().room.step_to_look_at().is_none()
+    }
+}
 
 #[derive(Clone, Copy, Debug)]
 enum Act {

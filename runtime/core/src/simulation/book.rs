@@ -11,8 +11,10 @@ pub(super) struct Book {
     pub(super) begun: u64,
     /// Runs that were answered: by the lane, or by whoever gave them up.
     pub(super) ended: u64,
-    /// Batches that were given up before their model returned.
+    /// Batches and steps that were given up before their model returned.
     pub(super) late: u64,
+    /// Times that a model found that it may not say more.
+    pub(super) paused: u64,
 }
 
 impl Book {
@@ -24,6 +26,23 @@ impl Book {
         for caller in callers {
             self.runs.entry(caller).or_default().push((host, version));
         }
+    }
+
+    /// The same of a caller who is answered in parts.
+    pub(super) fn joined(&mut self, host: u64, version: u64, caller: u64, verb: Verb) {
+        if verb != Verb::Kill {
+            self.runs.entry(caller).or_default().push((host, version));
+        }
+    }
+
+    /// `is_run`: the model had something to do.
+    pub(super) fn finished_step(&mut self, is_run: bool) {
+        self.begun += u64::from(is_run);
+        self.ended += u64::from(is_run);
+    }
+
+    pub(super) fn raised_for(&mut self, callers: impl Iterator<Item = u64>) {
+        self.raised.extend(callers);
     }
 
     pub(super) fn finished(&mut self) {

@@ -3,7 +3,9 @@
 use super::{
     book::Book,
     host::repeat,
+    reader::Reader,
     rows::{self, Verb},
+    stage::plan,
 };
 use crate::base::{
     fault::{Fault, Kind},
@@ -11,10 +13,21 @@ use crate::base::{
 };
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 use tokio::task::AbortHandle;
 
-pub(super) type End = Arc<Mutex<Option<Result<Answer, Fault>>>>;
+pub(super) type End = Arc<Mutex<Option<Result<Said, Fault>>>>;
+
+/// What it was told.
+#[derive(Debug)]
+pub(super) enum Said {
+    Whole(Answer),
+    /// So many parts, each the right one.
+    InParts(u32),
+    /// Another one than was due, or one too many.
+    Wrong(String),
+}
 
 /// What a caller sends.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +47,8 @@ pub(super) struct Caller {
     pub(super) deadline: Option<Duration>,
     pub(super) end: End,
     pub(super) task: AbortHandle,
+    /// Of an answer in parts.
+    pub(super) reader: Option<Arc<Reader>>,
     /// Turns of its gateway when it was first seen to be late.
     pub(super) late_since: Option<u64>,
 }
@@ -53,18 +68,37 @@ impl Caller {
     /// `Err`: this must not happen.
     pub(super) fn judge(
         &self,
-        end: &Result<Answer, Fault>,
+        end: &Result<Said, Fault>,
         now: Duration,
         weather: Weather,
         book: &Book,
     ) -> Result<(), String> {
         let id = self.wish.id;
         match end {
-            Ok(answer) if matches!(self.wish.verb, Verb::Answer | Verb::Hang) => self.is_mine(answer),
+            Ok(Said::Wrong(wrong)) => Err(wrong.clone()),
+            Ok(Said::Whole(answer)) if self.may_be_answered() => self.is_mine(answer),
+            Ok(Said::InParts(parts)) if self.may_be_answered() => {
+                let (want, _) = plan(id, self.wish.rows);
+                (*parts == want).then_some(()).ok_or(format!("caller {id} had {parts} parts of {want}"))
+            }
             Ok(_) => Err(format!("caller {id} asked for {:?} and was answered", self.wish.verb)),
             Err(fault) if self.may_hear(fault, now, weather, book) => Ok(()),
             Err(fault) => Err(format!("caller {id} ({:?}) must not hear: {fault}", self.wish)),
         }
+    }
+
+    fn may_be_answered(&self) -> bool {
+        matches!(self.wish.verb, Verb::Answer | Verb::Hang)
+    }
+
+    /// Parts that it has heard.
+    pub(super) fn heard(&self) -> u32 {
+        self.reader.as_ref().map_or(0, |reader| reader.heard.load(Relaxed))
+    }
+
+    /// It would hear of its end.
+    pub(super) fn listens(&self) -> bool {
+        self.reader.as_ref().is_none_or(|reader| reader.listens())
     }
 
     fn may_hear(&self, fault: &Fault, now: Duration, weather: Weather, book: &Book) -> bool {

@@ -1,10 +1,11 @@
 //! What must hold after every step, and what must be left when all is over.
 
 use super::{
-    caller::Weather,
-    host::ARENA,
+    caller::{Said, Weather},
+    host::{ARENA, STREAMS},
     world::{Holder, MS, World},
 };
+use crate::base::fault::Kind;
 use crate::mem::INLINE_BYTES;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -47,7 +48,9 @@ impl World {
             };
             let ended = caller.end.lock().take();
             let Some(end) = ended else {
-                if caller.deadline.is_some_and(|deadline| deadline + 10 * MS < self.now) {
+                if !caller.listens() {
+                    caller.late_since = None;
+                } else if caller.deadline.is_some_and(|deadline| deadline + 10 * MS < self.now) {
                     let since = *caller.late_since.get_or_insert(gateway.process.turns);
                     if gateway.process.turns > since + 30 {
                         return Err(format!("caller {} still waits after its deadline", caller.wish.id));
@@ -60,7 +63,13 @@ impl World {
             let caller = self.waiting.swap_remove(at);
             let id = caller.wish.id;
             match end {
-                Ok(answer) => {
+                Ok(Said::InParts(parts)) => {
+                    gateway.answered += 1;
+                    self.see("answered in parts");
+                    self.note(|| format!("caller {id} has its {parts} parts"));
+                }
+                Ok(Said::Wrong(wrong)) => return Err(wrong),
+                Ok(Said::Whole(answer)) => {
                     gateway.answered += 1;
                     let bytes: usize = answer.outputs.iter().map(|(_, tensor)| tensor.data.len()).sum();
                     self.see(if bytes > INLINE_BYTES { "answered in shared memory" } else { "answered" });
@@ -71,6 +80,9 @@ impl World {
                     gateway.refused += 1;
                     let suspect = fault.note.contains("this very input");
                     self.see(if suspect { "refused as a suspect" } else { fault.kind.code() });
+                    if caller.heard() > 0 && fault.kind == Kind::HostLost {
+                        self.see("lost after parts");
+                    }
                     let told = fault.to_string();
                     self.note(|| {
                         format!("caller {id} is told: {}", told.split(" [error").next().unwrap_or(""))
@@ -100,9 +112,10 @@ impl World {
     fn look_at_runs(&self) -> Result<(), String> {
         for (caller, runs) in self.book.runs() {
             let hosts: BTreeSet<_> = runs.iter().map(|(host, _)| host).collect();
-            let (most_hosts, most) = match runs.iter().any(|(_, version)| *version == 2) {
-                true => (1, 1),
-                false => (2, 2 * MOST_HALVED),
+            let (most_hosts, most) = match runs.first() {
+                Some((_, 2)) => (1, 1),
+                Some((_, STREAMS)) => (2, 2),
+                Some(_) | None => (2, 2 * MOST_HALVED),
             };
             if runs.len() > most || hosts.len() > most_hosts {
                 return Err(format!("the rows of caller {caller} ran {} times: {runs:?}", runs.len()));
@@ -124,6 +137,7 @@ impl World {
         self.net.wires.iter_mut().for_each(|wire| wire.pace = usize::MAX);
         self.hosts.iter_mut().for_each(|host| host.process.go_on());
         self.gateways.iter_mut().for_each(|gateway| gateway.process.go_on());
+        self.waiting.iter().filter_map(|caller| caller.reader.as_ref()).for_each(|one| one.may_read(1000));
         let (begun, mut idle) = (self.now, 0);
         while !self.waiting.is_empty() || !self.events.is_empty() {
             let before = self.waiting.len();
@@ -175,6 +189,9 @@ impl World {
         if self.book.late > 0 {
             self.see("returned too late");
         }
+        if self.book.paused > 0 {
+            self.see("paused");
+        }
     }
 
     /// Rows that wait or run are bounded, whatever callers send.
@@ -195,9 +212,14 @@ impl World {
         for gateway in &self.gateways {
             let (id, core) = (gateway.id, &gateway.gateway);
             let stats: serde_json::Value = serde_json::from_str(&core.stats()).unwrap();
-            let left = ["in_flight_bytes", "requests", "in_flight"].map(|name| stats[name].as_u64());
-            if left != [Some(0); 3] {
-                return Err(format!("gateway {id} has bytes, requests, flights left: {left:?}"));
+            let names = ["in_flight_bytes", "unread_bytes", "requests", "in_flight"];
+            let left = names.map(|name| stats[name].as_u64());
+            if left != [Some(0); 4] {
+                return Err(format!("gateway {id} has bytes, unread ones, requests, flights left: {left:?}"));
+            }
+            let streams = format!("headrace_streams{{model=\"m\",version=\"{STREAMS}\"}} ");
+            if core.metrics().lines().any(|line| line.starts_with(&streams) && !line.ends_with(" 0")) {
+                return Err(format!("gateway {id} has answers in parts left"));
             }
             for (version, stats) in stats["models"]["m"]["versions"].as_object().unwrap() {
                 let names = ["waiting", "waiting_rows", "in_flight", "in_flight_rows"];

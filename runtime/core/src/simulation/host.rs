@@ -4,6 +4,7 @@ use super::{
     book::Book,
     process::Process,
     rows::{self, Row, Verb},
+    stage::Stage,
 };
 use crate::base::{
     clock,
@@ -22,11 +23,14 @@ use std::time::Duration;
 pub(super) const MODEL: &str = "m";
 pub(super) const MAX_ROWS: u32 = 4;
 /// What a model may take for a batch.
-const HANG: Duration = Duration::from_secs(2);
+pub(super) const HANG: Duration = Duration::from_secs(2);
 /// Enough for a few large tensors, so that it is full now and then.
 pub(super) const ARENA: usize = 384 << 10;
 
-/// Version 1 may run twice; version 2 may not, and answers small inputs at length.
+/// The version that answers in parts.
+pub(super) const STREAMS: u64 = 3;
+
+/// Versions 1 and 3 may run twice; version 2 may not, and answers small inputs at length.
 pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract {
     let spec = |name: &str| TensorSpec::new(name, Datatype::Uint8, [-1]);
     Contract {
@@ -36,9 +40,9 @@ pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract
         inputs: vec![spec("x")],
         outputs: vec![spec("y")],
         batching,
-        repeatable: version == 1,
-        lanes,
-        streams: false,
+        repeatable: version != 2,
+        lanes: if version == STREAMS { 1 } else { lanes },
+        streams: version == STREAMS,
     }
 }
 
@@ -68,6 +72,8 @@ pub(super) struct Shelf {
     pub(super) version: u64,
     pub(super) intake: Arc<Intake>,
     lanes: Vec<Option<Work>>,
+    /// Of the version that answers in parts.
+    stage: Stage,
 }
 
 #[derive(Debug)]
@@ -99,11 +105,13 @@ impl HostProcess {
         let arena = Arena::new(ARENA).unwrap();
         let host = Arc::new(Host::new(Some(arena.clone()), None));
         process.within(|| host.listen_on(process.handle(), &path, log).unwrap());
-        let conduct = Conduct { concurrency: NonZeroU32::new(concurrency), hang_timeout: Some(HANG) };
         let shelf = |contract: Contract| {
+            let concurrency = NonZeroU32::new(concurrency.min(contract.lanes));
+            let conduct = Conduct { concurrency, hang_timeout: Some(HANG) };
             let lanes = (0..contract.lanes).map(|_| None).collect();
             let version = contract.version.0;
-            Shelf { version, intake: process.within(|| host.open(contract, conduct).unwrap()), lanes }
+            let intake = process.within(|| host.open(contract, conduct).unwrap());
+            Shelf { version, intake, lanes, stage: Stage::default() }
         };
         let shelves = contracts.into_iter().map(shelf).collect();
         HostProcess { id, path, host, arena, shelves, draining: None, hangs: false, process }
@@ -124,6 +132,9 @@ impl HostProcess {
         let at = lane % shelf.lanes.len();
         let hears = takes.as_micros().is_multiple_of(2);
         let here = (self.id, shelf.version);
+        if shelf.version == STREAMS {
+            return self.process.within(|| shelf.stage.turn(&shelf.intake, (now, takes), here, book));
+        }
         self.process.within(|| match shelf.lanes[at].take() {
             None => {
                 let Some((batch, entered)) = shelf.intake.try_next_batch(hears) else {

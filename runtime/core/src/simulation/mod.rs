@@ -12,7 +12,9 @@ mod gateway;
 mod host;
 mod net;
 mod process;
+mod reader;
 mod rows;
+mod stage;
 mod traffic;
 mod wire;
 mod world;
@@ -103,17 +105,21 @@ fn try_seeds(first: u64, stride: usize, seeds: u64) -> (BTreeMap<&'static str, u
 }
 
 /// Where the simulation has to come, or it proves nothing.
-const MUST_SEE: [&str; 14] = [
+const MUST_SEE: [&str; 18] = [
     "answered",
+    "answered in parts",
     "answered in shared memory",
     "drained",
     "expired",
     "heard nonsense",
     "host_lost",
     "invalid",
+    "left after parts",
+    "lost after parts",
     "model_failed",
     "model_hung",
     "overloaded",
+    "paused",
     "ran again after a crash",
     "refused as a suspect",
     "returned too late",

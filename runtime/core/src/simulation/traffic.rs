@@ -2,7 +2,7 @@
 
 use super::{
     caller::{Weather, Wish},
-    host::MAX_ROWS,
+    host::{MAX_ROWS, STREAMS},
     rows::{HEAD, Verb},
     world::{Holder, World},
 };
@@ -23,7 +23,11 @@ impl World {
         let widths = [HEAD, 16, 16, 16, 2048, 2048, 20 << 10, 70 << 10];
         let wish = Wish {
             id: self.id(),
-            version: (self.dice.u8(..3) == 0).then(|| self.dice.u64(1..=2)),
+            version: match self.dice.u8(..6) {
+                0 | 1 => Some(self.dice.u64(1..=2)),
+                2 => Some(STREAMS),
+                _ => None,
+            },
             rows: self.dice.u32(1..=MAX_ROWS),
             width: widths[self.dice.usize(..widths.len())],
             verb,
@@ -38,7 +42,8 @@ impl World {
             self.poison = Some(wish);
         }
         self.note(|| format!("{wish:?}"));
-        let caller = self.gateways[at].ask(wish, self.now);
+        let may = self.dice.usize(..24);
+        let caller = self.gateways[at].ask(wish, self.now, may);
         self.waiting.push(caller);
     }
 
@@ -52,10 +57,23 @@ impl World {
             return;
         }
         let caller = self.waiting.swap_remove(at);
+        let heard = caller.heard();
         gateway.process.within(|| caller.task.abort());
         gateway.process.turn(1);
         gateway.left += 1;
-        self.note(|| format!("caller {} leaves", caller.wish.id));
+        self.note(|| format!("caller {} leaves after {heard} parts", caller.wish.id));
+        if heard > 0 {
+            self.see("left after parts");
+        }
+    }
+
+    /// One who pauses at an answer in parts reads on.
+    pub(super) fn read(&mut self) {
+        let (from, parts) = (self.dice.usize(..), self.dice.usize(1..12));
+        let readers: Vec<_> = self.waiting.iter().filter_map(|caller| caller.reader.as_ref()).collect();
+        if let Some(reader) = from.checked_rem(readers.len()).and_then(|at| readers.get(at)) {
+            reader.may_read(parts);
+        }
     }
 
     /// Somebody is done with an answer, which must be as it was.

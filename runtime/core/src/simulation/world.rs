@@ -97,9 +97,11 @@ impl World {
             last_id: 0,
         };
         match world.dice.u8(..3) {
-            0 => [vec![1, 2]].into_iter().for_each(|versions| world.start_host(&versions)),
-            1 => [vec![1], vec![2]].into_iter().for_each(|versions| world.start_host(&versions)),
-            _ => [vec![1], vec![1, 2], vec![2]].into_iter().for_each(|versions| world.start_host(&versions)),
+            0 => [vec![1, 2, 3]].into_iter().for_each(|versions| world.start_host(&versions)),
+            1 => [vec![1], vec![2, 3]].into_iter().for_each(|versions| world.start_host(&versions)),
+            _ => [vec![1, 3], vec![1, 2], vec![2, 3]]
+                .into_iter()
+                .for_each(|versions| world.start_host(&versions)),
         }
         for _ in 0..world.dice.usize(1..=2) {
             world.start_gateway();
@@ -179,9 +181,10 @@ impl World {
                 let at = self.dice.usize(..self.hosts.len() + self.gateways.len());
                 self.turn(at, turns);
             }
-            30..55 => self.pump(),
-            55..72 => self.lane()?,
-            72..84 => self.ask(),
+            30..52 => self.pump(),
+            52..68 => self.lane()?,
+            68..79 => self.ask(),
+            79..84 => self.read(),
             84..92 => {
                 let span = if self.dice.u8(..8) == 0 { self.ms(0..200) } else { self.ms(0..4) };
                 self.pass(span);
