@@ -119,3 +119,29 @@ DIES_LOADING: Final = """
 
         def predict(self, batch: Batch): ...
 """
+
+#: Counts up from the first number of its input, as far as the second says.
+COUNTER: Final = """
+    import time
+    import numpy as np
+    from headrace import Context, Model, Tensor
+
+    class Counter(Model):
+        inputs = [Tensor("x", "FP32", [4])]
+        outputs = [Tensor("y", "FP32", [1])]
+
+        def load(self, context: Context) -> None: ...
+
+        def step(self, sequences):
+            time.sleep(0.01)
+            for one in sequences:
+                first, count, *_ = one.inputs["x"][0]
+                if one.is_paused:
+                    continue
+                said = one.state or 0
+                if said == count:
+                    one.end()
+                    continue
+                one.emit(y=np.full((one.rows, 1), first + said, np.float32))
+                one.state = said + 1
+"""

@@ -112,4 +112,42 @@ STEPS: Final = [
         "            // a lane that waited",
         "host::step_models",
     ),
+    Bug(
+        "streams: what has begun is tried again",
+        f"{CORE}/gateway/settle.rs",
+        "pending.parts.as_ref().is_some_and(|parts| parts.have_begun())",
+        "false",
+    ),
+    Bug(
+        "streams: parts overtake each other",
+        f"{CORE}/gateway/parts.rs",
+        "state.waiting.push_back((part, reserved));",
+        "state.waiting.push_front((part, reserved));",
+    ),
+    Bug(
+        "streams: more is asked for than was taken",
+        f"{CORE}/gateway/parts.rs",
+        "std::mem::take(self).parts }",
+        "std::mem::take(self).parts + 1 }",
+    ),
+    Bug(
+        "streams: large parts are not asked for again",
+        f"{CORE}/gateway/parts.rs",
+        "self.bytes >= PARTS_BYTES / 2",
+        "self.bytes >= usize::MAX / 2",
+    ),
+    Bug(
+        "streams: a drain leaves those in flight unanswered",
+        f"{CORE}/gateway/cut.rs",
+        "let _ = caller.send(Err(unfinished()));",
+        "let _ = (&caller, unfinished());",
+        "gateway::tests::cut",
+    ),
+    Bug(
+        "reading: while memory is short who reads goes too",
+        f"{CORE}/gateway/reading.rs",
+        "wanted().is_none_or(|held| read >= held)",
+        "wanted().is_none()",
+        "gateway::reading",
+    ),
 ]

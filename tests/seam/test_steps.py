@@ -213,7 +213,10 @@ def test_another_thread_of_a_model_hears_that_it_is_not_listened_to(serve: Serve
         one = sequences[0]
         part = {"y": np.zeros((1, 1), np.int64)}
         for say in (lambda: one.emit(**part), one.end, lambda: one.reject("no")):
-            with ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="from the thread"):
+            with (
+                ThreadPoolExecutor(1) as pool,
+                pytest.raises(RuntimeError, match="from the thread"),
+            ):
                 pool.submit(say).result(LONG)
 
     served = serve(Steps(elsewhere))
