@@ -83,8 +83,9 @@ SESSIONS: Final = [
     Bug(
         "gateway: who left is counted twice",
         f"{CORE}/gateway/flights.rs",
-        "        flight.pending.caller.take()?;",
-        "        flight.pending.caller.as_ref()?;",
+        "        let caller = flight.pending.caller.take()?;",
+        "        flight.pending.caller.as_ref()?;\n"
+        "        let (caller, _) = crate::base::primitive::oneshot::channel();",
         "gateway::tests::models",
     ),
     Bug(
