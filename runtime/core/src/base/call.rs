@@ -57,7 +57,7 @@ pub struct Produced {
 
 impl Produced {
     /// Bytes of its outputs.
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.outputs.iter().map(|tensor| tensor.data.len()).sum()
     }
 }

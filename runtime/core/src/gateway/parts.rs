@@ -70,7 +70,7 @@ impl Parts {
 
     /// True: the reader has to be told.
     pub(super) fn push(&self, part: Produced) -> bool {
-        let len = part.len();
+        let len = part.bytes();
         let reserved = (len > COUNTED).then(|| self.client.keep_unread(len)).transpose();
         let mut state = self.state.lock();
         state.begun = true;
@@ -104,7 +104,7 @@ impl Parts {
         let mut state = self.state.lock();
         let more = state.taken.more();
         if let Some((part, _reserved)) = state.waiting.pop_front() {
-            let len = part.len();
+            let len = part.bytes();
             state.bytes -= len;
             state.taken.parts += 1;
             state.taken.bytes += len;

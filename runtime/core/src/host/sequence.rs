@@ -215,7 +215,7 @@ impl Sequence {
         if duty.end.is_some() {
             return Err(Refused::Ended); // given up meanwhile
         }
-        self.count(part.len());
+        self.count(part.bytes());
         if let Some(reply) = &duty.reply {
             reply.emit(part);
         }

@@ -22,7 +22,7 @@ pub(super) type End = Arc<Mutex<Option<Result<Said, Fault>>>>;
 /// What it was told.
 #[derive(Debug)]
 pub(super) enum Said {
-    Whole(Answer),
+    Whole(Box<Answer>),
     /// So many parts, each the right one.
     InParts(u32),
     /// Another one than was due, or one too many.

@@ -73,7 +73,7 @@ impl World {
                     gateway.answered += 1;
                     let bytes: usize = answer.outputs.iter().map(|(_, tensor)| tensor.data.len()).sum();
                     self.see(if bytes > INLINE_BYTES { "answered in shared memory" } else { "answered" });
-                    self.held.push(Holder { caller, answer });
+                    self.held.push(Holder { caller, answer: *answer });
                     self.note(|| format!("caller {id} is answered"));
                 }
                 Err(fault) => {

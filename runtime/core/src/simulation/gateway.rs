@@ -81,7 +81,8 @@ impl GatewayProcess {
         let (inference, reserved) = inference(&Client::new(Arc::clone(&self.gateway)), wish);
         let (gateway, to) = (Arc::clone(&self.gateway), Arc::clone(end));
         self.process.handle().spawn(async move {
-            let outcome = gateway.infer(inference, reserved, |answer| ready(Ok(Said::Whole(answer)))).await;
+            let outcome =
+                gateway.infer(inference, reserved, |answer| ready(Ok(Said::Whole(Box::new(answer))))).await;
             assert!(to.lock().replace(outcome).is_none(), "answered twice");
         })
     }

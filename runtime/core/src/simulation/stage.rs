@@ -14,10 +14,10 @@ use std::time::Duration;
 /// being asked for, some that are long, and some of which two come to all that may be on their way.
 pub(super) fn plan(caller: u64, rows: u32) -> (u32, usize) {
     let rows = usize::try_from(rows).unwrap();
-    let number = u32::try_from(caller % 40).unwrap();
+    let number = u32::try_from(caller % 97).unwrap();
     match caller % 8 {
         0 => (0, 16),
-        5 => (number, 2048),
+        5 => (number % 40, 2048),
         6 => (number % 20, 70 << 10),
         7 => (number % 6, (600 << 10) / rows),
         _ => (number, 16),
