@@ -94,7 +94,6 @@ async fn a_slow_reader_over_http1_is_given_up() {
     let (server, spout) = server(false, Limits { body_timeout_ms: 400, ..Limits::default() }).await;
     let mut client = Client::new(server.at).await;
     client.send(&request(STREAM, "", br#"{"prompt":[1000000,1000]}"#)).await;
-    until("its model makes no more", || spout.runs() == 1 && spout.oldest().0 == 0).await;
     until("it is given up", || spout.cancelled() == 1).await;
     until("nothing is left", || server.gateway.unread.taken() == 0).await;
 }
