@@ -16,7 +16,16 @@ pub(super) struct Events {
     answers: Answers,
     /// Written, and not yet given out.
     out: Vec<u8>,
-    over: bool,
+    end: Option<End>,
+}
+
+/// No more is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The reader has all, once it has what is written.
+    Whole,
+    /// It was told what went wrong.
+    Told,
 }
 
 impl Events {
@@ -31,27 +40,31 @@ impl Events {
             Some(answer) => event(&mut out, answer).map_err(|fault| answers.fail(fault))?,
             None => answers.delivered(),
         }
-        Ok(Events { client, answers, out, over: first.is_none() })
+        Ok(Events { client, answers, out, end: first.is_none().then_some(End::Whole) })
     }
 
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
-        while !self.over && self.out.len() < TOGETHER {
+        while self.end.is_none() && self.out.len() < TOGETHER {
             match self.answers.poll_next(cx) {
                 Poll::Pending => break,
                 Poll::Ready(next) => self.say(next),
             }
         }
-        if self.out.is_empty() {
-            return if self.over { Poll::Ready(None) } else { Poll::Pending };
-        }
         let mut events = [Bytes::from(std::mem::take(&mut self.out))];
         if let Err(fault) = self.client.count_unread(&mut events) {
             let fault = self.answers.fail(fault);
-            self.end(&fault);
+            self.tell(&fault);
             events = [Bytes::from(std::mem::take(&mut self.out))];
         }
+        if self.end == Some(End::Whole) {
+            self.answers.delivered();
+        }
         let [events] = events;
-        Poll::Ready(Some(events))
+        match events.is_empty() {
+            false => Poll::Ready(Some(events)),
+            true if self.end.is_some() => Poll::Ready(None),
+            true => Poll::Pending,
+        }
     }
 
     /// Bytes that are here and not in an event.
@@ -66,20 +79,17 @@ impl Events {
                 if let Err(fault) = event(&mut self.out, &answer) {
                     self.out.truncate(before);
                     let fault = self.answers.fail(fault);
-                    self.end(&fault);
+                    self.tell(&fault);
                 }
             }
-            Some(Err(fault)) => self.end(&fault),
-            None => {
-                self.over = true;
-                self.answers.delivered();
-            }
+            Some(Err(fault)) => self.tell(&fault),
+            None => self.end = Some(End::Whole),
         }
     }
 
     /// The status is said already: what went wrong is an event.
-    fn end(&mut self, fault: &Fault) {
-        self.over = true;
+    fn tell(&mut self, fault: &Fault) {
+        self.end = Some(End::Told);
         self.out.text("data: {\"error\":");
         self.out.string(&fault.note);
         self.out.text("}\n\n");

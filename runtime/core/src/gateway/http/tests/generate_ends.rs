@@ -131,3 +131,18 @@ async fn a_deadline_ends_a_stream_with_an_event() {
     );
     assert_eq!(spout.cancelled(), 1);
 }
+
+/// All its parts and the end are there at once, and nobody may hold them: it counts as what its reader is told.
+#[tokio::test]
+async fn a_stream_whose_last_events_have_no_room_is_no_success() {
+    let (server, _) = server(false, Limits { unread_bytes: 100_000, ..Limits::default() }).await;
+    let others = server.gateway.unread.take(95_000).unwrap();
+    let mut client = Client::new(server.at).await;
+    client.send(&request(STREAM, "", br#"{"prompt":[100,30]}"#)).await;
+    client.reply().await.unwrap();
+    let (text, _) = unchunked(&client.until(b"0\r\n\r\n").await);
+    assert!(text.starts_with("data: {\"error\":") && text.contains("(limit unread_bytes)"), "{text}");
+    drop(others);
+    let row = &server.gateway.statistics(Some("g"), None).unwrap()[0];
+    assert_eq!((row.success.count, row.fail.count), (0, 1));
+}
