@@ -155,10 +155,14 @@ def test_a_reader_that_is_slow_keeps_nobody_else(serve: Serve) -> None:
     wide = [7] * 20_000
     slow = served.ask(wide, 400)
     until(lambda: model.there[-1:] == [(1, 1)] and served.counted("headrace_stream_parts") > 16)
-    threading.Event().wait(0.2)
-    before = len(model.there)
-    threading.Event().wait(0.2)
-    assert len(model.there) == before, "all are paused, and the model is left alone"
+
+    def rests() -> bool:
+        before = len(model.there)
+        threading.Event().wait(0.2)
+        return len(model.there) == before
+
+    until(rests)
+    assert served.running() == (0, 1), "all are paused, and the model is left alone"
     assert parts(served.ask([5], 3)) == [5, 6, 7]
     assert (2, 1) in model.there
     told = parts(slow)
