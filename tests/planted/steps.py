@@ -129,6 +129,7 @@ STEPS: Final = [
         f"{CORE}/gateway/parts.rs",
         "std::mem::take(self).parts }",
         "std::mem::take(self).parts + 1 }",
+        "gateway::tests::parts",
     ),
     Bug(
         "streams: large parts are not asked for again",
