@@ -31,7 +31,7 @@ STEPS: Final = [
         f"{CORE}/host/sequence.rs",
         "self.credit.load(Ordering::Acquire) == 0 || ",
         "",
-        "host::step::tests",
+        "host::step::tests::a_paused_sequence",
     ),
     Bug(
         "steps: what a model ended ends once more as it raises",
