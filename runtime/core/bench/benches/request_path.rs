@@ -6,7 +6,7 @@ use headrace_core::base::{
     datatype::Datatype,
     units::{Rows, Tick},
 };
-use headrace_core::decide::plan::{Facts, Limits, Picks, plan};
+use headrace_core::decide::plan::{Facts, Limits, Picks, Size, plan};
 use headrace_core::decide::queue::{Place, Queue, Room, Tenant};
 use headrace_core::decide::rank::Rank;
 use headrace_core::wire::budget::Budget;
@@ -16,6 +16,8 @@ use headrace_core::wire::frame_encode::{self, Outgoing, encode};
 use headrace_core::wire::json::request;
 use std::hint::black_box;
 use std::time::Duration;
+
+const ONE: Size = Size { rows: Rows::new(1), cost: 0 };
 
 const SMALL: &str = r#"{"inputs":[{"name":"x","shape":[1,16],"datatype":"FP32","data":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16]}]}"#;
 
@@ -96,13 +98,13 @@ fn queues(c: &mut Criterion) {
         };
         let mut queue = Queue::default();
         for number in 0..waiting {
-            queue.push_again(place(number), Rows::new(1), number);
+            queue.push_again(place(number), ONE, number);
         }
         let mut number = waiting;
         c.bench_function(&format!("push, pull and cancel, {waiting} waiting, {tenants} tenants"), |b| {
             b.iter(|| {
-                let _ = black_box(queue.push(place(number), Rows::new(1), number, room));
-                let _ = black_box(queue.push(place(number + 1), Rows::new(1), number, room));
+                let _ = black_box(queue.push(place(number), ONE, number, room));
+                let _ = black_box(queue.push(place(number + 1), ONE, number, room));
                 black_box(queue.remove(place(number)));
                 black_box(queue.pop());
                 number += 2;

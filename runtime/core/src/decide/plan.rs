@@ -63,6 +63,13 @@ pub struct Size {
     pub cost: u64,
 }
 
+impl Size {
+    /// What it takes of its tenant's share: what it costs, where its model counts that.
+    pub fn weight(self) -> u64 {
+        if self.cost > 0 { self.cost } else { self.rows.get().into() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub max_rows: Rows,

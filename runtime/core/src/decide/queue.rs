@@ -1,11 +1,11 @@
 //! Calls that wait for a carrier with room: ranked, bounded in rows, fair between tenants, and left at once by who gives
 //! up. All of it costs the logarithm of how many wait.
 //!
-//! Between the tenants of a level the turn goes by what they were served, in rows: self-clocked fair queueing (Golestani,
+//! Between the tenants of a level the turn goes by what they were served, in rows or in whatever their model counts:
+//! self-clocked fair queueing (Golestani,
 //! "A self-clocked fair queueing scheme for broadband applications", INFOCOM 1994). Within a tenant the rank decides.
 
-use super::rank::Rank;
-use crate::base::units::Rows;
+use super::{plan::Size, rank::Rank};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -34,7 +34,7 @@ pub struct Room {
 
 #[derive(Debug)]
 struct Waiting<T> {
-    entries: BTreeMap<Rank, (Rows, T)>,
+    entries: BTreeMap<Rank, (Size, T)>,
     rows: u64,
     /// Where its first one ends, on the level's clock.
     turn: u64,
@@ -88,31 +88,31 @@ impl<T> Queue<T> {
 
     /// Hands the item back, and how many rows wait, if there would be more than there is room for. Each level has room
     /// for itself: nobody finds the queue full of what is less important.
-    pub fn push(&mut self, place: Place, rows: Rows, item: T, room: Room) -> Result<(), (T, u64)> {
+    pub fn push(&mut self, place: Place, size: Size, item: T, room: Room) -> Result<(), (T, u64)> {
         let level = self.level(place.rank.level);
         let free = u64::from(room.rows).saturating_sub(level.rows);
         let own = if room.shared { level.rows_of(place.tenant) } else { 0 };
-        if own + u64::from(rows.get()) > free {
+        if own + rows(size) > free {
             let waiting = if room.shared { own } else { level.rows };
             return Err((item, waiting));
         }
-        self.push_again(place, rows, item);
+        self.push_again(place, size, item);
         Ok(())
     }
 
     /// For who was admitted before: beyond the bound, but never more than carriers' windows hold.
-    pub fn push_again(&mut self, place: Place, rows: Rows, item: T) {
+    pub fn push_again(&mut self, place: Place, size: Size, item: T) {
         // Ranks are unique; were one not, the counts would still be true.
         drop(self.remove(place));
-        self.level(place.rank.level).insert(place, rows, item);
-        self.rows += u64::from(rows.get());
+        self.level(place.rank.level).insert(place, size, item);
+        self.rows += rows(size);
         self.len += 1;
     }
 
     pub fn remove(&mut self, place: Place) -> Option<T> {
         let level = self.levels.get_mut(&place.rank.level)?;
-        let (rows, item) = level.remove(place)?;
-        self.rows -= u64::from(rows.get());
+        let (size, item) = level.remove(place)?;
+        self.rows -= rows(size);
         self.len -= 1;
         Some(item)
     }
@@ -132,11 +132,11 @@ impl<T> Queue<T> {
     pub fn pop(&mut self) -> Option<T> {
         let next = self.next()?;
         let level = self.levels.get_mut(&next)?;
-        let (rows, item) = level.pop()?;
+        let (size, item) = level.pop()?;
         level.passed = 0;
         let lower = self.levels.range_mut((Excluded(next), Unbounded)).map(|(_, level)| level);
         lower.filter(|level| level.rows_wait()).for_each(|level| level.passed += 1);
-        self.rows -= u64::from(rows.get());
+        self.rows -= rows(size);
         self.len -= 1;
         Some(item)
     }
@@ -178,47 +178,46 @@ impl<T> Level<T> {
         self.rows.min(own.saturating_add(others))
     }
 
-    fn insert(&mut self, place: Place, rows: Rows, item: T) {
-        let cost = u64::from(rows.get());
-        self.rows += cost;
+    fn insert(&mut self, place: Place, size: Size, item: T) {
+        self.rows += rows(size);
         let (clock, turns) = (self.clock, &mut self.turns);
         let waiting = self.tenants.entry(place.tenant).or_insert_with(|| {
-            let turn = clock.saturating_add(cost);
+            let turn = clock.saturating_add(size.weight());
             turns.insert((turn, place.tenant));
             Waiting { entries: BTreeMap::new(), rows: 0, turn }
         });
-        waiting.rows += cost;
-        waiting.entries.insert(place.rank, (rows, item));
+        waiting.rows += rows(size);
+        waiting.entries.insert(place.rank, (size, item));
     }
 
-    fn remove(&mut self, place: Place) -> Option<(Rows, T)> {
+    fn remove(&mut self, place: Place) -> Option<(Size, T)> {
         let waiting = self.tenants.get_mut(&place.tenant)?;
-        let (rows, item) = waiting.entries.remove(&place.rank)?;
-        waiting.rows -= u64::from(rows.get());
-        self.rows -= u64::from(rows.get());
+        let (size, item) = waiting.entries.remove(&place.rank)?;
+        waiting.rows -= rows(size);
+        self.rows -= rows(size);
         if waiting.entries.is_empty() {
             self.turns.remove(&(waiting.turn, place.tenant));
             self.tenants.remove(&place.tenant);
             self.emptied();
         }
-        Some((rows, item))
+        Some((size, item))
     }
 
-    fn pop(&mut self) -> Option<(Rows, T)> {
+    fn pop(&mut self) -> Option<(Size, T)> {
         let (turn, tenant) = self.turns.pop_first()?;
         self.clock = turn;
         let waiting = self.tenants.get_mut(&tenant)?;
-        let (_, (rows, item)) = waiting.entries.pop_first()?;
-        waiting.rows -= u64::from(rows.get());
-        self.rows -= u64::from(rows.get());
+        let (_, (size, item)) = waiting.entries.pop_first()?;
+        waiting.rows -= rows(size);
+        self.rows -= rows(size);
         if let Some((_, (next, _))) = waiting.entries.first_key_value() {
-            waiting.turn = turn.saturating_add(next.get().into());
+            waiting.turn = turn.saturating_add(next.weight());
             self.turns.insert((waiting.turn, tenant));
         } else {
             self.tenants.remove(&tenant);
             self.emptied();
         }
-        Some((rows, item))
+        Some((size, item))
     }
 
     /// The clock begins anew when nobody waits.
@@ -227,6 +226,10 @@ impl<T> Level<T> {
             (self.clock, self.passed) = (0, 0);
         }
     }
+}
+
+fn rows(size: Size) -> u64 {
+    size.rows.get().into()
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::units::Tick;
+use crate::base::units::{Rows, Tick};
 use std::time::Duration;
 
 const ROOM: Room = Room { rows: 8, shared: false };
@@ -12,8 +12,12 @@ fn of(tenant: Tenant, level: u8, call: u64) -> Place {
     Place { tenant, rank: Rank::new(level, Tick::default(), Tick::NEVER, call) }
 }
 
+fn of_rows(rows: u32) -> Size {
+    Size { rows: Rows::new(rows), cost: 0 }
+}
+
 fn push(queue: &mut Queue<u64>, call: u64, rows: u32) -> bool {
-    queue.push(at(1, call), Rows::new(rows), call, ROOM).is_ok()
+    queue.push(at(1, call), of_rows(rows), call, ROOM).is_ok()
 }
 
 #[test]
@@ -33,7 +37,7 @@ fn rows_are_bounded_and_given_back() {
 fn who_comes_back_goes_first_even_into_a_full_queue() {
     let mut queue = Queue::default();
     assert!(push(&mut queue, 5, 8));
-    queue.push_again(at(1, 2), Rows::new(4), 2);
+    queue.push_again(at(1, 2), of_rows(4), 2);
     assert_eq!((queue.rows(), queue.pop(), queue.pop()), (12, Some(2), Some(5)));
 }
 
@@ -50,7 +54,7 @@ fn a_level_has_its_own_room_and_the_earliest_deadline_goes_first() {
     let due = |ms| Tick::default().plus(Duration::from_millis(ms));
     let mut push = |call, level, ms| {
         let place = Place { rank: Rank::new(level, Tick::default(), due(ms), call), tenant: Tenant(0) };
-        queue.push(place, Rows::new(4), call, ROOM).map_err(|full| full.1)
+        queue.push(place, of_rows(4), call, ROOM).map_err(|full| full.1)
     };
     assert_eq!((push(1, 2, 10), push(2, 2, 5), push(3, 2, 1)), (Ok(()), Ok(()), Err(8)));
     assert_eq!((push(4, 1, 90), push(5, 1, 80)), (Ok(()), Ok(())));
@@ -62,10 +66,10 @@ fn a_level_has_its_own_room_and_the_earliest_deadline_goes_first() {
 fn a_low_level_goes_by_and_by() {
     let mut queue = Queue::default();
     for call in 0..100 {
-        queue.push_again(at(1, call), Rows::new(1), 1);
-        queue.push_again(at(3, 1000 + call), Rows::new(1), 3);
+        queue.push_again(at(1, call), of_rows(1), 1);
+        queue.push_again(at(3, 1000 + call), of_rows(1), 3);
     }
-    queue.push_again(at(2, 500), Rows::new(1), 2);
+    queue.push_again(at(2, 500), of_rows(1), 2);
     let order: Vec<_> = std::iter::from_fn(|| queue.pop()).take(70).collect();
     let places = |level| order.iter().enumerate().filter(move |(_, one)| **one == level).map(|(at, _)| at);
     assert_eq!(places(2).collect::<Vec<_>>(), [31]);
@@ -77,10 +81,10 @@ fn a_low_level_goes_by_and_by() {
 fn tenants_are_served_alike_in_rows() {
     let mut queue = Queue::default();
     for call in 0..100 {
-        queue.push_again(of(Tenant(7), 1, call), Rows::new(1), 7);
+        queue.push_again(of(Tenant(7), 1, call), of_rows(1), 7);
     }
     for call in 0..20 {
-        queue.push_again(of(Tenant(9), 1, 200 + call), Rows::new(4), 9);
+        queue.push_again(of(Tenant(9), 1, 200 + call), of_rows(4), 9);
     }
     let mut served = [0_u32; 2];
     for _ in 0..50 {
@@ -89,7 +93,7 @@ fn tenants_are_served_alike_in_rows() {
     }
     assert_eq!(served, [40, 40]);
     // Who comes now waits for one turn of each.
-    queue.push_again(of(Tenant(1), 1, 999), Rows::new(1), 1);
+    queue.push_again(of(Tenant(1), 1, 999), of_rows(1), 1);
     assert!(
         queue.rows_before(of(Tenant(1), 1, 1000)) <= 3,
         "one more would wait for two of the others, and the first"
@@ -107,7 +111,7 @@ fn one_tenant_leaves_room_for_others() {
         let mut rows = 0;
         loop {
             number += 1;
-            if queue.push(of(Tenant(tenant), 1, number), Rows::new(1), tenant, room).is_err() {
+            if queue.push(of(Tenant(tenant), 1, number), of_rows(1), tenant, room).is_err() {
                 return rows;
             }
             rows += 1;
@@ -119,8 +123,8 @@ fn one_tenant_leaves_room_for_others() {
 #[test]
 fn who_leaves_takes_his_turn_with_him() {
     let mut queue = Queue::default();
-    queue.push_again(of(Tenant(1), 1, 1), Rows::new(1), 1);
-    queue.push_again(of(Tenant(2), 1, 2), Rows::new(1), 2);
+    queue.push_again(of(Tenant(1), 1, 1), of_rows(1), 1);
+    queue.push_again(of(Tenant(2), 1, 2), of_rows(1), 2);
     assert_eq!(queue.remove(of(Tenant(1), 1, 1)), Some(1));
     assert_eq!((queue.pop(), queue.pop(), queue.rows()), (Some(2), None, 0));
     let level = queue.levels.get(&1).unwrap();
@@ -138,7 +142,7 @@ proptest::proptest! {
             let key = (level, tenant, call);
             match step {
                 0 | 1 => {
-                    queue.push_again(place, Rows::new(rows), key);
+                    queue.push_again(place, of_rows(rows), key);
                     there.insert(key, rows);
                 }
                 2 => {
@@ -160,4 +164,18 @@ proptest::proptest! {
         }
         proptest::prop_assert!(there.is_empty() && queue.is_empty());
     }
+}
+
+/// One tenant's requests cost ten times as much as another's: it gets a tenth as many.
+#[test]
+fn tenants_are_served_alike_in_what_their_requests_cost() {
+    let mut queue = Queue::default();
+    for call in 0..100 {
+        for (tenant, cost) in [(1, 10), (2, 100)] {
+            let size = Size { rows: Rows::new(1), cost };
+            queue.push_again(of(Tenant(tenant), 1, 1_000 * tenant + call), size, tenant);
+        }
+    }
+    let first: Vec<_> = std::iter::from_fn(|| queue.pop()).take(55).collect();
+    assert_eq!(first.iter().filter(|tenant| **tenant == 2).count(), 5);
 }

@@ -18,7 +18,7 @@ use crate::base::{
     primitive::oneshot,
     units::{CallId, Rows, Tick},
 };
-use crate::decide::{admit, priority, queue::Place};
+use crate::decide::{admit, plan::Size, priority, queue::Place};
 use crate::meter::Ended;
 use compact_str::CompactString;
 use std::sync::Arc;
@@ -149,6 +149,10 @@ impl Pending {
     pub(super) fn is_over(&self, now: Tick) -> Option<Fault> {
         let gone = || Fault::new(Kind::Cancelled, "the caller is gone");
         self.is_late(now).or_else(|| self.is_forsaken().then(gone))
+    }
+
+    pub(super) fn size(&self) -> Size {
+        Size { rows: self.rows, cost: self.cost }
     }
 
     pub(super) fn need(&self) -> Need {

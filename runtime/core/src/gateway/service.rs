@@ -226,7 +226,8 @@ impl Service {
             dispatch::run(work, now);
             return Ok(());
         }
-        floor.queue.push(place, rows, pending, room_for).map_err(|(pending, waiting)| {
+        let size = pending.size();
+        floor.queue.push(place, size, pending, room_for).map_err(|(pending, waiting)| {
             let model = &self.model;
             let of = if room_for.shared { " of this tenant, and as many are left to others" } else { "" };
             let note = format!(
@@ -257,7 +258,7 @@ impl Service {
                 floor.carriers.close(landed.back.carrier);
             }
             if let Some(pending) = again {
-                floor.queue.push_again(pending.place, pending.rows, pending);
+                floor.queue.push_again(pending.place, pending.size(), pending);
             }
             left_out
         })
