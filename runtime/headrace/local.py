@@ -172,9 +172,9 @@ class Server:
             return
         folders = {one.version.model: one.version.folder.parent for one in serving}
         inputs = {one.version.model: one.inputs for one in serving}
-        streams = {one.version.model for one in serving if one.version.config.streams}
+        configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"
-        terminal.write(visible(greeting(self.status(), inputs, folders, scratch, streams)))
+        terminal.write(visible(greeting(self.status(), inputs, folders, scratch, configs)))
         terminal.flush()
 
     def _say_what_loads(self, terminal: IO[str]) -> None:

@@ -120,7 +120,7 @@ def hostile_messages(target: Target) -> None:
         refused(target, prefixed(messages.call(RAW, shape)))
     for change in changes:
         refused(target, prefixed(messages.call(RAW, **change)))
-    for name, value in (("sequence_id", 1), ("triton_x", 1), ("timeout", -1), ("priority", -1)):
+    for name, value in (("sequence_start", 1), ("triton_x", 1), ("timeout", -1), ("priority", -1)):
         request = service_pb2.ModelInferRequest.FromString(messages.call(RAW))
         request.parameters[name].int64_param = value
         refused(target, prefixed(request.SerializeToString()))

@@ -205,6 +205,24 @@ def free_ports(count: int) -> int:
     raise RuntimeError("no free ports")
 
 
+def serving(run: Run) -> list[int]:
+    """The gateways that listen: of all that know the port only these have a socket for it."""
+    port = f":{int(run.http.rpartition(':')[2]):04X}"
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"}
+    return [pid for pid in run.pids("gateway") if inodes & open_files(pid)]
+
+
+def open_files(pid: int) -> set[str]:
+    links = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            links.add(str(entry.readlink()))
+        except OSError:
+            continue  # closed meanwhile
+    return links
+
+
 Serve = Callable[..., Run]
 
 

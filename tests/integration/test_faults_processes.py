@@ -11,7 +11,7 @@ from typing import Final
 
 import numpy as np
 import pytest
-from tests.integration.conftest import Run, Serve, stop, until
+from tests.integration.conftest import Run, Serve, serving, stop, until
 from tests.integration.load import CALL_S, CALLERS, Ended, Protocol, call, client, load
 
 PROTOCOLS: Final[tuple[Protocol, ...]] = ("http", "grpc")
@@ -89,24 +89,6 @@ def test_a_gateway_killed_under_load_cuts_what_runs_and_the_next_one_answers(run
 def right(run: Run, protocol: Protocol) -> bool:
     with client(run, protocol) as connected:
         return call(connected, "identity", np.ones((1, 4), np.float32)).how == "right"
-
-
-def serving(run: Run) -> list[int]:
-    """The gateways that listen: of all that know the port only these have a socket for it."""
-    port = f":{int(run.http.rpartition(':')[2]):04X}"
-    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    inodes = {f"socket:[{row[9]}]" for row in rows if row[1].endswith(port) and row[3] == "0A"}
-    return [pid for pid in run.pids("gateway") if inodes & open_files(pid)]
-
-
-def open_files(pid: int) -> set[str]:
-    links = set()
-    for entry in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            links.add(str(entry.readlink()))
-        except OSError:
-            continue  # closed meanwhile
-    return links
 
 
 def test_a_gateway_that_stands_still_is_replaced_within_two_seconds(run: Run) -> None:

@@ -77,7 +77,7 @@ JOINS: Final = [
     ),
     Bug(
         "joins: a host does not hear how its inputs join",
-        "runtime/core/src/wire/frame_meta.rs",
+        "runtime/core/src/wire/frame_contract.rs",
         "        join: join_out(&spec.join),\n",
         "        join: None,\n",
         "wire::frame",

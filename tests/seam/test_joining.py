@@ -80,7 +80,7 @@ def serve(rig: Any, version: Version) -> list[tuple[tuple[int, ...], int]]:
     model = open_model(version)
     model.load(context(version))
     for rows in (1, 3):
-        trial.run(model, "cpu", rows, lambda: 0.0, version.config.batching)
+        trial.run(model, "cpu", rows, lambda: 0.0, version.config)
     seen: list[tuple[tuple[int, ...], int]] = vars(type(model))["seen"]
     assert seen, "it was not warmed up"
     seen.clear()

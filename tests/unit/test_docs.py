@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 import headrace_core
 from pydantic import BaseModel
@@ -11,6 +13,7 @@ from headrace import Batch, Model, Sequence
 from headrace.cli.commands import app
 from headrace.cli.console_client import DEFAULT_URL
 from headrace.config.schema import ModelConfig, TensorEntry
+from headrace.models.batch import SequenceRow
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
@@ -20,11 +23,18 @@ README = (ROOT / "README.md").read_text()
 
 def keys(section: type[BaseModel], path: str = "") -> Iterator[str]:
     for name, field in section.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from keys(inner, f"{path}{name}.")
-        else:
+        whole = field.annotation
+        # One that may be left out is a union with None.
+        parts = get_args(whole) if get_origin(whole) in (Union, UnionType) else [whole]
+        inner: list[Any] = [one for one in parts if is_section(one)]
+        if inner != [whole]:
             yield path + name
+        for section in inner:
+            yield from keys(section, f"{path}{name}.")
+
+
+def is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
 
 
 def test_every_key_of_model_yaml_is_documented_and_no_other() -> None:
@@ -46,6 +56,13 @@ def test_every_public_part_of_a_model_and_a_batch_is_documented() -> None:
         assert public
         for name in public:
             assert f"{prefix}{name}" in table
+
+
+def test_every_public_part_of_a_rows_sequence_is_documented() -> None:
+    table = MODELS.partition("### Sequences")[2].partition("## model.yaml")[0]
+    for name in (*SequenceRow.__annotations__, *vars(SequenceRow)):
+        if name[0] != "_":
+            assert f"`{name}`" in table
 
 
 def test_every_command_that_the_readme_shows_is_one() -> None:

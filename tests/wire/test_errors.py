@@ -167,11 +167,11 @@ def test_classification_is_refused_by_name(http: Any, grpc: Any) -> None:
         assert "classification of output 'sum' is not offered" in str(refusal)
 
 
-def test_sequences_are_refused_by_name(http: Any, grpc: Any) -> None:
+def test_a_sequence_has_a_number_or_a_short_text_as_its_name(http: Any, grpc: Any) -> None:
     for library, client, status in (
-        (tritonclient.http, http, "501"),
-        (tritonclient.grpc, grpc, "StatusCode.UNIMPLEMENTED"),
+        (tritonclient.http, http, "400"),
+        (tritonclient.grpc, grpc, "StatusCode.INVALID_ARGUMENT"),
     ):
-        refusal = asked(library, client, sequence_id=7, sequence_start=True)
+        refusal = asked(library, client, sequence_id="a" * 129)
         assert refusal.status() == status
-        assert "sequences are not offered" in str(refusal)
+        assert "a sequence_id may have 128 bytes" in str(refusal)

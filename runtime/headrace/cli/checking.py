@@ -54,7 +54,7 @@ def _check(version: Version) -> Checked:
     from headrace.execution import rehearsal, trial
 
     config = version.config
-    run = rehearsal.run if config.streams else partial(trial.run, batching=config.batching)
+    run = rehearsal.run if config.streams else partial(trial.run, config=config)
 
     checked = Checked(version.label)
     try:

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
 from headrace.config.section import LONGEST_S, AtItem, Section
+from headrace.config.sequences import Sequences, check
 from headrace.vocabulary import DATATYPES
 
 #: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
@@ -118,6 +119,11 @@ class ModelConfig(Section):
         description="A request is answered with any number of parts: the class has stream() or "
         "step() instead of predict().",
     )
+    sequences: Sequences | None = Field(
+        None,
+        description="The model is stateful: requests of one sequence are answered in order, by one "
+        "host. Default: there are no sequences.",
+    )
     parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
     inputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its arguments."
@@ -149,6 +155,16 @@ class ModelConfig(Section):
         ):
             if given:
                 raise AtItem((key, where), f"{where} is not for streams: {why}; take it out")
+        return self
+
+    @model_validator(mode="after")
+    def _state_is_changed_once(self) -> Self:
+        check(
+            self.sequences,
+            self.batching,
+            streams=self.streams,
+            repeatable=self.repeatable,
+        )
         return self
 
     @field_validator("inputs", "outputs")

@@ -1,10 +1,12 @@
 """What `headrace serve` prints when it is ready."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from headrace.config.schema import ModelConfig
 from headrace.console.board import Status
-from headrace.console.request import curl, curl_for_parts, image_in
+from headrace.console.request import curl, curl_for_parts, curl_for_sequence, image_in
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
 
@@ -14,7 +16,7 @@ def greeting(
     inputs: Mapping[str, Sequence[Tensor]],
     folders: Mapping[str, Path],
     scratch: Path,
-    streams: Collection[str] = (),
+    configs: Mapping[str, ModelConfig] = MappingProxyType({}),
 ) -> str:
     """Return where the server listens, what it serves, and a request for its first model.
 
@@ -23,7 +25,7 @@ def greeting(
         inputs: model → what it takes, as far as known.
         folders: model → its folder, where a picture to send may lie.
         scratch: folder for request bodies too long for a line.
-        streams: models that answer in parts.
+        configs: model → its model.yaml, as far as known.
     """
     lines = []
     for model in status.models:
@@ -50,8 +52,11 @@ def greeting(
     if serving and "http" in where:
         name = serving[0]
         http, image = _to_call(where["http"]), image_in(folders[name])
-        if name in streams:
+        config = configs.get(name, ModelConfig())
+        if config.streams:
             line = curl_for_parts(http, name, inputs[name])
+        elif config.sequences is not None:
+            line = curl_for_sequence(http, name, inputs[name], scratch)
         else:
             line = curl(http, name, inputs[name], image=image, scratch=scratch)
         lines += ["try:", f"  {line}"]

@@ -13,6 +13,8 @@ from headrace.models import Tensor
 IMAGES: Final = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 #: What stands for a size that is any.
 ANY_SIZE: Final = 4
+#: Of a sequence of one request.
+WHOLE_SEQUENCE: Final = {"sequence_id": 1, "sequence_start": True, "sequence_end": True}
 #: Above this a line is no longer a line: values go into a file.
 MOST_ELEMENTS: Final = 64
 
@@ -52,7 +54,18 @@ def curl(
     if any(one.datatype in ("FP16", "BF16") for one in inputs):
         # JSON cannot say these; the headers and the body of one binary request can.
         return f"headrace infer {model}"
-    body = json.dumps(json_body(inputs), separators=(",", ":"))
+    return _curl_json(url, model, json_body(inputs), inputs, scratch)
+
+
+def curl_for_sequence(http: str, model: str, inputs: Sequence[Tensor], scratch: Path) -> str:
+    """Return such a line for a stateful model: a whole sequence, of one request."""
+    url = f"http://{http}/v2/models/{model}/infer"
+    body = {"parameters": WHOLE_SEQUENCE, **json_body(inputs)}
+    return _curl_json(url, model, body, inputs, scratch)
+
+
+def _curl_json(url: str, model: str, request: Any, inputs: Sequence[Tensor], scratch: Path) -> str:
+    body = json.dumps(request, separators=(",", ":"))
     if sum(_elements(one) for one in inputs) > MOST_ELEMENTS:
         scratch.mkdir(parents=True, exist_ok=True)
         path = scratch / f"{model}.json"

@@ -9,7 +9,7 @@ from headrace.backends.python_class import make
 from headrace.config.batching import Batching
 from headrace.config.schema import TensorEntry
 from headrace.errors import ModelInvalid
-from headrace.execution import joining
+from headrace.execution import joining, sequencing
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import Version
 from headrace.repository.private import import_private
@@ -23,14 +23,20 @@ def open_model(version: Version) -> Model:
     """
     config = version.config
     if version.backend == "torch":
+        if config.sequences is not None:
+            raise ModelInvalid(
+                "sequences are for a Python class, which keeps state: an exported program has none"
+            )
         model: Model = ExportedProgram(
             _tensors(config.inputs or ()), _tensors(config.outputs or ())
         )
     else:
         module = import_private(version.folder, "model")
         model = make(module, version.folder / "model.py", streams=config.streams)
-    check_cost(config.batching, model.inputs)
-    joining.check(config.batching, model.inputs, model.outputs)
+    sequencing.check(config.sequences, model.inputs)
+    sent = sequencing.asked(model.inputs, config.sequences)
+    check_cost(config.batching, sent)
+    joining.check(config.batching, sent, model.outputs)
     return model
 
 
@@ -58,7 +64,7 @@ def contract(version: Version, model: Model) -> str:
                 **_spec(one),
                 "join": joining.join_facts(config.batching.join.get(one.name), one.datatype),
             }
-            for one in model.inputs
+            for one in sequencing.asked(model.inputs, config.sequences)
         ],
         "outputs": [
             {**_spec(one), "like": config.batching.like.get(one.name)} for one in model.outputs
@@ -68,6 +74,7 @@ def contract(version: Version, model: Model) -> str:
         "repeatable": version.backend == "torch" if repeatable is None else repeatable,
         "lanes": config.placement.lanes,
         "streams": config.streams,
+        "sequences": sequencing.facts(config.sequences, model.inputs),
     }
     return json.dumps(facts)
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken
-from headrace.execution import forking, lanes, steps
+from headrace.execution import forking, lanes, sequencing, steps
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.hangs import Hang
 from headrace.execution.opening import (
@@ -63,7 +63,7 @@ class Runner:
         try:
             with speaking(label), forking.parent_alone(label):
                 model = open_model(self.version)
-                self.inputs = model.inputs
+                self.inputs = sequencing.asked(model.inputs, self.version.config.sequences)
                 told = context(self.version)
                 check_device(told.device)
                 model.load(told)
@@ -130,7 +130,9 @@ class Runner:
         batching = self.version.config.batching
         # Requests that are answered in parts share no arrays.
         run = (
-            rehearsal.run if self.version.config.streams else partial(trial.run, batching=batching)
+            rehearsal.run
+            if self.version.config.streams
+            else partial(trial.run, config=self.version.config)
         )
         own_example = model.example(1) is not None
         with lanes.inference_mode():

@@ -136,6 +136,11 @@ class _Turn:
     def parameters(self) -> Sequence[Mapping[str, Any]]:
         return [self.core.parameters] * self.rows
 
+    @property
+    def sequences(self) -> Sequence[Any]:
+        """What is answered in parts is of no sequence."""
+        return []
+
     def live(self) -> Sequence[bool]:
         return [self.core.is_live] * self.rows
 

@@ -8,19 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from headrace.config.batching import Batching
 from headrace.config.joining import Join
+from headrace.config.schema import ModelConfig
 from headrace.errors import ModelBroken
-from headrace.execution import joining
+from headrace.execution import joining, sequencing
 from headrace.execution.elements import Elements
 from headrace.execution.outputs import misfit, to_host, verify
+from headrace.execution.sequencing import MadeUpRow
 from headrace.models import Batch, Model, Tensor
 from headrace.vocabulary import NUMPY_NAMES
 
 #: What stands for a size that is any (-1).
 ANY_SIZE = 8
-#: Inputs of one shape only.
-PLAIN = Batching()
+#: Inputs of one shape only, and no sequences.
+PLAIN = ModelConfig()
 #: What stands for an element of BYTES.
 ANY_BYTES = b"headrace"
 
@@ -40,6 +41,7 @@ class MadeUpRows:
         self.sizes = sizes
         self.offsets = offsets
         self.parameters: Sequence[Mapping[str, Any]] = [{} for _ in range(rows)]
+        self.sequences = [MadeUpRow(row + 1) for row in range(rows)]
         #: Row → why the model refused it.
         self.rejected: dict[int, str] = {}
 
@@ -68,14 +70,21 @@ class Trial:
 
 
 def run(
-    model: Model, device: str, rows: int, clock: Callable[[], float], batching: Batching = PLAIN
+    model: Model,
+    device: str,
+    rows: int,
+    clock: Callable[[], float],
+    config: ModelConfig = PLAIN,
 ) -> Trial:
     """Run one batch and check what comes back; what ``predict`` raises comes through.
 
     Raises:
         ModelBroken: it returned what it did not declare, or gave an example that does not fit.
     """
-    arranged = joining.Arranged(batching, model.inputs, inputs(model, rows, batching.join))
+    batching = config.batching
+    controls = sequencing.controls(config.sequences)
+    given = inputs(model, rows, batching.join, controls=controls)
+    arranged = joining.Arranged(batching, model.inputs, given)
     made_up = MadeUpRows(rows, arranged.inputs, arranged.sizes, arranged.offsets)
     began = clock()
     returned = model.predict(Batch(made_up, device))
@@ -90,7 +99,12 @@ def run(
 
 
 def inputs(
-    model: Model, rows: int, join: Mapping[str, Join] = PLAIN.join, *, single: int = 0
+    model: Model,
+    rows: int,
+    join: Mapping[str, Join] = PLAIN.batching.join,
+    *,
+    single: int = 0,
+    controls: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
     """Return the model's own example, or numbers made up for its declared inputs; read-only.
 
@@ -99,18 +113,40 @@ def inputs(
         rows: how many.
         join: how rows of different sizes would share a batch.
         single: what is made up for an input that has one whole number a row.
+        controls: of the inputs that the core fills, what they say.
     """
+    filled = {
+        one.name: _control(one, rows, controls[one.name])
+        for one in model.inputs
+        if one.name in controls
+    }
+    sent = [one for one in model.inputs if one.name not in controls]
+    return _sent(model, sent, rows, join, single) | filled
+
+
+def _sent(
+    model: Model, sent: Sequence[Tensor], rows: int, join: Mapping[str, Join], single: int
+) -> dict[str, Any]:
     example = model.example(rows)
     if example is None:
-        longest = {one.name: joining.longest(join.get(one.name)) for one in model.inputs}
+        longest = {one.name: joining.longest(join.get(one.name)) for one in sent}
         return {
             one.name: make_up(one, rows, min(ANY_SIZE, longest[one.name] or ANY_SIZE), single)
-            for one in model.inputs
+            for one in sent
         }
-    names = [one.name for one in model.inputs]
+    names = [one.name for one in sent]
     if sorted(example) != sorted(names):
         raise ModelBroken(f"example() returned inputs {list(example)}; declared are {names}")
-    return {one.name: _as_input(one, rows, example[one.name]) for one in model.inputs}
+    return {one.name: _as_input(one, rows, example[one.name]) for one in sent}
+
+
+def _control(tensor: Tensor, rows: int, kind: str) -> Any:
+    shape = (rows, *tensor.shape)
+    ids = range(1, rows + 1)
+    if tensor.datatype == "BYTES":
+        return Elements([str(one).encode() for one in ids], shape)
+    values = np.array(ids if kind == "id" else [1] * rows)
+    return _frozen(values.reshape(shape).astype(_dtype(tensor.datatype)))
 
 
 def make_up(tensor: Tensor, rows: int, any_size: int = ANY_SIZE, single: int = 0) -> Any:

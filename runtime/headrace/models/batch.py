@@ -9,6 +9,29 @@ if TYPE_CHECKING:
     import torch
 
 
+class SequenceRow(Protocol):
+    """Which sequence a row is of, for a stateful model."""
+
+    #: The model's own, None at first. Dropped when the sequence is over, or begins anew.
+    state: Any
+
+    @property
+    def id(self) -> int | str:
+        """What its caller calls it; 0 of a row that is nobody's."""
+
+    @property
+    def start(self) -> bool:
+        """The row is the first of its sequence."""
+
+    @property
+    def end(self) -> bool:
+        """The row is the last of its sequence."""
+
+    @property
+    def ready(self) -> bool:
+        """Somebody sent this row. Others are made up, and nobody sees what becomes of them."""
+
+
 class Rows(Protocol):
     """What a batch is made of: the core's, or one that was made up to warm a model up."""
 
@@ -22,6 +45,8 @@ class Rows(Protocol):
     def offsets(self) -> Mapping[str, Any]: ...
     @property
     def parameters(self) -> Sequence[Mapping[str, Any]]: ...
+    @property
+    def sequences(self) -> Sequence["SequenceRow"]: ...
     def live(self) -> Sequence[bool]: ...
     def reject(self, row: int, why: str) -> None: ...
 
@@ -54,6 +79,14 @@ class Batch:
     def parameters(self) -> Sequence[Mapping[str, Any]]:
         """What each row's caller sent as request parameters, one mapping a row."""
         return self._rows.parameters
+
+    @property
+    def sequences(self) -> Sequence[SequenceRow]:
+        """The sequence of each row, where model.yaml says ``sequences``.
+
+        No two rows are of one sequence, and those of one come in their order, batch after batch.
+        """
+        return self._rows.sequences
 
     def __getitem__(self, name: str) -> Any:
         """Return an input as a read-only view ``[rows, *shape]``, without a copy.

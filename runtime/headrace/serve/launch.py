@@ -60,9 +60,9 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
 
         def greet() -> None:
             folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
-            streams = {one.version.model for one in wanted.groups if one.version.config.streams}
+            configs = {one.version.model: one.version.config for one in wanted.groups}
             board, scratch = session.board, options.state / "requests"
-            _say(greeting(board.status(), board.inputs, folders, scratch, streams))
+            _say(greeting(board.status(), board.inputs, folders, scratch, configs))
 
         threads.tell_libraries(wanted.budget, os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)

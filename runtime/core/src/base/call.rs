@@ -34,6 +34,8 @@ pub struct Call {
     pub attempt: u8,
     /// Parts that may be on their way before their reader asked for more; 0: it wants one answer.
     pub credit: u32,
+    /// Of its sequence, once its host has given it one.
+    pub slot: Option<u32>,
     pub reply: Reply,
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     datatype::Datatype,
+    sequence::SequenceBatching,
     units::{Rows, Version},
 };
 use compact_str::CompactString;
@@ -200,6 +201,9 @@ pub struct Contract {
     /// A request is answered with any number of parts.
     #[serde(default)]
     pub streams: bool,
+    /// The version is stateful: requests of one sequence are answered in order, by one host.
+    #[serde(default)]
+    pub sequences: Option<Box<SequenceBatching>>,
 }
 
 fn one() -> u32 {

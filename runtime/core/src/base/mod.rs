@@ -10,6 +10,7 @@ mod numbered;
 pub mod panics;
 pub mod primitive;
 pub mod roster;
+pub mod sequence;
 pub mod strings;
 pub mod tensor;
 pub mod units;

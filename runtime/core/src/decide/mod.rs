@@ -1,20 +1,25 @@
 //! Decisions, pure: no clock, no dice, no lock, no I/O. What they need is an argument.
 
 pub mod admit;
+pub mod affinity;
 pub mod bisect;
 pub mod choice;
+pub mod correlate;
 pub mod cost;
 pub mod extents;
 pub mod join;
+mod lobby;
 pub mod pace;
 pub mod plan;
 pub mod policy;
 pub mod priority;
 pub mod queue;
 pub mod rank;
+pub mod rendezvous;
 pub mod retry;
 pub mod route;
 pub mod shapes;
+pub mod slots;
 pub mod tide;
 pub mod times;
 pub mod trust;

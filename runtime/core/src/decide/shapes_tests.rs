@@ -31,6 +31,7 @@ pub(in crate::decide) fn contract(
         repeatable: false,
         lanes: 1,
         streams: false,
+        sequences: None,
     }
 }
 
@@ -58,6 +59,7 @@ pub(in crate::decide) fn call(shapes: &[&[i64]]) -> Call {
         level: 1,
         attempt: 0,
         credit: 0,
+        slot: None,
         reply: Reply::new(CallId(1), Arc::new(Nobody)),
     }
 }

@@ -10,9 +10,11 @@ use crate::base::{
 use crate::decide::{
     admit::Load,
     choice,
+    rendezvous::Place,
     times::Times,
     trust::{Sign, Trust},
 };
+use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +25,8 @@ struct Slot {
     window: Rows,
     in_flight: Levels,
     calls: u32,
+    /// Of those, first requests of sequences.
+    begins: u32,
     /// When it was last given a call, as a count: equals take turns.
     turn: u64,
     /// It said that it is gone or has the version no more; a new window opens it again.
@@ -49,6 +53,22 @@ impl Slot {
         let time = |rows: Rows| self.times.expect(rows.get().into(), now);
         choice::finish(self.in_flight.up_to(level), rows, max_rows, self.times.since_last(now), time)
     }
+
+    fn seat(&mut self, need: Need, level: u8, begins: bool) -> Seat {
+        let rows = match need {
+            Need::Among(rows) => rows,
+            Need::Alone(rows) => rows.max(self.window),
+        };
+        self.in_flight.add(level, rows);
+        self.calls += 1;
+        self.begins += u32::from(begins);
+        Seat { id: self.id, carrier: Arc::clone(&self.carrier), rows, level, begins }
+    }
+
+    /// What all gateways of this node know it by.
+    fn key(&self) -> u64 {
+        self.carrier.process().and_then(|pid| u64::try_from(pid).ok()).unwrap_or(self.id.0)
+    }
 }
 
 /// What a call asks of a carrier.
@@ -67,11 +87,13 @@ pub(super) struct Seat {
     pub(super) carrier: Arc<dyn Carrier>,
     pub(super) rows: Rows,
     level: u8,
+    /// Of the first request of a sequence.
+    begins: bool,
 }
 
 impl Seat {
     pub(super) fn given_back(&self) -> GivenBack {
-        GivenBack { carrier: self.id, rows: self.rows, level: self.level }
+        GivenBack { carrier: self.id, rows: self.rows, level: self.level, begins: self.begins }
     }
 }
 
@@ -88,6 +110,7 @@ pub(super) struct GivenBack {
     pub(super) carrier: CarrierId,
     rows: Rows,
     level: u8,
+    begins: bool,
 }
 
 #[derive(Debug, Default)]
@@ -138,6 +161,7 @@ impl Carriers {
             window: window.rows,
             in_flight: Levels::default(),
             calls: 0,
+            begins: 0,
             turn: 0,
             closed: false,
             times: Times::default(),
@@ -183,13 +207,31 @@ impl Carriers {
         };
         self.turn += 1;
         slot.turn = self.turn;
-        let rows = match need {
-            Need::Among(rows) => rows,
-            Need::Alone(rows) => rows.max(slot.window),
-        };
-        slot.in_flight.add(level, rows);
-        slot.calls += 1;
-        Some(Seat { id: slot.id, carrier: Arc::clone(&slot.carrier), rows, level })
+        Some(slot.seat(need, level, false))
+    }
+
+    /// The same of the one that has a sequence. `kept`: of its window, what is for sequences that are at work there, and
+    /// not for the first request of one, which might wait there for an end that could not come.
+    pub(super) fn take_at(
+        &mut self,
+        id: CarrierId,
+        need: Need,
+        level: u8,
+        begins: Option<Rows>,
+    ) -> Option<Seat> {
+        let slot = self.slot(id)?;
+        let is_full = |kept: Rows| slot.begins >= slot.window.minus(kept).get();
+        if !slot.fits(need, level) || begins.is_some_and(is_full) {
+            return None;
+        }
+        Some(slot.seat(need, level, begins.is_some()))
+    }
+
+    /// Those that take calls.
+    pub(super) fn places(&self) -> SmallVec<[Place<CarrierId>; 4]> {
+        let open = self.slots.iter().filter(|slot| !slot.closed);
+        let place = |slot: &Slot| Place { host: slot.id, key: slot.key() };
+        open.map(place).collect()
     }
 
     /// Nothing happens if the carrier is gone: its rows went with it. Says if it is left out from now on.
@@ -198,6 +240,7 @@ impl Carriers {
         let slot = self.slot(back.carrier)?;
         slot.in_flight.take_out(back.level, back.rows);
         slot.calls = slot.calls.saturating_sub(1);
+        slot.begins = slot.begins.saturating_sub(back.begins.into());
         if !several {
             return None;
         }

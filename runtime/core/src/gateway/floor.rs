@@ -1,13 +1,21 @@
 //! What one lock of a version holds: who waits, who carries, and what is to be done about both.
 
 use super::{carriers::Carriers, pending::Pending};
-use crate::base::units::Tick;
-use crate::decide::{admit::Load, queue::Queue, retry::Budget, tide::Tide};
+use crate::base::{fault::Fault, roster::CarrierId, units::Tick};
+use crate::decide::{admit::Load, affinity::Affinity, queue::Queue, retry::Budget, tide::Tide};
+
+pub(super) type Sequences = Affinity<CarrierId, Box<Pending>>;
+/// A call, and why it gets no answer.
+pub(super) type Ended = (Box<Pending>, Fault);
 
 /// Locked for microseconds, never across a call into a carrier. Flights are locked within it, never around it.
 #[derive(Debug, Default)]
 pub(super) struct Floor {
     pub(super) queue: Queue<Box<Pending>>,
+    /// Of a stateful version, whose calls do not wait in the queue.
+    pub(super) affinity: Option<Box<Sequences>>,
+    /// To be answered once the lock is released.
+    pub(super) ends: Vec<Ended>,
     pub(super) carriers: Carriers,
     pub(super) tide: Tide,
     pub(super) budget: Budget,
@@ -20,6 +28,27 @@ pub(super) struct Floor {
 }
 
 impl Floor {
+    /// Calls that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len() + self.in_sequences()
+    }
+
+    pub(super) fn waiting_rows(&self) -> u64 {
+        self.queue.rows() + u64::try_from(self.in_sequences()).unwrap_or(u64::MAX)
+    }
+
+    /// Each has one row.
+    fn in_sequences(&self) -> usize {
+        self.affinity.as_ref().map_or(0, |affinity| affinity.waits())
+    }
+
+    /// Takes out all that wait.
+    pub(super) fn clear(&mut self) -> impl Iterator<Item = Box<Pending>> {
+        let Floor { queue, affinity, .. } = self;
+        let in_sequences = affinity.iter_mut().flat_map(|affinity| affinity.clear());
+        std::iter::from_fn(|| queue.pop()).chain(in_sequences)
+    }
+
     /// What the carriers do before they come to who is put into the queue now.
     pub(super) fn before(&self, pending: &Pending, now: Tick) -> Load {
         let load = self.carriers.load(pending.place.rank.level, &pending.running.contract);

@@ -169,6 +169,6 @@ fn only_in_parts(contract: &Contract) -> Fault {
     ))
 }
 
-fn draining() -> Fault {
+pub(super) fn draining() -> Fault {
     Fault::new(Kind::Unavailable, "Server exiting: it finishes what it has and takes nothing new")
 }

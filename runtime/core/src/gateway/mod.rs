@@ -1,6 +1,7 @@
 //! The gateway: admits, routes, lets wait, sends to hosts, answers, counts.
 
 mod admission;
+mod affinity;
 pub(crate) mod answers;
 mod arriving;
 mod carriers;
@@ -9,6 +10,7 @@ mod crowd;
 mod cut;
 mod dispatch;
 mod ebb;
+mod ending;
 mod endpoints;
 mod errors;
 mod files;
@@ -63,6 +65,7 @@ use crate::sync::gate::Gate;
 use admission::{Ledger, Of};
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
+use ending::Ending;
 use errors::Errors;
 use flights::Flights;
 use parking_lot::Mutex;
@@ -95,6 +98,7 @@ pub struct Gateway {
     /// Answers that wait to be read.
     unread: Arc<Ledger>,
     gate: Gate,
+    ending: Ending,
     errors: Errors,
     recent: Arc<Recent>,
     suspects: Arc<Suspects>,
@@ -132,6 +136,7 @@ impl Gateway {
             ledger: Ledger::new(Of::Requests, settings.limits.in_flight_bytes),
             unread: Ledger::new(Of::Answers, settings.limits.unread_bytes),
             gate: Gate::default(),
+            ending: Ending::default(),
             errors,
             recent: Arc::default(),
             suspects: Arc::default(),

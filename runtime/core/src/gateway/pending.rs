@@ -16,6 +16,7 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::{Inference, Parameters},
     primitive::oneshot,
+    sequence::Correlation,
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{admit, plan::Size, priority, queue::Place};
@@ -115,6 +116,8 @@ pub(super) struct Pending {
     /// Its caller asks how it went.
     pub(super) traced: bool,
     pub(super) parameters: Parameters,
+    /// Of a stateful version: which sequence it is of.
+    pub(super) correlation: Option<Box<Correlation>>,
     pub(super) arrived: Tick,
     pub(super) admitted: Tick,
     /// Of the last try.
@@ -191,6 +194,7 @@ impl Pending {
             level: self.place.rank.level,
             attempt: self.charges(),
             credit: if self.parts.is_some() { CREDIT } else { 0 },
+            slot: None,
             reply: Reply::new(self.id, outlet),
         }
     }

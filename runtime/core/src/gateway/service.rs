@@ -1,13 +1,14 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::{GivenBack, LeftOut, Seat},
+    carriers::{LeftOut, Seat},
     dispatch::{self, Work},
     flights::{Flight, Flights},
     floor::Floor,
     pending::Pending,
     prospects,
     recent::Recent,
+    settle::Landed,
     suspects::Suspects,
 };
 use crate::base::{
@@ -24,7 +25,6 @@ use crate::base::{
 use crate::decide::{
     queue::{Place, Room},
     route::Standing,
-    trust::Sign,
 };
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
@@ -57,11 +57,11 @@ pub(super) struct Surroundings {
 pub(super) struct Service {
     pub(super) model: CompactString,
     pub(super) version: Version,
-    around: Surroundings,
+    pub(super) around: Surroundings,
     running: ArcSwapOption<Running>,
     /// A [`Standing`], for routing without the lock.
     standing: AtomicU8,
-    floor: Mutex<Floor>,
+    pub(super) floor: Mutex<Floor>,
 }
 
 impl Service {
@@ -144,11 +144,11 @@ impl Service {
 
     /// Takes from the queue what can go, and whoever has no reason to wait any more.
     fn ready_on(self: &Arc<Self>, floor: &mut Floor, now: Tick) -> Work {
-        let mut work = Work::default();
+        let mut work = Work { ends: std::mem::take(&mut floor.ends), ..Work::default() };
         let turned_away = floor.turn_away.take();
         if turned_away.is_some() || (floor.carriers.open() == 0 && !floor.parked) {
             let note = turned_away.unwrap_or("its last host is gone and no other came in time");
-            while let Some(pending) = floor.queue.pop() {
+            for pending in floor.clear() {
                 let fault = self.unavailable(note);
                 work.ends.push((self.left(pending), fault));
             }
@@ -170,11 +170,14 @@ impl Service {
                 self.launch(pending, seat, now, &mut work);
             }
         }
+        if floor.affinity.is_some() {
+            self.ready_in_sequence(floor, now, &mut work);
+        }
         work
     }
 
     /// Under the lock, so that a call is always in the queue or in flight for who looks for it.
-    fn launch(&self, pending: Box<Pending>, seat: Seat, now: Tick, work: &mut Work) {
+    pub(super) fn launch(&self, pending: Box<Pending>, seat: Seat, now: Tick, work: &mut Work) {
         let Some(outlet) = self.around.outlet.upgrade() else { return };
         let mut pending = self.left(pending);
         pending.sent = now;
@@ -185,7 +188,7 @@ impl Service {
     }
 
     /// Counts who leaves the waiting room; a second wait, for another try, is not counted.
-    fn left(&self, pending: Box<Pending>) -> Box<Pending> {
+    pub(super) fn left(&self, pending: Box<Pending>) -> Box<Pending> {
         if pending.tries == 0 {
             pending.running.meter.left_queue();
         }
@@ -198,6 +201,9 @@ impl Service {
         pending: Box<Pending>,
         now: Tick,
     ) -> Result<(), (Box<Pending>, Fault)> {
+        if let Some(one) = pending.correlation.as_deref().cloned() {
+            return self.submit_in_sequence(pending, one, now);
+        }
         let meter = Arc::clone(&pending.running.meter);
         let batching = &pending.running.contract.batching;
         let room_for = Room { rows: batching.queue_rows, shared: batching.tenant_header.is_some() };
@@ -257,7 +263,10 @@ impl Service {
             if landed.closes {
                 floor.carriers.close(landed.back.carrier);
             }
-            if let Some(pending) = again {
+            if let Some(over) = &landed.over {
+                self.over_in_sequence(floor, over, now);
+            }
+            if let Some(pending) = again.and_then(|pending| self.again_in_sequence(floor, pending, now)) {
                 floor.queue.push_again(pending.place, pending.size(), pending);
             }
             left_out
@@ -266,7 +275,8 @@ impl Service {
 
     /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
     pub(super) fn abandon(self: &Arc<Self>, call: CallId, place: Place, kind: Kind, now: Tick) {
-        let waiting = self.step(now, |floor| floor.queue.remove(place));
+        let waiting = self
+            .step(now, |floor| floor.queue.remove(place).or_else(|| self.leave_sequence(floor, call, now)));
         if let Some(pending) = waiting {
             self.left(pending).fail(Fault::new(kind, "the caller gave up"), now);
         } else if let Some((_, carrier)) = self.around.flights.forsake(call, kind, now) {
@@ -287,13 +297,4 @@ impl Service {
         let note = format!("model '{}' version {} cannot serve now: {why}", self.model, self.version);
         Fault::new(Kind::Unavailable, note)
     }
-}
-
-/// What a settled call leaves behind at its carrier.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Landed {
-    pub(super) back: GivenBack,
-    pub(super) sign: Sign,
-    /// The carrier should get no more.
-    pub(super) closes: bool,
 }

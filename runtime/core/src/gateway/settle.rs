@@ -2,10 +2,10 @@
 
 use super::{
     Gateway,
-    carriers::LeftOut,
+    carriers::{GivenBack, LeftOut},
     mailbox,
     pending::Pending,
-    service::{Landed, Service},
+    service::Service,
     suspects::REFUSED,
 };
 use crate::base::{
@@ -13,6 +13,7 @@ use crate::base::{
     clock,
     contract::Contract,
     fault::{Fault, Kind},
+    sequence::Correlation,
     units::{CallId, Tick},
 };
 use crate::decide::{
@@ -40,7 +41,7 @@ impl Outlet for Gateway {
         let mut pending = flight.pending;
         let service = pending.service.clone();
         let closes = outcome.result.as_ref().err().is_some_and(retry::closes_carrier);
-        let landed = Landed { back: flight.seat.given_back(), sign: sign(&outcome), closes };
+        let mut landed = Landed { back: flight.seat.given_back(), sign: sign(&outcome), closes, over: None };
         let verdict = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
             Ok(_) | Err(_) => Verdict::Answer,
@@ -48,6 +49,14 @@ impl Outlet for Gateway {
         if outcome.result.as_ref().map_or_else(retry::outlived, |_| true) {
             pending.suspicion.acquit(&self.suspects);
         }
+        if matches!(verdict, Verdict::Answer | Verdict::Suspect)
+            && let Some(one) = pending.correlation.take()
+        {
+            let ran = outcome.result.as_ref().map_or_else(|fault| fault.kind == Kind::ModelFailed, |_| true);
+            let end = one.end && ran;
+            landed.over = Some((one, end));
+        }
+        let of_sequence = landed.over.is_some();
         let left_out = match verdict {
             Verdict::Again => service.settled(&landed, Some(pending), now),
             Verdict::Alone => {
@@ -67,6 +76,9 @@ impl Outlet for Gateway {
         };
         if let Some(left_out) = left_out {
             self.tell_of(&service, left_out);
+        }
+        if of_sequence {
+            self.sequence_moved();
         }
     }
 
@@ -116,4 +128,15 @@ impl Gateway {
         let verdict = retry::decide(fault, tried);
         if verdict == Verdict::Alone && !pending.service.spend_retry() { Verdict::Answer } else { verdict }
     }
+}
+
+/// What a settled call leaves behind at its carrier.
+#[derive(Debug)]
+pub(super) struct Landed {
+    pub(super) back: GivenBack,
+    pub(super) sign: Sign,
+    /// The carrier should get no more.
+    pub(super) closes: bool,
+    /// Of a sequence, once it is answered; whether that was the end.
+    pub(super) over: Option<(Box<Correlation>, bool)>,
 }

@@ -3,6 +3,7 @@
 use super::{
     Gateway,
     admission::Reserved,
+    infer::draining,
     mailbox::Mailbox,
     parts::Parts,
     pending::{Delivery, Pending},
@@ -20,6 +21,7 @@ use crate::base::{
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{
+    correlate::correlate,
     priority,
     queue::Place,
     rank::Rank,
@@ -134,6 +136,8 @@ impl Gateway {
         let level = priority::level(batching, &parameters);
         let rank = Rank::new(level, arrived, deadline, call.0);
         let place = Place { tenant: self.tenants.of(batching, &inference.facts), rank };
+        let correlation = correlate(&running.contract, &inference.id, rows, &parameters);
+        let correlation = correlation.map_err(|fault| refused(running, arrived, rows, fault))?;
         let (caller, answer) = oneshot::channel();
         let mut pending = Box::new(Pending {
             id: call,
@@ -149,6 +153,7 @@ impl Gateway {
             name: Traced::name(&inference.id),
             traced: inference.traced,
             parameters,
+            correlation,
             arrived,
             admitted: now,
             sent: now,
@@ -159,7 +164,9 @@ impl Gateway {
             suspicion: Suspicion::default(),
             _held: held,
         });
-        if let Some(fault) = pending.is_late(now).or_else(|| pending.judge(&self.suspects, now)) {
+        let turned_away = self.turns_away(pending.correlation.as_deref()).then(draining);
+        let fault = turned_away.or_else(|| pending.is_late(now));
+        if let Some(fault) = fault.or_else(|| pending.judge(&self.suspects, now)) {
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             return Err(fault);
         }

@@ -125,9 +125,11 @@ impl Gateway {
         addresses.map(|(name, address)| ((*name).to_owned(), address.to_string())).collect()
     }
 
-    /// Takes nothing new from here on, and finishes what was taken, within `grace`. Blocks; true if all was
+    /// Takes nothing new from here on, but for sequences that are at work, and finishes what was taken, within `grace`.
+    /// Blocks; true if all was
     /// finished. The error log ends with it.
     pub fn drain(&self, grace: Duration) -> bool {
+        let grace = self.let_sequences_end(grace);
         self.gate.shut();
         let threads = self.threads.lock().take();
         let clean = threads.is_none_or(|threads| threads.join(grace)) && self.gate.inside() == 0;

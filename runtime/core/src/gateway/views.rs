@@ -37,6 +37,7 @@ impl Gateway {
         let state = self.state.load();
         let wanted = |model: &&super::state::Model| !model.versions.is_empty();
         !self.gate.is_shut()
+            && !self.is_ending()
             && state.table.is_some()
             && state.models.values().filter(wanted).all(|m| m.serves())
     }
@@ -152,8 +153,8 @@ impl Gateway {
                 let share = model.policy.shares().iter().find(|share| share.version == service.version);
                 let busy = service.look(|floor| {
                     let (calls, rows) = floor.carriers.in_flight();
-                    json!({"hosts": floor.carriers.open(), "waiting": floor.queue.len(),
-                           "waiting_rows": floor.queue.rows(), "in_flight": calls, "in_flight_rows": rows})
+                    json!({"hosts": floor.carriers.open(), "waiting": floor.waiting(),
+                           "waiting_rows": floor.waiting_rows(), "in_flight": calls, "in_flight_rows": rows})
                 });
                 let mut shown = json!({"state": word, "reason": reason, "share": share.map_or(0, |share| share.share),
                     "contract": service.running().map(|running| contract(&running.contract))});
@@ -166,7 +167,7 @@ impl Gateway {
         }
         json!({
             "ready": self.is_ready(),
-            "draining": self.gate.is_shut(),
+            "draining": self.gate.is_shut() || self.is_ending(),
             "epoch": state.table.as_ref().map(|table| table.epoch),
             "models": models,
             "in_flight_bytes": self.ledger.taken(),

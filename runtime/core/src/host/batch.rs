@@ -1,6 +1,7 @@
 //! A batch on its way through a model: its inputs, who waits for which rows, and how it ends.
 
 use super::{
+    controls,
     gather::{Inputs, gather},
     intake::{Intake, Settling},
     outputs::{Output, check},
@@ -31,7 +32,7 @@ pub(super) struct Seat {
     again: Option<Box<Again>>,
     /// The model (or we) found its input unfit: its answer, whatever becomes of the batch.
     pub(super) refused: Option<Fault>,
-    parameters: Parameters,
+    pub(super) parameters: Parameters,
 }
 
 /// What of a call its answer does not need.
@@ -48,7 +49,7 @@ struct Again {
 impl Seat {
     /// `keeps`: the call may run again.
     pub(super) fn new(call: Call, sealed: Tick, keeps: bool) -> Seat {
-        let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit: _, reply } = call;
+        let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply, .. } = call;
         let again = keeps.then(|| Box::new(Again { id, inputs, arrived, deadline, level, attempt }));
         Seat { reply, rows, queue_ns: nanos(arrived, sealed), again, refused: None, parameters }
     }
@@ -60,8 +61,8 @@ impl Seat {
     pub(super) fn into_call(self) -> Option<Call> {
         let Seat { reply, rows, parameters, again, .. } = self;
         let Again { id, inputs, arrived, deadline, level, attempt } = *again?;
-        let credit = 0;
-        Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, reply })
+        let (credit, slot) = (0, None); // of versions that have neither parts nor sequences
+        Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, slot, reply })
     }
 }
 
@@ -94,9 +95,11 @@ impl Batch {
         let sealed = clock::now();
         let mut refused = Vec::new();
         let specs = &intake.contract().inputs;
-        let (rows, padded) = (running.rows(), running.padded());
-        let extents = extents(specs, &calls, padded);
-        let inputs = gather(specs, &extents, &calls, rows, padded, staging, &mut refused);
+        let extents = extents(specs, &calls, running.padded());
+        let mut inputs = gather(specs, &extents, &calls, &running, staging, &mut refused);
+        if let Some(sequences) = &intake.contract().sequences {
+            inputs.extend(controls::fill(&sequences.controls, &running, staging));
+        }
         let keeps = intake.contract().repeatable && calls.len() > 1;
         let mut seats: Vec<Seat> = calls.into_iter().map(|call| Seat::new(call, sealed, keeps)).collect();
         for (at, fault) in refused {
@@ -116,10 +119,6 @@ impl Batch {
     /// Of its inputs and outputs: some of them may be nobody's.
     pub fn rows(&self) -> Rows {
         self.running.padded()
-    }
-
-    fn nobodys_rows(&self) -> Option<Rows> {
-        Some(self.running.padded().minus(self.running.rows())).filter(|rows| *rows > Rows::ZERO)
     }
 
     pub(super) fn running(&self) -> &Arc<Running> {
@@ -142,40 +141,6 @@ impl Batch {
     /// Of the inputs whose rows have different sizes.
     pub fn extents(&self) -> &[Extent] {
         &self.extents
-    }
-
-    /// Rows of each call and the parameters that came with it; `None` once the callers have their answers.
-    pub fn parameters(&self) -> Option<Vec<(Rows, Parameters)>> {
-        let of = |seat: &Seat| (seat.rows, seat.parameters.clone());
-        let nobodys = self.nobodys_rows().map(|rows| (rows, Parameters::new()));
-        self.running.look(|seats| seats.iter().map(of).chain(nobodys).collect())
-    }
-
-    /// Rows of each call, and whether its caller still waits and it is not refused; `None` once the callers have
-    /// their answers.
-    pub fn live(&self) -> Option<Vec<(Rows, bool)>> {
-        let wanted =
-            |(at, seat): (usize, &Seat)| (seat.rows, seat.refused.is_none() && !self.running.is_gone(at));
-        let nobodys = self.nobodys_rows().map(|rows| (rows, false));
-        self.running.look(|seats| seats.iter().enumerate().map(wanted).chain(nobodys).collect())
-    }
-
-    /// Answers the caller of this row with a 400 when the batch settles; false without such a row, `None` once the
-    /// callers have their answers. The first reason stays.
-    pub fn reject(&self, row: usize, why: &str) -> Option<bool> {
-        self.running.look(|seats| {
-            let mut first = 0;
-            for seat in seats {
-                let rows = usize::try_from(seat.rows.get()).unwrap_or(usize::MAX);
-                if row < first + rows {
-                    let note = if rows == 1 { why.to_owned() } else { format!("row {}: {why}", row - first) };
-                    seat.refused.get_or_insert_with(|| Fault::invalid(note));
-                    return true;
-                }
-                first += rows;
-            }
-            row < usize::try_from(self.rows().get()).unwrap_or(usize::MAX) // nobody's
-        })
     }
 
     /// Checks what the model returned against what it declared, copies it, and answers everybody.
@@ -237,6 +202,7 @@ impl Batch {
             rows: self.running.rows(),
             padded: self.running.padded(),
             extents: &self.extents,
+            seated: self.running.seated(),
             sealed: self.running.sealed(),
             waited_ns: nanos(self.gathered, self.entered),
             between_ns: self.running.between_ns(),

@@ -45,6 +45,7 @@ impl Desk {
             level: 1,
             attempt: 0,
             credit: 0,
+            slot: None,
             reply: Reply::new(CallId(id), self.clone()),
         }
     }
@@ -119,5 +120,6 @@ pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
         repeatable: false,
         lanes,
         streams: false,
+        sequences: None,
     }
 }

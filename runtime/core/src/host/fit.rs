@@ -10,13 +10,16 @@ use crate::base::{
     fault::Fault,
     tensor::{Tensor, byte_len, elements},
 };
-use crate::decide::{cost, shapes};
+use crate::decide::{correlate, cost, shapes};
 
 /// A contract that no host can keep.
 pub(super) fn unfit(contract: &Contract) -> Option<Fault> {
     let many = contract.streams && contract.lanes != 1;
     let lanes = || many.then(|| "it answers in parts, for which there is one lane".to_owned());
-    let wrong = cost::misfit(contract).or_else(|| shapes::misfit(contract)).or_else(lanes)?;
+    let wrong = cost::misfit(contract)
+        .or_else(|| shapes::misfit(contract))
+        .or_else(lanes)
+        .or_else(|| correlate::misfit(contract))?;
     Some(Fault::invalid(format!("model '{}' version {}: {wrong}", contract.model, contract.version)))
 }
 
@@ -28,6 +31,12 @@ pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
             contract.inputs.len(),
             call.inputs.len(),
             call.rows.get(),
+        )));
+    }
+    if contract.sequences.is_some() && call.rows.get() != 1 {
+        return Some(Fault::invalid(format!(
+            "model '{model}' version {version} has sequences: expected a request of one row, got {}",
+            call.rows.get()
         )));
     }
     if contract.streams && call.credit == 0 {

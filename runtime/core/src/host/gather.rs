@@ -1,8 +1,9 @@
 //! The inputs of a batch, side by side: each row is copied once, and a batch of one call not at all.
 
 use super::{
-    elements,
+    by_slot, elements,
     lay::{lay, product, sizes},
+    running::Running,
     staging::Staging,
 };
 use crate::base::{
@@ -36,12 +37,15 @@ pub(super) fn gather(
     specs: &[TensorSpec],
     extents: &[Extent],
     calls: &[Call],
-    rows: Rows,
-    padded: Rows,
+    running: &Running,
     staging: &Staging,
     refused: &mut Vec<(usize, Fault)>,
 ) -> Inputs {
     let Some(first) = calls.first() else { return Inputs::new() };
+    let (rows, padded) = (running.rows(), running.padded());
+    if running.seated().by_slot {
+        return by_slot::gather(calls, running, staging, refused);
+    }
     let more = count(padded.minus(rows));
     let one = |(at, model): (usize, &Tensor)| {
         let (mut shape, mut more) = (model.shape.clone(), more);
@@ -142,7 +146,7 @@ fn count(rows: Rows) -> usize {
     usize::try_from(rows.get()).unwrap_or(usize::MAX)
 }
 
-fn split(calls: &[Call], input: usize, refused: &mut Vec<(usize, Fault)>) -> Vec<Bytes> {
+pub(super) fn split(calls: &[Call], input: usize, refused: &mut Vec<(usize, Fault)>) -> Vec<Bytes> {
     let mut all = Vec::new();
     for (seat, call) in calls.iter().enumerate() {
         let Some(tensor) = call.inputs.get(input) else { continue };
@@ -158,6 +162,6 @@ fn split(calls: &[Call], input: usize, refused: &mut Vec<(usize, Fault)>) -> Vec
     all
 }
 
-fn lie(count: usize, tensor: &Tensor) -> Fault {
+pub(super) fn lie(count: usize, tensor: &Tensor) -> Fault {
     Fault::invalid(format!("{count} BYTES elements do not fit {} bytes of data", tensor.data.len()))
 }

@@ -43,6 +43,8 @@ pub struct Intake {
     pub(super) crowded: bool,
     /// The watch, while the model has nothing.
     pub(super) alarm: Arc<Notify>,
+    /// Whoever forgets quiet sequences, while there are none.
+    pub(super) quiet: Arc<Notify>,
     /// Whoever waits for the end of all work.
     pub(super) empty: Condvar,
 }
@@ -58,6 +60,8 @@ pub(super) struct State {
     pub(super) holding: bool,
     /// The watch has a timer that runs, or there is nothing to watch for.
     pub(super) watched: bool,
+    /// Quiet sequences are looked at when it is time.
+    pub(super) expires: bool,
 }
 
 impl Intake {
@@ -77,6 +81,7 @@ impl Intake {
             waking: false,
             holding: false,
             watched: conduct.hang_timeout.is_none(),
+            expires: false,
         };
         Intake {
             // Each lane fills one buffer an input while Python lets go of the last batch's.
@@ -91,6 +96,7 @@ impl Intake {
             holder: Condvar::new(),
             entrance: Condvar::new(),
             alarm: Arc::default(),
+            quiet: Arc::default(),
             empty: Condvar::new(),
         }
     }
@@ -142,6 +148,7 @@ impl Intake {
         if let Some(ear) = &self.ear {
             ear.ring();
         }
+        self.settle_slots(state);
     }
 
     /// Closes, and answers what waits: nobody will pull it any more.
@@ -176,7 +183,11 @@ impl Intake {
     }
 
     pub(super) fn release(&self, running: &Arc<Running>, took: Option<Took>) {
-        self.state.lock().room.release(running, took);
+        let mut state = self.state.lock();
+        if state.room.release(running, took) && state.room.has_slots() {
+            state.room.leave_slots(running, clock::now());
+            self.settle_slots(state);
+        }
     }
 
     pub(super) fn settled(&self) {
@@ -205,6 +216,7 @@ impl Drop for Settling<'_> {
 impl Drop for Intake {
     fn drop(&mut self) {
         self.alarm.notify_one(); // the watch need not wait for its timer
+        self.quiet.notify_one();
     }
 }
 
@@ -254,11 +266,12 @@ impl Carrier for Intake {
     fn cancel(&self, id: CallId) {
         let cancelled = {
             let mut state = self.state.lock();
-            let cancelled = state.room.cancel(id);
+            let cancelled = state.room.cancel(id, clock::now());
             self.wake_stepper(&mut state);
             if state.room.is_empty() {
                 self.empty.notify_all();
             }
+            self.settle_slots(state);
             cancelled
         };
         if let Some((call, fault)) = cancelled {

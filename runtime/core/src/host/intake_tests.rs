@@ -35,6 +35,7 @@ impl Intake {
             turn
         };
         answer(leaving);
+        self.settle_slots(self.state.lock());
         match turn {
             Turn::Run { calls, running, entered, search } => {
                 Some((Batch::gather(Arc::clone(self), calls, running, search, &self.staging), entered))

@@ -24,6 +24,9 @@ impl Intake {
             let mut leaving = Leaving::new();
             let turn = self.turn(&mut leaving);
             answer(leaving);
+            if self.contract().sequences.is_some() {
+                self.settle_slots(self.state.lock());
+            }
             match turn {
                 Turn::Run { calls, running, entered, search } => {
                     let gather = || {

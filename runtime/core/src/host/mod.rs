@@ -1,16 +1,21 @@
 //! The host: carries versions, batches their calls for the lanes that run them, and answers.
 
+mod attend;
 mod batch;
 mod behind;
 mod bounds;
+mod by_slot;
 mod conduct;
+mod controls;
 #[cfg(test)]
 mod desk;
 mod elements;
+mod expiry;
 mod fit;
 mod gather;
 mod hangs;
 mod intake;
+mod kept;
 mod lane;
 mod lay;
 mod leaving;
@@ -21,6 +26,7 @@ mod memory;
 mod models;
 mod outputs;
 mod room;
+mod rows;
 mod running;
 mod runs;
 mod search;
@@ -43,6 +49,7 @@ pub use elements::{Elements, TooLong};
 pub use gather::{Gathered, Inputs};
 pub use hangs::Report as Hang;
 pub use intake::Intake;
+pub use kept::{InSequence, Kept};
 pub use leaving::{End, Leaver};
 pub use outputs::{Output, wrong_names, wrong_output};
 pub use sequence::{Refused, Sequence};

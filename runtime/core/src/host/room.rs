@@ -2,9 +2,12 @@
 //! Free of locks and of time; [`super::intake`] puts a lock around it.
 
 mod again;
+mod ending;
 mod limits;
+mod slots;
 mod steps;
 
+use slots::Seating;
 pub(super) use steps::{Begun, Next, Over};
 
 use super::{
@@ -43,6 +46,8 @@ pub(super) struct Room {
     runs: Runs,
     /// Of a version that answers in parts: it has no runs.
     sequences: Sequences,
+    /// Of a stateful version.
+    seating: Option<Box<Seating>>,
     /// What is known of how long the model takes.
     times: Times,
     /// The usual time to gather the rows of a batch.
@@ -97,6 +102,7 @@ impl Room {
             line: Line::new(Sharing::new(&contract.inputs, contract.batching.max_rows.max(1))),
             runs: Runs::new(concurrency, conduct.hang_timeout),
             sequences: Sequences::default(),
+            seating: Seating::of(contract),
             times: Times::default(),
             gathering: Duration::ZERO,
             rows: Rows::ZERO,
@@ -130,6 +136,14 @@ impl Room {
         let found_idle = self.rows == Rows::ZERO;
         self.rows = self.rows.plus(call.rows).unwrap_or(self.rows);
         let in_turn = self.batching.tenant_header.is_some();
+        // Others are not moved about for it.
+        let call = match self.has_slots() {
+            false => call,
+            true => match self.enter_slot(call, cost)? {
+                Some(call) => call,
+                None => return Ok(false),
+            },
+        };
         let facts = self.line.push(call, found_idle, in_turn, cost);
         let first = self.line.first().unwrap_or(facts);
         Ok(self.line.rows() >= self.limits.max_rows
@@ -158,14 +172,17 @@ impl Room {
         }
         let step = self.line.plan(start, self.limits, time);
         let before = leaving.len();
-        let (calls, search) = self.line.take_picked(now, leaving);
+        let (mut calls, search) = self.line.take_picked(now, leaving);
         for (late, _) in leaving.iter().skip(before) {
             self.rows = self.rows.minus(late.rows);
+            self.leave_slot(late.slot, now);
         }
         match step {
             Step::Run { sealed, size } => {
                 let sealed = if search.is_some() { Sealed::Again } else { sealed };
-                let running = Arc::new(Running::new(&calls, &self.batching, size.cost, sealed, between));
+                let seated = self.seat(&mut calls);
+                let running = Running::new(&calls, &self.batching, size.cost, sealed, between, seated);
+                let running = Arc::new(running);
                 let entered = self.runs.seal(Arc::clone(&running), now);
                 Turn::Run { calls, running, entered, search }
             }
@@ -176,9 +193,10 @@ impl Room {
     }
 
     /// A waiting call leaves; a running one is only marked. Rare, and the room is small: it is searched.
-    pub(super) fn cancel(&mut self, id: CallId) -> Option<(Call, Fault)> {
-        if let Some(call) = self.line.remove(id) {
-            self.rows = self.rows.minus(call.rows);
+    pub(super) fn cancel(&mut self, id: CallId, now: Tick) -> Option<(Call, Fault)> {
+        let found = self.line.remove(id).inspect(|call| self.rows = self.rows.minus(call.rows));
+        if let Some(call) = found.or_else(|| self.leave_queue_of_slot(id)) {
+            self.leave_slot(call.slot, now);
             let fault = Fault::new(Kind::Cancelled, "the caller went away").at(Phase::NotStarted);
             return Some((call, fault));
         }
@@ -215,35 +233,24 @@ impl Room {
     }
 
     /// A batch is about to be settled: its rows are free before its callers hear of it, so that who
-    /// sends the next call upon an answer finds room. `took` is of one that went well.
-    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>) {
+    /// sends the next call upon an answer finds room. `took` is of one that went well. False: that was done.
+    pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>) -> bool {
         if let Some(took) = took {
             self.times.learn(running.measure(), took.all, took.ended);
             self.gathering = (7 * self.gathering + took.gathering) / 8;
         }
-        if self.runs.remove(running, took.filter(|_| self.has_waiting()).map(|took| took.ended)) {
+        let ended = took.filter(|_| self.has_waiting()).map(|took| took.ended);
+        let removed = self.runs.remove(running, ended);
+        if removed {
             self.rows = self.rows.minus(running.rows());
             self.settling += 1;
         }
+        removed
     }
 
     /// Every caller of a released batch has its answer.
     pub(super) fn settled(&mut self) {
         self.settling = self.settling.saturating_sub(1);
-    }
-
-    /// No new calls; what waits is still served.
-    pub(super) fn close(&mut self) {
-        self.open = false;
-    }
-
-    /// What waits leaves unserved: there is nobody to run it.
-    pub(super) fn clear(&mut self, leaving: &mut Leaving) {
-        let note = "the model's host is shutting down; try again";
-        while let Some(call) = self.line.pop() {
-            self.rows = self.rows.minus(call.rows);
-            leaving.push((call, Fault::new(Kind::Unavailable, note).at(Phase::NotStarted)));
-        }
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -256,7 +263,7 @@ impl Room {
 
     pub(super) fn is_empty(&self) -> bool {
         let idle = self.runs.is_empty() && self.sequences.is_empty();
-        self.line.is_empty() && idle && self.settling == 0
+        self.line.is_empty() && idle && self.settling == 0 && !self.waits_for_slot()
     }
 
     /// Rows that wait, and rows that run.

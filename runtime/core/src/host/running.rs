@@ -1,6 +1,9 @@
 //! A batch that was sealed: whose calls it has, which of their callers are gone, and who owes them an answer.
 
-use super::batch::Seat;
+use super::{
+    batch::Seat,
+    kept::{InSequence, Seated},
+};
 use crate::base::{
     call::{Call, Sealed},
     contract::Batching,
@@ -25,6 +28,7 @@ pub(super) struct Running {
     measure: u64,
     /// Where its model counts one; else 0.
     cost: u64,
+    seated: Seated,
     /// Whoever takes them answers: the lane once the model has returned, or the watch when it does not. Empty before
     /// the rows are gathered, and from then on that somebody took them.
     seats: Mutex<Vec<Seat>>,
@@ -37,22 +41,25 @@ impl Running {
         cost: u64,
         sealed: Sealed,
         between: Duration,
+        seated: Seated,
     ) -> Running {
         let rows = calls.iter().fold(Rows::ZERO, |sum, call| sum.plus(call.rows).unwrap_or(sum));
         let between_ns = u64::try_from(between.as_nanos()).unwrap_or(u64::MAX);
-        let measure = batching.measure(rows, cost);
+        let seen = rows.max(seated.rows);
+        let measure = batching.measure(seen, cost);
         let cost = if batching.cost.is_empty() { 0 } else { cost };
         let callers = calls.iter().map(|call| (call.id, AtomicBool::new(false))).collect();
-        Running {
-            callers,
-            rows,
-            padded: batching.padded(rows),
-            sealed,
-            between_ns,
-            measure,
-            cost,
-            seats: Mutex::default(),
-        }
+        let padded = batching.padded(seen);
+        Running { callers, rows, padded, sealed, between_ns, measure, cost, seated, seats: Mutex::default() }
+    }
+
+    /// Of each call, where the version has sequences.
+    pub(super) fn sequences(&self) -> &[InSequence] {
+        &self.seated.sequences
+    }
+
+    pub(super) fn seated(&self) -> &Seated {
+        &self.seated
     }
 
     pub(super) fn rows(&self) -> Rows {

@@ -14,7 +14,8 @@ fn at(seconds: u64) -> Tick {
 /// Sealed, gathered, and with one caller.
 fn batch(desk: &Arc<Desk>, id: u64) -> Arc<Running> {
     let calls: [Call; 1] = [desk.call(id, &[0.0])];
-    let batch = Arc::new(Running::new(&calls, &Batching::default(), 0, Sealed::Free, Duration::ZERO));
+    let (why, seated) = (Sealed::Free, Default::default());
+    let batch = Arc::new(Running::new(&calls, &Batching::default(), 0, why, Duration::ZERO, seated));
     batch.sit(calls.into_iter().map(|call| Seat::new(call, at(0), false)).collect());
     batch
 }

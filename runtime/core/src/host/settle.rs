@@ -5,6 +5,7 @@
 
 use super::{
     batch::Seat,
+    kept::Seated,
     lay::{cut, product, sizes},
     outputs::{Output, extent_like},
 };
@@ -32,6 +33,7 @@ pub(super) struct Run<'a> {
     pub(super) padded: Rows,
     /// Of the inputs whose rows have different sizes.
     pub(super) extents: &'a [Extent],
+    pub(super) seated: &'a Seated,
     pub(super) sealed: Sealed,
     /// From gathered until the model was free.
     pub(super) waited_ns: u64,
@@ -62,7 +64,8 @@ pub(super) fn settle(
     let mut row = 0;
     let mut outcomes = Vec::with_capacity(seats.len());
     for (at, seat) in seats.iter().enumerate() {
-        let rows = row..row + len(seat.rows);
+        let first = run.seated.row(at).unwrap_or(row);
+        let rows = first..first + len(seat.rows);
         row = rows.end;
         outcomes.push(match (&seat.refused, &cuts) {
             (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),

@@ -8,7 +8,6 @@ use super::{
     intake::Intake,
     leaving::Leaver,
     thread::Thread,
-    watch::{Hang, watch},
 };
 use crate::base::{
     clock,
@@ -38,7 +37,7 @@ pub struct Host {
     state: Mutex<State>,
     pub(super) hangs: Hangs,
     /// `None`: a host whose model hangs stays, and serves its other versions.
-    leaver: Option<Leaver>,
+    pub(super) leaver: Option<Leaver>,
     /// Started with the first version or link that needs it. Declared last: links end before it does.
     thread: Mutex<Option<Thread>>,
 }
@@ -82,9 +81,9 @@ impl Host {
         }
         let ear = self.door.lock().as_ref().and_then(|door| door.ear());
         let ear = ear.map(|ear| Box::new(ear) as Box<dyn Listen>);
-        let watched = conduct.hang_timeout.map(|limit| Ok((self.on_thread()?, limit))).transpose();
-        let watched =
-            watched.map_err(|e: io::Error| Fault::internal(format!("a thread cannot be started: {e}")))?;
+        let attended = conduct.hang_timeout.is_some() || contract.sequences.is_some();
+        let thread = attended.then(|| self.on_thread()).transpose();
+        let thread = thread.map_err(|e| Fault::internal(format!("a thread cannot be started: {e}")))?;
         let mut state = self.state.lock();
         if state.draining {
             return Err(Fault::new(Kind::Unavailable, "this host is draining and takes no more versions"));
@@ -104,34 +103,11 @@ impl Host {
         }
         state.entries.insert(place, entry);
         drop(state);
-        if let Some((on, limit)) = watched {
-            let host = Arc::downgrade(self);
-            let hung = move |intake: &Arc<Intake>, hang| {
-                if let Some(host) = host.upgrade() {
-                    host.gave_up(intake, hang);
-                }
-            };
-            on.spawn(watch(Arc::downgrade(&intake), Arc::clone(&intake.alarm), limit, hung));
+        if let Some(on) = thread {
+            self.attend(&on, &intake, conduct.hang_timeout);
         }
         self.announce();
         Ok(intake)
-    }
-
-    /// A model hangs: its version takes no more, what waits for it may run elsewhere, and the host leaves if it is
-    /// one that does.
-    fn gave_up(self: &Arc<Host>, intake: &Arc<Intake>, hang: Hang) {
-        self.abandon(intake);
-        let contract = intake.contract();
-        let report = Report {
-            model: contract.model.to_string(),
-            version: contract.version.0,
-            rows: hang.rows.get(),
-            limit_s: hang.limit.as_secs_f64(),
-        };
-        self.hangs.tell(report.clone());
-        if let Some(leaver) = &self.leaver {
-            leaver.leave(self, &report);
-        }
     }
 
     /// Waits for a version whose model hangs; asked again, the last one is dealt with. `None` once drained.

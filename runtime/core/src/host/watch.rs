@@ -116,6 +116,7 @@ impl Intake {
             between_ns: hung.batch.between_ns(),
             cost: hung.batch.cost(),
             extents: &[],
+            seated: hung.batch.seated(),
             sealed: hung.batch.sealed(),
             waited_ns: 0,
             input_ns: 0,

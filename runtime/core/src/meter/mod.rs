@@ -94,6 +94,7 @@ mod tests {
             repeatable: false,
             lanes: 1,
             streams: false,
+            sequences: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! A batch, as Python runs it.
 
-use super::{inputs, layout::Layout, outputs};
+use super::{inputs, layout::Layout, outputs, sequence::SequenceRow};
 use crate::base::{clock, units::Rows};
 use crate::host;
 use parking_lot::Mutex;
@@ -96,6 +96,13 @@ impl Batch {
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let rows = Batch::per_row(self.of_callers(host::Batch::parameters)?);
         PyList::new(py, rows.iter().map(|row| inputs::parameters(py, row)).collect::<PyResult<Vec<_>>>()?)
+    }
+
+    /// Of a stateful version: the sequence of each row.
+    #[getter]
+    fn sequences<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let rows = Batch::per_row(self.of_callers(host::Batch::sequences)?);
+        PyList::new(py, rows.into_iter().map(SequenceRow::new))
     }
 
     /// For each row, whether somebody still waits for it. As `parameters` and `reject`, a ValueError once the callers

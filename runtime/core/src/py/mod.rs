@@ -14,6 +14,7 @@ mod inputs;
 mod intake;
 mod layout;
 mod outputs;
+mod sequence;
 mod signals;
 mod step;
 mod text;
@@ -39,6 +40,8 @@ mod headrace_core {
     use super::image::decode_images;
     #[pymodule_export]
     use super::intake::Intake;
+    #[pymodule_export]
+    use super::sequence::SequenceRow;
     #[pymodule_export]
     use super::signals::Signals;
     #[pymodule_export]

@@ -2,11 +2,6 @@
 
 use crate::base::fault::{Fault, Kind};
 
-pub fn sequences(parameter: &str) -> Fault {
-    let note = format!("sequences are not offered: send each request without '{parameter}'");
-    Fault::new(Kind::Unsupported, note)
-}
-
 /// To register a region, or to name one for a tensor.
 pub fn shared_memory() -> Fault {
     let note = "shared memory regions of clients are not switched on: send tensors in the request";

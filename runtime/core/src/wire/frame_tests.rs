@@ -13,6 +13,7 @@ use crate::base::{
     datatype::Datatype,
     fault::{Fault, Phase},
     inference::Value,
+    sequence::{Control, ControlKind, SequenceBatching, Strategy as Sequencing},
     units::Version,
 };
 use bytes::{BufMut, Bytes};
@@ -170,8 +171,27 @@ fn metadata_says_what_base_says() {
         repeatable: true,
         lanes: 2,
         streams: false,
+        sequences: None,
     };
     assert_eq!(frame_meta::contract_in(frame_meta::contract_out(&contract)), Ok(contract.clone()));
+
+    let control = |kind| Control { kind, tensor: spec(kind.code(), Datatype::Int32, &[1]) };
+    let controls = ControlKind::ALL.iter().map(|kind| control(*kind)).collect();
+    for strategy in [Sequencing::Direct, Sequencing::Oldest] {
+        let controls = Vec::clone(&controls);
+        let sequences = SequenceBatching { strategy, idle_ms: 0.5, max_sequences: 7, controls };
+        let stateful = Contract { sequences: Some(Box::new(sequences)), ..contract.clone() };
+        let sent = frame_meta::contract_out(&stateful);
+        assert_eq!(frame_meta::contract_in(sent.clone()), Ok(stateful));
+        for spoil in [
+            |one: &mut proto::SequenceBatching| one.strategy = 2,
+            |one: &mut proto::SequenceBatching| one.controls[0].kind = 9,
+        ] {
+            let mut newer = sent.clone();
+            newer.sequences.as_mut().into_iter().for_each(spoil);
+            assert!(frame_meta::contract_in(newer).is_err());
+        }
+    }
 
     let mut newer = frame_meta::contract_out(&contract);
     newer.inputs[1].join = Some(proto::Join { how: 3, ..Default::default() });

@@ -1,7 +1,10 @@
 //! How much of everything a request may hold. A few bytes on the wire become a hundred in memory, so what is beyond a
 //! limit is refused where it is read.
 
-use crate::base::fault::{Fault, Kind};
+use crate::base::{
+    fault::{Fault, Kind},
+    sequence::MOST_ID_BYTES,
+};
 
 /// Parameters, inputs or outputs.
 const MOST: usize = 4096;
@@ -49,4 +52,9 @@ impl Room {
 #[cold]
 pub(super) fn too_long(what: &str, most: usize) -> Fault {
     Fault::new(Kind::TooLarge, format!("{what} may have {most} bytes, this one has more"))
+}
+
+/// The id of a sequence, where it is a text.
+pub(super) fn short_enough(id: &str) -> Result<(), Fault> {
+    if id.len() <= MOST_ID_BYTES { Ok(()) } else { Err(too_long("a sequence_id", MOST_ID_BYTES)) }
 }

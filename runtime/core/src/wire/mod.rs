@@ -4,6 +4,7 @@ pub mod absent;
 pub mod budget;
 pub mod compress;
 pub mod frame;
+mod frame_contract;
 pub mod frame_decode;
 pub mod frame_encode;
 pub mod frame_meta;

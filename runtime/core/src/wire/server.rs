@@ -10,5 +10,6 @@ pub const EXTENSIONS: &[&str] = &[
     "model_configuration",
     "model_repository",
     "parameters",
+    "sequence",
     "statistics",
 ];

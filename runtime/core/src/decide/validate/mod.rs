@@ -60,6 +60,12 @@ pub fn bind(
     Ok(Bound { inputs: bound, rows, cost: costs, outputs })
 }
 
+/// What does not fit, with the id of the request.
+pub(super) fn unfit(id: &str, note: std::fmt::Arguments<'_>) -> Fault {
+    let id = if id.is_empty() { "<id_unknown>" } else { id };
+    Fault::invalid(format!("[request id: {id}] {note}"))
+}
+
 struct Check<'a> {
     contract: &'a Contract,
     id: &'a str,
@@ -67,8 +73,7 @@ struct Check<'a> {
 
 impl Check<'_> {
     fn no(&self, note: std::fmt::Arguments<'_>) -> Fault {
-        let id = if self.id.is_empty() { "<id_unknown>" } else { self.id };
-        Fault::invalid(format!("[request id: {id}] {note}"))
+        unfit(self.id, note)
     }
 
     fn outputs(&self, wanted: &[Wanted]) -> Result<SmallVec<[usize; 2]>, Fault> {

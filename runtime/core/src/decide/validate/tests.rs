@@ -17,6 +17,7 @@ fn contract() -> Contract {
         repeatable: false,
         lanes: 1,
         streams: false,
+        sequences: None,
     }
 }
 

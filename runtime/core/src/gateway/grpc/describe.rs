@@ -2,8 +2,10 @@
 
 use super::method::Question;
 use crate::base::{
-    contract::{Contract, TensorSpec},
+    contract::{Batching, Contract, TensorSpec},
+    datatype::Datatype,
     fault::{Fault, Kind},
+    sequence::{Control, ControlKind, SequenceBatching, Strategy},
 };
 use crate::gateway::Gateway;
 use crate::meter::{Span, Statistics};
@@ -142,7 +144,11 @@ fn config(contract: &Contract) -> m::ModelConfig {
         max_batch_size: i32::try_from(batching.max_rows).unwrap_or(i32::MAX),
         input: contract.inputs.iter().map(input).collect(),
         output: contract.outputs.iter().map(output).collect(),
-        dynamic_batching: Some(m::ModelDynamicBatching {
+        sequence_batching: contract
+            .sequences
+            .as_deref()
+            .map(|sequences| sequence_batching(sequences, batching)),
+        dynamic_batching: contract.sequences.is_none().then(|| m::ModelDynamicBatching {
             preferred_batch_size: batching
                 .allowed_rows
                 .iter()
@@ -160,6 +166,48 @@ fn config(contract: &Contract) -> m::ModelConfig {
             }),
         }),
         model_transaction_policy: Some(m::ModelTransactionPolicy { decoupled: contract.streams }),
+    }
+}
+
+fn sequence_batching(sequences: &SequenceBatching, batching: &Batching) -> m::ModelSequenceBatching {
+    use m::model_sequence_batching::{
+        Control as Wire, ControlInput, StrategyChoice, StrategyDirect, StrategyOldest, control::Kind as Of,
+    };
+    let control = |control: &Control| {
+        let datatype = control.tensor.datatype;
+        let kind = match control.kind {
+            ControlKind::Start => Of::ControlSequenceStart,
+            ControlKind::End => Of::ControlSequenceEnd,
+            ControlKind::Ready => Of::ControlSequenceReady,
+            ControlKind::Id => Of::ControlSequenceCorrid,
+        };
+        let is = |one| kind != Of::ControlSequenceCorrid && datatype == one;
+        let told = Wire {
+            kind: kind.into(),
+            int32_false_true: if is(Datatype::Int32) { vec![0, 1] } else { vec![] },
+            fp32_false_true: if is(Datatype::Fp32) { vec![0.0, 1.0] } else { vec![] },
+            bool_false_true: if is(Datatype::Bool) { vec![false, true] } else { vec![] },
+            data_type: if control.kind == ControlKind::Id { datatype.number().into() } else { 0 },
+        };
+        ControlInput { name: control.tensor.name.to_string(), control: vec![told] }
+    };
+    let delay = micros(batching.max_delay_ms);
+    let strategy = match sequences.strategy {
+        Strategy::Direct => StrategyChoice::Direct(StrategyDirect {
+            max_queue_delay_microseconds: delay,
+            minimum_slot_utilization: 0.0,
+        }),
+        Strategy::Oldest => StrategyChoice::Oldest(StrategyOldest {
+            max_candidate_sequences: i32::try_from(sequences.max_sequences).unwrap_or(i32::MAX),
+            preferred_batch_size: vec![],
+            max_queue_delay_microseconds: delay,
+            preserve_ordering: false,
+        }),
+    };
+    m::ModelSequenceBatching {
+        max_sequence_idle_microseconds: micros(sequences.idle_ms),
+        control_input: sequences.controls.iter().map(control).collect(),
+        strategy_choice: Some(strategy),
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::base::{
     contract::{Contract, TensorSpec},
     datatype::Datatype,
+    sequence::{Control, ControlKind, SequenceBatching, Strategy},
     units::Version,
 };
 use crate::gateway::IndexRow;
@@ -87,12 +88,8 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         json!({"name": spec.name, "data_type": config_type(spec.datatype), "dims": spec.shape,
             "label_filename": "", "is_shape_tensor": false, "is_non_linear_format_io": false})
     };
-    let micros = |ms: f64| {
-        let span = std::time::Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
-        u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
-    };
     let batching = &contract.batching;
-    bytes(&json!({
+    let mut config = json!({
         "name": contract.model,
         "platform": "",
         "backend": contract.platform,
@@ -120,7 +117,54 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         "parameters": {},
         "model_warmup": [],
         "model_transaction_policy": {"decoupled": contract.streams}
-    }))
+    });
+    if let (Some(sequences), Some(config)) = (&contract.sequences, config.as_object_mut()) {
+        config.remove("dynamic_batching");
+        config
+            .insert("sequence_batching".into(), sequence_batching(sequences, micros(batching.max_delay_ms)));
+    }
+    bytes(&config)
+}
+
+fn sequence_batching(sequences: &SequenceBatching, delay: u64) -> serde_json::Value {
+    let control = |control: &Control| {
+        let (kind, datatype) = (control.kind, control.tensor.datatype);
+        let of_id = kind == ControlKind::Id;
+        let is = |one| !of_id && datatype == one;
+        let word = match kind {
+            ControlKind::Start => "START",
+            ControlKind::End => "END",
+            ControlKind::Ready => "READY",
+            ControlKind::Id => "CORRID",
+        };
+        json!({"name": control.tensor.name, "control": [{
+            "kind": format!("CONTROL_SEQUENCE_{word}"),
+            "int32_false_true": if is(Datatype::Int32) { vec![0, 1] } else { vec![] },
+            "fp32_false_true": if is(Datatype::Fp32) { vec![0, 1] } else { vec![] },
+            "bool_false_true": if is(Datatype::Bool) { vec![false, true] } else { vec![] },
+            "data_type": if of_id { config_type(datatype) } else { "TYPE_INVALID".to_owned() },
+        }]})
+    };
+    let (name, strategy) = match sequences.strategy {
+        Strategy::Direct => {
+            ("direct", json!({"max_queue_delay_microseconds": delay, "minimum_slot_utilization": 0}))
+        }
+        Strategy::Oldest => (
+            "oldest",
+            json!({"max_candidate_sequences": sequences.max_sequences, "preferred_batch_size": [],
+                "max_queue_delay_microseconds": delay, "preserve_ordering": false}),
+        ),
+    };
+    json!({
+        "max_sequence_idle_microseconds": micros(sequences.idle_ms),
+        "control_input": sequences.controls.iter().map(control).collect::<Vec<_>>(),
+        "state": [], "iterative_sequence": false, name: strategy,
+    })
+}
+
+fn micros(ms: f64) -> u64 {
+    let span = std::time::Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default();
+    u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]

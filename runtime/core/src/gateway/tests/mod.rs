@@ -1,5 +1,6 @@
 //! The gateway against carriers that do as they are told, under paused time.
 
+mod affinity;
 mod bench;
 mod change;
 mod cut;

@@ -14,7 +14,8 @@ impl Room {
     pub(in crate::host) fn window(&self) -> Window {
         let waiting = if self.varies { VARIED } else { 1 };
         let batches = self.lanes.saturating_add(waiting);
-        Window { rows: Rows::new(self.batching.max_rows.max(1).saturating_mul(batches)) }
+        let rows = self.batching.max_rows.max(1).saturating_mul(batches);
+        Window { rows: Rows::new(rows.saturating_add(self.slots())) }
     }
 
     pub(in crate::host) fn update(&mut self, batching: &Batching) {

@@ -121,7 +121,9 @@ impl Reading {
         let deadline = deadline(arrived, &head);
         let (attempt, credit) = (head.attempt, infer.credit);
         let level = u8::try_from(infer.above).unwrap_or(u8::MAX).saturating_add(1);
-        let call = Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, reply };
+        let slot = None;
+        let call =
+            Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, slot, reply };
         carried.carrier.send(call);
         Ok(())
     }

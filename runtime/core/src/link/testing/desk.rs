@@ -92,6 +92,7 @@ impl Desk {
             level: 1,
             attempt: 0,
             credit,
+            slot: None,
             reply: Reply::new(CallId(id), Arc::clone(self) as Arc<dyn Outlet>),
         });
         id

@@ -8,6 +8,7 @@ use super::{
 use crate::base::{
     fault::Fault,
     inference::{Input, Parameters, Value, Wanted},
+    sequence::Correlation,
 };
 use crate::wire::{absent, budget::Budget, limits::Room};
 use bytes::Bytes;
@@ -138,7 +139,14 @@ pub(super) fn parameter(scan: &mut Scan<'_>, key: &str, request: &mut InferReque
             let priority = typed::unsigned_as(scan, key, meaning)?;
             request.parameters.push((key.into(), Value::Uint(priority)));
         }
-        "sequence_id" | "sequence_start" | "sequence_end" => return Err(absent::sequences(key)),
+        Correlation::ID => {
+            let id = typed::correlation_id(scan, key)?;
+            request.parameters.push((key.into(), id));
+        }
+        Correlation::START | Correlation::END => {
+            let flag = typed::boolean(scan, key)?;
+            request.parameters.push((key.into(), Value::Bool(flag)));
+        }
         _ if key.starts_with("triton_") => {
             return Err(Fault::invalid(
                 "parameter keys starting with 'triton_' are reserved for Triton usage and should not be specified.",

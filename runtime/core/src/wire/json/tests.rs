@@ -129,7 +129,6 @@ fn each_mistake_is_told() {
         ),
         (&x(r#","parameters":{"binary_data_size":18446744073709551615}"#), &[0; 3], "unexpected size"),
         (&x(r#","parameters":{"shared_memory_region":"r"}"#), b"", "shared memory regions"),
-        (r#"{"parameters":{"sequence_id":7},"inputs":[]}"#, b"", "without 'sequence_id'"),
         (&x(r#","data":[1],"data":[1]"#), b"", "stands twice"),
         (&x(r#","data":[1],"datatype":"INT32""#), b"", "stands twice"),
         (&x(r#","data":[1],"shape":[5]"#), b"", "stands twice"),
@@ -158,6 +157,7 @@ fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
         repeatable: false,
         lanes: 1,
         streams: false,
+        sequences: None,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use super::scan::Scan;
 use crate::base::{fault::Fault, inference::Value};
-use crate::wire::limits::{NAME_BYTES, TEXT_BYTES};
+use crate::wire::limits::{NAME_BYTES, TEXT_BYTES, short_enough};
 use std::borrow::Cow;
 
 pub(super) fn missing(key: &str) -> Fault {
@@ -54,6 +54,18 @@ pub(super) fn unsigned_as(scan: &mut Scan<'_>, key: &str, meaning: &str) -> Resu
         Ok(()) => Fault { note: format!("{}: {key} is {meaning}", fault.note).into(), ..fault },
         Err(_) => fault, // no JSON at all
     })
+}
+
+/// A sequence's: a number that is not negative, or a text.
+pub(super) fn correlation_id(scan: &mut Scan<'_>, key: &str) -> Result<Value, Fault> {
+    if let Some(b'-' | b'0'..=b'9') = scan.peek() {
+        let id = scan.number()?.to_u64().ok_or_else(|| mistyped(key, "string"))?;
+        return Ok(i64::try_from(id).map_or(Value::Uint(id), Value::Int));
+    }
+    need(scan, b'"', key, "string")?;
+    let text = scan.string_within(TEXT_BYTES, "a parameter's text")?;
+    short_enough(&text)?;
+    Ok(Value::Text(text.into_owned()))
 }
 
 /// A parameter's value: anything but null, an array or an object.

@@ -4,7 +4,7 @@ use super::messages::infer_parameter::ParameterChoice as Choice;
 use super::messages::model_infer_request::{InferInputTensor, InferRequestedOutputTensor};
 use super::messages::{InferParameter, ModelInferRequest};
 use super::request::Request;
-use super::tests::{asking, input, refusal};
+use super::tests::{asking, input, read, refusal};
 use crate::base::fault::Kind;
 use bytes::Bytes;
 use prost::Message;
@@ -61,6 +61,34 @@ fn fields_without_end_are_refused() {
         assert_eq!(fault.kind, Kind::TooLarge, "{one:?}");
     }
     assert!(Request::read(&unknown.repeat(65_536).into()).is_ok());
+}
+
+#[test]
+fn a_sequence_is_named_by_a_number_or_a_short_text() {
+    let asked = |key: &str, choice: Choice| {
+        let parameters = [(key.to_owned(), parameter(choice))].into();
+        read(&ModelInferRequest { parameters, ..Default::default() }.encode_to_vec().into()).map(drop)
+    };
+    let text = |len: usize| Choice::StringParam("a".repeat(len));
+    for (key, choice) in [
+        ("sequence_id", Choice::Int64Param(-1)),
+        ("sequence_id", text(128)),
+        ("sequence_start", Choice::BoolParam(true)),
+        ("sequence_end", Choice::BoolParam(false)),
+    ] {
+        assert!(asked(key, choice).is_ok(), "{key}");
+    }
+    for (key, choice, expected) in [
+        ("sequence_id", Choice::Uint64Param(1), "int64_param or string_param"),
+        ("sequence_id", Choice::BoolParam(true), "int64_param or string_param"),
+        ("sequence_start", Choice::Int64Param(1), "bool_param"),
+        ("sequence_end", text(1), "bool_param"),
+    ] {
+        let want = format!("invalid value type for '{key}' parameter, expected {expected}.");
+        assert_eq!(asked(key, choice).unwrap_err().note, want);
+    }
+    let long = asked("sequence_id", text(129)).unwrap_err();
+    assert_eq!(long.note, "a sequence_id may have 128 bytes, this one has more");
 }
 
 fn parameter(choice: Choice) -> InferParameter {

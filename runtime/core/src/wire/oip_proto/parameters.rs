@@ -4,11 +4,9 @@ use super::field::{Fields, delimited_len, put_head, put_text, put_varint, text_l
 use crate::base::{
     fault::Fault,
     inference::{Parameters, Value},
+    sequence::Correlation,
 };
-use crate::wire::{
-    absent,
-    limits::{Room, TEXT_BYTES},
-};
+use crate::wire::limits::{Room, TEXT_BYTES, short_enough};
 use bytes::{BufMut, BytesMut};
 use compact_str::CompactString;
 use std::time::Duration;
@@ -85,7 +83,11 @@ pub(super) fn check(mut entries: Entries) -> Result<Checked, Fault> {
             Fault::invalid(format!("parameter '{key}' has no value, {expected}"))
         })?;
         match (key.as_str(), &value) {
-            ("sequence_id" | "sequence_start" | "sequence_end", _) => return Err(absent::sequences(&key)),
+            (Correlation::ID, Value::Int(_)) => {}
+            (Correlation::ID, Value::Text(text)) => short_enough(text)?,
+            (Correlation::ID, _) => return Err(wrong_type(&key, "int64_param or string_param")),
+            (Correlation::START | Correlation::END, Value::Bool(_)) => {}
+            (Correlation::START | Correlation::END, _) => return Err(wrong_type(&key, "bool_param")),
             ("priority", Value::Uint(_) | Value::Int(0..)) => {}
             ("priority", Value::Int(_)) => {
                 return Err(Fault::invalid("invalid value for 'priority' parameter, expected value >= 0."));

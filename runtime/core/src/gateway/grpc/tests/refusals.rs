@@ -18,8 +18,6 @@ async fn what_is_not_offered_is_refused_by_name() {
     let mut top = plain.clone();
     let parameters = [("classification".to_owned(), int(2))].into();
     top.outputs = vec![InferRequestedOutputTensor { name: "y".into(), parameters }];
-    let mut sequence = plain.clone();
-    sequence.parameters.insert("sequence_id".into(), int(7));
     let (mut input, mut output) = (plain.clone(), plain.clone());
     let region = || {
         let region = InferParameter { parameter_choice: Some(ParameterChoice::StringParam("r".into())) };
@@ -29,7 +27,6 @@ async fn what_is_not_offered_is_refused_by_name() {
     output.outputs = vec![InferRequestedOutputTensor { name: "y".into(), parameters: region() }];
     let cases = [
         (top, "classification of output 'y' is not offered"),
-        (sequence, "sequences are not offered: send each request without 'sequence_id'"),
         (input, "shared memory regions of clients are not switched on"),
         (output, "shared memory regions of clients are not switched on"),
     ];

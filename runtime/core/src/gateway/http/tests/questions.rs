@@ -60,7 +60,7 @@ async fn every_question_has_its_answer() {
         ),
         (INFER, "", "{}", 400, "attempt to access non-existing object member 'inputs'"),
         (INFER, "", r#"{"inputs":[]}"#, 400, "expected 1 inputs but got 0"),
-        (INFER, "", &sequence, 501, "sequences are not offered"),
+        (INFER, "", &sequence, 200, r#""id":"#),
         (INFER, "", &shared, 501, "shared memory regions of clients are not switched on"),
         (INFER, "", &top, 501, "classification of output 'y' is not offered"),
         (INFER, "", &long, 400, "exceeds the maximum allowed value of 1000 bytes"),

@@ -1,0 +1,275 @@
+//! Which host has a sequence, and whose turn it is in each: what a gateway knows of the sequences of one stateful version.
+//!
+//! A sequence is of the host that its first request went to. One that is not known goes where rendezvous hashing says, so
+//! that gateways agree on it. Of each no more than one request is out, waiting for room in its host or in flight; the
+//! others wait here in the order in which they came. So nothing that is tried again overtakes, and a host has no more of
+//! them than it has sequences at work.
+
+use super::{
+    rank::Rank,
+    rendezvous::{Place, home},
+};
+use crate::base::{
+    sequence::{Correlation, CorrelationId},
+    units::Tick,
+};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Duration;
+
+/// Sequences that are remembered though nothing of them is here. Those that ask again last are forgotten first, and are
+/// found by their hash from then on.
+const MOST: usize = 1 << 16;
+
+/// One request.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Asked<T> {
+    pub one: Correlation,
+    pub rank: Rank,
+    pub item: T,
+}
+
+#[derive(Debug)]
+struct Known<H, T> {
+    /// `None`: there was no host when it began.
+    at: Option<H>,
+    behind: VecDeque<Asked<T>>,
+    /// Where it stands among those of which nothing is here.
+    quiet: Option<(Tick, u64)>,
+}
+
+/// Those that are next in their sequences and wait for room in one host.
+#[derive(Debug)]
+struct Waiting<T> {
+    /// Of sequences that are at work there.
+    later: BTreeMap<Rank, Asked<T>>,
+    first: BTreeMap<Rank, Asked<T>>,
+}
+
+#[derive(Debug)]
+pub struct Affinity<H, T> {
+    /// Keys are callers' choice, so they are hashed with a secret.
+    known: HashMap<CorrelationId, Known<H, T>>,
+    quiet: BTreeMap<(Tick, u64), CorrelationId>,
+    waiting: BTreeMap<Option<H>, Waiting<T>>,
+    /// All that wait.
+    len: usize,
+    last: u64,
+}
+
+/// Why a request is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// So many wait.
+    Full(usize),
+    /// The host that had its sequence is gone, and what was kept of it with the host.
+    NotStarted,
+}
+
+impl<H, T> Default for Affinity<H, T> {
+    fn default() -> Affinity<H, T> {
+        Affinity { known: HashMap::new(), quiet: BTreeMap::new(), waiting: BTreeMap::new(), len: 0, last: 0 }
+    }
+}
+
+impl<H: Copy + Ord, T> Affinity<H, T> {
+    pub fn waits(&self) -> usize {
+        self.len
+    }
+
+    /// Sequences that are at work, as far as is known here.
+    pub fn at_work(&self) -> usize {
+        self.known.len()
+    }
+
+    /// `most` may wait here.
+    pub fn enter(&mut self, asked: Asked<T>, hosts: &[Place<H>], most: usize) -> Result<(), (T, Refused)> {
+        if self.len >= most {
+            return Err((asked.item, Refused::Full(self.len)));
+        }
+        let id = &asked.one.id;
+        let Some(known) = self.known.get_mut(id) else {
+            let at = home(id, hosts);
+            self.known.insert(id.clone(), Known { at, behind: VecDeque::new(), quiet: None });
+            self.wait(at, asked);
+            return Ok(());
+        };
+        let Some(quiet) = known.quiet.take() else {
+            known.behind.push_back(asked);
+            self.len += 1;
+            return Ok(());
+        };
+        self.quiet.remove(&quiet);
+        if !is_there(known.at, hosts) {
+            if !asked.one.start {
+                self.known.remove(id);
+                return Err((asked.item, Refused::NotStarted));
+            }
+            known.at = home(id, hosts);
+        }
+        let at = known.at;
+        self.wait(at, asked);
+        Ok(())
+    }
+
+    /// Who is next to go to this host.
+    pub fn first(&mut self, host: H) -> Option<&mut Asked<T>> {
+        let Waiting { later, first } = self.waiting.get_mut(&Some(host))?;
+        later.values_mut().next().or_else(|| first.values_mut().next())
+    }
+
+    /// Takes out whom [`Affinity::first`] shows. It is out until [`Affinity::over`] or [`Affinity::again`].
+    pub fn pop(&mut self, host: H) -> Option<Asked<T>> {
+        let Waiting { later, first } = self.waiting.get_mut(&Some(host))?;
+        let (_, asked) = later.pop_first().or_else(|| first.pop_first())?;
+        self.len -= 1;
+        Some(asked)
+    }
+
+    /// One that was out has been answered; `end`: its sequence is over. Returns those whose sequence was over, or lost,
+    /// before their turn.
+    pub fn over(&mut self, id: &CorrelationId, end: bool, hosts: &[Place<H>], now: Tick) -> Vec<Asked<T>> {
+        let mut not_started = Vec::new();
+        let Some(known) = self.known.get_mut(id) else { return not_started };
+        let goes_on = !end && is_there(known.at, hosts);
+        while let Some(asked) = known.behind.pop_front() {
+            self.len -= 1;
+            if !goes_on && asked.one.start {
+                known.at = home(id, hosts);
+            } else if !goes_on {
+                not_started.push(asked);
+                continue;
+            }
+            let at = known.at;
+            self.wait(at, asked);
+            return not_started;
+        }
+        if end {
+            self.known.remove(id);
+        } else {
+            self.last += 1;
+            let at = (now, self.last);
+            known.quiet = Some(at);
+            self.quiet.insert(at, id.clone());
+        }
+        not_started
+    }
+
+    /// One that was out comes back, and no model has seen it. It is next again, and elsewhere if its host is gone.
+    /// Returns those who cannot go elsewhere.
+    pub fn again(&mut self, asked: Asked<T>, hosts: &[Place<H>], now: Tick) -> Vec<Asked<T>> {
+        let Some(known) = self.known.get_mut(&asked.one.id) else { return vec![asked] };
+        if known.at.is_some() && !is_there(known.at, hosts) {
+            if !asked.one.start {
+                let mut not_started = self.over(&asked.one.id, false, hosts, now);
+                not_started.insert(0, asked);
+                return not_started;
+            }
+            known.at = home(&asked.one.id, hosts);
+        }
+        let at = known.at;
+        self.wait(at, asked);
+        Vec::new()
+    }
+
+    /// One that waits leaves. Rare: they are searched.
+    pub fn remove(
+        &mut self,
+        is_it: impl Fn(&T) -> bool,
+        hosts: &[Place<H>],
+        now: Tick,
+    ) -> (Option<T>, Vec<Asked<T>>) {
+        let found = self.waiting.iter().find_map(|(at, waiting)| {
+            let mut all = waiting.later.iter().chain(&waiting.first);
+            all.find(|(_, asked)| is_it(&asked.item)).map(|(rank, _)| (*at, *rank))
+        });
+        let taken = found.and_then(|(at, rank)| {
+            let waiting = self.waiting.get_mut(&at)?;
+            waiting.later.remove(&rank).or_else(|| waiting.first.remove(&rank))
+        });
+        if let Some(asked) = taken {
+            self.len -= 1;
+            let not_started = self.over(&asked.one.id, false, hosts, now);
+            return (Some(asked.item), not_started);
+        }
+        let found = self.known.values_mut().find_map(|known| {
+            let at = known.behind.iter().position(|asked| is_it(&asked.item))?;
+            known.behind.remove(at)
+        });
+        self.len -= usize::from(found.is_some());
+        (found.map(|asked| asked.item), Vec::new())
+    }
+
+    /// Hosts have come or gone, as they may have since the last look: whoever waits for one that is gone goes elsewhere,
+    /// if he begins his sequence. Returns those who cannot.
+    pub fn move_to(&mut self, hosts: &[Place<H>], now: Tick) -> Vec<Asked<T>> {
+        let gone = |at: &Option<H>| !is_there(*at, hosts);
+        let keys: Vec<_> = self.waiting.keys().filter(|at| gone(at)).copied().collect();
+        let mut not_started = Vec::new();
+        for at in keys {
+            if at.is_none() && hosts.is_empty() {
+                continue; // until one comes
+            }
+            let Some(Waiting { later, first }) = self.waiting.remove(&at) else { continue };
+            for asked in later.into_values().chain(first.into_values()) {
+                self.len -= 1;
+                if at.is_none()
+                    && let Some(known) = self.known.get_mut(&asked.one.id)
+                {
+                    known.at = home(&asked.one.id, hosts);
+                }
+                not_started.extend(self.again(asked, hosts, now));
+            }
+        }
+        not_started
+    }
+
+    /// Takes out all that wait.
+    pub fn clear(&mut self) -> Vec<T> {
+        let mut all = Vec::with_capacity(self.len);
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            for asked in waiting.later.into_values().chain(waiting.first.into_values()) {
+                let behind = self.known.remove(&asked.one.id).map(|known| known.behind);
+                all.push(asked.item);
+                all.extend(behind.into_iter().flatten().map(|asked| asked.item));
+            }
+        }
+        for known in self.known.values_mut() {
+            all.extend(known.behind.drain(..).map(|asked| asked.item));
+        }
+        self.len = 0;
+        all
+    }
+
+    /// Forgets sequences of which nothing came for so long.
+    pub fn expire(&mut self, idle: Duration, now: Tick) {
+        while let Some(first) = self.quiet.first_entry() {
+            let (since, _) = *first.key();
+            if since.plus(idle) > now && self.known.len() <= MOST {
+                return;
+            }
+            self.known.remove(&first.remove());
+        }
+    }
+
+    /// When the next one may be forgotten; never, while all have something here. `None`: there is none.
+    pub fn next_expiry(&self, idle: Duration) -> Option<Tick> {
+        let first = self.quiet.first_key_value().map(|((since, _), _)| since.plus(idle));
+        (!self.known.is_empty()).then(|| first.unwrap_or(Tick::NEVER))
+    }
+
+    fn wait(&mut self, at: Option<H>, asked: Asked<T>) {
+        let new = || Waiting { later: BTreeMap::new(), first: BTreeMap::new() };
+        let waiting = self.waiting.entry(at).or_insert_with(new);
+        let queue = if asked.one.start { &mut waiting.first } else { &mut waiting.later };
+        queue.insert(asked.rank, asked);
+        self.len += 1;
+    }
+}
+
+fn is_there<H: Copy + Ord>(at: Option<H>, hosts: &[Place<H>]) -> bool {
+    at.is_some_and(|at| hosts.iter().any(|place| place.host == at))
+}
+
+#[cfg(test)]
+#[path = "affinity_tests.rs"]
+mod tests;
