@@ -19,7 +19,7 @@ from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Applied
 from headrace.console.server import Console
-from headrace.errors import ModelInvalid, PortTaken
+from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
 from headrace.execution.ending import FINISHING, Ending, ended_by
 from headrace.execution.hangs import hangs
@@ -146,12 +146,12 @@ class Server:
             try:
                 for one in found:
                     runners[one.version.label].change(one.version)
-            except ModelInvalid:
+            except HeadraceError:
                 for version in before:
                     runners[version.label].change(version)
                 raise
             return [
-                Applied(one.version.label, [str(change) for change in one.changes], 1)
+                Applied(one.version.label, [str(change) for change in one.changes], 1, 1)
                 for one in found
             ]
 

@@ -43,9 +43,23 @@ ROUTES: Final = [
     Bug(
         "hosts: how fast each is does not matter",
         f"{CORE}/gateway/carriers.rs",
-        "slot.times.learn(rows.into(), took, now);",
-        "let _ = (rows, took);",
+        "slot.paced.learn(took, usual.usual(rows.into()), now);",
+        "let _ = took;",
         "gateway::carriers",
+    ),
+    Bug(
+        "hosts: one that refuses all is thought to be as fast as ever",
+        f"{CORE}/gateway/carriers.rs",
+        "Sign::Worked { rows, took } | Sign::Refused { rows, took } = sign {",
+        "Sign::Worked { rows, took } = sign {",
+        "gateway::carriers",
+    ),
+    Bug(
+        "hosts: one that is tried again gets all",
+        f"{CORE}/decide/choice.rs",
+        "time(Rows::new(running)).abs_diff(ran)",
+        "time(Rows::new(running)).saturating_sub(ran)",
+        "decide::choice",
     ),
     Bug(
         "limits: what was within a wider window is refused",

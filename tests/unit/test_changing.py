@@ -1,6 +1,7 @@
 """A model.yaml that changes while its versions serve: what may, and who is told."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,14 +42,14 @@ WriteModel = Callable[..., Path]
         (
             {"batching": {"max_cost": 5}},
             {"batching": {"max_cost": 5, "cost": ["rows", {"elements": "x"}]}},
-            ["batching.cost [] -> [{'rows': True}, {'elements': 'x'}]"],
+            ["batching.cost [] -> [{rows: true}, {elements: x}]"],
             True,
         ),
         ({}, {"batching": {"join": {"x": "ragged"}}}, None, False),
         ({}, {"placement": {"lanes": 2}}, ["placement.lanes 1 -> 2"], False),
         ({}, {"limits": {"hang_timeout_s": 9}}, ["limits.hang_timeout_s 300 -> 9"], False),
-        ({}, {"repeatable": True}, ["repeatable none -> True"], False),
-        ({}, {"parameters": {"a": 1}}, ["parameters {} -> {'a': 1}"], False),
+        ({}, {"repeatable": True}, ["repeatable none -> true"], False),
+        ({}, {"parameters": {"a": 1}}, ["parameters {} -> {a: 1}"], False),
     ],
 )
 def test_what_differs_is_named_as_it_is_written(
@@ -78,13 +79,18 @@ def test_only_what_has_changed_is_found_and_all_or_nothing(write_model: WriteMod
     assert (one.version.label, one.version.config.batching.max_rows) == ("doubler/1", 2)
     assert changed(versions, "other") == []
     rewrite(models, "batching: {max_rows: 2}\nplacement: {lanes: 3}")
-    with pytest.raises(NotLive, match=r"takes a restart(.|\n)*doubler/1: placement.lanes 1 -> 3"):
+    with pytest.raises(
+        NotLive, match=r"only when it is loaded(.|\n)*doubler/1: placement.lanes 1 -> 3"
+    ):
         changed(versions, "")
     rewrite(models, "batching: {max_rows: two}")
     with pytest.raises(ConfigInvalid, match=r"model.yaml:1:12: max_rows: expected a whole number"):
         changed(versions, "doubler")
     with pytest.raises(RepositoryInvalid, match="no model 'nobody' is served here"):
         changed(versions, "nobody")
+
+
+INPUTS = {"event": "inputs", "inputs": [("x", "FP32", [2])]}
 
 
 class Hosts:
@@ -94,12 +100,14 @@ class Hosts:
         self.said: list[tuple[str, str]] = []
         self.hosts, self.error = hosts, error
         self.changing = Changing(find(models), self.send)
+        self.changing.hear("doubler/1", INPUTS)
 
     def send(self, label: str, word: str, pid: int | None) -> int:
         self.said.append((label, word))
         for _ in range(self.hosts):
             number = word.split()[1] if word.startswith("change") else "0"
-            self.changing.hear(label, {"number": int(number), "error": self.error})
+            told = {"event": "changed", "number": int(number), "error": self.error}
+            self.changing.hear(label, told)
         return self.hosts
 
     def last(self) -> Any:
@@ -112,7 +120,7 @@ def test_every_host_is_told_and_one_that_begins_later_too(
     models = write_model(yaml="batching: {max_rows: 4}")
     run = Hosts(models)
     rewrite(models, "batching: {max_rows: 2}")
-    assert run.changing.apply("") == [Applied("doubler/1", ["batching.max_rows 4 -> 2"], 2)]
+    assert run.changing.apply("") == [Applied("doubler/1", ["batching.max_rows 4 -> 2"], 2, 2)]
     assert run.said == [("doubler/1", 'change 1 {"max_rows": 2}')]
     run.changing.begin("doubler/1", 7)
     assert run.said[-1] == ("doubler/1", 'begin {"max_rows": 2}')
@@ -136,11 +144,21 @@ def test_a_host_that_says_nothing_is_not_counted(
     monkeypatch.setattr("headrace.serve.changing.ANSWER_S", 0.0)
     models = write_model()
     silent = Changing(find(models), lambda label, word, pid: 3)
+    rewrite(models, "batching: {max_rows: 3}")
+    with pytest.raises(NotLive, match="has not been loaded yet"):
+        silent.apply("")
+    silent.hear("doubler/1", INPUTS)
+    rewrite(models, "batching: {max_rows: 2, max_cost: 9, cost: [{elements: nobody}]}")
+    with pytest.raises(HeadraceError, match=r"nothing was changed: doubler/1: .*'nobody'"):
+        silent.apply("")
     rewrite(models, "batching: {max_rows: 2}")
     (one,) = silent.apply("doubler")
     assert one.hosts == 0
     (line,) = applied_lines(as_json([one])["applied"])
-    assert line == "doubler/1: batching.max_rows 64 -> 2 (no host has said so yet)"
+    assert line == (
+        "doubler/1: batching.max_rows 64 -> 2 "
+        "(3 hosts, of which 3 will as soon as what keeps it is over)"
+    )
 
 
 class Operator:
@@ -152,7 +170,7 @@ class Operator:
     def apply(self, model: str) -> list[Applied]:
         if self.error:
             raise self.error
-        return [Applied(f"{model}/1", ["batching.max_rows 4 -> 2"], 1)]
+        return [Applied(f"{model}/1", ["batching.max_rows 4 -> 2"], 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -202,8 +220,8 @@ def test_a_runner_batches_as_it_is_told_and_checks_it_first(write_model: WriteMo
     lines: list[Line] = []
     host = OpenHost()
     runner = Runner(version, host, lines.append, moves.append)
-    runner.change(version)  # before it is open: it opens so
-    assert host.updates == []
+    with pytest.raises(NotLive, match="doubler/1 is declared: apply once it serves"):
+        runner.change(version)
     runner.start()
     rewrite(models, "batching: {max_rows: 2, max_cost: 3}")
     (now,) = find(models)
@@ -213,4 +231,10 @@ def test_a_runner_batches_as_it_is_told_and_checks_it_first(write_model: WriteMo
     with pytest.raises(HeadraceError, match="names the input 'nobody'"):
         runner.change(find(models)[0])
     assert runner.version == now
+    rewrite(models, "batching: {max_rows: 2, max_cost: 3, join: {x: {pad: {value: 0}}}}")
+    with pytest.raises(HeadraceError, match=r"batching\.join of input 'x'"):
+        runner.change(find(models)[0])
+    shutil.rmtree(models / "doubler" / "1")
+    with pytest.raises(RepositoryInvalid, match="is gone, from which doubler/1 is served"):
+        changed([now], "")
     runner.stop(10)

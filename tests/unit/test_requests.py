@@ -18,6 +18,7 @@ KEPT: dict[str, Any] = {
     "priorities": 3,
     "deadline_ms": 100.0,
     "tries": 2,
+    "parts": 1,
     "end": "answered",
     "note": "",
     "total_ms": 1234.5,

@@ -104,6 +104,11 @@ def _from_json(file: Path, inputs: Sequence[Tensor]) -> dict[str, Any]:
         only = _only(file, inputs)
         return {only.name: _from_values(file, only, found)}
     if "inputs" in found and isinstance(found["inputs"], list):
+        if more := sorted(found.keys() - {"inputs"}):
+            raise PayloadInvalid(
+                f"{file} is a request with {', '.join(more)}, and only its inputs would be sent: "
+                f"take the rest out, or send all of it with curl -d @{file.name}"
+            )
         known = {one.name: one for one in inputs}
         entries = [_from_entry(file, one, known) for one in found["inputs"]]
         if sorted(name for name, _ in entries) != sorted(known):

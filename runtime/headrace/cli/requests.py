@@ -23,7 +23,7 @@ def request_rows(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     rows = [
         (
             clock_time(one["unix_ms"]),
-            one["id"] or "-",
+            _id(one) or "-",
             str(one["call"]),
             _version(one),
             one["end"],
@@ -43,7 +43,7 @@ def request_rows(found: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 def request_lines(one: Mapping[str, Any]) -> Iterator[str]:
     """Yield everything that is known of one request."""
-    named = f"request {one['id']} (call {one['call']})" if one["id"] else f"call {one['call']}"
+    named = f"request {_id(one)} (call {one['call']})" if one["id"] else f"call {one['call']}"
     yield f"{named} of {_version(one)} at {clock_time(one['unix_ms'])}: {one['end']}"
     level = f", priority {one['priority']} of {one['priorities']}" if one["priorities"] > 1 else ""
     deadline = one["deadline_ms"]
@@ -54,6 +54,8 @@ def request_lines(one: Mapping[str, Any]) -> Iterator[str]:
     yield f"  took      {_ms(one['total_ms'])} from its arrival to its end"
     if not one["tries"]:
         yield "  never sent to a host"
+    elif one["parts"] > 1 and not one["batch_rows"]:
+        yield f"  was cut   into {one['parts']} parts, of which one failed"
     elif not one["batch_rows"]:
         yield f"  sent      to {_count(one['tries'], 'host')}, and ran in no batch that ended"
     else:
@@ -64,6 +66,14 @@ def request_lines(one: Mapping[str, Any]) -> Iterator[str]:
         stages = ("input_ms", "gathering"), ("model_ms", "the model"), ("output_ms", "cutting")
         parts = ", ".join(f"{name} {_ms(one[key])}" for key, name in stages)
         yield f"  computed  {_ms(_compute_ms(one))}: {parts}"
+        if one["parts"] > 1:
+            yield f"  was cut   into {one['parts']} parts: the largest batch and the longest wait"
+            yield "            of them, and the sums of their stages, which ran beside each other"
+
+
+def _id(one: Mapping[str, Any]) -> str:
+    """Return its name on one line, whatever its caller put into it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in one["id"])
 
 
 def _version(one: Mapping[str, Any]) -> str:

@@ -38,8 +38,10 @@ def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     if not applied:
         yield "nothing has changed since it was read last"
     for one in applied:
-        hosts = "no host has said so yet" if not one["hosts"] else f"{one['hosts']} hosts"
-        hosts = "1 host" if one["hosts"] == 1 else hosts
+        hosts = f"{one['told']} host{'s'[: one['told'] != 1]}"
+        if one["hosts"] < one["told"]:
+            late = one["told"] - one["hosts"]
+            hosts += f", of which {late} will as soon as what keeps it is over"
         yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
 
 

@@ -51,9 +51,13 @@ def _shown(value: Any) -> str:
         case None:
             return "none"
         case Section():
-            return str(value.model_dump(exclude_unset=True))
-        case tuple():
+            return _shown(value.model_dump(exclude_unset=True))
+        case dict():
+            return f"{{{', '.join(f'{key}: {_shown(one)}' for key, one in value.items())}}}"
+        case tuple() | list():
             return f"[{', '.join(map(_shown, value))}]"
+        case bool():
+            return str(value).lower()
         case float():
             return f"{value:g}"
         case _:

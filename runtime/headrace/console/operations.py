@@ -15,6 +15,8 @@ class Applied:
     changes: Sequence[str]
     #: Hosts that carry it and have said that they do so.
     hosts: int
+    #: Hosts that were told; who has not said so yet does it as soon as he can.
+    told: int
 
 
 class Operations(Protocol):
@@ -35,7 +37,12 @@ def as_json(applied: Sequence[Applied]) -> dict[str, Any]:
     """Return the answer to ``POST /api/apply``."""
     return {
         "applied": [
-            {"version": one.version, "changes": list(one.changes), "hosts": one.hosts}
+            {
+                "version": one.version,
+                "changes": list(one.changes),
+                "hosts": one.hosts,
+                "told": one.told,
+            }
             for one in applied
         ]
     }

@@ -17,6 +17,8 @@ MOST_WAIT_S: Final = 10.0
 #: Lines or errors that one answer may hold.
 MOST: Final = 1000
 MOST_DIGITS: Final = 18
+#: Of a request's name the gateway keeps so many characters.
+MOST_NAME: Final = 128
 PATHS: Final = (
     "/api/health, /api/status, /api/logs, /api/errors, /api/errors/ID, /api/requests, "
     "/api/requests/ID and /api/apply"
@@ -95,7 +97,8 @@ def _requests(board: Board, path: str, limit: int) -> Answer:
     if path == "/api/requests":
         return Answer(200, {"requests": list(kept[:limit])})
     named = unquote(path.removeprefix("/api/requests/"))
-    found = [one for one in kept if one["id"] == named or str(one["call"]) == named]
+    short = named[:MOST_NAME]
+    found = [one for one in kept if one["id"] == short or str(one["call"]) == named]
     if not found:
         told = "failed ones are, one of 256 others, and those that bring x-headrace-timing"
         return Answer(404, {"error": f"no request {named!r} is kept: {told}"})

@@ -30,14 +30,13 @@ FORMATS: Final = {
 }
 
 
-def check(batching: Batching, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
-    """Check that the model's tensors can be joined as model.yaml says.
+def check_inputs(batching: Batching, inputs: Sequence[Tensor]) -> None:
+    """Check that the model's inputs can be joined as model.yaml says.
 
     Raises:
         ModelInvalid: they cannot, and why.
     """
     takes = {one.name: one for one in inputs}
-    gives = {one.name: one for one in outputs}
     for name, join in batching.join.items():
         if name not in takes:
             raise ModelInvalid(
@@ -46,6 +45,17 @@ def check(batching: Batching, inputs: Sequence[Tensor], outputs: Sequence[Tensor
             )
         if why := _unfit(takes[name], join, batching.max_rows):
             raise ModelInvalid(f"batching.join of input {name!r}: {why}")
+
+
+def check(batching: Batching, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:
+    """The same of the outputs, too.
+
+    Raises:
+        ModelInvalid: they cannot, and why.
+    """
+    check_inputs(batching, inputs)
+    takes = {one.name: one for one in inputs}
+    gives = {one.name: one for one in outputs}
     for name, like in batching.like.items():
         if name not in gives:
             raise ModelInvalid(

@@ -87,6 +87,16 @@ def batching_facts(batching: Batching) -> dict[str, Any]:
     }
 
 
+def check_batching(batching: Batching, inputs: Sequence[Tensor]) -> None:
+    """Check that a model with these inputs can be batched so.
+
+    Raises:
+        ModelInvalid: it cannot, and why.
+    """
+    check_cost(batching, inputs)
+    joining.check_inputs(batching, inputs)
+
+
 def check_cost(batching: Batching, inputs: Sequence[Tensor]) -> None:
     """Check that what is counted is there.
 

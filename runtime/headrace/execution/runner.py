@@ -9,13 +9,13 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from headrace.errors import ModelBroken
+from headrace.errors import ModelBroken, NotLive
 from headrace.execution import forking, lanes, sequencing, steps
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.hangs import Hang
 from headrace.execution.opening import (
     batching_facts,
-    check_cost,
+    check_batching,
     context,
     contract,
     open_model,
@@ -96,10 +96,14 @@ class Runner:
 
         Raises:
             ModelInvalid: it does not fit the model; nothing was changed.
+            NotLive: what the model takes is not known yet.
         """
         with self._lock:
-            if self.inputs:
-                check_cost(version.config.batching, self.inputs)
+            if not self.inputs:
+                raise NotLive(
+                    f"{version.label} is {self.standing.state.value}: apply once it serves"
+                )
+            check_batching(version.config.batching, self.inputs)
             self.version = version
             if (intake := self._intake()) is not None:
                 intake.update(json.dumps(batching_facts(version.config.batching)))

@@ -37,6 +37,11 @@ def changed(versions: Sequence[Version], model: str) -> list[Changed]:
     found = []
     for version in versions:
         if model in ("", version.model):
+            if not version.folder.is_dir():
+                raise RepositoryInvalid(
+                    f"nothing was changed: {version.folder} is gone, from which {version.label} is "
+                    "served"
+                )
             if version.model not in configs:
                 configs[version.model] = load(version.folder.parent / CONFIG)
             config = configs[version.model]
@@ -45,7 +50,7 @@ def changed(versions: Sequence[Version], model: str) -> list[Changed]:
     if not_live := [(one, change) for one in found for change in one.changes if not change.is_live]:
         told = [f"{one.version.label}: {change}" for one, change in not_live[:MOST_SHOWN]]
         raise NotLive(
-            "nothing was changed, for this takes a restart, while the rest of batching does not:\n"
-            + "\n".join(told)
+            "nothing was changed. A version takes this only when it is loaded, so restart the "
+            "server, or take it back to apply the rest:\n" + "\n".join(told)
         )
     return found

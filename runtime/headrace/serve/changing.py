@@ -7,7 +7,9 @@ from time import monotonic
 from typing import Any, Final
 
 from headrace.console.operations import Applied
-from headrace.errors import ModelInvalid
+from headrace.errors import HeadraceError, ModelInvalid, NotLive
+from headrace.execution.opening import check_batching
+from headrace.models import Tensor
 from headrace.repository.changed import Changed, changed
 from headrace.repository.folder import Version
 from headrace.serve.voice import BEGIN, CHANGE
@@ -29,6 +31,8 @@ class Changing:
         self._one_at_a_time = threading.Lock()
         self._said = threading.Condition()
         self._number = 0
+        #: What each version takes, as its first host said.
+        self._inputs: dict[str, list[Tensor]] = {}
         #: Answers to the last question, by label: what each host did not like, or nothing.
         self._answers: dict[str, list[str]] = {}
 
@@ -37,7 +41,10 @@ class Changing:
         self._send(label, f"{BEGIN} {batching_text(self._versions[label])}", pid)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
-        """Take the answer of a host."""
+        """Take what a host said: what its version takes, or an answer."""
+        if facts["event"] == "inputs":
+            self._inputs[label] = [Tensor(*one) for one in facts["inputs"]]
+            return
         with self._said:
             if facts["number"] == self._number:
                 self._answers.setdefault(label, []).append(facts["error"])
@@ -47,13 +54,28 @@ class Changing:
         """As `headrace.console.operations.Operations` has it."""
         with self._one_at_a_time:
             found = changed(list(self._versions.values()), model)
+            for one in found:
+                self._check(one.version)
             before = [self._versions[one.version.label] for one in found]
             asked = self._tell([one.version for one in found])
             answers = self._wait(asked)
             if wrong := [text for told in answers.values() for text in told if text]:
                 self._tell(before)
                 raise ModelInvalid(f"nothing was changed: {wrong[0]}")
-            return [_applied(one, answers) for one in found]
+            return [_applied(one, answers, asked) for one in found]
+
+    def _check(self, version: Version) -> None:
+        """Check it here: a host that loads, or holds Python's lock, would say so too late."""
+        inputs = self._inputs.get(version.label)
+        if inputs is None:
+            raise NotLive(
+                f"nothing was changed: {version.label} has not been loaded yet, so that it is not "
+                "known what fits it; apply once it serves"
+            )
+        try:
+            check_batching(version.config.batching, inputs)
+        except HeadraceError as error:
+            raise ModelInvalid(f"nothing was changed: {version.label}: {error}") from error
 
     def _tell(self, versions: Sequence[Version]) -> dict[str, int]:
         with self._said:
@@ -76,9 +98,12 @@ class Changing:
             return dict(self._answers)
 
 
-def _applied(one: Changed, answers: Mapping[str, Sequence[str]]) -> Applied:
+def _applied(
+    one: Changed, answers: Mapping[str, Sequence[str]], asked: Mapping[str, int]
+) -> Applied:
     label = one.version.label
-    return Applied(label, [str(change) for change in one.changes], len(answers.get(label, [])))
+    hosts = len(answers.get(label, []))
+    return Applied(label, [str(change) for change in one.changes], hosts, asked[label])
 
 
 def batching_text(version: Version) -> str:

@@ -80,9 +80,8 @@ class Session:
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a replica told; any thread may call this."""
         self.board.hear(label, facts)
-        if facts["event"] == "changed":
+        if facts["event"] in ("inputs", "changed"):
             self.changing.hear(label, facts)
-            return
         if facts["event"] == "answer":
             with self._answered:
                 self._answers[facts["question"]] = str(facts["answer"])

@@ -132,7 +132,7 @@ impl Default for Batching {
 }
 
 /// That one request may be cut into: each costs some hundred bytes beside its rows.
-const MOST_PARTS: u32 = 256;
+pub const MOST_PARTS: u32 = 256;
 
 impl Batching {
     /// As many rows as the model sees in a batch of so many: the next size that it may have.
@@ -152,11 +152,16 @@ impl Batching {
         if self.cost.is_empty() { self.padded(rows).get().into() } else { cost }
     }
 
+    /// Rows that may wait of one tenant where nobody else waits: as many again are left to others.
+    fn most_of_tenant(&self) -> u32 {
+        if self.tenant_header.is_some() { self.queue_rows / 2 } else { self.queue_rows }
+    }
+
     /// Rows that a request may have.
     pub fn most_of_request(&self) -> u32 {
         let whole = self.max_rows.max(1);
         match self.split_oversize {
-            true => self.queue_rows.min(whole.saturating_mul(MOST_PARTS)).max(whole),
+            true => self.most_of_tenant().min(whole.saturating_mul(MOST_PARTS)).max(whole),
             false => whole,
         }
     }

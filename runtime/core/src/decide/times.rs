@@ -60,6 +60,11 @@ impl Times {
         Duration::try_from_secs_f64(time.max(0.0)).unwrap_or(Duration::MAX)
     }
 
+    /// How long batches of `cost` took, whenever that was.
+    pub fn usual(&self, cost: u64) -> Duration {
+        Duration::try_from_secs_f64(self.mean(as_float(cost)).max(0.0)).unwrap_or(Duration::MAX)
+    }
+
     /// How long ago a batch ended.
     pub fn since_last(&self, now: Tick) -> Duration {
         now.since(self.last)

@@ -19,6 +19,8 @@ const LATELY: Duration = Duration::from_secs(10);
 pub enum Sign {
     /// A run answered. Of how many rows, and how long it took.
     Worked { rows: u32, took: Duration },
+    /// A run refused the call, which is its caller's fault. It took time all the same.
+    Refused { rows: u32, took: Duration },
     /// A run failed; how long it took tells its callers apart from those of the next one.
     Failed { ns: u64 },
     /// It says nothing of the host.
@@ -56,7 +58,7 @@ impl Trust {
     /// `may_go`: another does well, and enough would be left. Returns for how long it is left out, if that begins now.
     pub fn take(&mut self, sign: Sign, may_go: bool, now: Tick) -> Option<Duration> {
         match sign {
-            Sign::Nothing => None,
+            Sign::Nothing | Sign::Refused { .. } => None,
             Sign::Worked { .. } => {
                 *self = Trust { last_worked: Some(now), ..Trust::default() };
                 None

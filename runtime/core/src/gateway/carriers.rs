@@ -9,7 +9,7 @@ use crate::base::{
 };
 use crate::decide::{
     admit::Load,
-    choice,
+    choice::{self, Paced},
     rendezvous::Place,
     times::Times,
     trust::{Sign, Trust},
@@ -31,8 +31,10 @@ struct Slot {
     turn: u64,
     /// It said that it is gone or has the version no more; a new window opens it again.
     closed: bool,
-    /// How long its batches took. Unlike those of its version, it may be on a slower machine.
-    times: Times,
+    /// It may be on a slower machine than others.
+    paced: Paced,
+    /// When it began with what it runs now, or a little before.
+    since: Tick,
     trust: Trust,
 }
 
@@ -48,10 +50,11 @@ impl Slot {
         !self.closed && fits
     }
 
-    fn finish(&self, need: Need, level: u8, max_rows: Rows, now: Tick) -> Duration {
+    fn finish(&self, need: Need, level: u8, max_rows: Rows, now: Tick, usual: &Times) -> Duration {
         let (Need::Among(rows) | Need::Alone(rows)) = need;
-        let time = |rows: Rows| self.times.expect(rows.get().into(), now);
-        choice::finish(self.in_flight.up_to(level), rows, max_rows, self.times.since_last(now), time)
+        let times = self.paced.times(now);
+        let time = |rows: Rows| usual.usual(rows.get().into()).mul_f64(times);
+        choice::finish(self.in_flight.up_to(level), rows, max_rows, now.since(self.since), time)
     }
 
     fn seat(&mut self, need: Need, level: u8, begins: bool) -> Seat {
@@ -117,6 +120,8 @@ pub(super) struct GivenBack {
 pub(super) struct Carriers {
     slots: Vec<Slot>,
     turn: u64,
+    /// How long batches take, of all of them; where there are several.
+    usual: Times,
 }
 
 impl Carriers {
@@ -164,7 +169,8 @@ impl Carriers {
             begins: 0,
             turn: 0,
             closed: false,
-            times: Times::default(),
+            paced: Paced::default(),
+            since: Tick::default(),
             trust: Trust::default(),
         };
         self.slots.push(slot);
@@ -189,25 +195,34 @@ impl Carriers {
         }
     }
 
-    /// The one that is likely to answer first; among equals the emptiest, and then the one that waited longest; the rows are its own from
-    /// here on.
+    /// The one that is likely to answer first; among equals the emptiest, and then the one that waited longest. The rows are
+    /// its own from here on.
     pub(super) fn take(&mut self, need: Need, level: u8, max_rows: Rows, now: Tick) -> Option<Seat> {
-        let one_only = self.slots.len() == 1;
-        // Whoever fails serves if nobody else is there.
-        let any_trusted = !one_only && self.slots.iter().any(|slot| !slot.closed && !slot.trust.is_out());
-        let fitting = self
-            .slots
-            .iter_mut()
-            .filter(|slot| slot.fits(need, level) && (!any_trusted || slot.trust.allows(slot.calls, now)));
-        let slot = match one_only {
-            true => { fitting }.next()?,
-            false => fitting.min_by_key(|slot| {
-                (slot.finish(need, level, max_rows, now), slot.in_flight.up_to(level), slot.turn)
-            })?,
+        let at = match self.slots.len() {
+            1 => self.slots.iter().position(|slot| slot.fits(need, level))?,
+            _ => self.choose(need, level, max_rows, now)?,
         };
+        let slot = self.slots.get_mut(at)?;
         self.turn += 1;
         slot.turn = self.turn;
+        if slot.calls == 0 {
+            slot.since = now;
+        }
         Some(slot.seat(need, level, false))
+    }
+
+    fn choose(&self, need: Need, level: u8, max_rows: Rows, now: Tick) -> Option<usize> {
+        // Whoever fails serves if nobody else is there.
+        let any_trusted = self.slots.iter().any(|slot| !slot.closed && !slot.trust.is_out());
+        let fits =
+            |slot: &Slot| slot.fits(need, level) && (!any_trusted || slot.trust.allows(slot.calls, now));
+        let finish = |slot: &Slot| slot.finish(need, level, max_rows, now, &self.usual);
+        let fitting = self.slots.iter().enumerate().filter(|(_, slot)| fits(slot));
+        let found: SmallVec<[_; 4]> = fitting.map(|(at, slot)| (at, slot, finish(slot))).collect();
+        let soonest = choice::near(found.iter().map(|(.., finish)| *finish).min()?);
+        let near = found.iter().filter(|(.., finish)| *finish <= soonest);
+        let (at, ..) = near.min_by_key(|(_, slot, _)| (slot.in_flight.up_to(level), slot.turn))?;
+        Some(*at)
     }
 
     /// The same of the one that has a sequence. `kept`: of its window, what is for sequences that are at work there, and
@@ -236,16 +251,18 @@ impl Carriers {
 
     /// Nothing happens if the carrier is gone: its rows went with it. Says if it is left out from now on.
     pub(super) fn give_back(&mut self, back: GivenBack, sign: Sign, now: Tick) -> Option<LeftOut> {
-        let several = self.slots.len() > 1;
-        let slot = self.slot(back.carrier)?;
+        let (several, usual) = (self.slots.len() > 1, &mut self.usual);
+        let slot = self.slots.iter_mut().find(|slot| slot.id == back.carrier)?;
         slot.in_flight.take_out(back.level, back.rows);
         slot.calls = slot.calls.saturating_sub(1);
         slot.begins = slot.begins.saturating_sub(back.begins.into());
         if !several {
             return None;
         }
-        if let Sign::Worked { rows, took } = sign {
-            slot.times.learn(rows.into(), took, now);
+        if let Sign::Worked { rows, took } | Sign::Refused { rows, took } = sign {
+            usual.learn(rows.into(), took, now);
+            slot.paced.learn(took, usual.usual(rows.into()), now);
+            slot.since = now;
         }
         let may_go = matches!(sign, Sign::Failed { .. }) && self.can_do_without(back.carrier, now);
         let slot = self.slot(back.carrier)?;

@@ -43,15 +43,12 @@ impl Gateway {
             let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
             return Err(self.told(fault, &model, Some(service.version)));
         }
-        let of = (&service, &running);
-        let answered = match split::is_oversize(&running.contract, &inference) {
+        if split::is_oversize(&running.contract, &inference) {
             // Boxed: rare, and large enough to make every request's future larger.
-            true => {
-                let mut asked = Box::pin(self.ask_in_parts(inference, reserved, of, deliver));
-                panics::survive_all(asked.as_mut()).await
-            }
-            false => panics::survive_all(pin!(self.ask(inference, reserved, of, deliver))).await,
-        };
+            return Box::pin(self.infer_in_parts(inference, reserved, (service, running), deliver)).await;
+        }
+        let asked = self.ask(inference, reserved, (&service, &running), deliver);
+        let answered = panics::survive_all(pin!(asked)).await;
         answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 

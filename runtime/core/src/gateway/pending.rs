@@ -22,6 +22,7 @@ use crate::base::{
 use crate::decide::{admit, plan::Size, priority, queue::Place};
 use crate::meter::Ended;
 use compact_str::CompactString;
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,14 +50,14 @@ impl Success {
         running: &Arc<Running>,
         call: CallId,
         rows: Rows,
-        deadline: Tick,
+        (deadline, parts): (Tick, usize),
         inference: &Inference,
     ) -> Success {
         let (arrived, level) =
             (inference.arrived, priority::level(&running.contract.batching, &inference.parameters));
-        let traced =
-            Traced { id: Traced::name(&inference.id), call, rows, level, arrived, deadline, tries: 1 };
-        let traced = Recent::keeps(call, inference.traced).then(|| Box::new(traced));
+        let (id, tries, note) = (Traced::name(&inference.id), 1, Cow::Borrowed(""));
+        let traced = Traced { id, call, rows, level, arrived, deadline, tries, parts, note };
+        let traced = Some(Box::new(traced));
         Success {
             running: Arc::clone(running),
             rows,
@@ -65,6 +66,19 @@ impl Success {
             traced,
             counted: false,
         }
+    }
+
+    /// The caller is told so.
+    pub(super) fn fails(mut self, fault: &Fault) {
+        if let Some(traced) = &mut self.traced {
+            traced.note = fault.note.clone();
+        }
+        self.count(Some(fault.kind));
+    }
+
+    /// It is kept only if it fails.
+    pub(super) fn forgets(&mut self) {
+        self.traced = None;
     }
 
     /// `fault`: why the caller gets no answer after all.
@@ -80,7 +94,10 @@ impl Success {
         let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
         match fault {
             None => recent.answered(*traced, &self.running, &timing, now),
-            Some(kind) => recent.failed(|| *traced, &self.running, (kind, ""), &timing, now),
+            Some(kind) => {
+                let note = traced.note.clone();
+                recent.failed(|| *traced, &self.running, (kind, &note), &timing, now);
+            }
         }
     }
 }
@@ -189,7 +206,7 @@ impl Pending {
             inputs: self.inputs.clone(),
             rows: self.rows,
             parameters: self.parameters.clone(),
-            arrived: self.arrived,
+            arrived: self.sent, // as over a link: what it waited here is counted here
             deadline: self.deadline,
             level: self.place.rank.level,
             attempt: self.charges(),
@@ -211,7 +228,8 @@ impl Pending {
 
     fn traced(&self) -> Traced {
         let Pending { id: call, rows, arrived, deadline, tries, .. } = *self;
-        Traced { id: self.name.clone(), call, rows, level: self.place.rank.level, arrived, deadline, tries }
+        let (id, level, parts, note) = (self.name.clone(), self.place.rank.level, 1, Cow::Borrowed(""));
+        Traced { id, call, rows, level, arrived, deadline, tries, parts, note }
     }
 
     /// Answers, and counts what is no success; nothing happens for a caller that was counted when it left.

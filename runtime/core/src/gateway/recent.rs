@@ -11,6 +11,7 @@ use crate::base::{
 use compact_str::CompactString;
 use parking_lot::Mutex;
 use serde::Serialize;
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -43,6 +44,10 @@ pub(super) struct Traced {
     pub(super) arrived: Tick,
     pub(super) deadline: Tick,
     pub(super) tries: u8,
+    /// That it was cut into: its stages are sums of theirs, which ran beside each other.
+    pub(super) parts: usize,
+    /// What its caller is told, where that is known by now.
+    pub(super) note: Cow<'static, str>,
 }
 
 impl Traced {
@@ -66,6 +71,7 @@ struct Record {
     deadline_ms: Option<f64>,
     /// Times that it was sent to a host.
     tries: u8,
+    parts: usize,
     /// `answered`, or the kind of fault.
     end: &'static str,
     /// Of a fault.
@@ -131,7 +137,7 @@ fn record(
     fault: Option<(Kind, &str)>,
     now: Tick,
 ) -> Record {
-    let Traced { id, call, rows, level, arrived, deadline, tries } = traced;
+    let Traced { id, call, rows, level, arrived, deadline, tries, parts, .. } = traced;
     let contract = &running.contract;
     let (end, note) = fault.map_or(("answered", ""), |(kind, note)| (kind.code(), note));
     let allowed = (deadline != Tick::NEVER).then(|| deadline.since(arrived).as_secs_f64() * 1e3);
@@ -146,6 +152,7 @@ fn record(
         priorities: contract.batching.levels().max(1),
         deadline_ms: allowed,
         tries,
+        parts,
         end,
         note: note.chars().take(NOTE).collect(),
         total_ms: now.since(arrived).as_secs_f64() * 1e3,

@@ -93,11 +93,10 @@ impl Outlet for Gateway {
 /// What a host has to do with how a call of its ended.
 fn sign(outcome: &Outcome) -> Sign {
     let Timing { input_ns, infer_ns, output_ns, batch_rows: rows, .. } = outcome.timing;
+    let took = Duration::from_nanos(input_ns.saturating_add(infer_ns).saturating_add(output_ns));
     match &outcome.result {
-        Ok(_) if rows > 0 => {
-            let took = input_ns.saturating_add(infer_ns).saturating_add(output_ns);
-            Sign::Worked { rows, took: Duration::from_nanos(took) }
-        }
+        Ok(_) if rows > 0 => Sign::Worked { rows, took },
+        Err(Fault { kind: Kind::Invalid, .. }) if rows > 0 => Sign::Refused { rows, took },
         Err(Fault { kind: Kind::ModelFailed | Kind::Internal, .. }) => Sign::Failed { ns: infer_ns },
         Ok(_) | Err(_) => Sign::Nothing,
     }

@@ -9,15 +9,17 @@ use super::{
     admission::Reserved,
     infer::{answer, unfit},
     pending::Success,
+    recent::Recent,
     service::{Running, Service},
     submit::{self, Held, One, refused},
     waiting::Waiting,
 };
 use crate::base::{
     call::{Produced, Tensors, Timing},
-    contract::Contract,
+    contract::{Contract, MOST_PARTS},
     fault::Fault,
     inference::{Answer, Inference},
+    panics,
     strings::Strings,
     tensor::Tensor,
     units::{CallId, Rows},
@@ -29,18 +31,33 @@ use crate::decide::{
 use bytes::Bytes;
 use std::future::Future;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 /// Whether it has to be cut.
 pub(super) fn is_oversize(contract: &Contract, inference: &Inference) -> bool {
     let batching = &contract.batching;
     let rows = || inference.inputs.first().and_then(|input| input.tensor.shape.first());
-    batching.split_oversize && rows().is_some_and(|rows| *rows > i64::from(batching.max_rows))
+    // Where cost counts, it is known when the request was bound.
+    let counts = batching.max_cost.is_some();
+    batching.split_oversize && (counts || rows().is_some_and(|rows| *rows > i64::from(batching.max_rows)))
 }
 
 impl Gateway {
-    /// As [`Gateway::infer`] asks for others.
-    pub(super) async fn ask_in_parts<T, D: Future<Output = Result<T, Fault>>>(
+    /// As [`Gateway::infer`] does for others.
+    pub(super) async fn infer_in_parts<T, D: Future<Output = Result<T, Fault>>>(
+        &self,
+        inference: Box<Inference>,
+        reserved: Reserved,
+        (service, running): (Arc<Service>, Arc<Running>),
+        deliver: impl FnOnce(Answer) -> D,
+    ) -> Result<T, Fault> {
+        let asked = self.ask_in_parts(inference, reserved, (&service, &running), deliver);
+        let answered = panics::survive_all(pin!(asked)).await;
+        answered.flatten().map_err(|fault| self.told(fault, &service.model, Some(service.version)))
+    }
+
+    async fn ask_in_parts<T, D: Future<Output = Result<T, Fault>>>(
         &self,
         inference: Box<Inference>,
         reserved: Reserved,
@@ -58,37 +75,48 @@ impl Gateway {
         let deadline = submit::deadline(contract, &inference);
         // Counts it from here on, also if its caller leaves.
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
-        let mut whole = Success::of(running, call, rows, deadline, &inference);
+        let keeps = Recent::keeps(call, inference.traced);
+        let mut whole = Success::of(running, call, rows, (deadline, parts.len()), &inference);
         let reserved = Arc::new(reserved);
         let asked = async {
             let mut waiting = Vec::with_capacity(parts.len());
-            for Part { rows, cost, inputs } in parts {
+            let mut first = 0;
+            for Part { rows: some, cost, inputs } in parts {
+                let range = first..first + some.get();
+                first = range.end;
                 let parameters = inference.parameters.clone();
-                let one = One { inputs, rows, cost, parameters, parts: None, is_part: true };
+                let one = One { inputs, rows: some, cost, parameters, parts: None, is_part: true };
                 let held = Held::Shared { _reserved: Arc::clone(&reserved) };
-                let ticket = self.enqueue(&inference, one, held, (service, running))?;
-                waiting.push(Waiting::new(service, ticket));
+                let ticket = self.enqueue(&inference, one, held, (service, running));
+                let ticket = ticket.map_err(|fault| of_rows(fault, &range, rows))?;
+                waiting.push((range, Waiting::new(service, ticket)));
             }
             let mut all = Vec::with_capacity(waiting.len());
-            for part in waiting {
-                all.push(part.until(arrived, deadline).await?);
+            for (range, part) in waiting {
+                all.push(part.until(arrived, deadline).await.map_err(|fault| of_rows(fault, &range, rows))?);
             }
             join(contract, all)
         };
         let (produced, timing) = match asked.await {
             Ok(joined) => joined,
             Err(fault) => {
-                whole.ends(Some(fault.kind));
+                whole.fails(&fault);
                 return Err(fault);
             }
         };
         whole.timing = timing;
+        if !keeps {
+            whole.forgets();
+        }
         let answer = answer(contract, std::mem::take(&mut inference.id), &outputs, produced, timing);
         let delivered = deliver(answer).await;
         whole.ends(delivered.as_ref().err().map(|fault| fault.kind));
         delivered
     }
 }
+
+/// What is too dear is cut into no more.
+const MOST: usize = MOST_PARTS as usize;
 
 #[derive(Debug)]
 struct Part {
@@ -97,20 +125,25 @@ struct Part {
     inputs: Tensors,
 }
 
-/// Full batches, and what is left.
+/// Full batches, and what is left; halves of them where a whole one costs too much.
 fn cut(contract: &Contract, rows: Rows, inputs: &Tensors) -> Result<Vec<Part>, Fault> {
     let (batching, all) = (&contract.batching, len(rows));
     let most = usize::try_from(batching.max_rows.max(1)).unwrap_or(usize::MAX);
     let starts: Vec<_> = inputs.iter().map(|input| Starts::of(input, all)).collect();
     let mut parts = Vec::with_capacity(all.div_ceil(most));
-    for first in (0..all).step_by(most) {
-        let range = first..all.min(first + most);
+    let mut ranges: Vec<_> = (0..all).step_by(most).map(|first| first..all.min(first + most)).rev().collect();
+    while let Some(range) = ranges.pop() {
         let rows = Rows::new(u32::try_from(range.len()).unwrap_or(u32::MAX));
         let slice = |(input, starts): (&Tensor, &Starts)| starts.slice(input, range.clone());
         let inputs: Tensors = inputs.iter().zip(&starts).map(slice).collect();
         let mut costs = 0;
         if let Some(max_cost) = batching.max_cost {
             costs = cost(contract, rows, &inputs)?;
+            if costs > max_cost && range.len() > 1 && parts.len() + ranges.len() < MOST {
+                let middle = range.start + range.len() / 2;
+                ranges.extend([middle..range.end, range.start..middle]);
+                continue;
+            }
             if costs > max_cost {
                 return Err(too_dear(contract, costs, max_cost));
             }
@@ -118,6 +151,16 @@ fn cut(contract: &Contract, rows: Rows, inputs: &Tensors) -> Result<Vec<Part>, F
         parts.push(Part { rows, cost: costs, inputs });
     }
     Ok(parts)
+}
+
+/// Of a part: its rows are counted from its own first.
+fn of_rows(fault: Fault, range: &Range<u32>, all: Rows) -> Fault {
+    if range.len() == usize::try_from(all.get()).unwrap_or(usize::MAX) {
+        return fault;
+    }
+    let (first, last) = (range.start, range.end.saturating_sub(1));
+    let note = format!("of its rows {first} to {last}, which are a part of {}: {}", all.get(), fault.note);
+    Fault { note: note.into(), ..fault }
 }
 
 /// Where rows begin in a tensor's data.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::{
-    contract::{Batching, TensorSpec},
+    contract::{Batching, TensorSpec, Term},
     datatype::Datatype,
     inference::Input,
     strings::push,
@@ -23,18 +23,22 @@ fn contract(max_rows: u32) -> Contract {
     }
 }
 
+/// What a row costs is the byte in it.
 #[test]
 fn each_part_costs_its_own() {
     let mut contract = contract(8);
-    contract.batching.max_cost = Some(6);
-    let cut = |rows: u32| {
-        let data = vec![0; usize::try_from(rows).unwrap()].into();
-        let input = Tensor { datatype: Datatype::Uint8, shape: [rows.into(), 1].as_slice().into(), data };
+    (contract.batching.max_cost, contract.batching.cost) = (Some(6), vec![Term::Value("x".into())]);
+    let cut = |rows: &[u8]| {
+        let (count, data) = (u32::try_from(rows.len()).unwrap(), rows.to_vec().into());
+        let input = Tensor { datatype: Datatype::Uint8, shape: [count.into(), 1].as_slice().into(), data };
         let inputs = std::iter::once(input).collect();
-        cut(&contract, Rows::new(rows), &inputs).map(|parts| parts.len())
+        let parts = cut(&contract, Rows::new(count), &inputs)?;
+        Ok::<_, Fault>(parts.iter().map(|part| (part.rows.get(), part.cost)).collect::<Vec<_>>())
     };
-    assert!(cut(20).unwrap_err().note.contains("costs 8"));
-    assert_eq!(cut(6).unwrap(), 1);
+    assert_eq!(cut(&[0; 20]).unwrap(), [(8, 0), (8, 0), (4, 0)]);
+    assert_eq!(cut(&[1; 10]).unwrap(), [(4, 4), (4, 4), (2, 2)], "halves of what is too dear");
+    assert_eq!(cut(&[6, 1, 0, 6]).unwrap(), [(1, 6), (1, 1), (2, 6)]);
+    assert!(cut(&[1, 7]).unwrap_err().note.contains("costs 7"));
 }
 
 #[test]

@@ -122,6 +122,7 @@ impl Gateway {
     }
 
     /// To a carrier, or into the queue. Who is refused was counted.
+    #[inline]
     pub(super) fn enqueue(
         &self,
         inference: &Inference,

@@ -49,7 +49,7 @@ pub fn bind(
         check.tensor(spec, &input.tensor)?;
         bound.push(input.tensor.clone());
     }
-    let whole = rows.get() <= contract.batching.max_rows.max(1); // parts of one that is cut cost each their own
+    let whole = !contract.batching.split_oversize; // parts of one that is cut cost each their own
     let mut costs = 0;
     if let Some(max_cost) = contract.batching.max_cost.filter(|_| whole) {
         costs = cost(contract, rows, &bound)?;

@@ -107,3 +107,39 @@ async fn what_does_not_fit_the_queue_or_is_not_to_be_cut_is_refused() {
     assert_eq!(first.await.unwrap().unwrap().outputs[0].1.data.len(), 60);
     assert_all_over(&gateway, 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_fault_says_of_which_rows_it_is() {
+    let gateway = gateway();
+    let (_, held) = up(&gateway, splits(), 64);
+    let asked = start(&gateway, counting(20)).await;
+    held.answer();
+    held.fail(Kind::Invalid, Phase::Started);
+    let fault = asked.await.unwrap().unwrap_err();
+    assert!(fault.note.starts_with("of its rows 8 to 15, which are a part of 20: as told"), "{fault}");
+    settle_down().await;
+    while held.len() > 0 {
+        held.answer();
+    }
+    let told = gateway.recent();
+    assert!(told.contains("\"parts\":3") && told.contains("of its rows 8 to 15"), "{told}");
+    assert_all_over(&gateway, 1);
+}
+
+/// One tenant may fill half of the queue, so that a request of more could never be let in.
+#[tokio::test(start_paused = true)]
+async fn what_one_tenant_could_never_have_is_refused_for_good() {
+    let gateway = gateway();
+    let mut shared = splits();
+    shared.batching.tenant_header = Some("x-team".into());
+    let (_, held) = up(&gateway, shared, 8);
+    let fault = start(&gateway, counting(33)).await.await.unwrap().unwrap_err();
+    assert!(fault.kind == Kind::TooLarge && fault.note.contains("must be <= 32"), "{fault}");
+    let asked = start(&gateway, counting(32)).await;
+    while !asked.is_finished() {
+        held.answer();
+        settle_down().await;
+    }
+    assert!(asked.await.unwrap().is_ok());
+    assert_all_over(&gateway, 2);
+}
