@@ -222,6 +222,7 @@ def test_a_field_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -
         ("max_batch_size: many", ":1:17: .*integer: many"),
         ("\n\ninput { data_type: TYPE_FOO }", ":3:20: .*no value named TYPE_FOO"),
         ("dynamic_batching {", ':1:18: Expected "}"'),
+        ("{" * 5000, r"^.{0,100}:1:1: .{0,210}\.\.\.$"),
         ('name: "a" name: "b"', r':1:17: .*multiple "name" fields'),
         ("max_batch_size: 8\0", ":1:18: "),
         ("instance_group { kind: 99 }", r":1:1: instance_group\[0\].kind: there is no 99 in Kind$"),

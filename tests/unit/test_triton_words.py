@@ -54,6 +54,7 @@ def test_instances(groups: str, verdict: Verdict, settings: dict[str, Any], said
     ("groups", "said"),
     [
         ("{ kind: KIND_MODEL }", "leaves the devices to the model"),
+        ("{ count: -1 }", "expected at least 1, not -1"),
         ("{ kind: KIND_CPU }, { kind: KIND_GPU }", "the same kind of device"),
         ("{ kind: KIND_GPU gpus: 0 }, { kind: KIND_GPU count: 2 gpus: 1 }", "as many share"),
     ],
@@ -171,7 +172,9 @@ def test_tensors_stand_in_the_class_or_in_model_yaml() -> None:
     assert of_yaml.settings["inputs"][1] == {"name": "b", "datatype": "BF16", "shape": []}
     assert of_yaml.settings["outputs"] == [{"name": "y", "datatype": "BOOL", "shape": [-1, 2]}]
     twice = converted(text.replace('"b"', '"t"'), in_yaml=True)
-    assert [one.field for one in twice.refused] == ["input[0]"]
+    assert [one.field for one in twice.refused] == ["input[0]", "input[1]"]
+    (again,) = converted(text.replace('"b"', '"t"')).refused
+    assert again.text == "'t' is the name of another one"
 
 
 SEQUENCED = (

@@ -85,7 +85,8 @@ def as_json(converted: Converted) -> dict[str, Any]:
 
 def _what(one: Finding) -> str:
     said = ", ".join(f"{'.'.join(key)}: {_value(value)}" for key, value in one.settings.items())
-    return "; ".join(part for part in (said, one.text) if part)
+    # On one line, whatever a value has in it.
+    return " ".join("; ".join(part for part in (said, one.text) if part).split())
 
 
 def _value(value: Any) -> str:

@@ -4,7 +4,7 @@ An instance is a copy of the model that runs one batch at once, as a host here i
 what there are several of. (Lanes share one copy, and make batches ready for it.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from headrace.config.triton.finding import Finding, Key, Verdict, differs, refused
@@ -46,21 +46,10 @@ def placement(given: Any) -> Iterator[Finding]:
 
 def _groups(groups: Any) -> Iterator[Finding]:
     where = {(_device(one), _count(one) if _device(one) == "GPU" else 0) for one in groups}
-    if len(where) > 1:
-        yield refused(
-            "instance_group",
-            "all hosts of a version are on the same kind of device here, and as many share each "
-            "GPU: make one group of them",
-        )
+    if why := _unfit(groups, where):
+        yield refused("instance_group", why)
         return
     ((device, sharing),) = where
-    if device == "MODEL":
-        yield refused(
-            "instance_group",
-            "KIND_MODEL leaves the devices to the model, but a host sees only what placement.gpus "
-            "asks for: write KIND_GPU or KIND_CPU",
-        )
-        return
     copies = sum(_count(one) * max(1, len(one.gpus)) for one in groups)
     settings: dict[Key, Any] = {}
     if copies > 1:
@@ -83,6 +72,22 @@ def _groups(groups: Any) -> Iterator[Finding]:
     yield Finding(first, verdict, "; ".join(told), settings, COUNTED)
     for field in others:
         yield Finding(field, Verdict.TAKEN, f"counted with {first}", parts=COUNTED)
+
+
+def _unfit(groups: Any, where: Collection[tuple[str, int]]) -> str:
+    if wrong := [one.count for one in groups if one.count < 0]:
+        return f"count: expected at least 1, not {wrong[0]}"
+    if len(where) > 1:
+        return (
+            "all hosts of a version are on the same kind of device here, and as many share each "
+            "GPU: make one group of them"
+        )
+    if ("MODEL", 0) in where:
+        return (
+            "KIND_MODEL leaves the devices to the model, but a host sees only what placement.gpus "
+            "asks for: write KIND_GPU or KIND_CPU"
+        )
+    return ""
 
 
 def _count(group: Any) -> int:

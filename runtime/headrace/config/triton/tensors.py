@@ -92,9 +92,12 @@ def tensors(given: Any, *, in_yaml: bool) -> Iterator[Finding]:
             yield refused("max_batch_size (0)", NO_ROWS)
     for side in ("input", "output"):
         entries = [one.facts() for one in declared(given, side)]
+        names: set[str] = set()
         for at, one in enumerate(getattr(given, side)):
             field = f"{side}[{at}]"
-            if why := _unfit(one):
+            why = _unfit(one) or f"{one.name!r} is the name of another one" * (one.name in names)
+            names.add(one.name)
+            if why:
                 yield Finding(field, Verdict.REFUSED, why, parts=DECLARED)
                 continue
             first = in_yaml and at == 0

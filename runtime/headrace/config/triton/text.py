@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 
 from headrace.config.file import read_text
-from headrace.config.load import MOST_ERRORS
+from headrace.config.load import MOST_ERRORS, MOST_SHOWN
 from headrace.config.triton.fields import nameless
 from headrace.errors import ConfigInvalid
 
@@ -42,7 +42,8 @@ def read(path: Path) -> Any:
         config = text_format.Parse(text, model_config_pb2.ModelConfig())
     except text_format.ParseError as error:
         line, column = error.GetLine() or 1, error.GetColumn() or 1
-        what = PLACE.sub("", str(error))
+        what = PLACE.sub("", " ".join(str(error).split()))
+        what = what if len(what) <= MOST_SHOWN else f"{what[:MOST_SHOWN]}..."
         raise ConfigInvalid(f"{path}:{line}:{column}: {what}") from error
     except (ArithmeticError, LookupError, TypeError, ValueError) as error:
         # Some values it sets as they are written, and the message refuses them without a place.
