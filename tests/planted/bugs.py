@@ -117,6 +117,7 @@ BUGS: Final = [
         "            let left_out = again.is_none().then(|| {\n"
         "                floor.carriers.give_back(landed.back, landed.sign, now)\n"
         "            }).flatten();\n",
+        "gateway::tests",
     ),
     Bug(
         "a credit never returned: rows of a call whose model raised",
@@ -125,6 +126,7 @@ BUGS: Final = [
         "        if outcome.result.is_ok() {\n"
         "            taken.account.give_back(taken.rows);\n"
         "        }\n",
+        "link::tests",
     ),
     Bug(
         "a call that a host had read counts as never started",

@@ -15,7 +15,7 @@ ROUTES: Final = [
     Bug(
         "hosts: one that fails is left out where all fail",
         f"{CORE}/gateway/carriers.rs",
-        "self.slots.iter().any(does_well) && ",
+        "open().any(does_well) && ",
         "",
         "gateway::carriers",
     ),
@@ -50,8 +50,8 @@ ROUTES: Final = [
     Bug(
         "hosts: one that refuses all is thought to be as fast as ever",
         f"{CORE}/gateway/carriers.rs",
-        "Sign::Worked { rows, took } | Sign::Refused { rows, took } = sign {",
-        "Sign::Worked { rows, took } = sign {",
+        " | Sign::Refused { rows: rows @ 1.., took } = sign {",
+        " = sign {",
         "gateway::carriers",
     ),
     Bug(

@@ -29,6 +29,8 @@ class Changing:
         self._versions = {one.label: one for one in versions}
         self._send = send
         self._one_at_a_time = threading.Lock()
+        #: A host that is let begin hears of a change before that, or after it: never of what was.
+        self._order = threading.Lock()
         self._said = threading.Condition()
         self._number = 0
         #: What each version takes, as its first host said.
@@ -38,7 +40,8 @@ class Changing:
 
     def begin(self, label: str, pid: int) -> None:
         """Let a host load, with the configuration of this moment."""
-        self._send(label, f"{BEGIN} {batching_text(self._versions[label])}", pid)
+        with self._order:
+            self._send(label, f"{BEGIN} {batching_text(self._versions[label])}", pid)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host said: what its version takes, or an answer."""
@@ -83,10 +86,10 @@ class Changing:
             self._answers = {}
         asked = {}
         for version in versions:
-            # First, for a host that comes in this moment.
-            self._versions[version.label] = version
             word = f"{CHANGE} {self._number} {batching_text(version)}"
-            asked[version.label] = self._send(version.label, word, None)
+            with self._order:
+                self._versions[version.label] = version
+                asked[version.label] = self._send(version.label, word, None)
         return asked
 
     def _wait(self, asked: Mapping[str, int]) -> dict[str, list[str]]:

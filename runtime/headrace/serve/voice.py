@@ -73,9 +73,15 @@ class Events:
 
         Nothing from one that is gone.
         """
+        passed = []
         for text in self.questions():
             word, _, rest = text.partition(" ")
+            if word == CHANGE:
+                passed.append(int(rest.partition(" ")[0]))
             if word == BEGIN:
+                # It begins with what was changed while it waited.
+                for number in passed:
+                    self.tell("changed", number=number, error="")
                 return rest
         return ""
 

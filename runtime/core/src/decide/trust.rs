@@ -17,7 +17,7 @@ const LATELY: Duration = Duration::from_secs(10);
 /// What an outcome says of the host that it came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// A run answered. Of how many rows, and how long it took.
+    /// A run answered. Of how many rows, and how long it took; of none, where that says nothing.
     Worked { rows: u32, took: Duration },
     /// A run refused the call, which is its caller's fault. It took time all the same.
     Refused { rows: u32, took: Duration },

@@ -259,7 +259,7 @@ impl Carriers {
         if !several {
             return None;
         }
-        if let Sign::Worked { rows, took } | Sign::Refused { rows, took } = sign {
+        if let Sign::Worked { rows: rows @ 1.., took } | Sign::Refused { rows: rows @ 1.., took } = sign {
             usual.learn(rows.into(), took, now);
             slot.paced.learn(took, usual.usual(rows.into()), now);
             slot.since = now;
@@ -273,8 +273,9 @@ impl Carriers {
     /// Another does well, and at most half of all would be left out.
     fn can_do_without(&self, id: CarrierId, now: Tick) -> bool {
         let does_well = |slot: &Slot| slot.id != id && !slot.closed && slot.trust.does_well(now);
-        let out = self.slots.iter().filter(|slot| slot.trust.is_out()).count();
-        self.slots.iter().any(does_well) && 2 * (out + 1) <= self.slots.len()
+        let open = || self.slots.iter().filter(|slot| !slot.closed);
+        let out = open().filter(|slot| slot.trust.is_out()).count();
+        open().any(does_well) && 2 * (out + 1) <= open().count()
     }
 
     fn slot(&mut self, id: CarrierId) -> Option<&mut Slot> {

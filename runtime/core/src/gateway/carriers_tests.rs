@@ -159,12 +159,12 @@ fn a_host_that_was_mended_is_used_again() {
 fn one_that_refuses_all_it_gets_is_not_thought_to_be_fast() {
     let mut two = carriers(&[8, 8]);
     let refuses_is_one = |id: u64, _| match id {
-        1 => Sign::Refused { rows: 1, took: 10 * MS },
+        1 => Sign::Refused { rows: 1, took: 40 * MS },
         _ => worked(10),
     };
     let order = asks(&mut two, 100, refuses_is_one);
     let ones = order.iter().filter(|id| **id == 1).count();
-    assert!((30..70).contains(&ones), "{ones}");
+    assert!(ones <= 4, "it takes four times as long over it: {ones}");
 }
 
 #[test]
@@ -175,8 +175,10 @@ fn a_host_that_fails_is_left_out_while_another_does_well() {
     let failed = order.iter().filter(|id| **id == 1).count();
     assert!((5..8).contains(&failed), "{failed}");
     assert!(two.slots[0].trust.is_out());
-    assert!(two.remove(CarrierId(2)));
+    two.close(CarrierId(2));
     assert_eq!(take(&mut two, 1), Some(1), "whoever fails serves if nobody else is there");
+    assert!(two.remove(CarrierId(2)));
+    assert_eq!(take(&mut two, 1), Some(1));
 }
 
 #[test]

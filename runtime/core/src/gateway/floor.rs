@@ -1,7 +1,11 @@
 //! What one lock of a version holds: who waits, who carries, and what is to be done about both.
 
 use super::{carriers::Carriers, pending::Pending};
-use crate::base::{fault::Fault, roster::CarrierId, units::Tick};
+use crate::base::{
+    fault::Fault,
+    roster::CarrierId,
+    units::{Rows, Tick},
+};
 use crate::decide::{admit::Load, affinity::Affinity, queue::Queue, retry::Budget, tide::Tide};
 
 pub(super) type Sequences = Affinity<CarrierId, Box<Pending>>;
@@ -28,6 +32,13 @@ pub(super) struct Floor {
 }
 
 impl Floor {
+    /// One was admitted; who comes before whom is told only where there are levels.
+    pub(super) fn came(&mut self, levels: u8, level: u8, rows: Rows, now: Tick) {
+        if levels > 1 {
+            self.tide.came(level, rows, now);
+        }
+    }
+
     /// Calls that wait.
     pub(super) fn waiting(&self) -> usize {
         self.queue.len() + self.in_sequences()

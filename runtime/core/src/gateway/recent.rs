@@ -26,6 +26,18 @@ const NAME: usize = 128;
 /// Characters of a fault.
 const NOTE: usize = 500;
 
+/// Characters that are told, as JSON within JSON of ASCII alone: an event of a gateway is one line of a megabyte.
+const MOST_TOLD: usize = 900 << 10;
+
+fn escaped(json: &str) -> usize {
+    let each = |c: char| match c {
+        '"' | '\\' => 2,
+        c if c.is_ascii() => 1,
+        c => 6 * c.len_utf16(),
+    };
+    json.chars().map(each).sum::<usize>() + 1
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Recent {
     answered: Mutex<VecDeque<Record>>,
@@ -118,7 +130,13 @@ impl Recent {
     pub(super) fn told(&self) -> String {
         let mut all: Vec<_> = self.answered.lock().iter().chain(&*self.failed.lock()).cloned().collect();
         all.sort_unstable_by_key(|one| std::cmp::Reverse((one.unix_ms, one.call)));
-        serde_json::to_string(&all).unwrap_or_default()
+        let (mut told, mut left) = (Vec::new(), MOST_TOLD);
+        for one in all.iter().filter_map(|one| serde_json::to_string(one).ok()) {
+            let Some(rest) = usize::checked_sub(left, escaped(&one)) else { break };
+            left = rest;
+            told.push(one);
+        }
+        format!("[{}]", told.join(","))
     }
 }
 

@@ -216,15 +216,13 @@ impl Service {
         if let Some(fault) = prospects::too_late(&pending, || floor.before(&pending, now), now) {
             return Err((pending, fault));
         }
-        let (place, rows) = (pending.place, pending.rows);
-        if batching.levels() > 1 {
-            floor.tide.came(place.rank.level, rows, now);
-        }
+        let (place, rows, levels) = (pending.place, pending.rows, batching.levels());
         // Nobody waits, so nobody is overtaken.
         let room = !nested && floor.queue.is_empty();
         let max_rows = Rows::new(batching.max_rows);
         let take = || floor.carriers.take(pending.need(), place.rank.level, max_rows, now);
         if let Some(seat) = room.then(take).flatten() {
+            floor.came(levels, place.rank.level, rows, now);
             meter.admitted();
             let mut work = Work::default();
             self.launch(pending, seat, now, &mut work);
@@ -243,6 +241,7 @@ impl Service {
             let after = prospects::wait(&pending, floor.before(&pending, now), now);
             (pending, Fault::new(Kind::Overloaded, note).at(Phase::NotAdmitted).retry_after(after))
         })?;
+        floor.came(levels, place.rank.level, rows, now);
         meter.admitted();
         drop(floor);
         if nested {

@@ -9,9 +9,9 @@ use super::{
     suspects::REFUSED,
 };
 use crate::base::{
-    call::{Execution, Outcome, Outlet, Produced, Timing},
+    call::{Execution, Outcome, Outlet, Produced, Sealed, Timing},
     clock,
-    contract::Contract,
+    contract::{Batching, Contract},
     fault::{Fault, Kind},
     sequence::Correlation,
     units::{CallId, Tick},
@@ -41,7 +41,12 @@ impl Outlet for Gateway {
         let mut pending = flight.pending;
         let service = pending.service.clone();
         let closes = outcome.result.as_ref().err().is_some_and(retry::closes_carrier);
-        let mut landed = Landed { back: flight.seat.given_back(), sign: sign(&outcome), closes, over: None };
+        let mut landed = Landed {
+            back: flight.seat.given_back(),
+            sign: sign(&outcome, &pending.running.contract.batching),
+            closes,
+            over: None,
+        };
         let verdict = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
             Ok(_) | Err(_) => Verdict::Answer,
@@ -91,12 +96,15 @@ impl Outlet for Gateway {
 }
 
 /// What a host has to do with how a call of its ended.
-fn sign(outcome: &Outcome) -> Sign {
-    let Timing { input_ns, infer_ns, output_ns, batch_rows: rows, .. } = outcome.timing;
+fn sign(outcome: &Outcome, batching: &Batching) -> Sign {
+    let Timing { input_ns, infer_ns, output_ns, batch_rows, sealed, .. } = outcome.timing;
+    // Answers in parts took as long as they were, and where cost counts rows say nothing: no pace is in that.
+    let says = sealed != Sealed::Step && batching.cost.is_empty();
+    let rows = if says { batch_rows } else { 0 };
     let took = Duration::from_nanos(input_ns.saturating_add(infer_ns).saturating_add(output_ns));
     match &outcome.result {
-        Ok(_) if rows > 0 => Sign::Worked { rows, took },
-        Err(Fault { kind: Kind::Invalid, .. }) if rows > 0 => Sign::Refused { rows, took },
+        Ok(_) if batch_rows > 0 => Sign::Worked { rows, took },
+        Err(Fault { kind: Kind::Invalid, .. }) if batch_rows > 0 => Sign::Refused { rows, took },
         Err(Fault { kind: Kind::ModelFailed | Kind::Internal, .. }) => Sign::Failed { ns: infer_ns },
         Ok(_) | Err(_) => Sign::Nothing,
     }

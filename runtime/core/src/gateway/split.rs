@@ -17,8 +17,8 @@ use super::{
 use crate::base::{
     call::{Produced, Tensors, Timing},
     contract::{Contract, MOST_PARTS},
-    fault::Fault,
-    inference::{Answer, Inference},
+    fault::{Fault, Kind},
+    inference::{Answer, Inference, Parameters, Value},
     panics,
     strings::Strings,
     tensor::Tensor,
@@ -72,6 +72,10 @@ impl Gateway {
         let Bound { inputs, rows, outputs, .. } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let parts = cut(contract, rows, &inputs).map_err(|fault| refuse(rows, fault))?;
         drop(inputs);
+        let copied = parts.len().saturating_mul(weight(&inference.parameters));
+        if copied > MOST_COPIED {
+            return Err(refuse(rows, too_much(parts.len(), copied)));
+        }
         let deadline = submit::deadline(contract, &inference);
         // Counts it from here on, also if its caller leaves.
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
@@ -113,6 +117,22 @@ impl Gateway {
         whole.ends(delivered.as_ref().err().map(|fault| fault.kind));
         delivered
     }
+}
+
+/// Bytes of parameters, of which each part has a copy, together.
+const MOST_COPIED: usize = 1 << 20;
+
+fn weight(parameters: &Parameters) -> usize {
+    let value = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
+    parameters.iter().map(|(name, one)| name.len() + value(one) + size_of_val(one)).sum()
+}
+
+fn too_much(parts: usize, bytes: usize) -> Fault {
+    let note = format!(
+        "the request would be cut into {parts} parts, each of which has its parameters: {bytes} bytes of them, and \
+         {MOST_COPIED} are kept; send fewer, or fewer rows"
+    );
+    Fault::new(Kind::TooLarge, note)
 }
 
 /// What is too dear is cut into no more.
@@ -219,6 +239,9 @@ fn join(contract: &Contract, parts: Vec<(Produced, Success)>) -> Result<(Produce
             sealed: one.sealed,
         };
         all.push(produced);
+    }
+    if let [one] = all.as_mut_slice() {
+        return Ok((std::mem::take(one), timing)); // nothing is to be joined
     }
     let parameters = all.first().map(|first| first.parameters.clone()).unwrap_or_default();
     let outputs = contract.outputs.iter().enumerate().map(|(at, spec)| {

@@ -39,6 +39,9 @@ impl Intake {
         if !state.room.has_slots() {
             return;
         }
+        if state.holding && state.room.has_waiting() {
+            self.holder.notify_one(); // what it holds open may be full by now
+        }
         self.wake_next(&mut state);
         if !state.expires && state.room.next_expiry().is_some() {
             state.expires = true;

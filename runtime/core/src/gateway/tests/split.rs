@@ -5,7 +5,7 @@ use crate::base::{
     clock,
     contract::{Batching, Contract},
     fault::{Kind, Phase},
-    inference::Inference,
+    inference::{Inference, Value},
 };
 use std::time::Duration;
 
@@ -141,5 +141,20 @@ async fn what_one_tenant_could_never_have_is_refused_for_good() {
         settle_down().await;
     }
     assert!(asked.await.unwrap().is_ok());
+    assert_all_over(&gateway, 2);
+}
+
+/// Each part has a copy of them.
+#[tokio::test(start_paused = true)]
+async fn parameters_of_a_megabyte_are_not_copied_for_each_part() {
+    let gateway = gateway();
+    let (_, held) = up(&gateway, splits(), 64);
+    let parameters = vec![("long".into(), Value::Text("x".repeat(400 << 10)))];
+    let fault = start(&gateway, Inference { parameters: parameters.clone(), ..counting(20) }).await;
+    let fault = fault.await.unwrap().unwrap_err();
+    assert!(fault.kind == Kind::TooLarge && fault.note.contains("cut into 3 parts"), "{fault}");
+    let two = start(&gateway, Inference { parameters, ..counting(16) }).await;
+    (0..2).for_each(|_| held.answer());
+    assert!(two.await.unwrap().is_ok());
     assert_all_over(&gateway, 2);
 }

@@ -159,3 +159,21 @@ async fn who_costs_much_is_late_where_who_costs_little_is_not() {
     assert!(runs.await.unwrap().is_ok() && small.await.unwrap().is_ok());
     assert_all_over(&gateway, 3);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_told_of_requests_fits_a_line() {
+    let gateway = gateway();
+    let (_, held) = up(&gateway, contract(1), 8);
+    for _ in 0..300 {
+        let asked = Inference { id: "\u{1f980}".repeat(128).into(), traced: true, ..ask(1, 1) };
+        let asked = start(&gateway, asked).await;
+        held.answer();
+        asked.await.unwrap().unwrap();
+        tokio::time::advance(MS).await;
+    }
+    let told = gateway.recent();
+    let all: Vec<serde_json::Value> = serde_json::from_str(&told).unwrap();
+    assert!((200..256).contains(&all.len()) || all.len() == 256, "{}", all.len());
+    let escaped: usize = told.chars().map(|c| if c.is_ascii() { 1 } else { 12 }).sum();
+    assert!(escaped < 1 << 20, "{escaped}");
+}
