@@ -126,7 +126,7 @@ BUGS: Final = [
         "        if outcome.result.is_ok() {\n"
         "            taken.account.give_back(taken.rows);\n"
         "        }\n",
-        "link::tests",
+        "link::conservation_tests",
     ),
     Bug(
         "a call that a host had read counts as never started",

@@ -3,11 +3,12 @@
 use super::testing::{ARENA, Echo, Shelf, pair, until};
 use crate::base::{
     call::{Call, Produced},
-    fault::Fault,
+    fault::{Fault, Kind, Phase},
     units::CallId,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
+use std::sync::Arc;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -105,5 +106,21 @@ proptest! {
     fn nothing_is_lost_between_two_processes(steps in steps(), lose: bool) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(run(steps, lose));
+    }
+}
+
+/// More rows than the link's window has, one after the other, none of which is answered well.
+#[tokio::test]
+async fn rows_of_calls_that_fail_are_given_back() {
+    let pair = pair("credit", Shelf::new(false)).await;
+    for count in 0..80 {
+        let call = pair.desk.call(Bytes::from_static(&[7; 9]));
+        until("the model has it", || !pair.shelf.model.held.lock().is_empty()).await;
+        let held = pair.shelf.model.held.lock().pop().unwrap();
+        let outlet = Arc::clone(held.reply.outlet().unwrap());
+        held.reply.refuse(Fault::new(Kind::ModelFailed, "told to").at(Phase::Started));
+        outlet.flush();
+        until("it is answered", || pair.desk.answered() == 1).await;
+        assert_eq!(pair.desk.end(call).unwrap_err().kind, Kind::ModelFailed, "{count}");
     }
 }

@@ -8,7 +8,7 @@ use crate::base::{
     call::Window,
     clock,
     contract::Contract,
-    fault::{Fault, Kind, Phase},
+    fault::{Kind, Phase},
     panics,
     units::{CallId, Rows, Version},
 };
@@ -284,20 +284,4 @@ async fn a_panic_costs_the_calls_of_one_link_which_comes_up_again() {
     let call = pair.desk.call(Bytes::from_static(b"two"));
     until("the next one is answered", || pair.desk.answered() == 1).await;
     assert_eq!(pair.desk.end(call).unwrap(), "two");
-}
-
-/// More rows than the link's window has, one after the other, none of which is answered well.
-#[tokio::test]
-async fn rows_of_calls_that_fail_are_given_back() {
-    let pair = pair("credit", Shelf::new(false)).await;
-    for count in 0..80 {
-        let call = pair.desk.call(Bytes::from_static(&[7; 9]));
-        until("the model has it", || !pair.shelf.model.held.lock().is_empty()).await;
-        let held = pair.shelf.model.held.lock().pop().unwrap();
-        let outlet = Arc::clone(held.reply.outlet().unwrap());
-        held.reply.refuse(Fault::new(Kind::ModelFailed, "told to").at(Phase::Started));
-        outlet.flush();
-        until("it is answered", || pair.desk.answered() == 1).await;
-        assert_eq!(pair.desk.end(call).unwrap_err().kind, Kind::ModelFailed, "{count}");
-    }
 }
