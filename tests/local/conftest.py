@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,21 @@ def start(
             stderr=subprocess.STDOUT,
         )
     return LocalServer(process, models, port, state, log)
+
+
+@contextmanager
+def serving(folder: Path, name: str, source: str) -> Iterator[LocalServer]:
+    """A server of one model, ready; it is gone afterwards, whatever became of the test."""
+    version = folder / "models" / name / "1"
+    version.mkdir(parents=True)
+    (version / "model.py").write_text(source)
+    one = start(folder / "models", folder / "state")
+    try:
+        one.wait_ready()
+        yield one
+    finally:
+        one.process.kill()
+        one.process.wait()
 
 
 def free_ports() -> int:

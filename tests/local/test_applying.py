@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tests.local.conftest import LocalServer, start
+from tests.local.conftest import LocalServer, serving
 
 MODEL = """
 import time
@@ -28,14 +28,8 @@ CALLERS = 8
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalServer]:
-    folder = tmp_path / "models" / "slow" / "1"
-    folder.mkdir(parents=True)
-    (folder / "model.py").write_text(MODEL)
-    one = start(tmp_path / "models", tmp_path / "state")
-    one.wait_ready()
-    yield one
-    one.process.kill()
-    one.process.wait()
+    with serving(tmp_path, "slow", MODEL) as one:
+        yield one
 
 
 class Callers:

@@ -131,7 +131,7 @@ impl Default for Batching {
     }
 }
 
-/// That one request may be cut into: each costs some hundred bytes beside its rows.
+/// That one request may be cut into: each costs some hundred bytes beside its rows, and a copy of its parameters.
 pub const MOST_PARTS: u32 = 256;
 
 impl Batching {
