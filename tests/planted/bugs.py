@@ -112,12 +112,12 @@ BUGS: Final = [
     ),
     Bug(
         "a credit never returned: rows of a call that is tried again",
-        f"{CORE}/gateway/service.rs",
+        f"{CORE}/gateway/settle.rs",
         "            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);\n",
         "            let left_out = again.is_none().then(|| {\n"
         "                floor.carriers.give_back(landed.back, landed.sign, now)\n"
         "            }).flatten();\n",
-        "gateway::tests",
+        "gateway::tests::loss::who_is_tried_again",
     ),
     Bug(
         "a credit never returned: rows of a call whose model raised",

@@ -96,4 +96,25 @@ SEQUENCES: Final = [
         "run.seated.row(at).map_or(row, |_| row)",
         "host::expiry",
     ),
+    Bug(
+        "sequences: one begins at a host that fails run after run",
+        f"{CORE}/decide/rendezvous.rs",
+        "(place.trusted, score(id, place.key))",
+        "score(id, place.key)",
+        "affinity::what_begins",
+    ),
+    Bug(
+        "sequences: who waited in a slot and left is looked for there for ever",
+        f"{CORE}/decide/slots.rs",
+        "        if is_last {\n            self.queued.remove(&slot);\n        }\n",
+        "        let _ = (slot, is_last);\n",
+        "decide::slots",
+    ),
+    Bug(
+        "sequences: who leaves in the middle stays where it waited",
+        f"{CORE}/decide/affinity.rs",
+        "let found = at.and_then(|at| known.behind.remove(at));",
+        "let found = at.and(None::<Asked<T>>);",
+        "decide::affinity",
+    ),
 ]

@@ -75,7 +75,7 @@ SESSIONS: Final = [
     ),
     Bug(
         "gateway: rows are never given back",
-        f"{CORE}/gateway/service.rs",
+        f"{CORE}/gateway/settle.rs",
         "            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);\n",
         "            let left_out = None;\n",
         "gateway::tests::models",
@@ -102,7 +102,7 @@ SESSIONS: Final = [
     ),
     Bug(
         "gateway: a lost host gets its calls back",
-        f"{CORE}/gateway/service.rs",
+        f"{CORE}/gateway/settle.rs",
         "            if landed.closes {\n"
         "                floor.carriers.close(landed.back.carrier);\n"
         "            }\n",

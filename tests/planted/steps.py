@@ -140,8 +140,8 @@ STEPS: Final = [
     Bug(
         "streams: a drain leaves those in flight unanswered",
         f"{CORE}/gateway/cut.rs",
-        "let _ = caller.send(Err(unfinished()));",
-        "let _ = (&caller, unfinished());",
+        "let _ = caller.send(Err(fault));",
+        "let _ = (&caller, fault);",
         "gateway::tests::cut",
     ),
     Bug(

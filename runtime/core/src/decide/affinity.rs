@@ -171,30 +171,26 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         Vec::new()
     }
 
-    /// One that waits leaves. Rare: they are searched.
+    /// One of this sequence leaves, if it waits: of those that are behind each other it is searched for.
     pub fn remove(
         &mut self,
-        is_it: impl Fn(&T) -> bool,
+        id: &CorrelationId,
+        rank: Rank,
         hosts: &[Place<H>],
         now: Tick,
     ) -> (Option<T>, Vec<Asked<T>>) {
-        let found = self.waiting.iter().find_map(|(at, waiting)| {
-            let mut all = waiting.later.iter().chain(&waiting.first);
-            all.find(|(_, asked)| is_it(&asked.item)).map(|(rank, _)| (*at, *rank))
-        });
-        let taken = found.and_then(|(at, rank)| {
-            let waiting = self.waiting.get_mut(&at)?;
-            waiting.later.remove(&rank).or_else(|| waiting.first.remove(&rank))
-        });
+        let Some(known) = self.known.get_mut(id) else { return (None, Vec::new()) };
+        let taken = self
+            .waiting
+            .get_mut(&known.at)
+            .and_then(|waiting| waiting.later.remove(&rank).or_else(|| waiting.first.remove(&rank)));
         if let Some(asked) = taken {
             self.len -= 1;
-            let not_started = self.over(&asked.one.id, false, hosts, now);
+            let not_started = self.over(id, false, hosts, now);
             return (Some(asked.item), not_started);
         }
-        let found = self.known.values_mut().find_map(|known| {
-            let at = known.behind.iter().position(|asked| is_it(&asked.item))?;
-            known.behind.remove(at)
-        });
+        let at = known.behind.iter().position(|asked| asked.rank == rank);
+        let found = at.and_then(|at| known.behind.remove(at));
         self.len -= usize::from(found.is_some());
         (found.map(|asked| asked.item), Vec::new())
     }

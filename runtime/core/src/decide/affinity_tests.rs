@@ -12,12 +12,16 @@ fn one(id: u64, start: bool) -> Correlation {
     Correlation { id: CorrelationId::Number(id), start, end: false }
 }
 
+fn rank(item: u32) -> Rank {
+    Rank::new(1, at(0), Tick::NEVER, item.into())
+}
+
 fn asked(id: u64, start: bool, item: u32) -> Asked<u32> {
-    Asked { one: one(id, start), rank: Rank::new(1, at(0), Tick::NEVER, item.into()), item }
+    Asked { one: one(id, start), rank: rank(item), item }
 }
 
 fn hosts(all: &[u8]) -> Vec<Place<u8>> {
-    all.iter().map(|host| Place { host: *host, key: u64::from(*host) + 100 }).collect()
+    all.iter().map(|host| Place { host: *host, key: u64::from(*host) + 100, trusted: true }).collect()
 }
 
 fn items(asked: Vec<Asked<u32>>) -> Vec<u32> {
@@ -148,6 +152,7 @@ enum Do {
     },
     Hosts {
         set: u8,
+        trusted: u8,
     },
 }
 
@@ -158,7 +163,7 @@ fn anything() -> impl Strategy<Value = Do> {
         3 => (0..8_usize, prop::bool::weighted(0.2), prop::bool::weighted(0.3))
             .prop_map(|(which, end, again)| Do::Land { which, end, again }),
         1 => (0..60_u32).prop_map(|item| Do::Remove { item }),
-        1 => (0..8_u8).prop_map(|set| Do::Hosts { set }),
+        1 => (0..8_u8, 0..8_u8).prop_map(|(set, trusted)| Do::Hosts { set, trusted }),
     ]
 }
 
@@ -172,11 +177,13 @@ proptest! {
         let mut waiting: BTreeSet<u32> = BTreeSet::new();
         let mut flying: Vec<Asked<u32>> = Vec::new();
         let mut landed: HashMap<CorrelationId, u32> = HashMap::new();
+        let mut of: HashMap<u32, CorrelationId> = HashMap::new();
         for step in all {
             now += 1;
             let mut lost = Vec::new();
             match step {
                 Do::Enter { id, start } => {
+                    of.insert(next, CorrelationId::Number(id));
                     match known.enter(asked(id, start, next), &places, 12) {
                         Ok(()) => prop_assert!(waiting.insert(next)),
                         Err((_, Refused::Full(many))) => prop_assert!(many == waiting.len() && many >= 12),
@@ -203,13 +210,16 @@ proptest! {
                     }
                 }
                 Do::Remove { item } => {
-                    let (found, behind) = known.remove(|one| *one == item, &places, at(now));
+                    let Some(id) = of.get(&item) else { continue };
+                    let (found, behind) = known.remove(id, rank(item), &places, at(now));
                     prop_assert_eq!(found, waiting.take(&item));
                     lost = behind;
                 }
-                Do::Hosts { set } => {
-                    let set: Vec<u8> = (0..3).filter(|host| set & (1 << host) > 0).collect();
+                Do::Hosts { set, trusted } => {
+                    let is_in = |set: u8, host: u8| set & (1 << host) > 0;
+                    let set: Vec<u8> = (0..3).filter(|host| is_in(set, *host)).collect();
                     places = hosts(&set);
+                    places.iter_mut().for_each(|place| place.trusted = is_in(trusted, place.host));
                     lost = known.move_to(&places, at(now));
                 }
                 Do::Send { .. } | Do::Land { .. } => {}

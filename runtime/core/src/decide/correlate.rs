@@ -9,6 +9,7 @@ use crate::base::{
     sequence::{Control, ControlKind, Correlation, CorrelationId, SequenceBatching, Strategy},
     units::Rows,
 };
+use std::sync::Arc;
 
 /// Which sequence a request is of; `None` where the version has none, without a look at the parameters.
 pub fn correlate(
@@ -16,7 +17,7 @@ pub fn correlate(
     id: &str,
     rows: Rows,
     parameters: &Parameters,
-) -> Result<Option<Box<Correlation>>, Fault> {
+) -> Result<Option<Arc<Correlation>>, Fault> {
     let Some(sequences) = &contract.sequences else { return Ok(None) };
     let model = &contract.model;
     if rows.get() != 1 {
@@ -47,7 +48,7 @@ pub fn correlate(
             ),
         ));
     }
-    Ok(Some(Box::new(one)))
+    Ok(Some(Arc::new(one)))
 }
 
 /// What no host could keep to, for whoever wrote it.

@@ -23,6 +23,7 @@ pub mod slots;
 pub mod tide;
 pub mod times;
 pub mod trust;
+pub mod turns;
 pub mod validate;
 
 #[cfg(test)]

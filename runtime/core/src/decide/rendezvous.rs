@@ -11,11 +11,15 @@ pub struct Place<H> {
     pub host: H,
     /// The same for every gateway.
     pub key: u64,
+    /// It may get what begins: it does not fail run after run.
+    pub trusted: bool,
 }
 
-/// Where a sequence of this id is, if nobody knows better. When a host comes, it takes over only what is its own.
+/// Where a sequence of this id is, if nobody knows better. When a host comes, it takes over only what is its own. One
+/// that is not trusted has none while another is there; gateways may differ in that, and then a sequence that changes
+/// gateways there has to begin anew, as it would have to after a failure.
 pub fn home<H: Copy>(id: &CorrelationId, hosts: &[Place<H>]) -> Option<H> {
-    hosts.iter().max_by_key(|place| score(id, place.key)).map(|place| place.host)
+    hosts.iter().max_by_key(|place| (place.trusted, score(id, place.key))).map(|place| place.host)
 }
 
 /// Without a secret, so that gateways agree.
@@ -34,7 +38,7 @@ mod tests {
     use super::*;
 
     fn hosts(all: &[u8]) -> Vec<Place<u8>> {
-        all.iter().map(|host| Place { host: *host, key: u64::from(*host) + 100 }).collect()
+        all.iter().map(|host| Place { host: *host, key: u64::from(*host) + 100, trusted: true }).collect()
     }
 
     #[test]
@@ -49,6 +53,20 @@ mod tests {
         for id in (0..3000).map(CorrelationId::Number) {
             let (before, after) = (home(&id, &hosts(&[1, 2])), home(&id, &hosts(&[1, 2, 3])));
             assert!(after == before || after == Some(3));
+        }
+    }
+
+    #[test]
+    fn what_begins_goes_to_no_host_that_fails_while_there_is_another() {
+        let with = |trusted: [bool; 3]| {
+            let mut places = hosts(&[1, 2, 3]);
+            places.iter_mut().zip(trusted).for_each(|(place, trusted)| place.trusted = trusted);
+            places
+        };
+        for id in (0..300).map(CorrelationId::Number) {
+            assert_eq!(home(&id, &with([true, false, true])), home(&id, &hosts(&[1, 3])));
+            assert_eq!(home(&id, &with([false, true, false])), Some(2));
+            assert_eq!(home(&id, &with([false; 3])), home(&id, &hosts(&[1, 2, 3])), "nobody else is there");
         }
     }
 }

@@ -9,12 +9,12 @@
 use super::{
     lobby::{Behind, Lobby, take_from},
     rank::Rank,
+    turns::{Entered, Moved, Over},
 };
 use crate::base::{
     sequence::{Correlation, CorrelationId},
     units::Tick,
 };
-use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +32,8 @@ pub struct Slots<T, S> {
     known: HashMap<CorrelationId, u32>,
     /// Slots of which nothing is out, and since when.
     quiet: BTreeSet<(Tick, u32)>,
+    /// Slots in which somebody waits.
+    queued: BTreeSet<u32>,
     /// Whoever has none.
     lobby: Lobby<T>,
     /// Of sequences that are over. To drop it may be work, which whoever holds a lock leaves for later.
@@ -49,41 +51,6 @@ struct Held<T, S> {
     state: Arc<S>,
 }
 
-/// What becomes of a request that comes.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Entered<T> {
-    /// It is its turn, in this slot.
-    Ready(u32, T),
-    /// [`Slots`] has it.
-    Waits,
-    /// It is not the first of its sequence, which is not known.
-    NotStarted(T),
-}
-
-/// How a request that was out has ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// The model has had it; `end`: it was the last one.
-    Ran { end: bool },
-    /// The model has not.
-    Left,
-}
-
-/// Whom an end concerns.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Moved<T> {
-    /// It is their turn.
-    pub ready: SmallVec<[(u32, T); 1]>,
-    /// Their sequence was over before their turn.
-    pub not_started: Vec<(Correlation, T)>,
-}
-
-impl<T> Default for Moved<T> {
-    fn default() -> Moved<T> {
-        Moved { ready: SmallVec::new(), not_started: Vec::new() }
-    }
-}
-
 impl<T, S: Default> Slots<T, S> {
     pub fn new(most: u32, idle: Duration) -> Slots<T, S> {
         Slots {
@@ -93,6 +60,7 @@ impl<T, S: Default> Slots<T, S> {
             free: BTreeSet::new(),
             known: HashMap::new(),
             quiet: BTreeSet::new(),
+            queued: BTreeSet::new(),
             lobby: Lobby::default(),
             dropped: Vec::new(),
         }
@@ -138,19 +106,25 @@ impl<T, S: Default> Slots<T, S> {
     /// The request that was out in this slot has ended.
     pub fn over(&mut self, slot: u32, how: Over, now: Tick) -> Moved<T> {
         let mut moved = Moved::default();
-        let Some(held) = self.held(slot) else { return moved };
+        let Some(held) = self.slots.get_mut(index(slot)).and_then(Option::as_mut) else { return moved };
         let goes_on = held.begun && how != (Over::Ran { end: true });
         while let Some((one, item)) = held.behind.pop_front() {
             if goes_on || one.start {
                 held.begun &= goes_on;
                 moved.ready.push((slot, item));
-                return moved;
+                break;
             }
             moved.not_started.push((one, item));
         }
+        if held.behind.is_empty() {
+            self.queued.remove(&slot);
+        }
+        if !moved.ready.is_empty() {
+            return moved;
+        }
         if goes_on {
-            held.quiet_since = Some(now);
             self.quiet.insert((now, slot));
+            held.quiet_since = Some(now);
         } else {
             self.release(slot);
             self.let_in(&mut moved);
@@ -176,11 +150,17 @@ impl<T, S: Default> Slots<T, S> {
         self.quiet.first().map(|(since, _)| since.plus(self.idle))
     }
 
-    /// One that waits here leaves. Rare, and few wait here: they are searched.
+    /// One that waits here leaves. Those that wait are searched, of which a window bounds how many there are.
     pub fn remove(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
-        let mut behind = self.slots.iter_mut().flatten().map(|held| &mut held.behind);
-        let found = behind.find_map(|list| take_from(list, &is_it)).map(|(_, item)| item);
-        found.or_else(|| self.lobby.remove(is_it))
+        let found = self.queued.iter().find_map(|slot| {
+            let behind = &mut self.slots.get_mut(index(*slot))?.as_mut()?.behind;
+            take_from(behind, &is_it).map(|(_, item)| (*slot, behind.is_empty(), item))
+        });
+        let Some((slot, is_last, item)) = found else { return self.lobby.remove(is_it) };
+        if is_last {
+            self.queued.remove(&slot);
+        }
+        Some(item)
     }
 
     /// Those that wait for a slot leave.
@@ -190,6 +170,7 @@ impl<T, S: Default> Slots<T, S> {
 
     /// All that wait leave.
     pub fn clear(&mut self) -> Vec<T> {
+        self.queued.clear();
         let behind = self.slots.iter_mut().flatten().flat_map(|held| std::mem::take(&mut held.behind));
         let behind: Vec<_> = behind.map(|(_, item)| item).collect();
         behind.into_iter().chain(self.clear_lobby()).collect()
@@ -201,7 +182,7 @@ impl<T, S: Default> Slots<T, S> {
     }
 
     pub fn is_waited_for(&self) -> bool {
-        !self.lobby.is_empty() || self.slots.iter().flatten().any(|held| !held.behind.is_empty())
+        !self.lobby.is_empty() || !self.queued.is_empty()
     }
 
     /// Sequences that are at work.
@@ -229,6 +210,7 @@ impl<T, S: Default> Slots<T, S> {
         match held.quiet_since.take() {
             None => {
                 held.behind.push_back((one, item));
+                self.queued.insert(slot);
                 None
             }
             Some(since) => {
@@ -280,6 +262,9 @@ impl<T, S: Default> Slots<T, S> {
                     continue;
                 }
                 if let Some(slot) = self.take(&one.id) {
+                    if !list.is_empty() {
+                        self.queued.insert(slot);
+                    }
                     self.held(slot).into_iter().for_each(|held| held.behind.append(&mut list));
                     moved.ready.push((slot, item));
                 }

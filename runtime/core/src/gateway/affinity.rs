@@ -5,13 +5,14 @@ use super::{
     floor::{Ended, Floor, Sequences},
     pending::Pending,
     service::Service,
+    submit::Ticket,
 };
 use crate::base::{
     contract::Contract,
     fault::{Fault, Kind, Phase},
     roster::CarrierId,
     sequence::Correlation,
-    units::{CallId, Rows, Tick},
+    units::{Rows, Tick},
 };
 use crate::decide::{
     affinity::{Asked, Refused},
@@ -46,7 +47,7 @@ impl Service {
         if floor.carriers.open() == 0 && !floor.parked {
             return Err((pending, self.unavailable("it has no host")));
         }
-        let places = floor.carriers.places();
+        let places = floor.carriers.places(now);
         let affinity = floor.affinity.get_or_insert_default();
         affinity.expire(idle(contract), now);
         let asked = Asked { one: one.clone(), rank: pending.place.rank, item: pending };
@@ -89,7 +90,7 @@ impl Service {
     /// Takes out who can go to its host, and whoever has no reason to wait any more.
     pub(super) fn ready_in_sequence(&self, floor: &mut Floor, now: Tick, work: &mut Work) {
         let Some(running) = self.running() else { return };
-        let (places, kept) = (floor.carriers.places(), kept(&running.contract));
+        let (places, kept) = (floor.carriers.places(now), kept(&running.contract));
         let Floor { affinity: Some(affinity), carriers, .. } = floor else { return };
         let lost = affinity.move_to(&places, now);
         work.ends.extend(self.not_started(lost));
@@ -117,10 +118,10 @@ impl Service {
     pub(super) fn over_in_sequence(
         &self,
         floor: &mut Floor,
-        (one, end): &(Box<Correlation>, bool),
+        (one, end): &(Arc<Correlation>, bool),
         now: Tick,
     ) {
-        self.move_sequences(floor, |affinity, places| affinity.over(&one.id, *end, places, now));
+        self.move_sequences(floor, now, |affinity, places| affinity.over(&one.id, *end, places, now));
     }
 
     /// One comes back that no model has seen. Gives it back if it is of no sequence.
@@ -132,15 +133,21 @@ impl Service {
     ) -> Option<Box<Pending>> {
         let Some(one) = pending.correlation.as_deref().cloned() else { return Some(pending) };
         let asked = Asked { one, rank: pending.place.rank, item: pending };
-        self.move_sequences(floor, |affinity, places| affinity.again(asked, places, now));
+        self.move_sequences(floor, now, |affinity, places| affinity.again(asked, places, now));
         None
     }
 
     /// A caller gave up who may wait here.
-    pub(super) fn leave_sequence(&self, floor: &mut Floor, call: CallId, now: Tick) -> Option<Box<Pending>> {
+    pub(super) fn leave_sequence(
+        &self,
+        floor: &mut Floor,
+        ticket: &Ticket,
+        now: Tick,
+    ) -> Option<Box<Pending>> {
+        let id = &ticket.correlation.as_ref()?.id;
         let mut found = None;
-        self.move_sequences(floor, |affinity, places| {
-            let (pending, lost) = affinity.remove(|pending| pending.id == call, places, now);
+        self.move_sequences(floor, now, |affinity, places| {
+            let (pending, lost) = affinity.remove(id, ticket.place.rank, places, now);
             found = pending;
             lost
         });
@@ -150,9 +157,10 @@ impl Service {
     fn move_sequences(
         &self,
         floor: &mut Floor,
+        now: Tick,
         change: impl FnOnce(&mut Sequences, &[Place<CarrierId>]) -> Vec<Asked<Box<Pending>>>,
     ) {
-        let places = floor.carriers.places();
+        let places = floor.carriers.places(now);
         let Some(affinity) = &mut floor.affinity else { return };
         let lost = change(affinity, &places);
         floor.ends.extend(self.not_started(lost));

@@ -243,9 +243,12 @@ impl Carriers {
     }
 
     /// Those that take calls.
-    pub(super) fn places(&self) -> SmallVec<[Place<CarrierId>; 4]> {
+    pub(super) fn places(&self, now: Tick) -> SmallVec<[Place<CarrierId>; 4]> {
         let open = self.slots.iter().filter(|slot| !slot.closed);
-        let place = |slot: &Slot| Place { host: slot.id, key: slot.key() };
+        let place = |slot: &Slot| {
+            let trusted = slot.trust.allows(slot.calls, now);
+            Place { host: slot.id, key: slot.key(), trusted }
+        };
         open.map(place).collect()
     }
 

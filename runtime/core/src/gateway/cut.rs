@@ -13,8 +13,9 @@ impl Gateway {
         let now = clock::now();
         self.turn_all_away();
         for call in self.flights.calls() {
-            if let Some((caller, carrier)) = self.flights.forsake(call, Kind::Unavailable, now) {
-                let _ = caller.send(Err(unfinished()));
+            let fault = unfinished();
+            if let Some((caller, carrier)) = self.flights.forsake(call, &fault, now) {
+                let _ = caller.send(Err(fault));
                 carrier.cancel(call);
             }
         }

@@ -6,7 +6,7 @@ use super::{
     parts::Parts,
     pending::{Caller, Pending},
 };
-use crate::base::{call::Carrier, fault::Kind, primitive::Mutex, units::CallId, units::Tick};
+use crate::base::{call::Carrier, fault::Fault, primitive::Mutex, units::CallId, units::Tick};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -42,14 +42,19 @@ impl Flights {
         self.shard(call).lock().remove(&call)
     }
 
-    /// The caller gave up, or is given up: counted as `kind`, its inputs let go. The flight itself stays until the carrier
+    /// The caller gave up, or is given up: counted as failed with `fault`, its inputs let go. The flight itself stays until the carrier
     /// settles it, because its rows are out until then. Returns the caller, and whom to tell.
-    pub(super) fn forsake(&self, call: CallId, kind: Kind, now: Tick) -> Option<(Caller, Arc<dyn Carrier>)> {
+    pub(super) fn forsake(
+        &self,
+        call: CallId,
+        fault: &Fault,
+        now: Tick,
+    ) -> Option<(Caller, Arc<dyn Carrier>)> {
         let mut shard = self.shard(call).lock();
         let flight = shard.get_mut(&call)?;
         let caller = flight.pending.caller.take()?;
         let inputs = std::mem::take(&mut flight.pending.inputs);
-        flight.pending.record(kind, "the caller gave up", Default::default(), now);
+        flight.pending.record(fault.kind, &fault.note, Default::default(), now);
         let to = Arc::clone(&flight.seat.carrier);
         drop(shard); // before the inputs: to free them may be work
         drop(inputs);

@@ -134,7 +134,7 @@ pub(super) struct Pending {
     pub(super) traced: bool,
     pub(super) parameters: Parameters,
     /// Of a stateful version: which sequence it is of.
-    pub(super) correlation: Option<Box<Correlation>>,
+    pub(super) correlation: Option<Arc<Correlation>>,
     pub(super) arrived: Tick,
     pub(super) admitted: Tick,
     /// Of the last try.

@@ -1,14 +1,14 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::{LeftOut, Seat},
+    carriers::Seat,
     dispatch::{self, Work},
     flights::{Flight, Flights},
     floor::Floor,
     pending::Pending,
     prospects,
     recent::Recent,
-    settle::Landed,
+    submit::Ticket,
     suspects::Suspects,
 };
 use crate::base::{
@@ -20,12 +20,9 @@ use crate::base::{
         Mutex,
         atomic::{AtomicU8, Ordering},
     },
-    units::{CallId, Rows, Tick, Version},
+    units::{Rows, Tick, Version},
 };
-use crate::decide::{
-    queue::{Place, Room},
-    route::Standing,
-};
+use crate::decide::{queue::Room, route::Standing};
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
 use compact_str::CompactString;
@@ -250,36 +247,16 @@ impl Service {
         Ok(())
     }
 
-    /// The carrier has answered: its rows are free. `again` waits for another try.
-    pub(super) fn settled(
-        self: &Arc<Self>,
-        landed: &Landed,
-        again: Option<Box<Pending>>,
-        now: Tick,
-    ) -> Option<LeftOut> {
-        self.step(now, |floor| {
-            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);
-            if landed.closes {
-                floor.carriers.close(landed.back.carrier);
-            }
-            if let Some(over) = &landed.over {
-                self.over_in_sequence(floor, over, now);
-            }
-            if let Some(pending) = again.and_then(|pending| self.again_in_sequence(floor, pending, now)) {
-                floor.queue.push_again(pending.place, pending.size(), pending);
-            }
-            left_out
-        })
-    }
-
     /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
-    pub(super) fn abandon(self: &Arc<Self>, call: CallId, place: Place, kind: Kind, now: Tick) {
-        let waiting = self
-            .step(now, |floor| floor.queue.remove(place).or_else(|| self.leave_sequence(floor, call, now)));
+    pub(super) fn abandon(self: &Arc<Self>, ticket: &Ticket, kind: Kind, now: Tick) {
+        let fault = Fault::new(kind, "the caller gave up");
+        let waiting = self.step(now, |floor| {
+            floor.queue.remove(ticket.place).or_else(|| self.leave_sequence(floor, ticket, now))
+        });
         if let Some(pending) = waiting {
-            self.left(pending).fail(Fault::new(kind, "the caller gave up"), now);
-        } else if let Some((_, carrier)) = self.around.flights.forsake(call, kind, now) {
-            carrier.cancel(call);
+            self.left(pending).fail(fault, now);
+        } else if let Some((_, carrier)) = self.around.flights.forsake(ticket.call, &fault, now) {
+            carrier.cancel(ticket.call);
         }
     }
 

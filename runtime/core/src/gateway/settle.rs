@@ -20,7 +20,7 @@ use crate::decide::{
     retry::{self, Tried, Verdict},
     trust::Sign,
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 impl Outlet for Gateway {
     fn emit(&self, call: CallId, part: Produced) {
@@ -110,6 +110,30 @@ fn sign(outcome: &Outcome, batching: &Batching) -> Sign {
     }
 }
 
+impl Service {
+    /// The carrier has answered: its rows are free. `again` waits for another try.
+    pub(super) fn settled(
+        self: &Arc<Self>,
+        landed: &Landed,
+        again: Option<Box<Pending>>,
+        now: Tick,
+    ) -> Option<LeftOut> {
+        self.step(now, |floor| {
+            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);
+            if landed.closes {
+                floor.carriers.close(landed.back.carrier);
+            }
+            if let Some(over) = &landed.over {
+                self.over_in_sequence(floor, over, now);
+            }
+            if let Some(pending) = again.and_then(|pending| self.again_in_sequence(floor, pending, now)) {
+                floor.queue.push_again(pending.place, pending.size(), pending);
+            }
+            left_out
+        })
+    }
+}
+
 impl Gateway {
     /// For the operator: its callers heard what it failed with.
     fn tell_of(&self, service: &Service, left_out: LeftOut) {
@@ -145,5 +169,5 @@ pub(super) struct Landed {
     /// The carrier should get no more.
     pub(super) closes: bool,
     /// Of a sequence, once it is answered; whether that was the end.
-    pub(super) over: Option<(Box<Correlation>, bool)>,
+    pub(super) over: Option<(Arc<Correlation>, bool)>,
 }

@@ -29,6 +29,7 @@ use crate::decide::{
     validate::Bound,
 };
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use std::future::Future;
 use std::ops::Range;
 use std::pin::pin;
@@ -95,11 +96,11 @@ impl Gateway {
                 let ticket = ticket.map_err(|fault| of_rows(fault, &range, rows))?;
                 waiting.push((range, Waiting::new(service, ticket)));
             }
-            let mut all = Vec::with_capacity(waiting.len());
-            for (range, part) in waiting {
-                all.push(part.until(arrived, deadline).await.map_err(|fault| of_rows(fault, &range, rows))?);
-            }
-            join(contract, all)
+            let parts = waiting.into_iter().map(|(range, part)| async move {
+                part.until(arrived, deadline).await.map_err(|fault| of_rows(fault, &range, rows))
+            });
+            // With the first that fails the others are taken back.
+            join(contract, try_join_all(parts).await?)
         };
         let (produced, timing) = match asked.await {
             Ok(joined) => joined,

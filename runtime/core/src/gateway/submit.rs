@@ -18,6 +18,7 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::{Inference, Input, Parameters},
     primitive::oneshot,
+    sequence::Correlation,
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{
@@ -49,6 +50,8 @@ pub(super) struct Asked {
 pub(super) struct Ticket {
     pub(super) call: CallId,
     pub(super) place: Place,
+    /// Of a stateful version: which sequence it is of.
+    pub(super) correlation: Option<Arc<Correlation>>,
     pub(super) answer: oneshot::Receiver<Delivery>,
 }
 
@@ -154,7 +157,7 @@ impl Gateway {
             name: Traced::name(&inference.id),
             traced: inference.traced,
             parameters,
-            correlation,
+            correlation: correlation.clone(),
             arrived,
             admitted: now,
             sent: now,
@@ -175,7 +178,7 @@ impl Gateway {
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             fault
         })?;
-        Ok(Ticket { call, place, answer })
+        Ok(Ticket { call, place, correlation, answer })
     }
 }
 

@@ -65,8 +65,7 @@ impl<S: Borrow<Arc<Service>>> Waiting<S> {
         match self.ticket.answer.try_recv() {
             Ok(delivery) => Some(delivery),
             Err(_) => {
-                let Ticket { call, place, .. } = self.ticket;
-                self.service.borrow().abandon(call, place, kind, clock::now());
+                self.service.borrow().abandon(&self.ticket, kind, clock::now());
                 None
             }
         }

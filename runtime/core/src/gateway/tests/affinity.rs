@@ -2,8 +2,9 @@
 
 use super::bench::*;
 use crate::base::{
+    call::{Outcome, Timing},
     contract::Contract,
-    fault::{Kind, Phase},
+    fault::{Fault, Kind, Phase},
     inference::{Inference, Value},
     roster::Roster,
     sequence::{Correlation, SequenceBatching, Strategy},
@@ -248,4 +249,52 @@ fn an_end_without_sequences_waits_for_nobody() {
     let (_, _one) = up(&gateway, stateful(), SLOTS + 8);
     assert!(gateway.drain(Duration::from_secs(3600)));
     assert!(!gateway.is_ending());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_begins_goes_to_no_host_that_fails_run_after_run() {
+    let gateway = gateway();
+    let (_, good) = up(&gateway, stateful(), SLOTS + 8);
+    let (_, bad) = up(&gateway, stateful(), SLOTS + 8);
+    let (mut failed, mut worked) = (0, 0);
+    for sequence in 1..=100 {
+        let asked = start(&gateway, of(sequence, true, true, 1)).await;
+        if good.len() > 0 {
+            good.answer();
+            worked += 1;
+        }
+        for call in bad.calls.lock().drain(..) {
+            failed += 1;
+            let fault = Fault::new(Kind::ModelFailed, "as ever").at(Phase::Started);
+            let timing = Timing { infer_ns: failed, ..Timing::default() };
+            call.reply.settle(Outcome { result: Err(fault), timing });
+        }
+        let _ = asked.await.unwrap();
+    }
+    assert_eq!((failed, worked), (5, 95));
+    tokio::time::advance(Duration::from_millis(1_001)).await;
+    let asked = [200, 201, 202, 203, 204, 205, 206, 207];
+    let mut all = Vec::new();
+    for sequence in asked {
+        all.push(start(&gateway, of(sequence, true, true, 1)).await);
+    }
+    assert_eq!((bad.len(), good.len()), (1, 7), "one on trial");
+    while bad.len() + good.len() > 0 {
+        [&bad, &good].into_iter().filter(|host| host.len() > 0).for_each(|host| host.answer());
+    }
+    for asked in all {
+        asked.await.unwrap().unwrap();
+    }
+    let mut all = Vec::new();
+    for sequence in asked {
+        all.push(start(&gateway, of(sequence, true, true, 1)).await);
+    }
+    assert!(bad.len() > 1, "it is trusted again: {} of 8", bad.len());
+    while bad.len() + good.len() > 0 {
+        [&bad, &good].into_iter().filter(|host| host.len() > 0).for_each(|host| host.answer());
+    }
+    for asked in all {
+        asked.await.unwrap().unwrap();
+    }
+    assert_all_over(&gateway, 116);
 }

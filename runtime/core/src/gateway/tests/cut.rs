@@ -1,7 +1,7 @@
 //! A drain whose time is over.
 
 use super::{
-    bench::{ONE, contract, up},
+    bench::{ONE, ask, contract, start, up},
     spout::Spout,
 };
 use crate::gateway::{Gateway, GatewaySettings};
@@ -78,4 +78,18 @@ fn whoever_is_not_answered_in_time_is_told() {
     let left: serde_json::Value = serde_json::from_str(&gateway.stats()).unwrap();
     assert_eq!(left["requests"], 5, "as it was when their time was over");
     assert_eq!((spout.cancelled(), held.cancelled.lock().len()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_who_is_cut_says_so() {
+    let gateway = super::bench::gateway();
+    let (_, _held) = up(&gateway, contract(1), 8);
+    let asked = start(&gateway, ask(1, 1)).await;
+    gateway.cut();
+    let told = asked.await.unwrap().unwrap_err();
+    let kept = gateway.recent();
+    assert!(
+        [&*told.note, &kept].iter().all(|note| note.contains("Server exiting: its time is over")),
+        "{kept}"
+    );
 }

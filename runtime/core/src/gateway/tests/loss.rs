@@ -202,6 +202,18 @@ async fn nobody_waits_longer_for_a_first_host_than_for_a_lost_one() {
     assert_eq!(clock::now().since(begun).as_secs(), 10, "and not again");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_tried_again_gives_its_rows_back_first() {
+    let gateway = gateway();
+    let (_, full) = up(&gateway, contract(1), 8);
+    let asked = start(&gateway, ask(8, 1)).await;
+    full.fail(Kind::Overloaded, Phase::NotAdmitted);
+    assert_eq!(full.len(), 1, "the window has room for one at a time");
+    full.answer();
+    asked.await.unwrap().unwrap();
+    assert_all_over(&gateway, 1);
+}
+
 /// One that raises at once is always the first to be free.
 #[tokio::test(start_paused = true)]
 async fn a_host_that_fails_while_another_works_gets_nothing_for_a_while_and_the_operator_hears() {

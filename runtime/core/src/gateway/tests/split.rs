@@ -60,6 +60,22 @@ async fn where_one_part_fails_the_others_are_taken_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_first_that_fails_ends_it_though_one_before_it_is_in_flight() {
+    let gateway = gateway();
+    let (_, held) = up(&gateway, splits(), 64);
+    let asked = start(&gateway, counting(20)).await;
+    held.calls.lock().reverse();
+    held.fail(Kind::ModelFailed, Phase::Started);
+    settle_down().await;
+    assert!(asked.is_finished());
+    let fault = asked.await.unwrap().unwrap_err();
+    assert!(fault.note.starts_with("of its rows 16 to 19, which are a part of 20: as told"), "{fault}");
+    assert_eq!(held.cancelled.lock().len(), 2);
+    (0..2).for_each(|_| held.answer());
+    assert_all_over(&gateway, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_leaves_takes_all_parts_along_and_is_counted_once() {
     let gateway = gateway();
     let (_, held) = up(&gateway, splits(), 8);

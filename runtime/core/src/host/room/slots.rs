@@ -10,7 +10,8 @@ use crate::base::{
 };
 use crate::decide::{
     rank::Rank,
-    slots::{Entered, Moved, Over, Slots},
+    slots::Slots,
+    turns::{Entered, Moved, Over},
 };
 use crate::host::kept::{InSequence, Kept, Seated};
 use compact_str::CompactString;
