@@ -60,16 +60,14 @@ impl Gateway {
 
     async fn ask_in_parts<T, D: Future<Output = Result<T, Fault>>>(
         &self,
-        inference: Box<Inference>,
+        mut inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
         let (contract, arrived) = (&running.contract, inference.arrived);
         let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
-        let (bound, mut inference) = submit::bind_here_or_aside(contract, inference)
-            .await
-            .map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let bound = submit::bind(contract, &mut inference).await;
         let Bound { inputs, rows, outputs, .. } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let parts = cut(contract, rows, &inputs).map_err(|fault| refuse(rows, fault))?;
         drop(inputs);

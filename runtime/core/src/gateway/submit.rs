@@ -94,7 +94,7 @@ impl Gateway {
     /// `parts`: where they go if its version answers in parts.
     pub(super) async fn submit(
         &self,
-        inference: Box<Inference>,
+        mut inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
         parts: Option<Arc<Parts>>,
@@ -103,8 +103,7 @@ impl Gateway {
         // Until it is admitted, who refuses it counts it.
         let arrived = inference.arrived;
         let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
-        let (bound, mut inference) =
-            bind_here_or_aside(contract, inference).await.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let bound = bind(contract, &mut inference).await;
         let Bound { inputs, rows, cost, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let most = contract.batching.max_rows.max(1);
         if rows.get() > most {
@@ -182,15 +181,16 @@ impl Gateway {
     }
 }
 
-/// Checks a request against the contract, which takes its inputs; with long strings on a thread of its own.
-pub(super) async fn bind_here_or_aside(
-    contract: &Arc<Contract>,
-    mut inference: Box<Inference>,
-) -> Result<(Result<Bound, Fault>, Box<Inference>), Fault> {
-    match strings(&inference.inputs) > LONG {
-        true => Box::pin(bind_aside(contract, inference)).await,
-        false => Ok((bind(contract, &mut inference), inference)),
+/// Takes the inputs of a request and checks them against the contract; long strings on a thread of their own.
+pub(super) async fn bind(contract: &Arc<Contract>, inference: &mut Inference) -> Result<Bound, Fault> {
+    let inputs = std::mem::take(&mut inference.inputs);
+    if strings(&inputs) <= LONG {
+        return validate::bind(contract, &inference.id, inputs, &inference.outputs);
     }
+    let contract = Arc::clone(contract);
+    let (id, outputs) = (inference.id.clone(), inference.outputs.clone());
+    let aside = tokio::task::spawn_blocking(move || validate::bind(&contract, &id, inputs, &outputs));
+    aside.await.unwrap_or_else(|_| Err(Fault::internal("a check broke")))
 }
 
 /// Strings beyond this are gone through on a thread of their own: each is looked at, and a megabyte may hold a quarter
@@ -200,20 +200,6 @@ const LONG: usize = 1 << 20;
 fn strings(inputs: &[Input]) -> usize {
     let strings = inputs.iter().map(|input| &input.tensor).filter(|tensor| tensor.datatype.size().is_none());
     strings.map(|tensor| tensor.data.len()).sum()
-}
-
-fn bind(contract: &Contract, inference: &mut Inference) -> Result<Bound, Fault> {
-    let inputs = std::mem::take(&mut inference.inputs);
-    validate::bind(contract, &inference.id, inputs, &inference.outputs)
-}
-
-async fn bind_aside(
-    contract: &Arc<Contract>,
-    mut inference: Box<Inference>,
-) -> Result<(Result<Bound, Fault>, Box<Inference>), Fault> {
-    let contract = Arc::clone(contract);
-    let aside = tokio::task::spawn_blocking(move || (bind(&contract, &mut inference), inference));
-    aside.await.map_err(|_| Fault::internal("a check broke"))
 }
 
 fn span(ms: f64) -> Duration {
