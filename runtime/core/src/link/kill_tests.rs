@@ -7,11 +7,11 @@ use super::{
 };
 use crate::{base::fault::Kind, mem::arena::Arena};
 use bytes::Bytes;
-use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, pidfd_getfd, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, Signal, WaitOptions, pidfd_getfd, pidfd_open};
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -29,26 +29,54 @@ async fn host_process() {
     std::future::pending::<()>().await;
 }
 
-fn start(socket: &Path) -> Child {
+/// A process of a test, which ends with it: one that is left holds the output open that a runner reads to its end.
+struct Part(Child);
+
+fn start(socket: &Path) -> Part {
     start_as("host_process", socket)
 }
 
-fn start_as(part: &str, socket: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
+fn start_as(part: &str, socket: &Path) -> Part {
+    let started = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", &format!("link::kill_tests::{part}"), "--ignored"])
         .env(SOCKET, socket)
         .stdout(Stdio::null())
-        .spawn()
-        .unwrap()
+        .spawn();
+    Part(started.unwrap())
 }
 
-/// Of a process's descriptors, which keep its sockets open beyond it.
-fn copies(of: &Child) -> Vec<OwnedFd> {
-    let held = pidfd_open(Pid::from_child(of), PidfdFlags::empty()).unwrap();
-    let copy = |descriptor| pidfd_getfd(&held, descriptor, PidfdGetfdFlags::empty()).ok();
-    let copies: Vec<_> = (3..64).filter_map(copy).collect();
-    assert!(!copies.is_empty());
-    copies
+impl Part {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    fn kill(&mut self) -> ExitStatus {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap()
+    }
+
+    /// Returns once it does nothing more: a signal that was sent has still to reach its threads.
+    fn stop(&self) {
+        rustix::process::kill_process(self.pid(), Signal::STOP).unwrap();
+        let stopped = rustix::process::waitpid(Some(self.pid()), WaitOptions::UNTRACED).unwrap();
+        assert!(stopped.unwrap().1.stopped());
+    }
+
+    /// Of its descriptors, which keep its sockets open beyond it.
+    fn copies(&self) -> Vec<OwnedFd> {
+        let held = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
+        let copy = |descriptor| pidfd_getfd(&held, descriptor, PidfdGetfdFlags::empty()).ok();
+        let copies: Vec<_> = (3..64).filter_map(copy).collect();
+        assert!(!copies.is_empty());
+        copies
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[tokio::test]
@@ -70,7 +98,7 @@ async fn every_call_is_answered_when_the_host_is_killed_again_and_again() {
             }
             tokio::task::yield_now().await;
         }
-        host.kill().unwrap();
+        host.0.kill().unwrap();
         calls.push((10, desk.call_through(&carrier, Bytes::from(vec![7; 10]))));
         until("all are answered", || desk.answered() == calls.len()).await;
         for (len, call) in calls {
@@ -88,7 +116,7 @@ async fn every_call_is_answered_when_the_host_is_killed_again_and_again() {
         }
         until("the carrier is down", || desk.up.lock().is_empty()).await;
         until("what the dead host had is free", || sends.free_bytes() == ARENA).await;
-        host.wait().unwrap();
+        host.0.wait().unwrap();
     }
     assert!(fine >= 100 && lost >= 5, "{fine} answered, {lost} lost");
 }
@@ -102,17 +130,10 @@ async fn a_host_is_dead_when_its_process_is() {
     let links = Links::new(Handle::current(), desk.clone(), None, quiet());
     links.set_endpoints(vec![Endpoint { id: "one".to_owned(), socket: path }]);
     until("the host is linked", || !desk.up.lock().is_empty()).await;
-    let pid = Pid::from_child(&host);
-    let held = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
-    let sockets: Vec<_> = (3..64)
-        .filter_map(|fd| {
-            rustix::process::pidfd_getfd(&held, fd, rustix::process::PidfdGetfdFlags::empty()).ok()
-        })
-        .collect();
-    assert!(!sockets.is_empty(), "copies of the host's descriptors keep its sockets open");
-    host.kill().unwrap();
-    host.wait().unwrap();
+    let sockets = host.copies();
+    host.kill();
     until("the carrier is down", || desk.up.lock().is_empty()).await;
+    drop(sockets);
 }
 
 /// As a debugger stops it, or a machine that has no more memory. Its socket stays open.
@@ -127,13 +148,13 @@ async fn a_host_that_stands_still_is_ended_and_one_that_takes_its_time_is_not() 
     until("the host is linked", || !desk.up.lock().is_empty()).await;
     tokio::time::sleep(10 * pace).await;
     assert_eq!(desk.up.lock().len(), 1, "one that has nothing to do is not asked");
-    rustix::process::kill_process(Pid::from_child(&host), Signal::STOP).unwrap();
+    host.stop();
     let call = desk.call(Bytes::from_static(b"one"));
     until("the call is answered", || desk.answered() == 1).await;
     let fault = desk.end(call).unwrap_err();
     assert!(fault.note.contains("it did not answer for 90ms and was ended"), "{fault}");
     assert_eq!((fault.kind, desk.up.lock().len()), (Kind::HostLost, 0));
-    assert_eq!(host.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
+    assert_eq!(host.0.wait().unwrap().signal(), Some(Signal::KILL.as_raw()));
 
     let (path, shelf) = (folder("slow").join("host.sock"), Shelf::new(false));
     let _host = Listener::listen(&Handle::current(), &path, shelf.clone(), None, quiet()).unwrap();
@@ -155,9 +176,8 @@ async fn a_gateway_is_dead_when_its_process_is() {
     let host = Listener::listen(&Handle::current(), &path, shelf, Some(arena.clone()), quiet()).unwrap();
     let mut gateway = start_as("gateway_process", &path);
     until("it looks at six answers", || arena.free_bytes() <= ARENA - 600_000).await;
-    let sockets = copies(&gateway);
-    gateway.kill().unwrap();
-    gateway.wait().unwrap();
+    let sockets = gateway.copies();
+    gateway.kill();
     until("the link is gone", || host.gateways() == 0 && arena.free_bytes() == ARENA).await;
     drop(sockets);
 }
@@ -189,8 +209,7 @@ async fn a_killed_gateway_gives_back_what_it_looked_at() {
         let answered: Vec<_> = shelf.model.held.lock().drain(..3).collect();
         answered.into_iter().for_each(|call| shelf.model.answer(call));
         assert!(arena.free_bytes() <= ARENA - 300_000, "three answers are looked at");
-        gateway.kill().unwrap();
-        gateway.wait().unwrap();
+        gateway.kill();
         until("the link is gone", || host.gateways() == 0 && arena.free_bytes() == ARENA).await;
         let inputs = std::mem::take(&mut *shelf.model.held.lock());
         assert_eq!(shelf.model.cancelled.lock().drain(..).count(), 3, "nobody waits for the others");
