@@ -53,7 +53,7 @@ loom: ## Check what threads share in every order in which they can meet
 	@CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/loom RUSTFLAGS="--cfg headrace_loom" $(CARGO) test $(MANIFEST) --lib --quiet models::
 
 # Only what makes no system calls, and few throws of the dice: an interpreter is slow.
-MIRI ?= decide:: sync:: base:: wire::frame wire::json wire::oip_proto host::room host::settle gateway::admission gateway::carriers
+MIRI ?= decide:: sync:: base:: wire::frame wire::json wire::oip_proto host::room host::settle gateway::memory::admission gateway::queue::carriers
 miri: ## Run the decisions and codecs in an interpreter that sees undefined behaviour; needs a nightly compiler
 	@CARGO_TARGET_DIR=$(CARGO_TARGET_DIR)/miri MIRIFLAGS=-Zmiri-disable-isolation PROPTEST_CASES=4 cargo +nightly miri test $(MANIFEST) --lib -- $(MIRI)
 

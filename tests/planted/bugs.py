@@ -94,7 +94,7 @@ BUGS: Final = [
     ),
     Bug(
         "late cancel: a caller that leaves takes its call out of the flights before it has landed",
-        f"{CORE}/gateway/flights.rs",
+        f"{CORE}/gateway/queue/flights.rs",
         "        let flight = shard.get_mut(&call)?;\n",
         "        let mut gone = shard.remove(&call)?;\n        let flight = &mut gone;\n",
     ),
@@ -112,7 +112,7 @@ BUGS: Final = [
     ),
     Bug(
         "a credit never returned: rows of a call that is tried again",
-        f"{CORE}/gateway/settle.rs",
+        f"{CORE}/gateway/queue/settle.rs",
         "            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);\n",
         "            let left_out = again.is_none().then(|| {\n"
         "                floor.carriers.give_back(landed.back, landed.sign, now)\n"
@@ -182,7 +182,7 @@ BUGS: Final = [
     ),
     Bug(
         "a poison: who waits is not judged anew",
-        f"{CORE}/gateway/service.rs",
+        f"{CORE}/gateway/queue/service.rs",
         ".or_else(|| pending.judge(&self.around.suspects, now))",
         "",
         "gateway::tests::poison",

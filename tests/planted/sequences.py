@@ -49,14 +49,14 @@ SEQUENCES: Final = [
     ),
     Bug(
         "sequences: those that begin fill the window",
-        f"{CORE}/gateway/carriers.rs",
+        f"{CORE}/gateway/queue/carriers.rs",
         "begins.is_some_and(is_full)",
         "begins.is_some_and(|_| false && is_full(Rows::ZERO))",
         "gateway::tests::affinity",
     ),
     Bug(
         "sequences: each answer ends one",
-        f"{CORE}/gateway/settle.rs",
+        f"{CORE}/gateway/queue/settle.rs",
         "let end = one.end && ran;",
         "let end = ran;",
         "gateway::tests::affinity",

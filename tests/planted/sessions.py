@@ -75,14 +75,14 @@ SESSIONS: Final = [
     ),
     Bug(
         "gateway: rows are never given back",
-        f"{CORE}/gateway/settle.rs",
+        f"{CORE}/gateway/queue/settle.rs",
         "            let left_out = floor.carriers.give_back(landed.back, landed.sign, now);\n",
         "            let left_out = None;\n",
         "gateway::tests::models",
     ),
     Bug(
         "gateway: who left is counted twice",
-        f"{CORE}/gateway/flights.rs",
+        f"{CORE}/gateway/queue/flights.rs",
         "        let caller = flight.pending.caller.take()?;",
         "        flight.pending.caller.as_ref()?;\n"
         "        let (caller, _) = crate::base::primitive::oneshot::channel();",
@@ -90,7 +90,7 @@ SESSIONS: Final = [
     ),
     Bug(
         "gateway: nobody looks after a nested settle",
-        f"{CORE}/gateway/service.rs",
+        f"{CORE}/gateway/queue/service.rs",
         "        if nested {\n"
         "            dispatch::look_later(Arc::clone(self));\n"
         "        } else {\n"
@@ -102,7 +102,7 @@ SESSIONS: Final = [
     ),
     Bug(
         "gateway: a lost host gets its calls back",
-        f"{CORE}/gateway/settle.rs",
+        f"{CORE}/gateway/queue/settle.rs",
         "            if landed.closes {\n"
         "                floor.carriers.close(landed.back.carrier);\n"
         "            }\n",
@@ -111,28 +111,28 @@ SESSIONS: Final = [
     ),
     Bug(
         "mailbox: one letter at a time",
-        f"{CORE}/gateway/mailbox.rs",
+        f"{CORE}/gateway/queue/mailbox.rs",
         "std::mem::swap(&mut batch, &mut *self.letters.lock());",
         "batch.outcomes.extend(self.letters.lock().outcomes.pop());",
         "gateway::tests::models",
     ),
     Bug(
         "mailbox: the first tells nobody",
-        f"{CORE}/gateway/mailbox.rs",
+        f"{CORE}/gateway/queue/mailbox.rs",
         "self.outcomes.len() + self.parts.len() == 1\n",
         "self.outcomes.len() + self.parts.len() == 2\n",
         "gateway::tests::models",
     ),
     Bug(
         "parts: the first tells nobody",
-        f"{CORE}/gateway/parts.rs",
+        f"{CORE}/gateway/queue/parts.rs",
         "state.waiting.len() <= 1 ||",
         "state.waiting.len() == 2 ||",
         "gateway::tests::part_models",
     ),
     Bug(
         "parts: the end overtakes what came before it",
-        f"{CORE}/gateway/answers.rs",
+        f"{CORE}/gateway/requests/answers.rs",
         "if let (Stage::Open | Stage::Ended(_), Some(parts)) = (&self.stage, &self.parts)",
         "if let (Stage::Open, Some(parts)) = (&self.stage, &self.parts)",
         "gateway::tests::part_models",

@@ -20,6 +20,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("py", &["base", "sync", "decide", "mem", "wire", "meter", "image", "link", "host", "gateway"]),
 ];
 
+/// The same of the gateway's own folders, for what is no test; all may use what lies beside them.
+const GATEWAY_MAY_USE: &[(&str, &[&str])] = &[
+    ("memory", &[]),
+    ("queue", &["memory"]),
+    ("table", &["queue"]),
+    ("requests", &["memory", "queue"]),
+    ("sockets", &["memory"]),
+    ("http", &["memory", "requests", "sockets"]),
+    ("grpc", &["memory", "requests", "sockets"]),
+];
+
 /// Files that may hold `unsafe`, each with its proof beside every block.
 const UNSAFE_FILES: &[&str] = &["link/socket.rs", "mem/heap.rs", "mem/mapping.rs", "py/array.rs"];
 
@@ -38,11 +49,11 @@ fn sources(root: &Path, dir: &Path, out: &mut Vec<(String, String)>) -> io::Resu
     Ok(())
 }
 
-/// Folder names after `crate::`, in both the plain and the braced form.
-fn imports(text: &str) -> Vec<String> {
+/// Names after `root`, as `crate::`, in both the plain and the braced form.
+fn imports(text: &str, root: &str) -> Vec<String> {
     let ident = |s: &str| s.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>();
     let mut found = Vec::new();
-    for (at, hit) in text.match_indices("crate::") {
+    for (at, hit) in text.match_indices(root) {
         let rest = &text[at + hit.len()..];
         let Some(list) = rest.strip_prefix('{') else {
             found.push(ident(rest));
@@ -109,7 +120,7 @@ fn files_keep_to_the_architecture() {
         if climbs(text) > depth(name) {
             wrong.push(format!("{name} climbs to the crate by super: name the folder as crate::"));
         }
-        for used in imports(text) {
+        for used in imports(text, "crate::") {
             if used != folder && !allowed.contains(&used.as_str()) {
                 wrong.push(format!("{name} may not use crate::{used}"));
             }
@@ -120,9 +131,37 @@ fn files_keep_to_the_architecture() {
 }
 
 #[test]
+fn the_gateways_folders_use_those_below_them() {
+    let table: BTreeMap<_, _> = GATEWAY_MAY_USE.iter().copied().collect();
+    let mut files = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gateway");
+    sources(&root, &root, &mut files).unwrap();
+    files.retain(|(name, _)| !name.contains("tests"));
+    let (mut wrong, mut seen) = (Vec::new(), 0);
+    for (name, text) in &files {
+        let Some((folder, allowed)) = name.split_once('/').and_then(|(one, _)| table.get_key_value(one))
+        else {
+            if name.contains('/') {
+                wrong.push(format!("{name} is in no folder of the gateway's table"));
+            }
+            continue;
+        };
+        seen += 1;
+        for used in imports(text, "crate::gateway::") {
+            if used != *folder && table.contains_key(used.as_str()) && !allowed.contains(&used.as_str()) {
+                wrong.push(format!("gateway/{name} may not use gateway::{used}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen > 50, "the sources were not found");
+}
+
+#[test]
 fn the_import_reader_reads_both_forms() {
     let text = "use crate::a::B; use crate::{c::{D, E}, f, g::H}; crate::i()";
-    assert_eq!(imports(text), ["a", "c", "f", "g", "i"]);
+    assert_eq!(imports(text, "crate::"), ["a", "c", "f", "g", "i"]);
+    assert_eq!(imports("use crate::a::{b::C, D}; crate::a::e()", "crate::a::"), ["b", "D", "e"]);
     assert_eq!((climbs("use super::x; super::super::y"), climbs(text)), (2, 0));
     assert_eq!((depth("link/host/frames.rs"), depth("link/host/mod.rs"), depth("link/mod.rs")), (3, 2, 1));
 }

@@ -2,7 +2,12 @@
 //! server.
 
 use super::Gateway;
-use crate::base::{clock, sequence::Correlation, units::Tick};
+use crate::base::{
+    clock,
+    fault::{Fault, Kind},
+    sequence::Correlation,
+    units::Tick,
+};
 use parking_lot::{Condvar, Mutex};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -56,4 +61,8 @@ impl Gateway {
             self.ending.moved.notify_all();
         }
     }
+}
+
+pub(super) fn draining() -> Fault {
+    Fault::new(Kind::Unavailable, "Server exiting: it finishes what it has and takes nothing new")
 }

@@ -3,7 +3,7 @@
 //! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
-use super::{Gateway, ebb, grpc, http, listen, mailbox::Mailbox};
+use super::{Gateway, grpc, http, memory::ebb, queue::mailbox::Mailbox, sockets::listen};
 use crate::base::fault::Fault;
 use crate::link::gateway::Links;
 use crate::meter::listener;
@@ -233,8 +233,8 @@ async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<
 
 #[cfg(test)]
 mod tests {
-    use super::super::{GatewaySettings, Limits};
     use super::*;
+    use crate::gateway::{GatewaySettings, Limits};
     use std::io::{Read, Write};
     use std::net::TcpStream;
 

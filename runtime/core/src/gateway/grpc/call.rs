@@ -11,7 +11,7 @@ use super::{
     stream,
 };
 use crate::base::{clock, fault::Fault, panics, units::Tick};
-use crate::gateway::{Client, Gateway, growing};
+use crate::gateway::{Client, Gateway, memory::growing};
 use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;

@@ -10,7 +10,10 @@ use super::{
     stop::Stop,
 };
 use crate::base::clock;
-use crate::gateway::{Client, Gateway, Limits, flow::Flow, reading::Reading, resets::Resets, seats::Seat};
+use crate::gateway::{
+    Client, Gateway, Limits,
+    sockets::{flow::Flow, reading::Reading, resets::Resets, seats::Seat},
+};
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, Stream};
 use h2::{

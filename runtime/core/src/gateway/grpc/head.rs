@@ -2,7 +2,7 @@
 
 use super::method::Method;
 use crate::base::fault::{Fault, Kind};
-use crate::gateway::stages;
+use crate::gateway::requests::stages;
 use http::{HeaderMap, StatusCode, header, request::Parts};
 use std::time::Duration;
 

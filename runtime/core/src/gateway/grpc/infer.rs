@@ -10,7 +10,7 @@ use crate::base::{
     inference::{Answer, Inference},
     units::Tick,
 };
-use crate::gateway::{Reserved, growing};
+use crate::gateway::{Reserved, memory::growing};
 use crate::wire::{
     budget::Budget,
     oip_proto::{

@@ -19,7 +19,10 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-use super::{Gateway, crowd, listen};
+use super::{
+    Gateway,
+    sockets::{crowd, listen},
+};
 use presence::Presence;
 use std::sync::Arc;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use super::{
     stream::Reply,
 };
 use crate::base::inference::{Answer, Parameters};
-use crate::gateway::answers::Answers;
+use crate::gateway::requests::answers::Answers;
 use crate::wire::oip_proto::answer;
 use futures_util::stream::Stream;
 use smallvec::SmallVec;

@@ -1,6 +1,6 @@
 //! What the port knows of a connection, without a word to its task.
 
-use crate::gateway::crowd::Guest;
+use crate::gateway::sockets::crowd::Guest;
 use std::future::poll_fn;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};

@@ -2,7 +2,7 @@
 
 use super::status;
 use crate::base::{call::Timing, clock, fault::Fault, units::Version};
-use crate::gateway::{Client, settings::Patience, stages};
+use crate::gateway::{Client, requests::stages, settings::Patience};
 use crate::wire::oip_proto::answer::Pieces;
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};

@@ -1,6 +1,6 @@
 //! A connection's socket that tells what goes through it.
 
-use crate::gateway::flow::Flow;
+use crate::gateway::sockets::flow::Flow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ use crate::base::{
     clock,
     fault::{Fault, Kind},
 };
-use crate::gateway::answers::Answers;
+use crate::gateway::requests::answers::Answers;
 use crate::wire::oip_proto::answer::{self, Pieces};
 use bytes::Bytes;
 use compact_str::CompactString;

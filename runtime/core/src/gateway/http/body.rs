@@ -2,7 +2,7 @@
 
 use crate::base::clock;
 use crate::base::fault::{Fault, Kind};
-use crate::gateway::growing::Growing;
+use crate::gateway::memory::growing::Growing;
 use crate::gateway::settings::Patience;
 use crate::gateway::{Client, Reserved};
 use bytes::Bytes;

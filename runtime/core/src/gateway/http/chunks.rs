@@ -2,7 +2,10 @@
 
 use super::{events::Events, watch::Running};
 use crate::base::fault::Fault;
-use crate::gateway::{Client, flow::Flow, seats::Seat};
+use crate::gateway::{
+    Client,
+    sockets::{flow::Flow, seats::Seat},
+};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use smallvec::SmallVec;

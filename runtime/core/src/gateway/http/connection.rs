@@ -8,7 +8,9 @@ use super::{
 };
 use crate::base::{clock, panics};
 use crate::gateway::{
-    Client, Gateway, Limits, leaving::Unheard, reading::Reading, resets::Resets, seats::Seat,
+    Client, Gateway, Limits,
+    leaving::Unheard,
+    sockets::{reading::Reading, resets::Resets, seats::Seat},
 };
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request};

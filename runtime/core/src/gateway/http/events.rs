@@ -1,7 +1,7 @@
 //! Answers as server-sent events, written as they come.
 
 use crate::base::{fault::Fault, inference::Answer};
-use crate::gateway::{Client, answers::Answers};
+use crate::gateway::{Client, requests::answers::Answers};
 use crate::wire::json::{flat, text::Append};
 use bytes::Bytes;
 use std::sync::Arc;

@@ -13,7 +13,11 @@ use crate::base::{
     inference::Inference,
     units::{Tick, Version},
 };
-use crate::gateway::{Client, Reserved, answers::Answers, growing, joined, stages};
+use crate::gateway::{
+    Client, Reserved,
+    memory::growing,
+    requests::{answers::Answers, joined, stages},
+};
 use crate::wire::{
     budget::Budget,
     json::{flat, generate},

@@ -1,7 +1,7 @@
 //! What a request's headers say about its body and its answer.
 
 use crate::base::fault::{Fault, Kind};
-use crate::gateway::stages;
+use crate::gateway::requests::stages;
 use crate::wire::compress::Coding;
 use http::{HeaderMap, HeaderName, header};
 use std::time::Duration;

@@ -12,7 +12,7 @@ use crate::base::{
     inference::{Answer, Inference, Wanted},
     units::{Tick, Version},
 };
-use crate::gateway::{Client, Gateway, Reserved, growing, stages};
+use crate::gateway::{Client, Gateway, Reserved, memory::growing, requests::stages};
 use crate::wire::{
     budget::Budget,
     compress,

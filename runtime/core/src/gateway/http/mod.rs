@@ -19,7 +19,10 @@ pub(crate) mod watch;
 #[cfg(test)]
 mod tests;
 
-use crate::gateway::{Gateway, crowd, listen};
+use crate::gateway::{
+    Gateway,
+    sockets::{crowd, listen},
+};
 use crate::wire::json::text::Append;
 use std::sync::Arc;
 use tokio::net::TcpListener;

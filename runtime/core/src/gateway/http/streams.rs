@@ -1,6 +1,9 @@
 //! The requests of one connection over HTTP/2, each a task.
 
-use crate::gateway::{Client, Limits, flow::Flow, reading::Reading};
+use crate::gateway::{
+    Client, Limits,
+    sockets::{flow::Flow, reading::Reading},
+};
 use hyper::rt::Executor;
 use std::future::Future;
 use std::pin::Pin;

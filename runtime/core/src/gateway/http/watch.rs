@@ -1,6 +1,6 @@
 //! A connection's socket and what is known about its owner's patience, without a clock read per request.
 
-use crate::gateway::{crowd::Guest, flow::Flow};
+use crate::gateway::sockets::{crowd::Guest, flow::Flow};
 use bytes::{Buf, Bytes};
 use std::io;
 use std::pin::Pin;

@@ -14,7 +14,7 @@ use crate::base::{
     roster::{CarrierId, Roster},
     units::{CallId, Rows},
 };
-use crate::gateway::{Gateway, GatewaySettings, mailbox::Mailbox};
+use crate::gateway::{Gateway, GatewaySettings, queue::mailbox::Mailbox};
 use futures_util::future::{Either, join, select};
 use loom::future::block_on;
 use std::future::ready;

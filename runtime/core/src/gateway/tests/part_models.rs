@@ -7,7 +7,7 @@ use crate::base::{
     contract::Contract,
     primitive::{Condvar, Mutex},
 };
-use crate::gateway::{Client, Gateway, answers::Answers, mailbox::Mailbox};
+use crate::gateway::{Client, Gateway, queue::mailbox::Mailbox, requests::answers::Answers};
 use futures_util::future::{Either, select};
 use loom::future::block_on;
 use std::pin::pin;

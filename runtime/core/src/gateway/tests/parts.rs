@@ -9,7 +9,7 @@ use crate::base::{
     inference::{Answer, Inference},
     tensor::Tensor,
 };
-use crate::gateway::{Client, Gateway, GatewaySettings, Limits, answers::Answers};
+use crate::gateway::{Client, Gateway, GatewaySettings, Limits, requests::answers::Answers};
 use std::sync::Arc;
 use std::time::Duration;
 

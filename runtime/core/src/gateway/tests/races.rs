@@ -51,7 +51,7 @@ fn a_mailbox_delivers_to_everyone() {
     let id = gateway.carrier_up(Arc::new(wide), Arc::new(carrier), window).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        crate::gateway::mailbox::Mailbox::open();
+        crate::gateway::queue::mailbox::Mailbox::open();
         let mut tasks = tokio::task::JoinSet::new();
         for _ in 0..CALLS {
             if tasks.len() == 64 {

@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use crate::base::{contract::Contract, fault::Kind, inference::Inference, panics};
-use crate::gateway::{Gateway, GatewaySettings, mailbox::Mailbox};
+use crate::gateway::{Gateway, GatewaySettings, queue::mailbox::Mailbox};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::Arc;

@@ -1,0 +1,83 @@
+//! Calls that a carrier has: found by id when they are settled.
+
+use super::{
+    carriers::Seat,
+    mailbox::Mailbox,
+    parts::Parts,
+    pending::{Caller, Pending},
+};
+use crate::base::{call::Carrier, fault::Fault, primitive::Mutex, units::CallId, units::Tick};
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+#[derive(Debug)]
+pub(super) struct Flight {
+    pub(in crate::gateway) pending: Box<Pending>,
+    pub(in crate::gateway) seat: Seat,
+}
+
+type Shard = Mutex<FxHashMap<CallId, Flight>>;
+
+/// Callers' threads insert while hosts' threads take out: with so many parts they rarely meet.
+const SHARDS: usize = 16;
+
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Flights {
+    shards: [Shard; SHARDS],
+}
+
+impl Flights {
+    #[expect(clippy::indexing_slicing, reason = "a remainder by the length is in range")]
+    fn shard(&self, call: CallId) -> &Shard {
+        let at = usize::try_from(call.0 % 16).unwrap_or(0);
+        &self.shards[at % SHARDS]
+    }
+
+    pub(super) fn insert(&self, flight: Flight) {
+        self.shard(flight.pending.id).lock().insert(flight.pending.id, flight);
+    }
+
+    /// `None` for a call that was settled before.
+    pub(super) fn take(&self, call: CallId) -> Option<Flight> {
+        self.shard(call).lock().remove(&call)
+    }
+
+    /// The caller gave up, or is given up: counted as failed with `fault`, its inputs let go. The flight itself stays until the carrier
+    /// settles it, because its rows are out until then. Returns the caller, and whom to tell.
+    pub(super) fn forsake(
+        &self,
+        call: CallId,
+        fault: &Fault,
+        now: Tick,
+    ) -> Option<(Caller, Arc<dyn Carrier>)> {
+        let mut shard = self.shard(call).lock();
+        let flight = shard.get_mut(&call)?;
+        let caller = flight.pending.caller.take()?;
+        let inputs = std::mem::take(&mut flight.pending.inputs);
+        flight.pending.record(fault.kind, &fault.note, Default::default(), now);
+        let to = Arc::clone(&flight.seat.carrier);
+        drop(shard); // before the inputs: to free them may be work
+        drop(inputs);
+        Some((caller, to))
+    }
+
+    /// Where a part of an answer goes.
+    pub(super) fn reader(&self, call: CallId) -> Option<(Arc<Parts>, Option<Arc<Mailbox>>)> {
+        let shard = self.shard(call).lock();
+        let Pending { parts, mailbox, .. } = &*shard.get(&call)?.pending;
+        parts.clone().map(|parts| (parts, mailbox.clone()))
+    }
+
+    pub(in crate::gateway) fn carrier(&self, call: CallId) -> Option<Arc<dyn Carrier>> {
+        self.shard(call).lock().get(&call).map(|flight| Arc::clone(&flight.seat.carrier))
+    }
+
+    /// As they are now: they come and go.
+    pub(in crate::gateway) fn calls(&self) -> Vec<CallId> {
+        self.shards.iter().flat_map(|shard| shard.lock().keys().copied().collect::<Vec<_>>()).collect()
+    }
+
+    pub(in crate::gateway) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().len()).sum()
+    }
+}

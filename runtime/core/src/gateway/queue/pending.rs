@@ -1,0 +1,286 @@
+//! A call that was admitted and is not yet answered, wherever it is: in the queue or in flight.
+
+use super::{
+    carriers::Need,
+    mailbox::Mailbox,
+    parts::{CREDIT, Parts},
+    recent::{Recent, Traced},
+    service::{Running, Service},
+    submit::Held,
+    suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
+};
+use crate::base::{
+    call::{Call, Outcome, Outlet, Produced, Reply, Tensors, Timing},
+    clock,
+    fault::{Fault, Kind},
+    inference::{Inference, Parameters},
+    primitive::oneshot,
+    sequence::Correlation,
+    units::{CallId, Rows, Tick},
+};
+use crate::decide::{admit, plan::Size, priority, queue::Place};
+use crate::gateway::leaving::dropped;
+use crate::meter::Ended;
+use compact_str::CompactString;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the caller gets.
+pub(in crate::gateway) type Delivery = Result<(Produced, Success), Fault>;
+
+pub(super) type Caller = oneshot::Sender<Delivery>;
+
+/// An answer that is counted once its caller has it in the form that it asked for, for that may fail. Whoever drops
+/// it before did not wait.
+#[derive(Debug)]
+pub(in crate::gateway) struct Success {
+    running: Arc<Running>,
+    rows: Rows,
+    arrived: Tick,
+    pub(in crate::gateway) timing: Timing,
+    /// Of one that is kept.
+    traced: Option<Box<Traced>>,
+    counted: bool,
+}
+
+impl Success {
+    /// Of a request that is cut: it is counted as what it ends with, or as one whose caller left.
+    pub(in crate::gateway) fn of(
+        running: &Arc<Running>,
+        call: CallId,
+        rows: Rows,
+        (deadline, parts): (Tick, usize),
+        inference: &Inference,
+    ) -> Success {
+        let (arrived, level) =
+            (inference.arrived, priority::level(&running.contract.batching, &inference.parameters));
+        let (id, tries, note) = (Traced::name(&inference.id), 1, Cow::Borrowed(""));
+        let traced = Traced { id, call, rows, level, arrived, deadline, tries, parts, note };
+        let traced = Some(Box::new(traced));
+        Success {
+            running: Arc::clone(running),
+            rows,
+            arrived,
+            timing: Timing::default(),
+            traced,
+            counted: false,
+        }
+    }
+
+    /// The caller is told so.
+    pub(in crate::gateway) fn fails(mut self, fault: &Fault) {
+        if let Some(traced) = &mut self.traced {
+            traced.note = fault.note.clone();
+        }
+        self.count(Some(fault.kind));
+    }
+
+    /// It is kept only if it fails.
+    pub(in crate::gateway) fn forgets(&mut self) {
+        self.traced = None;
+    }
+
+    /// `fault`: why the caller gets no answer after all.
+    pub(in crate::gateway) fn ends(mut self, fault: Option<Kind>) {
+        self.count(fault);
+    }
+
+    fn count(&mut self, fault: Option<Kind>) {
+        self.counted = true;
+        let (rows, timing, now) = (self.rows, self.timing, clock::now());
+        let total = now.since(self.arrived);
+        self.running.meter.settled(&Ended { rows, fault, total, timing });
+        let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
+        match fault {
+            None => recent.answered(*traced, &self.running, &timing, now),
+            Some(kind) => {
+                let note = traced.note.clone();
+                recent.failed(|| *traced, &self.running, (kind, &note), &timing, now);
+            }
+        }
+    }
+}
+
+impl Drop for Success {
+    fn drop(&mut self) {
+        if !self.counted {
+            self.count(Some(dropped()));
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(in crate::gateway) struct Pending {
+    pub(in crate::gateway) id: CallId,
+    /// `None` once the caller gave up: it is counted then, and only the carrier's rows are still out.
+    pub(super) caller: Option<Caller>,
+    /// Of the thread that the caller waits on.
+    pub(in crate::gateway) mailbox: Option<Arc<Mailbox>>,
+    /// Where its parts go, if it is answered with many.
+    pub(in crate::gateway) parts: Option<Arc<Parts>>,
+    pub(in crate::gateway) service: Arc<Service>,
+    pub(in crate::gateway) running: Arc<Running>,
+    /// Kept for another try: reference counts, not bytes.
+    pub(in crate::gateway) inputs: Tensors,
+    pub(in crate::gateway) rows: Rows,
+    /// Where its model counts one; else 0.
+    pub(in crate::gateway) cost: u64,
+    /// Of a request that was cut, which counts itself.
+    pub(in crate::gateway) is_part: bool,
+    /// As its caller named it.
+    pub(in crate::gateway) name: CompactString,
+    /// Its caller asks how it went.
+    pub(in crate::gateway) traced: bool,
+    pub(in crate::gateway) parameters: Parameters,
+    /// Of a stateful version: which sequence it is of.
+    pub(in crate::gateway) correlation: Option<Arc<Correlation>>,
+    pub(in crate::gateway) arrived: Tick,
+    pub(in crate::gateway) admitted: Tick,
+    /// Of the last try.
+    pub(in crate::gateway) sent: Tick,
+    pub(in crate::gateway) deadline: Tick,
+    pub(in crate::gateway) place: Place,
+    /// Times it was sent.
+    pub(super) tries: u8,
+    /// Times that it cost a host. Whatever becomes of others with the same input, it may not do so among others again.
+    pub(super) crashes: u8,
+    pub(super) suspicion: Suspicion,
+    /// Given back when the carrier has settled, not when the caller left: the host may read the bytes until then.
+    pub(in crate::gateway) _held: Held,
+}
+
+impl Pending {
+    /// Until its answer is planned for; `None`: it may wait for ever.
+    pub(in crate::gateway) fn left(&self, now: Tick) -> Option<Duration> {
+        (self.deadline != Tick::NEVER).then(|| admit::aim(self.arrived, self.deadline).since(now))
+    }
+
+    /// Nobody waits for it any more.
+    pub(super) fn is_forsaken(&self) -> bool {
+        self.caller.as_ref().is_none_or(oneshot::Sender::is_closed)
+    }
+
+    pub(super) fn is_late(&self, now: Tick) -> Option<Fault> {
+        (self.deadline <= now).then(|| expired(self.arrived, self.deadline))
+    }
+
+    /// Why it should not be sent any more, if so.
+    pub(super) fn is_over(&self, now: Tick) -> Option<Fault> {
+        let gone = || Fault::new(Kind::Cancelled, "the caller is gone");
+        self.is_late(now).or_else(|| self.is_forsaken().then(gone))
+    }
+
+    pub(in crate::gateway) fn size(&self) -> Size {
+        Size { rows: self.rows, cost: self.cost }
+    }
+
+    pub(super) fn need(&self) -> Need {
+        if self.charges() > 0 { Need::Alone(self.rows) } else { Need::Among(self.rows) }
+    }
+
+    /// Looks again at what is held against its input, if that may have changed. The fault is for one that is not let
+    /// in.
+    pub(super) fn judge(&mut self, suspects: &Suspects, now: Tick) -> Option<Fault> {
+        let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
+        match self.suspicion.look(suspects, of, now)? {
+            Verdict::Clear | Verdict::Alone => None,
+            Verdict::Refused => Some(self.service.unavailable(REFUSED)),
+        }
+    }
+
+    /// Times that it cost a host, or that one was lost with the same input: it runs alone then.
+    pub(super) fn charges(&self) -> u8 {
+        self.crashes.max(u8::from(self.suspicion.is_held()))
+    }
+
+    /// A host was lost with it.
+    pub(super) fn accuse(&mut self, suspects: &Suspects, now: Tick) {
+        let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
+        self.suspicion.accuse(suspects, of, self.charges() > 0, now);
+    }
+
+    pub(super) fn to_call(&self, outlet: Arc<dyn Outlet>) -> Call {
+        Call {
+            id: self.id,
+            inputs: self.inputs.clone(),
+            rows: self.rows,
+            parameters: self.parameters.clone(),
+            arrived: self.sent, // as over a link: what it waited here is counted here
+            deadline: self.deadline,
+            level: self.place.rank.level,
+            attempt: self.charges(),
+            credit: if self.parts.is_some() { CREDIT } else { 0 },
+            slot: None,
+            reply: Reply::new(self.id, outlet),
+        }
+    }
+
+    /// Counts how it ended. Whoever takes the caller out does so, and nobody else.
+    pub(super) fn record(&self, kind: Kind, note: &str, timing: Timing, now: Tick) {
+        if self.is_part {
+            return;
+        }
+        let total = now.since(self.arrived);
+        self.running.meter.settled(&Ended { rows: self.rows, fault: Some(kind), total, timing });
+        self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
+    }
+
+    fn traced(&self) -> Traced {
+        let Pending { id: call, rows, arrived, deadline, tries, .. } = *self;
+        let (id, level, parts, note) = (self.name.clone(), self.place.rank.level, 1, Cow::Borrowed(""));
+        Traced { id, call, rows, level, arrived, deadline, tries, parts, note }
+    }
+
+    /// Answers, and counts what is no success; nothing happens for a caller that was counted when it left.
+    pub(in crate::gateway) fn finish(mut self: Box<Self>, outcome: Outcome, now: Tick) {
+        let Some(caller) = self.caller.take() else { return };
+        let Outcome { result, mut timing } = outcome;
+        if self.tries > 0 {
+            timing.queue_ns = timing.queue_ns.saturating_add(nanos(self.sent.since(self.admitted)));
+        }
+        if caller.is_closed() {
+            // It gave up in this very moment, and nobody counted it: it was neither waiting nor in flight.
+            let kind = if self.deadline <= now { Kind::Expired } else { Kind::Cancelled };
+            return self.record(kind, "the caller left", timing, now);
+        }
+        let delivery = match result {
+            Ok(produced) => {
+                let keeps = Recent::keeps(self.id, self.traced) && !self.is_part;
+                let traced = keeps.then(|| Box::new(self.traced()));
+                let (rows, arrived, counted) = (self.rows, self.arrived, self.is_part);
+                let running = self.running;
+                Ok((produced, Success { running, rows, arrived, timing, traced, counted }))
+            }
+            Err(fault) => {
+                // Counted first: who has its answer must find itself in the statistics.
+                self.record(fault.kind, &fault.note, timing, now);
+                Err(fault)
+            }
+        };
+        let _ = caller.send(delivery);
+    }
+
+    pub(in crate::gateway) fn fail(self: Box<Self>, fault: Fault, now: Tick) {
+        self.finish(Outcome { result: Err(fault), timing: Timing::default() }, now);
+    }
+}
+
+pub(in crate::gateway) fn expired(arrived: Tick, deadline: Tick) -> Fault {
+    Fault::new(Kind::Expired, format!("{} before an answer was ready", passed(arrived, deadline)))
+}
+
+/// Of an answer that has begun.
+pub(in crate::gateway) fn expired_after(arrived: Tick, deadline: Tick, parts: u64) -> Fault {
+    let s = if parts == 1 { "" } else { "s" };
+    Fault::new(Kind::Expired, format!("{} after {parts} part{s} of the answer", passed(arrived, deadline)))
+}
+
+fn passed(arrived: Tick, deadline: Tick) -> String {
+    let allowed = deadline.since(arrived).as_secs_f64() * 1000.0;
+    format!("the deadline of {allowed:.1} ms passed")
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}

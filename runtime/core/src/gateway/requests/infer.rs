@@ -1,0 +1,175 @@
+//! A request's way through the gateway: routed, checked, admitted, awaited, answered.
+
+use super::split;
+use crate::base::{
+    call::{Produced, Timing},
+    clock,
+    contract::Contract,
+    fault::{Fault, Kind},
+    inference::{Answer, Inference},
+    panics,
+    tensor::Tensor,
+    units::{Rows, Tick, Version},
+};
+use crate::gateway::{
+    Gateway,
+    ending::draining,
+    memory::admission::Reserved,
+    note::shortened,
+    queue::{
+        pending::expired,
+        service::{Running, Service},
+        submit::{Asked, refused},
+        waiting::Waiting,
+    },
+};
+use crate::sync::gate::Pass;
+use compact_str::CompactString;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+
+impl Gateway {
+    /// Routes, checks against the contract, waits, and lets `deliver` write the answer down, which is a success only
+    /// then. Dropping the future cancels the call.
+    ///
+    /// Must run inside a tokio runtime with timers.
+    pub async fn infer<T, D: Future<Output = Result<T, Fault>>>(
+        self: &Arc<Gateway>,
+        inference: Box<Inference>,
+        reserved: Reserved,
+        deliver: impl FnOnce(Answer) -> D,
+    ) -> Result<T, Fault> {
+        let model = inference.model.clone();
+        let (_pass, service, running) = self.seek(&inference).await?;
+        if running.contract.streams {
+            let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
+            return Err(self.told(fault, &model, Some(service.version)));
+        }
+        if split::is_oversize(&running.contract, &inference) {
+            // Boxed: rare, and large enough to make every request's future larger.
+            return Box::pin(self.infer_in_parts(inference, reserved, (service, running), deliver)).await;
+        }
+        let asked = self.ask(inference, reserved, (&service, &running), deliver);
+        let answered = panics::survive_all(pin!(asked)).await;
+        answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
+    }
+
+    /// The version that a request is for. Who asks for none that there is, or leaves meanwhile, was counted.
+    pub(super) async fn seek(
+        &self,
+        inference: &Inference,
+    ) -> Result<(Pass, Arc<Service>, Arc<Running>), Fault> {
+        self.timers.get_or_init(tokio::runtime::Handle::current);
+        let found = async {
+            let pass = self.gate.enter().ok_or_else(draining)?;
+            let (service, running) = match self.find(inference) {
+                // Boxed: rare, and large enough to make every request's future larger.
+                Err(fault) if fault.kind == Kind::Unavailable => {
+                    Box::pin(self.find_later(inference, fault)).await?
+                }
+                found => found?,
+            };
+            Ok::<_, Fault>((pass, service, running))
+        };
+        let found = self.hear(pin!(found)).await;
+        found.map_err(|fault| self.turned_away(fault, &inference.model, inference.version))
+    }
+
+    /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those
+    /// that a front finds itself.
+    pub(in crate::gateway) fn told(&self, fault: Fault, model: &str, version: Option<Version>) -> Fault {
+        shortened(self.report(fault, model, version))
+    }
+
+    /// The same for an inference that ends before it is known which version it is for: counts it.
+    pub(in crate::gateway) fn turned_away(
+        &self,
+        fault: Fault,
+        model: &str,
+        version: Option<Version>,
+    ) -> Fault {
+        self.meter.refused(fault.kind);
+        self.told(fault, model, version)
+    }
+
+    fn find(&self, inference: &Inference) -> Result<(Arc<Service>, Arc<Running>), Fault> {
+        let state = self.state.load();
+        let service = state.route(inference, || self.draw())?;
+        // A version that stands had a carrier, and so has a contract.
+        let running = service.running().ok_or_else(|| service.unavailable("it has no host"))?;
+        Ok((Arc::clone(service), running))
+    }
+
+    /// A gateway that has just begun is still dialling: who asks for a version that nobody has carried yet waits,
+    /// as after the loss of a host. (It has no contract, and so no queue, before its first carrier.)
+    async fn find_later(
+        &self,
+        inference: &Inference,
+        fault: Fault,
+    ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
+        let until = self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()));
+        let until = clock::instant(until.min(inference.deadline));
+        loop {
+            let arrival = self.arrivals.notified();
+            match self.find(inference) {
+                Err(again) if again.kind == Kind::Unavailable && self.state.load().awaits(inference) => {}
+                found => return found,
+            }
+            if tokio::time::timeout_at(until, arrival).await.is_err() {
+                let late = inference.deadline <= clock::now();
+                return Err(if late { expired(inference.arrived, inference.deadline) } else { fault });
+            }
+        }
+    }
+
+    async fn ask<T, D: Future<Output = Result<T, Fault>>>(
+        &self,
+        inference: Box<Inference>,
+        reserved: Reserved,
+        (service, running): (&Arc<Service>, &Arc<Running>),
+        deliver: impl FnOnce(Answer) -> D,
+    ) -> Result<T, Fault> {
+        let contract = &running.contract;
+        let arrived = inference.arrived;
+        let asked = self.submit(inference, reserved, (service, running), None).await?;
+        let Asked { ticket, deadline, id, outputs } = asked;
+        let (produced, success) = Waiting::new(service, ticket).until(arrived, deadline).await?;
+        if let Some(fault) = unfit(contract, &produced) {
+            success.ends(Some(fault.kind));
+            return Err(fault);
+        }
+        let answer = answer(contract, id, &outputs, produced, success.timing);
+        let delivered = deliver(answer).await;
+        success.ends(delivered.as_ref().err().map(|fault| fault.kind));
+        delivered
+    }
+}
+
+/// Not what the contract says that the model makes.
+pub(super) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
+    let (made, declared) = (produced.outputs.len(), contract.outputs.len());
+    let note = || format!("the host answered with {made} outputs, the contract has {declared}");
+    (made != declared).then(|| Fault::internal(note()))
+}
+
+/// What a caller gets of what its model made.
+pub(in crate::gateway) fn answer(
+    contract: &Arc<Contract>,
+    id: CompactString,
+    outputs: &[usize],
+    produced: Produced,
+    timing: Timing,
+) -> Answer {
+    let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
+    let outputs = produced.outputs.into_iter().enumerate().filter(wanted).collect();
+    Answer { contract: Arc::clone(contract), id, outputs, parameters: produced.parameters, timing }
+}
+
+fn only_in_parts(contract: &Contract) -> Fault {
+    let (model, version) = (&contract.model, contract.version);
+    Fault::invalid(format!(
+        "model '{model}' version {version} answers a request with any number of parts: ask it with ModelStreamInfer over \
+         gRPC, or with POST /v2/models/{model}/generate or /generate_stream over HTTP"
+    ))
+}

@@ -1,0 +1,7 @@
+//! A request's way through the gateway, in the hands of who asked.
+
+pub(crate) mod answers;
+pub(super) mod infer;
+pub(super) mod joined;
+pub(super) mod split;
+pub(super) mod stages;

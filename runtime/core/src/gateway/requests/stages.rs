@@ -1,0 +1,47 @@
+//! What an answer says of its way through the server, to who asks for it with `x-headrace-timing`, over both protocols.
+
+use crate::base::call::Timing;
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// Whatever it says: to be there is to ask.
+pub(in crate::gateway) const ASKED: HeaderName = HeaderName::from_static("x-headrace-timing");
+/// Waiting, here and in the host.
+const QUEUE_MS: HeaderName = HeaderName::from_static("x-headrace-queue-ms");
+/// Gathering the batch, the model itself, and cutting its outputs.
+const COMPUTE_MS: HeaderName = HeaderName::from_static("x-headrace-compute-ms");
+const BATCH_ROWS: HeaderName = HeaderName::from_static("x-headrace-batch-rows");
+
+pub(in crate::gateway) fn write(timing: &Timing, to: &mut HeaderMap) {
+    let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, .. } = *timing;
+    let compute_ns = input_ns.saturating_add(infer_ns).saturating_add(output_ns);
+    to.insert(BATCH_ROWS, HeaderValue::from(batch_rows));
+    for (name, ns) in [(QUEUE_MS, queue_ns), (COMPUTE_MS, compute_ns)] {
+        let (ms, us) = (ns / 1_000_000, ns / 1000 % 1000);
+        if let Ok(value) = HeaderValue::try_from(format!("{ms}.{us:03}")) {
+            to.insert(name, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stages_are_told_in_milliseconds() {
+        let timing = Timing {
+            queue_ns: 1_234_999,
+            input_ns: 1_000,
+            infer_ns: 12_000_000,
+            output_ns: 9_000,
+            batch_rows: 64,
+            ..Timing::default()
+        };
+        let mut headers = HeaderMap::new();
+        write(&timing, &mut headers);
+        let told = |name: &str| headers[name].to_str().unwrap().to_owned();
+        assert_eq!(told("x-headrace-queue-ms"), "1.234");
+        assert_eq!(told("x-headrace-compute-ms"), "12.010");
+        assert_eq!(told("x-headrace-batch-rows"), "64");
+    }
+}

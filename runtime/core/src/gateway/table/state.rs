@@ -1,0 +1,148 @@
+//! The table in force and the versions behind it, swapped as one.
+
+use crate::base::{
+    fault::{Fault, Kind},
+    inference::Inference,
+    units::Version,
+};
+use crate::decide::{
+    policy::{ModelPolicy, PolicyTable, VersionState},
+    route::{self, Standing},
+};
+use crate::gateway::queue::service::Service;
+use compact_str::CompactString;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// A model of the table.
+#[derive(Debug)]
+pub(in crate::gateway) struct Model {
+    pub(in crate::gateway) policy: ModelPolicy,
+    /// In the table's order.
+    pub(in crate::gateway) versions: Vec<(VersionState, Arc<Service>)>,
+}
+
+/// Read by every request without a lock; never changed, only replaced.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct State {
+    /// `None` before the first table.
+    pub(super) table: Option<PolicyTable>,
+    pub(in crate::gateway) models: FxHashMap<CompactString, Model>,
+}
+
+impl Model {
+    fn of(&self, version: Version) -> Option<&(VersionState, Arc<Service>)> {
+        self.versions.iter().find(|(_, service)| service.version == version)
+    }
+
+    /// What routing may count on: the table must want it ready, and somebody must carry it.
+    fn standing(&self, version: Version) -> Standing {
+        match self.of(version) {
+            Some((VersionState::Ready, service)) => service.standing(),
+            Some((VersionState::Loading | VersionState::Unavailable, _)) | None => Standing::Down,
+        }
+    }
+
+    pub(super) fn is_up(&self, version: Version) -> bool {
+        self.standing(version) == Standing::Up
+    }
+
+    /// Whether a request that names no version would be answered.
+    pub(super) fn serves(&self) -> bool {
+        self.policy.shares().iter().any(|share| share.share > 0 && self.is_up(share.version))
+    }
+
+    /// The version with the largest share that has a contract, for who asks about the model as such.
+    pub(super) fn leading(&self) -> Option<&Arc<Service>> {
+        let known = self.versions.iter().filter(|(_, service)| service.running().is_some());
+        let rank = |service: &Service| {
+            let share = self.policy.shares().iter().find(|share| share.version == service.version);
+            (self.is_up(service.version), share.map_or(0, |share| share.share), service.version)
+        };
+        known.map(|(_, service)| service).max_by_key(|service| rank(service))
+    }
+
+    /// Why nobody answers, version by version.
+    fn excuse(&self) -> String {
+        let each = self.versions.iter().map(|(state, service)| {
+            let version = service.version;
+            let share = self.policy.shares().iter().any(|share| share.version == version && share.share > 0);
+            let reason = self.policy.entry(version).map_or("", |entry| entry.reason.as_str());
+            let colon = if reason.is_empty() { "" } else { ": " };
+            match state {
+                VersionState::Ready if !share => {
+                    format!("version {version} gets no traffic unless it is named")
+                }
+                VersionState::Ready => format!("version {version} has no host"),
+                VersionState::Loading | VersionState::Unavailable => {
+                    format!("version {version} is {}{colon}{reason}", state.name())
+                }
+            }
+        });
+        each.collect::<Vec<_>>().join("; ")
+    }
+}
+
+impl State {
+    pub(in crate::gateway) fn model(&self, name: &str) -> Result<&Model, Fault> {
+        self.models.get(name).ok_or_else(|| not_found(format_args!("'{name}' is not found")))
+    }
+
+    pub(in crate::gateway) fn version(
+        &self,
+        name: &str,
+        version: Version,
+    ) -> Result<&(VersionState, Arc<Service>), Fault> {
+        let unknown = || not_found(format_args!("'{name}' version {version} is not found"));
+        self.model(name)?.of(version).ok_or_else(unknown)
+    }
+
+    /// Whether it is only a matter of hosts that never came: of the pinned version, or of one with a share.
+    pub(in crate::gateway) fn awaits(&self, inference: &Inference) -> bool {
+        let Some(model) = self.models.get(&inference.model) else { return false };
+        let has_share =
+            |version| model.policy.shares().iter().any(|one| one.version == version && one.share > 0);
+        model.versions.iter().any(|(state, service)| {
+            let meant =
+                inference.version.map_or_else(|| has_share(service.version), |one| one == service.version);
+            meant && *state == VersionState::Ready && service.running().is_none()
+        })
+    }
+
+    /// Who answers this request. The table that says so may be replaced meanwhile; the request keeps its version.
+    pub(in crate::gateway) fn route(
+        &self,
+        inference: &Inference,
+        draw: impl FnOnce() -> u64,
+    ) -> Result<&Arc<Service>, Fault> {
+        let (name, pinned) = (&inference.model, inference.version);
+        let model = self.model(name)?;
+        if let Some(version) = pinned {
+            self.version(name, version)?;
+        }
+        let pick = route::pick(&model.policy, pinned, draw, |version| model.standing(version));
+        if let Some((_, service)) = pick.and_then(|pick| model.of(pick.version)) {
+            return Ok(service);
+        }
+        Err(match pinned {
+            None if model.versions.is_empty() => {
+                not_found(format_args!("'{name}' has no available versions"))
+            }
+            None => {
+                let note = format!("model '{name}' cannot serve now: {}", model.excuse());
+                Fault::new(Kind::Unavailable, note)
+            }
+            Some(version) => {
+                let why = model.excuse();
+                let note = format!(
+                    "Request for unknown model: '{name}' version {version} is not at ready state: {why}"
+                );
+                Fault::new(Kind::Unavailable, note)
+            }
+        })
+    }
+}
+
+fn not_found(what: std::fmt::Arguments<'_>) -> Fault {
+    Fault::new(Kind::NotFound, format!("Request for unknown model: {what}"))
+}

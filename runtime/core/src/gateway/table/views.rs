@@ -1,0 +1,204 @@
+//! What a gateway tells about itself: readiness, contracts, statistics, the index.
+
+use crate::base::{contract::Contract, fault::Fault, units::Version};
+use crate::decide::{policy::VersionState, route::Standing};
+use crate::gateway::Gateway;
+use crate::meter::{Hosted, Statistics};
+use compact_str::CompactString;
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// One row of the repository index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IndexRow {
+    pub model: CompactString,
+    pub version: Option<Version>,
+    /// READY, UNAVAILABLE, LOADING, UNLOADING or UNKNOWN.
+    pub state: CompactString,
+    pub reason: String,
+}
+
+/// A version that the table wants ready is so only while somebody carries it.
+fn shown(state: VersionState, reason: &str, standing: Standing) -> (&'static str, String) {
+    match (state, standing) {
+        (VersionState::Ready, Standing::Down) => ("UNAVAILABLE", "no host carries it".to_owned()),
+        (VersionState::Ready, Standing::Returning) => {
+            ("UNAVAILABLE", "its host was lost and is being replaced".to_owned())
+        }
+        (VersionState::Ready | VersionState::Loading | VersionState::Unavailable, _) => {
+            (state.name(), reason.to_owned())
+        }
+    }
+}
+
+impl Gateway {
+    /// True once there is a table and every model that should serve has a ready version.
+    pub fn is_ready(&self) -> bool {
+        let state = self.state.load();
+        let wanted = |model: &&super::state::Model| !model.versions.is_empty();
+        !self.gate.is_shut()
+            && !self.is_ending()
+            && state.table.is_some()
+            && state.models.values().filter(wanted).all(|m| m.serves())
+    }
+
+    /// False for an unknown model or version too.
+    pub fn is_model_ready(&self, model: &str, version: Option<Version>) -> bool {
+        let state = self.state.load();
+        let Some(model) = state.models.get(model) else { return false };
+        version.map_or_else(|| model.serves(), |version| model.is_up(version))
+    }
+
+    /// The contract of this version, or of the one that takes most of the model's traffic, and all ready versions.
+    pub fn describe(
+        &self,
+        model: &str,
+        version: Option<Version>,
+    ) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
+        let state = self.state.load();
+        let known = state.model(model)?;
+        let service = match version {
+            Some(version) => Some(&state.version(model, version)?.1),
+            None => known.leading(),
+        };
+        let running = service.and_then(|service| service.running()).ok_or_else(|| {
+            let version = version.map_or_else(String::new, |version| format!(" version {version}"));
+            let note = format!(
+                "Request for unknown model: '{model}'{version} is not at ready state: no host carries it"
+            );
+            Fault::new(crate::base::fault::Kind::Unavailable, note)
+        })?;
+        let mut ready: Vec<_> = known.versions.iter().map(|(_, service)| service.version).collect();
+        ready.retain(|version| known.is_up(*version));
+        ready.sort_unstable();
+        Ok((Arc::clone(&running.contract), ready))
+    }
+
+    /// Of all versions of the table, or of those of one model, or of one version.
+    pub fn statistics(
+        &self,
+        model: Option<&str>,
+        version: Option<Version>,
+    ) -> Result<Vec<Statistics>, Fault> {
+        let state = self.state.load();
+        if let Some(name) = model {
+            let known = state
+                .models
+                .get(name)
+                .ok_or_else(|| Fault::invalid(format!("requested model '{name}' is not available")))?;
+            if version
+                .is_some_and(|version| !known.versions.iter().any(|(_, service)| service.version == version))
+            {
+                let note = format!("requested model version is not available for model '{name}'");
+                return Err(Fault::invalid(note));
+            }
+        }
+        let mut rows = self.meter.statistics(model, version);
+        rows.retain(|row| state.version(&row.model, row.version).is_ok());
+        Ok(rows)
+    }
+
+    /// The page that Prometheus reads.
+    pub fn metrics(&self) -> String {
+        let state = self.state.load();
+        let mut hosts = Vec::new();
+        for (name, model) in &state.models {
+            for (_, service) in &model.versions {
+                let one = |pid| Hosted { model: name.clone(), version: service.version, pid };
+                service.look(|floor| hosts.extend(floor.carriers.processes().map(one)));
+            }
+        }
+        hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
+        self.meter.render(&hosts)
+    }
+
+    pub fn index(&self, ready_only: bool) -> Vec<IndexRow> {
+        let state = self.state.load();
+        let mut rows = Vec::new();
+        for (name, model) in &state.models {
+            if model.versions.is_empty() {
+                let state = CompactString::const_new("");
+                rows.push(IndexRow { model: name.clone(), version: None, state, reason: String::new() });
+            }
+            for (wanted, service) in &model.versions {
+                let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
+                let (word, reason) = shown(*wanted, reason, service.standing());
+                rows.push(IndexRow {
+                    model: name.clone(),
+                    version: Some(service.version),
+                    state: word.into(),
+                    reason,
+                });
+            }
+        }
+        rows.retain(|row| !ready_only || row.state == "READY");
+        rows.sort_unstable_by(|a, b| (&a.model, a.version).cmp(&(&b.model, b.version)));
+        rows
+    }
+
+    /// For `status`: what is there and how busy it is, as JSON. After a drain that was not clean, as it was when that
+    /// gave up.
+    pub fn stats(&self) -> String {
+        self.left.get().cloned().unwrap_or_else(|| self.count())
+    }
+
+    pub(in crate::gateway) fn count(&self) -> String {
+        let state = self.state.load();
+        let mut models = serde_json::Map::new();
+        for (name, model) in &state.models {
+            let mut versions = serde_json::Map::new();
+            for (wanted, service) in &model.versions {
+                let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
+                let (word, reason) = shown(*wanted, reason, service.standing());
+                let share = model.policy.shares().iter().find(|share| share.version == service.version);
+                let busy = service.look(|floor| {
+                    let (calls, rows) = floor.carriers.in_flight();
+                    json!({"hosts": floor.carriers.open(), "waiting": floor.waiting(),
+                           "waiting_rows": floor.waiting_rows(), "in_flight": calls, "in_flight_rows": rows})
+                });
+                let mut shown = json!({"state": word, "reason": reason, "share": share.map_or(0, |share| share.share),
+                    "contract": service.running().map(|running| contract(&running.contract))});
+                if let (Value::Object(shown), Value::Object(busy)) = (&mut shown, busy) {
+                    shown.extend(busy);
+                }
+                versions.insert(service.version.to_string(), shown);
+            }
+            models.insert(name.to_string(), json!({ "versions": versions }));
+        }
+        json!({
+            "ready": self.is_ready(),
+            "draining": self.gate.is_shut() || self.is_ending(),
+            "epoch": state.table.as_ref().map(|table| table.epoch),
+            "models": models,
+            "in_flight_bytes": self.ledger.taken(),
+            "unread_bytes": self.unread.taken(),
+            "requests": self.gate.inside(),
+            "in_flight": self.flights.len(),
+            "errors_dropped": self.errors.dropped(),
+        })
+        .to_string()
+    }
+}
+
+fn contract(contract: &Contract) -> Value {
+    let tensors = |specs: &[crate::base::contract::TensorSpec]| -> Vec<Value> {
+        let one = |spec: &crate::base::contract::TensorSpec| json!({"name": spec.name, "datatype": spec.datatype.name(), "shape": spec.shape});
+        specs.iter().map(one).collect()
+    };
+    json!({
+        "platform": contract.platform,
+        "inputs": tensors(&contract.inputs),
+        "outputs": tensors(&contract.outputs),
+        "max_rows": contract.batching.max_rows,
+        "allowed_rows": contract.batching.allowed_rows,
+        "split_oversize": contract.batching.split_oversize,
+        "tenant_header": contract.batching.tenant_header,
+        "max_delay_ms": contract.batching.max_delay_ms,
+        "queue_rows": contract.batching.queue_rows,
+        "deadline_ms": contract.batching.deadline_ms,
+        "priorities": contract.batching.priorities,
+        "default_priority": contract.batching.default_level(),
+        "repeatable": contract.repeatable,
+        "lanes": contract.lanes,
+    })
+}
