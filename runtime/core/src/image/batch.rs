@@ -1,16 +1,13 @@
 //! A batch of images on a few threads.
 
-use super::{Target, Wrong, decode};
+use super::{Target, Wrong, decode, threads::on_threads};
 use fast_image_resize::Resizer;
-use parking_lot::Mutex;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Decodes and fits every image: RGB bytes of `[images, height, width, 3]`, and for each image what is wrong
 /// with it, if anything; the pixels of such an image are zero.
-///
-/// At most `threads` work on it, the caller's own one of them, and none for less than an image: starting a
-/// thread costs about 30 µs, decoding a photo some milliseconds.
+/// At most `threads` work on it.
 pub fn decode_batch(
     images: &[&[u8]],
     target: &Target,
@@ -21,28 +18,13 @@ pub fn decode_batch(
     pixels.try_reserve_exact(len).map_err(|why| format!("{len} bytes for the batch's pixels: {why}"))?;
     pixels.resize(len, 0);
     let mut faults = vec![None; images.len()];
-    // One lock an image, held for a step of the iterator.
     let places = pixels.chunks_exact_mut(target.bytes()).zip(&mut faults);
-    let work = Mutex::new(images.iter().zip(places));
-    let worker = || {
-        let mut resizer = Resizer::new();
-        loop {
-            let next = work.lock().next();
-            let Some((image, (out, fault))) = next else { break };
-            *fault = one(image, target, &mut resizer, out).err();
-            if fault.is_some() {
-                out.fill(0);
-            }
+    let work = images.iter().zip(places);
+    on_threads(work, images.len(), threads, Resizer::new, |resizer, (image, (out, fault))| {
+        *fault = one(image, target, resizer, out).err();
+        if fault.is_some() {
+            out.fill(0);
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.get().min(images.len()) {
-            let named = std::thread::Builder::new().name("decode".into());
-            if named.spawn_scoped(scope, worker).is_err() {
-                break; // no more threads to be had: the caller's own does the work
-            }
-        }
-        worker();
     });
     Ok((pixels, faults))
 }

@@ -1,6 +1,6 @@
 //! From a picture of any size to a model's input: one crop, one resize, never distorted.
 
-use super::{Picture, Wrong, orientation::Orientation};
+use super::{Picture, Wrong, orientation::Orientation, zeros::clear_of_zeros};
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
 use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
@@ -96,6 +96,8 @@ impl Target {
         let from = from.map_err(|why| wrong(&why))?;
         let mut to = TypedImage::<U8x3>::from_buffer(width, height, out).map_err(|why| wrong(&why))?;
         let (left, top, across, down) = self.part(picture, width, height);
+        let clear = |begin, len, places| clear_of_zeros(begin, len, places, self.filter.kind());
+        let (left, top) = (clear(left, across, width), clear(top, down, height));
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(self.filter.kind()))
             .crop(left, top, across, down);

@@ -71,3 +71,24 @@ fn a_turned_photo_comes_out_upright() {
     let turned = fitted(&samples::turned_cat(6), &target(40, 30, 0.875));
     assert_eq!(turned[..3], side[29 * 40 * 3..][..3], "the first pixel was the bottom left one");
 }
+
+/// Where the first place of an image that grows lies on the middle of a pixel.
+#[test]
+fn no_size_makes_the_resize_read_beyond_its_memory() {
+    for filter in Filter::ALL {
+        for (height, width) in [(17, 18), (3, 3), (2, 5), (9, 17), (17, 41)] {
+            for crop in [1.0, 0.5, 0.25] {
+                let target = Target::new(height, width, crop, filter.name()).unwrap();
+                for (rows, columns) in (1..24).flat_map(|rows| [(rows, 50), (rows, rows), (50, rows)]) {
+                    let rgb = vec![200; 3 * usize::try_from(rows * columns).unwrap()];
+                    let orientation = Orientation::UPRIGHT;
+                    let picture = Picture { width: columns, height: rows, rgb, orientation };
+                    let mut out = vec![0; target.bytes()];
+                    target.fill(&picture, &mut Resizer::new(), &mut out).unwrap();
+                    let apart = out.iter().map(|level| level.abs_diff(200)).max();
+                    assert!(apart <= Some(1), "{rows} x {columns} to {height} x {width}: {apart:?}");
+                }
+            }
+        }
+    }
+}

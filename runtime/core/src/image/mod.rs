@@ -9,6 +9,9 @@ mod fit;
 mod jpeg;
 pub(crate) mod orientation;
 mod png;
+pub mod ragged;
+mod threads;
+mod zeros;
 
 pub use batch::decode_batch;
 pub use fit::{Filter, Target};

@@ -14,6 +14,7 @@ mod inputs;
 mod intake;
 mod layout;
 mod outputs;
+mod ragged;
 mod sequence;
 mod signals;
 mod step;
@@ -40,6 +41,8 @@ mod headrace_core {
     use super::image::decode_images;
     #[pymodule_export]
     use super::intake::Intake;
+    #[pymodule_export]
+    use super::ragged::preprocess_images;
     #[pymodule_export]
     use super::sequence::SequenceRow;
     #[pymodule_export]
