@@ -1,6 +1,9 @@
 //! The carriers of one version: their windows, and who gets the next call.
 
-use super::levels::Levels;
+use super::{
+    levels::Levels,
+    seat::{GivenBack, Need, Seat},
+};
 use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
@@ -27,6 +30,8 @@ struct Slot {
     calls: u32,
     /// Of those, first requests of sequences.
     begins: u32,
+    /// One of them is apart from others of its kind.
+    apart: bool,
     /// When it was last given a call, as a count: equals take turns.
     turn: u64,
     /// It said that it is gone or has the version no more; a new window opens it again.
@@ -45,13 +50,14 @@ impl Slot {
         let idle = self.calls == 0 && self.window > Rows::ZERO;
         let fits = match need {
             Need::Among(rows) => rows <= self.window.minus(self.in_flight.up_to(level)) || idle,
+            Need::Apart(rows) => !self.apart && self.fits(Need::Among(rows), level),
             Need::Alone(_) => idle,
         };
         !self.closed && fits
     }
 
     fn finish(&self, need: Need, level: u8, max_rows: Rows, now: Tick, usual: &Times) -> Duration {
-        let (Need::Among(rows) | Need::Alone(rows)) = need;
+        let (Need::Among(rows) | Need::Apart(rows) | Need::Alone(rows)) = need;
         let times = self.paced.times(now);
         let time = |rows: Rows| usual.usual(rows.get().into()).mul_f64(times);
         choice::finish(self.in_flight.up_to(level), rows, max_rows, now.since(self.since), time)
@@ -59,13 +65,15 @@ impl Slot {
 
     fn seat(&mut self, need: Need, level: u8, begins: bool) -> Seat {
         let rows = match need {
-            Need::Among(rows) => rows,
+            Need::Among(rows) | Need::Apart(rows) => rows,
             Need::Alone(rows) => rows.max(self.window),
         };
+        let apart = matches!(need, Need::Apart(_));
+        self.apart |= apart;
         self.in_flight.add(level, rows);
         self.calls += 1;
         self.begins += u32::from(begins);
-        Seat { id: self.id, carrier: Arc::clone(&self.carrier), rows, level, begins }
+        Seat { id: self.id, carrier: Arc::clone(&self.carrier), rows, level, begins, apart }
     }
 
     /// What all gateways of this node know it by.
@@ -74,46 +82,11 @@ impl Slot {
     }
 }
 
-/// What a call asks of a carrier.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Need {
-    Among(Rows),
-    /// A host died with it: it gets the whole window of an idle carrier. Should it be what killed the first, the
-    /// second dies with nobody else's call in flight.
-    Alone(Rows),
-}
-
-/// Rows of a carrier's window that a call holds until it is settled.
-#[derive(Debug)]
-pub(in crate::gateway) struct Seat {
-    pub(in crate::gateway) id: CarrierId,
-    pub(in crate::gateway) carrier: Arc<dyn Carrier>,
-    pub(in crate::gateway) rows: Rows,
-    level: u8,
-    /// Of the first request of a sequence.
-    begins: bool,
-}
-
-impl Seat {
-    pub(super) fn given_back(&self) -> GivenBack {
-        GivenBack { carrier: self.id, rows: self.rows, level: self.level, begins: self.begins }
-    }
-}
-
 /// A carrier that gets nothing for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LeftOut {
     pub(in crate::gateway) process: Option<i32>,
     pub(in crate::gateway) pause: Duration,
-}
-
-/// What a settled call gives back.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct GivenBack {
-    pub(in crate::gateway) carrier: CarrierId,
-    rows: Rows,
-    level: u8,
-    begins: bool,
 }
 
 #[derive(Debug, Default)]
@@ -167,6 +140,7 @@ impl Carriers {
             in_flight: Levels::default(),
             calls: 0,
             begins: 0,
+            apart: false,
             turn: 0,
             closed: false,
             paced: Paced::default(),
@@ -259,6 +233,7 @@ impl Carriers {
         slot.in_flight.take_out(back.level, back.rows);
         slot.calls = slot.calls.saturating_sub(1);
         slot.begins = slot.begins.saturating_sub(back.begins.into());
+        slot.apart &= !back.apart;
         if !several {
             return None;
         }

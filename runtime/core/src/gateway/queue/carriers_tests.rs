@@ -25,7 +25,7 @@ fn take(carriers: &mut Carriers, rows: u32) -> Option<u64> {
 }
 
 fn back(carrier: u64, rows: u32) -> GivenBack {
-    GivenBack { carrier: CarrierId(carrier), rows: Rows::new(rows), level: 1, begins: false }
+    GivenBack { carrier: CarrierId(carrier), rows: Rows::new(rows), level: 1, begins: false, apart: false }
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Calls that a carrier has: found by id when they are settled.
 
 use super::{
-    carriers::Seat,
     mailbox::Mailbox,
     parts::Parts,
     pending::{Caller, Pending},
+    seat::Seat,
 };
 use crate::base::{call::Carrier, fault::Fault, primitive::Mutex, units::CallId, units::Tick};
 use rustc_hash::FxHashMap;

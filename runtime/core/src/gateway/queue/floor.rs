@@ -1,6 +1,6 @@
 //! What one lock of a version holds: who waits, who carries, and what is to be done about both.
 
-use super::{carriers::Carriers, pending::Pending};
+use super::{carriers::Carriers, pending::Pending, seat::Need};
 use crate::base::{
     fault::Fault,
     roster::CarrierId,
@@ -15,7 +15,9 @@ pub(in crate::gateway) type Ended = (Box<Pending>, Fault);
 /// Locked for microseconds, never across a call into a carrier. Flights are locked within it, never around it.
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Floor {
-    pub(in crate::gateway) queue: Queue<Box<Pending>>,
+    pub(super) queue: Queue<Box<Pending>>,
+    /// Those that must be apart from each other, which keep nobody else waiting.
+    pub(super) aside: Queue<Box<Pending>>,
     /// Of a stateful version, whose calls do not wait in the queue.
     pub(super) affinity: Option<Box<Sequences>>,
     /// To be answered once the lock is released.
@@ -41,11 +43,11 @@ impl Floor {
 
     /// Calls that wait.
     pub(in crate::gateway) fn waiting(&self) -> usize {
-        self.queue.len() + self.in_sequences()
+        self.queue.len() + self.aside.len() + self.in_sequences()
     }
 
     pub(in crate::gateway) fn waiting_rows(&self) -> u64 {
-        self.queue.rows() + u64::try_from(self.in_sequences()).unwrap_or(u64::MAX)
+        self.queue.rows() + self.aside.rows() + u64::try_from(self.in_sequences()).unwrap_or(u64::MAX)
     }
 
     /// Each has one row.
@@ -55,9 +57,14 @@ impl Floor {
 
     /// Takes out all that wait.
     pub(in crate::gateway) fn clear(&mut self) -> impl Iterator<Item = Box<Pending>> {
-        let Floor { queue, affinity, .. } = self;
+        let Floor { queue, aside, affinity, .. } = self;
         let in_sequences = affinity.iter_mut().flat_map(|affinity| affinity.clear());
-        std::iter::from_fn(|| queue.pop()).chain(in_sequences)
+        std::iter::from_fn(|| queue.pop().or_else(|| aside.pop())).chain(in_sequences)
+    }
+
+    /// Where a call waits.
+    pub(super) fn line_of(&mut self, pending: &Pending) -> &mut Queue<Box<Pending>> {
+        if matches!(pending.need(), Need::Apart(_)) { &mut self.aside } else { &mut self.queue }
     }
 
     /// What the carriers do before they come to who is put into the queue now.

@@ -12,6 +12,7 @@ pub(super) mod parts;
 pub(super) mod pending;
 mod prospects;
 pub(super) mod recent;
+mod seat;
 pub(super) mod service;
 mod settle;
 pub(super) mod submit;

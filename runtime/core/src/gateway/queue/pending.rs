@@ -1,10 +1,10 @@
 //! A call that was admitted and is not yet answered, wherever it is: in the queue or in flight.
 
 use super::{
-    carriers::Need,
     mailbox::Mailbox,
     parts::{CREDIT, Parts},
     recent::{Recent, Traced},
+    seat::Need,
     service::{Running, Service},
     submit::Held,
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
@@ -176,7 +176,12 @@ impl Pending {
     }
 
     pub(super) fn need(&self) -> Need {
-        if self.charges() > 0 { Need::Alone(self.rows) } else { Need::Among(self.rows) }
+        let contract = &self.running.contract;
+        match self.charges() {
+            0 => Need::Among(self.rows),
+            _ if contract.streams || contract.sequences.is_some() => Need::Apart(self.rows),
+            _ => Need::Alone(self.rows),
+        }
     }
 
     /// Looks again at what is held against its input, if that may have changed. The fault is for one that is not let
@@ -184,7 +189,7 @@ impl Pending {
     pub(super) fn judge(&mut self, suspects: &Suspects, now: Tick) -> Option<Fault> {
         let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
         match self.suspicion.look(suspects, of, now)? {
-            Verdict::Clear | Verdict::Alone => None,
+            Verdict::Clear | Verdict::Alone(_) => None,
             Verdict::Refused => Some(self.service.unavailable(REFUSED)),
         }
     }
@@ -209,7 +214,8 @@ impl Pending {
             arrived: self.sent, // as over a link: what it waited here is counted here
             deadline: self.deadline,
             level: self.place.rank.level,
-            attempt: self.charges(),
+            // Answers in parts take too long for a host to give each suspect its steps alone.
+            attempt: if self.running.contract.streams { 0 } else { self.charges() },
             credit: if self.parts.is_some() { CREDIT } else { 0 },
             slot: None,
             reply: Reply::new(self.id, outlet),

@@ -1,14 +1,14 @@
 //! One version of a model as this gateway serves it: who waits, who carries, and what moves when.
 
 use super::{
-    carriers::Seat,
+    carriers::Carriers,
     dispatch::{self, Work},
     flights::{Flight, Flights},
     floor::Floor,
     pending::Pending,
     prospects,
     recent::Recent,
-    submit::Ticket,
+    seat::{Need, Seat},
     suspects::Suspects,
 };
 use crate::base::{
@@ -22,7 +22,10 @@ use crate::base::{
     },
     units::{Rows, Tick, Version},
 };
-use crate::decide::{queue::Room, route::Standing};
+use crate::decide::{
+    queue::{Queue, Room},
+    route::Standing,
+};
 use crate::meter::VersionMeter;
 use arc_swap::ArcSwapOption;
 use compact_str::CompactString;
@@ -159,26 +162,41 @@ impl Service {
             }
             return work;
         }
-        while let Some((level, pending)) = floor.queue.first() {
-            let load = || floor.carriers.load(level, &pending.running.contract);
+        while let Some(Need::Apart(_)) = self.next(&mut floor.queue, &mut floor.carriers, now, &mut work) {
+            floor.queue.pop().into_iter().for_each(|one| floor.aside.push_again(one.place, one.size(), one));
+        }
+        self.next(&mut floor.aside, &mut floor.carriers, now, &mut work);
+        if floor.affinity.is_some() {
+            self.ready_in_sequence(floor, now, &mut work);
+        }
+        work
+    }
+
+    /// Takes out those that can go, until one cannot: what it needs.
+    fn next(
+        &self,
+        line: &mut Queue<Box<Pending>>,
+        carriers: &mut Carriers,
+        now: Tick,
+        work: &mut Work,
+    ) -> Option<Need> {
+        while let Some((level, pending)) = line.first() {
+            let load = || carriers.load(level, &pending.running.contract);
             if let Some(fault) = pending
                 .is_over(now)
                 .or_else(|| prospects::hopeless(pending, load, now))
                 .or_else(|| pending.judge(&self.around.suspects, now))
             {
-                work.ends.extend(floor.queue.pop().map(|pending| (self.left(pending), fault)));
+                work.ends.extend(line.pop().map(|pending| (self.left(pending), fault)));
                 continue;
             }
-            let max_rows = Rows::new(pending.running.contract.batching.max_rows);
-            let Some(seat) = floor.carriers.take(pending.need(), level, max_rows, now) else { break };
-            if let Some(pending) = floor.queue.pop() {
-                self.launch(pending, seat, now, &mut work);
+            let (need, max_rows) = (pending.need(), Rows::new(pending.running.contract.batching.max_rows));
+            let Some(seat) = carriers.take(need, level, max_rows, now) else { return Some(need) };
+            if let Some(pending) = line.pop() {
+                self.launch(pending, seat, now, work);
             }
         }
-        if floor.affinity.is_some() {
-            self.ready_in_sequence(floor, now, &mut work);
-        }
-        work
+        None
     }
 
     /// Under the lock, so that a call is always in the queue or in flight for who looks for it.
@@ -223,7 +241,7 @@ impl Service {
         }
         let (place, rows, levels) = (pending.place, pending.rows, batching.levels());
         // Nobody waits, so nobody is overtaken.
-        let room = !nested && floor.queue.is_empty();
+        let room = !nested && floor.line_of(&pending).is_empty();
         let max_rows = Rows::new(batching.max_rows);
         let take = || floor.carriers.take(pending.need(), place.rank.level, max_rows, now);
         if let Some(seat) = room.then(take).flatten() {
@@ -236,7 +254,7 @@ impl Service {
             return Ok(());
         }
         let size = pending.size();
-        floor.queue.push(place, size, pending, room_for).map_err(|(pending, waiting)| {
+        floor.line_of(&pending).push(place, size, pending, room_for).map_err(|(pending, waiting)| {
             let model = &self.model;
             let of = if room_for.shared { " of this tenant, and as many are left to others" } else { "" };
             let note = format!(
@@ -253,19 +271,6 @@ impl Service {
             dispatch::look_later(Arc::clone(self));
         }
         Ok(())
-    }
-
-    /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
-    pub(super) fn abandon(self: &Arc<Self>, ticket: &Ticket, kind: Kind, now: Tick) {
-        let fault = Fault::new(kind, "the caller gave up");
-        let waiting = self.step(now, |floor| {
-            floor.queue.remove(ticket.place).or_else(|| self.leave_sequence(floor, ticket, now))
-        });
-        if let Some(pending) = waiting {
-            self.left(pending).fail(fault, now);
-        } else if let Some((_, carrier)) = self.around.flights.forsake(ticket.call, &fault, now) {
-            carrier.cancel(ticket.call);
-        }
     }
 
     /// False when retries after crashes are spent.

@@ -1,10 +1,7 @@
 //! What comes back from carriers: answers to deliver, failures to deliver or to try again.
 
 use super::{
-    carriers::{GivenBack, LeftOut},
-    mailbox,
-    pending::Pending,
-    service::Service,
+    carriers::LeftOut, mailbox, pending::Pending, seat::GivenBack, service::Service, submit::Ticket,
     suspects::REFUSED,
 };
 use crate::base::{
@@ -127,10 +124,24 @@ impl Service {
                 self.over_in_sequence(floor, over, now);
             }
             if let Some(pending) = again.and_then(|pending| self.again_in_sequence(floor, pending, now)) {
-                floor.queue.push_again(pending.place, pending.size(), pending);
+                floor.line_of(&pending).push_again(pending.place, pending.size(), pending);
             }
             left_out
         })
+    }
+
+    /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
+    pub(super) fn abandon(self: &Arc<Self>, ticket: &Ticket, kind: Kind, now: Tick) {
+        let fault = Fault::new(kind, "the caller gave up");
+        let waiting = self.step(now, |floor| {
+            let waits = floor.queue.remove(ticket.place).or_else(|| floor.aside.remove(ticket.place));
+            waits.or_else(|| self.leave_sequence(floor, ticket, now))
+        });
+        if let Some(pending) = waiting {
+            self.left(pending).fail(fault, now);
+        } else if let Some((_, carrier)) = self.around.flights.forsake(ticket.call, &fault, now) {
+            carrier.cancel(ticket.call);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! Inputs that a host died with. One such death is no proof, for others were in flight as well: until it is past, the
-//! same input runs alone. When a host dies with it and nobody else, it is not let in again for a while.
+//! same input runs alone, or, where calls take long or are of sequences, with no other that is suspected. When a host
+//! dies with it once more, it is not let in again for a while.
 //!
 //! So an input costs two hosts a minute at most, whether its callers are told at once or it is tried again for them.
 
@@ -20,7 +21,8 @@ const QUARANTINE: Duration = Duration::from_secs(60);
 const MOST: usize = 4096;
 
 /// Why an input is not let in.
-pub(super) const REFUSED: &str = "two hosts were lost while they ran this very input, the second one with nothing else: it is refused for a minute";
+pub(super) const REFUSED: &str =
+    "two hosts were lost while they ran this very input: it is refused for a minute";
 
 /// What an input is known by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +32,8 @@ struct Print(u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gateway) enum Verdict {
     Clear,
-    Alone,
+    /// Until then.
+    Alone(Tick),
     Refused,
 }
 
@@ -38,7 +41,7 @@ pub(in crate::gateway) enum Verdict {
 struct Suspect {
     print: Print,
     until: Tick,
-    /// A host died with it alone.
+    /// A second host died with it.
     proven: bool,
 }
 
@@ -58,8 +61,8 @@ pub(in crate::gateway) struct Suspects {
 pub(super) struct Suspicion {
     print: Option<Print>,
     epoch: u64,
-    /// What the last look found: others died with it.
-    held: bool,
+    /// What the last look found: until when it is suspected.
+    until: Option<Tick>,
 }
 
 /// Whose input it is.
@@ -71,10 +74,10 @@ pub(in crate::gateway) struct Of<'a> {
 }
 
 impl Suspicion {
-    /// `None`: nothing has changed since the last look, which is what a call usually finds.
+    /// `None`: nothing has changed since the last look, which is what a call usually finds, and no time is over.
     pub(in crate::gateway) fn look(&mut self, suspects: &Suspects, of: Of<'_>, now: Tick) -> Option<Verdict> {
         let epoch = suspects.epoch.load(Acquire);
-        if self.epoch == epoch {
+        if self.epoch == epoch && self.until.is_none_or(|until| now < until) {
             return None;
         }
         self.epoch = epoch;
@@ -82,13 +85,13 @@ impl Suspicion {
             true => suspects.verdict(self.print(suspects, of), now),
             false => Verdict::Clear,
         };
-        self.held = verdict == Verdict::Alone;
+        self.until = if let Verdict::Alone(until) = verdict { Some(until) } else { None };
         Some(verdict)
     }
 
     /// It was suspected when it was looked at last.
     pub(super) fn is_held(&self) -> bool {
-        self.held
+        self.until.is_some()
     }
 
     /// A host was lost with it.
@@ -147,7 +150,7 @@ impl Suspects {
         match known.iter().find(|one| one.print == print) {
             None => Verdict::Clear,
             Some(one) if one.proven => Verdict::Refused,
-            Some(_) => Verdict::Alone,
+            Some(one) => Verdict::Alone(one.until),
         }
     }
 
@@ -199,7 +202,7 @@ mod tests {
         let fine = inputs(b"fine");
         let of = Of { model: "m", version: Version(1), inputs: &fine };
         let mut suspicion = Suspicion::default();
-        assert_eq!(suspicion.look(&suspects, of, THEN), Some(Verdict::Alone));
+        assert_eq!(suspicion.look(&suspects, of, THEN), Some(Verdict::Alone(THEN.plus(QUARANTINE))));
         assert_eq!(suspicion.look(&suspects, of, THEN), None, "once for each change");
         suspicion.acquit(&suspects);
         assert_eq!(suspicion.look(&suspects, of, THEN), Some(Verdict::Clear));
@@ -232,6 +235,6 @@ mod tests {
         }
         assert_eq!(verdict(&suspects, 0, b"boom", THEN), Some(Verdict::Refused), "but not who is proven");
         assert_eq!(verdict(&suspects, 1, b"boom", THEN), Some(Verdict::Clear));
-        assert_eq!(verdict(&suspects, 2, b"boom", THEN), Some(Verdict::Alone));
+        assert_eq!(verdict(&suspects, 2, b"boom", THEN), Some(Verdict::Alone(THEN.plus(QUARANTINE))));
     }
 }

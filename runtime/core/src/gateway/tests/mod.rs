@@ -1,6 +1,7 @@
 //! The gateway against carriers that do as they are told, under paused time.
 
 mod affinity;
+mod apart;
 mod bench;
 mod change;
 mod cut;

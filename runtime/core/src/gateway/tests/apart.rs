@@ -1,0 +1,119 @@
+//! Calls that cost a host, where others must not wait for an idle one: they are apart from each other, and among the rest.
+
+use super::bench::*;
+use super::spout::Spout;
+use crate::base::{
+    contract::Contract,
+    datatype::Datatype,
+    fault::{Fault, Kind, Phase},
+    inference::{Inference, Value},
+    roster::Roster,
+    sequence::{Correlation, SequenceBatching, Strategy},
+    tensor::Tensor,
+};
+use crate::gateway::{Client, Gateway, requests::answers::Answers};
+use std::sync::Arc;
+use std::time::Duration;
+
+fn prompt(parts: i64, width: i64) -> Inference {
+    let mut inference = ask(1, 0);
+    let data: Vec<u8> = [parts, width].iter().flat_map(|number| number.to_le_bytes()).collect();
+    inference.model = "g".into();
+    inference.inputs[0].name = "prompt".into();
+    inference.inputs[0].tensor =
+        Tensor { datatype: Datatype::Int64, shape: [1, 2].as_slice().into(), data: data.into() };
+    inference
+}
+
+async fn open(gateway: &Arc<Gateway>, inference: Inference) -> Answers {
+    let reserved = gateway.ledger.take(1).unwrap();
+    gateway.open(Box::new(inference), reserved, &Client::new(Arc::clone(gateway))).await.unwrap()
+}
+
+fn dies(spout: &Spout) {
+    while spout.runs() > 0 {
+        spout.end_with(Err(Fault::new(Kind::HostLost, "as told").at(Phase::Started)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_parts_is_tried_again_beside_others_and_keeps_none_waiting() {
+    let gateway = gateway();
+    let first = Spout::up(&gateway, true);
+    let long = open(&gateway, prompt(9, 1)).await;
+    let other = open(&gateway, prompt(9, 2)).await;
+    dies(&first);
+    let second = Spout::up_beside(&gateway);
+    assert_eq!(second.runs(), 1, "one of them: were it both, nobody would know who cost the next host");
+    let innocents = [open(&gateway, prompt(9, 3)).await, open(&gateway, prompt(9, 4)).await];
+    assert_eq!(second.runs(), 3);
+    second.end();
+    assert_eq!(second.runs(), 3, "the other one");
+    (0..3).for_each(|_| second.end());
+    let all = [long, other].into_iter().chain(innocents);
+    for mut answers in all {
+        assert!(answers.next().await.is_none());
+        answers.delivered();
+    }
+    assert_eq!((gateway.flights.len(), gateway.ledger.taken()), (0, 0));
+}
+
+/// Its callers are told, and send the same again.
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_another_suspect_is_none_after_a_minute() {
+    let gateway = gateway();
+    let first = Spout::up(&gateway, true);
+    let asked = [open(&gateway, prompt(9, 1)).await, open(&gateway, prompt(9, 2)).await];
+    first.say(1);
+    dies(&first);
+    drop(asked);
+    let second = Spout::up_beside(&gateway);
+    let _again = [open(&gateway, prompt(9, 1)).await, open(&gateway, prompt(9, 2)).await];
+    assert_eq!(second.runs(), 1);
+    tokio::time::advance(Duration::from_secs(61)).await;
+    let _innocent = open(&gateway, prompt(9, 3)).await;
+    assert_eq!(second.runs(), 2);
+    second.end();
+    assert_eq!(second.runs(), 2);
+    let _third = open(&gateway, prompt(9, 1)).await;
+    assert_eq!(second.runs(), 3, "nobody is suspected");
+}
+
+fn of(sequence: u64, start: bool, fill: u8) -> Inference {
+    let parameters = vec![
+        (Correlation::ID.into(), Value::Uint(sequence)),
+        (Correlation::START.into(), Value::Bool(start)),
+    ];
+    Inference { parameters, ..ask(1, fill) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_a_sequence_is_sent_again_though_others_are_at_work() {
+    let sequences =
+        SequenceBatching { strategy: Strategy::Oldest, idle_ms: 1000.0, max_sequences: 4, controls: vec![] };
+    let stateful =
+        || Contract { sequences: Some(Box::new(sequences.clone())), repeatable: false, ..contract(1) };
+    let gateway = gateway();
+    let (id, first) = up(&gateway, stateful(), 16);
+    let asked = [start(&gateway, of(1, true, 7)).await, start(&gateway, of(2, true, 8)).await];
+    gateway.carrier_down(id);
+    (0..2).for_each(|_| first.fail(Kind::HostLost, Phase::Started));
+    for asked in asked {
+        assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::HostLost);
+    }
+    let (_, second) = up(&gateway, stateful(), 16);
+    let mut asked = vec![start(&gateway, of(11, true, 2)).await];
+    asked.push(start(&gateway, of(12, true, 7)).await);
+    asked.push(start(&gateway, of(11, false, 3)).await);
+    assert_eq!((second.fills(), second.attempts()), (vec![2, 7], vec![0, 1]), "in a batch alone");
+    asked.push(start(&gateway, of(13, true, 8)).await);
+    second.answer();
+    assert_eq!(second.fills(), [7, 3], "8 is apart from 7");
+    second.answer();
+    assert_eq!(second.fills(), [3, 8]);
+    (0..2).for_each(|_| second.answer());
+    for asked in asked {
+        asked.await.unwrap().unwrap();
+    }
+    assert_all_over(&gateway, 6);
+}
