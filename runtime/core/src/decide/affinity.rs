@@ -6,6 +6,7 @@
 //! them than it has sequences at work.
 
 use super::{
+    behind::Behind,
     rank::Rank,
     rendezvous::{Place, home},
 };
@@ -13,7 +14,7 @@ use crate::base::{
     sequence::{Correlation, CorrelationId},
     units::Tick,
 };
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 /// Sequences that are remembered though nothing of them is here. Those that ask again last are forgotten first, and are
@@ -32,7 +33,7 @@ pub struct Asked<T> {
 struct Known<H, T> {
     /// `None`: there was no host when it began.
     at: Option<H>,
-    behind: VecDeque<Asked<T>>,
+    behind: Behind<(Rank, T)>,
     /// Where it stands among those of which nothing is here.
     quiet: Option<(Tick, u64)>,
 }
@@ -89,16 +90,21 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         let id = &asked.one.id;
         let Some(known) = self.known.get_mut(id) else {
             let at = home(id, hosts);
-            self.known.insert(id.clone(), Known { at, behind: VecDeque::new(), quiet: None });
+            self.known.insert(id.clone(), Known { at, behind: Behind::default(), quiet: None });
             self.wait(at, asked);
             return Ok(());
         };
-        let Some(quiet) = known.quiet.take() else {
-            known.behind.push_back(asked);
-            self.len += 1;
-            return Ok(());
-        };
-        self.quiet.remove(&quiet);
+        if known.quiet.is_none() {
+            let Asked { one, rank, item } = asked;
+            let pushed = known.behind.push(one, (rank, item));
+            self.len += usize::from(pushed.is_ok());
+            return pushed.map_err(|(_, (_, item))| (item, Refused::NotStarted));
+        }
+        if known.behind.is_lost() && !asked.one.start {
+            return Err((asked.item, Refused::NotStarted));
+        }
+        known.behind = Behind::default();
+        known.quiet.take().into_iter().for_each(|quiet| drop(self.quiet.remove(&quiet)));
         if !is_there(known.at, hosts) {
             if !asked.one.start {
                 self.known.remove(id);
@@ -131,7 +137,8 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         let mut not_started = Vec::new();
         let Some(known) = self.known.get_mut(id) else { return not_started };
         let goes_on = !end && is_there(known.at, hosts);
-        while let Some(asked) = known.behind.pop_front() {
+        while let Some((one, (rank, item))) = known.behind.pop() {
+            let asked = Asked { one, rank, item };
             self.len -= 1;
             if !goes_on && asked.one.start {
                 known.at = home(id, hosts);
@@ -171,7 +178,13 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         Vec::new()
     }
 
-    /// One of this sequence leaves, if it waits: of those that are behind each other it is searched for.
+    /// A first request of this sequence was refused: what is sent as if it had begun is refused too.
+    pub fn lose(&mut self, id: &CorrelationId) {
+        self.known.get_mut(id).into_iter().for_each(|known| known.behind.lose());
+    }
+
+    /// One of this sequence leaves, if it waits: of those that are behind each other it is searched for. Returns those who
+    /// would go on with what it was to begin.
     pub fn remove(
         &mut self,
         id: &CorrelationId,
@@ -184,15 +197,19 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
             .waiting
             .get_mut(&known.at)
             .and_then(|waiting| waiting.later.remove(&rank).or_else(|| waiting.first.remove(&rank)));
-        if let Some(asked) = taken {
-            self.len -= 1;
-            let not_started = self.over(id, false, hosts, now);
-            return (Some(asked.item), not_started);
+        let asked = |(one, (rank, item))| Asked { one, rank, item };
+        if let Some(first) = taken {
+            let lost = if first.one.start { known.behind.take_goers_on(0) } else { Vec::new() };
+            self.len -= 1 + lost.len();
+            let mut lost: Vec<_> = lost.into_iter().map(asked).collect();
+            lost.extend(self.over(id, false, hosts, now));
+            return (Some(first.item), lost);
         }
-        let at = known.behind.iter().position(|asked| asked.rank == rank);
-        let found = at.and_then(|at| known.behind.remove(at));
-        self.len -= usize::from(found.is_some());
-        (found.map(|asked| asked.item), Vec::new())
+        let Some(((_, item), lost)) = known.behind.take(|(other, _)| *other == rank) else {
+            return (None, Vec::new());
+        };
+        self.len -= 1 + lost.len();
+        (Some(item), lost.into_iter().map(asked).collect())
     }
 
     /// Hosts have come or gone, as they may have since the last look: whoever waits for one that is gone goes elsewhere,
@@ -226,11 +243,11 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
             for asked in waiting.later.into_values().chain(waiting.first.into_values()) {
                 let behind = self.known.remove(&asked.one.id).map(|known| known.behind);
                 all.push(asked.item);
-                all.extend(behind.into_iter().flatten().map(|asked| asked.item));
+                all.extend(behind.into_iter().flatten().map(|(_, (_, item))| item));
             }
         }
         for known in self.known.values_mut() {
-            all.extend(known.behind.drain(..).map(|asked| asked.item));
+            all.extend(std::mem::take(&mut known.behind).into_iter().map(|(_, (_, item))| item));
         }
         self.len = 0;
         all

@@ -132,6 +132,30 @@ fn who_comes_back_unseen_goes_elsewhere_if_he_begins() {
     }
 }
 
+#[test]
+fn a_start_that_leaves_takes_along_who_goes_on_with_it() {
+    let (mut known, hosts) = (Known::default(), hosts(&[1]));
+    let id = CorrelationId::Number(7);
+    for (start, item) in [(true, 1), (true, 2), (false, 3), (true, 4), (false, 5)] {
+        known.enter(asked(7, start, item), &hosts, 9).unwrap();
+    }
+    let (left, lost) = known.remove(&id, rank(1), &hosts, at(1));
+    assert_eq!((left, items(lost)), (Some(1), vec![]), "the next one begins as well");
+    assert_eq!(pop(&mut known, 1), Some(2));
+    let (left, lost) = known.remove(&id, rank(4), &hosts, at(1));
+    assert_eq!((left, items(lost), known.waits()), (Some(4), vec![5], 1));
+    let refused = |known: &mut Known| known.enter(asked(7, false, 6), &hosts, 9);
+    assert_eq!(refused(&mut known), Err((6, Refused::NotStarted)));
+    known.over(&id, false, &hosts, at(2));
+    assert_eq!(pop(&mut known, 1), Some(3), "of before");
+    known.over(&id, false, &hosts, at(3));
+    assert_eq!(refused(&mut known), Err((6, Refused::NotStarted)), "the host knows only what was before");
+    known.enter(asked(7, true, 8), &hosts, 9).unwrap();
+    assert_eq!(pop(&mut known, 1), Some(8));
+    known.lose(&id);
+    assert_eq!(refused(&mut known), Err((6, Refused::NotStarted)));
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Do {
     Enter {

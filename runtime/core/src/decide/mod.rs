@@ -2,6 +2,7 @@
 
 pub mod admit;
 pub mod affinity;
+mod behind;
 pub mod bisect;
 pub mod choice;
 pub mod correlate;

@@ -7,7 +7,8 @@
 //! logarithm of how many sequences there are.
 
 use super::{
-    lobby::{Behind, Lobby, take_from},
+    behind::Behind,
+    lobby::Lobby,
     rank::Rank,
     turns::{Entered, Moved, Over},
 };
@@ -15,7 +16,7 @@ use crate::base::{
     sequence::{Correlation, CorrelationId},
     units::Tick,
 };
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,14 +71,11 @@ impl<T, S: Default> Slots<T, S> {
     pub fn enter(&mut self, one: Correlation, rank: Rank, item: T, now: Tick) -> Entered<T> {
         if let Some(slot) = self.known.get(&one.id).copied() {
             if !self.is_expired(slot, now) {
-                return match self.join(slot, one, item) {
-                    Some(item) => Entered::Ready(slot, item),
-                    None => Entered::Waits,
-                };
+                return self.join(slot, one, item);
             }
             self.release(slot);
         }
-        let Some((one, item)) = self.lobby.join(one, item) else { return Entered::Waits };
+        let Err((one, item)) = self.lobby.join(one, item) else { return Entered::Waits };
         if !one.start {
             return Entered::NotStarted(item);
         }
@@ -107,8 +105,8 @@ impl<T, S: Default> Slots<T, S> {
     pub fn over(&mut self, slot: u32, how: Over, now: Tick) -> Moved<T> {
         let mut moved = Moved::default();
         let Some(held) = self.slots.get_mut(index(slot)).and_then(Option::as_mut) else { return moved };
-        let goes_on = held.begun && how != (Over::Ran { end: true });
-        while let Some((one, item)) = held.behind.pop_front() {
+        let goes_on = held.begun && !matches!(how, Over::Ran { end: true } | Over::Left { start: true });
+        while let Some((one, item)) = held.behind.pop() {
             if goes_on || one.start {
                 held.begun &= goes_on;
                 moved.ready.push((slot, item));
@@ -122,7 +120,7 @@ impl<T, S: Default> Slots<T, S> {
         if !moved.ready.is_empty() {
             return moved;
         }
-        if goes_on {
+        if goes_on && !held.behind.is_lost() {
             self.quiet.insert((now, slot));
             held.quiet_since = Some(now);
         } else {
@@ -151,16 +149,17 @@ impl<T, S: Default> Slots<T, S> {
     }
 
     /// One that waits here leaves. Those that wait are searched, of which a window bounds how many there are.
-    pub fn remove(&mut self, is_it: impl Fn(&T) -> bool) -> Option<T> {
+    /// With it those that would go on with what it was to begin.
+    pub fn remove(&mut self, is_it: impl Fn(&T) -> bool) -> Option<(T, Vec<(Correlation, T)>)> {
         let found = self.queued.iter().find_map(|slot| {
             let behind = &mut self.slots.get_mut(index(*slot))?.as_mut()?.behind;
-            take_from(behind, &is_it).map(|(_, item)| (*slot, behind.is_empty(), item))
+            behind.take(&is_it).map(|taken| (*slot, behind.is_empty(), taken))
         });
-        let Some((slot, is_last, item)) = found else { return self.lobby.remove(is_it) };
+        let Some((slot, is_last, taken)) = found else { return self.lobby.remove(is_it) };
         if is_last {
             self.queued.remove(&slot);
         }
-        Some(item)
+        Some(taken)
     }
 
     /// Those that wait for a slot leave.
@@ -204,20 +203,18 @@ impl<T, S: Default> Slots<T, S> {
         self.held(slot).and_then(|held| held.quiet_since).is_some_and(|since| since.plus(idle) <= now)
     }
 
-    /// One of a sequence that has a slot; gives it back if it is its turn.
-    fn join(&mut self, slot: u32, one: Correlation, item: T) -> Option<T> {
-        let held = self.held(slot)?;
-        match held.quiet_since.take() {
-            None => {
-                held.behind.push_back((one, item));
-                self.queued.insert(slot);
-                None
-            }
-            Some(since) => {
-                self.quiet.remove(&(since, slot));
-                Some(item)
-            }
+    /// One of a sequence that has a slot.
+    fn join(&mut self, slot: u32, one: Correlation, item: T) -> Entered<T> {
+        let Some(held) = self.held(slot) else { return Entered::NotStarted(item) };
+        if let Some(since) = held.quiet_since.take() {
+            self.quiet.remove(&(since, slot));
+            return Entered::Ready(slot, item);
         }
+        if let Err((_, item)) = held.behind.push(one, item) {
+            return Entered::NotStarted(item);
+        }
+        self.queued.insert(slot);
+        Entered::Waits
     }
 
     /// The lowest slot, so that rows of all slots are few.
@@ -230,7 +227,7 @@ impl<T, S: Default> Slots<T, S> {
             }
             None => return None,
         };
-        let (id, behind) = (id.clone(), VecDeque::new());
+        let (id, behind) = (id.clone(), Behind::default());
         self.known.insert(id.clone(), slot);
         let held = Held { id, begun: false, quiet_since: None, behind, state: Arc::default() };
         *self.slots.get_mut(index(slot))? = Some(held);
@@ -255,19 +252,15 @@ impl<T, S: Default> Slots<T, S> {
         while self.known.len() < self.most
             && let Some(mut list) = self.lobby.pop()
         {
-            // Who began it may have left meanwhile.
-            while let Some((one, item)) = list.pop_front() {
-                if !one.start {
-                    moved.not_started.push((one, item));
-                    continue;
+            // The first one begins it: who would go on with one that left has left with it.
+            if let Some((one, item)) = list.pop()
+                && let Some(slot) = self.take(&one.id)
+            {
+                if !list.is_empty() {
+                    self.queued.insert(slot);
                 }
-                if let Some(slot) = self.take(&one.id) {
-                    if !list.is_empty() {
-                        self.queued.insert(slot);
-                    }
-                    self.held(slot).into_iter().for_each(|held| held.behind.append(&mut list));
-                    moved.ready.push((slot, item));
-                }
+                self.held(slot).into_iter().for_each(|held| held.behind = std::mem::take(&mut list));
+                moved.ready.push((slot, item));
             }
         }
     }

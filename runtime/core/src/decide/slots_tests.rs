@@ -62,7 +62,7 @@ fn whoever_finds_no_slot_waits_for_one_in_the_order_of_ranks() {
     slots.run(0, true);
     assert!(slots.is_waited_for());
     assert_eq!(plain(slots.over(0, ran(true), at(1))), moved(&[(0, 8)], &[]));
-    assert_eq!(slots.remove(|item| *item == 9), Some(9));
+    assert_eq!(slots.remove(|item| *item == 9), Some((9, vec![])));
     assert!(!slots.is_waited_for() && slots.remove(|item| *item == 9).is_none());
 }
 
@@ -71,15 +71,43 @@ fn a_start_that_never_ran_leaves_no_sequence() {
     let mut slots = slots(1);
     enter(&mut slots, 1, true, 1, 0);
     enter(&mut slots, 1, false, 2, 0);
-    assert_eq!(plain(slots.over(0, Over::Left, at(1))), moved(&[], &[2]));
+    assert_eq!(plain(slots.over(0, Over::Left { start: true }, at(1))), moved(&[], &[2]));
     assert_eq!(slots.at_work(), 0);
     // One in the middle that never ran leaves the sequence as it is, even if it was to be the last.
     enter(&mut slots, 1, true, 3, 2);
     slots.run(0, true);
     slots.over(0, ran(false), at(2));
     assert_eq!(enter(&mut slots, 1, false, 4, 3), Entered::Ready(0, 4));
-    assert_eq!(plain(slots.over(0, Over::Left, at(4))), moved(&[], &[]));
+    assert_eq!(plain(slots.over(0, Over::Left { start: false }, at(4))), moved(&[], &[]));
     assert_eq!(enter(&mut slots, 1, false, 5, 4), Entered::Ready(0, 5));
+}
+
+#[test]
+fn a_start_that_never_ran_ends_what_was_before_it() {
+    let begun = || {
+        let mut slots = slots(1);
+        enter(&mut slots, 1, true, 1, 0);
+        slots.run(0, true);
+        slots.over(0, ran(false), at(0));
+        slots
+    };
+    let mut out = begun();
+    assert_eq!(enter(&mut out, 1, true, 2, 1), Entered::Ready(0, 2));
+    enter(&mut out, 1, false, 3, 1);
+    assert_eq!(plain(out.over(0, Over::Left { start: true }, at(2))), moved(&[], &[3]));
+    assert_eq!(enter(&mut out, 1, false, 4, 2), Entered::NotStarted(4));
+    let mut waits = begun();
+    assert_eq!(enter(&mut waits, 1, false, 2, 1), Entered::Ready(0, 2));
+    for (start, item) in [(false, 3), (true, 4), (false, 5)] {
+        enter(&mut waits, 1, start, item, 1);
+    }
+    let (left, lost) = waits.remove(|item| *item == 4).unwrap();
+    assert_eq!((left, lost.into_iter().map(|(_, item)| item).collect()), (4, vec![5]));
+    assert_eq!(enter(&mut waits, 1, false, 6, 1), Entered::NotStarted(6));
+    assert_eq!(plain(waits.over(0, ran(false), at(2))), moved(&[(0, 3)], &[]), "of before");
+    assert_eq!(plain(waits.over(0, ran(false), at(3))), moved(&[], &[]));
+    assert_eq!(enter(&mut waits, 1, false, 7, 3), Entered::NotStarted(7));
+    assert_eq!(enter(&mut waits, 1, true, 8, 3), Entered::Ready(0, 8));
 }
 
 #[test]
@@ -183,12 +211,19 @@ proptest! {
         let mut out: BTreeMap<u32, u32> = BTreeMap::new();
         let mut waiting: BTreeSet<u32> = BTreeSet::new();
         let mut ran_last: HashMap<u64, u32> = HashMap::new();
+        // The first request that came last before each, and that ran last, of each sequence.
+        let (mut goes_on_with, mut began) = (HashMap::new(), HashMap::new());
+        let mut newest: HashMap<u64, u32> = HashMap::new();
         for step in all {
             let mut ready = Vec::new();
             match step {
                 Do::Enter { id, start, end } => {
                     let one = of(id, start, end);
                     asked.insert(next, one.clone());
+                    if start {
+                        newest.insert(id, next);
+                    }
+                    goes_on_with.insert(next, newest.get(&id).copied());
                     match slots.enter(one, rank(next), next, at(now)) {
                         Entered::Ready(slot, item) => {
                             prop_assert_eq!(item, next);
@@ -207,13 +242,20 @@ proptest! {
                         let CorrelationId::Number(id) = one.id else { unreachable!() };
                         let before = ran_last.insert(id, item);
                         prop_assert!(before.is_none_or(|before| before < item), "{before:?} before {item}");
+                        if one.start {
+                            began.insert(id, item);
+                        }
+                        prop_assert_eq!(began.get(&id).copied(), goes_on_with[&item], "what it goes on with");
                     }
-                    let how = if ran { Over::Ran { end: one.end } } else { Over::Left };
+                    let how = if ran { Over::Ran { end: one.end } } else { Over::Left { start: one.start } };
                     let moved = slots.over(slot, how, at(now));
                     take_up(moved, &mut ready, &mut waiting);
                 }
                 Do::Remove { item } => {
-                    prop_assert_eq!(slots.remove(|one| *one == item), waiting.take(&item));
+                    let removed = slots.remove(|one| *one == item);
+                    prop_assert_eq!(removed.as_ref().map(|(item, _)| *item), waiting.take(&item));
+                    let not_started = removed.map_or_else(Vec::new, |(_, lost)| lost);
+                    take_up(Moved { not_started, ..Moved::default() }, &mut ready, &mut waiting);
                 }
                 Do::Wait { span } => {
                     now += span;

@@ -19,8 +19,8 @@ pub enum Entered<T> {
 pub enum Over {
     /// The model has had it; `end`: it was the last one.
     Ran { end: bool },
-    /// The model has not.
-    Left,
+    /// The model has not; `start`: it was to begin its sequence anew, and what was before is over all the same.
+    Left { start: bool },
 }
 
 /// Whom an end concerns.

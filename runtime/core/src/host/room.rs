@@ -175,7 +175,7 @@ impl Room {
         let (mut calls, search) = self.line.take_picked(now, leaving);
         for (late, _) in leaving.iter().skip(before) {
             self.rows = self.rows.minus(late.rows);
-            self.leave_slot(late.slot, now);
+            self.leave_slot(late, now);
         }
         match step {
             Step::Run { sealed, size } => {
@@ -196,7 +196,7 @@ impl Room {
     pub(super) fn cancel(&mut self, id: CallId, now: Tick) -> Option<(Call, Fault)> {
         let found = self.line.remove(id).inspect(|call| self.rows = self.rows.minus(call.rows));
         if let Some(call) = found.or_else(|| self.leave_queue_of_slot(id)) {
-            self.leave_slot(call.slot, now);
+            self.leave_slot(&call, now);
             let fault = Fault::new(Kind::Cancelled, "the caller went away").at(Phase::NotStarted);
             return Some((call, fault));
         }

@@ -137,6 +137,13 @@ impl Service {
         None
     }
 
+    /// A request was refused: if it was to begin its sequence anew, what was before is over all the same.
+    pub(super) fn not_begun(&self, pending: &Pending) {
+        if let Some(one) = pending.correlation.as_deref().filter(|one| one.start) {
+            self.floor.lock().affinity.iter_mut().for_each(|affinity| affinity.lose(&one.id));
+        }
+    }
+
     /// A caller gave up who may wait here.
     pub(super) fn leave_sequence(
         &self,

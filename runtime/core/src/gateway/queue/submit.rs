@@ -168,10 +168,12 @@ impl Gateway {
         let turned_away = self.turns_away(pending.correlation.as_deref()).then(draining);
         let fault = turned_away.or_else(|| pending.is_late(now));
         if let Some(fault) = fault.or_else(|| pending.judge(&self.suspects, now)) {
+            service.not_begun(&pending);
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             return Err(fault);
         }
         service.submit(pending, now).map_err(|(pending, fault)| {
+            service.not_begun(&pending);
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             fault
         })?;

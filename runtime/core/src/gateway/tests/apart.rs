@@ -117,3 +117,27 @@ async fn a_request_of_a_sequence_is_sent_again_though_others_are_at_work() {
     }
     assert_all_over(&gateway, 6);
 }
+
+/// What follows is meant for the new conversation, and not for the one that was to be over.
+#[tokio::test(start_paused = true)]
+async fn a_first_request_that_is_refused_ends_what_was_before() {
+    let sequences =
+        SequenceBatching { strategy: Strategy::Oldest, idle_ms: 1000.0, max_sequences: 4, controls: vec![] };
+    let mut stateful = Contract { sequences: Some(Box::new(sequences)), repeatable: false, ..contract(1) };
+    stateful.batching.queue_rows = 1;
+    let gateway = gateway();
+    let (_, host) = up(&gateway, stateful, 16);
+    let begun = start(&gateway, of(5, true, 1)).await;
+    let behind = start(&gateway, of(5, false, 2)).await;
+    let full = start(&gateway, of(5, true, 3)).await.await.unwrap().unwrap_err();
+    assert_eq!(full.kind, Kind::Overloaded);
+    (0..2).for_each(|_| host.answer());
+    begun.await.unwrap().unwrap();
+    behind.await.unwrap().unwrap();
+    let lost = start(&gateway, of(5, false, 4)).await.await.unwrap().unwrap_err();
+    assert!(lost.note.contains("must specify the START flag"), "{lost}");
+    let anew = start(&gateway, of(5, true, 5)).await;
+    host.answer();
+    anew.await.unwrap().unwrap();
+    assert_all_over(&gateway, 5);
+}

@@ -94,9 +94,10 @@ impl Room {
     }
 
     /// A call that no model will see leaves.
-    pub(super) fn leave_slot(&mut self, slot: Option<u32>, now: Tick) {
-        if let Some((seating, slot)) = self.seating.as_mut().zip(slot) {
-            let moved = seating.slots.over(slot, Over::Left, now);
+    pub(super) fn leave_slot(&mut self, call: &Call, now: Tick) {
+        if let Some((seating, slot)) = self.seating.as_mut().zip(call.slot) {
+            let start = Correlation::of(&call.parameters).is_some_and(|one| one.start);
+            let moved = seating.slots.over(slot, Over::Left { start }, now);
             self.take_up(moved);
         }
     }
@@ -112,8 +113,9 @@ impl Room {
 
     /// One that waits for its turn leaves.
     pub(super) fn leave_queue_of_slot(&mut self, id: CallId) -> Option<Call> {
-        let (call, _) = self.seating.as_mut()?.slots.remove(|(call, _)| call.id == id)?;
+        let ((call, _), not_started) = self.seating.as_mut()?.slots.remove(|(call, _)| call.id == id)?;
         self.rows = self.rows.minus(call.rows);
+        self.take_up(Moved { not_started, ..Moved::default() });
         Some(call)
     }
 
