@@ -1,0 +1,91 @@
+"""Kernels on a device, through CuPy: the one module that imports it."""
+
+import ctypes
+from collections.abc import Sequence
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+
+from headrace_kernels import store
+from headrace_kernels.launch import Kernel, Launch, View
+
+
+class Device:
+    """CuPy's current device and stream."""
+
+    def __init__(self, cupy: Any) -> None:
+        self._cupy = cupy
+
+    def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
+        return self._cupy.empty(shape, dtype)
+
+    def view(self, array: Any, name: str) -> View:
+        """Return what a kernel sees of ``array``, of any library that lives on this device."""
+        described = getattr(array, "__cuda_array_interface__", None)
+        if described is None:
+            raise TypeError(f"{name} is {type(array).__name__}, not an array on a device")
+        address, read_only = described["data"]
+        shape = tuple(described["shape"])
+        dtype = getattr(array, "dtype", None)
+        if not isinstance(dtype, np.dtype):
+            dtype = np.dtype(described["typestr"])
+        if address:
+            home = self._cupy.cuda.runtime.pointerGetAttributes(address).device
+            here = self._cupy.cuda.runtime.getDevice()
+            if home != here:
+                raise ValueError(f"{name} is on device {home}, and the current device is {here}")
+        contiguous = _contiguous(shape, described.get("strides"), dtype.itemsize)
+        return View(address, shape, dtype, contiguous, not read_only)
+
+    def launch(self, launch: Launch) -> None:
+        function = _function(launch.kernel, self._cupy.cuda.runtime.getDevice())
+        addresses = (ctypes.c_void_p * len(launch.arguments))(
+            *(argument.ctypes.data for argument in launch.arguments)
+        )
+        # The driver reads arguments before it returns, so they may end with this call.
+        self._cupy.cuda.driver.launchKernel(
+            function.ptr,
+            *launch.grid,
+            *launch.block,
+            0,
+            self._cupy.cuda.get_current_stream().ptr,
+            ctypes.addressof(addresses),
+            0,
+        )
+
+
+@cache
+def current() -> Device:
+    """Return the machine that kernels run on unless a caller names another."""
+    import cupy
+
+    return Device(cupy)
+
+
+@lru_cache(maxsize=256)
+def _function(kernel: Kernel, device: int) -> Any:
+    """Return ``kernel`` as loaded on ``device``: compiled or read from the disk, once a process."""
+    import cupy
+
+    major, minor = (
+        cupy.cuda.runtime.deviceGetAttribute(attribute, device)
+        for attribute in (
+            cupy.cuda.runtime.cudaDevAttrComputeCapabilityMajor,
+            cupy.cuda.runtime.cudaDevAttrComputeCapabilityMinor,
+        )
+    )
+    module = cupy.cuda.Module()
+    module.load(store.binary(kernel, 10 * major + minor))
+    return module.get_function(kernel.entry)
+
+
+def _contiguous(shape: tuple[int, ...], strides: Sequence[int] | None, itemsize: int) -> bool:
+    if strides is None or 0 in shape:
+        return True
+    expected = itemsize
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if size != 1 and stride != expected:
+            return False
+        expected *= size
+    return True

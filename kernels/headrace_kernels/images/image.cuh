@@ -1,0 +1,112 @@
+// What both image kernels share: where an image lies, where it goes, and how its bytes are read.
+//
+// CHANNELS is 1 or 3. What inner loops do not depend on is no reason for another compilation: it is in Batch.
+
+#include "cuda/numbers.cuh"
+
+#define STRETCH 0
+#define LETTERBOX 1
+#define CROP 2
+
+#define MAX_SIDE 65535
+
+// What is the same for a whole batch; the launcher's structure of the same name has these fields.
+struct Batch {
+    long long bytes; // of `pixels`
+    long long channel_step, pixel_step; // between elements of the output: its layout
+    int fit; // STRETCH, LETTERBOX or CROP
+    int height, width; // of the output
+    int resize_to; // CROP: what the shorter side becomes
+    int reversed; // channels are written in reverse order
+    float fill; // the level of what no image covers
+    float mean[3], scale[3]; // by channel of the output
+};
+
+// One image, resized to `resized_*`; output pixel (0, 0) is its pixel (top, left), which may be outside of it.
+struct Image {
+    long long start, stride;
+    int height, width; // 0 where there is nothing to read
+    int resized_height, resized_width, top, left;
+};
+
+// Half of `difference`, a half rounded to even: as Pillow and torchvision centre.
+__device__ inline int centred(int difference)
+{
+    const int half = difference >> 1;
+    return difference & 1 ? half + (half & 1) : half;
+}
+
+// An image that does not lie inside `pixels` is not read, whatever its sizes say: they come from outside.
+__device__ inline Image placed(const long long* offsets, const int* sizes, const Batch& batch, int index)
+{
+    Image image;
+    image.start = offsets[index];
+    image.height = sizes[3 * index];
+    image.width = sizes[3 * index + 1];
+    image.stride = sizes[3 * index + 2];
+    const long long h = image.height, w = image.width, row = w * CHANNELS;
+    const bool readable = h >= 1 && w >= 1 && h <= MAX_SIDE && w <= MAX_SIDE && image.stride >= row
+        && image.start >= 0 && image.start <= batch.bytes
+        && (h - 1) * image.stride + row <= batch.bytes - image.start;
+    image.resized_height = batch.height;
+    image.resized_width = batch.width;
+    if (!readable) {
+        image.height = image.width = 0;
+    } else if (batch.fit == LETTERBOX) {
+        if (w * batch.height >= h * batch.width) {
+            image.resized_height = max(1, (int)((2 * h * batch.width + w) / (2 * w)));
+        } else {
+            image.resized_width = max(1, (int)((2 * w * batch.height + h) / (2 * h)));
+        }
+    } else if (batch.fit == CROP) {
+        const long long side = batch.resize_to;
+        image.resized_height = (int)(w <= h ? side * h / w : side);
+        image.resized_width = (int)(w <= h ? side : side * w / h);
+    }
+    image.top = centred(image.resized_height - batch.height);
+    image.left = centred(image.resized_width - batch.width);
+    return image;
+}
+
+// N bytes from anywhere, read as aligned words: a quarter of the loads, and rows may begin where they like.
+template <int N> struct Bytes {
+    unsigned int words[(N + 3) / 4];
+    __device__ int operator[](int i) const { return (words[i >> 2] >> (8 * (i & 3))) & 255; }
+};
+
+__device__ inline unsigned int aligned_word(const unsigned char* pixels, long long bytes, long long index)
+{
+    if (4 * index + 4 <= bytes) return __ldg((const unsigned int*)pixels + index);
+    unsigned int word = 0; // the last one may be cut short
+    for (int i = 0; i < 3; ++i)
+        if (4 * index + i < bytes) word |= (unsigned int)pixels[4 * index + i] << (8 * i);
+    return word;
+}
+
+template <int N>
+__device__ inline Bytes<N> load(const unsigned char* pixels, long long bytes, long long at)
+{
+    Bytes<N> result;
+    const long long first = at >> 2;
+    const int into = (int)(at & 3);
+    unsigned int low = aligned_word(pixels, bytes, first);
+#pragma unroll
+    for (int i = 0; i < (N + 3) / 4; ++i) {
+        const bool wanted = 4 * (i + 1) < into + N;
+        const unsigned int high = wanted ? aligned_word(pixels, bytes, first + i + 1) : 0;
+        result.words[i] = __funnelshift_r(low, high, 8 * into);
+        low = high;
+    }
+    return result;
+}
+
+__device__ inline void store(Output* out, const Batch& batch, int index, int y, int x, const float* levels)
+{
+    const long long pixels = (long long)batch.height * batch.width;
+    Output* first = out + index * pixels * CHANNELS + ((long long)y * batch.width + x) * batch.pixel_step;
+#pragma unroll
+    for (int c = 0; c < CHANNELS; ++c) {
+        const float level = levels[batch.reversed ? CHANNELS - 1 - c : c];
+        first[c * batch.channel_step] = output((level - batch.mean[c]) * batch.scale[c]);
+    }
+}

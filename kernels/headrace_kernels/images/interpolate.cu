@@ -1,0 +1,102 @@
+// Resize without antialiasing: a pixel is read from the 1, 4 or 16 that surround its place in the source.
+//
+// One thread makes one pixel. Where a column or row of the tile lies is worked out once a block, in whole
+// numbers, so that a position in an image 20,000 pixels wide is as exact as in a small one.
+// TAPS is 1 (nearest), 2 (bilinear) or 4 (bicubic).
+
+#include "images/image.cuh"
+
+#define TILE_WIDTH 32
+#define TILE_HEIGHT 8
+
+struct Position {
+    int first; // of TAPS neighbours; -1: outside of the image
+    float weights[TAPS];
+};
+
+__device__ inline float near(float x) { return (1.25f * x - 2.25f) * x * x + 1.0f; }
+__device__ inline float far(float x) { return ((-0.75f * x + 3.75f) * x - 6.0f) * x + 3.0f; }
+
+// Neighbours beyond an edge count as the pixel at the edge: their weight is added to its.
+__device__ inline Position position(int at, int resized, int side)
+{
+    Position result;
+    result.first = -1;
+    if (side == 0 || at < 0 || at >= resized) return result;
+    const long long whole = 2LL * resized;
+    if (TAPS == 1) {
+        result.first = (int)((2LL * at + 1) * side / whole);
+        result.weights[0] = 1.0f;
+        return result;
+    }
+    long long place = (2LL * at + 1) * side - resized;
+    if (TAPS == 2 && place < 0) place = 0;
+    const long long base = place < 0 ? -1 : place / whole;
+    const float t = (float)(place - base * whole) / (float)whole;
+    float weights[4] = {1.0f - t, t, 0.0f, 0.0f};
+    if (TAPS == 4) {
+        weights[0] = far(t + 1.0f);
+        weights[1] = near(t);
+        weights[2] = near(1.0f - t);
+        weights[3] = far(2.0f - t);
+    }
+    const long long start = TAPS == 4 ? base - 1 : base;
+    result.first = (int)max(0LL, min(start, (long long)side - TAPS));
+    for (int i = 0; i < TAPS; ++i) result.weights[i] = 0.0f;
+    for (int i = 0; i < TAPS; ++i) {
+        const int neighbour = (int)max(0LL, min(start + i, (long long)side - 1)) - result.first;
+#pragma unroll
+        for (int j = 0; j < TAPS; ++j)
+            if (j == neighbour) result.weights[j] += weights[i];
+    }
+    return result;
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_WIDTH* TILE_HEIGHT) interpolate(
+    const unsigned char* __restrict__ pixels, const long long* __restrict__ offsets,
+    const int* __restrict__ sizes, Output* __restrict__ out, const Batch batch)
+{
+    __shared__ Image image;
+    __shared__ Position columns[TILE_WIDTH];
+    __shared__ Position rows[TILE_HEIGHT];
+    const int index = blockIdx.z, me = threadIdx.y * TILE_WIDTH + threadIdx.x;
+    const int x0 = blockIdx.x * TILE_WIDTH, y0 = blockIdx.y * TILE_HEIGHT;
+    if (me == 0) image = placed(offsets, sizes, batch, index);
+    __syncthreads();
+    if (me < TILE_WIDTH) {
+        const int x = x0 + me < batch.width ? x0 + me + image.left : -1;
+        columns[me] = position(x, image.resized_width, image.width);
+    } else if (me < TILE_WIDTH + TILE_HEIGHT) {
+        const int row = me - TILE_WIDTH;
+        const int y = y0 + row < batch.height ? y0 + row + image.top : -1;
+        rows[row] = position(y, image.resized_height, image.height);
+    }
+    __syncthreads();
+
+    const int x = x0 + threadIdx.x, y = y0 + threadIdx.y;
+    if (x >= batch.width || y >= batch.height) return;
+    const Position& column = columns[threadIdx.x];
+    const Position& row = rows[threadIdx.y];
+    float levels[CHANNELS];
+    const bool inside = column.first >= 0 && row.first >= 0;
+    for (int c = 0; c < CHANNELS; ++c) levels[c] = inside ? 0.0f : batch.fill;
+    if (inside) {
+        const long long begin = image.start + (long long)column.first * CHANNELS;
+#pragma unroll
+        for (int j = 0; j < TAPS; ++j) {
+            const int line = min(row.first + j, image.height - 1);
+            const Bytes<TAPS * CHANNELS> read
+                = load<TAPS * CHANNELS>(pixels, batch.bytes, begin + line * image.stride);
+#pragma unroll
+            for (int c = 0; c < CHANNELS; ++c) {
+                float sum = 0.0f;
+#pragma unroll
+                for (int i = 0; i < TAPS; ++i) sum += column.weights[i] * (float)read[i * CHANNELS + c];
+                levels[c] += row.weights[j] * sum;
+            }
+        }
+        // Bicubic weights are negative in part; a level stays one.
+        for (int c = 0; c < CHANNELS; ++c) levels[c] = fminf(fmaxf(levels[c], 0.0f), 255.0f);
+    }
+    store(out, batch, index, y, x, levels);
+}

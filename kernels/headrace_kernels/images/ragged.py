@@ -1,0 +1,40 @@
+"""Images of any size in one flat buffer: what a batch of decoded files is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedImages:
+    """A batch: bytes, and where in them each image lies. On the host or on a device, all three.
+
+    A part of an image is cut out, at no cost, by where it begins and by its sizes.
+    """
+
+    # uint8, flat: rows of interleaved channels.
+    pixels: Any
+    # int64: the byte where image `i` begins.
+    offsets: Any
+    # int32, [images, 3]: its height, its width, and the bytes from one row to the next.
+    sizes: Any
+
+
+def packed(images: Sequence[NDArray[np.uint8]]) -> RaggedImages:
+    """Return ``images``, each [height, width, channels], in one buffer on the host."""
+    for image in images:
+        if image.ndim != 3 or image.dtype != np.uint8:
+            raise TypeError(
+                f"an image is {image.dtype}{list(image.shape)}, not uint8 of three axes"
+            )
+    offsets = np.zeros(len(images), np.int64)
+    np.cumsum([image.size for image in images[:-1]], out=offsets[1:])
+    sizes = np.array(
+        [(height, width, width * channels) for height, width, channels in map(np.shape, images)],
+        np.int32,
+    ).reshape(-1, 3)
+    pixels = np.concatenate([np.zeros(0, np.uint8), *(image.reshape(-1) for image in images)])
+    return RaggedImages(pixels, offsets, sizes)

@@ -1,0 +1,47 @@
+"""Every kernel, one row each: what the tests compile, run and compare."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from headrace_kernels.images import launcher as images
+from headrace_kernels.images import reference as images_reference
+from headrace_kernels.images.transform import ImageTransform
+from headrace_kernels.launch import Kernel
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A kernel: its launcher, the reference of the same signature, and what they compile."""
+
+    launcher: Callable[..., Any]
+    reference: Callable[..., Any]
+    # Every choice that a launcher can make, at least once; not every combination.
+    kernels: tuple[Kernel, ...]
+
+
+def _images() -> tuple[Kernel, ...]:
+    grey: dict[str, Any] = {"channels": 1, "mean": (0.0,), "scale": (1.0,)}
+    choices: tuple[dict[str, Any], ...] = (
+        {"filter": "nearest"},
+        {"filter": "nearest", "dtype": "uint8", **grey},
+        {"filter": "bilinear"},
+        {"filter": "bilinear", "dtype": "float16"},
+        {"filter": "bilinear", "dtype": "bfloat16"},
+        {"filter": "bicubic"},
+        {"filter": "bicubic", "dtype": "uint8", **grey},
+        {"filter": "bilinear", "antialias": False},
+        {"filter": "bilinear", "antialias": False, "dtype": "float16", **grey},
+        {"filter": "bicubic", "antialias": False},
+        {"filter": "bicubic", "antialias": False, "dtype": "bfloat16"},
+    )
+    return tuple(
+        images.kernel(ImageTransform(height=224, width=224, **choice)) for choice in choices
+    )
+
+
+TABLE: dict[str, Row] = {
+    "preprocess_images": Row(
+        images.preprocess_images, images_reference.preprocess_images, _images()
+    ),
+}

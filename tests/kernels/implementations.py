@@ -1,0 +1,80 @@
+"""What computes a kernel: one suite runs them all, with NumPy's arrays in and out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+from tests.kernels.shim.guarded import guarded
+from tests.kernels.shim.machine import Shim
+
+from headrace_kernels.table import TABLE
+
+Run = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    name: str
+    # run(kernel's name, *arguments, **keywords) returns its result.
+    run: Run
+    # Why it cannot run here; None where it can.
+    missing: Callable[[], str | None] = lambda: None
+
+
+def each_array(value: Any, change: Callable[[Any], Any]) -> Any:
+    """Return ``value`` changed if it is an array, or a dataclass with its arrays changed."""
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        changed = {
+            field.name: each_array(getattr(value, field.name), change) for field in fields(value)
+        }
+        return replace(value, **changed)
+    return value
+
+
+def _reference(name: str, *arguments: Any, **keywords: Any) -> Any:
+    return TABLE[name].reference(*arguments, **keywords)
+
+
+def on_shim(*, backwards: bool, front: bool) -> Run:
+    """Run the .cu files here, with nothing to read beyond inputs (or before them)."""
+
+    def run(name: str, *arguments: Any, **keywords: Any) -> Any:
+        laid = [each_array(one, lambda array: guarded(array, front=front)) for one in arguments]
+        return TABLE[name].launcher(*laid, **keywords, machine=Shim(backwards=backwards))
+
+    return run
+
+
+def _device(name: str, *arguments: Any, **keywords: Any) -> Any:
+    import cupy
+
+    moved = [each_array(one, cupy.asarray) for one in arguments]
+    kept = {key: each_array(one, cupy.asarray) for key, one in keywords.items()}
+    result = TABLE[name].launcher(*moved, **kept)
+    if isinstance(result, tuple):
+        return tuple(cupy.asnumpy(part) for part in result)
+    return cupy.asnumpy(result)
+
+
+def no_device() -> str | None:
+    """Return why no kernel can run on a device here, or None."""
+    try:
+        import cupy
+    except ImportError:
+        return "CuPy is not installed (extra `cuda`)"
+    try:
+        count = cupy.cuda.runtime.getDeviceCount()
+    except cupy.cuda.runtime.CUDARuntimeError as error:
+        return f"CUDA finds no device: {error}"
+    return None if count else "CUDA finds no device"
+
+
+IMPLEMENTATIONS = (
+    Implementation("reference", _reference),
+    Implementation("shim", on_shim(backwards=False, front=False)),
+    Implementation("shim, last thread first", on_shim(backwards=True, front=True)),
+    Implementation("device", _device, no_device),
+)

@@ -1,0 +1,1 @@
+"""A machine for kernels on the CPU: the shipped .cu files, compiled as C++."""

@@ -1,0 +1,185 @@
+// Enough of CUDA to run a kernel on a CPU, with barriers that hold: each thread of a block is a fibre.
+//
+// Blocks run one after the other. A fibre runs until it meets a barrier or ends; then the next of its block does. The
+// order is the caller's: what depends on it (a barrier too few) gives another result in one of them. Shared memory is
+// filled with a pattern before each block, so that what was never written is not zero by chance. A read
+// outside of a buffer meets a page that cannot be read (the Python side lays buffers against one); that, and what
+// -fsanitize=undefined finds, ends the launch with the signal's number.
+#pragma once
+
+#define HEADRACE_ON_CPU 1
+
+#include <algorithm>
+#include <climits>
+#include <cmath>
+#include <csetjmp>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <ucontext.h>
+#include <utility>
+#include <vector>
+
+#define __global__
+#define __device__
+#define __launch_bounds__(...)
+// All shared memory lies in one section of the library, which the driver can fill.
+#define __shared__ static __attribute__((section("cuda_shared")))
+
+struct Dim { unsigned x, y, z; };
+static Dim threadIdx, blockIdx, blockDim, gridDim;
+
+using std::max;
+using std::min;
+
+template <class T> static inline T __ldg(const T* at) { return *at; }
+
+static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shift)
+{
+    return (unsigned)((((std::uint64_t)high << 32) | low) >> (shift & 31));
+}
+
+static inline unsigned short bfloat16_bits(float value)
+{
+    std::uint32_t bits;
+    std::memcpy(&bits, &value, 4);
+    if (value != value) return 0x7fff; // as the device writes NaN
+    return (unsigned short)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline unsigned short float16_bits(float value)
+{
+    if (value != value) return 0x7fff;
+    const _Float16 half = (_Float16)value;
+    unsigned short bits;
+    std::memcpy(&bits, &half, 2);
+    return bits;
+}
+
+namespace shim {
+
+constexpr std::size_t STACK = 64 << 10;
+static char marker __attribute__((section("cuda_shared"), used)); // the section exists without shared memory, too
+
+struct Fibre {
+    ucontext_t start;
+    jmp_buf at;
+    bool begun, done;
+    std::vector<char> stack = std::vector<char>(STACK);
+};
+
+static std::vector<Fibre*> fibres;
+static unsigned running;
+static jmp_buf scheduler;
+static void (*body)();
+
+static void leave() { _longjmp(scheduler, 1); }
+
+static void run()
+{
+    body();
+    fibres[running]->done = true;
+    leave();
+}
+
+static void resume(unsigned thread)
+{
+    running = thread;
+    threadIdx = {thread % blockDim.x, thread / blockDim.x % blockDim.y, thread / blockDim.x / blockDim.y};
+    if (_setjmp(scheduler)) return;
+    Fibre& fibre = *fibres[thread];
+    if (fibre.begun) _longjmp(fibre.at, 1);
+    fibre.begun = true;
+    getcontext(&fibre.start);
+    fibre.start.uc_stack.ss_sp = fibre.stack.data();
+    fibre.start.uc_stack.ss_size = STACK;
+    fibre.start.uc_link = nullptr;
+    makecontext(&fibre.start, run, 0);
+    setcontext(&fibre.start);
+}
+
+static sigjmp_buf fault;
+static void on_signal(int number) { siglongjmp(fault, number); }
+
+// CUDA lets threads end early, and does not wait at a barrier for those that have.
+static void block(bool backwards)
+{
+    const unsigned threads = blockDim.x * blockDim.y * blockDim.z;
+    for (unsigned i = 0; i < threads; ++i) fibres[i]->begun = fibres[i]->done = false;
+    for (unsigned ended = 0; ended < threads;) {
+        ended = 0;
+        for (unsigned i = 0; i < threads; ++i) {
+            const unsigned thread = backwards ? threads - 1 - i : i;
+            if (!fibres[thread]->done) resume(thread);
+            ended += fibres[thread]->done;
+        }
+    }
+}
+
+} // namespace shim
+
+static inline void __syncthreads()
+{
+    shim::Fibre& fibre = *shim::fibres[shim::running];
+    if (!_setjmp(fibre.at)) shim::leave();
+}
+
+extern "C" {
+extern char __start_cuda_shared[] __attribute__((visibility("hidden")));
+extern char __stop_cuda_shared[] __attribute__((visibility("hidden")));
+}
+
+namespace shim {
+
+// Runs a grid; 0, or the number of the signal that ended it.
+static int grid(const unsigned* blocks, const unsigned* threads, bool backwards, void (*kernel)())
+{
+    body = kernel;
+    gridDim = {blocks[0], blocks[1], blocks[2]};
+    blockDim = {threads[0], threads[1], threads[2]};
+    while (fibres.size() < threads[0] * threads[1] * threads[2]) fibres.push_back(new Fibre);
+    static char stack[64 << 10];
+    stack_t alternative = {}, before_stack;
+    alternative.ss_sp = stack;
+    alternative.ss_size = sizeof stack;
+    sigaltstack(&alternative, &before_stack);
+    struct sigaction action = {}, before[4];
+    action.sa_handler = on_signal;
+    action.sa_flags = SA_ONSTACK | SA_NODEFER;
+    const int signals[4] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE};
+    for (int i = 0; i < 4; ++i) sigaction(signals[i], &action, &before[i]);
+    int result = sigsetjmp(fault, 1);
+    if (!result) {
+        for (unsigned z = 0; z < blocks[2]; ++z)
+            for (unsigned y = 0; y < blocks[1]; ++y)
+                for (unsigned x = 0; x < blocks[0]; ++x) {
+                    std::memset(__start_cuda_shared, 0xa5, __stop_cuda_shared - __start_cuda_shared);
+                    blockIdx = {x, y, z};
+                    block(backwards);
+                }
+    }
+    for (int i = 0; i < 4; ++i) sigaction(signals[i], &before[i], nullptr);
+    sigaltstack(&before_stack, nullptr);
+    return result;
+}
+
+// Arguments as cuLaunchKernel takes them: an array of addresses of each.
+static void** given;
+template <class... A, std::size_t... I>
+static void call(void (*kernel)(A...), std::index_sequence<I...>)
+{
+    kernel(*(typename std::remove_const<A>::type*)given[I]...);
+}
+template <class... A> static void call(void (*kernel)(A...))
+{
+    call(kernel, std::index_sequence_for<A...>());
+}
+
+} // namespace shim
+
+#define SHIM_ENTRY(kernel)                                                                                   \
+    extern "C" int launch(const unsigned* blocks, const unsigned* threads, bool backwards, void** arguments) \
+    {                                                                                                        \
+        shim::given = arguments;                                                                             \
+        return shim::grid(blocks, threads, backwards, [] { shim::call(kernel); });                           \
+    }

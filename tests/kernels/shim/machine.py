@@ -1,0 +1,79 @@
+"""A machine that runs the shipped .cu files on the CPU."""
+
+import ctypes
+import hashlib
+import signal
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headrace_kernels import sources
+from headrace_kernels.launch import Kernel, Launch, View
+
+HEADER = Path(__file__).with_name("cuda_on_cpu.h")
+BUILT = Path(__file__).parents[3] / "target" / "shim"
+# No fused multiply-add, as for the device; what is undefined traps, and the launch says so.
+FLAGS = """
+    -std=c++17 -O1 -g0 -fPIC -shared -ffp-contract=off -fno-strict-aliasing -U_FORTIFY_SOURCE -w
+    -fsanitize=undefined -fsanitize-undefined-trap-on-error
+""".split()
+
+
+class ShimError(Exception):
+    """A kernel did what would be undefined on a device, or read outside of its buffers."""
+
+
+class Shim:
+    """Arrays are NumPy's; ``backwards`` runs the threads of a block from the last to the first."""
+
+    def __init__(self, *, backwards: bool = False) -> None:
+        self._backwards = backwards
+        self.launches: list[Launch] = []
+
+    def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
+        made = np.empty(shape, dtype)
+        made.view(np.uint8).fill(0xA5)  # an element that is not written is seen
+        return made
+
+    def view(self, array: Any, name: str) -> View:
+        if not isinstance(array, np.ndarray):
+            raise TypeError(f"{name} is {type(array).__name__}, not an array")
+        return View(
+            array.ctypes.data,
+            array.shape,
+            array.dtype,
+            array.flags.c_contiguous,
+            array.flags.writeable,
+        )
+
+    def launch(self, launch: Launch) -> None:
+        self.launches.append(launch)
+        addresses = (ctypes.c_void_p * len(launch.arguments))(
+            *(argument.ctypes.data for argument in launch.arguments)
+        )
+        three = ctypes.c_uint * 3
+        number = built(launch.kernel).launch(
+            three(*launch.grid), three(*launch.block), self._backwards, addresses
+        )
+        if number:
+            raise ShimError(f"{launch.kernel.source} ended with {signal.Signals(number).name}")
+
+
+@cache
+def built(kernel: Kernel) -> ctypes.CDLL:
+    text = f"#include {str(HEADER)!r}\n{sources.text(kernel.source)}\nSHIM_ENTRY({kernel.entry})\n"
+    text = text.replace("'", '"', 2)
+    defines = [f"-D{name}={value}" for name, value in kernel.defines]
+    told = "\n".join([HEADER.read_text(), text, *FLAGS, *defines])
+    library = BUILT / f"{kernel.entry}-{hashlib.sha256(told.encode()).hexdigest()[:16]}.so"
+    if not library.exists():
+        BUILT.mkdir(parents=True, exist_ok=True)
+        source, fresh = library.with_suffix(".cpp"), library.with_suffix(".fresh")
+        source.write_text(text)
+        subprocess.run(["g++", *FLAGS, *defines, "-o", fresh, source], check=True)
+        fresh.replace(library)
+    return ctypes.CDLL(str(library))

@@ -1,0 +1,100 @@
+"""The stand-in for a device finds what it is there to find."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from tests.kernels.shim import machine as shim
+from tests.kernels.shim.guarded import guarded
+
+from headrace_kernels import sources
+from headrace_kernels.launch import Kernel, Launch
+
+SHIFT = """
+extern "C" __global__ void shift(const int* in, int* out) {
+    __shared__ int all[64];
+    all[threadIdx.x] = in[threadIdx.x];
+    BARRIER
+    out[threadIdx.x] = all[(threadIdx.x + STEP) % 64];
+}
+"""
+
+
+@pytest.fixture
+def source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A .cu file of the test's."""
+    monkeypatch.setattr(sources, "ROOT", tmp_path)
+    monkeypatch.setattr(shim, "BUILT", tmp_path / "built")
+    sources.text.cache_clear()
+    shim.built.cache_clear()
+    yield tmp_path / "made.cu"
+    sources.text.cache_clear()
+    shim.built.cache_clear()
+
+
+def run(entry: str, *arrays: NDArray[Any], backwards: bool = False, **defines: str) -> None:
+    kernel = Kernel("made.cu", entry, tuple(defines.items()))
+    arguments = tuple(np.array(one.ctypes.data, np.uint64) for one in arrays)
+    shim.Shim(backwards=backwards).launch(Launch(kernel, (1, 1, 1), (64, 1, 1), arguments))
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_a_barrier_holds_and_a_missing_one_is_seen(source: Path, backwards: bool) -> None:
+    source.write_text(SHIFT)
+    given = np.arange(64, dtype=np.int32)
+    for step, neighbour in (("1", -1), ("63", 1)):
+        out = np.zeros(64, np.int32)
+        run("shift", given, out, backwards=backwards, STEP=step, BARRIER="__syncthreads();")
+        np.testing.assert_array_equal(out, np.roll(given, neighbour))
+    # A thread that reads what the next one writes is wrong in one order, the other in the other.
+    without = np.zeros(64, np.int32)
+    run("shift", given, without, backwards=backwards, STEP="63" if backwards else "1", BARRIER="")
+    assert (without == -1515870811).any()  # 0xa5a5a5a5: nobody had written it
+
+
+@pytest.mark.parametrize("at", [64, -1])
+def test_a_read_outside_of_a_buffer_ends_the_launch(source: Path, at: int) -> None:
+    source.write_text(
+        'extern "C" __global__ void far(const int* in, int* out) { out[threadIdx.x] = in[AT]; }'
+    )
+    given = guarded(np.arange(64, dtype=np.int32), front=at < 0)
+    out = np.zeros(64, np.int32)
+    run("far", given, out, AT="63")
+    with pytest.raises(shim.ShimError, match="SIGSEGV"):
+        run("far", given, out, AT=str(at))
+    run("far", given, out, AT="0")  # and the next one runs
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["int a[4]; out[0] = a[in[9]];", "out[0] = 2147483647 + in[1];", "out[0] = 1 / in[0];"],
+)
+def test_what_is_undefined_ends_the_launch(source: Path, statement: str) -> None:
+    source.write_text(
+        'extern "C" __global__ void wrong(const int* in, int* out) { ' + statement + "}"
+    )
+    with pytest.raises(shim.ShimError, match=r"SIGILL|SIGFPE"):
+        run("wrong", np.arange(64, dtype=np.int32), np.zeros(64, np.int32))
+
+
+def test_halves_are_rounded_as_others_round_them(source: Path) -> None:
+    import ml_dtypes
+
+    source.write_text("""
+extern "C" __global__ void halves(const float* in, unsigned short* out) {
+    out[2 * threadIdx.x] = float16_bits(in[threadIdx.x]);
+    out[2 * threadIdx.x + 1] = bfloat16_bits(in[threadIdx.x]);
+}""")
+    dice = np.random.default_rng(0)
+    given = np.concatenate(
+        [dice.normal(0, 300, 56), [0.0, -0.0, 1e9, -np.inf, 2049.0, 1e-7, 65520.0, 3.4e38]]
+    ).astype(np.float32)
+    out = np.zeros((64, 2), np.uint16)
+    run("halves", given, out)
+    with np.errstate(over="ignore"):
+        np.testing.assert_array_equal(out[:, 0], given.astype(np.float16).view(np.uint16))
+    expected = given.astype(ml_dtypes.bfloat16).view(np.uint16)
+    np.testing.assert_array_equal(out[:, 1], expected)
