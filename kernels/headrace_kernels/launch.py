@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import ml_dtypes
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -50,6 +51,13 @@ class Machine(Protocol):
     def launch(self, launch: Launch) -> None: ...
 
 
+# The floats that models read, by the names that the .cu files know them by.
+FLOATS: dict[str, np.dtype[Any]] = {
+    "float16": np.dtype(np.float16),
+    "bfloat16": np.dtype(ml_dtypes.bfloat16),
+    "float32": np.dtype(np.float32),
+}
+
 # A grid's y and z have 16 bits; x has 31.
 MAX_GRID_YZ = 65_535
 
@@ -82,10 +90,12 @@ def aligned(view: View, name: str, by: int) -> View:
     return view
 
 
-def output(machine: Machine, out: Any, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+def output(
+    machine: Machine, out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], name: str = "out"
+) -> Any:
     """Return ``out`` if results of this ``dtype`` and ``shape`` may go there, or a new array."""
     if out is None:
         return machine.empty(shape, dtype)
-    if not checked(machine.view(out, "out"), "out", dtype, shape).writable:
-        raise ValueError("out is read-only")
+    if not checked(machine.view(out, name), name, dtype, shape).writable:
+        raise ValueError(f"{name} is read-only")
     return out

@@ -7,7 +7,13 @@ from typing import Any
 from headrace_kernels.images import launcher as images
 from headrace_kernels.images import reference as images_reference
 from headrace_kernels.images.transform import ImageTransform
-from headrace_kernels.launch import Kernel
+from headrace_kernels.launch import FLOATS, Kernel
+from headrace_kernels.padding import launcher as padding
+from headrace_kernels.padding import reference as padding_reference
+from headrace_kernels.ranking import launcher as ranking
+from headrace_kernels.ranking import reference as ranking_reference
+from headrace_kernels.tabular import launcher as tabular
+from headrace_kernels.tabular import reference as tabular_reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,5 +49,20 @@ def _images() -> tuple[Kernel, ...]:
 TABLE: dict[str, Row] = {
     "preprocess_images": Row(
         images.preprocess_images, images_reference.preprocess_images, _images()
+    ),
+    "pad_ragged": Row(
+        padding.pad_ragged,
+        padding_reference.pad_ragged,
+        tuple(padding.kernel(*sizes) for sizes in ((1, 1), (2, 4), (4, 8), (8, 8))),
+    ),
+    "softmax_top_k": Row(
+        ranking.softmax_top_k,
+        ranking_reference.softmax_top_k,
+        tuple(ranking.kernel(kind, k) for kind in FLOATS for k in (1, 5, ranking.MAX_K)),
+    ),
+    "encode_features": Row(
+        tabular.encode_features,
+        tabular_reference.encode_features,
+        tuple(tabular.kernel(kind) for kind in FLOATS),
     ),
 }

@@ -55,6 +55,32 @@ def test_a_barrier_holds_and_a_missing_one_is_seen(source: Path, backwards: bool
     assert (without == -1515870811).any()  # 0xa5a5a5a5: nobody had written it
 
 
+@pytest.mark.parametrize("backwards", [False, True])
+def test_lanes_of_a_warp_see_each_other(source: Path, backwards: bool) -> None:
+    source.write_text("""
+extern "C" __global__ void sums(const int* in, int* out) {
+    int sum = in[threadIdx.x];
+    for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
+    if (threadIdx.x < 32) __syncthreads();
+    else __syncthreads();
+    out[threadIdx.x] = sum;
+}""")
+    given = np.arange(64, dtype=np.int32) ** 2
+    out = np.zeros(64, np.int32)
+    run("sums", given, out, backwards=backwards)
+    np.testing.assert_array_equal(out, np.repeat(given.reshape(2, 32).sum(1), 32))
+
+
+def test_threads_that_wait_for_ever_are_told(source: Path) -> None:
+    source.write_text("""
+extern "C" __global__ void stuck(const int* in, int* out) {
+    if (threadIdx.x == 5) out[0] = __shfl_xor_sync(0xffffffffu, in[0], 1);
+    __syncthreads();
+}""")
+    with pytest.raises(shim.ShimError, match="threads wait for others that never come"):
+        run("stuck", np.zeros(64, np.int32), np.zeros(64, np.int32))
+
+
 @pytest.mark.parametrize("at", [64, -1])
 def test_a_read_outside_of_a_buffer_ends_the_launch(source: Path, at: int) -> None:
     source.write_text(

@@ -2,7 +2,7 @@
 //
 // CHANNELS is 1 or 3. What inner loops do not depend on is no reason for another compilation: it is in Batch.
 
-#include "cuda/numbers.cuh"
+#include "cuda/output.cuh"
 
 #define STRETCH 0
 #define LETTERBOX 1

@@ -4,20 +4,16 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any, Literal
 
-import ml_dtypes
 import numpy as np
+
+from headrace_kernels.launch import FLOATS
 
 Filter = Literal["nearest", "bilinear", "bicubic"]
 Fit = Literal["stretch", "letterbox", "crop"]
 Layout = Literal["NCHW", "NHWC"]
 Output = Literal["uint8", "float16", "bfloat16", "float32"]
 
-DTYPES: dict[Output, np.dtype[Any]] = {
-    "uint8": np.dtype(np.uint8),
-    "float16": np.dtype(np.float16),
-    "bfloat16": np.dtype(ml_dtypes.bfloat16),
-    "float32": np.dtype(np.float32),
-}
+DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), **FLOATS}
 # Sides of sources and of outputs: positions are then exact in 64 bits.
 MAX_SIDE = 65_535
 MAX_OUTPUT_SIDE = 16_384

@@ -1,7 +1,8 @@
 // Enough of CUDA to run a kernel on a CPU, with barriers that hold: each thread of a block is a fibre.
 //
-// Blocks run one after the other. A fibre runs until it meets a barrier or ends; then the next of its block does. The
-// order is the caller's: what depends on it (a barrier too few) gives another result in one of them. Shared memory is
+// Blocks run one after the other. A fibre runs until it meets a barrier or ends; then the next of its block does.
+// The order is the caller's: what depends on it (a barrier too few) gives another result in one of them. Threads that
+// wait for others which never come end the launch with -1. Shared memory is
 // filled with a pattern before each block, so that what was never written is not zero by chance. A read
 // outside of a buffer meets a page that cannot be read (the Python side lays buffers against one); that, and what
 // -fsanitize=undefined finds, ends the launch with the signal's number.
@@ -56,15 +57,43 @@ static inline unsigned short float16_bits(float value)
     return bits;
 }
 
+static inline float float16_value(unsigned short bits)
+{
+    _Float16 half;
+    std::memcpy(&half, &bits, 2);
+    return (float)half;
+}
+
+static inline float __uint_as_float(unsigned bits)
+{
+    float value;
+    std::memcpy(&value, &bits, 4);
+    return value;
+}
+
+static inline unsigned __float_as_uint(float value)
+{
+    unsigned bits;
+    std::memcpy(&bits, &value, 4);
+    return bits;
+}
+
 namespace shim {
 
 constexpr std::size_t STACK = 64 << 10;
 static char marker __attribute__((section("cuda_shared"), used)); // the section exists without shared memory, too
 
+constexpr unsigned WARP = 32;
+
+// What a fibre waits for.
+enum Wait { NOTHING, ITS_WARP, ITS_BLOCK };
+
 struct Fibre {
     ucontext_t start;
     jmp_buf at;
     bool begun, done;
+    Wait wait;
+    std::uint64_t shown; // to its warp
     std::vector<char> stack = std::vector<char>(STACK);
 };
 
@@ -74,6 +103,13 @@ static jmp_buf scheduler;
 static void (*body)();
 
 static void leave() { _longjmp(scheduler, 1); }
+
+static void wait(Wait what)
+{
+    Fibre& fibre = *fibres[running];
+    fibre.wait = what;
+    if (!_setjmp(fibre.at)) leave();
+}
 
 static void run()
 {
@@ -101,27 +137,60 @@ static void resume(unsigned thread)
 static sigjmp_buf fault;
 static void on_signal(int number) { siglongjmp(fault, number); }
 
-// CUDA lets threads end early, and does not wait at a barrier for those that have.
-static void block(bool backwards)
+// If all threads from `first` to `end` that have not ended wait for each other, they wait no more. CUDA lets threads
+// end early, and does not wait at a barrier for those that have.
+static void release(unsigned first, unsigned end, Wait what)
+{
+    bool any = false;
+    for (unsigned i = first; i < end; ++i) {
+        if (fibres[i]->done) continue;
+        if (fibres[i]->wait != what) return;
+        any = true;
+    }
+    if (!any) return;
+    for (unsigned i = first; i < end; ++i) fibres[i]->wait = NOTHING;
+}
+
+// Returns false if threads wait for others that never come.
+static bool block(bool backwards)
 {
     const unsigned threads = blockDim.x * blockDim.y * blockDim.z;
-    for (unsigned i = 0; i < threads; ++i) fibres[i]->begun = fibres[i]->done = false;
+    for (unsigned i = 0; i < threads; ++i) {
+        fibres[i]->begun = fibres[i]->done = false;
+        fibres[i]->wait = NOTHING;
+    }
     for (unsigned ended = 0; ended < threads;) {
+        bool moved = false;
         ended = 0;
         for (unsigned i = 0; i < threads; ++i) {
             const unsigned thread = backwards ? threads - 1 - i : i;
-            if (!fibres[thread]->done) resume(thread);
-            ended += fibres[thread]->done;
+            Fibre& fibre = *fibres[thread];
+            if (!fibre.done && fibre.wait == NOTHING) {
+                resume(thread);
+                moved = true;
+            }
+            ended += fibre.done;
         }
+        if (!moved && ended < threads) return false;
+        for (unsigned i = 0; i < threads; i += WARP) release(i, min(i + WARP, threads), ITS_WARP);
+        release(0, threads, ITS_BLOCK);
     }
+    return true;
 }
 
 } // namespace shim
 
-static inline void __syncthreads()
+static inline void __syncthreads() { shim::wait(shim::ITS_BLOCK); }
+
+// Every lane shows its value, then looks, and shows nothing else before all have looked.
+template <class T> static inline T __shfl_xor_sync(unsigned, T value, int mask)
 {
-    shim::Fibre& fibre = *shim::fibres[shim::running];
-    if (!_setjmp(fibre.at)) shim::leave();
+    static_assert(sizeof(T) <= 8, "a register or two");
+    std::memcpy(&shim::fibres[shim::running]->shown, &value, sizeof(T));
+    shim::wait(shim::ITS_WARP);
+    std::memcpy(&value, &shim::fibres[shim::running ^ (unsigned)mask]->shown, sizeof(T));
+    shim::wait(shim::ITS_WARP);
+    return value;
 }
 
 extern "C" {
@@ -131,7 +200,7 @@ extern char __stop_cuda_shared[] __attribute__((visibility("hidden")));
 
 namespace shim {
 
-// Runs a grid; 0, or the number of the signal that ended it.
+// Runs a grid; 0, the number of the signal that ended it, or -1.
 static int grid(const unsigned* blocks, const unsigned* threads, bool backwards, void (*kernel)())
 {
     body = kernel;
@@ -155,7 +224,7 @@ static int grid(const unsigned* blocks, const unsigned* threads, bool backwards,
                 for (unsigned x = 0; x < blocks[0]; ++x) {
                     std::memset(__start_cuda_shared, 0xa5, __stop_cuda_shared - __start_cuda_shared);
                     blockIdx = {x, y, z};
-                    block(backwards);
+                    if (!block(backwards)) result = -1;
                 }
     }
     for (int i = 0; i < 4; ++i) sigaction(signals[i], &before[i], nullptr);

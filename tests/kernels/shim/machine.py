@@ -59,6 +59,8 @@ class Shim:
         number = built(launch.kernel).launch(
             three(*launch.grid), three(*launch.block), self._backwards, addresses
         )
+        if number < 0:
+            raise ShimError(f"{launch.kernel.source}: threads wait for others that never come")
         if number:
             raise ShimError(f"{launch.kernel.source} ended with {signal.Signals(number).name}")
 
