@@ -60,6 +60,13 @@ miri: ## Run the decisions and codecs in an interpreter that sees undefined beha
 bench: ## Time what a request costs in the core's decisions and codecs
 	$(CARGO) bench --manifest-path $(CORE)/bench/Cargo.toml
 
+test-gpu: $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails where there is none
+	@$(BIN)/python -c 'import sys; from tests.kernels.implementations import no_device; sys.exit(no_device())'
+	@$(BIN)/pytest -q tests/kernels -m gpu
+
+bench-gpu: $(VENV)/.cuda ## Time the kernels on this machine's GPU; fails where there is none
+	@$(BIN)/python -m tests.kernels.bench
+
 KILLS ?= 100
 SEED  ?= 1
 chaos: $(VENV)/.release $(VENV)/.test ## Kill processes of a server under load, KILLS times: what callers notice, into target/chaos
@@ -112,6 +119,10 @@ $(VENV)/.test: $(VENV)/.serve
 	@echo "== installing what the tests need"
 	@$(call INSTALL,$(TEST_EXTRAS)) && touch $@
 
+$(VENV)/.cuda: $(VENV)/.test
+	@echo "== installing CuPy"
+	@$(call INSTALL,cuda) && touch $@
+
 $(VENV)/.fuzz: pyproject.toml constraints.txt $(VENV)/.dev
 	@echo "== installing what fuzzing needs"
 	@$(call INSTALL,fuzz) && touch $@
@@ -137,4 +148,4 @@ for name, version in sorted((package["name"].lower(), package["version"]) for pa
 endef
 export WRITE_PINS
 
-.PHONY: help serve test check audit pins loom miri bench chaos soak fuzz wheels clean
+.PHONY: help serve test test-gpu bench-gpu check audit pins loom miri bench chaos soak fuzz wheels clean

@@ -68,15 +68,9 @@ def _function(kernel: Kernel, device: int) -> Any:
     """Return ``kernel`` as loaded on ``device``: compiled or read from the disk, once a process."""
     import cupy
 
-    major, minor = (
-        cupy.cuda.runtime.deviceGetAttribute(attribute, device)
-        for attribute in (
-            cupy.cuda.runtime.cudaDevAttrComputeCapabilityMajor,
-            cupy.cuda.runtime.cudaDevAttrComputeCapabilityMinor,
-        )
-    )
+    architecture = int(cupy.cuda.Device(device).compute_capability)
     module = cupy.cuda.Module()
-    module.load(store.binary(kernel, 10 * major + minor))
+    module.load(store.binary(kernel, architecture))
     return module.get_function(kernel.entry)
 
 

@@ -33,7 +33,7 @@ def interpolated(places: NDArray[np.int64], resized: int, side: int, name: str) 
     """Return the 2 or 4 neighbours of each place, as torch's `interpolate` weighs them.
 
     Positions are whole numbers over ``2 * resized``: in float32, as torch has them, one in an image
-    20,000 pixels wide would be wrong by half a level. Beyond an edge its pixel counts again.
+    20,000 pixels wide is off by a thousandth of a pixel. Beyond an edge its pixel counts again.
     """
     whole = 2 * resized
     place = (2 * places + 1) * side - resized
