@@ -40,6 +40,13 @@ def _images() -> tuple[Kernel, ...]:
         {"filter": "bilinear", "antialias": False, "dtype": "float16", **grey},
         {"filter": "bicubic", "antialias": False},
         {"filter": "bicubic", "antialias": False, "dtype": "bfloat16"},
+        *(
+            {"source": source, "filter": name, "antialias": antialias}
+            for source in ("nv12", "i420")
+            for name, antialias in (("bilinear", True), ("bicubic", True), ("bilinear", False))
+        ),
+        {"source": "nv12", "filter": "bicubic", "antialias": False},
+        {"source": "i420", "filter": "nearest"},
     )
     return tuple(
         images.kernel(ImageTransform(height=224, width=224, **choice)) for choice in choices

@@ -84,6 +84,22 @@ def test_rows_and_images_may_begin_anywhere(compiled: dict[str, Any], run: Run) 
             same(run, batch, ImageTransform(height=6, width=20, **compiled))
 
 
+def test_a_side_of_65_535_is_the_longest(run: Run) -> None:
+    dice = np.random.default_rng(9)
+    batch = RaggedImages(
+        dice.integers(1, 256, 65_536 * 3, dtype=np.uint8),
+        np.zeros(4, np.int64),
+        np.array(
+            [(65_535, 1, 3), (65_536, 1, 3), (1, 65_535, 65_535 * 3), (1, 65_536, 65_536 * 3)],
+            np.int32,
+        ),
+    )
+    for antialias in (True, False):
+        transform = ImageTransform(height=3, width=3, antialias=antialias)
+        result = same(run, batch, transform)
+        assert [bool((one == 0).all()) for one in result] == [False, True, False, True]
+
+
 def test_a_part_of_an_image_is_cut_out_by_where_it_begins(run: Run) -> None:
     (image,) = noise(5, (40, 30))
     whole = packed([image])

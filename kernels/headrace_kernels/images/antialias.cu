@@ -116,8 +116,6 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* ROWS, 4) antialias(
     const Window column = columns[tx];
     bool held = false; // `across` has the weights that are needed next
     for (; row < end; row += ROWS) {
-        const long long begin
-            = image.start + (row + ty) * image.stride + (long long)column.first * CHANNELS;
         int partial[CHANNELS];
         for (int c = 0; c < CHANNELS; ++c) partial[c] = HALF;
         for (int tap = 0; tap < taps; tap += TAPS) {
@@ -133,13 +131,12 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* ROWS, 4) antialias(
             if (row + ty >= end) continue;
             const int count = min(TAPS, column.count - tap);
             for (int i = 0; i < count; i += 4) {
-                const Bytes<4 * CHANNELS> read
-                    = load<4 * CHANNELS>(pixels, batch.bytes, begin + (long long)(tap + i) * CHANNELS);
+                const Pixels<4> found = read<4>(pixels, batch, image, row + ty, column.first + tap + i);
 #pragma unroll
                 for (int k = 0; k < 4; ++k) {
                     const int by = across[i + k][tx];
 #pragma unroll
-                    for (int c = 0; c < CHANNELS; ++c) partial[c] += by * read[k * CHANNELS + c];
+                    for (int c = 0; c < CHANNELS; ++c) partial[c] += by * found.level(k, c);
                 }
             }
         }

@@ -1,8 +1,9 @@
-// What both image kernels share: where an image lies, where it goes, and how its bytes are read.
+// What both image kernels share: where an image lies, where it goes, and how a pixel is written.
 //
-// CHANNELS is 1 or 3. What inner loops do not depend on is no reason for another compilation: it is in Batch.
+// What inner loops do not depend on is no reason for another compilation: it is in Batch.
 
 #include "cuda/output.cuh"
+#include "images/pixels.cuh"
 
 #define STRETCH 0
 #define LETTERBOX 1
@@ -20,11 +21,12 @@ struct Batch {
     int reversed; // channels are written in reverse order
     float fill; // the level of what no image covers
     float mean[3], scale[3]; // by channel of the output
+    Colours colours; // of a video's pixels
 };
 
 // One image, resized to `resized_*`; output pixel (0, 0) is its pixel (top, left), which may be outside of it.
 struct Image {
-    long long start, stride;
+    long long starts[PLANES], stride;
     int height, width; // 0 where there is nothing to read
     int resized_height, resized_width, top, left;
 };
@@ -40,14 +42,20 @@ __device__ inline int centred(int difference)
 __device__ inline Image placed(const long long* offsets, const int* sizes, const Batch& batch, int index)
 {
     Image image;
-    image.start = offsets[index];
     image.height = sizes[3 * index];
     image.width = sizes[3 * index + 1];
     image.stride = sizes[3 * index + 2];
-    const long long h = image.height, w = image.width, row = w * CHANNELS;
-    const bool readable = h >= 1 && w >= 1 && h <= MAX_SIDE && w <= MAX_SIDE && image.stride >= row
-        && image.start >= 0 && image.start <= batch.bytes
-        && (h - 1) * image.stride + row <= batch.bytes - image.start;
+    const long long h = image.height, w = image.width;
+    bool readable = h >= 1 && w >= 1 && h <= MAX_SIDE && w <= MAX_SIDE;
+    for (int plane = 0; plane < PLANES; ++plane) {
+        image.starts[plane] = offsets[PLANES * index + plane];
+        const bool halved = plane > 0;
+        const long long rows = halved ? (h + 1) / 2 : h;
+        const long long stride = PLANES == 3 && halved ? (image.stride + 1) / 2 : image.stride;
+        const long long row = !halved ? w * (PLANES == 1 ? CHANNELS : 1) : (w + 1) / 2 * (PLANES == 2 ? 2 : 1);
+        readable = readable && stride >= row && image.starts[plane] >= 0 && image.starts[plane] <= batch.bytes
+            && (rows - 1) * stride + row <= batch.bytes - image.starts[plane];
+    }
     image.resized_height = batch.height;
     image.resized_width = batch.width;
     if (!readable) {
@@ -66,38 +74,6 @@ __device__ inline Image placed(const long long* offsets, const int* sizes, const
     image.top = centred(image.resized_height - batch.height);
     image.left = centred(image.resized_width - batch.width);
     return image;
-}
-
-// N bytes from anywhere, read as aligned words: a quarter of the loads, and rows may begin where they like.
-template <int N> struct Bytes {
-    unsigned int words[(N + 3) / 4];
-    __device__ int operator[](int i) const { return (words[i >> 2] >> (8 * (i & 3))) & 255; }
-};
-
-__device__ inline unsigned int aligned_word(const unsigned char* pixels, long long bytes, long long index)
-{
-    if (4 * index + 4 <= bytes) return __ldg((const unsigned int*)pixels + index);
-    unsigned int word = 0; // the last one may be cut short
-    for (int i = 0; i < 3; ++i)
-        if (4 * index + i < bytes) word |= (unsigned int)pixels[4 * index + i] << (8 * i);
-    return word;
-}
-
-template <int N>
-__device__ inline Bytes<N> load(const unsigned char* pixels, long long bytes, long long at)
-{
-    Bytes<N> result;
-    const long long first = at >> 2;
-    const int into = (int)(at & 3);
-    unsigned int low = aligned_word(pixels, bytes, first);
-#pragma unroll
-    for (int i = 0; i < (N + 3) / 4; ++i) {
-        const bool wanted = 4 * (i + 1) < into + N;
-        const unsigned int high = wanted ? aligned_word(pixels, bytes, first + i + 1) : 0;
-        result.words[i] = __funnelshift_r(low, high, 8 * into);
-        low = high;
-    }
-    return result;
 }
 
 __device__ inline void store(Output* out, const Batch& batch, int index, int y, int x, const float* levels)

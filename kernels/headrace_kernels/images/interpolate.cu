@@ -81,17 +81,15 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* TILE_HEIGHT) interpolat
     const bool inside = column.first >= 0 && row.first >= 0;
     for (int c = 0; c < CHANNELS; ++c) levels[c] = inside ? 0.0f : batch.fill;
     if (inside) {
-        const long long begin = image.start + (long long)column.first * CHANNELS;
 #pragma unroll
         for (int j = 0; j < TAPS; ++j) {
             const int line = min(row.first + j, image.height - 1);
-            const Bytes<TAPS * CHANNELS> read
-                = load<TAPS * CHANNELS>(pixels, batch.bytes, begin + line * image.stride);
+            const Pixels<TAPS> found = read<TAPS>(pixels, batch, image, line, column.first);
 #pragma unroll
             for (int c = 0; c < CHANNELS; ++c) {
                 float sum = 0.0f;
 #pragma unroll
-                for (int i = 0; i < TAPS; ++i) sum += column.weights[i] * (float)read[i * CHANNELS + c];
+                for (int i = 0; i < TAPS; ++i) sum += column.weights[i] * (float)found.level(i, c);
                 levels[c] += row.weights[j] * sum;
             }
         }

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from headrace_kernels import device
 from headrace_kernels.images.ragged import RaggedImages
-from headrace_kernels.images.transform import DTYPES, WORDS, ImageTransform
+from headrace_kernels.images.transform import DTYPES, PLANES, WORDS, ImageTransform
+from headrace_kernels.images.video import colours
 from headrace_kernels.launch import (
     MAX_GRID_YZ,
     Kernel,
@@ -40,6 +41,7 @@ BATCH = np.dtype(
         ("fill", np.float32),
         ("mean", np.float32, 3),
         ("scale", np.float32, 3),
+        ("colours", np.int32, 6),
     ],
     align=True,
 )
@@ -49,6 +51,7 @@ def kernel(transform: ImageTransform) -> Kernel:
     """Return the function that ``transform`` needs: one a choice that inner loops depend on."""
     chosen: tuple[tuple[str, int | str], ...] = (
         ("CHANNELS", transform.channels),
+        ("SOURCE", transform.source.upper()),
         ("OUTPUT", transform.dtype.upper()),
     )
     if transform.antialias and transform.filter != "nearest":
@@ -71,6 +74,7 @@ def _batch(transform: ImageTransform) -> NDArray[Any]:
     batch["reversed"], batch["fill"] = transform.reverse_channels, transform.fill
     batch["mean"][: transform.channels] = transform.mean
     batch["scale"][: transform.channels] = transform.scale
+    batch["colours"] = colours(transform)
     return batch
 
 
@@ -92,8 +96,10 @@ def preprocess_images(
     machine = machine or device.current()
     pixels = checked(machine.view(images.pixels, "pixels"), "pixels", np.uint8, (None,))
     aligned(pixels, "pixels", 4)
-    offsets = checked(machine.view(images.offsets, "offsets"), "offsets", np.int64, (None,))
-    (count,) = offsets.shape
+    planes = PLANES[transform.source]
+    each = () if planes == 1 else (planes,)
+    offsets = checked(machine.view(images.offsets, "offsets"), "offsets", np.int64, (None, *each))
+    count = offsets.shape[0]
     if count > MAX_GRID_YZ:
         raise ValueError(f"{count} images are too many for one launch: {MAX_GRID_YZ} at most")
     sizes = checked(machine.view(images.sizes, "sizes"), "sizes", np.int32, (count, 3))

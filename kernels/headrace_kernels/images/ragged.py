@@ -17,9 +17,11 @@ class RaggedImages:
 
     # uint8, flat: rows of interleaved channels.
     pixels: Any
-    # int64: the byte where image `i` begins.
+    # int64: the byte where image `i` begins. Of a video's pictures [images, planes]: where each
+    # plane does.
     offsets: Any
-    # int32, [images, 3]: its height, its width, and the bytes from one row to the next.
+    # int32, [images, 3]: its height, its width, and the bytes from one row to the next. NV12's rows
+    # of chroma are as far apart, I420's half as far (a half rounded up).
     sizes: Any
 
 

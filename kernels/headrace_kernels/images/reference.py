@@ -9,6 +9,7 @@ from headrace_kernels.images import weights
 from headrace_kernels.images.placement import Placement, placed
 from headrace_kernels.images.ragged import RaggedImages
 from headrace_kernels.images.transform import DTYPES, ImageTransform
+from headrace_kernels.images.video import rgb
 
 
 def preprocess_images(
@@ -32,7 +33,7 @@ def preprocess_images(
         levels = np.full(
             (transform.height, transform.width, transform.channels), transform.fill, np.float32
         )
-        source = _source(images, index, transform.channels)
+        source = _source(images, index, transform)
         if source is not None:
             placement = placed(source.shape[0], source.shape[1], transform)
             levels[placement.covered] = _resized(source, placement, transform)
@@ -45,17 +46,43 @@ def preprocess_images(
     return out
 
 
-def _source(images: RaggedImages, index: int, channels: int) -> NDArray[np.uint8] | None:
-    """Return one image as a view of the buffer, or None if it does not lie inside."""
-    start = int(images.offsets[index])
+def _source(
+    images: RaggedImages, index: int, transform: ImageTransform
+) -> NDArray[np.uint8] | None:
+    """Return one image as [height, width, channels], or None if it does not lie in the buffer."""
     height, width, stride = (int(number) for number in images.sizes[index])
-    row = width * channels
-    if not (1 <= height <= 65_535 and 1 <= width <= 65_535 and row <= stride and start >= 0):
+    if not (1 <= height <= 65_535 and 1 <= width <= 65_535):
         return None
-    if start + (height - 1) * stride + row > len(images.pixels):
+    starts = [int(start) for start in np.atleast_1d(images.offsets[index])]
+    rows, half = (height + 1) // 2, (width + 1) // 2
+    shapes = {
+        "interleaved": [(height, width, transform.channels, stride)],
+        "nv12": [(height, width, 1, stride), (rows, half, 2, stride)],
+        "i420": [(height, width, 1, stride), *[(rows, half, 1, (stride + 1) // 2)] * 2],
+    }[transform.source]
+    found = [
+        _plane(images.pixels, start, shape) for start, shape in zip(starts, shapes, strict=True)
+    ]
+    planes = [plane for plane in found if plane is not None]
+    if len(planes) < len(shapes):
+        return None
+    if transform.source == "interleaved":
+        return planes[0]
+    # NV12's one plane of pairs, or I420's two: either way U comes first.
+    u, v = np.concatenate(planes[1:], -1).transpose(2, 0, 1)
+    return rgb(planes[0][..., 0], u, v, transform)
+
+
+def _plane(
+    pixels: NDArray[np.uint8], start: int, shape: tuple[int, int, int, int]
+) -> NDArray[np.uint8] | None:
+    """Return a part of the buffer as [rows, width, channels], or None if it is not inside."""
+    rows, width, channels, stride = shape
+    row = width * channels
+    if stride < row or start < 0 or start + (rows - 1) * stride + row > len(pixels):
         return None
     return np.lib.stride_tricks.as_strided(
-        images.pixels[start:], (height, width, channels), (stride, channels, 1), writeable=False
+        pixels[start:], (rows, width, channels), (stride, channels, 1), writeable=False
     )
 
 

@@ -10,10 +10,14 @@ from headrace_kernels.launch import FLOATS
 
 Filter = Literal["nearest", "bilinear", "bicubic"]
 Fit = Literal["stretch", "letterbox", "crop"]
+Source = Literal["interleaved", "nv12", "i420"]
+Colours = Literal["bt601", "bt709"]
 Layout = Literal["NCHW", "NHWC"]
 Output = Literal["uint8", "float16", "bfloat16", "float32"]
 
 DTYPES: dict[str, np.dtype[Any]] = {"uint8": np.dtype(np.uint8), **FLOATS}
+# In how many pieces a picture lies.
+PLANES: dict[str, int] = {"interleaved": 1, "nv12": 2, "i420": 3}
 # Sides of sources and of outputs: positions are then exact in 64 bits.
 MAX_SIDE = 65_535
 MAX_OUTPUT_SIDE = 16_384
@@ -37,6 +41,10 @@ class ImageTransform:
 
     With `antialias`, levels are Pillow's own: 8-bit numbers. Without, they are torch's
     `interpolate` on floats, kept within 0 and 255. `nearest` knows no antialiasing.
+
+    `source` says what the bytes are: interleaved channels, or a video's picture in planes, NV12 or
+    I420, where 2 x 2 pixels share a chroma. It is read as the RGB picture of the same size that
+    `colours` and `full_range` make of it, rounded to levels.
     """
 
     height: int
@@ -45,6 +53,9 @@ class ImageTransform:
     resize_to: int | None = None
     filter: Filter = "bilinear"
     antialias: bool = True
+    source: Source = "interleaved"
+    colours: Colours = "bt601"
+    full_range: bool = False
     channels: int = 3
     reverse_channels: bool = False
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
@@ -82,6 +93,8 @@ class ImageTransform:
     def _wrong_channels(self) -> str | None:
         if self.channels not in (1, 3):
             return f"channels is {self.channels}: images have 1 or 3"
+        if self.source != "interleaved" and self.channels != 3:
+            return f"channels is {self.channels}: {self.source} has 3"
         for name in ("mean", "scale"):
             values = getattr(self, name)
             if len(values) != self.channels or not all(isfinite(value) for value in values):
@@ -100,6 +113,8 @@ class ImageTransform:
 WORDS: dict[str, tuple[str, ...]] = {
     "fit": ("stretch", "letterbox", "crop"),
     "filter": ("nearest", "bilinear", "bicubic"),
+    "source": ("interleaved", "nv12", "i420"),
+    "colours": ("bt601", "bt709"),
     "layout": ("NCHW", "NHWC"),
     "dtype": tuple(DTYPES),
 }
