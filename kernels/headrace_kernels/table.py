@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headrace_kernels.detection import launcher as detection
+from headrace_kernels.detection import reference as detection_reference
 from headrace_kernels.images import launcher as images
 from headrace_kernels.images import reference as images_reference
 from headrace_kernels.images.transform import ImageTransform
@@ -66,6 +68,9 @@ TABLE: dict[str, Row] = {
         ranking.softmax_top_k,
         ranking_reference.softmax_top_k,
         tuple(ranking.kernel(kind, k) for kind in FLOATS for k in (1, 5, ranking.MAX_K)),
+    ),
+    "suppress_boxes": Row(
+        detection.suppress_boxes, detection_reference.suppress_boxes, (detection.KERNEL,)
     ),
     "encode_features": Row(
         tabular.encode_features,

@@ -83,8 +83,8 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* TILE_HEIGHT) interpolat
     if (inside) {
 #pragma unroll
         for (int j = 0; j < TAPS; ++j) {
-            const int line = min(row.first + j, image.height - 1);
-            const Pixels<TAPS> found = read<TAPS>(pixels, batch, image, line, column.first);
+            // A row or column beyond a small image has weight 0.
+            const Pixels<TAPS> found = read<TAPS>(pixels, batch, image, row.first + j, column.first);
 #pragma unroll
             for (int c = 0; c < CHANNELS; ++c) {
                 float sum = 0.0f;

@@ -1,35 +1,17 @@
 // The K likeliest classes of each row of logits, and their probabilities: one block a row, one read of it.
 //
 // Each thread keeps a running softmax and the K best of what it saw; K rounds then find the best of all
-// threads' bests. A logit and its class are one 64-bit key, so that the order is total: the larger logit first,
-// NaN before all numbers, the smaller class first among equals. K is known when this is compiled, and
-// the K best of a thread are in registers.
+// threads' bests. A logit and its class are one key (cuda/keys.cuh). K is known when this is compiled, and the K best
+// of a thread are in registers.
 
 #include "cuda/input.cuh"
+#include "cuda/keys.cuh"
 
 #define THREADS 256
 #define WARPS (THREADS / 32)
 #define EVERYONE 0xffffffffu
 #define INFINITE __uint_as_float(0x7f800000u)
 #define NOT_A_NUMBER __uint_as_float(0x7fffffffu)
-
-typedef unsigned long long Key; // 0: nothing
-
-__device__ inline Key key(float logit, unsigned int index)
-{
-    const unsigned int bits = __float_as_uint(logit + 0.0f); // -0 is 0
-    unsigned int order = bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-    if (logit != logit) order = 0xffffffffu;
-    return (Key)order << 32 | (0xffffffffu - index);
-}
-
-__device__ inline unsigned int index_of(Key key) { return 0xffffffffu - (unsigned int)key; }
-
-__device__ inline float logit_of(Key key)
-{
-    const unsigned int order = (unsigned int)(key >> 32);
-    return __uint_as_float(order & 0x80000000u ? order & 0x7fffffffu : ~order); // 0xffffffff is NaN both ways
-}
 
 // The largest logit so far, and the sum of exp(logit - largest).
 struct Sum {
@@ -118,6 +100,6 @@ extern "C" __global__ void __launch_bounds__(THREADS, 3) softmax_top_k(
     // As of every infinity in a softmax; written out, for one of them alone would come out as 1.
     if (all.largest == INFINITE) all.total = NOT_A_NUMBER;
     const long long at = (long long)blockIdx.x * K + me;
-    probabilities[at] = expf(logit_of(mine) - all.largest) / all.total;
+    probabilities[at] = expf(number_of(mine) - all.largest) / all.total;
     indices[at] = index_of(mine);
 }

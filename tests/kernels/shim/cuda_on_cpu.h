@@ -28,6 +28,7 @@
 #define __shared__ static __attribute__((section("cuda_shared")))
 
 struct Dim { unsigned x, y, z; };
+struct alignas(16) float4 { float x, y, z, w; };
 static Dim threadIdx, blockIdx, blockDim, gridDim;
 
 using std::max;
@@ -181,6 +182,17 @@ static bool block(bool backwards)
 } // namespace shim
 
 static inline void __syncthreads() { shim::wait(shim::ITS_BLOCK); }
+
+// Whether any thread of the block says so.
+static inline int __syncthreads_or(int value)
+{
+    shim::fibres[shim::running]->shown = value != 0;
+    __syncthreads();
+    bool any = false;
+    for (unsigned i = 0; i < blockDim.x * blockDim.y * blockDim.z; ++i) any = any || shim::fibres[i]->shown;
+    __syncthreads();
+    return any;
+}
 
 // Every lane shows its value, then looks, and shows nothing else before all have looked.
 template <class T> static inline T __shfl_xor_sync(unsigned, T value, int mask)

@@ -13,7 +13,7 @@ _PAGE = mmap.PAGESIZE
 _PROT_NONE = 0
 
 
-def guarded(array: NDArray[Any], *, front: bool = False, align: int = 4) -> NDArray[Any]:
+def guarded(array: NDArray[Any], *, front: bool = False, align: int = 16) -> NDArray[Any]:
     """Return a copy of ``array`` that ends just before such a page, or begins just behind one.
 
     At the end up to ``align - 1`` bytes lie between: the copy begins at a multiple of ``align``.

@@ -1,0 +1,1 @@
+"""From a detector's many boxes to the few that an answer names."""
