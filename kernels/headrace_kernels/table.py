@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from headrace_kernels.audio import launcher as audio
+from headrace_kernels.audio import reference as audio_reference
 from headrace_kernels.detection import launcher as detection
 from headrace_kernels.detection import reference as detection_reference
 from headrace_kernels.images import launcher as images
@@ -68,6 +70,11 @@ TABLE: dict[str, Row] = {
         ranking.softmax_top_k,
         ranking_reference.softmax_top_k,
         tuple(ranking.kernel(kind, k) for kind in FLOATS for k in (1, 5, ranking.MAX_K)),
+    ),
+    "log_mel": Row(
+        audio.log_mel,
+        audio_reference.log_mel,
+        tuple(audio.kernel(*one) for one in (("int16", 400), ("float32", 400), ("float32", 2048))),
     ),
     "suppress_boxes": Row(
         detection.suppress_boxes, detection_reference.suppress_boxes, (detection.KERNEL,)

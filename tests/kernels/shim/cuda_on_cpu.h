@@ -41,6 +41,8 @@ static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shi
     return (unsigned)((((std::uint64_t)high << 32) | low) >> (shift & 31));
 }
 
+static inline float cospif(float x) { return (float)std::cos(M_PI * (double)x); }
+
 static inline unsigned short bfloat16_bits(float value)
 {
     std::uint32_t bits;

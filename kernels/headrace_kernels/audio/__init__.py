@@ -1,0 +1,1 @@
+"""From clips of sound to the log-mel spectrogram that a model reads."""
