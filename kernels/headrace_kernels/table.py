@@ -32,25 +32,21 @@ class Row:
 
 def _images() -> tuple[Kernel, ...]:
     grey: dict[str, Any] = {"channels": 1, "mean": (0.0,), "scale": (1.0,)}
+    plain = {"antialias": False}
     choices: tuple[dict[str, Any], ...] = (
         {"filter": "nearest"},
         {"filter": "nearest", "dtype": "uint8", **grey},
         {"filter": "bilinear"},
         {"filter": "bilinear", "dtype": "float16"},
-        {"filter": "bilinear", "dtype": "bfloat16"},
-        {"filter": "bicubic"},
+        {"filter": "bilinear", "source": "nv12"},
+        {"filter": "bicubic", "dtype": "bfloat16"},
         {"filter": "bicubic", "dtype": "uint8", **grey},
-        {"filter": "bilinear", "antialias": False},
-        {"filter": "bilinear", "antialias": False, "dtype": "float16", **grey},
-        {"filter": "bicubic", "antialias": False},
-        {"filter": "bicubic", "antialias": False, "dtype": "bfloat16"},
-        *(
-            {"source": source, "filter": name, "antialias": antialias}
-            for source in ("nv12", "i420")
-            for name, antialias in (("bilinear", True), ("bicubic", True), ("bilinear", False))
-        ),
-        {"source": "nv12", "filter": "bicubic", "antialias": False},
-        {"source": "i420", "filter": "nearest"},
+        {"filter": "bicubic", "source": "i420"},
+        {"filter": "bilinear", **plain},
+        {"filter": "bilinear", "dtype": "float16", **plain, **grey},
+        {"filter": "bilinear", "source": "i420", **plain},
+        {"filter": "bicubic", "dtype": "bfloat16", **plain},
+        {"filter": "bicubic", "source": "nv12", **plain},
     )
     return tuple(
         images.kernel(ImageTransform(height=224, width=224, **choice)) for choice in choices
@@ -69,7 +65,9 @@ TABLE: dict[str, Row] = {
     "softmax_top_k": Row(
         ranking.softmax_top_k,
         ranking_reference.softmax_top_k,
-        tuple(ranking.kernel(kind, k) for kind in FLOATS for k in (1, 5, ranking.MAX_K)),
+        tuple(
+            ranking.kernel(kind, k) for kind, k in zip(FLOATS, (1, 5, ranking.MAX_K), strict=True)
+        ),
     ),
     "log_mel": Row(
         audio.log_mel,

@@ -89,7 +89,7 @@ def test_nan_and_infinity_have_a_place(run: Run) -> None:
     assert same(run, boxes, Suppression(overlap=0.5, score=0.85)) == [[5, 1]]
 
 
-@pytest.mark.parametrize("count", [1023, 1024, 1025, 2048, 2049, 5000])
+@pytest.mark.parametrize("count", [1024, 1025, 2049, 5000])
 @pytest.mark.parametrize("rising", [True, False])
 def test_of_many_boxes_the_best_1024_are_looked_at(count: int, rising: bool, run: Run) -> None:
     boxes = detections([count, 3], classes=40)

@@ -56,10 +56,8 @@ def test_images_of_any_size_share_a_batch(compiled: dict[str, Any], fit: Fit, ru
 
 @pytest.mark.parametrize("compiled", COMPILED, ids=str)
 def test_a_side_of_twenty_thousand_is_as_exact_as_any(compiled: dict[str, Any], run: Run) -> None:
-    batch = packed(
-        noise(2, (20_000, 1), (1, 20_000), (20_000, 3), (2, 20_000), **_channels(compiled))
-    )
-    for height, width in [(9, 9), (1, 1), (40, 33)]:
+    batch = packed(noise(2, (20_000, 1), (1, 20_000), (2, 20_000), **_channels(compiled)))
+    for height, width in [(9, 9), (17, 33)]:
         same(run, batch, ImageTransform(height=height, width=width, **compiled))
 
 

@@ -23,7 +23,7 @@ PILLOW = {
     "bicubic": Image.Resampling.BICUBIC,
 }
 # Smaller, larger, another shape, one row, odd numbers.
-TARGETS = [(224, 224), (330, 460), (33, 321), (1, 224), (97, 5)]
+TARGETS = [(224, 224), (330, 300), (33, 321), (1, 224), (97, 5)]
 
 
 def levels(height: int, width: int, **others: Any) -> ImageTransform:
@@ -32,10 +32,10 @@ def levels(height: int, width: int, **others: Any) -> ImageTransform:
 
 
 @pytest.mark.parametrize("name", ["bilinear", "bicubic"])
-def test_levels_are_those_of_pillow(name: Any, photos: Photos, run: Run) -> None:
+def test_levels_are_those_of_pillow(name: Any, photos: Photos, run_in_order: Run) -> None:
     batch = packed(list(photos.values()))
     for height, width in TARGETS:
-        ours = run("preprocess_images", batch, levels(height, width, filter=name))
+        ours = run_in_order("preprocess_images", batch, levels(height, width, filter=name))
         for photo, mine in zip(photos.values(), ours, strict=True):
             # One axis at a time: newer Pillows go down before they go across where that is cheaper.
             across = Image.fromarray(photo).resize((width, photo.shape[0]), PILLOW[name])
@@ -45,19 +45,23 @@ def test_levels_are_those_of_pillow(name: Any, photos: Photos, run: Run) -> None
 
 @pytest.mark.parametrize("name", ["bilinear", "bicubic"])
 def test_a_square_of_a_photo_is_that_of_pillow_in_one_call(
-    name: Any, photos: Photos, run: Run
+    name: Any, photos: Photos, run_in_order: Run
 ) -> None:
-    ours = run("preprocess_images", packed(list(photos.values())), levels(224, 224, filter=name))
+    ours = run_in_order(
+        "preprocess_images", packed(list(photos.values())), levels(224, 224, filter=name)
+    )
     for photo, mine in zip(photos.values(), ours, strict=True):
         theirs = Image.fromarray(photo).resize((224, 224), PILLOW[name])
         np.testing.assert_array_equal(mine, np.asarray(theirs))
 
 
-def test_the_nearest_pixel_is_that_of_pillow_but_on_a_border(photos: Photos, run: Run) -> None:
+def test_the_nearest_pixel_is_that_of_pillow_but_on_a_border(
+    photos: Photos, run_in_order: Run
+) -> None:
     # Between two pixels, where either is as near, Pillow's sum of steps falls to either side.
     for height, width in [(223, 225), (331, 457), (33, 321), (97, 9)]:
         transform = levels(height, width, filter="nearest")
-        ours = run("preprocess_images", packed(list(photos.values())), transform)
+        ours = run_in_order("preprocess_images", packed(list(photos.values())), transform)
         for photo, mine in zip(photos.values(), ours, strict=True):
             clear = np.ix_(
                 _off_borders(height, photo.shape[0]), _off_borders(width, photo.shape[1])
@@ -76,11 +80,11 @@ def _off_borders(resized: int, side: int) -> NDArray[np.int64]:
 @pytest.mark.parametrize("name", ["bilinear", "bicubic"])
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (200, 320), (320, 200)])
 def test_a_letterbox_is_that_of_pillow(
-    name: Any, height: int, width: int, photos: Photos, run: Run
+    name: Any, height: int, width: int, photos: Photos, run_in_order: Run
 ) -> None:
     turned = [*photos.values(), np.swapaxes(photos["rocket"], 0, 1).copy()]
     transform = levels(height, width, filter=name, fit="letterbox", fill=114)
-    ours = run("preprocess_images", packed(turned), transform)
+    ours = run_in_order("preprocess_images", packed(turned), transform)
     for photo, mine in zip(turned, ours, strict=True):
         theirs = ImageOps.pad(
             Image.fromarray(photo), (width, height), PILLOW[name], color=(114, 114, 114)
@@ -90,18 +94,18 @@ def test_a_letterbox_is_that_of_pillow(
 
 @pytest.mark.parametrize(("size", "resize_to"), [(224, 256), (224, 224), (97, 130)])
 def test_a_crop_is_that_of_torchvision_on_pillows_images(
-    size: int, resize_to: int, photos: Photos, run: Run
+    size: int, resize_to: int, photos: Photos, run_in_order: Run
 ) -> None:
     turned = [*photos.values(), np.swapaxes(photos["rocket"], 0, 1).copy()]
     transform = levels(size, size, fit="crop", resize_to=resize_to)
-    ours = run("preprocess_images", packed(turned), transform)
+    ours = run_in_order("preprocess_images", packed(turned), transform)
     for photo, mine in zip(turned, ours, strict=True):
         resized = vision.resize(Image.fromarray(photo), [resize_to], InterpolationMode.BILINEAR)
         theirs = vision.center_crop(resized, [size, size])
         np.testing.assert_array_equal(mine, np.asarray(theirs))
 
 
-def test_a_classifiers_input_is_that_of_torchvision(photos: Photos, run: Run) -> None:
+def test_a_classifiers_input_is_that_of_torchvision(photos: Photos, run_in_order: Run) -> None:
     mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
     transform = ImageTransform(
         height=224,
@@ -111,7 +115,7 @@ def test_a_classifiers_input_is_that_of_torchvision(photos: Photos, run: Run) ->
         mean=tuple(255 * m for m in mean),
         scale=tuple(1 / (255 * s) for s in std),
     )
-    ours = run("preprocess_images", packed(list(photos.values())), transform)
+    ours = run_in_order("preprocess_images", packed(list(photos.values())), transform)
     for photo, mine in zip(photos.values(), ours, strict=True):
         image = vision.resize(Image.fromarray(photo), [256], InterpolationMode.BILINEAR)
         tensor = vision.to_dtype(vision.to_image(vision.center_crop(image, [224, 224])), scale=True)
@@ -121,14 +125,14 @@ def test_a_classifiers_input_is_that_of_torchvision(photos: Photos, run: Run) ->
 
 @pytest.mark.parametrize("name", ["bilinear", "bicubic"])
 def test_without_antialiasing_levels_are_within_a_thousandth_of_torchs(
-    name: Any, photos: Photos, run: Run
+    name: Any, photos: Photos, run_in_order: Run
 ) -> None:
     batch = packed(list(photos.values()))
     for height, width in TARGETS:
         transform = ImageTransform(
             height=height, width=width, layout="NHWC", filter=name, antialias=False
         )
-        ours = run("preprocess_images", batch, transform)
+        ours = run_in_order("preprocess_images", batch, transform)
         for photo, mine in zip(photos.values(), ours, strict=True):
             tensor = torch.from_numpy(photo.transpose(2, 0, 1)[None].astype(np.float64))
             resized = torch.nn.functional.interpolate(tensor, (height, width), mode=name)
@@ -136,33 +140,38 @@ def test_without_antialiasing_levels_are_within_a_thousandth_of_torchs(
             np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-3)
 
 
-@pytest.mark.parametrize("antialias", [True, False])
-def test_bilinear_levels_are_within_one_of_torchvisions_on_tensors(
-    antialias: bool, photos: Photos, run: Run
+# On 8-bit tensors torchvision has arithmetic of its own, with weights of 16 bits. Where a bicubic
+# overshoots at an edge, it matters that torchvision clips between its passes.
+@pytest.mark.parametrize(
+    ("name", "antialias", "most", "share_beyond_one"),
+    [
+        ("bilinear", True, 2, 1e-4),
+        ("bicubic", True, 2, 1e-4),
+        ("bilinear", False, 1, 0),
+        ("bicubic", False, 18, 0.005),
+    ],
+)
+def test_levels_are_near_those_of_torchvision_on_tensors(
+    name: str,
+    antialias: bool,
+    most: int,
+    share_beyond_one: float,
+    photos: Photos,
+    run_in_order: Run,
 ) -> None:
-    # On 8-bit tensors torchvision has arithmetic of its own, with weights of 16 bits.
-    for mine, theirs in _beside_torchvision("bilinear", antialias, photos, run):
-        assert np.abs(mine - theirs).max() <= 1
-
-
-@pytest.mark.parametrize("antialias", [True, False])
-def test_bicubic_levels_are_nearly_all_within_one_of_torchvisions_on_tensors(
-    antialias: bool, photos: Photos, run: Run
-) -> None:
-    # Where a bicubic overshoots at an edge, it matters that torchvision clips between its passes.
-    for mine, theirs in _beside_torchvision("bicubic", antialias, photos, run):
+    for mine, theirs in _beside_torchvision(name, antialias, photos, run_in_order):
         apart = np.abs(mine - theirs)
-        assert (apart > 1).mean() < 0.005
-        assert apart.max() <= (2 if antialias else 18)
+        assert apart.max() <= most
+        assert (apart > 1).mean() <= share_beyond_one
 
 
 def _beside_torchvision(
-    name: Any, antialias: bool, photos: Photos, run: Run
+    name: Any, antialias: bool, photos: Photos, run_in_order: Run
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     mode = InterpolationMode(name)
     for height, width in TARGETS:
         transform = levels(height, width, filter=name, antialias=antialias)
-        ours = run("preprocess_images", packed(list(photos.values())), transform)
+        ours = run_in_order("preprocess_images", packed(list(photos.values())), transform)
         for photo, mine in zip(photos.values(), ours, strict=True):
             tensor = torch.from_numpy(photo.transpose(2, 0, 1).copy())
             theirs = vision.resize(tensor, [height, width], mode, antialias=antialias)

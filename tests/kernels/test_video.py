@@ -101,6 +101,14 @@ def test_a_picture_with_a_plane_outside_is_not_read(source: Any, run: Run) -> No
     assert [bool((one == 99).all()) for one in result] == [False, True, True, True]
 
 
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_last_chroma_of_an_odd_picture_must_be_there(source: Any, run: Run) -> None:
+    whole = laid(source, [noise(6, 7, 7)])
+    transform = ImageTransform(height=4, width=4, source=source, fill=99)
+    assert not (same(run, whole, transform) == 99).all()
+    assert (same(run, replace(whole, pixels=whole.pixels[:-1].copy()), transform) == 99).all()
+
+
 @pytest.mark.parametrize("colours", get_args(Colours))
 @pytest.mark.parametrize("full_range", [True, False])
 def test_colours_are_those_of_the_standard(colours: Colours, full_range: bool, run: Run) -> None:

@@ -20,11 +20,8 @@ from headrace_kernels.launch import (
     pointer,
 )
 
-TILE_WIDTH = 32
-BLOCK_HEIGHT = 8
-# Rows of the output that a block makes: of interpolate.cu, and of antialias.cu.
-INTERPOLATED_ROWS = 8
-ANTIALIASED_ROWS = 16
+# The tile of the output that a block makes, and the rows of its threads: in both .cu files.
+TILE_WIDTH, TILE_HEIGHT, THREAD_ROWS = 32, 16, 8
 TAPS = {"nearest": 1, "bilinear": 2, "bicubic": 4}
 
 # `struct Batch` of image.cuh, field by field.
@@ -108,14 +105,12 @@ def preprocess_images(
         return out
     batch = _batch(transform)
     batch["bytes"] = pixels.shape[0]
-    chosen = kernel(transform)
-    rows = ANTIALIASED_ROWS if chosen.entry == "antialias" else INTERPOLATED_ROWS
     target = machine.view(out, "out")
     machine.launch(
         Launch(
-            chosen,
-            (-(-transform.width // TILE_WIDTH), -(-transform.height // rows), count),
-            (TILE_WIDTH, BLOCK_HEIGHT, 1),
+            kernel(transform),
+            (-(-transform.width // TILE_WIDTH), -(-transform.height // TILE_HEIGHT), count),
+            (TILE_WIDTH, THREAD_ROWS, 1),
             (pointer(pixels), pointer(offsets), pointer(sizes), pointer(target), batch),
         )
     )

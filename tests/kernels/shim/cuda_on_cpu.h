@@ -1,7 +1,8 @@
 // Enough of CUDA to run a kernel on a CPU, with barriers that hold: each thread of a block is a fibre.
 //
-// Blocks run one after the other. A fibre runs until it meets a barrier or ends; then the next of its block does.
-// The order is the caller's: what depends on it (a barrier too few) gives another result in one of them. Threads that
+// Blocks run one after the other. A fibre runs until it meets a barrier or ends, then the next of its warp does, and a
+// warp runs as far as it comes before the next does: a warp that is ahead of others is what a race needs. The order,
+// from the first or from the last, is the caller's; what depends on it gives another result in one of them. Threads that
 // wait for others which never come end the launch with -1. Shared memory is
 // filled with a pattern before each block, so that what was never written is not zero by chance. A read
 // outside of a buffer meets a page that cannot be read (the Python side lays buffers against one); that, and what
@@ -154,6 +155,23 @@ static void release(unsigned first, unsigned end, Wait what)
     for (unsigned i = first; i < end; ++i) fibres[i]->wait = NOTHING;
 }
 
+// Runs a warp as far as it comes without the others: to a barrier of the block, or its end. Returns whether it moved.
+static bool warp(unsigned first, unsigned end, bool backwards)
+{
+    bool ever = false;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (unsigned i = first; i < end; ++i) {
+            const unsigned thread = backwards ? end - 1 - (i - first) : i;
+            if (fibres[thread]->done || fibres[thread]->wait != NOTHING) continue;
+            resume(thread);
+            moved = ever = true;
+        }
+        release(first, end, ITS_WARP);
+    }
+    return ever;
+}
+
 // Returns false if threads wait for others that never come.
 static bool block(bool backwards)
 {
@@ -162,20 +180,16 @@ static bool block(bool backwards)
         fibres[i]->begun = fibres[i]->done = false;
         fibres[i]->wait = NOTHING;
     }
+    const unsigned warps = (threads + WARP - 1) / WARP;
     for (unsigned ended = 0; ended < threads;) {
         bool moved = false;
         ended = 0;
-        for (unsigned i = 0; i < threads; ++i) {
-            const unsigned thread = backwards ? threads - 1 - i : i;
-            Fibre& fibre = *fibres[thread];
-            if (!fibre.done && fibre.wait == NOTHING) {
-                resume(thread);
-                moved = true;
-            }
-            ended += fibre.done;
+        for (unsigned i = 0; i < warps; ++i) {
+            const unsigned first = (backwards ? warps - 1 - i : i) * WARP;
+            moved |= warp(first, min(first + WARP, threads), backwards);
         }
+        for (unsigned i = 0; i < threads; ++i) ended += fibres[i]->done;
         if (!moved && ended < threads) return false;
-        for (unsigned i = 0; i < threads; i += WARP) release(i, min(i + WARP, threads), ITS_WARP);
         release(0, threads, ITS_BLOCK);
     }
     return true;
