@@ -14,7 +14,7 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
 def folder() -> Path:
-    """Return where compiled kernels are kept: of the user, for others could plant code in it."""
+    """Return where compiled kernels are kept."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "headrace" / "kernels"
 
@@ -49,9 +49,17 @@ def binary(kernel: Kernel, architecture: int, kept: Path | None = None) -> bytes
     return made
 
 
+def _is_ours(folder: Path) -> bool:
+    """Return whether nobody else can have written what is in ``folder``: it is code."""
+    found = folder.stat()
+    return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
+
 def _read(path: Path) -> bytes | None:
     """Return what ``path`` holds behind its digest, or None if it is not there or was damaged."""
     try:
+        if not _is_ours(path.parent):
+            return None
         content = path.read_bytes()
         os.utime(path)  # the least lately used goes first
     except OSError:
@@ -62,6 +70,8 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, cubin: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not _is_ours(path.parent):
+        raise PermissionError(f"{path.parent} can be written by others")
     descriptor, name = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
     temporary = Path(name)
     try:

@@ -71,6 +71,17 @@ def test_a_disk_that_cannot_be_written_costs_a_compilation(
     assert store.binary(KERNEL, 90, blocked) == b"code 2"
 
 
+def test_a_folder_that_others_can_write_is_not_used(
+    tmp_path: Path, compilations: list[int]
+) -> None:
+    store.binary(KERNEL, 90, tmp_path)
+    tmp_path.chmod(0o777)
+    assert store.binary(KERNEL, 90, tmp_path) == b"code 2"
+    assert len(list(tmp_path.iterdir())) == 1
+    tmp_path.chmod(0o755)
+    assert store.binary(KERNEL, 90, tmp_path) == b"code 1"
+
+
 def test_only_so_many_are_kept_and_the_least_lately_used_goes(
     tmp_path: Path, compilations: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
