@@ -70,7 +70,7 @@ def test_energies_are_those_of_torch(mel: MelFilters, run: Run) -> None:
 
 
 def test_clips_of_any_length_share_a_batch(run: Run) -> None:
-    lengths = [0, 1, 2, 199, 200, 201, 399, 400, 401, 559, 560, 561, 5000]
+    lengths = [0, 1, 2, 160, 200, 201, 320, 399, 400, 401, 559, 560, 5000]
     for centred in (True, False):
         told = Spectrogram(frames=11, centred=centred, padding=-7.5, **BARE)
         _, counts = near(run, sound(2, *lengths), SPEECH, told)
@@ -108,7 +108,9 @@ def test_a_sample_that_is_no_number_spoils_the_frames_it_is_in(odd: float, run: 
     assert np.isfinite(features[1]).all()
 
 
-@pytest.mark.parametrize("offsets", [[0, 9999], [-1, 300], [700, 2], [-(2**63), 2**63 - 1]])
+@pytest.mark.parametrize(
+    "offsets", [[0, 9999], [0, 801], [-1, 300], [700, 2], [-(2**63), 2**63 - 1]]
+)
 def test_a_clip_that_does_not_lie_inside_is_empty(offsets: list[int], run: Run) -> None:
     clips = replace(sound(6, 800), offsets=np.array([*offsets, 800], np.int64))
     features, counts = near(run, clips, SPEECH, Spectrogram(frames=5, padding=3.0, **BARE))

@@ -18,7 +18,7 @@
 #define TILE_WIDTH 32
 #define TILE_HEIGHT 16
 #define ROWS 8 // source rows a step; with TILE_WIDTH, the threads of a block
-#define TAPS 16 // weights of a column that are held at once
+#define TAPS 16 // weights of a column or line that are held at once: with TILE_HEIGHT, the threads of a block
 #define BITS 22 // of a weight behind the point
 #define HALF (1 << (BITS - 1))
 
@@ -86,7 +86,7 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* ROWS, 4) antialias(
     __shared__ Window columns[TILE_WIDTH];
     __shared__ Window lines[TILE_HEIGHT];
     __shared__ int across[TAPS][TILE_WIDTH]; // weights of the columns, from tap `tap` on
-    __shared__ int down[TILE_HEIGHT][ROWS]; // weights of the rows of this step
+    __shared__ int down[TAPS][TILE_HEIGHT]; // weights of the lines: all of them, or those of this step's rows
     __shared__ unsigned int middle[ROWS][TILE_WIDTH]; // between the passes
     const int index = blockIdx.z, tx = threadIdx.x, ty = threadIdx.y, me = ty * TILE_WIDTH + tx;
     const int x0 = blockIdx.x * TILE_WIDTH, y0 = blockIdx.y * TILE_HEIGHT;
@@ -102,10 +102,11 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* ROWS, 4) antialias(
     }
     __syncthreads();
 
-    int taps = 0, row = MAX_SIDE, end = 0;
+    int taps = 0, rows = 0, row = MAX_SIDE, end = 0;
     for (int i = 0; i < TILE_WIDTH; ++i) taps = max(taps, columns[i].count);
     for (int i = 0; i < TILE_HEIGHT; ++i) {
         if (lines[i].count == 0) continue;
+        rows = max(rows, lines[i].count);
         row = min(row, lines[i].first);
         end = max(end, lines[i].first + lines[i].count);
     }
@@ -115,6 +116,10 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* ROWS, 4) antialias(
     for (int c = 0; c < CHANNELS; ++c) sums[0][c] = sums[1][c] = HALF;
     const Window column = columns[tx];
     bool held = false; // `across` has the weights that are needed next
+    const bool all = rows <= TAPS;
+    // Weights are costly (a division in double) where a device has few units for it: once a block, if they fit.
+    const Window& mine = lines[me % TILE_HEIGHT];
+    if (all) down[me / TILE_HEIGHT][me % TILE_HEIGHT] = weight(mine, mine.first + me / TILE_HEIGHT);
     for (; row < end; row += ROWS) {
         int partial[CHANNELS];
         for (int c = 0; c < CHANNELS; ++c) partial[c] = HALF;
@@ -141,16 +146,19 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* ROWS, 4) antialias(
             }
         }
         middle[ty][tx] = packed(partial);
-        if (me < TILE_HEIGHT * ROWS) down[me / ROWS][me % ROWS] = weight(lines[me / ROWS], row + me % ROWS);
+        if (!all && me < TILE_HEIGHT * ROWS)
+            down[me / TILE_HEIGHT][me % TILE_HEIGHT] = weight(mine, row + me / TILE_HEIGHT);
         __syncthreads();
 #pragma unroll
-        for (int k = 0; k < ROWS; ++k) {
-            const unsigned int levels = middle[k][tx];
+        for (int half = 0; half < 2; ++half) {
+            // A warp has one line, so that these bounds are the same for all its threads.
+            const int line = ty + half * ROWS, first = lines[line].first - row;
+            const int last = min(ROWS, first + lines[line].count);
+            for (int k = max(0, first); k < last; ++k) {
+                const unsigned int levels = middle[k][tx];
+                const int by = down[all ? k - first : k][line];
 #pragma unroll
-            for (int c = 0; c < CHANNELS; ++c) {
-                const int value = (levels >> (8 * c)) & 255;
-                sums[0][c] += down[ty][k] * value;
-                sums[1][c] += down[ty + ROWS][k] * value;
+                for (int c = 0; c < CHANNELS; ++c) sums[half][c] += by * (int)((levels >> (8 * c)) & 255);
             }
         }
         __syncthreads();
