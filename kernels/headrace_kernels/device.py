@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace_kernels import store
-from headrace_kernels.launch import Kernel, Launch, View
+from headrace_kernels.launch import Kernel, Launch, View, contiguous
 
 
 class Device:
@@ -35,8 +35,8 @@ class Device:
             here = self._cupy.cuda.runtime.getDevice()
             if home != here:
                 raise ValueError(f"{name} is on device {home}, and the current device is {here}")
-        contiguous = _contiguous(shape, described.get("strides"), dtype.itemsize)
-        return View(address, shape, dtype, contiguous, not read_only)
+        dense = contiguous(shape, described.get("strides"), dtype.itemsize)
+        return View(address, shape, dtype, dense, not read_only)
 
     def launch(self, launch: Launch) -> None:
         function = _function(launch.kernel, self._cupy.cuda.runtime.getDevice())
@@ -72,14 +72,3 @@ def _function(kernel: Kernel, device: int) -> Any:
     module = cupy.cuda.Module()
     module.load(store.binary(kernel, architecture))
     return module.get_function(kernel.entry)
-
-
-def _contiguous(shape: tuple[int, ...], strides: Sequence[int] | None, itemsize: int) -> bool:
-    if strides is None or 0 in shape:
-        return True
-    expected = itemsize
-    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
-        if size != 1 and stride != expected:
-            return False
-        expected *= size
-    return True

@@ -66,6 +66,18 @@ def pointer(view: View) -> NDArray[Any]:
     return np.array(view.pointer, np.uint64)
 
 
+def contiguous(shape: tuple[int, ...], strides: Sequence[int] | None, itemsize: int) -> bool:
+    """Return whether elements lie side by side in C order; no strides mean that they do."""
+    if strides is None or 0 in shape:
+        return True
+    expected = itemsize
+    for size, stride in zip(reversed(shape), reversed(strides), strict=True):
+        if size != 1 and stride != expected:
+            return False
+        expected *= size
+    return True
+
+
 def checked(view: View, name: str, dtype: DTypeLike, shape: tuple[int | None, ...]) -> View:
     """Return ``view`` if a kernel may read it as ``dtype`` of ``shape``; None is any size."""
     dtype = np.dtype(dtype)

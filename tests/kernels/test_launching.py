@@ -12,7 +12,7 @@ from tests.kernels.shim.machine import Shim
 from headrace_kernels.images.launcher import preprocess_images
 from headrace_kernels.images.ragged import RaggedImages, packed
 from headrace_kernels.images.transform import ImageTransform
-from headrace_kernels.launch import View
+from headrace_kernels.launch import View, contiguous
 from headrace_kernels.table import TABLE
 
 IMAGES = packed([np.zeros((4, 4, 3), np.uint8), np.zeros((5, 6, 3), np.uint8)])
@@ -103,6 +103,28 @@ def test_where_the_kernel_cannot_write_is_refused(out: Any, message: str, shim: 
 def test_a_buffer_that_begins_between_words_is_refused() -> None:
     with pytest.raises(ValueError, match="not at a multiple of 4"):
         preprocess_images(IMAGES, TRANSFORM, machine=Shifted())
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((3, 4, 2), np.int16),
+        np.zeros((3, 4, 2), np.int16)[:, ::2],
+        np.zeros((3, 4, 2), np.int16)[1:],
+        np.zeros((3, 4, 2), np.int16).transpose(2, 0, 1),
+        np.zeros((3, 4, 2), np.int16)[:, :1, :],
+        np.zeros((1, 4, 2), np.int16)[::5],
+        np.zeros((3, 0, 2), np.int16)[::2],
+        np.zeros((), np.int16),
+        np.broadcast_to(np.int16(0), (3, 4)),
+        np.asfortranarray(np.zeros((3, 4), np.int16)),
+    ],
+    ids=lambda array: f"{array.shape} by {array.strides}",
+)
+def test_strides_say_what_is_contiguous(array: Any) -> None:
+    found = contiguous(array.shape, array.strides, array.itemsize)
+    assert found == array.flags.c_contiguous
+    assert contiguous(array.shape, None, array.itemsize)
 
 
 def test_more_images_than_a_grid_has_are_refused() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -107,20 +108,23 @@ def test_what_is_undefined_ends_the_launch(source: Path, statement: str) -> None
 
 
 def test_halves_are_rounded_as_others_round_them(source: Path) -> None:
-    import ml_dtypes
-
     source.write_text("""
-extern "C" __global__ void halves(const float* in, unsigned short* out) {
-    out[2 * threadIdx.x] = float16_bits(in[threadIdx.x]);
-    out[2 * threadIdx.x + 1] = bfloat16_bits(in[threadIdx.x]);
+extern "C" __global__ void halves(const float* in, unsigned short* out, float* back) {
+    for (int i = threadIdx.x; i < 65536; i += 64) {
+        out[2 * i] = float16_bits(in[i]);
+        out[2 * i + 1] = bfloat16_bits(in[i]);
+        back[i] = float16_value((unsigned short)i);
+    }
 }""")
-    dice = np.random.default_rng(0)
-    given = np.concatenate(
-        [dice.normal(0, 300, 56), [0.0, -0.0, 1e9, -np.inf, 2049.0, 1e-7, 65520.0, 3.4e38]]
-    ).astype(np.float32)
-    out = np.zeros((64, 2), np.uint16)
-    run("halves", given, out)
-    with np.errstate(over="ignore"):
-        np.testing.assert_array_equal(out[:, 0], given.astype(np.float16).view(np.uint16))
-    expected = given.astype(ml_dtypes.bfloat16).view(np.uint16)
-    np.testing.assert_array_equal(out[:, 1], expected)
+    # Every half, halfway between two, and all about it.
+    halves = np.arange(65_536, dtype=np.uint16).view(np.float16).astype(np.float32)
+    finite = np.where(np.isfinite(halves), halves, np.float32(1e9))
+    step = np.nextafter(finite, np.float32(np.inf))
+    for given in (finite, step, (finite + np.roll(finite, 1)) / 2):
+        out, back = np.zeros((65_536, 2), np.uint16), np.zeros(65_536, np.float32)
+        run("halves", given, out, back)
+        with np.errstate(over="ignore"):
+            np.testing.assert_array_equal(out[:, 0], given.astype(np.float16).view(np.uint16))
+        expected = given.astype(ml_dtypes.bfloat16).view(np.uint16)
+        np.testing.assert_array_equal(out[:, 1], expected)
+        np.testing.assert_array_equal(back, halves)

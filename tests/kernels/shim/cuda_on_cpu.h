@@ -44,30 +44,6 @@ static inline unsigned __funnelshift_r(unsigned low, unsigned high, unsigned shi
 
 static inline float cospif(float x) { return (float)std::cos(M_PI * (double)x); }
 
-static inline unsigned short bfloat16_bits(float value)
-{
-    std::uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    if (value != value) return 0x7fff; // as the device writes NaN
-    return (unsigned short)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-static inline unsigned short float16_bits(float value)
-{
-    if (value != value) return 0x7fff;
-    const _Float16 half = (_Float16)value;
-    unsigned short bits;
-    std::memcpy(&bits, &half, 2);
-    return bits;
-}
-
-static inline float float16_value(unsigned short bits)
-{
-    _Float16 half;
-    std::memcpy(&half, &bits, 2);
-    return (float)half;
-}
-
 static inline float __uint_as_float(unsigned bits)
 {
     float value;
@@ -80,6 +56,32 @@ static inline unsigned __float_as_uint(float value)
     unsigned bits;
     std::memcpy(&bits, &value, 4);
     return bits;
+}
+
+// To the nearest, a half to even, as the device's conversions; not every compiler's C++ has a type for them.
+static inline unsigned short bfloat16_bits(float value)
+{
+    const unsigned bits = __float_as_uint(value);
+    if (value != value) return 0x7fff;
+    return (unsigned short)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static inline unsigned short float16_bits(float value)
+{
+    const unsigned bits = __float_as_uint(value), size = bits & 0x7fffffff, sign = (bits >> 16) & 0x8000;
+    if (value != value) return 0x7fff;
+    if (size >= 0x47800000) return (unsigned short)(sign | 0x7c00); // 65,536 and more are infinite
+    if (size < 0x38800000) // below the smallest normal one steps are 2^-24
+        return (unsigned short)(sign | (unsigned)std::nearbyint(std::ldexp(std::fabs(value), 24)));
+    return (unsigned short)(sign | ((size + 0xfff + ((size >> 13) & 1) - 0x38000000) >> 13));
+}
+
+static inline float float16_value(unsigned short bits)
+{
+    const unsigned sign = (bits & 0x8000u) << 16, exponent = (bits >> 10) & 31, part = bits & 0x3ff;
+    if (exponent == 31) return __uint_as_float(sign | 0x7f800000 | part << 13);
+    if (exponent == 0) return (sign ? -1.0f : 1.0f) * std::ldexp((float)part, -24);
+    return __uint_as_float(sign | (exponent + 112) << 23 | part << 13);
 }
 
 namespace shim {
