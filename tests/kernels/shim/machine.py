@@ -15,10 +15,11 @@ from headrace_kernels import sources
 from headrace_kernels.launch import Kernel, Launch, View
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
-BUILT = Path(__file__).parents[3] / "target" / "shim"
+SHIM = Path(__file__).parents[3] / "target" / "shim"
+BUILT = SHIM / "kernels"
 # No fused multiply-add, as for the device; what is undefined traps, and the launch says so.
 FLAGS = """
-    -std=c++17 -O1 -g0 -fPIC -shared -ffp-contract=off -fno-strict-aliasing -U_FORTIFY_SOURCE -w
+    -std=c++17 -O1 -g0 -fPIC -ffp-contract=off -fno-strict-aliasing -U_FORTIFY_SOURCE -w
     -fsanitize=undefined -fsanitize-undefined-trap-on-error
 """.split()
 
@@ -66,16 +67,38 @@ class Shim:
 
 
 @cache
+def _header() -> Path:
+    """Return the shim's header, precompiled: most of what g++ would read for each kernel."""
+    text = HEADER.read_text()
+    folder = SHIM / _digest(text, *FLAGS)
+    header, ready = folder / HEADER.name, folder / f"{HEADER.name}.gch"
+    if not ready.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        header.write_text(text)
+        _compile(ready, "-x", "c++-header", header)
+    return header
+
+
+@cache
 def built(kernel: Kernel) -> ctypes.CDLL:
-    text = f"#include {str(HEADER)!r}\n{sources.text(kernel.source)}\nSHIM_ENTRY({kernel.entry})\n"
-    text = text.replace("'", '"', 2)
+    """Return ``kernel`` as a library; it stays on disk for the next run of the tests."""
+    header = _header()
+    text = f"{sources.text(kernel.source)}\nSHIM_ENTRY({kernel.entry})\n"
     defines = [f"-D{name}={value}" for name, value in kernel.defines]
-    told = "\n".join([HEADER.read_text(), text, *FLAGS, *defines])
-    library = BUILT / f"{kernel.entry}-{hashlib.sha256(told.encode()).hexdigest()[:16]}.so"
+    library = BUILT / f"{kernel.entry}-{_digest(str(header), text, *defines)}.so"
     if not library.exists():
         BUILT.mkdir(parents=True, exist_ok=True)
-        source, fresh = library.with_suffix(".cpp"), library.with_suffix(".fresh")
+        source = library.with_suffix(".cpp")
         source.write_text(text)
-        subprocess.run(["g++", *FLAGS, *defines, "-o", fresh, source], check=True)
-        fresh.replace(library)
+        _compile(library, "-shared", "-include", header, *defines, source)
     return ctypes.CDLL(str(library))
+
+
+def _compile(target: Path, *told: str | Path) -> None:
+    fresh = target.with_suffix(".fresh")
+    subprocess.run(["g++", *FLAGS, *told, "-o", fresh], check=True)
+    fresh.replace(target)
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
