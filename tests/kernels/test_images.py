@@ -65,6 +65,9 @@ def test_a_thin_image_may_become_as_long_as_a_crop_makes_it(run: Run) -> None:
     batch = packed(noise(3, (20_000, 1), (1, 20_000)))
     same(run, batch, ImageTransform(height=20, width=20, fit="crop", resize_to=64))
     same(run, batch, ImageTransform(height=20, width=20, fit="letterbox"))
+    # 8.5 and 9.5 pixels: to the even number.
+    halves = packed(noise(4, (25, 50), (50, 25), (19, 34), (34, 19)))
+    same(run, halves, ImageTransform(height=17, width=17, fit="letterbox"))
 
 
 @pytest.mark.parametrize("compiled", COMPILED, ids=str)

@@ -12,6 +12,7 @@ from tests.kernels.implementations import Run
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as vision
 
+from headrace_kernels.images.placement import placed
 from headrace_kernels.images.ragged import packed
 from headrace_kernels.images.transform import ImageTransform
 
@@ -90,6 +91,18 @@ def test_a_letterbox_is_that_of_pillow(
             Image.fromarray(photo), (width, height), PILLOW[name], color=(114, 114, 114)
         )
         np.testing.assert_array_equal(mine, np.asarray(theirs))
+
+
+def test_a_letterbox_is_as_large_as_pillows() -> None:
+    dice = np.random.default_rng(0)
+    sizes = [(25, 50), (50, 25), (19, 34), (34, 19), *dice.integers(1, 200, (500, 2)).tolist()]
+    for height, width in sizes:
+        for side in (17, 224):
+            if min(height, width) * side < max(height, width):
+                continue  # Pillow would make it 0 pixels wide
+            theirs = ImageOps.contain(Image.new("L", (width, height)), (side, side)).size
+            ours = placed(height, width, levels(side, side, fit="letterbox"))
+            assert (ours.resized_width, ours.resized_height) == theirs
 
 
 @pytest.mark.parametrize(("size", "resize_to"), [(224, 256), (224, 224), (97, 130)])

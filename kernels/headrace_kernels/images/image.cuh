@@ -31,11 +31,18 @@ struct Image {
     int resized_height, resized_width, top, left;
 };
 
-// Half of `difference`, a half rounded to even: as Pillow and torchvision centre.
+// A half is rounded to even, as Pillow and torchvision do it: here, of what is left beside an image in the middle.
 __device__ inline int centred(int difference)
 {
     const int half = difference >> 1;
     return difference & 1 ? half + (half & 1) : half;
+}
+
+__device__ inline int rounded(long long above, long long below)
+{
+    const int whole = (int)(above / below);
+    const long long rest = 2 * (above - whole * below);
+    return rest > below || (rest == below && whole & 1) ? whole + 1 : whole;
 }
 
 // An image that does not lie inside `pixels` is not read, whatever its sizes say: they come from outside.
@@ -62,9 +69,9 @@ __device__ inline Image placed(const long long* offsets, const int* sizes, const
         image.height = image.width = 0;
     } else if (batch.fit == LETTERBOX) {
         if (w * batch.height >= h * batch.width) {
-            image.resized_height = max(1, (int)((2 * h * batch.width + w) / (2 * w)));
+            image.resized_height = max(1, rounded(h * batch.width, w));
         } else {
-            image.resized_width = max(1, (int)((2 * w * batch.height + h) / (2 * h)));
+            image.resized_width = max(1, rounded(w * batch.height, h));
         }
     } else if (batch.fit == CROP) {
         const long long side = batch.resize_to;

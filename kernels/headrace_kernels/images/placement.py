@@ -1,6 +1,7 @@
 """Where a resized image lies in the output, or the output in it."""
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ class Placement:
 
 
 def placed(height: int, width: int, transform: ImageTransform) -> Placement:
-    """Return where an image of ``height`` x ``width`` goes."""
+    """Return where an image of ``height`` x ``width`` goes; round() takes a half to even."""
     resized_height, resized_width = _resized(height, width, transform)
     down, rows = _overlap(resized_height, transform.height)
     across, columns = _overlap(resized_width, transform.width)
@@ -30,8 +31,8 @@ def placed(height: int, width: int, transform: ImageTransform) -> Placement:
 def _resized(height: int, width: int, transform: ImageTransform) -> tuple[int, int]:
     if transform.fit == "letterbox":
         if width * transform.height >= height * transform.width:
-            return max(1, (2 * height * transform.width + width) // (2 * width)), transform.width
-        return transform.height, max(1, (2 * width * transform.height + height) // (2 * height))
+            return max(1, round(Fraction(height * transform.width, width))), transform.width
+        return transform.height, max(1, round(Fraction(width * transform.height, height)))
     if transform.fit == "crop":
         side = transform.resize_to or max(transform.height, transform.width)
         if width <= height:
@@ -42,7 +43,6 @@ def _resized(height: int, width: int, transform: ImageTransform) -> tuple[int, i
 
 def _overlap(resized: int, wanted: int) -> tuple[slice, NDArray[np.int64]]:
     """Centre ``wanted`` places on ``resized`` ones: return which of each meet."""
-    # round() takes a half to the even number, as Pillow and torchvision do when they centre.
     first = round((resized - wanted) / 2)
     begin, end = max(0, -first), min(wanted, resized - first)
     return slice(begin, end), np.arange(begin + first, end + first, dtype=np.int64)
