@@ -60,7 +60,7 @@ __device__ inline Image placed(const long long* offsets, const int* sizes, const
         const long long rows = halved ? (h + 1) / 2 : h;
         const long long stride = PLANES == 3 && halved ? (image.stride + 1) / 2 : image.stride;
         const long long row = !halved ? w * (PLANES == 1 ? CHANNELS : 1) : (w + 1) / 2 * (PLANES == 2 ? 2 : 1);
-        readable = readable && stride >= row && image.starts[plane] >= 0 && image.starts[plane] <= batch.bytes
+        readable = readable && stride >= row && image.starts[plane] >= 0
             && (rows - 1) * stride + row <= batch.bytes - image.starts[plane];
     }
     image.resized_height = batch.height;
