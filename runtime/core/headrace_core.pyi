@@ -152,7 +152,6 @@ def decode_images(
     crop: float = 1.0,
     filter: str = "bicubic",  # noqa: A002
 ) -> tuple[NDArray[uint8], list[str | None]]: ...
-
 def preprocess_images(
     images: Any, transform: Any, *, out: NDArray[Any] | None = None, threads: int | None = None
 ) -> NDArray[Any]: ...

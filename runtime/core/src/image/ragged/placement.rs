@@ -21,16 +21,20 @@ pub(super) fn placed(height: u32, width: u32, transform: &Transform) -> [Span; 2
     let (down, across) = (u64::from(transform.height), u64::from(transform.width));
     let (resized_height, resized_width) = match transform.fit {
         Fit::Stretch => (down, across),
-        Fit::Letterbox if width * down >= height * across => {
-            (((2 * height * across + width) / (2 * width)).max(1), across)
-        }
-        Fit::Letterbox => (down, ((2 * width * down + height) / (2 * height)).max(1)),
+        Fit::Letterbox if width * down >= height * across => (rounded(height * across, width).max(1), across),
+        Fit::Letterbox => (down, rounded(width * down, height).max(1)),
         Fit::Crop => {
             let side = transform.resize_to.map_or(down.max(across), u64::from);
             if width <= height { (side * height / width, side) } else { (side, side * width / height) }
         }
     };
     [span(height, resized_height, down), span(width, resized_width, across)]
+}
+
+/// The nearest whole number; a half goes to the even one, as Pillow has it.
+fn rounded(above: u64, below: u64) -> u64 {
+    let (whole, rest) = (above / below, 2 * (above % below));
+    whole + u64::from(rest > below || (rest == below && whole % 2 == 1))
 }
 
 /// Centred; a half goes to the even number, as Pillow and torchvision have it.
@@ -49,6 +53,11 @@ mod tests {
 
     #[test]
     fn a_half_goes_to_the_even_number() {
+        let quotients =
+            [(25 * 17, 50, 8), (19 * 17, 34, 10), (24, 50, 0), (26, 50, 1), (75, 50, 2), (7, 7, 1)];
+        for (above, below, whole) in quotients {
+            assert_eq!(rounded(above, below), whole, "{above} / {below}");
+        }
         let table = [(9, 9, 0..9, 0), (9, 8, 0..8, 0), (9, 6, 0..6, 2), (9, 4, 0..4, 2), (9, 2, 0..2, 4)];
         for (resized, wanted, covered, first) in table {
             assert_eq!(span(5, resized, wanted), Span { side: 5, resized, covered, first }, "{wanted}");
