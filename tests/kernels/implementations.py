@@ -4,19 +4,36 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
+import headrace_core
 import numpy as np
+import pytest
 from tests.kernels.shim.guarded import guarded
 from tests.kernels.shim.machine import Shim
 
 from headrace_kernels.table import TABLE
 
-Run = Callable[..., Any]
+Compute = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """An implementation, called with a kernel's name and what the kernel takes."""
+
+    compute: Compute
+    # How many levels an antialiased image's may be apart from the reference's.
+    levels_apart: int = 0
+    # Of what it has; None: of all.
+    kernels: frozenset[str] | None = None
+
+    def __call__(self, name: str, *arguments: Any, **keywords: Any) -> Any:
+        if self.kernels is not None and name not in self.kernels:
+            pytest.skip(f"it has no {name}")
+        return self.compute(name, *arguments, **keywords)
 
 
 @dataclass(frozen=True)
 class Implementation:
     name: str
-    # run(kernel's name, *arguments, **keywords) returns its result.
     run: Run
     # Why it cannot run here; None where it can.
     missing: Callable[[], str | None] = lambda: None
@@ -40,7 +57,7 @@ def _reference(name: str, *arguments: Any, **keywords: Any) -> Any:
     return TABLE[name].reference(*arguments, **keywords)
 
 
-def on_shim(*, backwards: bool, front: bool) -> Run:
+def on_shim(*, backwards: bool, front: bool) -> Compute:
     """Run the .cu files here, with nothing to read beyond inputs (or before them)."""
 
     def run(name: str, *arguments: Any, **keywords: Any) -> Any:
@@ -61,6 +78,10 @@ def _device(name: str, *arguments: Any, **keywords: Any) -> Any:
     return cupy.asnumpy(result)
 
 
+def _core(name: str, *arguments: Any, **keywords: Any) -> Any:
+    return getattr(headrace_core, name)(*arguments, **keywords)
+
+
 def no_device() -> str | None:
     """Return why no kernel can run on a device here, or None."""
     try:
@@ -75,8 +96,11 @@ def no_device() -> str | None:
 
 
 IMPLEMENTATIONS = (
-    Implementation("reference", _reference),
-    Implementation("shim", on_shim(backwards=False, front=False)),
-    Implementation("shim, last thread first", on_shim(backwards=True, front=True), reordered=True),
-    Implementation("device", _device, no_device),
+    Implementation("reference", Run(_reference)),
+    Implementation("shim", Run(on_shim(backwards=False, front=False))),
+    Implementation(
+        "shim, last thread first", Run(on_shim(backwards=True, front=True)), reordered=True
+    ),
+    Implementation("core", Run(_core, 2, frozenset({"preprocess_images"}))),
+    Implementation("device", Run(_device), no_device),
 )

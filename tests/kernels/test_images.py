@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from tests.kernels.agreement import agrees, same
 from tests.kernels.implementations import Run
 
 from headrace_kernels.images.ragged import RaggedImages, packed
@@ -32,15 +33,6 @@ def noise(seed: int, *sizes: tuple[int, int], channels: int = 3) -> list[NDArray
     """Return images of noise: no neighbour is like another, so that a wrong one is seen."""
     dice = np.random.default_rng(seed)
     return [dice.integers(0, 256, (*size, channels), dtype=np.uint8) for size in sizes]
-
-
-def same(run: Run, images: RaggedImages, transform: ImageTransform) -> NDArray[Any]:
-    """Return what ``run`` makes of ``images``, once it is the reference's to the bit."""
-    result: NDArray[Any] = run("preprocess_images", images, transform)
-    expected = reference(images, transform)
-    assert result.dtype == expected.dtype
-    np.testing.assert_array_equal(result.view(np.uint8), expected.view(np.uint8))
-    return result
 
 
 @pytest.mark.parametrize("compiled", COMPILED, ids=str)
@@ -111,7 +103,7 @@ def test_a_part_of_an_image_is_cut_out_by_where_it_begins(run: Run) -> None:
     )
     transform = ImageTransform(height=8, width=8)
     expected = reference(packed([image[7:27, 3:14].copy()]), transform)
-    np.testing.assert_array_equal(same(run, part, transform), expected)
+    agrees(run, same(run, part, transform), expected, transform)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
+from tests.kernels.agreement import agrees, same
 from tests.kernels.implementations import Run
 
 from headrace_kernels.images.ragged import RaggedImages, packed
@@ -60,13 +61,6 @@ def laid(source: str, pictures: list[Planes], *, gap: int = 0, wider: int = 0) -
     )
 
 
-def same(run: Run, images: RaggedImages, transform: ImageTransform) -> NDArray[Any]:
-    """Return what ``run`` makes of ``images``, once it is the reference's to the bit."""
-    result: NDArray[Any] = run("preprocess_images", images, transform)
-    np.testing.assert_array_equal(result, reference(images, transform))
-    return result
-
-
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("compiled", COMPILED, ids=str)
 def test_a_picture_is_its_rgb_picture(source: Any, compiled: dict[str, Any], run: Run) -> None:
@@ -75,7 +69,7 @@ def test_a_picture_is_its_rgb_picture(source: Any, compiled: dict[str, Any], run
     result = same(run, laid(source, pictures), transform)
     decoded = packed([rgb(*planes, transform) for planes in pictures])
     plain = reference(decoded, replace(transform, source="interleaved"))
-    np.testing.assert_array_equal(result, plain)
+    agrees(run, result, plain, transform)
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -84,7 +78,7 @@ def test_planes_and_rows_may_begin_anywhere(source: Any, gap: int, wider: int, r
     pictures = [noise(3, 9, 13), noise(4, 10, 8)]
     transform = ImageTransform(height=12, width=5, source=source)
     result = same(run, laid(source, pictures, gap=gap, wider=wider), transform)
-    np.testing.assert_array_equal(result, reference(laid(source, pictures), transform))
+    agrees(run, result, reference(laid(source, pictures), transform), transform)
 
 
 @pytest.mark.parametrize("source", SOURCES)
