@@ -3,7 +3,7 @@
 //! nobody here ever hears.)
 
 use super::{Client, Gateway};
-use crate::base::fault::Kind;
+use crate::base::fault::{Fault, Kind};
 use std::future::{Future, poll_fn};
 use std::ops::Deref;
 use std::pin::Pin;
@@ -14,6 +14,11 @@ use std::task::ready;
 /// so, and has not.
 pub(super) fn dropped() -> Kind {
     if std::thread::panicking() { Kind::Internal } else { Kind::Cancelled }
+}
+
+/// The same of one that was admitted.
+pub(super) fn left() -> Fault {
+    Fault::new(dropped(), "the caller gave up")
 }
 
 /// A request that nobody has begun to look at, or to find a version for. Hyper drops what should answer a request,

@@ -247,8 +247,12 @@ impl Pending {
         }
         if caller.is_closed() {
             // It gave up in this very moment, and nobody counted it: it was neither waiting nor in flight.
-            let kind = if self.deadline <= now { Kind::Expired } else { Kind::Cancelled };
-            return self.record(kind, "the caller left", timing, now);
+            let told = match result {
+                Err(fault) if matches!(fault.kind, Kind::Expired | Kind::Cancelled) => fault,
+                Ok(_) | Err(_) if self.deadline <= now => expired(self.arrived, self.deadline),
+                Ok(_) | Err(_) => Fault::new(Kind::Cancelled, "the caller left"),
+            };
+            return self.record(told.kind, &told.note, timing, now);
         }
         let delivery = match result {
             Ok(produced) => {

@@ -131,15 +131,14 @@ impl Service {
     }
 
     /// The caller gave up. Its end was counted here, or else by who is settling the call at this moment.
-    pub(super) fn abandon(self: &Arc<Self>, ticket: &Ticket, kind: Kind, now: Tick) {
-        let fault = Fault::new(kind, "the caller gave up");
+    pub(super) fn abandon(self: &Arc<Self>, ticket: &Ticket, fault: &Fault, now: Tick) {
         let waiting = self.step(now, |floor| {
             let waits = floor.queue.remove(ticket.place).or_else(|| floor.aside.remove(ticket.place));
             waits.or_else(|| self.leave_sequence(floor, ticket, now))
         });
         if let Some(pending) = waiting {
-            self.left(pending).fail(fault, now);
-        } else if let Some((_, carrier)) = self.around.flights.forsake(ticket.call, &fault, now) {
+            self.left(pending).fail(fault.clone(), now);
+        } else if let Some((_, carrier)) = self.around.flights.forsake(ticket.call, fault, now) {
             carrier.cancel(ticket.call);
         }
     }

@@ -7,10 +7,10 @@ use super::{
 };
 use crate::base::{
     clock,
-    fault::{Fault, Kind},
+    fault::Fault,
     units::{CallId, Tick},
 };
-use crate::gateway::leaving::dropped;
+use crate::gateway::leaving::left;
 use std::borrow::Borrow;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,10 +44,10 @@ impl<S: Borrow<Arc<Service>>> Waiting<S> {
         match answered {
             Ok(Ok(delivery)) => delivery,
             Ok(Err(_)) => Err(lost()),
-            Err(_) => match self.give_up(Kind::Expired) {
-                Some(delivery) => delivery,
-                None => Err(expired(arrived, deadline)),
-            },
+            Err(_) => {
+                let late = expired(arrived, deadline);
+                self.give_up(&late).unwrap_or(Err(late))
+            }
         }
     }
 
@@ -58,14 +58,14 @@ impl<S: Borrow<Arc<Service>>> Waiting<S> {
     }
 
     /// Closes first, looks second: who moves the call meanwhile sees that it is closed and ends it.
-    /// Returns an answer that came in this very moment.
-    pub(in crate::gateway) fn give_up(&mut self, kind: Kind) -> Option<Delivery> {
+    /// Returns an answer that came in this very moment. `fault`: what its caller is told, if he still listens.
+    pub(in crate::gateway) fn give_up(&mut self, fault: &Fault) -> Option<Delivery> {
         self.over = true;
         self.ticket.answer.close();
         match self.ticket.answer.try_recv() {
             Ok(delivery) => Some(delivery),
             Err(_) => {
-                self.service.borrow().abandon(&self.ticket, kind, clock::now());
+                self.service.borrow().abandon(&self.ticket, fault, clock::now());
                 None
             }
         }
@@ -75,7 +75,7 @@ impl<S: Borrow<Arc<Service>>> Waiting<S> {
 impl<S: Borrow<Arc<Service>>> Drop for Waiting<S> {
     fn drop(&mut self) {
         if !self.over {
-            self.give_up(dropped());
+            self.give_up(&left());
         }
     }
 }

@@ -126,7 +126,7 @@ impl Answers {
         let next = match panics::survive(|| self.step(cx)) {
             Ok(next) => next,
             Err(fault) => {
-                self.give_up(fault.kind);
+                self.give_up(&fault);
                 Poll::Ready(Some(Err(fault)))
             }
         };
@@ -143,7 +143,7 @@ impl Answers {
 
     /// The caller cannot have what it asked for in the form that it asked for: the request ends with `fault`.
     pub(crate) fn fail(&mut self, fault: Fault) -> Fault {
-        self.give_up(fault.kind);
+        self.give_up(&fault);
         self.told(fault)
     }
 
@@ -152,16 +152,16 @@ impl Answers {
         self.gateway.told(fault, model, Some(*version))
     }
 
-    fn give_up(&mut self, kind: Kind) {
+    fn give_up(&mut self, fault: &Fault) {
         let outcome = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Open => self.waiting.give_up(kind),
+            Stage::Open => self.waiting.give_up(fault),
             Stage::Ended(delivery) => Some(delivery),
-            Stage::Given(success) => return success.ends(Some(kind)),
+            Stage::Given(success) => return success.fails(fault),
             Stage::Over => None,
         };
         // What failed was counted.
         if let Some(Ok((_, success))) = outcome {
-            success.ends(Some(kind));
+            success.fails(fault);
         }
     }
 
@@ -171,20 +171,19 @@ impl Answers {
                 && let Some(timer) = &mut self.timer
                 && timer.as_mut().poll(cx).is_ready()
             {
-                match self.waiting.give_up(Kind::Expired) {
-                    Some(delivery) => self.stage = Stage::Ended(delivery),
-                    None => {
-                        self.stage = Stage::Over;
-                        return Poll::Ready(Some(Err(self.late())));
-                    }
-                }
+                let late = self.late();
+                let Some(delivery) = self.waiting.give_up(&late) else {
+                    self.stage = Stage::Over;
+                    return Poll::Ready(Some(Err(late)));
+                };
+                self.stage = Stage::Ended(delivery);
             }
             if let (Stage::Open | Stage::Ended(_), Some(parts)) = (&self.stage, &self.parts)
                 && let Poll::Ready(part) = self.ask_on(parts.poll_take(cx))
             {
                 let part = part.and_then(|part| self.part(part));
                 if let Err(fault) = &part {
-                    self.give_up(fault.kind);
+                    self.give_up(&fault);
                 }
                 return Poll::Ready(Some(part));
             }

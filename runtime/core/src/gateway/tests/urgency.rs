@@ -177,3 +177,19 @@ async fn what_is_told_of_requests_fits_a_line() {
     let escaped: usize = told.chars().map(|c| if c.is_ascii() { 1 } else { 12 }).sum();
     assert!(escaped < 1 << 20, "{escaped}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_kept_of_who_was_late_is_what_its_caller_was_told() {
+    for window in [8, 0] {
+        let gateway = gateway();
+        let (_, _held) = up(&gateway, contract(1), window);
+        let deadline = clock::now().plus(Duration::from_millis(5));
+        let asked = start(&gateway, Inference { deadline, ..ask(1, 1) }).await;
+        tokio::time::advance(Duration::from_millis(6)).await;
+        let told = asked.await.unwrap().unwrap_err();
+        assert_eq!(told.kind, Kind::Expired);
+        let kept = gateway.recent();
+        assert!(told.note.contains("the deadline of 5.0 ms passed before"), "{told}");
+        assert!(kept.contains("the deadline of 5.0 ms passed before"), "{window} rows: {kept}");
+    }
+}
