@@ -29,8 +29,8 @@ SEQUENCES: Final = [
     Bug(
         "sequences: a start that nobody ran leaves its slot taken",
         f"{CORE}/decide/slots.rs",
-        "let goes_on = held.begun && how",
-        "let goes_on = how",
+        "Over::Ran { end: true } | Over::Left { start: true }",
+        "Over::Ran { end: true }",
         "decide::slots",
     ),
     Bug(
@@ -71,7 +71,7 @@ SEQUENCES: Final = [
     Bug(
         "sequences: one that is late keeps the others waiting",
         f"{CORE}/host/room.rs",
-        "self.leave_slot(late.slot, now);",
+        "self.leave_slot(late, now);",
         "",
         "host::expiry",
     ),
@@ -113,8 +113,44 @@ SEQUENCES: Final = [
     Bug(
         "sequences: who leaves in the middle stays where it waited",
         f"{CORE}/decide/affinity.rs",
-        "let found = at.and_then(|at| known.behind.remove(at));",
-        "let found = at.and(None::<Asked<T>>);",
+        "known.behind.take(|(other, _)| *other == rank)",
+        "known.behind.take(|_| false)",
         "decide::affinity",
+    ),
+    Bug(
+        "sequences: what follows a beginning that was taken back goes on with what was before",
+        f"{CORE}/decide/behind.rs",
+        "let lost = if one.start { self.take_goers_on(at) } else { Vec::new() };",
+        "let lost = Vec::new();",
+        "decide::",
+    ),
+    Bug(
+        "sequences: a beginning that was refused leaves what was before",
+        f"{CORE}/gateway/queue/submit.rs",
+        "service.submit(pending, now).map_err(|(pending, fault)| {\n"
+        "            service.not_begun(&pending);\n",
+        "service.submit(pending, now).map_err(|(pending, fault)| {\n",
+        "apart::a_first_request",
+    ),
+    Bug(
+        "suspects: two that are apart run in one host",
+        f"{CORE}/gateway/queue/carriers.rs",
+        "Need::Apart(rows) => !self.apart && ",
+        "Need::Apart(rows) => ",
+        "gateway::tests::apart",
+    ),
+    Bug(
+        "suspects: who waits to be apart keeps the others waiting",
+        f"{CORE}/gateway/queue/floor.rs",
+        "if matches!(pending.need(), Need::Apart(_)) { &mut self.aside } else { &mut self.queue }",
+        "let _ = Need::Apart(pending.rows);\n        &mut self.queue",
+        "gateway::tests::apart",
+    ),
+    Bug(
+        "suspects: who waits is suspected for ever",
+        f"{CORE}/gateway/queue/suspects.rs",
+        "if self.epoch == epoch && self.until.is_none_or(|until| now < until) {",
+        "if self.epoch == epoch {",
+        "gateway::tests::apart",
     ),
 ]

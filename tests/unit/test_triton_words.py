@@ -231,6 +231,15 @@ def test_sequences(strategy: str, sequences: dict[str, Any], left_out: list[str]
         ("TYPE_UINT64", "TYPE_INT32", "control_input[3]", "one of UINT64, INT64, BYTES here, not"),
         ("kind: CONTROL_SEQUENCE_START", "", "", ""),
         ('name: "S"', "", "control_input[0]", "no name"),
+        ('name: "E"', 'name: "S"', "control_input[1]", "another input is named 'S'"),
+        ("SEQUENCE_END", "SEQUENCE_START", "control_input[1]", "another CONTROL_SEQUENCE_START"),
+        ("fp32_false_true: [0, 1]", "", "control_input[1]", "expected one of int32_false_true"),
+        (
+            "fp32_false_true: [0, 1]",
+            "fp32_false_true: [0, 1] int32_false_true: [0, 1]",
+            "control_input[1]",
+            "bool_false_true, got 2",
+        ),
         ("%s", "iterative_sequence: true", "iterative_sequence", "streams: true and step"),
     ],
 )

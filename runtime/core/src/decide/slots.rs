@@ -44,8 +44,6 @@ pub struct Slots<T, S> {
 #[derive(Debug)]
 struct Held<T, S> {
     id: CorrelationId,
-    /// A request of it has run.
-    begun: bool,
     /// `None`: one is out.
     quiet_since: Option<Tick>,
     behind: Behind<T>,
@@ -91,7 +89,6 @@ impl<T, S: Default> Slots<T, S> {
     /// The request of this slot runs now. What the model keeps of its sequence; a first one begins anew.
     pub fn run(&mut self, slot: u32, start: bool) -> Arc<S> {
         let Some(held) = self.held(slot) else { return Arc::default() };
-        held.begun = true;
         if !start {
             return Arc::clone(&held.state);
         }
@@ -105,10 +102,9 @@ impl<T, S: Default> Slots<T, S> {
     pub fn over(&mut self, slot: u32, how: Over, now: Tick) -> Moved<T> {
         let mut moved = Moved::default();
         let Some(held) = self.slots.get_mut(index(slot)).and_then(Option::as_mut) else { return moved };
-        let goes_on = held.begun && !matches!(how, Over::Ran { end: true } | Over::Left { start: true });
+        let goes_on = !matches!(how, Over::Ran { end: true } | Over::Left { start: true });
         while let Some((one, item)) = held.behind.pop() {
             if goes_on || one.start {
-                held.begun &= goes_on;
                 moved.ready.push((slot, item));
                 break;
             }
@@ -229,7 +225,7 @@ impl<T, S: Default> Slots<T, S> {
         };
         let (id, behind) = (id.clone(), Behind::default());
         self.known.insert(id.clone(), slot);
-        let held = Held { id, begun: false, quiet_since: None, behind, state: Arc::default() };
+        let held = Held { id, quiet_since: None, behind, state: Arc::default() };
         *self.slots.get_mut(index(slot))? = Some(held);
         Some(slot)
     }

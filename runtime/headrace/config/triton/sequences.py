@@ -1,6 +1,6 @@
 """Requests that belong together, by Triton: `sequence_batching`."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
 
 from headrace.config.triton.finding import (
@@ -55,8 +55,12 @@ def sequences(given: Any) -> Iterator[Finding]:
     elif chosen.minimum_slot_utilization:
         why = "a batch goes when a lane is free, or when its delay is over, however few rows it has"
         yield left_out(f"{path}.minimum_slot_utilization", why)
+    names, kinds = {one.name for one in given.input}, set[str]()
     for at, control in enumerate(batcher.control_input):
-        yield _control(control, f"{BATCHER}.control_input[{at}]")
+        finding = _control(control, f"{BATCHER}.control_input[{at}]", names, kinds)
+        names.add(control.name)
+        kinds.update(kind for (*_, kind) in finding.settings)
+        yield finding
     for at, _ in enumerate(batcher.state):
         why = "the class keeps what it wants of a sequence, and no tensors go round for it"
         yield left_out(f"{BATCHER}.state[{at}]", why)
@@ -70,7 +74,7 @@ def control_inputs(given: Any) -> list[Declared]:
     return [
         Declared(one.name, _control_type(one.control[0]), (1,))
         for one in given.sequence_batching.control_input
-        if _control(one, "").verdict is Verdict.TAKEN
+        if _control(one, "", (), ()).verdict is Verdict.TAKEN
     ]
 
 
@@ -91,7 +95,8 @@ def _oldest(chosen: Any, path: str) -> Iterator[Finding]:
         yield differs(f"{path}.preserve_ordering", why)
 
 
-def _control(given: Any, path: str) -> Finding:
+def _control(given: Any, path: str, names: Collection[str], kinds: Collection[str]) -> Finding:
+    """``names`` of other inputs, and ``kinds`` of controls, that come before it."""
     if len(given.control) != 1:
         return refused(path, "expected one control in a tensor")
     (control,) = given.control
@@ -102,6 +107,13 @@ def _control(given: Any, path: str) -> Finding:
             return refused(path, f"{field} is 0 and 1 here")
     if not given.name:
         return refused(path, "it has no name")
+    if given.name in names:
+        return refused(path, f"another input is named {given.name!r}")
+    if CONTROLS[kind] in kinds:
+        return refused(path, f"there is another {kind}, and a model has one of each here")
+    fields = [field for field in FALSE_TRUE if getattr(control, field)]
+    if CONTROLS[kind] != "id" and len(fields) != 1:
+        return refused(path, f"expected one of {', '.join(FALSE_TRUE)}, got {len(fields)}")
     if CONTROLS[kind] == "id" and datatype(control) not in IDS:
         return refused(path, f"an id is one of {', '.join(IDS)} here, not {datatype(control)}")
     settings: dict[Key, Any] = {("sequences", "controls", CONTROLS[kind]): given.name}

@@ -141,6 +141,11 @@ impl Answers {
         }
     }
 
+    /// Of the whole, after the last.
+    pub(super) fn timing(&self) -> Timing {
+        if let Stage::Given(success) = &self.stage { success.timing } else { Timing::default() }
+    }
+
     /// The caller cannot have what it asked for in the form that it asked for: the request ends with `fault`.
     pub(crate) fn fail(&mut self, fault: Fault) -> Fault {
         self.give_up(&fault);

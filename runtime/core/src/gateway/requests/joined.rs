@@ -11,8 +11,14 @@ use crate::base::{
 use crate::gateway::{Client, queue::parts::too_much};
 use bytes::Bytes;
 
-/// All answers as one: each output's parts joined along the first axis. What is kept meanwhile counts as unread.
+/// All answers as one: each output's parts joined along the first axis, with the times of all. What is kept meanwhile
+/// counts as unread.
 pub(in crate::gateway) async fn all(client: &Client, answers: &mut Answers) -> Result<Answer, Fault> {
+    let whole = joined(client, answers).await?;
+    Ok(Answer { timing: answers.timing(), ..whole })
+}
+
+async fn joined(client: &Client, answers: &mut Answers) -> Result<Answer, Fault> {
     let Some(mut first) = answers.next().await.transpose()? else { return Ok(none(answers)) };
     let Some(second) = answers.next().await.transpose()? else { return Ok(first) };
     let len = |answer: &Answer| answer.outputs.iter().map(|(_, tensor)| tensor.data.len()).sum();

@@ -63,7 +63,7 @@ impl Model {
     }
 
     /// Why nobody answers, version by version.
-    fn excuse(&self) -> String {
+    pub(super) fn excuse(&self) -> String {
         let each = self.versions.iter().map(|(state, service)| {
             let version = service.version;
             let share = self.policy.shares().iter().any(|share| share.version == version && share.share > 0);

@@ -63,9 +63,8 @@ impl Gateway {
         };
         let running = service.and_then(|service| service.running()).ok_or_else(|| {
             let version = version.map_or_else(String::new, |version| format!(" version {version}"));
-            let note = format!(
-                "Request for unknown model: '{model}'{version} is not at ready state: no host carries it"
-            );
+            let why = known.excuse();
+            let note = format!("Request for unknown model: '{model}'{version} is not at ready state: {why}");
             Fault::new(crate::base::fault::Kind::Unavailable, note)
         })?;
         let mut ready: Vec<_> = known.versions.iter().map(|(_, service)| service.version).collect();
