@@ -3,6 +3,7 @@
 import json
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -198,6 +199,31 @@ def test_what_the_greeting_shows_is_answered(server: LocalServer) -> None:
     shown = next(line for line in server.output().splitlines() if line.startswith("  curl"))
     told = subprocess.run(["bash", "-c", shown], capture_output=True, text=True, check=True)
     assert json.loads(told.stdout)["outputs"], shown
+
+
+def test_infer_sends_a_whole_sequence_or_the_parameters_of_a_file(
+    server: LocalServer, tmp_path: Path
+) -> None:
+    assert json.loads(server.command("infer", "oldest", "--json"))["outputs"]
+    file = tmp_path / "request.json"
+
+    def sent(*values: int, **parameters: Any) -> list[str]:
+        tensor = {"name": "x", "datatype": "INT64", "shape": [1, 1], "data": [*values]}
+        file.write_text(json.dumps({"inputs": [tensor], "parameters": parameters}))
+        return ["infer", "oldest", str(file)]
+
+    def total(*command: str) -> Any:
+        return json.loads(server.command(*command, "--json"))["outputs"][0]["data"]
+
+    assert total(*sent(4, sequence_id=77, sequence_start=True)) == [4]
+    assert total(*sent(5, sequence_id=77)) == [9]
+    for show in ("curl", "python"):
+        last = sent(6, sequence_id=77, sequence_end=True)
+        shown = server.command(*last, "--show", show)
+        program = ["bash", "-c", shown] if show == "curl" else [sys.executable, "-c", shown]
+        told = subprocess.run(program, capture_output=True, text=True, check=False)
+        assert "15" in told.stdout, (shown, told)
+        assert total(*sent(9, sequence_id=77, sequence_start=True)) == [9]
 
 
 def test_a_server_that_ends_lets_sequences_end(

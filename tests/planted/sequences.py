@@ -16,7 +16,7 @@ SEQUENCES: Final = [
         "sequences: a new beginning finds what was kept",
         f"{CORE}/decide/slots.rs",
         "if !start {",
-        "if !start || held.begun {",
+        "if !start || Arc::strong_count(&held.state) > 0 {",
         "decide::slots",
     ),
     Bug(

@@ -61,6 +61,8 @@ def call(
             entry["data"] = [_text(one) for one in values.ravel().tolist()]
         entries.append(entry)
     request: dict[str, Any] = {"inputs": entries}
+    if payload.parameters:
+        request["parameters"] = dict(payload.parameters)
     if any(one.datatype in ONLY_BINARY for one in outputs):
         request["outputs"] = [
             {"name": one.name, "parameters": {"binary_data": one.datatype in ONLY_BINARY}}

@@ -12,7 +12,7 @@ from urllib.request import Request
 from headrace.cli import exchange, payload
 from headrace.cli import show as code
 from headrace.cli.console_client import get, read_lines, send
-from headrace.console.request import IMAGES, image_in, takes_one_file
+from headrace.console.request import IMAGES, WHOLE_SEQUENCE, image_in, takes_one_file
 from headrace.errors import HeadraceError, Refused
 from headrace.models import Tensor
 
@@ -29,6 +29,8 @@ class Target:
     inputs: Sequence[Tensor]
     outputs: Sequence[Tensor]
     in_parts: bool
+    #: Each request is of a sequence.
+    in_sequences: bool = False
 
     @property
     def path(self) -> str:
@@ -55,6 +57,8 @@ def infer(
     if file is None and takes_one_file(target.inputs) and not target.in_parts:
         found = file = example_picture(Path(), target.name)
     given = payload.read(file, target.inputs, in_parts=target.in_parts)
+    if target.in_sequences and not given.parameters:
+        given = replace(given, parameters=WHOLE_SEQUENCE)
     if show is not None:
         yield _code(show, target, given)
         return
@@ -95,6 +99,7 @@ def _find(url: str, model: str) -> Target:
         inputs=tensors(metadata["inputs"]),
         outputs=tensors(metadata["outputs"]),
         in_parts=config["model_transaction_policy"]["decoupled"],
+        in_sequences="sequence_batching" in config,
     )
 
 

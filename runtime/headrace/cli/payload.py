@@ -30,6 +30,8 @@ class Payload:
     #: Media type of a picture, which goes over as the whole body.
     media_type: str = ""
     arrays: Mapping[str, Any] = field(default_factory=dict)
+    #: Of the request.
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
 def read(file: Path | None, inputs: Sequence[Tensor], *, in_parts: bool = False) -> Payload:
@@ -61,7 +63,8 @@ def read(file: Path | None, inputs: Sequence[Tensor], *, in_parts: bool = False)
         only = _only(file, inputs)
         return Payload(file, arrays={only.name: _checked(only, _load(file))})
     if suffix == ".json":
-        return Payload(file, arrays=_from_json(file, inputs))
+        arrays, parameters = _from_json(file, inputs, in_parts=in_parts)
+        return Payload(file, arrays=arrays, parameters=parameters)
     raise PayloadInvalid(f"{file}: expected .json, .npy, {', '.join(IMAGES)}")
 
 
@@ -95,28 +98,36 @@ def describe(inputs: Sequence[Tensor]) -> str:
     return ", ".join(f"{one.name} {one.datatype}{list(one.shape)}" for one in inputs)
 
 
-def _from_json(file: Path, inputs: Sequence[Tensor]) -> dict[str, Any]:
+def _from_json(
+    file: Path, inputs: Sequence[Tensor], *, in_parts: bool
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return a request's inputs, and its parameters."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise PayloadInvalid(f"{file}: {error}") from error
     if not isinstance(found, dict):
         only = _only(file, inputs)
-        return {only.name: _from_values(file, only, found)}
+        return {only.name: _from_values(file, only, found)}, {}
     if "inputs" in found and isinstance(found["inputs"], list):
-        if more := sorted(found.keys() - {"inputs"}):
+        sent = {"inputs"} if in_parts else {"inputs", "parameters"}
+        if more := sorted(found.keys() - sent):
             raise PayloadInvalid(
-                f"{file} is a request with {', '.join(more)}, and only its inputs would be sent: "
+                f"{file} is a request with {', '.join(more)}, and only its "
+                f"{' and '.join(sorted(sent))} would be sent: "
                 f"take the rest out, or send all of it with curl -d @{file.name}"
             )
+        parameters = found.get("parameters", {})
+        if not isinstance(parameters, dict):
+            raise PayloadInvalid(f"{file}: parameters should be an object of names and values")
         known = {one.name: one for one in inputs}
         entries = [_from_entry(file, one, known) for one in found["inputs"]]
         if sorted(name for name, _ in entries) != sorted(known):
             raise _other_names(file, [name for name, _ in entries], inputs)
-        return dict(entries)
+        return dict(entries), parameters
     if found.keys() != {one.name for one in inputs}:
         raise _other_names(file, list(found), inputs)
-    return {one.name: _from_values(file, one, found[one.name]) for one in inputs}
+    return {one.name: _from_values(file, one, found[one.name]) for one in inputs}, {}
 
 
 def _other_names(file: Path, names: Sequence[str], inputs: Sequence[Tensor]) -> PayloadInvalid:

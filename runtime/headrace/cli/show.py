@@ -12,6 +12,8 @@ from headrace.vocabulary import NUMPY_NAMES
 
 #: A body that is longer, or no text, goes into a file beside the command.
 MOST_CHARACTERS: Final = 2000
+#: Parameters that are arguments of their own in Triton's client.
+ARGUMENTS: Final = ("sequence_id", "sequence_start", "sequence_end", "priority", "timeout")
 
 
 def curl(call: Call, payload: Payload, scratch: Path, *, in_parts: bool = False) -> str:
@@ -37,7 +39,8 @@ def python(http: str, name: str, version: str, payload: Payload, inputs: Sequenc
             "",
             f"client = http.InferenceServerClient({http!r})",
             *_tensors("http", payload, inputs),
-            f"answer = client.infer({name!r}, [{_names(inputs)}], model_version={version!r})",
+            f"answer = client.infer({name!r}, [{_names(inputs)}], model_version={version!r}"
+            f"{_more(payload)})",
             'for output in answer.get_response()["outputs"]:',
             '    print(output["name"], answer.as_numpy(output["name"]))',
             "client.close()",
@@ -71,6 +74,14 @@ def python_for_parts(
             "            print(output.name, part.as_numpy(output.name))",
         ]
     )
+
+
+def _more(payload: Payload) -> str:
+    """Return the arguments that say a request's parameters, as Triton's client takes them."""
+    own = {name: value for name, value in payload.parameters.items() if name in ARGUMENTS}
+    rest = {name: value for name, value in payload.parameters.items() if name not in ARGUMENTS}
+    more = {**own, **({"parameters": rest} if rest else {})}
+    return "".join(f", {name}={value!r}" for name, value in more.items())
 
 
 def _head(protocol: str, inputs: Sequence[Tensor], *first: str) -> list[str]:
