@@ -142,14 +142,16 @@ class Server:
         with self._changes:
             runners = {one.version.label: one for one in self._runners}
             found = changed([one.version for one in self._runners], model)
-            before = [runners[one.version.label].version for one in found]
-            try:
-                for one in found:
-                    runners[one.version.label].change(one.version)
-            except HeadraceError:
-                for version in before:
-                    runners[version.label].change(version)
-                raise
+            before: list[Version] = []
+            for label, version in ((one.version.label, one.version) for one in found):
+                was = runners[label].version
+                try:
+                    runners[label].change(version)
+                except HeadraceError as error:
+                    for changed_before in before:
+                        runners[changed_before.label].change(changed_before)
+                    raise type(error)(f"nothing was changed: {label}: {error}") from error
+                before.append(was)
             return [
                 Applied(one.version.label, [str(change) for change in one.changes], 1, 1)
                 for one in found

@@ -104,5 +104,8 @@ def test_limits_change_under_load_without_a_failed_request(server: LocalServer) 
     assert "only when it is loaded" in server.command("apply", code=1)
     config.write_text("batching: {max_rows: none}\n")
     assert "expected a whole number" in server.command("apply", code=1)
+    config.write_text("batching: {max_cost: 3, cost: [{value: z}]}\n")
+    said = server.command("apply", code=1)
+    assert "nothing was changed: slow/1: batching.cost names the input 'z'" in said
     assert server.post("slow", [[1, 2, 3, 4]] * 2, rows=2)[0] == 400, "nothing was changed"
     assert server.end() == 0

@@ -22,6 +22,8 @@ PICTURE = Tensor("image", "BYTES", [1])
 def test_a_name_that_urls_cannot_hold_is_refused(tmp_path: Path, name: str) -> None:
     result = CliRunner().invoke(app, ["new", "--", str(tmp_path / name)])
     assert "is no name for a model" in str(result.exception)
+    result = CliRunner().invoke(app, ["new", str(tmp_path / "9")])
+    assert "'9' names a version" in str(result.exception)
 
 
 @pytest.mark.parametrize(

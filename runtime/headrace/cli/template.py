@@ -103,6 +103,11 @@ def write(folder: Path, *, streams: bool = False) -> list[Path]:
         raise RepositoryInvalid(
             f"{folder.name!r} is no name for a model: use letters, digits, '.', '_' and '-'"
         )
+    if folder.name.isdecimal():
+        raise RepositoryInvalid(
+            f"{folder.name!r} names a version: use a name with a letter, such as "
+            f"{folder.parent.name or 'model'}"
+        )
     words = "".join(one if one.isalnum() else " " for one in folder.name).split()
     name = "".join(word[:1].upper() + word[1:] for word in words)
     source, config = (STREAMING, STREAMING_CONFIG) if streams else (MODEL, CONFIG)
