@@ -25,7 +25,8 @@ def agrees(
     assert result.dtype == expected.dtype
     if run.levels_apart and transform.antialias and transform.filter != "nearest":
         scale = max(map(abs, transform.scale))
-        rounding = 2.0**-7 * np.abs(expected.astype(np.float64)) + (transform.dtype == "uint8")
+        share = {"float32": 2.0**-22, "uint8": 0}.get(transform.dtype, 2.0**-7)
+        rounding = share * np.abs(expected.astype(np.float64)) + (transform.dtype == "uint8")
         apart = np.abs(result.astype(np.float64) - expected.astype(np.float64))
         assert (apart <= run.levels_apart * scale + rounding).all()
     else:

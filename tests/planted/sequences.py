@@ -43,8 +43,8 @@ SEQUENCES: Final = [
     Bug(
         "sequences: those that begin go before those at work",
         f"{CORE}/decide/affinity.rs",
-        "later.pop_first().or_else(|| first.pop_first())?",
-        "first.pop_first().or_else(|| later.pop_first())?",
+        "later.values_mut().chain(first.values_mut())",
+        "first.values_mut().chain(later.values_mut())",
         "decide::affinity",
     ),
     Bug(
@@ -56,9 +56,9 @@ SEQUENCES: Final = [
     ),
     Bug(
         "sequences: each answer ends one",
-        f"{CORE}/gateway/queue/settle.rs",
-        "let end = one.end && ran;",
-        "let end = ran;",
+        f"{CORE}/gateway/queue/affinity.rs",
+        "affinity.over(&one.id, one.end && *ran, places, now)",
+        "affinity.over(&one.id, *ran, places, now)",
         "gateway::tests::affinity",
     ),
     Bug(
@@ -128,14 +128,14 @@ SEQUENCES: Final = [
         "sequences: a beginning that was refused leaves what was before",
         f"{CORE}/gateway/queue/submit.rs",
         "service.submit(pending, now).map_err(|(pending, fault)| {\n"
-        "            service.not_begun(&pending);\n",
+        "            service.not_begun(&pending.running.contract, &pending.parameters);\n",
         "service.submit(pending, now).map_err(|(pending, fault)| {\n",
         "apart::a_first_request",
     ),
     Bug(
         "suspects: two that are apart run in one host",
         f"{CORE}/gateway/queue/carriers.rs",
-        "Need::Apart(rows) => !self.apart && ",
+        "Need::Apart(rows) => !self.apart.goes_on && ",
         "Need::Apart(rows) => ",
         "gateway::tests::apart",
     ),
@@ -151,6 +151,22 @@ SEQUENCES: Final = [
         f"{CORE}/gateway/queue/suspects.rs",
         "if self.epoch == epoch && self.until.is_none_or(|until| now < until) {",
         "if self.epoch == epoch {",
+        "gateway::tests::apart",
+    ),
+    Bug(
+        "sequences: one that is found late is taken out alone",
+        f"{CORE}/gateway/queue/affinity.rs",
+        "let (taken, lost) = affinity.remove(&id, rank, &places, now);",
+        "let taken = affinity.pop(*host, passed).filter(|one| one.rank == rank);\n"
+        "                    let taken = taken.map(|one| one.item);\n"
+        "                    let lost = affinity.over(&id, false, &places, now);",
+        "apart::a_first_request_that_is_late",
+    ),
+    Bug(
+        "suspects: in a sequence they keep the others waiting",
+        f"{CORE}/gateway/queue/affinity.rs",
+        "let Need::Apart(_) = need else { break };",
+        "let Need::Alone(_) = need else { break };",
         "gateway::tests::apart",
     ),
 ]

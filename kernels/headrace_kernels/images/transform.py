@@ -97,7 +97,9 @@ class ImageTransform:
             return f"channels is {self.channels}: {self.source} has 3"
         for name in ("mean", "scale"):
             values = getattr(self, name)
-            if len(values) != self.channels or not all(isfinite(value) for value in values):
+            if len(values) != self.channels or not all(
+                isfinite(np.float32(value)) for value in values
+            ):
                 return f"{name} is {values}: a finite number for each channel is needed"
         if not 0 <= self.fill <= 255:
             return f"fill is {self.fill}: a level is 0 to 255"

@@ -7,10 +7,9 @@ import numpy as np
 
 from headrace_kernels import device
 from headrace_kernels.launch import Kernel, Launch, Machine, checked, output, pointer
-from headrace_kernels.padding.padding import MASKS, MAX_ITEMS, Padding
+from headrace_kernels.padding.padding import BLOCK_ITEMS, MASKS, MAX_ITEMS, Padding
 
 THREADS = 256
-STEPS = 4
 
 # `struct Padding` of pad_ragged.cu, field by field.
 PADDING = np.dtype(
@@ -75,7 +74,7 @@ def pad_ragged(
     machine.launch(
         Launch(
             kernel(seen.dtype.itemsize, MASKS[padding.mask].itemsize),
-            (rows, max(1, -(-items // (THREADS * STEPS))), 1),
+            (rows, max(1, -(-items // BLOCK_ITEMS)), 1),
             (THREADS, 1, 1),
             (*map(pointer, arrays), told),
         )

@@ -1,17 +1,22 @@
 """How rows of any length become a rectangle."""
 
 from dataclasses import dataclass
+from math import isinf
 from typing import Any, Literal
 
 import numpy as np
+
+from headrace_kernels.launch import MAX_GRID_YZ
 
 MASKS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
     "int32": np.dtype(np.int32),
     "int64": np.dtype(np.int64),
 }
-# Of a row of the output: positions in it are 32 bits.
-MAX_ITEMS = 1 << 26
+# Items of a row that a block fills.
+BLOCK_ITEMS = 1024
+# Of a row of the output: so many blocks are the most that a launch may have side by side.
+MAX_ITEMS = MAX_GRID_YZ * BLOCK_ITEMS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,8 +41,17 @@ class Padding:
                 raise ValueError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
 
     def bits(self, dtype: np.dtype[Any]) -> int:
-        """Return `value` as the bits of a ``dtype``, or raise if it is none."""
-        value = (
-            np.array(self.value).astype(dtype) if dtype.kind == "f" else np.array(self.value, dtype)
-        )
+        """Return `value` as the bits of a ``dtype``.
+
+        Raises:
+            ValueError: no ``dtype`` is it: it has a fraction, or is too large.
+        """
+        with np.errstate(all="ignore"):
+            value = np.array(self.value).astype(dtype)
+        if dtype.kind in "biu":
+            wrong = value != self.value
+        else:
+            wrong = isinf(float(value)) and not isinf(self.value)
+        if wrong:
+            raise ValueError(f"value is {self.value!r}: no {dtype} is that")
         return int(value.view(f"u{dtype.itemsize}"))

@@ -12,7 +12,7 @@ from urllib.request import Request
 from headrace.cli import exchange, payload
 from headrace.cli import show as code
 from headrace.cli.console_client import get, read_lines, send
-from headrace.console.request import IMAGES, WHOLE_SEQUENCE, image_in, takes_one_file
+from headrace.console.request import IMAGES, image_in, takes_one_file, whole_sequence
 from headrace.errors import HeadraceError, Refused
 from headrace.models import Tensor
 
@@ -58,7 +58,7 @@ def infer(
         found = file = example_picture(Path(), target.name)
     given = payload.read(file, target.inputs, in_parts=target.in_parts)
     if target.in_sequences and not given.parameters:
-        given = replace(given, parameters=WHOLE_SEQUENCE)
+        given = replace(given, parameters=whole_sequence())
     if show is not None:
         yield _code(show, target, given)
         return

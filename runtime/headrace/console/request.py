@@ -1,6 +1,7 @@
 """A first request to a model, as a line for the shell."""
 
 import json
+import secrets
 import shlex
 from collections.abc import Sequence
 from math import prod
@@ -13,8 +14,6 @@ from headrace.models import Tensor
 IMAGES: Final = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 #: What stands for a size that is any.
 ANY_SIZE: Final = 4
-#: Of a sequence of one request.
-WHOLE_SEQUENCE: Final = {"sequence_id": 1, "sequence_start": True, "sequence_end": True}
 #: Above this a line is no longer a line: values go into a file.
 MOST_ELEMENTS: Final = 64
 
@@ -57,10 +56,17 @@ def curl(
     return _curl_json(url, model, json_body(inputs), inputs, scratch)
 
 
+def whole_sequence() -> dict[str, Any]:
+    """Return the parameters of a sequence of one request, with an id that nobody else has."""
+    # Every kind of id can be it, and a number of JSON.
+    name = secrets.randbits(52) | 1
+    return {"sequence_id": name, "sequence_start": True, "sequence_end": True}
+
+
 def curl_for_sequence(http: str, model: str, inputs: Sequence[Tensor], scratch: Path) -> str:
     """Return such a line for a stateful model: a whole sequence, of one request."""
     url = f"http://{http}/v2/models/{model}/infer"
-    body = {"parameters": WHOLE_SEQUENCE, **json_body(inputs)}
+    body = {"parameters": whole_sequence(), **json_body(inputs)}
     return _curl_json(url, model, body, inputs, scratch)
 
 

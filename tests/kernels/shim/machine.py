@@ -2,6 +2,7 @@
 
 import ctypes
 import hashlib
+import os
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from headrace_kernels import sources
-from headrace_kernels.launch import Kernel, Launch, View
+from headrace_kernels.launch import MAX_GRID_YZ, Kernel, Launch, View
 
 HEADER = Path(__file__).with_name("cuda_on_cpu.h")
 SHIM = Path(__file__).parents[3] / "target" / "shim"
@@ -53,6 +54,8 @@ class Shim:
 
     def launch(self, launch: Launch) -> None:
         self.launches.append(launch)
+        assert launch.grid[0] < 1 << 31, launch
+        assert max(launch.grid[1:]) <= MAX_GRID_YZ, launch
         addresses = (ctypes.c_void_p * len(launch.arguments))(
             *(argument.ctypes.data for argument in launch.arguments)
         )
@@ -95,7 +98,8 @@ def built(kernel: Kernel) -> ctypes.CDLL:
 
 
 def _compile(target: Path, *told: str | Path) -> None:
-    fresh = target.with_suffix(".fresh")
+    # Of this process alone: two runs of the tests may compile the same.
+    fresh = target.with_suffix(f".{os.getpid()}")
     subprocess.run(["g++", *FLAGS, *told, "-o", fresh], check=True)
     fresh.replace(target)
 

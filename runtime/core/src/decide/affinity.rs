@@ -117,16 +117,17 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         Ok(())
     }
 
-    /// Who is next to go to this host.
-    pub fn first(&mut self, host: H) -> Option<&mut Asked<T>> {
+    /// Who is next to go to this host, behind so many others.
+    pub fn next(&mut self, host: H, behind: usize) -> Option<&mut Asked<T>> {
         let Waiting { later, first } = self.waiting.get_mut(&Some(host))?;
-        later.values_mut().next().or_else(|| first.values_mut().next())
+        later.values_mut().chain(first.values_mut()).nth(behind)
     }
 
-    /// Takes out whom [`Affinity::first`] shows. It is out until [`Affinity::over`] or [`Affinity::again`].
-    pub fn pop(&mut self, host: H) -> Option<Asked<T>> {
+    /// Takes out whom [`Affinity::next`] shows. It is out until [`Affinity::over`] or [`Affinity::again`].
+    pub fn pop(&mut self, host: H, behind: usize) -> Option<Asked<T>> {
         let Waiting { later, first } = self.waiting.get_mut(&Some(host))?;
-        let (_, asked) = later.pop_first().or_else(|| first.pop_first())?;
+        let rank = *later.keys().chain(first.keys()).nth(behind)?;
+        let asked = later.remove(&rank).or_else(|| first.remove(&rank))?;
         self.len -= 1;
         Some(asked)
     }
@@ -181,6 +182,14 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
     /// A first request of this sequence was refused: what is sent as if it had begun is refused too.
     pub fn lose(&mut self, id: &CorrelationId) {
         self.known.get_mut(id).into_iter().for_each(|known| known.behind.lose());
+    }
+
+    /// The same of one that was out, before [`Affinity::over`]. Returns those who would go on with it.
+    pub fn begun_nothing(&mut self, id: &CorrelationId) -> Vec<Asked<T>> {
+        let Some(known) = self.known.get_mut(id) else { return Vec::new() };
+        let lost = known.behind.take_goers_on(0);
+        self.len -= lost.len();
+        lost.into_iter().map(|(one, (rank, item))| Asked { one, rank, item }).collect()
     }
 
     /// One of this sequence leaves, if it waits: of those that are behind each other it is searched for. Returns those who

@@ -29,7 +29,7 @@ fn items(asked: Vec<Asked<u32>>) -> Vec<u32> {
 }
 
 fn pop(known: &mut Known, host: u8) -> Option<u32> {
-    known.pop(host).map(|asked| asked.item)
+    known.pop(host, 0).map(|asked| asked.item)
 }
 
 /// An id whose home is this one of two hosts.
@@ -59,8 +59,8 @@ fn those_at_work_go_before_those_that_begin() {
     let (mut known, hosts) = (Known::default(), hosts(&[1]));
     known.enter(asked(1, true, 1), &hosts, 9).unwrap();
     known.enter(asked(2, false, 2), &hosts, 9).unwrap();
-    assert!(known.first(1).is_some_and(|asked| asked.item == 2));
-    assert_eq!((pop(&mut known, 1), pop(&mut known, 1), known.first(1)), (Some(2), Some(1), None));
+    assert!(known.next(1, 0).is_some_and(|asked| asked.item == 2));
+    assert_eq!((pop(&mut known, 1), pop(&mut known, 1), known.next(1, 0)), (Some(2), Some(1), None));
 }
 
 #[test]
@@ -124,7 +124,7 @@ fn who_comes_back_unseen_goes_elsewhere_if_he_begins() {
         let mut known = Known::default();
         let id = id_of(1);
         known.enter(asked(id, start, 1), &both, 9).unwrap();
-        let one = known.pop(1).unwrap();
+        let one = known.pop(1, 0).unwrap();
         known.enter(asked(id, false, 2), &both, 9).unwrap();
         let lost = items(known.again(one, &left, at(1)));
         assert_eq!(lost, if start { vec![] } else { vec![1, 2] });
@@ -216,7 +216,7 @@ proptest! {
                     next += 1;
                 }
                 Do::Send { host } if places.iter().any(|place| place.host == host) => {
-                    if let Some(asked) = known.pop(host) {
+                    if let Some(asked) = known.pop(host, 0) {
                         prop_assert!(waiting.remove(&asked.item));
                         prop_assert!(flying.iter().all(|other| other.one.id != asked.one.id));
                         flying.push(asked);

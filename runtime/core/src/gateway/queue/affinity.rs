@@ -4,12 +4,14 @@ use super::{
     dispatch::{self, Work},
     floor::{Ended, Floor, Sequences},
     pending::Pending,
+    seat::Need,
     service::Service,
     submit::Ticket,
 };
 use crate::base::{
     contract::Contract,
     fault::{Fault, Kind, Phase},
+    inference::Parameters,
     roster::CarrierId,
     sequence::Correlation,
     units::{Rows, Tick},
@@ -20,6 +22,14 @@ use crate::decide::{
 };
 use std::sync::Arc;
 use std::time::Duration;
+
+/// A call of a sequence that has been answered.
+#[derive(Debug)]
+pub(super) struct OverInSequence {
+    pub(super) one: Arc<Correlation>,
+    /// A model has had it.
+    pub(super) ran: bool,
+}
 
 /// Of a host's window, what is for sequences that are at work there.
 fn kept(contract: &Contract) -> Rows {
@@ -95,33 +105,47 @@ impl Service {
         let lost = affinity.move_to(&places, now);
         work.ends.extend(self.not_started(lost));
         for Place { host, .. } in &places {
-            while let Some(asked) = affinity.first(*host) {
+            // Those that must be apart keep nobody else waiting: others go past them.
+            let mut passed = 0;
+            while let Some(asked) = affinity.next(*host, passed) {
                 let pending = &mut asked.item;
                 let level = pending.place.rank.level;
                 let fault = pending.is_over(now).or_else(|| pending.judge(&self.around.suspects, now));
                 if let Some(fault) = fault {
-                    let Some(Asked { one, item, .. }) = affinity.pop(*host) else { break };
-                    work.ends.push((self.left(item), fault));
-                    let behind = affinity.over(&one.id, false, &places, now);
-                    work.ends.extend(self.not_started(behind));
+                    let (id, rank) = (asked.one.id.clone(), asked.rank);
+                    let (taken, lost) = affinity.remove(&id, rank, &places, now);
+                    work.ends.extend(taken.map(|item| (self.left(item), fault)));
+                    work.ends.extend(self.not_started(lost));
                     continue;
                 }
                 let begins_here = asked.one.start.then_some(kept);
-                let Some(seat) = carriers.take_at(*host, pending.need(), level, begins_here) else { break };
-                let Some(asked) = affinity.pop(*host) else { break };
+                let need = pending.need();
+                let Some(seat) = carriers.take_at(*host, need, level, begins_here) else {
+                    let Need::Apart(_) = need else { break };
+                    passed += 1;
+                    continue;
+                };
+                let Some(asked) = affinity.pop(*host, passed) else { break };
                 self.launch(asked.item, seat, now, work);
             }
         }
     }
 
-    /// A call of a sequence has been answered; `end`: it was the last one.
+    /// A call of a sequence has been answered.
     pub(super) fn over_in_sequence(
         &self,
         floor: &mut Floor,
-        (one, end): &(Arc<Correlation>, bool),
+        OverInSequence { one, ran }: &OverInSequence,
         now: Tick,
     ) {
-        self.move_sequences(floor, now, |affinity, places| affinity.over(&one.id, *end, places, now));
+        self.move_sequences(floor, now, |affinity, places| {
+            let mut lost = match one.start && !ran {
+                true => affinity.begun_nothing(&one.id),
+                false => Vec::new(),
+            };
+            lost.extend(affinity.over(&one.id, one.end && *ran, places, now));
+            lost
+        });
     }
 
     /// One comes back that no model has seen. Gives it back if it is of no sequence.
@@ -138,8 +162,9 @@ impl Service {
     }
 
     /// A request was refused: if it was to begin its sequence anew, what was before is over all the same.
-    pub(super) fn not_begun(&self, pending: &Pending) {
-        if let Some(one) = pending.correlation.as_deref().filter(|one| one.start) {
+    pub(super) fn not_begun(&self, contract: &Contract, parameters: &Parameters) {
+        let one = contract.sequences.as_ref().and_then(|_| Correlation::of(parameters));
+        if let Some(one) = one.filter(|one| one.start) {
             self.floor.lock().affinity.iter_mut().for_each(|affinity| affinity.lose(&one.id));
         }
     }

@@ -30,8 +30,9 @@ struct Slot {
     calls: u32,
     /// Of those, first requests of sequences.
     begins: u32,
-    /// One of them is apart from others of its kind.
-    apart: bool,
+    /// One of them is apart from others of its kind: of those that go on, and of first requests of sequences, which may
+    /// wait in the host for an end that must not wait for them.
+    apart: Apart,
     /// When it was last given a call, as a count: equals take turns.
     turn: u64,
     /// It said that it is gone or has the version no more; a new window opens it again.
@@ -43,6 +44,18 @@ struct Slot {
     trust: Trust,
 }
 
+#[derive(Clone, Copy, Debug, Default)]
+struct Apart {
+    goes_on: bool,
+    begins: bool,
+}
+
+impl Apart {
+    fn of(&mut self, begins: bool) -> &mut bool {
+        if begins { &mut self.begins } else { &mut self.goes_on }
+    }
+}
+
 impl Slot {
     /// Whether it takes the call now. Rows of lower levels are overtaken in the host, and take no room away. An idle
     /// carrier takes any request: its window may have shrunk below what was let in, and the host is the one to judge that.
@@ -50,7 +63,7 @@ impl Slot {
         let idle = self.calls == 0 && self.window > Rows::ZERO;
         let fits = match need {
             Need::Among(rows) => rows <= self.window.minus(self.in_flight.up_to(level)) || idle,
-            Need::Apart(rows) => !self.apart && self.fits(Need::Among(rows), level),
+            Need::Apart(rows) => !self.apart.goes_on && self.fits(Need::Among(rows), level),
             Need::Alone(_) => idle,
         };
         !self.closed && fits
@@ -69,7 +82,7 @@ impl Slot {
             Need::Alone(rows) => rows.max(self.window),
         };
         let apart = matches!(need, Need::Apart(_));
-        self.apart |= apart;
+        *self.apart.of(begins) |= apart;
         self.in_flight.add(level, rows);
         self.calls += 1;
         self.begins += u32::from(begins);
@@ -140,7 +153,7 @@ impl Carriers {
             in_flight: Levels::default(),
             calls: 0,
             begins: 0,
-            apart: false,
+            apart: Apart::default(),
             turn: 0,
             closed: false,
             paced: Paced::default(),
@@ -210,7 +223,8 @@ impl Carriers {
     ) -> Option<Seat> {
         let slot = self.slot(id)?;
         let is_full = |kept: Rows| slot.begins >= slot.window.minus(kept).get();
-        if !slot.fits(need, level) || begins.is_some_and(is_full) {
+        let waits = begins.is_some() && matches!(need, Need::Apart(_)) && slot.apart.begins;
+        if !slot.fits(need, level) || waits || begins.is_some_and(is_full) {
             return None;
         }
         Some(slot.seat(need, level, begins.is_some()))
@@ -233,7 +247,7 @@ impl Carriers {
         slot.in_flight.take_out(back.level, back.rows);
         slot.calls = slot.calls.saturating_sub(1);
         slot.begins = slot.begins.saturating_sub(back.begins.into());
-        slot.apart &= !back.apart;
+        *slot.apart.of(back.begins) &= !back.apart;
         if !several {
             return None;
         }

@@ -82,8 +82,11 @@ impl Success {
     }
 
     /// `fault`: why the caller gets no answer after all.
-    pub(in crate::gateway) fn ends(mut self, fault: Option<Kind>) {
-        self.count(fault);
+    pub(in crate::gateway) fn is_over(mut self, fault: Option<&Fault>) {
+        match fault {
+            Some(fault) => self.fails(fault),
+            None => self.count(None),
+        }
     }
 
     fn count(&mut self, fault: Option<Kind>) {

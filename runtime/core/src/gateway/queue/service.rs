@@ -162,10 +162,15 @@ impl Service {
             }
             return work;
         }
+        // First those that must be apart: of them a host has one at a time. Who need not be so any more is one of all.
+        while let Some(Need::Among(_) | Need::Alone(_)) =
+            self.next(&mut floor.aside, &mut floor.carriers, now, &mut work)
+        {
+            floor.aside.pop().into_iter().for_each(|one| floor.queue.push_again(one.place, one.size(), one));
+        }
         while let Some(Need::Apart(_)) = self.next(&mut floor.queue, &mut floor.carriers, now, &mut work) {
             floor.queue.pop().into_iter().for_each(|one| floor.aside.push_again(one.place, one.size(), one));
         }
-        self.next(&mut floor.aside, &mut floor.carriers, now, &mut work);
         if floor.affinity.is_some() {
             self.ready_in_sequence(floor, now, &mut work);
         }
@@ -240,7 +245,7 @@ impl Service {
             return Err((pending, fault));
         }
         let (place, rows, levels) = (pending.place, pending.rows, batching.levels());
-        // Nobody waits, so nobody is overtaken.
+        // Nobody waits who goes before it.
         let room = !nested && floor.line_of(&pending).is_empty();
         let max_rows = Rows::new(batching.max_rows);
         let take = || floor.carriers.take(pending.need(), place.rank.level, max_rows, now);

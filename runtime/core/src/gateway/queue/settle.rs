@@ -1,15 +1,14 @@
 //! What comes back from carriers: answers to deliver, failures to deliver or to try again.
 
 use super::{
-    carriers::LeftOut, mailbox, pending::Pending, seat::GivenBack, service::Service, submit::Ticket,
-    suspects::REFUSED,
+    affinity::OverInSequence, carriers::LeftOut, mailbox, pending::Pending, seat::GivenBack,
+    service::Service, submit::Ticket, suspects::REFUSED,
 };
 use crate::base::{
     call::{Execution, Outcome, Outlet, Produced, Sealed, Timing},
     clock,
     contract::{Batching, Contract},
     fault::{Fault, Kind},
-    sequence::Correlation,
     units::{CallId, Tick},
 };
 use crate::decide::{
@@ -55,8 +54,7 @@ impl Outlet for Gateway {
             && let Some(one) = pending.correlation.take()
         {
             let ran = outcome.result.as_ref().map_or_else(|fault| fault.kind == Kind::ModelFailed, |_| true);
-            let end = one.end && ran;
-            landed.over = Some((one, end));
+            landed.over = Some(OverInSequence { one, ran });
         }
         let of_sequence = landed.over.is_some();
         let left_out = match verdict {
@@ -178,6 +176,6 @@ pub(super) struct Landed {
     pub(super) sign: Sign,
     /// The carrier should get no more.
     pub(super) closes: bool,
-    /// Of a sequence, once it is answered; whether that was the end.
-    pub(in crate::gateway) over: Option<(Arc<Correlation>, bool)>,
+    /// Of a sequence, once it is answered.
+    pub(in crate::gateway) over: Option<OverInSequence>,
 }

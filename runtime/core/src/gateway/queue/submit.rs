@@ -101,8 +101,11 @@ impl Gateway {
         // Until it is admitted, who refuses it counts it.
         let arrived = inference.arrived;
         let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
-        let bound = bind(contract, &mut inference).await;
-        let Bound { inputs, rows, cost, outputs } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let bound = bind(contract, &mut inference).await.map_err(|fault| {
+            service.not_begun(contract, &inference.parameters);
+            refuse(Rows::ZERO, fault)
+        });
+        let Bound { inputs, rows, cost, outputs } = bound?;
         let most = contract.batching.max_rows.max(1);
         if rows.get() > most {
             let model = &contract.model;
@@ -111,6 +114,7 @@ impl Gateway {
                  it has one answer (ModelInfer, or POST /v2/models/{model}/infer)",
                 rows.get()
             );
+            service.not_begun(contract, &inference.parameters);
             return Err(refuse(rows, Fault::new(Kind::TooLarge, note)));
         }
         let parameters = std::mem::take(&mut inference.parameters);
@@ -138,7 +142,10 @@ impl Gateway {
         let rank = Rank::new(level, arrived, deadline, call.0);
         let place = Place { tenant: self.tenants.of(batching, &inference.facts), rank };
         let correlation = correlate(&running.contract, &inference.id, rows, &parameters);
-        let correlation = correlation.map_err(|fault| refused(running, arrived, rows, fault))?;
+        let correlation = correlation.map_err(|fault| {
+            service.not_begun(&running.contract, &parameters);
+            refused(running, arrived, rows, fault)
+        })?;
         let (caller, answer) = oneshot::channel();
         let mut pending = Box::new(Pending {
             id: call,
@@ -168,12 +175,12 @@ impl Gateway {
         let turned_away = self.turns_away(pending.correlation.as_deref()).then(draining);
         let fault = turned_away.or_else(|| pending.is_late(now));
         if let Some(fault) = fault.or_else(|| pending.judge(&self.suspects, now)) {
-            service.not_begun(&pending);
+            service.not_begun(&pending.running.contract, &pending.parameters);
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             return Err(fault);
         }
         service.submit(pending, now).map_err(|(pending, fault)| {
-            service.not_begun(&pending);
+            service.not_begun(&pending.running.contract, &pending.parameters);
             pending.record(fault.kind, &fault.note, Timing::default(), now);
             fault
         })?;

@@ -136,7 +136,7 @@ impl Answers {
     /// The caller has all answers, in the form that it asked for. To be said after the last; else it did not wait.
     pub(crate) fn delivered(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Given(success) => success.ends(None),
+            Stage::Given(success) => success.is_over(None),
             other @ (Stage::Open | Stage::Ended(_) | Stage::Over) => self.stage = other,
         }
     }
@@ -246,7 +246,7 @@ impl Answers {
             false => unfit(self.contract(), &produced),
         };
         if let Some(fault) = fault {
-            success.ends(Some(fault.kind));
+            success.fails(&fault);
             return Some(Err(fault));
         }
         let timing = success.timing;

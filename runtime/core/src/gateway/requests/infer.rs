@@ -136,12 +136,12 @@ impl Gateway {
         let Asked { ticket, deadline, id, outputs } = asked;
         let (produced, success) = Waiting::new(service, ticket).until(arrived, deadline).await?;
         if let Some(fault) = unfit(contract, &produced) {
-            success.ends(Some(fault.kind));
+            success.fails(&fault);
             return Err(fault);
         }
         let answer = answer(contract, id, &outputs, produced, success.timing);
         let delivered = deliver(answer).await;
-        success.ends(delivered.as_ref().err().map(|fault| fault.kind));
+        success.is_over(delivered.as_ref().err());
         delivered
     }
 }

@@ -87,12 +87,14 @@ fn of(sequence: u64, start: bool, fill: u8) -> Inference {
     Inference { parameters, ..ask(1, fill) }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_request_of_a_sequence_is_sent_again_though_others_are_at_work() {
+fn stateful() -> Contract {
     let sequences =
         SequenceBatching { strategy: Strategy::Oldest, idle_ms: 1000.0, max_sequences: 4, controls: vec![] };
-    let stateful =
-        || Contract { sequences: Some(Box::new(sequences.clone())), repeatable: false, ..contract(1) };
+    Contract { sequences: Some(Box::new(sequences)), repeatable: false, ..contract(1) }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_of_a_sequence_is_sent_again_though_others_are_at_work() {
     let gateway = gateway();
     let (id, first) = up(&gateway, stateful(), 16);
     let asked = [start(&gateway, of(1, true, 7)).await, start(&gateway, of(2, true, 8)).await];
@@ -107,26 +109,68 @@ async fn a_request_of_a_sequence_is_sent_again_though_others_are_at_work() {
     asked.push(start(&gateway, of(11, false, 3)).await);
     assert_eq!((second.fills(), second.attempts()), (vec![2, 7], vec![0, 1]), "in a batch alone");
     asked.push(start(&gateway, of(13, true, 8)).await);
+    asked.push(start(&gateway, of(14, true, 4)).await);
+    assert_eq!(second.fills(), [2, 7, 4], "8 is apart from 7, and keeps nobody behind it");
     second.answer();
-    assert_eq!(second.fills(), [7, 3], "8 is apart from 7");
+    assert_eq!(second.fills(), [7, 4, 3]);
     second.answer();
-    assert_eq!(second.fills(), [3, 8]);
-    (0..2).for_each(|_| second.answer());
+    assert_eq!(second.fills(), [4, 3, 8]);
+    // One that goes on is not kept by one that begins: that may wait for its end.
+    asked.push(start(&gateway, of(12, false, 7)).await);
+    assert_eq!(second.fills(), [4, 3, 8, 7]);
+    while second.len() > 0 {
+        second.answer();
+    }
     for asked in asked {
         asked.await.unwrap().unwrap();
     }
-    assert_all_over(&gateway, 6);
+    assert_all_over(&gateway, 8);
+}
+
+/// Found out by whoever looks who is next, before the caller's own timer is.
+#[tokio::test(start_paused = true)]
+async fn a_first_request_that_is_late_takes_along_who_goes_on_with_it() {
+    let gateway = gateway();
+    let (_, host) = up(&gateway, stateful(), 4 + 1);
+    let begun = start(&gateway, of(5, true, 1)).await;
+    host.answer();
+    begun.await.unwrap().unwrap();
+    let other = start(&gateway, of(6, true, 2)).await;
+    let deadline = crate::base::clock::now().plus(Duration::from_millis(5));
+    let late = start(&gateway, Inference { deadline, ..of(5, true, 3) }).await;
+    let follows = start(&gateway, of(5, false, 4)).await;
+    assert_eq!(host.fills(), [2]);
+    tokio::time::advance(Duration::from_millis(6)).await;
+    host.answer();
+    assert_eq!(host.fills(), [0_u8; 0]);
+    other.await.unwrap().unwrap();
+    assert_eq!(late.await.unwrap().unwrap_err().kind, Kind::Expired);
+    let told = follows.await.unwrap().unwrap_err();
+    assert!(told.note.contains("must specify the START flag"), "{told}");
+    assert_all_over(&gateway, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_request_of_a_wrong_shape_ends_what_was_before() {
+    let gateway = gateway();
+    let (_, host) = up(&gateway, stateful(), 16);
+    let begun = start(&gateway, of(5, true, 1)).await;
+    host.answer();
+    begun.await.unwrap().unwrap();
+    let wrong = Inference { inputs: Default::default(), ..of(5, true, 2) };
+    assert_eq!(start(&gateway, wrong).await.await.unwrap().unwrap_err().kind, Kind::Invalid);
+    let told = start(&gateway, of(5, false, 3)).await.await.unwrap().unwrap_err();
+    assert!(told.note.contains("must specify the START flag"), "{told}");
+    assert_all_over(&gateway, 3);
 }
 
 /// What follows is meant for the new conversation, and not for the one that was to be over.
 #[tokio::test(start_paused = true)]
 async fn a_first_request_that_is_refused_ends_what_was_before() {
-    let sequences =
-        SequenceBatching { strategy: Strategy::Oldest, idle_ms: 1000.0, max_sequences: 4, controls: vec![] };
-    let mut stateful = Contract { sequences: Some(Box::new(sequences)), repeatable: false, ..contract(1) };
-    stateful.batching.queue_rows = 1;
+    let mut narrow = stateful();
+    narrow.batching.queue_rows = 1;
     let gateway = gateway();
-    let (_, host) = up(&gateway, stateful, 16);
+    let (_, host) = up(&gateway, narrow, 16);
     let begun = start(&gateway, of(5, true, 1)).await;
     let behind = start(&gateway, of(5, false, 2)).await;
     let full = start(&gateway, of(5, true, 3)).await.await.unwrap().unwrap_err();
