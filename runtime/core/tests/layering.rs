@@ -147,6 +147,9 @@ fn the_gateways_folders_use_those_below_them() {
             continue;
         };
         seen += 1;
+        if climbs(text) > 1 || text.contains("use crate::{gateway") {
+            wrong.push(format!("gateway/{name} climbs by super: name the folder as crate::gateway::"));
+        }
         for used in imports(text, "crate::gateway::") {
             if used != *folder && table.contains_key(used.as_str()) && !allowed.contains(&used.as_str()) {
                 wrong.push(format!("gateway/{name} may not use gateway::{used}"));

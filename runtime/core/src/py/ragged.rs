@@ -64,7 +64,7 @@ impl Wanted {
 /// with its arguments, on as many threads as there are cores. `out`, or a new array, is filled and returned. Antialiased
 /// levels are within 2 of the kernel's, 99 in 100 of them the same; all else is the same to the bit.
 ///
-/// Arrays must not be written meanwhile. ValueError for what a transform or the arrays cannot be, TypeError for `out`.
+/// Arrays must not be written meanwhile. ValueError or TypeError for what a transform or the arrays cannot be, TypeError for `out`.
 #[pyfunction]
 #[pyo3(signature = (images, transform, *, out = None, threads = None))]
 pub(super) fn preprocess_images<'py>(

@@ -14,7 +14,7 @@ impl Gateway {
         self.turn_all_away();
         for call in self.flights.calls() {
             let fault = unfinished();
-            if let Some((caller, carrier)) = self.flights.forsake(call, &fault, now) {
+            if let Some((caller, carrier)) = self.flights.forsake(call, &fault, &self.suspects, now) {
                 let _ = caller.send(Err(fault));
                 carrier.cancel(call);
             }

@@ -5,8 +5,15 @@ use super::{
     parts::Parts,
     pending::{Caller, Pending},
     seat::Seat,
+    suspects::{Of, Suspects},
 };
-use crate::base::{call::Carrier, fault::Fault, primitive::Mutex, units::CallId, units::Tick};
+use crate::base::{
+    call::{Carrier, Tensors},
+    fault::Fault,
+    primitive::Mutex,
+    units::CallId,
+    units::Tick,
+};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -20,6 +27,13 @@ type Shard = Mutex<FxHashMap<CallId, Flight>>;
 
 /// Callers' threads insert while hosts' threads take out: with so many parts they rarely meet.
 const SHARDS: usize = 16;
+
+/// Bytes of inputs that are hashed for a caller who leaves: some 60 µs.
+const MOST_HASHED: usize = 64 << 10;
+
+fn weight(inputs: &Tensors) -> usize {
+    inputs.iter().map(|tensor| tensor.data.len()).sum()
+}
 
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Flights {
@@ -42,12 +56,14 @@ impl Flights {
         self.shard(call).lock().remove(&call)
     }
 
-    /// The caller gave up, or is given up: counted as failed with `fault`, its inputs let go. The flight itself stays until the carrier
-    /// settles it, because its rows are out until then. Returns the caller, and whom to tell.
-    pub(super) fn forsake(
+    /// The caller gave up, or is given up: counted as failed with `fault`, its inputs let go. The flight itself stays until
+    /// the carrier settles it, because its rows are out until then; what its inputs are known by stays with it, for the
+    /// carrier may yet be lost with them. Returns the caller, and whom to tell.
+    pub(in crate::gateway) fn forsake(
         &self,
         call: CallId,
         fault: &Fault,
+        suspects: &Suspects,
         now: Tick,
     ) -> Option<(Caller, Arc<dyn Carrier>)> {
         let mut shard = self.shard(call).lock();
@@ -55,9 +71,15 @@ impl Flights {
         let caller = flight.pending.caller.take()?;
         let inputs = std::mem::take(&mut flight.pending.inputs);
         flight.pending.record(fault.kind, &fault.note, Default::default(), now);
-        let to = Arc::clone(&flight.seat.carrier);
-        drop(shard); // before the inputs: to free them may be work
-        drop(inputs);
+        let (to, mut suspicion) = (Arc::clone(&flight.seat.carrier), flight.pending.suspicion);
+        let service = Arc::clone(&flight.pending.service);
+        drop(shard); // before the inputs: to hash and to free them is work
+        if weight(&inputs) <= MOST_HASHED {
+            suspicion.know(suspects, Of { model: &service.model, version: service.version, inputs: &inputs });
+            if let Some(flight) = self.shard(call).lock().get_mut(&call) {
+                flight.pending.suspicion = suspicion;
+            }
+        }
         Some((caller, to))
     }
 

@@ -16,6 +16,7 @@ mod seat;
 pub(super) mod service;
 mod settle;
 pub(super) mod submit;
+pub(super) mod success;
 pub(super) mod suspects;
 pub(super) mod tenants;
 pub(super) mod waiting;

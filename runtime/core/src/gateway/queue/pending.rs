@@ -7,19 +7,18 @@ use super::{
     seat::Need,
     service::{Running, Service},
     submit::Held,
+    success::Success,
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
 use crate::base::{
     call::{Call, Outcome, Outlet, Produced, Reply, Tensors, Timing},
-    clock,
     fault::{Fault, Kind},
-    inference::{Inference, Parameters},
+    inference::Parameters,
     primitive::oneshot,
     sequence::Correlation,
     units::{CallId, Rows, Tick},
 };
-use crate::decide::{admit, plan::Size, priority, queue::Place};
-use crate::gateway::leaving::dropped;
+use crate::decide::{admit, plan::Size, queue::Place};
 use crate::meter::Ended;
 use compact_str::CompactString;
 use std::borrow::Cow;
@@ -30,88 +29,6 @@ use std::time::Duration;
 pub(in crate::gateway) type Delivery = Result<(Produced, Success), Fault>;
 
 pub(super) type Caller = oneshot::Sender<Delivery>;
-
-/// An answer that is counted once its caller has it in the form that it asked for, for that may fail. Whoever drops
-/// it before did not wait.
-#[derive(Debug)]
-pub(in crate::gateway) struct Success {
-    running: Arc<Running>,
-    rows: Rows,
-    arrived: Tick,
-    pub(in crate::gateway) timing: Timing,
-    /// Of one that is kept.
-    traced: Option<Box<Traced>>,
-    counted: bool,
-}
-
-impl Success {
-    /// Of a request that is cut: it is counted as what it ends with, or as one whose caller left.
-    pub(in crate::gateway) fn of(
-        running: &Arc<Running>,
-        call: CallId,
-        rows: Rows,
-        (deadline, parts): (Tick, usize),
-        inference: &Inference,
-    ) -> Success {
-        let (arrived, level) =
-            (inference.arrived, priority::level(&running.contract.batching, &inference.parameters));
-        let (id, tries, note) = (Traced::name(&inference.id), 1, Cow::Borrowed(""));
-        let traced = Traced { id, call, rows, level, arrived, deadline, tries, parts, note };
-        let traced = Some(Box::new(traced));
-        Success {
-            running: Arc::clone(running),
-            rows,
-            arrived,
-            timing: Timing::default(),
-            traced,
-            counted: false,
-        }
-    }
-
-    /// The caller is told so.
-    pub(in crate::gateway) fn fails(mut self, fault: &Fault) {
-        if let Some(traced) = &mut self.traced {
-            traced.note = fault.note.clone();
-        }
-        self.count(Some(fault.kind));
-    }
-
-    /// It is kept only if it fails.
-    pub(in crate::gateway) fn forgets(&mut self) {
-        self.traced = None;
-    }
-
-    /// `fault`: why the caller gets no answer after all.
-    pub(in crate::gateway) fn is_over(mut self, fault: Option<&Fault>) {
-        match fault {
-            Some(fault) => self.fails(fault),
-            None => self.count(None),
-        }
-    }
-
-    fn count(&mut self, fault: Option<Kind>) {
-        self.counted = true;
-        let (rows, timing, now) = (self.rows, self.timing, clock::now());
-        let total = now.since(self.arrived);
-        self.running.meter.settled(&Ended { rows, fault, total, timing });
-        let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
-        match fault {
-            None => recent.answered(*traced, &self.running, &timing, now),
-            Some(kind) => {
-                let note = traced.note.clone();
-                recent.failed(|| *traced, &self.running, (kind, &note), &timing, now);
-            }
-        }
-    }
-}
-
-impl Drop for Success {
-    fn drop(&mut self) {
-        if !self.counted {
-            self.count(Some(dropped()));
-        }
-    }
-}
 
 #[derive(Debug)]
 pub(in crate::gateway) struct Pending {
@@ -200,6 +117,11 @@ impl Pending {
     /// Times that it cost a host, or that one was lost with the same input: it runs alone then.
     pub(super) fn charges(&self) -> u8 {
         self.crashes.max(u8::from(self.suspicion.is_held()))
+    }
+
+    /// Its input is known, or still here.
+    pub(super) fn can_be_accused(&self) -> bool {
+        self.suspicion.is_known() || !self.inputs.is_empty()
     }
 
     /// A host was lost with it.

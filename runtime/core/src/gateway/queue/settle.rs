@@ -45,6 +45,10 @@ impl Outlet for Gateway {
         };
         let verdict = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
+            Err(fault) if retry::costs_host(fault) && pending.can_be_accused() => {
+                pending.accuse(&self.suspects, now);
+                Verdict::Answer
+            }
             Ok(_) | Err(_) => Verdict::Answer,
         };
         if outcome.result.as_ref().map_or_else(retry::outlived, |_| true) {
@@ -136,7 +140,9 @@ impl Service {
         });
         if let Some(pending) = waiting {
             self.left(pending).fail(fault.clone(), now);
-        } else if let Some((_, carrier)) = self.around.flights.forsake(ticket.call, fault, now) {
+        } else if let Some((_, carrier)) =
+            self.around.flights.forsake(ticket.call, fault, &self.around.suspects, now)
+        {
             carrier.cancel(ticket.call);
         }
     }

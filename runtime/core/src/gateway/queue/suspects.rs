@@ -89,6 +89,16 @@ impl Suspicion {
         Some(verdict)
     }
 
+    /// Remembers what it is known by, before its inputs are let go.
+    pub(super) fn know(&mut self, suspects: &Suspects, of: Of<'_>) {
+        self.print(suspects, of);
+    }
+
+    /// Its input can be accused although its inputs are gone.
+    pub(super) fn is_known(&self) -> bool {
+        self.print.is_some()
+    }
+
     /// It was suspected when it was looked at last.
     pub(super) fn is_held(&self) -> bool {
         self.until.is_some()

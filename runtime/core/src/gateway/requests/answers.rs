@@ -15,9 +15,10 @@ use crate::gateway::{
     memory::admission::Reserved,
     queue::{
         parts::{Look, Parts},
-        pending::{Delivery, Success, expired, expired_after},
+        pending::{Delivery, expired, expired_after},
         service::{Running, Service},
         submit::Asked,
+        success::Success,
         waiting::Waiting,
     },
 };

@@ -23,10 +23,10 @@ use crate::gateway::{
     Gateway,
     memory::admission::Reserved,
     queue::{
-        pending::Success,
         recent::Recent,
         service::{Running, Service},
         submit::{self, Held, One, refused},
+        success::Success,
         waiting::Waiting,
     },
 };

@@ -201,3 +201,21 @@ async fn an_input_that_hangs_its_model_twice_is_refused() {
     assert_eq!(host.len(), 0);
     assert_all_over(&gateway, 3);
 }
+
+/// A deadline that is shorter than what it takes to kill a host must not hide who does.
+#[tokio::test(start_paused = true)]
+async fn an_input_whose_caller_left_is_suspected_as_well() {
+    let gateway = gateway();
+    let first = once(&gateway);
+    let asked = start(&gateway, ask(1, 66)).await;
+    asked.abort();
+    settle_down().await;
+    assert_eq!(first.1.cancelled.lock().len(), 1);
+    dies(&gateway, first);
+    let (_, second) = once(&gateway);
+    let again = start(&gateway, ask(1, 66)).await;
+    assert_eq!(second.attempts(), [1]);
+    second.answer();
+    again.await.unwrap().unwrap();
+    assert_all_over(&gateway, 2);
+}
