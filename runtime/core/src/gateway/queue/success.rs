@@ -65,7 +65,7 @@ impl Success {
     }
 
     /// `fault`: why the caller gets no answer after all.
-    pub(in crate::gateway) fn is_over(mut self, fault: Option<&Fault>) {
+    pub(in crate::gateway) fn ends(mut self, fault: Option<&Fault>) {
         match fault {
             Some(fault) => self.fails(fault),
             None => self.count(None),

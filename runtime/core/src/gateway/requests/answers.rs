@@ -137,7 +137,7 @@ impl Answers {
     /// The caller has all answers, in the form that it asked for. To be said after the last; else it did not wait.
     pub(crate) fn delivered(&mut self) {
         match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Given(success) => success.is_over(None),
+            Stage::Given(success) => success.ends(None),
             other @ (Stage::Open | Stage::Ended(_) | Stage::Over) => self.stage = other,
         }
     }
@@ -189,7 +189,7 @@ impl Answers {
             {
                 let part = part.and_then(|part| self.part(part));
                 if let Err(fault) = &part {
-                    self.give_up(&fault);
+                    self.give_up(fault);
                 }
                 return Poll::Ready(Some(part));
             }

@@ -141,7 +141,7 @@ impl Gateway {
         }
         let answer = answer(contract, id, &outputs, produced, success.timing);
         let delivered = deliver(answer).await;
-        success.is_over(delivered.as_ref().err());
+        success.ends(delivered.as_ref().err());
         delivered
     }
 }

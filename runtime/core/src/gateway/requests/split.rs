@@ -115,7 +115,7 @@ impl Gateway {
         }
         let answer = answer(contract, std::mem::take(&mut inference.id), &outputs, produced, timing);
         let delivered = deliver(answer).await;
-        whole.is_over(delivered.as_ref().err());
+        whole.ends(delivered.as_ref().err());
         delivered
     }
 }
