@@ -81,7 +81,7 @@ def _write(path: Path, cubin: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    files = sorted(path.parent.iterdir(), key=_last_used)
+    files = sorted(filter(Path.is_file, path.parent.iterdir()), key=_last_used)
     for file in files[: max(0, len(files) - MAX_FILES)]:
         file.unlink(missing_ok=True)
 

@@ -202,5 +202,21 @@ def _channels(compiled: dict[str, Any]) -> dict[str, int]:
     return {"channels": compiled.get("channels", 3)}
 
 
+@pytest.mark.parametrize(
+    ("shapes", "error"),
+    [
+        ([(2, 3, 4)], TypeError),
+        ([(2, 3, 3), (2, 3, 1)], TypeError),
+        ([(1, 65_536, 1)], ValueError),
+        ([(0, 3, 3)], ValueError),
+    ],
+)
+def test_what_no_transform_takes_is_not_packed(
+    shapes: list[tuple[int, ...]], error: type[Exception]
+) -> None:
+    with pytest.raises(error, match=r"an image is uint8\["):
+        packed([np.zeros(shape, np.uint8) for shape in shapes])
+
+
 def test_every_filter_is_run() -> None:
     assert {one["filter"] for one in COMPILED} == set(get_args(Filter))

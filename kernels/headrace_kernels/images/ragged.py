@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace_kernels.images.transform import MAX_SIDE
+
 
 @dataclass(frozen=True, slots=True)
 class RaggedImages:
@@ -26,12 +28,20 @@ class RaggedImages:
 
 
 def packed(images: Sequence[NDArray[np.uint8]]) -> RaggedImages:
-    """Return ``images``, each [height, width, channels], in one buffer on the host."""
+    """Return ``images``, each [height, width, channels], in one buffer on the host.
+
+    Raises:
+        TypeError: one is not uint8, or has other channels than the first, which has 1 or 3.
+        ValueError: one has a side that no transform takes.
+    """
     for image in images:
+        found = f"an image is {image.dtype}{list(image.shape)}"
         if image.ndim != 3 or image.dtype != np.uint8:
-            raise TypeError(
-                f"an image is {image.dtype}{list(image.shape)}, not uint8 of three axes"
-            )
+            raise TypeError(f"{found}, not uint8 of three axes")
+        if image.shape[2] not in (1, 3) or image.shape[2] != images[0].shape[2]:
+            raise TypeError(f"{found}: all images of a batch have 1 channel, or all 3")
+        if not (1 <= image.shape[0] <= MAX_SIDE and 1 <= image.shape[1] <= MAX_SIDE):
+            raise ValueError(f"{found}: sides are 1 to {MAX_SIDE}")
     offsets = np.zeros(len(images), np.int64)
     np.cumsum([image.size for image in images[:-1]], out=offsets[1:])
     sizes = np.array(

@@ -21,9 +21,9 @@ def preprocess_images(
     read: its output is `fill`. That keeps memory safe, and is no check of a caller's sizes.
 
     Held by the tests, on photos: with `antialias`, levels are Pillow's, all of them, where Pillow
-    goes across before it goes down (older ones always; 13.0.0 does not where the height shrinks by
-    more than twice what the width does); without, they are within 0.001 of torch's `interpolate`
-    in double precision; `nearest` takes the pixel that Pillow takes, but on a border of two.
+    goes across before it goes down (those before 13 always); without, they are within 0.001
+    of torch's `interpolate` in double precision; `nearest` takes the pixel that Pillow takes, but
+    on a border of two.
     """
     count = len(images.offsets)
     if out is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tests.kernels.shim.guarded import guarded
 
 from headrace_kernels import sources
 from headrace_kernels.launch import MAX_GRID_YZ, Kernel, Launch, View
@@ -39,7 +40,7 @@ class Shim:
     def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
         made = np.empty(shape, dtype)
         made.view(np.uint8).fill(0xA5)  # an element that is not written is seen
-        return made
+        return guarded(made, front=self._backwards)  # and one beyond the last is a fault
 
     def view(self, array: Any, name: str) -> View:
         if not isinstance(array, np.ndarray):

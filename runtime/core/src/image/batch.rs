@@ -1,7 +1,6 @@
 //! A batch of images on a few threads.
 
-use super::{Target, Wrong, decode, threads::on_threads};
-use fast_image_resize::Resizer;
+use super::{Target, Wrong, decode, resize::Room, threads::on_threads};
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -20,8 +19,8 @@ pub fn decode_batch(
     let mut faults = vec![None; images.len()];
     let places = pixels.chunks_exact_mut(target.bytes()).zip(&mut faults);
     let work = images.iter().zip(places);
-    on_threads(work, images.len(), threads, Resizer::new, |resizer, (image, (out, fault))| {
-        *fault = one(image, target, resizer, out).err();
+    on_threads(work, images.len(), threads, Room::default, |room, (image, (out, fault))| {
+        *fault = one(image, target, room, out).err();
         if fault.is_some() {
             out.fill(0);
         }
@@ -30,10 +29,10 @@ pub fn decode_batch(
 }
 
 /// A decoder that panics has met a file its authors did not think of: that file's error, and nobody else's.
-fn one(image: &[u8], target: &Target, resizer: &mut Resizer, out: &mut [u8]) -> Result<(), Wrong> {
-    let attempt = catch_unwind(AssertUnwindSafe(|| target.fill(&decode(image)?, resizer, out)));
+fn one(image: &[u8], target: &Target, room: &mut Room, out: &mut [u8]) -> Result<(), Wrong> {
+    let attempt = catch_unwind(AssertUnwindSafe(|| target.fill(&decode(image)?, room, out)));
     attempt.unwrap_or_else(|_| {
-        *resizer = Resizer::new(); // its buffers may be half written
+        *room = Room::default(); // its buffers may be half written
         Err("the image makes its decoder fail".into())
     })
 }

@@ -1,9 +1,12 @@
 //! From a picture of any size to a model's input: one crop, one resize, never distorted.
 
-use super::{Picture, Wrong, orientation::Orientation, zeros::clear_of_zeros};
-use fast_image_resize::images::{TypedImage, TypedImageRef};
+use super::{
+    Picture, Wrong,
+    orientation::Orientation,
+    resize::{Part, Pixels, Room},
+};
+use fast_image_resize::FilterType;
 use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 /// Longest side of a target.
 const MAX_SIDE: u32 = 8192;
@@ -71,14 +74,14 @@ impl Target {
 
     /// Fills `out`, which has [`Target::bytes`]. The turn comes last and costs nothing to speak of: a crop
     /// from the centre is the same part of the picture whichever way it lies.
-    pub(super) fn fill(&self, picture: &Picture, resizer: &mut Resizer, out: &mut [u8]) -> Result<(), Wrong> {
+    pub(super) fn fill(&self, picture: &Picture, room: &mut Room, out: &mut [u8]) -> Result<(), Wrong> {
         if picture.orientation == Orientation::UPRIGHT {
-            return self.resize(picture, self.width, self.height, resizer, out);
+            return self.resize(picture, self.width, self.height, room, out);
         }
         let mut stored = vec![0; self.bytes()];
         let transposed = picture.orientation.is_transposed();
         let (width, height) = if transposed { (self.height, self.width) } else { (self.width, self.height) };
-        self.resize(picture, width, height, resizer, &mut stored)?;
+        self.resize(picture, width, height, room, &mut stored)?;
         picture.orientation.turn(&stored, width as usize, height as usize, out);
         Ok(())
     }
@@ -88,30 +91,23 @@ impl Target {
         picture: &Picture,
         width: u32,
         height: u32,
-        resizer: &mut Resizer,
+        room: &mut Room,
         out: &mut [u8],
     ) -> Result<(), Wrong> {
-        let wrong = |why: &dyn std::fmt::Display| format!("the image cannot be resized: {why}");
-        let from = TypedImageRef::<U8x3>::from_buffer(picture.width, picture.height, &picture.rgb);
-        let from = from.map_err(|why| wrong(&why))?;
-        let mut to = TypedImage::<U8x3>::from_buffer(width, height, out).map_err(|why| wrong(&why))?;
-        let (left, top, across, down) = self.part(picture, width, height);
-        let clear = |begin, len, places| clear_of_zeros(begin, len, places, self.filter.kind());
-        let (left, top) = (clear(left, across, width), clear(top, down, height));
-        let options = ResizeOptions::new()
-            .resize_alg(ResizeAlg::Convolution(self.filter.kind()))
-            .crop(left, top, across, down);
-        resizer.resize_typed(&from, &mut to, &options).map_err(|why| wrong(&why))
+        let part = self.part(picture, width, height);
+        let from = Pixels { height: picture.height, width: picture.width, bytes: &picture.rgb };
+        let sides = (height as usize, width as usize, 3);
+        room.resize::<U8x3>(from, part, self.filter.kind(), sides, out)
     }
 
-    /// Left, top, width and height of the part that is used, in pixels and fractions of them.
-    fn part(&self, picture: &Picture, width: u32, height: u32) -> (f64, f64, f64, f64) {
+    fn part(&self, picture: &Picture, width: u32, height: u32) -> Part {
         let (across, down) = (f64::from(picture.width), f64::from(picture.height));
         let (width, height) = (f64::from(width), f64::from(height));
         let scale = (across / width).min(down / height) * self.crop;
         // The product may round to a little more than the picture has.
         let (part_across, part_down) = ((width * scale).min(across), (height * scale).min(down));
-        ((across - part_across) / 2.0, (down - part_down) / 2.0, part_across, part_down)
+        let (left, top) = ((across - part_across) / 2.0, (down - part_down) / 2.0);
+        Part { top, tall: part_down, left, wide: part_across }
     }
 }
 

@@ -10,8 +10,8 @@ mod jpeg;
 pub(crate) mod orientation;
 mod png;
 pub mod ragged;
+mod resize;
 mod threads;
-mod zeros;
 
 pub use batch::decode_batch;
 pub use fit::{Filter, Target};
@@ -46,12 +46,17 @@ fn decode(file: &[u8]) -> Result<Picture, Wrong> {
     }
 }
 
+/// Of one image: the longest of a JPEG. A resize has a weight for each row, or several.
+const MAX_SIDE: u32 = 65_535;
+
 /// The image's number of pixels, if there are some and not too many.
 fn check_size(width: u32, height: u32) -> Result<usize, Wrong> {
     let pixels = u64::from(width) * u64::from(height);
     match usize::try_from(pixels) {
-        Ok(pixels) if (1..=MAX_PIXELS).contains(&pixels) => Ok(pixels),
-        _ => Err(format!("the image is {width} x {height} pixels; 1 to {MAX_PIXELS} pixels are decoded")),
+        Ok(pixels) if (1..=MAX_PIXELS).contains(&pixels) && width.max(height) <= MAX_SIDE => Ok(pixels),
+        _ => Err(format!(
+            "the image is {width} x {height} pixels; 1 to {MAX_PIXELS} pixels are decoded, and sides of up to {MAX_SIDE}"
+        )),
     }
 }
 

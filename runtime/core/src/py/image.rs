@@ -12,7 +12,7 @@ use std::num::NonZeroUsize;
 /// without the interpreter. `crop` is a share of the largest centred part of the target's proportions.
 ///
 /// The second value has, for each image, what is wrong with it, or None; its pixels are then zero.
-/// ValueError for impossible sizes, crops or filters (box, bilinear, bicubic, lanczos).
+/// ValueError for impossible sizes, crops or filters (bilinear, bicubic, lanczos).
 #[pyfunction]
 #[pyo3(signature = (images, height, width, *, crop = 1.0, filter = "bicubic"))]
 pub(super) fn decode_images<'py>(

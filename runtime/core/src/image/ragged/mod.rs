@@ -11,7 +11,7 @@ mod video;
 pub use sources::Ragged;
 pub use transform::{Colours, Fit, Layout, Output, Resize, Source, Transform};
 
-use super::{Wrong, threads::on_threads};
+use super::{Wrong, resize::Room, threads::on_threads};
 use parking_lot::Mutex;
 use std::num::NonZeroUsize;
 use store::{Levels, Writer};
@@ -19,7 +19,7 @@ use store::{Levels, Writer};
 /// What a thread keeps from one image to the next.
 #[derive(Default)]
 struct Kept {
-    room: resample::Room,
+    room: Room,
     levels: Vec<u8>,
     floats: Vec<f32>,
 }
