@@ -22,6 +22,9 @@ use std::time::Duration;
 const LOOK: usize = 1024;
 /// For the sake of one in a hurry, rows may be served so many times as slowly.
 const HURRY: f64 = 1.25;
+/// The same where more wait than a batch may have: each batch that is small for its head's sake makes the next head late,
+/// and so they would go on for as long as there are too many.
+const CROWDED: f64 = 1.05;
 
 /// What the decision needs to know of one waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,7 +258,7 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Size) -> Duration> Scan<W, T> {
 
     /// Whether those of the same level behind the head would be served much faster without it.
     fn costs_too_much(&self, head: usize, batch: &Batch) -> bool {
-        let mut others = Size::default();
+        let (mut others, mut more_wait) = (Size::default(), false);
         for at in head + 1..head + 1 + LOOK {
             let Some(facts) = (self.waiting)(at) else { break };
             if facts.level != batch.head.level {
@@ -264,12 +267,15 @@ impl<W: Fn(usize) -> Option<Facts>, T: Fn(Size) -> Duration> Scan<W, T> {
             if facts.shape == batch.head.shape && !facts.alone && !self.is_late(&facts) {
                 match self.with(others, &facts) {
                     Some(more) => others = more,
-                    None => break,
+                    None => {
+                        more_wait = true;
+                        break;
+                    }
                 }
             }
         }
         let pace = |size: Size| f64::from(size.rows.get()) / (self.time)(size).as_secs_f64().max(1e-9);
-        others.rows > Rows::ZERO && pace(others) > HURRY * pace(batch.size)
+        others.rows > Rows::ZERO && pace(others) > if more_wait { CROWDED } else { HURRY } * pace(batch.size)
     }
 }
 

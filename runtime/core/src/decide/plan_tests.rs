@@ -124,6 +124,11 @@ fn a_batch_is_in_time_for_those_in_it() {
             run(Hurried, &[0, 1, 2, 3, 4], &[]),
         ),
         (
+            "but not while more wait than a batch may have",
+            (0..10).map(|n| call(1, 0, if n == 0 { 17 } else { 99 })).collect(),
+            run(Full, &[1, 2, 3, 4, 5, 6, 7, 8], &[0]),
+        ),
+        (
             "who cannot join in time waits for his own turn",
             vec![call(4, 0, 99), level(2, call(1, 0, 12)), level(2, call(1, 0, 99))],
             run(Free, &[0, 2], &[]),
