@@ -1,34 +1,15 @@
 //! Calls that cost a host, where others must not wait for an idle one: they are apart from each other, and among the rest.
 
 use super::bench::*;
-use super::spout::Spout;
+use super::spout::{Spout, open, prompt};
 use crate::base::{
     contract::Contract,
-    datatype::Datatype,
     fault::{Fault, Kind, Phase},
     inference::{Inference, Value},
     roster::Roster,
     sequence::{Correlation, SequenceBatching, Strategy},
-    tensor::Tensor,
 };
-use crate::gateway::{Client, Gateway, requests::answers::Answers};
-use std::sync::Arc;
 use std::time::Duration;
-
-fn prompt(parts: i64, width: i64) -> Inference {
-    let mut inference = ask(1, 0);
-    let data: Vec<u8> = [parts, width].iter().flat_map(|number| number.to_le_bytes()).collect();
-    inference.model = "g".into();
-    inference.inputs[0].name = "prompt".into();
-    inference.inputs[0].tensor =
-        Tensor { datatype: Datatype::Int64, shape: [1, 2].as_slice().into(), data: data.into() };
-    inference
-}
-
-async fn open(gateway: &Arc<Gateway>, inference: Inference) -> Answers {
-    let reserved = gateway.ledger.take(1).unwrap();
-    gateway.open(Box::new(inference), reserved, &Client::new(Arc::clone(gateway))).await.unwrap()
-}
 
 fn dies(spout: &Spout) {
     while spout.runs() > 0 {
@@ -40,12 +21,13 @@ fn dies(spout: &Spout) {
 async fn an_answer_in_parts_is_tried_again_beside_others_and_keeps_none_waiting() {
     let gateway = gateway();
     let first = Spout::up(&gateway, true);
-    let long = open(&gateway, prompt(9, 1)).await;
-    let other = open(&gateway, prompt(9, 2)).await;
+    let long = open(&gateway, prompt(9, 1)).await.unwrap();
+    let other = open(&gateway, prompt(9, 2)).await.unwrap();
     dies(&first);
     let second = Spout::up_beside(&gateway);
     assert_eq!(second.runs(), 1, "one of them: were it both, nobody would know who cost the next host");
-    let innocents = [open(&gateway, prompt(9, 3)).await, open(&gateway, prompt(9, 4)).await];
+    let innocents =
+        [open(&gateway, prompt(9, 3)).await.unwrap(), open(&gateway, prompt(9, 4)).await.unwrap()];
     assert_eq!(second.runs(), 3);
     second.end();
     assert_eq!(second.runs(), 3, "the other one");
@@ -63,19 +45,19 @@ async fn an_answer_in_parts_is_tried_again_beside_others_and_keeps_none_waiting(
 async fn who_waits_for_another_suspect_is_none_after_a_minute() {
     let gateway = gateway();
     let first = Spout::up(&gateway, true);
-    let asked = [open(&gateway, prompt(9, 1)).await, open(&gateway, prompt(9, 2)).await];
+    let asked = [open(&gateway, prompt(9, 1)).await.unwrap(), open(&gateway, prompt(9, 2)).await.unwrap()];
     first.say(1);
     dies(&first);
     drop(asked);
     let second = Spout::up_beside(&gateway);
-    let _again = [open(&gateway, prompt(9, 1)).await, open(&gateway, prompt(9, 2)).await];
+    let _again = [open(&gateway, prompt(9, 1)).await.unwrap(), open(&gateway, prompt(9, 2)).await.unwrap()];
     assert_eq!(second.runs(), 1);
     tokio::time::advance(Duration::from_secs(61)).await;
-    let innocent = open(&gateway, prompt(9, 3)).await;
+    let innocent = open(&gateway, prompt(9, 3)).await.unwrap();
     assert_eq!(second.runs(), 2);
     drop(innocent);
     assert_eq!(second.runs(), 2, "the one that runs, and the one that waited for it");
-    let _third = open(&gateway, prompt(9, 1)).await;
+    let _third = open(&gateway, prompt(9, 1)).await.unwrap();
     assert_eq!(second.runs(), 3, "nobody is suspected");
 }
 

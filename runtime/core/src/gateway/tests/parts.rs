@@ -1,33 +1,14 @@
 //! Answers in parts: what a reader has, what a host is asked for, and how it all ends.
 
-use super::bench::{ask, gateway, settle_down};
-use super::spout::{self, Spout};
+use super::bench::{gateway, settle_down};
+use super::spout::{self, Spout, open, prompt};
 use crate::base::{
     call::Produced,
-    datatype::Datatype,
     fault::{Fault, Kind, Phase},
-    inference::{Answer, Inference},
-    tensor::Tensor,
+    inference::Answer,
 };
-use crate::gateway::{Client, Gateway, GatewaySettings, Limits, requests::answers::Answers};
-use std::sync::Arc;
+use crate::gateway::{Gateway, GatewaySettings, Limits};
 use std::time::Duration;
-
-/// Of model `g`: so many parts, of so many tokens each.
-fn prompt(parts: i64, width: i64) -> Inference {
-    let mut inference = ask(1, 0);
-    let data: Vec<u8> = [parts, width].iter().flat_map(|number| number.to_le_bytes()).collect();
-    inference.model = "g".into();
-    inference.inputs[0].name = "prompt".into();
-    inference.inputs[0].tensor =
-        Tensor { datatype: Datatype::Int64, shape: [1, 2].as_slice().into(), data: data.into() };
-    inference
-}
-
-async fn open(gateway: &Arc<Gateway>, inference: Inference) -> Result<Answers, Fault> {
-    let reserved = gateway.ledger.take(1).unwrap();
-    gateway.open(Box::new(inference), reserved, &Client::new(Arc::clone(gateway))).await
-}
 
 fn token(answer: &Answer) -> i64 {
     i64::from_le_bytes(answer.outputs[0].1.data[..8].try_into().unwrap())

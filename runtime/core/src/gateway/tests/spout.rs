@@ -1,15 +1,17 @@
 //! A host that answers in parts: as many as its prompt says, as fast as it is asked for them, or when a test says so.
 
+use super::bench::ask;
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing, Window},
     contract::Contract,
     datatype::Datatype,
     fault::Fault,
+    inference::Inference,
     roster::Roster,
     tensor::Tensor,
     units::{CallId, Rows},
 };
-use crate::gateway::Gateway;
+use crate::gateway::{Client, Gateway, requests::answers::Answers};
 use bytes::Bytes;
 use parking_lot::Mutex;
 use std::sync::Arc;
@@ -182,4 +184,20 @@ pub(in crate::gateway) fn tensor(data: &[u8]) -> Tensor {
     let data = Bytes::copy_from_slice(data);
     let shape = [1, i64::try_from(data.len() / 8).unwrap()].as_slice().into();
     Tensor { datatype: Datatype::Int64, shape, data }
+}
+
+/// Of model `g`: so many parts, of so many tokens each.
+pub(in crate::gateway) fn prompt(parts: i64, width: i64) -> Inference {
+    let mut inference = ask(1, 0);
+    let data: Vec<u8> = [parts, width].iter().flat_map(|number| number.to_le_bytes()).collect();
+    inference.model = "g".into();
+    inference.inputs[0].name = "prompt".into();
+    inference.inputs[0].tensor =
+        Tensor { datatype: Datatype::Int64, shape: [1, 2].as_slice().into(), data: data.into() };
+    inference
+}
+
+pub(in crate::gateway) async fn open(gateway: &Arc<Gateway>, inference: Inference) -> Result<Answers, Fault> {
+    let reserved = gateway.ledger.take(1).unwrap();
+    gateway.open(Box::new(inference), reserved, &Client::new(Arc::clone(gateway))).await
 }
