@@ -24,7 +24,7 @@ const LOOK: usize = 1024;
 const HURRY: f64 = 1.25;
 /// The same where more wait than a batch may have: each batch that is small for its head's sake makes the next head late,
 /// and so they would go on for as long as there are too many.
-const CROWDED: f64 = 1.05;
+const CROWDED: f64 = 1.02;
 
 /// What the decision needs to know of one waiting call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
