@@ -77,11 +77,6 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         self.len
     }
 
-    /// Sequences that are at work, as far as is known here.
-    pub fn at_work(&self) -> usize {
-        self.known.len()
-    }
-
     /// `most` may wait here.
     pub fn enter(&mut self, asked: Asked<T>, hosts: &[Place<H>], most: usize) -> Result<(), (T, Refused)> {
         if self.len >= most {
@@ -273,10 +268,15 @@ impl<H: Copy + Ord, T> Affinity<H, T> {
         }
     }
 
-    /// When the next one may be forgotten; never, while all have something here. `None`: there is none.
-    pub fn next_expiry(&self, idle: Duration) -> Option<Tick> {
-        let first = self.quiet.first_key_value().map(|((since, _), _)| since.plus(idle));
-        (!self.known.is_empty()).then(|| first.unwrap_or(Tick::NEVER))
+    /// When a sequence may be over next of which a host still keeps something; never, where all have requests here.
+    /// `None`: there is no such sequence.
+    pub fn next_expiry(&self, idle: Duration, hosts: &[Place<H>]) -> Option<Tick> {
+        let is_kept = |id: &CorrelationId| {
+            self.known.get(id).is_some_and(|known| !known.behind.is_lost() && is_there(known.at, hosts))
+        };
+        let busy = self.known.len() > self.quiet.len();
+        let first = || self.quiet.iter().find(|(_, id)| is_kept(id)).map(|((since, _), _)| since.plus(idle));
+        first().or_else(|| busy.then_some(Tick::NEVER))
     }
 
     fn wait(&mut self, at: Option<H>, asked: Asked<T>) {

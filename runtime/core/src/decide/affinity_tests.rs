@@ -51,7 +51,7 @@ fn of_each_sequence_one_is_out() {
     assert_eq!(items(known.again(asked(7, false, 2), &hosts, at(1))), [0_u32; 0]);
     assert_eq!(pop(&mut known, 1), Some(2));
     assert_eq!(items(known.over(&CorrelationId::Number(7), true, &hosts, at(1))), [4], "behind the end");
-    assert_eq!((known.waits(), known.at_work()), (0, 1));
+    assert_eq!((known.waits(), known.known.len()), (0, 1));
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn a_sequence_stays_where_it_began_though_hosts_come() {
     known.over(&CorrelationId::Number(theirs), false, &both, at(2));
     // Once it is forgotten, its hash tells.
     known.expire(Duration::from_nanos(10), at(12));
-    assert_eq!(known.at_work(), 0);
+    assert_eq!(known.known.len(), 0);
     known.enter(asked(theirs, false, 3), &both, 9).unwrap();
     assert_eq!((pop(&mut known, 1), pop(&mut known, 2)), (None, Some(3)));
 }
@@ -94,15 +94,22 @@ fn what_was_at_work_in_a_host_that_is_gone_is_lost_and_a_start_goes_elsewhere() 
     assert_eq!(items(known.over(&CorrelationId::Number(id), false, &left, at(1))), [2]);
     assert_eq!(pop(&mut known, 2), Some(3));
     known.over(&CorrelationId::Number(id), false, &left, at(2));
+    let idle = Duration::from_nanos(5);
+    assert_eq!(known.next_expiry(idle, &left), Some(at(7)));
+    assert_eq!(known.next_expiry(idle, &hosts(&[1])), None, "its host is gone");
     // One that asks later is told at once, though no host is there to tell it.
     assert_eq!(known.enter(asked(id, false, 4), &[], 9), Err((4, Refused::NotStarted)));
-    assert_eq!(known.at_work(), 0);
+    assert_eq!(known.known.len(), 0);
     // Those that wait for room in it.
     known.enter(asked(id, true, 5), &both, 9).unwrap();
     let second = id + (1..).find(|more| home(&CorrelationId::Number(id + more), &both) == Some(1)).unwrap();
     known.enter(asked(second, false, 6), &both, 9).unwrap();
     assert_eq!(items(known.move_to(&left, at(3))), [6]);
     assert_eq!((known.waits(), pop(&mut known, 2)), (1, Some(5)));
+    assert_eq!(known.next_expiry(idle, &left), Some(Tick::NEVER), "it is out");
+    known.over(&CorrelationId::Number(id), false, &left, at(4));
+    known.lose(&CorrelationId::Number(id));
+    assert_eq!(known.next_expiry(idle, &left), None, "nothing is kept of one whose second beginning failed");
 }
 
 #[test]

@@ -12,8 +12,6 @@ use crate::base::units::{Rows, Tick};
 pub struct AtWork {
     pub rows: Rows,
     pub cost: u64,
-    /// One is there that must be alone.
-    pub alone: bool,
 }
 
 impl AtWork {
@@ -48,12 +46,8 @@ pub fn join(
 
 /// `None`: there is no room for it.
 fn with(all: AtWork, one: &Facts, limits: Limits) -> Option<AtWork> {
-    let more = AtWork {
-        rows: all.rows.plus(one.rows)?,
-        cost: all.cost.saturating_add(one.cost),
-        alone: all.alone || one.alone,
-    };
-    let fits = more.rows <= limits.max_rows && more.cost <= limits.max_cost && !more.alone;
+    let more = AtWork { rows: all.rows.plus(one.rows)?, cost: all.cost.saturating_add(one.cost) };
+    let fits = more.rows <= limits.max_rows && more.cost <= limits.max_cost;
     (all.is_empty() || fits).then_some(more)
 }
 
@@ -68,16 +62,12 @@ mod tests {
 
     fn one(rows: u32, cost: u64) -> Facts {
         let (arrived, deadline) = (Tick::default(), Tick::NEVER);
-        let (level, shape, alone, found_idle) = (1, 0, false, false);
-        Facts { rows: Rows::new(rows), cost, level, arrived, deadline, shape, alone, found_idle }
+        let rows = Rows::new(rows);
+        Facts { rows, cost, level: 1, arrived, deadline, shape: 0, alone: false, found_idle: false }
     }
 
     fn late() -> Facts {
         Facts { deadline: NOW, ..one(1, 1) }
-    }
-
-    fn alone() -> Facts {
-        Facts { alone: true, ..one(1, 1) }
     }
 
     fn joined(list: &[Facts], at_work: AtWork) -> (Vec<usize>, Vec<usize>) {
@@ -89,7 +79,7 @@ mod tests {
     #[test]
     fn join_table() {
         let nobody = AtWork::default();
-        let some = AtWork { rows: Rows::new(6), cost: 90, alone: false };
+        let some = AtWork { rows: Rows::new(6), cost: 90 };
         type Row = (&'static str, Vec<Facts>, AtWork, &'static [usize], &'static [usize]);
         let table: Vec<Row> = vec![
             ("nobody waits", vec![], some, &[], &[]),
@@ -104,16 +94,6 @@ mod tests {
             ("behind one that does not fit nobody is looked at", vec![one(9, 1), late()], some, &[], &[]),
             ("the limit was lowered", vec![one(9, 1), one(1, 1)], nobody, &[0], &[]),
             ("and that of the cost", vec![one(1, 101), one(1, 1)], nobody, &[0], &[]),
-            ("after a crash it waits until nobody is at work", vec![alone(), one(1, 1)], some, &[], &[]),
-            ("and is alone", vec![alone(), one(1, 1)], nobody, &[0], &[]),
-            (
-                "nobody joins one that must be alone",
-                vec![one(1, 1)],
-                AtWork { alone: true, ..some },
-                &[],
-                &[],
-            ),
-            ("nor joins it others", vec![one(1, 1), alone(), one(1, 1)], nobody, &[0], &[]),
             ("a cost beyond counting", vec![one(1, u64::MAX)], some, &[], &[]),
         ];
         for (name, list, at_work, batch, late) in table {
@@ -124,26 +104,21 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_at_work_keeps_to_the_limits(
-            list in prop::collection::vec((1..12_u32, 0..120_u64, 0..9_u8), 0..12),
+            list in prop::collection::vec((1..12_u32, 0..120_u64, any::<bool>()), 0..12),
             rows in 0..9_u32,
             cost in 0..101_u64,
         ) {
             let list: Vec<_> = list
                 .into_iter()
-                .map(|(rows, cost, luck)| match luck {
-                    0 => alone(),
-                    1 => late(),
-                    _ => one(rows, cost),
-                })
+                .map(|(rows, cost, is_late)| if is_late { late() } else { one(rows, cost) })
                 .collect();
-            let before = AtWork { rows: Rows::new(rows), cost: if rows == 0 { 0 } else { cost }, alone: false };
+            let before = AtWork { rows: Rows::new(rows), cost: if rows == 0 { 0 } else { cost } };
             let (batch, late) = joined(&list, before);
             let taken: Vec<_> = batch.iter().map(|at| list[*at]).collect();
             let rows = rows + taken.iter().map(|facts| facts.rows.get()).sum::<u32>();
             let cost = before.cost + taken.iter().map(|facts| facts.cost).sum::<u64>();
             let by_itself = before.is_empty() && taken.len() == 1;
             prop_assert!(by_itself || (rows <= LIMITS.max_rows.get() && cost <= LIMITS.max_cost));
-            prop_assert!(by_itself || taken.iter().all(|facts| !facts.alone));
             prop_assert!(late.iter().all(|at| list[*at].is_expired(NOW)));
             // In their order, without a gap.
             let seen = batch.len() + late.len();

@@ -54,7 +54,7 @@ impl Gateway {
         services.iter().filter_map(|service| service.next_end_of_sequence(now)).min()
     }
 
-    /// A call of a sequence was answered.
+    /// A call of a sequence was answered, or the host is gone that had some.
     pub(super) fn sequence_moved(&self) {
         if self.is_ending() {
             *self.ending.moves.lock() += 1;

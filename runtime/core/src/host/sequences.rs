@@ -16,8 +16,6 @@ struct AtWork {
     sequence: Arc<Sequence>,
     deadline: Tick,
     cost: u64,
-    /// It was in flight in a crash.
-    alone: bool,
     /// It might not emit when it was looked at last.
     paused: bool,
 }
@@ -64,15 +62,14 @@ impl Sequences {
         self.at_work.iter().fold(join::AtWork::default(), |sum, one| join::AtWork {
             rows: sum.rows.plus(one.sequence.rows()).unwrap_or(sum.rows),
             cost: sum.cost.saturating_add(one.cost),
-            alone: sum.alone || one.alone,
         })
     }
 
     pub(super) fn join(&mut self, call: Call, cost: u64, contract: &Arc<Contract>, now: Tick) -> Joining {
         self.numbered += 1;
-        let (deadline, alone) = (call.deadline, call.attempt > 0);
+        let deadline = call.deadline;
         let (sequence, inputs) = Sequence::new(call, self.numbered, contract, &self.stage, now);
-        self.at_work.push(AtWork { sequence: Arc::clone(&sequence), deadline, cost, alone, paused: false });
+        self.at_work.push(AtWork { sequence: Arc::clone(&sequence), deadline, cost, paused: false });
         (sequence, inputs)
     }
 

@@ -25,13 +25,11 @@ fn ended(sequences: &mut Sequences, now: Tick) -> Vec<(u64, Kind)> {
 fn rows_and_costs_of_those_at_work_add_up() {
     let desk = Arc::new(Desk::default());
     let (mut sequences, all) = joined(&desk, &[(1, 1, Tick::NEVER), (3, 1, Tick::NEVER)]);
-    assert_eq!(sequences.at_work(), join::AtWork { rows: Rows::new(4), cost: 30, alone: false });
+    assert_eq!(sequences.at_work(), join::AtWork { rows: Rows::new(4), cost: 30 });
     all[0].mark_gone();
     assert_eq!(ended(&mut sequences, at(1)), [(1, Kind::Cancelled)]);
-    assert_eq!(sequences.at_work(), join::AtWork { rows: Rows::new(3), cost: 20, alone: false });
+    assert_eq!(sequences.at_work(), join::AtWork { rows: Rows::new(3), cost: 20 });
     assert_eq!((sequences.take_left(), sequences.take_left()), (vec![1], vec![]), "said once");
-    sequences.join(Call { attempt: 1, ..desk.call(9, &[0.0]) }, 1, &Arc::new(contract(8, 1)), at(1));
-    assert!(sequences.at_work().alone);
 }
 
 #[test]

@@ -91,10 +91,12 @@ impl Service {
 
     /// When a sequence may be forgotten, or else looked at again; `None`: none is at work.
     pub(in crate::gateway) fn next_end_of_sequence(&self, now: Tick) -> Option<Tick> {
+        let idle = idle(&self.running()?.contract);
         let mut floor = self.floor.lock();
+        let places = floor.carriers.places(now);
         let affinity = floor.affinity.as_mut()?;
-        affinity.expire(idle(&self.running()?.contract), now);
-        affinity.next_expiry(idle(&self.running()?.contract))
+        affinity.expire(idle, now);
+        affinity.next_expiry(idle, &places)
     }
 
     /// Takes out who can go to its host, and whoever has no reason to wait any more.

@@ -153,6 +153,7 @@ impl Roster for Gateway {
         let service = self.registry.lock().carriers.remove(&id);
         if let Some(service) = service {
             service.step(clock::now(), |floor| floor.carriers.remove(id));
+            self.sequence_moved(); // those that it kept are over
         }
     }
 }
