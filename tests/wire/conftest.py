@@ -140,7 +140,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     command = [sys.executable, "-m", "headrace", "serve", str(repository), "--engine", "local"]
     with log.open("w") as output:
         process = subprocess.Popen(
-            [*command, "--ports", str(port), "--state", str(state)],
+            [*command, "--ports", str(port), "--state", str(state), "--limit", "client_regions=4"],
             stdout=output,
             stderr=subprocess.STDOUT,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},

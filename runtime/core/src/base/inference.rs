@@ -22,11 +22,21 @@ pub enum Value {
 
 pub type Parameters = Vec<(CompactString, Value)>;
 
+/// Where a caller keeps a tensor instead of sending it: in a region of shared memory that it has registered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InRegion {
+    pub region: CompactString,
+    pub offset: u64,
+    pub len: u64,
+}
+
 /// One input as it came: not yet checked against any contract.
 #[derive(Clone, Debug)]
 pub struct Input {
     pub name: CompactString,
     pub tensor: Tensor,
+    /// Its data is there, and not in the tensor until it has been read.
+    pub region: Option<Box<InRegion>>,
 }
 
 /// An output that the caller asked for by name.
@@ -37,6 +47,8 @@ pub struct Wanted {
     pub binary: Option<bool>,
     /// Top-k as `value:index` strings; 0 is off.
     pub classification: u32,
+    /// Its data goes there, and not into the answer.
+    pub region: Option<Box<InRegion>>,
 }
 
 /// Free of any protocol. Wire types stop here.

@@ -2,7 +2,7 @@
 
 use crate::base::{
     datatype::Datatype,
-    inference::{Inference, Value},
+    inference::{InRegion, Inference, Value},
     strings,
     tensor::Tensor,
 };
@@ -69,6 +69,29 @@ fn written(datatype: Datatype, contents: &InferTensorContents) -> Vec<u8> {
     }
 }
 
+/// Where in shared memory a tensor lies, as its parameters say.
+fn in_region(parameters: &HashMap<String, InferParameter>) -> Option<InRegion> {
+    let count = |key| match parameters.get(key).map(value) {
+        Some(Value::Int(count)) => Some(u64::try_from(count).expect("not below zero")),
+        Some(Value::Uint(count)) => Some(count),
+        other => {
+            assert_eq!(other, None);
+            None
+        }
+    };
+    let (len, offset) = (count("shared_memory_byte_size"), count("shared_memory_offset"));
+    match parameters.get("shared_memory_region").map(value) {
+        Some(Value::Text(region)) => {
+            let len = len.expect("a region comes with a size");
+            Some(InRegion { region: region.into(), offset: offset.unwrap_or(0), len })
+        }
+        other => {
+            assert_eq!((other, len, offset), (None, None, None));
+            None
+        }
+    }
+}
+
 /// Panics where the two readings differ.
 pub(super) fn agree(ours: &Inference, theirs: &ModelInferRequest) {
     assert_eq!((ours.model.as_str(), ours.id.as_str()), (&*theirs.model_name, &*theirs.id));
@@ -85,20 +108,23 @@ pub(super) fn agree(ours: &Inference, theirs: &ModelInferRequest) {
         let top = theirs.parameters.get("classification").map(value);
         let top = top.map_or(0, |top| if let Value::Int(top) = top { top } else { panic!("{top:?}") });
         assert_eq!(i64::from(ours.classification), top.min(i64::from(u32::MAX)));
-        assert!(!theirs.parameters.contains_key("shared_memory_region"));
+        assert_eq!(ours.region.as_deref(), in_region(&theirs.parameters).as_ref());
     }
     assert_eq!(ours.inputs.len(), theirs.inputs.len());
-    for (at, (ours, input)) in ours.inputs.iter().zip(&theirs.inputs).enumerate() {
+    let mut raw = theirs.raw_input_contents.iter();
+    for (ours, input) in ours.inputs.iter().zip(&theirs.inputs) {
         assert_eq!(ours.name.as_str(), input.name);
-        assert!(!input.parameters.contains_key("shared_memory_region"));
+        assert_eq!(ours.region.as_deref(), in_region(&input.parameters).as_ref());
         let Tensor { datatype, shape, data } = &ours.tensor;
         assert_eq!((datatype.name(), shape.as_slice()), (&*input.datatype, input.shape.as_slice()));
         assert!(shape.len() <= 64 && shape.iter().all(|size| *size >= 0));
+        let mut raw = || raw.next().expect("each input without contents or a region has one");
         match &input.contents {
+            _ if ours.region.is_some() => assert!(data.is_empty()),
             Some(contents) if theirs.raw_input_contents.is_empty() => {
                 assert_eq!(data, &written(*datatype, contents));
             }
-            _ => assert_eq!(data, &theirs.raw_input_contents[at]),
+            _ => assert_eq!(data, raw()),
         }
     }
 }

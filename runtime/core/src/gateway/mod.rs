@@ -33,6 +33,7 @@ use compact_str::CompactString;
 use ending::Ending;
 use errors::Errors;
 use memory::admission::{Ledger, Of};
+use memory::regions::Regions;
 use parking_lot::Mutex;
 use queue::flights::Flights;
 use queue::recent::Recent;
@@ -70,6 +71,7 @@ pub struct Gateway {
     suspects: Arc<Suspects>,
     meter: Arc<Meter>,
     arena: Option<Arena>,
+    regions: Regions,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -108,6 +110,7 @@ impl Gateway {
             suspects: Arc::default(),
             meter: Arc::default(),
             arena,
+            regions: Regions::new(settings.limits.client_regions),
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),

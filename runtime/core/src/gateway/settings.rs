@@ -43,6 +43,9 @@ pub struct Limits {
     /// How long calls may wait for a version whose last host was lost and is being replaced; a call's own
     /// deadline may end it earlier.
     pub park_ms: u64,
+    /// Regions of shared memory that clients may register, each an open file; 0 switches them off. Who may register one
+    /// reads and writes what this process may in the system's shared memory.
+    pub client_regions: usize,
 }
 
 impl Limits {
@@ -68,6 +71,7 @@ impl Default for Limits {
             body_bytes_per_s: 64 << 10,
             idle_timeout_ms: 300_000,
             park_ms: 10_000,
+            client_regions: 0,
         }
     }
 }
@@ -101,6 +105,7 @@ impl GatewaySettings {
     pub(super) fn fit(&mut self, allowed: Option<usize>, open: usize, errors: &Errors) {
         let listeners = [&self.http, &self.grpc].into_iter().flatten().count();
         let asked = self.limits.connections;
+        let open = open.saturating_add(self.limits.client_regions);
         let most = files::connections(asked, allowed, open, listeners);
         if let Some(allowed) = allowed.filter(|_| most < asked) {
             let note = format!(

@@ -38,6 +38,25 @@ impl BodyBuffer {
         }
     }
 
+    /// `len` bytes that `fill` writes, in the arena if [`BodyBuffer::reserve`] would be there.
+    pub fn filled<E>(
+        arena: Option<&Arena>,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Bytes, E> {
+        match arena.filter(|_| len > INLINE_BYTES).and_then(|arena| arena.lease(len)) {
+            Some(mut lease) => {
+                fill(lease.as_mut())?;
+                Ok(lease.freeze())
+            }
+            None => {
+                let mut heap = vec![0; len];
+                fill(&mut heap)?;
+                Ok(heap.into())
+            }
+        }
+    }
+
     /// Takes the chunk whole or not at all.
     pub fn push(&mut self, chunk: &[u8]) -> Result<(), Overrun> {
         let room = self.room.checked_sub(chunk.len()).ok_or(Overrun)?;
@@ -90,6 +109,22 @@ mod tests {
             assert!(bytes.iter().all(|byte| *byte == 3));
         }
         assert_eq!(arena.free_bytes(), 3 * INLINE_BYTES);
+    }
+
+    #[test]
+    fn what_is_filled_lies_where_a_body_would() {
+        let arena = Arena::new(2 * INLINE_BYTES).unwrap();
+        for (len, inside) in [(0, false), (INLINE_BYTES, false), (INLINE_BYTES + 1, true)] {
+            let bytes = BodyBuffer::filled(Some(&arena), len, |room| {
+                room.fill(7);
+                Ok::<(), Overrun>(())
+            });
+            let bytes = bytes.unwrap();
+            assert_eq!((bytes.len(), arena.locate(&bytes).is_some()), (len, inside), "{len}");
+            assert!(bytes.iter().all(|byte| *byte == 7));
+        }
+        assert_eq!(BodyBuffer::filled(Some(&arena), INLINE_BYTES + 1, |_| Err(Overrun)), Err(Overrun));
+        assert_eq!(arena.free_bytes(), 2 * INLINE_BYTES);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod memfd;
 #[cfg(headrace_loom)]
 mod models;
 pub mod peer;
+pub mod region;
 
 /// Up to here a tensor travels inside its frame: two copies of so little cost less than a lease and its release.
 pub const INLINE_BYTES: usize = 64 << 10;

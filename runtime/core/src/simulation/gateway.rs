@@ -110,7 +110,7 @@ pub(super) fn inference(client: &Arc<Client>, wish: Wish) -> (Box<Inference>, Re
         version: wish.version.map(Version),
         id: "".into(),
         parameters: Vec::new(),
-        inputs: [Input { name: "x".into(), tensor }].into_iter().collect(),
+        inputs: [Input { name: "x".into(), tensor, region: None }].into_iter().collect(),
         outputs: Vec::new(),
         deadline: wish.patience.map_or(Tick::NEVER, |patience| arrived.plus(patience)),
         arrived,

@@ -2,9 +2,17 @@
 
 use crate::base::fault::{Fault, Kind};
 
-/// To register a region, or to name one for a tensor.
+/// To register a region, or to name one for a tensor, while they are switched off.
 pub fn shared_memory() -> Fault {
-    let note = "shared memory regions of clients are not switched on: send tensors in the request";
+    let note = "shared memory regions of clients are not switched on: send tensors in the request, or start the server \
+                with --limit client_regions=64, so that 64 may be registered";
+    Fault::new(Kind::Unsupported, note)
+}
+
+/// To register memory of a device.
+pub fn cuda_memory() -> Fault {
+    let note = "failed to register CUDA shared memory region: this server maps no memory of devices; register system \
+                shared memory, or send tensors in the request";
     Fault::new(Kind::Unsupported, note)
 }
 

@@ -17,3 +17,4 @@ mod limits;
 pub mod oip_proto;
 pub mod raw;
 pub mod server;
+mod shared;

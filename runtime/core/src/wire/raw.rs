@@ -46,7 +46,8 @@ pub fn input(contract: &Contract, body: Bytes) -> Result<Input, Fault> {
         })?;
         (shape, body)
     };
-    Ok(Input { name: name.clone(), tensor: Tensor { datatype: spec.datatype, shape, data } })
+    let tensor = Tensor { datatype: spec.datatype, shape, data };
+    Ok(Input { name: name.clone(), tensor, region: None })
 }
 
 /// A batch of one row whose sizes come to `count` elements, the open one deduced.

@@ -3,8 +3,7 @@
 pub const NAME: &str = "headrace";
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Extensions of the Open Inference Protocol that are really there: clients look here before they use one.
-pub const EXTENSIONS: &[&str] = &[
+const ALWAYS: &[&str] = &[
     "binary_tensor_data",
     "generate",
     "model_configuration",
@@ -13,3 +12,9 @@ pub const EXTENSIONS: &[&str] = &[
     "sequence",
     "statistics",
 ];
+
+/// Extensions of the Open Inference Protocol that are really there: clients look here before they use one.
+/// `shares_memory`: clients may register shared memory.
+pub fn extensions(shares_memory: bool) -> impl Iterator<Item = &'static str> {
+    ALWAYS.iter().copied().chain(shares_memory.then_some("system_shared_memory"))
+}

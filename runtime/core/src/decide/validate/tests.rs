@@ -23,7 +23,7 @@ fn contract() -> Contract {
 
 fn input(name: &str, datatype: Datatype, shape: &[i64], len: usize) -> Input {
     let data = Bytes::from(vec![0; len]);
-    Input { name: name.into(), tensor: Tensor { datatype, shape: shape.into(), data } }
+    Input { name: name.into(), tensor: Tensor { datatype, shape: shape.into(), data }, region: None }
 }
 
 fn x(shape: &[i64], len: usize) -> Input {
@@ -58,7 +58,7 @@ fn outputs_are_picked_once_and_in_order() {
     let want = |names: &[&str]| {
         let wanted: Vec<_> = names
             .iter()
-            .map(|name| Wanted { name: (*name).into(), binary: None, classification: 0 })
+            .map(|name| Wanted { name: (*name).into(), binary: None, classification: 0, region: None })
             .collect();
         let inputs = SmallVec::from_vec(vec![x(&[1, 4], 16), s(&[1, 1], 1)]);
         bind(&contract(), "7", inputs, &wanted).map(|bound| bound.outputs.to_vec())
@@ -71,7 +71,7 @@ fn outputs_are_picked_once_and_in_order() {
 #[test]
 fn classification_is_refused_by_name() {
     let inputs = SmallVec::from_vec(vec![x(&[1, 4], 16), s(&[1, 1], 1)]);
-    let wanted = [Wanted { name: "z".into(), binary: None, classification: 3 }];
+    let wanted = [Wanted { name: "z".into(), binary: None, classification: 3, region: None }];
     let fault = bind(&contract(), "7", inputs, &wanted).unwrap_err();
     assert_eq!(fault.kind, Kind::Unsupported);
     assert!(fault.note.starts_with("classification of output 'z' is not offered"), "{fault}");

@@ -7,7 +7,7 @@ use crate::base::{
     fault::{Fault, Kind},
     sequence::{Control, ControlKind, SequenceBatching, Strategy},
 };
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, memory::regions::Status};
 use crate::meter::{Span, Statistics};
 use crate::wire::oip_proto::{
     health::{HealthCheckResponse, health_check_response::ServingStatus},
@@ -32,7 +32,7 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
             let ready = gateway.is_model_ready(&asked.name, version(&asked.version)?);
             m::ModelReadyResponse { ready }.encode_to_vec()
         }
-        Question::ServerMetadata => about().encode_to_vec(),
+        Question::ServerMetadata => about(gateway.regions.are_on()).encode_to_vec(),
         Question::ModelMetadata => {
             let asked: m::ModelMetadataRequest = read(request)?;
             let (contract, versions) = gateway.describe(&asked.name, version(&asked.version)?)?;
@@ -61,19 +61,26 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
         }
         Question::SystemSharedMemoryStatus => {
             let asked: m::SystemSharedMemoryStatusRequest = read(request)?;
-            no_region("system", &asked.name)?;
-            m::SystemSharedMemoryStatusResponse::default().encode_to_vec()
+            memory(&gateway.regions.status(named(&asked.name))?).encode_to_vec()
         }
         Question::CudaSharedMemoryStatus => {
             let asked: m::CudaSharedMemoryStatusRequest = read(request)?;
-            no_region("CUDA", &asked.name)?;
+            no_region(&asked.name)?;
             m::CudaSharedMemoryStatusResponse::default().encode_to_vec()
         }
-        Question::SystemSharedMemoryRegister | Question::CudaSharedMemoryRegister => {
-            return Err(absent::shared_memory());
+        Question::SystemSharedMemoryRegister => {
+            let asked: m::SystemSharedMemoryRegisterRequest = read(request)?;
+            gateway.regions.register(&asked.name, &asked.key, asked.offset, asked.byte_size)?;
+            Vec::new()
         }
+        Question::SystemSharedMemoryUnregister => {
+            let asked: m::SystemSharedMemoryUnregisterRequest = read(request)?;
+            gateway.regions.unregister(named(&asked.name));
+            Vec::new()
+        }
+        Question::CudaSharedMemoryRegister => return Err(absent::cuda_memory()),
         // To unregister what is not registered is no error.
-        Question::SystemSharedMemoryUnregister | Question::CudaSharedMemoryUnregister => Vec::new(),
+        Question::CudaSharedMemoryUnregister => Vec::new(),
     })
 }
 
@@ -89,18 +96,37 @@ fn no_repository(name: &str) -> Result<(), Fault> {
     Err(Fault::new(Kind::Unsupported, "'repository_name' specification is not supported"))
 }
 
-fn no_region(kind: &str, name: &str) -> Result<(), Fault> {
+/// No name is all of them.
+fn named(name: &str) -> Option<&str> {
+    (!name.is_empty()).then_some(name)
+}
+
+fn no_region(name: &str) -> Result<(), Fault> {
     if name.is_empty() {
         return Ok(());
     }
-    Err(Fault::new(Kind::NotFound, format!("Unable to find {kind} shared memory region: '{name}'")))
+    Err(Fault::new(Kind::NotFound, format!("Unable to find cuda shared memory region: '{name}'")))
 }
 
-fn about() -> m::ServerMetadataResponse {
+fn memory(all: &[Status]) -> m::SystemSharedMemoryStatusResponse {
+    let one = |Status { name, key, offset, byte_size }: &Status| {
+        let (name, key) = (name.to_string(), key.to_string());
+        let told = m::system_shared_memory_status_response::RegionStatus {
+            name: name.clone(),
+            key,
+            offset: *offset,
+            byte_size: *byte_size,
+        };
+        (name, told)
+    };
+    m::SystemSharedMemoryStatusResponse { regions: all.iter().map(one).collect() }
+}
+
+fn about(shares_memory: bool) -> m::ServerMetadataResponse {
     m::ServerMetadataResponse {
         name: server::NAME.into(),
         version: server::VERSION.into(),
-        extensions: server::EXTENSIONS.iter().map(ToString::to_string).collect(),
+        extensions: server::extensions(shares_memory).map(ToOwned::to_owned).collect(),
     }
 }
 

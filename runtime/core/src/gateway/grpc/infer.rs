@@ -10,7 +10,7 @@ use crate::base::{
     inference::{Answer, Inference},
     units::Tick,
 };
-use crate::gateway::{Reserved, memory::growing};
+use crate::gateway::{Reserved, memory::growing, requests::shared::Destinations};
 use crate::wire::{
     budget::Budget,
     oip_proto::{
@@ -20,7 +20,6 @@ use crate::wire::{
 };
 use bytes::Bytes;
 use h2::server::SendResponse;
-use std::future::ready;
 use std::pin::pin;
 
 /// Typed contents beyond this are written out on a thread of their own: a megabyte of varints takes milliseconds, in
@@ -39,10 +38,12 @@ pub(super) async fn unary(
                 call.inference(message, call.arrived, &mut Told::default()).await
             };
             let read = call.gateway().hear(pin!(read)).await;
-            let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
-            let deliver = |answer: Answer| {
-                let pieces = call.counted(answer::unary(&answer));
-                ready(pieces.map(|pieces| (answer.contract.version, answer.timing, pieces)))
+            let read = read.map_err(|fault| call.gateway().turned_away(fault, "", None));
+            let (inference, reserved, destinations) = read?;
+            let deliver = |answer: Answer| async {
+                let answer = destinations.fill(answer).await?;
+                let pieces = call.counted(answer::unary(&answer))?;
+                Ok((answer.contract.version, answer.timing, pieces))
             };
             call.gateway().infer(inference, reserved, deliver).await
         });
@@ -71,7 +72,7 @@ impl Call {
         message: Message,
         arrived: Tick,
         told: &mut Told,
-    ) -> Result<(Box<Inference>, Reserved), Fault> {
+    ) -> Result<(Box<Inference>, Reserved, Destinations), Fault> {
         let Message { body, mut reserved, .. } = self.unpack(message).await?;
         let request = Request::read(&body)?;
         told.id.clone_from(&request.id);
@@ -88,7 +89,7 @@ impl Call {
             let inference = Box::new(request.into_inference(body, around, &mut budget)?);
             Ok((inference, reserved))
         };
-        let (inference, reserved) = if long {
+        let (mut inference, mut reserved) = if long {
             drop(request);
             // Read once more there: it lies in the body, which goes along.
             let aside = tokio::task::spawn_blocking(move || read(Request::read(&body)?, &body)).await;
@@ -96,7 +97,8 @@ impl Call {
         } else {
             read(request, &body)?
         };
+        let destinations = self.gateway().fetch(&mut inference, &mut reserved).await?;
         let reserved = growing::widen(reserved, &place, &inference.inputs)?;
-        Ok((inference, reserved)) // from here on the tensors alone hold the body
+        Ok((inference, reserved, destinations)) // from here on the tensors alone hold the body
     }
 }

@@ -15,7 +15,7 @@ use crate::base::{
     clock,
     fault::{Fault, Kind},
 };
-use crate::gateway::requests::answers::Answers;
+use crate::gateway::requests::{answers::Answers, shared::Destinations};
 use crate::wire::oip_proto::answer::{self, Pieces};
 use bytes::Bytes;
 use compact_str::CompactString;
@@ -174,24 +174,34 @@ async fn one(call: &Call, place: u64, message: Message) -> (u64, Answered<'_>) {
         let arrived = clock::now(); // each request has an arrival of its own, the stream one deadline
         let read = pin!(call.inference(message, arrived, &mut told));
         let read = call.gateway().hear(read).await;
-        let (inference, reserved) = read.map_err(|fault| call.gateway().turned_away(fault, "", None))?;
-        call.gateway().open(inference, reserved, &call.client).await
+        let read = read.map_err(|fault| call.gateway().turned_away(fault, "", None));
+        let (inference, reserved, destinations) = read?;
+        Ok((call.gateway().open(inference, reserved, &call.client).await?, destinations))
     };
     let opened = opened.await;
     let answered = match opened {
-        Ok(answers) if answers.contract().streams => {
+        Ok((mut answers, destinations)) if answers.contract().streams && !destinations.are_none() => {
+            let fault = Fault::invalid(
+                "an answer in parts cannot go into shared memory, for each part would overwrite the one before: take \
+                 'shared_memory_region' out of the outputs' parameters",
+            );
+            Answered::Once((told.id, Err(answers.fail(fault))))
+        }
+        Ok((answers, _)) if answers.contract().streams => {
             Answered::InParts(Box::new(Parts { call, told, answers, over: false }))
         }
-        Ok(answers) => Answered::Once((told.id, only(call, answers).await)),
+        Ok((answers, destinations)) => Answered::Once((told.id, only(call, answers, destinations).await)),
         Err(fault) => Answered::Once((told.id, Err(fault))),
     };
     (place, answered)
 }
 
 /// The answer of a version that answers once.
-async fn only(call: &Call, mut answers: Answers) -> Result<Pieces, Fault> {
+async fn only(call: &Call, mut answers: Answers, destinations: Destinations) -> Result<Pieces, Fault> {
     let answer = answers.next().await.unwrap_or_else(|| Err(Fault::internal("an answer is none")))?;
-    let pieces = call.counted(answer::streamed(&answer)).map_err(|fault| answers.fail(fault))?;
+    let filled = destinations.fill(answer).await;
+    let pieces = filled.and_then(|answer| call.counted(answer::streamed(&answer)));
+    let pieces = pieces.map_err(|fault| answers.fail(fault))?;
     answers.delivered();
     Ok(pieces)
 }

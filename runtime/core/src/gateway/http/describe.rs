@@ -17,14 +17,18 @@ fn bytes(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).unwrap_or_default()
 }
 
-pub(super) fn server() -> Vec<u8> {
+pub(super) fn server(shares_memory: bool) -> Vec<u8> {
     #[derive(Serialize)]
     struct Server {
         name: &'static str,
         version: &'static str,
-        extensions: &'static [&'static str],
+        extensions: Vec<&'static str>,
     }
-    bytes(&Server { name: server::NAME, version: server::VERSION, extensions: server::EXTENSIONS })
+    bytes(&Server {
+        name: server::NAME,
+        version: server::VERSION,
+        extensions: server::extensions(shares_memory).collect(),
+    })
 }
 
 pub(super) fn models(rows: &[IndexRow]) -> Vec<u8> {

@@ -12,7 +12,11 @@ use crate::base::{
     inference::{Answer, Inference, Wanted},
     units::{Tick, Version},
 };
-use crate::gateway::{Client, Gateway, Reserved, memory::growing, requests::stages};
+use crate::gateway::{
+    Client, Gateway, Reserved,
+    memory::growing,
+    requests::{shared::Destinations, stages},
+};
 use crate::wire::{
     budget::Budget,
     compress,
@@ -45,11 +49,15 @@ const WORTH_COMPRESSING: usize = 1024;
 struct Wish {
     outputs: Vec<Wanted>,
     binary: bool,
+    destinations: Destinations,
 }
 
 impl Wish {
     fn form(&self, output: &str) -> Form {
         let listed = self.outputs.iter().find(|wanted| wanted.name == output);
+        if listed.is_some_and(|wanted| wanted.region.is_some()) {
+            return Form::Elsewhere;
+        }
         let binary = listed.map_or(self.binary, |wanted| wanted.binary.unwrap_or(false));
         if binary { Form::Binary } else { Form::Json }
     }
@@ -77,12 +85,14 @@ pub(super) async fn infer(
             let (reserved, bytes) = receive(client, body, asked).await?;
             let place = growing::place(&bytes);
             let parsed = parse(gateway, (model, version), asked, (reserved, bytes), (arrived, facts)).await;
-            let (inference, wish, reserved) = parsed?;
+            let (mut inference, mut wish, mut reserved) = parsed?;
+            wish.destinations = gateway.fetch(&mut inference, &mut reserved).await?;
             let reserved = growing::widen(reserved, &place, &inference.inputs)?;
             Ok((inference, wish, reserved))
         });
-        let (inference, wish, reserved) = gateway.hear(heard).await.map_err(unread)?;
+        let (inference, mut wish, reserved) = gateway.hear(heard).await.map_err(unread)?;
         let deliver = |answer: Answer| async move {
+            let answer = std::mem::take(&mut wish.destinations).fill(answer).await?;
             let (version, timing) = (answer.contract.version, answer.timing);
             let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
                 Box::pin(aside(move || encode(&answer, &wish, asked))).await??
@@ -170,7 +180,8 @@ async fn parse(
     };
     let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
     let timeout = asked.timeout.into_iter().chain(told).min();
-    let wish = Wish { outputs: request.outputs.clone(), binary: request.binary_output };
+    let (outputs, binary) = (request.outputs.clone(), request.binary_output);
+    let wish = Wish { outputs, binary, destinations: Destinations::default() };
     // Boxed: it goes through many hands, and each would copy it.
     let inference = Box::new(Inference {
         model: model.into(),
@@ -262,7 +273,7 @@ mod tests {
             parameters: Vec::new(),
             timing: crate::base::call::Timing::default(),
         };
-        let listed = |binary| Wanted { name: "y".into(), binary, classification: 0 };
+        let listed = |binary| Wanted { name: "y".into(), binary, classification: 0, region: None };
         let table = [
             (false, vec![], false, 307),
             (true, vec![], false, 0),
@@ -272,7 +283,7 @@ mod tests {
             (true, vec![], true, 307),
         ];
         for (binary, outputs, compresses, want) in table {
-            let wish = Wish { outputs, binary };
+            let wish = Wish { outputs, binary, destinations: Destinations::default() };
             assert_eq!(work(&answer, &wish, compresses), want, "{binary} {:?}", wish.outputs);
         }
     }

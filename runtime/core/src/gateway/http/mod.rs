@@ -9,6 +9,7 @@ mod generate;
 mod guard;
 mod headers;
 mod infer;
+mod memory;
 mod path;
 mod respond;
 mod service;

@@ -23,6 +23,22 @@ impl Verb {
     }
 }
 
+/// Memory that clients register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Memory {
+    System,
+    /// Of a device, of which none is mapped.
+    Cuda,
+}
+
+/// What is asked of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    Status,
+    Register,
+    Unregister,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     Live,
@@ -40,12 +56,12 @@ pub(super) enum Route<'a> {
     Load,
     /// In a repository that is named, which no server has.
     LoadFrom,
-    /// Of all regions, or of one: there are none.
-    MemoryStatus {
-        region: Option<&'a str>,
+    /// About all regions, or about one.
+    Memory {
+        memory: Memory,
+        region: Option<Cow<'a, str>>,
+        asked: Asked,
     },
-    MemoryRegister,
-    MemoryUnregister,
     /// What the protocol has and this server has not.
     Absent(&'static str),
 }
@@ -73,7 +89,8 @@ impl<'a> Route<'a> {
             [Some("repository"), Some(_), Some("models"), Some(_), Some("load" | "unload"), None, ..] => {
                 Some(Route::LoadFrom)
             }
-            [Some("systemsharedmemory" | "cudasharedmemory"), rest @ ..] => Route::of_memory(rest),
+            [Some("systemsharedmemory"), rest @ ..] => Route::of_memory(Memory::System, rest),
+            [Some("cudasharedmemory"), rest @ ..] => Route::of_memory(Memory::Cuda, rest),
             [Some("trace"), Some("setting"), None, ..] => Some(Route::Absent("trace settings")),
             [Some("logging"), None, ..] => Some(Route::Absent("log settings")),
             _ => None,
@@ -114,28 +131,32 @@ impl<'a> Route<'a> {
         Some(Route::Model { model, version, verb })
     }
 
-    fn of_memory(rest: [Option<&'a str>; 6]) -> Option<Route<'a>> {
+    fn of_memory(memory: Memory, rest: [Option<&'a str>; 6]) -> Option<Route<'a>> {
         let (region, verb) = match rest {
             [Some("region"), Some(region), Some(verb), None, ..] => (Some(region), verb),
             [Some(verb), None, ..] => (None, verb),
             _ => return None,
         };
-        match verb {
-            "status" => Some(Route::MemoryStatus { region }),
-            "register" => Some(Route::MemoryRegister),
-            "unregister" => Some(Route::MemoryUnregister),
-            _ => None,
-        }
+        let region = match region {
+            Some(region) => Some(percent_decode_str(region).decode_utf8().ok()?),
+            None => None,
+        };
+        let asked = match verb {
+            "status" => Asked::Status,
+            "register" if region.is_some() => Asked::Register,
+            "unregister" => Asked::Unregister,
+            _ => return None,
+        };
+        Some(Route::Memory { memory, region, asked })
     }
 
     /// Whether it is asked by GET or by POST; `None`: both, or whatever.
     pub(super) fn posts(&self) -> Option<bool> {
         match self {
             Route::Live | Route::Ready | Route::Server | Route::Models | Route::Statistics => Some(false),
-            Route::MemoryStatus { .. } => Some(false),
             Route::Model { verb, .. } => Some(verb.infers()),
             Route::Index | Route::Load | Route::LoadFrom => Some(true),
-            Route::MemoryRegister | Route::MemoryUnregister => Some(true),
+            Route::Memory { asked, .. } => Some(*asked != Asked::Status),
             Route::Absent(_) => None,
         }
     }
@@ -151,6 +172,10 @@ fn number(version: &str) -> Option<Version> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn memory(memory: Memory, region: Option<&str>, asked: Asked) -> Option<Route<'_>> {
+        Some(Route::Memory { memory, region: region.map(Cow::Borrowed), asked })
+    }
 
     #[test]
     fn addresses_are_those_of_the_protocol() {
@@ -193,10 +218,15 @@ mod tests {
             ("/v2/repository/models/m/load", Some(Route::Load)),
             ("/v2/repository/models/m/unload", Some(Route::Load)),
             ("/v2/repository/r/models/m/load", Some(Route::LoadFrom)),
-            ("/v2/systemsharedmemory/status", Some(Route::MemoryStatus { region: None })),
-            ("/v2/cudasharedmemory/region/r/status", Some(Route::MemoryStatus { region: Some("r") })),
-            ("/v2/cudasharedmemory/unregister", Some(Route::MemoryUnregister)),
-            ("/v2/systemsharedmemory/region/r/register", Some(Route::MemoryRegister)),
+            ("/v2/systemsharedmemory/status", memory(Memory::System, None, Asked::Status)),
+            ("/v2/cudasharedmemory/region/r/status", memory(Memory::Cuda, Some("r"), Asked::Status)),
+            ("/v2/cudasharedmemory/unregister", memory(Memory::Cuda, None, Asked::Unregister)),
+            (
+                "/v2/systemsharedmemory/region/a%20b/register",
+                memory(Memory::System, Some("a b"), Asked::Register),
+            ),
+            ("/v2/systemsharedmemory/register", None),
+            ("/v2/systemsharedmemory/region/%ff/status", None),
             ("/v2/systemsharedmemory/region/r/register/x", None),
             ("/v2/logging", Some(Route::Absent("log settings"))),
         ];

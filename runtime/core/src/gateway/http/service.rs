@@ -5,6 +5,7 @@ use super::{
     chunks::Chunks,
     describe, generate,
     infer::infer,
+    memory,
     path::{Route, Verb},
     respond::{self, Reply},
 };
@@ -82,7 +83,7 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
         Route::Live => Ok(br#"{"live":true}"#.to_vec()),
         Route::Ready if gateway.is_ready() => Ok(br#"{"ready":true}"#.to_vec()),
         Route::Ready => Err(Fault::new(Kind::Unavailable, "Server not ready")),
-        Route::Server => Ok(describe::server()),
+        Route::Server => Ok(describe::server(gateway.regions.are_on())),
         Route::Models => Ok(describe::models(&gateway.index(false))),
         Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
         Route::Model { model, version, verb } => about(gateway, model, *version, *verb),
@@ -92,13 +93,9 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
         }
         Route::Load => Err(absent::model_control()),
         Route::LoadFrom => unsupported("'repository_name' specification is not supported".to_owned()),
-        Route::MemoryStatus { region: None } => Ok(b"[]".to_vec()),
-        Route::MemoryStatus { region: Some(region) } => {
-            let note = format!("Unable to find shared memory region: '{region}'");
-            Err(Fault::new(Kind::NotFound, note))
+        Route::Memory { memory, region, asked } => {
+            memory::answer(client, *memory, region.as_deref(), *asked, body).await
         }
-        Route::MemoryRegister => Err(absent::shared_memory()),
-        Route::MemoryUnregister => Ok(Vec::new()),
         Route::Absent(what) => unsupported(format!("this server does not offer {what}")),
     }
 }

@@ -137,6 +137,7 @@ mod tests {
         let input = |data: Bytes| Input {
             name: "x".into(),
             tensor: Tensor { datatype: Datatype::Uint8, shape: Shape::new(), data },
+            region: None,
         };
         let (view, written) = (|| input(body.slice(10..20)), |len| input(vec![0; len].into()));
         let table = [

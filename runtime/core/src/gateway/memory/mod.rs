@@ -5,4 +5,5 @@ mod arriving;
 pub(super) mod client;
 pub(super) mod ebb;
 pub(super) mod growing;
+pub(super) mod regions;
 pub(super) mod unread;

@@ -3,5 +3,6 @@
 pub(crate) mod answers;
 pub(super) mod infer;
 pub(super) mod joined;
+pub(super) mod shared;
 pub(super) mod split;
 pub(super) mod stages;

@@ -68,7 +68,7 @@ proptest! {
         let numbers: Vec<_> = (0..rows.len()).map(|n| u8::try_from(n).unwrap()).collect();
         let numbers = Tensor { datatype: Datatype::Uint8, shape: [count, 1].as_slice().into(), data: numbers.into() };
         let names = ["s", "n"].into_iter().zip([&strings, &numbers]);
-        let inputs = names.map(|(name, tensor)| Input { name: name.into(), tensor: tensor.clone() }).collect();
+        let inputs = names.map(|(name, tensor)| Input { name: name.into(), tensor: tensor.clone(), region: None }).collect();
         let bound = crate::decide::validate::bind(&contract, "", inputs, &[]).unwrap();
         let parts = cut(&contract, bound.rows, &bound.inputs).unwrap();
         prop_assert_eq!(parts.iter().map(|part| part.rows.get()).sum::<u32>(), bound.rows.get());

@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Of a window, rows beyond these are for those that begin.
-const SLOTS: u32 = 2;
+pub(super) const SLOTS: u32 = 2;
 
-fn stateful() -> Contract {
+pub(super) fn stateful() -> Contract {
     let sequences = SequenceBatching {
         strategy: Strategy::Oldest,
         idle_ms: 1000.0,
@@ -40,7 +40,7 @@ fn waiting(gateway: &Gateway) -> u64 {
     stats["models"]["m"]["versions"]["1"]["waiting"].as_u64().unwrap()
 }
 
-async fn begin(gateway: &Arc<Gateway>, at: &Held, sequence: u64) {
+pub(super) async fn begin(gateway: &Arc<Gateway>, at: &Held, sequence: u64) {
     let asked = start(gateway, of(sequence, true, false, 0)).await;
     at.answer();
     asked.await.unwrap().unwrap();
@@ -295,23 +295,4 @@ async fn what_begins_goes_to_no_host_that_fails_run_after_run() {
         asked.await.unwrap().unwrap();
     }
     assert_all_over(&gateway, 116);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_end_does_not_wait_for_sequences_whose_host_is_gone() {
-    let gateway = gateway();
-    let mut contract = stateful();
-    contract.sequences.as_mut().unwrap().idle_ms = 1e6;
-    let (id, one) = up(&gateway, contract, SLOTS + 8);
-    begin(&gateway, &one, 5).await;
-    let ending = {
-        let gateway = Arc::clone(&gateway);
-        std::thread::spawn(move || gateway.let_sequences_end(Duration::from_secs(40)))
-    };
-    while !gateway.is_ending() {
-        std::thread::yield_now();
-    }
-    gateway.carrier_down(id);
-    // Nobody else tells that thread: it would sit out three quarters of its time.
-    assert!(ending.join().unwrap() > Duration::from_secs(20));
 }

@@ -134,7 +134,7 @@ pub(super) fn ask(rows: u32, fill: u8) -> Inference {
         version: None,
         id: "7".into(),
         parameters: Vec::new(),
-        inputs: [Input { name: "x".into(), tensor }].into_iter().collect(),
+        inputs: [Input { name: "x".into(), tensor, region: None }].into_iter().collect(),
         outputs: Vec::new(),
         deadline: Tick::NEVER,
         arrived: clock::now(),

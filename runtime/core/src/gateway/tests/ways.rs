@@ -121,7 +121,7 @@ async fn only_the_outputs_that_are_wanted_come_back() {
     two.outputs[1].name = "z".into();
     let (_, host) = up(&gateway, two, 8);
     let mut inference = ask(1, 5);
-    inference.outputs = vec![Wanted { name: "z".into(), binary: None, classification: 0 }];
+    inference.outputs = vec![Wanted { name: "z".into(), binary: None, classification: 0, region: None }];
     let (one, other) = (start(&gateway, inference.clone()).await, start(&gateway, inference).await);
     host.answer_with(2);
     host.answer_with(1);

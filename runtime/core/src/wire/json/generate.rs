@@ -39,7 +39,7 @@ pub fn read(
                 return Err(scan.flaw("The same name stands twice in an object."));
             }
             let tensor = tensor(scan, spec, budget)?;
-            request.inputs.push(Input { name: spec.name.clone(), tensor });
+            request.inputs.push(Input { name: spec.name.clone(), tensor, region: None });
         } else if key == "parameters" {
             request::parameters(scan, &mut request, &mut room)?;
         } else {

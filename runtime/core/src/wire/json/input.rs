@@ -11,7 +11,7 @@ use crate::base::{
     inference::Input,
     tensor::{self, Shape, Tensor},
 };
-use crate::wire::{absent, budget::Budget, limits::Room};
+use crate::wire::{budget::Budget, limits::Room, shared};
 use bytes::Bytes;
 use compact_str::CompactString;
 
@@ -55,7 +55,7 @@ pub(super) fn read(
     let mut shape: Option<Shape> = None;
     // `data` may stand before what says how to read it: then the place is kept, and read at the end.
     let (mut data, mut later) = (None, None);
-    let mut blob_len = None;
+    let (mut blob_len, mut told) = (None, shared::Told::default());
     let mut room = Room::entries("parameters");
     typed::need(scan, b'{', "inputs", "object")?;
     scan.object(|scan, key| {
@@ -83,7 +83,7 @@ pub(super) fn read(
                     scan.skip()?;
                 }
             },
-            "parameters" => blob_len = parameters(scan, &mut room)?,
+            "parameters" => blob_len = parameters(scan, &mut room, &mut told)?,
             _ => scan.skip()?,
         }
         Ok(())
@@ -91,21 +91,30 @@ pub(super) fn read(
     let name = name.ok_or_else(|| typed::missing("name"))?;
     let shape = shape.ok_or_else(|| typed::missing("shape"))?;
     let datatype = datatype.ok_or_else(|| typed::missing("datatype"))?;
-    let has_data = data.is_some() || later.is_some();
+    let region = told.whole(&format_args!("input '{name}'"))?;
+    let sources = [
+        (data.is_some() || later.is_some(), "'data'"),
+        (blob_len.is_some(), "'binary_data_size'"),
+        (region.is_some(), "'shared_memory_region'"),
+    ];
+    if sources.iter().filter(|(is_set, _)| *is_set).count() != 1 {
+        return Err(one_source(&name, sources));
+    }
     let data = match (blob_len, later) {
-        (Some(len), _) if !has_data => blobs.take(len, &name)?,
+        (Some(len), _) => blobs.take(len, &name)?,
         (None, Some(mut place)) => {
             elements::read(&mut place, &wish(&name, &datatype, &shape, budget)?, budget)?.into()
         }
-        (None, None) if has_data => data.unwrap_or_default().into(),
-        (Some(_), _) | (None, None) => return Err(one_source(&name, has_data)),
+        (None, None) => data.unwrap_or_default().into(),
     };
     let datatype = known(&name, &datatype)?;
-    Ok(Input { name, tensor: Tensor { datatype, shape, data } })
+    Ok(Input { name, tensor: Tensor { datatype, shape, data }, region })
 }
 
-fn one_source(input: &str, both: bool) -> Fault {
-    let set = if both { "'data' and 'binary_data_size' are set" } else { "no field is set" };
+fn one_source(input: &str, sources: [(bool, &str); 3]) -> Fault {
+    let set: Vec<_> = sources.iter().filter_map(|(is_set, name)| is_set.then_some(*name)).collect();
+    let set =
+        if set.is_empty() { "no field is set".to_owned() } else { format!("{} are set", set.join(" and ")) };
     Fault::invalid(format!(
         "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', \
          'shared_memory_region' in 'parameters'. But {set} for input '{input}'"
@@ -142,7 +151,7 @@ fn read_shape(scan: &mut Scan<'_>) -> Result<Shape, Fault> {
 }
 
 /// How many bytes behind the JSON are this input's, if they are there.
-fn parameters(scan: &mut Scan<'_>, room: &mut Room) -> Result<Option<usize>, Fault> {
+fn parameters(scan: &mut Scan<'_>, room: &mut Room, told: &mut shared::Told) -> Result<Option<usize>, Fault> {
     let mut len = None;
     typed::need(scan, b'{', "parameters", "object")?;
     scan.object(|scan, key| {
@@ -152,10 +161,20 @@ fn parameters(scan: &mut Scan<'_>, room: &mut Room) -> Result<Option<usize>, Fau
                 let size = typed::unsigned(scan, "binary_data_size")?;
                 len = Some(usize::try_from(size).map_err(|_| typed::mistyped(key, "unsigned-integer"))?);
             }
-            "shared_memory_region" => return Err(absent::shared_memory()),
-            _ => scan.skip()?,
+            _ => region(scan, key, told)?,
         }
         Ok(())
     })?;
     Ok(len)
+}
+
+/// A parameter of a tensor that may say where in shared memory it lies.
+pub(super) fn region(scan: &mut Scan<'_>, key: &str, told: &mut shared::Told) -> Result<(), Fault> {
+    match key {
+        shared::REGION => told.region = Some(typed::string(scan, key)?.into()),
+        shared::LEN => told.len = Some(typed::unsigned(scan, key)?),
+        shared::OFFSET => told.offset = Some(typed::unsigned(scan, key)?),
+        _ => scan.skip()?,
+    }
+    Ok(())
 }

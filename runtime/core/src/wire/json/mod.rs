@@ -16,4 +16,6 @@ mod elements_tests;
 #[cfg(test)]
 mod limits_tests;
 #[cfg(test)]
+mod regions_tests;
+#[cfg(test)]
 mod tests;

@@ -16,6 +16,8 @@ use smallvec::SmallVec;
 pub enum Form {
     Json,
     Binary,
+    /// Its data went elsewhere: the answer says no more than its shape.
+    Elsewhere,
 }
 
 /// A reply's body, in pieces that go out one behind the other.
@@ -72,6 +74,7 @@ pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fa
                 blobs.push(tensor.data.clone());
                 binary = true;
             }
+            Form::Elsewhere => out.text("]}"),
             Form::Json => {
                 out.text("],\"data\":[");
                 elements(&mut out, tensor).ok_or_else(|| unsayable(&spec.name, tensor.datatype, BINARY))?;

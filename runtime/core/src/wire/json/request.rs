@@ -10,7 +10,7 @@ use crate::base::{
     inference::{Input, Parameters, Value, Wanted},
     sequence::Correlation,
 };
-use crate::wire::{absent, budget::Budget, limits::Room};
+use crate::wire::{budget::Budget, limits::Room, shared};
 use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -88,7 +88,7 @@ pub fn read(
 fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
     let mut name = None;
     let mut room = Room::entries("parameters");
-    let mut wanted = Wanted { name: CompactString::default(), binary: None, classification: 0 };
+    let (mut binary, mut classification, mut told) = (None, 0, shared::Told::default());
     typed::need(scan, b'{', "outputs", "object")?;
     scan.object(|scan, key| match key {
         "name" => {
@@ -100,20 +100,27 @@ fn output(scan: &mut Scan<'_>) -> Result<Wanted, Fault> {
             scan.object(|scan, key| {
                 room.take()?;
                 match key {
-                    "binary_data" => wanted.binary = Some(typed::boolean(scan, "binary_data")?),
+                    "binary_data" => binary = Some(typed::boolean(scan, "binary_data")?),
                     "classification" => {
                         let top = typed::unsigned(scan, "classification")?;
-                        wanted.classification = u32::try_from(top).unwrap_or(u32::MAX);
+                        classification = u32::try_from(top).unwrap_or(u32::MAX);
                     }
-                    "shared_memory_region" => return Err(absent::shared_memory()),
-                    _ => scan.skip()?,
+                    _ => input::region(scan, key, &mut told)?,
                 }
                 Ok(())
             })
         }
         _ => scan.skip(),
     })?;
-    Ok(Wanted { name: name.ok_or_else(|| typed::missing("name"))?, ..wanted })
+    let name: CompactString = name.ok_or_else(|| typed::missing("name"))?;
+    let region = told.whole(&format_args!("output '{name}'"))?;
+    if region.is_some() && (binary == Some(true) || classification > 0) {
+        return Err(Fault::invalid(format!(
+            "output '{name}' goes into shared memory as it is: take 'binary_data' and 'classification' out of its \
+             parameters"
+        )));
+    }
+    Ok(Wanted { name, binary, classification, region })
 }
 
 pub(super) fn parameters(

@@ -25,7 +25,7 @@ fn within(most: usize, body: &Bytes, json_len: usize) -> Result<InferRequest, Fa
     request::read(body, json_len, "m", 8, &mut Budget::new(most, json_len, &mut |_| Ok(())))
 }
 
-fn read(json: &str, blobs: &[u8]) -> Result<InferRequest, String> {
+pub(super) fn read(json: &str, blobs: &[u8]) -> Result<InferRequest, String> {
     let body = Bytes::from([json.as_bytes(), blobs].concat());
     within(1 << 20, &body, json.len()).map_err(|fault| fault.note.into_owned())
 }
@@ -128,7 +128,6 @@ fn each_mistake_is_told() {
             "unexpected size for input 'x', expecting 1 additional bytes for model 'm'",
         ),
         (&x(r#","parameters":{"binary_data_size":18446744073709551615}"#), &[0; 3], "unexpected size"),
-        (&x(r#","parameters":{"shared_memory_region":"r"}"#), b"", "shared memory regions"),
         (&x(r#","data":[1],"data":[1]"#), b"", "stands twice"),
         (&x(r#","data":[1],"datatype":"INT32""#), b"", "stands twice"),
         (&x(r#","data":[1],"shape":[5]"#), b"", "stands twice"),

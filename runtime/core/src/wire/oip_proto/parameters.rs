@@ -3,10 +3,11 @@
 use super::field::{Fields, delimited_len, put_head, put_text, put_varint, text_len, varint_len};
 use crate::base::{
     fault::Fault,
-    inference::{Parameters, Value},
+    inference::{InRegion, Parameters, Value},
     sequence::Correlation,
 };
-use crate::wire::limits::{Room, TEXT_BYTES, short_enough};
+use crate::wire::limits::{NAME_BYTES, Room, TEXT_BYTES, short_enough};
+use crate::wire::shared;
 use bytes::{BufMut, BytesMut};
 use compact_str::CompactString;
 use std::time::Duration;
@@ -167,4 +168,32 @@ pub(super) fn find<'a>(
 ) -> Option<&'a Option<Value>> {
     // From the back: the last entry of a key holds.
     entries.iter().rev().find(|(name, _)| name == key).map(|(_, value)| value)
+}
+
+/// Where in shared memory a tensor lies that has these parameters.
+pub(super) fn in_region(
+    entries: &[(CompactString, Option<Value>)],
+    of: &dyn std::fmt::Display,
+) -> Result<Option<Box<InRegion>>, Fault> {
+    if entries.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |key: &str, expected: &str| {
+        Fault::invalid(format!("invalid value for '{key}' parameter of {of}, expected {expected}."))
+    };
+    let count = |key: &str| {
+        let Some(value) = find(entries, key) else { return Ok(None) };
+        let count = match value {
+            Some(Value::Int(count)) => u64::try_from(*count).ok(),
+            Some(Value::Uint(count)) => Some(*count),
+            Some(Value::Bool(_) | Value::Double(_) | Value::Text(_)) | None => None,
+        };
+        count.map(Some).ok_or_else(|| wrong(key, "int64_param of 0 or more"))
+    };
+    let region = match find(entries, shared::REGION) {
+        None => None,
+        Some(Some(Value::Text(region))) if region.len() <= NAME_BYTES => Some(region.into()),
+        Some(_) => return Err(wrong(shared::REGION, "string_param")),
+    };
+    shared::Told { region, len: count(shared::LEN)?, offset: count(shared::OFFSET)? }.whole(of)
 }

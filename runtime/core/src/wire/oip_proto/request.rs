@@ -3,7 +3,7 @@
 
 use super::contents::{self, tensor_bytes};
 use super::field::{Fields, Value as Wire, each_varint};
-use super::parameters::{self, Entries, find, read_entry};
+use super::parameters::{self, Entries, find, in_region, read_entry};
 use crate::base::{
     datatype::Datatype,
     fault::Fault,
@@ -11,7 +11,7 @@ use crate::base::{
     tensor::{Shape, Tensor},
     units::{Tick, Version},
 };
-use crate::wire::{absent, budget::Budget, limits::Room};
+use crate::wire::{budget::Budget, limits::Room};
 use bytes::Bytes;
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -109,7 +109,7 @@ impl<'a> Request<'a> {
         let mut raw = self.raw.into_iter();
         let mut inputs = SmallVec::with_capacity(self.inputs.len());
         for part in self.inputs {
-            no_shared_memory(&part.parameters)?;
+            let region = in_region(&part.parameters, &format_args!("input '{}'", part.name))?;
             let datatype = Datatype::from_name(&part.datatype).ok_or_else(|| unknown_datatype(&part))?;
             if part.shape.iter().any(|size| *size < 0) {
                 return Err(Fault::invalid(format!(
@@ -118,7 +118,16 @@ impl<'a> Request<'a> {
                     part.shape.as_slice()
                 )));
             }
-            let data = if raw_only {
+            let data = if region.is_some() {
+                // It takes none of the raw contents.
+                if !part.contents.is_empty() {
+                    return Err(Fault::invalid(format!(
+                        "unexpected 'content' provided when using shared memory for input tensor '{}' for model '{model}'",
+                        part.name
+                    )));
+                }
+                Bytes::new()
+            } else if raw_only {
                 if !part.contents.is_empty() {
                     return Err(Fault::invalid(format!(
                         "contents field must not be specified when using raw_input_contents for '{}' for model '{model}'",
@@ -140,7 +149,8 @@ impl<'a> Request<'a> {
                     ))
                 })?
             };
-            inputs.push(Input { name: part.name, tensor: Tensor { datatype, shape: part.shape, data } });
+            let tensor = Tensor { datatype, shape: part.shape, data };
+            inputs.push(Input { name: part.name, tensor, region });
         }
         let outputs = self.outputs.into_iter().map(wanted).collect::<Result<_, Fault>>()?;
         Ok(Inference {
@@ -259,7 +269,7 @@ fn unknown_datatype(part: &InputPart<'_>) -> Fault {
 }
 
 fn wanted((name, entries): (CompactString, Entries)) -> Result<Wanted, Fault> {
-    no_shared_memory(&entries)?;
+    let region = in_region(&entries, &format_args!("output '{name}'"))?;
     let classification = match find(&entries, "classification") {
         None => 0,
         Some(Some(Value::Int(count))) => {
@@ -274,12 +284,10 @@ fn wanted((name, entries): (CompactString, Entries)) -> Result<Wanted, Fault> {
             ));
         }
     };
-    Ok(Wanted { name, binary: None, classification })
-}
-
-fn no_shared_memory(entries: &[(CompactString, Option<Value>)]) -> Result<(), Fault> {
-    match find(entries, "shared_memory_region") {
-        None => Ok(()),
-        Some(_) => Err(absent::shared_memory()),
+    if region.is_some() && classification > 0 {
+        return Err(Fault::invalid(format!(
+            "output '{name}' goes into shared memory as it is: take 'classification' out of its parameters"
+        )));
     }
+    Ok(Wanted { name, binary: None, classification, region })
 }

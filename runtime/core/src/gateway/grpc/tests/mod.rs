@@ -7,6 +7,7 @@ mod leaving;
 mod parts;
 mod plain;
 mod refusals;
+mod regions;
 mod resets;
 mod streams;
 mod unread;

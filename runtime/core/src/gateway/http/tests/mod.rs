@@ -5,5 +5,6 @@ mod generate;
 mod generate_ends;
 mod pace;
 mod questions;
+mod regions;
 mod streams;
 mod unread;

@@ -17,7 +17,9 @@ async fn every_question_has_its_answer() {
     let long = format!("{GOOD}{}", " ".repeat(1000));
     let top = GOOD.replace("}]}", r#"}],"outputs":[{"name":"y","parameters":{"classification":1}}]}"#);
     let sequence = GOOD.replace(r#""id""#, r#""parameters":{"sequence_end":true},"id""#);
-    let shared = GOOD.replace("}]}", r#","parameters":{"shared_memory_region":"r"}}]}"#);
+    let shared = GOOD
+        .replace("}]}", r#","parameters":{"shared_memory_region":"r","shared_memory_byte_size":8}}]}"#)
+        .replace(r#","data":[1,2.5]"#, "");
     let table: &[(&str, &str, &str, u16, &str)] = &[
         ("GET /v2/health/live", "", "", 200, r#"{"live":true}"#),
         ("GET /v2/health/ready", "", "", 200, r#"{"ready":true}"#),
@@ -40,7 +42,21 @@ async fn every_question_has_its_answer() {
         ("POST /v2/repository/models/m/load", "", "{}", 503, "explicit model load / unload is not allowed"),
         ("GET /v2/cudasharedmemory/status", "", "", 200, "[]"),
         ("POST /v2/systemsharedmemory/unregister", "", "", 200, ""),
-        ("POST /v2/systemsharedmemory/region/r/register", "", "{}", 501, "not switched on"),
+        (
+            "POST /v2/systemsharedmemory/region/r/register",
+            "",
+            r#"{"key":"/k","byte_size":1}"#,
+            501,
+            "not switched on",
+        ),
+        ("POST /v2/cudasharedmemory/region/r/register", "", "{}", 501, "maps no memory of devices"),
+        (
+            "GET /v2/systemsharedmemory/region/r/status",
+            "",
+            "",
+            404,
+            "Unable to find system shared memory region: 'r'",
+        ),
         ("DELETE /v2/models/m", "", "", 405, r#"{"error":"Method Not Allowed"}"#),
         ("GET /v2/models/m/infer", "", "", 405, "Method Not Allowed"),
         (INFER, "", GOOD, 200, ANSWER),

@@ -1,0 +1,128 @@
+//! Tensors in their callers' memory: inputs are copied from there before anybody looks at them, and outputs written
+//! there before the caller is told.
+
+use crate::base::{
+    fault::{Fault, Kind},
+    inference::{Answer, Inference},
+    tensor::Tensor,
+};
+use crate::gateway::{
+    Gateway,
+    memory::{admission::Reserved, regions::Slot},
+};
+use crate::mem::body::BodyBuffer;
+use bytes::Bytes;
+use compact_str::CompactString;
+
+/// Copies beyond this are made on a thread of their own: 100 microseconds and more, in which one of few threads would
+/// serve nobody else.
+const LONG: usize = 1 << 20;
+
+/// Where outputs go, by their names.
+#[derive(Debug, Default)]
+pub(in crate::gateway) struct Destinations(Vec<(CompactString, Slot)>);
+
+impl Gateway {
+    /// Copies inputs that stayed with their caller, whose memory counts as if they had been sent, and finds the places
+    /// of outputs.
+    pub(in crate::gateway) async fn fetch(
+        &self,
+        inference: &mut Inference,
+        reserved: &mut Reserved,
+    ) -> Result<Destinations, Fault> {
+        let Inference { inputs, outputs, .. } = &*inference;
+        let is_shared =
+            inputs.iter().any(|one| one.region.is_some()) || outputs.iter().any(|one| one.region.is_some());
+        if !is_shared {
+            return Ok(Destinations::default());
+        }
+        // Boxed: rare, and would make every request's future larger.
+        Box::pin(self.fetch_shared(inference, reserved)).await
+    }
+
+    async fn fetch_shared(
+        &self,
+        inference: &mut Inference,
+        reserved: &mut Reserved,
+    ) -> Result<Destinations, Fault> {
+        let destinations = inference
+            .outputs
+            .iter()
+            .filter_map(|one| Some((one.name.clone(), self.regions.slot(one.region.as_deref()?))))
+            .map(|(name, slot)| Ok((name, slot?)))
+            .collect::<Result<_, Fault>>()?;
+        let (mut slots, mut total) = (Vec::new(), 0_usize);
+        for input in &inference.inputs {
+            if let Some(region) = &input.region {
+                let slot = self.regions.slot(region)?;
+                total = total.saturating_add(slot.len());
+                slots.push(slot);
+            }
+        }
+        let most = self.limits().body_bytes;
+        if total > most {
+            let note = format!(
+                "inputs of {total} bytes in shared memory exceed the maximum allowed value of {most} bytes (limit \
+                 body_bytes)"
+            );
+            return Err(Fault::new(Kind::TooLarge, note));
+        }
+        reserved.grow(total)?;
+        let arena = self.arena.clone();
+        let copies = aside(total, move || {
+            let copy = |slot: &Slot| BodyBuffer::filled(arena.as_ref(), slot.len(), |room| slot.read(room));
+            slots.iter().map(copy).collect::<Result<Vec<_>, Fault>>()
+        });
+        let mut copies = copies.await??.into_iter();
+        for input in inference.inputs.iter_mut().filter(|input| input.region.is_some()) {
+            input.tensor.data = copies.next().unwrap_or_default();
+        }
+        Ok(Destinations(destinations))
+    }
+}
+
+impl Destinations {
+    pub(in crate::gateway) fn are_none(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Writes outputs to where they go, and leaves their shapes in the answer.
+    pub(in crate::gateway) async fn fill(self, answer: Answer) -> Result<Answer, Fault> {
+        if self.are_none() {
+            return Ok(answer);
+        }
+        // Boxed: rare, and would make every answer's future larger.
+        Box::pin(self.fill_shared(answer)).await
+    }
+
+    async fn fill_shared(self, mut answer: Answer) -> Result<Answer, Fault> {
+        let (mut writes, mut total) = (Vec::new(), 0_usize);
+        for (name, slot) in self.0 {
+            let place = answer.contract.outputs.iter().position(|spec| spec.name == name);
+            let output = answer.outputs.iter_mut().find(|(at, _)| Some(*at) == place);
+            let Some((_, Tensor { data, .. })) = output else { continue };
+            if data.len() > slot.len() {
+                return Err(Fault::invalid(format!(
+                    "shared memory size specified with the request for output '{name}' ({} bytes) should be at least \
+                     {} bytes to hold the results",
+                    slot.len(),
+                    data.len()
+                )));
+            }
+            total = total.saturating_add(data.len());
+            writes.push((slot, std::mem::take::<Bytes>(data)));
+        }
+        let written = aside(total, move || writes.iter().try_for_each(|(slot, data)| slot.write(data)));
+        written.await??;
+        Ok(answer)
+    }
+}
+
+/// Copies `len` bytes here, or where it may take long.
+async fn aside<T: Send + 'static>(len: usize, copy: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
+    if len <= LONG {
+        return Ok(copy());
+    }
+    let copied = tokio::task::spawn_blocking(copy).await;
+    copied.map_err(|error| Fault::internal(format!("a copy was given up: {error}")))
+}
