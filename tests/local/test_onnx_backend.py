@@ -1,0 +1,269 @@
+"""ONNX Runtime itself: graphs as versions, alone and in a server."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, helper
+from tests.local.conftest import LocalServer, start
+from tests.onnx_files import FLOAT, STRING, doubler, graph, lookup, port, write
+
+from headrace import Batch, Model
+from headrace.cli import checking
+from headrace.execution import trial
+from headrace.execution.elements import Elements
+from headrace.execution.opening import contract, open_model
+from headrace.models import Tensor
+from headrace.repository.folder import find
+
+
+def opened(models: Path) -> Model:
+    (version,) = find(models)
+    return open_model(version)
+
+
+def ask(model: Model, **inputs: Any) -> tuple[dict[str, Any], dict[int, str]]:
+    """Return what a batch of these is answered with, and what is rejected."""
+    rows = trial.MadeUpRows(len(next(iter(inputs.values()))), inputs)
+    return dict(model.predict(Batch(rows))), rows.rejected
+
+
+def identity(kind: int, rows: int | str = "n") -> Any:
+    node = helper.make_node("Identity", ["x"], ["y"])
+    return graph([node], [port("x", [rows, "m"], kind)], [port("y", [rows, "m"], kind)])
+
+
+def test_a_graph_passes_its_check_and_says_its_tensors(tmp_path: Path) -> None:
+    write(tmp_path, "net", doubler("inner"), "batching: {max_rows: 4}\nplacement: {lanes: 3}")
+    (checked,) = checking.check(tmp_path)
+    assert not checked.error
+    assert [one.rows for one in checked.trials] == [1, 2, 4]
+    (version,) = find(tmp_path)
+    model = open_model(version)
+    assert model.inputs == [Tensor("x", "FP32", [-1])]
+    assert model.concurrency == 3
+    assert '"repeatable": true' in contract(version, model)
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"),
+    [
+        (TensorProto.BOOL, "bool"),
+        (TensorProto.UINT8, "uint8"),
+        (TensorProto.UINT16, "uint16"),
+        (TensorProto.UINT32, "uint32"),
+        (TensorProto.UINT64, "uint64"),
+        (TensorProto.INT8, "int8"),
+        (TensorProto.INT16, "int16"),
+        (TensorProto.INT32, "int32"),
+        (TensorProto.INT64, "int64"),
+        (TensorProto.FLOAT16, "float16"),
+        (TensorProto.FLOAT, "float32"),
+        (TensorProto.DOUBLE, "float64"),
+    ],
+)
+def test_every_datatype_goes_through(tmp_path: Path, kind: int, dtype: str) -> None:
+    write(tmp_path, "net", identity(kind))
+    x = np.array([[0, 1], [1, 1]]).astype(dtype)
+    x.flags.writeable = False
+    outputs, _ = ask(opened(tmp_path), x=x)
+    assert outputs["y"].dtype == x.dtype
+    assert np.array_equal(outputs["y"], x)
+
+
+def test_texts_go_through_and_what_is_no_text_is_rejected(tmp_path: Path) -> None:
+    write(tmp_path, "net", identity(STRING))
+    elements = Elements([b"a\0b", "é".encode(), b"", b"\xff", b"c", b"d"], (3, 2))
+    outputs, rejected = ask(opened(tmp_path), x=elements)
+    assert outputs["y"].tolist() == [["a\0b", "é"], ["", ""], ["c", "d"]]
+    assert list(rejected) == [1]
+    assert "input 'x' is not UTF-8" in rejected[1]
+
+
+def test_inputs_are_not_copied(tmp_path: Path) -> None:
+    """A copy of 64 MiB takes longer than a run that only looks at the shape."""
+    nodes = [
+        helper.make_node("Shape", ["x"], ["shape"], end=1),
+        helper.make_node("Concat", ["shape", "one"], ["column"], axis=0),
+        helper.make_node("Expand", ["one", "column"], ["y"]),
+    ]
+    one = helper.make_tensor("one", TensorProto.INT64, [1], [1])
+    outputs = [port("y", ["n", 1], TensorProto.INT64)]
+    write(tmp_path, "net", graph(nodes, [port("x", ["n", "m"])], outputs, [one]))
+    model = opened(tmp_path)
+    x = np.ones((1, 16 << 20), np.float32)
+    x.flags.writeable = False
+
+    def fastest(work: Callable[[], Any]) -> float:
+        times = []
+        for _ in range(5):
+            began = perf_counter()
+            work()
+            times.append(perf_counter() - began)
+        return min(times)
+
+    assert fastest(lambda: ask(model, x=x)) < fastest(x.copy) / 5
+
+
+def test_a_first_axis_of_one_runs_rows_one_by_one(tmp_path: Path) -> None:
+    write(tmp_path, "net", doubler(rows=1))
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    outputs, _ = ask(opened(tmp_path), x=x)
+    assert np.array_equal(outputs["y"], 2 * x)
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data(), rows=st.integers(1, 9))
+def test_a_batch_is_answered_as_its_rows_are_alone(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, rows: int
+) -> None:
+    width = data.draw(st.integers(1, 6))
+    seed = data.draw(st.integers(0, 1 << 32))
+    rng = np.random.default_rng(seed)
+    weight = rng.normal(size=(width, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["h"]),
+        helper.make_node("Softmax", ["h"], ["p"]),
+        helper.make_node("ArgMax", ["h"], ["most"], axis=1, keepdims=1),
+    ]
+    outputs = [port("p", ["n", 3]), port("most", ["n", 1], TensorProto.INT64)]
+    models = tmp_path_factory.mktemp("models")
+    file = write(
+        models,
+        "net",
+        graph(
+            nodes, [port("x", ["n", width])], outputs, [onnx.numpy_helper.from_array(weight, "w")]
+        ),
+    )
+    x = rng.normal(size=(rows, width)).astype(np.float32)
+    answered, _ = ask(opened(models), x=x)
+    plain = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    for row in range(rows):
+        p, most = plain.run(None, {"x": x[row : row + 1]})
+        assert np.allclose(answered["p"][row], p[0], rtol=1e-6, atol=1e-7)
+        assert answered["most"][row] == most[0]
+
+
+def missing_weights(models: Path) -> None:
+    weight = onnx.numpy_helper.from_array(np.ones((64, 4), np.float32), "w")
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    model = graph([node], [port("x", ["n", 64])], [port("y", ["n", 4])], [weight])
+    file = write(models, "net", b"")
+    onnx.save(model, file, save_as_external_data=True, location="weights", size_threshold=0)
+    assert opened(models).inputs == [Tensor("x", "FP32", [64])]
+    (file.parent / "weights").unlink()
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (
+            lambda models: write(models, "net", doubler().SerializeToString()[:-40]),
+            "model.onnx failed:Protobuf parsing failed",
+        ),
+        (lambda models: write(models, "net", b""), "No graph was found"),
+        (lambda models: write(models, "net", graph([], [], [], opset=99)), "Opset 99 is under"),
+        (missing_weights, "External data path does not exist"),
+        (lambda models: write(models, "net", doubler(rows=8)), "first axis of 8"),
+        (lambda models: write(models, "net", identity(TensorProto.BFLOAT16)), "cast it inside"),
+        (
+            lambda models: write(models, "net", doubler(), "placement: {gpus: 1}"),
+            "placement.gpus needs CUDAExecutionProvider, and the installed ONNX Runtime has",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_served_says_why(
+    tmp_path: Path, broken: Callable[[Path], Any], said: str
+) -> None:
+    broken(tmp_path)
+    (checked,) = checking.check(tmp_path)
+    assert said in checked.error
+
+
+def test_want_of_memory_is_known(tmp_path: Path) -> None:
+    """Asked for are 64 TiB, which no machine gives."""
+    ones = helper.make_tensor("one", FLOAT, [1, 1], [1.0])
+    nodes = [
+        helper.make_node("Squeeze", ["size", "zero"], ["flat"]),
+        helper.make_node("Expand", ["one", "flat"], ["y"]),
+    ]
+    zero = helper.make_tensor("zero", TensorProto.INT64, [1], [0])
+    inputs, outputs = [port("size", ["n", 2], TensorProto.INT64)], [port("y", ["n", "m"])]
+    write(tmp_path, "net", graph(nodes, inputs, outputs, [ones, zero]))
+    model = opened(tmp_path)
+    with pytest.raises(Exception, match="Failed to allocate memory") as raised:
+        ask(model, size=np.array([[1 << 20, 1 << 24]]))
+    assert model.is_out_of_memory(raised.value)
+    with pytest.raises(Exception, match="INVALID_ARGUMENT") as raised:
+        ask(model, size=np.array([[1.0, 2.0]]))
+    assert not model.is_out_of_memory(raised.value)
+    assert not model.is_out_of_memory(ValueError("std::bad_alloc"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    models = tmp_path_factory.mktemp("models")
+    write(models, "doubler", doubler())
+    write(models, "lookup", lookup(), "batching: {max_delay_ms: 50}")
+    write(models, "text", identity(STRING))
+    write(models, "broken", b"no graph")
+    running = start(models, tmp_path_factory.mktemp("state"))
+    try:
+        running.wait_ready()
+        yield running
+        assert running.end() == 0, running.output()
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_a_graph_is_served_over_http_and_grpc(server: LocalServer) -> None:
+    assert server.post("doubler", [1, 2, 3, 4]) == (
+        200,
+        {
+            "model_name": "doubler",
+            "model_version": "1",
+            "outputs": [
+                {"name": "y", "datatype": "FP32", "shape": [1, 4], "data": [2, 4, 6, 8]},
+            ],
+        },
+    )
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    with triton_grpc.InferenceServerClient(server.grpc) as client:
+        sent = triton_grpc.InferInput("x", [2, 4], "FP32")
+        sent.set_data_from_numpy(x)
+        assert np.array_equal(client.infer("doubler", [sent]).as_numpy("y"), 2 * x)
+        words = np.array([["a", "é"]], object)
+        text = triton_grpc.InferInput("x", [1, 2], "BYTES")
+        text.set_data_from_numpy(words)
+        assert client.infer("text", [text]).as_numpy("y").tolist() == [[b"a", "é".encode()]]
+    _, standing = server.get(f"http://{server.http}/v2/models/broken/ready")
+    assert "Protobuf parsing failed" in str(standing) + server.output()
+
+
+def test_a_graph_that_raises_answers_whose_row_it_is_and_nobody_else(server: LocalServer) -> None:
+    """All are in one batch, which is held open for them; it runs again in halves."""
+    with triton_http.InferenceServerClient(server.http, concurrency=4) as client:
+        asked = []
+        for at in (0, 9, 2, 3):
+            sent = triton_http.InferInput("at", [1, 1], "INT64")
+            sent.set_data_from_numpy(np.array([[at]]))
+            asked.append(client.async_infer("lookup", [sent]))
+        answers: list[Any] = []
+        for one in asked:
+            try:
+                answers.append(one.get_result().as_numpy("found").item())
+            except Exception as error:
+                answers.append(str(error))
+    assert [answers[0], *answers[2:]] == [10, 30, 40]
+    assert "raised InvalidArgument" in answers[1]
+    assert "indices element out of data bounds" in answers[1]
