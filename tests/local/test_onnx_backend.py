@@ -18,7 +18,7 @@ from tests.local.conftest import LocalServer, start
 from tests.onnx_files import FLOAT, STRING, doubler, graph, lookup, port, write
 
 from headrace import Batch, Model
-from headrace.cli import checking
+from headrace.cli import checking, converting
 from headrace.execution import trial
 from headrace.execution.elements import Elements
 from headrace.execution.opening import contract, open_model
@@ -267,3 +267,16 @@ def test_a_graph_that_raises_answers_whose_row_it_is_and_nobody_else(server: Loc
     assert [answers[0], *answers[2:]] == [10, 30, 40]
     assert "raised InvalidArgument" in answers[1]
     assert "indices element out of data bounds" in answers[1]
+
+
+def test_a_model_of_tritons_is_served_after_its_config_was_converted(tmp_path: Path) -> None:
+    write(tmp_path, "net", doubler())
+    (tmp_path / "net" / "config.pbtxt").write_text(
+        'platform: "onnxruntime_onnx" max_batch_size: 8 dynamic_batching { }\n'
+        'input { name: "x" data_type: TYPE_FP32 dims: 4 }\n'
+        'output { name: "y" data_type: TYPE_FP32 dims: 4 }\n'
+    )
+    converting.write(*converting.convert(tmp_path / "net"))
+    (checked,) = checking.check(tmp_path)
+    assert not checked.error
+    assert [one.rows for one in checked.trials] == [1, 2, 4, 8]
