@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from tests.local.conftest import LocalServer, start
 from tests.onnx_files import FLOAT, STRING, doubler, graph, lookup, port, write
+from tritonclient.utils import InferenceServerException
 
 from headrace import Batch, Model
 from headrace.cli import checking, converting
@@ -214,7 +215,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     models = tmp_path_factory.mktemp("models")
     write(models, "doubler", doubler())
     write(models, "lookup", lookup(), "batching: {max_delay_ms: 50}")
-    write(models, "text", identity(STRING))
+    write(models, "text", identity(STRING), "batching: {max_rows: 4, allowed_rows: [4]}")
     write(models, "broken", b"no graph")
     running = start(models, tmp_path_factory.mktemp("state"))
     try:
@@ -246,6 +247,11 @@ def test_a_graph_is_served_over_http_and_grpc(server: LocalServer) -> None:
         text = triton_grpc.InferInput("x", [1, 2], "BYTES")
         text.set_data_from_numpy(words)
         assert client.infer("text", [text]).as_numpy("y").tolist() == [[b"a", "é".encode()]]
+        text.set_data_from_numpy(np.array([[b"a", b"\xff"]], object))
+        # Rows of padding are copies of it, and nobody's.
+        with pytest.raises(InferenceServerException, match="not UTF-8") as refused:
+            client.infer("text", [text])
+        assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
     _, standing = server.get(f"http://{server.http}/v2/models/broken/ready")
     assert "Protobuf parsing failed" in str(standing) + server.output()
 

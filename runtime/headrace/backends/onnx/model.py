@@ -50,8 +50,8 @@ class OnnxModel(Model):
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Run the graph over the whole batch; neither inputs nor outputs are copied on the CPU."""
         feed = {one.name: _array(batch, one) for one in self.inputs}
-        if self._one_by_one and batch.rows > 1:
-            return self._each_row(feed, batch.rows)
+        if self._one_by_one:
+            return self._each_row(feed)
         return dict(zip(self._names, self._run(feed), strict=True))
 
     def is_out_of_memory(self, error: BaseException) -> bool:
@@ -65,12 +65,12 @@ class OnnxModel(Model):
         results: list[Any] = self._session.run(self._names, feed, self._quietly)
         return results
 
-    def _each_row(self, feed: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    def _each_row(self, feed: Mapping[str, Any]) -> dict[str, Any]:
         import numpy as np
 
+        rows = range(len(next(iter(feed.values()))))
         runs = [
-            self._run({name: array[row : row + 1] for name, array in feed.items()})
-            for row in range(rows)
+            self._run({name: array[row : row + 1] for name, array in feed.items()}) for row in rows
         ]
         whole = zip(*runs, strict=True)
         return {name: np.concatenate(parts) for name, parts in zip(self._names, whole, strict=True)}
