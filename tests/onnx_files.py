@@ -40,6 +40,12 @@ def doubler(inner: int | str | None = 4, rows: int | str | None = "rows") -> Any
     return graph(nodes, [port("x", [rows, inner])], [port("y", [rows, inner])], [two])
 
 
+def identity(kind: int, rows: int | str = "n") -> Any:
+    """Return a model with x [rows, m] → y, the same."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    return graph([node], [port("x", [rows, "m"], kind)], [port("y", [rows, "m"], kind)])
+
+
 def lookup() -> Any:
     """Return a model with at INT64[1] → found FP32[1] of a table of four; others raise."""
     table = helper.make_tensor("table", FLOAT, [4], [10.0, 20.0, 30.0, 40.0])

@@ -1,6 +1,6 @@
-"""ONNX Runtime itself: graphs as versions, alone and in a server."""
+"""ONNX Runtime itself: graphs as versions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -9,17 +9,14 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-import tritonclient.grpc as triton_grpc
-import tritonclient.http as triton_http
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
-from tests.local.conftest import LocalServer, start
-from tests.onnx_files import FLOAT, STRING, doubler, graph, lookup, port, write
-from tritonclient.utils import InferenceServerException
+from tests.onnx_files import FLOAT, STRING, doubler, graph, identity, port, write
 
 from headrace import Batch, Model
-from headrace.cli import checking, converting
+from headrace.cli import checking
+from headrace.errors import ModelInvalid
 from headrace.execution import trial
 from headrace.execution.elements import Elements
 from headrace.execution.opening import contract, open_model
@@ -36,11 +33,6 @@ def ask(model: Model, **inputs: Any) -> tuple[dict[str, Any], dict[int, str]]:
     """Return what a batch of these is answered with, and what is rejected."""
     rows = trial.MadeUpRows(len(next(iter(inputs.values()))), inputs)
     return dict(model.predict(Batch(rows))), rows.rejected
-
-
-def identity(kind: int, rows: int | str = "n") -> Any:
-    node = helper.make_node("Identity", ["x"], ["y"])
-    return graph([node], [port("x", [rows, "m"], kind)], [port("y", [rows, "m"], kind)])
 
 
 def test_a_graph_passes_its_check_and_says_its_tensors(tmp_path: Path) -> None:
@@ -210,79 +202,31 @@ def test_want_of_memory_is_known(tmp_path: Path) -> None:
     assert not model.is_out_of_memory(ValueError("std::bad_alloc"))
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    models = tmp_path_factory.mktemp("models")
-    write(models, "doubler", doubler())
-    write(models, "lookup", lookup(), "batching: {max_delay_ms: 50}")
-    write(models, "text", identity(STRING), "batching: {max_rows: 4, allowed_rows: [4]}")
-    write(models, "broken", b"no graph")
-    running = start(models, tmp_path_factory.mktemp("state"))
-    try:
-        running.wait_ready()
-        yield running
-        assert running.end() == 0, running.output()
-    finally:
-        running.process.kill()
-        running.process.wait()
-
-
-def test_a_graph_is_served_over_http_and_grpc(server: LocalServer) -> None:
-    assert server.post("doubler", [1, 2, 3, 4]) == (
-        200,
-        {
-            "model_name": "doubler",
-            "model_version": "1",
-            "outputs": [
-                {"name": "y", "datatype": "FP32", "shape": [1, 4], "data": [2, 4, 6, 8]},
-            ],
-        },
-    )
-    x = np.arange(8, dtype=np.float32).reshape(2, 4)
-    with triton_grpc.InferenceServerClient(server.grpc) as client:
-        sent = triton_grpc.InferInput("x", [2, 4], "FP32")
-        sent.set_data_from_numpy(x)
-        assert np.array_equal(client.infer("doubler", [sent]).as_numpy("y"), 2 * x)
-        words = np.array([["a", "é"]], object)
-        text = triton_grpc.InferInput("x", [1, 2], "BYTES")
-        text.set_data_from_numpy(words)
-        assert client.infer("text", [text]).as_numpy("y").tolist() == [[b"a", "é".encode()]]
-        text.set_data_from_numpy(np.array([[b"a", b"\xff"]], object))
-        # Rows of padding are copies of it, and nobody's.
-        with pytest.raises(InferenceServerException, match="not UTF-8") as refused:
-            client.infer("text", [text])
-        assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
-    _, standing = server.get(f"http://{server.http}/v2/models/broken/ready")
-    assert "Protobuf parsing failed" in str(standing) + server.output()
-
-
-def test_a_graph_that_raises_answers_whose_row_it_is_and_nobody_else(server: LocalServer) -> None:
-    """All are in one batch, which is held open for them; it runs again in halves."""
-    with triton_http.InferenceServerClient(server.http, concurrency=4) as client:
-        asked = []
-        for at in (0, 9, 2, 3):
-            sent = triton_http.InferInput("at", [1, 1], "INT64")
-            sent.set_data_from_numpy(np.array([[at]]))
-            asked.append(client.async_infer("lookup", [sent]))
-        answers: list[Any] = []
-        for one in asked:
-            try:
-                answers.append(one.get_result().as_numpy("found").item())
-            except Exception as error:
-                answers.append(str(error))
-    assert [answers[0], *answers[2:]] == [10, 30, 40]
-    assert "raised InvalidArgument" in answers[1]
-    assert "indices element out of data bounds" in answers[1]
-
-
-def test_a_model_of_tritons_is_served_after_its_config_was_converted(tmp_path: Path) -> None:
+def test_a_session_has_the_threads_that_other_libraries_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write(tmp_path, "net", doubler())
-    (tmp_path / "net" / "config.pbtxt").write_text(
-        'platform: "onnxruntime_onnx" max_batch_size: 8 dynamic_batching { }\n'
-        'input { name: "x" data_type: TYPE_FP32 dims: 4 }\n'
-        'output { name: "y" data_type: TYPE_FP32 dims: 4 }\n'
-    )
-    converting.write(*converting.convert(tmp_path / "net"))
-    (checked,) = checking.check(tmp_path)
-    assert not checked.error
-    assert [one.rows for one in checked.trials] == [1, 2, 4, 8]
+    counts = []
+    for threads in (1, 4):
+        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+        before = len(list(Path("/proc/self/task").iterdir()))
+        model = opened(tmp_path)
+        counts.append(len(list(Path("/proc/self/task").iterdir())) - before)
+        del model
+    # The lane's own thread works, too.
+    assert counts == [0, 3]
+
+
+def test_onnx_runtime_does_not_go_on_with_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It says that it has CUDA, as one does whose libraries are missing, and starts the CPU."""
+    write(tmp_path, "net", doubler(), "placement: {gpus: 1}")
+    providers = ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: None)
+    with (
+        pytest.warns(UserWarning, match="CUDAExecutionProvider"),
+        pytest.raises(ModelInvalid, match="could not start CUDAExecutionProvider"),
+    ):
+        opened(tmp_path)
