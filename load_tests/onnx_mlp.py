@@ -5,7 +5,7 @@ Both run the same perceptron with the same threads, in turns; the loop has its b
 server makes them of gRPC requests. What the loop would do in the time is the most that a server
 can. Needs h2load, and the extras `onnx` and `test`.
 
-    load_tests/onnx_mlp.py               # 32 layers, one row a request, 64 requests in flight
+    load_tests/onnx_mlp.py               # 32 layers, 8 rows a request, 64 requests in flight
     load_tests/onnx_mlp.py --layers 4    # where carrying a row costs more than computing it
 """
 
@@ -106,7 +106,7 @@ def loaded(port: int, body: Path, in_flight: int, seconds: float) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--layers", type=int, default=32)
-    parser.add_argument("--rows", type=int, default=1, help="of a request")
+    parser.add_argument("--rows", type=int, default=8, help="of a request")
     parser.add_argument("--in-flight", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=5.0, help="of a run")
     parser.add_argument("--rounds", type=int, default=3)

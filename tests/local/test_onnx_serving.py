@@ -18,7 +18,7 @@ from headrace.cli import checking, converting
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     models = tmp_path_factory.mktemp("models")
-    write(models, "doubler", doubler())
+    write(models, "doubler", doubler(), "placement: {lanes: 2}")
     write(models, "lookup", lookup(), "batching: {max_delay_ms: 50}")
     write(models, "text", identity(STRING), "batching: {max_rows: 4, allowed_rows: [4]}")
     write(models, "broken", b"no graph")

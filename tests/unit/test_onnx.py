@@ -10,6 +10,7 @@ import pytest
 from headrace.backends.onnx import model
 from headrace.backends.onnx.providers import check_started, choose
 from headrace.backends.onnx.signature import DATATYPES, Port, signature
+from headrace.config.load import load
 from headrace.config.onnx import OnnxRuntime
 from headrace.errors import ConfigInvalid, ModelInvalid
 from headrace.models import Tensor
@@ -128,6 +129,18 @@ def test_a_missing_library_is_named_with_what_installs_it(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelInvalid, match=r"pip install 'headrace\[onnx\]'"):
         model.OnnxModel(tmp_path / "model.onnx", OnnxRuntime(), gpu=False, lanes=1)
+
+
+def test_what_is_written_for_onnx_runtime_arrives(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(
+        f"onnx: {{providers: [{TRT}, {CUDA}],\n"
+        f"  provider_options: {{{TRT}: {{trt_fp16_enable: true, a: 1, b: x, c: 0.5}}}}}}\n"
+    )
+    written = load(file).onnx
+    assert written.providers == (TRT, CUDA)
+    options = {"trt_fp16_enable": True, "a": 1, "b": "x", "c": 0.5}
+    assert written.provider_options == {TRT: options}
 
 
 @pytest.mark.parametrize(

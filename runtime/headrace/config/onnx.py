@@ -28,5 +28,7 @@ class OnnxRuntime(Section):
             raise ValueError(f"providers: expected at least one, such as CPU{PROVIDER}, not []")
         for at, one in enumerate(given or ()):
             if not one.endswith(PROVIDER):
-                raise AtItem((at,), f"expected a provider, such as CUDA{PROVIDER}, not {one!r}")
+                raise AtItem(
+                    (at,), f"expected a provider, such as CUDA{PROVIDER}, not {one[:80]!r}"
+                )
         return given
