@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
+from onnxruntime.capi.onnxruntime_pybind11_state import EPFail
 from tests.onnx_files import FLOAT, STRING, doubler, graph, identity, port, write
 
 from headrace import Batch, Model
@@ -230,3 +231,21 @@ def test_onnx_runtime_does_not_go_on_with_the_cpu(
         pytest.raises(ModelInvalid, match="could not start CUDAExecutionProvider"),
     ):
         opened(tmp_path)
+
+
+def test_a_provider_that_is_lost_in_a_run_is_not_replaced_by_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lost:
+        def run(self, *_: Any) -> None:
+            raise EPFail("CUDA is lost")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(session, name)
+
+    write(tmp_path, "net", doubler())
+    model: Any = opened(tmp_path)
+    session = model._session._sess
+    monkeypatch.setattr(model._session, "_sess", Lost())
+    with pytest.raises(EPFail, match="CUDA is lost"):
+        ask(model, x=np.ones((1, 4), np.float32))

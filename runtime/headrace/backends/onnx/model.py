@@ -35,7 +35,10 @@ class OnnxModel(Model):
         if gpu:
             # Finds what PyPI has of CUDA, where no path leads to it.
             ort.preload_dlls()
-        self._session = ort.InferenceSession(file, _options(ort), providers=chosen)
+        # Where a provider fails it would begin again with the CPU, in the midst of serving, too.
+        self._session = ort.InferenceSession(
+            file, _options(ort), providers=chosen, enable_fallback=0
+        )
         check_started([one for one, _ in chosen], self._session.get_providers())
         read = signature(file, _ports(self._session.get_inputs()), _outputs(self._session))
         self.inputs, self.outputs = read.inputs, read.outputs
