@@ -20,7 +20,7 @@ from headrace.cli import checking
 from headrace.errors import ModelInvalid
 from headrace.execution import trial
 from headrace.execution.elements import Elements
-from headrace.execution.opening import contract, open_model
+from headrace.execution.opening import context, contract, open_model
 from headrace.models import Tensor
 from headrace.repository.folder import find
 
@@ -108,10 +108,17 @@ def test_inputs_are_not_copied(tmp_path: Path) -> None:
     assert fastest(lambda: ask(model, x=x)) < fastest(x.copy) / 5
 
 
-def test_a_first_axis_of_one_runs_rows_one_by_one(tmp_path: Path) -> None:
-    write(tmp_path, "net", doubler(rows=1))
+@pytest.mark.parametrize(("first", "told"), [(1, ["WARNING"]), ("n", [])])
+def test_a_first_axis_of_one_runs_rows_one_by_one_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, first: Any, told: list[str]
+) -> None:
+    write(tmp_path, "net", doubler(rows=first))
+    (version,) = find(tmp_path)
+    model = open_model(version)
+    model.load(context(version))
+    assert [one.levelname for one in caplog.records] == told
     x = np.arange(12, dtype=np.float32).reshape(3, 4)
-    outputs, _ = ask(opened(tmp_path), x=x)
+    outputs, _ = ask(model, x=x)
     assert np.array_equal(outputs["y"], 2 * x)
 
 

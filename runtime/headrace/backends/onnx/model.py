@@ -11,7 +11,7 @@ from headrace.backends.onnx.providers import check_started, choose
 from headrace.backends.onnx.signature import Port, signature
 from headrace.config.onnx import OnnxRuntime
 from headrace.errors import ModelInvalid
-from headrace.models import Batch, Model, Tensor
+from headrace.models import Batch, Context, Model, Tensor
 
 FILE: Final = "model.onnx"
 #: What ONNX Runtime says when there was no memory: its arena, C++, CUDA.
@@ -49,6 +49,15 @@ class OnnxModel(Model):
         # What a run raises has the text of its log, too.
         self._quietly = ort.RunOptions()
         self._quietly.log_severity_level = NOTHING
+
+    def load(self, context: Context) -> None:
+        """Say what costs speed; all else is done."""
+        if self._one_by_one:
+            context.log.warning(
+                "the first axes of %s are 1, so that the rows of a batch run one by one; exported "
+                "with first axes of any size they would run at once",
+                FILE,
+            )
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Run the graph over the whole batch; neither inputs nor outputs are copied on the CPU."""
