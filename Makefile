@@ -24,7 +24,7 @@ help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0.0.1:8000 (HTTP) and :8001 (gRPC)
-	@exec $(BIN)/headrace serve examples $(SERVE_OPTIONS)
+	@exec $(BIN)/headrace serve examples/photos $(SERVE_OPTIONS)
 
 test: $(VENV)/.dev $(VENV)/.test check ## Run every test: Rust, Python, wire, integration
 	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
@@ -108,7 +108,7 @@ $(VENV)/.dev: $(VENV)/.venv $(CORE_SOURCES)
 	@$(BIN)/pip -q install --force-reinstall --no-deps target/dev-wheel/*.whl && rm -f $(VENV)/.release && touch $@
 
 SERVE_EXTRAS := ray,photos
-TEST_EXTRAS := ray,photos,test,chaos,load
+TEST_EXTRAS := ray,photos,embeddings,onnx,test,chaos,load
 INSTALL = $(BIN)/pip install $(PINS) --progress-bar on -e '.[$(1)]' | grep --line-buffered -E '^(Downloading|Installing|Successfully)'
 
 $(VENV)/.serve: pyproject.toml constraints.txt | $(VENV)/.venv
@@ -135,7 +135,7 @@ $(DENY):
 # A pin that fits pyproject.toml no more is told by pip: take its line out.
 pins: $(VENV)/.dev ## Pin what constraints.txt has no version of yet; PINS= chooses the newest of all
 	@$(BIN)/pip install $(PINS) --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
-	  -e '.[ray,torch,photos,cuda,triton,test,chaos,load,fuzz]' pip maturin pip-audit
+	  -e '.[ray,torch,photos,embeddings,onnx,cuda,triton,test,chaos,load,fuzz]' pip maturin pip-audit
 	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
 
 define WRITE_PINS

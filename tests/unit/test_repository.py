@@ -88,7 +88,7 @@ def test_errors_of_all_models_are_told_at_once(write_model: Callable[..., Path])
     text = str(raised.value)
     assert "a/model.yaml:1:1" in text
     assert "b/model.yaml:1:1" in text
-    assert "c/2 holds neither model.py nor net.pt2" in text
+    assert "c/2 holds none of model.py, model.onnx, net.pt2" in text
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_server_starts_without_what_is_heavy() -> None:
     # NumPy, too: how many threads it may have is set after this, and before models come.
     code = (
         "import sys, headrace, headrace.cli.commands, headrace.cli.checking, headrace.local\n"
-        "print([name for name in ('numpy', 'ray', 'torch') if name in sys.modules])"
+        "print([name for name in ('numpy', 'onnxruntime', 'ray', 'torch') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

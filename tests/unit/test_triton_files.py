@@ -134,7 +134,7 @@ instance_group [ { count: 2 kind: KIND_CPU } ]
 def test_what_people_have(
     tmp_path: Path, text: str, settings: dict[str, Any], refused: list[str]
 ) -> None:
-    done = convert(parse(text), "m", in_yaml=False, sequenced=False)
+    done = convert(parse(text), "m", backend="python", sequenced=False)
     assert done.settings == settings
     assert sorted(one.field for one in done.refused) == refused
     file = tmp_path / "model.yaml"
@@ -198,8 +198,8 @@ def test_no_field_is_passed_over(sequenced: bool) -> None:
         config = with_field(route)
         name = ".".join(field.name for field in route)
         assert list(paths(config)), name
-        for in_yaml in (False, True):
-            done = convert(config, "m", in_yaml=in_yaml, sequenced=sequenced)
+        for backend in ("python", "onnx", "torch"):
+            done = convert(config, "m", backend=backend, sequenced=sequenced)
             assert not list(passed_over(paths(config), done.findings)), name
             unknown = [one.field for one in done.findings if one.text == "not known here"]
             assert not unknown, f"{name}: decide what becomes of it"
@@ -210,7 +210,7 @@ def test_a_field_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.delitem(elsewhere.ELSEWHERE, "metric_tags")
     config = parse('max_batch_size: 1 metric_tags { key: "a" value: "b" }')
-    done = convert(config, "m", in_yaml=False)
+    done = convert(config, "m", backend="python")
     assert [one.field for one in done.refused] == ["metric_tags['a']"]
 
 
@@ -255,7 +255,7 @@ def test_any_text_is_converted_or_refused_in_words(
         config = read(file)
     except ConfigInvalid:
         return
-    done = convert(config, "m", in_yaml=True)
+    done = convert(config, "m", backend="torch")
     file.write_text(written(done.settings))
     load(file)
 

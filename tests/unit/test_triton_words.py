@@ -168,10 +168,10 @@ def test_tensors_stand_in_the_class_or_in_model_yaml() -> None:
         'Tensor("b", "BF16", [])',
     ]
     assert "inputs" not in of_class.settings
-    of_yaml = converted(text, in_yaml=True)
+    of_yaml = converted(text, backend="torch")
     assert of_yaml.settings["inputs"][1] == {"name": "b", "datatype": "BF16", "shape": []}
     assert of_yaml.settings["outputs"] == [{"name": "y", "datatype": "BOOL", "shape": [-1, 2]}]
-    twice = converted(text.replace('"b"', '"t"'), in_yaml=True)
+    twice = converted(text.replace('"b"', '"t"'), backend="torch")
     assert [one.field for one in twice.refused] == ["input[0]", "input[1]"]
     (again,) = converted(text.replace('"b"', '"t"')).refused
     assert again.text == "'t' is the name of another one"
@@ -259,8 +259,8 @@ def test_control_inputs_stand_in_the_class() -> None:
         'Tensor("C", "UINT64", [1])',
     ]
     assert len(converted(text).inputs) == 1
-    one = found(text, "sequence_batching", in_yaml=True, sequenced=True)
-    assert (one.verdict, one.text) == (REFUSED, "an exported program keeps no state: write a class")
+    one = found(text, "sequence_batching", backend="torch", sequenced=True)
+    assert (one.verdict, one.text) == (REFUSED, "a file of a model keeps no state: write a class")
 
 
 @pytest.mark.parametrize("below", ["", "dynamic_batching", "model_transaction_policy"])

@@ -19,11 +19,11 @@ def parse(text: str) -> Any:
     return text_format.Parse(text, TritonConfig())
 
 
-def converted(text: str, *, in_yaml: bool = False, sequenced: bool = False) -> Converted:
-    return convert(parse(text), "m", in_yaml=in_yaml, sequenced=sequenced)
+def converted(text: str, *, backend: str = "python", sequenced: bool = False) -> Converted:
+    return convert(parse(text), "m", backend=backend, sequenced=sequenced)
 
 
-def found(text: str, field: str, **how: bool) -> Finding:
+def found(text: str, field: str, **how: Any) -> Finding:
     (one,) = [one for one in converted(text, **how).findings if one.field == field]
     return one
 

@@ -1,1 +1,1 @@
-"""What runs a version: a Python class, or an exported PyTorch program."""
+"""What runs a version: a Python class, an ONNX graph, or an exported PyTorch program."""

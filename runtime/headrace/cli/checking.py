@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.execution import lanes, threads
 from headrace.execution.opening import context, open_model
-from headrace.execution.runner import check_device
 from headrace.repository.folder import Version, find
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ def _check(version: Version) -> Checked:
         began = perf_counter()
         model = open_model(version)
         told = context(version)
-        check_device(told.device)
         model.load(told)
         load_s = perf_counter() - began
         checked = Checked(version.label, load_s)

@@ -82,9 +82,10 @@ def serve(  # noqa: PLR0913 - a parameter is an option
 ) -> None:
     """Serve every model of a folder until Ctrl-C.
 
-    A model is a folder: MODEL/1/model.py with a class, or MODEL/1/net.pt2 with an exported PyTorch
-    program, and MODEL/model.yaml with its operations. Every version is loaded; requests that name
-    none go to the highest one. Ctrl-C and SIGTERM finish what was accepted and exit with 0.
+    A model is a folder: MODEL/1/model.py with a class, MODEL/1/model.onnx, or MODEL/1/net.pt2 with
+    an exported PyTorch program, and MODEL/model.yaml with its operations. Every version is loaded;
+    requests that name none go to the highest one. Ctrl-C and SIGTERM finish what was accepted and
+    exit with 0.
     """
     from headrace.config import limits
     from headrace.config.options import ServeOptions

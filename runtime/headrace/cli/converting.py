@@ -23,9 +23,10 @@ def convert(source: Path) -> tuple[Path, Converted]:
     if file.is_dir():
         file /= text.FILE
     folder = file.parent
-    # A class says itself what it takes, and so will one that is still to be written.
-    in_yaml = backends(folder) == {"torch"}
-    return file, to_ours(text.read(file), folder.name, in_yaml=in_yaml)
+    found = backends(folder)
+    # Where nothing is, or versions differ, a class is still to be written.
+    backend = found.pop() if len(found) == 1 else "python"
+    return file, to_ours(text.read(file), folder.name, backend=backend)
 
 
 def model_yaml(converted: Converted) -> str:
@@ -54,7 +55,7 @@ def lines(converted: Converted) -> Iterator[str]:
     """Yield what became of each field, and what the class has to declare."""
     rows = [(one.verdict.value, one.field, _what(one)) for one in converted.findings]
     yield from aligned([("VERDICT", "FIELD", "WHAT"), *rows])
-    if not any("inputs" in key for one in converted.findings for key in one.settings):
+    if converted.backend == "python":
         for side, tensors in (("inputs", converted.inputs), ("outputs", converted.outputs)):
             if tensors:
                 yield f"the class: {side} = [{', '.join(one.line for one in tensors)}]"
@@ -93,5 +94,5 @@ def _value(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(one["name"] for one in value)
+        return ", ".join(one["name"] if isinstance(one, dict) else one for one in value)
     return str(value)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
+from headrace.config.onnx import OnnxRuntime
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
 from headrace.vocabulary import DATATYPES
@@ -96,7 +97,7 @@ class TensorEntry(Section):
 
 
 class ModelConfig(Section):
-    """A model.yaml: operations only. The tensors are the class's, where there is one."""
+    """A model.yaml: operations only. The tensors are those of the class, or of the ONNX file."""
 
     NOT_YET: ClassVar = {
         "versions": "every version of the folder is loaded, and the highest one takes the requests "
@@ -112,7 +113,7 @@ class ModelConfig(Section):
     repeatable: bool | None = Field(
         None,
         description="The same input may run twice, which allows a retry after a crash. "
-        "Default: true for exported PyTorch programs, false for Python classes.",
+        "Default: true for files without a class (net.pt2, model.onnx), false for Python classes.",
     )
     streams: bool = Field(
         False,
@@ -124,6 +125,7 @@ class ModelConfig(Section):
         description="The model is stateful: requests of one sequence are answered in order, by one "
         "host. Default: there are no sequences.",
     )
+    onnx: OnnxRuntime = Field(OnnxRuntime(), description="How ONNX Runtime runs a model.onnx.")
     parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
     inputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its arguments."

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from headrace.backends.exported_program import ExportedProgram
+from headrace.backends.onnx.model import FILE, OnnxModel
 from headrace.backends.python_class import make
 from headrace.config.batching import Batching
 from headrace.config.schema import TensorEntry
-from headrace.errors import ModelInvalid
+from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, sequencing
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import Version
@@ -19,25 +20,59 @@ def open_model(version: Version) -> Model:
     """Return the version's Model, not loaded yet. What its module raises comes through.
 
     Raises:
-        ModelInvalid: its class does not say what it needs to say.
+        ModelInvalid: its class or file does not say what it needs to say.
+        ModelBroken: it is to have a GPU, and there is none.
     """
     config = version.config
+    if version.backend != "python" and config.sequences is not None:
+        raise ModelInvalid(
+            "sequences are for a Python class, which keeps state: a file of a model has none"
+        )
+    model = _open(version)
+    sequencing.check(config.sequences, model.inputs)
+    sent = sequencing.asked(model.inputs, config.sequences)
+    check_cost(config.batching, sent)
+    joining.check(config.batching, sent, model.outputs)
+    return model
+
+
+def _open(version: Version) -> Model:
+    config = version.config
+    device = _device(version)
+    if version.backend == "onnx":
+        return OnnxModel(
+            version.folder / FILE,
+            config.onnx,
+            gpu=device != "cpu",
+            lanes=config.placement.lanes,
+        )
     if version.backend == "torch":
-        if config.sequences is not None:
-            raise ModelInvalid(
-                "sequences are for a Python class, which keeps state: an exported program has none"
-            )
         model: Model = ExportedProgram(
             _tensors(config.inputs or ()), _tensors(config.outputs or ())
         )
     else:
         module = import_private(version.folder, "model")
         model = make(module, version.folder / "model.py", streams=config.streams)
-    sequencing.check(config.sequences, model.inputs)
-    sent = sequencing.asked(model.inputs, config.sequences)
-    check_cost(config.batching, sent)
-    joining.check(config.batching, sent, model.outputs)
+    check_device(device)
     return model
+
+
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there, before a model fails in its own words.
+
+    Raises:
+        ModelBroken: model.yaml asks for a GPU and PyTorch finds none.
+    """
+    if device == "cpu":
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ModelBroken("placement asks for a GPU, and PyTorch finds none on this machine")
+
+
+def _device(version: Version) -> str:
+    return "cuda:0" if version.config.placement.gpus else "cpu"
 
 
 def context(version: Version) -> Context:
@@ -46,7 +81,7 @@ def context(version: Version) -> Context:
         model=version.model,
         version=version.number,
         folder=version.folder,
-        device="cuda:0" if version.config.placement.gpus else "cpu",
+        device=_device(version),
         parameters=version.config.parameters,
     )
 
@@ -70,8 +105,8 @@ def contract(version: Version, model: Model) -> str:
             {**_spec(one), "like": config.batching.like.get(one.name)} for one in model.outputs
         ],
         "batching": batching_facts(config.batching),
-        # An exported program has no state to spoil; a class may have any.
-        "repeatable": version.backend == "torch" if repeatable is None else repeatable,
+        # A graph or an exported program has no state to spoil; a class may have any.
+        "repeatable": version.backend != "python" if repeatable is None else repeatable,
         "lanes": config.placement.lanes,
         "streams": config.streams,
         "sequences": sequencing.facts(config.sequences, model.inputs),

@@ -65,7 +65,6 @@ class Runner:
                 model = open_model(self.version)
                 self.inputs = sequencing.asked(model.inputs, self.version.config.sequences)
                 told = context(self.version)
-                check_device(told.device)
                 model.load(told)
             self._move(State.WARMING, "running batches of 1 and of max_rows rows")
             with speaking(label), forking.parent_alone(label):
@@ -201,17 +200,3 @@ class Runner:
             # The traceback of a failure was a line already.
             self._sink(line(self.version.label, "log", f"{state.value}: {reason}"))
         self._moved(self.standing)
-
-
-def check_device(device: str) -> None:
-    """Refuse a GPU that is not there, before a model fails in its own words.
-
-    Raises:
-        ModelBroken: model.yaml asks for a GPU and PyTorch finds none.
-    """
-    if device == "cpu":
-        return
-    import torch
-
-    if not torch.cuda.is_available():
-        raise ModelBroken("placement asks for a GPU, and PyTorch finds none on this machine")

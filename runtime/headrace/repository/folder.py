@@ -1,8 +1,9 @@
 """A folder of models as a list of versions to serve.
 
 MODEL/model.yaml        operations; may be absent
-MODEL/VERSION/model.py  a Python class, or
-MODEL/VERSION/net.pt2   an exported PyTorch program
+MODEL/VERSION/model.py    a Python class, or
+MODEL/VERSION/model.onnx  an ONNX graph, or
+MODEL/VERSION/net.pt2     an exported PyTorch program
 """
 
 import re
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.config.load import load
+from headrace.config.onnx import OnnxRuntime
 from headrace.config.schema import ModelConfig
 from headrace.errors import ConfigInvalid, RepositoryInvalid
 
@@ -22,7 +24,11 @@ CONFIG: Final = "model.yaml"
 #: What Triton calls its own.
 TRITONS: Final = "config.pbtxt"
 #: File of a version's folder → the backend that runs it; the first one found counts.
-BACKENDS: Final[dict[str, str]] = {"model.py": "python", "net.pt2": "torch"}
+BACKENDS: Final[dict[str, str]] = {
+    "model.py": "python",
+    "model.onnx": "onnx",
+    "net.pt2": "torch",
+}
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Version:
     model: str
     number: int
     folder: Path
-    #: ``python`` or ``torch``.
+    #: ``python``, ``onnx`` or ``torch``.
     backend: str
     config: ModelConfig
 
@@ -61,7 +67,8 @@ def find(path: Path) -> list[Version]:
         raise RepositoryInvalid(_unreadable(error)) from error
     if not folders:
         raise RepositoryInvalid(
-            f"{path} holds no model: expected MODEL/1/model.py or MODEL/1/net.pt2 in it; "
+            f"{path} holds no model: expected {' or '.join(f'MODEL/1/{one}' for one in BACKENDS)} "
+            "in it; "
             f"`headrace new {path / 'hello'}` writes one that works"
         )
     versions: list[Version] = []
@@ -125,27 +132,42 @@ def _versions(folder: Path) -> list[Version]:
 
 
 def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
-    backend = _backend_of(place)
-    if backend is None:
-        raise RepositoryInvalid(f"{place} holds neither {' nor '.join(BACKENDS)}")
-    declared = config.inputs is not None or config.outputs is not None
-    if backend == "python" and declared:
-        raise ConfigInvalid(
-            f"{folder / CONFIG}: inputs and outputs are declared here and by the class in "
-            f"{place / 'model.py'}: the class owns them, take them out here"
-        )
-    if backend != "python" and config.streams:
-        raise ConfigInvalid(
-            f"{folder / CONFIG}: streams is for a class with stream() or step(), and "
-            f"{place / 'net.pt2'} returns one answer: take it out"
-        )
-    if backend != "python" and (config.inputs is None or config.outputs is None):
-        raise ConfigInvalid(
-            f"{folder / CONFIG}: {place / 'net.pt2'} does not name its tensors: write inputs and "
-            "outputs here, as a list of {name: x, datatype: FP32, shape: [3, 224, 224]}"
-        )
+    file = _file_of(place)
+    if file is None:
+        raise RepositoryInvalid(f"{place} holds none of {', '.join(BACKENDS)}")
+    backend = BACKENDS[file]
+    if wrong := _misplaced(place / file, backend, config):
+        raise ConfigInvalid(f"{folder / CONFIG}: {wrong}")
     return backend
 
 
+def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
+    """Return what a configuration says that is not for what runs the version; empty if nothing."""
+    if backend != "torch" and (config.inputs is not None or config.outputs is not None):
+        owner = "class" if backend == "python" else "file"
+        return (
+            f"inputs and outputs are declared here and in {file}: the {owner} owns them, take them "
+            "out here"
+        )
+    if backend != "python" and config.streams:
+        return (
+            f"streams is for a class with stream() or step(), and {file} returns one answer: take "
+            "it out"
+        )
+    if backend != "onnx" and config.onnx != OnnxRuntime():
+        return f"onnx is for a model.onnx, and {file} runs this version: take it out"
+    if backend == "torch" and (config.inputs is None or config.outputs is None):
+        return (
+            f"{file} does not name its tensors: write inputs and outputs here, as a list of "
+            "{name: x, datatype: FP32, shape: [3, 224, 224]}"
+        )
+    return ""
+
+
 def _backend_of(place: Path) -> str | None:
-    return next((one for file, one in BACKENDS.items() if (place / file).is_file()), None)
+    file = _file_of(place)
+    return None if file is None else BACKENDS[file]
+
+
+def _file_of(place: Path) -> str | None:
+    return next((one for one in BACKENDS if (place / one).is_file()), None)

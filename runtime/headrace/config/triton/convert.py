@@ -31,6 +31,8 @@ class Converted:
     findings: Sequence[Finding]
     inputs: Sequence[Declared]
     outputs: Sequence[Declared]
+    #: What runs the model: ``python``, ``onnx`` or ``torch``.
+    backend: str
 
     @property
     def refused(self) -> Sequence[Finding]:
@@ -38,36 +40,40 @@ class Converted:
         return [one for one in self.findings if one.verdict is Verdict.REFUSED]
 
 
-def convert(given: Any, name: str, *, in_yaml: bool, sequenced: bool = SEQUENCES) -> Converted:
+def convert(given: Any, name: str, *, backend: str, sequenced: bool = SEQUENCES) -> Converted:
     """Return what a configuration comes to.
 
     Args:
         given: Triton's ModelConfig.
         name: of the model's folder.
-        in_yaml: model.yaml declares the tensors, for no class does.
+        backend: ``python``, ``onnx`` or ``torch``; it says who declares the tensors.
         sequenced: there are sequences.
     """
     found = [
-        *elsewhere(given, name),
-        *tensors(given, in_yaml=in_yaml),
+        *elsewhere(given, name, backend),
+        *tensors(given, backend),
         *batching(given),
         *placement(given),
     ]
     if given.HasField(BATCHER):
-        found += _sequences(given, in_yaml=in_yaml, sequenced=sequenced)
+        found += _sequences(given, backend, sequenced=sequenced)
     found += [refused(path, "not known here") for path in passed_over(paths(given), found)]
     found = _fit(found)
     filled = control_inputs(given) if sequenced else []
     return Converted(
-        _nested(found), found, [*declared(given, "input"), *filled], declared(given, "output")
+        _nested(found),
+        found,
+        [*declared(given, "input"), *filled],
+        declared(given, "output"),
+        backend,
     )
 
 
-def _sequences(given: Any, *, in_yaml: bool, sequenced: bool) -> Iterator[Finding]:
+def _sequences(given: Any, backend: str, *, sequenced: bool) -> Iterator[Finding]:
     if not sequenced:
         yield refused(BATCHER, "sequences are not served")
-    elif in_yaml:
-        yield refused(BATCHER, "an exported program keeps no state: write a class")
+    elif backend != "python":
+        yield refused(BATCHER, "a file of a model keeps no state: write a class")
     else:
         yield from sequences(given)
 

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from headrace.config.triton.finding import Finding, Key, Verdict, refused, taken
+from headrace.config.triton.finding import Finding, Key, Verdict, differs, left_out, refused, taken
 
+TENSORRT: Final = ["TensorrtExecutionProvider", "CUDAExecutionProvider"]
 LEFT_OUT, REFUSED = Verdict.LEFT_OUT, Verdict.REFUSED
-BY_FILE: Final = "a version's file says what runs it: model.py or net.pt2"
+BY_FILE: Final = "a version's file says what runs it: model.py, model.onnx or net.pt2"
 #: Field of a configuration → what becomes of it.
 ELSEWHERE: Final = {
     "platform": (LEFT_OUT, BY_FILE),
@@ -14,7 +15,6 @@ ELSEWHERE: Final = {
     "runtime": (LEFT_OUT, BY_FILE),
     "default_model_filename": (LEFT_OUT, BY_FILE),
     "cc_model_filenames": (LEFT_OUT, BY_FILE),
-    "optimization": (LEFT_OUT, "how Triton's backends run a model: load() of the class decides"),
     "model_warmup": (
         LEFT_OUT,
         "every version runs a batch of 1 and of max_rows rows before it is ready; example() of "
@@ -33,14 +33,21 @@ ELSEWHERE: Final = {
 OWN_PARAMETERS: Final = {
     "EXECUTION_ENV_PATH": "every model runs in the environment that headrace is installed in"
 }
+#: What runs the model → what becomes of how Triton's backend is told to run it.
+OPTIMIZATION: Final = {
+    "python": "load() of the class decides",
+    "onnx": "onnx.providers and onnx.provider_options say what ONNX Runtime is to use",
+    "torch": "an exported program runs as it is",
+}
 
 
-def elsewhere(given: Any, name: str) -> Iterator[Finding]:
+def elsewhere(given: Any, name: str, backend: str) -> Iterator[Finding]:
     """Yield what becomes of all that has to do with no tensor and no batch.
 
     Args:
         given: the configuration.
         name: of the model's folder.
+        backend: what runs the model.
     """
     if given.name == name:
         yield taken("name", text="the folder's")
@@ -55,8 +62,10 @@ def elsewhere(given: Any, name: str) -> Iterator[Finding]:
         yield _cache(given.response_cache.enable)
     if given.HasField("version_policy"):
         yield _versions(given.version_policy)
+    if given.HasField("optimization"):
+        yield from _optimization(given.optimization, backend)
     for key in sorted(given.parameters):
-        yield _parameter(key, given.parameters[key].string_value)
+        yield _parameter(key, given.parameters[key].string_value, backend)
 
 
 def _parts(decoupled: bool) -> Iterator[Finding]:
@@ -91,8 +100,19 @@ def _versions(given: Any) -> Finding:
     return taken(field, text="every version of the folder is loaded")
 
 
-def _parameter(key: str, value: str) -> Finding:
+def _optimization(given: Any, backend: str) -> Iterator[Finding]:
+    yield left_out("optimization", f"how Triton's backend runs a model: {OPTIMIZATION[backend]}")
+    accelerators = [one.name for one in given.execution_accelerators.gpu_execution_accelerator]
+    if backend == "onnx" and "tensorrt" in accelerators:
+        text = "its parameters have other names in onnx.provider_options"
+        settings: dict[Key, Any] = {("onnx", "providers"): TENSORRT}
+        yield differs("optimization.execution_accelerators", text, settings)
+
+
+def _parameter(key: str, value: str, backend: str) -> Finding:
     field = f"parameters[{key!r}]"
+    if backend == "onnx":
+        return left_out(field, "there is no class that would read it")
     if key in OWN_PARAMETERS:
         return refused(field, OWN_PARAMETERS[key])
     settings: dict[Key, Any] = {("parameters", key): value}

@@ -16,7 +16,11 @@ from headrace.vocabulary import DATATYPES
 
 #: What is said of every tensor together.
 DECLARED: Final = ("name", "data_type", "dims")
-OWNER: Final = "the class declares it"
+#: What runs the model → who says what its tensors are, where model.yaml does not.
+OWNERS: Final = {
+    "python": (Verdict.TAKEN, "the class declares it"),
+    "onnx": (Verdict.DIFFERS, "model.onnx declares it: shape and datatype are those of the file"),
+}
 #: A tensor's other fields: what becomes of them.
 OTHERS: Final = {
     "format": (Verdict.LEFT_OUT, "dims say what is sent; the class knows how its axes are ordered"),
@@ -36,6 +40,10 @@ NO_ROWS: Final = (
     "without it Triton's callers send tensors that have no axis of rows, which all have here: "
     "write how many rows a batch may have, or 1, and leave that axis out of dims; callers then "
     "send [rows, *dims]"
+)
+COMPLETED: Final = (
+    "Triton completes what is not said from the file, with 4 rows a batch; here it is "
+    "batching.max_rows, 64 unless written"
 )
 #: Kind of a batch input → what a class has instead.
 KINDS: Final = {
@@ -76,18 +84,20 @@ def declared(given: Any, side: str) -> list[Declared]:
     ]
 
 
-def tensors(given: Any, *, in_yaml: bool) -> Iterator[Finding]:
+def tensors(given: Any, backend: str) -> Iterator[Finding]:
     """Yield what becomes of inputs and outputs.
 
     Args:
         given: the configuration.
-        in_yaml: model.yaml declares them, for there is no class that does.
+        backend: what runs the model.
     """
     # A pipeline has the rows of its steps, and is refused as a whole.
     if given.max_batch_size == 0 and not given.HasField("ensemble_scheduling"):
         if _leads_with_one(given):
             why = "the leading 1 of all dims is the axis of rows"
             yield differs("max_batch_size (0)", why, {("batching", "max_rows"): 1})
+        elif backend == "onnx" and not (given.input or given.output):
+            yield differs("max_batch_size (0)", COMPLETED)
         else:
             yield refused("max_batch_size (0)", NO_ROWS)
     for side in ("input", "output"):
@@ -100,12 +110,15 @@ def tensors(given: Any, *, in_yaml: bool) -> Iterator[Finding]:
             if why:
                 yield Finding(field, Verdict.REFUSED, why, parts=DECLARED)
                 continue
-            first = in_yaml and at == 0
-            settings: dict[Key, Any] = {(f"{side}s",): entries} if first else {}
-            text = "" if first else f"with {side}[0]" if in_yaml else OWNER
-            yield Finding(field, Verdict.TAKEN, text, settings, DECLARED)
+            first: dict[Key, Any] = {(f"{side}s",): entries}
+            in_yaml = (Verdict.TAKEN, f"with {side}[0]" if at else "")
+            verdict, text = OWNERS.get(backend, in_yaml)
+            settings = {} if at or backend in OWNERS else first
+            yield Finding(field, verdict, text, settings, DECLARED)
             for other, _ in one.ListFields():
-                if other.name in OTHERS:
+                if backend == "onnx" and other.name == "reshape":
+                    yield refused(f"{field}.reshape", "callers see the shape of model.onnx here")
+                elif other.name in OTHERS:
                     yield Finding(f"{field}.{other.name}", *OTHERS[other.name])
     yield from _ragged(given)
 

@@ -1,0 +1,1 @@
+"""ONNX files (``model.onnx``), run by ONNX Runtime."""

@@ -1,0 +1,34 @@
+"""What may be written under ``onnx`` in a model.yaml."""
+
+from pydantic import Field, field_validator
+
+from headrace.config.section import AtItem, Section
+
+#: How ONNX Runtime's names of them end.
+PROVIDER = "ExecutionProvider"
+
+
+class OnnxRuntime(Section):
+    """How ONNX Runtime runs a model.onnx."""
+
+    providers: tuple[str, ...] | None = Field(
+        None,
+        strict=False,
+        description="Execution providers, the preferred one first. Default: "
+        "CUDAExecutionProvider where placement.gpus gives a GPU, else CPUExecutionProvider.",
+    )
+    provider_options: dict[str, dict[str, str | int | float | bool]] = Field(
+        {}, description="For providers by name, their options, such as trt_fp16_enable."
+    )
+
+    @field_validator("providers")
+    @classmethod
+    def _names_of_providers(cls, given: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if given == ():
+            raise ValueError(f"providers: expected at least one, such as CPU{PROVIDER}, not []")
+        for at, one in enumerate(given or ()):
+            if not one.endswith(PROVIDER):
+                raise AtItem(
+                    (at,), f"expected a provider, such as CUDA{PROVIDER}, not {one[:80]!r}"
+                )
+        return given

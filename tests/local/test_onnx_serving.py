@@ -1,0 +1,93 @@
+"""Graphs in a server of one process, and a model of Triton's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tritonclient.grpc as triton_grpc
+import tritonclient.http as triton_http
+from tests.local.conftest import LocalServer, start
+from tests.onnx_files import STRING, doubler, identity, lookup, write
+from tritonclient.utils import InferenceServerException
+
+from headrace.cli import checking, converting
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    models = tmp_path_factory.mktemp("models")
+    write(models, "doubler", doubler(), "placement: {lanes: 2}")
+    write(models, "lookup", lookup(), "batching: {max_delay_ms: 50}")
+    write(models, "text", identity(STRING), "batching: {max_rows: 4, allowed_rows: [4]}")
+    write(models, "broken", b"no graph")
+    running = start(models, tmp_path_factory.mktemp("state"))
+    try:
+        running.wait_ready()
+        yield running
+        assert running.end() == 0, running.output()
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+def test_a_graph_is_served_over_http_and_grpc(server: LocalServer) -> None:
+    assert server.post("doubler", [1, 2, 3, 4]) == (
+        200,
+        {
+            "model_name": "doubler",
+            "model_version": "1",
+            "outputs": [
+                {"name": "y", "datatype": "FP32", "shape": [1, 4], "data": [2, 4, 6, 8]},
+            ],
+        },
+    )
+    x = np.arange(8, dtype=np.float32).reshape(2, 4)
+    with triton_grpc.InferenceServerClient(server.grpc) as client:
+        sent = triton_grpc.InferInput("x", [2, 4], "FP32")
+        sent.set_data_from_numpy(x)
+        assert np.array_equal(client.infer("doubler", [sent]).as_numpy("y"), 2 * x)
+        words = np.array([["a", "é"]], object)
+        text = triton_grpc.InferInput("x", [1, 2], "BYTES")
+        text.set_data_from_numpy(words)
+        assert client.infer("text", [text]).as_numpy("y").tolist() == [[b"a", "é".encode()]]
+        text.set_data_from_numpy(np.array([[b"a", b"\xff"]], object))
+        # Rows of padding are copies of it, and nobody's.
+        with pytest.raises(InferenceServerException, match="not UTF-8") as refused:
+            client.infer("text", [text])
+        assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
+    _, standing = server.get(f"http://{server.http}/v2/models/broken/ready")
+    assert "Protobuf parsing failed" in str(standing) + server.output()
+
+
+def test_a_graph_that_raises_answers_whose_row_it_is_and_nobody_else(server: LocalServer) -> None:
+    """All are in one batch, which is held open for them; it runs again in halves."""
+    with triton_http.InferenceServerClient(server.http, concurrency=4) as client:
+        asked = []
+        for at in (0, 9, 2, 3):
+            sent = triton_http.InferInput("at", [1, 1], "INT64")
+            sent.set_data_from_numpy(np.array([[at]]))
+            asked.append(client.async_infer("lookup", [sent]))
+        answers: list[Any] = []
+        for one in asked:
+            try:
+                answers.append(one.get_result().as_numpy("found").item())
+            except Exception as error:
+                answers.append(str(error))
+    assert [answers[0], *answers[2:]] == [10, 30, 40]
+    assert "raised InvalidArgument" in answers[1]
+    assert "indices element out of data bounds" in answers[1]
+
+
+def test_a_model_of_tritons_is_served_after_its_config_was_converted(tmp_path: Path) -> None:
+    write(tmp_path, "net", doubler())
+    (tmp_path / "net" / "config.pbtxt").write_text(
+        'platform: "onnxruntime_onnx" max_batch_size: 8 dynamic_batching { }\n'
+        'input { name: "x" data_type: TYPE_FP32 dims: 4 }\n'
+        'output { name: "y" data_type: TYPE_FP32 dims: 4 }\n'
+    )
+    converting.write(*converting.convert(tmp_path / "net"))
+    (checked,) = checking.check(tmp_path)
+    assert not checked.error
+    assert [one.rows for one in checked.trials] == [1, 2, 4, 8]

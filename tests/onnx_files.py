@@ -1,0 +1,66 @@
+"""Models written as ONNX files, for tests."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import TensorProto, helper
+
+#: A version of the format, and one of the operators, that ONNX Runtime has known for long.
+IR_VERSION, OPSET = 10, 21
+FLOAT, INT64, STRING = TensorProto.FLOAT, TensorProto.INT64, TensorProto.STRING
+
+Shape = Sequence[int | str | None] | None
+
+
+def port(name: str, shape: Shape, kind: int = FLOAT) -> Any:
+    """Return an input or output; an axis of any size is a text or None."""
+    return helper.make_tensor_value_info(name, kind, shape)
+
+
+def graph(
+    nodes: Sequence[Any],
+    inputs: Sequence[Any],
+    outputs: Sequence[Any],
+    constants: Sequence[Any] = (),
+    opset: int = OPSET,
+) -> Any:
+    """Return a model of these nodes."""
+    made = helper.make_graph(list(nodes), "g", list(inputs), list(outputs), list(constants))
+    return helper.make_model(
+        made, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION
+    )
+
+
+def doubler(inner: int | str | None = 4, rows: int | str | None = "rows") -> Any:
+    """Return a model with x FP32 → y FP32, twice as much."""
+    two = helper.make_tensor("two", FLOAT, [], [2.0])
+    nodes = [helper.make_node("Mul", ["x", "two"], ["y"])]
+    return graph(nodes, [port("x", [rows, inner])], [port("y", [rows, inner])], [two])
+
+
+def identity(kind: int, rows: int | str = "n") -> Any:
+    """Return a model with x [rows, m] → y, the same."""
+    node = helper.make_node("Identity", ["x"], ["y"])
+    return graph([node], [port("x", [rows, "m"], kind)], [port("y", [rows, "m"], kind)])
+
+
+def lookup() -> Any:
+    """Return a model with at INT64[1] → found FP32[1] of a table of four; others raise."""
+    table = helper.make_tensor("table", FLOAT, [4], [10.0, 20.0, 30.0, 40.0])
+    nodes = [helper.make_node("Gather", ["table", "at"], ["found"])]
+    return graph(nodes, [port("at", ["n", 1], INT64)], [port("found", ["n", 1])], [table])
+
+
+def write(models: Path, name: str, model: Any, yaml: str = "", version: int = 1) -> Path:
+    """Write a version of a model below ``models``, and return its file."""
+    file = models / name / str(version) / "model.onnx"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(model, bytes):
+        file.write_bytes(model)
+    else:
+        onnx.save(model, file)
+    if yaml:
+        (models / name / "model.yaml").write_text(yaml)
+    return file
