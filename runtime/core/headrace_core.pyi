@@ -152,6 +152,9 @@ def decode_images(
     crop: float = 1.0,
     filter: str = "bicubic",  # noqa: A002
 ) -> tuple[NDArray[uint8], list[str | None]]: ...
+def preprocess_image_files(
+    files: Iterable[Any] | BytesTensor, transform: Any, *, threads: int | None = None
+) -> tuple[NDArray[Any], list[str | None]]: ...
 def preprocess_images(
     images: Any, transform: Any, *, out: NDArray[Any] | None = None, threads: int | None = None
 ) -> NDArray[Any]: ...

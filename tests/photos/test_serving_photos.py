@@ -48,7 +48,7 @@ def test_what_is_no_photo_is_the_callers_mistake(address: dict[str, str]) -> Non
 def test_a_batch_over_grpc_keeps_its_order(
     address: dict[str, str], photo: Photo, encode: Encode
 ) -> None:
-    files = [encode(photo(name)) for name in ("rocket", "coffee")]
+    files = [encode(photo(name), "PNG") for name in ("rocket", "coffee")]
     tensor = tritonclient.grpc.InferInput("image", [2, 1], "BYTES")
     tensor.set_data_from_numpy(np.array(files, dtype=object).reshape(2, 1))
     with tritonclient.grpc.InferenceServerClient(address["grpc"]) as client:

@@ -27,7 +27,7 @@ REGIONS: Final = [
         "region",
     ),
     Bug(
-        "regions: what is copied is not counted",
+        "regions: what is copied is counted only then",
         f"{CORE}/gateway/requests/shared.rs",
         "        reserved.grow(total)?;\n",
         "        let _ = &reserved;\n",

@@ -264,10 +264,10 @@ def test_a_limit_is_named_as_the_core_names_it() -> None:
     assert limits.read(["connections=7", "streams=3"]) == {"connections": 7, "streams": 3}
     for text, why in (
         ("conections=7", "there is no limit 'conections': expected one of body_bytes,"),
-        ("connections", "limit connections should be a number above 0, not ''"),
-        ("connections=0", "limit connections should be a number above 0, not '0'"),
-        ("connections=-1", "limit connections should be a number above 0, not '-1'"),
-        ("connections=" + "9" * 19, "limit connections should be a number above 0"),
+        ("connections", "limit connections should be a number from 1 on, not ''"),
+        ("connections=0", "limit connections should be a number from 1 on, not '0'"),
+        ("connections=-1", "limit connections should be a number from 1 on, not '-1'"),
+        ("connections=" + "9" * 19, "limit connections should be a number from 1 on"),
         ("streams=4294967296", "limit streams should be at most 4294967295, not 4294967296"),
         ("json_depth=1001", "limit json_depth may be 1000 at most, not 1001"),
     ):

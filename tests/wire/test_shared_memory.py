@@ -134,7 +134,8 @@ def test_a_client_that_shrinks_its_memory_meanwhile_harms_itself_alone(
                 call = asyncio.ensure_future(client.infer("echo_fp32", inputs, outputs=outputs))
                 await asyncio.sleep(0)
                 os.truncate(path, size)
-                (outcome,) = await asyncio.gather(call, return_exceptions=True)
+                outcomes: Any = await asyncio.gather(call, return_exceptions=True)
+                outcome = outcomes[0]
                 if isinstance(outcome, BaseException):
                     assert "shorter than it was when it was registered" in str(outcome)
                     failed += 1

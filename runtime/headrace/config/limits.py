@@ -28,8 +28,10 @@ def read(given: Sequence[str]) -> dict[str, int]:
         name, _, number = text.partition("=")
         if name not in known:
             raise ConfigInvalid(f"there is no limit {name!r}: expected one of {', '.join(known)}")
-        if not number.isdecimal() or len(number) > MOST_DIGITS or int(number) == 0:
-            raise ConfigInvalid(f"limit {name} should be a number above 0, not {number!r}")
+        # One that is 0 unless it is changed switches something on.
+        least = min(1, known[name])
+        if not number.isdecimal() or len(number) > MOST_DIGITS or int(number) < least:
+            raise ConfigInvalid(f"limit {name} should be a number from {least} on, not {number!r}")
         if "bytes" not in name and int(number) > MOST:
             raise ConfigInvalid(f"limit {name} should be at most {MOST}, not {number}")
         read[name] = int(number)

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
 from headrace.config.onnx import OnnxRuntime
+from headrace.config.processing import After, Before
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
 from headrace.vocabulary import DATATYPES
@@ -125,6 +126,12 @@ class ModelConfig(Section):
         description="The model is stateful: requests of one sequence are answered in order, by one "
         "host. Default: there are no sequences.",
     )
+    preprocess: tuple[Before, ...] = Field(
+        (), strict=False, description="Steps from what callers send to what the model takes."
+    )
+    postprocess: tuple[After, ...] = Field(
+        (), strict=False, description="Steps from what the model returns to what callers get."
+    )
     onnx: OnnxRuntime = Field(OnnxRuntime(), description="How ONNX Runtime runs a model.onnx.")
     parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
     inputs: tuple[TensorEntry, ...] | None = Field(
@@ -157,6 +164,10 @@ class ModelConfig(Section):
         ):
             if given:
                 raise AtItem((key, where), f"{where} is not for streams: {why}; take it out")
+        for key in ("preprocess", "postprocess"):
+            if getattr(self, key):
+                why = "their steps are for whole batches; do it in the class, and take it out"
+                raise AtItem((key,), f"{key} is not for streams: {why}")
         return self
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from headrace.backends.exported_program import ExportedProgram
 from headrace.backends.onnx.model import FILE, OnnxModel
 from headrace.backends.python_class import make
 from headrace.config.batching import Batching
-from headrace.config.schema import TensorEntry
+from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, sequencing
 from headrace.models import Context, Model, Tensor
@@ -28,12 +28,21 @@ def open_model(version: Version) -> Model:
         raise ModelInvalid(
             "sequences are for a Python class, which keeps state: a file of a model has none"
         )
-    model = _open(version)
+    model = _processed(_open(version), config)
     sequencing.check(config.sequences, model.inputs)
     sent = sequencing.asked(model.inputs, config.sequences)
     check_cost(config.batching, sent)
     joining.check(config.batching, sent, model.outputs)
     return model
+
+
+def _processed(model: Model, config: ModelConfig) -> Model:
+    if not config.preprocess and not config.postprocess:
+        return model
+    # Brings NumPy, which must not come before its count of threads is set.
+    from headrace.processing.processed import Processed
+
+    return Processed(model, config.preprocess, config.postprocess)
 
 
 def _open(version: Version) -> Model:

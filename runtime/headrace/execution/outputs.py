@@ -1,6 +1,5 @@
 """What a model returned: brought to the host's memory, and compared with what it declared."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from headrace.errors import ModelBroken
 from headrace.execution.elements import Elements, check_elements, shape_of
 from headrace.models import Tensor
+from headrace.models.host import on_host
 from headrace.vocabulary import NUMPY_NAMES
 
 
@@ -23,19 +23,7 @@ def to_host(returned: Any, who: str = "predict() should return") -> dict[str, An
     """
     if not isinstance(returned, Mapping):
         raise ModelBroken(f"{who} a dict of output name to array, not {type(returned).__name__}")
-    return {name: _array_to_host(value) for name, value in returned.items()}
-
-
-def _array_to_host(value: Any) -> Any:
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(value, torch.Tensor):
-        from headrace.models.torch_tensor import to_host
-
-        return to_host(value)
-    if hasattr(value, "__cuda_array_interface__"):
-        # CuPy's name for a copy to the host.
-        return value.get()
-    return value
+    return {name: on_host(value) for name, value in returned.items()}
 
 
 def verify(

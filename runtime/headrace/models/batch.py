@@ -143,3 +143,44 @@ class Batch:
             TypeError: ``why`` is no text.
         """
         self._rows.reject(row, reason(why))
+
+
+def beside(batch: Batch, made: Mapping[str, Any]) -> Batch:
+    """Return the same rows with inputs that were made here beside those that were sent."""
+    return Batch(_Beside(batch._rows, made), batch._device)
+
+
+class _Beside:
+    """Rows of which some inputs were made here."""
+
+    __slots__ = ("_rows", "inputs")
+
+    def __init__(self, rows: Rows, made: Mapping[str, Any]) -> None:
+        self._rows = rows
+        self.inputs: Mapping[str, Any] = {**rows.inputs, **made}
+
+    @property
+    def rows(self) -> int:
+        return self._rows.rows
+
+    @property
+    def sizes(self) -> Mapping[str, Any]:
+        return self._rows.sizes
+
+    @property
+    def offsets(self) -> Mapping[str, Any]:
+        return self._rows.offsets
+
+    @property
+    def parameters(self) -> Sequence[Mapping[str, Any]]:
+        return self._rows.parameters
+
+    @property
+    def sequences(self) -> Sequence[SequenceRow]:
+        return self._rows.sequences
+
+    def live(self) -> Sequence[bool]:
+        return self._rows.live()
+
+    def reject(self, row: int, why: str) -> None:
+        self._rows.reject(row, why)

@@ -42,7 +42,7 @@ mod headrace_core {
     #[pymodule_export]
     use super::intake::Intake;
     #[pymodule_export]
-    use super::ragged::preprocess_images;
+    use super::ragged::{preprocess_image_files, preprocess_images};
     #[pymodule_export]
     use super::sequence::SequenceRow;
     #[pymodule_export]

@@ -1,7 +1,12 @@
 //! Images to a model's input, without the interpreter.
 
-use crate::image::ragged::{Colours, Fit, Layout, Output, Ragged, Resize, Source, Transform, preprocess};
+use super::elements::BytesTensor;
+use crate::image::ragged::{
+    Colours, Fit, Layout, Output, Ragged, Resize, Source, Transform, check_files, preprocess,
+    preprocess_files,
+};
 use numpy::{PyArray1, PyArrayMethods, PyReadonlyArray1, PyReadonlyArray2, PyReadonlyArrayDyn};
+use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
@@ -98,6 +103,40 @@ pub(super) fn preprocess_images<'py>(
     py.detach(|| preprocess(ragged, &transform, threads, into)).map_err(PyRuntimeError::new_err)?;
     drop(bytes);
     Ok(out)
+}
+
+/// The tensor that JPEG and PNG files become, as [`preprocess_images`] makes it of their pixels, upright. The second value
+/// has, for each file, what is wrong with it, or None; its part of the tensor is zero then.
+///
+/// ValueError for what a transform cannot be, or one of pixels that files do not have.
+#[pyfunction]
+#[pyo3(signature = (files, transform, *, threads = None))]
+pub(super) fn preprocess_image_files<'py>(
+    py: Python<'py>,
+    files: &Bound<'py, PyAny>,
+    transform: Wanted,
+    threads: Option<NonZeroUsize>,
+) -> PyResult<(Bound<'py, PyAny>, Vec<Option<String>>)> {
+    let transform = transform.checked().map_err(PyValueError::new_err)?;
+    check_files(&transform).map_err(PyValueError::new_err)?;
+    let threads = threads.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let fill = |files: &[&[u8]]| {
+        let out = room(py, &transform, files.len(), None)?;
+        let bytes = out.call_method1("reshape", (-1,))?.call_method1("view", ("uint8",))?;
+        let mut bytes = bytes.cast::<PyArray1<u8>>()?.try_readwrite()?;
+        let into = bytes.as_slice_mut()?;
+        let faults = py.detach(|| preprocess_files(files, &transform, threads, into));
+        drop(bytes);
+        Ok((out, faults))
+    };
+    if let Ok(tensor) = files.cast::<BytesTensor>() {
+        let files: Vec<&[u8]> = tensor.get().elements.iter().map(|element| &element[..]).collect();
+        return fill(&files);
+    }
+    // Copied, because a buffer that Python owns may change while it is read; files are small.
+    let copied = files.try_iter()?.map(|file| PyBuffer::<u8>::get(&file?)?.to_vec(py));
+    let copied = copied.collect::<PyResult<Vec<_>>>()?;
+    fill(&copied.iter().map(Vec::as_slice).collect::<Vec<_>>())
 }
 
 /// The array to fill: one that was given must be what would be made.

@@ -1,5 +1,6 @@
 //! From a ragged batch of decoded images to a model's input tensor, on the CPU: what the kernels do on a GPU.
 
+mod files;
 mod interpolate;
 mod placement;
 mod resample;
@@ -8,6 +9,7 @@ mod store;
 mod transform;
 mod video;
 
+pub use files::{check_files, preprocess_files};
 pub use sources::Ragged;
 pub use transform::{Colours, Fit, Layout, Output, Resize, Source, Transform};
 

@@ -145,6 +145,8 @@ async fn what_is_copied_counts_as_if_it_had_been_sent() {
     let first = tokio::spawn(async move { ask(at, "POST /v2/models/s/infer", "", body.as_bytes()).await });
     server.echo.got.acquire().await.unwrap().forget();
     assert!((4096..6000).contains(&server.gateway.ledger.taken()));
+    // Before it is read: there would be too little.
+    std::fs::write(memory.path(), b"").unwrap();
     let reply = ask(server.at, "POST /v2/models/s/infer", "", body.as_bytes()).await;
     assert_eq!(reply.status(), 429, "{}", reply.text());
     first.abort();

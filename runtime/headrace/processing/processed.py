@@ -1,0 +1,91 @@
+"""A model with steps before and behind it, as a Model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from headrace.config.processing import (
+    After,
+    Before,
+    Labels,
+    OneStep,
+    PreprocessImages,
+    SoftmaxTopK,
+)
+from headrace.errors import ModelBroken
+from headrace.models import Batch, Context, Model
+from headrace.models.batch import beside
+from headrace.processing.flow import answered, asked
+from headrace.processing.images import ImageStep
+from headrace.processing.ranking import LabelStep, RankStep
+from headrace.processing.step import Step
+
+
+def _step(entry: OneStep) -> Step:
+    match entry.step:
+        case PreprocessImages() as said:
+            return ImageStep(said)
+        case SoftmaxTopK() as said:
+            return RankStep(said)
+        case Labels() as said:
+            return LabelStep(said)
+        case other:
+            raise AssertionError(f"{other} is no step")
+
+
+class Processed(Model):
+    """Takes what callers send, and gives what callers get; the model sees what steps make."""
+
+    def __init__(self, model: Model, before: Sequence[Before], after: Sequence[After]) -> None:
+        """Put steps around ``model``.
+
+        Raises:
+            ModelInvalid: they do not fit it, or each other.
+        """
+        self._model = model
+        self._before = [_step(one) for one in before]
+        self._after = [_step(one) for one in after]
+        self.inputs = asked(self._before, model.inputs)
+        self.outputs = answered(self._after, model.outputs)
+        self.concurrency = model.concurrency
+
+    def load(self, context: Context) -> None:
+        """Load the model, and what steps need."""
+        for step in (*self._before, *self._after):
+            step.load(context)
+        self._model.load(context)
+
+    def predict(self, batch: Batch) -> Mapping[str, Any]:
+        """Run the steps and the model, one behind the other."""
+        made: dict[str, Any] = {}
+        for step in self._before:
+            made |= step.run([batch[name] for name in step.takes], batch)
+        returned = self._model.predict(beside(batch, made) if made else batch)
+        if not self._after:
+            return returned
+        if not isinstance(returned, Mapping):
+            kind = type(returned).__name__
+            raise ModelBroken(f"predict() should return a dict of output name to array, not {kind}")
+        return self._behind(dict(returned), batch)
+
+    def _behind(self, outputs: dict[str, Any], batch: Batch) -> Mapping[str, Any]:
+        declared = [one.name for one in self._model.outputs]
+        if sorted(outputs) != sorted(declared):
+            raise ModelBroken(f"declared outputs {declared}, but returned {list(outputs)}")
+        for step in self._after:
+            outputs |= step.run([outputs[name] for name in step.takes], batch)
+        return {one.name: outputs[one.name] for one in self.outputs}
+
+    def is_out_of_memory(self, error: BaseException) -> bool:
+        """Ask the model."""
+        return self._model.is_out_of_memory(error)
+
+    def example(self, rows: int) -> Mapping[str, Any] | None:
+        """Return what steps ask for, and what the model gives for what they do not make."""
+        given: dict[str, Any] = {}
+        for step in self._before:
+            given |= step.example(rows)
+        rest = [one.name for one in self.inputs if one.name not in given]
+        if not rest:
+            return given or None
+        own = self._model.example(rows)
+        return given | {name: own[name] for name in rest} if own is not None else None
