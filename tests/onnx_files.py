@@ -53,6 +53,14 @@ def lookup() -> Any:
     return graph(nodes, [port("at", ["n", 1], INT64)], [port("found", ["n", 1])], [table])
 
 
+def brightest() -> Any:
+    """Return a model with pixels FP32[3, 2, 2] → score FP32[3], the sum of each colour."""
+    axes = helper.make_tensor("axes", INT64, [2], [2, 3])
+    nodes = [helper.make_node("ReduceSum", ["pixels", "axes"], ["score"], keepdims=0)]
+    inputs, outputs = [port("pixels", ["n", 3, 2, 2])], [port("score", ["n", 3])]
+    return graph(nodes, inputs, outputs, [axes])
+
+
 def write(models: Path, name: str, model: Any, yaml: str = "", version: int = 1) -> Path:
     """Write a version of a model below ``models``, and return its file."""
     file = models / name / str(version) / "model.onnx"

@@ -1,5 +1,6 @@
 """Graphs in a server of one process, and a model of Triton's."""
 
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,11 +9,21 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
+from PIL import Image
 from tests.local.conftest import LocalServer, start
-from tests.onnx_files import STRING, doubler, identity, lookup, write
+from tests.onnx_files import STRING, brightest, doubler, identity, lookup, write
 from tritonclient.utils import InferenceServerException
 
 from headrace.cli import checking, converting
+
+#: From files of pictures to the name of their brightest colour.
+STEPS = """
+preprocess:
+  - preprocess_images: {input: file, output: pixels, height: 2, width: 2, divide_by: 255}
+postprocess:
+  - softmax_top_k: {input: score, probabilities: share, classes: colour, k: 1}
+  - labels: {input: colour, output: name, file: colours.txt}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +33,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     write(models, "lookup", lookup(), "batching: {max_delay_ms: 50}")
     write(models, "text", identity(STRING), "batching: {max_rows: 4, allowed_rows: [4]}")
     write(models, "broken", b"no graph")
+    file = write(models, "colours", brightest(), STEPS)
+    (file.parent / "colours.txt").write_text("# of a picture\nred\ngreen\nblue\n")
     running = start(models, tmp_path_factory.mktemp("state"))
     try:
         running.wait_ready()
@@ -59,6 +72,27 @@ def test_a_graph_is_served_over_http_and_grpc(server: LocalServer) -> None:
         assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
     _, standing = server.get(f"http://{server.http}/v2/models/broken/ready")
     assert "Protobuf parsing failed" in str(standing) + server.output()
+
+
+def test_a_graph_names_what_is_in_files_by_configuration_alone(server: LocalServer) -> None:
+    def picture(colour: tuple[int, int, int]) -> bytes:
+        file = io.BytesIO()
+        Image.new("RGB", (9, 7), colour).save(file, "PNG")
+        return file.getvalue()
+
+    with triton_grpc.InferenceServerClient(server.grpc) as client:
+        files = np.array([[picture((0, 0, 255))], [picture((200, 90, 90))]], object)
+        sent = triton_grpc.InferInput("file", [2, 1], "BYTES")
+        sent.set_data_from_numpy(files)
+        answer = client.infer("colours", [sent])
+        assert answer.as_numpy("name").tolist() == [[b"blue"], [b"red"]]
+        told = client.get_model_metadata("colours")
+        assert [one.name for one in told.inputs] == ["file"]
+        assert [one.name for one in told.outputs] == ["share", "name"]
+        sent.set_data_from_numpy(np.array([[b"none"], [picture((0, 0, 9))]], object))
+        with pytest.raises(InferenceServerException, match="expected a JPEG or PNG") as refused:
+            client.infer("colours", [sent])
+        assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
 
 
 def test_a_graph_that_raises_answers_whose_row_it_is_and_nobody_else(server: LocalServer) -> None:

@@ -5,36 +5,26 @@ Both run the same perceptron with the same threads, in turns; the loop has its b
 server makes them of gRPC requests. What the loop would do in the time is the most that a server
 can. Needs h2load, and the extras `onnx` and `test`.
 
-    load_tests/onnx_mlp.py               # 32 layers, 8 rows a request, 64 requests in flight
-    load_tests/onnx_mlp.py --layers 4    # where carrying a row costs more than computing it
+    load_tests/bare/perceptron.py               # 32 layers, 8 rows a request, 64 requests in flight
+    load_tests/bare/perceptron.py --layers 4    # where carrying a row costs more than computing it
 """
 
 import argparse
-import re
-import signal
-import statistics
-import struct
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnx import TensorProto, helper
+from served import framed, in_turns, loaded, served
 from tritonclient.grpc import service_pb2
 
 from headrace.execution import threads
 
 WIDTH, MAX_ROWS = 512, 64
-METHOD: Final = "inference.GRPCInferenceService/ModelInfer"
-FINISHED: Final = re.compile(r"finished in [\d.]+s, ([\d.]+) req/s")
-FAILED: Final = re.compile(r"(\d+) failed, (\d+) errored, (\d+) timeout")
 
 
 def perceptron(layers: int) -> Any:
@@ -59,8 +49,7 @@ def message(rows: int) -> bytes:
     request = service_pb2.ModelInferRequest(model_name="perceptron")
     request.inputs.add(name="x", datatype="FP32", shape=[rows, WIDTH])
     request.raw_input_contents.append(np.ones((rows, WIDTH), np.float32).tobytes())
-    body: bytes = request.SerializeToString()
-    return struct.pack(">BI", 0, len(body)) + body
+    return framed(request.SerializeToString())
 
 
 def bare(session: Any, seconds: float) -> float:
@@ -72,35 +61,6 @@ def bare(session: Any, seconds: float) -> float:
         session.run(None, {"x": x})
         runs += 1
     return runs * MAX_ROWS / (time.perf_counter() - began)
-
-
-@contextmanager
-def served(models: Path, port: int, state: Path) -> Iterator[None]:
-    command = [sys.executable, "-m", "headrace", "serve", str(models), "--engine", "local"]
-    command += ["--ports", str(port), "--state", str(state)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        said = iter(server.stdout or ())
-        if not any(line.startswith("headrace is ready") for line in said):
-            raise SystemExit("the server did not get ready")
-        try:
-            yield
-        finally:
-            server.send_signal(signal.SIGTERM)
-            # It has words for its end, too.
-            for line in said:
-                print(line, end="")
-
-
-def loaded(port: int, body: Path, in_flight: int, seconds: float) -> float:
-    """Return the requests a second that the server answers."""
-    command = ["h2load", "-t1", "-c8", f"-m{max(1, in_flight // 8)}", f"-D{seconds:g}"]
-    command += ["--warm-up-time=1", "-d", str(body), "-H", "content-type: application/grpc"]
-    command += ["-H", "te: trailers", f"http://127.0.0.1:{port}/{METHOD}"]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    finished, failed = FINISHED.search(said), FAILED.search(said)
-    if finished is None or failed is None or any(int(one) for one in failed.groups()):
-        raise SystemExit(f"not all requests were answered:\n{said}")
-    return float(finished[1])
 
 
 def main() -> None:
@@ -123,16 +83,12 @@ def main() -> None:
         options.intra_op_num_threads = threads.plan(threads.cpus(), 1).intra_op
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         with served(file.parents[2], asked.port, Path(scratch) / "state"):
-            ratios = []
-            for _ in range(asked.rounds):
-                loop = bare(session, asked.seconds)
-                rate = loaded(asked.port + 1, body, asked.in_flight, asked.seconds)
-                ratios.append(rate * asked.rows / loop)
-                print(
-                    f"bare loop {loop:,.0f} rows/s; served {rate * asked.rows:,.0f} rows/s in "
-                    f"{rate:,.0f} requests/s: {ratios[-1]:.2f}"
-                )
-    print(f"median of the ratios: {statistics.median(ratios):.2f}")
+            in_turns(
+                asked.rounds,
+                lambda: bare(session, asked.seconds),
+                lambda: asked.rows * loaded(asked.port + 1, body, asked.in_flight, asked.seconds),
+                "rows",
+            )
 
 
 if __name__ == "__main__":
