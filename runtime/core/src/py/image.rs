@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyMemoryError, PyValueError};
 use pyo3::prelude::*;
 use std::num::NonZeroUsize;
 
-/// JPEG or PNG images to RGB bytes of shape [images, height, width, 3], in as many threads as there are cores,
+/// JPEG, PNG or WebP images to RGB bytes of shape [images, height, width, 3], in as many threads as there are cores,
 /// without the interpreter. `crop` is a share of the largest centred part of the target's proportions.
 ///
 /// The second value has, for each image, what is wrong with it, or None; its pixels are then zero.
