@@ -81,15 +81,15 @@ def test_a_webp_file_comes_out_as_pillow_has_it_to_the_bit(
     # An odd size, for chroma is of 2 x 2 pixels.
     rows = photo(name)[:299, :401]
     file = encode(rows, "WEBP", **WEBPS[kind])
-    assert not differences(file, *rows.shape[:2], 1.0, "bilinear").any()
+    assert not differences(file, rows.shape[0], rows.shape[1], 1.0, "bilinear").any()
 
 
 def test_of_an_animation_the_first_picture_is_taken(photo: Photo, encode: Encode) -> None:
     rows = photo("coffee")[:60, :81]
     others = [Image.fromarray(rows[::-1]), Image.fromarray(rows[:, ::-1])]
     file = encode(rows, "WEBP", save_all=True, append_images=others, quality=90)
-    assert Image.open(io.BytesIO(file)).n_frames == 3
-    assert not differences(file, *rows.shape[:2], 1.0, "bilinear").any()
+    assert getattr(Image.open(io.BytesIO(file)), "n_frames", 1) == 3
+    assert not differences(file, rows.shape[0], rows.shape[1], 1.0, "bilinear").any()
 
 
 def test_a_large_picture_of_one_colour_is_read_however_few_its_bytes() -> None:

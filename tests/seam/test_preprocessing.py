@@ -122,7 +122,7 @@ class Bare:
 def test_what_has_the_attributes_will_do() -> None:
     bare = Bare(IMAGES.pixels, IMAGES.offsets, IMAGES.sizes)
     given = told(mean=[0, 0, 0], scale=np.ones(3), antialias=np.True_)
-    made = headrace_core.preprocess_images(bare, given, threads=np.int64(1))
+    made = headrace_core.preprocess_images(bare, given, threads=1)
     np.testing.assert_array_equal(made, headrace_core.preprocess_images(IMAGES, TRANSFORM))
     empty = RaggedImages(np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros((0, 3), np.int32))
     assert headrace_core.preprocess_images(empty, TRANSFORM).shape == (0, 3, 2, 2)

@@ -15,7 +15,7 @@ HERE = Path(__file__).parent
 
 
 class Photos(Model):
-    """A JPEG, PNG or WebP file goes in; the five likeliest of 1000 classes come out, likeliest first."""
+    """A JPEG, PNG or WebP file goes in; the five likeliest of 1000 classes come out, in order."""
 
     inputs = [Tensor("image", "BYTES", [1])]
     outputs = [Tensor("name", "BYTES", [5]), Tensor("probability", "FP32", [5])]
