@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import headrace_core
 import numpy as np
+from tests.kernels import gpu
 from tests.kernels.shim.guarded import guarded
 from tests.kernels.shim.machine import Shim
 
@@ -85,15 +87,9 @@ def _core(name: str, *arguments: Any, **keywords: Any) -> Any:
 
 def no_device() -> str | None:
     """Return why no kernel can run on a device here, or None."""
-    try:
-        import cupy
-    except ImportError:
+    if find_spec("cupy") is None:
         return "CuPy is not installed (extra `cuda`)"
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return f"CUDA finds no device: {error}"
-    return None if count else "CUDA finds no device"
+    return gpu.missing()
 
 
 IMPLEMENTATIONS = (
