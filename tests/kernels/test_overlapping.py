@@ -28,8 +28,8 @@ CALLS: dict[str, tuple[tuple[Any, ...], dict[str, tuple[Any, tuple[int, ...]]]]]
         {"out": (FLOAT, (1, 3, 2, 2))},
     ),
     "pad_ragged": (
-        (np.arange(9, dtype=np.int32), np.array([0, 4, 9]), Padding(length=6)),
-        {"padded": (INT, (2, 6)), "mask": (LONG, (2, 6))},
+        (np.arange(9, dtype=np.uint8), np.array([0, 4, 9]), Padding(length=8)),
+        {"padded": (np.dtype(np.uint8), (2, 8)), "mask": (LONG, (2, 8))},
     ),
     "softmax_top_k": (
         (np.ones((2, 5), np.float32), 2),
