@@ -1,5 +1,6 @@
 """What is to become of every image of a batch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -91,10 +92,13 @@ class ImageTransform:
         return whole(name, getattr(self, name), least, most)
 
     def _by_channel(self, name: str) -> tuple[float, ...]:
-        values = tuple(getattr(self, name))
-        if len(values) != self.channels:
-            raise ValueError(f"{name} is {values}: a number for each channel is needed")
-        return tuple(finite(name, value) for value in values)
+        values = getattr(self, name)
+        if not isinstance(values, Iterable):
+            raise TypeError(f"{name} is {values!r}; expected a number for each channel")
+        each = tuple(finite(name, value) for value in values)
+        if len(each) != self.channels:
+            raise ValueError(f"{name} is {each}: a number for each channel is needed")
+        return each
 
     def shape(self, images: int) -> tuple[int, int, int, int]:
         """Return the shape of the tensor that ``images`` images become."""
