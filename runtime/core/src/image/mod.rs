@@ -65,17 +65,18 @@ fn check_size(width: u32, height: u32) -> Result<usize, Wrong> {
 
 /// Alpha is dropped, as training pipelines do; what lies under transparent pixels is the file's business.
 fn to_rgb(samples: Vec<u8>, channels: usize) -> Vec<u8> {
-    match channels {
-        1 | 2 => {
-            let grey = samples.chunks_exact(channels).filter_map(<[u8]>::first);
-            grey.flat_map(|value| [*value; 3]).collect()
-        }
-        4 => {
-            let pixels = samples.chunks_exact(4).filter_map(<[u8]>::first_chunk::<3>);
-            pixels.flatten().copied().collect()
-        }
-        _ => samples,
+    if channels == 3 {
+        return samples;
     }
+    // In one piece: a vector that grows holds twice as much for a while.
+    let mut rgb = Vec::with_capacity(samples.len() / channels * 3);
+    if channels == 4 {
+        let (pixels, _) = samples.as_chunks::<4>();
+        pixels.iter().for_each(|[red, green, blue, _]| rgb.extend([*red, *green, *blue]));
+    } else {
+        samples.iter().step_by(channels).for_each(|value| rgb.extend([*value; 3]));
+    }
+    rgb
 }
 
 #[cfg(test)]

@@ -112,3 +112,15 @@ fn a_lossless_picture_of_one_colour_is_read_however_few_its_bytes() {
     assert!(file.len() * MAX_PIXELS_PER_BYTE < 2048 * 2048, "{} bytes", file.len());
     assert_eq!(rgb(&file), pixels);
 }
+
+/// As RGBA and as RGB; a tenth is for what else a decoder needs.
+#[test]
+fn a_lossless_picture_takes_seven_bytes_a_pixel() {
+    for (channels, colours) in [(3, image_webp::ColorType::Rgb8), (4, image_webp::ColorType::Rgba8)] {
+        let mut file = Vec::new();
+        let encoder = image_webp::WebPEncoder::new(&mut file);
+        encoder.encode(&vec![7; 1024 * 1024 * channels], 1024, 1024, colours).unwrap();
+        let taken = allocation_counter::measure(|| assert_eq!(rgb(&file).len(), 1024 * 1024 * 3));
+        assert!(taken.bytes_max < 1024 * 1024 * 77 / 10, "{} bytes", taken.bytes_max);
+    }
+}
