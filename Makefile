@@ -60,11 +60,16 @@ miri: ## Run the decisions and codecs in an interpreter that sees undefined beha
 bench: ## Time what a request costs in the core's decisions and codecs
 	$(CARGO) bench --manifest-path $(CORE)/bench/Cargo.toml
 
-test-gpu: $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails where there is none
+# Asked first: what is installed to run on one has gigabytes.
+.PHONY: gpu
+gpu:
+	@$(PYTHON) tests/kernels/gpu.py
+
+test-gpu: gpu $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails where there is none
 	@$(BIN)/python -c 'import sys; from tests.kernels.implementations import no_device; sys.exit(no_device())'
 	@$(BIN)/pytest -q tests/kernels -m gpu
 
-bench-gpu: $(VENV)/.cuda ## Time the kernels on this machine's GPU; fails where there is none
+bench-gpu: gpu $(VENV)/.cuda ## Time the kernels on this machine's GPU; fails where there is none
 	@$(BIN)/python -m tests.kernels.bench
 
 KILLS ?= 100

@@ -36,7 +36,7 @@ class Device:
             if home != here:
                 raise ValueError(f"{name} is on device {home}, and the current device is {here}")
         dense = contiguous(shape, described.get("strides"), dtype.itemsize)
-        return View(address, shape, dtype, dense, not read_only)
+        return View(name, address, shape, dtype, dense, not read_only)
 
     def launch(self, launch: Launch) -> None:
         function = _function(launch.kernel, self._cupy.cuda.runtime.getDevice())
@@ -58,8 +58,10 @@ class Device:
 @cache
 def current() -> Device:
     """Return the machine that kernels run on unless a caller names another."""
-    import cupy
-
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(f"a kernel needs CuPy, pip install 'headrace[cuda]': {error}") from error
     return Device(cupy)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any, Protocol
 
 import ml_dtypes
@@ -23,13 +24,28 @@ class Kernel:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """An array as a kernel sees it."""
+    """An array as a kernel sees it, and what its caller calls it."""
 
+    name: str
     pointer: int
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     contiguous: bool
     writable: bool
+
+    @property
+    def end(self) -> int:
+        """The address behind its last byte, if it is contiguous."""
+        return self.pointer + prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An array that a kernel writes."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,36 +94,46 @@ def contiguous(shape: tuple[int, ...], strides: Sequence[int] | None, itemsize: 
     return True
 
 
-def checked(view: View, name: str, dtype: DTypeLike, shape: tuple[int | None, ...]) -> View:
+def checked(view: View, dtype: DTypeLike, shape: tuple[int | None, ...]) -> View:
     """Return ``view`` if a kernel may read it as ``dtype`` of ``shape``; None is any size."""
     dtype = np.dtype(dtype)
     # Bits are bits: bfloat16 comes as the 16-bit integers that other libraries can name.
     if view.dtype != dtype and not (dtype.name == "bfloat16" and view.dtype == np.uint16):
-        raise TypeError(f"{name} is {view.dtype}; it must be {dtype}")
+        raise TypeError(f"{view.name} is {view.dtype}; it must be {dtype}")
     fits = len(view.shape) == len(shape) and all(
         want is None or have == want for have, want in zip(view.shape, shape, strict=True)
     )
     if not fits:
         wanted = ", ".join("any" if size is None else str(size) for size in shape)
-        raise ValueError(f"{name} has shape {list(view.shape)}; it must be [{wanted}]")
+        raise ValueError(f"{view.name} has shape {list(view.shape)}; it must be [{wanted}]")
     if not view.contiguous:
-        raise ValueError(f"{name} must be contiguous, in C order")
-    return view
+        raise ValueError(f"{view.name} must be contiguous, in C order")
+    return aligned(view, dtype.itemsize)
 
 
-def aligned(view: View, name: str, by: int) -> View:
-    """Return ``view`` if it begins at a multiple of ``by`` bytes, as wide loads need it."""
+def aligned(view: View, by: int) -> View:
+    """Return ``view`` if it begins at a multiple of ``by`` bytes, as loads so wide need it."""
     if view.pointer % by:
-        raise ValueError(f"{name} begins at address {view.pointer:#x}, not at a multiple of {by}")
+        found = f"{view.name} begins at address {view.pointer:#x}"
+        raise ValueError(f"{found}, not at a multiple of {by}")
     return view
 
 
 def output(
-    machine: Machine, out: Any, dtype: np.dtype[Any], shape: tuple[int, ...], name: str = "out"
-) -> Any:
-    """Return ``out`` if results of this ``dtype`` and ``shape`` may go there, or a new array."""
-    if out is None:
-        return machine.empty(shape, dtype)
-    if not checked(machine.view(out, name), name, dtype, shape).writable:
-        raise ValueError(f"{name} is read-only")
-    return out
+    machine: Machine, given: Any, result: Result, others: Sequence[View]
+) -> tuple[Any, View]:
+    """Return ``given`` if a result may go there, or else a new array; and the view of it.
+
+    It may go where it can be written and none of the ``others`` lies, not even in a byte: some
+    threads still read those while others write.
+    """
+    if given is None:
+        made = machine.empty(result.shape, result.dtype)
+        return made, machine.view(made, result.name)
+    view = checked(machine.view(given, result.name), result.dtype, result.shape)
+    if not view.writable:
+        raise ValueError(f"{view.name} is read-only")
+    for other in others:
+        if view.pointer < other.end and other.pointer < view.end:
+            raise ValueError(f"{view.name} lies in the memory of {other.name}")
+    return given, view

@@ -15,8 +15,9 @@ _DIGEST_BYTES = hashlib.sha256().digest_size
 
 def folder() -> Path:
     """Return where compiled kernels are kept."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "headrace" / "kernels"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # XDG's base directories: a relative one, and so none, is to be ignored.
+    return (base if base.is_absolute() else Path.home() / ".cache") / "headrace" / "kernels"
 
 
 def key(kernel: Kernel, architecture: int) -> str:

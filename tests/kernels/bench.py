@@ -1,10 +1,13 @@
-"""Time `preprocess_images` on a GPU, by its bandwidth and beside torchvision: `make bench-gpu`.
+"""Time `preprocess_images` on a GPU, by its bandwidth and beside its peers: `make bench-gpu`.
 
 Buffers are rotated over four times the L2 cache, so that nothing that is read is there already.
-Each case is checked against the reference before it is timed.
+Each case is checked against the reference before it is timed. Peers have one batch, again and
+again, and are timed by the clock; behind it is how many levels they are from the reference, in the
+mean.
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from statistics import median
@@ -12,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from tests.kernels.implementations import each_array, no_device
+from tests.kernels.peers import PEERS, Peer
 
 from headrace_kernels.images.launcher import preprocess_images
 from headrace_kernels.images.ragged import RaggedImages, packed
@@ -59,30 +63,26 @@ def milliseconds(cupy: Any, calls: Sequence[Callable[[], Any]]) -> float:
     return float(median(times))
 
 
-def torchvision(batch: list[Any], transform: ImageTransform) -> Callable[[], Any] | None:
-    """Return a call of torchvision on the GPU, image after image, or None where it has no CUDA."""
-    import torch
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms.v2 import functional as vision
-
-    if not torch.cuda.is_available():
-        return None
-    there = [torch.from_numpy(image).cuda().permute(2, 0, 1) for image in batch]
-    size = [transform.height, transform.width]
-    mean = [value / 255 for value in transform.mean]
-    std = [1 / (255 * value) for value in transform.scale]
-
-    def call() -> Any:
-        resized = [
-            vision.resize(
-                image, size, InterpolationMode(transform.filter), antialias=transform.antialias
-            )
-            for image in there
-        ]
-        stacked = vision.to_dtype(torch.stack(resized), torch.float32, scale=True)
-        return vision.normalize(stacked, mean, std)
-
-    return call
+def beside(cupy: Any, peer: Peer, batch: list[Any], told: ImageTransform, expected: Any) -> str:
+    """Return a peer's time by the clock, and how many levels its result is from the reference's."""
+    why = peer.missing()
+    if why:
+        return why
+    try:
+        call = peer.make(cupy, batch, told)
+        apart = np.abs(cupy.asnumpy(cupy.asarray(call())) - expected).mean() / max(told.scale)
+    except Exception as error:
+        # Of another's library nothing is known: its place says why, and the rest is measured.
+        return f"failed: {type(error).__name__}: {error}"
+    times = []
+    for _ in range(REPEATS // 10 + 1):
+        cupy.cuda.runtime.deviceSynchronize()
+        began = time.perf_counter()
+        for _ in range(10):
+            call()
+        cupy.cuda.runtime.deviceSynchronize()
+        times.append((time.perf_counter() - began) / 10)
+    return f"{median(times[1:]) * 1e3:.4f} ({apart:.2f})"
 
 
 def measure(cupy: Any, name: str, *, ragged: bool, bandwidth: float) -> str:
@@ -101,13 +101,13 @@ def measure(cupy: Any, name: str, *, ragged: bool, bandwidth: float) -> str:
         calls.append(partial(preprocess_images, there, transform, out=out))
         if len(calls) == 1:
             calls[0]()
-            np.testing.assert_array_equal(cupy.asnumpy(out), reference(images, transform))
+            expected = reference(images, transform)
+            np.testing.assert_array_equal(cupy.asnumpy(out), expected)
     ours = milliseconds(cupy, calls)
     share = bytes_ / (ours * 1e-3) / bandwidth
-    other = torchvision(hosts[0], transform)
-    theirs = f"{milliseconds(cupy, [other]):9.3f}" if other else "     none"
+    theirs = [beside(cupy, peer, hosts[0], transform, expected) for peer in PEERS.values()]
     kind = "ragged" if ragged else f"{BATCH} of {WIDTH} x {HEIGHT}"
-    return f"| {name:22} | {kind:16} | {ours:9.4f} | {share:6.1%} | {theirs} |"
+    return f"| {name:22} | {kind:16} | {ours:9.4f} | {share:6.1%} | {' | '.join(theirs)} |"
 
 
 def main() -> None:
@@ -122,10 +122,8 @@ def main() -> None:
     bandwidth = 2e3 * clock_khz * bus_bits / 8  # on both edges
     name = runtime.getDeviceProperties(0)["name"].decode()
     print(f"{name}: {bandwidth / 1e9:.0f} GB/s by its clock and bus")
-    print(
-        "| filter                 | batch            |        ms | of bandwidth | torchvision, ms |"
-    )
-    print("|---|---|---|---|---|")
+    print(f"| filter | batch | ms | of bandwidth | {' | '.join(PEERS)} |")
+    print("|---" * (4 + len(PEERS)) + "|")
     for ragged in (False, True):
         for name in CASES:
             print(measure(cupy, name, ragged=ragged, bandwidth=bandwidth))

@@ -1,7 +1,6 @@
-"""A test that asks for `run` is run with each implementation."""
+"""A test that asks for `run` is run with each implementation that has its module's KERNEL."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,20 +12,24 @@ from tests.kernels.shim.machine import Shim
 CAT = Path(__file__).parents[2] / "examples" / "photos" / "cat.jpg"
 
 
-def _parameter(one: Implementation) -> Any:
-    marks = [pytest.mark.gpu] if one.name == "device" else []
-    return pytest.param(one, id=one.name, marks=marks)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give a test that asks for `run` what has the kernel that its module is about."""
+    for fixture in {"run", "run_in_order"}.intersection(metafunc.fixturenames):
+        those = [
+            pytest.param(one, id=one.name, marks=[pytest.mark.gpu] * (one.name == "device"))
+            for one in IMPLEMENTATIONS
+            if one.has(metafunc.module.KERNEL) and not (one.reordered and fixture == "run_in_order")
+        ]
+        metafunc.parametrize(fixture, those, indirect=True, scope="session")
 
 
-@pytest.fixture(scope="session", params=[_parameter(one) for one in IMPLEMENTATIONS])
+@pytest.fixture(scope="session")
 def run(request: pytest.FixtureRequest) -> Run:
     """Runs a kernel by its name, on NumPy's arrays."""
     return _run(request.param)
 
 
-@pytest.fixture(
-    scope="session", params=[_parameter(one) for one in IMPLEMENTATIONS if not one.reordered]
-)
+@pytest.fixture(scope="session")
 def run_in_order(request: pytest.FixtureRequest) -> Run:
     """Runs a kernel likewise, beside others' work, which knows no order of threads."""
     return _run(request.param)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
+from importlib.util import find_spec
 from typing import Any
 
 import headrace_core
 import numpy as np
-import pytest
+from tests.kernels import gpu
 from tests.kernels.shim.guarded import guarded
 from tests.kernels.shim.machine import Shim
 
@@ -22,12 +23,8 @@ class Run:
     compute: Compute
     # How many levels an antialiased image's may be apart from the reference's.
     levels_apart: int = 0
-    # Of what it has; None: of all.
-    kernels: frozenset[str] | None = None
 
     def __call__(self, name: str, *arguments: Any, **keywords: Any) -> Any:
-        if self.kernels is not None and name not in self.kernels:
-            pytest.skip(f"it has no {name}")
         return self.compute(name, *arguments, **keywords)
 
 
@@ -39,6 +36,12 @@ class Implementation:
     missing: Callable[[], str | None] = lambda: None
     # The same code as another in another order of its threads: nothing new beside others' work.
     reordered: bool = False
+    # What it has; None: all.
+    kernels: frozenset[str] | None = None
+
+    def has(self, kernel: str) -> bool:
+        """Return whether ``kernel`` can be run."""
+        return self.kernels is None or kernel in self.kernels
 
 
 def each_array(value: Any, change: Callable[[Any], Any]) -> Any:
@@ -84,15 +87,9 @@ def _core(name: str, *arguments: Any, **keywords: Any) -> Any:
 
 def no_device() -> str | None:
     """Return why no kernel can run on a device here, or None."""
-    try:
-        import cupy
-    except ImportError:
+    if find_spec("cupy") is None:
         return "CuPy is not installed (extra `cuda`)"
-    try:
-        count = cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        return f"CUDA finds no device: {error}"
-    return None if count else "CUDA finds no device"
+    return gpu.missing()
 
 
 IMPLEMENTATIONS = (
@@ -101,6 +98,6 @@ IMPLEMENTATIONS = (
     Implementation(
         "shim, last thread first", Run(on_shim(backwards=True, front=True)), reordered=True
     ),
-    Implementation("core", Run(_core, 2, frozenset({"preprocess_images"}))),
+    Implementation("core", Run(_core, 2), kernels=frozenset({"preprocess_images"})),
     Implementation("device", Run(_device), no_device),
 )

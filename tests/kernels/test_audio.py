@@ -17,6 +17,8 @@ from headrace_kernels.audio.filters import hertz_of, mel_filters, mels_of
 from headrace_kernels.audio.launcher import log_mel
 from headrace_kernels.audio.reference import log_mel as reference
 
+KERNEL = "log_mel"
+
 RATE = 16_000
 SPEECH = mel_filters(RATE, 400, 80)
 MUSIC = mel_filters(22_050, 2048, 128)
@@ -137,6 +139,17 @@ def test_any_clips(run: Run, data: st.DataObject) -> None:
     near(run, sound(data.draw(st.integers(0, 99)), *lengths), SPEECH, told)
 
 
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_spans_that_lie_mean_the_same_to_all(run: Run, data: st.DataObject) -> None:
+    """Backwards, below 0 or beyond the bins; what a filter has outside of its span is not read."""
+    edge = st.integers(-5, 206) | st.integers(-(2**31), 2**31 - 1)
+    spans = data.draw(st.lists(st.tuples(edge, edge), min_size=4, max_size=4))
+    filters = np.random.default_rng(data.draw(st.integers(0, 9))).random((4, 201), np.float32)
+    mel = MelFilters(SPEECH.window, filters, np.array(spans, np.int32))
+    near(run, sound(9, 700), mel, Spectrogram(frames=5, **BARE))
+
+
 def test_mels_are_slaneys() -> None:
     hertz = np.array([0.0, 60, 110, 220, 440, 1000, 6400])
     np.testing.assert_allclose(mels_of(hertz), [0, 0.9, 1.65, 3.3, 6.6, 15, 42], rtol=1e-9)
@@ -153,8 +166,26 @@ def test_filters_have_one_area_and_say_where_they_are() -> None:
             assert not row[high:].any()
     cut = mel_filters(RATE, 400, 20, top_hz=4000)
     assert cut.spans.max() == 100
-    with pytest.raises(ValueError, match="a number that 4 divides is needed"):
-        mel_filters(RATE, 401, 80)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"n": 402}, "a number that 4 divides is needed"),
+        ({"n": 4096}, "n is 4096: 4 to 2048"),
+        ({"n": 400.0}, r"n is 400\.0; expected a whole number"),
+        ({"rate": 0}, "rate is 0: 1 to"),
+        ({"mels": 0}, "mels is 0: 1 to"),
+        ({"mels": 2.5}, r"mels is 2\.5; expected a whole number"),
+        ({"top_hz": float("nan")}, "top_hz is nan: a finite number"),
+        ({"top_hz": 8000.1}, r"top_hz is 8000\.1: above 0, and 8000\.0 at most, half the rate"),
+        ({"top_hz": 0}, "top_hz is 0: above 0"),
+        ({"top_hz": -1.0}, r"top_hz is -1\.0: above 0"),
+    ],
+)
+def test_filters_that_cannot_be_are_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=message):
+        mel_filters(**{"rate": RATE, "n": 400, "mels": 80, **wrong})
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,8 @@ from headrace_kernels.detection.boxes import CAPACITY, RaggedBoxes, Suppression
 from headrace_kernels.detection.launcher import suppress_boxes
 from headrace_kernels.detection.reference import suppress_boxes as reference
 
+KERNEL = "suppress_boxes"
+
 NAN, INFINITY = float("nan"), float("inf")
 
 

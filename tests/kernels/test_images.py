@@ -16,6 +16,8 @@ from headrace_kernels.images.ragged import RaggedImages, packed
 from headrace_kernels.images.reference import preprocess_images as reference
 from headrace_kernels.images.transform import Filter, Fit, ImageTransform, Layout, Output
 
+KERNEL = "preprocess_images"
+
 # The choices that a kernel is compiled for; the others are arguments.
 COMPILED: tuple[dict[str, Any], ...] = (
     {"filter": "nearest", "dtype": "float16"},

@@ -17,6 +17,8 @@ from headrace_kernels.images.placement import placed
 from headrace_kernels.images.ragged import packed
 from headrace_kernels.images.transform import ImageTransform
 
+KERNEL = "preprocess_images"
+
 Photos = dict[str, NDArray[np.uint8]]
 
 PILLOW = {

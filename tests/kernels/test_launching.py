@@ -1,6 +1,7 @@
 """What a launcher checks, and what it does not do."""
 
 import inspect
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -9,11 +10,13 @@ import numpy as np
 import pytest
 from tests.kernels.shim.machine import Shim
 
+from headrace_kernels import device
 from headrace_kernels.images.launcher import preprocess_images
 from headrace_kernels.images.ragged import RaggedImages, packed
 from headrace_kernels.images.transform import ImageTransform
 from headrace_kernels.launch import View, contiguous
 from headrace_kernels.table import TABLE
+from headrace_kernels.tabular.features import Encoding, Features
 
 IMAGES = packed([np.zeros((4, 4, 3), np.uint8), np.zeros((5, 6, 3), np.uint8)])
 TRANSFORM = ImageTransform(height=2, width=2)
@@ -127,6 +130,21 @@ def test_strides_say_what_is_contiguous(array: Any) -> None:
     assert contiguous(array.shape, None, array.itemsize)
 
 
+def test_numbers_that_begin_between_are_refused() -> None:
+    features = Features(np.ones((2, 3), np.float32), np.ones((2, 0), np.int32))
+    mean, scale = np.ones((2, 3), np.float32)
+    encoding = Encoding(mean, scale, np.zeros(0, np.int32), 0)
+    with pytest.raises(ValueError, match=r"numbers begins at address .+ not at a multiple of 4"):
+        TABLE["encode_features"].launcher(features, encoding, machine=Shifted())
+
+
+def test_without_cupy_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    device.current.cache_clear()
+    with pytest.raises(ImportError, match=r"pip install 'headrace\[cuda\]'"):
+        preprocess_images(IMAGES, TRANSFORM)
+
+
 def test_more_images_than_a_grid_has_are_refused() -> None:
     many = RaggedImages(
         np.zeros(4, np.uint8), np.zeros(65_536, np.int64), np.zeros((65_536, 3), np.int32)
@@ -153,16 +171,17 @@ def test_bfloat16_may_be_written_as_bits(shim: Shim) -> None:
         ({"filter": "lanczos"}, "filter is 'lanczos'"),
         ({"layout": "CHWN"}, "layout is 'CHWN'"),
         ({"dtype": "float64"}, "dtype is 'float64'"),
-        ({"channels": 4}, "channels is 4: images have 1 or 3"),
-        ({"mean": (0.0,)}, "mean is .+: a finite number for each channel"),
-        ({"scale": (1.0, float("nan"), 1.0)}, "scale is .+: a finite number"),
-        ({"fill": 256}, "fill is 256: a level is 0 to 255"),
+        ({"channels": 4}, "channels is 4: 1 to 3 can be had"),
+        ({"mean": 3}, "mean is 3; expected a number for each channel"),
+        ({"mean": (0.0,)}, "mean is .+: a number for each channel"),
+        ({"scale": (1.0, float("nan"), 1.0)}, "scale is nan: a finite number"),
+        ({"fill": 256}, "fill is 256: 0 to 255 can be had"),
         ({"resize_to": 256}, "resize_to is for fit='crop' alone"),
-        ({"fit": "crop", "resize_to": 1}, "resize_to is 1: a crop of 2 x 2 needs 2 to 16384"),
+        ({"fit": "crop", "resize_to": 1}, "resize_to is 1: 2 to 16384 can be had"),
     ],
 )
 def test_a_transform_that_cannot_be_is_refused_by_name(wrong: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises((TypeError, ValueError), match=message):
         replace(TRANSFORM, **wrong)
 
 

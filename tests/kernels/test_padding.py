@@ -1,7 +1,10 @@
 """`pad_ragged`: rows of any length as a rectangle and a mask."""
 
+from functools import partial
+from math import isfinite, isnan
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,12 @@ from headrace_kernels.padding.launcher import pad_ragged
 from headrace_kernels.padding.padding import Padding
 from headrace_kernels.padding.reference import pad_ragged as reference
 
+KERNEL = "pad_ragged"
+
+SMALL_NAMES = """
+    int4 uint4 float8_e3m4 float8_e4m3 float8_e4m3b11fnuz float8_e4m3fn float8_e4m3fnuz float8_e5m2
+    float8_e5m2fnuz float8_e8m0fnu float4_e2m1fn
+""".split()
 # With the masks: each combination that is compiled for the tests.
 KINDS = [
     ("int64", "int64"),
@@ -154,12 +163,63 @@ def test_a_padding_that_cannot_be_is_refused_by_name(wrong: dict[str, Any]) -> N
         Padding(**{"length": 4, **wrong})
 
 
+SMALL = {name: np.dtype(getattr(ml_dtypes, name)) for name in SMALL_NAMES}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_smallest_numbers_are_padded_too(name: str, run: Run) -> None:
+    values = np.arange(4, dtype=np.uint8).view(SMALL[name])
+    value = 2 if name == "float8_e8m0fnu" else 0
+    padded, _ = same(run, values, np.array([0, 1, 4], np.int64), Padding(length=3, value=value))
+    expected = np.array([[0, 9, 9], [1, 2, 3]], np.uint8)
+    expected[expected == 9] = np.array(value).astype(SMALL[name]).view(np.uint8)
+    np.testing.assert_array_equal(padded.view(np.uint8), expected)
+
+
+@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("value", [1e6, -1e6, 0, -1, 0.5, float("nan"), float("inf"), 2**70])
+def test_a_small_type_is_the_value_or_refuses_it(name: str, value: float) -> None:
+    with np.errstate(all="ignore"):
+        cast = float(np.array(float(value)).astype(SMALL[name]).astype(np.float64))
+    same = cast == value or (isnan(cast) and isnan(value))
+    # A float may be rounded: to a power of two, where it has no more than an exponent.
+    finite = isfinite(cast) and isfinite(value)
+    near = "float" in name and finite and abs(cast - value) <= abs(value) / 2
+    padding = Padding(length=1, value=value)
+    if same or near:
+        np.testing.assert_equal(float(padding.item(SMALL[name]).astype(np.float64)), cast)
+    else:
+        with pytest.raises(ValueError, match=f"no {name} is that"):
+            padding.item(SMALL[name])
+
+
+@pytest.mark.parametrize("dtype", ["complex64", "M8[s]", "m8[s]", "S4", "V4", "i2,i2"])
+def test_what_is_no_number_is_not_padded(dtype: str, shim: Shim) -> None:
+    values, offsets = np.zeros(4, dtype), np.array([0, 4], np.int64)
+    for pad in (partial(pad_ragged, machine=shim), reference):
+        with pytest.raises(TypeError, match=r"items of .+ are not padded"):
+            pad(values, offsets, Padding(length=5))
+
+
 @pytest.mark.parametrize(
     ("value", "dtype"),
-    [(0.7, "int64"), (2.0, "bool"), (300, "uint8"), (-1, "uint8"), (1e9, "float16")],
+    [
+        (0.7, "int64"),
+        (2.0, "bool"),
+        (300, "uint8"),
+        (-1, "uint8"),
+        (1e9, "float16"),
+        (2**63, "int64"),
+        (2**70, "uint64"),
+        (float("nan"), "int32"),
+        (10**400, "float64"),
+    ],
 )
 def test_a_value_that_a_type_does_not_have_is_refused(value: float, dtype: str) -> None:
     with pytest.raises(ValueError, match=f"no {dtype} is that"):
         Padding(length=2, value=value).bits(np.dtype(dtype))
+    assert Padding(length=2, value=2**63).bits(np.dtype(np.uint64)) == 1 << 63
+    assert Padding(length=2, value=np.uint64(2**64 - 1)).bits(np.dtype(np.uint64)) == 2**64 - 1  # type: ignore[arg-type]
+    assert Padding(length=2, value=True).bits(np.dtype(np.bool_)) == 1
     assert Padding(length=2, value=float("-inf")).bits(np.dtype(np.float16)) == 0xFC00
     assert Padding(length=2, value=0.1).bits(np.dtype(np.float32)) == 0x3DCC_CCCD

@@ -15,6 +15,8 @@ from tests.kernels.shim.machine import Shim
 from headrace_kernels.ranking.launcher import softmax_top_k
 from headrace_kernels.ranking.reference import softmax_top_k as reference
 
+KERNEL = "softmax_top_k"
+
 INFINITY, NAN = float("inf"), float("nan")
 
 
@@ -112,15 +114,22 @@ def test_any_logits(run: Run, data: st.DataObject) -> None:
     [
         (np.zeros((1, 5)), 5, "logits is float64; it must be one of float16, bfloat16, float32"),
         (np.zeros(5, np.float32), 5, r"logits has shape \[5\]"),
-        (np.zeros((1, 5), np.float32), 6, "k is 6: 1 to 5 of 5 classes"),
-        (np.zeros((1, 50), np.float32), 17, "k is 17: 1 to 16 of 50 classes"),
+        (np.zeros((1, 5), np.float32), 6, "k is 6: 1 to 5 can be had"),
+        (np.zeros((1, 50), np.float32), 17, "k is 17: 1 to 16 can be had"),
         (np.zeros((1, 5), np.float32), 0, "k is 0"),
+        (np.zeros((1, 5), np.float32), 2.5, r"k is 2\.5; expected a whole number"),
         (np.zeros((4, 10), np.float32)[:, ::2], 1, "logits must be contiguous"),
     ],
 )
 def test_what_cannot_be_ranked_is_refused(
-    logits: NDArray[Any], k: int, message: str, shim: Shim
+    logits: NDArray[Any], k: Any, message: str, shim: Shim
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=message):
         softmax_top_k(logits, k, machine=shim)
     assert not shim.launches
+
+
+@pytest.mark.parametrize("k", [0, 6, 2.5, True, "1"])
+def test_a_k_that_cannot_be_is_refused_by_the_reference_too(k: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match="k is "):
+        reference(np.zeros((1, 5), np.float32), k)

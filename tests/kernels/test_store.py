@@ -4,7 +4,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -109,6 +108,11 @@ def test_many_that_compile_at_once_leave_one_whole_file(
 def test_the_folder_is_the_users(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert store.folder() == tmp_path / "headrace" / "kernels"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    own = tmp_path / ".cache" / "headrace" / "kernels"
+    # XDG says that a relative one is to be ignored: it would be another folder in each.
+    for relative in ("", "cache", "./cache"):
+        monkeypatch.setenv("XDG_CACHE_HOME", relative)
+        assert store.folder() == own
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(store, "Path", SimpleNamespace(home=lambda: tmp_path))
-    assert store.folder() == tmp_path / ".cache" / "headrace" / "kernels"
+    assert store.folder() == own

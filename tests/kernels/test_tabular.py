@@ -16,6 +16,8 @@ from headrace_kernels.tabular.features import Encoding, Features, one_hot_starts
 from headrace_kernels.tabular.launcher import encode_features
 from headrace_kernels.tabular.reference import encode_features as reference
 
+KERNEL = "encode_features"
+
 NAN = float("nan")
 
 
@@ -86,12 +88,37 @@ def test_any_table(run: Run, data: st.DataObject) -> None:
     same(run, features, replace(encoding, missing=missing))
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_starts_that_lie_mean_the_same_to_all(run: Run, data: st.DataObject) -> None:
+    """Descending, doubled, below 0 or beyond the columns."""
+    near = st.integers(-3, 12)
+    starts = data.draw(st.lists(near | st.integers(-(2**31), 2**31 - 1), min_size=1, max_size=5))
+    value = near | st.sampled_from([-(2**31), 2**31 - 1])
+    row = st.lists(value, min_size=len(starts), max_size=len(starts))
+    rows = data.draw(st.lists(row, min_size=1, max_size=9))
+    features = Features(np.ones((len(rows), 1), np.float32), np.array(rows, np.int32))
+    one = np.ones(1, np.float32)
+    encoding = Encoding(one, one, np.array(starts, np.int32), data.draw(st.integers(1, 12)))
+    same(run, features, encoding)
+
+
+def test_what_lies_before_the_first_start_is_of_no_category(run: Run) -> None:
+    features = Features(np.zeros((3, 0), np.float32), np.array([[-2], [-1], [0]], np.int32))
+    none = np.zeros(0, np.float32)
+    found = same(run, features, Encoding(none, none, np.array([2], np.int32), 4))
+    np.testing.assert_array_equal(found, [[0, 0, 0, 0], [0, 0, 0, 0], [0, 0, 1, 0]])
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
         ({"mean": np.zeros(2, np.float32)}, r"mean has shape \[2\]; it must be \[3\]"),
         ({"scale": np.zeros(3, np.float64)}, "scale is float64"),
         ({"starts": np.zeros(1, np.int32)}, r"starts has shape \[1\]; it must be \[2\]"),
+        ({"dtype": "float64"}, "dtype is 'float64': one of float16, bfloat16, float32"),
+        ({"hot": 7.0}, r"hot is 7\.0; expected a whole number"),
+        ({"missing": "0"}, "missing is '0'; expected a number"),
         ({"hot": 0}, "hot is 0, and there are 2 categories"),
         ({"hot": -1}, "hot is -1"),
         ({"hot": 2**21}, "2097155 columns are too many"),
@@ -112,7 +139,9 @@ def test_rows_that_do_not_fit_each_other_are_refused(shim: Shim) -> None:
         encode_features(
             replace(features, categories=features.categories[:3]), encoding, machine=shim
         )
-    with pytest.raises(ValueError, match="a category has one value or more"):
+    with pytest.raises(ValueError, match="a category's size is 0: 1 to"):
         one_hot_starts([3, 0])
+    with pytest.raises(TypeError, match=r"a category's size is 2\.5; expected a whole number"):
+        one_hot_starts([2.5])  # type: ignore[list-item]
     with pytest.raises(ValueError, match="one-hot columns are too many"):
         one_hot_starts([2**30, 2**30, 2**30])

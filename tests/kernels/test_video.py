@@ -17,6 +17,8 @@ from headrace_kernels.images.reference import preprocess_images as reference
 from headrace_kernels.images.transform import Colours, ImageTransform
 from headrace_kernels.images.video import rgb
 
+KERNEL = "preprocess_images"
+
 SOURCES = ("nv12", "i420")
 COMPILED: tuple[dict[str, Any], ...] = (
     {"filter": "bilinear"},

@@ -90,7 +90,9 @@ def test_a_graph_names_what_is_in_files_by_configuration_alone(server: LocalServ
         assert [one.name for one in told.inputs] == ["file"]
         assert [one.name for one in told.outputs] == ["share", "name"]
         sent.set_data_from_numpy(np.array([[b"none"], [picture((0, 0, 9))]], object))
-        with pytest.raises(InferenceServerException, match="expected a JPEG or PNG") as refused:
+        with pytest.raises(
+            InferenceServerException, match="expected a JPEG, PNG or WebP"
+        ) as refused:
             client.infer("colours", [sent])
         assert refused.value.status() == "StatusCode.INVALID_ARGUMENT"
 

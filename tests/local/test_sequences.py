@@ -33,6 +33,20 @@ PLAIN = """
         def predict(self, batch):
             return {"sum": batch["x"]}
 """
+PICTURES = """
+    import numpy as np
+
+    from headrace import Context, Model, Tensor
+
+    class Pictures(Model):
+        inputs = [Tensor("file", "BYTES", [1])]
+        outputs = [Tensor("bytes", "INT64", [1])]
+
+        def load(self, context: Context) -> None: ...
+
+        def predict(self, batch):
+            return {"bytes": np.array([[len(one)] for one in batch["file"]])}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +61,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
         ACCUMULATOR,
         f"sequences: {{max_sequences: 2, idle_ms: {IDLE_S * 1e3:g}, {CONTROLS}}}",
     )
+    # A program that goes on with a sequence takes a while to start.
+    patient = f"sequences: {{idle_ms: 60000, {CONTROLS}}}"
+    write_model(models, "patient", ACCUMULATOR, patient)
     write_model(models, "plain", PLAIN)
+    write_model(models, "pictures", PICTURES, "sequences: {}")
     running = start(models, tmp_path_factory.mktemp("state"))
     running.wait_ready()
     yield running
@@ -201,16 +219,26 @@ def test_what_the_greeting_shows_is_answered(server: LocalServer) -> None:
     assert json.loads(told.stdout)["outputs"], shown
 
 
+def test_infer_sends_a_picture_with_a_whole_sequence(server: LocalServer, tmp_path: Path) -> None:
+    file = tmp_path / "cat.webp"
+    file.write_bytes(bytes(range(256)) * 3)
+    (output,) = json.loads(server.command("infer", "pictures", str(file), "--json"))["outputs"]
+    assert output["data"] == [768]
+    line = server.command("infer", "pictures", str(file), "--show", "curl")
+    told = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, check=True)
+    assert json.loads(told.stdout)["outputs"] == [output]
+
+
 def test_infer_sends_a_whole_sequence_or_the_parameters_of_a_file(
     server: LocalServer, tmp_path: Path
 ) -> None:
-    assert json.loads(server.command("infer", "oldest", "--json"))["outputs"]
+    assert json.loads(server.command("infer", "patient", "--json"))["outputs"]
     file = tmp_path / "request.json"
 
     def sent(*values: int, **parameters: Any) -> list[str]:
         tensor = {"name": "x", "datatype": "INT64", "shape": [1, 1], "data": [*values]}
         file.write_text(json.dumps({"inputs": [tensor], "parameters": parameters}))
-        return ["infer", "oldest", str(file)]
+        return ["infer", "patient", str(file)]
 
     def total(*command: str) -> Any:
         return json.loads(server.command(*command, "--json"))["outputs"][0]["data"]

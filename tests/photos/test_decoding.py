@@ -60,6 +60,46 @@ def test_every_kind_of_file_comes_out_as_pillow_has_it(
     assert off.mean() <= 0.5
 
 
+WEBPS: dict[str, dict[str, Any]] = {
+    "lossy": {"quality": 80},
+    "lossy, worst": {"quality": 0, "method": 0},
+    "lossy, best": {"quality": 100, "method": 6},
+    "lossy, alpha": {"mode": "RGBA"},
+    "lossless": {"lossless": True},
+    "lossless, alpha": {"lossless": True, "mode": "RGBA"},
+    "lossless, palette": {"lossless": True, "mode": "P"},
+    "grey": {"mode": "L"},
+    "metadata": {"icc_profile": b"no profile" * 9, "xmp": b"<x/>"},
+}
+
+
+@pytest.mark.parametrize("kind", WEBPS)
+@pytest.mark.parametrize("name", ["astronaut", "chelsea", "coffee", "rocket"])
+def test_a_webp_file_comes_out_as_pillow_has_it_to_the_bit(
+    name: str, kind: str, photo: Photo, encode: Encode
+) -> None:
+    # An odd size, for chroma is of 2 x 2 pixels.
+    rows = photo(name)[:299, :401]
+    file = encode(rows, "WEBP", **WEBPS[kind])
+    assert not differences(file, rows.shape[0], rows.shape[1], 1.0, "bilinear").any()
+
+
+def test_of_an_animation_the_first_picture_is_taken(photo: Photo, encode: Encode) -> None:
+    rows = photo("coffee")[:60, :81]
+    others = [Image.fromarray(rows[::-1]), Image.fromarray(rows[:, ::-1])]
+    file = encode(rows, "WEBP", save_all=True, append_images=others, quality=90)
+    assert getattr(Image.open(io.BytesIO(file)), "n_frames", 1) == 3
+    assert not differences(file, rows.shape[0], rows.shape[1], 1.0, "bilinear").any()
+
+
+def test_a_large_picture_of_one_colour_is_read_however_few_its_bytes() -> None:
+    for how in ({"quality": 0}, {"lossless": True}):
+        file = io.BytesIO()
+        Image.new("RGB", (4000, 4000), (9, 90, 200)).save(file, "WEBP", **how)
+        assert len(file.getvalue()) < 32_000
+        assert differences(file.getvalue(), 8, 8, 1.0, "bilinear").max() == 0
+
+
 @pytest.mark.parametrize("filter_name", ["bilinear", "bicubic", "lanczos"])
 @pytest.mark.parametrize(
     ("height", "width", "crop"), [(224, 224, 1.0), (64, 200, 0.5), (900, 700, 1.0)]
@@ -76,7 +116,7 @@ def test_every_filter_resizes_as_pillow_does(
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_a_photo_is_upright_however_the_camera_was_held(
     orientation: int, kind: str, photo: Photo, encode: Encode
 ) -> None:
@@ -95,7 +135,7 @@ def test_elements_of_any_buffer_are_read_and_a_bad_one_is_told_apart(
     pixels, faults = decode_images([good, memoryview(good), bytearray(good), b"GIF89a"], 32, 32)
     assert faults[:3] == [None] * 3
     assert faults[3] == (
-        "expected a JPEG or PNG image, got 6 bytes that start with [47, 49, 46, 38, 39, 61]"
+        "expected a JPEG, PNG or WebP image, got 6 bytes that start with [47, 49, 46, 38, 39, 61]"
     )
     assert np.array_equal(pixels[0], pixels[1])
     assert np.array_equal(pixels[0], pixels[2])

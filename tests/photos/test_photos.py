@@ -66,7 +66,7 @@ def test_a_bad_photo_is_refused_alone(model: Model, photo: Photo, encode: Encode
     mixed = [good[0], b"not a photo", good[1], good[2][:2000]]
     among_bad, probability_among_bad, rejected = ask(model, mixed)
     assert set(rejected) == {1, 3}
-    assert rejected[1].startswith("expected a JPEG or PNG image, got 11 bytes")
+    assert rejected[1].startswith("expected a JPEG, PNG or WebP image, got 11 bytes")
     assert rejected[3].startswith("the JPEG image is broken")
     assert (among_bad[[0, 2]] == names[:2]).all()
     assert np.allclose(probability_among_bad[[0, 2]], probability[:2], atol=1e-3)

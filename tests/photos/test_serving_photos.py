@@ -42,7 +42,7 @@ def test_what_is_no_photo_is_the_callers_mistake(address: dict[str, str]) -> Non
         post(address["http"], b"not a photo", "image/jpeg")
     with caught.value as reply:
         assert reply.code == 400
-        assert "expected a JPEG or PNG image" in json.load(reply)["error"]
+        assert "expected a JPEG, PNG or WebP image" in json.load(reply)["error"]
 
 
 def test_a_batch_over_grpc_keeps_its_order(

@@ -45,7 +45,7 @@ def test_a_batch_of_bytes_is_decoded_in_place(rig: Any) -> None:
     assert answer[0].reshape(-1, 3).tolist() == [[255, 0, 0]] * 4
     assert not answer[1].any()
     assert told[0] is None
-    assert "expected a JPEG or PNG image" in str(told[1])
+    assert "expected a JPEG, PNG or WebP image" in str(told[1])
 
 
 def test_what_makes_no_sense_is_refused() -> None:

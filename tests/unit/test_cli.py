@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,29 @@ def test_a_picture_goes_over_as_it_is(tmp_path: Path) -> None:
         "curl -s http://h:1/v2/models/photos/infer -H 'Content-Type: image/png' "
         f"--data-binary @{path}"
     )
+
+
+def test_a_picture_with_parameters_goes_over_as_an_element(tmp_path: Path) -> None:
+    path = tmp_path / "cat.webp"
+    path.write_bytes(b"RIFF!")
+    payload = replace(read(path, [PICTURE]), parameters={"sequence_id": 7})
+    call = exchange.call("h:1", "models/photos", payload, [PICTURE], [])
+    head = int(call.headers[exchange.HEADER_LENGTH])
+    assert json.loads(call.body[:head]) == {
+        "inputs": [
+            {
+                "name": PICTURE.name,
+                "shape": [1, *PICTURE.shape],
+                "datatype": "BYTES",
+                "parameters": {"binary_data_size": 9},
+            }
+        ],
+        "parameters": {"sequence_id": 7},
+    }
+    assert call.body[head:] == b"\x05\0\0\0RIFF!"
+    scratch = tmp_path / "body"
+    assert show.curl(call, payload, scratch).endswith(f"--data-binary @{scratch}")
+    assert scratch.read_bytes() == call.body
 
 
 def test_a_picture_that_cannot_be_read_is_an_error_in_words(tmp_path: Path) -> None:

@@ -183,7 +183,7 @@ def test_a_row_whose_file_is_none_is_told_and_the_others_are_served(tmp_path: Pa
     model = load(Processed(Mean(), before({"divide_by": 255}), steps), tmp_path)
     outputs, rejected = ask(model, [png(255), b"no picture", png(0)])
     assert list(rejected) == [1]
-    assert rejected[1].startswith("expected a JPEG or PNG")
+    assert rejected[1].startswith("expected a JPEG, PNG or WebP")
     assert outputs["name"][0].tolist() == ["three", "two"]
     likely = np.exp([3.0, 2.0]) / np.exp([1.0, 2.0, 3.0]).sum()
     np.testing.assert_allclose(outputs["p"][0], likely, atol=1e-6)

@@ -1,10 +1,15 @@
 """Clips of sound, and what a model wants of them."""
 
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
+import numpy as np
+
+from headrace_kernels.parameters import finite, number, settle, truth, whole
+
 MAX_WINDOW = 2048
+# Of frames, and of samples from one to the next.
+MAX_STEPS = (1 << 18) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,12 @@ class Spectrogram:
     padding: float = 0.0
 
     def __post_init__(self) -> None:
-        for name in ("hop", "frames"):
-            if not 1 <= getattr(self, name) < 1 << 18:
-                raise ValueError(f"{name} is {getattr(self, name)}: 1 to {(1 << 18) - 1}")
-        if not (isfinite(self.least) and self.least > 0):
-            raise ValueError(f"least is {self.least}: a finite number above 0 is needed")
+        settle(
+            self,
+            **{name: whole(name, getattr(self, name), 1, MAX_STEPS) for name in ("hop", "frames")},
+            **{name: truth(name, getattr(self, name)) for name in ("centred", "magnitude")},
+            **{name: finite(name, getattr(self, name)) for name in ("least", "scale", "offset")},
+            padding=number("padding", self.padding),
+        )
+        if np.float32(self.least) <= 0:
+            raise ValueError(f"least is {self.least}: a number above 0 is needed")

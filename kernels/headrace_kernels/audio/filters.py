@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from headrace_kernels.audio.clips import MelFilters
+from headrace_kernels.audio.clips import MAX_WINDOW, MelFilters
+from headrace_kernels.parameters import finite, whole
+
+# A sensor of ultrasound has less of the one, and no model as many of the other.
+MAX_RATE, MAX_MELS = 1 << 24, 1 << 14
 
 # Slaney's scale: straight up to 1 kHz, 200/3 Hz a mel, then 27 mels for each factor of 6.4.
 _STRAIGHT_HZ, _HZ_A_MEL, _LOG_STEP = 1000.0, 200.0 / 3, np.log(6.4) / 27
@@ -28,9 +32,13 @@ def mel_filters(rate: int, n: int, mels: int, *, top_hz: float | None = None) ->
 
     They are those of ``librosa.filters.mel(sr=rate, n_fft=n, n_mels=mels, fmax=top_hz)``.
     """
-    if n < 4 or n % 4:
+    rate, mels = whole("rate", rate, 1, MAX_RATE), whole("mels", mels, 1, MAX_MELS)
+    if whole("n", n, 4, MAX_WINDOW) % 4:
         raise ValueError(f"a frame of {n} samples: a number that 4 divides is needed")
-    ends = mels_of(np.array([0.0, rate / 2 if top_hz is None else top_hz]))
+    top = rate / 2 if top_hz is None else finite("top_hz", top_hz)
+    if not 0 < top <= rate / 2:
+        raise ValueError(f"top_hz is {top_hz}: above 0, and {rate / 2} at most, half the rate")
+    ends = mels_of(np.array([0.0, top]))
     corners = hertz_of(np.linspace(ends[0], ends[1], mels + 2))
     bins = np.linspace(0, rate / 2, n // 2 + 1)
     widths = np.diff(corners)

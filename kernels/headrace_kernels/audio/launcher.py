@@ -6,7 +6,16 @@ import numpy as np
 
 from headrace_kernels import device
 from headrace_kernels.audio.clips import MAX_WINDOW, MelFilters, RaggedClips, Spectrogram
-from headrace_kernels.launch import MAX_GRID_YZ, Kernel, Launch, Machine, checked, output, pointer
+from headrace_kernels.launch import (
+    MAX_GRID_YZ,
+    Kernel,
+    Launch,
+    Machine,
+    Result,
+    checked,
+    output,
+    pointer,
+)
 
 THREADS = 128
 FRAMES = 4
@@ -55,21 +64,19 @@ def log_mel(
     samples = machine.view(clips.samples, "samples")
     if samples.dtype.name not in ("int16", "float32"):
         raise TypeError(f"samples is {samples.dtype}; it must be int16 or float32")
-    checked(samples, "samples", samples.dtype, (None,))
-    offsets = checked(machine.view(clips.offsets, "offsets"), "offsets", np.int64, (None,))
+    checked(samples, samples.dtype, (None,))
+    offsets = checked(machine.view(clips.offsets, "offsets"), np.int64, (None,))
     if offsets.shape == (0,):
         raise ValueError("offsets is empty; it must have one more than there are clips")
-    window = checked(machine.view(mel.window, "window"), "window", np.float32, (None,))
+    window = checked(machine.view(mel.window, "window"), np.float32, (None,))
     (n,) = window.shape
     if not 4 <= n <= MAX_WINDOW or n % 4:
         raise ValueError(
             f"window has {n} samples; a number to {MAX_WINDOW} that 4 divides is needed"
         )
-    filters = checked(
-        machine.view(mel.filters, "filters"), "filters", np.float32, (None, n // 2 + 1)
-    )
+    filters = checked(machine.view(mel.filters, "filters"), np.float32, (None, n // 2 + 1))
     mels = filters.shape[0]
-    spans = checked(machine.view(mel.spans, "spans"), "spans", np.int32, (mels, 2))
+    spans = checked(machine.view(mel.spans, "spans"), np.int32, (mels, 2))
     groups = -(-spectrogram.frames // FRAMES)
     if groups > MAX_GRID_YZ:
         raise ValueError(
@@ -78,13 +85,16 @@ def log_mel(
     count = offsets.shape[0] - 1
     features, counts = out or (None, None)
     shape = (count, mels, spectrogram.frames)
-    features = output(machine, features, np.dtype(np.float32), shape, "features")
-    counts = output(machine, counts, np.dtype(np.int32), (count,), "counts")
+    inputs = samples, offsets, window, filters, spans
+    features, rows = output(
+        machine, features, Result("features", np.dtype(np.float32), shape), inputs
+    )
+    counts, totals = output(
+        machine, counts, Result("counts", np.dtype(np.int32), (count,)), (*inputs, rows)
+    )
     if count == 0:
         return features, counts
-    results = machine.view(features, "features"), machine.view(counts, "counts")
-    arrays = samples, offsets, window, filters, spans, *results
-    arguments = (*map(pointer, arrays), _told(spectrogram, samples.shape[0], mels))
+    arguments = (*map(pointer, (*inputs, rows, totals)), _told(spectrogram, samples.shape[0], mels))
     machine.launch(
         Launch(kernel(samples.dtype.name, n), (count, groups, 1), (THREADS, 1, 1), arguments)
     )

@@ -13,8 +13,9 @@ def log_mel(
 ) -> Pair:
     """Return features [clips, mels, frames], and how many frames each clip has.
 
-    A clip that does not lie inside ``samples`` is taken for empty. Features of a frame with a NaN
-    or an infinity in it are no finite numbers.
+    A clip that does not lie inside ``samples`` is taken for empty; of a filter's span counts what
+    lies inside its bins, and one that ends before it begins is empty. Features of a frame with a
+    NaN or an infinity in it are no finite numbers.
 
     Held by the tests: energies are torch's `stft` in double precision, filtered.
     """
@@ -34,7 +35,7 @@ def log_mel(
                 spectrum = spectrum**2
             parts = [
                 spectrum[:, low:high] @ row[low:high]
-                for row, (low, high) in zip(mel.filters, mel.spans, strict=True)
+                for row, (low, high) in zip(mel.filters, np.maximum(mel.spans, 0), strict=True)
             ]
             energies = np.stack(parts)
             logarithms = np.log(np.where(energies < spectrogram.least, spectrogram.least, energies))

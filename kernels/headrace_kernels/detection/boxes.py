@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from math import isnan
 from typing import Any
 
+from headrace_kernels.parameters import finite, number, settle, whole
+
 # Candidates of an image: as many as a block sorts in shared memory.
 CAPACITY = 1024
 
@@ -35,9 +37,13 @@ class Suppression:
     most: int = 300
 
     def __post_init__(self) -> None:
+        settle(
+            self,
+            overlap=finite("overlap", self.overlap),
+            score=number("score", self.score),
+            most=whole("most", self.most, 1, CAPACITY),
+        )
         if not 0 <= self.overlap <= 1:
             raise ValueError(f"overlap is {self.overlap}: 0 to 1")
         if isnan(self.score):
-            raise ValueError("score is NaN: no score would be beyond it")
-        if not 1 <= self.most <= CAPACITY:
-            raise ValueError(f"most is {self.most}: 1 to {CAPACITY}")
+            raise ValueError("score is nan: no score would be beyond it")

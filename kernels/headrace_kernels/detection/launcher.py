@@ -6,7 +6,16 @@ import numpy as np
 
 from headrace_kernels import device
 from headrace_kernels.detection.boxes import RaggedBoxes, Suppression
-from headrace_kernels.launch import Kernel, Launch, Machine, aligned, checked, output, pointer
+from headrace_kernels.launch import (
+    Kernel,
+    Launch,
+    Machine,
+    Result,
+    aligned,
+    checked,
+    output,
+    pointer,
+)
 
 THREADS = 512
 KERNEL = Kernel("detection/suppress_boxes.cu", "suppress_boxes")
@@ -34,26 +43,27 @@ def suppress_boxes(
     The result is the reference's.
     """
     machine = machine or device.current()
-    corners = checked(machine.view(boxes.boxes, "boxes"), "boxes", np.float32, (None, 4))
-    aligned(corners, "boxes", 16)
+    corners = checked(machine.view(boxes.boxes, "boxes"), np.float32, (None, 4))
+    aligned(corners, 16)
     total = corners.shape[0]
-    scores = checked(machine.view(boxes.scores, "scores"), "scores", np.float32, (total,))
-    classes = checked(machine.view(boxes.classes, "classes"), "classes", np.int32, (total,))
-    offsets = checked(machine.view(boxes.offsets, "offsets"), "offsets", np.int64, (None,))
+    scores = checked(machine.view(boxes.scores, "scores"), np.float32, (total,))
+    classes = checked(machine.view(boxes.classes, "classes"), np.int32, (total,))
+    offsets = checked(machine.view(boxes.offsets, "offsets"), np.int64, (None,))
     if offsets.shape == (0,):
         raise ValueError("offsets is empty; it must have one more than there are images")
     images = offsets.shape[0] - 1
     indices, counts = out or (None, None)
     shape = (images, suppression.most)
-    indices = output(machine, indices, np.dtype(np.int64), shape, "indices")
-    counts = output(machine, counts, np.dtype(np.int32), (images,), "counts")
+    inputs = corners, scores, classes, offsets
+    indices, rows = output(machine, indices, Result("indices", np.dtype(np.int64), shape), inputs)
+    counts, totals = output(
+        machine, counts, Result("counts", np.dtype(np.int32), (images,)), (*inputs, rows)
+    )
     if images == 0:
         return indices, counts
     limits = np.zeros((), LIMITS)
     limits["total"], limits["most"] = total, suppression.most
     limits["overlap"], limits["score"] = suppression.overlap, suppression.score
-    results = machine.view(indices, "indices"), machine.view(counts, "counts")
-    arrays = corners, scores, classes, offsets, *results
-    launch = Launch(KERNEL, (images, 1, 1), (THREADS, 1, 1), (*map(pointer, arrays), limits))
-    machine.launch(launch)
+    arguments = (*map(pointer, (*inputs, rows, totals)), limits)
+    machine.launch(Launch(KERNEL, (images, 1, 1), (THREADS, 1, 1), arguments))
     return indices, counts

@@ -14,6 +14,7 @@ from headrace_kernels.launch import (
     Kernel,
     Launch,
     Machine,
+    Result,
     aligned,
     checked,
     output,
@@ -91,27 +92,29 @@ def preprocess_images(
     The result is the reference's, to the bit.
     """
     machine = machine or device.current()
-    pixels = checked(machine.view(images.pixels, "pixels"), "pixels", np.uint8, (None,))
-    aligned(pixels, "pixels", 4)
+    pixels = checked(machine.view(images.pixels, "pixels"), np.uint8, (None,))
+    aligned(pixels, 4)
     planes = PLANES[transform.source]
     each = () if planes == 1 else (planes,)
-    offsets = checked(machine.view(images.offsets, "offsets"), "offsets", np.int64, (None, *each))
+    offsets = checked(machine.view(images.offsets, "offsets"), np.int64, (None, *each))
     count = offsets.shape[0]
     if count > MAX_GRID_YZ:
         raise ValueError(f"{count} images are too many for one launch: {MAX_GRID_YZ} at most")
-    sizes = checked(machine.view(images.sizes, "sizes"), "sizes", np.int32, (count, 3))
-    out = output(machine, out, DTYPES[transform.dtype], transform.shape(count))
+    sizes = checked(machine.view(images.sizes, "sizes"), np.int32, (count, 3))
+    inputs = pixels, offsets, sizes
+    out, target = output(
+        machine, out, Result("out", DTYPES[transform.dtype], transform.shape(count)), inputs
+    )
     if count == 0:
         return out
     batch = _batch(transform)
     batch["bytes"] = pixels.shape[0]
-    target = machine.view(out, "out")
     machine.launch(
         Launch(
             kernel(transform),
             (-(-transform.width // TILE_WIDTH), -(-transform.height // TILE_HEIGHT), count),
             (TILE_WIDTH, THREAD_ROWS, 1),
-            (pointer(pixels), pointer(offsets), pointer(sizes), pointer(target), batch),
+            (*map(pointer, (*inputs, target)), batch),
         )
     )
     return out

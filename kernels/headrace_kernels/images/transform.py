@@ -1,12 +1,13 @@
 """What is to become of every image of a batch."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, Literal
 
 import numpy as np
 
 from headrace_kernels.launch import FLOATS
+from headrace_kernels.parameters import finite, settle, truth, whole, word
 
 Filter = Literal["nearest", "bilinear", "bicubic"]
 Fit = Literal["stretch", "letterbox", "crop"]
@@ -65,45 +66,39 @@ class ImageTransform:
     fill: int = 0
 
     def __post_init__(self) -> None:
-        for wrong in filter(
-            None, (self._wrong_sizes(), self._wrong_word(), self._wrong_channels())
-        ):
-            raise ValueError(wrong)
-
-    def _wrong_sizes(self) -> str | None:
-        for name in ("height", "width"):
-            if not 1 <= getattr(self, name) <= MAX_OUTPUT_SIDE:
-                return f"{name} is {getattr(self, name)}: 1 to {MAX_OUTPUT_SIDE} can be had"
-        larger = max(self.height, self.width)
-        if self.resize_to is None:
-            return None
-        if self.fit != "crop":
-            return "resize_to is for fit='crop' alone"
-        if not larger <= self.resize_to <= MAX_OUTPUT_SIDE:
-            needed = f"a crop of {self.height} x {self.width} needs {larger} to {MAX_OUTPUT_SIDE}"
-            return f"resize_to is {self.resize_to}: {needed}"
-        return None
-
-    def _wrong_word(self) -> str | None:
-        for name, known in WORDS.items():
-            if getattr(self, name) not in known:
-                return f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}"
-        return None
-
-    def _wrong_channels(self) -> str | None:
-        if self.channels not in (1, 3):
-            return f"channels is {self.channels}: images have 1 or 3"
+        sides = {name: self._whole(name, 1, MAX_OUTPUT_SIDE) for name in ("height", "width")}
+        flags = ("antialias", "full_range", "reverse_channels")
+        settle(
+            self,
+            **sides,
+            **{name: word(name, getattr(self, name), known) for name, known in WORDS.items()},
+            **{name: truth(name, getattr(self, name)) for name in flags},
+            fill=self._whole("fill", 0, 255),
+            channels=self._whole("channels", 1, 3),
+        )
+        if self.resize_to is not None:
+            if self.fit != "crop":
+                raise ValueError("resize_to is for fit='crop' alone")
+            # Less than a side would leave a part of it empty.
+            larger = max(sides.values())
+            settle(self, resize_to=self._whole("resize_to", larger, MAX_OUTPUT_SIDE))
+        if self.channels == 2:
+            raise ValueError("channels is 2: images have 1 or 3")
         if self.source != "interleaved" and self.channels != 3:
-            return f"channels is {self.channels}: {self.source} has 3"
-        for name in ("mean", "scale"):
-            values = getattr(self, name)
-            if len(values) != self.channels or not all(
-                isfinite(np.float32(value)) for value in values
-            ):
-                return f"{name} is {values}: a finite number for each channel is needed"
-        if not 0 <= self.fill <= 255:
-            return f"fill is {self.fill}: a level is 0 to 255"
-        return None
+            raise ValueError(f"channels is {self.channels}: {self.source} has 3")
+        settle(self, **{name: self._by_channel(name) for name in ("mean", "scale")})
+
+    def _whole(self, name: str, least: int, most: int) -> int:
+        return whole(name, getattr(self, name), least, most)
+
+    def _by_channel(self, name: str) -> tuple[float, ...]:
+        values = getattr(self, name)
+        if not isinstance(values, Iterable):
+            raise TypeError(f"{name} is {values!r}; expected a number for each channel")
+        each = tuple(finite(name, value) for value in values)
+        if len(each) != self.channels:
+            raise ValueError(f"{name} is {each}: a number for each channel is needed")
+        return each
 
     def shape(self, images: int) -> tuple[int, int, int, int]:
         """Return the shape of the tensor that ``images`` images become."""

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from headrace_kernels import device
-from headrace_kernels.launch import Kernel, Launch, Machine, checked, output, pointer
+from headrace_kernels.launch import Kernel, Launch, Machine, Result, checked, output, pointer
 from headrace_kernels.padding.padding import BLOCK_ITEMS, MASKS, MAX_ITEMS, Padding
 
 THREADS = 256
@@ -53,8 +53,8 @@ def pad_ragged(
     if not plain or not places or len(width) > 1 or width == (0,):
         found = f"values is {seen.dtype}{list(seen.shape)}"
         raise TypeError(f"{found}: one or two axes of plain numbers are padded")
-    checked(seen, "values", seen.dtype, seen.shape)
-    starts = checked(machine.view(offsets, "offsets"), "offsets", np.int64, (None,))
+    checked(seen, seen.dtype, seen.shape)
+    starts = checked(machine.view(offsets, "offsets"), np.int64, (None,))
     if starts.shape == (0,):
         raise ValueError("offsets is empty; it must have one more than there are rows")
     items = padding.length * prod(width)
@@ -62,21 +62,26 @@ def pad_ragged(
         raise ValueError(f"a row of {items} items is too long: {MAX_ITEMS} at most")
     rows = starts.shape[0] - 1
     padded, mask = out or (None, None)
-    padded = output(machine, padded, seen.dtype, (rows, padding.length, *width))
-    mask = output(machine, mask, MASKS[padding.mask], (rows, padding.length), "mask")
+    shape = rows, padding.length
+    inputs = seen, starts
+    padded, places_of = output(
+        machine, padded, Result("padded", seen.dtype, (*shape, *width)), inputs
+    )
+    mask, marks = output(
+        machine, mask, Result("mask", MASKS[padding.mask], shape), (*inputs, places_of)
+    )
     if rows == 0:
         return padded, mask
     told = np.zeros((), PADDING)
     told["total"], told["width"] = places[0], prod(width)
     told["value"], told["length"] = padding.bits(seen.dtype), padding.length
     told["left"], told["last"] = padding.side == "left", padding.keep == "last"
-    arrays = (seen, starts, machine.view(padded, "out"), machine.view(mask, "mask"))
     machine.launch(
         Launch(
             kernel(seen.dtype.itemsize, MASKS[padding.mask].itemsize),
             (rows, max(1, -(-items // BLOCK_ITEMS)), 1),
             (THREADS, 1, 1),
-            (*map(pointer, arrays), told),
+            (*map(pointer, (*inputs, places_of, marks)), told),
         )
     )
     return padded, mask

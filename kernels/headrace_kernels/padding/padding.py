@@ -1,12 +1,16 @@
 """How rows of any length become a rectangle."""
 
+from contextlib import suppress
 from dataclasses import dataclass
-from math import isinf
+from math import isfinite, isinf, isnan
 from typing import Any, Literal
 
+import ml_dtypes
 import numpy as np
+from numpy.typing import NDArray
 
 from headrace_kernels.launch import MAX_GRID_YZ
+from headrace_kernels.parameters import number, settle, whole, word
 
 MASKS: dict[str, np.dtype[Any]] = {
     "bool": np.dtype(np.bool_),
@@ -33,25 +37,55 @@ class Padding:
     mask: Literal["bool", "int32", "int64"] = "int64"
 
     def __post_init__(self) -> None:
-        if not 1 <= self.length <= MAX_ITEMS:
-            raise ValueError(f"length is {self.length}: 1 to {MAX_ITEMS} can be had")
         words = {"side": ("right", "left"), "keep": ("first", "last"), "mask": tuple(MASKS)}
-        for name, known in words.items():
-            if getattr(self, name) not in known:
-                raise ValueError(f"{name} is {getattr(self, name)!r}: one of {', '.join(known)}")
+        settle(
+            self,
+            length=whole("length", self.length, 1, MAX_ITEMS),
+            **{name: word(name, getattr(self, name), known) for name, known in words.items()},
+        )
+        value = self.value
+        if not isinstance(value, bool | np.bool_):
+            number("value", value)
+        # Whole numbers stay whole: a float has not all of 64 bits.
+        settle(self, value=value.item() if isinstance(value, np.generic) else value)
 
-    def bits(self, dtype: np.dtype[Any]) -> int:
-        """Return `value` as the bits of a ``dtype``.
+    def item(self, dtype: np.dtype[Any]) -> NDArray[Any]:
+        """Return `value` as a ``dtype``: bool, whole numbers and floats, ml_dtypes' among them.
 
         Raises:
+            TypeError: of such items no `value` can be one.
             ValueError: no ``dtype`` is it: it has a fraction, or is too large.
         """
-        with np.errstate(all="ignore"):
-            value = np.array(self.value).astype(dtype)
-        if dtype.kind in "biu":
-            wrong = value != self.value
-        else:
-            wrong = isinf(float(value)) and not isinf(self.value)
-        if wrong:
+        limits = _limits(dtype)
+        if limits is None:
+            raise TypeError(f"items of {dtype} are not padded: expected bool, integers or floats")
+        least, most, kind = limits
+        odd = isinstance(self.value, float) and not isfinite(self.value)
+        fits = odd or least <= self.value <= most
+        if kind is int:
+            fits = fits and not odd and self.value == int(self.value)
+        if fits:
+            with np.errstate(all="ignore"):
+                found = np.array(kind(self.value)).astype(dtype)
+            # There are floats without NaN, and without infinity.
+            back = float(found.astype(np.float64))
+            fits = (isnan(back), isinf(back)) == (isnan(self.value), isinf(self.value))
+        if not fits:
             raise ValueError(f"value is {self.value!r}: no {dtype} is that")
-        return int(value.view(f"u{dtype.itemsize}"))
+        return found
+
+    def bits(self, dtype: np.dtype[Any]) -> int:
+        """Return `value` as the bits of a ``dtype``, or raise as `item` does."""
+        return int(self.item(dtype).view(f"u{dtype.itemsize}"))
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[Any, Any, type[int] | type[float]] | None:
+    """Return the least and the largest number of a type, and what is cast to it."""
+    if dtype.kind == "b":
+        return 0, 1, int
+    if dtype.kind in "iufV" and dtype.names is None:
+        for limits, kind in ((ml_dtypes.iinfo, int), (ml_dtypes.finfo, float)):
+            with suppress(ValueError):
+                found = limits(dtype)
+                return kind(found.min), kind(found.max), kind
+    return None

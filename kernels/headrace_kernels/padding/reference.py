@@ -26,7 +26,7 @@ def pad_ragged(
             np.empty((rows, padding.length), MASKS[padding.mask]),
         )
     padded, mask = out
-    padded[...] = padding.value
+    padded[...] = padding.item(values.dtype)
     mask[...] = 0
     for row in range(rows):
         begin, end = int(offsets[row]), int(offsets[row + 1])

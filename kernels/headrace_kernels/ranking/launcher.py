@@ -5,7 +5,17 @@ from typing import Any
 import numpy as np
 
 from headrace_kernels import device
-from headrace_kernels.launch import FLOATS, Kernel, Launch, Machine, checked, output, pointer
+from headrace_kernels.launch import (
+    FLOATS,
+    Kernel,
+    Launch,
+    Machine,
+    Result,
+    checked,
+    output,
+    pointer,
+)
+from headrace_kernels.parameters import whole
 
 THREADS = 256
 # The k best of a thread are in registers; more of them would not be.
@@ -32,22 +42,24 @@ def softmax_top_k(
     seen = machine.view(logits, "logits")
     if seen.dtype.name not in FLOATS:
         raise TypeError(f"logits is {seen.dtype}; it must be one of {', '.join(FLOATS)}")
-    checked(seen, "logits", seen.dtype, (None, None))
+    checked(seen, seen.dtype, (None, None))
     rows, classes = seen.shape
-    if not 1 <= k <= min(MAX_K, classes):
-        raise ValueError(f"k is {k}: 1 to {min(MAX_K, classes)} of {classes} classes can be had")
+    k = whole("k", k, 1, min(MAX_K, classes))
     probabilities, indices = out or (None, None)
-    probabilities = output(machine, probabilities, np.dtype(np.float32), (rows, k), "probabilities")
-    indices = output(machine, indices, np.dtype(np.int64), (rows, k), "indices")
+    probabilities, shares = output(
+        machine, probabilities, Result("probabilities", np.dtype(np.float32), (rows, k)), (seen,)
+    )
+    indices, places = output(
+        machine, indices, Result("indices", np.dtype(np.int64), (rows, k)), (seen, shares)
+    )
     if rows == 0:
         return probabilities, indices
-    arrays = seen, machine.view(probabilities, "probabilities"), machine.view(indices, "indices")
     machine.launch(
         Launch(
             kernel(seen.dtype.name, k),
             (rows, 1, 1),
             (THREADS, 1, 1),
-            (*map(pointer, arrays), np.array(classes, np.int32)),
+            (*map(pointer, (seen, shares, places)), np.array(classes, np.int32)),
         )
     )
     return probabilities, indices

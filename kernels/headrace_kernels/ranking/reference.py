@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from headrace_kernels.parameters import whole
+
 Pair = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
@@ -18,6 +20,7 @@ def softmax_top_k(logits: NDArray[Any], k: int, *, out: Pair | None = None) -> P
 
     Held by the tests: classes are exact; probabilities, computed in double here, are within 1e-6.
     """
+    k = whole("k", k, 1, logits.shape[1])
     values = logits.astype(np.float64)
     # lexsort is stable and its last key the first: NaN, then the larger, then the smaller class.
     order = np.lexsort((-np.where(np.isnan(values), 0.0, values), ~np.isnan(values)))

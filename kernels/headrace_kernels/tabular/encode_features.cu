@@ -12,7 +12,7 @@ struct Table {
     float missing;
 };
 
-// The category whose one-hot columns `column` is among: the last that begins at or before it.
+// The category whose one-hot columns `column` is among: the last that begins at or before it, where starts ascend.
 __device__ inline int category_at(const int* starts, int categories, int column)
 {
     int low = 0, high = categories - 1;
@@ -39,7 +39,9 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH* TILE_HEIGHT) encode_fea
     } else {
         const int hot = column - table.numbers;
         const int category = category_at(starts, table.categories, hot);
-        value = categories[row * table.categories + category] == hot - starts[category] ? 1.0f : 0.0f;
+        // Starts come from outside: 64 bits, for one may be anything.
+        const long long at = (long long)hot - starts[category];
+        value = at >= 0 && categories[row * table.categories + category] == at ? 1.0f : 0.0f;
     }
     out[row * table.columns + column] = output(value);
 }

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from headrace_kernels.launch import FLOATS
+from headrace_kernels.parameters import number, settle, whole, word
+
+MAX_HOT = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +37,19 @@ class Encoding:
     missing: float = float("nan")
     dtype: Literal["float32", "float16", "bfloat16"] = "float32"
 
+    def __post_init__(self) -> None:
+        settle(
+            self,
+            hot=whole("hot", self.hot, 0, MAX_HOT),
+            missing=number("missing", self.missing),
+            dtype=word("dtype", self.dtype, tuple(FLOATS)),
+        )
+
 
 def one_hot_starts(sizes: Sequence[int]) -> tuple[NDArray[np.int32], int]:
     """Return `starts` and `hot` of categories that have ``sizes`` values each."""
-    if min(sizes, default=1) < 1:
-        raise ValueError(f"sizes is {list(sizes)}: a category has one value or more")
-    ends = np.cumsum(np.array(sizes, np.int64))
-    if len(sizes) and ends[-1] > np.iinfo(np.int32).max:
-        raise ValueError(f"{ends[-1]} one-hot columns are too many")
-    return (ends - np.array(sizes, np.int64)).astype(np.int32), int(ends[-1]) if len(sizes) else 0
+    each = [whole("a category's size", size, 1, MAX_HOT) for size in sizes]
+    ends = list(accumulate(each, initial=0))
+    if ends[-1] > MAX_HOT:
+        raise ValueError(f"{ends[-1]} one-hot columns are too many: {MAX_HOT} at most")
+    return np.array(ends[:-1], np.int32), ends[-1]

@@ -11,6 +11,7 @@ from headrace_kernels.launch import (
     Kernel,
     Launch,
     Machine,
+    Result,
     checked,
     output,
     pointer,
@@ -54,34 +55,34 @@ def encode_features(
     The result is the reference's, to the bit; a NaN may have other bits.
     """
     machine = machine or device.current()
-    numbers = checked(
-        machine.view(features.numbers, "numbers"), "numbers", np.float32, (None, None)
-    )
+    numbers = checked(machine.view(features.numbers, "numbers"), np.float32, (None, None))
     rows, count = numbers.shape
     categories = machine.view(features.categories, "categories")
-    checked(categories, "categories", np.int32, (rows, None))
-    mean = checked(machine.view(encoding.mean, "mean"), "mean", np.float32, (count,))
-    scale = checked(machine.view(encoding.scale, "scale"), "scale", np.float32, (count,))
+    checked(categories, np.int32, (rows, None))
+    mean = checked(machine.view(encoding.mean, "mean"), np.float32, (count,))
+    scale = checked(machine.view(encoding.scale, "scale"), np.float32, (count,))
     kinds = categories.shape[1]
-    starts = checked(machine.view(encoding.starts, "starts"), "starts", np.int32, (kinds,))
-    if encoding.hot < 0 or (encoding.hot > 0) != (kinds > 0):
+    starts = checked(machine.view(encoding.starts, "starts"), np.int32, (kinds,))
+    if (encoding.hot > 0) != (kinds > 0):
         raise ValueError(f"hot is {encoding.hot}, and there are {kinds} categories")
     columns = count + encoding.hot
     if columns > TILE_WIDTH * MAX_GRID_YZ:
         raise ValueError(f"{columns} columns are too many: {TILE_WIDTH * MAX_GRID_YZ} at most")
-    out = output(machine, out, FLOATS[encoding.dtype], (rows, columns))
+    inputs = numbers, mean, scale, categories, starts
+    out, target = output(
+        machine, out, Result("out", FLOATS[encoding.dtype], (rows, columns)), inputs
+    )
     if rows == 0 or columns == 0:
         return out
     table = np.zeros((), TABLE)
     table["rows"], table["numbers"], table["categories"] = rows, count, kinds
     table["columns"], table["missing"] = columns, encoding.missing
-    arrays = numbers, mean, scale, categories, starts, machine.view(out, "out")
     machine.launch(
         Launch(
             kernel(encoding.dtype),
             (-(-rows // TILE_HEIGHT), -(-columns // TILE_WIDTH), 1),
             (TILE_WIDTH, TILE_HEIGHT, 1),
-            (*map(pointer, arrays), table),
+            (*map(pointer, (*inputs, target)), table),
         )
     )
     return out

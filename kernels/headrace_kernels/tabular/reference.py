@@ -16,6 +16,9 @@ def encode_features(
 
     A value that training did not know (below 0, or beyond its category's columns) has no hot
     column, as in scikit-learn's `OneHotEncoder` with `handle_unknown="ignore"`.
+
+    Of `starts` that do not ascend nothing is believed: a one-hot column is of the category that a
+    bisection finds, and 0 if it lies before that category's start.
     """
     numbers, categories = features.numbers, features.categories
     rows, count = numbers.shape
@@ -23,8 +26,17 @@ def encode_features(
         out = np.empty((rows, count + encoding.hot), FLOATS[encoding.dtype])
     standardised = (numbers - encoding.mean) * encoding.scale
     out[:, :count] = np.where(np.isnan(numbers), np.float32(encoding.missing), standardised)
-    ends = np.append(encoding.starts[1:], encoding.hot)
-    for category, (start, end) in enumerate(zip(encoding.starts, ends, strict=False)):
-        hot = categories[:, category, None] == np.arange(end - start)
-        out[:, count + start : count + end] = hot
+    for column in range(encoding.hot):
+        category = _category_at(encoding.starts, column)
+        at = column - int(encoding.starts[category])
+        out[:, count + column] = (categories[:, category] == at) & (at >= 0)
     return out
+
+
+def _category_at(starts: NDArray[np.int32], column: int) -> int:
+    """Return the last category that begins at or before ``column``, where ``starts`` ascend."""
+    low, high = 0, len(starts) - 1
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if starts[middle] <= column else (low, middle - 1)
+    return low

@@ -4,6 +4,7 @@ import json
 import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -39,27 +40,26 @@ def call(
         PayloadInvalid: its picture cannot be read, or its text is none that JSON can say.
     """
     url = f"http://{http}/v2/{path}/infer"
-    if payload.media_type and payload.file is not None:
-        try:
-            picture = payload.file.read_bytes()
-        except OSError as error:
-            raise PayloadInvalid(f"{payload.file} cannot be read: {error.strerror}") from error
-        return Call(url, {"Content-Type": payload.media_type}, picture)
     datatypes = {one.name: one.datatype for one in inputs}
-    entries, tail = [], b""
+    entries: list[dict[str, Any]] = []
+    tail = b""
+    if payload.media_type and payload.file is not None:
+        picture = _read(payload.file)
+        if not payload.parameters:
+            return Call(url, {"Content-Type": payload.media_type}, picture)
+        # Beside parameters a picture is what it is to the protocol: an element of BYTES.
+        (only,) = inputs
+        tail = struct.pack("<I", len(picture)) + picture
+        entries.append(_binary(only.name, [1] * (1 + len(only.shape)), only.datatype, tail))
     for name, values in payload.arrays.items():
-        entry: dict[str, Any] = {
-            "name": name,
-            "shape": list(values.shape),
-            "datatype": datatypes.get(name, ""),
-        }
-        if entry["datatype"] in ONLY_BINARY:
+        shape, datatype = list(values.shape), datatypes.get(name, "")
+        if datatype in ONLY_BINARY:
             raw = np.ascontiguousarray(values).tobytes()
-            entry["parameters"] = {"binary_data_size": len(raw)}
+            entries.append(_binary(name, shape, datatype, raw))
             tail += raw
         else:
-            entry["data"] = [_text(one) for one in values.ravel().tolist()]
-        entries.append(entry)
+            data = [_text(one) for one in values.ravel().tolist()]
+            entries.append({"name": name, "shape": shape, "datatype": datatype, "data": data})
     request: dict[str, Any] = {"inputs": entries}
     if payload.parameters:
         request["parameters"] = dict(payload.parameters)
@@ -73,6 +73,19 @@ def call(
         return Call(url, {"Content-Type": "application/json"}, head)
     headers = {"Content-Type": "application/octet-stream", HEADER_LENGTH: str(len(head))}
     return Call(url, headers, head + tail)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise PayloadInvalid(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _binary(name: str, shape: list[int], datatype: str, raw: bytes) -> dict[str, Any]:
+    """Return an input whose elements are behind the header."""
+    size = {"binary_data_size": len(raw)}
+    return {"name": name, "shape": shape, "datatype": datatype, "parameters": size}
 
 
 def call_for_parts(

@@ -22,10 +22,10 @@ def curl(call: Call, payload: Payload, scratch: Path, *, in_parts: bool = False)
     parts = ["curl", "-sN" if in_parts else "-s", shlex.quote(call.url)]
     for name, value in call.headers.items():
         parts += ["-H", shlex.quote(f"{name}: {value}")]
-    if payload.media_type and payload.file is not None:
+    if payload.file is not None and call.headers["Content-Type"] == payload.media_type:
         return " ".join([*parts, "--data-binary", shlex.quote(f"@{payload.file.absolute()}")])
     text = call.body.decode() if call.body.isascii() else ""
-    if text and len(text) <= MOST_CHARACTERS:
+    if text.isprintable() and 0 < len(text) <= MOST_CHARACTERS:
         return " ".join([*parts, "-d", shlex.quote(text)])
     scratch.write_bytes(call.body)
     return " ".join([*parts, "--data-binary", shlex.quote(f"@{scratch.absolute()}")])

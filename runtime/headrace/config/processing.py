@@ -15,7 +15,7 @@ MOST_K = 16
 
 
 class PreprocessImages(Section):
-    """JPEG and PNG files, one a row, become pictures of one size.
+    """JPEG, PNG and WebP files, one a row, become pictures of one size.
 
     What is written is (level / divide_by - mean) / std, where levels are 0 to 255.
     """

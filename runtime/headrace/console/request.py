@@ -11,7 +11,12 @@ from typing import Any, Final
 from headrace.models import Tensor
 
 #: File ending → media type of what the core decodes.
-IMAGES: Final = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
+IMAGES: Final = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+}
 #: What stands for a size that is any.
 ANY_SIZE: Final = 4
 #: Above this a line is no longer a line: values go into a file.

@@ -46,6 +46,7 @@ class Shim:
         if not isinstance(array, np.ndarray):
             raise TypeError(f"{name} is {type(array).__name__}, not an array")
         return View(
+            name,
             array.ctypes.data,
             array.shape,
             array.dtype,

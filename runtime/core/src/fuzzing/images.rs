@@ -1,25 +1,56 @@
 //! Images, and what they say of how they lie.
 
 use super::memory::Most;
-use crate::image::{MAX_PIXELS, Target, decode_batch, orientation::Orientation};
+use crate::image::{
+    MAX_PIXELS, Target, decode_batch,
+    orientation::Orientation,
+    ragged::{Colours, Fit, Layout, Output, Resize, Source, Transform, preprocess_files},
+};
 use std::num::NonZeroUsize;
 
 /// An image is held as the file stores it and as RGB; a progressive JPEG's coefficients take twice as much. A file
 /// of `n` bytes has at most 512 n pixels as a JPEG, and as a PNG of one bit a pixel 8 × 1032 n.
 const MOST: Most = Most { each: 8 * 1032 * 4, beside: 4 << 20 };
 
+/// A lossless WebP's pixels may take no bits at all: what it may hold is what an image may have, as RGBA and as RGB.
+const MOST_WEBP: Most = Most { each: MOST.each, beside: MAX_PIXELS * 7 + MOST.beside };
+
 /// A file becomes a picture or is refused with words; the second time as the first.
 pub fn any_image(data: &[u8]) {
     let target = Target::new(8, 6, 0.9, "bilinear").unwrap();
-    let read = || MOST.hold(data.len(), || decode_batch(&[data], &target, NonZeroUsize::MIN)).unwrap();
+    let most = if data.starts_with(b"RIFF") { MOST_WEBP } else { MOST };
+    let read = || most.hold(data.len(), || decode_batch(&[data], &target, NonZeroUsize::MIN)).unwrap();
     let (pixels, faults) = read();
     assert_eq!((pixels.len(), faults.len()), (8 * 6 * 3, 1));
     if let Some(fault) = &faults[0] {
         assert!(!fault.is_empty() && pixels.iter().all(|value| *value == 0));
         assert!(!fault.contains("makes its decoder fail"), "a decoder panicked");
     }
+    assert_eq!(preprocess_files(&[data], &small(), NonZeroUsize::MIN, &mut [0; 8 * 6 * 3]), faults);
     assert_eq!(read(), (pixels, faults));
     assert!(allowed(data), "more pixels than {MAX_PIXELS} were decoded");
+}
+
+/// A model's input of 8 x 6 levels.
+fn small() -> Transform {
+    Transform {
+        height: 8,
+        width: 6,
+        fit: Fit::Letterbox,
+        resize_to: None,
+        resize: Resize::Bicubic,
+        antialias: true,
+        source: Source::Interleaved,
+        colours: Colours::Bt601,
+        full_range: false,
+        channels: 3,
+        reverse_channels: false,
+        mean: vec![0.0; 3],
+        scale: vec![1.0; 3],
+        layout: Layout::Pixels,
+        output: Output::Uint8,
+        fill: 0,
+    }
 }
 
 /// No picture is decoded whose own header says that it is too large.

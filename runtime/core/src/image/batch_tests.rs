@@ -35,11 +35,13 @@ fn one_bad_image_harms_no_other_on_any_number_of_threads() {
 
 #[test]
 fn a_file_says_what_is_wrong_with_it() {
-    let no_image = "expected a JPEG or PNG image, got 6 bytes that start with [47, 49, 46, 38, 39, 61]";
+    let no_image = "expected a JPEG, PNG or WebP image, got 6 bytes that start with [47, 49, 46, 38, 39, 61]";
     assert_eq!(fault(b"GIF89a"), no_image);
-    assert_eq!(fault(b""), "expected a JPEG or PNG image, got no bytes");
+    assert_eq!(fault(b""), "expected a JPEG, PNG or WebP image, got no bytes");
     assert!(fault(&[0xFF, 0xD8, 0xFF]).starts_with("the JPEG image is broken: "));
     assert!(fault(b"\x89PNG\r\n\x1a\n").starts_with("the PNG image is broken: "));
+    assert_eq!(fault(b"RIFF\x04\0\0\0WEBP"), "the WebP image has no picture");
+    assert!(fault(b"RIFF\x04\0\0\0WAVE").starts_with("expected a JPEG, PNG or WebP image, got 12 bytes"));
 }
 
 #[test]
@@ -113,16 +115,18 @@ fn every_kind_of_png_comes_out_as_rgb() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     /// Whatever is done to a file, the answer is a picture or an error.
     #[test]
     fn hostile_files_end_in_an_answer(
-        is_png in any::<bool>(),
+        kind in 0_usize..6,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         cut in any::<prop::sample::Index>(),
     ) {
-        let mut file = if is_png { samples::ramp(64, 64) } else { samples::CAT.to_vec() };
+        let ramp = samples::ramp(64, 64);
+        let webp = [samples::LOSSY, samples::LOSSLESS, samples::ALPHA, samples::ANIMATED];
+        let mut file = [&[samples::CAT, ramp.as_slice()], &webp[..]].concat()[kind].to_vec();
         for (at, value) in changes {
             let at = at.index(file.len());
             file[at] = value;

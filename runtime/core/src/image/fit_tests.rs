@@ -133,3 +133,24 @@ fn a_tall_picture_becomes_wide_without_much_memory() {
         }
     }
 }
+
+#[test]
+fn a_crop_of_nearly_nothing_is_the_pixel_in_the_middle() {
+    for (width, height) in [(3, 5), (301, 1), (1, 301), (65_535, 3)] {
+        let mut rgb = vec![0; width * height * 3];
+        let middle = (height / 2 * width + width / 2) * 3;
+        rgb[middle..middle + 3].copy_from_slice(&[10, 100, 250]);
+        for crop in [1e-7, 1e-12, 1e-20, f64::MIN_POSITIVE, 5e-324] {
+            for filter in Filter::ALL {
+                let target = Target::new(6, 8, crop, filter.name()).unwrap();
+                let side = |side: usize| u32::try_from(side).unwrap();
+                let orientation = Orientation::UPRIGHT;
+                let picture =
+                    Picture { width: side(width), height: side(height), rgb: rgb.clone(), orientation };
+                let mut out = vec![0; target.bytes()];
+                target.fill(&picture, &mut Room::default(), &mut out).unwrap();
+                assert_eq!(out, [10, 100, 250].repeat(48), "{width} x {height}, {crop:e}, {filter:?}");
+            }
+        }
+    }
+}

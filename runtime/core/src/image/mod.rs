@@ -1,8 +1,9 @@
-//! JPEG and PNG of anybody's making to the RGB bytes a model wants, without the interpreter.
+//! JPEG, PNG and WebP of anybody's making to the RGB bytes a model wants, without the interpreter.
 //!
 //! An image is decoded, cropped to the target's proportions and resized; what is wrong with one image is
 //! its own error and harms no other. Sizes are checked before memory is taken: an image decodes to at most
-//! [`MAX_PIXELS`], so a thread holds at most 100 MB for a baseline JPEG and 300 MB for a progressive one.
+//! [`MAX_PIXELS`], so a thread holds at most 100 MB for a baseline JPEG, 240 MB for a lossless WebP (of one colour it may
+//! have 30 bytes) and 300 MB for a progressive JPEG.
 
 mod batch;
 mod fit;
@@ -12,6 +13,7 @@ mod png;
 pub mod ragged;
 mod resize;
 mod threads;
+mod webp;
 
 pub use batch::decode_batch;
 pub use fit::{Filter, Target};
@@ -35,11 +37,12 @@ fn decode(file: &[u8]) -> Result<Picture, Wrong> {
     match file {
         [0xFF, 0xD8, 0xFF, ..] => jpeg::decode(file),
         [0x89, b'P', b'N', b'G', ..] => png::decode(file),
-        [] => Err("expected a JPEG or PNG image, got no bytes".into()),
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => webp::decode(file),
+        [] => Err("expected a JPEG, PNG or WebP image, got no bytes".into()),
         _ => {
             let start = file.get(..file.len().min(8)).unwrap_or_default();
             Err(format!(
-                "expected a JPEG or PNG image, got {} bytes that start with {start:02x?}",
+                "expected a JPEG, PNG or WebP image, got {} bytes that start with {start:02x?}",
                 file.len()
             ))
         }
@@ -58,6 +61,22 @@ fn check_size(width: u32, height: u32) -> Result<usize, Wrong> {
             "the image is {width} x {height} pixels; 1 to {MAX_PIXELS} pixels are decoded, and sides of up to {MAX_SIDE}"
         )),
     }
+}
+
+/// Alpha is dropped, as training pipelines do; what lies under transparent pixels is the file's business.
+fn to_rgb(samples: Vec<u8>, channels: usize) -> Vec<u8> {
+    if channels == 3 {
+        return samples;
+    }
+    // In one piece: a vector that grows holds twice as much for a while.
+    let mut rgb = Vec::with_capacity(samples.len() / channels * 3);
+    if channels == 4 {
+        let (pixels, _) = samples.as_chunks::<4>();
+        pixels.iter().for_each(|[red, green, blue, _]| rgb.extend([*red, *green, *blue]));
+    } else {
+        samples.iter().step_by(channels).for_each(|value| rgb.extend([*value; 3]));
+    }
+    rgb
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! PNG to RGB: grey, palette, alpha, 1 to 16 bits, interlaced; the first picture of an animation.
 
-use super::{MAX_PIXELS, Picture, Wrong, check_size, orientation::Orientation};
+use super::{MAX_PIXELS, Picture, Wrong, check_size, orientation::Orientation, to_rgb};
 use png::{ColorType, Decoder, DecodingError, Limits, Transformations};
 use std::io::Cursor;
 
@@ -43,19 +43,4 @@ pub(super) fn decode(file: &[u8]) -> Result<Picture, Wrong> {
     let exif = reader.info().exif_metadata.as_deref();
     let orientation = exif.map_or(Orientation::UPRIGHT, Orientation::of);
     Ok(Picture { width, height, rgb: to_rgb(samples, channels), orientation })
-}
-
-/// Alpha is dropped, as training pipelines do; what lies under transparent pixels is the file's business.
-fn to_rgb(samples: Vec<u8>, channels: usize) -> Vec<u8> {
-    match channels {
-        1 | 2 => {
-            let grey = samples.chunks_exact(channels).filter_map(<[u8]>::first);
-            grey.flat_map(|value| [*value; 3]).collect()
-        }
-        4 => {
-            let pixels = samples.chunks_exact(4).filter_map(<[u8]>::first_chunk::<3>);
-            pixels.flatten().copied().collect()
-        }
-        _ => samples,
-    }
 }

@@ -5,6 +5,24 @@ use super::orientation::tests::exif;
 /// 451 x 300 pixels, baseline, 4:2:0.
 pub(super) const CAT: &[u8] = include_bytes!("../../../../examples/photos/cat.jpg");
 
+/// Photos of 48 x 40 pixels, from the fuzzer's corpus; the first says that it is to be turned.
+pub(super) const LOSSY: &[u8] = include_bytes!("../../fuzz/corpus/image/lossy.webp");
+pub(super) const ALPHA: &[u8] = include_bytes!("../../fuzz/corpus/image/alpha.webp");
+/// 24 x 20 pixels of few colours.
+pub(super) const LOSSLESS: &[u8] = include_bytes!("../../fuzz/corpus/image/lossless.webp");
+/// Two pictures of 20 x 16 pixels.
+pub(super) const ANIMATED: &[u8] = include_bytes!("../../fuzz/corpus/image/animated.webp");
+
+/// A container with these chunks.
+pub(super) fn webp(chunks: &[(&[u8; 4], &[u8])]) -> Vec<u8> {
+    let le = |len: usize| u32::try_from(len).unwrap().to_le_bytes();
+    let each = |(name, data): &(&[u8; 4], &[u8])| {
+        [&name[..], &le(data.len()), *data, &b"\0"[..data.len() % 2]].concat()
+    };
+    let body: Vec<u8> = chunks.iter().flat_map(each).collect();
+    [b"RIFF", &le(body.len() + 4)[..], b"WEBP", &body].concat()
+}
+
 /// The photo with an orientation in front of whatever else it says.
 pub(super) fn turned_cat(orientation: u16) -> Vec<u8> {
     let mut block = b"Exif\0\0".to_vec();

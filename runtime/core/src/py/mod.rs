@@ -7,6 +7,7 @@ mod batch;
 mod datatype;
 mod elements;
 mod fault;
+mod files;
 mod gateway;
 mod host;
 mod image;
@@ -34,6 +35,8 @@ mod headrace_core {
     #[pymodule_export]
     use super::elements::BytesTensor;
     #[pymodule_export]
+    use super::files::preprocess_image_files;
+    #[pymodule_export]
     use super::gateway::{Gateway, limits};
     #[pymodule_export]
     use super::host::Host;
@@ -42,7 +45,7 @@ mod headrace_core {
     #[pymodule_export]
     use super::intake::Intake;
     #[pymodule_export]
-    use super::ragged::{preprocess_image_files, preprocess_images};
+    use super::ragged::preprocess_images;
     #[pymodule_export]
     use super::sequence::SequenceRow;
     #[pymodule_export]

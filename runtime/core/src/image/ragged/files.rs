@@ -55,7 +55,7 @@ fn file_of(
     kept: &mut Kept,
     out: &mut [u8],
 ) -> Result<(), Wrong> {
-    let Picture { width, height, rgb, .. } = upright(decode(file)?);
+    let Picture { width, height, rgb, .. } = upright_of(decode(file)?);
     let side = |side: u32| i32::try_from(side).map_err(|_| "the image is too large".to_owned());
     let (height, width) = (side(height)?, side(width)?);
     let sizes = [[height, width, 3 * width]];
@@ -63,7 +63,7 @@ fn file_of(
 }
 
 /// As a viewer sees it: where it lies on its side, at the price of a copy.
-fn upright(picture: Picture) -> Picture {
+fn upright_of(picture: Picture) -> Picture {
     let Picture { width, height, rgb, orientation } = picture;
     if orientation == Orientation::UPRIGHT {
         return Picture { width, height, rgb, orientation };
@@ -73,3 +73,7 @@ fn upright(picture: Picture) -> Picture {
     let (width, height) = if orientation.is_transposed() { (height, width) } else { (width, height) };
     Picture { width, height, rgb: turned, orientation: Orientation::UPRIGHT }
 }
+
+#[cfg(test)]
+#[path = "files_tests.rs"]
+mod tests;
