@@ -47,7 +47,7 @@ class ImageStep:
                 dtype=dtype,
                 fill=said.fill,
             )
-        except ValueError as error:
+        except (TypeError, ValueError) as error:
             raise ModelInvalid(f"preprocess_images: {error}") from error
 
     def asks(self) -> Sequence[Tensor]:

@@ -1,6 +1,6 @@
 //! A request that may be answered many times, in the hands of who reads the answers.
 
-use super::infer::{answer, unfit};
+use super::produced::{answer, unfit};
 use crate::base::{
     call::{Produced, Timing},
     clock,

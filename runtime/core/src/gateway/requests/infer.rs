@@ -1,14 +1,15 @@
 //! A request's way through the gateway: routed, checked, admitted, awaited, answered.
 
-use super::split;
+use super::{
+    produced::{answer, unfit},
+    split,
+};
 use crate::base::{
-    call::{Produced, Timing},
     clock,
     contract::Contract,
     fault::{Fault, Kind},
     inference::{Answer, Inference},
     panics,
-    tensor::Tensor,
     units::{Rows, Tick, Version},
 };
 use crate::gateway::{
@@ -24,7 +25,6 @@ use crate::gateway::{
     },
 };
 use crate::sync::gate::Pass;
-use compact_str::CompactString;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -144,26 +144,6 @@ impl Gateway {
         success.ends(delivered.as_ref().err());
         delivered
     }
-}
-
-/// Not what the contract says that the model makes.
-pub(super) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
-    let (made, declared) = (produced.outputs.len(), contract.outputs.len());
-    let note = || format!("the host answered with {made} outputs, the contract has {declared}");
-    (made != declared).then(|| Fault::internal(note()))
-}
-
-/// What a caller gets of what its model made.
-pub(in crate::gateway) fn answer(
-    contract: &Arc<Contract>,
-    id: CompactString,
-    outputs: &[usize],
-    produced: Produced,
-    timing: Timing,
-) -> Answer {
-    let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
-    let outputs = produced.outputs.into_iter().enumerate().filter(wanted).collect();
-    Answer { contract: Arc::clone(contract), id, outputs, parameters: produced.parameters, timing }
 }
 
 fn only_in_parts(contract: &Contract) -> Fault {

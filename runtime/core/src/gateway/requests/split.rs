@@ -4,7 +4,7 @@
 //! It is one request to its caller, to the metrics and to its deadline. Where one part fails, it fails, and the others
 //! are taken back.
 
-use super::infer::{answer, unfit};
+use super::produced::{answer, unfit};
 use crate::base::{
     call::{Produced, Tensors, Timing},
     contract::{Contract, MOST_PARTS},
