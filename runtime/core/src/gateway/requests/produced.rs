@@ -1,0 +1,31 @@
+//! From what a model made to what its caller gets.
+
+use crate::base::{
+    call::{Produced, Timing},
+    contract::Contract,
+    fault::Fault,
+    inference::Answer,
+    tensor::Tensor,
+};
+use compact_str::CompactString;
+use std::sync::Arc;
+
+/// Not what the contract says that the model makes.
+pub(super) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
+    let (made, declared) = (produced.outputs.len(), contract.outputs.len());
+    let note = || format!("the host answered with {made} outputs, the contract has {declared}");
+    (made != declared).then(|| Fault::internal(note()))
+}
+
+/// What a caller gets of what its model made.
+pub(in crate::gateway) fn answer(
+    contract: &Arc<Contract>,
+    id: CompactString,
+    outputs: &[usize],
+    produced: Produced,
+    timing: Timing,
+) -> Answer {
+    let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
+    let outputs = produced.outputs.into_iter().enumerate().filter(wanted).collect();
+    Answer { contract: Arc::clone(contract), id, outputs, parameters: produced.parameters, timing }
+}
