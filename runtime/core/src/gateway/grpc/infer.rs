@@ -10,7 +10,11 @@ use crate::base::{
     inference::{Answer, Inference},
     units::Tick,
 };
-use crate::gateway::{Reserved, memory::growing, requests::shared::Destinations};
+use crate::gateway::{
+    Reserved,
+    memory::growing,
+    requests::shared::{self, Destinations},
+};
 use crate::wire::{
     budget::Budget,
     oip_proto::{
@@ -19,7 +23,9 @@ use crate::wire::{
     },
 };
 use bytes::Bytes;
+use futures_util::future::Either;
 use h2::server::SendResponse;
+use std::future::ready;
 use std::pin::pin;
 
 /// Typed contents beyond this are written out on a thread of their own: a megabyte of varints takes milliseconds, in
@@ -40,10 +46,16 @@ pub(super) async fn unary(
             let read = call.gateway().hear(pin!(read)).await;
             let read = read.map_err(|fault| call.gateway().turned_away(fault, "", None));
             let (inference, reserved, destinations) = read?;
-            let deliver = |answer: Answer| async {
-                let answer = destinations.fill(answer).await?;
-                let pieces = call.counted(answer::unary(&answer))?;
-                Ok((answer.contract.version, answer.timing, pieces))
+            let written = |answer: &Answer| {
+                let pieces = call.counted(answer::unary(answer));
+                pieces.map(|pieces| (answer.contract.version, answer.timing, pieces))
+            };
+            let deliver = |mut answer: Answer| match destinations.are_none() {
+                true => Either::Left(ready(written(&answer))),
+                false => Either::Right(Box::pin(async move {
+                    destinations.fill(&mut answer).await?;
+                    written(&answer)
+                })),
             };
             call.gateway().infer(inference, reserved, deliver).await
         });
@@ -97,7 +109,10 @@ impl Call {
         } else {
             read(request, &body)?
         };
-        let destinations = self.gateway().fetch(&mut inference, &mut reserved).await?;
+        let destinations = match shared::is_shared(&inference) {
+            true => Box::pin(self.gateway().fetch(&mut inference, &mut reserved)).await?,
+            false => Destinations::default(),
+        };
         let reserved = growing::widen(reserved, &place, &inference.inputs)?;
         Ok((inference, reserved, destinations)) // from here on the tensors alone hold the body
     }

@@ -198,9 +198,12 @@ async fn one(call: &Call, place: u64, message: Message) -> (u64, Answered<'_>) {
 
 /// The answer of a version that answers once.
 async fn only(call: &Call, mut answers: Answers, destinations: Destinations) -> Result<Pieces, Fault> {
-    let answer = answers.next().await.unwrap_or_else(|| Err(Fault::internal("an answer is none")))?;
-    let filled = destinations.fill(answer).await;
-    let pieces = filled.and_then(|answer| call.counted(answer::streamed(&answer)));
+    let mut answer = answers.next().await.unwrap_or_else(|| Err(Fault::internal("an answer is none")))?;
+    let filled = match destinations.are_none() {
+        true => Ok(()),
+        false => Box::pin(destinations.fill(&mut answer)).await,
+    };
+    let pieces = filled.and_then(|()| call.counted(answer::streamed(&answer)));
     let pieces = pieces.map_err(|fault| answers.fail(fault))?;
     answers.delivered();
     Ok(pieces)

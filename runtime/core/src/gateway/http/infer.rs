@@ -15,7 +15,10 @@ use crate::base::{
 use crate::gateway::{
     Client, Gateway, Reserved,
     memory::growing,
-    requests::{shared::Destinations, stages},
+    requests::{
+        shared::{self, Destinations},
+        stages,
+    },
 };
 use crate::wire::{
     budget::Budget,
@@ -86,13 +89,17 @@ pub(super) async fn infer(
             let place = growing::place(&bytes);
             let parsed = parse(gateway, (model, version), asked, (reserved, bytes), (arrived, facts)).await;
             let (mut inference, mut wish, mut reserved) = parsed?;
-            wish.destinations = gateway.fetch(&mut inference, &mut reserved).await?;
+            if shared::is_shared(&inference) {
+                wish.destinations = Box::pin(gateway.fetch(&mut inference, &mut reserved)).await?;
+            }
             let reserved = growing::widen(reserved, &place, &inference.inputs)?;
             Ok((inference, wish, reserved))
         });
         let (inference, mut wish, reserved) = gateway.hear(heard).await.map_err(unread)?;
-        let deliver = |answer: Answer| async move {
-            let answer = std::mem::take(&mut wish.destinations).fill(answer).await?;
+        let deliver = |mut answer: Answer| async move {
+            if !wish.destinations.are_none() {
+                Box::pin(std::mem::take(&mut wish.destinations).fill(&mut answer)).await?;
+            }
             let (version, timing) = (answer.contract.version, answer.timing);
             let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
                 Box::pin(aside(move || encode(&answer, &wish, asked))).await??

@@ -22,25 +22,17 @@ const LONG: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Destinations(Vec<(CompactString, Slot)>);
 
+/// Whether [`Gateway::fetch`] has something to do: rare, and its future and this answer's are boxed where they are
+/// awaited, for they would make every request's larger.
+pub(in crate::gateway) fn is_shared(inference: &Inference) -> bool {
+    let Inference { inputs, outputs, .. } = inference;
+    inputs.iter().any(|one| one.region.is_some()) || outputs.iter().any(|one| one.region.is_some())
+}
+
 impl Gateway {
     /// Copies inputs that stayed with their caller, whose memory counts as if they had been sent, and finds the places
     /// of outputs.
     pub(in crate::gateway) async fn fetch(
-        &self,
-        inference: &mut Inference,
-        reserved: &mut Reserved,
-    ) -> Result<Destinations, Fault> {
-        let Inference { inputs, outputs, .. } = &*inference;
-        let is_shared =
-            inputs.iter().any(|one| one.region.is_some()) || outputs.iter().any(|one| one.region.is_some());
-        if !is_shared {
-            return Ok(Destinations::default());
-        }
-        // Boxed: rare, and would make every request's future larger.
-        Box::pin(self.fetch_shared(inference, reserved)).await
-    }
-
-    async fn fetch_shared(
         &self,
         inference: &mut Inference,
         reserved: &mut Reserved,
@@ -87,15 +79,7 @@ impl Destinations {
     }
 
     /// Writes outputs to where they go, and leaves their shapes in the answer.
-    pub(in crate::gateway) async fn fill(self, answer: Answer) -> Result<Answer, Fault> {
-        if self.are_none() {
-            return Ok(answer);
-        }
-        // Boxed: rare, and would make every answer's future larger.
-        Box::pin(self.fill_shared(answer)).await
-    }
-
-    async fn fill_shared(self, mut answer: Answer) -> Result<Answer, Fault> {
+    pub(in crate::gateway) async fn fill(self, answer: &mut Answer) -> Result<(), Fault> {
         let (mut writes, mut total) = (Vec::new(), 0_usize);
         for (name, slot) in self.0 {
             let place = answer.contract.outputs.iter().position(|spec| spec.name == name);
@@ -113,8 +97,7 @@ impl Destinations {
             writes.push((slot, std::mem::take::<Bytes>(data)));
         }
         let written = aside(total, move || writes.iter().try_for_each(|(slot, data)| slot.write(data)));
-        written.await??;
-        Ok(answer)
+        written.await?
     }
 }
 
