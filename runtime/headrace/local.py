@@ -45,7 +45,8 @@ def run(options: ServeOptions) -> int:
         HeadraceError: the repository is wrong, or a port is taken.
     """
     versions = find(options.repository)
-    budget = threads.plan(threads.cpus(), sum(one.config.placement.lanes for one in versions))
+    lanes = [threads.lanes_of(version, hosts=1) for version in versions]
+    budget = threads.plan(threads.cpus(), lanes, threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
@@ -68,18 +69,26 @@ class Server:
         self,
         options: ServeOptions,
         versions: Sequence[Version],
-        budget: threads.Threads,
+        budget: threads.Budget,
         logbook: Logbook,
     ) -> None:
         import headrace_core
 
         self._options = options
+        self._budget = budget
         self._logbook = logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         self._gateway = headrace_core.Gateway(json.dumps(_settings(options, budget)))
         self._console = Console(options.host, options.first_port + 3, self, logbook, self)
         self._runners = [
-            Runner(version, self._host, logbook.take, self._moved) for version in versions
+            Runner(
+                version,
+                self._host,
+                logbook.take,
+                self._moved,
+                threads=budget.lanes[version.label],
+            )
+            for version in versions
         ]
         self._sequence = 0
         self._policy = threading.Lock()
@@ -131,7 +140,15 @@ class Server:
             models.append(ModelStatus(name, [_version_status(one, rows, share) for one in runners]))
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         processes = {"headrace": [os.getpid()]}
-        return Status("local", addresses, models, self._draining, processes)
+        return Status(
+            engine="local",
+            addresses=addresses,
+            models=models,
+            draining=self._draining,
+            processes=processes,
+            cpus=self._budget.cpus,
+            io_threads=self._budget.io,
+        )
 
     def requests(self) -> list[Mapping[str, Any]]:
         """As `headrace.console.board.Board` has it."""
@@ -242,7 +259,7 @@ class Server:
             self._ending.look()
 
 
-def _settings(options: ServeOptions, budget: threads.Threads) -> dict[str, Any]:
+def _settings(options: ServeOptions, budget: threads.Budget) -> dict[str, Any]:
     return {
         "http": options.address(0),
         "grpc": options.address(1),
@@ -264,4 +281,6 @@ def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> Version
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),
         share_percent=100 * share[number] / WHOLE,
+        lanes=runner.version.config.placement.lanes,
+        threads=runner.threads,
     )

@@ -30,7 +30,7 @@ def launch(options: ServeOptions) -> int:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
     versions = find(options.repository)
-    wanted = plan.make(options, versions, threads.cpus())
+    wanted = plan.make(options, versions, threads.cpus(), threads.told(os.environ))
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited())

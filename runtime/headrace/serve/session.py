@@ -116,7 +116,9 @@ class Session:
         gateway answers for every version that could be loaded.
         """
         threading.Thread(target=self._take_signals, name="signals", daemon=True).start()
-        cluster = self._cluster = Cluster(self._places, ray_environment(self._places))
+        cluster = self._cluster = Cluster(
+            self._places, ray_environment(self._places), self._plan.ray_cpus
+        )
         bring_up = threading.Thread(target=self._bring_up, args=(cluster,), daemon=True)
         bring_up.start()
         self._reminder.start()
