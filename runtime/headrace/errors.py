@@ -9,6 +9,10 @@ class ConfigInvalid(HeadraceError):
     """A configuration file holds what does not belong there. The text names each place."""
 
 
+class EnvironmentInvalid(HeadraceError):
+    """A variable of the environment has a value that it cannot have."""
+
+
 class RepositoryInvalid(HeadraceError):
     """A folder of models is not laid out as one. The text says what was expected."""
 

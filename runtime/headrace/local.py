@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from time import monotonic
-from typing import IO, Any
+from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
@@ -19,6 +19,7 @@ from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Applied
 from headrace.console.server import Console
+from headrace.console.terminal import Terminal
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
 from headrace.execution.ending import FINISHING, Ending, ended_by
@@ -26,7 +27,7 @@ from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
-from headrace.execution.voices import captured, line, visible
+from headrace.execution.voices import captured, line
 from headrace.models.lifecycle import Standing
 from headrace.repository.changed import changed
 from headrace.repository.folder import Version, find
@@ -44,17 +45,19 @@ def run(options: ServeOptions) -> int:
         HeadraceError: the repository is wrong, or a port is taken.
     """
     versions = find(options.repository)
-    budget = threads.plan(threads.cpus(), sum(one.config.placement.lanes for one in versions))
+    lanes = [threads.lanes_of(version, hosts=1) for version in versions]
+    budget = threads.plan(threads.cpus(), lanes, threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
     faulthandler.enable(sys.stderr.fileno())
-    terminal = sys.stdout
     alone = versions[0].label if len(versions) == 1 else "headrace"
     with ExitStack() as held:
         held.callback(state.let_go, lock)
         logbook = Logbook(options.state / "logs", sys.stderr)
         held.callback(logbook.close)
+        terminal = Terminal(sys.stdout)
+        held.callback(terminal.close)
         held.enter_context(captured(logbook.take, alone))
         return Server(options, versions, budget, logbook).run(terminal, lock)
 
@@ -66,18 +69,26 @@ class Server:
         self,
         options: ServeOptions,
         versions: Sequence[Version],
-        budget: threads.Threads,
+        budget: threads.Budget,
         logbook: Logbook,
     ) -> None:
         import headrace_core
 
         self._options = options
+        self._budget = budget
         self._logbook = logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         self._gateway = headrace_core.Gateway(json.dumps(_settings(options, budget)))
         self._console = Console(options.host, options.first_port + 3, self, logbook, self)
         self._runners = [
-            Runner(version, self._host, logbook.take, self._moved) for version in versions
+            Runner(
+                version,
+                self._host,
+                logbook.take,
+                self._moved,
+                threads=budget.lanes[version.label],
+            )
+            for version in versions
         ]
         self._sequence = 0
         self._policy = threading.Lock()
@@ -86,7 +97,7 @@ class Server:
         self._ended = False
         self._ending = Ending(self._end, options.drain_s + GRACE_S)
 
-    def run(self, terminal: IO[str], lock: int) -> int:
+    def run(self, terminal: Terminal, lock: int) -> int:
         """Bind, load, serve, and drain when told to end."""
         self._ending.listen()
         self._gateway.attach(self._host)
@@ -95,7 +106,8 @@ class Server:
         except OSError as error:
             raise PortTaken(f"{error}; `--ports N` moves all four ports") from error
         self._console.start()
-        reader = threading.Thread(target=self._read_errors, name="errors")
+        # A daemon: what goes wrong in this thread must end the process.
+        reader = threading.Thread(target=self._read_errors, name="errors", daemon=True)
         reader.start()
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         forking.guard(locks=[lock], handlers=self._ending.replaced)
@@ -105,8 +117,7 @@ class Server:
         loader.start()
         self._ending.wait(lambda: self._ended)
         if self._draining:
-            terminal.write(f"{FINISHING}\n")
-            terminal.flush()
+            terminal.show(f"{FINISHING}\n")
         else:
             code = 1
         self._console.close()
@@ -116,8 +127,7 @@ class Server:
         self._ending.wait(lambda: bool(clean))
         reader.join()
         if clean != [True]:
-            terminal.write(f"headrace: {unfinished(self.status(), self._options.drain_s)}\n")
-        terminal.flush()
+            terminal.show(f"headrace: {unfinished(self.status(), self._options.drain_s)}\n")
         return code
 
     def status(self) -> Status:
@@ -130,7 +140,15 @@ class Server:
             models.append(ModelStatus(name, [_version_status(one, rows, share) for one in runners]))
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         processes = {"headrace": [os.getpid()]}
-        return Status("local", addresses, models, self._draining, processes)
+        return Status(
+            engine="local",
+            addresses=addresses,
+            models=models,
+            draining=self._draining,
+            processes=processes,
+            cpus=self._budget.cpus,
+            io_threads=self._budget.io,
+        )
 
     def requests(self) -> list[Mapping[str, Any]]:
         """As `headrace.console.board.Board` has it."""
@@ -157,7 +175,7 @@ class Server:
                 for one in found
             ]
 
-    def _load(self, terminal: IO[str]) -> None:
+    def _load(self, terminal: Terminal) -> None:
         self._apply_policy()
         reminder = Reminder(lambda: self._say_what_loads(terminal))
         reminder.start()
@@ -166,7 +184,7 @@ class Server:
         # What follows refers to the lines above it; a terminal that stands still has its time.
         self._logbook.settle(1.0)
         if not serving:
-            terminal.write("no version could be loaded; the lines above say why\n")
+            terminal.show("no version could be loaded; the lines above say why\n")
             self._ended = True
             self._ending.look()
             return
@@ -176,13 +194,11 @@ class Server:
         inputs = {one.version.model: one.inputs for one in serving}
         configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"
-        terminal.write(visible(greeting(self.status(), inputs, folders, scratch, configs)))
-        terminal.flush()
+        terminal.show(greeting(self.status(), inputs, folders, scratch, configs))
 
-    def _say_what_loads(self, terminal: IO[str]) -> None:
+    def _say_what_loads(self, terminal: Terminal) -> None:
         for text in loading(self.status()):
-            terminal.write(f"headrace: {visible(text)}\n")
-        terminal.flush()
+            terminal.show(f"headrace: {text}\n")
 
     def _start(self, runner: Runner) -> bool:
         try:
@@ -243,7 +259,7 @@ class Server:
             self._ending.look()
 
 
-def _settings(options: ServeOptions, budget: threads.Threads) -> dict[str, Any]:
+def _settings(options: ServeOptions, budget: threads.Budget) -> dict[str, Any]:
     return {
         "http": options.address(0),
         "grpc": options.address(1),
@@ -265,4 +281,6 @@ def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> Version
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),
         share_percent=100 * share[number] / WHOLE,
+        lanes=runner.version.config.placement.lanes,
+        threads=runner.threads,
     )

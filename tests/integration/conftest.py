@@ -37,7 +37,12 @@ class Run:
     """One `headrace serve`, its addresses, what it said and the processes below it."""
 
     def __init__(
-        self, repository: Path, state: Path, port: int, drain_s: float | None = None
+        self,
+        repository: Path,
+        state: Path,
+        port: int,
+        drain_s: float | None = None,
+        terminal: int | None = None,
     ) -> None:
         self.http, self.grpc, self.metrics, self.console = (
             f"127.0.0.1:{port + at}" for at in range(4)
@@ -49,7 +54,7 @@ class Run:
                 command(repository, state, port)
                 if drain_s is None
                 else hurried(repository, state, port, drain_s),
-                stdout=output,
+                stdout=output if terminal is None else terminal,
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"PYTHONUNBUFFERED": "1", "HOME": str(state.parent)},
                 start_new_session=True,
@@ -232,10 +237,15 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
     runs: list[Run] = []
 
     def start(
-        repository: Path, *, wait: bool = True, port: int = 0, drain_s: float | None = None
+        repository: Path,
+        *,
+        wait: bool = True,
+        port: int = 0,
+        drain_s: float | None = None,
+        terminal: int | None = None,
     ) -> Run:
         state = tmp_path_factory.mktemp("run") / "state"
-        run = Run(repository, state, port or free_ports(4), drain_s)
+        run = Run(repository, state, port or free_ports(4), drain_s, terminal)
         runs.append(run)
         if wait:
             until(lambda: ready(run), START_S, "the server is ready")

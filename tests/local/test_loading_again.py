@@ -25,7 +25,7 @@ host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": 0}))
 (version,) = find(Path(sys.argv[1]))
 seen = []
 for _ in range(int(sys.argv[2])):
-    runner = Runner(version, host, lambda line: None, lambda standing: None)
+    runner = Runner(version, host, lambda line: None, lambda standing: None, threads=1)
     assert runner.start(), runner.standing.reason
     assert runner.stop(10)
     del runner

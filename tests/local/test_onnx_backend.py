@@ -210,15 +210,13 @@ def test_want_of_memory_is_known(tmp_path: Path) -> None:
     assert not model.is_out_of_memory(ValueError("std::bad_alloc"))
 
 
-def test_a_session_has_the_threads_that_other_libraries_have(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_has_the_threads_of_a_lane(tmp_path: Path) -> None:
     write(tmp_path, "net", doubler())
+    (version,) = find(tmp_path)
     counts = []
     for threads in (1, 4):
-        monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
         before = len(list(Path("/proc/self/task").iterdir()))
-        model = opened(tmp_path)
+        model = open_model(version, threads)
         counts.append(len(list(Path("/proc/self/task").iterdir())) - before)
         del model
     # The lane's own thread works, too.

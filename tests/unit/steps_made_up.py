@@ -103,7 +103,7 @@ def play(model: Model, *played: MadeUpStep) -> list[Line]:
 
     lines: list[Line] = []
     intake: Any = Intake()
-    work = lanes.Work("m/1", model, "cpu", intake, lines.append, lambda: "e-1")
+    work = lanes.Work("m/1", model, "cpu", intake, lines.append, error_id=lambda: "e-1")
     steps.run_steps(work, 0)
     assert all(len(one.over) == 1 for one in played)
     return lines

@@ -219,7 +219,7 @@ def test_a_runner_batches_as_it_is_told_and_checks_it_first(write_model: WriteMo
     moves: list[Standing] = []
     lines: list[Line] = []
     host = OpenHost()
-    runner = Runner(version, host, lines.append, moves.append)
+    runner = Runner(version, host, lines.append, moves.append, threads=1)
     with pytest.raises(NotLive, match="doubler/1 is declared: apply once it serves"):
         runner.change(version)
     runner.start()

@@ -112,23 +112,12 @@ def test_a_provider_that_did_not_start_is_told() -> None:
         check_started([CUDA, CPU], [CPU])
 
 
-@pytest.mark.parametrize(("told", "count"), [(None, 0), ("3", 3), ("4,2", 4), (" 1 ", 1)])
-def test_threads_are_those_that_other_libraries_are_told(told: str | None, count: int) -> None:
-    assert model.intra_op(told) == count
-
-
-@pytest.mark.parametrize("told", ["", "many", "-1"])
-def test_what_is_no_count_of_threads_is_told(told: str) -> None:
-    with pytest.raises(ModelInvalid, match="expected a count of threads"):
-        model.intra_op(told)
-
-
 def test_a_missing_library_is_named_with_what_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelInvalid, match=r"pip install 'headrace\[onnx\]'"):
-        model.OnnxModel(tmp_path / "model.onnx", OnnxRuntime(), gpu=False, lanes=1)
+        model.OnnxModel(tmp_path / "model.onnx", OnnxRuntime(), gpu=False, lanes=1, threads=1)
 
 
 def test_what_is_written_for_onnx_runtime_arrives(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ def test_a_run_that_is_refused_leaves_no_folder(
     monkeypatch.setattr(launch, "Console", Console)
     monkeypatch.setattr(threads, "tell_libraries", lambda *_: None)
     monkeypatch.setattr(launch, part, taken)
-    plan = Plan(groups=(), settings={}, drain_s=1.0, budget=threads.plan(2, 1))
+    plan = Plan(groups=(), settings={}, drain_s=1.0, budget=threads.plan(2, []))
     with pytest.raises(PortTaken):
         launch._serve(ServeOptions(tmp_path, state=tmp_path / "state"), plan)
     assert [one.sockets.exists() for one in claimed] == [False]

@@ -32,7 +32,7 @@ class ClosedHost:
 def stand(models: Path, lines: list[Line]) -> tuple[list[Standing], ClosedHost]:
     moves: list[Standing] = []
     host = ClosedHost()
-    runner = Runner(find(models)[0], host, lines.append, moves.append)
+    runner = Runner(find(models)[0], host, lines.append, moves.append, threads=1)
     runner.start()
     runner.stop(10)
     return moves, host
@@ -112,7 +112,7 @@ def test_a_warm_up_that_comes_near_the_limit_of_a_batch_is_a_warning(
 ) -> None:
     lines: list[Line] = []
     (version,) = find(write_model(yaml=f"limits: {{hang_timeout_s: {limit_s}}}\n"))
-    runner = Runner(version, ClosedHost(), lines.append, lambda standing: None)
+    runner = Runner(version, ClosedHost(), lines.append, lambda standing: None, threads=1)
     runner._judge_pace(Trial(64, 45.0, {}))
     texts = [one.text for one in lines]
     assert texts == warned * [

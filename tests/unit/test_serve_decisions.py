@@ -148,7 +148,13 @@ def test_a_plan_fits_the_processors() -> None:
     options = ServeOptions(Path("/m"), first_port=9000)
     made = plan.make(options, [version("a", 1), version("b", 1)], cpus=8)
     assert made.settings["grpc"] == "127.0.0.1:9001"
-    assert made.budget.io + 2 * made.budget.intra_op <= 8
+    assert made.budget.io + sum(made.budget.lanes.values()) <= 8
+    # Ray makes as many processes at once: no more than have work, nor than CPUs.
+    assert [plan.make(options, [version("a", 1)], cpus).ray_cpus for cpus in (1, 2, 64)] == [
+        1,
+        2,
+        3,
+    ]
 
 
 def test_endpoints_are_those_that_say_where_they_listen() -> None:

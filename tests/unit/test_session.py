@@ -27,7 +27,7 @@ def told(session: Session, *messages: tuple[str, dict[str, Any]]) -> tuple[int |
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    plan = Plan(groups=(), settings={}, drain_s=30.0, budget=threads.plan(2, 1))
+    plan = Plan(groups=(), settings={}, drain_s=30.0, budget=threads.plan(2, []))
     places = Places(state=tmp_path, ray=tmp_path, logs=tmp_path, sockets=tmp_path, lock=-1)
     session = Session(plan, places, "127.0.0.1:8003")
 

@@ -40,6 +40,9 @@ def test_what_only_a_class_could_do_is_not_promised() -> None:
     done = converted(text, backend="onnx")
     assert [one.field for one in done.refused] == ["output[0].reshape"]
     assert "parameters" not in done.settings
+    assert done.settings["placement"]["threads"] == 2
+    none = converted(text.replace('"2"', '"0"'), backend="onnx")
+    assert "threads" not in none.settings.get("placement", {})
     assert not converted(text).refused
 
 

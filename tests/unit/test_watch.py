@@ -72,7 +72,7 @@ class Serve:
             silent=lambda error: self.silences.append(str(error)),
             gateway="gateway",
         )
-        plan = Plan(groups=groups, settings={}, drain_s=1.0, budget=threads.plan(2, 1))
+        plan = Plan(groups=groups, settings={}, drain_s=1.0, budget=threads.plan(2, []))
         watching = Watch(plan, reach)
         return watching
 

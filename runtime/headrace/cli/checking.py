@@ -34,10 +34,14 @@ class Checked:
 def check(path: Path) -> Iterator[Checked]:
     """Yield the outcome of each version below ``path``, as it is found."""
     versions = find(path)
-    budget = threads.plan(threads.cpus(), max(one.config.placement.lanes for one in versions))
+    # One after the other.
+    most = threads.Lanes("", max(one.config.placement.lanes for one in versions))
+    budget = threads.plan(threads.cpus(), [most], threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
     for version in versions:
-        yield _check(version)
+        count = version.config.placement.threads or budget.share
+        threads.take(count, os.environ)
+        yield _check(version, count)
 
 
 def sizes(max_rows: int) -> list[int]:
@@ -46,7 +50,7 @@ def sizes(max_rows: int) -> list[int]:
     return sorted({*powers, max_rows})
 
 
-def _check(version: Version) -> Checked:
+def _check(version: Version, count: int) -> Checked:
     import traceback
 
     # Brings NumPy, which must not come before its count of threads is set.
@@ -58,7 +62,7 @@ def _check(version: Version) -> Checked:
     checked = Checked(version.label)
     try:
         began = perf_counter()
-        model = open_model(version)
+        model = open_model(version, count)
         told = context(version)
         model.load(told)
         load_s = perf_counter() - began

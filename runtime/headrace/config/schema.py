@@ -16,6 +16,8 @@ from headrace.vocabulary import DATATYPES
 MOST_REPLICAS = 1000
 #: Hosts of a version are on one machine; none has more.
 MOST_GPUS = 64
+#: No machine has more, and a number that is typed wrong is found here.
+MOST_THREADS = 1024
 #: Of one axis: more than any body may have elements; products of larger ones leave 64 bits.
 LARGEST_SIZE = 1 << 31
 Replica = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
@@ -47,6 +49,11 @@ class Placement(Section):
     )
     lanes: Annotated[int, Field(ge=1, le=64)] = Field(
         1, description="Threads that gather, run and answer batches of one host."
+    )
+    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = Field(
+        None,
+        description="Threads that a lane may work on a batch with, of the model's libraries and of "
+        "decoding; a share of the machine if left out.",
     )
     isolation: Literal["own"] = Field("own", description="Every version has its own process.")
     replicas: Replicas = Field(Replicas(), description="How many hosts a version has.")

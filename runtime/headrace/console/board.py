@@ -30,6 +30,9 @@ class VersionStatus:
     in_flight: int = 0
     #: Of the requests that name no version, in percent.
     share_percent: float = 0.0
+    #: Of each host; and the threads that each of them may work on a batch with.
+    lanes: int = 1
+    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Status:
     draining: str = ""
     #: The processes of this server → their ids.
     processes: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    #: What all threads have, and the threads of the gateway that serve connections.
+    cpus: int = 1
+    io_threads: int = 1
 
     @property
     def ready(self) -> bool:
@@ -106,6 +112,8 @@ def as_json(status: Status) -> dict[str, object]:
         "engine": status.engine,
         "draining": status.draining,
         "addresses": dict(status.addresses),
+        "cpus": status.cpus,
+        "io_threads": status.io_threads,
         "processes": {name: list(pids) for name, pids in status.processes.items()},
         "memory_bytes": {name: resident(pids) for name, pids in status.processes.items()},
         "models": [
@@ -124,6 +132,8 @@ def as_json(status: Status) -> dict[str, object]:
                         "waiting": one.waiting,
                         "in_flight": one.in_flight,
                         "share_percent": one.share_percent,
+                        "lanes": one.lanes,
+                        "threads": one.threads,
                     }
                     for one in model.versions
                 ],

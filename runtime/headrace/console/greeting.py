@@ -5,7 +5,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from headrace.config.schema import ModelConfig
-from headrace.console.board import Status
+from headrace.console.board import Status, VersionStatus
 from headrace.console.request import curl, curl_for_parts, curl_for_sequence, image_in
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
@@ -31,7 +31,9 @@ def greeting(
     for model in status.models:
         for one in model.versions:
             standing = one.standing
-            lines.append(f"  {model.name}/{one.version}: {standing.state.value}, {standing.reason}")
+            work = f"; {_work(one)}" if standing.state is State.READY else ""
+            told = f"{standing.state.value}, {standing.reason}{work}"
+            lines.append(f"  {model.name}/{one.version}: {told}")
     where = status.addresses
     places = ", ".join(
         f"{name} {where[key]}"
@@ -44,6 +46,8 @@ def greeting(
         if key in where
     )
     lines.append(f"listening: {places}")
+    io = _many(status.io_threads, "thread")
+    lines.append(f"threads: {io} for connections, of {_many(status.cpus, 'CPU')}")
     serving = [
         model.name
         for model in status.models
@@ -61,6 +65,15 @@ def greeting(
             line = curl(http, name, inputs[name], image=image, scratch=scratch)
         lines += ["try:", f"  {line}"]
     return "\n".join([_headline(status), *lines, ""])
+
+
+def _work(one: VersionStatus) -> str:
+    """Return what a version's batches run on."""
+    return f"{_many(one.lanes, 'lane')} of {_many(one.threads, 'thread')}"
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _headline(status: Status) -> str:

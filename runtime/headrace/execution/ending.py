@@ -9,6 +9,15 @@ SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 FINISHING: Final = "headrace: finishing what was accepted; once more ends it at once"
 
 
+def awaited() -> tuple[signal.Signals, ...]:
+    """Return the signals that end a server here: no SIGHUP where it was started to outlive one.
+
+    That is what `nohup` does, and a SIGHUP that is blocked or handled would come all the same.
+    """
+    hangs_up = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN
+    return tuple(one for one in SIGNALS if hangs_up or one is not signal.SIGHUP)
+
+
 def ended_by(number: int) -> int:
     """Return the exit code of who was asked twice, and ends without finishing: a shell's."""
     return 128 + number
@@ -38,7 +47,7 @@ class Ending:
     def listen(self) -> None:
         """Hear signals from now on; called in the main thread."""
         signal.set_wakeup_fd(self._signals.fileno(), warn_on_full_buffer=False)
-        for number in SIGNALS:
+        for number in awaited():
             # None was no handler of Python's.
             self.replaced[number] = signal.signal(number, self._handle) or signal.SIG_DFL
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.errors import HeadraceError
-from headrace.execution import forking
+from headrace.execution import forking, threads
 from headrace.execution.core import CoreBatch, CoreIntake
 from headrace.execution.outputs import to_host
 from headrace.execution.voices import Sink, line, speaking, text_of
@@ -39,11 +39,15 @@ class Work:
     device: str
     intake: CoreIntake
     sink: Sink
+    #: That each of them may work on a batch with, and PyTorch in it, where it was imported.
+    threads: int = 1
+    torch_threads: int | None = None
     error_id: Callable[[], str] = new_error_id
 
 
 def run_lane(work: Work, lane: int) -> None:
     """Answer batches until the version is closed and its last batch answered."""
+    threads.use(work.threads, work.torch_threads)
     with speaking(work.label), inference_mode():
         while (batch := work.intake.next_batch(lane)) is not None:
             try:
@@ -126,22 +130,22 @@ def start(
     work: Work, lanes: int, run: Callable[[Work, int], None] = run_lane
 ) -> list[threading.Thread]:
     """Start a thread for each lane. They end when the version's intake is closed and empty."""
-    threads = [
+    started = [
         threading.Thread(target=run, args=(work, lane), name=f"{work.label} lane {lane}")
         for lane in range(lanes)
     ]
-    for thread in threads:
+    for thread in started:
         # A model that hangs must not keep a server from ending: the drain has a bound.
         thread.daemon = True
         thread.start()
-    return threads
+    return started
 
 
-def whereabouts(threads: Iterable[threading.Thread]) -> str:
+def whereabouts(started: Iterable[threading.Thread]) -> str:
     """Return the stacks of the threads that are inside a model now, as tracebacks show them."""
     frames = sys._current_frames()
     told = []
-    for thread in threads:
+    for thread in started:
         stack = traceback.extract_stack(frames.get(thread.ident or 0))
         inside = [at for at, frame in enumerate(stack) if frame.name in ENTRANCES]
         if inside:

@@ -16,8 +16,10 @@ from headrace.repository.folder import Version
 from headrace.repository.private import import_private
 
 
-def open_model(version: Version) -> Model:
+def open_model(version: Version, threads: int = 0) -> Model:
     """Return the version's Model, not loaded yet. What its module raises comes through.
+
+    A library that is told of ``threads`` works with so many on a batch; 0 is its own choice.
 
     Raises:
         ModelInvalid: its class or file does not say what it needs to say.
@@ -28,7 +30,7 @@ def open_model(version: Version) -> Model:
         raise ModelInvalid(
             "sequences are for a Python class, which keeps state: a file of a model has none"
         )
-    model = _processed(_open(version), config)
+    model = _processed(_open(version, threads), config)
     sequencing.check(config.sequences, model.inputs)
     sent = sequencing.asked(model.inputs, config.sequences)
     check_cost(config.batching, sent)
@@ -45,7 +47,7 @@ def _processed(model: Model, config: ModelConfig) -> Model:
     return Processed(model, config.preprocess, config.postprocess)
 
 
-def _open(version: Version) -> Model:
+def _open(version: Version, threads: int) -> Model:
     config = version.config
     device = _device(version)
     if version.backend == "onnx":
@@ -54,6 +56,7 @@ def _open(version: Version) -> Model:
             config.onnx,
             gpu=device != "cpu",
             lanes=config.placement.lanes,
+            threads=threads,
         )
     if version.backend == "torch":
         model: Model = ExportedProgram(

@@ -1,6 +1,7 @@
 """A version's life in a host: loaded, warmed up, answering, drained."""
 
 import json
+import os
 import threading
 import traceback
 import weakref
@@ -10,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import ModelBroken, NotLive
-from headrace.execution import forking, lanes, sequencing, steps
+from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.hangs import Hang
 from headrace.execution.opening import (
@@ -38,9 +39,17 @@ class Runner:
     """Carries one version in a core Host. Methods are called by one thread, in order, or say so."""
 
     def __init__(
-        self, version: Version, host: CoreHost, sink: Sink, moved: Callable[[Standing], None]
+        self,
+        version: Version,
+        host: CoreHost,
+        sink: Sink,
+        moved: Callable[[Standing], None],
+        *,
+        threads: int,
     ) -> None:
         self.version = version
+        #: That each lane may work on a batch with.
+        self.threads = threads
         self.standing = BEGIN
         #: When it came there.
         self.since = monotonic()
@@ -61,8 +70,9 @@ class Runner:
         label = self.version.label
         self._move(State.LOADING, str(self.version.folder))
         try:
+            threads.take(self.threads, os.environ)
             with speaking(label), forking.parent_alone(label):
-                model = open_model(self.version)
+                model = open_model(self.version, self.threads)
                 self.inputs = sequencing.asked(model.inputs, self.version.config.sequences)
                 told = context(self.version)
                 model.load(told)
@@ -181,6 +191,8 @@ class Runner:
             device=told.device,
             intake=intake,
             sink=self._sink,
+            threads=self.threads,
+            torch_threads=threads.of_torch(),
         )
         run = steps.run_steps if config.streams else lanes.run_lane
         self._threads = lanes.start(work, config.placement.lanes, run)

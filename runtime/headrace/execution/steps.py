@@ -1,6 +1,6 @@
 """The thread of a version that answers in parts: step, while requests are at work."""
 
-from headrace.execution import forking
+from headrace.execution import forking, threads
 from headrace.execution.core import CoreSequence, CoreStep
 from headrace.execution.lanes import Work, describe, inference_mode, log
 from headrace.execution.stepping import Stepping, stepping
@@ -17,6 +17,7 @@ def run_steps(work: Work, lane: int) -> None:
             core.fail(f"{describe(work.label, error)} [error id {error_id}]")
         log(work, error, error_id)
 
+    threads.use(work.threads, work.torch_threads)
     with speaking(work.label), inference_mode():
         at_work = stepping(work.model, work.device, fail)
         while (step := work.intake.next_step()) is not None:

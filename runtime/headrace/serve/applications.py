@@ -13,14 +13,12 @@ from headrace.serve.directory import HOST
 from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
 from headrace.serve.host import HostOptions, HostReplica
 from headrace.serve.places import Places
-from headrace.serve.plan import Group, Plan, patience_s, routing
+from headrace.serve.plan import GATEWAYS, Group, Plan, patience_s, routing
 from headrace.serve.private import run_applications, same_replicas
 
 GATEWAY: Final = "gateway"
 #: What a call raises while Serve's controller is being restarted.
 LOST: Final = (RayError, RayServeException)
-#: One serves, one stands by. The second comes once everything is up, so that it delays nothing.
-GATEWAYS: Final = 2
 #: Enough for Ray to place it; how much CPU a host really uses is our own budget.
 SHARE_OF_A_CPU: Final = 0.01
 #: How long a host stays after it left Serve's table: time for that news to reach every gateway.
@@ -69,6 +67,7 @@ def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
             sockets=str(places.sockets),
             sink=str(places.log_socket),
             drain_s=STANDSTILL_S,
+            threads=plan.budget.lanes[group.label],
         )
     )
     return application

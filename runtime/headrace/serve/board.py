@@ -97,6 +97,8 @@ class RunBoard:
                 last_death=str(record.deaths[-1]) if record.deaths else "",
                 hosts=application.running if application else 0,
                 hosts_wanted=version.config.placement.replicas.min,
+                lanes=version.config.placement.lanes,
+                threads=self._plan.budget.lanes[group.label],
                 waiting=rows.get("waiting", 0),
                 in_flight=rows.get("in_flight", 0),
                 share_percent=100 * rows.get("share", 0) / WHOLE,
@@ -105,4 +107,12 @@ class RunBoard:
         with self._lock:
             addresses = dict(self._addresses)
         found = [ModelStatus(name, versions) for name, versions in models.items()]
-        return Status("ray", addresses, found, self.draining, self.processes)
+        return Status(
+            engine="ray",
+            addresses=addresses,
+            models=found,
+            draining=self.draining,
+            processes=self.processes,
+            cpus=self._plan.budget.cpus,
+            io_threads=self._plan.budget.io,
+        )

@@ -29,8 +29,8 @@ class RayFailed(HeadraceError):
 class Cluster:
     """The keeper's process and the head node below it."""
 
-    def __init__(self, places: Places, environment: dict[str, str]) -> None:
-        """Start the head node; returns at once, `address` waits for it.
+    def __init__(self, places: Places, environment: dict[str, str], cpus: int) -> None:
+        """Start the head node, of so many CPUs; returns at once, `address` waits for it.
 
         Raises:
             RayFailed: its process cannot be started.
@@ -47,7 +47,7 @@ class Cluster:
             ip=NODE_IP,
             temp=places.ray,
             sockets=places.ray_sockets,
-            cpus=os.cpu_count() or 1,
+            cpus=cpus,
             gpus=None,
         )
         command = [

@@ -36,6 +36,8 @@ class HostOptions:
     sockets: str
     sink: str
     drain_s: float
+    #: Of each lane.
+    threads: int
 
 
 class HostReplica:
@@ -72,7 +74,9 @@ class HostReplica:
         }
         self._core = Host(json.dumps(settings))
         self._core.listen()
-        self._runner = Runner(version, self._core, self._events.say, self._moved)
+        self._runner = Runner(
+            version, self._core, self._events.say, self._moved, threads=options.threads
+        )
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         # Ray's own handler raises wherever a child is, and leaves it alone while it is in C.
         forking.guard(handlers={signal.SIGTERM: signal.SIG_DFL})

@@ -11,9 +11,10 @@ from headrace.config.options import ServeOptions
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
+from headrace.console.terminal import Terminal
 from headrace.execution import threads
-from headrace.execution.ending import SIGNALS
-from headrace.execution.voices import OURSELVES, line, visible
+from headrace.execution.ending import awaited
+from headrace.execution.voices import OURSELVES, line
 from headrace.repository.folder import find
 from headrace.serve import plan, ports
 from headrace.serve.places import claim, release
@@ -29,10 +30,10 @@ def launch(options: ServeOptions) -> int:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
     versions = find(options.repository)
-    wanted = plan.make(options, versions, threads.cpus())
+    wanted = plan.make(options, versions, threads.cpus(), threads.told(os.environ))
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited())
     try:
         return _serve(options, wanted)
     finally:
@@ -46,6 +47,8 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         held.callback(release, places)
         logbook = Logbook(places.logs, sys.stderr)
         held.callback(logbook.close)
+        terminal = Terminal(sys.stdout)
+        held.callback(terminal.close)
         session = Session(wanted, places, options.address(3))
         console = Console(
             options.host, options.first_port + 3, session.board, logbook, session.changing
@@ -62,7 +65,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
             folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
             configs = {one.version.model: one.version.config for one in wanted.groups}
             board, scratch = session.board, options.state / "requests"
-            _say(greeting(board.status(), board.inputs, folders, scratch, configs))
+            terminal.show(greeting(board.status(), board.inputs, folders, scratch, configs))
 
         threads.tell_libraries(wanted.budget, os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)
@@ -73,7 +76,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         )
         held.callback(standstill.end)
         console.start()
-        code = session.run(say=_say, ready=greet)
+        code = session.run(lambda text: terminal.show(f"{text}\n"), ready=greet)
     if session.begins_again():
         _begin_again(environment)
     if not session.has_left:
@@ -95,8 +98,3 @@ def _begin_again(environment: dict[str, str]) -> NoReturn:
             with suppress(OSError):
                 os.set_inheritable(int(descriptor.name), False)
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], environment)
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(visible(text.rstrip("\n")) + "\n")
-    sys.stdout.flush()

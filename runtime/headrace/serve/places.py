@@ -146,6 +146,12 @@ def ray_environment(places: Places) -> dict[str, str]:
         # Ray would end what it thinks best, be it a gateway, once the machine's memory is nearly
         # used up. The kernel ends the process that holds most, which is a model's, and counts it.
         "RAY_memory_monitor_refresh_ms": "0",
+        # One for four cores of the machine, whatever its container has, for calls of which there
+        # is one now and then.
+        "RAY_num_server_call_thread": "1",
+        "RAY_gcs_server_rpc_server_thread_num": "1",
+        "RAY_gcs_server_rpc_client_thread_num": "1",
+        "RAY_object_manager_rpc_threads_num": "1",
         "RAY_gcs_storage": "rocksdb",
         "RAY_gcs_storage_path": str(gcs),
     }

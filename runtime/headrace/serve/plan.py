@@ -15,6 +15,8 @@ from headrace.serve.gateway import Table
 #: Memory that a gateway takes large bodies into, for hosts to map; taken at its start, so that no
 #: request finds it gone. What does not fit travels through the socket.
 ARENA_BYTES: Final = 128 << 20
+#: One serves, one stands by. The second comes once everything is up, so that it delays nothing.
+GATEWAYS: Final = 2
 #: So many checks in a row must fail before Serve replaces a replica.
 CHECKS: Final = 3
 #: A busy machine may keep a host from its word for so long.
@@ -52,13 +54,28 @@ class Plan:
     settings: Mapping[str, Any]
     #: How long accepted requests may take to finish at the end, in seconds.
     drain_s: float
-    budget: threads.Threads
+    budget: threads.Budget
+
+    @property
+    def ray_cpus(self) -> int:
+        """How many CPUs Ray is told of.
+
+        It makes a process for each before anybody asks, of 50 MiB and up to 50 threads: no more
+        than there is work for. What they may use is our own budget.
+        """
+        hosts = sum(one.version.config.placement.replicas.min for one in self.groups)
+        return min(self.budget.cpus, hosts + GATEWAYS)
 
 
-def make(options: ServeOptions, versions: Sequence[Version], cpus: int) -> Plan:
-    """Return the run that was asked for, every thread of it within ``cpus``."""
-    placements = [version.config.placement for version in versions]
-    budget = threads.plan(cpus, sum(one.lanes * one.replicas.min for one in placements))
+def make(
+    options: ServeOptions, versions: Sequence[Version], cpus: int, told: int | None = None
+) -> Plan:
+    """Return the run that was asked for, every thread of it within ``cpus``.
+
+    Unless model.yaml says otherwise, or the operator has ``told`` how many threads a lane has.
+    """
+    lanes = [threads.lanes_of(one, one.config.placement.replicas.min) for one in versions]
+    budget = threads.plan(cpus, lanes, told)
     settings = {
         "http": options.address(0),
         "grpc": options.address(1),

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from headrace.console.board import loading, unfinished
 from headrace.errors import HeadraceError
-from headrace.execution.ending import FINISHING, SIGNALS, ended_by
+from headrace.execution.ending import FINISHING, awaited, ended_by
 from headrace.execution.reminder import Reminder
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import standstill
@@ -116,7 +116,9 @@ class Session:
         gateway answers for every version that could be loaded.
         """
         threading.Thread(target=self._take_signals, name="signals", daemon=True).start()
-        cluster = self._cluster = Cluster(self._places, ray_environment(self._places))
+        cluster = self._cluster = Cluster(
+            self._places, ray_environment(self._places), self._plan.ray_cpus
+        )
         bring_up = threading.Thread(target=self._bring_up, args=(cluster,), daemon=True)
         bring_up.start()
         self._reminder.start()
@@ -221,8 +223,9 @@ class Session:
         self.say("gateway", "drain", None)
 
     def _take_signals(self) -> None:
+        signals = awaited()
         while True:
-            self._inbox.put(Message("signal", {"number": signal.sigwait(SIGNALS)}))
+            self._inbox.put(Message("signal", {"number": signal.sigwait(signals)}))
 
     def _bring_up(self, cluster: Cluster) -> None:
         try:

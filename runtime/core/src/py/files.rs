@@ -1,7 +1,8 @@
 //! Image files to a model's input, without the interpreter.
 
 use super::elements::BytesTensor;
-use super::ragged::{Wanted, cores, room};
+use super::ragged::{Wanted, room};
+use super::threads;
 use crate::image::ragged::{check_files, preprocess_files};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::buffer::PyBuffer;
@@ -22,7 +23,7 @@ pub(super) fn preprocess_image_files<'py>(
 ) -> PyResult<(Bound<'py, PyAny>, Vec<Option<String>>)> {
     let Wanted(transform) = transform;
     check_files(&transform).map_err(PyValueError::new_err)?;
-    let threads = cores(threads)?;
+    let threads = threads::count(threads)?;
     with_files(files, |files| {
         let out = room(py, &transform, files.len(), None)?;
         let bytes = out.call_method1("reshape", (-1,))?.call_method1("view", ("uint8",))?;

@@ -20,6 +20,7 @@ mod sequence;
 mod signals;
 mod step;
 mod text;
+mod threads;
 
 use pyo3::prelude::*;
 
@@ -52,6 +53,8 @@ mod headrace_core {
     use super::signals::Signals;
     #[pymodule_export]
     use super::step::{Sequence, Step};
+    #[pymodule_export]
+    use super::threads::{cores, use_threads};
 
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
 

@@ -1,5 +1,6 @@
 //! Images to a model's input, without the interpreter.
 
+use super::threads;
 use crate::image::ragged::{Colours, Fit, Layout, Output, Ragged, Resize, Source, Transform, preprocess};
 use numpy::ndarray::Dimension;
 use numpy::{
@@ -9,7 +10,6 @@ use numpy::{
 use pyo3::conversion::FromPyObjectOwned;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use std::num::NonZeroUsize;
 use std::ops::Range;
 
 /// `headrace_kernels.images.ragged.RaggedImages`, or what has its attributes.
@@ -115,8 +115,8 @@ fn flat<'a, T: Element, D: Dimension>(array: &'a PyReadonlyArray<'_, T, D>, name
 }
 
 /// The tensor that images become, on the CPU and without the interpreter: what the kernel of this name does on a GPU,
-/// with its arguments, on as many threads as there are cores. `out`, or a new array, is filled and returned. Antialiased
-/// levels are within 2 of the kernel's, 99 in 100 of them the same; all else is the same to the bit.
+/// with its arguments, on as many threads as a batch may have in its lane. `out`, or a new array, is filled and returned.
+/// Antialiased levels are within 2 of the kernel's, 99 in 100 of them the same; all else is the same to the bit.
 ///
 /// Arrays must not be written meanwhile. ValueError or TypeError for what a transform or the arrays cannot be, TypeError for `out`.
 #[pyfunction]
@@ -129,7 +129,7 @@ pub(super) fn preprocess_images<'py>(
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Wanted(transform) = transform;
-    let threads = cores(threads)?;
+    let threads = threads::count(threads)?;
     let (pixels, offsets) = (flat(&images.pixels, "pixels")?, flat(&images.offsets, "offsets")?);
     let numbers = flat(&images.sizes, "sizes")?;
     let (sizes, rest) = numbers.as_chunks::<3>();
@@ -159,18 +159,6 @@ pub(super) fn preprocess_images<'py>(
     py.detach(|| preprocess(ragged, &transform, threads, into)).map_err(PyRuntimeError::new_err)?;
     drop(bytes);
     Ok(out)
-}
-
-/// How many threads may work, as told or as there are cores.
-pub(super) fn cores(told: Option<i64>) -> PyResult<NonZeroUsize> {
-    let Some(number) = told else {
-        return Ok(std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN));
-    };
-    usize::try_from(number).ok().and_then(NonZeroUsize::new).ok_or_else(|| {
-        PyValueError::new_err(format!(
-            "threads is {number}; expected 1 or more, or None for as many as there are cores"
-        ))
-    })
 }
 
 /// The addresses of an input; of none there are none.

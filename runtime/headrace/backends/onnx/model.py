@@ -1,6 +1,5 @@
 """A graph as a Model. ONNX Runtime is imported when one opens."""
 
-import os
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -23,8 +22,10 @@ ERRORS, NOTHING = 3, 4
 class OnnxModel(Model):
     """Runs the graph of a file with its inputs by name; the file says what they are."""
 
-    def __init__(self, file: Path, settings: OnnxRuntime, *, gpu: bool, lanes: int) -> None:
-        """Open a session.
+    def __init__(
+        self, file: Path, settings: OnnxRuntime, *, gpu: bool, lanes: int, threads: int
+    ) -> None:
+        """Open a session; 0 threads are as many as there are cores, for it reads no variable.
 
         Raises:
             ModelInvalid: ONNX Runtime is not installed, has no such provider, or the graph cannot
@@ -37,7 +38,7 @@ class OnnxModel(Model):
             ort.preload_dlls()
         # Where a provider fails it would begin again with the CPU, in the midst of serving, too.
         self._session = ort.InferenceSession(
-            file, _options(ort), providers=chosen, enable_fallback=0
+            file, _options(ort, threads), providers=chosen, enable_fallback=0
         )
         check_started([one for one, _ in chosen], self._session.get_providers())
         read = signature(file, _ports(self._session.get_inputs()), _outputs(self._session))
@@ -88,23 +89,6 @@ class OnnxModel(Model):
         return {name: np.concatenate(parts) for name, parts in zip(self._names, whole, strict=True)}
 
 
-def intra_op(told: str | None) -> int:
-    """Return how many threads may work on one batch, of what other numeric libraries are told.
-
-    ONNX Runtime does not read OMP_NUM_THREADS and would take every core for each version.
-
-    Raises:
-        ModelInvalid: it is no count.
-    """
-    if told is None:
-        return 0
-    # A list is for nested regions.
-    first = told.split(",")[0].strip()
-    if not first.isdecimal():
-        raise ModelInvalid(f"OMP_NUM_THREADS is {told!r}: expected a count of threads")
-    return int(first)
-
-
 def _library(file: Path) -> ModuleType:
     try:
         import onnxruntime
@@ -117,10 +101,10 @@ def _library(file: Path) -> ModuleType:
     return onnxruntime  # type: ignore[no-any-return]
 
 
-def _options(ort: ModuleType) -> Any:
+def _options(ort: ModuleType, threads: int) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = ERRORS
-    options.intra_op_num_threads = intra_op(os.environ.get("OMP_NUM_THREADS"))
+    options.intra_op_num_threads = threads
     # Cores are shared with sockets and with other versions: who waits sleeps.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # It would keep one for each shape that ever came.

@@ -33,6 +33,8 @@ ELSEWHERE: Final = {
 OWN_PARAMETERS: Final = {
     "EXECUTION_ENV_PATH": "every model runs in the environment that headrace is installed in"
 }
+#: Of Triton's ONNX backend; 0 is what it is without.
+INTRA_OP: Final = "intra_op_thread_count"
 #: What runs the model → what becomes of how Triton's backend is told to run it.
 OPTIMIZATION: Final = {
     "python": "load() of the class decides",
@@ -111,6 +113,9 @@ def _optimization(given: Any, backend: str) -> Iterator[Finding]:
 
 def _parameter(key: str, value: str, backend: str) -> Finding:
     field = f"parameters[{key!r}]"
+    if backend == "onnx" and key == INTRA_OP and value.isdecimal() and int(value):
+        threads: dict[Key, Any] = {("placement", "threads"): int(value)}
+        return Finding(field, Verdict.TAKEN, "", threads, ("string_value",))
     if backend == "onnx":
         return left_out(field, "there is no class that would read it")
     if key in OWN_PARAMETERS:
