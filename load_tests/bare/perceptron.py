@@ -80,7 +80,9 @@ def main() -> None:
         body = Path(scratch) / "request"
         body.write_bytes(message(asked.rows))
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads.plan(threads.cpus(), 1).intra_op
+        options.intra_op_num_threads = threads.plan(
+            threads.cpus(), [threads.Lanes("it/1", 1)]
+        ).share
         session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
         with served(file.parents[2], asked.port, Path(scratch) / "state"):
             in_turns(

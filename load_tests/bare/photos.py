@@ -55,7 +55,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port", type=int, default=18_670, help="the first of four")
     asked = parser.parse_args()
-    torch.set_num_threads(threads.plan(threads.cpus(), 1).intra_op)
+    share = threads.plan(threads.cpus(), [threads.Lanes("photos/1", 1)]).share
+    threads.use(share, share)
     photo = (EXAMPLE / "cat.jpg").read_bytes()
     (version,) = find(EXAMPLE)
     model = open_model(version)
