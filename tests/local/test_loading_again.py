@@ -11,7 +11,7 @@ from tests.onnx_files import brightest, write
 
 #: Loads and unloads what is in a folder so many times, and prints the memory after each: kB.
 CYCLES = """
-import json, sys
+import gc, json, sys
 from pathlib import Path
 import headrace_core
 from headrace.execution.runner import Runner
@@ -29,6 +29,7 @@ for _ in range(int(sys.argv[2])):
     assert runner.start(), runner.standing.reason
     assert runner.stop(10)
     del runner
+    gc.collect()
     seen.append(resident())
 print(json.dumps(seen))
 """
@@ -99,6 +100,6 @@ def test_what_was_unloaded_leaves_nothing(make: object, tmp_path: Path) -> None:
         timeout=300,
     )
     seen = json.loads(done.stdout)
-    # Allocators have what they keep after some. PyTorch's programs hold each other in circles, so
-    # that some weights wait for the collector: without Headrace, too. 80 that stay are 320 MiB.
+    # Allocators have what they keep after some. PyTorch's programs are in circles, which it would
+    # leave to the collector without Headrace, too; 80 that stay are 320 MiB.
     assert max(seen[-10:]) - max(seen[:20]) < 4 * MIB << 10, seen

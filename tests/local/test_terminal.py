@@ -34,7 +34,12 @@ def begin(write: Callable[..., Path], tmp_path: Path) -> Iterator[Begin]:
         log = tmp_path / "log"
         with log.open("wb") as other:
             streams: dict[str, Any] = {"stdout": other, "stderr": other} | descriptors
-            process = subprocess.Popen(command, **streams)
+            # Whoever runs these tests may be under nohup.
+            outer = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+            try:
+                process = subprocess.Popen(command, **streams)
+            finally:
+                signal.signal(signal.SIGHUP, outer)
         started.append(LocalServer(process, models, port, state, log))
         return started[-1]
 
