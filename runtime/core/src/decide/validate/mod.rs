@@ -81,6 +81,7 @@ impl Check<'_> {
         if wanted.is_empty() {
             return Ok((0..declared.len()).collect());
         }
+        let is_shared = wanted.iter().any(|output| output.region.is_some());
         let mut places = SmallVec::new();
         for output in wanted {
             let place = declared.iter().position(|spec| spec.name == output.name).ok_or_else(|| {
@@ -92,6 +93,12 @@ impl Check<'_> {
                 let note =
                     format!("classification of output '{name}' is not offered: ask for the output itself");
                 return Err(Fault::new(Kind::Unsupported, note));
+            }
+            if is_shared && places.contains(&place) {
+                return Err(Fault::invalid(format!(
+                    "output '{}' is asked for more than once: where outputs go into shared memory each has one place",
+                    output.name
+                )));
             }
             places.push(place);
         }

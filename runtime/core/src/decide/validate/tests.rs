@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::{contract::Batching, datatype::Datatype, units::Version};
+use crate::base::{contract::Batching, datatype::Datatype, inference::InRegion, units::Version};
 use bytes::Bytes;
 
 fn spec(name: &str, datatype: Datatype, shape: &[i64]) -> TensorSpec {
@@ -66,6 +66,28 @@ fn outputs_are_picked_once_and_in_order() {
     assert_eq!(want(&["z"]), Ok(vec![1]));
     assert_eq!(want(&["z", "y", "z"]), Ok(vec![0, 1]));
     assert_eq!(want(&["q"]).unwrap_err().note, "unexpected inference output 'q' for model 'm'");
+}
+
+#[test]
+fn an_output_in_shared_memory_is_asked_for_once() {
+    let wanted = |name: &str, region: Option<&str>| {
+        let region = region.map(|region| InRegion { region: region.into(), offset: 0, len: 16 });
+        Wanted { name: name.into(), binary: None, classification: 0, region: region.map(Box::new) }
+    };
+    let outputs = |wanted: &[Wanted]| {
+        let inputs = SmallVec::from_vec(vec![x(&[1, 4], 16), s(&[1, 1], 1)]);
+        bind(&contract(), "7", inputs, wanted).map(|bound| bound.outputs.to_vec())
+    };
+    assert_eq!(outputs(&[wanted("z", Some("r")), wanted("y", None)]), Ok(vec![0, 1]));
+    for second in [Some("r"), Some("q"), None] {
+        for twice in
+            [[wanted("y", Some("r")), wanted("y", second)], [wanted("y", second), wanted("y", Some("r"))]]
+        {
+            let fault = outputs(&twice).unwrap_err();
+            assert_eq!(fault.kind, Kind::Invalid);
+            assert!(fault.note.starts_with("output 'y' is asked for more than once"), "{fault}");
+        }
+    }
 }
 
 #[test]
