@@ -110,7 +110,7 @@ impl Call {
             read(request, &body)?
         };
         let destinations = match shared::is_shared(&inference) {
-            true => Box::pin(self.gateway().fetch(&mut inference, &mut reserved)).await?,
+            true => Box::pin(self.client.fetch(&mut inference, &mut reserved)).await?,
             false => Destinations::default(),
         };
         let reserved = growing::widen(reserved, &place, &inference.inputs)?;

@@ -90,7 +90,7 @@ pub(super) async fn infer(
             let parsed = parse(gateway, (model, version), asked, (reserved, bytes), (arrived, facts)).await;
             let (mut inference, mut wish, mut reserved) = parsed?;
             if shared::is_shared(&inference) {
-                wish.destinations = Box::pin(gateway.fetch(&mut inference, &mut reserved)).await?;
+                wish.destinations = Box::pin(client.fetch(&mut inference, &mut reserved)).await?;
             }
             let reserved = growing::widen(reserved, &place, &inference.inputs)?;
             Ok((inference, wish, reserved))

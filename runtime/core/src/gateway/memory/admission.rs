@@ -147,6 +147,15 @@ impl Reserved {
         Ok(())
     }
 
+    /// Counts from here on for the connection, too, and leaves `kept` bytes for others.
+    pub(super) fn share(&mut self, share: &Arc<Ledger>, kept: usize) -> Result<(), Fault> {
+        if self.share.is_none() {
+            share.add(self.len, |_, sum| sum <= share.most)?;
+            (self.share, self.kept) = (Some(Arc::clone(share)), kept);
+        }
+        Ok(())
+    }
+
     fn and(mut self, more: usize) -> Result<Reserved, Fault> {
         self.grow(more)?;
         Ok(self)

@@ -37,12 +37,23 @@ impl Client {
             // additions would cost every request.
             gateway.ledger.take(len)?
         } else {
-            // However many large bodies come slowly, small ones find room.
-            let spare = limits.in_flight_bytes.saturating_sub(most);
-            let kept = (limits.in_flight_bytes / 4).min(spare);
-            gateway.ledger.take_shared(&self.share, kept, Arriving::FIRST)?
+            gateway.ledger.take_shared(&self.share, self.kept(), Arriving::FIRST)?
         };
         Ok(Arriving::new(reserved, gateway, len))
+    }
+
+    /// However many large bodies come slowly, small ones find room.
+    fn kept(&self) -> usize {
+        let limits = self.gateway.limits();
+        (limits.in_flight_bytes / 4).min(limits.in_flight_bytes.saturating_sub(limits.body_bytes))
+    }
+
+    /// Room for `more` bytes beside those of a request's body, as if they had come in it.
+    pub(in crate::gateway) fn extend(&self, reserved: &mut Reserved, more: usize) -> Result<(), Fault> {
+        if reserved.len().saturating_add(more) > Arriving::SMALL {
+            reserved.share(&self.share, self.kept())?;
+        }
+        reserved.grow(more)
     }
 
     /// The right to keep `len` bytes of an answer until its client has taken them.
@@ -80,6 +91,40 @@ mod tests {
 
     fn gateway(limits: Limits) -> Arc<Gateway> {
         Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap()
+    }
+
+    #[test]
+    fn what_a_small_request_has_elsewhere_makes_it_a_large_one() {
+        let limits = Limits {
+            connection_bytes: 10 * MIB,
+            body_bytes: 8 * MIB,
+            in_flight_bytes: 24 * MIB,
+            ..Limits::default()
+        };
+        let gateway = gateway(limits);
+        let (client, others) =
+            (Client::new(Arc::clone(&gateway)), [(); 2].map(|()| Client::new(Arc::clone(&gateway))));
+        let small = |client: &Client| {
+            let mut body = client.reserve(1000).unwrap();
+            body.push(&[7; 1000]).unwrap();
+            body.freeze().0
+        };
+        let mut little = small(&client);
+        client.extend(&mut little, 1000).unwrap();
+        assert_eq!((gateway.ledger.taken(), client.held()), (2000, 0), "not worth the additions");
+        let mut held = vec![small(&client)];
+        client.extend(&mut held[0], 8 * MIB).unwrap();
+        assert_eq!(client.held(), 8 * MIB + 1000, "its body counts, too");
+        let fault = client.extend(&mut small(&client), 2 * MIB).unwrap_err();
+        assert!(fault.note.contains("limit connection_bytes"), "{fault}");
+        held.push(small(&others[0]));
+        others[0].extend(&mut held[1], 8 * MIB).unwrap();
+        held.push(small(&others[1]));
+        let fault = others[1].extend(&mut held[2], 3 * MIB).unwrap_err();
+        assert!(fault.note.contains("limit in_flight_bytes"), "{fault}");
+        assert_eq!(others[1].held(), 1000, "as before, and as a large one");
+        drop((little, held));
+        assert_eq!((gateway.ledger.taken(), client.held(), others[1].held()), (0, 0, 0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::base::{
     tensor::Tensor,
 };
 use crate::gateway::{
-    Gateway,
+    Client,
     memory::{admission::Reserved, regions::Slot},
 };
 use crate::mem::body::BodyBuffer;
@@ -22,14 +22,14 @@ const LONG: usize = 1 << 20;
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Destinations(Vec<(CompactString, Slot)>);
 
-/// Whether [`Gateway::fetch`] has something to do: rare, and its future and this answer's are boxed where they are
+/// Whether [`Client::fetch`] has something to do: rare, and its future and this answer's are boxed where they are
 /// awaited, for they would make every request's larger.
 pub(in crate::gateway) fn is_shared(inference: &Inference) -> bool {
     let Inference { inputs, outputs, .. } = inference;
     inputs.iter().any(|one| one.region.is_some()) || outputs.iter().any(|one| one.region.is_some())
 }
 
-impl Gateway {
+impl Client {
     /// Copies inputs that stayed with their caller, whose memory counts as if they had been sent, and finds the places
     /// of outputs.
     pub(in crate::gateway) async fn fetch(
@@ -37,21 +37,22 @@ impl Gateway {
         inference: &mut Inference,
         reserved: &mut Reserved,
     ) -> Result<Destinations, Fault> {
+        let gateway = &self.gateway;
         let destinations = inference
             .outputs
             .iter()
-            .filter_map(|one| Some((one.name.clone(), self.regions.slot(one.region.as_deref()?))))
+            .filter_map(|one| Some((one.name.clone(), gateway.regions.slot(one.region.as_deref()?))))
             .map(|(name, slot)| Ok((name, slot?)))
             .collect::<Result<_, Fault>>()?;
         let (mut slots, mut total) = (Vec::new(), 0_usize);
         for input in &inference.inputs {
             if let Some(region) = &input.region {
-                let slot = self.regions.slot(region)?;
+                let slot = gateway.regions.slot(region)?;
                 total = total.saturating_add(slot.len());
                 slots.push(slot);
             }
         }
-        let most = self.limits().body_bytes;
+        let most = gateway.limits().body_bytes;
         if total > most {
             let note = format!(
                 "inputs of {total} bytes in shared memory exceed the maximum allowed value of {most} bytes (limit \
@@ -59,8 +60,8 @@ impl Gateway {
             );
             return Err(Fault::new(Kind::TooLarge, note));
         }
-        reserved.grow(total)?;
-        let arena = self.arena.clone();
+        self.extend(reserved, total)?;
+        let arena = gateway.arena.clone();
         let copies = aside(total, move || {
             let copy = |slot: &Slot| BodyBuffer::filled(arena.as_ref(), slot.len(), |room| slot.read(room));
             slots.iter().map(copy).collect::<Result<Vec<_>, Fault>>()

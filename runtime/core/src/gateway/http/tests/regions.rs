@@ -151,3 +151,19 @@ async fn what_is_copied_counts_as_if_it_had_been_sent() {
     assert_eq!(reply.status(), 429, "{}", reply.text());
     first.abort();
 }
+
+#[tokio::test]
+async fn what_is_copied_is_no_more_than_one_connection_may_hold() {
+    let limits = Limits { client_regions: 1, connection_bytes: 100 << 10, ..Limits::default() };
+    let server = start(limits, false).await;
+    let text = 120_u32 << 10;
+    let memory = Memory::of(&[&text.to_le_bytes()[..], &vec![b'x'; text as usize]].concat());
+    let len = u64::from(text) + 4;
+    register(&server, "r", &memory, 0, len).await;
+    let body = format!(
+        r#"{{"inputs":[{{"name":"x","shape":[1,1],"datatype":"BYTES","parameters":{{"shared_memory_region":"r","shared_memory_byte_size":{len}}}}}]}}"#
+    );
+    let reply = ask(server.at, "POST /v2/models/s/infer", "", body.as_bytes()).await;
+    assert!(reply.status() == 429 && reply.text().contains("limit connection_bytes"), "{}", reply.text());
+    assert_eq!(server.gateway.ledger.taken(), 0);
+}
