@@ -22,6 +22,12 @@ pub(super) fn open() -> usize {
     std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
 }
 
+/// The regions that clients may register, of so many that are `asked` for. Nobody closes one to make room, and without a
+/// file left no connection is taken: they get a quarter at most.
+pub(super) fn regions(asked: usize, allowed: Option<usize>, open: usize) -> usize {
+    allowed.map_or(asked, |allowed| asked.min(allowed.saturating_sub(open) / 4))
+}
+
 /// The connections of each of `listeners`, where so many are `asked` for: who takes all of them leaves files for others.
 pub(super) fn connections(asked: usize, allowed: Option<usize>, open: usize, listeners: usize) -> usize {
     let Some(free) = allowed.map(|allowed| allowed.saturating_sub(open)) else { return asked };
@@ -50,6 +56,21 @@ mod tests {
         for ((asked, allowed, open, listeners), want) in table {
             let got = connections(asked, allowed, open, listeners);
             assert_eq!(got, want, "{asked} of {allowed:?}, {open} open, {listeners} listeners");
+        }
+    }
+
+    #[test]
+    fn regions_leave_files_for_connections() {
+        let table = [
+            ((4000, None, 30), 4000),
+            ((4000, Some(20_000), 30), 4000),
+            ((4000, Some(1024), 30), 248),
+            ((64, Some(1024), 30), 64),
+            ((0, Some(1024), 30), 0),
+            ((4000, Some(30), 40), 0),
+        ];
+        for ((asked, allowed, open), want) in table {
+            assert_eq!(regions(asked, allowed, open), want, "{asked} of {allowed:?}, {open} open");
         }
     }
 

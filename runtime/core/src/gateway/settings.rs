@@ -101,18 +101,30 @@ impl GatewaySettings {
         Ok(settings)
     }
 
-    /// No more connections than there are files for; says so where it is fewer than were asked for.
+    /// No more regions and connections than there are files for; says so where it is fewer than were asked for.
     pub(super) fn fit(&mut self, allowed: Option<usize>, open: usize, errors: &Errors) {
         let listeners = [&self.http, &self.grpc].into_iter().flatten().count();
-        let asked = self.limits.connections;
-        let open = open.saturating_add(self.limits.client_regions);
-        let most = files::connections(asked, allowed, open, listeners);
-        if let Some(allowed) = allowed.filter(|_| most < asked) {
+        let say = |what: std::fmt::Arguments<'_>| {
+            let allowed = allowed.unwrap_or(usize::MAX);
             let note = format!(
-                "this process may open {allowed} files: HTTP and gRPC take {most} connections each instead of {asked} \
-                 (limit connections); allow more files (ulimit -n) or ask for fewer connections"
+                "this process may open {allowed} files: {what}; allow more files (ulimit -n) or ask for fewer"
             );
             errors.log(Fault::new(Kind::Unavailable, note), "", None);
+        };
+        let asked = self.limits.client_regions;
+        let regions = files::regions(asked, allowed, open);
+        if regions < asked {
+            say(format_args!(
+                "clients may register {regions} regions instead of {asked} (limit client_regions)"
+            ));
+        }
+        self.limits.client_regions = regions;
+        let asked = self.limits.connections;
+        let most = files::connections(asked, allowed, open.saturating_add(regions), listeners);
+        if most < asked {
+            say(format_args!(
+                "HTTP and gRPC take {most} connections each instead of {asked} (limit connections)"
+            ));
         }
         self.limits.connections = most;
     }
@@ -200,6 +212,11 @@ mod tests {
             said.len() == 1 && said[0].contains("256 files") && said[0].contains("56 connections"),
             "{said:?}"
         );
+        settings.limits = Limits { client_regions: 4000, ..Limits::default() };
+        settings.fit(Some(1024), 30, &errors);
+        assert_eq!((settings.limits.client_regions, settings.limits.connections), (248, 245));
+        let said = errors.logged();
+        assert!(said.iter().any(|line| line.contains("248 regions instead of 4000")), "{said:?}");
     }
 
     /// Parts of `bytes` come `pause` apart: how long until they are refused.
