@@ -190,6 +190,25 @@ def test_a_row_whose_file_is_none_is_told_and_the_others_are_served(tmp_path: Pa
     np.testing.assert_allclose(outputs["p"][2], 1 / 3, atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        b"one\ntwo\nthree",
+        b"one\r\ntwo\r\nthree\r\n",
+        b"\xef\xbb\xbfone\ntwo\nthree\n",
+        b"\xef\xbb\xbf# a comment behind a mark\none\ntwo\nthree\n",
+        "one\u2028\x0c\x85of them\ntwo\nthree\n".encode(),
+    ],
+)
+def test_each_line_of_a_file_of_labels_is_one_name(tmp_path: Path, file: bytes) -> None:
+    (tmp_path / "names.txt").write_bytes(file)
+    steps = after({"softmax_top_k": RANK}, {"labels": LABELS})
+    outputs, _ = ask(load(Processed(Mean(), before({}), steps), tmp_path), [png(255), png(0)])
+    best, level = outputs["name"]
+    assert best.tolist() == ["three", "two"]
+    assert level[0].startswith("one")
+
+
 def test_a_class_without_a_name_is_the_models_fault(tmp_path: Path) -> None:
     steps = after({"softmax_top_k": RANK}, {"labels": LABELS})
     model = Processed(Mean(), before({}), steps)

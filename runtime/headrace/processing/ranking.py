@@ -99,10 +99,13 @@ class LabelStep:
         """
         file = context.folder / self._said.file
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            # Some editors begin a file with a mark. A file's lines end at line feeds, not at all
+            # that str.splitlines() knows: a name too many would give each class another's.
+            with file.open(encoding="utf-8-sig") as lines:
+                names = [one.rstrip("\n") for one in lines if not one.startswith("#")]
         except (OSError, UnicodeDecodeError) as error:
             raise ModelInvalid(f"labels: {file} cannot be read: {error}") from error
-        self._names = np.array([one for one in lines if not one.startswith("#")], dtype=object)
+        self._names = np.array(names, dtype=object)
         if not len(self._names):
             raise ModelInvalid(f"labels: {file} has no name: expected one a line")
 
