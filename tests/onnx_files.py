@@ -61,6 +61,28 @@ def brightest() -> Any:
     return graph(nodes, inputs, outputs, [axes])
 
 
+def counter() -> Any:
+    """Return a model with times INT64[1] → y INT64[1]: counts so far, and may take for ever."""
+    body = helper.make_graph(
+        [
+            helper.make_node("Identity", ["goes_on"], ["goes_on_still"]),
+            helper.make_node("Identity", ["value"], ["value_still"]),
+        ],
+        "body",
+        [
+            port("at", [], INT64),
+            port("goes_on", [], TensorProto.BOOL),
+            port("value", [1, 1], INT64),
+        ],
+        [port("goes_on_still", [], TensorProto.BOOL), port("value_still", [1, 1], INT64)],
+    )
+    nodes = [
+        helper.make_node("Squeeze", ["times"], ["count"]),
+        helper.make_node("Loop", ["count", "", "times"], ["y"], body=body),
+    ]
+    return graph(nodes, [port("times", [1, 1], INT64)], [port("y", [1, 1], INT64)])
+
+
 def write(models: Path, name: str, model: Any, yaml: str = "", version: int = 1) -> Path:
     """Write a version of a model below ``models``, and return its file."""
     file = models / name / str(version) / "model.onnx"

@@ -22,7 +22,7 @@ from headrace.console.server import Console
 from headrace.console.terminal import Terminal
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
-from headrace.execution.ending import FINISHING, Ending, ended_by
+from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
 from headrace.execution.reminder import Reminder
@@ -59,7 +59,11 @@ def run(options: ServeOptions) -> int:
         terminal = Terminal(sys.stdout)
         held.callback(terminal.close)
         held.enter_context(captured(logbook.take, alone))
-        return Server(options, versions, budget, logbook).run(terminal, lock)
+        server = Server(options, versions, budget, logbook)
+        code = server.run(terminal, lock)
+    if server.left_running:
+        leave(code)
+    return code
 
 
 class Server:
@@ -95,6 +99,8 @@ class Server:
         self._changes = threading.Lock()
         self._draining = ""
         self._ended = False
+        #: When `run` has returned: threads may still load models, or be in them.
+        self.left_running = False
         self._ending = Ending(self._end, options.drain_s + GRACE_S)
 
     def run(self, terminal: Terminal, lock: int) -> int:
@@ -128,6 +134,7 @@ class Server:
         reader.join()
         if clean != [True]:
             terminal.show(f"headrace: {unfinished(self.status(), self._options.drain_s)}\n")
+        self.left_running = loader.is_alive() or clean != [True]
         return code
 
     def status(self) -> Status:

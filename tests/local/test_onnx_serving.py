@@ -11,7 +11,8 @@ import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from PIL import Image
 from tests.local.conftest import LocalServer, start
-from tests.onnx_files import STRING, brightest, doubler, identity, lookup, write
+from tests.local.test_serving import runs, until
+from tests.onnx_files import STRING, brightest, counter, doubler, identity, lookup, write
 from tritonclient.utils import InferenceServerException
 
 from headrace.cli import checking, converting
@@ -127,3 +128,21 @@ def test_a_model_of_tritons_is_served_after_its_config_was_converted(tmp_path: P
     (checked,) = checking.check(tmp_path)
     assert not checked.error
     assert [one.rows for one in checked.trials] == [1, 2, 4, 8]
+
+
+def test_an_end_while_a_graph_runs_is_an_end_as_any_other(tmp_path: Path) -> None:
+    """Its threads are C++'s: an interpreter that ended under them was aborted."""
+    write(tmp_path / "models", "counter", counter())
+    own = start(tmp_path / "models", tmp_path / "state", drain_s=1.0)
+    try:
+        own.wait_ready()
+        with triton_http.InferenceServerClient(own.http) as client:
+            sent = triton_http.InferInput("times", [1, 1], "INT64")
+            sent.set_data_from_numpy(np.array([[1 << 60]]))
+            client.async_infer("counter", [sent])
+            until(lambda: runs(own) == 1, "the call runs")
+            assert own.end() == 0, own.output()
+    finally:
+        own.process.kill()
+        own.process.wait()
+    assert "not everything was finished within 1 s: counter/1" in own.output()

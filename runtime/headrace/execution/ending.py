@@ -1,8 +1,10 @@
 """Waiting for the end of a process in its main thread."""
 
+import atexit
+import os
 import signal
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: Said after the first of them.
@@ -21,6 +23,18 @@ def awaited() -> tuple[signal.Signals, ...]:
 def ended_by(number: int) -> int:
     """Return the exit code of who was asked twice, and ends without finishing: a shell's."""
     return 128 + number
+
+
+def leave(code: int) -> NoReturn:
+    """End the process while threads may be in models, below Python, too.
+
+    An interpreter that ends, and C++ behind it, takes from under them what they use: where a graph
+    was still loaded, or ran, that was SIGABRT or SIGSEGV.
+    """
+    # multiprocessing ends the children of models here. Nothing is flushed: what is to be shown went
+    # past Python's buffers.
+    atexit._run_exitfuncs()
+    os._exit(code)
 
 
 class Ending:
