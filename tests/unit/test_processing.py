@@ -236,3 +236,22 @@ def test_what_the_model_does_not_declare_is_told_before_a_step_reads_it(tmp_path
     model = Processed(Wrong(), before({}), after({"softmax_top_k": RANK}))
     with pytest.raises(ModelBroken, match=r"declared outputs \['score'\], but returned"):
         ask(model, [png(1)])
+
+
+@pytest.mark.parametrize(
+    ("returned", "found"),
+    [
+        (np.ones((1, 3), np.float64), "an array of float64"),
+        (np.ones((1, 3), np.complex64), "an array of complex64"),
+        (np.ones((1, 3), np.int32), "an array of int32"),
+        ([[1.0, 2.0, 3.0]], "list"),
+    ],
+)
+def test_what_a_step_reads_is_of_the_datatype_that_was_declared(returned: Any, found: str) -> None:
+    class Wrong(Mean):
+        def predict(self, batch: Batch) -> Mapping[str, Any]:
+            return {"score": returned}
+
+    model = Processed(Wrong(), before({}), after({"softmax_top_k": RANK}))
+    with pytest.raises(ModelBroken, match=f"'score' as FP32, but returned {found}"):
+        ask(model, [png(1)])

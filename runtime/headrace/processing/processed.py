@@ -12,12 +12,14 @@ from headrace.config.processing import (
     SoftmaxTopK,
 )
 from headrace.errors import ModelBroken
-from headrace.models import Batch, Context, Model
+from headrace.models import Batch, Context, Model, Tensor
 from headrace.models.batch import beside
+from headrace.models.host import on_host
 from headrace.processing.flow import answered, asked
 from headrace.processing.images import ImageStep
 from headrace.processing.ranking import LabelStep, RankStep
 from headrace.processing.step import Step
+from headrace.vocabulary import NUMPY_NAMES
 
 
 def _step(entry: OneStep) -> Step:
@@ -30,6 +32,22 @@ def _step(entry: OneStep) -> Step:
             return LabelStep(said)
         case other:
             raise AssertionError(f"{other} is no step")
+
+
+def _as_declared(tensor: Tensor, value: Any) -> Any:
+    """Return an output in the host's memory. The core checks only those that no step reads.
+
+    Raises:
+        ModelBroken: it is no array, or of another datatype: as a number it might be read still.
+    """
+    array = on_host(value)
+    dtype = getattr(array, "dtype", None)
+    if getattr(dtype, "name", None) != NUMPY_NAMES[tensor.datatype]:
+        found = type(value).__name__ if dtype is None else f"an array of {dtype}"
+        raise ModelBroken(
+            f"declared output {tensor.name!r} as {tensor.datatype}, but returned {found}"
+        )
+    return array
 
 
 class Processed(Model):
@@ -46,6 +64,7 @@ class Processed(Model):
         self._after = [_step(one) for one in after]
         self.inputs = asked(self._before, model.inputs)
         self.outputs = answered(self._after, model.outputs)
+        self._read = {name for step in self._after for name in step.takes}
         self.concurrency = model.concurrency
 
     def load(self, context: Context) -> None:
@@ -71,6 +90,9 @@ class Processed(Model):
         declared = [one.name for one in self._model.outputs]
         if sorted(outputs) != sorted(declared):
             raise ModelBroken(f"declared outputs {declared}, but returned {list(outputs)}")
+        for one in self._model.outputs:
+            if one.name in self._read:
+                outputs[one.name] = _as_declared(one, outputs[one.name])
         for step in self._after:
             outputs |= step.run([outputs[name] for name in step.takes], batch)
         return {one.name: outputs[one.name] for one in self.outputs}

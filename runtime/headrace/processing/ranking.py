@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from headrace.config.processing import Labels, SoftmaxTopK
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.models import Batch, Context, Tensor
-from headrace.models.host import on_host
 from headrace_kernels.ranking.reference import softmax_top_k
 
 
@@ -52,7 +51,7 @@ class RankStep:
         Raises:
             ModelBroken: the model returned fewer classes.
         """
-        scores = on_host(taken[0])
+        (scores,) = taken
         if scores.ndim != 2 or scores.shape[1] < self._said.k:
             raise ModelBroken(
                 f"softmax_top_k reads scores [rows, {self._said.k} or more], but the model "
@@ -115,7 +114,7 @@ class LabelStep:
         Raises:
             ModelBroken: there is no class of such a number.
         """
-        classes = on_host(taken[0])
+        (classes,) = taken
         most = len(self._names)
         if classes.size and (classes.min() < 0 or classes.max() >= most):
             raise ModelBroken(

@@ -31,7 +31,7 @@ class Step(Protocol):
         """Read what it needs of the version's folder."""
 
     def run(self, taken: Sequence[Any], batch: Batch) -> Mapping[str, Any]:
-        """Return what it makes, by name; a row that it cannot read it rejects."""
+        """Return what it makes of arrays in the host's memory; a row it cannot read it rejects."""
 
     def example(self, rows: int) -> Mapping[str, Any]:
         """Return what callers might send for it: ``rows`` of each that it asks for."""
