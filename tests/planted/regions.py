@@ -29,9 +29,23 @@ REGIONS: Final = [
     Bug(
         "regions: what is copied is counted only then",
         f"{CORE}/gateway/requests/shared.rs",
-        "        reserved.grow(total)?;\n",
+        "        self.extend(reserved, total)?;\n",
         "        let _ = &reserved;\n",
         "regions",
+    ),
+    Bug(
+        "regions: what is copied counts for no connection",
+        f"{CORE}/gateway/requests/shared.rs",
+        "self.extend(reserved, total)?;",
+        "reserved.grow(total)?;",
+        "regions",
+    ),
+    Bug(
+        "regions: an output has the first of its places alone",
+        f"{CORE}/decide/validate/mod.rs",
+        "if is_shared && places.contains(&place) {",
+        "if is_shared && places.contains(&place) && output.name.is_empty() {",
+        "validate",
     ),
     Bug(
         "regions: an output larger than its place is written all the same",
