@@ -3,8 +3,8 @@
 
 use crate::base::{
     fault::{Fault, Kind},
-    inference::{Answer, Inference},
-    tensor::Tensor,
+    inference::{Answer, Inference, Input},
+    tensor::{Tensor, byte_len},
 };
 use crate::gateway::{
     Client,
@@ -38,6 +38,12 @@ impl Client {
         reserved: &mut Reserved,
     ) -> Result<Destinations, Fault> {
         let gateway = &self.gateway;
+        // What is refused anyhow is not worth a copy of what may be 64 MiB, for some 200 bytes of a request.
+        if let Err(fault) = gateway.describe(&inference.model, inference.version)
+            && fault.kind == Kind::NotFound
+        {
+            return Err(fault);
+        }
         let destinations = inference
             .outputs
             .iter()
@@ -48,6 +54,7 @@ impl Client {
         for input in &inference.inputs {
             if let Some(region) = &input.region {
                 let slot = gateway.regions.slot(region)?;
+                fits(&inference.model, input, slot.len())?;
                 total = total.saturating_add(slot.len());
                 slots.push(slot);
             }
@@ -100,6 +107,21 @@ impl Destinations {
         let written = aside(total, move || writes.iter().try_for_each(|(slot, data)| slot.write(data)));
         written.await?
     }
+}
+
+/// Whether a tensor has so many bytes; how many strings have, nobody knows before they are read.
+fn fits(model: &str, input: &Input, len: usize) -> Result<(), Fault> {
+    let Tensor { datatype, shape, .. } = &input.tensor;
+    let want = byte_len(*datatype, shape);
+    if datatype.size().is_none() || want == Some(len) {
+        return Ok(());
+    }
+    let want = want.map_or_else(|| "more than can be addressed".to_owned(), |want| want.to_string());
+    Err(Fault::invalid(format!(
+        "input byte size mismatch for input '{}' for model '{model}'. Expected {want}, got {len} \
+         (shared_memory_byte_size)",
+        input.name
+    )))
 }
 
 /// Copies `len` bytes here, or where it may take long.

@@ -71,9 +71,18 @@ async fn what_does_not_fit_is_refused_before_it_runs() {
     register(&server, "to", &to, 0, 64).await;
     let table = [
         (body("of", "to", 57, 8), 400, "Invalid offset + byte size for shared memory region: 'to'"),
-        (body("of", "to", 0, 4), 400, "input byte size mismatch"),
+        (
+            body("of", "to", 0, 4),
+            400,
+            "input byte size mismatch for input 'x' for model 'm'. Expected 8, got 4",
+        ),
+        (body("of", "to", 0, 8).replace("[1,2]", "[9223372036854775807,9]"), 400, "Expected more than can"),
         (body("of", "none", 0, 8), 404, "Unable to find shared memory region: 'none'"),
-        (body("of", "of", 0, 4001), 400, "exceed the maximum allowed value of 4000 bytes (limit body_bytes)"),
+        (
+            body("of", "of", 0, 4008).replace("[1,2]", "[501,2]"),
+            400,
+            "exceed the maximum allowed value of 4000 bytes (limit body_bytes)",
+        ),
         (
             body("of", "to", 0, 8)
                 .replace(r#""name":"y","parameters":{"#, r#""name":"y","parameters":{"binary_data":true,"#),
@@ -94,6 +103,11 @@ async fn what_does_not_fit_is_refused_before_it_runs() {
     }
     assert!(to.bytes().iter().all(|byte| *byte == 0), "nothing was written");
     std::fs::write(of.path(), b"").unwrap();
+    // Refused before it is read: there would be too little.
+    let reply = ask(server.at, "POST /v2/models/z/infer", "", body("of", "to", 0, 8).as_bytes()).await;
+    assert_eq!(reply.status(), 404, "{}", reply.text());
+    let reply = ask(server.at, INFER, "", body("of", "to", 0, 4).as_bytes()).await;
+    assert!(reply.text().contains("input byte size mismatch"), "{}", reply.text());
     let reply = ask(server.at, INFER, "", body("of", "to", 0, 8).as_bytes()).await;
     assert!(reply.text().contains("shorter than it was when it was registered"), "{}", reply.text());
     for (name, key, size, want) in [
