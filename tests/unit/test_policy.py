@@ -3,7 +3,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from headrace.config.schema import ModelConfig
 from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.request import curl, curl_for_parts, image_in, json_body
@@ -112,6 +114,19 @@ def test_the_greeting_says_where_and_what_and_shows_a_request(tmp_path: Path) ->
     assert "bad/3: failed, no weights" in text
     assert "listening: HTTP 0.0.0.0:9000, gRPC 0.0.0.0:9001, console 0.0.0.0:9003" in text
     assert "curl -s http://127.0.0.1:9000/v2/models/good/infer" in text
+
+
+def test_a_model_whose_steps_read_pictures_is_shown_with_one(tmp_path: Path) -> None:
+    steps = {"input": "file", "output": "pixels", "height": 2, "width": 2}
+    config = ModelConfig.model_validate({"preprocess": [{"preprocess_images": steps}]})
+    served = status(ModelStatus("m", [VersionStatus(1, Standing(READY, "loaded"))]))
+    inputs = {"m": [Tensor("file", "BYTES", [1])]}
+    text = greeting(served, inputs, {"m": tmp_path / "m"}, tmp_path / "new", {"m": config})
+    file = tmp_path / "new" / "pixel.png"
+    assert f"-H 'Content-Type: image/png' --data-binary @{file}" in text
+    with Image.open(file) as picture:
+        picture.load()
+        assert picture.size == (1, 1)
 
 
 def status(*models: ModelStatus) -> Status:

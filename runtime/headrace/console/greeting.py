@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from headrace.config.schema import ModelConfig
 from headrace.console.board import Status, VersionStatus
-from headrace.console.request import curl, curl_for_parts, curl_for_sequence, image_in
+from headrace.console.request import curl, curl_for_parts, curl_for_sequence, image_in, pixel_in
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
 
@@ -57,6 +57,8 @@ def greeting(
         name = serving[0]
         http, image = _to_call(where["http"]), image_in(folders[name])
         config = configs.get(name, ModelConfig())
+        if image is None and config.preprocess:
+            image = pixel_in(scratch)
         if config.streams:
             line = curl_for_parts(http, name, inputs[name])
         elif config.sequences is not None:

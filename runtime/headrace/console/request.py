@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.models import Tensor
+from headrace.processing.pixel import PIXEL
 
 #: File ending → media type of what the core decodes.
 IMAGES: Final = {
@@ -27,6 +28,14 @@ def image_in(folder: Path) -> Path | None:
     """Return the first picture that lies in a model's folder or right below it."""
     found = [one for one in (*folder.glob("*"), *folder.glob("*/*")) if one.suffix in IMAGES]
     return min(found, default=None)
+
+
+def pixel_in(scratch: Path) -> Path:
+    """Write a picture, for a model in whose folder there is none."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / "pixel.png"
+    path.write_bytes(PIXEL)
+    return path
 
 
 def takes_one_file(inputs: Sequence[Tensor]) -> bool:

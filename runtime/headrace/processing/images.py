@@ -1,21 +1,16 @@
 """`preprocess_images`: files of pictures become a model's input."""
 
-from base64 import b64decode
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from headrace_core import preprocess_image_files
 
 from headrace.config.processing import PreprocessImages
 from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Tensor
+from headrace.processing.pixel import PIXEL
 from headrace.vocabulary import NUMPY_NAMES
 from headrace_kernels.images.transform import ImageTransform, Output
-
-#: A grey pixel, as PNG.
-PIXEL: Final = b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNoAAAAggCBd81ytgAAAABJRU5ErkJggg=="
-)
 
 
 class ImageStep:
