@@ -172,6 +172,10 @@ def missing_weights(models: Path) -> None:
             "model.onnx failed:Protobuf parsing failed",
         ),
         (lambda models: write(models, "net", b""), "No graph was found"),
+        (
+            lambda models: write(models, "net", b"version https://git-lfs.github.com/spec/v1\noid"),
+            "is a pointer of Git LFS, not the file: run `git lfs pull`",
+        ),
         (lambda models: write(models, "net", graph([], [], [], opset=99)), "Opset 99 is under"),
         (missing_weights, "External data path does not exist"),
         (lambda models: write(models, "net", doubler(rows=8)), "first axis of 8"),

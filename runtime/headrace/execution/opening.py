@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from headrace.backends.exported_program import ExportedProgram
 from headrace.backends.onnx.model import FILE, OnnxModel
@@ -12,8 +13,12 @@ from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, sequencing
 from headrace.models import Context, Model, Tensor
-from headrace.repository.folder import Version
+from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
+
+
+#: How a file begins that Git LFS has left in the place of another.
+POINTER: Final = b"version https://git-lfs.github.com/spec/"
 
 
 def open_model(version: Version, threads: int = 0) -> Model:
@@ -50,6 +55,7 @@ def _processed(model: Model, config: ModelConfig) -> Model:
 def _open(version: Version, threads: int) -> Model:
     config = version.config
     device = _device(version)
+    check_content(version.folder / FILES[version.backend])
     if version.backend == "onnx":
         return OnnxModel(
             version.folder / FILE,
@@ -67,6 +73,17 @@ def _open(version: Version, threads: int) -> Model:
         model = make(module, version.folder / "model.py", streams=config.streams)
     check_device(device)
     return model
+
+
+def check_content(file: Path) -> None:
+    """Refuse what stands for a file in a clone without Git LFS, before a reader fails on it.
+
+    Raises:
+        ModelInvalid: it is such a pointer.
+    """
+    with file.open("rb") as opened:
+        if opened.read(len(POINTER)) == POINTER:
+            raise ModelInvalid(f"{file} is a pointer of Git LFS, not the file: run `git lfs pull`")
 
 
 def check_device(device: str) -> None:

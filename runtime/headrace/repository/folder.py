@@ -29,6 +29,8 @@ BACKENDS: Final[dict[str, str]] = {
     "model.onnx": "onnx",
     "net.pt2": "torch",
 }
+#: And back.
+FILES: Final = {backend: file for file, backend in BACKENDS.items()}
 
 
 @dataclass(frozen=True)
