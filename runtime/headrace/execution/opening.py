@@ -16,7 +16,6 @@ from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
 
-
 #: How a file begins that Git LFS has left in the place of another.
 POINTER: Final = b"version https://git-lfs.github.com/spec/"
 
