@@ -83,6 +83,10 @@ WRONG = [
     ("batching:", "1:1: batching: expected keys and values, not None"),
     ("[1]", "1:1: the file: expected keys and values, not [1]"),
     ("repeatable: 1", "1:1: repeatable: expected true or false, not 1"),
+    (
+        "batching: {max_delay_ms: 1e-3}",
+        "expected a number, not '1e-3': YAML takes that for a text, write 0.001",
+    ),
     ("placement: {isolation: shared}", "1:13: shared is not built yet"),
     ("placement: {replicas: {max: 3}}", "1:13: min is 1 and max 3"),
     (

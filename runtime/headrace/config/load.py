@@ -1,5 +1,6 @@
 """A model.yaml, read and checked: all errors at once, each with its place."""
 
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, get_origin
 
@@ -74,8 +75,20 @@ def explain(where: tuple[str | int, ...], detail: Any) -> str:
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     if kind in WORDS:
-        return f"{key}: " + WORDS[kind].format(input=_shown(detail["input"]), key=repr(key))
+        words = WORDS[kind].format(input=_shown(detail["input"]), key=repr(key))
+        return f"{key}: {words}{_as_number(kind, detail['input'])}"
     return f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {_shown(detail['input'])}"
+
+
+def _as_number(kind: str, given: Any) -> str:
+    """Return what to write instead of a number that YAML takes for a text, as it does 1e-3."""
+    if kind != "float_type" or not isinstance(given, str):
+        return ""
+    try:
+        number = float(given)
+    except ValueError:
+        return ""
+    return f": YAML takes that for a text, write {number!r}" if isfinite(number) else ""
 
 
 def _shown(value: Any) -> str:
