@@ -1,6 +1,7 @@
 """The rows that a model answers at once."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from headrace.models.reason import reason
@@ -54,11 +55,15 @@ class Rows(Protocol):
 class Batch:
     """Rows of several callers, side by side. Valid until ``predict`` returns."""
 
-    __slots__ = ("_device", "_rows")
+    __slots__ = ("_device", "_made", "_rows")
 
-    def __init__(self, rows: Rows, device: str = "cpu") -> None:
+    def __init__(
+        self, rows: Rows, device: str = "cpu", made: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         self._rows = rows
         self._device = device
+        #: Inputs that were not sent but made of such.
+        self._made = made
 
     @property
     def rows(self) -> int:
@@ -100,10 +105,12 @@ class Batch:
         Raises:
             KeyError: the model declares no input of that name.
         """
+        if name in self._made:
+            return self._made[name]
         try:
             return self._rows.inputs[name]
         except KeyError:
-            known = ", ".join(self._rows.inputs)
+            known = ", ".join({**self._rows.inputs, **self._made})
             raise KeyError(f"no input {name!r}; the model declares {known}") from None
 
     def tensor(self, name: str) -> "torch.Tensor":
@@ -126,7 +133,7 @@ class Batch:
         """
         return {
             name: value.copy() if hasattr(value, "dtype") else [bytes(one) for one in value]
-            for name, value in self._rows.inputs.items()
+            for name, value in {**self._rows.inputs, **self._made}.items()
         }
 
     def live(self) -> Sequence[bool]:
@@ -147,40 +154,4 @@ class Batch:
 
 def beside(batch: Batch, made: Mapping[str, Any]) -> Batch:
     """Return the same rows with inputs that were made here beside those that were sent."""
-    return Batch(_Beside(batch._rows, made), batch._device)
-
-
-class _Beside:
-    """Rows of which some inputs were made here."""
-
-    __slots__ = ("_rows", "inputs")
-
-    def __init__(self, rows: Rows, made: Mapping[str, Any]) -> None:
-        self._rows = rows
-        self.inputs: Mapping[str, Any] = {**rows.inputs, **made}
-
-    @property
-    def rows(self) -> int:
-        return self._rows.rows
-
-    @property
-    def sizes(self) -> Mapping[str, Any]:
-        return self._rows.sizes
-
-    @property
-    def offsets(self) -> Mapping[str, Any]:
-        return self._rows.offsets
-
-    @property
-    def parameters(self) -> Sequence[Mapping[str, Any]]:
-        return self._rows.parameters
-
-    @property
-    def sequences(self) -> Sequence[SequenceRow]:
-        return self._rows.sequences
-
-    def live(self) -> Sequence[bool]:
-        return self._rows.live()
-
-    def reject(self, row: int, why: str) -> None:
-        self._rows.reject(row, why)
+    return Batch(batch._rows, batch._device, {**batch._made, **made})

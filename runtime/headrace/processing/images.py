@@ -7,13 +7,14 @@ from headrace_core import preprocess_image_files
 
 from headrace.config.processing import PreprocessImages
 from headrace.errors import ModelInvalid
-from headrace.models import Batch, Context, Tensor
+from headrace.models import Batch, Tensor
 from headrace.processing.pixel import PIXEL
+from headrace.processing.step import Step
 from headrace.vocabulary import NUMPY_NAMES
 from headrace_kernels.images.transform import ImageTransform, Output
 
 
-class ImageStep:
+class ImageStep(Step):
     """Decodes, resizes and normalises in the core, outside the interpreter."""
 
     name = "preprocess_images"
@@ -52,9 +53,6 @@ class ImageStep:
     def makes(self, taken: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return the picture."""
         return [Tensor(self._said.output, self._said.datatype, self._transform.shape(1)[1:])]
-
-    def load(self, context: Context) -> None:
-        """Need nothing."""
 
     def run(self, taken: Sequence[Any], batch: Batch) -> Mapping[str, Any]:
         """Return pictures; whose file is none is told so."""

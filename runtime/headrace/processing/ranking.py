@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from headrace.config.processing import Labels, SoftmaxTopK
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.models import Batch, Context, Tensor
+from headrace.processing.step import Step
 from headrace_kernels.ranking.reference import softmax_top_k
 
 
-class RankStep:
+class RankStep(Step):
     """The likeliest classes."""
 
     name = "softmax_top_k"
@@ -20,10 +21,6 @@ class RankStep:
     def __init__(self, said: SoftmaxTopK) -> None:
         self._said = said
         self.takes = (said.input,)
-
-    def asks(self) -> Sequence[Tensor]:
-        """Ask callers for nothing."""
-        return []
 
     def makes(self, taken: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return probabilities and classes, the best first.
@@ -42,9 +39,6 @@ class RankStep:
             Tensor(self._said.classes, "INT64", [k]),
         ]
 
-    def load(self, context: Context) -> None:
-        """Need nothing."""
-
     def run(self, taken: Sequence[Any], batch: Batch) -> Mapping[str, Any]:
         """Return the best of each row.
 
@@ -60,12 +54,8 @@ class RankStep:
         probabilities, classes = softmax_top_k(scores, self._said.k)
         return {self._said.probabilities: probabilities, self._said.classes: classes}
 
-    def example(self, rows: int) -> Mapping[str, Any]:
-        """Ask callers for nothing."""
-        return {}
 
-
-class LabelStep:
+class LabelStep(Step):
     """Names of classes."""
 
     name = "labels"
@@ -74,10 +64,6 @@ class LabelStep:
         self._said = said
         self._names: NDArray[np.object_] = np.empty(0, object)
         self.takes = (said.input,)
-
-    def asks(self) -> Sequence[Tensor]:
-        """Ask callers for nothing."""
-        return []
 
     def makes(self, taken: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return a name for each number.
@@ -122,7 +108,3 @@ class LabelStep:
                 f"{self._said.input!r} has {classes.min()} to {classes.max()}"
             )
         return {self._said.output: self._names[classes]}
-
-    def example(self, rows: int) -> Mapping[str, Any]:
-        """Ask callers for nothing."""
-        return {}
