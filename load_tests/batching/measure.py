@@ -24,6 +24,9 @@ def main() -> int:
     parser.add_argument("--url", default="grpc://127.0.0.1:8001")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run")
     parser.add_argument("--rates", type=float, nargs="+", default=[160.0, 1280.0], help="of shapes")
+    parser.add_argument(
+        "--times", type=float, nargs="+", default=[0.5, 1.0, 2.0, 4.0], help="capacity, of goodput"
+    )
     parser.add_argument("--json", type=Path, help="where the figures go")
     options = parser.parse_args()
     target, seconds = Target.of(options.url), options.seconds
@@ -44,7 +47,7 @@ def main() -> int:
             figures[name] = [
                 scenarios.goodput(target, times, seconds, guarded=guarded)
                 for guarded in (True, False)
-                for times in (0.5, 1.0, 2.0, 4.0)
+                for times in options.times
             ]
         print(json.dumps({name: figures[name]}, indent=2), flush=True)
     if options.json:
