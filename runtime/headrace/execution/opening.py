@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.backends.exported_program import ExportedProgram
-from headrace.backends.onnx.model import FILE, OnnxModel
+from headrace.backends.onnx.model import OnnxModel
 from headrace.backends.python_class import make
 from headrace.config.batching import Batching
 from headrace.config.schema import ModelConfig, TensorEntry
@@ -54,10 +54,11 @@ def _processed(model: Model, config: ModelConfig) -> Model:
 def _open(version: Version, threads: int) -> Model:
     config = version.config
     device = _device(version)
-    check_content(version.folder / FILES[version.backend])
+    file = version.folder / FILES[version.backend]
+    check_content(file)
     if version.backend == "onnx":
         return OnnxModel(
-            version.folder / FILE,
+            file,
             config.onnx,
             gpu=device != "cpu",
             lanes=config.placement.lanes,
@@ -69,7 +70,7 @@ def _open(version: Version, threads: int) -> Model:
         )
     else:
         module = import_private(version.folder, "model")
-        model = make(module, version.folder / "model.py", streams=config.streams)
+        model = make(module, file, streams=config.streams)
     check_device(device)
     return model
 
