@@ -32,7 +32,8 @@ const GATEWAY_MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Files that may hold `unsafe`, each with its proof beside every block.
-const UNSAFE_FILES: &[&str] = &["link/socket.rs", "mem/heap.rs", "mem/mapping.rs", "py/array.rs"];
+const UNSAFE_FILES: &[&str] =
+    &["link/socket.rs", "mem/heap.rs", "mem/mapping.rs", "py/array.rs", "py/lent.rs"];
 
 const MAX_LINES: usize = 300;
 

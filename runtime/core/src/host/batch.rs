@@ -2,6 +2,7 @@
 
 use super::{
     controls,
+    entrance::Entered,
     gather::{Inputs, gather},
     intake::{Intake, Settling},
     outputs::{Output, check},
@@ -77,7 +78,8 @@ pub struct Batch {
     /// It is a part of a batch that failed.
     search: Option<Search>,
     sealed: Tick,
-    gathered: Tick,
+    /// When its rows were gathered, and its lane had prepared them.
+    ready: Tick,
     /// When the model got it: later, if others were in it.
     entered: Tick,
 }
@@ -108,8 +110,8 @@ impl Batch {
             }
         }
         running.sit(seats);
-        let gathered = clock::now();
-        Batch { intake, running, inputs, extents, search, sealed, gathered, entered: gathered }
+        let ready = clock::now();
+        Batch { intake, running, inputs, extents, search, sealed, ready, entered: ready }
     }
 
     pub fn contract(&self) -> &Arc<Contract> {
@@ -129,8 +131,15 @@ impl Batch {
         &self.intake
     }
 
-    pub(super) fn has_entered(&mut self) {
-        self.entered = clock::now();
+    pub fn has_entered(&mut self, entered: Entered) {
+        (self.ready, self.entered) = (entered.ready, entered.at);
+    }
+
+    /// Makes way for the next one.
+    pub(super) fn leave(&mut self) {
+        if let Some(since) = self.intake.leave(&self.running) {
+            self.entered = since;
+        }
     }
 
     /// In the contract's order.
@@ -145,8 +154,8 @@ impl Batch {
 
     /// Checks what the model returned against what it declared, copies it, and answers everybody.
     /// `returned` is when the model came back. The message is what the callers were told, if not an answer.
-    pub fn complete(self, returned: Tick, given: Result<Vec<Output<'_>>, String>) -> Option<String> {
-        self.intake.leave(&self.running);
+    pub fn complete(mut self, returned: Tick, given: Result<Vec<Output<'_>>, String>) -> Option<String> {
+        self.leave();
         let all_refused = || self.running.look(|seats| seats.iter().all(|seat| seat.refused.is_some()));
         if given.is_err() && all_refused() == Some(true) {
             self.settle(returned, Ok(Vec::new())); // nobody is left to be answered with outputs
@@ -164,8 +173,8 @@ impl Batch {
 
     /// The model raised. Its message goes to every caller, unless the model is `repeatable`: then to those whose rows
     /// it raises for, as far as a few more runs tell.
-    pub fn fail(self, returned: Tick, message: String) {
-        self.intake.leave(&self.running);
+    pub fn fail(mut self, returned: Tick, message: String) {
+        self.leave();
         let Some(seats) = self.running.take() else { return };
         let run = self.run(returned);
         match self.intake.parts(&seats, self.search.as_ref()) {
@@ -178,7 +187,7 @@ impl Batch {
     }
 
     /// The model hangs in another batch and will not get this one: it may run elsewhere.
-    pub(super) fn give_back(self) {
+    pub fn give_back(self) {
         let note = "the model hangs in another batch; try again";
         let fault = Fault::new(Kind::Unavailable, note).at(Phase::NotStarted);
         let _settling = Settling { intake: &self.intake, running: &self.running };
@@ -204,10 +213,10 @@ impl Batch {
             extents: &self.extents,
             seated: self.running.seated(),
             sealed: self.running.sealed(),
-            waited_ns: nanos(self.gathered, self.entered),
+            waited_ns: nanos(self.ready, self.entered),
             between_ns: self.running.between_ns(),
             cost: self.running.cost(),
-            input_ns: nanos(self.sealed, self.gathered),
+            input_ns: nanos(self.sealed, self.ready),
             infer_ns: nanos(self.entered, returned),
             returned,
         }
@@ -216,9 +225,11 @@ impl Batch {
     pub(super) fn answer(&self, run: &Run<'_>, seats: Vec<Seat>, result: Result<Vec<Output<'_>>, Fault>) {
         let _settling = Settling { intake: &self.intake, running: &self.running };
         let tells = result.is_ok() && self.search.is_none();
-        let gathering = Duration::from_nanos(run.input_ns);
+        let before = Duration::from_nanos(run.input_ns);
         let release = |all| {
-            let took = tells.then_some(Took { all, gathering, ended: clock::now() });
+            // Lanes that prepare do that, and answer, while the model has others.
+            let model = if self.intake.prepares { Duration::from_nanos(run.infer_ns) } else { all };
+            let took = tells.then_some(Took { model, before, ended: clock::now() });
             self.intake.release(&self.running, took);
         };
         settle::settle(run, seats, result, release);
@@ -238,7 +249,7 @@ impl Drop for Batch {
         if self.running.look(|_| ()).is_some() {
             let Contract { model, version, .. } = &**self.intake.contract();
             let note = format!("model '{model}' version {version} dropped its batch unanswered");
-            self.intake.leave(&self.running);
+            self.leave();
             self.settle(clock::now(), Err(model_failed(note)));
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn gather(
             }
             Some(size) => {
                 let data = match calls {
-                    [_] if more == 0 && model.data.as_ptr().addr().is_multiple_of(size) => model.data.clone(),
+                    [_] if more == 0 && !staging.is_lent() && is_aligned(model, size) => model.data.clone(),
                     _ => stack(calls, at, more, staging),
                 };
                 Gathered::Fixed { datatype: model.datatype, shape, data }
@@ -88,13 +88,16 @@ pub(super) fn alone(inputs: &[Tensor], staging: &Staging) -> Result<Inputs, Faul
             let elements = elements::split(&tensor.data, count).ok_or_else(|| lie(count, tensor))?;
             return Ok(Gathered::Elements { shape, elements });
         };
-        let aligned = tensor.data.as_ptr().addr().is_multiple_of(size);
         let copy = || {
             let mut lease = staging.lease(tensor.data.len());
             lease.push(&tensor.data);
             lease.freeze()
         };
-        Ok(Gathered::Fixed { datatype, shape, data: if aligned { tensor.data.clone() } else { copy() } })
+        Ok(Gathered::Fixed {
+            datatype,
+            shape,
+            data: if is_aligned(tensor, size) { tensor.data.clone() } else { copy() },
+        })
     };
     inputs.iter().map(one).collect()
 }
@@ -140,6 +143,10 @@ fn repeat_last(elements: &mut Vec<Bytes>, rows: usize, more: usize) {
     for _ in 0..more {
         elements.extend_from_within(last.clone());
     }
+}
+
+fn is_aligned(tensor: &Tensor, size: usize) -> bool {
+    tensor.data.as_ptr().addr().is_multiple_of(size)
 }
 
 fn count(rows: Rows) -> usize {

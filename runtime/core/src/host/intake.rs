@@ -41,6 +41,8 @@ pub struct Intake {
     pub(super) entrance: Condvar,
     /// There may be such lanes.
     pub(super) crowded: bool,
+    /// Lanes have work on their batches before these enter.
+    pub(super) prepares: bool,
     /// The watch, while the model has nothing.
     pub(super) alarm: Arc<Notify>,
     /// Whoever forgets quiet sequences, while there are none.
@@ -73,7 +75,7 @@ impl Intake {
         arena: Option<Arena>,
         ear: Option<Box<dyn Listen>>,
     ) -> Intake {
-        let room = Room::new(&contract, conduct);
+        let room = Room::new(&contract, &conduct);
         let state = State {
             room,
             idle: 0,
@@ -85,8 +87,9 @@ impl Intake {
         };
         Intake {
             // Each lane fills one buffer an input while Python lets go of the last batch's.
-            staging: Staging::new(buffers(&contract)),
-            crowded: conduct.concurrency.is_some_and(|most| most.get() < contract.lanes),
+            staging: Staging::new(buffers(&contract), conduct.lender),
+            crowded: conduct.prepares || conduct.concurrency.is_some_and(|most| most.get() < contract.lanes),
+            prepares: conduct.prepares,
             current: ArcSwap::new(Arc::clone(&contract)),
             contract,
             arena,

@@ -1,6 +1,7 @@
 use super::super::{
     Batch,
     desk::{Desk, contract},
+    entrance::Entered,
     room::Turn,
     runs::Entry,
 };
@@ -47,7 +48,8 @@ impl Intake {
     /// As a lane waits for the model, without blocking. `None`: it hangs, and the batch is given back.
     pub(crate) fn try_enter(&self, mut batch: Batch) -> Option<(Batch, bool)> {
         let mut state = self.state.lock();
-        let entry = state.room.enter(batch.running(), clock::now());
+        let now = clock::now();
+        let entry = state.room.enter(batch.running(), now);
         if entry == Entry::Now {
             self.set_watch(&mut state);
         }
@@ -55,7 +57,7 @@ impl Intake {
         match entry {
             Entry::Never => batch.give_back(),
             Entry::Now => {
-                batch.has_entered();
+                batch.has_entered(Entered { ready: now, at: now });
                 return Some((batch, true));
             }
             Entry::Later => return Some((batch, false)),
@@ -261,7 +263,7 @@ fn another_contract_is_kept_out() {
 #[test]
 fn a_panic_over_a_batch_costs_that_batch() {
     let contract = Contract { model: "fragile".into(), ..contract(1, 2) };
-    let conduct = Conduct { concurrency: std::num::NonZeroU32::new(1), hang_timeout: None };
+    let conduct = Conduct { concurrency: std::num::NonZeroU32::new(1), ..Conduct::default() };
     let (intake, desk) =
         (Arc::new(Intake::new(Arc::new(contract), conduct, None, None)), Arc::<Desk>::default());
     intake.send(desk.call(1, &[0.0]));

@@ -6,10 +6,8 @@
 
 use super::{
     batch::Batch,
-    intake::{Intake, Settling, State, answer},
+    intake::{Intake, State, answer},
     room::{Leaving, Turn},
-    running::Running,
-    runs::Entry,
 };
 use crate::base::{
     clock, panics,
@@ -18,7 +16,8 @@ use crate::base::{
 use std::sync::Arc;
 
 impl Intake {
-    /// Blocks until there is a batch to run, with its inputs gathered; `None` once closed and empty.
+    /// Blocks until there is a batch to run, with its inputs gathered; `None` once closed and empty. Where lanes prepare
+    /// their batches it has still to [`enter`](Batch::entrance) the model.
     pub fn next_batch(self: &Arc<Intake>) -> Option<Batch> {
         loop {
             let mut leaving = Leaving::new();
@@ -36,10 +35,16 @@ impl Intake {
                         self.forget(&running);
                         continue;
                     };
-                    if entered || self.enter(&mut batch) {
+                    if entered || self.prepares {
                         return Some(batch);
                     }
-                    batch.give_back();
+                    match batch.entrance().wait() {
+                        Some(entered) => {
+                            batch.has_entered(entered);
+                            return Some(batch);
+                        }
+                        None => batch.give_back(),
+                    }
                 }
                 Turn::Closed => return None,
                 Turn::Wait { .. } | Turn::Idle => {}
@@ -58,7 +63,7 @@ impl Intake {
             }
             match turn {
                 Turn::Run { entered, .. } => {
-                    if entered {
+                    if entered || self.prepares {
                         self.set_watch(&mut state);
                     }
                     self.wake_next(&mut state);
@@ -77,42 +82,6 @@ impl Intake {
                 Turn::Wait { .. } | Turn::Idle => self.rest(&mut state),
             }
         }
-    }
-
-    /// Waits for the model, which others are in; false once it hangs.
-    fn enter(&self, batch: &mut Batch) -> bool {
-        let mut state = self.state.lock();
-        loop {
-            match state.room.enter(batch.running(), clock::now()) {
-                Entry::Now => {
-                    self.set_watch(&mut state);
-                    drop(state);
-                    batch.has_entered();
-                    return true;
-                }
-                Entry::Later => self.entrance.wait(&mut state),
-                Entry::Never => return false,
-            }
-        }
-    }
-
-    /// The model has returned: the next lane may enter while this one answers.
-    pub(super) fn leave(&self, running: &Arc<Running>) {
-        if self.crowded {
-            let mut state = self.state.lock();
-            state.room.leave(running);
-            if state.holding {
-                self.holder.notify_one(); // sooner than was expected
-            }
-            drop(state);
-            self.entrance.notify_one();
-        }
-    }
-
-    /// A batch that nobody can run any more: its callers were answered as its calls were dropped.
-    fn forget(&self, running: &Arc<Running>) {
-        self.leave(running);
-        drop(Settling { intake: self, running });
     }
 
     /// Until there may be something to do.

@@ -67,7 +67,7 @@ mod tests {
             (&[usize::MAX, 1, 0], &[usize::MAX, 2, 0], &[]), // nor does it take for ever
         ];
         for (part, whole, want) in cases {
-            let staging = Staging::new(1);
+            let staging = Staging::new(1, None);
             let data: Vec<u8> = (1..=9).take(product(part)).collect();
             let mut lease = staging.lease(want.len());
             lay(&mut lease, &[9], &data, part, whole);

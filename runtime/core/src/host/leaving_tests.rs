@@ -22,7 +22,7 @@ fn leaving() -> (Arc<Host>, Receiver<String>, Receiver<bool>) {
 #[test]
 fn a_process_whose_model_hangs_ends_once_what_else_runs_is_done() {
     let (host, said, ended) = leaving();
-    let conduct = Conduct { concurrency: None, hang_timeout: Some(LIMIT) };
+    let conduct = Conduct { hang_timeout: Some(LIMIT), ..Conduct::default() };
     let hangs = host.open(contract(1, 1), conduct).unwrap();
     let works = host
         .open(crate::base::contract::Contract { version: Version(4), ..contract(1, 1) }, Conduct::default())
@@ -49,7 +49,7 @@ fn a_process_whose_model_hangs_ends_once_what_else_runs_is_done() {
 #[test]
 fn a_process_whose_model_lets_nobody_speak_ends_all_the_same() {
     let (host, said, ended) = leaving();
-    let conduct = Conduct { concurrency: None, hang_timeout: Some(LIMIT) };
+    let conduct = Conduct { hang_timeout: Some(LIMIT), ..Conduct::default() };
     let hangs = host.open(contract(1, 1), conduct).unwrap();
     hangs.send(Arc::<Desk>::default().call(1, &[0.0]));
     let _hung = hangs.next_batch().unwrap();

@@ -13,9 +13,9 @@ use std::sync::Arc;
 impl Batch {
     /// The model ran out of memory. Where it is `repeatable` the calls go back to where they waited; else, and where
     /// there is no smaller batch, they are told. What it says is for the log.
-    pub fn run_out(self, returned: Tick, message: String) -> String {
+    pub fn run_out(mut self, returned: Tick, message: String) -> String {
+        self.leave();
         let (intake, running) = (self.intake(), self.running());
-        intake.leave(running);
         let most = intake.state.lock().room.shrink(running);
         let said = match most {
             Some(most) => format!(

@@ -212,7 +212,11 @@ fn a_lane_that_waits_for_the_model_is_let_in() {
 fn a_batch_that_is_given_up_is_answered_once() {
     check("intake, hung", 2, || {
         let desk = Arc::new(Desk::default());
-        let conduct = Conduct { concurrency: NonZeroU32::new(1), hang_timeout: Some(Duration::ZERO) };
+        let conduct = Conduct {
+            concurrency: NonZeroU32::new(1),
+            hang_timeout: Some(Duration::ZERO),
+            ..Conduct::default()
+        };
         let intake = Arc::new(Intake::new(Arc::new(contract(1, 2)), conduct, None, None));
         intake.send(desk.call(1, &[0.0]));
         intake.send(desk.call(2, &[0.0]));

@@ -33,8 +33,8 @@ use crate::decide::{
 use smallvec::SmallVec;
 use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
-/// A batch is sealed so long before the model will be free for it, and twice the time that its rows take to be gathered:
-/// what comes later is for the next one.
+/// A batch is sealed so long before the model will be free for it, and the time until it is ready: what comes later is for
+/// the next one.
 const EARLY: Duration = Duration::from_millis(1);
 
 /// Calls that leave with a fault. They are answered outside the lock: an answer may send the next call here.
@@ -50,8 +50,10 @@ pub(super) struct Room {
     seating: Option<Box<Seating>>,
     /// What is known of how long the model takes.
     times: Times,
-    /// The usual time to gather the rows of a batch.
-    gathering: Duration,
+    /// The usual time from a batch's seal until it is ready for the model.
+    before: Duration,
+    /// Lanes have work on their batches before these enter.
+    prepares: bool,
     /// Of waiting and running calls together: what the window bounds.
     rows: Rows,
     batching: Batching,
@@ -85,26 +87,28 @@ pub(super) enum Turn {
     Closed,
 }
 
-/// How long a batch kept a lane.
+/// How long a batch kept its lane and the model, without the time it waited for that.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Took {
-    /// Without the time it waited for the model.
-    pub(super) all: Duration,
-    pub(super) gathering: Duration,
+    /// What the next one waits for.
+    pub(super) model: Duration,
+    /// To gather its rows, and to prepare them.
+    pub(super) before: Duration,
     pub(super) ended: Tick,
 }
 
 impl Room {
-    pub(super) fn new(contract: &Contract, conduct: Conduct) -> Room {
+    pub(super) fn new(contract: &Contract, conduct: &Conduct) -> Room {
         let concurrency = conduct.concurrency.map_or(contract.lanes.max(1), NonZeroU32::get);
         let concurrency = usize::try_from(concurrency).unwrap_or(usize::MAX);
         let mut room = Room {
             line: Line::new(Sharing::new(&contract.inputs, contract.batching.max_rows.max(1))),
-            runs: Runs::new(concurrency, conduct.hang_timeout),
+            runs: Runs::new(concurrency, conduct.hang_timeout, conduct.prepares),
             sequences: Sequences::default(),
             seating: Seating::of(contract),
             times: Times::default(),
-            gathering: Duration::ZERO,
+            before: Duration::ZERO,
+            prepares: conduct.prepares,
             rows: Rows::ZERO,
             batching: contract.batching.clone(),
             limits: limits::limits(&contract.batching),
@@ -160,15 +164,19 @@ impl Room {
         let between = self.runs.between(now);
         let (times, batching) = (&self.times, &self.batching);
         let time = |size: Size| times.expect(batching.measure(size.rows, size.cost), now);
-        let mut start = now;
-        if let Some(free) =
-            self.runs.free_at(now, |measure| times.expect(measure, now)).filter(|_| self.has_waiting())
-        {
-            let seal = free.minus(EARLY.saturating_add(2 * self.gathering));
+        // Gathering is short and varies; what a lane prepares is neither.
+        let (before, lead) = match self.prepares {
+            true => (self.before, self.before.saturating_add(self.before / 8)),
+            false => (Duration::ZERO, 2 * self.before),
+        };
+        let mut start = now.plus(before);
+        let free = self.runs.free_at(now, before, |measure| times.expect(measure, now));
+        if let Some(free) = free.filter(|_| self.has_waiting()) {
+            let seal = free.minus(EARLY.saturating_add(lead));
             if now < seal {
                 return Turn::Wait { until: seal };
             }
-            start = free;
+            start = start.max(free);
         }
         let step = self.line.plan(start, self.limits, time);
         let before = leaving.len();
@@ -212,9 +220,14 @@ impl Room {
         self.runs.enter(running, now)
     }
 
+    /// The model is free for the next, though its device has still this one.
+    pub(super) fn launched(&mut self, running: &Arc<Running>) {
+        self.runs.launched(running);
+    }
+
     /// The model has returned; its callers have still to be answered.
-    pub(super) fn leave(&mut self, running: &Arc<Running>) {
-        self.runs.leave(running);
+    pub(super) fn leave(&mut self, running: &Arc<Running>, now: Tick) -> Option<Tick> {
+        self.runs.leave(running, now)
     }
 
     /// Takes out the batches that the model has had for too long: their rows are free, and no other is let in.
@@ -236,8 +249,8 @@ impl Room {
     /// sends the next call upon an answer finds room. `took` is of one that went well. False: that was done.
     pub(super) fn release(&mut self, running: &Arc<Running>, took: Option<Took>) -> bool {
         if let Some(took) = took {
-            self.times.learn(running.measure(), took.all, took.ended);
-            self.gathering = (7 * self.gathering + took.gathering) / 8;
+            self.times.learn(running.measure(), took.model, took.ended);
+            self.before = (7 * self.before + took.before) / 8;
         }
         let ended = took.filter(|_| self.has_waiting()).map(|took| took.ended);
         let removed = self.runs.remove(running, ended);

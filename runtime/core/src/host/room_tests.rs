@@ -11,7 +11,7 @@ use crate::decide::times::Times;
 fn while_the_model_works_the_next_batch_is_not_sealed_before_it_must() {
     let desk = Arc::<Desk>::default();
     let conduct = Conduct { concurrency: NonZeroU32::new(1), ..Conduct::default() };
-    let mut room = Room::new(&contract(4, 2), conduct);
+    let mut room = Room::new(&contract(4, 2), &conduct);
     let mut leaving = Leaving::new();
     let mut times = Times::default();
     let begun = clock::now().plus(Duration::from_secs(1)); // later than all that comes
@@ -34,10 +34,37 @@ fn while_the_model_works_the_next_batch_is_not_sealed_before_it_must() {
     let Turn::Wait { until } = room.turn(until, &mut leaving) else { panic!() };
     assert!(at(70) < until && until < at(80), "{until:?}");
     // Back sooner than was expected.
-    room.leave(&first);
+    room.leave(&first, at(38));
     room.enter(&running, at(38));
-    room.leave(&running);
+    room.leave(&running, at(39));
     assert!(matches!(room.turn(at(39), &mut leaving), Turn::Run { entered: true, .. }));
+}
+
+/// Two lanes that take 20 ms to prepare a batch, and a model that takes 40 ms for each.
+#[test]
+fn a_batch_is_sealed_so_early_that_its_lane_can_prepare_it() {
+    let desk = Arc::<Desk>::default();
+    let conduct = Conduct { concurrency: NonZeroU32::new(1), prepares: true, ..Conduct::default() };
+    let mut room = Room::new(&contract(4, 2), &conduct);
+    let mut leaving = Leaving::new();
+    let begun = clock::now().plus(Duration::from_secs(1)); // later than all that comes
+    let at = |ms| begun.plus(Duration::from_millis(ms));
+    room.times.learn(1, Duration::from_millis(40), at(0));
+    room.before = Duration::from_millis(20);
+    let admit = |room: &mut Room, id| room.admit(desk.call(id, &[0.0]), 1).map(drop).unwrap();
+
+    admit(&mut room, 1);
+    let Turn::Run { running, entered: false, .. } = room.turn(at(0), &mut leaving) else { panic!() };
+    assert_eq!(room.enter(&running, at(20)), Entry::Now);
+    admit(&mut room, 2);
+    let Turn::Wait { until } = room.turn(at(21), &mut leaving) else { panic!() };
+    assert!(at(33) < until && until < at(38), "{until:?}: the model is free at 60, and 20 are prepared");
+    // Whoever would be late behind both is not served.
+    let mut late = desk.call(3, &[0.0]);
+    late.deadline = at(95);
+    room.admit(late, 1).map(drop).unwrap();
+    let Turn::Run { calls, .. } = room.turn(until, &mut leaving) else { panic!() };
+    assert_eq!((calls.len(), leaving.len()), (1, 1));
 }
 
 /// Rows that look alike, of which one costs a hundred times as much: a millisecond for each.
@@ -46,15 +73,15 @@ fn where_a_model_counts_cost_its_time_is_learned_over_that() {
     let desk = Arc::<Desk>::default();
     let mut counting = contract(4, 1);
     counting.batching = Batching { cost: vec![Term::Rows], max_cost: Some(1_000), ..counting.batching };
-    let mut room = Room::new(&counting, Conduct::default());
+    let mut room = Room::new(&counting, &Conduct::default());
     let (mut leaving, mut now) = (Leaving::new(), clock::now().plus(Duration::from_secs(1)));
     for (id, cost) in (1..).zip([1_u32, 100, 50].into_iter().cycle().take(60)) {
         room.admit(desk.call(id, &[0.0]), cost.into()).unwrap();
         let Turn::Run { running, .. } = room.turn(now, &mut leaving) else { panic!() };
         let all = Duration::from_millis(cost.into());
         now = now.plus(all);
-        room.leave(&running);
-        room.release(&running, Some(Took { all, gathering: Duration::ZERO, ended: now }));
+        room.leave(&running, now);
+        room.release(&running, Some(Took { model: all, before: Duration::ZERO, ended: now }));
         room.settled();
     }
     for cost in [1, 100] {

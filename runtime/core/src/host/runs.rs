@@ -10,10 +10,46 @@ use std::time::Duration;
 #[derive(Debug)]
 struct Run {
     batch: Arc<Running>,
-    /// When the model got it; `None` while others are in the model.
-    entered: Option<Tick>,
-    /// The model has returned.
-    left: bool,
+    stage: Stage,
+}
+
+/// How far a batch is, and since when where that may take too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Its lane makes it ready for the model.
+    Preparing(Tick),
+    /// Others are in the model.
+    Waiting,
+    /// The model has it.
+    Inside(Tick),
+    /// The model takes others, but its device is not done with this one.
+    Launched(Tick),
+    /// Its callers are being answered.
+    Left,
+}
+
+impl Stage {
+    /// Since when it has the model, or will as soon as those before it are through.
+    fn entered(self) -> Option<Tick> {
+        match self {
+            Stage::Inside(since) | Stage::Launched(since) => Some(since),
+            Stage::Preparing(_) | Stage::Waiting | Stage::Left => None,
+        }
+    }
+
+    /// What must not take too long.
+    fn watched(self) -> Option<Tick> {
+        match self {
+            Stage::Preparing(since) | Stage::Inside(since) | Stage::Launched(since) => Some(since),
+            Stage::Waiting | Stage::Left => None,
+        }
+    }
+
+    fn restart(&mut self, now: Tick) {
+        if let Stage::Preparing(since) | Stage::Inside(since) | Stage::Launched(since) = self {
+            *since = now;
+        }
+    }
 }
 
 /// Whether the model takes a batch.
@@ -31,7 +67,7 @@ pub(super) enum Entry {
 pub(super) struct GivenUp {
     pub(super) batch: Arc<Running>,
     pub(super) seats: Vec<Seat>,
-    /// When the model got it.
+    /// When the model got it, or its lane.
     pub(super) entered: Tick,
     /// What it did not come back within.
     pub(super) limit: Duration,
@@ -45,6 +81,8 @@ pub(super) struct Runs {
     concurrency: usize,
     /// `None`: as long as it takes.
     hang_timeout: Option<Duration>,
+    /// Lanes have work on their batches before these enter.
+    prepares: bool,
     /// A batch was given up. The model is still in it, so nobody else may be let in.
     hangs: bool,
     /// When the last one ended, if others waited for that and nothing runs since.
@@ -52,8 +90,9 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    pub(super) fn new(concurrency: usize, hang_timeout: Option<Duration>) -> Runs {
-        Runs { runs: Vec::new(), concurrency: concurrency.max(1), hang_timeout, hangs: false, ended: None }
+    pub(super) fn new(concurrency: usize, hang_timeout: Option<Duration>, prepares: bool) -> Runs {
+        let concurrency = concurrency.max(1);
+        Runs { runs: Vec::new(), concurrency, hang_timeout, prepares, hangs: false, ended: None }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -75,43 +114,76 @@ impl Runs {
 
     /// True if the model may have it at once. Who was sealed before and waits for the model goes first.
     pub(super) fn seal(&mut self, batch: Arc<Running>, now: Tick) -> bool {
-        let free = self.inside() < self.concurrency && self.runs.iter().all(|run| run.entered.is_some());
-        self.runs.push(Run { batch, entered: free.then_some(now), left: false });
-        free
+        let nobody_waits = self.runs.iter().all(|run| run.stage != Stage::Waiting);
+        let stage = match self.inside() < self.concurrency && nobody_waits {
+            _ if self.prepares => Stage::Preparing(now),
+            true => Stage::Inside(now),
+            false => Stage::Waiting,
+        };
+        self.runs.push(Run { batch, stage });
+        stage == Stage::Inside(now)
     }
 
-    /// When the model will be free for one more, as far as `expect` tells; `None`: it is.
-    pub(super) fn free_at(&self, now: Tick, expect: impl Fn(u64) -> Duration) -> Option<Tick> {
-        let inside = self.runs.iter().filter(|run| !run.left).filter_map(|run| Some((run, run.entered?)));
-        let next = inside.map(|(run, entered)| entered.plus(expect(run.batch.measure()))).min();
-        let waiting = self.runs.iter().filter(|run| run.entered.is_none());
-        let ahead: Duration = waiting.map(|run| expect(run.batch.measure())).sum();
-        if self.inside() < self.concurrency && ahead.is_zero() {
+    /// When the model's device will be free for one more, as far as `expect` tells; `None`: it is. Lanes take
+    /// `preparing` over a batch before it enters.
+    pub(super) fn free_at(
+        &self,
+        now: Tick,
+        preparing: Duration,
+        expect: impl Fn(u64) -> Duration,
+    ) -> Option<Tick> {
+        let expect = |run: &Run| expect(run.batch.measure());
+        let entered = self.by_entry();
+        let (running, queued) = entered.split_at(entered.len().min(self.concurrency));
+        let next = running.iter().filter_map(|run| Some(run.stage.entered()?.plus(expect(run)))).min();
+        let coming =
+            || self.runs.iter().filter(|run| matches!(run.stage, Stage::Preparing(_) | Stage::Waiting));
+        let ahead: Duration = queued.iter().copied().chain(coming()).map(expect).sum();
+        if running.len() < self.concurrency && ahead.is_zero() {
             return None;
         }
+        let ready = coming().filter_map(|run| Some(run.stage.watched()?.plus(preparing))).min();
         let turns = u32::try_from(self.concurrency).unwrap_or(u32::MAX);
-        Some(next.map_or(now, |next| next.max(now)).plus(ahead / turns))
+        let begins = [next, ready].into_iter().flatten().max().map_or(now, |at| at.max(now));
+        Some(begins.plus(ahead / turns))
     }
 
-    /// For what was sealed while others were in the model.
+    /// For what was sealed while others were in the model, or is ready now.
     pub(super) fn enter(&mut self, batch: &Arc<Running>, now: Tick) -> Entry {
         if self.hangs {
             return Entry::Never;
         }
-        if self.inside() >= self.concurrency {
-            return Entry::Later;
+        let free = self.inside() < self.concurrency;
+        match self.find(batch) {
+            Some(run) if run.stage.entered().is_some() => return Entry::Now,
+            Some(run) => run.stage = if free { Stage::Inside(now) } else { Stage::Waiting },
+            None => {}
         }
-        if let Some(run) = self.find(batch) {
-            run.entered = Some(now);
-        }
-        Entry::Now
+        if free { Entry::Now } else { Entry::Later }
     }
 
-    /// The model has returned, and is free for another one.
-    pub(super) fn leave(&mut self, batch: &Arc<Running>) {
-        if let Some(run) = self.find(batch) {
-            run.left = true;
+    /// The model may be given the next one: its device takes them in turn.
+    pub(super) fn launched(&mut self, batch: &Arc<Running>) {
+        if let Some(run) = self.find(batch)
+            && let Stage::Inside(since) = run.stage
+        {
+            run.stage = Stage::Launched(since);
         }
+    }
+
+    /// The model has returned, and its device is free for another one. Says since when it was this one's.
+    pub(super) fn leave(&mut self, batch: &Arc<Running>, now: Tick) -> Option<Tick> {
+        // Whoever was launched behind it has the device from now on.
+        let heir = self.by_entry().get(self.concurrency).map(|run| Arc::clone(&run.batch));
+        let run = self.find(batch)?;
+        let since = run.stage.entered();
+        run.stage = Stage::Left;
+        if let Some(heir) = heir.filter(|heir| since.is_some() && !Arc::ptr_eq(heir, batch))
+            && let Some(run) = self.find(&heir)
+        {
+            run.stage.restart(now);
+        }
+        since
     }
 
     /// `ended`: when, if others waited for that. False: it was given up before.
@@ -140,7 +212,7 @@ impl Runs {
         let mut given_up = SmallVec::new();
         let Some(limit) = self.hang_timeout else { return given_up };
         self.runs.retain_mut(|run| {
-            let Some(entered) = run.entered.filter(|entered| !run.left && entered.plus(limit) <= now) else {
+            let Some(entered) = run.stage.watched().filter(|since| since.plus(limit) <= now) else {
                 return true;
             };
             match run.batch.take() {
@@ -150,7 +222,7 @@ impl Runs {
                 }
                 // Its rows are still being gathered, or its callers being answered: it did not hang.
                 None => {
-                    run.entered = Some(now);
+                    run.stage.restart(now);
                     true
                 }
             }
@@ -162,11 +234,19 @@ impl Runs {
     /// When to look again; `None` while the model has nothing.
     pub(super) fn next_look(&self) -> Option<Tick> {
         let limit = self.hang_timeout?;
-        self.runs.iter().filter(|run| !run.left).filter_map(|run| run.entered).min().map(|at| at.plus(limit))
+        self.runs.iter().filter_map(|run| run.stage.watched()).min().map(|since| since.plus(limit))
     }
 
     fn inside(&self) -> usize {
-        self.runs.iter().filter(|run| run.entered.is_some() && !run.left).count()
+        self.runs.iter().filter(|run| matches!(run.stage, Stage::Inside(_))).count()
+    }
+
+    /// Whom the device has or is about to have, the first one first.
+    fn by_entry(&self) -> SmallVec<[&Run; 4]> {
+        let mut entered: SmallVec<[&Run; 4]> =
+            self.runs.iter().filter(|run| run.stage.entered().is_some()).collect();
+        entered.sort_by_key(|run| run.stage.entered());
+        entered
     }
 
     fn find(&mut self, batch: &Arc<Running>) -> Option<&mut Run> {

@@ -93,6 +93,7 @@ impl Host {
                 "model '{model}' version {version} is open in this host already"
             )));
         };
+        let hang_timeout = conduct.hang_timeout;
         let intake = Arc::new(Intake::new(Arc::new(contract), conduct, self.arena.clone(), ear));
         let mut entry = Entry { intake: Arc::clone(&intake), listed: Vec::new() };
         for roster in &state.rosters {
@@ -104,7 +105,7 @@ impl Host {
         state.entries.insert(place, entry);
         drop(state);
         if let Some(on) = thread {
-            self.attend(&on, &intake, conduct.hang_timeout);
+            self.attend(&on, &intake, hang_timeout);
         }
         self.announce();
         Ok(intake)

@@ -13,7 +13,11 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// An intake that is watched on this runtime, and what hung.
 fn watched(lanes: u32, concurrency: u32) -> (Arc<Intake>, Arc<Desk>, Arc<Mutex<Vec<Hang>>>) {
-    let conduct = Conduct { concurrency: NonZeroU32::new(concurrency), hang_timeout: Some(LIMIT) };
+    let conduct = Conduct {
+        concurrency: NonZeroU32::new(concurrency),
+        hang_timeout: Some(LIMIT),
+        ..Conduct::default()
+    };
     let intake = Arc::new(Intake::new(Arc::new(contract(1, lanes)), conduct, None, None));
     let hangs = Arc::<Mutex<Vec<Hang>>>::default();
     let heard = Arc::clone(&hangs);
@@ -86,7 +90,7 @@ async fn an_answer_in_time_is_an_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn a_timer_is_set_once_for_many_batches_and_not_at_all_for_none() {
-    let conduct = Conduct { concurrency: None, hang_timeout: Some(LIMIT) };
+    let conduct = Conduct { hang_timeout: Some(LIMIT), ..Conduct::default() };
     let intake = Arc::new(Intake::new(Arc::new(contract(1, 1)), conduct, None, None));
     let desk = Arc::<Desk>::default();
     let run = |id| {
@@ -175,7 +179,7 @@ async fn one_that_hangs_beside_one_that_works_is_the_only_one_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_watch_ends_with_its_intake() {
-    let conduct = Conduct { concurrency: None, hang_timeout: Some(LIMIT) };
+    let conduct = Conduct { hang_timeout: Some(LIMIT), ..Conduct::default() };
     let intake = Arc::new(Intake::new(Arc::new(contract(1, 1)), conduct, None, None));
     let (alarm, desk) = (Arc::clone(&intake.alarm), Arc::<Desk>::default());
     let watching = tokio::spawn(watch(Arc::downgrade(&intake), alarm, LIMIT, |_, _| {}));

@@ -119,6 +119,27 @@ impl Batch {
         found.then_some(()).ok_or_else(outside)
     }
 
+    /// Blocks, without the interpreter, until the model is free for this batch, where the version was opened with
+    /// `prepares`. False: it hangs in another batch, and the callers of this one were told so.
+    fn enter(&self, py: Python<'_>) -> PyResult<bool> {
+        let entrance = self.with(|open| open.batch.entrance())?;
+        match py.detach(|| entrance.wait()) {
+            Some(entered) => self.with(|open| open.batch.has_entered(entered)).map(|()| true),
+            None => {
+                let given_up = self.open.lock().take();
+                py.detach(|| given_up.map(|open| open.batch.give_back()));
+                Ok(false)
+            }
+        }
+    }
+
+    /// The model may be given the next batch: all of this one's work is before its device, which takes it in turn.
+    fn launched(&self, py: Python<'_>) -> PyResult<()> {
+        let entrance = self.with(|open| open.batch.entrance())?;
+        py.detach(|| entrance.launched());
+        Ok(())
+    }
+
     /// Answers every caller with its rows of `outputs`. If they are not what the model declared, every caller
     /// gets the error that is returned here; None if all is well.
     fn complete(&self, py: Python<'_>, outputs: &Bound<'_, PyAny>) -> PyResult<Option<String>> {

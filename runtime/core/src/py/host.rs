@@ -1,8 +1,8 @@
 //! A host, as Python drives it.
 
-use super::{fault::raise, intake::Intake};
+use super::{fault::raise, intake::Intake, lent::PythonLender};
 use crate::base::{contract::Contract, units::Version};
-use crate::host::{self, Conduct, Leaver};
+use crate::host::{self, Conduct, Leaver, Lender};
 use crate::mem::arena::Arena;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -63,19 +63,25 @@ impl Host {
     /// parse, if the version is open already, or if its tensors differ from another host's.
     ///
     /// `concurrency`: how many batches may be in the model at once (None: one for each lane). `hang_timeout_s`: how
-    /// long one may be there before its callers are answered without it (None: as long as it takes).
-    #[pyo3(signature = (contract, *, concurrency = None, hang_timeout_s = None))]
+    /// long one may be there before its callers are answered without it (None: as long as it takes). `prepares`: lanes
+    /// get their batches before the model is free, and ask for it with `Batch.enter`. `lend`: called with a count of
+    /// bytes for memory that rows are laid into, a new NumPy array of uint8 (or None: ours will do), which is used again
+    /// for many batches; without it all of that is ours.
+    #[pyo3(signature = (contract, *, concurrency = None, hang_timeout_s = None, prepares = false, lend = None))]
     fn open(
         &self,
         py: Python<'_>,
         contract: &str,
         concurrency: Option<NonZeroU32>,
         hang_timeout_s: Option<f64>,
+        prepares: bool,
+        lend: Option<Py<PyAny>>,
     ) -> PyResult<Intake> {
         let contract: Contract = serde_json::from_str(contract)
             .map_err(|e| PyValueError::new_err(format!("the contract does not parse: {e}")))?;
         let hang_timeout = hang_timeout_s.map(|span| seconds("hang_timeout_s", span)).transpose()?;
-        let conduct = Conduct { concurrency, hang_timeout };
+        let lender = lend.map(|lend| -> Arc<dyn Lender> { Arc::new(PythonLender::new(lend)) });
+        let conduct = Conduct { concurrency, hang_timeout, prepares, lender };
         let intake = py.detach(|| self.host.open(contract, conduct)).map_err(raise)?;
         Ok(Intake::new(py, Arc::clone(&self.host), intake))
     }

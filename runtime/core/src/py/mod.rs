@@ -14,6 +14,7 @@ mod image;
 mod inputs;
 mod intake;
 mod layout;
+mod lent;
 mod outputs;
 mod ragged;
 mod sequence;

@@ -108,7 +108,13 @@ impl HostProcess {
         process.within(|| host.listen_on(process.handle(), &path, log).unwrap());
         let shelf = |contract: Contract| {
             let concurrency = NonZeroU32::new(concurrency.min(contract.lanes));
-            let conduct = Conduct { concurrency, hang_timeout: Some(HANG) };
+            // Every third host has lanes that prepare.
+            let conduct = Conduct {
+                concurrency,
+                hang_timeout: Some(HANG),
+                prepares: id.is_multiple_of(3),
+                lender: None,
+            };
             let lanes = (0..contract.lanes).map(|_| None).collect();
             let version = contract.version.0;
             let intake = process.within(|| host.open(contract, conduct).unwrap());
@@ -212,6 +218,9 @@ impl Work {
         }
         // On both sides of the limit and at it, or just beyond it: the host has given it up and has not ended yet.
         let hangs = if takes.as_micros().is_multiple_of(3) { HANG + takes } else { takes * 200 };
+        if takes.as_micros().is_multiple_of(5) {
+            self.batch.entrance().launched();
+        }
         self.done = Some(now + if has(Verb::Hang) { hangs } else { takes });
         Ok(Lane::Went)
     }
