@@ -55,15 +55,12 @@ class Placement(Section):
         description="Threads that a lane may work on a batch with, of the model's libraries and of "
         "decoding; a share of the machine if left out.",
     )
-    isolation: Literal["own"] = Field("own", description="Every version has its own process.")
+    isolation: Literal["own", "shared"] = Field(
+        "own",
+        description="own: the version has its own process; shared: one process for all versions "
+        "that say so and agree on gpus, replicas and threads.",
+    )
     replicas: Replicas = Field(Replicas(), description="How many hosts a version has.")
-
-    @field_validator("isolation", mode="before")
-    @classmethod
-    def _only_own(cls, given: Any) -> Any:
-        if given == "shared":
-            raise ValueError("shared is not built yet: leave it out, or write own")
-        return given
 
 
 class Limits(Section):
