@@ -31,15 +31,16 @@ class Picture(torch.nn.Module):  # type: ignore[misc]
         return share, share.argmax(1, keepdim=True)
 
 
-def picture(*, rows: bool = True, decomposed: bool = False) -> Any:
+def picture(*, rows: bool = True, decomposed: bool = False, largest: int = 64) -> Any:
     """Export it.
 
     Args:
+        largest: size of that axis.
         rows: its first axis is of any size, else of 2.
         decomposed: into few operations, which know no `flatten` but `view`.
     """
     torch.manual_seed(0)
-    axes = {0: torch.export.Dim("rows", min=1, max=64)} if rows else None
+    axes = {0: torch.export.Dim("rows", min=1, max=largest)} if rows else None
     example = (torch.ones(2, 3, 8, 8),)
     program = torch.export.export(Picture().eval(), example, dynamic_shapes=(axes,))
     return program.run_decompositions() if decomposed else program

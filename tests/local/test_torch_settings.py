@@ -126,6 +126,14 @@ def test_no_size_of_a_batch_compiles_once_a_version_has_loaded(
     assert counters["stats"]["unique_graphs"] == prepared
 
 
+def test_a_size_that_is_alone_with_its_kernel_is_compiled_too(tmp_path: Path) -> None:
+    yaml = "batching: {max_rows: 16}\ntorch: {compile: default}"
+    model = loaded(write(tmp_path, picture(largest=16), yaml))
+    prepared = counters["stats"]["unique_graphs"]
+    assert agree(model, range(1, 17), 1e-5)
+    assert counters["stats"]["unique_graphs"] == prepared
+
+
 def test_a_version_that_is_compiled_passes_its_check(tmp_path: Path) -> None:
     yaml = "batching: {max_rows: 6, allowed_rows: [3, 6]}\ntorch: {compile: default}"
     (checked,) = checking.check(write(tmp_path, picture(), yaml))
