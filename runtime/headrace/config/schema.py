@@ -9,6 +9,8 @@ from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
+from headrace.config.torch import PyTorch
+from headrace.config.torch import check as check_torch
 from headrace.vocabulary import DATATYPES
 
 #: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
@@ -137,6 +139,7 @@ class ModelConfig(Section):
         (), strict=False, description="Steps from what the model returns to what callers get."
     )
     onnx: OnnxRuntime = Field(OnnxRuntime(), description="How ONNX Runtime runs a model.onnx.")
+    torch: PyTorch = Field(PyTorch(), description="How PyTorch runs a net.pt2.")
     parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
     inputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its arguments."
@@ -181,6 +184,16 @@ class ModelConfig(Section):
             self.batching,
             streams=self.streams,
             repeatable=self.repeatable,
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _every_batch_can_be_prepared(self) -> Self:
+        check_torch(
+            self.torch,
+            self.batching,
+            gpus=self.placement.gpus,
+            shapes=[one.shape for one in self.inputs or ()],
         )
         return self
 
