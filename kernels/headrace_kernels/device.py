@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from headrace_kernels import store
-from headrace_kernels.launch import Kernel, Launch, View, contiguous
+from headrace_kernels.launch import FLOATS, Kernel, Launch, View, contiguous
 
 
 class Device:
@@ -16,6 +16,26 @@ class Device:
 
     def __init__(self, cupy: Any) -> None:
         self._cupy = cupy
+
+    def use(self, number: int, stream: int | None) -> None:
+        """Make a device and a stream (its pointer) CuPy's current ones in the calling thread.
+
+        They stay: what is made on a stream is read on it too, by CuPy's own copies to the host and
+        in DLPack's hand-over. None is the stream that CuPy has.
+        """
+        self._cupy.cuda.Device(number).use()
+        if stream is not None:
+            self._cupy.cuda.ExternalStream(stream, number).use()
+
+    def place(self, array: Any, dtype: str | None = None) -> Any:
+        """Return an array as CuPy's, in C order; one that lies here so already is not copied.
+
+        What is no array comes back as it is. Bits of which its library has no name are ``dtype``.
+        """
+        if not isinstance(array, np.ndarray) and not hasattr(array, "__cuda_array_interface__"):
+            return array
+        placed = self._cupy.asarray(array, order="C")
+        return placed if dtype is None else placed.view(_named(dtype))
 
     def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
         return self._cupy.empty(shape, dtype)
@@ -53,6 +73,10 @@ class Device:
             ctypes.addressof(addresses),
             0,
         )
+
+
+def _named(dtype: str) -> np.dtype[Any]:
+    return FLOATS.get(dtype) or np.dtype(dtype)
 
 
 @cache

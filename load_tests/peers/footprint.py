@@ -3,6 +3,7 @@
 
   load_tests/peers/footprint.py             the identity model alone, on each engine
   load_tests/peers/footprint.py --photos    examples/photos, beside Python without Headrace
+  load_tests/peers/footprint.py --many 8    so many identity models, with a host each and in one
 
 Run it with the interpreter that has Headrace: the `headrace` command beside it is what is started,
 on the ports that --ports names and with a state folder of its own. Times count from the command.
@@ -15,6 +16,7 @@ in its only process. What else runs on the machine disturbs the figures: let not
 import argparse
 import contextlib
 import http.client
+import shutil
 import signal
 import statistics
 import subprocess
@@ -26,6 +28,7 @@ from pathlib import Path
 from typing import IO, Final
 
 import processes
+from processes import Memory
 
 HERE: Final = Path(__file__).resolve().parent
 EXAMPLES: Final = HERE.parents[1] / "examples"
@@ -161,6 +164,34 @@ def measure_photos(asked: argparse.Namespace) -> None:
     print(f"  Headrace takes {beyond:.3f} s more; it also runs batches of 1 and of max_rows then")
 
 
+def is_host(name: str) -> bool:
+    """Tell a host, of one version or of some that share it, from Ray's other workers."""
+    return name.startswith(("host-", "shared"))
+
+
+def measure_many(asked: argparse.Namespace) -> None:
+    """Print what models cost that have a host each, and what the same in one host do."""
+    print(f"{asked.many} identity models on Ray, medians; starts: {asked.starts}")
+    for isolation in ("own", "shared"):
+        ready: list[float] = []
+        hosts: list[Memory] = []
+        with tempfile.TemporaryDirectory() as folder:
+            for number in range(asked.many):
+                copy = Path(folder) / f"identity-{number}"
+                shutil.copytree(HERE / "models/identity", copy)
+                yaml = f"{(copy / 'model.yaml').read_text()}placement: {{isolation: {isolation}}}\n"
+                (copy / "model.yaml").write_text(yaml)
+            for at in range(asked.starts + 1):
+                with started(Path(folder), "ray", asked.ports) as server:
+                    pause(SETTLE_S)
+                    pids = processes.tree(server.process.pid)
+                    hosts = [processes.memory(one) for one in pids if is_host(processes.name(one))]
+                    if at:
+                        ready.append(server.ready_s)
+        pss = sum(one.pss for one in hosts)
+        print(f"  {isolation:8}ready after {told(ready)}; hosts: {len(hosts)}, {pss:.0f} MiB (PSS)")
+
+
 def load_bare() -> float:
     """Return the seconds that a bare Python takes to import torch and load the network."""
     began = time.perf_counter()
@@ -187,6 +218,7 @@ def main() -> None:
     )
     parser.add_argument("--engine", choices=("local", "ray"), help="this one only")
     parser.add_argument("--photos", action="store_true", help="measure the photo model instead")
+    parser.add_argument("--many", type=int, metavar="N", help="measure N models instead, on Ray")
     parser.add_argument("--starts", type=int, default=3, help="that count (%(default)s)")
     parser.add_argument("--idle", type=float, default=20, help="idle seconds (%(default)s)")
     parser.add_argument("--ports", type=int, default=8100, help="first of four (%(default)s)")
@@ -199,6 +231,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if asked.photos:
         measure_photos(asked)
+    elif asked.many:
+        measure_many(asked)
     else:
         for engine in (asked.engine,) if asked.engine else ("local", "ray"):
             measure_engine(engine, asked)

@@ -1,6 +1,6 @@
 """The words that every part uses: datatypes and ports."""
 
-from typing import Final
+from typing import Any, Final
 
 #: Datatype of the Open Inference Protocol → bytes of an element; None: elements have own lengths.
 DATATYPES: Final[dict[str, int | None]] = {
@@ -39,3 +39,15 @@ NUMPY_NAMES: Final[dict[str, str]] = {
 
 #: HTTP is on the first port, gRPC, metrics and the console on the next three.
 FIRST_PORT: Final = 8000
+
+
+def numpy_dtype(datatype: str) -> Any:
+    """Return NumPy's dtype of a datatype other than BYTES."""
+    # Brings NumPy, which must not come before its count of threads is set.
+    import numpy as np
+
+    if datatype == "BF16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    return np.dtype(NUMPY_NAMES[datatype])

@@ -21,6 +21,7 @@ from headrace.models.lifecycle import Standing
 from headrace.repository.changed import changed
 from headrace.repository.folder import find
 from headrace.serve.changing import Changing
+from headrace.serve.plan import grouped
 
 WriteModel = Callable[..., Path]
 
@@ -90,7 +91,7 @@ def test_only_what_has_changed_is_found_and_all_or_nothing(write_model: WriteMod
         changed(versions, "nobody")
 
 
-INPUTS = {"event": "inputs", "inputs": [("x", "FP32", [2])]}
+INPUTS = {"event": "inputs", "version": "doubler/1", "inputs": [("x", "FP32", [2])]}
 
 
 class Hosts:
@@ -99,19 +100,20 @@ class Hosts:
     def __init__(self, models: Path, hosts: int = 2, error: str = "") -> None:
         self.said: list[tuple[str, str]] = []
         self.hosts, self.error = hosts, error
-        self.changing = Changing(find(models), self.send)
+        self.changing = Changing(grouped(find(models)), self.send)
         self.changing.hear("doubler/1", INPUTS)
 
     def send(self, label: str, word: str, pid: int | None) -> int:
         self.said.append((label, word))
         for _ in range(self.hosts):
-            number = word.split()[1] if word.startswith("change") else "0"
-            told = {"event": "changed", "number": int(number), "error": self.error}
-            self.changing.hear(label, told)
+            if word.startswith("change"):
+                _, number, version, _ = word.split(" ", 3)
+                told = {"event": "changed", "number": int(number), "error": self.error}
+                self.changing.hear(version, told)
         return self.hosts
 
     def last(self) -> Any:
-        return json.loads(self.said[-1][1].split(" ", 2)[-1])
+        return json.loads(self.said[-1][1].split(" ", 3)[-1])
 
 
 def test_every_host_is_told_and_one_that_begins_later_too(
@@ -121,10 +123,25 @@ def test_every_host_is_told_and_one_that_begins_later_too(
     run = Hosts(models)
     rewrite(models, "batching: {max_rows: 2}")
     assert run.changing.apply("") == [Applied("doubler/1", ["batching.max_rows 4 -> 2"], 2, 2)]
-    assert run.said == [("doubler/1", 'change 1 {"max_rows": 2}')]
+    assert run.said == [("doubler/1", 'change 1 doubler/1 {"max_rows": 2}')]
     run.changing.begin("doubler/1", 7)
-    assert run.said[-1] == ("doubler/1", 'begin {"max_rows": 2}')
+    assert run.said[-1] == ("doubler/1", 'begin {"doubler/1": {"max_rows": 2}}')
     assert run.changing.apply("") == [], "it is as it was read last"
+
+
+def test_hosts_that_versions_share_are_told_of_each_and_begin_without_those_left_out(
+    write_model: WriteModel,
+) -> None:
+    models = write_model(yaml="batching: {max_rows: 4}\nplacement: {isolation: shared}")
+    write_model("other", yaml="placement: {isolation: shared}")
+    run = Hosts(models)
+    rewrite(models, "batching: {max_rows: 2}\nplacement: {isolation: shared}")
+    assert [one.version for one in run.changing.apply("doubler")] == ["doubler/1"]
+    assert run.said == [("shared", 'change 1 doubler/1 {"max_rows": 2}')]
+    run.changing.begin("shared", 7)
+    assert run.said[-1] == ("shared", 'begin {"doubler/1": {"max_rows": 2}, "other/1": {}}')
+    run.changing.begin("shared", 8, {"doubler/1"})
+    assert run.said[-1] == ("shared", 'begin {"other/1": {}}')
 
 
 def test_what_a_host_does_not_take_is_taken_back_everywhere(write_model: WriteModel) -> None:
@@ -143,7 +160,7 @@ def test_a_host_that_says_nothing_is_not_counted(
 ) -> None:
     monkeypatch.setattr("headrace.serve.changing.ANSWER_S", 0.0)
     models = write_model()
-    silent = Changing(find(models), lambda label, word, pid: 3)
+    silent = Changing(grouped(find(models)), lambda label, word, pid: 3)
     rewrite(models, "batching: {max_rows: 3}")
     with pytest.raises(NotLive, match="has not been loaded yet"):
         silent.apply("")

@@ -215,6 +215,7 @@ def test_a_server_that_listens_everywhere_is_where_its_console_is(
 def test_tables_are_aligned_and_say_everything() -> None:
     version = {
         "version": 12,
+        "process": "photos/12",
         "state": "failed",
         "reason": "OSError: no weights\nmore",
         "hosts": 0,
@@ -234,14 +235,16 @@ def test_tables_are_aligned_and_say_everything() -> None:
         "addresses": {"http": "127.0.0.1:8000"},
         "models": [{"name": "photos", "versions": [version]}],
     }
-    served = {**version, "state": "ready", "reason": "loaded"}
+    served = {**version, "process": "shared", "state": "ready", "reason": "loaded"}
     head, columns, row = status_lines(status)
     assert head == "not ready; engine ray; http 127.0.0.1:8000"
     assert columns.index("REASON") == row.index("OSError: no weights …")
     assert row.endswith("OSError: no weights …")
     assert "failed for 61 s" in row
-    assert columns.index("MEMORY") == row.index("300 MiB")
+    assert columns.index("MEMORY") == row.index("300 MiB  ")
+    status = {**status, "memory_bytes": {"shared": 300 << 20}}
     *_, row = status_lines({**status, "models": [{"name": "m", "versions": [served]}]})
+    assert "  300 MiB (shared)  " in row
     assert row.endswith("loaded; 2 hosts died, the last one at 12:00:01: Segmentation fault")
     (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
     assert line.endswith(" photos/1 | hi")

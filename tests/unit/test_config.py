@@ -87,7 +87,7 @@ WRONG = [
         "batching: {max_delay_ms: 1e-3}",
         "expected a number, not '1e-3': YAML takes that for a text, write 0.001",
     ),
-    ("placement: {isolation: shared}", "1:13: shared is not built yet"),
+    ("placement: {isolation: together}", "1:13: isolation: input should be 'own' or 'shared'"),
     ("placement: {replicas: {max: 3}}", "1:13: min is 1 and max 3"),
     (
         "placement:\n  replicas: {min: 1000000, max: 1000000}",

@@ -124,7 +124,7 @@ def test_steps_that_do_not_fit_are_refused_by_name(
 @pytest.mark.parametrize(
     ("entry", "message"),
     [
-        ({}, "expected one of preprocess_images in each entry, not none"),
+        ({}, "expected one of preprocess_images, tokenize, .+ in each entry, not none"),
         ({"resize": {}}, "resize"),
         ({"preprocess_images": IMAGES | {"std": [1, 0, 1]}}, "expected numbers above 0"),
         ({"preprocess_images": IMAGES | {"mean": [1, 2]}}, "mean"),
@@ -138,7 +138,7 @@ def test_an_entry_is_one_step_with_what_it_can_be(entry: dict[str, Any], message
 
 
 def test_two_steps_in_one_entry_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of softmax_top_k, labels in each entry"):
+    with pytest.raises(ValueError, match=r"expected one of softmax_top_k, .+, labels in each"):
         After.model_validate({"softmax_top_k": RANK, "labels": LABELS})
     for file in ("/etc/passwd", "../names.txt", "a/../../b"):
         with pytest.raises(ValueError, match="expected a file in the version's folder"):
@@ -247,11 +247,13 @@ def test_what_the_model_does_not_declare_is_told_before_a_step_reads_it(tmp_path
         ([[1.0, 2.0, 3.0]], "list"),
     ],
 )
-def test_what_a_step_reads_is_of_the_datatype_that_was_declared(returned: Any, found: str) -> None:
+def test_what_a_step_reads_is_of_the_datatype_that_was_declared(
+    returned: Any, found: str, tmp_path: Path
+) -> None:
     class Wrong(Mean):
         def predict(self, batch: Batch) -> Mapping[str, Any]:
             return {"score": returned}
 
-    model = Processed(Wrong(), before({}), after({"softmax_top_k": RANK}))
+    model = load(Processed(Wrong(), before({}), after({"softmax_top_k": RANK})), tmp_path)
     with pytest.raises(ModelBroken, match=f"'score' as FP32, but returned {found}"):
         ask(model, [png(1)])

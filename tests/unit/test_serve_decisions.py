@@ -35,8 +35,13 @@ BEGUN_AGAIN = fleet.begun_again(fleet.Told(READY, bereft=True))
         (None, NOTHING, State.LOADING, "waiting for Ray Serve"),
         (STARTING, NOTHING, State.LOADING, "waiting for a process"),
         (STARTING, fleet.Told(LOADING), State.LOADING, "loading /models"),
-        (RUNNING, fleet.Told(READY), State.READY, "ready in 0.1 s"),
-        (RUNNING, NOTHING, State.READY, "ready"),
+        (RUNNING, fleet.Told(READY, ready=frozenset({7})), State.READY, "ready in 0.1 s"),
+        # One of two hosts loads once more.
+        (RUNNING, fleet.Told(LOADING, ready=frozenset({7})), State.READY, "ready"),
+        # A host runs, and loads the versions that share it one after the other.
+        (RUNNING, NOTHING, State.LOADING, "waiting for its turn to load"),
+        (RUNNING, fleet.Told(LOADING), State.LOADING, "loading /models"),
+        (RUNNING, fleet.Told(BROKEN), State.FAILED, "no weights"),
         (STARTING, fleet.Told(BROKEN), State.FAILED, "no weights"),
         (GIVEN_UP, fleet.Told(BROKEN), State.FAILED, "no weights"),
         (GIVEN_UP, NOTHING, State.FAILED, "OSError: no disk"),
@@ -98,12 +103,13 @@ def test_a_death_is_mourned_until_a_host_is_ready() -> None:
     assert not fleet.gone(fleet.moved(NOTHING, BROKEN)).bereft, "it said why, and left"
 
 
-def version(model: str, number: int) -> Version:
-    return Version(model, number, Path(f"/m/{model}/{number}"), "python", ModelConfig())
+def version(model: str, number: int, **placement: Any) -> Version:
+    config = ModelConfig.model_validate({"placement": placement})
+    return Version(model, number, Path(f"/m/{model}/{number}"), "python", config)
 
 
 def test_gateways_hear_of_failures_alone() -> None:
-    groups = [plan.Group(version("a", 1)), plan.Group(version("a", 2)), plan.Group(version("b", 1))]
+    groups = plan.grouped([version("a", 1), version("a", 2), version("b", 1)])
     standings = {"a/1": READY, "a/2": BROKEN, "b/1": LOADING}
     table = plan.routing(groups, standings, {"a/1"}, sequence=7)
     assert table["hosts"] == ["host-a-1", "host-a-2", "host-b-1"]
@@ -139,7 +145,7 @@ def test_gateways_hear_of_failures_alone() -> None:
 def test_requests_that_name_no_version_go_to_the_highest_that_has_served(
     standings: dict[str, Standing], served: set[str], chosen: int
 ) -> None:
-    groups = [plan.Group(version("a", number)) for number in (1, 2)]
+    groups = plan.grouped([version("a", number) for number in (1, 2)])
     entry = plan.routing(groups, standings, served)["policy"]["models"]["a"]
     assert entry["weights"] == [{"version": chosen, "share": 10_000}]
 

@@ -1,7 +1,7 @@
 """A watch looks at Serve only while there is reason to, and never after it was stopped."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Serve:
         self.hosts: list[int] = []
         self.tables: list[Table] = []
         self.again: list[tuple[str, int]] = []
-        self.begun: list[tuple[str, int]] = []
+        self.begun: list[tuple[str, int, Set[str]]] = []
         self.oom_kills = 0
         #: What a look and a publish that has taken effect raise, the next one first.
         self.odd: list[Exception] = []
@@ -66,7 +66,7 @@ class Serve:
             changed=changed,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
-            begin=lambda label, pid: self.begun.append((label, pid)),
+            begin=lambda label, pid, without: self.begun.append((label, pid, without)),
             oom_kills=lambda: self.oom_kills,
             lost=(LookupError,),
             silent=lambda error: self.silences.append(str(error)),
@@ -106,8 +106,8 @@ def test_a_gateway_that_cannot_start_ends_the_run() -> None:
 def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served() -> None:
     serve = Serve({"host-m-1": fleet.Application("DEPLOY_FAILED", message="the actor died")})
     version = Version("m", 1, Path("/m/m/1"), "python", ModelConfig())
-    watching = serve.watch(Group(version))
-    watching.hear("m/1", {"event": "moved", "state": "ready", "reason": ""})
+    watching = serve.watch(Group((version,)))
+    watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": ""})
     watching.hear("m/1", {"event": "gone"})
     watching.start()
     for _ in range(2):
@@ -119,13 +119,15 @@ def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served(
 def test_the_number_of_hosts_is_told_though_the_version_stands_where_it_stood() -> None:
     one, two = (fleet.Application("RUNNING", {"RUNNING": number}) for number in (1, 2))
     serve = Serve({"host-m-1": two})
-    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
-    watching.hear("m/1", {"event": "moved", "state": "ready", "reason": "loaded"})
+    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
+    watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": "loaded"})
     watching.start()
     for application in (one, two):
         assert serve.asked.acquire(timeout=60)
         serve.applications = {"host-m-1": application}
-        watching.hear("m/1", {"event": "moved", "state": "ready", "reason": "loaded"})
+        watching.hear(
+            "m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": "loaded"}
+        )
     assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.hosts == [2, 1, 2]
@@ -145,12 +147,14 @@ def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) 
 def test_gateways_are_told_when_a_higher_version_has_loaded() -> None:
     running = fleet.Application("RUNNING", {"RUNNING": 1})
     serve = Serve({"host-m-1": running, "host-m-2": fleet.Application("DEPLOYING")})
-    groups = [Group(Version("m", n, Path(f"/m/m/{n}"), "python", ModelConfig())) for n in (1, 2)]
+    groups = [Group((Version("m", n, Path(f"/m/m/{n}"), "python", ModelConfig()),)) for n in (1, 2)]
     watching = serve.watch(*groups)
+    ready = {"event": "moved", "state": "ready", "reason": ""}
+    watching.hear("m/1", {**ready, "version": "m/1"})
     watching.start()
     assert serve.asked.acquire(timeout=60)
     serve.applications = {"host-m-1": running, "host-m-2": running}
-    watching.hear("m/2", {"event": "moved", "state": "ready", "reason": ""})
+    watching.hear("m/2", {**ready, "version": "m/2"})
     assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     told = [
@@ -214,23 +218,23 @@ def test_a_host_loads_at_once_and_after_deaths_in_a_row_later(
 
     monkeypatch.setattr(threading, "Timer", Timer)
     serve = Serve(RUNNING)
-    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
     for pid in range(1, 6):
         watching.hear("m/1", {"event": "here", "pid": pid})
-        watching.hear("m/1", {"event": "moved", "state": "ready", "reason": ""})
+        watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": ""})
         watching.hear("m/1", {"event": "gone", "pid": pid})
-    assert serve.begun == [("m/1", pid) for pid in range(1, 6)]
+    assert serve.begun == [("m/1", pid, set()) for pid in range(1, 6)]
     assert [round(pause) for pause in pauses] == [1, 2], "the first three begin at once"
     assert watching.records()["m/1"].count == 5
 
 
 def test_why_a_host_died_is_known_from_its_words_or_from_the_kernel() -> None:
     serve = Serve(RUNNING)
-    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
 
     def why(pid: int, words: str = "") -> str:
         watching.hear("m/1", {"event": "here", "pid": pid})
-        watching.hear("m/1", {"event": "moved", "state": "ready", "reason": ""})
+        watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": ""})
         if words:
             watching.hear("m/1", {"event": "words", "pid": pid, "why": words})
         serve.oom_kills += pid == 3
@@ -245,8 +249,8 @@ def test_why_a_host_died_is_known_from_its_words_or_from_the_kernel() -> None:
 
 def test_a_host_that_was_asked_to_go_or_said_why_it_failed_has_not_died() -> None:
     serve = Serve(RUNNING)
-    watching = serve.watch(Group(Version("m", 1, Path("/m/m/1"), "python", ModelConfig())))
+    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
     for state in ("draining", "failed"):
-        watching.hear("m/1", {"event": "moved", "state": state, "reason": ""})
+        watching.hear("m/1", {"event": "moved", "version": "m/1", "state": state, "reason": ""})
         watching.hear("m/1", {"event": "gone", "pid": 1})
     assert watching.records()["m/1"].count == 0

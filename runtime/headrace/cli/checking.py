@@ -68,7 +68,7 @@ def _check(version: Version, count: int) -> Checked:
         load_s = perf_counter() - began
         checked = Checked(version.label, load_s)
         with lanes.inference_mode():
-            for rows in sizes(version.config.batching.max_rows):
+            for rows in config.batching.allowed_rows or sizes(config.batching.max_rows):
                 runs = [run(model, told.device, rows, perf_counter) for _ in range(ROUNDS)]
                 checked.trials.append(min(runs, key=lambda one: one.seconds))
     except BaseException as error:

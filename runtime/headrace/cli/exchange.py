@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from headrace.cli.payload import Payload, PayloadInvalid, array, dtype
+from headrace.cli.payload import Payload, PayloadInvalid, array
 from headrace.errors import HeadraceError
 from headrace.models import Tensor
+from headrace.vocabulary import numpy_dtype
 
 #: Datatypes that JSON cannot say: they go over as bytes.
 ONLY_BINARY = frozenset({"FP16", "BF16"})
@@ -180,7 +181,7 @@ def _nested(row: Any) -> Any:
 
 def _values(datatype: str, raw: bytes) -> list[Any]:
     if datatype != "BYTES":
-        values: list[Any] = np.frombuffer(raw, dtype(datatype)).astype(object).tolist()
+        values: list[Any] = np.frombuffer(raw, numpy_dtype(datatype)).astype(object).tolist()
         return [float(one) for one in values] if datatype in ONLY_BINARY else values
     found, at = [], 0
     while at < len(raw):

@@ -12,7 +12,7 @@ import numpy as np
 from headrace.console.request import IMAGES, json_body, takes_one_file
 from headrace.errors import HeadraceError
 from headrace.models import Tensor
-from headrace.vocabulary import NUMPY_NAMES
+from headrace.vocabulary import numpy_dtype
 
 _ADVICE: Final = "; write it with numpy.save(), of numbers and not of objects"
 
@@ -79,18 +79,9 @@ def array(tensor: Tensor, values: Any) -> Any:
             return np.array(values, dtype=object)
         # A number that is too large for a float is infinite, without a warning of NumPy's.
         with np.errstate(over="ignore"):
-            return np.array(values).astype(dtype(tensor.datatype))
+            return np.array(values).astype(numpy_dtype(tensor.datatype))
     except (TypeError, ValueError, OverflowError) as error:
         raise PayloadInvalid(f"input {tensor.name!r} is of {tensor.datatype}: {error}") from error
-
-
-def dtype(datatype: str) -> Any:
-    """Return NumPy's type for a datatype that is not BYTES."""
-    if datatype == "BF16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(NUMPY_NAMES[datatype])
 
 
 def describe(inputs: Sequence[Tensor]) -> str:
@@ -204,7 +195,7 @@ def _checked(tensor: Tensor, given: Any) -> Any:
                 "of str or bytes"
             )
         return given.astype(object)
-    wanted = dtype(tensor.datatype)
+    wanted = numpy_dtype(tensor.datatype)
     # bfloat16 is saved by NumPy as two raw bytes.
     if given.dtype.kind == "V" and given.dtype.itemsize == wanted.itemsize:
         return given.view(wanted)

@@ -21,7 +21,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
             str(one["version"]),
             one["state"] if one["state"] == "ready" else f"{one['state']} for {one['for_s']:.0f} s",
             f"{one['hosts']}/{one['hosts_wanted']}",
-            memory(status["memory_bytes"].get(f"{model['name']}/{one['version']}")),
+            process_memory(status, model["name"], one),
             f"{one['share_percent']:g} %",
             str(one["waiting"]),
             str(one["in_flight"]),
@@ -43,6 +43,14 @@ def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             late = one["told"] - one["hosts"]
             hosts += f", of which {late} will as soon as what keeps it is over"
         yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
+
+
+def process_memory(status: Mapping[str, Any], model: str, version: Mapping[str, Any]) -> str:
+    """Return what the processes of a version hold, and who they are if others share them."""
+    process = version["process"]
+    held = memory(status["memory_bytes"].get(process))
+    alone = process == f"{model}/{version['version']}"
+    return held if alone or not process else f"{held} ({process})"
 
 
 def memory(held: int | None) -> str:

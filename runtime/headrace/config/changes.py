@@ -10,6 +10,8 @@ from headrace.config.section import Section
 
 #: The model sees other arrays with another one of these, so that it has to be loaded for them.
 SHAPING: Final = frozenset({"join", "like"})
+#: Sizes of batches that a program was compiled or captured for.
+SIZING: Final = frozenset({"batching.max_rows", "batching.allowed_rows"})
 #: What may change while a version serves.
 LIVE: Final = frozenset(f"batching.{name}" for name in Batching.model_fields if name not in SHAPING)
 
@@ -22,11 +24,8 @@ class Change:
     key: str
     before: Any
     after: Any
-
-    @property
-    def is_live(self) -> bool:
-        """Whether a version that serves can take it."""
-        return self.key in LIVE
+    #: Whether a version that serves can take it.
+    is_live: bool
 
     def __str__(self) -> str:
         return f"{self.key} {_shown(self.before)} -> {_shown(self.after)}"
@@ -34,16 +33,17 @@ class Change:
 
 def changes(before: ModelConfig, after: ModelConfig) -> list[Change]:
     """Return what differs, in the order in which it is documented."""
-    return list(_differ(before, after, ""))
+    live = LIVE - SIZING if before.torch.prepares else LIVE
+    return [Change(key, one, other, key in live) for key, one, other in _differ(before, after, "")]
 
 
-def _differ(before: Section, after: Section, path: str) -> Iterator[Change]:
+def _differ(before: Section, after: Section, path: str) -> Iterator[tuple[str, Any, Any]]:
     for name in type(before).model_fields:
         one, other = getattr(before, name), getattr(after, name)
         if isinstance(one, Section) and type(one) is type(other):
             yield from _differ(one, other, f"{path}{name}.")
         elif one != other:
-            yield Change(f"{path}{name}", one, other)
+            yield f"{path}{name}", one, other
 
 
 def _shown(value: Any) -> str:

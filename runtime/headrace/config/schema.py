@@ -9,6 +9,8 @@ from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
+from headrace.config.torch import PyTorch
+from headrace.config.torch import check as check_torch
 from headrace.vocabulary import DATATYPES
 
 #: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
@@ -55,15 +57,12 @@ class Placement(Section):
         description="Threads that a lane may work on a batch with, of the model's libraries and of "
         "decoding; a share of the machine if left out.",
     )
-    isolation: Literal["own"] = Field("own", description="Every version has its own process.")
+    isolation: Literal["own", "shared"] = Field(
+        "own",
+        description="own: the version has its own process; shared: one process for all versions "
+        "that say so and agree on gpus, replicas and threads.",
+    )
     replicas: Replicas = Field(Replicas(), description="How many hosts a version has.")
-
-    @field_validator("isolation", mode="before")
-    @classmethod
-    def _only_own(cls, given: Any) -> Any:
-        if given == "shared":
-            raise ValueError("shared is not built yet: leave it out, or write own")
-        return given
 
 
 class Limits(Section):
@@ -140,6 +139,7 @@ class ModelConfig(Section):
         (), strict=False, description="Steps from what the model returns to what callers get."
     )
     onnx: OnnxRuntime = Field(OnnxRuntime(), description="How ONNX Runtime runs a model.onnx.")
+    torch: PyTorch = Field(PyTorch(), description="How PyTorch runs a net.pt2.")
     parameters: dict[str, Any] = Field({}, description="What load() finds in context.parameters.")
     inputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its arguments."
@@ -184,6 +184,16 @@ class ModelConfig(Section):
             self.batching,
             streams=self.streams,
             repeatable=self.repeatable,
+        )
+        return self
+
+    @model_validator(mode="after")
+    def _every_batch_can_be_prepared(self) -> Self:
+        check_torch(
+            self.torch,
+            self.batching,
+            gpus=self.placement.gpus,
+            shapes=[one.shape for one in self.inputs or ()],
         )
         return self
 

@@ -17,6 +17,8 @@ class VersionStatus:
 
     version: int
     standing: Standing
+    #: Which of the server's `processes` carry it; empty where one carries everything.
+    process: str = ""
     #: How long it has been in this state.
     for_s: float = 0.0
     #: Hosts that carry it now, and that should.
@@ -125,6 +127,7 @@ def as_json(status: Status) -> dict[str, object]:
                         "state": one.standing.state.value,
                         "reason": one.standing.reason,
                         "for_s": round(one.for_s, 1),
+                        "process": one.process,
                         "hosts": one.hosts,
                         "hosts_wanted": one.hosts_wanted,
                         "deaths": one.deaths,

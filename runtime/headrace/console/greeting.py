@@ -32,6 +32,8 @@ def greeting(
         for one in model.versions:
             standing = one.standing
             work = f"; {_work(one)}" if standing.state is State.READY else ""
+            if one.process not in ("", f"{model.name}/{one.version}"):
+                work += f"; in {one.process}"
             told = f"{standing.state.value}, {standing.reason}{work}"
             lines.append(f"  {model.name}/{one.version}: {told}")
     where = status.addresses

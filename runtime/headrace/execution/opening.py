@@ -5,11 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from headrace.backends.exported_program import ExportedProgram
 from headrace.backends.onnx.model import OnnxModel
 from headrace.backends.python_class import make
+from headrace.backends.pytorch.program import ExportedProgram
 from headrace.config.batching import Batching
 from headrace.config.schema import ModelConfig, TensorEntry
+from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, sequencing
 from headrace.models import Context, Model, Tensor
@@ -66,7 +67,10 @@ def _open(version: Version, threads: int) -> Model:
         )
     if version.backend == "torch":
         model: Model = ExportedProgram(
-            _tensors(config.inputs or ()), _tensors(config.outputs or ())
+            _tensors(config.inputs or ()),
+            _tensors(config.outputs or ()),
+            config.torch,
+            prepared_rows(config.batching),
         )
     else:
         module = import_private(version.folder, "model")

@@ -16,7 +16,7 @@ from headrace.execution.elements import Elements
 from headrace.execution.outputs import misfit, to_host, verify
 from headrace.execution.sequencing import MadeUpRow
 from headrace.models import Batch, Model, Tensor
-from headrace.vocabulary import NUMPY_NAMES
+from headrace.vocabulary import numpy_dtype
 
 #: What stands for a size that is any (-1).
 ANY_SIZE = 8
@@ -146,7 +146,7 @@ def _control(tensor: Tensor, rows: int, kind: str) -> Any:
     if tensor.datatype == "BYTES":
         return Elements([str(one).encode() for one in ids], shape)
     values = np.array(ids if kind == "id" else [1] * rows)
-    return _frozen(values.reshape(shape).astype(_dtype(tensor.datatype)))
+    return _frozen(values.reshape(shape).astype(numpy_dtype(tensor.datatype)))
 
 
 def make_up(tensor: Tensor, rows: int, any_size: int = ANY_SIZE, single: int = 0) -> Any:
@@ -160,7 +160,7 @@ def make_up(tensor: Tensor, rows: int, any_size: int = ANY_SIZE, single: int = 0
     array = (np.arange(prod(shape), dtype=np.int64) % 2).reshape(shape)
     if single and "INT" in tensor.datatype and all(size == 1 for size in tensor.shape):
         array[:] = single
-    return _frozen(array.astype(_dtype(tensor.datatype)))
+    return _frozen(array.astype(numpy_dtype(tensor.datatype)))
 
 
 def _as_input(tensor: Tensor, rows: int, given: Any) -> Any:
@@ -196,11 +196,3 @@ def _frozen(array: Any) -> Any:
     # As the core's: a model that writes to its input should hear of it now.
     array.flags.writeable = False
     return array
-
-
-def _dtype(datatype: str) -> Any:
-    if datatype == "BF16":
-        import ml_dtypes
-
-        return np.dtype(ml_dtypes.bfloat16)
-    return np.dtype(NUMPY_NAMES[datatype])

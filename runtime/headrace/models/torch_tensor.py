@@ -23,12 +23,14 @@ _spend_the_warning()
 
 
 def view(name: str, array: Any, device: str) -> torch.Tensor:
-    """Return ``array`` as a tensor on ``device``; on the CPU it shares the memory.
+    """Return ``array`` as a tensor on ``device``, sharing the memory of one that lies there.
 
     Raises:
         TypeError: ``array`` is not an array but the elements of a BYTES input.
     """
     if not isinstance(array, np.ndarray):
+        if hasattr(array, "__dlpack__"):
+            return _from_dlpack(array)
         raise TypeError(
             f"input {name!r} is of BYTES: PyTorch has no such type; "
             f"batch[{name!r}] holds its elements"
@@ -39,6 +41,24 @@ def view(name: str, array: Any, device: str) -> torch.Tensor:
     else:
         tensor = torch.from_numpy(array)
     return tensor if device == "cpu" else tensor.to(device, non_blocking=True)
+
+
+def _from_dlpack(array: Any) -> torch.Tensor:
+    """Return what a step made on a GPU as a tensor there, without a copy."""
+    if array.dtype.name == "bfloat16":
+        return torch.from_dlpack(array.view(np.int16)).view(torch.bfloat16)
+    return torch.from_dlpack(array)
+
+
+def to_device(tensor: torch.Tensor, device: str) -> tuple[torch.Tensor, str | None]:
+    """Return ``tensor`` on ``device`` as other libraries can read it, and NumPy's name of its bits.
+
+    The name is None where its own datatype says it; what lies there in C order is not copied.
+    """
+    there = tensor.detach().to(device).contiguous()
+    if there.dtype == torch.bfloat16:
+        return there.view(torch.int16), "bfloat16"
+    return there, None
 
 
 def to_host(output: torch.Tensor) -> Any:

@@ -3,47 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from headrace.config.processing import (
-    After,
-    Before,
-    Labels,
-    OneStep,
-    PreprocessImages,
-    SoftmaxTopK,
-)
+from headrace.config.processing import After, Before
 from headrace.errors import ModelBroken
 from headrace.models import Batch, Context, Model, Tensor
 from headrace.models.batch import beside
-from headrace.models.host import on_host
+from headrace.processing.catalogue import step_of
 from headrace.processing.flow import answered, asked
-from headrace.processing.images import ImageStep
-from headrace.processing.ranking import LabelStep, RankStep
-from headrace.processing.step import Step
+from headrace.processing.implementation import Choice, choose
 from headrace.vocabulary import NUMPY_NAMES
 
 
-def _step(entry: OneStep) -> Step:
-    match entry.step:
-        case PreprocessImages() as said:
-            return ImageStep(said)
-        case SoftmaxTopK() as said:
-            return RankStep(said)
-        case Labels() as said:
-            return LabelStep(said)
-        case other:
-            raise AssertionError(f"{other} is no step")
-
-
-def _as_declared(tensor: Tensor, value: Any) -> Any:
-    """Return an output in the host's memory. The core checks only those that no step reads.
+def _as_declared(tensor: Tensor, array: Any) -> Any:
+    """Return an output that a step reads. The core checks only those that no step reads.
 
     Raises:
         ModelBroken: it is no array, or of another datatype: as a number it might be read still.
     """
-    array = on_host(value)
     dtype = getattr(array, "dtype", None)
     if getattr(dtype, "name", None) != NUMPY_NAMES[tensor.datatype]:
-        found = type(value).__name__ if dtype is None else f"an array of {dtype}"
+        found = type(array).__name__ if dtype is None else f"an array of {dtype}"
         raise ModelBroken(
             f"declared output {tensor.name!r} as {tensor.datatype}, but returned {found}"
         )
@@ -53,24 +31,34 @@ def _as_declared(tensor: Tensor, value: Any) -> Any:
 class Processed(Model):
     """Takes what callers send, and gives what callers get; the model sees what steps make."""
 
-    def __init__(self, model: Model, before: Sequence[Before], after: Sequence[After]) -> None:
-        """Put steps around ``model``.
+    def __init__(
+        self,
+        model: Model,
+        before: Sequence[Before],
+        after: Sequence[After],
+        choose: Choice = choose,
+    ) -> None:
+        """Put steps around ``model``; ``choose`` says what computes them on its device.
 
         Raises:
             ModelInvalid: they do not fit it, or each other.
         """
         self._model = model
-        self._before = [_step(one) for one in before]
-        self._after = [_step(one) for one in after]
+        self._before = [step_of(one) for one in before]
+        self._after = [step_of(one) for one in after]
         self.inputs = asked(self._before, model.inputs)
         self.outputs = answered(self._after, model.outputs)
         self._read = {name for step in self._after for name in step.takes}
         self.concurrency = model.concurrency
+        self._choose = choose
 
     def load(self, context: Context) -> None:
         """Load the model, and what steps need."""
-        for step in (*self._before, *self._after):
-            step.load(context)
+        steps = (*self._before, *self._after)
+        computing = any(step.uses_kernels for step in steps)
+        self._kernels = self._choose(context.device if computing else "cpu")
+        for step in steps:
+            step.load(context, self._kernels)
         self._model.load(context)
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
@@ -92,7 +80,7 @@ class Processed(Model):
             raise ModelBroken(f"declared outputs {declared}, but returned {list(outputs)}")
         for one in self._model.outputs:
             if one.name in self._read:
-                outputs[one.name] = _as_declared(one, outputs[one.name])
+                outputs[one.name] = _as_declared(one, self._kernels.place(outputs[one.name]))
         for step in self._after:
             outputs |= step.run([outputs[name] for name in step.takes], batch)
         return {one.name: outputs[one.name] for one in self.outputs}

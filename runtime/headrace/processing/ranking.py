@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from headrace.config.processing import Labels, SoftmaxTopK
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.models import Batch, Context, Tensor
+from headrace.models.host import on_host
+from headrace.processing.implementation import Implementation
 from headrace.processing.step import Step
-from headrace_kernels.ranking.reference import softmax_top_k
 
 
 class RankStep(Step):
     """The likeliest classes."""
 
     name = "softmax_top_k"
+    uses_kernels = True
 
     def __init__(self, said: SoftmaxTopK) -> None:
         self._said = said
@@ -39,6 +41,10 @@ class RankStep(Step):
             Tensor(self._said.classes, "INT64", [k]),
         ]
 
+    def load(self, context: Context, kernels: Implementation) -> None:
+        """Keep what ranks."""
+        self._kernels = kernels
+
     def run(self, taken: Sequence[Any], batch: Batch) -> Mapping[str, Any]:
         """Return the best of each row.
 
@@ -51,7 +57,7 @@ class RankStep(Step):
                 f"softmax_top_k reads scores [rows, {self._said.k} or more], but the model "
                 f"returned {self._said.input!r} as {list(scores.shape)}"
             )
-        probabilities, classes = softmax_top_k(scores, self._said.k)
+        probabilities, classes = self._kernels.run("softmax_top_k", scores, self._said.k)
         return {self._said.probabilities: probabilities, self._said.classes: classes}
 
 
@@ -76,7 +82,7 @@ class LabelStep(Step):
             raise ModelInvalid(f"labels reads INT64 or INT32, not {classes}")
         return [Tensor(self._said.output, "BYTES", classes.shape)]
 
-    def load(self, context: Context) -> None:
+    def load(self, context: Context, kernels: Implementation) -> None:
         """Read the names.
 
         Raises:
@@ -100,7 +106,8 @@ class LabelStep(Step):
         Raises:
             ModelBroken: there is no class of such a number.
         """
-        (classes,) = taken
+        # Names are texts, which no device has.
+        classes = on_host(taken[0])
         most = len(self._names)
         if classes.size and (classes.min() < 0 or classes.max() >= most):
             raise ModelBroken(

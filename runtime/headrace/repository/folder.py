@@ -15,6 +15,7 @@ from typing import Final
 from headrace.config.load import load
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.schema import ModelConfig
+from headrace.config.torch import PyTorch
 from headrace.errors import ConfigInvalid, RepositoryInvalid
 
 #: Versions travel as 64-bit numbers and are written in URLs.
@@ -158,6 +159,8 @@ def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
         )
     if backend != "onnx" and config.onnx != OnnxRuntime():
         return f"onnx is for a model.onnx, and {file} runs this version: take it out"
+    if backend != "torch" and config.torch != PyTorch():
+        return f"torch is for a net.pt2, and {file} runs this version: take it out"
     if backend == "torch" and (config.inputs is None or config.outputs is None):
         return (
             f"{file} does not name its tensors: write inputs and outputs here, as a list of "

@@ -13,7 +13,7 @@ from headrace.serve.directory import HOST
 from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
 from headrace.serve.host import HostOptions, HostReplica
 from headrace.serve.places import Places
-from headrace.serve.plan import GATEWAYS, Group, Plan, patience_s, routing
+from headrace.serve.plan import GATEWAYS, Group, Plan, routing
 from headrace.serve.private import run_applications, same_replicas
 
 GATEWAY: Final = "gateway"
@@ -47,13 +47,12 @@ def begin_again(group: Group, plan: Plan, places: Places, times: int) -> None:
 
 
 def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
-    placement = group.version.config.placement
     host: Deployment = serve.deployment(
         name=HOST,
-        num_replicas=placement.replicas.min,
-        ray_actor_options={"num_cpus": SHARE_OF_A_CPU, "num_gpus": placement.gpus},
+        num_replicas=group.placement.replicas.min,
+        ray_actor_options={"num_cpus": SHARE_OF_A_CPU, "num_gpus": group.placement.gpus},
         health_check_period_s=0.5,
-        health_check_timeout_s=patience_s(group.version.config.limits.hang_timeout_s),
+        health_check_timeout_s=group.patience_s,
         graceful_shutdown_wait_loop_s=LEAVE_S,
         graceful_shutdown_timeout_s=STANDSTILL_S,
         # A model that cannot load says why once; ten tracebacks more say nothing else.
@@ -63,11 +62,11 @@ def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
     )(HostReplica)
     application: Application = same_replicas(host, "1").bind(
         HostOptions(
-            version=group.version,
+            group=group,
             sockets=str(places.sockets),
             sink=str(places.log_socket),
             drain_s=STANDSTILL_S,
-            threads=plan.budget.lanes[group.label],
+            threads={one.label: plan.budget.lanes[one.label] for one in group.versions},
         )
     )
     return application

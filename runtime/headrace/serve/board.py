@@ -49,7 +49,7 @@ class RunBoard:
                 case "listening":
                     self._addresses.update(facts["addresses"])
                 case "inputs":
-                    model = label.partition("/")[0]
+                    model = facts["version"].partition("/")[0]
                     self._inputs[model] = [
                         Tensor(name, datatype, shape) for name, datatype, shape in facts["inputs"]
                     ]
@@ -70,7 +70,7 @@ class RunBoard:
 
     @property
     def processes(self) -> Mapping[str, Sequence[int]]:
-        """Label → the processes of its replicas."""
+        """Label of a group, or `gateway` → the processes of its replicas."""
         with self._lock:
             return {label: tuple(pids) for label, pids in self._processes.items() if pids}
 
@@ -84,21 +84,23 @@ class RunBoard:
         records = self.records()
         counted = json.loads(self._ask("stats") or "{}").get("models", {})
         models: dict[str, list[VersionStatus]] = {}
-        for group in self._plan.groups:
-            version = group.version
+        for version, group in self._plan.members:
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
             application = self.applications.get(group.application)
-            record = records.get(group.label, deaths.NONE)
+            standing = self.standings.get(version.label, UNKNOWN)
+            serves = standing.state is State.READY
+            record = records.get(version.label, deaths.NONE)
             status = VersionStatus(
                 version=version.number,
-                standing=self.standings.get(group.label, UNKNOWN),
-                for_s=monotonic() - self._since.get(group.label, (None, self._began))[1],
+                standing=standing,
+                process=group.label,
+                for_s=monotonic() - self._since.get(version.label, (None, self._began))[1],
                 deaths=record.count,
                 last_death=str(record.deaths[-1]) if record.deaths else "",
-                hosts=application.running if application else 0,
-                hosts_wanted=version.config.placement.replicas.min,
+                hosts=application.running if application and serves else 0,
+                hosts_wanted=group.placement.replicas.min,
                 lanes=version.config.placement.lanes,
-                threads=self._plan.budget.lanes[group.label],
+                threads=self._plan.budget.lanes[version.label],
                 waiting=rows.get("waiting", 0),
                 in_flight=rows.get("in_flight", 0),
                 share_percent=100 * rows.get("share", 0) / WHOLE,

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from time import monotonic
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from headrace.execution.opening import check_batching
 from headrace.models import Tensor
 from headrace.repository.changed import Changed, changed
 from headrace.repository.folder import Version
+from headrace.serve.plan import Group
 from headrace.serve.voice import BEGIN, CHANGE
 
 #: For a host's answer. One that loads, or whose model holds Python's lock, answers later, and
@@ -23,10 +24,14 @@ class Changing:
     """The versions of a run as they are now. Any thread may call any of this."""
 
     def __init__(
-        self, versions: Sequence[Version], send: Callable[[str, str, int | None], int]
+        self, groups: Sequence[Group], send: Callable[[str, str, int | None], int]
     ) -> None:
-        """``send(label, word, pid)`` says a word to a label's hosts, and to how many it did."""
-        self._versions = {one.label: one for one in versions}
+        """``send(label, word, pid)`` says a word to a group's hosts, and to how many it did."""
+        self._groups = {group.label: group for group in groups}
+        self._carriers = {
+            version.label: group.label for group in groups for version in group.versions
+        }
+        self._versions = {version.label: version for group in groups for version in group.versions}
         self._send = send
         self._one_at_a_time = threading.Lock()
         #: A host that is let begin hears of a change before that, or after it: never of what was.
@@ -38,13 +43,15 @@ class Changing:
         #: Answers to the last question, by label: what each host did not like, or nothing.
         self._answers: dict[str, list[str]] = {}
 
-    def begin(self, label: str, pid: int) -> None:
-        """Let a host load, with the configuration of this moment."""
+    def begin(self, group: str, pid: int, without: Set[str] = frozenset()) -> None:
+        """Let a host of a group load its versions as they are configured now, but for some."""
+        labels = [one.label for one in self._groups[group].versions]
         with self._order:
-            self._send(label, f"{BEGIN} {batching_text(self._versions[label])}", pid)
+            told = {one: batching(self._versions[one]) for one in labels if one not in without}
+            self._send(group, f"{BEGIN} {json.dumps(told)}", pid)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
-        """Take what a host said: what its version takes, or an answer."""
+        """Take what a host said of a version: what that takes, or an answer."""
         if facts["event"] == "inputs":
             self._inputs[label] = [Tensor(*one) for one in facts["inputs"]]
             return
@@ -86,10 +93,10 @@ class Changing:
             self._answers = {}
         asked = {}
         for version in versions:
-            word = f"{CHANGE} {self._number} {batching_text(version)}"
+            word = f"{CHANGE} {self._number} {version.label} {json.dumps(batching(version))}"
             with self._order:
                 self._versions[version.label] = version
-                asked[version.label] = self._send(version.label, word, None)
+                asked[version.label] = self._send(self._carriers[version.label], word, None)
         return asked
 
     def _wait(self, asked: Mapping[str, int]) -> dict[str, list[str]]:
@@ -109,6 +116,6 @@ def _applied(
     return Applied(label, [str(change) for change in one.changes], hosts, asked[label])
 
 
-def batching_text(version: Version) -> str:
-    """Return what may change of a version as a line."""
-    return json.dumps(version.config.batching.model_dump(mode="json", exclude_unset=True))
+def batching(version: Version) -> dict[str, Any]:
+    """Return what may change of a version, as JSON takes it."""
+    return version.config.batching.model_dump(mode="json", exclude_unset=True)

@@ -1,4 +1,4 @@
-"""What is known of every host group, and the standing that follows from it. Pure."""
+"""What is known of every version's hosts, and the standing that follows from it. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,10 +10,18 @@ from headrace.serve import deaths
 REPLACED: Final = "its host died and is being replaced"
 #: Ray says no more than that an actor died.
 DIED: Final = "its process ended while it loaded"
+LEFT_OUT: Final = (
+    "the process that it shares with others ended again while it loaded, and they are served "
+    "without it; placement.isolation own would show more"
+)
 
-
-#: What a host is that will end, and has said so.
+#: What a version is whose host will end, and has said so.
 LEAVING: Final = frozenset({State.FAILED, State.DRAINING, State.GONE})
+#: And one that its host works on.
+BEGUN: Final = frozenset({State.LOADING, State.WARMING})
+#: So many processes in a row may end while they load a version that shares them. Without it the
+#: others are served; with it they never would be.
+TRIES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -33,27 +41,32 @@ class Application:
 
 @dataclass(frozen=True)
 class Told:
-    """What a group's hosts said themselves: better words than Serve's, and sooner."""
+    """What a version's hosts said themselves: better words than Serve's, and sooner."""
 
     standing: Standing | None = None
     #: A host ended without being asked to, and none has said since that it is ready.
     bereft: bool = False
     record: deaths.Record = deaths.NONE
-    #: Processes of hosts that said that they are ready, and live.
+    #: Processes of hosts in which it is ready, and in which it is being loaded; all of them live.
     ready: frozenset[int] = frozenset()
+    loading: frozenset[int] = frozenset()
+    #: How many processes in a row ended while they loaded it.
+    falls: int = 0
     #: How long the next host was told to wait before it loads.
     pause_s: float = 0.0
 
 
 def moved(told: Told, standing: Standing, pid: int = 0) -> Told:
-    """Return what is known after a host, process ``pid``, said where it stands."""
-    ready = standing.state is State.READY
+    """Return what is known after a host, process ``pid``, said where the version stands."""
+    ready, begun = standing.state is State.READY, standing.state in BEGUN
     return replace(
         told,
         standing=standing,
         bereft=told.bereft and not ready,
         pause_s=0,
         ready=told.ready | {pid} if ready else told.ready - {pid},
+        loading=told.loading | {pid} if begun else told.loading - {pid},
+        falls=told.falls if begun else 0,
     )
 
 
@@ -62,12 +75,32 @@ def expected(told: Told) -> bool:
     return told.standing is not None and told.standing.state in LEAVING
 
 
-def gone(told: Told, pid: int = 0, record: deaths.Record | None = None) -> Told:
-    """Return what is known after a host's process ended; one that failed was expected to."""
-    told = replace(told, ready=told.ready - {pid})
+def gone(
+    told: Told, pid: int = 0, record: deaths.Record | None = None, *, shared: bool = False
+) -> Told:
+    """Return what is known after a host's process ended; one that failed was expected to.
+
+    ``record`` has the death, if it was one. A version that has ``shared`` processes is left out of
+    the next ones when it has cost `TRIES` of them as they loaded it.
+    """
+    fell = pid in told.loading
+    told = replace(
+        told,
+        ready=told.ready - {pid},
+        loading=told.loading - {pid},
+        falls=told.falls + (fell and shared),
+        record=record or told.record,
+    )
     if told.standing is not None and told.standing.state is State.FAILED:
         return told
-    return replace(told, bereft=True, record=record or told.record)
+    if left_out(told):
+        return replace(told, standing=Standing(State.FAILED, _obituary(LEFT_OUT, told)))
+    return replace(told, bereft=True)
+
+
+def left_out(told: Told) -> bool:
+    """True for a version that no process is to load any more, for others share it."""
+    return told.falls >= TRIES
 
 
 def given_up(application: Application | None, told: Told) -> bool:
@@ -84,7 +117,9 @@ BEGINNING: Final = Standing(State.LOADING, REPLACED)
 
 
 def begun_again(told: Told) -> Told:
-    """Return what is known of a group once Serve was asked anew for its hosts."""
+    """Return what is known of a version once Serve was asked anew for its group's hosts."""
+    if left_out(told):
+        return told
     return replace(told, standing=BEGINNING, bereft=True)
 
 
@@ -94,7 +129,7 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
         return Standing(State.LOADING, "waiting for Ray Serve to take it")
     said = told.standing
     # Serve's account is up to half a second old: it may count who is dead.
-    if application.running > 0 and (told.ready or not told.bereft):
+    if application.running > 0 and told.ready:
         return said if said and said.state is State.READY else Standing(State.READY, "ready")
     if said is not None and said.state is State.FAILED:
         return said
@@ -103,14 +138,16 @@ def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Sta
         return Standing(State.FAILED, _obituary(DIED, told) if _died_loading(told) else said_last)
     if told.bereft:
         return Standing(State.LOADING, _obituary(REPLACED, told))
-    if said is not None and said.state in {State.LOADING, State.WARMING}:
+    if said is not None and said.state in BEGUN:
         return said
+    if application.running > 0:
+        return Standing(State.LOADING, "waiting for its turn to load")
     needs = f" with {gpus:g} GPU: is as much free?" if gpus else ""
     return Standing(State.LOADING, f"waiting for a process{needs}")
 
 
 def _died_loading(told: Told) -> bool:
-    began = told.standing is not None and told.standing.state in {State.LOADING, State.WARMING}
+    began = told.standing is not None and told.standing.state in BEGUN
     return told.bereft and began and told.standing != BEGINNING
 
 

@@ -62,8 +62,9 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
                 session.hear(label, facts)
 
         def greet() -> None:
-            folders = {group.version.model: group.version.folder.parent for group in wanted.groups}
-            configs = {one.version.model: one.version.config for one in wanted.groups}
+            versions = [version for version, _ in wanted.members]
+            folders = {one.model: one.folder.parent for one in versions}
+            configs = {one.model: one.config for one in versions}
             board, scratch = session.board, options.state / "requests"
             terminal.show(greeting(board.status(), board.inputs, folders, scratch, configs))
 

@@ -1,11 +1,12 @@
 """What a run is to serve, and the table that its gateways are given. Pure."""
 
 import json
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Final
 
 from headrace.config.options import ServeOptions
+from headrace.config.schema import Placement
 from headrace.execution import threads
 from headrace.execution.policy import Epoch, table
 from headrace.models.lifecycle import Standing, State
@@ -30,19 +31,45 @@ LOADING: Final = Standing(State.LOADING, "")
 
 @dataclass(frozen=True)
 class Group:
-    """One host group: a version with processes of its own."""
+    """One host group: versions of which each of its processes carries all.
 
-    version: Version
+    One that is alone (`placement.isolation: own`), or some that share and agree on all that a
+    process has.
+    """
+
+    versions: tuple[Version, ...]
+
+    @property
+    def placement(self) -> Placement:
+        """What each of the processes has; the versions agree on that."""
+        return self.versions[0].config.placement
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other versions may be in the process."""
+        return self.placement.isolation == "shared"
 
     @property
     def label(self) -> str:
-        """What people read: `photos/1`."""
-        return self.version.label
+        """What people read: `photos/1`, or `shared` and what else its processes have.
+
+        A shared one's has no slash, and so is no version's.
+        """
+        return shared_name(self.placement) if self.is_shared else self.versions[0].label
 
     @property
     def application(self) -> str:
         """The Serve application's name; no slash, it becomes part of file names."""
-        return f"host-{self.version.model}-{self.version.number}"
+        if self.is_shared:
+            # The names of the others begin with "host-", or are "gateway".
+            return self.label
+        (version,) = self.versions
+        return f"host-{version.model}-{version.number}"
+
+    @property
+    def patience_s(self) -> float:
+        """How long Serve waits for a host's answer to one check."""
+        return max(patience_s(one.config.limits.hang_timeout_s) for one in self.versions)
 
 
 @dataclass(frozen=True)
@@ -63,8 +90,14 @@ class Plan:
         It makes a process for each before anybody asks, of 50 MiB and up to 50 threads: no more
         than there is work for. What they may use is our own budget.
         """
-        hosts = sum(one.version.config.placement.replicas.min for one in self.groups)
+        hosts = sum(group.placement.replicas.min for group in self.groups)
         return min(self.budget.cpus, hosts + GATEWAYS)
+
+    @property
+    def members(self) -> list[tuple[Version, Group]]:
+        """Every version with its group, in the order of models and versions."""
+        found = [(version, group) for group in self.groups for version in group.versions]
+        return sorted(found, key=lambda one: (one[0].model, one[0].number))
 
 
 def make(
@@ -84,8 +117,30 @@ def make(
         "arena_bytes": ARENA_BYTES,
         "limits": dict(options.limits),
     }
-    groups = tuple(Group(version) for version in versions)
-    return Plan(groups=groups, settings=settings, drain_s=options.drain_s, budget=budget)
+    return Plan(grouped(versions), settings, options.drain_s, budget)
+
+
+def grouped(versions: Iterable[Version]) -> tuple[Group, ...]:
+    """Return who shares processes with whom, in the order of the first of each group."""
+    groups: dict[str, list[Version]] = {}
+    for version in versions:
+        groups.setdefault(Group((version,)).label, []).append(version)
+    return tuple(Group(tuple(members)) for members in groups.values())
+
+
+def shared_name(placement: Placement) -> str:
+    """Return the name of the group of all versions that share what this placement says.
+
+    What is as it would be without a word in model.yaml is left out.
+    """
+    parts = ["shared"]
+    if placement.gpus:
+        parts.append(f"gpus-{placement.gpus:.15g}")
+    if placement.replicas.min > 1:
+        parts.append(f"replicas-{placement.replicas.min}")
+    if placement.threads is not None:
+        parts.append(f"threads-{placement.threads}")
+    return "-".join(parts)
 
 
 def patience_s(hang_timeout_s: float) -> float:
@@ -112,12 +167,11 @@ def routing(
     """
     models: dict[str, dict[int, Standing]] = {}
     proven: dict[str, dict[int, Standing]] = {}
-    for group in groups:
-        model, number = group.version.model, group.version.number
-        standing = standings.get(group.label, LOADING)
+    for version in (one for group in groups for one in group.versions):
+        standing = standings.get(version.label, LOADING)
         failed = standing.state is State.FAILED
-        models.setdefault(model, {})[number] = standing if failed else WANTED
-        known = standing if failed else WANTED if group.label in served else LOADING
-        proven.setdefault(model, {})[number] = known
+        models.setdefault(version.model, {})[version.number] = standing if failed else WANTED
+        known = standing if failed else WANTED if version.label in served else LOADING
+        proven.setdefault(version.model, {})[version.number] = known
     policy = json.loads(table(Epoch(sequence=sequence), models, proven))
     return Table(policy=policy, hosts=[group.application for group in groups])

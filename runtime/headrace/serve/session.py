@@ -72,7 +72,7 @@ class Session:
         self._answered = threading.Condition()
         #: What hosts are told of their configuration.
         self.changing = Changing(
-            [group.version for group in plan.groups],
+            plan.groups,
             lambda label, word, pid: self.say(label, word, pid),
         )
         self.board = RunBoard(plan, console, self._ask)
@@ -81,7 +81,7 @@ class Session:
         """Take what a replica told; any thread may call this."""
         self.board.hear(label, facts)
         if facts["event"] in ("inputs", "changed"):
-            self.changing.hear(label, facts)
+            self.changing.hear(facts["version"], facts)
         if facts["event"] == "answer":
             with self._answered:
                 self._answers[facts["question"]] = str(facts["answer"])

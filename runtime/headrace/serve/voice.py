@@ -16,7 +16,7 @@ from typing import Any, Final, TextIO
 from headrace.execution import voices
 from headrace.execution.voices import Line
 
-#: The word that lets a host load its version: after deaths in a row it comes late.
+#: The word that lets a host load its versions: after deaths in a row it comes late.
 BEGIN: Final = "begin"
 #: The word that a configuration has changed.
 CHANGE: Final = "change"
@@ -77,11 +77,12 @@ class Events:
         for text in self.questions():
             word, _, rest = text.partition(" ")
             if word == CHANGE:
-                passed.append(int(rest.partition(" ")[0]))
+                number, version, _ = rest.split(" ", 2)
+                passed.append((int(number), version))
             if word == BEGIN:
                 # It begins with what was changed while it waited.
-                for number in passed:
-                    self.tell("changed", number=number, error="")
+                for asked, one in passed:
+                    self.tell("changed", version=one, number=asked, error="")
                 return rest
         return ""
 

@@ -3,7 +3,7 @@
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -30,8 +30,8 @@ class Reach:
     #: Give gateways a table.
     publish: Callable[[Table], None]
     changed: Callable[[Mapping[str, Standing]], None]
-    #: Let a host, by label and process, load its version.
-    begin: Callable[[str, int], None]
+    #: Let a host, by its group's label and its process, load its versions, but for those named.
+    begin: Callable[[str, int, Set[str]], None]
     #: Processes that the kernel has killed for want of memory.
     oom_kills: Callable[[], int]
     #: Ask Serve for a group's hosts once more; the count tells one time from another.
@@ -55,7 +55,8 @@ class Watch:
         self._reach = reach
         self._clock = clock
         self._oom_kills = 0
-        self._told = {group.label: fleet.Told() for group in plan.groups}
+        self._groups = {group.label: group for group in plan.groups}
+        self._told = {version.label: fleet.Told() for version, _ in plan.members}
         self._lock = threading.Lock()
         self._reason = threading.Event()
         self._stopped = False
@@ -85,30 +86,41 @@ class Watch:
             self._thread.join(limit_s)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
-        """Take what a host told; any thread may call this."""
+        """Take what a host of the group ``label`` told; any thread may call this."""
+        group = self._groups.get(label)
+        if group is None:
+            return
         pid = int(facts.get("pid", 0))
         with self._lock:
-            told = self._told.get(label)
-            if told is None:
-                return
+            told = {one.label: self._told[one.label] for one in group.versions}
+            # Every death is one of all that its process carried.
+            record = next(iter(told.values())).record
             match facts["event"]:
                 case "moved":
                     standing = Standing(State(facts["state"]), str(facts["reason"]))
-                    told = fleet.moved(told, standing, pid)
+                    told = {name: replace(one, pause_s=0) for name, one in told.items()}
+                    name = facts["version"]
+                    told[name] = fleet.moved(told[name], standing, pid)
                 case "words":
-                    told = replace(told, record=deaths.heard(told.record, pid, facts["why"]))
-                case "gone" if fleet.expected(told):
-                    told = fleet.gone(told, pid)
+                    record = deaths.heard(record, pid, facts["why"])
+                    told = {name: replace(one, record=record) for name, one in told.items()}
                 case "gone":
-                    told = fleet.gone(told, pid, self._mourn(told.record, pid))
+                    if not all(map(fleet.expected, told.values())):
+                        record = self._mourn(record, pid)
+                    told = {
+                        name: fleet.gone(one, pid, record, shared=group.is_shared)
+                        for name, one in told.items()
+                    }
                 case "here":
-                    told = replace(told, pause_s=deaths.pause_s(told.record, self._clock()))
-                    self._let_begin(label, pid, told.pause_s)
-            self._told[label] = told
+                    pause_s = deaths.pause_s(record, self._clock())
+                    told = {name: replace(one, pause_s=pause_s) for name, one in told.items()}
+                    without = {name for name, one in told.items() if fleet.left_out(one)}
+                    self._let_begin(group, pid, pause_s, without)
+            self._told |= told
         self._reason.set()
 
     def records(self) -> Mapping[str, deaths.Record]:
-        """Return how the hosts of each group ended; any thread may call this."""
+        """Return how the hosts of each version ended; any thread may call this."""
         with self._lock:
             return {label: told.record for label, told in self._told.items()}
 
@@ -118,12 +130,12 @@ class Watch:
         now_ms = round(time.time() * 1000)
         return deaths.died(record, pid, self._clock(), now_ms, no_memory=no_memory)
 
-    def _let_begin(self, label: str, pid: int, pause_s: float) -> None:
+    def _let_begin(self, group: Group, pid: int, pause_s: float, without: Set[str]) -> None:
         self._oom_kills = self._reach.oom_kills()
         if not pause_s:
-            self._reach.begin(label, pid)
+            self._reach.begin(group.label, pid, without)
             return
-        timer = threading.Timer(pause_s, self._reach.begin, (label, pid))
+        timer = threading.Timer(pause_s, self._reach.begin, (group.label, pid, without))
         timer.daemon = True
         timer.start()
 
@@ -167,22 +179,26 @@ class Watch:
         with self._lock:
             told = dict(self._told)
         seen = [
-            (group, applications.get(group.application), told[group.label])
-            for group in self._plan.groups
+            (version, group, applications.get(group.application), told[version.label])
+            for version, group in self._plan.members
         ]
         standings = {
-            group.label: fleet.judge(application, said, group.version.config.placement.gpus)
-            for group, application, said in seen
+            version.label: fleet.judge(application, said, group.placement.gpus)
+            for version, group, application, said in seen
         }
         # How many hosts there are changes without a change of where their version stands.
         changed = (standings, applications) != (self.standings, self.applications)
         self.standings, self.applications = standings, applications
         if changed:
             self._reach.changed(standings)
-        quiet = all(fleet.settled(application, said) for _, application, said in seen)
-        for group, application, said in seen:
-            if fleet.given_up(application, said):
-                self._begin_again(group)
+        quiet = all(fleet.settled(application, said) for *_, application, said in seen)
+        given_up = {
+            group.label: group
+            for _, group, application, said in seen
+            if fleet.given_up(application, said)
+        }
+        for group in given_up.values():
+            self._begin_again(group)
         ready = {label for label, one in standings.items() if one.state is State.READY}
         self._served |= ready
         table = routing(self._plan.groups, standings, self._served, sequence=0)
@@ -201,7 +217,8 @@ class Watch:
         self._begun_again += 1
         self._reach.again(group, self._begun_again)
         with self._lock:
-            self._told[group.label] = fleet.begun_again(self._told[group.label])
+            for version in group.versions:
+                self._told[version.label] = fleet.begun_again(self._told[version.label])
 
 
 def _trace(error: Exception) -> str:

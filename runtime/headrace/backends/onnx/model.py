@@ -11,6 +11,7 @@ from headrace.backends.onnx.signature import Port, signature
 from headrace.config.onnx import OnnxRuntime
 from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Model, Tensor
+from headrace.models.host import on_host
 
 FILE: Final = "model.onnx"
 #: What ONNX Runtime says when there was no memory: its arena, C++, CUDA.
@@ -122,7 +123,7 @@ def _outputs(session: Any) -> list[Port]:
 
 def _array(batch: Batch, tensor: Tensor) -> Any:
     value = batch[tensor.name]
-    return _texts(batch, tensor.name, value) if tensor.datatype == "BYTES" else value
+    return _texts(batch, tensor.name, value) if tensor.datatype == "BYTES" else on_host(value)
 
 
 def _texts(batch: Batch, name: str, elements: Any) -> Any:
