@@ -25,6 +25,10 @@ class ModelBroken(HeadraceError):
     """A model's own code raised, or returned what it did not declare."""
 
 
+class DeviceLost(HeadraceError):
+    """A device does nothing any more for this process, which has to be replaced."""
+
+
 class NotLive(HeadraceError):
     """A configuration has changed in what a version takes only when it is loaded."""
 

@@ -288,6 +288,6 @@ def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> Version
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),
         share_percent=100 * share[number] / WHOLE,
-        lanes=runner.version.config.placement.lanes,
+        lanes=runner.version.config.lanes,
         threads=runner.threads,
     )

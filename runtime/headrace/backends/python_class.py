@@ -60,6 +60,12 @@ def _check_ways(ways: Sequence[str], who: str, *, streams: bool) -> None:
             f"{who} defines {told}, which answers in parts: write `streams: true` into its "
             "model.yaml, or define predict()"
         )
+    for one in ("prepare", "finish"):
+        if streams and getattr(cls, one) is not getattr(Model, one):
+            raise ModelInvalid(
+                f"{who} defines {one}(), which is for whole batches, and its model.yaml says "
+                "`streams: true`: do it in stream() or step()"
+            )
     if streams and len(in_parts) != 1:
         raise ModelInvalid(
             f"{who} defines {told}, and its model.yaml says `streams: true`: expected stream(), a "
@@ -68,7 +74,7 @@ def _check_ways(ways: Sequence[str], who: str, *, streams: bool) -> None:
 
 
 def _check_plain(cls: type[Model], who: str) -> None:
-    for name in (*WAYS, "load", "example"):
+    for name in (*WAYS, "load", "prepare", "finish", "example"):
         function = getattr(cls, name)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             kind = "a plain generator" if name == "stream" else "a plain function"

@@ -35,7 +35,7 @@ def check(path: Path) -> Iterator[Checked]:
     """Yield the outcome of each version below ``path``, as it is found."""
     versions = find(path)
     # One after the other.
-    most = threads.Lanes("", max(one.config.placement.lanes for one in versions))
+    most = threads.Lanes("", max(one.config.lanes for one in versions))
     budget = threads.plan(threads.cpus(), [most], threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
     for version in versions:
@@ -55,9 +55,10 @@ def _check(version: Version, count: int) -> Checked:
 
     # Brings NumPy, which must not come before its count of threads is set.
     from headrace.execution import rehearsal, trial
+    from headrace.execution.device.choice import choose
+    from headrace.execution.passage import Passage
 
     config = version.config
-    run = rehearsal.run if config.streams else partial(trial.run, config=config)
 
     checked = Checked(version.label)
     try:
@@ -67,9 +68,14 @@ def _check(version: Version, count: int) -> Checked:
         model.load(told)
         load_s = perf_counter() - began
         checked = Checked(version.label, load_s)
-        with lanes.inference_mode():
+        lane = choose(told.device, in_turn=model.concurrency == 1).lane()
+        if config.streams:
+            run = partial(rehearsal.run, model, told.device)
+        else:
+            run = partial(trial.run, Passage(version.label, model, lane), config=config)
+        with lanes.inference_mode(), lane.using():
             for rows in config.batching.allowed_rows or sizes(config.batching.max_rows):
-                runs = [run(model, told.device, rows, perf_counter) for _ in range(ROUNDS)]
+                runs = [run(rows, perf_counter) for _ in range(ROUNDS)]
                 checked.trials.append(min(runs, key=lambda one: one.seconds))
     except BaseException as error:
         # All of them: a model that calls sys.exit() fails this check, and does not end it.

@@ -49,8 +49,10 @@ class Placement(Section):
     gpus: Annotated[float, Field(ge=0, le=MOST_GPUS)] = Field(
         0.0, description="Share of a GPU, or whole ones; 0 is the CPU."
     )
-    lanes: Annotated[int, Field(ge=1, le=64)] = Field(
-        1, description="Threads that gather, run and answer batches of one host."
+    lanes: Annotated[int, Field(ge=1, le=64)] | None = Field(
+        None,
+        description="Threads that gather, prepare, run and answer batches of one host; if left "
+        "out 2 with a GPU, for batches that come and go while it works, else 1.",
     )
     threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = Field(
         None,
@@ -148,6 +150,12 @@ class ModelConfig(Section):
         None, strict=False, description="For an exported program, in the order of its results."
     )
 
+    @property
+    def lanes(self) -> int:
+        """How many lanes each host of the version has."""
+        default = 2 if self.placement.gpus and not self.streams else 1
+        return self.placement.lanes or default
+
     @model_validator(mode="after")
     def _steps_are_no_batches(self) -> Self:
         if not self.streams:
@@ -167,7 +175,7 @@ class ModelConfig(Section):
                 self.batching.split_oversize,
                 "a part is answered by many, whose order nobody could tell",
             ),
-            ("placement", "lanes", self.placement.lanes > 1, "one lane steps all; use replicas"),
+            ("placement", "lanes", self.lanes > 1, "one lane steps all; use replicas"),
         ):
             if given:
                 raise AtItem((key, where), f"{where} is not for streams: {why}; take it out")

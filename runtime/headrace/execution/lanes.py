@@ -10,18 +10,19 @@ from dataclasses import dataclass
 from typing import Final
 
 from headrace.errors import HeadraceError
-from headrace.execution import forking, threads
+from headrace.execution import threads
 from headrace.execution.core import CoreBatch, CoreIntake
-from headrace.execution.outputs import to_host
+from headrace.execution.device.seam import Device
+from headrace.execution.passage import OPEN, Passage
 from headrace.execution.voices import Sink, line, speaking, text_of
-from headrace.models import Batch, Model
+from headrace.models import Model
 
 #: Of an exception's text; a caller needs no more, and the log has the rest.
 MOST_CHARACTERS: Final = 1000
 
 
 #: Functions of ours that call a model while callers wait.
-ENTRANCES: Final = frozenset({"answer", "advance"})
+ENTRANCES: Final = frozenset({"into_model", "advance"})
 
 
 def new_error_id() -> str:
@@ -36,9 +37,11 @@ class Work:
     #: Such as ``photos/1``.
     label: str
     model: Model
-    device: str
+    device: Device
     intake: CoreIntake
     sink: Sink
+    #: Lanes have their batches before the model is free, and ask for it.
+    prepares: bool = False
     #: That each of them may work on a batch with, and PyTorch in it, where it was imported.
     threads: int = 1
     torch_threads: int | None = None
@@ -48,28 +51,26 @@ class Work:
 def run_lane(work: Work, lane: int) -> None:
     """Answer batches until the version is closed and its last batch answered."""
     threads.use(work.threads, work.torch_threads)
-    with speaking(work.label), inference_mode():
+    on_device = work.device.lane()
+    passage = Passage(work.label, work.model, on_device)
+    with speaking(work.label), inference_mode(), on_device.using():
         while (batch := work.intake.next_batch(lane)) is not None:
             try:
-                answer(work, batch)
+                answer(work, passage, batch)
             except BaseException as error:
                 # The callers of this batch may wait for their deadlines; those of the next do not.
                 log(work, error)
 
 
-def answer(work: Work, batch: CoreBatch) -> None:
+def answer(work: Work, passage: Passage, batch: CoreBatch) -> None:
     """Run the model over one batch and settle it, whatever the model does.
 
     The core gives out no more batches at once than the model is safe for.
     """
     try:
-        try:
-            returned = work.model.predict(Batch(batch, work.device))
-        finally:
-            if forking.child:
-                forking.end_child(work.label)
-        outputs = to_host(returned)
-        wrong = batch.complete(outputs)
+        outputs = passage.run(batch, batch if work.prepares else OPEN)
+        # Else the model hangs in another one, and these callers were told.
+        wrong = None if outputs is None else batch.complete(outputs)
     except BaseException as error:
         # All of them: sys.exit() in a model ends no server.
         error_id = work.error_id()

@@ -62,7 +62,7 @@ def _open(version: Version, threads: int) -> Model:
             file,
             config.onnx,
             gpu=device != "cpu",
-            lanes=config.placement.lanes,
+            lanes=config.lanes,
             threads=threads,
         )
     if version.backend == "torch":
@@ -140,7 +140,7 @@ def contract(version: Version, model: Model) -> str:
         "batching": batching_facts(config.batching),
         # A graph or an exported program has no state to spoil; a class may have any.
         "repeatable": version.backend != "python" if repeatable is None else repeatable,
-        "lanes": config.placement.lanes,
+        "lanes": config.lanes,
         "streams": config.streams,
         "sequences": sequencing.facts(config.sequences, model.inputs),
     }

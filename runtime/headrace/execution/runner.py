@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Final
 from headrace.errors import ModelBroken, NotLive
 from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.core import CoreHost, CoreIntake
+from headrace.execution.device.choice import choose
+from headrace.execution.device.seam import Device
 from headrace.execution.hangs import Hang
 from headrace.execution.opening import (
     batching_facts,
@@ -21,8 +23,9 @@ from headrace.execution.opening import (
     contract,
     open_model,
 )
+from headrace.execution.passage import Passage, prepares
 from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
-from headrace.models import Context, Model, Tensor
+from headrace.models import Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
 from headrace.repository.folder import Version
 
@@ -77,9 +80,10 @@ class Runner:
                 told = context(self.version)
                 model.load(told)
             self._move(State.WARMING, "running batches of 1 and of max_rows rows")
+            device = choose(told.device, in_turn=model.concurrency == 1)
             with speaking(label), forking.parent_alone(label):
-                self._warm(model, told)
-            self._answer(model, told)
+                self._warm(model, device)
+            self._answer(model, device)
         except BaseException as error:
             self._fail(error)
             return False
@@ -131,7 +135,7 @@ class Runner:
             if self.standing.state is State.READY:
                 self._move(State.FAILED, f"{hang}; start headrace again to serve it")
 
-    def _warm(self, model: Model, told: Context) -> None:
+    def _warm(self, model: Model, device: Device) -> None:
         """Run the smallest and the largest batch, or one of each size that is allowed.
 
         Numbers that were made up may be no input: what the model raises on them is shown, and the
@@ -140,18 +144,19 @@ class Runner:
         # Brings NumPy, which must not come before its count of threads is set.
         from headrace.execution import rehearsal, trial
 
-        batching = self.version.config.batching
+        config = self.version.config
+        batching, lane = config.batching, device.lane()
         # Requests that are answered in parts share no arrays.
         run = (
-            rehearsal.run
-            if self.version.config.streams
-            else partial(trial.run, config=self.version.config)
+            partial(rehearsal.run, model, device.name)
+            if config.streams
+            else partial(trial.run, Passage(self.version.label, model, lane), config=config)
         )
         own_example = model.example(1) is not None
-        with lanes.inference_mode():
+        with lanes.inference_mode(), lane.using():
             for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
                 try:
-                    self._judge_pace(run(model, told.device, rows, monotonic))
+                    self._judge_pace(run(rows, monotonic))
                 except ModelBroken:
                     raise
                 except Exception as error:
@@ -176,26 +181,30 @@ class Runner:
             )
             self._sink(line(self.version.label, "log", text))
 
-    def _answer(self, model: Model, told: Context) -> None:
+    def _answer(self, model: Model, device: Device) -> None:
         with self._lock:
             config = self.version.config
+            ahead = prepares(model, device, config.lanes)
             intake = self._host.open(
                 contract(self.version, model),
                 concurrency=model.concurrency,
                 hang_timeout_s=config.limits.hang_timeout_s,
+                prepares=ahead,
+                lend=device.lend if device.overlaps else None,
             )
             self._intake = weakref.ref(intake)
         work = lanes.Work(
             label=self.version.label,
             model=model,
-            device=told.device,
+            device=device,
             intake=intake,
             sink=self._sink,
+            prepares=ahead,
             threads=self.threads,
             torch_threads=threads.of_torch(),
         )
         run = steps.run_steps if config.streams else lanes.run_lane
-        self._threads = lanes.start(work, config.placement.lanes, run)
+        self._threads = lanes.start(work, config.lanes, run)
 
     def _fail(self, error: BaseException) -> None:
         error_id = lanes.new_error_id()

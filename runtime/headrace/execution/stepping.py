@@ -9,6 +9,7 @@ from headrace import models
 from headrace.errors import ModelBroken
 from headrace.execution.core import CoreSequence
 from headrace.execution.outputs import to_host
+from headrace.models.batch import place_on
 
 #: Answers one request with what its model raised.
 Fail = Callable[[CoreSequence, BaseException], None]
@@ -63,7 +64,7 @@ class Turns:
 
     def __init__(self, model: models.Model, device: str, fail: Fail) -> None:
         self._model = model
-        self._device = device
+        self._place = place_on(device)
         self._fail = fail
         self._at_work: dict[int, _Turn] = {}
 
@@ -92,7 +93,7 @@ class Turns:
 
     def _next(self, turn: "_Turn") -> None:
         if turn.parts is None:
-            turn.parts = _iterator(self._model.stream(models.Batch(turn, self._device)))
+            turn.parts = _iterator(self._model.stream(models.Batch(turn, self._place)))
         try:
             part = next(turn.parts)
         except StopIteration:

@@ -19,7 +19,7 @@ def run_steps(work: Work, lane: int) -> None:
 
     threads.use(work.threads, work.torch_threads)
     with speaking(work.label), inference_mode():
-        at_work = stepping(work.model, work.device, fail)
+        at_work = stepping(work.model, work.device.name, fail)
         while (step := work.intake.next_step()) is not None:
             try:
                 take(work, step, at_work)

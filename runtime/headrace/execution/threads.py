@@ -118,5 +118,5 @@ def of_torch() -> int | None:
 
 def lanes_of(version: Version, hosts: int) -> Lanes:
     """Return what so many hosts of a version have."""
-    placement = version.config.placement
-    return Lanes(version.label, placement.lanes * hosts, placement.threads)
+    config = version.config
+    return Lanes(version.label, config.lanes * hosts, config.placement.threads)

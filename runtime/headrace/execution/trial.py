@@ -13,9 +13,10 @@ from headrace.config.schema import ModelConfig
 from headrace.errors import ModelBroken
 from headrace.execution import joining, sequencing
 from headrace.execution.elements import Elements
-from headrace.execution.outputs import misfit, to_host, verify
+from headrace.execution.outputs import misfit, verify
+from headrace.execution.passage import OPEN, Passage
 from headrace.execution.sequencing import MadeUpRow
-from headrace.models import Batch, Model, Tensor
+from headrace.models import Model, Tensor
 from headrace.vocabulary import numpy_dtype
 
 #: What stands for a size that is any (-1).
@@ -70,25 +71,23 @@ class Trial:
 
 
 def run(
-    model: Model,
-    device: str,
+    passage: Passage,
     rows: int,
     clock: Callable[[], float],
     config: ModelConfig = PLAIN,
 ) -> Trial:
-    """Run one batch and check what comes back; what ``predict`` raises comes through.
+    """Run one batch and check what comes back; what the model raises comes through.
 
     Raises:
         ModelBroken: it returned what it did not declare, or gave an example that does not fit.
     """
-    batching = config.batching
+    batching, model = config.batching, passage.model
     controls = sequencing.controls(config.sequences)
     given = inputs(model, rows, batching.join, controls=controls)
     arranged = joining.Arranged(batching, model.inputs, given)
     made_up = MadeUpRows(rows, arranged.inputs, arranged.sizes, arranged.offsets)
     began = clock()
-    returned = model.predict(Batch(made_up, device))
-    outputs = to_host(returned)
+    outputs = passage.run(made_up, OPEN) or {}
     seconds = clock() - began
     like = batching.like
     shapes = {

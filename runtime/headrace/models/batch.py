@@ -1,6 +1,6 @@
 """The rows that a model answers at once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -52,18 +52,38 @@ class Rows(Protocol):
     def reject(self, row: int, why: str) -> None: ...
 
 
-class Batch:
-    """Rows of several callers, side by side. Valid until ``predict`` returns."""
+#: An input's name and array → PyTorch's tensor where the model computes.
+Place = Callable[[str, Any], "torch.Tensor"]
 
-    __slots__ = ("_device", "_made", "_rows")
+
+def place_on(device: str) -> Place:
+    """Return what makes tensors on ``device``: ``"cpu"`` or ``"cuda:0"``."""
+
+    def place(name: str, array: Any) -> "torch.Tensor":
+        from headrace.models.torch_tensor import view
+
+        return view(name, array, device)
+
+    return place
+
+
+class Batch:
+    """Rows of several callers, side by side. Valid until their answer is made."""
+
+    __slots__ = ("_made", "_place", "_rows", "_tensors")
 
     def __init__(
-        self, rows: Rows, device: str = "cpu", made: Mapping[str, Any] = MappingProxyType({})
+        self,
+        rows: Rows,
+        place: Place | None = None,
+        made: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self._rows = rows
-        self._device = device
+        self._place = place or place_on("cpu")
         #: Inputs that were not sent but made of such.
         self._made = made
+        #: Those that the model asked for as tensors, and had.
+        self._tensors: dict[str, torch.Tensor] = {}
 
     @property
     def rows(self) -> int:
@@ -122,9 +142,9 @@ class Batch:
             KeyError: the model declares no input of that name.
             TypeError: the input is of BYTES.
         """
-        from headrace.models.torch_tensor import view
-
-        return view(name, self[name], self._device)
+        if name not in self._tensors:
+            self._tensors[name] = self._place(name, self[name])
+        return self._tensors[name]
 
     def copy(self) -> dict[str, Any]:
         """Return all inputs as arrays of one's own, to write to or to keep.
@@ -154,4 +174,17 @@ class Batch:
 
 def beside(batch: Batch, made: Mapping[str, Any]) -> Batch:
     """Return the same rows with inputs that were made here beside those that were sent."""
-    return Batch(batch._rows, batch._device, {**batch._made, **made})
+    return Batch(batch._rows, batch._place, {**batch._made, **made}) if made else batch
+
+
+def asked(batch: Batch) -> Collection[str]:
+    """Return the names of the inputs that the model has asked for as tensors."""
+    # Not a view, which would hold the tensors.
+    return tuple(batch._tensors)
+
+
+def bring(batch: Batch, names: Iterable[str]) -> None:
+    """Make tensors of these inputs before the model asks for them."""
+    for name in names:
+        if name in batch._made or name in batch._rows.inputs:
+            batch.tensor(name)

@@ -16,6 +16,9 @@ class Model:
     One object serves every request of its process. ``load`` runs once; then ``predict`` runs from
     a thread of its own, ``concurrency`` at a time. Where PyTorch was imported ``predict`` runs
     under ``torch.inference_mode()``.
+
+    What comes before and behind it for one batch, in ``prepare`` and ``finish``, is done by other
+    lanes while the model has another batch (``placement.lanes``).
     """
 
     #: What callers send. The batch axis is implied.
@@ -24,12 +27,23 @@ class Model:
     outputs: Sequence[Tensor]
     #: How many ``predict`` may run at once. Most models are not safe for more than one.
     concurrency: int = 1
+    #: What ``predict`` returns is written to by no later one: with a GPU it is copied back while
+    #: the next batch is computed. Not for a model that returns a buffer which it uses again.
+    outputs_are_new: bool = False
 
     def load(self, context: Context) -> None:
         """Make the model ready, where there is something to be made ready.
 
         What this raises is shown as the reason why it failed.
         """
+
+    def prepare(self, batch: Batch) -> Mapping[str, Any]:
+        """Return arrays that ``predict`` finds in its batch by their names, beside what was sent.
+
+        Such as tokens of texts. Each lane calls it for its own batch, at any time: what it shares
+        with other methods has to be safe for that.
+        """
+        return {}
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Return for each declared output an array of shape ``[batch.rows, *shape]``.
@@ -39,6 +53,14 @@ class Model:
         the callers of this batch with an error and harms no other batch.
         """
         raise NotImplementedError
+
+    def finish(self, outputs: Mapping[str, Any], batch: Batch) -> Mapping[str, Any]:
+        """Return the declared outputs, of what ``predict`` returned for this batch.
+
+        Such as texts of tokens. ``outputs`` are in the host's memory: NumPy's, where ``predict``
+        returned arrays or tensors. Each lane calls it for its own batch, as ``prepare``.
+        """
+        return outputs
 
     def stream(self, batch: Batch) -> Iterator[Mapping[str, Any]]:
         """Yield the parts of the answer to one request, each as ``predict`` returns an answer.
@@ -75,3 +97,8 @@ class Model:
         A BYTES input is one flat list of ``bytes``, row by row.
         """
         return None
+
+
+def overrides(model: Model, method: str) -> bool:
+    """Return whether the model's class has a ``method`` of its own."""
+    return getattr(type(model), method) is not getattr(Model, method)

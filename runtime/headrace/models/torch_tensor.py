@@ -63,7 +63,11 @@ def to_device(tensor: torch.Tensor, device: str) -> tuple[torch.Tensor, str | No
 
 def to_host(output: torch.Tensor) -> Any:
     """Return a model's output as an array in the host's memory; on the CPU without a copy."""
-    tensor = output.detach().cpu().contiguous()
+    return as_array(output.detach().cpu().contiguous())
+
+
+def as_array(tensor: torch.Tensor) -> Any:
+    """Return a contiguous tensor of the host's memory as an array of the same memory."""
     if tensor.dtype == torch.bfloat16:
         import ml_dtypes
 

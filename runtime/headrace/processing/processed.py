@@ -1,15 +1,18 @@
 """A model with steps before and behind it, as a Model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Any
 
 from headrace.config.processing import After, Before
 from headrace.errors import ModelBroken
 from headrace.models import Batch, Context, Model, Tensor
 from headrace.models.batch import beside
+from headrace.models.model import overrides
 from headrace.processing.catalogue import step_of
 from headrace.processing.flow import answered, asked
 from headrace.processing.implementation import Choice, choose
+from headrace.processing.step import Step
 from headrace.vocabulary import NUMPY_NAMES
 
 
@@ -29,7 +32,11 @@ def _as_declared(tensor: Tensor, array: Any) -> Any:
 
 
 class Processed(Model):
-    """Takes what callers send, and gives what callers get; the model sees what steps make."""
+    """Takes what callers send, and gives what callers get; the model sees what steps make.
+
+    Steps run while the model has another batch, but for those behind it on its GPU: less comes
+    back from there than the model returns.
+    """
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class Processed(Model):
         self.outputs = answered(self._after, model.outputs)
         self._read = {name for step in self._after for name in step.takes}
         self.concurrency = model.concurrency
+        self.outputs_are_new = model.outputs_are_new
         self._choose = choose
 
     def load(self, context: Context) -> None:
@@ -60,30 +68,63 @@ class Processed(Model):
         for step in steps:
             step.load(context, self._kernels)
         self._model.load(context)
+        if context.device == "cpu" or overrides(self._model, "finish"):
+            self._on_device: Sequence[Step] = ()
+        else:
+            self._on_device = list(takewhile(lambda step: step.uses_kernels, self._after))
+        self._on_host = self._after[len(self._on_device) :]
+        #: Of all that is there behind the model.
+        self._wanted = {one.name for one in self.outputs}
+        self._wanted.update(name for step in self._on_host for name in step.takes)
 
-    def predict(self, batch: Batch) -> Mapping[str, Any]:
-        """Run the steps and the model, one behind the other."""
+    def prepare(self, batch: Batch) -> Mapping[str, Any]:
+        """Run the steps before the model, and what it does before itself."""
         made: dict[str, Any] = {}
         for step in self._before:
             made |= step.run([batch[name] for name in step.takes], batch)
-        returned = self._model.predict(beside(batch, made) if made else batch)
-        if not self._after:
+        if overrides(self._model, "prepare"):
+            made |= self._model.prepare(beside(batch, made))
+        return made
+
+    def predict(self, batch: Batch) -> Mapping[str, Any]:
+        """Run the model, and on its GPU the steps behind it."""
+        returned = self._model.predict(batch)
+        if not self._on_device:
             return returned
+        outputs = self._run(self._on_device, self._declared(returned), batch)
+        return {name: value for name, value in outputs.items() if name in self._wanted}
+
+    def finish(self, outputs: Mapping[str, Any], batch: Batch) -> Mapping[str, Any]:
+        """Run what the model does behind itself, and the steps that are left."""
+        if overrides(self._model, "finish"):
+            outputs = self._model.finish(outputs, batch)
+        if not self._after:
+            return outputs
+        made = dict(outputs) if self._on_device else self._declared(outputs)
+        made = self._run(self._on_host, made, batch)
+        return {one.name: made[one.name] for one in self.outputs}
+
+    def _declared(self, returned: Any) -> dict[str, Any]:
+        """Return the model's outputs, and those that steps read where these compute."""
         if not isinstance(returned, Mapping):
             kind = type(returned).__name__
             raise ModelBroken(f"predict() should return a dict of output name to array, not {kind}")
-        return self._behind(dict(returned), batch)
-
-    def _behind(self, outputs: dict[str, Any], batch: Batch) -> Mapping[str, Any]:
         declared = [one.name for one in self._model.outputs]
-        if sorted(outputs) != sorted(declared):
-            raise ModelBroken(f"declared outputs {declared}, but returned {list(outputs)}")
+        if sorted(returned) != sorted(declared):
+            raise ModelBroken(f"declared outputs {declared}, but returned {list(returned)}")
+        outputs = dict(returned)
         for one in self._model.outputs:
             if one.name in self._read:
                 outputs[one.name] = _as_declared(one, self._kernels.place(outputs[one.name]))
-        for step in self._after:
-            outputs |= step.run([outputs[name] for name in step.takes], batch)
-        return {one.name: outputs[one.name] for one in self.outputs}
+        return outputs
+
+    def _run(self, steps: Iterable[Step], outputs: dict[str, Any], batch: Batch) -> dict[str, Any]:
+        for step in steps:
+            taken = [outputs[name] for name in step.takes]
+            if step.uses_kernels:
+                taken = [self._kernels.place(one) for one in taken]
+            outputs |= step.run(taken, batch)
+        return outputs
 
     def is_out_of_memory(self, error: BaseException) -> bool:
         """Ask the model."""

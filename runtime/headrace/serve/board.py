@@ -99,7 +99,7 @@ class RunBoard:
                 last_death=str(record.deaths[-1]) if record.deaths else "",
                 hosts=application.running if application and serves else 0,
                 hosts_wanted=group.placement.replicas.min,
-                lanes=version.config.placement.lanes,
+                lanes=version.config.lanes,
                 threads=self._plan.budget.lanes[version.label],
                 waiting=rows.get("waiting", 0),
                 in_flight=rows.get("in_flight", 0),

@@ -2,7 +2,7 @@
 
 use super::{
     controls,
-    entrance::Entered,
+    entrance::{Entered, Left},
     gather::{Inputs, gather},
     intake::{Intake, Settling},
     outputs::{Output, check},
@@ -82,6 +82,8 @@ pub struct Batch {
     ready: Tick,
     /// When the model got it: later, if others were in it.
     entered: Tick,
+    /// When the model came back, where its lane had more to do then.
+    returned: Option<Tick>,
 }
 
 impl Batch {
@@ -111,7 +113,7 @@ impl Batch {
         }
         running.sit(seats);
         let ready = clock::now();
-        Batch { intake, running, inputs, extents, search, sealed, ready, entered: ready }
+        Batch { intake, running, inputs, extents, search, sealed, ready, entered: ready, returned: None }
     }
 
     pub fn contract(&self) -> &Arc<Contract> {
@@ -133,6 +135,11 @@ impl Batch {
 
     pub fn has_entered(&mut self, entered: Entered) {
         (self.ready, self.entered) = (entered.ready, entered.at);
+    }
+
+    pub fn has_left(&mut self, left: Left) {
+        self.entered = left.since.unwrap_or(self.entered);
+        self.returned.get_or_insert(left.returned);
     }
 
     /// Makes way for the next one.
@@ -205,6 +212,7 @@ impl Batch {
     }
 
     pub(super) fn run(&self, returned: Tick) -> Run<'_> {
+        let returned = self.returned.unwrap_or(returned);
         Run {
             contract: self.intake.contract(),
             arena: self.intake.arena(),

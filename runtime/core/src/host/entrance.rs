@@ -32,6 +32,13 @@ impl Entrance {
     pub fn launched(&self) {
         self.intake.make_way(|room| room.launched(&self.running));
     }
+
+    /// The model and its device have come back from this batch, and its lane has more to do for its answer.
+    pub fn left(&self) -> Left {
+        let (returned, mut since) = (clock::now(), None);
+        self.intake.make_way(|room| since = room.finish(&self.running, returned));
+        Left { since, returned }
+    }
 }
 
 /// When a batch was ready for the model, and when it got it.
@@ -39,6 +46,14 @@ impl Entrance {
 pub struct Entered {
     pub(super) ready: Tick,
     pub(super) at: Tick,
+}
+
+/// When the model came back from a batch, and since when its device was this batch's, where that is not when it
+/// entered.
+#[derive(Clone, Copy, Debug)]
+pub struct Left {
+    pub(super) since: Option<Tick>,
+    pub(super) returned: Tick,
 }
 
 impl Batch {

@@ -47,7 +47,7 @@ mod watch;
 pub use batch::Batch;
 pub use conduct::Conduct;
 pub use elements::{Elements, TooLong};
-pub use entrance::{Entered, Entrance};
+pub use entrance::{Entered, Entrance, Left};
 pub use gather::{Gathered, Inputs};
 pub use hangs::Report as Hang;
 pub use intake::Intake;

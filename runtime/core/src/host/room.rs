@@ -225,6 +225,11 @@ impl Room {
         self.runs.launched(running);
     }
 
+    /// The model has returned; its outputs have still to be made of what it returned.
+    pub(super) fn finish(&mut self, running: &Arc<Running>, now: Tick) -> Option<Tick> {
+        self.runs.finish(running, now)
+    }
+
     /// The model has returned; its callers have still to be answered.
     pub(super) fn leave(&mut self, running: &Arc<Running>, now: Tick) -> Option<Tick> {
         self.runs.leave(running, now)

@@ -24,6 +24,8 @@ enum Stage {
     Inside(Tick),
     /// The model takes others, but its device is not done with this one.
     Launched(Tick),
+    /// The model and its device are done with it, and its lane is not.
+    Finishing(Tick),
     /// Its callers are being answered.
     Left,
 }
@@ -33,21 +35,28 @@ impl Stage {
     fn entered(self) -> Option<Tick> {
         match self {
             Stage::Inside(since) | Stage::Launched(since) => Some(since),
-            Stage::Preparing(_) | Stage::Waiting | Stage::Left => None,
+            Stage::Preparing(_) | Stage::Waiting | Stage::Finishing(_) | Stage::Left => None,
         }
     }
 
     /// What must not take too long.
     fn watched(self) -> Option<Tick> {
         match self {
-            Stage::Preparing(since) | Stage::Inside(since) | Stage::Launched(since) => Some(since),
+            Stage::Preparing(since)
+            | Stage::Inside(since)
+            | Stage::Launched(since)
+            | Stage::Finishing(since) => Some(since),
             Stage::Waiting | Stage::Left => None,
         }
     }
 
     fn restart(&mut self, now: Tick) {
-        if let Stage::Preparing(since) | Stage::Inside(since) | Stage::Launched(since) = self {
-            *since = now;
+        match self {
+            Stage::Preparing(since)
+            | Stage::Inside(since)
+            | Stage::Launched(since)
+            | Stage::Finishing(since) => *since = now,
+            Stage::Waiting | Stage::Left => {}
         }
     }
 }
@@ -171,13 +180,23 @@ impl Runs {
         }
     }
 
-    /// The model has returned, and its device is free for another one. Says since when it was this one's.
+    /// The model has returned, and its device is free for another one; its lane makes outputs of what it returned. Says
+    /// since when the device was this one's.
+    pub(super) fn finish(&mut self, batch: &Arc<Running>, now: Tick) -> Option<Tick> {
+        self.make_way(batch, Stage::Finishing(now), now)
+    }
+
+    /// As [`Runs::finish`], and its callers are being answered.
     pub(super) fn leave(&mut self, batch: &Arc<Running>, now: Tick) -> Option<Tick> {
+        self.make_way(batch, Stage::Left, now)
+    }
+
+    fn make_way(&mut self, batch: &Arc<Running>, stage: Stage, now: Tick) -> Option<Tick> {
         // Whoever was launched behind it has the device from now on.
         let heir = self.by_entry().get(self.concurrency).map(|run| Arc::clone(&run.batch));
         let run = self.find(batch)?;
         let since = run.stage.entered();
-        run.stage = Stage::Left;
+        run.stage = stage;
         if let Some(heir) = heir.filter(|heir| since.is_some() && !Arc::ptr_eq(heir, batch))
             && let Some(run) = self.find(&heir)
         {

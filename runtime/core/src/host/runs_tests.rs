@@ -178,3 +178,20 @@ fn a_batch_that_is_being_prepared_comes_before_the_next() {
     runs.enter(&one, at(4));
     assert_eq!(runs.free_at(at(4), preparing, expect), Some(at(9)));
 }
+
+#[test]
+fn what_is_finished_keeps_no_device_and_is_watched() {
+    let desk = Arc::<Desk>::default();
+    let [one, two] = [1, 2].map(|id| batch(&desk, id));
+    let expect = |rows: u64| Duration::from_secs(5 * rows);
+    let mut runs = Runs::new(1, Some(LIMIT), true);
+    runs.seal(Arc::clone(&one), at(0));
+    runs.enter(&one, at(0));
+    assert_eq!(runs.finish(&one, at(4)), Some(at(0)));
+    assert_eq!(runs.free_at(at(4), Duration::ZERO, expect), None, "its lane alone has it");
+    assert_eq!(runs.next_look(), Some(at(14)), "which may hang");
+    runs.seal(Arc::clone(&two), at(4));
+    assert_eq!(runs.enter(&two, at(5)), Entry::Now);
+    assert_eq!((runs.leave(&one, at(6)), runs.next_look()), (None, Some(at(15))), "told once");
+    assert_eq!((given_up(&mut runs, at(14)), given_up(&mut runs, at(15))), (vec![], vec![1]));
+}

@@ -140,6 +140,14 @@ impl Batch {
         Ok(())
     }
 
+    /// The model and its device are done with this batch, and its lane is not yet: others may have them. To be followed
+    /// by `complete` or `fail`.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        let entrance = self.with(|open| open.batch.entrance())?;
+        let left = py.detach(|| entrance.left());
+        self.with(|open| open.batch.has_left(left))
+    }
+
     /// Answers every caller with its rows of `outputs`. If they are not what the model declared, every caller
     /// gets the error that is returned here; None if all is well.
     fn complete(&self, py: Python<'_>, outputs: &Bound<'_, PyAny>) -> PyResult<Option<String>> {

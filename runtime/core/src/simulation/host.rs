@@ -221,6 +221,11 @@ impl Work {
         if takes.as_micros().is_multiple_of(5) {
             self.batch.entrance().launched();
         }
+        if takes.as_micros().is_multiple_of(7) {
+            // The rest is its lane's.
+            let left = self.batch.entrance().left();
+            self.batch.has_left(left);
+        }
         self.done = Some(now + if has(Verb::Hang) { hangs } else { takes });
         Ok(Lane::Went)
     }

@@ -27,6 +27,8 @@ class ExportedProgram(Model):
     mapping from their names.
     """
 
+    outputs_are_new = True
+
     def __init__(
         self,
         inputs: Sequence[Tensor],

@@ -1,0 +1,1 @@
+"""Where models compute, and how the rows of a batch come there and back."""

@@ -1,0 +1,82 @@
+"""A GPU, by PyTorch: a stream for each lane, and pinned memory."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+
+from headrace.errors import DeviceLost
+from headrace.models.host import on_host
+from headrace.models.torch_tensor import as_array, view
+
+
+class CudaLane:
+    """A stream. Its memory comes from PyTorch's allocator, which gives it out stream by stream."""
+
+    def __init__(self, device: torch.device, computed: torch.cuda.Event | None) -> None:
+        self._device = device
+        self._computed = computed
+        # What was loaded lies where the loading thread's stream put it.
+        self._stream = torch.cuda.Stream(device)
+        self._stream.wait_stream(torch.cuda.current_stream(device))
+        # Whoever waits sleeps: a thread that spins has a core that decodes could have.
+        self._done = torch.cuda.Event(blocking=True)
+
+    def using(self) -> AbstractContextManager[object]:
+        return torch.cuda.stream(self._stream)
+
+    def upload(self, name: str, array: Any) -> torch.Tensor:
+        return view(name, array, str(self._device))
+
+    def follow(self) -> None:
+        # Of an event that was never recorded nobody waits.
+        if self._computed is not None:
+            self._stream.wait_event(self._computed)
+
+    def lead(self) -> None:
+        if self._computed is not None:
+            self._computed.record(self._stream)
+
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: self._begin_fetch(value) for name, value in outputs.items()}
+
+    def wait(self) -> None:
+        try:
+            self._done.record(self._stream)
+            self._done.synchronize()
+        except RuntimeError as error:
+            # A kernel that failed is told of here, and by every call from now on.
+            raise DeviceLost(f"{self._device} is lost to this process: {error}") from error
+
+    def _begin_fetch(self, value: Any) -> Any:
+        if not isinstance(value, torch.Tensor):
+            if not hasattr(value, "__cuda_array_interface__"):
+                return on_host(value)
+            # DLPack makes this stream wait for the one that the array was made on.
+            value = torch.from_dlpack(value)
+        # A copy that does not block gets pinned memory, of blocks that PyTorch keeps and uses anew.
+        return as_array(value.detach().contiguous().to("cpu", non_blocking=True))
+
+
+class Cuda:
+    """One GPU of this process. Written against PyTorch's documentation, not run on one yet."""
+
+    overlaps = True
+
+    def __init__(self, device: str, *, in_turn: bool) -> None:
+        """Take the GPU.
+
+        Args:
+            device: ``"cuda:0"``.
+            in_turn: it does one batch after the other, for a model that is not safe for more.
+        """
+        self.name = device
+        self._device = torch.device(device)
+        self._computed = torch.cuda.Event() if in_turn else None
+
+    def lane(self) -> CudaLane:
+        return CudaLane(self._device, self._computed)
+
+    def lend(self, count: int) -> Any:
+        return torch.empty(count, dtype=torch.uint8, pin_memory=True).numpy()

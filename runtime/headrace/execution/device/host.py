@@ -1,0 +1,45 @@
+"""The CPU, where nothing has to be brought."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from headrace.models.host import on_host
+
+
+class HostLane:
+    """Computes in the calling thread, so that all is done when it has returned."""
+
+    def using(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def upload(self, name: str, array: Any) -> Any:
+        # Brings PyTorch, which a model has that asks for this.
+        from headrace.models.torch_tensor import view
+
+        return view(name, array, "cpu")
+
+    def follow(self) -> None:
+        """Do nothing: who is in the model is alone there."""
+
+    def lead(self) -> None:
+        """Do nothing."""
+
+    def fetch(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: on_host(value) for name, value in outputs.items()}
+
+    def wait(self) -> None:
+        """Do nothing."""
+
+
+class Host:
+    """The machine's own memory and cores."""
+
+    name = "cpu"
+    overlaps = False
+
+    def lane(self) -> HostLane:
+        return HostLane()
+
+    def lend(self, count: int) -> None:
+        """Lend nothing: the core's own memory is as good."""

@@ -1,0 +1,129 @@
+"""The way of a batch through a model: prepared, computed, brought back and finished."""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final, Protocol
+
+from headrace.errors import ModelBroken
+from headrace.execution import forking
+from headrace.execution.device.seam import Device, Lane
+from headrace.models import Batch, Model
+from headrace.models.batch import Rows, asked, beside, bring
+from headrace.models.model import overrides
+
+#: What a model's method may return where it should return a dict.
+WANTED: Final = "a dict of {what} name to array, not {kind}"
+
+
+class Gate(Protocol):
+    """The way into a model, which may have another lane's batch."""
+
+    def enter(self) -> bool:
+        """Block until the model is free; False when it will not be: it hangs in another one."""
+
+    def launched(self) -> None:
+        """Let the next one in: all that the device has to do for this one is before it."""
+
+    def leave(self) -> None:
+        """Say that the model and its device are done with this one."""
+
+
+class Open:
+    """A gate for who is in the model alone, or was let in as he got his batch."""
+
+    def enter(self) -> bool:
+        """Always."""
+        return True
+
+    def launched(self) -> None:
+        """Nobody waits."""
+
+    def leave(self) -> None:
+        """Nobody waits."""
+
+
+OPEN: Final = Open()
+
+
+def prepares(model: Model, device: Device, lanes: int) -> bool:
+    """Return whether lanes are to have their batches before the model is free for them.
+
+    There is something to do with them then, and there are lanes that would wait meanwhile.
+    """
+    has_work = device.overlaps or overrides(model, "prepare") or overrides(model, "finish")
+    return has_work and lanes > model.concurrency
+
+
+class Passage:
+    """How one lane brings batches through a model."""
+
+    def __init__(self, label: str, model: Model, lane: Lane) -> None:
+        self.model = model
+        self._label = label
+        self._lane = lane
+        self._prepares = overrides(model, "prepare")
+        self._finishes = overrides(model, "finish")
+        #: Inputs that the model wanted on its device the last time: they are there before it asks.
+        self._asked: Collection[str] = ()
+
+    def run(self, rows: Rows, gate: Gate) -> Mapping[str, Any] | None:
+        """Return the outputs in the host's memory; None when the gate stays shut.
+
+        What the model raises comes through, when the device reads nothing of the rows any more.
+
+        Raises:
+            ModelBroken: it returned no mapping.
+            DeviceLost: the device does nothing any more for this process.
+        """
+        try:
+            return self._run(Batch(rows, self._lane.upload), gate)
+        except BaseException:
+            self._lane.wait()
+            raise
+
+    def _run(self, batch: Batch, gate: Gate) -> Mapping[str, Any] | None:
+        if self._prepares:
+            made = into_model(self._label, self.model.prepare, batch)
+            batch = beside(batch, _mapping(made, "prepare() should return", "input"))
+        bring(batch, self._asked)
+        self._lane.wait()
+        if not gate.enter():
+            return None
+        self._lane.follow()
+        returned = into_model(self._label, self.model.predict, batch)
+        self._asked = asked(batch)
+        outputs = self._launch(_mapping(returned, "predict() should return"), gate)
+        self._lane.wait()
+        if not self._finishes:
+            return outputs
+        gate.leave()
+        finished = into_model(self._label, self.model.finish, outputs, batch)
+        outputs = self._lane.fetch(_mapping(finished, "finish() should return"))
+        self._lane.wait()
+        return outputs
+
+
+    def _launch(self, returned: Mapping[str, Any], gate: Gate) -> Mapping[str, Any]:
+        """Begin to fetch what the model returned, before the next batch may write to it, or not."""
+        if self.model.outputs_are_new:
+            self._lane.lead()
+        outputs = self._lane.fetch(returned)
+        if not self.model.outputs_are_new:
+            self._lane.lead()
+        gate.launched()
+        return outputs
+
+
+def into_model(label: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a model; a process that it forked does not come back from it."""
+    try:
+        return call(*arguments)
+    finally:
+        if forking.child:
+            forking.end_child(label)
+
+
+def _mapping(returned: Any, who: str, what: str = "output") -> Mapping[str, Any]:
+    if not isinstance(returned, Mapping):
+        kind = type(returned).__name__
+        raise ModelBroken(f"{who} {WANTED.format(what=what, kind=kind)}")
+    return returned
