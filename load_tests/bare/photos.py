@@ -19,10 +19,11 @@ from served import framed, in_turns, loaded, served
 from tritonclient.grpc import service_pb2
 
 from headrace.execution import threads
+from headrace.execution.device.host import HostLane
 from headrace.execution.elements import Elements
 from headrace.execution.opening import context, open_model
+from headrace.execution.passage import OPEN, Passage
 from headrace.execution.trial import MadeUpRows
-from headrace.models import Batch
 from headrace.repository.folder import find
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "photos"
@@ -39,11 +40,11 @@ def message(photo: bytes) -> bytes:
 def bare(model: Any, photo: bytes, rows: int, seconds: float) -> float:
     """Return the photos a second of a loop over full batches."""
     began = time.perf_counter()
-    runs = 0
+    runs, passage = 0, Passage("photos/1", model, HostLane())
     with torch.inference_mode():
         while time.perf_counter() - began < seconds:
             made_up = MadeUpRows(rows, {"image": Elements([photo] * rows, (rows, 1))})
-            model.predict(Batch(made_up))
+            passage.run(made_up, OPEN)
             runs += 1
     return runs * rows / (time.perf_counter() - began)
 

@@ -15,11 +15,12 @@ import torch
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
 from tests.local.conftest import LocalServer, start
+from tests.passing import through
 
 from headrace.execution.elements import Elements
 from headrace.execution.opening import context, open_model
 from headrace.execution.trial import MadeUpRows
-from headrace.models import Batch, Model
+from headrace.models import Model
 from headrace.repository.folder import find
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "embeddings"
@@ -52,8 +53,8 @@ def ask(model: Model, texts: Sequence[str | bytes]) -> tuple[NDArray[np.float32]
     elements = [one.encode() if isinstance(one, str) else one for one in texts]
     rows = MadeUpRows(len(texts), {"text": Elements(elements, (len(texts), 1))})
     with torch.inference_mode():
-        outputs = model.predict(Batch(rows))
-    return outputs["embedding"].numpy(), rows.rejected
+        outputs = through(model, rows)
+    return outputs["embedding"], rows.rejected
 
 
 def test_sentences_that_mean_the_same_are_near(model: Model) -> None:

@@ -14,6 +14,7 @@ from headrace.config.processing import After, Before
 from headrace.execution.outputs import to_host
 from headrace.execution.trial import MadeUpRows
 from headrace.models import Batch, Context, Model, Tensor
+from headrace.models.batch import beside
 from headrace.processing.implementation import Implementation, Launchers, References
 from headrace.processing.processed import Processed
 
@@ -84,7 +85,8 @@ def made(tensors: list[Tensor], step: dict[str, Any], rows: MadeUpRows, at: Any)
     model = Fixed(tensors, [Tensor("y", "FP32", [1])], {})
     whole = Processed(model, [Before.model_validate(step)], [], lambda _: at)
     whole.load(Context("m", 1, Path()))
-    whole.predict(Batch(rows))
+    batch = Batch(rows)
+    whole.predict(beside(batch, whole.prepare(batch)))
     return model.seen
 
 
@@ -94,9 +96,11 @@ def answered(
     """Return what callers get behind a step."""
     model = Fixed([Tensor("x", "FP32", [1])], tensors, outputs)
     whole = Processed(model, [], [After.model_validate(step)], lambda _: at)
-    whole.load(Context("m", 1, Path()))
+    # Where they are a part of what the device does.
+    whole.load(Context("m", 1, Path(), device="cuda:1"))
     rows = len(next(iter(outputs.values())))
-    return whole.predict(Batch(MadeUpRows(rows, {"x": np.zeros((rows, 1), np.float32)})))
+    batch = Batch(MadeUpRows(rows, {"x": np.zeros((rows, 1), np.float32)}))
+    return whole.finish(whole.predict(batch), batch)
 
 
 def both(run: Callable[[Implementation], Mapping[str, Any]]) -> list[Mapping[str, Any]]:

@@ -12,11 +12,12 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from tests.passing import through
 
 from headrace.execution.elements import Elements
 from headrace.execution.opening import context, open_model
 from headrace.execution.trial import MadeUpRows
-from headrace.models import Batch, Model
+from headrace.models import Model
 from headrace.repository.folder import find
 
 Photo = Callable[[str], NDArray[np.uint8]]
@@ -44,7 +45,7 @@ def ask(model: Model, files: Sequence[bytes]) -> tuple[Any, NDArray[np.float32],
     """Names, probabilities and refusals of one batch."""
     rows = MadeUpRows(len(files), {"image": Elements(files, (len(files), 1))})
     with torch.inference_mode():
-        outputs = model.predict(Batch(rows))
+        outputs = through(model, rows)
     return outputs["name"], outputs["probability"], rows.rejected
 
 

@@ -169,8 +169,8 @@ BUGS: Final = [
     Bug(
         "a hang: who waits for the model counts as being in it",
         f"{CORE}/host/runs.rs",
-        "entered: free.then_some(now)",
-        "entered: Some(now)",
+        "            false => Stage::Waiting,",
+        "            false => Stage::Inside(now),",
         "host::watch",
     ),
     Bug(

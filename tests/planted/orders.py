@@ -114,11 +114,11 @@ ORDERS: Final = [
     Bug(
         "intake: who leaves calls behind wakes nobody",
         f"{CORE}/host/lane.rs",
-        "                    if entered {\n"
+        "                    if entered || self.prepares {\n"
         "                        self.set_watch(&mut state);\n"
         "                    }\n"
         "                    self.wake_next(&mut state);\n",
-        "                    if entered {\n"
+        "                    if entered || self.prepares {\n"
         "                        self.set_watch(&mut state);\n"
         "                    }\n",
         "host::models",
@@ -172,7 +172,7 @@ ORDERS: Final = [
     ),
     Bug(
         "intake: who waits for the model is not let in",
-        f"{CORE}/host/lane.rs",
+        f"{CORE}/host/entrance.rs",
         "            self.entrance.notify_one();",
         "            let _ = &self.entrance;",
         "host::models",

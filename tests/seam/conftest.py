@@ -13,6 +13,7 @@ import tritonclient.grpc
 from numpy.typing import NDArray
 
 from headrace.execution import lanes, steps
+from headrace.execution.device.host import Host
 from headrace.execution.voices import Line
 from headrace.models import Model, Tensor
 
@@ -165,7 +166,7 @@ class Served:
             "streams": True,
         }
         intake = self.host.open(json.dumps(contract), **conduct)
-        work = lanes.Work("m/1", model, "cpu", intake, self.lines.append)
+        work = lanes.Work("m/1", model, Host(), intake, self.lines.append)
         self.threads = lanes.start(work, 1, steps.run_steps)
         del intake, work
         policy = {

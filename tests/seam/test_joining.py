@@ -16,7 +16,9 @@ import pytest
 from tritonclient.utils import InferenceServerException
 
 from headrace.execution import lanes, trial
+from headrace.execution.device.host import Host, HostLane
 from headrace.execution.opening import context, contract, open_model
+from headrace.execution.passage import Passage
 from headrace.repository.folder import Version, find
 
 LONG_S = 30
@@ -79,14 +81,15 @@ def serve(rig: Any, version: Version) -> list[tuple[tuple[int, ...], int]]:
     """Serve it by the way that `headrace serve` takes; what the model notes of its batches."""
     model = open_model(version)
     model.load(context(version))
+    passage = Passage("m/1", model, HostLane())
     for rows in (1, 3):
-        trial.run(model, "cpu", rows, lambda: 0.0, version.config)
+        trial.run(passage, rows, lambda: 0.0, version.config)
     seen: list[tuple[tuple[int, ...], int]] = vars(type(model))["seen"]
     assert seen, "it was not warmed up"
     seen.clear()
-    all_lanes = lanes.Work("m/1", model, "cpu", rig.host, print)
-    count = version.config.placement.lanes
-    work = partial(lanes.answer, all_lanes)
+    all_lanes = lanes.Work("m/1", model, Host(), rig.host, print)
+    count = version.config.lanes
+    work = partial(lanes.answer, all_lanes, passage)
     rig.carry(contract(version, model), work, model="m", lanes=count)
     return seen
 

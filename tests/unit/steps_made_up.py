@@ -9,6 +9,7 @@ import headrace
 from headrace import Batch, Context, Model, Tensor
 from headrace.errors import ModelBroken
 from headrace.execution import lanes, steps
+from headrace.execution.device.host import Host
 from headrace.execution.rehearsal import MadeUpSequence
 from headrace.execution.voices import Line
 
@@ -103,7 +104,7 @@ def play(model: Model, *played: MadeUpStep) -> list[Line]:
 
     lines: list[Line] = []
     intake: Any = Intake()
-    work = lanes.Work("m/1", model, "cpu", intake, lines.append, error_id=lambda: "e-1")
+    work = lanes.Work("m/1", model, Host(), intake, lines.append, error_id=lambda: "e-1")
     steps.run_steps(work, 0)
     assert all(len(one.over) == 1 for one in played)
     return lines

@@ -47,7 +47,7 @@ WriteModel = Callable[..., Path]
             True,
         ),
         ({}, {"batching": {"join": {"x": "ragged"}}}, None, False),
-        ({}, {"placement": {"lanes": 2}}, ["placement.lanes 1 -> 2"], False),
+        ({}, {"placement": {"lanes": 2}}, ["placement.lanes none -> 2"], False),
         ({}, {"limits": {"hang_timeout_s": 9}}, ["limits.hang_timeout_s 300 -> 9"], False),
         ({}, {"repeatable": True}, ["repeatable none -> true"], False),
         ({}, {"parameters": {"a": 1}}, ["parameters {} -> {a: 1}"], False),
@@ -81,7 +81,7 @@ def test_only_what_has_changed_is_found_and_all_or_nothing(write_model: WriteMod
     assert changed(versions, "other") == []
     rewrite(models, "batching: {max_rows: 2}\nplacement: {lanes: 3}")
     with pytest.raises(
-        NotLive, match=r"only when it is loaded(.|\n)*doubler/1: placement.lanes 1 -> 3"
+        NotLive, match=r"only when it is loaded(.|\n)*doubler/1: placement.lanes none -> 3"
     ):
         changed(versions, "")
     rewrite(models, "batching: {max_rows: two}")

@@ -8,7 +8,9 @@ import pytest
 from headrace import Batch, Context, Model, Tensor
 from headrace.errors import ModelBroken
 from headrace.execution import lanes, trial
+from headrace.execution.device.host import Host, HostLane
 from headrace.execution.outputs import verify
+from headrace.execution.passage import Passage
 from headrace.execution.voices import Line
 
 Y = Tensor("y", "FP32", [2])
@@ -47,12 +49,19 @@ class SealedBatch(trial.MadeUpRows):
         self.settled.append(f"out of memory: {message}")
         return "none has more than 1"
 
+    def enter(self) -> bool:
+        return True
+
+    def launched(self) -> None: ...
+
+    def leave(self) -> None: ...
+
 
 def work(act: Callable[[Batch], Any], lines: list[Line], **more: Any) -> lanes.Work:
     facts: dict[str, Any] = {
         "label": "photos/1",
         "model": Recorder(act),
-        "device": "cpu",
+        "device": Host(),
         "intake": None,
         "sink": lines.append,
         "error_id": lambda: "e-1",
@@ -61,10 +70,14 @@ def work(act: Callable[[Batch], Any], lines: list[Line], **more: Any) -> lanes.W
     return lanes.Work(**facts)
 
 
+def answer(shared: lanes.Work, batch: SealedBatch) -> None:
+    lanes.answer(shared, Passage(shared.label, shared.model, HostLane()), batch)
+
+
 def test_a_batch_is_completed_with_what_the_model_returns() -> None:
     lines: list[Line] = []
     batch = SealedBatch()
-    lanes.answer(work(lambda given: {"y": given["x"]}, lines), batch)
+    answer(work(lambda given: {"y": given["x"]}, lines), batch)
     assert [list(one) for one in batch.settled] == [["y"]]
     assert not lines
 
@@ -86,7 +99,7 @@ def test_whatever_a_model_raises_its_callers_get_an_id_that_the_log_has(
 
     lines: list[Line] = []
     batch = SealedBatch()
-    lanes.answer(work(act, lines), batch)
+    answer(work(act, lines), batch)
     (message,) = batch.settled
     assert said in message
     assert message.endswith(" [error id e-1]")
@@ -113,7 +126,7 @@ def test_a_batch_that_ran_out_of_memory_is_left_to_the_core_and_lets_go_of_what_
 
     lines: list[Line] = []
     batch = Settled()
-    lanes.answer(work(act, lines), batch)
+    answer(work(act, lines), batch)
     (message,) = batch.settled
     assert message.startswith("out of memory: model 'photos' version 1 raised MemoryError")
     assert [line.text for line in lines[:1]] == ["none has more than 1"]
@@ -128,16 +141,16 @@ def test_a_model_says_itself_what_running_out_of_memory_is() -> None:
         raise RuntimeError("no room on the device")
 
     batch = SealedBatch()
-    lanes.answer(work(act, [], model=Own(act)), batch)
+    answer(work(act, [], model=Own(act)), batch)
     assert batch.settled[0].startswith("out of memory: ")
     batch = SealedBatch()
-    lanes.answer(work(act, []), batch)
+    answer(work(act, []), batch)
     assert not batch.settled[0].startswith("out of memory: ")
 
 
 def test_outputs_that_the_core_refuses_are_logged() -> None:
     lines: list[Line] = []
-    lanes.answer(work(lambda batch: {"z": 1}, lines), SealedBatch("declared y, returned z"))
+    answer(work(lambda batch: {"z": 1}, lines), SealedBatch("declared y, returned z"))
     assert [line.text for line in lines] == ["declared y, returned z"]
 
 
@@ -174,7 +187,7 @@ def test_callers_are_answered_in_text_that_the_core_takes(error: Exception, said
 
     lines: list[Line] = []
     batch = SealedBatch()
-    lanes.answer(work(act, lines), batch)
+    answer(work(act, lines), batch)
     (message,) = batch.settled
     assert message.encode().decode().endswith(said)
     assert lines[0].error == "e-1"
@@ -222,7 +235,8 @@ def test_inputs_are_made_up_for_every_datatype(datatype: str) -> None:
 def test_an_example_is_used_and_checked() -> None:
     model = Recorder(lambda batch: {"y": batch["x"]})
     model.example = lambda rows: {"x": np.ones((rows, 2), np.float32)}  # type: ignore[method-assign]
-    assert trial.run(model, "cpu", 5, iter([1.0, 3.5]).__next__).seconds == 2.5
+    passage = Passage("m/1", model, HostLane())
+    assert trial.run(passage, 5, iter([1.0, 3.5]).__next__).seconds == 2.5
     model.example = lambda rows: {"x": np.ones((rows, 3), np.float32)}  # type: ignore[method-assign]
     with pytest.raises(ModelBroken, match=r"give input 'x' as FP32\[1, 2\], but returned FP32"):
         trial.inputs(model, 1)

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from tests.passing import through
 
 from headrace.config.processing import After, Before
 from headrace.errors import ModelBroken, ModelInvalid
+from headrace.execution.device.host import HostLane
 from headrace.execution.elements import Elements
+from headrace.execution.passage import Passage
 from headrace.execution.trial import MadeUpRows, run
 from headrace.models import Batch, Context, Model, Tensor
 from headrace.processing.processed import Processed
@@ -60,7 +63,7 @@ def load(model: Model, folder: Path) -> Model:
 
 def ask(model: Model, files: list[bytes]) -> tuple[Mapping[str, Any], dict[int, str]]:
     rows = MadeUpRows(len(files), {"image": Elements(files, (len(files), 1))})
-    return model.predict(Batch(rows)), rows.rejected
+    return through(model, rows), rows.rejected
 
 
 @pytest.mark.parametrize(
@@ -224,7 +227,7 @@ def test_a_class_without_a_name_is_the_models_fault(tmp_path: Path) -> None:
 
 def test_a_version_warms_up_with_files_of_its_own(tmp_path: Path) -> None:
     model = Processed(Mean(), before({}), [])
-    trial = run(model, "cpu", 3, lambda: 0.0)
+    trial = run(Passage("m/1", model, HostLane()), 3, lambda: 0.0)
     assert (trial.rows, trial.rejected) == (3, {})
 
 

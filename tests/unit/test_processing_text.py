@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.passing import through
 
 from headrace.config.processing import Before
 from headrace.errors import ModelInvalid
+from headrace.execution.device.host import HostLane
 from headrace.execution.elements import Elements
+from headrace.execution.passage import Passage
 from headrace.execution.trial import MadeUpRows, run
 from headrace.models import Batch, Context, Model, Tensor
 from headrace.processing.processed import Processed
@@ -84,7 +87,7 @@ def loaded(folder: Path, model: Model, **said: Any) -> Processed:
 
 def ask(model: Model, *texts: bytes) -> dict[int, str]:
     rows = MadeUpRows(len(texts), {"text": Elements(texts, (len(texts), 1))})
-    model.predict(Batch(rows))
+    through(model, rows)
     return rows.rejected
 
 
@@ -213,5 +216,5 @@ def test_what_cannot_be_is_told_when_model_yaml_is_read(said: dict[str, Any], me
 
 def test_a_version_warms_up_with_texts_of_its_own(tmp_path: Path) -> None:
     tokenizer(tmp_path)
-    trial = run(loaded(tmp_path, takes()), "cpu", 3, lambda: 0.0)
+    trial = run(Passage("m/1", loaded(tmp_path, takes()), HostLane()), 3, lambda: 0.0)
     assert (trial.rows, trial.rejected) == (3, {})

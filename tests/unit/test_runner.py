@@ -51,7 +51,9 @@ def test_a_version_goes_its_way_and_every_state_has_a_reason(
     ]
     assert all(one.reason for one in moves)
     assert '"platform": "python"' in host.contracts[0]
-    assert host.conducts == [{"concurrency": 1, "hang_timeout_s": 300.0}]
+    assert host.conducts == [
+        {"concurrency": 1, "hang_timeout_s": 300.0, "prepares": False, "lend": None}
+    ]
 
 
 BROKEN = """

@@ -11,6 +11,8 @@ from headrace.models import Model, Tensor
 
 #: How a model answers: at once, or in parts.
 WAYS: Final = ("predict", "stream", "step")
+#: Before and behind ``predict``.
+STAGES: Final = ("prepare", "finish")
 EXPECTED: Final = 'a list of headrace.Tensor, such as [Tensor("x", "FP32", [16])]'
 
 
@@ -44,6 +46,8 @@ def make(module: ModuleType, file: Path, *, streams: bool = False) -> Model:
     if missing:
         raise ModelInvalid(f"{file}: {cls.__name__} does not define {' and '.join(missing)}()")
     _check_ways(ways, f"{file}: {cls.__name__}", streams=streams)
+    if streams:
+        _check_no_stages(cls, f"{file}: {cls.__name__}")
     _check_plain(cls, f"{file}: {cls.__name__}")
     for side in ("inputs", "outputs"):
         _check_tensors(getattr(cls, side, None), f"{file}: {cls.__name__}.{side}")
@@ -60,12 +64,6 @@ def _check_ways(ways: Sequence[str], who: str, *, streams: bool) -> None:
             f"{who} defines {told}, which answers in parts: write `streams: true` into its "
             "model.yaml, or define predict()"
         )
-    for one in ("prepare", "finish"):
-        if streams and getattr(cls, one) is not getattr(Model, one):
-            raise ModelInvalid(
-                f"{who} defines {one}(), which is for whole batches, and its model.yaml says "
-                "`streams: true`: do it in stream() or step()"
-            )
     if streams and len(in_parts) != 1:
         raise ModelInvalid(
             f"{who} defines {told}, and its model.yaml says `streams: true`: expected stream(), a "
@@ -73,8 +71,17 @@ def _check_ways(ways: Sequence[str], who: str, *, streams: bool) -> None:
         )
 
 
+def _check_no_stages(cls: type[Model], who: str) -> None:
+    for one in STAGES:
+        if getattr(cls, one) is not getattr(Model, one):
+            raise ModelInvalid(
+                f"{who} defines {one}(), which is for whole batches, and its model.yaml says "
+                "`streams: true`: do it in stream() or step()"
+            )
+
+
 def _check_plain(cls: type[Model], who: str) -> None:
-    for name in (*WAYS, "load", "prepare", "finish", "example"):
+    for name in (*WAYS, *STAGES, "load", "example"):
         function = getattr(cls, name)
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
             kind = "a plain generator" if name == "stream" else "a plain function"

@@ -101,7 +101,6 @@ class Passage:
         self._lane.wait()
         return outputs
 
-
     def _launch(self, returned: Mapping[str, Any], gate: Gate) -> Mapping[str, Any]:
         """Begin to fetch what the model returned, before the next batch may write to it, or not."""
         if self.model.outputs_are_new:

@@ -55,6 +55,9 @@ class Processed(Model):
         self._after = [step_of(one) for one in after]
         self.inputs = asked(self._before, model.inputs)
         self.outputs = answered(self._after, model.outputs)
+        #: Behind the model: those that its GPU computes before outputs are brought back.
+        self._on_device: Sequence[Step] = ()
+        self._on_host: Sequence[Step] = self._after
         self._read = {name for step in self._after for name in step.takes}
         self.concurrency = model.concurrency
         self.outputs_are_new = model.outputs_are_new
@@ -68,11 +71,9 @@ class Processed(Model):
         for step in steps:
             step.load(context, self._kernels)
         self._model.load(context)
-        if context.device == "cpu" or overrides(self._model, "finish"):
-            self._on_device: Sequence[Step] = ()
-        else:
+        if context.device != "cpu" and not overrides(self._model, "finish"):
             self._on_device = list(takewhile(lambda step: step.uses_kernels, self._after))
-        self._on_host = self._after[len(self._on_device) :]
+            self._on_host = self._after[len(self._on_device) :]
         #: Of all that is there behind the model.
         self._wanted = {one.name for one in self.outputs}
         self._wanted.update(name for step in self._on_host for name in step.takes)

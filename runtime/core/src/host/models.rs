@@ -207,6 +207,37 @@ fn a_lane_that_waits_for_the_model_is_let_in() {
     });
 }
 
+/// Runs whatever comes, as lanes do that prepare: its device takes the next batch before this one is answered.
+fn lane_that_prepares(intake: &Arc<Intake>) -> Thread {
+    apart(intake, |intake| {
+        while let Some(mut batch) = intake.next_batch() {
+            let entrance = batch.entrance();
+            match entrance.wait() {
+                Some(entered) => {
+                    batch.has_entered(entered);
+                    entrance.launched();
+                    drop(batch);
+                }
+                None => batch.give_back(),
+            }
+        }
+    })
+}
+
+#[test]
+fn a_lane_that_prepared_its_batch_is_let_in() {
+    check("intake, prepared", 3, || {
+        let desk = Arc::new(Desk::default());
+        let concurrency = NonZeroU32::new(1);
+        let conduct = Conduct { concurrency, prepares: true, ..Conduct::default() };
+        let intake = Arc::new(Intake::new(Arc::new(contract(1, 2)), conduct, None, None));
+        let lanes = [lane_that_prepares(&intake), lane_that_prepares(&intake)];
+        intake.send(desk.call(1, &[0.0]));
+        intake.send(desk.call(2, &[0.0]));
+        end(&intake, &desk, 2, lanes);
+    });
+}
+
 /// The watch gives a batch up while its lane comes back with it, and another waits for the model.
 #[test]
 fn a_batch_that_is_given_up_is_answered_once() {

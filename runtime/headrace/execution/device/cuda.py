@@ -24,7 +24,8 @@ class CudaLane:
         self._done = torch.cuda.Event(blocking=True)
 
     def using(self) -> AbstractContextManager[object]:
-        return torch.cuda.stream(self._stream)
+        stream: AbstractContextManager[object] = torch.cuda.stream(self._stream)
+        return stream
 
     def upload(self, name: str, array: Any) -> torch.Tensor:
         return view(name, array, str(self._device))
