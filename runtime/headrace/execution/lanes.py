@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from headrace.errors import HeadraceError
+from headrace.errors import DeviceLost, HeadraceError
 from headrace.execution import threads
 from headrace.execution.core import CoreBatch, CoreIntake
 from headrace.execution.device.seam import Device
@@ -77,7 +77,9 @@ def answer(work: Work, passage: Passage, batch: CoreBatch) -> None:
         try:
             # Before the log: whatever happens there, the callers have their answer.
             told = f"{describe(work.label, error)} [error id {error_id}]"
-            if isinstance(error, Exception) and work.model.is_out_of_memory(error):
+            if isinstance(error, DeviceLost):
+                work.intake.lose(told, batch)
+            elif isinstance(error, Exception) and work.model.is_out_of_memory(error):
                 release_memory(error)
                 work.sink(line(work.label, "err", batch.run_out(told)))
             else:

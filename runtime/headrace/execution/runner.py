@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from headrace.errors import ModelBroken, NotLive
+from headrace.errors import DeviceLost, ModelBroken, NotLive
 from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose
@@ -123,6 +123,9 @@ class Runner:
 
     def say_where_it_hangs(self, hang: Hang) -> None:
         """Show in the log where the model is that hangs; any thread may call this."""
+        if hang.lost_device:
+            # Its lane has told.
+            return
         text = f"{hang}; it is here:\n{lanes.whereabouts(self._threads)}"
         self._sink(line(self.version.label, "err", text, lanes.new_error_id()))
 
@@ -157,7 +160,7 @@ class Runner:
             for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
                 try:
                     self._judge_pace(run(rows, monotonic))
-                except ModelBroken:
+                except (ModelBroken, DeviceLost):
                     raise
                 except Exception as error:
                     if own_example:

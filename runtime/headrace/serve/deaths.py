@@ -11,8 +11,9 @@ from typing import Final
 
 #: Python's handler of fatal signals begins with it; what follows names the signal.
 FATAL: Final = "Fatal Python error: "
-#: The core's, of a model that hangs; it ends before the colon.
+#: The core's, of a model that hangs or has lost its device; it ends before the colon.
 HUNG: Final = "headrace host: model "
+ENDED: Final = ("did not return", "lost its device")
 #: Nobody said anything: SIGKILL, or os._exit and its like.
 SILENT: Final = "it ended without a word: killed, or by the model's own code"
 NO_MEMORY: Final = "the kernel killed it for want of memory"
@@ -60,7 +61,7 @@ def last_words(text: str) -> str | None:
     """Return what a line of a host's output says of its end; None if it says nothing of it."""
     if text.startswith(FATAL):
         return f"{text.removeprefix(FATAL)}; the log has where"
-    if text.startswith(HUNG) and "did not return" in text:
+    if text.startswith(HUNG) and any(words in text for words in ENDED):
         return text.removeprefix("headrace host: ").partition(":")[0]
     return None
 

@@ -2,12 +2,14 @@
 //! ask nothing.
 
 use super::{
+    batch::Batch,
     expiry::expire,
-    hangs::Report,
+    hangs::{Report, Why},
     intake::Intake,
     versions::Host,
     watch::{Hang, watch},
 };
+use crate::base::units::Rows;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -37,13 +39,22 @@ impl Host {
     /// one that does.
     fn gave_up(self: &Arc<Host>, intake: &Arc<Intake>, hang: Hang) {
         self.abandon(intake);
-        let contract = intake.contract();
-        let report = Report {
-            model: contract.model.to_string(),
-            version: contract.version.0,
-            rows: hang.rows.get(),
-            limit_s: hang.limit.as_secs_f64(),
-        };
+        self.replace(Report::new(intake.contract(), hang.rows, Why::LimitS(hang.limit.as_secs_f64())));
+    }
+
+    /// A device does nothing any more for this process, as `batch` has found if there is one: as with a model that
+    /// hangs, and its callers are told `note`, as those of a host that died are.
+    pub fn lose(self: &Arc<Host>, intake: &Arc<Intake>, note: String, batch: Option<Batch>) {
+        // Before their answers, on which they may be sent to whoever is listed.
+        self.abandon(intake);
+        let rows = batch.as_ref().map_or(Rows::ZERO, Batch::rows);
+        if let Some(batch) = batch {
+            batch.lose(note.clone());
+        }
+        self.replace(Report::new(intake.contract(), rows, Why::LostDevice(note)));
+    }
+
+    fn replace(self: &Arc<Host>, report: Report) {
         self.hangs.tell(report.clone());
         if let Some(leaver) = &self.leaver {
             leaver.leave(self, &report);

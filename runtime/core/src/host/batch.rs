@@ -193,6 +193,12 @@ impl Batch {
         }
     }
 
+    /// The device that it was on does nothing any more: its host is as good as dead.
+    pub(super) fn lose(mut self, note: String) {
+        self.leave();
+        self.settle(clock::now(), Err(Fault::new(Kind::HostLost, note).at(Phase::Started)));
+    }
+
     /// The model hangs in another batch and will not get this one: it may run elsewhere.
     pub fn give_back(self) {
         let note = "the model hangs in another batch; try again";

@@ -1,19 +1,48 @@
-//! Versions whose model hangs, for whoever can tell people more than the core knows, and what follows from one.
+//! Versions whose model hangs or has lost its device, for whoever can tell people more than the core knows, and what
+//! follows from one.
 
+use crate::base::{contract::Contract, units::Rows};
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::fmt;
 use std::time::Duration;
 
-/// A version of which a batch was given up.
+/// A version that was given up.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
     pub model: String,
     pub version: u64,
-    /// Of the batch that did not come back.
+    /// Of the batch that it was given up for.
     pub rows: u32,
-    /// What it did not come back within.
-    pub limit_s: f64,
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Why {
+    /// What the batch did not come back within.
+    LimitS(f64),
+    /// What was said of its device, which does nothing any more for this process.
+    LostDevice(String),
+}
+
+impl Report {
+    pub(super) fn new(contract: &Contract, rows: Rows, why: Why) -> Report {
+        let Contract { model, version, .. } = contract;
+        Report { model: model.to_string(), version: version.0, rows: rows.get(), why }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "model '{}' version {} ", self.model, self.version)?;
+        match self.why {
+            Why::LimitS(limit_s) => write!(out, "did not return a batch within {limit_s} s"),
+            Why::LostDevice(_) => write!(out, "lost its device"),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -79,7 +108,7 @@ mod tests {
     use std::sync::Arc;
 
     fn report(version: u64) -> Report {
-        Report { model: "m".to_owned(), version, rows: 1, limit_s: 2.0 }
+        Report { model: "m".to_owned(), version, rows: 1, why: Why::LimitS(2.0) }
     }
 
     #[test]

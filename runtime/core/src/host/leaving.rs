@@ -1,4 +1,5 @@
-//! How a host's process ends when its model hangs: nobody can end a thread, so another process takes its place.
+//! How a host's process ends when its model hangs or has lost its device: nobody can end a thread, or mend what a
+//! process has of a device, so another process takes its place.
 
 use super::{hangs::Report, versions::Host};
 use crate::link::Log;
@@ -29,11 +30,7 @@ impl Leaver {
 
     /// Returns at once.
     pub(super) fn leave(&self, host: &Arc<Host>, hang: &Report) {
-        let Report { model, version, limit_s, .. } = hang;
-        (self.log)(format!(
-            "model '{model}' version {version} did not return a batch within {limit_s} s: this process ends, and \
-             another takes its place"
-        ));
+        (self.log)(format!("{hang}: this process ends, and another takes its place"));
         if self.leaves.swap(true, Ordering::Relaxed) {
             return;
         }

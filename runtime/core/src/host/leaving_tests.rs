@@ -56,3 +56,26 @@ fn a_process_whose_model_lets_nobody_speak_ends_all_the_same() {
     assert!(said.recv_timeout(Duration::from_secs(60)).is_ok());
     assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(false));
 }
+
+/// Others in the process may be on another device, and end what they have.
+#[test]
+fn a_process_whose_device_is_lost_ends_and_callers_may_go_elsewhere() {
+    let (host, said, ended) = leaving();
+    let intake = host.open(contract(1, 1), Conduct::default()).unwrap();
+    let desk = Arc::<Desk>::default();
+    [1, 2].into_iter().for_each(|id| intake.send(desk.call(id, &[0.0])));
+    let batch = intake.next_batch().unwrap();
+    host.lose(&intake, "illegal memory access".to_owned(), Some(batch));
+    assert_eq!(desk.kind(1), Some(crate::base::fault::Kind::HostLost));
+    assert_eq!(desk.kind(2), Some(crate::base::fault::Kind::Unavailable), "it had not begun");
+    let line = said.recv_timeout(Duration::from_secs(60)).unwrap();
+    assert_eq!(line, "model 'm' version 3 lost its device: this process ends, and another takes its place");
+    let report = serde_json::to_value(host.next_hang().unwrap()).unwrap();
+    let told = serde_json::json!({
+        "model": "m", "version": 3, "rows": 1, "lost_device": "illegal memory access"
+    });
+    assert_eq!(report, told);
+    assert_eq!(host.next_hang(), None);
+    assert_eq!(ended.recv_timeout(Duration::from_secs(60)), Ok(true));
+    assert!(intake.next_batch().is_none());
+}

@@ -49,7 +49,7 @@ pub use conduct::Conduct;
 pub use elements::{Elements, TooLong};
 pub use entrance::{Entered, Entrance, Left};
 pub use gather::{Gathered, Inputs};
-pub use hangs::Report as Hang;
+pub use hangs::{Report as Hang, Why};
 pub use intake::Intake;
 pub use kept::{InSequence, Kept};
 pub use leaving::{End, Leaver};

@@ -43,6 +43,11 @@ impl Batch {
         self.open.lock().as_mut().map(look).ok_or_else(settled)
     }
 
+    /// `None`: it is settled.
+    pub(super) fn give_up(&self) -> Option<host::Batch> {
+        self.open.lock().take().map(|open| open.batch)
+    }
+
     fn take(&self) -> PyResult<Open> {
         self.open.lock().take().ok_or_else(settled)
     }

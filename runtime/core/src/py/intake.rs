@@ -66,6 +66,14 @@ impl Intake {
         step.map(|step| Step::new(py, step, &self.layout)).transpose()
     }
 
+    /// The version's device does nothing any more for this process: it takes no more, and the process ends if somebody
+    /// replaces it. The callers of `batch`, which has found out if there is one, are told the message.
+    #[pyo3(signature = (message, batch = None))]
+    fn lose(&self, py: Python<'_>, message: String, batch: Option<&Batch>) {
+        let batch = batch.and_then(Batch::give_up);
+        py.detach(|| self.host.lose(&self.intake, message, batch));
+    }
+
     /// Changes the limits of the batches to come; JSON as in the contract's `batching`.
     fn update(&self, py: Python<'_>, batching: &str) -> PyResult<()> {
         let batching: Batching = serde_json::from_str(batching)
