@@ -174,6 +174,35 @@ BUGS: Final = [
         "host::watch",
     ),
     Bug(
+        "lanes: who is launched behind another has the device from then on",
+        f"{CORE}/host/runs.rs",
+        "        {\n            run.stage.restart(now);\n        }\n        since",
+        "        {\n            let _ = run;\n        }\n        since",
+        "host::runs",
+    ),
+    Bug(
+        "lanes: a launched batch has left the device",
+        f"{CORE}/host/runs.rs",
+        "            Stage::Inside(since) | Stage::Launched(since) => Some(since),\n",
+        "            Stage::Inside(since) => Some(since),\n            Stage::Launched(_) => None,\n",
+        "host::runs",
+    ),
+    Bug(
+        "lanes: who finishes a batch is not watched",
+        f"{CORE}/host/runs.rs",
+        "            | Stage::Finishing(since) => Some(since),\n            Stage::Waiting | Stage::Left",
+        "            => Some(since),\n            Stage::Waiting | Stage::Finishing(_) | Stage::Left",
+        "host::runs",
+    ),
+    Bug(
+        "a lost device: who waits for it is not sent elsewhere",
+        f"{CORE}/host/attend.rs",
+        "        // Before their answers, on which they may be sent to whoever is listed.\n"
+        "        self.abandon(intake);\n",
+        "",
+        "host::leaving",
+    ),
+    Bug(
         "a hang: a version that was idle is watched no more",
         f"{CORE}/host/watch.rs",
         "        state.watched = next.is_some();\n",
