@@ -73,6 +73,8 @@ class Stream:
 class FakeLane:
     """A stream, as lanes see it."""
 
+    is_apart = True
+
     def __init__(self, gpu: "FakeGpu") -> None:
         self._gpu = gpu
         self.stream = Stream(gpu)
@@ -129,7 +131,7 @@ class FakeGpu:
     """One of them; also a `Device`."""
 
     name = "cuda:0"
-    overlaps = True
+    is_apart = True
 
     def __init__(self, *, in_turn: bool = True) -> None:
         self.in_turn = in_turn

@@ -184,14 +184,17 @@ BUGS: Final = [
         "lanes: a launched batch has left the device",
         f"{CORE}/host/runs.rs",
         "            Stage::Inside(since) | Stage::Launched(since) => Some(since),\n",
-        "            Stage::Inside(since) => Some(since),\n            Stage::Launched(_) => None,\n",
+        "            Stage::Inside(since) => Some(since),\n"
+        "            Stage::Launched(_) => None,\n",
         "host::runs",
     ),
     Bug(
         "lanes: who finishes a batch is not watched",
         f"{CORE}/host/runs.rs",
-        "            | Stage::Finishing(since) => Some(since),\n            Stage::Waiting | Stage::Left",
-        "            => Some(since),\n            Stage::Waiting | Stage::Finishing(_) | Stage::Left",
+        "            | Stage::Finishing(since) => Some(since),\n"
+        "            Stage::Waiting | Stage::Left",
+        "            => Some(since),\n"
+        "            Stage::Waiting | Stage::Finishing(_) | Stage::Left",
         "host::runs",
     ),
     Bug(

@@ -59,7 +59,7 @@ class Serve:
             "lanes": lanes_,
             "repeatable": repeatable,
         }
-        lend = device.lend if device.overlaps else None
+        lend = device.lend if device.is_apart else None
         told = {"concurrency": model.concurrency, "prepares": ahead, "lend": lend, **conduct}
         intake = self.rig.carry(json.dumps(contract), None, model="m", lanes=lanes_, **told)
         work = lanes.Work("m/1", model, device, intake, self.lines.append, prepares=ahead)

@@ -42,6 +42,8 @@ class Stages(Plain):
 class Recorder:
     """A lane and a gate that say what they are asked for."""
 
+    is_apart = True
+
     def __init__(self, said: list[str], *, opens: bool = True, lost: bool = False) -> None:
         self.said, self.opens, self.lost = said, opens, lost
 
@@ -168,7 +170,7 @@ def test_each_stage_returns_a_mapping(method: str, told: str) -> None:
 
 
 class Device(Host):
-    overlaps = True
+    is_apart = True
 
 
 @pytest.mark.parametrize(

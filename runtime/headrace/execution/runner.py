@@ -193,7 +193,7 @@ class Runner:
                 concurrency=model.concurrency,
                 hang_timeout_s=config.limits.hang_timeout_s,
                 prepares=ahead,
-                lend=device.lend if device.overlaps else None,
+                lend=device.lend if device.is_apart else None,
             )
             self._intake = weakref.ref(intake)
         work = lanes.Work(

@@ -14,6 +14,8 @@ from headrace.models.torch_tensor import as_array, view
 class CudaLane:
     """A stream. Its memory comes from PyTorch's allocator, which gives it out stream by stream."""
 
+    is_apart = True
+
     def __init__(self, device: torch.device, computed: torch.cuda.Event | None) -> None:
         self._device = device
         self._computed = computed
@@ -63,7 +65,7 @@ class CudaLane:
 class Cuda:
     """One GPU of this process. Written against PyTorch's documentation, not run on one yet."""
 
-    overlaps = True
+    is_apart = True
 
     def __init__(self, device: str, *, in_turn: bool) -> None:
         """Take the GPU.

@@ -10,6 +10,8 @@ from headrace.models.host import on_host
 class HostLane:
     """Computes in the calling thread, so that all is done when it has returned."""
 
+    is_apart = False
+
     def using(self) -> AbstractContextManager[object]:
         return nullcontext()
 
@@ -36,7 +38,7 @@ class Host:
     """The machine's own memory and cores."""
 
     name = "cpu"
-    overlaps = False
+    is_apart = False
 
     def lane(self) -> HostLane:
         return HostLane()

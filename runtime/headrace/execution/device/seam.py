@@ -11,6 +11,9 @@ class Lane(Protocol):
     Different lanes' work is done at the same time, but where it says `follow`.
     """
 
+    #: The device goes on by itself while the thread does something else.
+    is_apart: bool
+
     def using(self) -> AbstractContextManager[object]:
         """Make it what libraries use in the calling thread: PyTorch's current stream."""
 
@@ -45,8 +48,8 @@ class Device(Protocol):
 
     #: ``"cpu"`` or ``"cuda:0"``.
     name: str
-    #: Batches are on their way to it, and back, while it computes another one.
-    overlaps: bool
+    #: As its lanes: batches are on their way to it, and back, while it computes another one.
+    is_apart: bool
 
     def lane(self) -> Lane:
         """Return a lane for one thread."""
