@@ -5,6 +5,7 @@
 //! machine whether one thread counts or two; a batch costs 220 ns.
 
 mod executions;
+mod gpu;
 mod histogram;
 pub mod listener;
 mod process;
@@ -73,6 +74,7 @@ impl Meter {
         page.single("headrace_panics_total", "counter", help, panics::count());
         process::write_hosts(&mut page, hosts);
         process::write(&mut page);
+        gpu::write(&mut page);
         page.finish()
     }
 }
