@@ -1,6 +1,6 @@
-//! The GPUs of this node, as NVIDIA's driver tells of them, under Triton's names.
+//! The GPUs of this node, as NVIDIA's driver tells of them: their numbers under Triton's names, and their memory.
 //!
-//! Read when somebody asks, and by the thread that writes the page: a driver that stands still keeps no request.
+//! Read when somebody asks, and by the thread that does: a driver that stands still keeps no request.
 
 use super::text::Page;
 use nvml_wrapper::{Device, Nvml, struct_wrappers::device::MemoryInfo};
@@ -21,6 +21,30 @@ struct Gpu {
     milliwatts: Option<u32>,
     most_milliwatts: Option<u32>,
     millijoules: Option<u64>,
+}
+
+/// A GPU's memory, of all processes together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuMemory {
+    pub uuid: String,
+    pub total: u64,
+    pub free: u64,
+}
+
+/// Of the GPU that one entry of `CUDA_VISIBLE_DEVICES` names: its place in the order of the bus, or the UUID of it or of
+/// a part of it (MIG). `None` where there is no driver, or none such. It takes no memory there, as asking CUDA does.
+pub fn memory(entry: &str) -> Option<GpuMemory> {
+    memory_of(DRIVER.as_ref()?, entry)
+}
+
+fn memory_of(driver: &Nvml, entry: &str) -> Option<GpuMemory> {
+    let device = match entry.parse() {
+        Ok(at) => driver.device_by_index(at),
+        Err(_) => driver.device_by_uuid(entry),
+    };
+    let device = device.ok()?;
+    let MemoryInfo { total, free, .. } = device.memory_info().ok()?;
+    Some(GpuMemory { uuid: device.uuid().ok()?, total, free })
 }
 
 /// Nothing where there is no driver.
@@ -91,6 +115,7 @@ mod tests {
     use super::*;
     use std::path::{Path, PathBuf};
     use std::process::Command;
+    use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A driver of four GPUs: a whole one, one that cannot be named, one that is divided into one part of two that it
     /// could have, and one that is lost once it was named.
@@ -105,6 +130,13 @@ mod tests {
         int nvmlShutdown(void) { return OK; }
         int nvmlDeviceGetCount_v2(unsigned *count) { *count = 4; return OK; }
         int nvmlDeviceGetHandleByIndex_v2(unsigned at, void **device) { *device = (void *)(intptr_t)(at + 1); return OK; }
+        int nvmlDeviceGetHandleByUUID(const char *uuid, void **device) {
+            int at;
+            *device = (void *)9;
+            if (sscanf(uuid, "GPU-%d", &at) == 1) *device = (void *)(intptr_t)at;
+            else if (uuid[0] != 'M') return NOT_FOUND;
+            return OK;
+        }
         int nvmlDeviceGetUUID(void *device, char *out, unsigned length) {
             if (of(device) == 2) return LOST;
             snprintf(out, length, of(device) == 9 ? "MIG-9" : "GPU-%d", (int)of(device));
@@ -128,6 +160,7 @@ mod tests {
             if (out->version != (sizeof *out | 2u << 24)) return NOT_SUPPORTED;
             out->total = 1000 * of(device);
             out->used = 10 * of(device);
+            out->free = 980 * of(device);
             return of(device) == 4 ? LOST : OK;
         }
         int nvmlDeviceGetPowerUsage(void *device, unsigned *out) { *out = 61005; return of(device) % 2 && of(device) < 9 ? OK : LOST; }
@@ -137,7 +170,9 @@ mod tests {
 
     /// Compiles the driver, which says `start` when it is opened.
     fn driver(start: u32) -> PathBuf {
-        let folder = std::env::temp_dir().join(format!("headrace-nvml-{}-{start}", std::process::id()));
+        static BUILT: AtomicU32 = AtomicU32::new(0);
+        let name = (std::process::id(), BUILT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(format!("headrace-nvml-{}-{}", name.0, name.1));
         std::fs::create_dir_all(&folder).unwrap();
         let (source, library) = (folder.join("driver.c"), folder.join("libnvidia-ml.so.1"));
         std::fs::write(&source, DRIVER).unwrap();
@@ -175,6 +210,29 @@ mod tests {
                 r#"nv_energy_consumption{gpu_uuid="GPU-1"} 5000000000.123"#,
             ]
         );
+        std::fs::remove_dir_all(library.parent().unwrap()).unwrap();
+    }
+
+    #[test]
+    fn a_gpus_memory_is_found_by_its_place_and_by_its_name() {
+        let library = driver(0);
+        let nvml = open(&library).unwrap();
+        let of =
+            |uuid: &str, at: u64| Some(GpuMemory { uuid: uuid.into(), total: 1000 * at, free: 980 * at });
+        let table = [
+            ("0", of("GPU-1", 1)),
+            ("2", of("GPU-3", 3)),
+            ("GPU-3", of("GPU-3", 3)),
+            ("MIG-9", of("MIG-9", 9)),
+            ("3", None),
+            ("1", None),
+            ("nobody", None),
+            ("", None),
+            ("-1", None),
+        ];
+        for (entry, expected) in table {
+            assert_eq!(memory_of(&nvml, entry), expected, "{entry}");
+        }
         std::fs::remove_dir_all(library.parent().unwrap()).unwrap();
     }
 

@@ -13,6 +13,7 @@ mod statistics;
 mod text;
 mod version;
 
+pub use gpu::{GpuMemory, memory as gpu_memory};
 pub use process::Hosted;
 pub use statistics::{Span, Statistics};
 pub use version::{Ended, VersionMeter};
