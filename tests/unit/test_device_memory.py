@@ -17,7 +17,7 @@ from headrace.config.schema import ModelConfig
 from headrace.errors import ModelBroken
 from headrace.execution.memory.admission import Gpu
 from headrace.execution.memory.ledger import Ledger
-from headrace.execution.memory.reckoning import Nothing, OnGpu, key, reckoning
+from headrace.execution.memory.reckoning import Each, Nothing, OnGpu, key, reckoning, visible
 from headrace.execution.runner import Runner
 from headrace.execution.voices import Line
 from headrace.models.lifecycle import State
@@ -75,9 +75,7 @@ class Loads:
 
     def of(self, version: Version, gpus: float) -> Runner:
         runner = Runner(version, ClosedHost(), self.lines.append, lambda moved: None, threads=1)
-        runner.memory = OnGpu(
-            placed(version, gpus=gpus), self.gpu.read, self.ledger, self.folder, self.say
-        )
+        runner.memory = OnGpu(placed(version, gpus=gpus), self.gpu.read, self.ledger, self.say)
         return runner
 
     def say(self, text: str) -> None:
@@ -159,7 +157,7 @@ def test_a_prediction_that_was_wrong_is_told(loads: Loads) -> None:
 def test_what_is_declared_counts_before_anything_was_measured(loads: Loads) -> None:
     runner = loads.runner()
     version = placed(runner.version, gpus=1, device_memory_mib=20_000)
-    runner.memory = OnGpu(version, loads.gpu.read, loads.ledger, loads.folder, loads.say)
+    runner.memory = OnGpu(version, loads.gpu.read, loads.ledger, loads.say)
     assert not runner.start()
     assert "m/1 takes 19.5 GiB of GPU-1 (placement.device_memory_mib)" in runner.standing.reason
 
@@ -220,8 +218,42 @@ def test_a_gpu_that_the_driver_does_not_know_is_told(
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-no,1")
     (version,) = find(write_model(yaml="placement: {gpus: 1}"))
-    with pytest.raises(ModelBroken, match="names 'MIG-no', of which NVIDIA's driver knows nothing"):
+    with pytest.raises(ModelBroken, match="'MIG-no', which CUDA_VISIBLE_DEVICES names"):
         reckoning(version, print).admit()
+
+
+@pytest.mark.parametrize(
+    ("told", "count", "entries"),
+    [
+        (None, 2, ["0", "1"]),
+        ("3", 1, ["3"]),
+        ("3, GPU-5a,1", 2, ["3", "GPU-5a"]),
+        ("", 1, None),
+        ("0", 2, None),
+    ],
+)
+def test_the_first_gpus_that_cuda_shows_are_the_versions(
+    told: str | None, count: int, entries: list[str] | None
+) -> None:
+    if entries is None:
+        with pytest.raises(ModelBroken, match=f"asks for {count} GPU"):
+            visible(told, count)
+    else:
+        assert visible(told, count) == entries
+
+
+def test_of_several_gpus_each_is_claimed_and_given_back(loads: Loads) -> None:
+    second = Memory(uuid="GPU-2")
+    runner = loads.runner(gpus=2)
+    version = placed(runner.version, gpus=2)
+    runner.memory = Each(
+        [OnGpu(version, gpu.read, loads.ledger, loads.say) for gpu in (loads.gpu, second)]
+    )
+    assert runner.start()
+    held = [[one.label for one in loads.ledger.claims(uuid)] for uuid in ("GPU-1", "GPU-2")]
+    assert held == [["m/1"], ["m/1"]]
+    assert runner.stop(10)
+    assert loads.ledger.claims("GPU-2") == []
 
 
 def test_what_decides_what_a_version_takes_is_in_its_key(write_model: WriteModel) -> None:

@@ -46,6 +46,18 @@ class Ledger:
     def __init__(self, file: Path) -> None:
         self._file = file
 
+    def beside(self, name: str) -> Path:
+        """Return a file in the database's folder, which is there.
+
+        Raises:
+            EnvironmentInvalid: it cannot be made.
+        """
+        try:
+            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+        return self._file.parent / name
+
     def claims(self, device: str) -> list[Claim]:
         """Return what living processes have of a device."""
         with self._open() as database:
@@ -105,9 +117,9 @@ class Ledger:
             EnvironmentInvalid: the database cannot be used.
         """
         try:
-            self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            database = sqlite3.connect(self._file, timeout=PATIENCE_S, isolation_level=None)
-        except (OSError, sqlite3.Error) as error:
+            file = self.beside(self._file.name)
+            database = sqlite3.connect(file, timeout=PATIENCE_S, isolation_level=None)
+        except sqlite3.Error as error:
             raise self._unusable(error) from error
         try:
             database.execute("BEGIN IMMEDIATE")

@@ -7,7 +7,8 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
+from math import ceil
 from typing import IO, Any, Protocol
 
 from headrace.config.schema import ModelConfig
@@ -62,6 +63,29 @@ class Nothing:
         """Have nothing."""
 
 
+class Each:
+    """Of a version that has several GPUs: the same on each."""
+
+    def __init__(self, all_of_them: Sequence[Reckoning]) -> None:
+        self._all = all_of_them
+
+    def admit(self) -> None:
+        for one in self._all:
+            one.admit()
+
+    def ran(self, rows: int) -> None:
+        for one in self._all:
+            one.ran(rows)
+
+    def settle(self) -> None:
+        for one in self._all:
+            one.settle()
+
+    def release(self) -> None:
+        for one in self._all:
+            one.release()
+
+
 class OnGpu:
     """Of a version that has one. One at a time loads on a GPU, so that what it takes is known."""
 
@@ -70,7 +94,6 @@ class OnGpu:
         version: Version,
         read: Callable[[], Gpu],
         ledger: Ledger,
-        folder: Path,
         say: Callable[[str], None],
     ) -> None:
         """Ask nothing yet.
@@ -79,13 +102,11 @@ class OnGpu:
             version: whose memory it is.
             read: tells of its GPU as it is now.
             ledger: of all versions on this machine.
-            folder: where loading ones wait for each other.
             say: tells people.
         """
         self._version = version
         self._read = read
         self._ledger = ledger
-        self._folder = folder
         self._say = say
         self._turn: IO[bytes] | None = None
         self._before: Gpu | None = None
@@ -131,6 +152,7 @@ class OnGpu:
         self._end_turn()
 
     def _room(self, gpu: Gpu, others: Sequence[Claim]) -> Room:
+        # Of several GPUs each is the version's own.
         return Room(gpu, self._version.config.placement.gpus, others, os.getpid())
 
     def _known(self) -> Need | None:
@@ -154,8 +176,7 @@ class OnGpu:
         return f", and not {size(self._need.bytes)} ({self._need.known})"
 
     def _wait_for_turn(self, uuid: str) -> IO[bytes]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        turn = (self._folder / f"{uuid}.loading").open("wb")
+        turn = self._ledger.beside(f"{uuid}.loading").open("wb")
         # Not `flock`, which a process that the model forks would hold on to.
         try:
             fcntl.lockf(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -202,18 +223,43 @@ def reckoning(version: Version, say: Callable[[str], None]) -> Reckoning:
     """Return who reckons with a version's memory."""
     if not version.config.placement.gpus:
         return Nothing()
-    entry = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    count = ceil(version.config.placement.gpus)
+    ledger = Ledger(place())
+    entries = visible(os.environ.get("CUDA_VISIBLE_DEVICES"), count)
+    # In one order for all: who waits for another's GPU has none that the other waits for.
+    gpus = [partial(read_gpu, entry) for entry in sorted(entries)]
+    return Each([OnGpu(version, read, ledger, say) for read in gpus])
 
-    def read() -> Gpu:
-        from headrace_core import gpu_memory
 
-        found = gpu_memory(entry)
-        if found is None:
-            raise ModelBroken(
-                f"placement asks for a GPU, and CUDA_VISIBLE_DEVICES names {entry!r}, of which "
-                "NVIDIA's driver knows nothing: nvidia-smi -L lists those that it knows"
-            )
-        return Gpu(*found)
+def visible(told: str | None, count: int) -> list[str]:
+    """Return how the driver knows the first ``count`` GPUs that CUDA shows to this process.
 
-    file = place()
-    return OnGpu(version, read, Ledger(file), file.parent, say)
+    Raises:
+        ModelBroken: there are fewer.
+    """
+    entries = [one.strip() for one in told.split(",") if one.strip()] if told is not None else None
+    if entries is None:
+        return [str(at) for at in range(count)]
+    if len(entries) < count:
+        raise ModelBroken(
+            f"placement asks for {count} GPU{'s'[: count != 1]}, and CUDA_VISIBLE_DEVICES shows "
+            f"{len(entries)}: {told!r}"
+        )
+    return entries[:count]
+
+
+def read_gpu(entry: str) -> Gpu:
+    """Return a GPU as it is now.
+
+    Raises:
+        ModelBroken: NVIDIA's driver knows none such.
+    """
+    from headrace_core import gpu_memory
+
+    found = gpu_memory(entry)
+    if found is None:
+        raise ModelBroken(
+            f"placement asks for a GPU, and {entry!r}, which CUDA_VISIBLE_DEVICES names or is the "
+            "first one, NVIDIA's driver does not know: nvidia-smi -L lists those that it knows"
+        )
+    return Gpu(*found)
