@@ -3,6 +3,7 @@
 use super::{
     datatype::Datatype,
     sequence::SequenceBatching,
+    tensor::Shape,
     units::{Rows, Version},
 };
 use compact_str::CompactString;
@@ -206,6 +207,9 @@ pub struct Contract {
     /// A request is answered with any number of parts.
     #[serde(default)]
     pub streams: bool,
+    /// Tensors have no axis of rows: a request is one row, of which its clients say nothing, and a batch has one.
+    #[serde(default)]
+    pub unbatched: bool,
     /// The version is stateful: requests of one sequence are answered in order, by one host.
     #[serde(default)]
     pub sequences: Option<Box<SequenceBatching>>,
@@ -213,6 +217,20 @@ pub struct Contract {
 
 fn one() -> u32 {
     1
+}
+
+impl Contract {
+    /// A shape as clients know it, of one row of such sizes.
+    pub fn of_one_row(&self, sizes: impl Iterator<Item = i64>) -> Shape {
+        let rows = (!self.unbatched).then_some(1);
+        rows.into_iter().chain(sizes).collect()
+    }
+
+    /// A tensor's shape as clients know it, any count of rows standing as -1.
+    pub fn told(&self, spec: &TensorSpec) -> Vec<i64> {
+        let rows = (!self.unbatched).then_some(-1);
+        rows.into_iter().chain(spec.shape.iter().copied()).collect()
+    }
 }
 
 #[cfg(test)]

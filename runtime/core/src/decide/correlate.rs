@@ -119,6 +119,7 @@ mod tests {
             repeatable: false,
             lanes: 1,
             streams: false,
+            unbatched: false,
             sequences: Some(Box::new(SequenceBatching {
                 strategy,
                 idle_ms: 5.0,

@@ -19,6 +19,7 @@ fn contract(cost: Vec<Term>, datatype: Datatype) -> Contract {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

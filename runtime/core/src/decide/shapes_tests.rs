@@ -31,6 +31,7 @@ pub(in crate::decide) fn contract(
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

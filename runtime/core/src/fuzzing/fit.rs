@@ -29,6 +29,7 @@ fn contract() -> Contract {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

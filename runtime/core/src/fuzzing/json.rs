@@ -103,6 +103,7 @@ fn comes_back(request: InferRequest) {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     };
     let answer = Answer {

@@ -37,6 +37,7 @@ fn contract(data: &[u8]) -> Option<(Contract, &[u8])> {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     };
     Some((contract, rest))

@@ -120,6 +120,7 @@ pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
         repeatable: false,
         lanes,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

@@ -97,6 +97,7 @@ mod tests {
             repeatable: false,
             lanes: 1,
             streams: false,
+            unbatched: false,
             sequences: None,
         }
     }

@@ -43,6 +43,7 @@ pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract
         repeatable: version != 2,
         lanes: if version == STREAMS { 1 } else { lanes },
         streams: version == STREAMS,
+        unbatched: false,
         sequences: None,
     }
 }

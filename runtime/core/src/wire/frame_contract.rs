@@ -10,7 +10,7 @@ use crate::base::{
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {
     let Contract { model, version, platform, inputs, outputs, batching, .. } = contract;
-    let Contract { repeatable, lanes, streams, sequences, .. } = contract;
+    let Contract { repeatable, lanes, streams, unbatched, sequences, .. } = contract;
     proto::Contract {
         model: model.to_string(),
         version: version.0,
@@ -21,6 +21,7 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         repeatable: *repeatable,
         lanes: *lanes,
         streams: *streams,
+        unbatched: *unbatched,
         sequences: sequences.as_deref().map(sequences_out),
     }
 }
@@ -39,6 +40,7 @@ pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
         repeatable: contract.repeatable,
         lanes: contract.lanes,
         streams: contract.streams,
+        unbatched: contract.unbatched,
         sequences: contract.sequences.map(sequences_in).transpose()?,
     })
 }

@@ -171,6 +171,7 @@ fn metadata_says_what_base_says() {
         repeatable: true,
         lanes: 2,
         streams: false,
+        unbatched: false,
         sequences: None,
     };
     assert_eq!(frame_meta::contract_in(frame_meta::contract_out(&contract)), Ok(contract.clone()));

@@ -23,7 +23,7 @@ pub fn input(contract: &Contract, body: Bytes) -> Result<Input, Fault> {
     };
     let name = &spec.name;
     let (shape, data) = if spec.datatype == Datatype::Bytes {
-        let shape = fill(spec, 1).ok_or_else(|| {
+        let shape = fill(contract, spec, 1).ok_or_else(|| {
             let shape = &spec.shape;
             Fault::invalid(format!(
                 "For BYTE datatype raw input '{name}' of model '{model}', the model must have input shape [1], \
@@ -37,7 +37,7 @@ pub fn input(contract: &Contract, body: Bytes) -> Result<Input, Fault> {
     } else {
         let size = spec.datatype.size().unwrap_or(1);
         let count = body.len().is_multiple_of(size).then_some(body.len() / size);
-        let shape = count.and_then(|count| fill(spec, count)).ok_or_else(|| {
+        let shape = count.and_then(|count| fill(contract, spec, count)).ok_or_else(|| {
             let (datatype, shape, len) = (spec.datatype.name(), &spec.shape, body.len());
             Fault::invalid(format!(
                 "input byte size mismatch for input '{name}' for model '{model}': \
@@ -51,7 +51,7 @@ pub fn input(contract: &Contract, body: Bytes) -> Result<Input, Fault> {
 }
 
 /// A batch of one row whose sizes come to `count` elements, the open one deduced.
-fn fill(spec: &TensorSpec, count: usize) -> Option<Shape> {
+fn fill(contract: &Contract, spec: &TensorSpec, count: usize) -> Option<Shape> {
     let mut open = spec.shape.iter().filter(|size| **size < 0);
     let deduced = match (open.next(), open.next()) {
         (Some(_), None) => {
@@ -64,7 +64,7 @@ fn fill(spec: &TensorSpec, count: usize) -> Option<Shape> {
         (_, Some(_)) => return None,
     };
     let sizes = spec.shape.iter().map(|size| if *size < 0 { deduced } else { *size });
-    let shape: Shape = std::iter::once(1).chain(sizes).collect();
+    let shape = contract.of_one_row(sizes);
     (tensor::elements(&shape) == Some(count)).then_some(shape)
 }
 

@@ -31,6 +31,7 @@ fn contract(model: &str) -> Contract {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

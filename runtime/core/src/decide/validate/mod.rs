@@ -26,7 +26,7 @@ pub struct Bound {
     pub outputs: SmallVec<[usize; 2]>,
 }
 
-const BATCH_NOTE: &str = "NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension \
+const BATCH_NOTE: &str = " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension \
 to be prepended to each input shape. If you want to specify the full shape including the batch dim in your input \
 dims config, try setting max_batch_size to zero. See the model configuration docs for more info on max_batch_size.";
 
@@ -47,7 +47,11 @@ pub fn bind(
         let input = inputs.iter().find(|input| input.name == spec.name);
         let input = input.ok_or_else(|| Fault::internal(format!("input '{}' was lost", spec.name)))?;
         check.tensor(spec, &input.tensor)?;
-        bound.push(input.tensor.clone());
+        let mut tensor = input.tensor.clone();
+        if contract.unbatched {
+            tensor.shape.insert(0, 1);
+        }
+        bound.push(tensor);
     }
     let whole = !contract.batching.split_oversize; // parts of one that is cut cost each their own
     let mut costs = 0;
@@ -144,6 +148,9 @@ impl Check<'_> {
     }
 
     fn rows(&self, inputs: &[Input]) -> Result<Rows, Fault> {
+        if self.contract.unbatched {
+            return Ok(Rows::new(1));
+        }
         let model = &self.contract.model;
         let mut batch = None;
         for input in inputs {
@@ -187,7 +194,8 @@ impl Check<'_> {
                 spec.datatype.name(),
             )));
         }
-        let sizes = tensor.shape.get(1..).unwrap_or_default();
+        let unbatched = self.contract.unbatched;
+        let sizes = tensor.shape.get(usize::from(!unbatched)..).unwrap_or_default();
         if sizes.iter().any(|size| *size < 0) {
             return Err(self.no(format_args!(
                 "All input dimensions should be specified for input '{name}' for model '{model}', got {}",
@@ -196,12 +204,11 @@ impl Check<'_> {
         }
         let fits = |(want, got): (&i64, &i64)| *want == -1 || want == got;
         if sizes.len() != spec.shape.len() || !spec.shape.iter().zip(sizes).all(fits) {
-            let mut whole = vec![-1];
-            whole.extend(&spec.shape);
             return Err(self.no(format_args!(
-                "unexpected shape for input '{name}' for model '{model}'. Expected {}, got {}. {BATCH_NOTE}",
-                dims(&whole),
+                "unexpected shape for input '{name}' for model '{model}'. Expected {}, got {}.{}",
+                dims(&self.contract.told(spec)),
                 dims(&tensor.shape),
+                if unbatched { "" } else { BATCH_NOTE },
             )));
         }
         if tensor.datatype.size().is_none() {

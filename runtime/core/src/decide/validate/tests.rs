@@ -17,6 +17,7 @@ fn contract() -> Contract {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }
@@ -192,4 +193,25 @@ fn a_shape_that_overflows_fits_nothing() {
     let huge = SmallVec::from_vec(vec![input("x", Datatype::Fp64, &[1, i64::MAX, i64::MAX], 8)]);
     let note = bind(&contract, "", huge, &[]).unwrap_err().note;
     assert!(note.contains("more than can be addressed, got 8"), "{note}");
+}
+
+/// Of tensors without an axis of rows: what clients say is all of the shape, and one row lies in front of it inside.
+#[test]
+fn a_request_without_rows_is_one() {
+    let contract =
+        Contract { unbatched: true, batching: Batching { max_rows: 1, ..Batching::default() }, ..contract() };
+    let bind = |inputs: Vec<Input>| bind(&contract, "7", inputs.into(), &[]);
+    let bound = bind(vec![x(&[4], 16), s(&[3], 3)]).unwrap();
+    assert_eq!(bound.rows, Rows::new(1));
+    let shapes: Vec<_> = bound.inputs.iter().map(|tensor| tensor.shape.to_vec()).collect();
+    assert_eq!(shapes, [vec![1, 4], vec![1, 3]]);
+    let told = |inputs| bind(inputs).unwrap_err().note;
+    assert_eq!(
+        told(vec![x(&[1, 4], 16), s(&[3], 3)]),
+        "[request id: 7] unexpected shape for input 'x' for model 'm'. Expected [4], got [1,4]."
+    );
+    assert!(told(vec![x(&[4], 12), s(&[3], 3)]).contains("Expected 16, got 12"));
+    assert!(told(vec![x(&[4], 16), s(&[-3], 3)]).contains("should be specified"));
+    assert!(told(vec![x(&[], 4), s(&[3], 3)]).contains("Expected [4], got []"));
+    assert!(told(vec![x(&[4], 16), s(&[2], 3)]).contains("'s'"));
 }

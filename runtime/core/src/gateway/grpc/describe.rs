@@ -134,7 +134,7 @@ fn metadata(contract: &Contract, versions: Vec<String>) -> m::ModelMetadataRespo
     let tensor = |spec: &TensorSpec| m::model_metadata_response::TensorMetadata {
         name: spec.name.to_string(),
         datatype: spec.datatype.name().into(),
-        shape: std::iter::once(-1).chain(spec.shape.iter().copied()).collect(),
+        shape: contract.told(spec),
     };
     m::ModelMetadataResponse {
         name: contract.model.to_string(),
@@ -167,29 +167,35 @@ fn config(contract: &Contract) -> m::ModelConfig {
         name: contract.model.to_string(),
         platform: String::new(), // Triton has one or the other
         backend: contract.platform.to_string(),
-        max_batch_size: i32::try_from(batching.max_rows).unwrap_or(i32::MAX),
+        max_batch_size: if contract.unbatched {
+            0
+        } else {
+            i32::try_from(batching.max_rows).unwrap_or(i32::MAX)
+        },
         input: contract.inputs.iter().map(input).collect(),
         output: contract.outputs.iter().map(output).collect(),
         sequence_batching: contract
             .sequences
             .as_deref()
             .map(|sequences| sequence_batching(sequences, batching)),
-        dynamic_batching: contract.sequences.is_none().then(|| m::ModelDynamicBatching {
-            preferred_batch_size: batching
-                .allowed_rows
-                .iter()
-                .filter_map(|rows| i32::try_from(*rows).ok())
-                .collect(),
-            max_queue_delay_microseconds: micros(batching.max_delay_ms),
-            preserve_ordering: false,
-            priority_levels: batching.levels().into(),
-            default_priority_level: batching.default_level().into(),
-            default_queue_policy: Some(m::ModelQueuePolicy {
-                timeout_action: m::model_queue_policy::TimeoutAction::Reject.into(),
-                default_timeout_microseconds: batching.deadline_ms.map_or(0, micros),
-                allow_timeout_override: true,
-                max_queue_size: batching.queue_rows,
-            }),
+        dynamic_batching: (contract.sequences.is_none() && !contract.unbatched).then(|| {
+            m::ModelDynamicBatching {
+                preferred_batch_size: batching
+                    .allowed_rows
+                    .iter()
+                    .filter_map(|rows| i32::try_from(*rows).ok())
+                    .collect(),
+                max_queue_delay_microseconds: micros(batching.max_delay_ms),
+                preserve_ordering: false,
+                priority_levels: batching.levels().into(),
+                default_priority_level: batching.default_level().into(),
+                default_queue_policy: Some(m::ModelQueuePolicy {
+                    timeout_action: m::model_queue_policy::TimeoutAction::Reject.into(),
+                    default_timeout_microseconds: batching.deadline_ms.map_or(0, micros),
+                    allow_timeout_override: true,
+                    max_queue_size: batching.queue_rows,
+                }),
+            }
         }),
         model_transaction_policy: Some(m::ModelTransactionPolicy { decoupled: contract.streams }),
     }

@@ -48,12 +48,11 @@ struct Tensor<'a> {
     shape: Vec<i64>,
 }
 
-/// The batch axis stands in front, open.
-fn tensors(specs: &[TensorSpec]) -> Vec<Tensor<'_>> {
-    let one = |spec: &TensorSpec| std::iter::once(-1).chain(spec.shape.iter().copied()).collect();
+/// The batch axis, if there is one, stands in front, open.
+fn tensors<'a>(contract: &Contract, specs: &'a [TensorSpec]) -> Vec<Tensor<'a>> {
     specs
         .iter()
-        .map(|spec| Tensor { name: &spec.name, datatype: spec.datatype.name(), shape: one(spec) })
+        .map(|spec| Tensor { name: &spec.name, datatype: spec.datatype.name(), shape: contract.told(spec) })
         .collect()
 }
 
@@ -70,8 +69,8 @@ pub(super) fn metadata(contract: &Contract, versions: &[Version]) -> Vec<u8> {
         name: &contract.model,
         versions: versions.iter().map(Version::to_string).collect(),
         platform: &contract.platform,
-        inputs: tensors(&contract.inputs),
-        outputs: tensors(&contract.outputs),
+        inputs: tensors(contract, &contract.inputs),
+        outputs: tensors(contract, &contract.outputs),
     })
 }
 
@@ -98,7 +97,7 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         "platform": "",
         "backend": contract.platform,
         "version_policy": {"latest": {"num_versions": 1}},
-        "max_batch_size": batching.max_rows,
+        "max_batch_size": if contract.unbatched { 0 } else { batching.max_rows },
         "input": contract.inputs.iter().map(input).collect::<Vec<_>>(),
         "output": contract.outputs.iter().map(output).collect::<Vec<_>>(),
         "batch_input": [],
@@ -122,6 +121,9 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         "model_warmup": [],
         "model_transaction_policy": {"decoupled": contract.streams}
     });
+    if let (true, Some(config)) = (contract.unbatched, config.as_object_mut()) {
+        config.remove("dynamic_batching");
+    }
     if let (Some(sequences), Some(config)) = (&contract.sequences, config.as_object_mut()) {
         config.remove("dynamic_batching");
         config

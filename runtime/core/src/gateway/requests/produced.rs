@@ -26,6 +26,12 @@ pub(in crate::gateway) fn answer(
     timing: Timing,
 ) -> Answer {
     let wanted = |(place, _): &(usize, Tensor)| outputs.contains(place);
-    let outputs = produced.outputs.into_iter().enumerate().filter(wanted).collect();
+    let whole = |(place, mut tensor): (usize, Tensor)| {
+        if contract.unbatched && !tensor.shape.is_empty() {
+            tensor.shape.remove(0); // of the one row
+        }
+        (place, tensor)
+    };
+    let outputs = produced.outputs.into_iter().enumerate().filter(wanted).map(whole).collect();
     Answer { contract: Arc::clone(contract), id, outputs, parameters: produced.parameters, timing }
 }

@@ -19,6 +19,7 @@ fn contract(max_rows: u32) -> Contract {
         repeatable: true,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

@@ -160,7 +160,7 @@ impl Roster for Gateway {
 
 /// Batching may change while a version serves, tensors may not.
 fn same_tensors(one: &Contract, other: &Contract) -> bool {
-    one.inputs == other.inputs && one.outputs == other.outputs
+    one.inputs == other.inputs && one.outputs == other.outputs && one.unbatched == other.unbatched
 }
 
 fn tensors(contract: &Contract) -> String {

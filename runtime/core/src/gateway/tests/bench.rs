@@ -103,6 +103,7 @@ pub(super) fn contract(version: u64) -> Contract {
         repeatable: true,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     }
 }

@@ -64,6 +64,7 @@ pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
         repeatable: false,
         lanes: 1,
         streams: version == STREAMS,
+        unbatched: false,
         sequences: None,
     })
 }

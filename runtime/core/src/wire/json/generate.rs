@@ -38,7 +38,7 @@ pub fn read(
             if request.inputs.iter().any(|input| input.name == key) {
                 return Err(scan.flaw("The same name stands twice in an object."));
             }
-            let tensor = tensor(scan, spec, budget)?;
+            let tensor = tensor(scan, contract, spec, budget)?;
             request.inputs.push(Input { name: spec.name.clone(), tensor, region: None });
         } else if key == "parameters" {
             request::parameters(scan, &mut request, &mut room)?;
@@ -67,11 +67,16 @@ fn no_parameter(key: &str, contract: &Contract) -> Fault {
 }
 
 /// One row, from an element or from elements in any nesting that is even.
-fn tensor(scan: &mut Scan<'_>, spec: &TensorSpec, budget: &mut Budget<'_>) -> Result<Tensor, Fault> {
+fn tensor(
+    scan: &mut Scan<'_>,
+    contract: &Contract,
+    spec: &TensorSpec,
+    budget: &mut Budget<'_>,
+) -> Result<Tensor, Fault> {
     let sizes = sizes(&mut scan.clone(), spec)?;
     // Each was counted, one by one.
     let count = sizes.iter().fold(1_usize, |product, size| product.saturating_mul(*size));
-    let shape = shape(spec, count)?;
+    let shape = contract.of_one_row(sizes_of(spec, count)?.into_iter());
     let wish = Wish { input: &spec.name, datatype: spec.datatype, count, bare: true, limit: budget.left() };
     let data = elements::read(scan, &wish, budget)?.into();
     Ok(Tensor { datatype: spec.datatype, shape, data })
@@ -119,8 +124,8 @@ fn uneven(spec: &TensorSpec) -> Fault {
     ))
 }
 
-/// The shape of one row of so many elements: what is free takes what is left.
-fn shape(spec: &TensorSpec, count: usize) -> Result<Shape, Fault> {
+/// The sizes of one row of so many elements: what is free takes what is left.
+fn sizes_of(spec: &TensorSpec, count: usize) -> Result<Shape, Fault> {
     let TensorSpec { name, shape, .. } = spec;
     let fixed: Shape = shape.iter().copied().filter(|size| *size != -1).collect();
     let free = shape.len() - fixed.len();
@@ -141,8 +146,7 @@ fn shape(spec: &TensorSpec, count: usize) -> Result<Shape, Fault> {
         (_, _) => count.is_multiple_of(product).then(|| count / product),
     };
     let left = left.and_then(|left| i64::try_from(left).ok()).ok_or_else(unfit)?;
-    let sizes = shape.iter().map(|size| if *size == -1 { left } else { *size });
-    Ok(std::iter::once(1).chain(sizes).collect())
+    Ok(shape.iter().map(|size| if *size == -1 { left } else { *size }).collect())
 }
 
 #[cfg(test)]

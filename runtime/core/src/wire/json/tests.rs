@@ -156,6 +156,7 @@ fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     })
 }

@@ -201,6 +201,7 @@ fn answer(id: &str, parameters: Vec<(String, Value)>, tensors: Vec<(Vec<i64>, Ve
         repeatable: false,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     };
     let tensor = |(shape, data): (Vec<i64>, Vec<u8>)| Tensor {

@@ -94,6 +94,7 @@ pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Be
         repeatable: true,
         lanes: 1,
         streams: false,
+        unbatched: false,
         sequences: None,
     };
     let echo = Arc::new(Echo::default());
