@@ -13,6 +13,8 @@ from headrace.models import Model, Tensor
 WAYS: Final = ("predict", "stream", "step")
 #: Before and behind ``predict``.
 STAGES: Final = ("prepare", "finish")
+#: What a class is called that is written for Triton.
+TRITONS: Final = "TritonPythonModel"
 EXPECTED: Final = 'a list of headrace.Tensor, such as [Tensor("x", "FP32", [16])]'
 
 
@@ -33,6 +35,11 @@ def make(module: ModuleType, file: Path, *, streams: bool = False) -> Model:
         if isinstance(one, type) and issubclass(one, Model) and one.__module__ == module.__name__
     ]
     if len(classes) != 1:
+        if not classes and hasattr(module, TRITONS):
+            raise ModelInvalid(
+                f"{file} defines {TRITONS}, which is served with the model's config.pbtxt beside "
+                "its folder and no model.yaml: where there is a model.yaml, that counts"
+            )
         found = ", ".join(one.__name__ for one in classes) or "none"
         raise ModelInvalid(
             f"{file} should define one class derived from headrace.Model; found: {found}"

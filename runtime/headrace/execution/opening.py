@@ -8,6 +8,7 @@ from typing import Any, Final
 from headrace.backends.onnx.model import OnnxModel
 from headrace.backends.python_class import make
 from headrace.backends.pytorch.program import ExportedProgram
+from headrace.backends.torchscript import ScriptedProgram
 from headrace.config.batching import Batching
 from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.config.torch import prepared_rows
@@ -17,6 +18,10 @@ from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
 
+#: What runs code of a user's, who may keep state in it.
+CLASSES: Final = ("python", "triton_python")
+#: What runs a version → what metadata call it, where it has another name.
+PLATFORMS: Final = {"triton_python": "python"}
 #: How a file begins that Git LFS has left in the place of another.
 POINTER: Final = b"version https://git-lfs.github.com/spec/"
 
@@ -31,7 +36,7 @@ def open_model(version: Version, threads: int = 0) -> Model:
         ModelBroken: it is to have a GPU, and there is none.
     """
     config = version.config
-    if version.backend != "python" and config.sequences is not None:
+    if version.backend not in CLASSES and config.sequences is not None:
         raise ModelInvalid(
             "sequences are for a Python class, which keeps state: a file of a model has none"
         )
@@ -72,6 +77,15 @@ def _open(version: Version, threads: int) -> Model:
             config.torch,
             prepared_rows(config.batching),
         )
+    elif version.backend == "torchscript":
+        model = ScriptedProgram(_tensors(config.inputs or ()), _tensors(config.outputs or ()))
+    elif version.backend == "triton_python":
+        # Brings asyncio, which no other version needs.
+        from headrace.backends.triton_python import opening, surface
+
+        surface.provide()
+        module = import_private(version.folder, "model")
+        model = opening.open_model(module, file, config, version.model)
     else:
         module = import_private(version.folder, "model")
         model = make(module, file, streams=config.streams)
@@ -126,7 +140,7 @@ def contract(version: Version, model: Model) -> str:
     facts: dict[str, Any] = {
         "model": version.model,
         "version": version.number,
-        "platform": version.backend,
+        "platform": PLATFORMS.get(version.backend, version.backend),
         "inputs": [
             {
                 **_spec(one),
@@ -139,7 +153,7 @@ def contract(version: Version, model: Model) -> str:
         ],
         "batching": batching_facts(config.batching),
         # A graph or an exported program has no state to spoil; a class may have any.
-        "repeatable": version.backend != "python" if repeatable is None else repeatable,
+        "repeatable": version.backend not in CLASSES if repeatable is None else repeatable,
         "lanes": config.lanes,
         "streams": config.streams,
         "sequences": sequencing.facts(config.sequences, model.inputs),
