@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 __version__: str
 
 def limits() -> dict[str, int]: ...
+def gpu_memory(entry: str) -> tuple[str, int, int] | None: ...
 
 @final
 class Gateway:

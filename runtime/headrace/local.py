@@ -22,6 +22,7 @@ from headrace.console.server import Console
 from headrace.console.terminal import Terminal
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
+from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
 from headrace.execution.policy import WHOLE, Epoch, shares, table
@@ -48,6 +49,7 @@ def run(options: ServeOptions) -> int:
     lanes = [threads.lanes_of(version, hosts=1) for version in versions]
     budget = threads.plan(threads.cpus(), lanes, threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
+    number_as_the_driver_does(os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
     faulthandler.enable(sys.stderr.fileno())

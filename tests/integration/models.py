@@ -75,6 +75,7 @@ BROKEN: Final = """
 MOODY: Final = """
     import ctypes, os, signal, time
     from headrace import Batch, Context, Model, Tensor
+    from headrace.errors import DeviceLost
 
     class Moody(Model):
         inputs = [Tensor("x", "FP32", [4])]
@@ -103,6 +104,9 @@ MOODY: Final = """
                 os.abort()
             if wish == 7:
                 raise SystemExit(3)
+            if wish == 8:
+                # As lanes say it of a GPU on which a kernel has failed.
+                raise DeviceLost("cuda:0 is lost to this process: an illegal memory access")
 """
 
 DIES_LOADING: Final = """

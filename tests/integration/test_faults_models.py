@@ -13,7 +13,7 @@ from tests.integration.load import load
 from tests.integration.models import DIES_LOADING, MOODY
 
 #: What `MOODY` does for each number.
-SLEEP, HOLD, EXIT, KILLED, SEGFAULT, ABORT, RAISE = range(1, 8)
+SLEEP, HOLD, EXIT, KILLED, SEGFAULT, ABORT, RAISE, LOSE = range(1, 9)
 HANG_S: Final = 3
 
 
@@ -58,6 +58,31 @@ def test_a_model_that_hangs_is_answered_for_and_its_process_replaced(run: Run, h
     assert f"did not return a batch within {HANG_S} s" in version["last_death"]
     where = [line for line in run.said().splitlines() if "in act" in line]
     assert len(where) == before + 1, "the log has where it hung"
+    assert run.answers("good")
+
+
+def test_a_process_that_lost_its_device_is_replaced_and_its_callers_are_told(run: Run) -> None:
+    (host,) = run.pids("dies/1")
+    before = run.version("dies")["deaths"]
+    status, body = run.infer("dies", LOSE, timeout_s=30)
+    assert status == 503
+    assert "cuda:0 is lost to this process: an illegal memory access" in body["error"]
+    until(lambda: run.answers("dies"), 30, "another process serves")
+    assert run.pids("dies/1") != [host]
+    version = run.version("dies")
+    assert version["deaths"] == before + 1
+    assert "lost its device" in version["last_death"]
+    assert run.answers("good")
+
+
+def test_a_request_that_costs_two_processes_their_device_gets_no_third(run: Run) -> None:
+    """It may run twice, and was alone the second time: nobody else is suspected."""
+    (host,) = run.pids("poisoned/1")
+    status, body = run.infer("poisoned", LOSE, 7.5, timeout_s=60)
+    assert status == 503
+    assert "two hosts were lost while they ran this very input" in body["error"]
+    until(lambda: run.answers("poisoned"), 30, "another process serves")
+    assert run.pids("poisoned/1") != [host]
     assert run.answers("good")
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 from numpy.typing import NDArray
+from tests.seam.lanes import Carry
 
 from headrace.execution import lanes, steps
 from headrace.execution.device.host import Host
@@ -133,6 +134,17 @@ def rig() -> Iterator[Rig]:
     yield rig
     assert rig.shut()
     rig.client.close()
+
+
+@pytest.fixture
+def carry(rig: Any) -> Iterator[Carry]:
+    """Carries a model in lanes of the product's own."""
+    served = Carry(rig)
+    yield served
+    rig.gateway.drain(10.0)
+    rig.host.drain(10.0)
+    for thread in served.threads:
+        thread.join(LONG)
 
 
 #: Seconds that a test waits for what comes at once.

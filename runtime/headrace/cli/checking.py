@@ -9,6 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from headrace.execution import lanes, threads
+from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
 from headrace.repository.folder import Version, find
 
@@ -38,6 +39,7 @@ def check(path: Path) -> Iterator[Checked]:
     most = threads.Lanes("", max(one.config.lanes for one in versions))
     budget = threads.plan(threads.cpus(), [most], threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
+    number_as_the_driver_does(os.environ)
     for version in versions:
         count = version.config.placement.threads or budget.share
         threads.take(count, os.environ)

@@ -49,6 +49,11 @@ class Placement(Section):
     gpus: Annotated[float, Field(ge=0, le=MOST_GPUS)] = Field(
         0.0, description="Share of a GPU, or whole ones; 0 is the CPU."
     )
+    device_memory_mib: Annotated[int, Field(ge=1, le=1 << 22)] | None = Field(
+        None,
+        description="What the version takes of its GPU, in MiB; what was measured on this machine "
+        "if left out.",
+    )
     lanes: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None,
         description="Threads that gather, prepare, run and answer batches of one host; if left "
@@ -65,6 +70,15 @@ class Placement(Section):
         "that say so and agree on gpus, replicas and threads.",
     )
     replicas: Replicas = Field(Replicas(), description="How many hosts a version has.")
+
+    @model_validator(mode="after")
+    def _memory_is_a_gpus(self) -> Self:
+        if self.device_memory_mib and not self.gpus:
+            raise AtItem(
+                ("device_memory_mib",),
+                "device_memory_mib is about a GPU, and gpus is 0: write gpus, or take it out",
+            )
+        return self
 
 
 class Limits(Section):

@@ -96,6 +96,11 @@ def answer(work: Work, passage: Passage, batch: CoreBatch) -> None:
 def release_memory(error: BaseException) -> None:
     """Let go of what the model had when it ran out of memory, which its traceback keeps."""
     traceback.clear_frames(error.__traceback__)
+    empty_cache()
+
+
+def empty_cache() -> None:
+    """Give back what PyTorch keeps of a GPU for later, where it has one."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

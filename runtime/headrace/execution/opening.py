@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,7 +60,7 @@ def _processed(model: Model, config: ModelConfig) -> Model:
 
 def _open(version: Version, threads: int) -> Model:
     config = version.config
-    device = _device(version)
+    device = devices(version)[0]
     file = version.folder / FILES[version.backend]
     check_content(file)
     if version.backend == "onnx":
@@ -118,8 +119,9 @@ def check_device(device: str) -> None:
         raise ModelBroken("placement asks for a GPU, and PyTorch finds none on this machine")
 
 
-def _device(version: Version) -> str:
-    return "cuda:0" if version.config.placement.gpus else "cpu"
+def devices(version: Version) -> list[str]:
+    """Return what a version's process computes on: each GPU that it has, or has a share of."""
+    return [f"cuda:{at}" for at in range(ceil(version.config.placement.gpus))] or ["cpu"]
 
 
 def context(version: Version) -> Context:
@@ -128,7 +130,8 @@ def context(version: Version) -> Context:
         model=version.model,
         version=version.number,
         folder=version.folder,
-        device=_device(version),
+        device=devices(version)[0],
+        devices=devices(version),
         parameters=version.config.parameters,
     )
 

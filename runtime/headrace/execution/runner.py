@@ -10,12 +10,13 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from headrace.errors import DeviceLost, ModelBroken, NotLive
+from headrace.errors import DeviceLost, HeadraceError, ModelBroken, NotLive
 from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.core import CoreHost, CoreIntake
-from headrace.execution.device.choice import choose
+from headrace.execution.device.choice import choose, keep_to
 from headrace.execution.device.seam import Device
 from headrace.execution.hangs import Hang
+from headrace.execution.memory.reckoning import Reckoning, reckoning
 from headrace.execution.opening import (
     batching_facts,
     check_batching,
@@ -61,6 +62,8 @@ class Runner:
         self._host = host
         self._sink = sink
         self._moved = moved
+        #: What it has of its GPU.
+        self.memory: Reckoning = reckoning(version, self._say)
         self._threads: list[threading.Thread] = []
         #: Weak: with the last lane the version goes, and its callers are told.
         self._intake: Callable[[], CoreIntake | None] = lambda: None
@@ -78,14 +81,18 @@ class Runner:
                 model = open_model(self.version, self.threads)
                 self.inputs = sequencing.asked(model.inputs, self.version.config.sequences)
                 told = context(self.version)
+                self.memory.admit()
+                keep_to(told.device, self.version.config.placement.gpus)
                 model.load(told)
             self._move(State.WARMING, "running batches of 1 and of max_rows rows")
             device = choose(told.device, in_turn=model.concurrency == 1)
             with speaking(label), forking.parent_alone(label):
                 self._warm(model, device)
+            self.memory.settle()
             self._answer(model, device)
         except BaseException as error:
             self._fail(error)
+            self._let_go_of_memory()
             return False
         self._move(State.READY, f"loaded in {monotonic() - began:.1f} s")
         return True
@@ -101,6 +108,9 @@ class Runner:
         for thread in self._threads:
             thread.join(max(0.0, until - monotonic()))
         clean = not any(thread.is_alive() for thread in self._threads)
+        if clean:
+            self._threads = []
+            self._let_go_of_memory()
         self._move(State.GONE, "drained" if clean else f"a batch still ran after {limit_s:g} s")
         return clean
 
@@ -160,6 +170,7 @@ class Runner:
             for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
                 try:
                     self._judge_pace(run(rows, monotonic))
+                    self.memory.ran(rows)
                 except (ModelBroken, DeviceLost):
                     raise
                 except Exception as error:
@@ -170,7 +181,7 @@ class Runner:
                         f"could not warm up with made-up inputs ({raised}); "
                         "serving all the same; example() in the class would give real ones"
                     )
-                    self._sink(line(self.version.label, "log", text))
+                    self._say(text)
                     return
 
     def _judge_pace(self, trial: "Trial") -> None:
@@ -182,7 +193,7 @@ class Runner:
                 f"a {what} of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more "
                 f"than {limit_s:g} s is given up (limits.hang_timeout_s): is that enough?"
             )
-            self._sink(line(self.version.label, "log", text))
+            self._say(text)
 
     def _answer(self, model: Model, device: Device) -> None:
         with self._lock:
@@ -208,6 +219,17 @@ class Runner:
         )
         run = steps.run_steps if config.streams else lanes.run_lane
         self._threads = lanes.start(work, config.lanes, run)
+
+    def _let_go_of_memory(self) -> None:
+        """Let others have what the model had, once it has nothing any more."""
+        lanes.empty_cache()
+        try:
+            self.memory.release()
+        except HeadraceError as error:
+            self._say(str(error))
+
+    def _say(self, text: str) -> None:
+        self._sink(line(self.version.label, "log", text))
 
     def _fail(self, error: BaseException) -> None:
         error_id = lanes.new_error_id()

@@ -1,6 +1,6 @@
 """What a model is told when it loads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,8 @@ class Context:
     folder: Path
     #: ``"cpu"`` or ``"cuda:0"``, as ``placement.gpus`` in model.yaml asks for.
     device: str = "cpu"
+    #: All of them, of a version that asks for several GPUs; the first is ``device``.
+    devices: Sequence[str] = ("cpu",)
     #: ``parameters`` of model.yaml, as they are written there.
     parameters: Mapping[str, Any] = field(default_factory=dict)
 

@@ -13,6 +13,7 @@ from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
 from headrace.execution import threads
+from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import awaited
 from headrace.execution.voices import OURSELVES, line
 from headrace.repository.folder import find
@@ -69,6 +70,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
             terminal.show(greeting(board.status(), board.inputs, folders, scratch, configs))
 
         threads.tell_libraries(wanted.budget, os.environ)
+        number_as_the_driver_does(os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)
         held.callback(sink.close)
         session.say = sink.ask

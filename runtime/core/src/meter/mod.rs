@@ -5,6 +5,7 @@
 //! machine whether one thread counts or two; a batch costs 220 ns.
 
 mod executions;
+mod gpu;
 mod histogram;
 pub mod listener;
 mod process;
@@ -12,6 +13,7 @@ mod statistics;
 mod text;
 mod version;
 
+pub use gpu::{GpuMemory, memory as gpu_memory};
 pub use process::Hosted;
 pub use statistics::{Span, Statistics};
 pub use version::{Ended, VersionMeter};
@@ -73,6 +75,7 @@ impl Meter {
         page.single("headrace_panics_total", "counter", help, panics::count());
         process::write_hosts(&mut page, hosts);
         process::write(&mut page);
+        gpu::write(&mut page);
         page.finish()
     }
 }

@@ -160,6 +160,17 @@ impl Page {
         self.put(format_args!("{name} {value}\n"));
     }
 
+    /// A family with a sample for each row, of its labels and its value; without rows it is left out.
+    pub(super) fn labelled(&mut self, name: &str, kind: &str, help: &str, rows: &[(String, String)]) {
+        if rows.is_empty() {
+            return;
+        }
+        self.family(name, kind, help);
+        for (labels, value) in rows {
+            self.put(format_args!("{name}{{{labels}}} {value}\n"));
+        }
+    }
+
     pub(super) fn finish(self) -> String {
         self.0
     }

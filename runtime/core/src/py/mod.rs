@@ -9,6 +9,7 @@ mod elements;
 mod fault;
 mod files;
 mod gateway;
+mod gpu;
 mod host;
 mod image;
 mod inputs;
@@ -40,6 +41,8 @@ mod headrace_core {
     use super::files::preprocess_image_files;
     #[pymodule_export]
     use super::gateway::{Gateway, limits};
+    #[pymodule_export]
+    use super::gpu::gpu_memory;
     #[pymodule_export]
     use super::host::Host;
     #[pymodule_export]

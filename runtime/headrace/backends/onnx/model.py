@@ -6,12 +6,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from headrace.backends.onnx.binding import INTERFACE, bound
 from headrace.backends.onnx.providers import check_started, choose
 from headrace.backends.onnx.signature import Port, signature
 from headrace.config.onnx import OnnxRuntime
 from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Model, Tensor
-from headrace.models.host import on_host
 
 FILE: Final = "model.onnx"
 #: What ONNX Runtime says when there was no memory: its arena, C++, CUDA.
@@ -76,6 +76,8 @@ class OnnxModel(Model):
         )
 
     def _run(self, feed: Mapping[str, Any]) -> list[Any]:
+        if any(hasattr(value, INTERFACE) for value in feed.values()):
+            return bound(self._session, feed, self._names, self._quietly)
         results: list[Any] = self._session.run(self._names, feed, self._quietly)
         return results
 
@@ -123,7 +125,7 @@ def _outputs(session: Any) -> list[Port]:
 
 def _array(batch: Batch, tensor: Tensor) -> Any:
     value = batch[tensor.name]
-    return _texts(batch, tensor.name, value) if tensor.datatype == "BYTES" else on_host(value)
+    return _texts(batch, tensor.name, value) if tensor.datatype == "BYTES" else value
 
 
 def _texts(batch: Batch, name: str, elements: Any) -> Any:

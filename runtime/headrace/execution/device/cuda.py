@@ -10,6 +10,9 @@ from headrace.errors import DeviceLost
 from headrace.models.host import on_host
 from headrace.models.torch_tensor import as_array, view
 
+#: Behind the last batch of each GPU, whichever version's it was.
+_computed: dict[str, torch.cuda.Event] = {}
+
 
 class CudaLane:
     """A stream. Its memory comes from PyTorch's allocator, which gives it out stream by stream."""
@@ -72,11 +75,13 @@ class Cuda:
 
         Args:
             device: ``"cuda:0"``.
-            in_turn: it does one batch after the other, for a model that is not safe for more.
+            in_turn: it does one batch after the other, for a model that is not safe for more. So
+                do all versions of this process that ask for that: a batch has the whole GPU, and
+                takes as long as it took when it was measured.
         """
         self.name = device
         self._device = torch.device(device)
-        self._computed = torch.cuda.Event() if in_turn else None
+        self._computed = _computed.setdefault(device, torch.cuda.Event()) if in_turn else None
 
     def lane(self) -> CudaLane:
         return CudaLane(self._device, self._computed)
