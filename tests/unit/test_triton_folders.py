@@ -1,15 +1,17 @@
 """Triton's folders served as they are: what is found in them, and what is refused before a load."""
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tests.unit.tritons import parse
 
+from headrace.backends.triton_python.surface import provide
 from headrace.config.triton.fields import as_dict
 from headrace.config.triton.serving import wanted
 from headrace.errors import ConfigInvalid, HeadraceError, ModelInvalid
-from headrace.execution.opening import contract, open_model
+from headrace.execution.opening import TRITONS_MODULE, contract, open_model
 from headrace.repository.changed import changed
 from headrace.repository.folder import find
 
@@ -218,11 +220,24 @@ def test_tensors_that_nobody_declares_are_missed(write: Write) -> None:
         open_model(version)
 
 
-def test_a_class_of_tritons_says_where_its_configuration_belongs(write: Write) -> None:
+@pytest.mark.parametrize("provided", [False, True])
+def test_a_class_of_tritons_says_where_its_configuration_belongs(
+    write: Write, monkeypatch: pytest.MonkeyPatch, provided: bool
+) -> None:
+    """Also where another version of its process has had the module made."""
     folder = write(f"max_batch_size: 4 {TENSORS}")
     (folder / "model.yaml").touch()
+    if not provided:
+        monkeypatch.delitem(sys.modules, TRITONS_MODULE, raising=False)
+    else:
+        monkeypatch.setitem(sys.modules, TRITONS_MODULE, provide())
     (version,) = find(folder)
     with pytest.raises(ModelInvalid, match=r"where there is a model\.yaml, that counts"):
+        open_model(version)
+    (folder / "model.yaml").unlink()
+    (folder / "config.pbtxt").unlink()
+    (version,) = find(folder)
+    with pytest.raises(ModelInvalid, match=r"served with a config\.pbtxt"):
         open_model(version)
 
 

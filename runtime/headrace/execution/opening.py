@@ -4,10 +4,11 @@ import json
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from headrace.backends.onnx.model import OnnxModel
-from headrace.backends.python_class import make
+from headrace.backends.python_class import make, of_tritons
 from headrace.backends.pytorch.program import ExportedProgram
 from headrace.backends.torchscript import ScriptedProgram
 from headrace.config.batching import Batching
@@ -23,6 +24,8 @@ from headrace.repository.private import import_private
 CLASSES: Final = ("python", "triton_python")
 #: What runs a version → what metadata call it, where it has another name.
 PLATFORMS: Final = {"triton_python": "python"}
+#: What models that are written for Triton import; there is one where it is needed.
+TRITONS_MODULE: Final = "triton_python_backend_utils"
 #: How a file begins that Git LFS has left in the place of another.
 POINTER: Final = b"version https://git-lfs.github.com/spec/"
 
@@ -88,10 +91,19 @@ def _open(version: Version, threads: int) -> Model:
         module = import_private(version.folder, "model")
         model = opening.open_model(module, file, config, version.model)
     else:
-        module = import_private(version.folder, "model")
+        module = _class_module(version.folder, file)
         model = make(module, file, streams=config.streams)
     check_device(device)
     return model
+
+
+def _class_module(folder: Path, file: Path) -> ModuleType:
+    try:
+        return import_private(folder, "model")
+    except ModuleNotFoundError as error:
+        if error.name != TRITONS_MODULE:
+            raise
+        raise ModelInvalid(of_tritons(file)) from error
 
 
 def check_content(file: Path) -> None:
