@@ -46,7 +46,9 @@ class WholeAnswers(Model):
             ModelBroken: there is not one response for each request, or one is not as declared.
         """
         changed = threading.Condition()
-        sequences = batch.sequences
+        # Each is made anew when it is asked for.
+        parameters, sequences = batch.parameters, batch.sequences
+        arrays = {one.name: batch[one.name] for one in self.inputs}
         requests, senders = [], []
         for row in range(batch.rows):
             sender = ResponseSender(changed, partial(_is_live, batch, row), most=1)
@@ -54,8 +56,8 @@ class WholeAnswers(Model):
             requests.append(
                 InferenceRequest.received(
                     self._told,
-                    [tensor(one, batch[one.name], row, row + 1) for one in self.inputs],
-                    batch.parameters[row],
+                    [tensor(one, arrays[one.name], row, row + 1) for one in self.inputs],
+                    parameters[row],
                     sender,
                     sequences[row] if row < len(sequences) else None,
                 )
