@@ -69,8 +69,9 @@ test-gpu: gpu $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails 
 	@$(BIN)/python -c 'import sys; from tests.kernels.implementations import no_device; sys.exit(no_device())'
 	@$(BIN)/pytest -q tests/kernels -m gpu
 
-bench-gpu: gpu $(VENV)/.cuda ## Time the kernels on this machine's GPU; fails where there is none
+bench-gpu: gpu $(VENV)/.release $(VENV)/.cuda ## Time the kernels and a network on this machine's GPU; fails where there is none
 	@$(BIN)/python -m tests.kernels.bench
+	@$(BIN)/python load_tests/bare/resnet.py
 
 KILLS ?= 100
 SEED  ?= 1

@@ -1,6 +1,7 @@
 """A model behind `headrace serve --engine local`, loaded over gRPC by h2load."""
 
 import re
+import shutil
 import signal
 import statistics
 import struct
@@ -22,9 +23,10 @@ def framed(message: bytes) -> bytes:
 
 
 @contextmanager
-def served(models: Path, port: int, state: Path) -> Iterator[None]:
+def served(models: Path, port: int, state: Path, *more: str) -> Iterator[None]:
+    """Serve a folder of models, with ``more`` options, until the block ends."""
     command = [sys.executable, "-m", "headrace", "serve", str(models), "--engine", "local"]
-    command += ["--ports", str(port), "--state", str(state)]
+    command += ["--ports", str(port), "--state", str(state), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         said = iter(server.stdout or ())
         if not any(line.startswith("headrace is ready") for line in said):
@@ -40,6 +42,8 @@ def served(models: Path, port: int, state: Path) -> Iterator[None]:
 
 def loaded(port: int, body: Path, in_flight: int, seconds: float) -> float:
     """Return the requests a second that the server answers."""
+    if shutil.which("h2load") is None:
+        raise SystemExit("h2load was not found: it comes with nghttp2 (Debian: nghttp2-client)")
     command = ["h2load", "-t1", "-c8", f"-m{max(1, in_flight // 8)}", f"-D{seconds:g}"]
     command += ["--warm-up-time=1", "-d", str(body), "-H", "content-type: application/grpc"]
     command += ["-H", "te: trailers", f"http://127.0.0.1:{port}/{METHOD}"]

@@ -51,7 +51,8 @@ class ExportedProgram(Model):
         self._settings = settings
         self._rows = rows
         self._captures_on = captures_on
-        self._forward: Forward
+        #: What runs a batch, once it is loaded: tensors in the order of the inputs → outputs.
+        self.forward: Forward
 
     def load(self, context: Context) -> None:
         """Read the program, move it to the device, and make it as fast as it was asked for.
@@ -67,16 +68,16 @@ class ExportedProgram(Model):
 
         program = torch.export.load(context.folder / FILE)
         settings, device = self._settings, context.device
-        self._forward = run = forward(program, settings, self.outputs, device)
+        self.forward = run = forward(program, settings, self.outputs, device)
         rows = to_run(settings, self.inputs, self._rows)
         prove(run, examples(program, self.inputs, device), rows, settings)
         if settings.cuda_graphs:
             with torch.inference_mode():
-                self._forward = Captured(run, self.inputs, self._rows, self._captures_on(device))
+                self.forward = Captured(run, self.inputs, self._rows, self._captures_on(device))
         if settings.prepares:
             told = " and ".join(settings.prepares)
             context.log.info("%s: batches of %s rows are ready", told, list(self._rows))
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Run the program over the whole batch."""
-        return self._forward([batch.tensor(one.name) for one in self.inputs])
+        return self.forward([batch.tensor(one.name) for one in self.inputs])
