@@ -10,7 +10,10 @@ from headrace.config.triton.serving import BACKENDS, served, wanted
 from headrace.errors import ConfigInvalid, RepositoryInvalid
 
 #: What to do about what is refused.
-ADVICE: Final = "`headrace convert` says what became of each field, and what there is instead"
+ADVICE: Final = (
+    "take out of config.pbtxt what the model can do without, or write a class of Headrace's: "
+    "`headrace convert` says what there is for each field then"
+)
 
 
 def read(folder: Path, places: Sequence[Path]) -> tuple[str, ModelConfig]:
