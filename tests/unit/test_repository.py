@@ -47,13 +47,16 @@ def test_tensors_declared_twice_are_an_error(write_model: Callable[..., Path]) -
         find(models)
 
 
-def test_what_is_written_for_triton_is_not_passed_over(write_model: Callable[..., Path]) -> None:
+def test_a_model_yaml_counts_where_tritons_file_is_beside(
+    write_model: Callable[..., Path],
+) -> None:
     models = write_model("a")
-    (models / "a" / "config.pbtxt").touch()
-    with pytest.raises(ConfigInvalid, match=r"`headrace convert --write .*/a` makes one of it"):
-        find(models)
+    (models / "a" / "config.pbtxt").write_text("max_batch_size: 4")
+    (found,) = find(models)
+    assert (found.backend, found.config.batching.max_rows) == ("triton_python", 4)
     (models / "a" / "model.yaml").touch()
-    assert [one.label for one in find(models)] == ["a/1"]
+    (found,) = find(models)
+    assert (found.backend, found.config.batching.max_rows) == ("python", 64)
 
 
 @pytest.mark.parametrize(("folder", "searched"), [("models", 0), ("models/a", 1)])

@@ -13,7 +13,18 @@ from headrace.models import Model, Tensor
 WAYS: Final = ("predict", "stream", "step")
 #: Before and behind ``predict``.
 STAGES: Final = ("prepare", "finish")
+#: What a class is called that is written for Triton.
+TRITONS: Final = "TritonPythonModel"
 EXPECTED: Final = 'a list of headrace.Tensor, such as [Tensor("x", "FP32", [16])]'
+
+
+def of_tritons(file: Path) -> str:
+    """Return what to do with a model.py that is written for Triton and is not served as such."""
+    return (
+        f"{file} is written for Triton's Python backend, and served with a config.pbtxt beside its "
+        "folder, which says max_batch_size at least, and no model.yaml: where there is a "
+        "model.yaml, that counts"
+    )
 
 
 def make(module: ModuleType, file: Path, *, streams: bool = False) -> Model:
@@ -33,6 +44,8 @@ def make(module: ModuleType, file: Path, *, streams: bool = False) -> Model:
         if isinstance(one, type) and issubclass(one, Model) and one.__module__ == module.__name__
     ]
     if len(classes) != 1:
+        if not classes and hasattr(module, TRITONS):
+            raise ModelInvalid(of_tritons(file))
         found = ", ".join(one.__name__ for one in classes) or "none"
         raise ModelInvalid(
             f"{file} should define one class derived from headrace.Model; found: {found}"

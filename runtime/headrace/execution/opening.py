@@ -4,11 +4,13 @@ import json
 from collections.abc import Sequence
 from math import ceil
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 from headrace.backends.onnx.model import OnnxModel
-from headrace.backends.python_class import make
+from headrace.backends.python_class import make, of_tritons
 from headrace.backends.pytorch.program import ExportedProgram
+from headrace.backends.torchscript import ScriptedProgram
 from headrace.config.batching import Batching
 from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.config.torch import prepared_rows
@@ -18,6 +20,12 @@ from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
 
+#: What runs code of a user's, who may keep state in it.
+CLASSES: Final = ("python", "triton_python")
+#: What runs a version → what metadata call it, where it has another name.
+PLATFORMS: Final = {"triton_python": "python"}
+#: What models that are written for Triton import; there is one where it is needed.
+TRITONS_MODULE: Final = "triton_python_backend_utils"
 #: How a file begins that Git LFS has left in the place of another.
 POINTER: Final = b"version https://git-lfs.github.com/spec/"
 
@@ -32,7 +40,7 @@ def open_model(version: Version, threads: int = 0) -> Model:
         ModelBroken: it is to have a GPU, and there is none.
     """
     config = version.config
-    if version.backend != "python" and config.sequences is not None:
+    if version.backend not in CLASSES and config.sequences is not None:
         raise ModelInvalid(
             "sequences are for a Python class, which keeps state: a file of a model has none"
         )
@@ -73,11 +81,29 @@ def _open(version: Version, threads: int) -> Model:
             config.torch,
             prepared_rows(config.batching),
         )
-    else:
+    elif version.backend == "torchscript":
+        model = ScriptedProgram(_tensors(config.inputs or ()), _tensors(config.outputs or ()))
+    elif version.backend == "triton_python":
+        # Brings asyncio, which no other version needs.
+        from headrace.backends.triton_python import opening, surface
+
+        surface.provide()
         module = import_private(version.folder, "model")
+        model = opening.open_model(module, file, config, version.model)
+    else:
+        module = _class_module(version.folder, file)
         model = make(module, file, streams=config.streams)
     check_device(device)
     return model
+
+
+def _class_module(folder: Path, file: Path) -> ModuleType:
+    try:
+        return import_private(folder, "model")
+    except ModuleNotFoundError as error:
+        if error.name != TRITONS_MODULE:
+            raise
+        raise ModelInvalid(of_tritons(file)) from error
 
 
 def check_content(file: Path) -> None:
@@ -129,7 +155,7 @@ def contract(version: Version, model: Model) -> str:
     facts: dict[str, Any] = {
         "model": version.model,
         "version": version.number,
-        "platform": version.backend,
+        "platform": PLATFORMS.get(version.backend, version.backend),
         "inputs": [
             {
                 **_spec(one),
@@ -142,7 +168,7 @@ def contract(version: Version, model: Model) -> str:
         ],
         "batching": batching_facts(config.batching),
         # A graph or an exported program has no state to spoil; a class may have any.
-        "repeatable": version.backend != "python" if repeatable is None else repeatable,
+        "repeatable": version.backend not in CLASSES if repeatable is None else repeatable,
         "lanes": config.lanes,
         "streams": config.streams,
         "sequences": sequencing.facts(config.sequences, model.inputs),

@@ -5,10 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.config.changes import Change, changes
-from headrace.config.load import load
 from headrace.config.schema import ModelConfig
 from headrace.errors import NotLive, RepositoryInvalid
-from headrace.repository.folder import CONFIG, Version
+from headrace.repository.folder import Version, configuration
 
 #: Of what takes a restart: enough to know by.
 MOST_SHOWN: Final = 10
@@ -43,7 +42,7 @@ def changed(versions: Sequence[Version], model: str) -> list[Changed]:
                     "served"
                 )
             if version.model not in configs:
-                configs[version.model] = load(version.folder.parent / CONFIG)
+                configs[version.model] = configuration(version.folder.parent)
             config = configs[version.model]
             if different := tuple(changes(version.config, config)):
                 found.append(Changed(replace(version, config=config), different))

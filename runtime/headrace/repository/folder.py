@@ -4,6 +4,8 @@ MODEL/model.yaml        operations; may be absent
 MODEL/VERSION/model.py    a Python class, or
 MODEL/VERSION/model.onnx  an ONNX graph, or
 MODEL/VERSION/net.pt2     an exported PyTorch program
+
+With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`tritons.py`).
 """
 
 import re
@@ -16,7 +18,9 @@ from headrace.config.load import load
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.schema import ModelConfig
 from headrace.config.torch import PyTorch
+from headrace.config.triton.serving import BACKENDS as TRITONS_BACKENDS
 from headrace.errors import ConfigInvalid, RepositoryInvalid
+from headrace.repository import tritons
 
 #: Versions travel as 64-bit numbers and are written in URLs.
 VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
@@ -30,8 +34,8 @@ BACKENDS: Final[dict[str, str]] = {
     "model.onnx": "onnx",
     "net.pt2": "torch",
 }
-#: And back.
-FILES: Final = {backend: file for file, backend in BACKENDS.items()}
+#: And back, those of Triton's folders among them.
+FILES: Final = {backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())}
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Version:
     model: str
     number: int
     folder: Path
-    #: ``python``, ``onnx`` or ``torch``.
+    #: ``python``, ``onnx`` or ``torch``; of Triton's, ``triton_python`` or ``torchscript``.
     backend: str
     config: ModelConfig
 
@@ -117,21 +121,37 @@ def _versions(folder: Path) -> list[Version]:
             f"{folder}: a model's name is its folder's, and {folder.name!r} cannot be written in "
             "URLs: use letters, digits, '.', '_' and '-', a letter or digit first"
         )
-    if (folder / TRITONS).is_file() and not (folder / CONFIG).is_file():
-        raise RepositoryInvalid(
-            f"{folder} has Triton's {TRITONS}, which is not read here, and no {CONFIG}: "
-            f"`headrace convert --write {folder}` makes one of it"
-        )
-    config = load(folder / CONFIG)
-    numbered = sorted(
-        (int(one.name), one) for one in _folders(folder) if VERSION.fullmatch(one.name)
-    )
+    numbered = _numbered(folder)
     if not numbered:
         raise RepositoryInvalid(f"{folder} has no version: expected a folder {folder / '1'}")
+    if _is_tritons(folder):
+        backend, config = tritons.read(folder, [place for _, place in numbered])
+        return [Version(folder.name, number, place, backend, config) for number, place in numbered]
+    config = load(folder / CONFIG)
     return [
         Version(folder.name, number, place, _backend(folder, place, config), config)
         for number, place in numbered
     ]
+
+
+def configuration(folder: Path) -> ModelConfig:
+    """Return what a model's folder says by now: its model.yaml, or its config.pbtxt alone.
+
+    Raises:
+        ConfigInvalid: it is wrong.
+        RepositoryInvalid: what config.pbtxt asks for is not there.
+    """
+    if _is_tritons(folder):
+        return tritons.read(folder, [place for _, place in _numbered(folder)])[1]
+    return load(folder / CONFIG)
+
+
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    return sorted((int(one.name), one) for one in _folders(folder) if VERSION.fullmatch(one.name))
+
+
+def _is_tritons(folder: Path) -> bool:
+    return (folder / TRITONS).is_file() and not (folder / CONFIG).is_file()
 
 
 def _backend(folder: Path, place: Path, config: ModelConfig) -> str:

@@ -1,7 +1,7 @@
 """How Triton gathers requests: `max_batch_size` and `dynamic_batching`."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from headrace.config.triton.finding import Finding, Key, differs, left_out, refused, taken
 from headrace.config.triton.queueing import policies
@@ -9,6 +9,9 @@ from headrace.config.triton.queueing import policies
 BATCHER = "dynamic_batching"
 ALONE = (
     "Triton runs each request by itself then; here those that wait share a batch, up to max_rows"
+)
+ALONE_BY_SIZE: Final = (
+    "an output is of any size (-1), and rows of one batch have one: each row runs by itself"
 )
 #: What `preferred_batch_size` aims at comes about without it: see docs/triton.md.
 AIMS = (
@@ -22,10 +25,13 @@ IN_ORDER = (
 )
 
 
-def batching(given: Any) -> Iterator[Finding]:
+def batching(given: Any, backend: str) -> Iterator[Finding]:
     """Yield what becomes of `max_batch_size`, where there is one, and of `dynamic_batching`."""
     streams = given.model_transaction_policy.decoupled
-    if given.max_batch_size > 0:
+    if given.max_batch_size > 0 and _is_alone(given, backend):
+        rows: dict[Key, Any] = {("batching", "max_rows"): 1, ("batching", "split_oversize"): True}
+        yield differs("max_batch_size", ALONE_BY_SIZE, rows)
+    elif given.max_batch_size > 0:
         meaning = "of all requests at work together" if streams else ""
         yield taken("max_batch_size", {("batching", "max_rows"): given.max_batch_size}, meaning)
     elif given.max_batch_size < 0:
@@ -34,6 +40,12 @@ def batching(given: Any) -> Iterator[Finding]:
         yield from _dynamic(given.dynamic_batching, given.max_batch_size, streams=streams)
     elif given.max_batch_size > 1 and not given.WhichOneof("scheduling_choice"):
         yield differs(f"{BATCHER} (absent)", ALONE)
+
+
+def _is_alone(given: Any, backend: str) -> bool:
+    """Return whether rows that a batch answers together might come out in different sizes."""
+    once = not given.model_transaction_policy.decoupled and not given.HasField("sequence_batching")
+    return backend == "triton_python" and once and any(-1 in one.dims for one in given.output)
 
 
 def _dynamic(given: Any, most: int, *, streams: bool) -> Iterator[Finding]:

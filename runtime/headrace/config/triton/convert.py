@@ -17,6 +17,8 @@ from headrace.config.triton.placement import placement
 from headrace.config.triton.sequences import BATCHER, control_inputs, sequences
 from headrace.config.triton.tensors import Declared, declared, tensors
 
+#: What has a class, which may keep state.
+CLASSES: Final = ("python", "triton_python")
 #: Whether a model.yaml may speak of sequences.
 SEQUENCES: Final = "sequences" in ModelConfig.model_fields
 
@@ -31,7 +33,7 @@ class Converted:
     findings: Sequence[Finding]
     inputs: Sequence[Declared]
     outputs: Sequence[Declared]
-    #: What runs the model: ``python``, ``onnx`` or ``torch``.
+    #: What runs the model, as `convert` was told.
     backend: str
 
     @property
@@ -46,13 +48,14 @@ def convert(given: Any, name: str, *, backend: str, sequenced: bool = SEQUENCES)
     Args:
         given: Triton's ModelConfig.
         name: of the model's folder.
-        backend: ``python``, ``onnx`` or ``torch``; it says who declares the tensors.
+        backend: ``python``, ``onnx`` or ``torch``; or, where Triton's folder is served as it is,
+            ``triton_python`` or ``torchscript``. It says who declares the tensors.
         sequenced: there are sequences.
     """
     found = [
         *elsewhere(given, name, backend),
         *tensors(given, backend),
-        *batching(given),
+        *batching(given, backend),
         *placement(given),
     ]
     if given.HasField(BATCHER):
@@ -72,7 +75,7 @@ def convert(given: Any, name: str, *, backend: str, sequenced: bool = SEQUENCES)
 def _sequences(given: Any, backend: str, *, sequenced: bool) -> Iterator[Finding]:
     if not sequenced:
         yield refused(BATCHER, "sequences are not served")
-    elif backend != "python":
+    elif backend not in CLASSES:
         yield refused(BATCHER, "a file of a model keeps no state: write a class")
     else:
         yield from sequences(given)

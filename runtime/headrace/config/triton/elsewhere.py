@@ -40,6 +40,8 @@ OPTIMIZATION: Final = {
     "python": "load() of the class decides",
     "onnx": "onnx.providers and onnx.provider_options say what ONNX Runtime is to use",
     "torch": "an exported program runs as it is",
+    "triton_python": "the class decides",
+    "torchscript": "the program runs as it is",
 }
 
 
@@ -118,6 +120,8 @@ def _parameter(key: str, value: str, backend: str) -> Finding:
         return Finding(field, Verdict.TAKEN, "", threads, ("string_value",))
     if backend == "onnx":
         return left_out(field, "there is no class that would read it")
+    if backend == "torchscript":
+        return refused(field, "of Triton's PyTorch backend: the program runs in inference mode")
     if key in OWN_PARAMETERS:
         return refused(field, OWN_PARAMETERS[key])
     settings: dict[Key, Any] = {("parameters", key): value}

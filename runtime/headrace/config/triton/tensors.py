@@ -19,6 +19,7 @@ DECLARED: Final = ("name", "data_type", "dims")
 #: What runs the model → who says what its tensors are, where model.yaml does not.
 OWNERS: Final = {
     "python": (Verdict.TAKEN, "the class declares it"),
+    "triton_python": (Verdict.TAKEN, ""),
     "onnx": (Verdict.DIFFERS, "model.onnx declares it: shape and datatype are those of the file"),
 }
 #: A tensor's other fields: what becomes of them.
@@ -45,6 +46,14 @@ COMPLETED: Final = (
     "Triton completes what is not said from the file, with 4 rows a batch; here it is "
     "batching.max_rows, 64 unless written"
 )
+APART: Final = "each request has arrays of its own, whose shapes say what there is"
+BY_CLASS: Final = "auto_complete_config() of the class says what is not said"
+#: What runs the model → why a `reshape` cannot be.
+RESHAPED: Final = {
+    "onnx": "callers see the shape of model.onnx here",
+    "triton_python": "the class sees what callers send: write its shape as dims",
+    "torchscript": "the program sees what callers send: write its shape as dims",
+}
 #: Kind of a batch input → what a class has instead.
 KINDS: Final = {
     "BATCH_ELEMENT_COUNT": "the differences of batch.offsets",
@@ -91,15 +100,7 @@ def tensors(given: Any, backend: str) -> Iterator[Finding]:
         given: the configuration.
         backend: what runs the model.
     """
-    # A pipeline has the rows of its steps, and is refused as a whole.
-    if given.max_batch_size == 0 and not given.HasField("ensemble_scheduling"):
-        if _leads_with_one(given):
-            why = "the leading 1 of all dims is the axis of rows"
-            yield differs("max_batch_size (0)", why, {("batching", "max_rows"): 1})
-        elif backend == "onnx" and not (given.input or given.output):
-            yield differs("max_batch_size (0)", COMPLETED)
-        else:
-            yield refused("max_batch_size (0)", NO_ROWS)
+    yield from _rows(given, backend)
     for side in ("input", "output"):
         entries = [one.facts() for one in declared(given, side)]
         names: set[str] = set()
@@ -116,11 +117,39 @@ def tensors(given: Any, backend: str) -> Iterator[Finding]:
             settings = {} if at or backend in OWNERS else first
             yield Finding(field, verdict, text, settings, DECLARED)
             for other, _ in one.ListFields():
-                if backend == "onnx" and other.name == "reshape":
-                    yield refused(f"{field}.reshape", "callers see the shape of model.onnx here")
+                if backend in RESHAPED and other.name == "reshape":
+                    yield refused(f"{field}.reshape", RESHAPED[backend])
                 elif other.name in OTHERS:
                     yield Finding(f"{field}.{other.name}", *OTHERS[other.name])
-    yield from _ragged(given)
+    yield from _apart(given) if backend == "triton_python" else _ragged(given)
+
+
+def _rows(given: Any, backend: str) -> Iterator[Finding]:
+    """Yield what becomes of `max_batch_size` where there is none."""
+    # A pipeline has the rows of its steps, and is refused as a whole.
+    if given.max_batch_size == 0 and not given.HasField("ensemble_scheduling"):
+        if _leads_with_one(given):
+            why = "the leading 1 of all dims is the axis of rows"
+            # Requests that are answered in parts share no arrays, and need not be alone.
+            apart = backend == "triton_python" and given.model_transaction_policy.decoupled
+            rows: dict[Key, Any] = {} if apart else {("batching", "max_rows"): 1}
+            yield differs("max_batch_size (0)", why, rows)
+        elif backend == "triton_python" and not (given.input and given.output):
+            yield differs("max_batch_size (0)", BY_CLASS)
+        elif backend == "onnx" and not (given.input or given.output):
+            yield differs("max_batch_size (0)", COMPLETED)
+        else:
+            yield refused("max_batch_size (0)", NO_ROWS)
+
+
+def _apart(given: Any) -> Iterator[Finding]:
+    """Yield what becomes of rows of different sizes where each request has arrays of its own."""
+    for at, one in enumerate(given.input):
+        if one.allow_ragged_batch:
+            yield left_out(f"input[{at}].allow_ragged_batch", APART)
+    for side in ("batch_input", "batch_output"):
+        for at, _ in enumerate(getattr(given, side)):
+            yield refused(f"{side}[{at}]", APART)
 
 
 def _ragged(given: Any) -> Iterator[Finding]:

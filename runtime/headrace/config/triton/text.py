@@ -2,7 +2,10 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import yaml
@@ -16,6 +19,7 @@ FILE: Final = "config.pbtxt"
 HEAD: Final = (
     "# From Triton's config.pbtxt: `headrace convert` says what became of each of its words.\n"
 )
+MESSAGES: Final = "headrace_triton_model_config_pb2"
 #: How protobuf's errors begin.
 PLACE: Final = re.compile(r"^\d+:\d+ : ")
 
@@ -28,7 +32,8 @@ def read(path: Path) -> Any:
     """
     try:
         from google.protobuf import text_format
-        from tritonclient.grpc import model_config_pb2
+
+        messages = _messages()
     except ImportError as error:
         raise ConfigInvalid(
             f"to read {FILE} needs packages that serving does not ({error}): "
@@ -39,7 +44,7 @@ def read(path: Path) -> Any:
     except FileNotFoundError:
         raise ConfigInvalid(f"{path} is not there: name a model's folder, or its {FILE}") from None
     try:
-        config = text_format.Parse(text, model_config_pb2.ModelConfig())
+        config = text_format.Parse(text, messages.ModelConfig())
     except text_format.ParseError as error:
         line, column = error.GetLine() or 1, error.GetColumn() or 1
         what = PLACE.sub("", " ".join(str(error).split()))
@@ -52,6 +57,41 @@ def read(path: Path) -> Any:
     if wrong := list(nameless(config)):
         raise ConfigInvalid("\n".join(f"{path}:1:1: {what}" for what in wrong[:MOST_ERRORS]))
     return config
+
+
+def from_dict(values: Mapping[str, Any], path: Path) -> Any:
+    """Return the ModelConfig that a model has made of the one at ``path``.
+
+    Raises:
+        ConfigInvalid: a value does not belong there.
+    """
+    from google.protobuf import json_format
+
+    try:
+        return json_format.ParseDict(values, _messages().ModelConfig())
+    except json_format.ParseError as error:
+        raise ConfigInvalid(f"{path}: as auto_complete_config left it: {error}") from error
+
+
+@cache
+def _messages() -> ModuleType:
+    """Return Triton's messages alone.
+
+    Their package brings gRPC and NumPy, and that must not come before its count of threads is set.
+    """
+    package = find_spec("tritonclient")
+    if package is None or not package.submodule_search_locations:
+        raise ImportError("No module named 'tritonclient'")
+    (folder, *_) = package.submodule_search_locations
+    spec = spec_from_file_location(MESSAGES, Path(folder) / "grpc" / "model_config_pb2.py")
+    if spec is None or spec.loader is None:
+        raise ImportError(f"No module named {MESSAGES!r}")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except FileNotFoundError as error:
+        raise ImportError("No module named 'tritonclient.grpc'") from error
+    return module
 
 
 def written(settings: Mapping[str, Any]) -> str:

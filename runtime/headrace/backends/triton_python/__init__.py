@@ -1,0 +1,1 @@
+"""Models that are written for Triton's Python backend, as they are."""

@@ -1,0 +1,182 @@
+"""A decoupled `TritonPythonModel`, as a Model that answers in parts.
+
+`execute` runs in a thread of its own, for a model may send from it, or from others, for as long as
+it likes; a step takes what was sent, since parts go out in steps only.
+"""
+
+import asyncio
+import logging
+import os
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from headrace.backends.triton_python.instance import Instance
+from headrace.backends.triton_python.refusals import TritonModelException
+from headrace.backends.triton_python.request import InferenceRequest, Told
+from headrace.backends.triton_python.response import InferenceResponse, TritonError
+from headrace.backends.triton_python.sender import COMPLETE_FINAL, ResponseSender
+from headrace.backends.triton_python.whole import array, tensor
+from headrace.errors import ModelBroken
+from headrace.models import Context, Model
+from headrace.models import Sequence as AtWork
+from headrace.models import Tensor as Declared
+
+#: How long a step waits for something to be sent. What comes to the server meanwhile joins after
+#: it, and nothing else would wake it.
+JOINS_WITHIN_S: Final = 0.005
+#: Gives requests to `execute`, each with its sender.
+HandOver = Callable[[list[InferenceRequest], list[ResponseSender]], None]
+
+
+class InParts(Model):
+    """Hands requests to `execute`, and what it sends to their callers."""
+
+    def __init__(
+        self,
+        instance: Instance,
+        inputs: Sequence[Declared],
+        outputs: Sequence[Declared],
+        *,
+        one_row: bool,
+    ) -> None:
+        """``one_row``: requests have no axis of rows for their callers, who send one row."""
+        self.inputs = inputs
+        self.outputs = outputs
+        self._instance = instance
+        self._one_row = one_row
+        self._told = Told("", 0, ())
+        self._changed = threading.Condition()
+        self._at_work: list[AtWork] = []
+        self._log = logging.getLogger("headrace.model")
+        self._hand_over: HandOver
+
+    def load(self, context: Context) -> None:
+        """Call `initialize`; what it raises comes through."""
+        self._told = Told(context.model, context.version, [one.name for one in self.outputs])
+        self._log = context.log
+        self._instance.initialize(context)
+        self._instance.finalize_with(self)
+        start = _loop if self._instance.is_async else _thread
+        self._hand_over = start(self._instance, f"{context.model} execute")
+
+    def step(self, sequences: Sequence[AtWork]) -> None:
+        """Send what the model has sent since the last step."""
+        here = set(sequences)
+        for one in self._at_work:
+            if one not in here:
+                # Its caller has left.
+                one.state.close()
+        self._join([one for one in sequences if one.state is None])
+        with self._changed:
+            self._changed.wait_for(
+                lambda: any(one.state.has_news for one in sequences if not one.is_paused),
+                JOINS_WITHIN_S,
+            )
+        self._at_work = [one for one in sequences if not self._deliver(one)]
+
+    def _join(self, joined: Sequence[AtWork]) -> None:
+        requests, senders = [], []
+        for one in joined:
+            sender = one.state = ResponseSender(self._changed)
+            if self._one_row and one.rows != 1:
+                error = TritonError(f"expected one row, not {one.rows}", TritonError.INVALID_ARG)
+                sender.send(InferenceResponse(error=error), flags=COMPLETE_FINAL)
+                continue
+            inputs = [tensor(each, one.inputs[each.name], 0, one.rows) for each in self.inputs]
+            requests.append(InferenceRequest.received(self._told, inputs, one.parameters, sender))
+            senders.append(sender)
+        if requests:
+            self._hand_over(requests, senders)
+
+    def _deliver(self, one: AtWork) -> bool:
+        """Send what waits; return whether that was the last of it."""
+        sender: ResponseSender = one.state
+        while not one.is_paused and (response := sender.take()) is not None:
+            error = response.error()
+            try:
+                if error is None:
+                    one.emit(
+                        **{each.name: array(response, each, one.rows) for each in self.outputs}
+                    )
+                    continue
+            except ModelBroken as broken:
+                error = TritonError(str(broken))
+                self._log.error("%s", broken)
+            one.reject(error.told)
+            sender.close()
+            return True
+        if sender.is_final and not sender.has_waiting:
+            one.end()
+            return True
+        return False
+
+
+def _failed(senders: Sequence[ResponseSender], error: BaseException) -> None:
+    """End the requests of one `execute` that raised, as far as they have not ended."""
+    text = f"execute() raised {type(error).__name__}: {error}"
+    for sender in senders:
+        # Unless the model has said the last word itself.
+        with suppress(TritonModelException):
+            sender.send(InferenceResponse(error=TritonError(text)), flags=COMPLETE_FINAL)
+
+
+def _check(returned: Any) -> None:
+    if returned is not None:
+        raise ModelBroken(
+            "execute() of a decoupled model should return None and send its responses, but it "
+            f"returned {type(returned).__name__}"
+        )
+
+
+def _thread(instance: Instance, name: str) -> HandOver:
+    """Start a thread that runs one `execute` after the other; return what hands it requests."""
+    # No longer than the requests that the core has let in.
+    handed: queue.SimpleQueue[tuple[list[InferenceRequest], list[ResponseSender]]]
+    handed = queue.SimpleQueue()
+
+    def work() -> None:
+        while True:
+            requests, senders = handed.get()
+            _execute(instance, requests, senders)
+            del requests, senders
+
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return lambda requests, senders: handed.put((requests, senders))
+
+
+def _execute(
+    instance: Instance, requests: list[InferenceRequest], senders: list[ResponseSender]
+) -> None:
+    process = os.getpid()
+    try:
+        _check(instance.execute(requests))
+    except BaseException as error:
+        instance.report(error)
+        _failed(senders, error)
+    finally:
+        if os.getpid() != process:
+            # A child that came back: its parent answers.
+            os._exit(0)
+
+
+def _loop(instance: Instance, name: str) -> HandOver:
+    """Start an event loop that runs every `execute` at once; return what hands it requests."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(
+        target=instance.within, args=(loop.run_forever,), name=name, daemon=True
+    ).start()
+
+    async def run(requests: list[InferenceRequest], senders: list[ResponseSender]) -> None:
+        try:
+            _check(await instance.coroutine(requests))
+        except BaseException as error:
+            instance.report(error)
+            _failed(senders, error)
+
+    def hand_over(requests: list[InferenceRequest], senders: list[ResponseSender]) -> None:
+        asyncio.run_coroutine_threadsafe(run(requests, senders), loop)
+
+    return hand_over

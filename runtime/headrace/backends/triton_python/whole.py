@@ -1,0 +1,177 @@
+"""A `TritonPythonModel` that answers each request once, as a Model over rows.
+
+The rows of a batch come to `execute` as a request each: the seam does not say which of them one
+caller sent together, and every model of Triton's takes requests of one row.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from functools import partial
+from math import prod
+from typing import Any
+
+from headrace.backends.triton_python.instance import Instance
+from headrace.backends.triton_python.request import InferenceRequest, Told
+from headrace.backends.triton_python.response import InferenceResponse
+from headrace.backends.triton_python.sender import ResponseSender
+from headrace.backends.triton_python.tensor import Tensor
+from headrace.errors import ModelBroken
+from headrace.models import Batch, Context, Model
+from headrace.models import Tensor as Declared
+from headrace.models.host import on_host
+from headrace.vocabulary import numpy_dtype
+
+
+class WholeAnswers(Model):
+    """Calls `execute` for each batch, and joins what it answers."""
+
+    def __init__(
+        self, instance: Instance, inputs: Sequence[Declared], outputs: Sequence[Declared]
+    ) -> None:
+        self.inputs = inputs
+        self.outputs = outputs
+        self._instance = instance
+        self._told = Told("", 0, ())
+
+    def load(self, context: Context) -> None:
+        """Call `initialize`; what it raises comes through."""
+        self._told = Told(context.model, context.version, [one.name for one in self.outputs])
+        self._instance.initialize(context)
+        self._instance.finalize_with(self)
+
+    def predict(self, batch: Batch) -> Mapping[str, Any]:
+        """Answer every row; one whose response is an error is rejected with its text.
+
+        Raises:
+            ModelBroken: there is not one response for each request, or one is not as declared.
+        """
+        changed = threading.Condition()
+        # Each is made anew when it is asked for.
+        parameters, sequences = batch.parameters, batch.sequences
+        arrays = {one.name: batch[one.name] for one in self.inputs}
+        requests, senders = [], []
+        for row in range(batch.rows):
+            sender = ResponseSender(changed, partial(_is_live, batch, row), most=1)
+            senders.append(sender)
+            requests.append(
+                InferenceRequest.received(
+                    self._told,
+                    [tensor(one, arrays[one.name], row, row + 1) for one in self.inputs],
+                    parameters[row],
+                    sender,
+                    sequences[row] if row < len(sequences) else None,
+                )
+            )
+        returned = self._instance.execute(requests)
+        responses = answers(returned, senders, changed)
+        for row, response in enumerate(responses):
+            if (error := response.error()) is not None:
+                batch.reject(row, error.told)
+        return joined(self.outputs, responses)
+
+
+def _is_live(batch: Batch, row: int) -> bool:
+    return bool(batch.live()[row])
+
+
+def tensor(declared: Declared, value: Any, begin: int, end: int) -> Tensor:
+    """Return rows of an input as a request's: a copy, for models write to what they get."""
+    import numpy as np
+
+    if declared.datatype != "BYTES":
+        return Tensor(declared.name, np.array(value[begin:end]))
+    shape = (end - begin, *value.shape[1:])
+    width = prod(shape[1:])
+    elements = np.empty(prod(shape), dtype=np.object_)
+    elements[:] = [bytes(one) for one in value[begin * width : end * width]]
+    return Tensor(declared.name, elements.reshape(shape))
+
+
+def answers(
+    returned: Any, senders: Sequence[ResponseSender], changed: threading.Condition
+) -> list[InferenceResponse]:
+    """Return the response of each request, returned or sent; blocks for those being sent.
+
+    Raises:
+        ModelBroken: one has none, or two.
+    """
+    if returned is None:
+        returned = [None] * len(senders)
+    if not isinstance(returned, list | tuple) or len(returned) != len(senders):
+        found = f"{len(returned)} of them" if isinstance(returned, list | tuple) else returned
+        raise ModelBroken(
+            f"execute() should return a list of {len(senders)} pb_utils.InferenceResponse, one for "
+            f"each request, not {found!r}"
+        )
+    whole = []
+    for at, (given, sender) in enumerate(zip(returned, senders, strict=True)):
+        if given is None and sender.is_taken:
+            with changed:
+                changed.wait_for(partial(getattr, sender, "is_final"))
+            given = sender.take()
+        if not isinstance(given, InferenceResponse):
+            raise ModelBroken(
+                f"execute() should answer each request with a pb_utils.InferenceResponse; the one "
+                f"of request {at} is {type(given).__name__}"
+            )
+        whole.append(given)
+    return whole
+
+
+def joined(declared: Sequence[Declared], responses: Sequence[InferenceResponse]) -> dict[str, Any]:
+    """Return the outputs of all responses, row by row; zeros for one that is an error.
+
+    Raises:
+        ModelBroken: an output is missing, or has another shape or datatype than was declared.
+    """
+    import numpy as np
+
+    outputs: dict[str, Any] = {}
+    for one in declared:
+        rows = [None if this.has_error() else array(this, one, 1) for this in responses]
+        shapes = {row.shape for row in rows if row is not None}
+        if len(shapes) > 1:
+            raise ModelBroken(
+                f"output {one.name!r} has rows of shapes {sorted(shapes)} in one batch: say "
+                "max_batch_size: 1 in config.pbtxt, or give all of them one shape"
+            )
+        shape = shapes.pop() if shapes else (1, *(max(1, size) for size in one.shape))
+        is_bytes = one.datatype == "BYTES"
+        blank = np.zeros(shape, numpy_dtype(one.datatype)) if not is_bytes else _blank(shape)
+        outputs[one.name] = np.concatenate([blank if row is None else row for row in rows])
+    return outputs
+
+
+def _blank(shape: Sequence[int]) -> Any:
+    import numpy as np
+
+    return np.full(shape, b"", dtype=np.object_)
+
+
+def array(response: InferenceResponse, declared: Declared, rows: int) -> Any:
+    """Return a response's output as an array ``[rows, *shape]`` in the host's memory.
+
+    Raises:
+        ModelBroken: there is none of that name, or it has another shape or datatype.
+    """
+    from headrace.backends.triton_python.datatypes import datatype_of
+
+    found = [one for one in response.output_tensors() if one.name() == declared.name]
+    if len(found) != 1:
+        names = [one.name() for one in response.output_tensors()]
+        raise ModelBroken(
+            f"a response should have output {declared.name!r} once, as every output of "
+            f"config.pbtxt; it has {names}"
+        )
+    value = on_host(found[0].raw)
+    wanted = (rows, *declared.shape)
+    datatype = datatype_of(value.dtype)
+    fits = len(value.shape) == len(wanted) and all(
+        want in (-1, have) for want, have in zip(wanted, value.shape, strict=True)
+    )
+    if datatype != declared.datatype or not fits:
+        raise ModelBroken(
+            f"output {declared.name!r} should be {declared.datatype}{list(wanted)}, but the "
+            f"response has {datatype}{list(value.shape)}"
+        )
+    return value if value.dtype.kind != "S" else value.astype(object)

@@ -1,0 +1,74 @@
+"""Triton's folder of a model, served as it is: what its config.pbtxt comes to."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from headrace.config.schema import ModelConfig
+from headrace.config.triton.convert import Converted, convert
+
+#: File of a version's folder → what runs it, where a config.pbtxt is beside and no model.yaml.
+BACKENDS: Final[Mapping[str, str]] = {
+    "model.py": "triton_python",
+    "model.onnx": "onnx",
+    "model.pt": "torchscript",
+}
+#: Triton's backend, or platform → the file that it runs.
+FILES: Final[Mapping[str, str]] = {
+    "python": "model.py",
+    "onnxruntime": "model.onnx",
+    "onnxruntime_onnx": "model.onnx",
+    "pytorch": "model.pt",
+    "pytorch_libtorch": "model.pt",
+}
+
+
+def wanted(given: Any) -> tuple[str, str]:
+    """Return the file that a configuration names by its backend or platform, and why not.
+
+    The first is empty where it names none; the second where nothing is wrong.
+    """
+    if given.HasField("ensemble_scheduling") or given.platform == "ensemble":
+        return "", "ensemble_scheduling: there are no pipelines of models"
+    files = set()
+    for field in ("backend", "platform"):
+        word = getattr(given, field)
+        if word and word not in FILES:
+            return "", f"{field}: {word!r} is not served here; there is {', '.join(FILES)}"
+        files |= {FILES[word]} if word else set()
+    if len(files) > 1:
+        return "", f"backend: {given.backend!r} is not what runs platform {given.platform!r}"
+    file = files.pop() if files else ""
+    other = given.default_model_filename
+    if other and (other not in BACKENDS or file not in ("", other)):
+        names = file or ", ".join(BACKENDS)
+        return "", f"default_model_filename: expected {names}, not {other!r}"
+    return file or other, ""
+
+
+def served(given: Any, name: str, backend: str) -> tuple[Converted, ModelConfig, str]:
+    """Return what a configuration comes to, as a model.yaml would say it, and what is refused.
+
+    Args:
+        given: Triton's ModelConfig.
+        name: of the model's folder.
+        backend: one of `BACKENDS`.
+
+    The text has a line for each refusal, and is empty where nothing is refused.
+    """
+    converted = convert(given, name, backend=backend)
+    wrong = "\n".join(f"{one.field}: {one.text}" for one in converted.refused)
+    return converted, ModelConfig.model_validate(dict(converted.settings)), wrong
+
+
+def differing(ours: ModelConfig, completed: ModelConfig) -> str:
+    """Return which sections a class completes otherwise than its file says; empty if none."""
+    names = [
+        one for one in ModelConfig.model_fields if getattr(ours, one) != getattr(completed, one)
+    ]
+    return ", ".join(names)
+
+
+def path_of(folder: Path) -> Path:
+    """Return where the config.pbtxt of a version's folder lies."""
+    return folder.parent / "config.pbtxt"

@@ -1,0 +1,46 @@
+"""A model's folder as Triton has it, with a config.pbtxt and no model.yaml, served as it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from headrace.config.schema import ModelConfig
+from headrace.config.triton import text
+from headrace.config.triton.serving import BACKENDS, served, wanted
+from headrace.errors import ConfigInvalid, RepositoryInvalid
+
+#: What to do about what is refused.
+ADVICE: Final = (
+    "take out of config.pbtxt what the model can do without, or write a class of Headrace's: "
+    "`headrace convert` says what there is for each field then"
+)
+
+
+def read(folder: Path, places: Sequence[Path]) -> tuple[str, ModelConfig]:
+    """Return what runs the versions of a model's folder, and what its config.pbtxt comes to.
+
+    Args:
+        folder: the model's.
+        places: the folders of its versions.
+
+    Raises:
+        ConfigInvalid: it cannot be read, or asks for what is not there: a line for each field.
+        RepositoryInvalid: a version's folder does not hold the file that runs it.
+    """
+    path = folder / text.FILE
+    given = text.read(path)
+    file, wrong = wanted(given)
+    if wrong:
+        raise ConfigInvalid(f"{path}: {wrong}")
+    file = file or next((one for one in BACKENDS if (places[0] / one).is_file()), "")
+    for place in places:
+        if not file or not (place / file).is_file():
+            raise RepositoryInvalid(
+                f"{place} does not hold {file or ' or '.join(BACKENDS)}, which {path} asks for"
+            )
+    backend = BACKENDS[file]
+    _, config, wrong = served(given, folder.name, backend)
+    if wrong:
+        lines = "\n".join(f"{path}: {line}" for line in wrong.splitlines())
+        raise ConfigInvalid(f"{lines}\n{ADVICE}")
+    return backend, config
