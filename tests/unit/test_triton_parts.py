@@ -46,7 +46,7 @@ def model(execute: Callable[[Any, Any], Any], *, one_row: bool = False) -> InPar
         Instance(type("TritonPythonModel", (), {"execute": execute}), {}),
         INPUTS,
         OUTPUTS,
-        one_row=one_row,
+        has_rows=not one_row,
     )
     made.load(Context("m", 1, Path("m/1")))
     return made
@@ -110,7 +110,7 @@ def test_a_request_without_an_axis_of_rows_has_one_row() -> None:
             one.get_response_sender().send(flags=COMPLETE_FINAL)
 
     right, wrong = Request(1, 1), Request(2, 1, rows=3)
-    run(model(execute, one_row=True), right, wrong)
+    run(model(execute, has_rows=False), right, wrong)
     assert right.rejected == ""
     assert wrong.rejected == "expected one row, not 3"
 
@@ -162,7 +162,7 @@ def test_a_model_is_finalized_when_nobody_holds_it() -> None:
         def finalize(self) -> None:
             ended.set()
 
-    made = InParts(Instance(TritonPythonModel, {}), INPUTS, OUTPUTS, one_row=False)
+    made = InParts(Instance(TritonPythonModel, {}), INPUTS, OUTPUTS, has_rows=True)
     made.load(Context("m", 1, Path("m/1")))
     run(made, Request(1, 1))
     assert not ended.is_set()

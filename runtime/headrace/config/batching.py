@@ -57,6 +57,11 @@ class Batching(Section):
         description="Sizes that a batch may have, rising up to max_rows; smaller batches are "
         "padded with their last row. Default: any size.",
     )
+    unbatched: bool = Field(
+        False,
+        description="Tensors have no axis of rows for callers: a request is a batch, of one row. "
+        "Then max_rows is 1.",
+    )
     split_oversize: bool = Field(
         False,
         description="A request of more than max_rows rows is cut into several, whose answers are "

@@ -9,7 +9,7 @@ from headrace.config.schema import ModelConfig
 from headrace.config.section import Section
 
 #: The model sees other arrays with another one of these, so that it has to be loaded for them.
-SHAPING: Final = frozenset({"join", "like"})
+SHAPING: Final = frozenset({"join", "like", "unbatched"})
 #: Sizes of batches that a program was compiled or captured for.
 SIZING: Final = frozenset({"batching.max_rows", "batching.allowed_rows"})
 #: What may change while a version serves.

@@ -200,6 +200,20 @@ class ModelConfig(Section):
         return self
 
     @model_validator(mode="after")
+    def _without_rows_there_is_one(self) -> Self:
+        batching = self.batching
+        if batching.unbatched and batching.max_rows != 1 and not self.streams:
+            raise AtItem(
+                ("batching", "max_rows"),
+                f"max_rows is {batching.max_rows}, and unbatched says that tensors have no axis of "
+                "rows: write max_rows: 1, or take unbatched out",
+            )
+        if batching.unbatched and batching.split_oversize:
+            why = "a request of one row cannot be cut: take it out"
+            raise AtItem(("batching", "split_oversize"), f"split_oversize is with unbatched: {why}")
+        return self
+
+    @model_validator(mode="after")
     def _state_is_changed_once(self) -> Self:
         check(
             self.sequences,

@@ -7,10 +7,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from headrace.backends.onnx.model import OnnxModel
+from headrace.backends.onnx.model import OnnxModel, Uses
 from headrace.backends.python_class import make, of_tritons
 from headrace.backends.pytorch.program import ExportedProgram
 from headrace.backends.torchscript import ScriptedProgram
+from headrace.backends.without_rows import WithoutRows
 from headrace.config.batching import Batching
 from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.config.torch import prepared_rows
@@ -62,19 +63,24 @@ def _processed(model: Model, config: ModelConfig) -> Model:
 
 
 def _open(version: Version, threads: int) -> Model:
-    config = version.config
+    config, unbatched = version.config, version.config.batching.unbatched
     device = devices(version)[0]
     file = version.folder / FILES[version.backend]
     check_content(file)
     if version.backend == "onnx":
-        return OnnxModel(
+        graph = OnnxModel(
             file,
             config.onnx,
-            gpu=device != "cpu",
-            lanes=config.lanes,
-            threads=threads,
+            Uses(gpu=device != "cpu", lanes=config.lanes, threads=threads),
+            has_rows=not unbatched,
         )
+        return WithoutRows(graph) if unbatched else graph
     if version.backend == "torch":
+        if unbatched:
+            raise ModelInvalid(
+                "batching.unbatched is not for net.pt2: export it with a first axis of any size, "
+                "which is that of rows"
+            )
         model: Model = ExportedProgram(
             _tensors(config.inputs or ()),
             _tensors(config.outputs or ()),
@@ -83,6 +89,7 @@ def _open(version: Version, threads: int) -> Model:
         )
     elif version.backend == "torchscript":
         model = ScriptedProgram(_tensors(config.inputs or ()), _tensors(config.outputs or ()))
+        model = WithoutRows(model) if unbatched else model
     elif version.backend == "triton_python":
         # Brings asyncio, which no other version needs.
         from headrace.backends.triton_python import opening, surface
@@ -171,6 +178,7 @@ def contract(version: Version, model: Model) -> str:
         "repeatable": version.backend not in CLASSES if repeatable is None else repeatable,
         "lanes": config.lanes,
         "streams": config.streams,
+        "unbatched": config.batching.unbatched,
         "sequences": sequencing.facts(config.sequences, model.inputs),
     }
     return json.dumps(facts)
@@ -179,7 +187,7 @@ def contract(version: Version, model: Model) -> str:
 def batching_facts(batching: Batching) -> dict[str, Any]:
     """Return the limits of a version's batches as the core takes them."""
     return {
-        **batching.model_dump(exclude={"cost", "join", "like"}),
+        **batching.model_dump(exclude={"cost", "join", "like", "unbatched"}),
         "cost": [one.facts() for one in batching.cost],
     }
 

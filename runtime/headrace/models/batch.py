@@ -191,6 +191,11 @@ def beside(batch: Batch, made: Mapping[str, Any]) -> Batch:
     return Batch(batch._rows, batch._place, {**batch._made, **made}) if made else batch
 
 
+def over(batch: Batch, see: Callable[[Rows], Rows]) -> Batch:
+    """Return the same batch with its rows seen otherwise, of which nothing was made yet."""
+    return Batch(see(batch._rows), batch._place, batch._made)
+
+
 def asked(batch: Batch) -> Collection[str]:
     """Return the names of the inputs that the model has asked for as tensors."""
     # Not a view, which would hold the tensors.

@@ -17,7 +17,8 @@ pub(super) fn unfit(contract: &Contract) -> Option<Fault> {
     let many = contract.streams && contract.lanes != 1;
     let lanes = || many.then(|| "it answers in parts, for which there is one lane".to_owned());
     let one = || {
-        let many = contract.unbatched && (contract.batching.max_rows > 1 || contract.batching.split_oversize);
+        let Contract { unbatched, streams, batching, .. } = contract;
+        let many = *unbatched && ((batching.max_rows > 1 && !streams) || batching.split_oversize);
         many.then(|| "its tensors have no axis of rows, so that a batch has one".to_owned())
     };
     let wrong = cost::misfit(contract)

@@ -1,6 +1,7 @@
 """A graph as a Model. ONNX Runtime is imported when one opens."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from types import ModuleType
@@ -8,7 +9,7 @@ from typing import Any, Final
 
 from headrace.backends.onnx.binding import INTERFACE, bound
 from headrace.backends.onnx.providers import check_started, choose
-from headrace.backends.onnx.signature import Port, signature
+from headrace.backends.onnx.signature import Port, signature, whole
 from headrace.config.onnx import OnnxRuntime
 from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Model, Tensor
@@ -20,34 +21,51 @@ OUT_OF_MEMORY: Final = ("Failed to allocate memory", "std::bad_alloc", "out of m
 ERRORS, NOTHING = 3, 4
 
 
+@dataclass(frozen=True)
+class Uses:
+    """What a session works with."""
+
+    gpu: bool
+    #: Runs at once.
+    lanes: int
+    #: Of one run; 0 are as many as there are cores, for it reads no variable.
+    threads: int
+
+
 class OnnxModel(Model):
     """Runs the graph of a file with its inputs by name; the file says what they are."""
 
     def __init__(
-        self, file: Path, settings: OnnxRuntime, *, gpu: bool, lanes: int, threads: int
+        self,
+        file: Path,
+        settings: OnnxRuntime,
+        uses: Uses,
+        *,
+        has_rows: bool = True,
     ) -> None:
-        """Open a session; 0 threads are as many as there are cores, for it reads no variable.
+        """Open a session; without ``has_rows`` tensors have no axis of rows.
 
         Raises:
             ModelInvalid: ONNX Runtime is not installed, has no such provider, or the graph cannot
                 be served. What ONNX Runtime raises of a file comes through.
         """
         ort = _library(file)
-        chosen = choose(settings, ort.get_available_providers(), gpu=gpu)
-        if gpu:
+        chosen = choose(settings, ort.get_available_providers(), gpu=uses.gpu)
+        if uses.gpu:
             # Finds what PyPI has of CUDA, where no path leads to it.
             ort.preload_dlls()
         # Where a provider fails it would begin again with the CPU, in the midst of serving, too.
         self._session = ort.InferenceSession(
-            file, _options(ort, threads), providers=chosen, enable_fallback=0
+            file, _options(ort, uses.threads), providers=chosen, enable_fallback=0
         )
         check_started([one for one, _ in chosen], self._session.get_providers())
-        read = signature(file, _ports(self._session.get_inputs()), _outputs(self._session))
+        told = signature if has_rows else whole
+        read = told(file, _ports(self._session.get_inputs()), _outputs(self._session))
         self.inputs, self.outputs = read.inputs, read.outputs
         self._one_by_one = read.one_by_one
         self._names = [one.name for one in self.outputs]
         # `run` is safe for any number of threads.
-        self.concurrency = lanes
+        self.concurrency = uses.lanes
         # What a run raises has the text of its log, too.
         self._quietly = ort.RunOptions()
         self._quietly.log_severity_level = NOTHING

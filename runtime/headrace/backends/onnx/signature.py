@@ -50,6 +50,20 @@ class Signature:
     one_by_one: bool
 
 
+def whole(file: Any, inputs: Sequence[Port], outputs: Sequence[Port]) -> Signature:
+    """Return the signature of a graph whose tensors have no axis of rows.
+
+    Raises:
+        ModelInvalid: it has tensors that cannot be served.
+    """
+    sides = []
+    for side, ports in (("input", inputs), ("output", outputs)):
+        for one in ports:
+            _check_type(f"{file}: {side} {one.name!r}", one)
+        sides.append([_tensor(file, side, one, one.shape) for one in ports])
+    return Signature(*sides, one_by_one=False)
+
+
 def signature(file: Any, inputs: Sequence[Port], outputs: Sequence[Port]) -> Signature:
     """Return the signature of the graph in ``file``; its first axes are the axis of rows.
 
@@ -68,17 +82,21 @@ def signature(file: Any, inputs: Sequence[Port], outputs: Sequence[Port]) -> Sig
     if not inputs:
         raise ModelInvalid(f"{file} has no input: there is nothing that callers could send")
     return Signature(
-        [_tensor(file, "input", one) for one in inputs],
-        [_tensor(file, "output", one) for one in outputs],
+        [_tensor(file, "input", one, one.shape[1:]) for one in inputs],
+        [_tensor(file, "output", one, one.shape[1:]) for one in outputs],
         one_by_one=1 in firsts,
     )
 
 
-def _first(who: str, port: Port) -> int | None:
-    """Return the size of the axis of rows: None is any."""
+def _check_type(who: str, port: Port) -> None:
     if port.type not in DATATYPES:
         why = UNSERVED.get(port.type, f"served are {', '.join(DATATYPES)}")
         raise ModelInvalid(f"{who} is of {port.type}: {why}")
+
+
+def _first(who: str, port: Port) -> int | None:
+    """Return the size of the axis of rows: None is any."""
+    _check_type(who, port)
     if not port.shape:
         raise ModelInvalid(
             f"{who} has no axes, or does not say which: every input and output has a first axis "
@@ -94,8 +112,8 @@ def _first(who: str, port: Port) -> int | None:
     return first if isinstance(first, int) else None
 
 
-def _tensor(file: Any, side: str, port: Port) -> Tensor:
-    shape = [size if isinstance(size, int) else -1 for size in port.shape[1:]]
+def _tensor(file: Any, side: str, port: Port, sizes: Sequence[str | int | None]) -> Tensor:
+    shape = [size if isinstance(size, int) else -1 for size in sizes]
     if not port.name or 0 in shape:
         raise ModelInvalid(f"{file}: {side} {port.name!r} has a size of 0, or no name")
     return Tensor(port.name, DATATYPES[port.type], shape)

@@ -52,9 +52,10 @@ def open_model(module: ModuleType, file: Path, config: ModelConfig, name: str) -
     for side, tensors in (("input", inputs), ("output", outputs)):
         if not tensors:
             raise ModelInvalid(f"{path} declares no {side}, and auto_complete_config() adds none")
+    has_rows = not ours.batching.unbatched
     if ours.streams:
-        return InParts(instance, inputs, outputs, one_row=given.max_batch_size == 0)
-    return WholeAnswers(instance, inputs, outputs)
+        return InParts(instance, inputs, outputs, has_rows=has_rows)
+    return WholeAnswers(instance, inputs, outputs, has_rows=has_rows)
 
 
 def _tensors(declared: Sequence[Declared]) -> list[Tensor]:

@@ -40,13 +40,13 @@ class InParts(Model):
         inputs: Sequence[Declared],
         outputs: Sequence[Declared],
         *,
-        one_row: bool,
+        has_rows: bool,
     ) -> None:
-        """``one_row``: requests have no axis of rows for their callers, who send one row."""
+        """``has_rows``: tensors have an axis of rows for callers, and so for the class."""
         self.inputs = inputs
         self.outputs = outputs
         self._instance = instance
-        self._one_row = one_row
+        self._has_rows = has_rows
         self._told = Told("", 0, ())
         self._changed = threading.Condition()
         self._at_work: list[AtWork] = []
@@ -81,11 +81,10 @@ class InParts(Model):
         requests, senders = [], []
         for one in joined:
             sender = one.state = ResponseSender(self._changed)
-            if self._one_row and one.rows != 1:
-                error = TritonError(f"expected one row, not {one.rows}", TritonError.INVALID_ARG)
-                sender.send(InferenceResponse(error=error), flags=COMPLETE_FINAL)
-                continue
-            inputs = [tensor(each, one.inputs[each.name], 0, one.rows) for each in self.inputs]
+            inputs = [
+                tensor(each, one.inputs[each.name], 0, one.rows, has_rows=self._has_rows)
+                for each in self.inputs
+            ]
             requests.append(InferenceRequest.received(self._told, inputs, one.parameters, sender))
             senders.append(sender)
         if requests:
@@ -99,7 +98,10 @@ class InParts(Model):
             try:
                 if error is None:
                     one.emit(
-                        **{each.name: array(response, each, one.rows) for each in self.outputs}
+                        **{
+                            each.name: array(response, each, one.rows, has_rows=self._has_rows)
+                            for each in self.outputs
+                        }
                     )
                     continue
             except ModelBroken as broken:

@@ -26,8 +26,15 @@ class WholeAnswers(Model):
     """Calls `execute` for each batch, and joins what it answers."""
 
     def __init__(
-        self, instance: Instance, inputs: Sequence[Declared], outputs: Sequence[Declared]
+        self,
+        instance: Instance,
+        inputs: Sequence[Declared],
+        outputs: Sequence[Declared],
+        *,
+        has_rows: bool,
     ) -> None:
+        """``has_rows``: tensors have an axis of rows for callers, and so for the class."""
+        self._has_rows = has_rows
         self.inputs = inputs
         self.outputs = outputs
         self._instance = instance
@@ -56,7 +63,10 @@ class WholeAnswers(Model):
             requests.append(
                 InferenceRequest.received(
                     self._told,
-                    [tensor(one, arrays[one.name], row, row + 1) for one in self.inputs],
+                    [
+                        tensor(one, arrays[one.name], row, row + 1, has_rows=self._has_rows)
+                        for one in self.inputs
+                    ],
                     parameters[row],
                     sender,
                     sequences[row] if row < len(sequences) else None,
@@ -67,24 +77,30 @@ class WholeAnswers(Model):
         for row, response in enumerate(responses):
             if (error := response.error()) is not None:
                 batch.reject(row, error.told)
-        return joined(self.outputs, responses)
+        return joined(self.outputs, responses, has_rows=self._has_rows)
 
 
 def _is_live(batch: Batch, row: int) -> bool:
     return bool(batch.live()[row])
 
 
-def tensor(declared: Declared, value: Any, begin: int, end: int) -> Tensor:
-    """Return rows of an input as a request's: a copy, for models write to what they get."""
+def tensor(
+    declared: Declared, value: Any, begin: int, end: int, *, has_rows: bool = True
+) -> Tensor:
+    """Return rows of an input as a request's: a copy, for models write to what they get.
+
+    Without an axis of rows it is the one row.
+    """
     import numpy as np
 
     if declared.datatype != "BYTES":
-        return Tensor(declared.name, np.array(value[begin:end]))
+        rows = np.array(value[begin:end])
+        return Tensor(declared.name, rows if has_rows else rows[0])
     shape = (end - begin, *value.shape[1:])
     width = prod(shape[1:])
     elements = np.empty(prod(shape), dtype=np.object_)
     elements[:] = [bytes(one) for one in value[begin * width : end * width]]
-    return Tensor(declared.name, elements.reshape(shape))
+    return Tensor(declared.name, elements.reshape(shape if has_rows else shape[1:]))
 
 
 def answers(
@@ -118,7 +134,9 @@ def answers(
     return whole
 
 
-def joined(declared: Sequence[Declared], responses: Sequence[InferenceResponse]) -> dict[str, Any]:
+def joined(
+    declared: Sequence[Declared], responses: Sequence[InferenceResponse], *, has_rows: bool = True
+) -> dict[str, Any]:
     """Return the outputs of all responses, row by row; zeros for one that is an error.
 
     Raises:
@@ -128,7 +146,10 @@ def joined(declared: Sequence[Declared], responses: Sequence[InferenceResponse])
 
     outputs: dict[str, Any] = {}
     for one in declared:
-        rows = [None if this.has_error() else array(this, one, 1) for this in responses]
+        rows = [
+            None if this.has_error() else array(this, one, 1, has_rows=has_rows)
+            for this in responses
+        ]
         shapes = {row.shape for row in rows if row is not None}
         if len(shapes) > 1:
             raise ModelBroken(
@@ -148,8 +169,12 @@ def _blank(shape: Sequence[int]) -> Any:
     return np.full(shape, b"", dtype=np.object_)
 
 
-def array(response: InferenceResponse, declared: Declared, rows: int) -> Any:
+def array(
+    response: InferenceResponse, declared: Declared, rows: int, *, has_rows: bool = True
+) -> Any:
     """Return a response's output as an array ``[rows, *shape]`` in the host's memory.
+
+    Without an axis of rows the class gave ``shape`` alone.
 
     Raises:
         ModelBroken: there is none of that name, or it has another shape or datatype.
@@ -164,7 +189,7 @@ def array(response: InferenceResponse, declared: Declared, rows: int) -> Any:
             f"config.pbtxt; it has {names}"
         )
     value = on_host(found[0].raw)
-    wanted = (rows, *declared.shape)
+    wanted = (rows, *declared.shape) if has_rows else tuple(declared.shape)
     datatype = datatype_of(value.dtype)
     fits = len(value.shape) == len(wanted) and all(
         want in (-1, have) for want, have in zip(wanted, value.shape, strict=True)
@@ -174,4 +199,5 @@ def array(response: InferenceResponse, declared: Declared, rows: int) -> Any:
             f"output {declared.name!r} should be {declared.datatype}{list(wanted)}, but the "
             f"response has {datatype}{list(value.shape)}"
         )
-    return value if value.dtype.kind != "S" else value.astype(object)
+    value = value if value.dtype.kind != "S" else value.astype(object)
+    return value if has_rows else value[None]

@@ -66,8 +66,8 @@ def convert(given: Any, name: str, *, backend: str, sequenced: bool = SEQUENCES)
     return Converted(
         _nested(found),
         found,
-        [*declared(given, "input"), *filled],
-        declared(given, "output"),
+        [*declared(given, "input", backend), *filled],
+        declared(given, "output", backend),
         backend,
     )
 

@@ -47,7 +47,9 @@ COMPLETED: Final = (
     "batching.max_rows, 64 unless written"
 )
 APART: Final = "each request has arrays of its own, whose shapes say what there is"
-BY_CLASS: Final = "auto_complete_config() of the class says what is not said"
+#: What runs models whose tensors have no axis of rows.
+UNBATCHED: Final = ("triton_python", "onnx", "torchscript")
+UNBATCHED_TEXT: Final = "callers send dims as they are, and each request runs by itself"
 #: What runs the model → why a `reshape` cannot be.
 RESHAPED: Final = {
     "onnx": "callers see the shape of model.onnx here",
@@ -83,9 +85,9 @@ class Declared:
         return f"Tensor({self.name!r}, {self.datatype!r}, {list(self.shape)})".replace("'", '"')
 
 
-def declared(given: Any, side: str) -> list[Declared]:
+def declared(given: Any, side: str, backend: str) -> list[Declared]:
     """Return the tensors of one side, as far as they can be declared."""
-    drop = 1 if _leads_with_one(given) else 0
+    drop = 1 if backend not in UNBATCHED and _leads_with_one(given) else 0
     return [
         Declared(one.name, datatype(one), tuple(one.dims[drop:]))
         for one in getattr(given, side)
@@ -102,7 +104,7 @@ def tensors(given: Any, backend: str) -> Iterator[Finding]:
     """
     yield from _rows(given, backend)
     for side in ("input", "output"):
-        entries = [one.facts() for one in declared(given, side)]
+        entries = [one.facts() for one in declared(given, side, backend)]
         names: set[str] = set()
         for at, one in enumerate(getattr(given, side)):
             field = f"{side}[{at}]"
@@ -128,16 +130,17 @@ def _rows(given: Any, backend: str) -> Iterator[Finding]:
     """Yield what becomes of `max_batch_size` where there is none."""
     # A pipeline has the rows of its steps, and is refused as a whole.
     if given.max_batch_size == 0 and not given.HasField("ensemble_scheduling"):
-        if _leads_with_one(given):
-            why = "the leading 1 of all dims is the axis of rows"
-            # Requests that are answered in parts share no arrays, and need not be alone.
-            apart = backend == "triton_python" and given.model_transaction_policy.decoupled
-            rows: dict[Key, Any] = {} if apart else {("batching", "max_rows"): 1}
-            yield differs("max_batch_size (0)", why, rows)
-        elif backend == "triton_python" and not (given.input and given.output):
-            yield differs("max_batch_size (0)", BY_CLASS)
-        elif backend == "onnx" and not (given.input or given.output):
+        if backend == "onnx" and not (given.input or given.output):
             yield differs("max_batch_size (0)", COMPLETED)
+        elif backend in UNBATCHED:
+            # Requests that are answered in parts share no arrays, and need not be alone.
+            alone = not given.model_transaction_policy.decoupled
+            settings: dict[Key, Any] = {("batching", "unbatched"): True}
+            rows: dict[Key, Any] = {("batching", "max_rows"): 1} if alone else {}
+            yield Finding("max_batch_size (0)", Verdict.TAKEN, UNBATCHED_TEXT, settings | rows)
+        elif _leads_with_one(given):
+            why = "the leading 1 of all dims is the axis of rows"
+            yield differs("max_batch_size (0)", why, {("batching", "max_rows"): 1})
         else:
             yield refused("max_batch_size (0)", NO_ROWS)
 
