@@ -146,7 +146,6 @@ def test_who_leaves_frees_the_model_that_sends_to_him() -> None:
     assert not done.is_set()
     assert slow.got == []
     at_work.forget(1)
-    at_work.advance()
     assert done.wait(10)
     assert cancelled == [True]
 
