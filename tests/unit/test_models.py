@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from headrace.backends.python_class import make
 from headrace.errors import ModelInvalid
 from headrace.execution.elements import Elements
 from headrace.execution.trial import MadeUpRows
+from headrace.models.batch import asked, beside, bring
 
 
 @pytest.mark.parametrize(
@@ -119,3 +121,27 @@ def test_a_class_that_says_enough_is_made() -> None:
     module = ModuleType("written")
     exec(MODEL.format(inputs="[Tensor('x', 'FP32', [])]"), module.__dict__)
     assert make(module, Path("model.py")).inputs == [Tensor("x", "FP32", [])]
+
+
+def test_what_was_made_is_copied_where_it_is_an_array() -> None:
+    made = {"ids": np.ones((1, 2), np.int64), "words": ["a"]}
+    batch = beside(Batch(MadeUpRows(1, {"x": np.zeros((1, 1), np.float32)})), made)
+    copy = batch.copy()
+    assert list(copy) == ["x", "ids", "words"]
+    copy["ids"][0, 0] = 7
+    assert batch["ids"][0, 0] == 1
+    assert copy["words"] is made["words"]
+
+
+def test_a_tensor_is_made_once_and_remembered() -> None:
+    placed: list[str] = []
+
+    def place(name: str, array: Any) -> Any:
+        placed.append(name)
+        return array
+
+    batch = beside(Batch(MadeUpRows(1, {"x": np.zeros(1)}), place), {"z": np.ones(1)})
+    bring(batch, ["z", "not there"])
+    assert placed == ["z"]
+    assert batch.tensor("x") is batch.tensor("x")
+    assert (placed, asked(batch)) == (["z", "x"], ("z", "x"))

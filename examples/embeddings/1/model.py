@@ -31,10 +31,13 @@ class Embeddings(Model):
         self.tokenizer.enable_truncation(MOST_TOKENS)
         self.tokenizer.no_padding()
 
-    def predict(self, batch: Batch) -> Mapping[str, Any]:
-        # Python's lock is free meanwhile.
+    def prepare(self, batch: Batch) -> Mapping[str, Any]:
+        # On the CPU, while a GPU has the batch before. Python's lock is free meanwhile.
         encoded = self.tokenizer.encode_batch_fast(list(texts(batch)))
-        tokens = [torch.tensor(one.ids) for one in encoded]
+        return {"tokens": [torch.tensor(one.ids) for one in encoded]}
+
+    def predict(self, batch: Batch) -> Mapping[str, Any]:
+        tokens = batch["tokens"]
         embedding = torch.empty(batch.rows, WIDTH, device=self.device)
         for rows in groups([len(one) for one in tokens]):
             padded = pad_sequence([tokens[row] for row in rows], batch_first=True)

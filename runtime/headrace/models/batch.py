@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from headrace.models.reason import reason
 
@@ -50,6 +50,15 @@ class Rows(Protocol):
     def sequences(self) -> Sequence["SequenceRow"]: ...
     def live(self) -> Sequence[bool]: ...
     def reject(self, row: int, why: str) -> None: ...
+
+
+@runtime_checkable
+class _Copied(Protocol):
+    """An array that can be copied, of NumPy or CuPy."""
+
+    dtype: Any
+
+    def copy(self) -> Any: ...
 
 
 #: An input's name and array → PyTorch's tensor where the model computes.
@@ -149,12 +158,17 @@ class Batch:
     def copy(self) -> dict[str, Any]:
         """Return all inputs as arrays of one's own, to write to or to keep.
 
-        BYTES inputs are lists of ``bytes``.
+        BYTES inputs are lists of ``bytes``. What ``prepare`` made and is no array is as it was.
         """
-        return {
+        sent = {
             name: value.copy() if hasattr(value, "dtype") else [bytes(one) for one in value]
-            for name, value in {**self._rows.inputs, **self._made}.items()
+            for name, value in self._rows.inputs.items()
         }
+        made = {
+            name: value.copy() if isinstance(value, _Copied) else value
+            for name, value in self._made.items()
+        }
+        return sent | made
 
     def live(self) -> Sequence[bool]:
         """Return for each row whether its caller still waits, as of now."""

@@ -38,10 +38,10 @@ class Model:
         """
 
     def prepare(self, batch: Batch) -> Mapping[str, Any]:
-        """Return arrays that ``predict`` finds in its batch by their names, beside what was sent.
+        """Return what ``predict`` finds in its batch by its name, beside what was sent.
 
-        Such as tokens of texts. Each lane calls it for its own batch, at any time: what it shares
-        with other methods has to be safe for that.
+        Such as tokens of texts: arrays, or anything else. Each lane calls it for its own batch, at
+        any time: what it shares with other methods has to be safe for that.
         """
         return {}
 
