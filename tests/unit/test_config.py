@@ -240,6 +240,7 @@ def test_what_is_written_arrives(tmp_path: Path) -> None:
         "max_rows": 8,
         "max_delay_ms": 1.0,
         "split_oversize": True,
+        "unbatched": False,
         "queue_rows": 16,
         "deadline_ms": 200.0,
         "allowed_rows": (1, 8),

@@ -116,8 +116,9 @@ def test_a_missing_library_is_named_with_what_installs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    uses = model.Uses(gpu=False, lanes=1, threads=1)
     with pytest.raises(ModelInvalid, match=r"pip install 'headrace\[onnx\]'"):
-        model.OnnxModel(tmp_path / "model.onnx", OnnxRuntime(), gpu=False, lanes=1, threads=1)
+        model.OnnxModel(tmp_path / "model.onnx", OnnxRuntime(), uses)
 
 
 def test_what_is_written_for_onnx_runtime_arrives(tmp_path: Path) -> None:

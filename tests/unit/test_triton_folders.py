@@ -70,7 +70,6 @@ def test_a_configuration_names_the_file_that_it_runs(text: str, file: str, said:
     ("config", "said"),
     [
         ('backend: "onnxruntime"', "does not hold model.onnx, which"),
-        (f'backend: "python" {TENSORS}', r"max_batch_size \(0\): without it Triton's callers"),
         (f"max_batch_size: 4 response_cache {{ enable: true }} {TENSORS}", "response_cache: every"),
         (
             'max_batch_size: 4 input { name: "x" data_type: TYPE_FP32 dims: 4 optional: true }',

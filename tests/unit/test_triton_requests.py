@@ -1,12 +1,14 @@
 """What Triton's Python models get and give: requests, responses and their senders."""
 
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from headrace.backends.triton_python.instance import arguments
 from headrace.backends.triton_python.refusals import TritonModelException
 from headrace.backends.triton_python.request import NOT_TOLD, InferenceRequest, Told
 from headrace.backends.triton_python.response import InferenceResponse, TritonError
@@ -16,6 +18,7 @@ from headrace.backends.triton_python.tensor import Tensor
 from headrace.backends.triton_python.whole import answers, joined
 from headrace.errors import ModelBroken
 from headrace.execution.outputs import to_host
+from headrace.models import Context
 from headrace.models import Tensor as Declared
 
 pb_utils: Any = provide()
@@ -189,3 +192,17 @@ def test_each_request_has_its_response(returned: Any, said: str) -> None:
     senders = [ResponseSender(changed, most=1) for _ in range(2)]
     with pytest.raises(ModelBroken, match=said):
         answers(returned, senders, changed)
+
+
+@pytest.mark.parametrize(("device", "kind"), [("cpu", "CPU"), ("cuda:0", "GPU")])
+def test_what_a_model_is_initialized_with(device: str, kind: str) -> None:
+    told = arguments(Context("m", 3, Path("/models/m/3"), device), {"name": "m"})
+    assert told == {
+        "model_config": '{"name": "m"}',
+        "model_instance_kind": kind,
+        "model_instance_device_id": "0",
+        "model_instance_name": "m_0",
+        "model_repository": "/models/m",
+        "model_version": "3",
+        "model_name": "m",
+    }

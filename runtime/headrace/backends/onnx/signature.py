@@ -56,12 +56,13 @@ def whole(file: Any, inputs: Sequence[Port], outputs: Sequence[Port]) -> Signatu
     Raises:
         ModelInvalid: it has tensors that cannot be served.
     """
-    sides = []
-    for side, ports in (("input", inputs), ("output", outputs)):
-        for one in ports:
-            _check_type(f"{file}: {side} {one.name!r}", one)
-        sides.append([_tensor(file, side, one, one.shape) for one in ports])
-    return Signature(*sides, one_by_one=False)
+    for side, one in [*(("input", one) for one in inputs), *(("output", one) for one in outputs)]:
+        _check_type(f"{file}: {side} {one.name!r}", one)
+    return Signature(
+        [_tensor(file, "input", one, one.shape) for one in inputs],
+        [_tensor(file, "output", one, one.shape) for one in outputs],
+        one_by_one=False,
+    )
 
 
 def signature(file: Any, inputs: Sequence[Port], outputs: Sequence[Port]) -> Signature:

@@ -31,6 +31,16 @@ JOINS_WITHIN_S: Final = 0.005
 HandOver = Callable[[list[InferenceRequest], list[ResponseSender]], None]
 
 
+class _Kept:
+    """What a request at work keeps: with it goes who reads, and the model may hear of that."""
+
+    def __init__(self, sender: ResponseSender) -> None:
+        self.sender = sender
+
+    def __del__(self) -> None:
+        self.sender.close()
+
+
 class InParts(Model):
     """Hands requests to `execute`, and what it sends to their callers."""
 
@@ -49,7 +59,6 @@ class InParts(Model):
         self._has_rows = has_rows
         self._told = Told("", 0, ())
         self._changed = threading.Condition()
-        self._at_work: list[AtWork] = []
         self._log = logging.getLogger("headrace.model")
         self._hand_over: HandOver
 
@@ -64,23 +73,20 @@ class InParts(Model):
 
     def step(self, sequences: Sequence[AtWork]) -> None:
         """Send what the model has sent since the last step."""
-        here = set(sequences)
-        for one in self._at_work:
-            if one not in here:
-                # Its caller has left.
-                one.state.close()
         self._join([one for one in sequences if one.state is None])
         with self._changed:
             self._changed.wait_for(
-                lambda: any(one.state.has_news for one in sequences if not one.is_paused),
+                lambda: any(one.state.sender.has_news for one in sequences if not one.is_paused),
                 JOINS_WITHIN_S,
             )
-        self._at_work = [one for one in sequences if not self._deliver(one)]
+        for one in sequences:
+            self._deliver(one)
 
     def _join(self, joined: Sequence[AtWork]) -> None:
         requests, senders = [], []
         for one in joined:
-            sender = one.state = ResponseSender(self._changed)
+            sender = ResponseSender(self._changed)
+            one.state = _Kept(sender)
             inputs = [
                 tensor(each, one.inputs[each.name], 0, one.rows, has_rows=self._has_rows)
                 for each in self.inputs
@@ -90,9 +96,9 @@ class InParts(Model):
         if requests:
             self._hand_over(requests, senders)
 
-    def _deliver(self, one: AtWork) -> bool:
-        """Send what waits; return whether that was the last of it."""
-        sender: ResponseSender = one.state
+    def _deliver(self, one: AtWork) -> None:
+        """Send what waits, and end what is whole."""
+        sender: ResponseSender = one.state.sender
         while not one.is_paused and (response := sender.take()) is not None:
             error = response.error()
             try:
@@ -108,12 +114,9 @@ class InParts(Model):
                 error = TritonError(str(broken))
                 self._log.error("%s", broken)
             one.reject(error.told)
-            sender.close()
-            return True
+            return
         if sender.is_final and not sender.has_waiting:
             one.end()
-            return True
-        return False
 
 
 def _failed(senders: Sequence[ResponseSender], error: BaseException) -> None:

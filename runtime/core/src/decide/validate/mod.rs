@@ -26,7 +26,7 @@ pub struct Bound {
     pub outputs: SmallVec<[usize; 2]>,
 }
 
-const BATCH_NOTE: &str = " NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension \
+const BATCH_NOTE: &str = "NOTE: Setting a non-zero max_batch_size in the model config requires a batch dimension \
 to be prepended to each input shape. If you want to specify the full shape including the batch dim in your input \
 dims config, try setting max_batch_size to zero. See the model configuration docs for more info on max_batch_size.";
 
@@ -205,9 +205,10 @@ impl Check<'_> {
         let fits = |(want, got): (&i64, &i64)| *want == -1 || want == got;
         if sizes.len() != spec.shape.len() || !spec.shape.iter().zip(sizes).all(fits) {
             return Err(self.no(format_args!(
-                "unexpected shape for input '{name}' for model '{model}'. Expected {}, got {}.{}",
+                "unexpected shape for input '{name}' for model '{model}'. Expected {}, got {}.{}{}",
                 dims(&self.contract.told(spec)),
                 dims(&tensor.shape),
+                if unbatched { "" } else { " " },
                 if unbatched { "" } else { BATCH_NOTE },
             )));
         }
