@@ -46,14 +46,12 @@ def go_on(load: Future[float], seconds: float) -> None:
 
 def draw(found: list[Span], milliseconds: float, picture: Path) -> None:
     """Draw what was done in a window out of the middle."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     first, last = min(one.begin for one in found), max(one.end for one in found)
     begin = (first + last) / 2
-    figure, axes = pyplot.subplots(figsize=(10, 3), layout="constrained")
+    figure = Figure(figsize=(10, 3), layout="constrained")
+    axes = figure.subplots()
     rows = [state for state in STATES if state != NOTHING]
     for row, state in enumerate(rows):
         bars = [
@@ -69,6 +67,8 @@ def draw(found: list[Span], milliseconds: float, picture: Path) -> None:
 
 def main() -> None:
     parser = resnet.options(__doc__.partition("\n")[0])
+    # On Ray the model would be in another process than the command that is traced.
+    parser.set_defaults(engine="local")
     parser.add_argument("--picture", type=Path, help="of a timeline: a file to write")
     parser.add_argument("--milliseconds", type=float, default=50.0, help="in the picture")
     asked = parser.parse_args()

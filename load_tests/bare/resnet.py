@@ -8,6 +8,7 @@ images a second, their ratios and the median of these. Needs torchvision, triton
 (nghttp2).
 
     load_tests/bare/resnet.py --device cuda
+    load_tests/bare/resnet.py --device cuda --engine ray
     load_tests/bare/resnet.py --device cpu --depth 18 --rows 4 --request-rows 2 --in-flight 4
 
 Exit code 2: no such device here.
@@ -146,8 +147,10 @@ def behind(
     count = asked.request_rows * IMAGE_BYTES
     memory.write_bytes(np.zeros(count, np.uint8).tobytes())
     try:
-        models, limit = version.folder.parents[1], ("--limit", "client_regions=1")
-        with served(models, asked.port, scratch / "state", *limit, program=program):
+        models, more = version.folder.parents[1], ("--limit", "client_regions=1")
+        with served(
+            *(models, asked.port, scratch / "state", *more), engine=asked.engine, program=program
+        ):
             register(f"127.0.0.1:{asked.port + 1}", f"/{key}", count)
             yield body
     finally:
@@ -157,6 +160,7 @@ def behind(
 def main() -> None:
     parser = options(__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
     asked = parser.parse_args()
     refuse_without(asked.device)
     share = threads.plan(threads.cpus(), [threads.Lanes("resnet/1", 1)]).share

@@ -1,4 +1,4 @@
-"""A model behind `headrace serve --engine local`, loaded over gRPC by h2load."""
+"""A model behind `headrace serve`, loaded over gRPC by h2load."""
 
 import re
 import shutil
@@ -26,10 +26,15 @@ def framed(message: bytes) -> bytes:
 
 @contextmanager
 def served(
-    models: Path, port: int, state: Path, *more: str, program: Sequence[str] = HEADRACE
+    models: Path,
+    port: int,
+    state: Path,
+    *more: str,
+    engine: str = "local",
+    program: Sequence[str] = HEADRACE,
 ) -> Iterator[None]:
     """Serve a folder of models, with ``more`` options, until the block ends."""
-    command = [sys.executable, *program, "serve", str(models), "--engine", "local"]
+    command = [sys.executable, *program, "serve", str(models), "--engine", engine]
     command += ["--ports", str(port), "--state", str(state), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         said = iter(server.stdout or ())
