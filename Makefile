@@ -72,6 +72,7 @@ test-gpu: gpu $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails 
 bench-gpu: gpu $(VENV)/.release $(VENV)/.cuda ## Time the kernels and a network on this machine's GPU; fails where there is none
 	@$(BIN)/python -m tests.kernels.bench
 	@$(BIN)/python load_tests/bare/resnet.py
+	@$(BIN)/python load_tests/bare/idle.py
 
 KILLS ?= 100
 SEED  ?= 1

@@ -8,6 +8,7 @@ images a second, their ratios and the median of these. Needs torchvision, triton
 (nghttp2).
 
     load_tests/bare/resnet.py --device cuda
+    load_tests/bare/resnet.py --device cuda --engine ray
     load_tests/bare/resnet.py --device cpu --depth 18 --rows 4 --request-rows 2 --in-flight 4
 
 Exit code 2: no such device here.
@@ -18,6 +19,8 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,7 +28,7 @@ import numpy as np
 import torch
 import torchvision
 import tritonclient.grpc
-from served import framed, in_turns, loaded, served
+from served import HEADRACE, framed, in_turns, loaded, served
 from tritonclient.grpc import service_pb2
 
 from headrace.execution import threads
@@ -112,53 +115,72 @@ def message(rows: int) -> bytes:
     return framed(request.SerializeToString())
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def options(description: str) -> argparse.ArgumentParser:
+    """Return what the network, its requests and their number are chosen by."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--depth", type=int, default=50, help="of the network: 18, 34, 50, ...")
     parser.add_argument("--rows", type=int, default=64, help="of a batch")
     parser.add_argument("--request-rows", type=int, default=8, help="of a request")
     parser.add_argument("--in-flight", type=int, default=64, help="requests at once")
     parser.add_argument("--seconds", type=float, default=10.0, help="of a run")
-    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--port", type=int, default=18_690, help="the first of four")
-    return parser.parse_args()
+    return parser
+
+
+def refuse_without(device: str) -> None:
+    """End the process where there is no such device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        print("there is no GPU here that PyTorch finds; --device cpu measures the same on the CPU")
+        sys.exit(2)
+
+
+@contextmanager
+def behind(
+    version: Version, scratch: Path, asked: argparse.Namespace, program: Sequence[str] = HEADRACE
+) -> Iterator[Path]:
+    """Serve it until the block ends, which gets the file of a request."""
+    body = scratch / "request"
+    body.write_bytes(message(asked.request_rows))
+    key = f"headrace-resnet-{os.getpid()}"
+    memory = Path("/dev/shm") / key
+    count = asked.request_rows * IMAGE_BYTES
+    memory.write_bytes(np.zeros(count, np.uint8).tobytes())
+    try:
+        models, more = version.folder.parents[1], ("--limit", "client_regions=1")
+        with served(
+            *(models, asked.port, scratch / "state", *more), engine=asked.engine, program=program
+        ):
+            register(f"127.0.0.1:{asked.port + 1}", f"/{key}", count)
+            yield body
+    finally:
+        memory.unlink()
 
 
 def main() -> None:
-    asked = arguments()
-    if asked.device == "cuda" and not torch.cuda.is_available():
-        print("there is no GPU here that PyTorch finds; --device cpu measures the same on the CPU")
-        sys.exit(2)
+    parser = options(__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--engine", choices=["local", "ray"], default="local")
+    asked = parser.parse_args()
+    refuse_without(asked.device)
     share = threads.plan(threads.cpus(), [threads.Lanes("resnet/1", 1)]).share
     threads.use(share, share)
-    with tempfile.TemporaryDirectory() as scratch:
-        version = written(Path(scratch) / "models", asked)
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        version = written(scratch / "models", asked)
         model: Any = open_model(version)
         model.load(context(version))
         pictures = torch.zeros(asked.rows, 3, SIDE, SIDE, dtype=torch.uint8, device=asked.device)
-        body = Path(scratch) / "request"
-        body.write_bytes(message(asked.request_rows))
-        key = f"headrace-resnet-{os.getpid()}"
-        memory = Path("/dev/shm") / key
-        count = asked.request_rows * IMAGE_BYTES
-        memory.write_bytes(np.zeros(count, np.uint8).tobytes())
-        try:
-            limit = ("--limit", "client_regions=1")
-            state = Path(scratch) / "state"
-            with served(Path(scratch) / "models", asked.port, state, *limit):
-                register(f"127.0.0.1:{asked.port + 1}", f"/{key}", count)
-                in_turns(
-                    asked.rounds,
-                    lambda: bare(model.forward, pictures, asked.seconds),
-                    lambda: (
-                        asked.request_rows
-                        * loaded(asked.port + 1, body, asked.in_flight, asked.seconds)
-                    ),
-                    "images",
-                )
-        finally:
-            memory.unlink()
+        with behind(version, scratch, asked) as body:
+            in_turns(
+                asked.rounds,
+                lambda: bare(model.forward, pictures, asked.seconds),
+                lambda: (
+                    asked.request_rows
+                    * loaded(asked.port + 1, body, asked.in_flight, asked.seconds)
+                ),
+                "images",
+            )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A model behind `headrace serve --engine local`, loaded over gRPC by h2load."""
+"""A model behind `headrace serve`, loaded over gRPC by h2load."""
 
 import re
 import shutil
@@ -7,11 +7,13 @@ import statistics
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+#: What Python is to run: another program may wrap the command.
+HEADRACE: Final = ("-m", "headrace")
 METHOD: Final = "inference.GRPCInferenceService/ModelInfer"
 FINISHED: Final = re.compile(r"finished in [\d.]+s, ([\d.]+) req/s")
 FAILED: Final = re.compile(r"(\d+) failed, (\d+) errored, (\d+) timeout")
@@ -23,9 +25,16 @@ def framed(message: bytes) -> bytes:
 
 
 @contextmanager
-def served(models: Path, port: int, state: Path, *more: str) -> Iterator[None]:
+def served(
+    models: Path,
+    port: int,
+    state: Path,
+    *more: str,
+    engine: str = "local",
+    program: Sequence[str] = HEADRACE,
+) -> Iterator[None]:
     """Serve a folder of models, with ``more`` options, until the block ends."""
-    command = [sys.executable, "-m", "headrace", "serve", str(models), "--engine", "local"]
+    command = [sys.executable, *program, "serve", str(models), "--engine", engine]
     command += ["--ports", str(port), "--state", str(state), *more]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         said = iter(server.stdout or ())
