@@ -52,6 +52,11 @@ WRONG = [
         "1:23: expected multiple_of or sizes, not both",
     ),
     ("batching: {like: {y: x}}", "1:19: output 'y' is like 'x', which batching.join does not pad"),
+    ("batching: {unbatched: true}", "1:12: max_rows is 64, and unbatched says that tensors have"),
+    (
+        "batching: {unbatched: true, max_rows: 1, split_oversize: true}",
+        "1:42: split_oversize is with unbatched: a request of one row cannot be cut",
+    ),
     ("streams: true\nbatching: {join: {x: ragged}}", "2:12: join is not for streams: requests"),
     ("streams: true\nbatching: {max_delay_ms: 1}", "2:12: max_delay_ms is not for streams"),
     (

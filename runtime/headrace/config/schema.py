@@ -204,7 +204,7 @@ class ModelConfig(Section):
         batching = self.batching
         if batching.unbatched and batching.max_rows != 1 and not self.streams:
             raise AtItem(
-                ("batching", "max_rows"),
+                ("batching", "unbatched"),
                 f"max_rows is {batching.max_rows}, and unbatched says that tensors have no axis of "
                 "rows: write max_rows: 1, or take unbatched out",
             )
