@@ -13,11 +13,16 @@ MAX_FILES = 512
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
-def folder() -> Path:
-    """Return where compiled kernels are kept."""
+def cache() -> Path:
+    """Return where things are kept that can be made again."""
     base = Path(os.environ.get("XDG_CACHE_HOME", ""))
     # XDG's base directories: a relative one, and so none, is to be ignored.
-    return (base if base.is_absolute() else Path.home() / ".cache") / "headrace" / "kernels"
+    return (base if base.is_absolute() else Path.home() / ".cache") / "headrace"
+
+
+def folder() -> Path:
+    """Return where compiled kernels are kept."""
+    return cache() / "kernels"
 
 
 def key(kernel: Kernel, architecture: int) -> str:

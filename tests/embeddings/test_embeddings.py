@@ -14,7 +14,7 @@ import pytest
 import torch
 import tritonclient.grpc as triton
 from numpy.typing import NDArray
-from tests.local.conftest import LocalServer, start
+from tests.local.conftest import LocalServer, ready
 from tests.passing import through
 
 from headrace.execution.elements import Elements
@@ -109,14 +109,8 @@ def test_rows_of_like_length_run_together(
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    running = start(EXAMPLE, tmp_path_factory.mktemp("state"))
-    try:
-        running.wait_ready()
+    with ready(EXAMPLE, tmp_path_factory.mktemp("state")) as running:
         yield running
-        assert running.end() == 0, running.output()
-    finally:
-        running.process.kill()
-        running.process.wait()
 
 
 def embed(server: LocalServer, texts: Sequence[str]) -> tuple[int, Any]:

@@ -147,6 +147,19 @@ def start(
 
 
 @contextmanager
+def ready(models: Path, state: Path) -> Iterator[LocalServer]:
+    """A server of these models, ready; it has to end well, and is gone afterwards."""
+    running = start(models, state)
+    try:
+        running.wait_ready()
+        yield running
+        assert running.end() == 0, running.output()
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+@contextmanager
 def serving(folder: Path, name: str, source: str) -> Iterator[LocalServer]:
     """A server of one model, ready; it is gone afterwards, whatever became of the test."""
     version = folder / "models" / name / "1"

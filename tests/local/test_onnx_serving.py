@@ -10,7 +10,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from PIL import Image
-from tests.local.conftest import LocalServer, start
+from tests.local.conftest import LocalServer, ready, start
 from tests.local.test_serving import runs, until
 from tests.onnx_files import STRING, brightest, counter, doubler, identity, lookup, write
 from tritonclient.utils import InferenceServerException
@@ -36,14 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     write(models, "broken", b"no graph")
     file = write(models, "colours", brightest(), STEPS)
     (file.parent / "colours.txt").write_text("# of a picture\nred\ngreen\nblue\n")
-    running = start(models, tmp_path_factory.mktemp("state"))
-    try:
-        running.wait_ready()
+    with ready(models, tmp_path_factory.mktemp("state")) as running:
         yield running
-        assert running.end() == 0, running.output()
-    finally:
-        running.process.kill()
-        running.process.wait()
 
 
 def test_a_graph_is_served_over_http_and_grpc(server: LocalServer) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
-from tests.local.conftest import LocalServer, start
+from tests.local.conftest import LocalServer, ready
 from tests.local.test_serving import until
 from tests.onnx_files import doubler
 from tritonclient.utils import InferenceServerException
@@ -27,15 +27,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     shutil.copytree(MODELS, models, dirs_exist_ok=True)
     graph(models)
     script(models)
-    running = start(models, tmp_path_factory.mktemp("state"))
-    try:
-        running.wait_ready()
+    with ready(models, tmp_path_factory.mktemp("state")) as running:
         yield running
-        assert running.end() == 0, running.output()
-        assert "cleaned up" in running.output()
-    finally:
-        running.process.kill()
-        running.process.wait()
+    assert "cleaned up" in running.output()
 
 
 def graph(models: Path) -> None:

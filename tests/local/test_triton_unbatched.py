@@ -14,7 +14,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from onnx import helper
-from tests.local.conftest import LocalServer, start
+from tests.local.conftest import LocalServer, ready
 from tests.local.test_triton_models import MODELS
 from tests.onnx_files import graph, port
 from tritonclient.utils import InferenceServerException
@@ -29,14 +29,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     shutil.copytree(MODELS / "repeat", models / "repeat")
     product(models)
     script(models)
-    running = start(models, tmp_path_factory.mktemp("state"))
-    try:
-        running.wait_ready()
+    with ready(models, tmp_path_factory.mktemp("state")) as running:
         yield running
-        assert running.end() == 0, running.output()
-    finally:
-        running.process.kill()
-        running.process.wait()
 
 
 def product(models: Path) -> None:

@@ -108,10 +108,15 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(tmp_path / "cache" / "devices.sqlite")
 
 
+def claim(ledger: Ledger, device: str, label: str, count: int) -> None:
+    with ledger.deciding(device, label) as (_, decision):
+        decision.bytes = count
+
+
 def test_a_claim_lasts_until_it_is_given_back_or_its_process_is_gone(ledger: Ledger) -> None:
-    ledger.claim("GPU-1", "a/1", 5)
-    ledger.claim("GPU-1", "a/1", 7)
-    ledger.claim("GPU-2", "b/1", 9)
+    claim(ledger, "GPU-1", "a/1", 5)
+    claim(ledger, "GPU-1", "a/1", 7)
+    claim(ledger, "GPU-2", "b/1", 9)
     assert ledger.claims("GPU-1") == [Claim("a/1", ME, 7)]
     ledger.release("GPU-1", "a/1")
     ledger.release("GPU-1", "a/1")
@@ -126,7 +131,8 @@ from headrace.execution.memory.ledger import Ledger
 
 ledger = Ledger(Path(sys.argv[1]))
 for count in range(1_000_000):
-    ledger.claim("GPU-1", f"m/{count % 5}", count)
+    with ledger.deciding("GPU-1", f"m/{count % 5}") as (_, decision):
+        decision.bytes = count
     print(count, flush=True)
     ledger.keep(f"v{count % 7}", {1: count, 8: count}, count)
 """
@@ -155,7 +161,7 @@ def test_a_process_that_is_killed_at_any_moment_leaves_a_ledger_that_says_so(
 
 
 def test_a_number_that_was_given_again_is_another_process(ledger: Ledger, tmp_path: Path) -> None:
-    ledger.claim("GPU-1", "a/1", 5)
+    claim(ledger, "GPU-1", "a/1", 5)
     with sqlite3.connect(tmp_path / "cache" / "devices.sqlite") as database:
         database.execute("UPDATE claim SET began = began - 1")
     database.close()

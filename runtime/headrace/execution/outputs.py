@@ -8,6 +8,7 @@ from headrace.errors import ModelBroken
 from headrace.execution.elements import Elements, check_elements, shape_of
 from headrace.models import Tensor
 from headrace.models.host import on_host
+from headrace.models.returned import named
 from headrace.vocabulary import NUMPY_NAMES
 
 
@@ -21,9 +22,7 @@ def to_host(returned: Any, who: str = "predict() should return") -> dict[str, An
     Raises:
         ModelBroken: ``returned`` is no mapping.
     """
-    if not isinstance(returned, Mapping):
-        raise ModelBroken(f"{who} a dict of output name to array, not {type(returned).__name__}")
-    return {name: on_host(value) for name, value in returned.items()}
+    return {name: on_host(value) for name, value in named(returned, who).items()}
 
 
 def verify(

@@ -3,15 +3,12 @@
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
-from headrace.errors import ModelBroken
 from headrace.execution import forking
 from headrace.execution.device.seam import Device, Lane
 from headrace.models import Batch, Model
 from headrace.models.batch import Rows, asked, beside, bring
 from headrace.models.model import overrides
-
-#: What a model's method may return where it should return a dict.
-WANTED: Final = "a dict of {what} name to array, not {kind}"
+from headrace.models.returned import named
 
 
 class Gate(Protocol):
@@ -79,13 +76,13 @@ class Passage:
             batch = Batch(rows, self._lane.upload)
             if self._prepares:
                 made = into_model(self._label, self.model.prepare, batch)
-                batch = beside(batch, _mapping(made, "prepare() should return", "input"))
+                batch = beside(batch, named(made, "prepare() should return", "input"))
             outputs = self._predict(batch, gate) if self._is_apart else self._in_turn(batch, gate)
             if outputs is None or not self._finishes:
                 return outputs
             gate.leave()
             finished = into_model(self._label, self.model.finish, outputs, batch)
-            return self._fetched(_mapping(finished, "finish() should return"))
+            return self._fetched(named(finished, "finish() should return"))
         except BaseException:
             self._lane.wait()
             raise
@@ -95,7 +92,7 @@ class Passage:
         if not gate.enter():
             return None
         returned = into_model(self._label, self.model.predict, batch)
-        return self._lane.fetch(_mapping(returned, "predict() should return"))
+        return self._lane.fetch(named(returned, "predict() should return"))
 
     def _predict(self, batch: Batch, gate: Gate) -> Mapping[str, Any] | None:
         """Compute on a device that goes on by itself, and has other lanes' batches, too."""
@@ -106,7 +103,7 @@ class Passage:
         self._lane.follow()
         returned = into_model(self._label, self.model.predict, batch)
         self._asked = asked(batch)
-        outputs = self._launch(_mapping(returned, "predict() should return"), gate)
+        outputs = self._launch(named(returned, "predict() should return"), gate)
         self._lane.wait()
         return outputs
 
@@ -133,11 +130,3 @@ def into_model(label: str, call: Callable[..., Any], *arguments: Any) -> Any:
     finally:
         if forking.child:
             forking.end_child(label)
-
-
-def _mapping(returned: Any, who: str, what: str = "output") -> Mapping[str, Any]:
-    # The first is what it is nearly always, and asked in a tenth of the time.
-    if type(returned) is not dict and not isinstance(returned, Mapping):
-        kind = type(returned).__name__
-        raise ModelBroken(f"{who} {WANTED.format(what=what, kind=kind)}")
-    return returned

@@ -9,6 +9,7 @@ from headrace.errors import ModelBroken
 from headrace.models import Batch, Context, Model, Tensor
 from headrace.models.batch import beside
 from headrace.models.model import overrides
+from headrace.models.returned import named
 from headrace.processing.catalogue import step_of
 from headrace.processing.flow import answered, asked
 from headrace.processing.implementation import Choice, choose
@@ -107,13 +108,10 @@ class Processed(Model):
 
     def _declared(self, returned: Any) -> dict[str, Any]:
         """Return the model's outputs, and those that steps read where these compute."""
-        if not isinstance(returned, Mapping):
-            kind = type(returned).__name__
-            raise ModelBroken(f"predict() should return a dict of output name to array, not {kind}")
+        outputs = dict(named(returned, "predict() should return"))
         declared = [one.name for one in self._model.outputs]
-        if sorted(returned) != sorted(declared):
-            raise ModelBroken(f"declared outputs {declared}, but returned {list(returned)}")
-        outputs = dict(returned)
+        if sorted(outputs) != sorted(declared):
+            raise ModelBroken(f"declared outputs {declared}, but returned {list(outputs)}")
         for one in self._model.outputs:
             if one.name in self._read:
                 outputs[one.name] = _as_declared(one, self._kernels.place(outputs[one.name]))

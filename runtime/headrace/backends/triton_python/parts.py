@@ -13,14 +13,15 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
+from headrace.backends.triton_python.around import Around
 from headrace.backends.triton_python.instance import Instance
 from headrace.backends.triton_python.refusals import TritonModelException
-from headrace.backends.triton_python.request import InferenceRequest, Told
+from headrace.backends.triton_python.request import InferenceRequest
 from headrace.backends.triton_python.response import InferenceResponse, TritonError
 from headrace.backends.triton_python.sender import COMPLETE_FINAL, ResponseSender
 from headrace.backends.triton_python.whole import array, tensor
 from headrace.errors import ModelBroken
-from headrace.models import Context, Model
+from headrace.models import Context
 from headrace.models import Sequence as AtWork
 from headrace.models import Tensor as Declared
 
@@ -41,7 +42,7 @@ class _Kept:
         self.sender.close()
 
 
-class InParts(Model):
+class InParts(Around):
     """Hands requests to `execute`, and what it sends to their callers."""
 
     def __init__(
@@ -53,21 +54,15 @@ class InParts(Model):
         has_rows: bool,
     ) -> None:
         """``has_rows``: tensors have an axis of rows for callers, and so for the class."""
-        self.inputs = inputs
-        self.outputs = outputs
-        self._instance = instance
-        self._has_rows = has_rows
-        self._told = Told("", 0, ())
+        super().__init__(instance, inputs, outputs, has_rows=has_rows)
         self._changed = threading.Condition()
         self._log = logging.getLogger("headrace.model")
         self._hand_over: HandOver
 
     def load(self, context: Context) -> None:
         """Call `initialize`; what it raises comes through."""
-        self._told = Told(context.model, context.version, [one.name for one in self.outputs])
+        super().load(context)
         self._log = context.log
-        self._instance.initialize(context)
-        self._instance.finalize_with(self)
         start = _loop if self._instance.is_async else _thread
         self._hand_over = start(self._instance, f"{context.model} execute")
 

@@ -10,41 +10,20 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from headrace.backends.triton_python.instance import Instance
-from headrace.backends.triton_python.request import InferenceRequest, Told
+from headrace.backends.triton_python.around import Around
+from headrace.backends.triton_python.request import InferenceRequest
 from headrace.backends.triton_python.response import InferenceResponse
 from headrace.backends.triton_python.sender import ResponseSender
 from headrace.backends.triton_python.tensor import Tensor
 from headrace.errors import ModelBroken
-from headrace.models import Batch, Context, Model
+from headrace.models import Batch
 from headrace.models import Tensor as Declared
 from headrace.models.host import on_host
 from headrace.vocabulary import numpy_dtype
 
 
-class WholeAnswers(Model):
+class WholeAnswers(Around):
     """Calls `execute` for each batch, and joins what it answers."""
-
-    def __init__(
-        self,
-        instance: Instance,
-        inputs: Sequence[Declared],
-        outputs: Sequence[Declared],
-        *,
-        has_rows: bool,
-    ) -> None:
-        """``has_rows``: tensors have an axis of rows for callers, and so for the class."""
-        self._has_rows = has_rows
-        self.inputs = inputs
-        self.outputs = outputs
-        self._instance = instance
-        self._told = Told("", 0, ())
-
-    def load(self, context: Context) -> None:
-        """Call `initialize`; what it raises comes through."""
-        self._told = Told(context.model, context.version, [one.name for one in self.outputs])
-        self._instance.initialize(context)
-        self._instance.finalize_with(self)
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
         """Answer every row; one whose response is an error is rejected with its text.

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from headrace.models.batch import place_on
 from headrace.models.host import on_host
 
 
@@ -16,10 +17,7 @@ class HostLane:
         return nullcontext()
 
     def upload(self, name: str, array: Any) -> Any:
-        # Brings PyTorch, which a model has that asks for this.
-        from headrace.models.torch_tensor import view
-
-        return view(name, array, "cpu")
+        return place_on("cpu")(name, array)
 
     def follow(self) -> None:
         """Do nothing: who is in the model is alone there."""

@@ -32,8 +32,10 @@ MOST_FOOTPRINTS: Final = 1000
 
 def place() -> Path:
     """Return where the database is: beside the kernels that were compiled."""
-    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (base if base.is_absolute() else Path.home() / ".cache") / "headrace" / "devices.sqlite"
+    # Of versions with a GPU alone.
+    from headrace_kernels.store import cache
+
+    return cache() / "devices.sqlite"
 
 
 class Ledger:
@@ -75,11 +77,6 @@ class Ledger:
             yield others, decision
             if decision.bytes is not None:
                 _claim(database, device, label, decision.bytes)
-
-    def claim(self, device: str, label: str, count: int) -> None:
-        """Say that this process has ``count`` bytes for a version, whatever it had before."""
-        with self._open() as database:
-            _claim(database, device, label, count)
 
     def release(self, device: str, label: str) -> None:
         """Say that this process has nothing for a version any more."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from math import ceil
-from typing import IO, Any, Protocol
+from typing import IO, Any, Final, Protocol
 
 from headrace.config.schema import ModelConfig
 from headrace.errors import ModelBroken
@@ -19,7 +19,7 @@ from headrace.execution.memory.ledger import Ledger, place
 from headrace.repository.folder import Version
 
 #: What was predicted is told to be wrong from here on, as a share of what was measured.
-OFF: float = 0.1
+OFF: Final = 0.1
 
 
 class Reckoning(Protocol):
@@ -152,7 +152,6 @@ class OnGpu:
         self._end_turn()
 
     def _room(self, gpu: Gpu, others: Sequence[Claim]) -> Room:
-        # Of several GPUs each is the version's own.
         return Room(gpu, self._version.config.placement.gpus, others, os.getpid())
 
     def _known(self) -> Need | None:
