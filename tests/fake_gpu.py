@@ -9,7 +9,7 @@ whoever reads or overwrites too early gets wrong numbers.
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final
 
 import numpy as np
@@ -77,6 +77,7 @@ class FakeLane:
 
     def __init__(self, gpu: "FakeGpu") -> None:
         self._gpu = gpu
+        self.turn: AbstractContextManager[object] = gpu.turn if gpu.in_turn else nullcontext()
         self.stream = Stream(gpu)
         gpu.streams.append(self.stream)
 
@@ -136,6 +137,7 @@ class FakeGpu:
     def __init__(self, *, in_turn: bool = True) -> None:
         self.in_turn = in_turn
         self.streams: list[Stream] = []
+        self.turn = threading.Lock()
         self.computed: threading.Event | None = None
         self.fault: Exception | None = None
         #: Batches that it computes at this moment, and the most there were.

@@ -51,8 +51,18 @@ def test_every_answer_is_right_and_the_device_has_one_batch_at_a_time(
 
 
 def test_versions_that_share_a_process_have_its_device_in_turn(carry: Carry, gpu: FakeGpu) -> None:
-    carry(Doubler(gpu), gpu, 2)
-    carry(Doubler(gpu), gpu, 2, name="n")
+    """Also while they launch: two that followed the same batch would be computed at once."""
+    alone = threading.Lock()
+
+    class Launches(Doubler):
+        def predict(self, batch: Batch) -> Mapping[str, Any]:
+            assert alone.acquire(blocking=False), "another version is launching"
+            threading.Event().wait(0.002)
+            alone.release()
+            return super().predict(batch)
+
+    carry(Launches(gpu), gpu, 2)
+    carry(Launches(gpu), gpu, 2, name="n")
     assert carry.ask_many(12, 25, "m", "n") == 300
     assert gpu.most_computing == 1
 

@@ -1,7 +1,7 @@
 """What is done with a batch, in which order, and when others may have the model."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -46,6 +46,16 @@ class Recorder:
 
     def __init__(self, said: list[str], *, opens: bool = True, lost: bool = False) -> None:
         self.said, self.opens, self.lost = said, opens, lost
+
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        return self.having_turn()
+
+    @contextmanager
+    def having_turn(self) -> Iterator[None]:
+        self.said.append("turn")
+        yield
+        self.said.append("over")
 
     def using(self) -> AbstractContextManager[object]:
         return nullcontext()
@@ -98,14 +108,14 @@ def way(make: Callable[[list[str]], Model], times: int = 1, *, new: bool = False
 
 
 def test_a_batch_is_there_before_it_enters_and_others_enter_before_it_is_back() -> None:
-    first = ["wait", "enter", "follow", "predict", "upload x", "fetch", "lead", "launched", "wait"]
-    assert way(Plain) == first
-    second = ["upload x", "wait", "enter", "follow", "predict", "fetch", "lead", "launched", "wait"]
-    assert way(Plain, 2) == second, "what was asked for is brought before"
+    first = "wait enter turn follow predict upload x fetch lead over launched wait"
+    assert " ".join(way(Plain)) == first
+    second = "upload x wait enter turn follow predict fetch lead over launched wait"
+    assert " ".join(way(Plain, 2)) == second, "what was asked for is brought before"
 
 
 def test_new_outputs_are_fetched_behind_the_next_batch() -> None:
-    assert way(Plain, new=True)[-4:] == ["lead", "fetch", "launched", "wait"]
+    assert way(Plain, new=True)[-5:] == ["lead", "fetch", "over", "launched", "wait"]
 
 
 def test_who_is_done_with_the_device_leaves_before_the_batch_is_finished() -> None:
@@ -137,6 +147,8 @@ def test_what_a_model_raises_comes_through_once_the_device_reads_nothing_any_mor
     with pytest.raises(ValueError, match=method):
         Passage("m/1", Raises(said), at).run(rows(), at)
     assert said[-1] == "wait"
+    if method == "predict":
+        assert said[-3:] == ["follow", "lead", "wait"], "the next one follows what was begun"
 
 
 def test_a_lost_device_is_told_whatever_the_model_says_of_it() -> None:

@@ -100,21 +100,27 @@ class Passage:
         self._lane.wait()
         if not gate.enter():
             return None
-        self._lane.follow()
-        returned = into_model(self._label, self.model.predict, batch)
+        with self._lane.turn:
+            self._lane.follow()
+            try:
+                returned = into_model(self._label, self.model.predict, batch)
+                outputs = self._fetch(named(returned, "predict() should return"))
+            except BaseException:
+                # Whoever comes next follows what was begun until then.
+                self._lane.lead()
+                raise
+        gate.launched()
         self._asked = asked(batch)
-        outputs = self._launch(named(returned, "predict() should return"), gate)
         self._lane.wait()
         return outputs
 
-    def _launch(self, returned: Mapping[str, Any], gate: Gate) -> Mapping[str, Any]:
+    def _fetch(self, returned: Mapping[str, Any]) -> Mapping[str, Any]:
         """Begin to fetch what the model returned, before the next batch may write to it, or not."""
         if self.model.outputs_are_new:
             self._lane.lead()
         outputs = self._lane.fetch(returned)
         if not self.model.outputs_are_new:
             self._lane.lead()
-        gate.launched()
         return outputs
 
     def _fetched(self, returned: Mapping[str, Any]) -> Mapping[str, Any]:

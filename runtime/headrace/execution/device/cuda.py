@@ -1,7 +1,8 @@
 """A GPU, by PyTorch: a stream for each lane, and pinned memory."""
 
+import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -10,8 +11,18 @@ from headrace.errors import DeviceLost
 from headrace.models.host import on_host
 from headrace.models.torch_tensor import as_array, view
 
-#: Behind the last batch of each GPU, whichever version's it was.
-_computed: dict[str, torch.cuda.Event] = {}
+
+class _Turn:
+    """Of a GPU that does one batch after the other, whichever version's they are."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        #: Behind the last batch.
+        self.computed = torch.cuda.Event()
+
+
+#: Of each GPU of this process.
+_turns: dict[str, _Turn] = {}
 
 
 class CudaLane:
@@ -19,9 +30,10 @@ class CudaLane:
 
     is_apart = True
 
-    def __init__(self, device: torch.device, computed: torch.cuda.Event | None) -> None:
+    def __init__(self, device: torch.device, turn: _Turn | None) -> None:
         self._device = device
-        self._computed = computed
+        self.turn: AbstractContextManager[object] = nullcontext() if turn is None else turn.lock
+        self._computed = None if turn is None else turn.computed
         # What was loaded lies where the loading thread's stream put it.
         self._stream = torch.cuda.Stream(device)
         self._stream.wait_stream(torch.cuda.current_stream(device))
@@ -81,10 +93,10 @@ class Cuda:
         """
         self.name = device
         self._device = torch.device(device)
-        self._computed = _computed.setdefault(device, torch.cuda.Event()) if in_turn else None
+        self._turn = _turns.setdefault(device, _Turn()) if in_turn else None
 
     def lane(self) -> CudaLane:
-        return CudaLane(self._device, self._computed)
+        return CudaLane(self._device, self._turn)
 
     def lend(self, count: int) -> Any:
         return torch.empty(count, dtype=torch.uint8, pin_memory=True).numpy()

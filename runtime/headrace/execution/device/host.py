@@ -12,6 +12,7 @@ class HostLane:
     """Computes in the calling thread, so that all is done when it has returned."""
 
     is_apart = False
+    turn: AbstractContextManager[object] = nullcontext()
 
     def using(self) -> AbstractContextManager[object]:
         return nullcontext()

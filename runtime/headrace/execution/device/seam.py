@@ -14,6 +14,10 @@ class Lane(Protocol):
     #: The device goes on by itself while the thread does something else.
     is_apart: bool
 
+    @property
+    def turn(self) -> AbstractContextManager[object]:
+        """Held from `follow` to `lead`: two that followed one batch would be computed at once."""
+
     def using(self) -> AbstractContextManager[object]:
         """Make it what libraries use in the calling thread: PyTorch's current stream."""
 
