@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from headrace.config.schema import ModelConfig
 from headrace.errors import ConfigInvalid, ModelBroken, ModelInvalid
 from headrace.execution.trial import MadeUpRows
 from headrace.models import Batch, Context, Model, Tensor
+from headrace.processing.catalogue import STEPS
 from headrace.processing.processed import Processed
 
 #: Step → what is written of it where nothing is wrong.
@@ -262,3 +263,13 @@ def test_boxes_of_other_shapes_than_their_scores_are_the_models_mistake(
     rows = MadeUpRows(2, {"other": np.zeros((2, 1), np.float32)})
     with pytest.raises(ModelBroken, match=r"suppress_boxes reads .+ of 2 rows, but .+ returned"):
         through(whole, rows)
+
+
+def test_every_entry_of_model_yaml_is_a_step_of_that_name() -> None:
+    written = {
+        name: get_args(field.annotation)[0]
+        for side in (Before, After)
+        for name, field in side.model_fields.items()
+    }
+    assert {STEPS[section].name: section for section in written.values()} == written
+    assert len(STEPS) == len(written)

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from headrace.config.processing import EncodeFeatures
-from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Tensor
 from headrace.processing.implementation import Implementation
 from headrace.processing.step import Step
@@ -26,22 +25,19 @@ class EncodeStep(Step):
         """Keep what model.yaml says.
 
         Raises:
-            ModelInvalid: that makes no row.
+            TypeError, ValueError: that makes no row.
         """
         self._said = said
         self.takes = tuple(one for one in (said.numbers, said.categories) if one is not None)
-        try:
-            starts, hot = one_hot_starts(said.sizes)
-            self._encoding = Encoding(
-                np.array([finite("mean", one) for one in said.mean], np.float32),
-                np.array([_scale(one) for one in said.std], np.float32),
-                starts,
-                hot,
-                missing=float("nan") if said.missing is None else finite("missing", said.missing),
-                dtype=NUMPY_NAMES[said.datatype],  # type: ignore[arg-type]
-            )
-        except (TypeError, ValueError) as error:
-            raise ModelInvalid(f"encode_features: {error}") from error
+        starts, hot = one_hot_starts(said.sizes)
+        self._encoding = Encoding(
+            np.array([finite("mean", one) for one in said.mean], np.float32),
+            np.array([_scale(one) for one in said.std], np.float32),
+            starts,
+            hot,
+            missing=float("nan") if said.missing is None else finite("missing", said.missing),
+            dtype=NUMPY_NAMES[said.datatype],  # type: ignore[arg-type]
+        )
 
     def asks(self) -> Sequence[Tensor]:
         """Return numbers and categories, those that there are."""
