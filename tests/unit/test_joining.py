@@ -56,6 +56,11 @@ def test_what_cannot_be_joined_is_refused(given: dict[str, Any], said: str) -> N
         joining.check(batching(given), INPUTS, OUTPUTS)
 
 
+def test_a_value_that_would_be_rounded_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"a float has, not 9007199254740993: .+ 9007199254740992"):
+        batching({"join": {"x": {"pad": {"value": (1 << 53) + 1}}}})
+
+
 def test_what_can_be_joined_is_taken() -> None:
     join = {"x": "ragged", "two": {"pad": {"value": -1}}, "text": "stack", "flag": "pad"}
     like = {"y": "x", "z": "two"}

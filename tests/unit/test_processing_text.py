@@ -189,6 +189,11 @@ def test_longer_texts_are_cut_unless_they_are_to_be_rejected(tmp_path: Path) -> 
         (PAD, {"max_length": 2}, "max_length is 2, but .+ adds 2 tokens to each text"),
         (PAD, {"file": "other.json"}, "other.json cannot be read as a tokenizer.json"),
         (PAD, {"file": "broken.json"}, "broken.json cannot be read as a tokenizer.json"),
+        (
+            PAD | {"pad_id": 1 << 31},
+            {"datatype": "INT32"},
+            "fills rows up with token 2147483648 of type 0, and INT32 ends at 2147483647",
+        ),
     ],
 )
 def test_a_file_that_does_not_do_is_told_when_the_model_loads(
@@ -196,8 +201,29 @@ def test_a_file_that_does_not_do_is_told_when_the_model_loads(
 ) -> None:
     tokenizer(tmp_path, padding)
     (tmp_path / "broken.json").write_text("{")
+    model = takes(datatype=said.get("datatype", "INT64"))
     with pytest.raises(ModelInvalid, match=message):
-        loaded(tmp_path, takes(), **said)
+        loaded(tmp_path, model, **said)
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "why"),
+    [
+        ("model", "vocab", r"Missing \[UNK\] token"),
+        # The library panics, which is no Exception.
+        ("post_processor", "special_tokens", "no entry found"),
+    ],
+)
+def test_a_file_that_cuts_no_text_is_told_before_a_text_comes(
+    tmp_path: Path, part: str, name: str, why: str
+) -> None:
+    tokenizer(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    told = json.loads(file.read_text())
+    told[part][name] = {}
+    file.write_text(json.dumps(told))
+    with pytest.raises(ModelInvalid, match=f"cuts no text of unknown words: .*{why}"):
+        loaded(tmp_path, takes(), pad_token=None)
 
 
 @pytest.mark.parametrize(

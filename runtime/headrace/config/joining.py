@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from headrace.config.section import Section, rising
+from headrace.config.section import AsWritten, Section, rising
 
 #: Of one axis: as many elements fill the largest batch that the core pads to.
 MOST_SIZE = 1 << 30
@@ -14,7 +14,7 @@ Size = Annotated[int, Field(ge=1, le=MOST_SIZE)]
 class Pad(Section):
     """How the axes of any size are filled up to one."""
 
-    value: float = Field(0.0, description="What they are filled with.")
+    value: AsWritten = Field(0.0, description="What they are filled with.")
     multiple_of: Size = Field(
         1, description="The largest size in the batch is rounded up to a multiple of this."
     )

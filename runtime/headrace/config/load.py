@@ -88,7 +88,12 @@ def _as_number(kind: str, given: Any) -> str:
         number = float(given)
     except ValueError:
         return ""
-    return f": YAML takes that for a text, write {number!r}" if isfinite(number) else ""
+    if not isfinite(number):
+        return ""
+    digits, _, power = repr(number).partition("e")
+    # Without a point it would be a text again.
+    written = f"{float(digits)}e{power}" if power else digits
+    return f": YAML takes that for a text, write {written}"
 
 
 def _shown(value: Any) -> str:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from headrace.config.section import Section, rising
+from headrace.config.section import AsWritten, Section, rising
 
 
 def _inside(given: str) -> str:
@@ -194,7 +194,7 @@ class PadRagged(Section):
     ] = "FP32"
     width: Length | None = Field(None, description="Items of each element. Default: one, no axis.")
     length: Length
-    value: float = Field(0.0, description="What is missing.")
+    value: AsWritten = Field(0.0, description="What is missing.")
     pad_side: PadSide = "right"
     keep: Literal["first", "last"] = Field("first", description="What stays of a longer list.")
     mask_datatype: Literal["INT64", "INT32", "BOOL"] = "INT64"

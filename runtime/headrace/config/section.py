@@ -1,9 +1,10 @@
 """What every part of a model.yaml is."""
 
 import itertools
-from typing import ClassVar
+import sys
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 #: A week, for whoever wants no limit of time.
 LONGEST_S = 604_800.0
@@ -24,6 +25,19 @@ class AtItem(ValueError):
     def __init__(self, below: tuple[str | int, ...], text: str) -> None:
         super().__init__(text)
         self.below = below
+
+
+def _as_written(given: Any) -> Any:
+    is_finite = isinstance(given, int) and abs(given) <= sys.float_info.max
+    if is_finite and given != float(given):
+        raise ValueError(
+            f"expected a number that a float has, not {given}: the nearest is {int(float(given))}"
+        )
+    return given
+
+
+#: Of whole numbers, too, none but itself: a float has not all of 64 bits.
+AsWritten = Annotated[float, BeforeValidator(_as_written)]
 
 
 def rising(given: tuple[int, ...]) -> tuple[int, ...]:

@@ -1,12 +1,13 @@
 """Arrays of any library, brought to the host's memory."""
 
-import sys
 from typing import Any
+
+from headrace.models.imported import imported
 
 
 def on_host(value: Any) -> Any:
     """Return what NumPy can read; what lies in the host's memory is not copied."""
-    torch = sys.modules.get("torch")
+    torch = imported("torch")
     if torch is not None and isinstance(value, torch.Tensor):
         from headrace.models.torch_tensor import to_host
 

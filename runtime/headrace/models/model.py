@@ -1,11 +1,11 @@
 """The class that a model's author derives from."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from headrace.models.batch import Batch
 from headrace.models.context import Context
+from headrace.models.imported import imported
 from headrace.models.sequence import Sequence as Request
 from headrace.models.tensor import Tensor
 
@@ -86,7 +86,7 @@ class Model:
         Such a batch runs again in smaller ones, where model.yaml says ``repeatable: true``, and no
         later batch is as large.
         """
-        torch = sys.modules.get("torch")
+        torch = imported("torch")
         kinds = (MemoryError, torch.OutOfMemoryError) if torch is not None else MemoryError
         return isinstance(error, kinds)
 

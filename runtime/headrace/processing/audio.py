@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from headrace.config.processing import LogMel
-from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Tensor
 from headrace.processing.implementation import Implementation
 from headrace.processing.ragged import rows_of
@@ -25,24 +24,21 @@ class LogMelStep(Step):
         """Work out the filters.
 
         Raises:
-            ModelInvalid: there are no such filters, or no such spectrogram.
+            TypeError, ValueError: there are no such filters, or no such spectrogram.
         """
         self._said = said
         self.takes = (said.input,)
-        try:
-            self._mel = mel_filters(said.rate, said.window, said.mels, top_hz=said.top_hz)
-            self._spectrogram = Spectrogram(
-                hop=said.hop,
-                frames=said.frames,
-                centred=said.centred,
-                magnitude=said.magnitude,
-                least=said.least,
-                scale=said.scale,
-                offset=said.offset,
-                padding=said.padding,
-            )
-        except (TypeError, ValueError) as error:
-            raise ModelInvalid(f"log_mel: {error}") from error
+        self._mel = mel_filters(said.rate, said.window, said.mels, top_hz=said.top_hz)
+        self._spectrogram = Spectrogram(
+            hop=said.hop,
+            frames=said.frames,
+            centred=said.centred,
+            magnitude=said.magnitude,
+            least=said.least,
+            scale=said.scale,
+            offset=said.offset,
+            padding=said.padding,
+        )
 
     def asks(self) -> Sequence[Tensor]:
         """Return the samples."""

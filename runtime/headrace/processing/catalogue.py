@@ -1,5 +1,8 @@
 """Which step an entry of model.yaml is."""
 
+from collections.abc import Mapping
+from typing import Any, Final, Protocol
+
 from headrace.config.processing import (
     EncodeFeatures,
     Labels,
@@ -11,6 +14,8 @@ from headrace.config.processing import (
     SuppressBoxes,
     Tokenize,
 )
+from headrace.config.section import Section
+from headrace.errors import ModelInvalid
 from headrace.processing.audio import LogMelStep
 from headrace.processing.detection import SuppressStep
 from headrace.processing.features import EncodeStep
@@ -21,28 +26,35 @@ from headrace.processing.step import Step
 from headrace.processing.text import TokenizeStep
 
 
+class Makes(Protocol):
+    """A class of steps."""
+
+    name: str
+
+    def __call__(self, said: Any, /) -> Step:
+        """Return the step of which model.yaml says this, or raise TypeError or ValueError."""
+
+
+STEPS: Final[Mapping[type[Section], Makes]] = {
+    PreprocessImages: ImageStep,
+    Tokenize: TokenizeStep,
+    EncodeFeatures: EncodeStep,
+    LogMel: LogMelStep,
+    PadRagged: PadStep,
+    SoftmaxTopK: RankStep,
+    SuppressBoxes: SuppressStep,
+    Labels: LabelStep,
+}
+
+
 def step_of(entry: OneStep) -> Step:
     """Return the step.
 
     Raises:
         ModelInvalid: what it says of itself cannot be.
     """
-    match entry.step:
-        case PreprocessImages() as said:
-            return ImageStep(said)
-        case Tokenize() as said:
-            return TokenizeStep(said)
-        case EncodeFeatures() as said:
-            return EncodeStep(said)
-        case LogMel() as said:
-            return LogMelStep(said)
-        case PadRagged() as said:
-            return PadStep(said)
-        case SoftmaxTopK() as said:
-            return RankStep(said)
-        case SuppressBoxes() as said:
-            return SuppressStep(said)
-        case Labels() as said:
-            return LabelStep(said)
-        case other:
-            raise AssertionError(f"{other} is no step")
+    makes = STEPS[type(entry.step)]
+    try:
+        return makes(entry.step)
+    except (TypeError, ValueError) as error:
+        raise ModelInvalid(f"{makes.name}: {error}") from error

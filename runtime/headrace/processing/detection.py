@@ -29,15 +29,12 @@ class SuppressStep(Step):
         """Keep what model.yaml says.
 
         Raises:
-            ModelInvalid: nothing can be kept so.
+            TypeError, ValueError: nothing can be kept so.
         """
         self._said = said
         self.takes = (said.boxes, said.scores, said.classes)
         score = float("-inf") if said.score is None else said.score
-        try:
-            self._suppression = Suppression(overlap=said.overlap, score=score, most=said.most)
-        except (TypeError, ValueError) as error:
-            raise ModelInvalid(f"suppress_boxes: {error}") from error
+        self._suppression = Suppression(overlap=said.overlap, score=score, most=said.most)
 
     def makes(self, taken: Sequence[Tensor]) -> Sequence[Tensor]:
         """Return what is kept, the best first, and how much that is.

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from headrace.config.processing import EncodeFeatures
-from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Tensor
 from headrace.processing.implementation import Implementation
 from headrace.processing.step import Step
 from headrace.vocabulary import NUMPY_NAMES
+from headrace_kernels.parameters import finite
 from headrace_kernels.tabular import Encoding, Features, one_hot_starts
 
 
@@ -25,22 +25,19 @@ class EncodeStep(Step):
         """Keep what model.yaml says.
 
         Raises:
-            ModelInvalid: that makes no row.
+            TypeError, ValueError: that makes no row.
         """
         self._said = said
         self.takes = tuple(one for one in (said.numbers, said.categories) if one is not None)
-        try:
-            starts, hot = one_hot_starts(said.sizes)
-            self._encoding = Encoding(
-                np.array(said.mean, np.float32),
-                np.array([1 / one for one in said.std], np.float32),
-                starts,
-                hot,
-                missing=float("nan") if said.missing is None else said.missing,
-                dtype=NUMPY_NAMES[said.datatype],  # type: ignore[arg-type]
-            )
-        except (TypeError, ValueError) as error:
-            raise ModelInvalid(f"encode_features: {error}") from error
+        starts, hot = one_hot_starts(said.sizes)
+        self._encoding = Encoding(
+            np.array([finite("mean", one) for one in said.mean], np.float32),
+            np.array([_scale(one) for one in said.std], np.float32),
+            starts,
+            hot,
+            missing=float("nan") if said.missing is None else finite("missing", said.missing),
+            dtype=NUMPY_NAMES[said.datatype],  # type: ignore[arg-type]
+        )
 
     def asks(self) -> Sequence[Tensor]:
         """Return numbers and categories, those that there are."""
@@ -84,3 +81,7 @@ class EncodeStep(Step):
             self._said.categories: np.zeros((rows, len(self._said.sizes)), np.int32),
         }
         return {name: value for name, value in examples.items() if name is not None}
+
+
+def _scale(std: float) -> float:
+    return finite("1 / std", 1 / finite("std", std))

@@ -6,7 +6,6 @@ from typing import Any
 from headrace_core import preprocess_image_files
 
 from headrace.config.processing import PreprocessImages
-from headrace.errors import ModelInvalid
 from headrace.models import Batch, Tensor
 from headrace.processing.pixel import PIXEL
 from headrace.processing.step import Step
@@ -23,28 +22,25 @@ class ImageStep(Step):
         """Keep what model.yaml says.
 
         Raises:
-            ModelInvalid: there is no such transform.
+            TypeError, ValueError: there is no such transform.
         """
         self._said = said
         self.takes = (said.input,)
         dtype: Output = NUMPY_NAMES[said.datatype]  # type: ignore[assignment]
-        try:
-            self._transform = ImageTransform(
-                height=said.height,
-                width=said.width,
-                fit=said.fit,
-                resize_to=said.resize_to,
-                filter=said.filter,
-                antialias=said.antialias,
-                reverse_channels=said.bgr,
-                mean=tuple(said.divide_by * mean for mean in said.mean),
-                scale=tuple(1 / (said.divide_by * std) for std in said.std),
-                layout=said.layout,
-                dtype=dtype,
-                fill=said.fill,
-            )
-        except (TypeError, ValueError) as error:
-            raise ModelInvalid(f"preprocess_images: {error}") from error
+        self._transform = ImageTransform(
+            height=said.height,
+            width=said.width,
+            fit=said.fit,
+            resize_to=said.resize_to,
+            filter=said.filter,
+            antialias=said.antialias,
+            reverse_channels=said.bgr,
+            mean=tuple(said.divide_by * mean for mean in said.mean),
+            scale=tuple(1 / (said.divide_by * std) for std in said.std),
+            layout=said.layout,
+            dtype=dtype,
+            fill=said.fill,
+        )
 
     def asks(self) -> Sequence[Tensor]:
         """Return the file."""

@@ -1,11 +1,11 @@
 """Where steps compute: with the references on the CPU, with the kernels on a GPU."""
 
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from headrace.errors import ModelInvalid
 from headrace.models.host import on_host
+from headrace.models.imported import imported
 from headrace_kernels.launch import Machine
 from headrace_kernels.table import TABLE
 
@@ -58,7 +58,7 @@ class Launchers:
 
     def place(self, value: Any) -> Any:
         self._use()
-        torch = sys.modules.get("torch")
+        torch = imported("torch")
         if torch is not None and isinstance(value, torch.Tensor):
             from headrace.models.torch_tensor import to_device
 
@@ -70,7 +70,7 @@ class Launchers:
         return TABLE[kernel].launcher(*arguments, machine=self._machine)
 
     def _use(self) -> None:
-        torch = sys.modules.get("torch")
+        torch = imported("torch")
         known = torch is not None and torch.cuda.is_available()
         stream = torch.cuda.current_stream(self._number).cuda_stream if torch and known else None
         self._machine.use(self._number, stream)

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headrace.config.processing import PadRagged
-from headrace.errors import ModelInvalid
 from headrace.models import Batch, Context, Tensor
 from headrace.processing.implementation import Implementation
 from headrace.processing.step import Step
@@ -43,21 +42,18 @@ class PadStep(Step):
         """Keep what model.yaml says.
 
         Raises:
-            ModelInvalid: of such a datatype there is no such value.
+            TypeError, ValueError: of such a datatype there is no such value.
         """
         self._said = said
         self.takes = (said.input,)
-        try:
-            self._padding = Padding(
-                length=said.length,
-                value=said.value,
-                side=said.pad_side,
-                keep=said.keep,
-                mask=NUMPY_NAMES[said.mask_datatype],  # type: ignore[arg-type]
-            )
-            self._padding.item(numpy_dtype(said.datatype))
-        except (TypeError, ValueError) as error:
-            raise ModelInvalid(f"pad_ragged: {error}") from error
+        self._padding = Padding(
+            length=said.length,
+            value=said.value,
+            side=said.pad_side,
+            keep=said.keep,
+            mask=NUMPY_NAMES[said.mask_datatype],  # type: ignore[arg-type]
+        )
+        self._padding.item(numpy_dtype(said.datatype))
 
     @property
     def _rest(self) -> tuple[int, ...]:

@@ -16,6 +16,8 @@ from headrace.vocabulary import NUMPY_NAMES
 from headrace_kernels.padding import Padding
 
 EXAMPLE: Final = b"A headrace leads water to a turbine."
+#: With a hieroglyph, which hardly a vocabulary knows.
+UNKNOWN: Final = f"{EXAMPLE.decode()} \U00013000"
 
 
 class TokenizeStep(Step):
@@ -43,7 +45,8 @@ class TokenizeStep(Step):
         """Read the file.
 
         Raises:
-            ModelInvalid: it is no tokenizer, or does not say what rows are filled up with.
+            ModelInvalid: it is no tokenizer, does not say what rows are filled up with, or cannot
+                cut any text.
         """
         said, file = self._said, context.folder / self._said.file
         self._kernels = kernels
@@ -52,6 +55,13 @@ class TokenizeStep(Step):
         self._pad_id = _pad_id(self._tokenizer, said.pad_token, file)
         self._pad_type = padding.get("pad_type_id", 0)
         self._side = said.pad_side or padding.get("direction", "right")
+        most = np.iinfo(NUMPY_NAMES[said.datatype]).max
+        if max(self._pad_id, self._pad_type) > most:
+            raise ModelInvalid(
+                f"tokenize: {file} fills rows up with token {self._pad_id} of type "
+                f"{self._pad_type}, and {said.datatype} ends at {most}: write a pad_token, "
+                "or correct the file"
+            )
         self._tokenizer.no_padding()
         added = self._tokenizer.num_special_tokens_to_add(False)
         if said.max_length <= added:
@@ -64,6 +74,7 @@ class TokenizeStep(Step):
             self._tokenizer.enable_truncation(said.max_length, direction=direction)
         else:
             self._tokenizer.no_truncation()
+        _prove(self._tokenizer, file)
 
     def run(self, taken: Sequence[Any], batch: Batch) -> Mapping[str, Any]:
         """Return tokens; whose text is none, or too long, is told so."""
@@ -133,6 +144,16 @@ def _read(file: Path) -> Any:
         raise ModelInvalid(
             f"tokenize: {file} cannot be read as a tokenizer.json: {error}"
         ) from error
+
+
+def _prove(tokenizer: Any, file: Path) -> None:
+    """Cut a text of which not all is known: a caller's would fail all those of its batch."""
+    try:
+        tokenizer.encode_batch_fast([UNKNOWN])
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic of the library's is no Exception
+        raise ModelInvalid(f"tokenize: {file} cuts no text of unknown words: {error}") from error
 
 
 def _pad_id(tokenizer: Any, token: str | None, file: Path) -> int:

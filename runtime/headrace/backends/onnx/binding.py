@@ -1,8 +1,9 @@
 """Inputs that lie on a GPU already, which ONNX Runtime reads where they are."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+
+from headrace.models.imported import imported
 
 #: What arrays there have, of CuPy and others.
 INTERFACE: Final = "__cuda_array_interface__"
@@ -53,6 +54,6 @@ def wait_for(stream: int | None) -> None:
     Args:
         stream: as CUDA knows it; None where there is nothing to be waited for.
     """
-    cupy = sys.modules.get("cupy")
+    cupy = imported("cupy")
     if stream is not None and cupy is not None:
         cupy.cuda.ExternalStream(stream).synchronize()

@@ -1,11 +1,11 @@
 """`pb_utils.Tensor`: an array with a name."""
 
 import struct
-import sys
 from typing import Any, Final
 
 from headrace.backends.triton_python.datatypes import NUMBERS, datatype_of
 from headrace.models.host import on_host
+from headrace.models.imported import imported
 
 #: DLPack's number of the CPU.
 CPU: Final = 1
@@ -119,7 +119,7 @@ class _Capsule:
 def _imported(given: Any) -> Any:
     import numpy as np
 
-    torch = sys.modules.get("torch")
+    torch = imported("torch")
     if type(given).__name__ == "PyCapsule":
         # PyTorch finds out where it lies; NumPy refuses what is not on the CPU.
         return torch.from_dlpack(given) if torch else np.from_dlpack(_Capsule(given))
