@@ -63,6 +63,8 @@ pub struct Sequence {
     /// who tells of credit must not wait for a part that is being sent.
     unread: Mutex<VecDeque<usize>>,
     unread_bytes: AtomicUsize,
+    /// The model has said so: what it will say of this one comes from elsewhere.
+    rests: AtomicBool,
     is_gone: AtomicBool,
     has_ended: AtomicBool,
     joined: Tick,
@@ -125,6 +127,7 @@ impl Sequence {
             credit: AtomicU32::new(credit),
             unread: Mutex::default(),
             unread_bytes: AtomicUsize::new(0),
+            rests: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             joined: now,
@@ -157,6 +160,22 @@ impl Sequence {
     /// A part would be refused now. Only its reader ends that, so who finds it false may emit one.
     pub fn is_paused(&self) -> bool {
         self.credit.load(Ordering::Acquire) == 0 || self.unread_bytes.load(Ordering::Acquire) >= PARTS_BYTES
+    }
+
+    /// Nothing will be said of it until [`Intake::wake`](super::Intake::wake): a step for it alone would be for nothing.
+    pub fn rest(&self) -> Result<(), Refused> {
+        self.may_speak()?;
+        self.rests.store(true, Ordering::Release);
+        Ok(())
+    }
+
+    pub(super) fn go_on(&self) {
+        self.rests.store(false, Ordering::Release);
+    }
+
+    /// No step is for it alone.
+    pub(super) fn waits(&self) -> bool {
+        self.is_paused() || self.rests.load(Ordering::Acquire)
     }
 
     /// Its caller still waits, as far as is known.

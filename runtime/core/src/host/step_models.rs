@@ -86,6 +86,42 @@ fn credit_wakes_a_lane_whose_sequences_are_all_paused() {
     });
 }
 
+/// What it says comes from another thread, while the lane rests, is about to, or is in its step.
+#[test]
+fn who_wakes_a_sequence_that_rests_has_it_stepped() {
+    check("steps, resting", 3, || {
+        let (intake, desk) = opened(Conduct::default());
+        let (made, elsewhere) =
+            (Arc::<Mutex<bool>>::default(), Arc::<Mutex<Option<Arc<Sequence>>>>::default());
+        let lane = apart(&intake, {
+            let (made, elsewhere) = (Arc::clone(&made), Arc::clone(&elsewhere));
+            move |intake| {
+                while let Some(mut step) = intake.next_step() {
+                    if let Some(Joined { sequence, .. }) = step.take_joined().pop() {
+                        *elsewhere.lock() = Some(sequence);
+                    }
+                    let sequence = elsewhere.lock().clone().unwrap();
+                    sequence.rest().unwrap();
+                    if *made.lock() {
+                        let _ = sequence.end();
+                    }
+                    step.finish();
+                }
+            }
+        });
+        ask(&intake, &desk, 1);
+        let maker = apart(&intake, move |intake| {
+            *made.lock() = true;
+            if let Some(sequence) = elsewhere.lock().clone() {
+                intake.wake(&sequence);
+            }
+        });
+        maker.join().unwrap();
+        end(&intake, &desk, 1, lane);
+        assert_eq!(desk.kind(1), None);
+    });
+}
+
 /// So does a caller that leaves, and a call that comes meanwhile.
 #[test]
 fn a_caller_that_leaves_and_one_that_comes_wake_it() {

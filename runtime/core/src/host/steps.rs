@@ -2,11 +2,12 @@
 //!
 //! There is one such lane: sequences are state of the model, and a second lane would need a second set of them. While
 //! nobody is at work it rests as lanes of batches do ([`super::lane`]), at the links if it can. While all that are at
-//! work are paused it waits for credit, a call, a caller that leaves, or the clock.
+//! work are paused or rest it waits for credit, for who wakes them, a call, a caller that leaves, or the clock.
 
 use super::{
     intake::{Intake, State, answer},
     room::{Leaving, Next},
+    sequence::Sequence,
     step::Step,
 };
 use crate::base::{clock, primitive::MutexGuard};
@@ -53,6 +54,12 @@ impl Intake {
                 Next::Idle => self.rest(&mut state),
             }
         }
+    }
+
+    /// Ends the rest of a sequence at work; any thread may say so, whether it rests or not.
+    pub fn wake(&self, sequence: &Sequence) {
+        sequence.go_on();
+        self.wake_stepper(&mut self.state.lock());
     }
 
     /// One of those at work may emit again, or is gone.
