@@ -172,9 +172,9 @@ ORDERS: Final = [
     ),
     Bug(
         "steps: who wakes a sequence that rests tells nobody",
-        f"{CORE}/host/steps.rs",
-        "        sequence.go_on();\n        self.wake_stepper(&mut self.state.lock());",
-        "        sequence.go_on();",
+        f"{CORE}/host/resting.rs",
+        "        self.wake_stepper(&mut self.state.lock());",
+        "        let _ = self;",
         "host::step_models",
     ),
     Bug(

@@ -64,7 +64,7 @@ pub struct Sequence {
     unread: Mutex<VecDeque<usize>>,
     unread_bytes: AtomicUsize,
     /// The model has said so: what it will say of this one comes from elsewhere.
-    rests: AtomicBool,
+    pub(super) rests: AtomicBool,
     is_gone: AtomicBool,
     has_ended: AtomicBool,
     joined: Tick,
@@ -162,22 +162,6 @@ impl Sequence {
         self.credit.load(Ordering::Acquire) == 0 || self.unread_bytes.load(Ordering::Acquire) >= PARTS_BYTES
     }
 
-    /// Nothing will be said of it until [`Intake::wake`](super::Intake::wake): a step for it alone would be for nothing.
-    pub fn rest(&self) -> Result<(), Refused> {
-        self.may_speak()?;
-        self.rests.store(true, Ordering::Release);
-        Ok(())
-    }
-
-    pub(super) fn go_on(&self) {
-        self.rests.store(false, Ordering::Release);
-    }
-
-    /// No step is for it alone.
-    pub(super) fn waits(&self) -> bool {
-        self.is_paused() || self.rests.load(Ordering::Acquire)
-    }
-
     /// Its caller still waits, as far as is known.
     pub fn is_live(&self) -> bool {
         !self.is_gone.load(Ordering::Relaxed) && !self.has_ended()
@@ -267,7 +251,7 @@ impl Sequence {
         self.say_end(Err(Fault::invalid(why)))
     }
 
-    fn may_speak(&self) -> Result<(), Refused> {
+    pub(super) fn may_speak(&self) -> Result<(), Refused> {
         match () {
             () if self.has_ended() => Err(Refused::Ended),
             () if !self.stage.is_open() => Err(Refused::Outside),

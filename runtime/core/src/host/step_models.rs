@@ -15,7 +15,7 @@ use crate::base::{
     contract::Contract,
     datatype::Datatype,
     fault::Kind,
-    primitive::{model, model::check, thread},
+    primitive::{Mutex, model, model::check, thread},
     units::{CallId, Rows, Tick},
 };
 use smallvec::smallvec;

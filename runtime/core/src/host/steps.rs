@@ -7,7 +7,6 @@
 use super::{
     intake::{Intake, State, answer},
     room::{Leaving, Next},
-    sequence::Sequence,
     step::Step,
 };
 use crate::base::{clock, primitive::MutexGuard};
@@ -54,12 +53,6 @@ impl Intake {
                 Next::Idle => self.rest(&mut state),
             }
         }
-    }
-
-    /// Ends the rest of a sequence at work; any thread may say so, whether it rests or not.
-    pub fn wake(&self, sequence: &Sequence) {
-        sequence.go_on();
-        self.wake_stepper(&mut self.state.lock());
     }
 
     /// One of those at work may emit again, or is gone.
