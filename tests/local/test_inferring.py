@@ -42,7 +42,8 @@ def counting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     models = tmp_path_factory.mktemp("models")
     (models / "count" / "1").mkdir(parents=True)
     (models / "count" / "1" / "model.py").write_text(COUNT)
-    (models / "count" / "model.yaml").write_text("streams: true")
+    # Each of a full warm-up would sleep.
+    (models / "count" / "model.yaml").write_text("streams: true\nbatching: {max_rows: 4}")
     running = start(models, tmp_path_factory.mktemp("state"))
     running.wait_ready()
     yield running
