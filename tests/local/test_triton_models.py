@@ -112,7 +112,7 @@ def test_requests_of_any_rows_are_answered(server: LocalServer) -> None:
     said = server.output()
     assert "add_sub/1" in said
     assert "good day, add_sub 1 on CPU" in said
-    assert "answered 2" in server.command("logs", "add_sub")
+    assert "answered 1" in server.command("logs", "add_sub")
 
 
 def test_texts_and_parameters_go_in_and_out(server: LocalServer) -> None:
@@ -245,3 +245,21 @@ def test_a_graph_and_a_program_are_served_beside(server: LocalServer) -> None:
     answer = ask(server, "script", "FP32", A__0=a, B__1=b)
     np.testing.assert_array_equal(answer.as_numpy("OUTPUT__0"), a - b)
     np.testing.assert_array_equal(answer.as_numpy("OUTPUT__1"), b - a)
+
+
+def test_what_came_in_one_request_is_one(server: LocalServer) -> None:
+    """Though requests share a batch; and one that fails is answered alone."""
+    with triton_http.InferenceServerClient(server.http, concurrency=8) as client:
+        asked = []
+        for count in (1, 3, 2, 5, 1, 4):
+            sign = -1 if count == 5 else 1
+            array = np.full([count, 1], sign, np.float32)
+            asked.append(
+                (count, client.async_infer("sizes", [tensor(triton_http, "IN", array, "FP32")]))
+            )
+        for count, one in asked:
+            if count == 5:
+                with pytest.raises(InferenceServerException, match="below zero"):
+                    one.get_result()
+            else:
+                assert one.get_result().as_numpy("ROWS").tolist() == [[count]] * count

@@ -171,6 +171,13 @@ ORDERS: Final = [
         "host::models",
     ),
     Bug(
+        "steps: who wakes a sequence that rests tells nobody",
+        f"{CORE}/host/resting.rs",
+        "        self.wake_stepper(&mut self.state.lock());",
+        "        let _ = self;",
+        "host::step_models",
+    ),
+    Bug(
         "intake: who waits for the model is not let in",
         f"{CORE}/host/entrance.rs",
         "            self.entrance.notify_one();",

@@ -13,7 +13,7 @@ from headrace.backends.triton_python.parts import InParts
 from headrace.backends.triton_python.response import InferenceResponse
 from headrace.backends.triton_python.sender import COMPLETE_FINAL, MOST_WAITING
 from headrace.backends.triton_python.tensor import Tensor as Sent
-from headrace.execution.rehearsal import MadeUpSequence
+from headrace.execution.rehearsal import MadeUpSequence, woken
 from headrace.execution.stepping import Together
 from headrace.models import Context, Tensor
 
@@ -58,6 +58,8 @@ def run(model: InParts, *requests: Request) -> None:
     for one in requests:
         at_work.join(one)
     for _ in range(ENOUGH):
+        left = [one for one in requests if not one.has_ended]
+        assert woken(left), "nobody says anything"
         at_work.advance()
         for one in requests:
             if one.has_ended:

@@ -150,10 +150,10 @@ TEXTS = Declared("t", "BYTES", [-1])
 def test_responses_are_joined_row_by_row() -> None:
     failed = InferenceResponse(error=TritonError("no"))
     row = response(y=np.ones([1, 2], np.float32), t=np.array([["a", b"b"]], object))
-    both = joined([NUMBERS, TEXTS], [row, failed])
+    both = joined([NUMBERS, TEXTS], [row, failed], [1, 1])
     assert both["y"].tolist() == [[1, 1], [0, 0]]
     assert both["t"].tolist() == [["a", b"b"], [b"", b""]]
-    none = to_host(joined([NUMBERS, TEXTS], [failed]))
+    none = to_host(joined([NUMBERS, TEXTS], [failed], [1]))
     assert (none["y"].shape, none["t"].tolist()) == ((1, 2), [[b""]])
 
 
@@ -168,13 +168,13 @@ def test_responses_are_joined_row_by_row() -> None:
 )
 def test_a_response_is_as_it_was_declared(given: dict[str, Any], said: str) -> None:
     with pytest.raises(ModelBroken, match=said):
-        joined([NUMBERS], [response(**given)])
+        joined([NUMBERS], [response(**given)], [1])
 
 
 def test_rows_of_one_batch_have_one_shape() -> None:
     rows = [response(t=np.full([1, size], b"", object)) for size in (1, 2)]
-    with pytest.raises(ModelBroken, match=r"rows of shapes \[\(1, 1\), \(1, 2\)\] in one batch"):
-        joined([TEXTS], rows)
+    with pytest.raises(ModelBroken, match=r"rows of shapes \[\(1,\), \(2,\)\] in one batch"):
+        joined([TEXTS], rows, [1, 1])
 
 
 @pytest.mark.parametrize(

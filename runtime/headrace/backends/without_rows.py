@@ -32,6 +32,7 @@ class TheRow:
         self.rows = 1
         self.sizes, self.offsets = rows.sizes, rows.offsets
         self.parameters, self.sequences = rows.parameters, rows.sequences
+        self.requests = rows.requests
         self.inputs: Mapping[str, Any] = {
             name: value[0] if hasattr(value, "dtype") else Elements(value)
             for name, value in rows.inputs.items()

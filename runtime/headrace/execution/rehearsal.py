@@ -1,5 +1,6 @@
 """Requests that nobody sent, to a model that answers in parts: to warm it up, and to check it."""
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ from headrace.models import Model, Tensor
 
 #: Of one trial: what was made up may ask for more than anybody waits for.
 MOST_STEPS: Final = 16
+#: How long nobody says anything of those that rest, in seconds.
+SILENT_S: Final = 5.0
 #: For an input of one whole number: it may be how many parts are asked for, and 0 would be none.
 SOME: Final = 4
 
@@ -31,6 +34,17 @@ class MadeUpSequence:
         #: How many it was sent.
         self.parts = 0
         self._outputs = outputs
+        #: Set unless it rests.
+        self.goes_on = threading.Event()
+        self.goes_on.set()
+
+    def rest(self) -> None:
+        """Be in no step of its own."""
+        self.goes_on.clear()
+
+    def wake(self) -> None:
+        """Be in the next one."""
+        self.goes_on.set()
 
     @property
     def is_live(self) -> bool:
@@ -84,6 +98,8 @@ def run(model: Model, device: str, count: int, clock: Callable[[], float]) -> Tr
         at_work.join(one)
     left, slowest, steps = all_of_them, 0.0, 0
     while left and steps < MOST_STEPS:
+        if not woken(left):
+            break
         began = clock()
         at_work.advance()
         slowest = max(slowest, clock() - began)
@@ -96,3 +112,11 @@ def run(model: Model, device: str, count: int, clock: Callable[[], float]) -> Tr
         at_work.forget(one.number)
     rejected = {one.number: one.rejected for one in all_of_them if one.rejected}
     return Trial(count, slowest, rejected, steps, sum(one.parts for one in all_of_them))
+
+
+def woken(at_work: Sequence[MadeUpSequence]) -> bool:
+    """Wait for the first, where all rest; False when nobody wakes it."""
+    if any(one.goes_on.is_set() for one in at_work):
+        return True
+    # One is enough to see a model at work, and it speaks of all of them.
+    return at_work[0].goes_on.wait(SILENT_S)

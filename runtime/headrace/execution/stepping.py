@@ -138,6 +138,10 @@ class _Turn:
         return [self.core.parameters] * self.rows
 
     @property
+    def requests(self) -> Sequence[int]:
+        return [self.rows]
+
+    @property
     def sequences(self) -> Sequence[Any]:
         """What is answered in parts is of no sequence."""
         return []

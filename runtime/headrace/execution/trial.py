@@ -42,6 +42,8 @@ class MadeUpRows:
         self.sizes = sizes
         self.offsets = offsets
         self.parameters: Sequence[Mapping[str, Any]] = [{} for _ in range(rows)]
+        #: Each of one row.
+        self.requests = [1] * rows
         self.sequences = [MadeUpRow(row + 1) for row in range(rows)]
         #: Row → why the model refused it.
         self.rejected: dict[int, str] = {}

@@ -47,6 +47,8 @@ class Rows(Protocol):
     @property
     def parameters(self) -> Sequence[Mapping[str, Any]]: ...
     @property
+    def requests(self) -> Sequence[int]: ...
+    @property
     def sequences(self) -> Sequence["SequenceRow"]: ...
     def live(self) -> Sequence[bool]: ...
     def reject(self, row: int, why: str) -> None: ...
@@ -113,6 +115,11 @@ class Batch:
     def parameters(self) -> Sequence[Mapping[str, Any]]:
         """What each row's caller sent as request parameters, one mapping a row."""
         return self._rows.parameters
+
+    @property
+    def requests(self) -> Sequence[int]:
+        """How many rows each request has: those of one follow each other, and came together."""
+        return self._rows.requests
 
     @property
     def sequences(self) -> Sequence[SequenceRow]:

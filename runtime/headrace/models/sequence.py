@@ -21,13 +21,15 @@ class Parts(Protocol):
     @property
     def is_paused(self) -> bool: ...
     def end(self) -> None: ...
+    def rest(self) -> None: ...
+    def wake(self) -> None: ...
     def reject(self, why: str) -> None: ...
 
 
 class Sequence:
     """One request at work. It stands in each step's list until it ends or its caller leaves."""
 
-    __slots__ = ("_device", "_emit", "_over", "_parts", "state")
+    __slots__ = ("__weakref__", "_device", "_emit", "_over", "_parts", "state")
 
     def __init__(
         self, parts: Parts, emit: Callable[[Mapping[str, Any]], None], device: str = "cpu"
@@ -83,6 +85,21 @@ class Sequence:
         """
         self._check_open("emit")
         self._emit(outputs)
+
+    def rest(self) -> None:
+        """Say that what it will emit comes from elsewhere: no step is for it alone until `wake`.
+
+        Look once more behind it whether something has come meanwhile, and say `wake` then.
+
+        Raises:
+            RuntimeError: it has ended, or the model is in no step.
+        """
+        self._check_open("rest")
+        self._parts.rest()
+
+    def wake(self) -> None:
+        """Have it stepped again, soon. Any thread may say so, at any time."""
+        self._parts.wake()
 
     def end(self) -> None:
         """Say that the answer is whole: it is in no later step.

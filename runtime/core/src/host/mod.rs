@@ -26,6 +26,7 @@ mod memory;
 #[cfg(headrace_loom)]
 mod models;
 mod outputs;
+mod resting;
 mod room;
 mod rows;
 mod running;

@@ -63,6 +63,8 @@ pub struct Sequence {
     /// who tells of credit must not wait for a part that is being sent.
     unread: Mutex<VecDeque<usize>>,
     unread_bytes: AtomicUsize,
+    /// The model has said so: what it will say of this one comes from elsewhere.
+    pub(super) rests: AtomicBool,
     is_gone: AtomicBool,
     has_ended: AtomicBool,
     joined: Tick,
@@ -125,6 +127,7 @@ impl Sequence {
             credit: AtomicU32::new(credit),
             unread: Mutex::default(),
             unread_bytes: AtomicUsize::new(0),
+            rests: AtomicBool::new(false),
             is_gone: AtomicBool::new(false),
             has_ended: AtomicBool::new(false),
             joined: now,
@@ -248,7 +251,7 @@ impl Sequence {
         self.say_end(Err(Fault::invalid(why)))
     }
 
-    fn may_speak(&self) -> Result<(), Refused> {
+    pub(super) fn may_speak(&self) -> Result<(), Refused> {
         match () {
             () if self.has_ended() => Err(Refused::Ended),
             () if !self.stage.is_open() => Err(Refused::Outside),

@@ -79,7 +79,7 @@ impl Sequences {
         let mut ended = Ended::new();
         let left = &mut self.left;
         self.at_work.retain_mut(|one| {
-            one.paused = one.sequence.is_paused();
+            one.paused = one.sequence.waits();
             let fault = if one.sequence.is_gone() {
                 Fault::new(Kind::Cancelled, "the caller went away").at(Phase::Started)
             } else if one.deadline <= now {
@@ -103,7 +103,7 @@ impl Sequences {
     /// There is something to do for a lane that rests.
     pub(super) fn wants_look(&self) -> bool {
         self.inside.is_none()
-            && self.at_work.iter().any(|one| !one.sequence.is_paused() || one.sequence.is_gone())
+            && self.at_work.iter().any(|one| !one.sequence.waits() || one.sequence.is_gone())
     }
 
     /// When the clock ends one, if nothing else happens.

@@ -59,6 +59,10 @@ impl Step {
         Step { intake, number, rows, joined: whole, left, outlets, is_over: false }
     }
 
+    pub fn intake(&self) -> &Arc<Intake> {
+        &self.intake
+    }
+
     /// Of the sequences that may emit. Zero: there is nothing for the model to do.
     pub fn rows(&self) -> Rows {
         self.rows

@@ -15,7 +15,7 @@ use crate::base::{
     contract::Contract,
     datatype::Datatype,
     fault::Kind,
-    primitive::{model, model::check, thread},
+    primitive::{Mutex, model, model::check, thread},
     units::{CallId, Rows, Tick},
 };
 use smallvec::smallvec;
@@ -81,6 +81,42 @@ fn credit_wakes_a_lane_whose_sequences_are_all_paused() {
         ask(&intake, &desk, 1);
         desk.wait_for_part();
         intake.credit(CallId(1), 1);
+        end(&intake, &desk, 1, lane);
+        assert_eq!(desk.kind(1), None);
+    });
+}
+
+/// What it says comes from another thread, while the lane rests, is about to, or is in its step.
+#[test]
+fn who_wakes_a_sequence_that_rests_has_it_stepped() {
+    check("steps, resting", 3, || {
+        let (intake, desk) = opened(Conduct::default());
+        let (made, elsewhere) =
+            (Arc::<Mutex<bool>>::default(), Arc::<Mutex<Option<Arc<Sequence>>>>::default());
+        let lane = apart(&intake, {
+            let (made, elsewhere) = (Arc::clone(&made), Arc::clone(&elsewhere));
+            move |intake| {
+                while let Some(mut step) = intake.next_step() {
+                    if let Some(Joined { sequence, .. }) = step.take_joined().pop() {
+                        *elsewhere.lock() = Some(sequence);
+                    }
+                    let sequence = elsewhere.lock().clone().unwrap();
+                    sequence.rest().unwrap();
+                    if *made.lock() {
+                        let _ = sequence.end();
+                    }
+                    step.finish();
+                }
+            }
+        });
+        ask(&intake, &desk, 1);
+        let maker = apart(&intake, move |intake| {
+            *made.lock() = true;
+            if let Some(sequence) = elsewhere.lock().clone() {
+                intake.wake(&sequence);
+            }
+        });
+        maker.join().unwrap();
         end(&intake, &desk, 1, lane);
         assert_eq!(desk.kind(1), None);
     });

@@ -2,7 +2,7 @@
 //!
 //! There is one such lane: sequences are state of the model, and a second lane would need a second set of them. While
 //! nobody is at work it rests as lanes of batches do ([`super::lane`]), at the links if it can. While all that are at
-//! work are paused it waits for credit, a call, a caller that leaves, or the clock.
+//! work are paused or rest it waits for credit, for who wakes them, a call, a caller that leaves, or the clock.
 
 use super::{
     intake::{Intake, State, answer},

@@ -103,6 +103,12 @@ impl Batch {
         PyList::new(py, rows.iter().map(|row| inputs::parameters(py, row)).collect::<PyResult<Vec<_>>>()?)
     }
 
+    /// Rows of each request, in the batch's order; of those that are nobody's, too.
+    #[getter]
+    fn requests(&self) -> PyResult<Vec<u32>> {
+        Ok(self.of_callers(host::Batch::live)?.into_iter().map(|(rows, _)| rows.get()).collect())
+    }
+
     /// Of a stateful version: the sequence of each row.
     #[getter]
     fn sequences<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -6,7 +6,10 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::{sync::Arc, thread::ThreadId};
+use std::{
+    sync::{Arc, Weak},
+    thread::ThreadId,
+};
 
 /// One run of a model over the sequences at work. Owed an end: `finish`, `fail`, or that of all of them once it is
 /// dropped.
@@ -25,7 +28,9 @@ impl Step {
     pub(super) fn new(py: Python<'_>, mut step: host::Step, layout: &Arc<Layout>) -> PyResult<Step> {
         let rows = step.rows().get();
         let lane = std::thread::current().id();
-        let made = |joined| Py::new(py, Sequence::new(joined, Arc::clone(layout), lane));
+        let intake = Arc::downgrade(step.intake());
+        let made =
+            |joined| Py::new(py, Sequence::new(joined, Arc::clone(layout), Weak::clone(&intake), lane));
         let joined = step.take_joined().into_iter().map(made).collect::<PyResult<_>>()?;
         let left = step.take_left();
         Ok(Step { rows, joined: Mutex::new(joined), left, open: Mutex::new(Some(step)) })
@@ -73,6 +78,8 @@ impl Step {
 #[derive(Debug)]
 pub(super) struct Sequence {
     layout: Arc<Layout>,
+    /// Of its version, which may be closed.
+    intake: Weak<host::Intake>,
     sequence: Arc<host::Sequence>,
     gathered: host::Inputs,
     /// The thread that steps: a step ends when it returns, whatever others of the model's are about to say.
@@ -82,9 +89,14 @@ pub(super) struct Sequence {
 }
 
 impl Sequence {
-    fn new(joined: host::Joined, layout: Arc<Layout>, lane: ThreadId) -> Sequence {
+    fn new(
+        joined: host::Joined,
+        layout: Arc<Layout>,
+        intake: Weak<host::Intake>,
+        lane: ThreadId,
+    ) -> Sequence {
         let host::Joined { sequence, inputs } = joined;
-        Sequence { layout, sequence, gathered: inputs, lane, inputs: Mutex::default() }
+        Sequence { layout, intake, sequence, gathered: inputs, lane, inputs: Mutex::default() }
     }
 
     fn heard_here(&self) -> PyResult<()> {
@@ -130,6 +142,19 @@ impl Sequence {
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         inputs::parameters(py, self.sequence.parameters())
+    }
+
+    /// What will be said of it comes from elsewhere: no step is for it alone until it is woken. In a step.
+    fn rest(&self) -> PyResult<()> {
+        self.heard_here()?;
+        self.sequence.rest().map_err(|said| refused(&said))
+    }
+
+    /// It is in the next step, and there is one; from any thread, and whether it rests or not.
+    fn wake(&self, py: Python<'_>) {
+        if let Some(intake) = self.intake.upgrade() {
+            py.detach(|| intake.wake(&self.sequence));
+        }
     }
 
     /// A part would be refused: its caller has not read what was sent.

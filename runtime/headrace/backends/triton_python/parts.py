@@ -11,7 +11,9 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final
+from functools import partial
+from typing import Any
+from weakref import ref
 
 from headrace.backends.triton_python.around import Around
 from headrace.backends.triton_python.instance import Instance
@@ -25,9 +27,6 @@ from headrace.models import Context
 from headrace.models import Sequence as AtWork
 from headrace.models import Tensor as Declared
 
-#: How long a step waits for something to be sent. What comes to the server meanwhile joins after
-#: it, and nothing else would wake it.
-JOINS_WITHIN_S: Final = 0.005
 #: Gives requests to `execute`, each with its sender.
 HandOver = Callable[[list[InferenceRequest], list[ResponseSender]], None]
 
@@ -69,18 +68,13 @@ class InParts(Around):
     def step(self, sequences: Sequence[AtWork]) -> None:
         """Send what the model has sent since the last step."""
         self._join([one for one in sequences if one.state is None])
-        with self._changed:
-            self._changed.wait_for(
-                lambda: any(one.state.sender.has_news for one in sequences if not one.is_paused),
-                JOINS_WITHIN_S,
-            )
         for one in sequences:
             self._deliver(one)
 
     def _join(self, joined: Sequence[AtWork]) -> None:
         requests, senders = [], []
         for one in joined:
-            sender = ResponseSender(self._changed)
+            sender = ResponseSender(self._changed, told=partial(_wake, ref(one)))
             one.state = _Kept(sender)
             inputs = [
                 tensor(each, one.inputs[each.name], 0, one.rows, has_rows=self._has_rows)
@@ -112,6 +106,18 @@ class InParts(Around):
             return
         if sender.is_final and not sender.has_waiting:
             one.end()
+            return
+        one.rest()
+        # What was sent before that has woken nobody.
+        if sender.has_news:
+            one.wake()
+
+
+def _wake(at_work: "ref[AtWork]") -> None:
+    """Have a request stepped that has news; weak, for it goes when its caller does."""
+    one = at_work()
+    if one is not None:
+        one.wake()
 
 
 def _failed(senders: Sequence[ResponseSender], error: BaseException) -> None:

@@ -23,6 +23,7 @@ class ResponseSender:
         is_live: Callable[[], bool] = lambda: True,
         *,
         most: int | None = None,
+        told: Callable[[], None] = lambda: None,
     ) -> None:
         """Begin with none.
 
@@ -30,10 +31,12 @@ class ResponseSender:
             changed: told of every answer; one for all requests of a version.
             is_live: whether the caller still waits.
             most: answers that there may be in all; None is any number.
+            told: called of each, and of the last word, by who sends it.
         """
         self._changed = changed
         self._is_live = is_live
         self._most = most
+        self._told = told
         self._waiting: deque[InferenceResponse] = deque()
         self._sent = 0
         #: The model has asked for it.
@@ -66,6 +69,7 @@ class ResponseSender:
                 self._put(response)
             self.is_final = bool(flags & COMPLETE_FINAL)
             self._changed.notify_all()
+        self._told()
 
     def _put(self, response: InferenceResponse) -> None:
         if self._most is not None and self._sent >= self._most:

@@ -1,12 +1,9 @@
-"""A `TritonPythonModel` that answers each request once, as a Model over rows.
-
-The rows of a batch come to `execute` as a request each: the seam does not say which of them one
-caller sent together, and every model of Triton's takes requests of one row.
-"""
+"""A `TritonPythonModel` that answers each request once, as a Model over rows."""
 
 import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -26,7 +23,7 @@ class WholeAnswers(Around):
     """Calls `execute` for each batch, and joins what it answers."""
 
     def predict(self, batch: Batch) -> Mapping[str, Any]:
-        """Answer every row; one whose response is an error is rejected with its text.
+        """Answer every request; one whose response is an error is rejected with its text.
 
         Raises:
             ModelBroken: there is not one response for each request, or one is not as declared.
@@ -35,15 +32,17 @@ class WholeAnswers(Around):
         # Each is made anew when it is asked for.
         parameters, sequences = batch.parameters, batch.sequences
         arrays = {one.name: batch[one.name] for one in self.inputs}
+        counts = batch.requests
+        firsts = [0, *accumulate(counts)][:-1]
         requests, senders = [], []
-        for row in range(batch.rows):
+        for row, count in zip(firsts, counts, strict=True):
             sender = ResponseSender(changed, partial(_is_live, batch, row), most=1)
             senders.append(sender)
             requests.append(
                 InferenceRequest.received(
                     self._told,
                     [
-                        tensor(one, arrays[one.name], row, row + 1, has_rows=self._has_rows)
+                        tensor(one, arrays[one.name], row, row + count, has_rows=self._has_rows)
                         for one in self.inputs
                     ],
                     parameters[row],
@@ -53,10 +52,10 @@ class WholeAnswers(Around):
             )
         returned = self._instance.execute(requests)
         responses = answers(returned, senders, changed)
-        for row, response in enumerate(responses):
+        for row, response in zip(firsts, responses, strict=True):
             if (error := response.error()) is not None:
                 batch.reject(row, error.told)
-        return joined(self.outputs, responses, has_rows=self._has_rows)
+        return joined(self.outputs, responses, counts, has_rows=self._has_rows)
 
 
 def _is_live(batch: Batch, row: int) -> bool:
@@ -114,9 +113,19 @@ def answers(
 
 
 def joined(
-    declared: Sequence[Declared], responses: Sequence[InferenceResponse], *, has_rows: bool = True
+    declared: Sequence[Declared],
+    responses: Sequence[InferenceResponse],
+    counts: Sequence[int],
+    *,
+    has_rows: bool = True,
 ) -> dict[str, Any]:
     """Return the outputs of all responses, row by row; zeros for one that is an error.
+
+    Args:
+        declared: the outputs.
+        responses: one for each request.
+        counts: the rows of each.
+        has_rows: whether the class knows of rows.
 
     Raises:
         ModelBroken: an output is missing, or has another shape or datatype than was declared.
@@ -125,27 +134,32 @@ def joined(
 
     outputs: dict[str, Any] = {}
     for one in declared:
-        rows = [
-            None if this.has_error() else array(this, one, 1, has_rows=has_rows)
-            for this in responses
+        given = [
+            None if this.has_error() else array(this, one, count, has_rows=has_rows)
+            for this, count in zip(responses, counts, strict=True)
         ]
-        shapes = {row.shape for row in rows if row is not None}
+        shapes = {rows.shape[1:] for rows in given if rows is not None}
         if len(shapes) > 1:
             raise ModelBroken(
                 f"output {one.name!r} has rows of shapes {sorted(shapes)} in one batch: say "
                 "max_batch_size: 1 in config.pbtxt, or give all of them one shape"
             )
-        shape = shapes.pop() if shapes else (1, *(max(1, size) for size in one.shape))
-        is_bytes = one.datatype == "BYTES"
-        blank = np.zeros(shape, numpy_dtype(one.datatype)) if not is_bytes else _blank(shape)
-        outputs[one.name] = np.concatenate([blank if row is None else row for row in rows])
+        shape = shapes.pop() if shapes else tuple(max(1, size) for size in one.shape)
+        outputs[one.name] = np.concatenate(
+            [
+                _blank(one.datatype, (count, *shape)) if rows is None else rows
+                for rows, count in zip(given, counts, strict=True)
+            ]
+        )
     return outputs
 
 
-def _blank(shape: Sequence[int]) -> Any:
+def _blank(datatype: str, shape: Sequence[int]) -> Any:
     import numpy as np
 
-    return np.full(shape, b"", dtype=np.object_)
+    if datatype == "BYTES":
+        return np.full(shape, b"", dtype=np.object_)
+    return np.zeros(shape, numpy_dtype(datatype))
 
 
 def array(
