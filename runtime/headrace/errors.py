@@ -33,6 +33,14 @@ class NotLive(HeadraceError):
     """A configuration has changed in what a version takes only when it is loaded."""
 
 
+class Unwanted(HeadraceError):
+    """What an operator asks for cannot be done now, or would change nothing; nothing was."""
+
+
+class Deposed(HeadraceError):
+    """Another controller has taken over: what this one decides does not count any more."""
+
+
 class StateInvalid(HeadraceError):
     """The folder that a server keeps its things in cannot be used."""
 

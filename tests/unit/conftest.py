@@ -2,11 +2,14 @@
 
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
+from tests.unit.desk import Desk
+
+from headrace.console.logbook import Logbook
 
 WORKING = """
 from headrace import Batch, Context, Model, Tensor
@@ -50,3 +53,14 @@ def write_model(tmp_path: Path) -> WriteModel:
         return tmp_path / "models"
 
     return write
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A controller of one model with one version, which nothing has loaded yet."""
+    (tmp_path / "desk").mkdir()
+    book = Logbook(tmp_path / "desk" / "logs", None)
+    desk = Desk(tmp_path / "desk", book, m=[1])
+    yield desk
+    desk.close()
+    book.close()

@@ -3,17 +3,20 @@
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.desk import Desk
 
 from headrace.cli.tables import applied_lines
 from headrace.config.batching import Batching
 from headrace.config.changes import LIVE, changes
 from headrace.config.schema import ModelConfig
+from headrace.console.answer import Answer
 from headrace.console.operations import Applied, as_json
-from headrace.console.routes import Answer, perform
+from headrace.console.routes import perform
 from headrace.errors import ConfigInvalid, HeadraceError, NotLive, RepositoryInvalid
 from headrace.execution.runner import Runner
 from headrace.execution.voices import Line
@@ -21,7 +24,7 @@ from headrace.models.lifecycle import Standing
 from headrace.repository.changed import changed
 from headrace.repository.folder import find
 from headrace.serve.changing import Changing
-from headrace.serve.plan import grouped
+from headrace.serve.crew import Crew
 
 WriteModel = Callable[..., Path]
 
@@ -100,7 +103,7 @@ class Hosts:
     def __init__(self, models: Path, hosts: int = 2, error: str = "") -> None:
         self.said: list[tuple[str, str]] = []
         self.hosts, self.error = hosts, error
-        self.changing = Changing(grouped(find(models)), self.send)
+        self.changing = Changing(Crew(find(models), cpus=2), self.send)
         self.changing.hear("doubler/1", INPUTS)
 
     def send(self, label: str, word: str, pid: int | None) -> int:
@@ -111,6 +114,14 @@ class Hosts:
                 told = {"event": "changed", "number": int(number), "error": self.error}
                 self.changing.hear(version, told)
         return self.hosts
+
+    def begun(self) -> tuple[str, dict[str, Any]]:
+        """Who was let begin last, with which versions and their batching."""
+        label, word = self.said[-1]
+        told = json.loads(word.removeprefix("begin "))
+        return label, {
+            f"{one['model']}/{one['number']}": one["config"].get("batching", {}) for one in told
+        }
 
     def last(self) -> Any:
         return json.loads(self.said[-1][1].split(" ", 3)[-1])
@@ -125,7 +136,7 @@ def test_every_host_is_told_and_one_that_begins_later_too(
     assert run.changing.apply("") == [Applied("doubler/1", ["batching.max_rows 4 -> 2"], 2, 2)]
     assert run.said == [("doubler/1", 'change 1 doubler/1 {"max_rows": 2}')]
     run.changing.begin("doubler/1", 7)
-    assert run.said[-1] == ("doubler/1", 'begin {"doubler/1": {"max_rows": 2}}')
+    assert run.begun() == ("doubler/1", {"doubler/1": {"max_rows": 2}})
     assert run.changing.apply("") == [], "it is as it was read last"
 
 
@@ -139,9 +150,9 @@ def test_hosts_that_versions_share_are_told_of_each_and_begin_without_those_left
     assert [one.version for one in run.changing.apply("doubler")] == ["doubler/1"]
     assert run.said == [("shared", 'change 1 doubler/1 {"max_rows": 2}')]
     run.changing.begin("shared", 7)
-    assert run.said[-1] == ("shared", 'begin {"doubler/1": {"max_rows": 2}, "other/1": {}}')
+    assert run.begun() == ("shared", {"doubler/1": {"max_rows": 2}, "other/1": {}})
     run.changing.begin("shared", 8, {"doubler/1"})
-    assert run.said[-1] == ("shared", 'begin {"other/1": {}}')
+    assert run.begun() == ("shared", {"other/1": {}})
 
 
 def test_what_a_host_does_not_take_is_taken_back_everywhere(write_model: WriteModel) -> None:
@@ -160,7 +171,7 @@ def test_a_host_that_says_nothing_is_not_counted(
 ) -> None:
     monkeypatch.setattr("headrace.serve.changing.ANSWER_S", 0.0)
     models = write_model()
-    silent = Changing(grouped(find(models)), lambda label, word, pid: 3)
+    silent = Changing(Crew(find(models), cpus=2), lambda label, word, pid: 3)
     rewrite(models, "batching: {max_rows: 3}")
     with pytest.raises(NotLive, match="has not been loaded yet"):
         silent.apply("")
@@ -201,14 +212,19 @@ class Operator:
     ],
 )
 def test_the_console_lets_programs_change_and_no_web_page(
-    method: str, by_program: bool, error: HeadraceError | None, code: int, part: str
+    method: str,
+    by_program: bool,
+    error: HeadraceError | None,
+    code: int,
+    part: str,
+    desk: Desk,
 ) -> None:
-    target = "/api/apply?model=photos"
-    answer = perform(Operator(error), method, target, by_program=by_program)
+    target, client = "/api/apply?model=photos", "me@here" if by_program else None
+    answer = perform(replace(desk.sources, operations=Operator(error)), method, target, client)
     assert isinstance(answer, Answer)
     assert answer.status == code
     assert part in json.dumps(answer.body)
-    assert perform(Operator(), "GET", "/api/status", by_program=True) is None
+    assert perform(desk.sources, "GET", "/api/status", "me@here") is None
 
 
 class OpenHost:

@@ -2,10 +2,12 @@ import io
 import json
 import os
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.desk import Desk
 from tests.unit.test_requests import KEPT
 
 from headrace.console.board import ModelStatus, Status, VersionStatus, as_json
@@ -103,15 +105,17 @@ def report(error_id: str, kind: str) -> str:
     ],
 )
 def test_the_console_answers(
-    logbook: Logbook, method: str, target: str, code: int, part: str
+    logbook: Logbook, desk: Desk, method: str, target: str, code: int, part: str
 ) -> None:
-    answer = respond(OneBoard(status(State.READY)), logbook, method, target)
+    sources = replace(desk.sources, board=OneBoard(status(State.READY)), logbook=logbook)
+    answer = respond(sources, method, target)
     assert answer.status == code
     assert part in json.dumps(answer.body)
 
 
-def test_health_is_503_until_it_is_ready(logbook: Logbook) -> None:
-    assert respond(OneBoard(status(State.LOADING)), logbook, "GET", "/api/health").status == 503
+def test_health_is_503_until_it_is_ready(desk: Desk) -> None:
+    sources = replace(desk.sources, board=OneBoard(status(State.LOADING)))
+    assert respond(sources, "GET", "/api/health").status == 503
 
 
 def test_every_state_is_told_with_its_reason() -> None:
@@ -270,13 +274,12 @@ class Interrupted:
             turn()
 
 
-def test_who_follows_the_log_sees_each_line_once(tmp_path: Path) -> None:
+def test_who_follows_the_log_sees_each_line_once(tmp_path: Path, desk: Desk) -> None:
     book = Logbook(tmp_path / "logs", None)
     book.take(Line(1, "m/1", "out", "one"))
     interrupted: Any = Interrupted(lambda: book._lines.append(Line(2, "m/1", "out", "two")))
     book._lock = interrupted
-    board: Any = None
-    answer = respond(board, book, "GET", "/api/logs")
+    answer = respond(replace(desk.sources, logbook=book), "GET", "/api/logs")
     assert [one["text"] for one in answer.body["lines"]] == ["one"]
     assert answer.body["taken"] == 1
     book.close()

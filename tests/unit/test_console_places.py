@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.desk import Desk
 
 from headrace.console import logbook as logbooks
 from headrace.console.board import Status
@@ -65,14 +67,16 @@ def test_who_is_silent_longest_makes_room_and_who_is_answered_does_not() -> None
     assert ended() == [1, 2]
 
 
-def test_numbers_have_a_bound(book: Logbook) -> None:
+def test_numbers_have_a_bound(desk: Desk) -> None:
     for query in ("limit=" + "9" * 5000, "after=" + "9" * 5000, "limit=-1", "after=x", "limit=²"):
-        answer = respond(Board(), book, "GET", f"/api/logs?{query}")
+        answer = respond(desk.sources, "GET", f"/api/logs?{query}")
         assert answer.status == 400, query
         assert len(answer.body["error"]) < 100
 
 
-def test_only_some_may_wait_for_lines(book: Logbook, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_some_may_wait_for_lines(
+    book: Logbook, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(logbooks, "MOST_WAITING", 1)
     waits = threading.Thread(target=book.since, args=("", 0, 10))
     waits.start()
@@ -80,7 +84,7 @@ def test_only_some_may_wait_for_lines(book: Logbook, monkeypatch: pytest.MonkeyP
         pass
     with pytest.raises(TooManyWait):
         book.since("", 0, 10)
-    assert respond(Board(), book, "GET", "/api/logs?after=0").status == 503
+    assert respond(replace(desk.sources, logbook=book), "GET", "/api/logs?after=0").status == 503
     book.take(Line(1, "m/1", "out", "one"))
     waits.join()
     assert book.since("", 0, 10)[1] == 1

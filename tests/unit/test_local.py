@@ -1,28 +1,148 @@
+"""Versions that one process carries, and what becomes of them as others are wanted."""
+
+import json
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import pytest
+
+from headrace.control.controller import Assignment, Beginning
+from headrace.execution import threads
 from headrace.execution.voices import Line
-from headrace.local import Server
+from headrace.local.carrying import Around, Carrying
+from headrace.models.lifecycle import State
+from headrace.repository.folder import Version, find
+
+WriteModel = Callable[..., Path]
 
 
-class Refused:
-    """A runner whose move the gateway refuses."""
+class World:
+    """A host whose versions have no calls, and a gateway that takes tables."""
 
-    version = type("Version", (), {"label": "m/1"})
+    def __init__(self, refuses: str = "") -> None:
+        self.refuses = refuses
+        self.tables: list[Any] = []
+        self.lines: list[Line] = []
+        self.busy: dict[str, int] = {}
+        self.changed = threading.Condition()
+        self.closed: list[str] = []
 
-    def start(self) -> bool:
-        raise ValueError("lone leading surrogate in hex escape")
+    def open(self, contract: str, **conduct: Any) -> Any:
+        return self
+
+    def next_batch(self, lane: int) -> None: ...
+
+    def close(self, model: str, version: int) -> None:
+        self.closed.append(f"{model}/{version}")
+
+    def next_hang(self) -> None: ...
+
+    def calls(self) -> Mapping[str, int]:
+        return self.busy
+
+    def apply(self, table: str) -> None:
+        if self.refuses and self.refuses in table:
+            self.refuses = ""
+            raise ValueError("lone leading surrogate in hex escape")
+        with self.changed:
+            self.tables.append(json.loads(table))
+            self.changed.notify_all()
+
+    def carrying(self, *versions: Version) -> Carrying:
+        budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
+        around = Around(self, self.apply, self.calls, self.lines.append, budget)
+        return Carrying(around, Beginning([Assignment(one) for one in versions]))
+
+    def wait(self, shown: Mapping[str, str]) -> None:
+        """Wait until the gateway's table has these states, by label, and no others."""
+
+        def there() -> bool:
+            return bool(self.tables) and states(self.tables[-1]) == shown
+
+        with self.changed:
+            assert self.changed.wait_for(there, 60), states(self.tables[-1])
 
 
-class Started(Refused):
-    def start(self) -> bool:
-        return True
+def states(table: Any) -> dict[str, str]:
+    return {
+        f"{name}/{one['version']}": one["state"]
+        for name, model in table["models"].items()
+        for one in model["versions"]
+    }
 
 
-def test_a_version_that_the_gateway_refuses_does_not_keep_the_next_from_loading() -> None:
-    lines: list[Line] = []
-    server: Any = object.__new__(Server)
-    server._logbook = type("Book", (), {"take": staticmethod(lines.append)})
-    assert [server._start(one) for one in (Refused(), Started())] == [False, True]
-    (line,) = lines
-    assert line.speaker == "m/1"
-    assert "lone leading surrogate" in line.text
+def test_a_version_that_the_gateway_refuses_does_not_keep_the_next_from_loading(
+    write_model: WriteModel,
+) -> None:
+    models = write_model("first")
+    write_model("second")
+    world = World(refuses='"first": {"versions": [{"version": 1, "state": "READY"')
+    carrying = world.carrying(*find(models))
+    serving = carrying.load_first()
+    assert "second/1" in {one.version.label for one in serving}
+    assert any("lone leading surrogate" in line.text for line in world.lines)
+
+
+@pytest.fixture
+def two(write_model: WriteModel) -> list[Version]:
+    write_model("doubler")
+    return find(write_model("doubler", version="2"))
+
+
+def test_what_is_wanted_is_loaded_and_what_is_not_goes_once_it_has_answered(
+    two: list[Version],
+) -> None:
+    one, other = two
+    world = World()
+    carrying = world.carrying(one)
+    carrying.load_first()
+    carrying.begin()
+    world.wait({"doubler/1": "READY"})
+    carrying.want([Assignment(one), Assignment(other)], {"doubler": {1: 10_000}})
+    world.wait({"doubler/1": "READY", "doubler/2": "READY"})
+    weights = world.tables[-1]["models"]["doubler"]["weights"]
+    assert weights == [{"version": 1, "share": 10_000}]
+
+    world.busy = {"doubler/1": 1}
+    carrying.want([Assignment(other)], {"doubler": {2: 10_000}})
+    world.wait({"doubler/1": "UNAVAILABLE", "doubler/2": "READY"})
+    assert carrying.standings()["doubler/1"].state is State.DRAINING
+    assert world.closed == []
+    world.busy = {}
+    world.wait({"doubler/2": "READY"})
+    assert world.closed == ["doubler/1"]
+    epochs = [table["epoch"]["sequence"] for table in world.tables]
+    assert epochs == sorted(set(epochs)), "gateways take later tables alone"
+
+
+def test_who_is_wanted_again_before_he_ended_goes_on(two: list[Version]) -> None:
+    one, other = two
+    world = World()
+    carrying = world.carrying(one, other)
+    carrying.load_first()
+    carrying.begin()
+    world.busy = {"doubler/1": 1}
+    carrying.want([Assignment(other)], {})
+    world.wait({"doubler/1": "UNAVAILABLE", "doubler/2": "READY"})
+    carrying.want([Assignment(one), Assignment(other)], {})
+    world.wait({"doubler/1": "READY", "doubler/2": "READY"})
+    assert world.closed == []
+
+
+def test_what_could_not_be_loaded_is_loaded_anew_when_it_is_asked_for_again(
+    write_model: WriteModel,
+) -> None:
+    models = write_model(source="raise RuntimeError('no weights')")
+    (broken,) = find(models)
+    world = World()
+    carrying = world.carrying(broken)
+    assert carrying.load_first() == []
+    carrying.begin()
+    world.wait({"doubler/1": "UNAVAILABLE"})
+    from tests.unit.conftest import WORKING
+
+    (broken.folder / "model.py").write_text(WORKING)
+    carrying.want([Assignment(broken, asked=1)], {})
+    world.wait({"doubler/1": "READY"})

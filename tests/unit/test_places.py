@@ -14,7 +14,6 @@ from headrace.errors import HeadraceError, PortTaken, StateInvalid
 from headrace.execution import threads
 from headrace.serve import launch, sink
 from headrace.serve.places import Places, claim, ray_environment, release
-from headrace.serve.plan import Plan
 
 
 def refuse(*_: Any, **__: Any) -> Any:
@@ -85,9 +84,8 @@ def test_a_run_that_is_refused_leaves_no_folder(
     monkeypatch.setattr(launch, "Console", Console)
     monkeypatch.setattr(threads, "tell_libraries", lambda *_: None)
     monkeypatch.setattr(launch, part, taken)
-    plan = Plan(groups=(), settings={}, drain_s=1.0, budget=threads.plan(2, []))
     with pytest.raises(PortTaken):
-        launch._serve(ServeOptions(tmp_path, state=tmp_path / "state"), plan)
+        launch._serve(ServeOptions(tmp_path, state=tmp_path / "state"), [], None)
     assert [one.sockets.exists() for one in claimed] == [False]
 
 

@@ -8,9 +8,12 @@ import pytest
 
 from headrace.config.options import ServeOptions
 from headrace.config.schema import ModelConfig
+from headrace.control.reconcile import LEAVING
+from headrace.execution.policy import Epoch
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.serve import fleet, plan
+from headrace.serve.crew import Crew
 from headrace.serve.directory import Replica, endpoints
 from headrace.serve.gateway import reached
 from headrace.serve.head import decode, encode
@@ -111,7 +114,7 @@ def version(model: str, number: int, **placement: Any) -> Version:
 def test_gateways_hear_of_failures_alone() -> None:
     groups = plan.grouped([version("a", 1), version("a", 2), version("b", 1)])
     standings = {"a/1": READY, "a/2": BROKEN, "b/1": LOADING}
-    table = plan.routing(groups, standings, {"a/1"}, sequence=7)
+    table = plan.routing(plan.Routes(groups, served={"a/1"}), standings, Epoch(1, 7))
     assert table["hosts"] == ["host-a-1", "host-a-2", "host-b-1"]
     policy = table["policy"]
     assert policy["epoch"] == {"term": 1, "sequence": 7}
@@ -146,21 +149,43 @@ def test_requests_that_name_no_version_go_to_the_highest_that_has_served(
     standings: dict[str, Standing], served: set[str], chosen: int
 ) -> None:
     groups = plan.grouped([version("a", number) for number in (1, 2)])
-    entry = plan.routing(groups, standings, served)["policy"]["models"]["a"]
+    table = plan.routing(plan.Routes(groups, served=served), standings, Epoch())
+    entry = table["policy"]["models"]["a"]
     assert entry["weights"] == [{"version": chosen, "share": 10_000}]
+
+
+def test_shares_that_were_decided_count_and_who_is_unloaded_gets_nothing_new() -> None:
+    groups = plan.grouped([version("a", number) for number in (1, 2)])
+    routes = plan.Routes(groups, {"a": {1: 2_500, 3: 7_500}}, {"a/2"}, {"a/1", "a/2"})
+    entry = plan.routing(routes, {}, Epoch())["policy"]["models"]["a"]
+    assert entry["weights"] == [{"version": 1, "share": 2_500}, {"version": 3, "share": 7_500}]
+    assert {one["version"]: (one["state"], one["reason"]) for one in entry["versions"]} == {
+        1: ("READY", ""),
+        2: ("UNAVAILABLE", LEAVING.reason),
+        # Nothing is there of who has traffic: it is in the table all the same.
+        3: ("UNAVAILABLE", "waiting to be loaded"),
+    }
 
 
 def test_a_plan_fits_the_processors() -> None:
     options = ServeOptions(Path("/m"), first_port=9000)
-    made = plan.make(options, [version("a", 1), version("b", 1)], cpus=8)
+    crew = Crew([version("a", 1), version("b", 1)], cpus=8)
+    made = plan.make(options, crew.groups, crew.budget)
     assert made.settings["grpc"] == "127.0.0.1:9001"
-    assert made.budget.io + sum(made.budget.lanes.values()) <= 8
+    assert crew.budget.io + sum(crew.budget.lanes.values()) <= 8
     # Ray makes as many processes at once: no more than have work, nor than CPUs.
-    assert [plan.make(options, [version("a", 1)], cpus).ray_cpus for cpus in (1, 2, 64)] == [
-        1,
-        2,
-        3,
-    ]
+    crews = [Crew([version("a", 1)], cpus) for cpus in (1, 2, 64)]
+    assert [plan.make(options, one.groups, one.budget).ray_cpus for one in crews] == [1, 2, 3]
+
+
+def test_who_comes_later_gets_threads_and_who_is_there_keeps_what_he_has() -> None:
+    crew = Crew([version("a", 1)], cpus=16)
+    assert crew.threads("a/1") == 12
+    crew.put(version("b", 1))
+    assert (crew.threads("a/1"), crew.threads("b/1")) == (12, 6)
+    crew.drop("a/1")
+    assert crew.budget.lanes == {"b/1": 6}
+    assert [one.label for one, _ in crew.members] == ["b/1"]
 
 
 def test_endpoints_are_those_that_say_where_they_listen() -> None:

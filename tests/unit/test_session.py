@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from headrace.execution import threads
+from headrace.control.controller import Beginning
+from headrace.serve.crew import Crew
 from headrace.serve.places import Places
 from headrace.serve.plan import Plan
 from headrace.serve.session import Message, Session
@@ -27,9 +28,9 @@ def told(session: Session, *messages: tuple[str, dict[str, Any]]) -> tuple[int |
 
 @pytest.fixture
 def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    plan = Plan(groups=(), settings={}, drain_s=30.0, budget=threads.plan(2, []))
+    plan = Plan(settings={}, drain_s=30.0)
     places = Places(state=tmp_path, ray=tmp_path, logs=tmp_path, sockets=tmp_path, lock=-1)
-    session = Session(plan, places, "127.0.0.1:8003")
+    session = Session(plan, Crew([], cpus=2), Beginning(), places, "127.0.0.1:8003")
 
     def stop(why: str, say: Any) -> None:
         session._stopping = True

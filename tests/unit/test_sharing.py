@@ -15,6 +15,7 @@ from headrace.models.lifecycle import State
 from headrace.repository.folder import Version
 from headrace.serve import fleet, plan
 from headrace.serve.board import RunBoard
+from headrace.serve.crew import Crew
 
 OWN: dict[str, Any] = {}
 SHARED: dict[str, Any] = {"isolation": "shared"}
@@ -61,10 +62,11 @@ def test_no_two_groups_have_one_application() -> None:
 
 def test_a_shared_host_is_one_process_and_its_lanes_are_all_counted() -> None:
     versions = [version(f"m{at}", 1, lanes=2, **SHARED) for at in range(3)]
-    made = plan.make(ServeOptions(Path("/m")), versions, cpus=64)
+    crew = Crew(versions, cpus=64)
+    made = plan.make(ServeOptions(Path("/m")), crew.groups, crew.budget)
     assert made.ray_cpus == 1 + plan.GATEWAYS
-    assert made.budget.lanes == {f"m{at}/1": (64 - 16) // 6 for at in range(3)}
-    assert [one.label for one, _ in made.members] == ["m0/1", "m1/1", "m2/1"]
+    assert crew.budget.lanes == {f"m{at}/1": (64 - 16) // 6 for at in range(3)}
+    assert [one.label for one, _ in crew.members] == ["m0/1", "m1/1", "m2/1"]
 
 
 def test_serve_is_as_patient_with_a_shared_host_as_its_slowest_model_needs() -> None:
@@ -123,8 +125,7 @@ def serve() -> Serve:
 def test_a_death_is_one_of_all_that_the_process_carried_and_the_next_goes_without_the_cause(
     serve: Serve,
 ) -> None:
-    (group,) = plan.grouped(version(name, 1, **SHARED) for name in "abc")
-    watching = serve.watch(group)
+    watching = serve.watch(*(version(name, 1, **SHARED) for name in "abc"))
 
     def moved(name: str, pid: int, state: str) -> None:
         told = {"event": "moved", "version": name, "state": state, "reason": "so it is"}
@@ -139,7 +140,7 @@ def test_a_death_is_one_of_all_that_the_process_carried_and_the_next_goes_withou
             watching.hear("shared", {"event": "gone", "pid": pid})
     moved("c/1", 3, "failed")
     assert serve.begun == [("shared", 1, set()), ("shared", 2, set()), ("shared", 3, {"b/1"})]
-    assert {name: one.count for name, one in watching.records().items()} == {
+    assert {name: one.count for name, one in serve.accounts.records().items()} == {
         "a/1": 2,
         "b/1": 2,
         "c/1": 2,
@@ -162,8 +163,9 @@ def test_a_death_is_one_of_all_that_the_process_carried_and_the_next_goes_withou
 
 def test_status_and_greeting_show_each_version_by_itself_and_where_it_is() -> None:
     versions = [version(name, 1, **SHARED) for name in "ab"]
-    made = plan.make(ServeOptions(Path("/m")), [*versions, version("c", 1)], cpus=8)
-    board = RunBoard(made, "127.0.0.1:8003", lambda question: None)
+    board = RunBoard(
+        Crew([*versions, version("c", 1)], cpus=8), "127.0.0.1:8003", lambda question: None
+    )
     board.stand({"a/1": READY, "b/1": BROKEN, "c/1": READY})
     one = fleet.Application("RUNNING", {"RUNNING": 1})
     board.applications = {"shared": one, "host-c-1": one}

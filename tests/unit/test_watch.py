@@ -8,12 +8,14 @@ from typing import Any
 import pytest
 
 from headrace.config.schema import ModelConfig
-from headrace.execution import threads
+from headrace.control.controller import Assignment, Beginning
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet, watch
+from headrace.serve.accounts import Accounts, Senses
+from headrace.serve.crew import Crew
 from headrace.serve.gateway import Table
-from headrace.serve.plan import Group, Plan
+from headrace.serve.steps import Hands, Steps
 from headrace.serve.watch import Reach, Watch
 
 RUNNING = {"gateway": fleet.Application("RUNNING", {"RUNNING": 1})}
@@ -32,6 +34,8 @@ class Serve:
         self.tables: list[Table] = []
         self.again: list[tuple[str, int]] = []
         self.begun: list[tuple[str, int, Set[str]]] = []
+        #: Groups that Serve was asked for, since it did not name their application.
+        self.started: list[str] = []
         self.oom_kills = 0
         #: What a look and a publish that has taken effect raise, the next one first.
         self.odd: list[Exception] = []
@@ -51,7 +55,7 @@ class Serve:
             raise LookupError("no controller")
         return applications
 
-    def watch(self, *groups: Group) -> Watch:
+    def watch(self, *versions: Version) -> Watch:
         def changed(standings: Mapping[str, Standing]) -> None:
             self.hosts.append(sum(one.running for one in watching.applications.values()))
 
@@ -66,14 +70,26 @@ class Serve:
             changed=changed,
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
-            begin=lambda label, pid, without: self.begun.append((label, pid, without)),
-            oom_kills=lambda: self.oom_kills,
             lost=(LookupError,),
             silent=lambda error: self.silences.append(str(error)),
             gateway="gateway",
         )
-        plan = Plan(groups=groups, settings={}, drain_s=1.0, budget=threads.plan(2, []))
-        watching = Watch(plan, reach)
+        senses = Senses(
+            begin=lambda label, pid, without: self.begun.append((label, pid, without)),
+            oom_kills=lambda: self.oom_kills,
+        )
+        crew = Crew(versions, cpus=2)
+        self.accounts = Accounts(crew, senses)
+        hands = Hands(
+            start=lambda groups: self.started.extend(group.label for group in groups),
+            end=lambda group: None,
+            join=lambda version: None,
+            leave=lambda version: None,
+            calls=dict,
+        )
+        beginning = Beginning([Assignment(one) for one in versions])
+        steps = Steps(crew, self.accounts, hands, beginning.assignments)
+        watching = Watch(crew, self.accounts, steps, reach, beginning)
         return watching
 
 
@@ -106,7 +122,7 @@ def test_a_gateway_that_cannot_start_ends_the_run() -> None:
 def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served() -> None:
     serve = Serve({"host-m-1": fleet.Application("DEPLOY_FAILED", message="the actor died")})
     version = Version("m", 1, Path("/m/m/1"), "python", ModelConfig())
-    watching = serve.watch(Group((version,)))
+    watching = serve.watch(version)
     watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": ""})
     watching.hear("m/1", {"event": "gone"})
     watching.start()
@@ -119,7 +135,7 @@ def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served(
 def test_the_number_of_hosts_is_told_though_the_version_stands_where_it_stood() -> None:
     one, two = (fleet.Application("RUNNING", {"RUNNING": number}) for number in (1, 2))
     serve = Serve({"host-m-1": two})
-    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
+    watching = serve.watch(Version("m", 1, Path("/m/m/1"), "python", ModelConfig()))
     watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": "loaded"})
     watching.start()
     for application in (one, two):
@@ -147,8 +163,8 @@ def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) 
 def test_gateways_are_told_when_a_higher_version_has_loaded() -> None:
     running = fleet.Application("RUNNING", {"RUNNING": 1})
     serve = Serve({"host-m-1": running, "host-m-2": fleet.Application("DEPLOYING")})
-    groups = [Group((Version("m", n, Path(f"/m/m/{n}"), "python", ModelConfig()),)) for n in (1, 2)]
-    watching = serve.watch(*groups)
+    versions = [Version("m", n, Path(f"/m/m/{n}"), "python", ModelConfig()) for n in (1, 2)]
+    watching = serve.watch(*versions)
     ready = {"event": "moved", "state": "ready", "reason": ""}
     watching.hear("m/1", {**ready, "version": "m/1"})
     watching.start()
@@ -218,19 +234,19 @@ def test_a_host_loads_at_once_and_after_deaths_in_a_row_later(
 
     monkeypatch.setattr(threading, "Timer", Timer)
     serve = Serve(RUNNING)
-    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
+    watching = serve.watch(Version("m", 1, Path("/m/m/1"), "python", ModelConfig()))
     for pid in range(1, 6):
         watching.hear("m/1", {"event": "here", "pid": pid})
         watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": ""})
         watching.hear("m/1", {"event": "gone", "pid": pid})
     assert serve.begun == [("m/1", pid, set()) for pid in range(1, 6)]
     assert [round(pause) for pause in pauses] == [1, 2], "the first three begin at once"
-    assert watching.records()["m/1"].count == 5
+    assert serve.accounts.records()["m/1"].count == 5
 
 
 def test_why_a_host_died_is_known_from_its_words_or_from_the_kernel() -> None:
     serve = Serve(RUNNING)
-    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
+    watching = serve.watch(Version("m", 1, Path("/m/m/1"), "python", ModelConfig()))
 
     def why(pid: int, words: str = "") -> str:
         watching.hear("m/1", {"event": "here", "pid": pid})
@@ -239,7 +255,7 @@ def test_why_a_host_died_is_known_from_its_words_or_from_the_kernel() -> None:
             watching.hear("m/1", {"event": "words", "pid": pid, "why": words})
         serve.oom_kills += pid == 3
         watching.hear("m/1", {"event": "gone", "pid": pid})
-        return watching.records()["m/1"].deaths[-1].why
+        return serve.accounts.records()["m/1"].deaths[-1].why
 
     assert why(1) == deaths.SILENT
     assert why(2, "Segmentation fault") == "Segmentation fault"
@@ -249,8 +265,8 @@ def test_why_a_host_died_is_known_from_its_words_or_from_the_kernel() -> None:
 
 def test_a_host_that_was_asked_to_go_or_said_why_it_failed_has_not_died() -> None:
     serve = Serve(RUNNING)
-    watching = serve.watch(Group((Version("m", 1, Path("/m/m/1"), "python", ModelConfig()),)))
+    watching = serve.watch(Version("m", 1, Path("/m/m/1"), "python", ModelConfig()))
     for state in ("draining", "failed"):
         watching.hear("m/1", {"event": "moved", "version": "m/1", "state": state, "reason": ""})
         watching.hear("m/1", {"event": "gone", "pid": 1})
-    assert watching.records()["m/1"].count == 0
+    assert serve.accounts.records()["m/1"].count == 0

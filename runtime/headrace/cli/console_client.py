@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from getpass import getuser
 from http.client import HTTPException, IncompleteRead
+from socket import gethostname
 from typing import Any, Final
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -41,11 +43,20 @@ def get(url: str, path: str) -> Any:
 def post(url: str, path: str) -> Any:
     """Return what the console answers to ``POST path``; raises as `get` does."""
     check_url(url)
-    request = Request(url.rstrip("/") + path, method="POST", headers={CLIENT: "headrace"})
+    request = Request(url.rstrip("/") + path, method="POST", headers={CLIENT: whoami()})
     try:
         return json.loads(send(request)[0])
     except ValueError as error:
         raise _no_console(url) from error
+
+
+def whoami() -> str:
+    """Return who the journal says did it: the user and the machine, as far as they are known."""
+    with suppress(OSError, KeyError):
+        name = f"{getuser()}@{gethostname()}"
+        if name.isascii() and name.isprintable():
+            return name
+    return "headrace"
 
 
 def check_speaker(url: str, name: str) -> None:

@@ -45,6 +45,44 @@ def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
 
 
+def version_rows(versions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the table of ``GET /api/versions``."""
+    rows = [
+        (
+            one["model"],
+            str(one["version"]),
+            one["state"],
+            f"{one['share_percent']:g} %{_coming(one)}" if one["wanted"] else "-",
+            one["folder"],
+            first_line(one["reason"]),
+        )
+        for one in versions
+    ]
+    yield from aligned([("MODEL", "VERSION", "STATE", "SHARE", "FOLDER", "REASON"), *rows])
+
+
+def _coming(version: Mapping[str, Any]) -> str:
+    """Return what share a version will have, where that waits for one that is on its way."""
+    coming = version["coming_percent"]
+    return "" if coming in (None, version["share_percent"]) else f", then {coming:g} %"
+
+
+def journal_rows(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the table of ``GET /api/journal``."""
+    rows = [
+        (
+            str(one["number"]),
+            datetime.fromtimestamp(one["unix_ms"] / 1000).strftime("%Y-%m-%d %H:%M:%S"),
+            one["who"],
+            one["model"],
+            first_line(one["what"]),
+            first_line(one["why"]),
+        )
+        for one in entries
+    ]
+    yield from aligned([("ENTRY", "WHEN", "WHO", "MODEL", "WHAT", "WHY"), *rows])
+
+
 def process_memory(status: Mapping[str, Any], model: str, version: Mapping[str, Any]) -> str:
     """Return what the processes of a version hold, and who they are if others share them."""
     process = version["process"]

@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from headrace.console.memory import resident
-from headrace.models.lifecycle import Standing, State
-
-#: States that lead to READY by themselves.
-ON_THE_WAY: Final = frozenset({State.DECLARED, State.LOADING, State.WARMING})
+from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 
 
 @dataclass(frozen=True)

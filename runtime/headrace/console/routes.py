@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from headrace.console import deciding
+from headrace.console.answer import Answer
 from headrace.console.board import Board, as_json
 from headrace.console.logbook import Logbook, TooManyWait
 from headrace.console.operations import Operations
 from headrace.console.operations import as_json as operations_json
+from headrace.control.controller import Controller
 from headrace.errors import HeadraceError, RepositoryInvalid
 
 #: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
@@ -20,26 +23,30 @@ MOST_DIGITS: Final = 18
 #: Of a request's name the gateway keeps so many characters.
 MOST_NAME: Final = 128
 PATHS: Final = (
-    "/api/health, /api/status, /api/logs, /api/errors, /api/errors/ID, /api/requests, "
-    "/api/requests/ID and /api/apply"
+    "/api/health, /api/status, /api/versions, /api/journal, /api/logs, /api/errors, "
+    "/api/errors/ID, /api/requests and /api/requests/ID, and to POST /api/load, /api/unload, "
+    "/api/split, /api/undo and /api/apply"
 )
 #: A page in somebody's browser cannot send it to another place than its own without asking there.
 CLIENT: Final = "Headrace-Client"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """A status and a body to be sent as JSON."""
+class Sources:
+    """What the console's answers come from."""
 
-    status: int
-    body: Any
+    board: Board
+    logbook: Logbook
+    operations: Operations
+    controller: Controller
 
 
-def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
+def respond(sources: Sources, method: str, target: str) -> Answer:
     """Answer one request of the console's API that changes nothing."""
     parts = urlsplit(target)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     path = parts.path.rstrip("/")
+    board, logbook = sources.board, sources.logbook
     if not path.startswith("/api/"):
         return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
     if method not in ("GET", "HEAD"):
@@ -58,24 +65,30 @@ def respond(board: Board, logbook: Logbook, method: str, target: str) -> Answer:
         return _errors(logbook, path, limit)
     if path == "/api/requests" or path.startswith("/api/requests/"):
         return _requests(board, path, limit)
-    return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
+    return deciding.tell(sources.controller, path, query) or Answer(
+        404, {"error": f"no {parts.path} here: the console answers {PATHS}"}
+    )
 
 
-def perform(operations: Operations, method: str, target: str, *, by_program: bool) -> Answer | None:
+def perform(sources: Sources, method: str, target: str, client: str | None) -> Answer | None:
     """Answer one request that changes something; None where it does not.
 
-    ``by_program``: it has the header `CLIENT`.
+    ``client``: the value of its header `CLIENT`, which says who asks.
     """
     parts = urlsplit(target)
-    if parts.path.rstrip("/") != "/api/apply":
+    path = parts.path.rstrip("/")
+    if path != "/api/apply" and path not in deciding.CHANGES:
         return None
     if method != "POST":
-        return Answer(405, {"error": f"{method} is not allowed: send POST /api/apply?model=NAME"})
-    if not by_program:
-        return Answer(403, {"error": f"send the header {CLIENT}, with any value: no web page can"})
-    model = parse_qs(parts.query).get("model", [""])[-1]
+        return Answer(405, {"error": f"{method} is not allowed: send POST {path}?model=NAME"})
+    if not client:
+        said = f"send the header {CLIENT}, with who you are: no web page can"
+        return Answer(403, {"error": said})
+    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+    if (answer := deciding.change(sources.controller, path, query, client)) is not None:
+        return answer
     try:
-        return Answer(200, operations_json(operations.apply(model)))
+        return Answer(200, operations_json(sources.operations.apply(query.get("model", ""))))
     except RepositoryInvalid as error:
         return Answer(404, {"error": str(error)})
     except HeadraceError as error:

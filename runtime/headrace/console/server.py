@@ -12,12 +12,9 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from headrace.console.board import Board
-from headrace.console.logbook import Logbook
-from headrace.console.operations import Operations
 from headrace.console.places import Places
 from headrace.console.port_owner import owner_of
-from headrace.console.routes import CLIENT, perform, respond
+from headrace.console.routes import CLIENT, Sources, perform, respond
 from headrace.errors import PortTaken
 
 #: Connections at once; each has a thread.
@@ -36,11 +33,9 @@ FULL: Final = (
 
 
 class Console:
-    """Serves a board and a logbook over HTTP."""
+    """Answers operators over HTTP."""
 
-    def __init__(
-        self, host: str, port: int, board: Board, logbook: Logbook, operations: Operations
-    ) -> None:
+    def __init__(self, host: str, port: int, sources: Sources) -> None:
         """Bind, without answering yet.
 
         Raises:
@@ -71,7 +66,7 @@ class Console:
                 """Stay silent: the client went away."""
 
         try:
-            self._server = Server((host, port), _handler(board, logbook, operations, places))
+            self._server = Server((host, port), _handler(sources, places))
         except OSError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror}{owner_of(port)}; "
@@ -100,9 +95,7 @@ class Console:
             self._server.handle_request()
 
 
-def _handler(
-    board: Board, logbook: Logbook, operations: Operations, places: Places
-) -> type[BaseHTTPRequestHandler]:
+def _handler(sources: Sources, places: Places) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = IDLE_S
@@ -117,9 +110,9 @@ def _handler(
             places.waits(self.connection)
 
         def answer(self) -> None:
-            by_program = CLIENT in self.headers
-            answer = perform(operations, self.command, self.path, by_program=by_program) or respond(
-                board, logbook, self.command, self.path
+            client = self.headers.get(CLIENT)
+            answer = perform(sources, self.command, self.path, client) or respond(
+                sources, self.command, self.path
             )
             body = json.dumps(answer.body).encode() + b"\n"
             self.send_response(answer.status)

@@ -3,12 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from headrace.models.lifecycle import INDEX_STATES, Standing, State
 
 #: Shares are in parts of this, and those of a model add up to it.
 WHOLE: Final = 10_000
+
+AWAITED: Final = Standing(State.DECLARED, "waiting to be loaded")
 
 
 @dataclass(frozen=True)
@@ -22,12 +25,12 @@ class Epoch:
 def shares(standings: Mapping[int, Standing]) -> dict[int, int]:
     """Return each version's share of the requests that name none, of `WHOLE`.
 
-    The highest version that is ready takes all; while none is, the highest one not failed.
+    The highest version that is ready takes all; while none is, the highest one that may become so.
     """
 
     def preference(version: int) -> tuple[bool, bool, int]:
         state = standings[version].state
-        return state is State.READY, state is not State.FAILED, version
+        return state is State.READY, state not in (State.FAILED, State.DRAINING), version
 
     chosen = max(standings, key=preference)
     return {version: WHOLE if version == chosen else 0 for version in standings}
@@ -37,10 +40,12 @@ def table(
     epoch: Epoch,
     models: Mapping[str, Mapping[int, Standing]],
     proven: Mapping[str, Mapping[int, Standing]] | None = None,
+    decided: Mapping[str, Mapping[int, int] | None] = MappingProxyType({}),
 ) -> str:
     """Return the policy table for the core, as JSON; versions that are gone are left out.
 
-    Shares go by ``proven``, where a gateway is to believe more of a version than is known of it.
+    Shares are those ``decided`` for a model. Where none are they go by ``proven``, if a gateway is
+    to believe more of a version than is known of it.
     """
     held = {
         model: {
@@ -50,10 +55,14 @@ def table(
         }
         for model, standings in models.items()
     }
+    for model, parts in decided.items():
+        # Who has traffic is in the table, also while nothing of him is there.
+        for version in parts or ():
+            held.setdefault(model, {}).setdefault(version, AWAITED)
     facts: dict[str, Any] = {
         "epoch": {"term": epoch.term, "sequence": epoch.sequence},
         "models": {
-            model: _entry(standings, (proven or held)[model])
+            model: _entry(standings, decided.get(model) or shares((proven or held)[model]))
             for model, standings in held.items()
             if standings
         },
@@ -61,7 +70,7 @@ def table(
     return json.dumps(facts)
 
 
-def _entry(standings: Mapping[int, Standing], proven: Mapping[int, Standing]) -> dict[str, Any]:
+def _entry(standings: Mapping[int, Standing], weights: Mapping[int, int]) -> dict[str, Any]:
     return {
         "versions": [
             {
@@ -74,7 +83,7 @@ def _entry(standings: Mapping[int, Standing], proven: Mapping[int, Standing]) ->
         ],
         "weights": [
             {"version": version, "share": share}
-            for version, share in sorted(shares(proven).items())
+            for version, share in sorted(weights.items())
             if share
         ],
         "rules": [],

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from headrace.errors import EnvironmentInvalid
@@ -56,6 +56,17 @@ def plan(cpus: int, lanes: Iterable[Lanes], told: int | None = None) -> Budget:
     free = cpus - io - sum(one.count * one.threads for one in lanes if one.threads)
     share = told or max(1, free // max(1, sum(one.count for one in lanes if not one.threads)))
     return Budget(cpus, io, share, {one.label: one.threads or share for one in lanes})
+
+
+def joined(budget: Budget, lanes: Iterable[Lanes], told: int | None = None) -> Budget:
+    """Return the budget once there are these ``lanes``.
+
+    Those that are new get what they would have got at the start; the others keep what they have,
+    for their libraries do.
+    """
+    planned = plan(budget.cpus, lanes, told)
+    kept = {one: budget.lanes.get(one, count) for one, count in planned.lanes.items()}
+    return replace(planned, lanes=kept)
 
 
 def cpus() -> int:

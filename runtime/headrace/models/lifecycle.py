@@ -17,6 +17,9 @@ class State(Enum):
     FAILED = "failed"
 
 
+#: States that lead to READY by themselves.
+ON_THE_WAY: Final = frozenset({State.DECLARED, State.LOADING, State.WARMING})
+
 NEXT: Final[dict[State, frozenset[State]]] = {
     State.DECLARED: frozenset({State.LOADING, State.GONE}),
     State.LOADING: frozenset({State.WARMING, State.FAILED}),

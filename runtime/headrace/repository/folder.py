@@ -92,6 +92,25 @@ def find(path: Path) -> list[Version]:
     return versions
 
 
+def find_model(path: Path, model: str) -> list[Version]:
+    """Return the versions of one model as they are by now below ``path``; of all if it is empty.
+
+    Raises:
+        RepositoryInvalid: there is no such model, or its folder is not laid out as one.
+        ConfigInvalid: its model.yaml is wrong.
+    """
+    if not model:
+        return find(path)
+    path = path.absolute()
+    folder = path if path.name == model and _is_model(path) else path / model
+    if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
+        raise RepositoryInvalid(f"no model {model!r} in {path}: expected a folder {model}/1 in it")
+    try:
+        return _versions(folder)
+    except OSError as error:
+        raise RepositoryInvalid(_unreadable(error)) from error
+
+
 def backends(folder: Path) -> set[str]:
     """Return what runs the versions of one model's folder, as far as they are there."""
     if not folder.is_dir():

@@ -1,6 +1,7 @@
 """Host groups and the gateway as Serve applications."""
 
 import logging
+from collections.abc import Sequence
 from typing import Any, Final
 
 from ray import serve
@@ -13,7 +14,7 @@ from headrace.serve.directory import HOST
 from headrace.serve.gateway import GatewayOptions, GatewayReplica, Table
 from headrace.serve.host import HostOptions, HostReplica
 from headrace.serve.places import Places
-from headrace.serve.plan import GATEWAYS, Group, Plan, routing
+from headrace.serve.plan import GATEWAYS, Group, Plan
 from headrace.serve.private import run_applications, same_replicas
 
 GATEWAY: Final = "gateway"
@@ -27,13 +28,22 @@ LEAVE_S: Final = 0.4
 STANDSTILL_S: Final = 5.0
 
 
-def start(plan: Plan, places: Places) -> None:
+def start(plan: Plan, places: Places, groups: Sequence[Group], first: Table) -> None:
     """Start Serve without proxies, the gateway and all hosts; returns before they run."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     serve.start(proxy_location="Disabled")
-    hosts = {group.application: _host(group, plan, places, times=0) for group in plan.groups}
-    first = routing(plan.groups, {})
+    hosts = {group.application: _host(group, places, times=0) for group in groups}
     run_applications({GATEWAY: _gateway(plan, places, first, replicas=1), **hosts})
+
+
+def carry(groups: Sequence[Group], places: Places) -> None:
+    """Start hosts of more groups; returns before they run."""
+    run_applications({group.application: _host(group, places, times=0) for group in groups})
+
+
+def end(group: Group) -> None:
+    """End a group's hosts, once they have finished what they accepted; returns before that."""
+    serve.delete(group.application, _blocking=False)
 
 
 def publish(plan: Plan, places: Places, table: Table) -> None:
@@ -41,12 +51,12 @@ def publish(plan: Plan, places: Places, table: Table) -> None:
     run_applications({GATEWAY: _gateway(plan, places, table, replicas=GATEWAYS)})
 
 
-def begin_again(group: Group, plan: Plan, places: Places, times: int) -> None:
+def begin_again(group: Group, places: Places, times: int) -> None:
     """Ask for a group's hosts once more, after Serve gave it up; hosts that run stay."""
-    run_applications({group.application: _host(group, plan, places, times)})
+    run_applications({group.application: _host(group, places, times)})
 
 
-def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
+def _host(group: Group, places: Places, times: int) -> Application:
     host: Deployment = serve.deployment(
         name=HOST,
         num_replicas=group.placement.replicas.min,
@@ -62,11 +72,12 @@ def _host(group: Group, plan: Plan, places: Places, times: int) -> Application:
     )(HostReplica)
     application: Application = same_replicas(host, "1").bind(
         HostOptions(
-            group=group,
+            label=group.label,
+            gpus=group.placement.gpus,
+            is_shared=group.is_shared,
             sockets=str(places.sockets),
             sink=str(places.log_socket),
             drain_s=STANDSTILL_S,
-            threads={one.label: plan.budget.lanes[one.label] for one in group.versions},
         )
     )
     return application

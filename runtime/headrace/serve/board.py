@@ -11,7 +11,7 @@ from headrace.execution.policy import WHOLE
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import deaths, fleet
-from headrace.serve.plan import Plan
+from headrace.serve.crew import Crew
 
 #: Of a version that nothing has been heard of yet.
 UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
@@ -20,9 +20,9 @@ UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
 class RunBoard:
     """Joins what replicas told, what Serve says and what the gateway counts. Any thread may ask."""
 
-    def __init__(self, plan: Plan, console: str, ask: Callable[[str], str | None]) -> None:
+    def __init__(self, crew: Crew, console: str, ask: Callable[[str], str | None]) -> None:
         """``ask`` returns the gateway's answer as JSON, or None when none answers."""
-        self._plan = plan
+        self._crew = crew
         self._ask = ask
         self._lock = threading.Lock()
         self._addresses = {"console": console}
@@ -84,7 +84,7 @@ class RunBoard:
         records = self.records()
         counted = json.loads(self._ask("stats") or "{}").get("models", {})
         models: dict[str, list[VersionStatus]] = {}
-        for version, group in self._plan.members:
+        for version, group in self._crew.members:
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
             application = self.applications.get(group.application)
             standing = self.standings.get(version.label, UNKNOWN)
@@ -100,7 +100,7 @@ class RunBoard:
                 hosts=application.running if application and serves else 0,
                 hosts_wanted=group.placement.replicas.min,
                 lanes=version.config.lanes,
-                threads=self._plan.budget.lanes[version.label],
+                threads=self._crew.threads(version.label),
                 waiting=rows.get("waiting", 0),
                 in_flight=rows.get("in_flight", 0),
                 share_percent=100 * rows.get("share", 0) / WHOLE,
@@ -115,6 +115,6 @@ class RunBoard:
             models=found,
             draining=self.draining,
             processes=self.processes,
-            cpus=self._plan.budget.cpus,
-            io_threads=self._plan.budget.io,
+            cpus=self._crew.budget.cpus,
+            io_threads=self._crew.budget.io,
         )

@@ -12,8 +12,9 @@ from headrace.execution.opening import check_batching
 from headrace.models import Tensor
 from headrace.repository.changed import Changed, changed
 from headrace.repository.folder import Version
-from headrace.serve.plan import Group
-from headrace.serve.voice import BEGIN, CHANGE
+from headrace.repository.told import as_json
+from headrace.serve.crew import Crew
+from headrace.serve.voice import BEGIN, CHANGE, JOIN, LEAVE
 
 #: For a host's answer. One that loads, or whose model holds Python's lock, answers later, and
 #: batches otherwise from then on.
@@ -23,15 +24,9 @@ ANSWER_S: Final = 5.0
 class Changing:
     """The versions of a run as they are now. Any thread may call any of this."""
 
-    def __init__(
-        self, groups: Sequence[Group], send: Callable[[str, str, int | None], int]
-    ) -> None:
+    def __init__(self, crew: Crew, send: Callable[[str, str, int | None], int]) -> None:
         """``send(label, word, pid)`` says a word to a group's hosts, and to how many it did."""
-        self._groups = {group.label: group for group in groups}
-        self._carriers = {
-            version.label: group.label for group in groups for version in group.versions
-        }
-        self._versions = {version.label: version for group in groups for version in group.versions}
+        self._crew = crew
         self._send = send
         self._one_at_a_time = threading.Lock()
         #: A host that is let begin hears of a change before that, or after it: never of what was.
@@ -45,10 +40,25 @@ class Changing:
 
     def begin(self, group: str, pid: int, without: Set[str] = frozenset()) -> None:
         """Let a host of a group load its versions as they are configured now, but for some."""
-        labels = [one.label for one in self._groups[group].versions]
         with self._order:
-            told = {one: batching(self._versions[one]) for one in labels if one not in without}
+            found = self._crew.group(group)
+            without = without | self._crew.leaving
+            members = found.versions if found is not None else ()
+            told = [self._told(one) for one in members if one.label not in without]
             self._send(group, f"{BEGIN} {json.dumps(told)}", pid)
+
+    def join(self, version: Version) -> None:
+        """Carry one more version; hosts that run already, of its group, load it too."""
+        with self._order:
+            self._inputs.pop(version.label, None)
+            self._crew.put(version)
+            word = f"{JOIN} {json.dumps(self._told(version))}"
+            self._send(self._crew.carrier(version.label), word, None)
+
+    def leave(self, version: Version) -> None:
+        """Have the hosts of a version end it, and go on with what else they carry."""
+        with self._order:
+            self._send(self._crew.carrier(version.label), f"{LEAVE} {version.label}", None)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host said of a version: what that takes, or an answer."""
@@ -63,14 +73,16 @@ class Changing:
     def apply(self, model: str) -> list[Applied]:
         """As `headrace.console.operations.Operations` has it."""
         with self._one_at_a_time:
-            found = changed(list(self._versions.values()), model)
+            leaving = self._crew.leaving
+            held = [one for one, _ in self._crew.members if one.label not in leaving]
+            found = changed(held, model)
             for one in found:
                 self._check(one.version)
-            before = [self._versions[one.version.label] for one in found]
-            asked = self._tell([one.version for one in found])
+            before = [self._crew.version(one.version.label) for one in found]
+            asked = self._ask([one.version for one in found])
             answers = self._wait(asked)
             if wrong := [text for told in answers.values() for text in told if text]:
-                self._tell(before)
+                self._ask(before)
                 raise ModelInvalid(f"nothing was changed: {wrong[0]}")
             return [_applied(one, answers, asked) for one in found]
 
@@ -87,7 +99,10 @@ class Changing:
         except HeadraceError as error:
             raise ModelInvalid(f"nothing was changed: {version.label}: {error}") from error
 
-    def _tell(self, versions: Sequence[Version]) -> dict[str, int]:
+    def _told(self, version: Version) -> dict[str, Any]:
+        return as_json(version) | {"threads": self._crew.threads(version.label)}
+
+    def _ask(self, versions: Sequence[Version]) -> dict[str, int]:
         with self._said:
             self._number += 1
             self._answers = {}
@@ -95,8 +110,9 @@ class Changing:
         for version in versions:
             word = f"{CHANGE} {self._number} {version.label} {json.dumps(batching(version))}"
             with self._order:
-                self._versions[version.label] = version
-                asked[version.label] = self._send(self._carriers[version.label], word, None)
+                self._crew.put(version)
+                carrier = self._crew.carrier(version.label)
+                asked[version.label] = self._send(carrier, word, None)
         return asked
 
     def _wait(self, asked: Mapping[str, int]) -> dict[str, list[str]]:

@@ -80,6 +80,7 @@ class GatewayReplica:
         """Apply a table: Serve calls this after the start and whenever the table changes."""
         self._table = table
         self._core.apply_policy(json.dumps(table["policy"]))
+        self._events.tell("applied", **table["policy"]["epoch"])
         if self._directory is None:
             self._directory = Directory(asyncio.get_running_loop())
         for application in set(self._replicas) - set(table["hosts"]):

@@ -4,10 +4,11 @@ import asyncio
 import contextlib
 import json
 import os
+import queue
 import secrets
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -20,11 +21,10 @@ from headrace.execution import forking
 from headrace.execution.hangs import hangs
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
-from headrace.models.lifecycle import Standing, State
-from headrace.repository.folder import Version
+from headrace.models.lifecycle import ON_THE_WAY, Standing, State
+from headrace.repository.told import from_json
 from headrace.serve import keeper
-from headrace.serve.plan import Group
-from headrace.serve.voice import CHANGE, Events, redirect_output
+from headrace.serve.voice import CHANGE, JOIN, LEAVE, Events, redirect_output
 
 #: Memory that a host sends large outputs from; taken at its start. What does not fit travels
 #: through the socket.
@@ -33,18 +33,20 @@ ARENA_BYTES: Final = 64 << 20
 
 @dataclass(frozen=True)
 class HostOptions:
-    """What a host is started with."""
+    """What a host is started with; what it is to load it asks for."""
 
-    group: Group
+    #: Of its group.
+    label: str
+    gpus: float
+    #: Other versions may be in the process.
+    is_shared: bool
     sockets: str
     sink: str
     drain_s: float
-    #: Version → the threads of each of its lanes.
-    threads: Mapping[str, int]
 
 
 class HostReplica:
-    """Loads the versions of a group, and serves each from then on until Serve ends it."""
+    """Loads the versions of a group, and serves each from then on until it is told to end."""
 
     def __init__(self, options: HostOptions) -> None:
         """Listen and load; versions that share the process are loaded after this has returned.
@@ -56,19 +58,18 @@ class HostReplica:
             ModelBroken: the version failed to load; the text is its standing's reason.
             OSError: there is no memory for the arena, or no socket.
         """
-        group = options.group
-        if not group.placement.gpus:
+        if not options.gpus:
             # Ray leaves every GPU visible to a replica that asked for none.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
         # A worker leaves by itself when its raylet is gone, unless it is stopped at that moment.
         keeper.die_with_parent()
-        redirect_output(Path(options.sink), group.label)
+        redirect_output(Path(options.sink), options.label)
         self._options = options
-        self._events = Events(Path(options.sink), group.label)
+        self._events = Events(Path(options.sink), options.label)
         self._output = ExitStack()
-        self._output.enter_context(captured(self._events.say, alone=group.label))
+        self._output.enter_context(captured(self._events.say, alone=options.label))
 
-        versions = _as_told(group.versions, self._events.wait_to_begin())
+        told = json.loads(self._events.wait_to_begin() or "[]")
         from headrace_core import Host
 
         self._socket = Path(options.sockets) / f"h-{os.getpid()}-{secrets.token_hex(3)}"
@@ -80,27 +81,24 @@ class HostReplica:
         }
         self._core = Host(json.dumps(settings))
         self._core.listen()
-        self._runners = {
-            version.label: Runner(
-                version,
-                self._core,
-                self._events.say,
-                partial(self._moved, version.label),
-                threads=options.threads[version.label],
-            )
-            for version in versions
-        }
+        self._runners: dict[str, Runner] = {}
+        #: What is to be loaded, and who of those is to end; one after the other, for each has the
+        #: whole machine to load with.
+        self._turns: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        first = [self._add(one) for one in told]
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         # Ray's own handler raises wherever a child is, and leaves it alone while it is in C.
         forking.guard(handlers={signal.SIGTERM: signal.SIG_DFL})
-        if group.is_shared:
-            threading.Thread(target=self._load, name="load", daemon=True).start()
+        if options.is_shared:
+            for runner in first:
+                self._turns.put(partial(self._load, runner))
+            threading.Thread(target=self._take_turns, name="load", daemon=True).start()
         else:
-            self._load()
-            for runner in self._runners.values():
+            for runner in first:
+                self._load(runner)
                 if runner.standing.state is State.FAILED:
                     raise ModelBroken(runner.standing.reason)
-        threading.Thread(target=self._change, name="changes", daemon=True).start()
+        threading.Thread(target=self._heed, name="words", daemon=True).start()
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Do nothing: how often its group was begun again is Serve's business."""
@@ -118,27 +116,53 @@ class HostReplica:
         await asyncio.gather(
             *(
                 loop.run_in_executor(None, runner.stop, self._options.drain_s)
-                for runner in self._runners.values()
+                for runner in list(self._runners.values())
             )
         )
         with contextlib.suppress(OSError):
             self._socket.unlink()
         self._output.close()
 
-    def _load(self) -> None:
-        """Load one version after the other: each has the whole machine for it."""
-        for label, runner in self._runners.items():
-            if runner.start():
-                inputs = [(one.name, one.datatype, list(one.shape)) for one in runner.inputs]
-                self._events.tell("inputs", version=label, inputs=inputs)
+    def _add(self, told: dict[str, Any]) -> Runner:
+        version = from_json(told)
+        moved = partial(self._moved, version.label)
+        runner = Runner(version, self._core, self._events.say, moved, threads=told["threads"])
+        self._runners[version.label] = runner
+        return runner
 
-    def _change(self) -> None:
+    def _load(self, runner: Runner) -> None:
+        if runner.start():
+            inputs = [(one.name, one.datatype, list(one.shape)) for one in runner.inputs]
+            self._events.tell("inputs", version=runner.version.label, inputs=inputs)
+
+    def _take_turns(self) -> None:
+        while True:
+            self._turns.get()()
+
+    def _heed(self) -> None:
+        """Do what the run's process says, for as long as it lives."""
         for text in self._events.questions():
             word, _, rest = text.partition(" ")
             if word == CHANGE:
                 number, label, told = rest.split(" ", 2)
                 error = self._batch(label, told)
                 self._events.tell("changed", version=label, number=int(number), error=error)
+            elif word == JOIN:
+                told_of = json.loads(rest)
+                # It may have begun with it.
+                if from_json(told_of).label not in self._runners:
+                    self._turns.put(partial(self._load, self._add(told_of)))
+            elif word == LEAVE and rest in self._runners:
+                if self._runners[rest].standing.state in ON_THE_WAY:
+                    self._turns.put(partial(self._end, rest))
+                else:
+                    threading.Thread(target=self._end, args=(rest,), daemon=True).start()
+
+    def _end(self, label: str) -> None:
+        """End one version, of which gateways send nothing any more; the others go on."""
+        # The last reference, and with it what the model held.
+        self._runners.pop(label).stop(self._options.drain_s)
+        self._moved(label, Standing(State.GONE, "unloaded"))
 
     def _batch(self, label: str, told: str) -> str:
         """Batch a version's calls otherwise; return why that cannot be, or nothing."""
@@ -146,29 +170,19 @@ class HostReplica:
         if runner is None:
             return ""  # it was left out here
         try:
-            runner.change(_batched(runner.version, json.loads(told)))
+            batching = Batching.model_validate_json(told)
+            config = runner.version.config.model_copy(update={"batching": batching})
+            runner.change(replace(runner.version, config=config))
         except HeadraceError as wrong:
             return str(wrong)
         return ""
 
     def _read_hangs(self) -> None:
         for hang in hangs(self._core):
-            self._runners[f"{hang.model}/{hang.version}"].say_where_it_hangs(hang)
+            if runner := self._runners.get(f"{hang.model}/{hang.version}"):
+                runner.say_where_it_hangs(hang)
 
     def _moved(self, label: str, standing: Standing) -> None:
         self._events.tell(
             "moved", version=label, state=standing.state.value, reason=standing.reason
         )
-
-
-def _as_told(versions: Sequence[Version], told: str) -> list[Version]:
-    """Return those that are to be loaded, with the batching of this moment; all if none is said."""
-    if not told:
-        return list(versions)
-    batching = json.loads(told)
-    return [_batched(one, batching[one.label]) for one in versions if one.label in batching]
-
-
-def _batched(version: Version, told: Mapping[str, Any]) -> Version:
-    batching = Batching.model_validate_json(json.dumps(told))
-    return replace(version, config=version.config.model_copy(update={"batching": batching}))

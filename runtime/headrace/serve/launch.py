@@ -3,21 +3,27 @@
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
+from headrace.console.routes import Sources
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
+from headrace.control.controller import Controller
+from headrace.control.store import Store, in_folder
 from headrace.execution import threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import awaited
 from headrace.execution.voices import OURSELVES, line
-from headrace.repository.folder import find
+from headrace.repository.folder import Version, find, find_model
 from headrace.serve import plan, ports
+from headrace.serve.crew import Crew
 from headrace.serve.places import claim, release
 from headrace.serve.session import Session
 from headrace.serve.sink import Sink
@@ -31,17 +37,17 @@ def launch(options: ServeOptions) -> int:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
     versions = find(options.repository)
-    wanted = plan.make(options, versions, threads.cpus(), threads.told(os.environ))
+    told = threads.told(os.environ)
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited())
     try:
-        return _serve(options, wanted)
+        return _serve(options, versions, told)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
+def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None) -> int:
     environment = dict(os.environ)
     with ExitStack() as held:
         places = claim(options.state)
@@ -50,10 +56,23 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
         held.callback(logbook.close)
         terminal = Terminal(sys.stdout)
         held.callback(terminal.close)
-        session = Session(wanted, places, options.address(3))
-        console = Console(
-            options.host, options.first_port + 3, session.board, logbook, session.changing
+        store = Store(in_folder(options.state))
+        held.callback(store.close)
+        controller = Controller(store, partial(find_model, options.repository))
+        beginning = controller.begin(versions)
+        carried = [one.version for one in beginning.assignments]
+        crew = Crew(carried, threads.cpus(), told)
+        session = Session(
+            plan.make(options, crew.groups, crew.budget),
+            crew,
+            beginning,
+            places,
+            options.address(3),
         )
+        controller.drive(session)
+        session.stood = controller.stood
+        sources = Sources(session.board, logbook, session.changing, controller)
+        console = Console(options.host, options.first_port + 3, sources)
         held.callback(console.close)
 
         def hear(label: str, facts: dict[str, Any]) -> None:
@@ -63,13 +82,12 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
                 session.hear(label, facts)
 
         def greet() -> None:
-            versions = [version for version, _ in wanted.members]
-            folders = {one.model: one.folder.parent for one in versions}
-            configs = {one.model: one.config for one in versions}
+            folders = {one.model: one.folder.parent for one in carried}
+            configs = {one.model: one.config for one in carried}
             board, scratch = session.board, options.state / "requests"
             terminal.show(greeting(board.status(), board.inputs, folders, scratch, configs))
 
-        threads.tell_libraries(wanted.budget, os.environ)
+        threads.tell_libraries(crew.budget, os.environ)
         number_as_the_driver_does(os.environ)
         sink = Sink(places.log_socket, hear, logbook.take)
         held.callback(sink.close)

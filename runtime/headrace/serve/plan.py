@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from headrace.config.options import ServeOptions
 from headrace.config.schema import Placement
+from headrace.control.reconcile import LEAVING
 from headrace.execution import threads
 from headrace.execution.policy import Epoch, table
 from headrace.models.lifecycle import Standing, State
@@ -74,41 +75,23 @@ class Group:
 
 @dataclass(frozen=True)
 class Plan:
-    """A whole run."""
+    """What does not change while a run lasts."""
 
-    groups: tuple[Group, ...]
     #: Of the gateway's core, as it reads them.
     settings: Mapping[str, Any]
     #: How long accepted requests may take to finish at the end, in seconds.
     drain_s: float
-    budget: threads.Budget
-
-    @property
-    def ray_cpus(self) -> int:
-        """How many CPUs Ray is told of.
-
-        It makes a process for each before anybody asks, of 50 MiB and up to 50 threads: no more
-        than there is work for. What they may use is our own budget.
-        """
-        hosts = sum(group.placement.replicas.min for group in self.groups)
-        return min(self.budget.cpus, hosts + GATEWAYS)
-
-    @property
-    def members(self) -> list[tuple[Version, Group]]:
-        """Every version with its group, in the order of models and versions."""
-        found = [(version, group) for group in self.groups for version in group.versions]
-        return sorted(found, key=lambda one: (one[0].model, one[0].number))
+    #: How many CPUs Ray is told of.
+    ray_cpus: int = 1
 
 
-def make(
-    options: ServeOptions, versions: Sequence[Version], cpus: int, told: int | None = None
-) -> Plan:
-    """Return the run that was asked for, every thread of it within ``cpus``.
+def make(options: ServeOptions, groups: Iterable[Group], budget: threads.Budget) -> Plan:
+    """Return the run that was asked for, with these groups at its start.
 
-    Unless model.yaml says otherwise, or the operator has ``told`` how many threads a lane has.
+    Ray makes a process for each CPU before anybody asks, of 50 MiB and up to 50 threads: it is told
+    of no more than there is work for. What they may use is our own budget.
     """
-    lanes = [threads.lanes_of(one, one.config.placement.replicas.min) for one in versions]
-    budget = threads.plan(cpus, lanes, told)
+    hosts = sum(group.placement.replicas.min for group in groups)
     settings = {
         "http": options.address(0),
         "grpc": options.address(1),
@@ -117,15 +100,25 @@ def make(
         "arena_bytes": ARENA_BYTES,
         "limits": dict(options.limits),
     }
-    return Plan(grouped(versions), settings, options.drain_s, budget)
+    return Plan(settings, options.drain_s, min(budget.cpus, hosts + GATEWAYS))
+
+
+def lanes_of(version: Version) -> threads.Lanes:
+    """Return the lanes of a version, of all its hosts."""
+    return threads.lanes_of(version, version.config.placement.replicas.min)
 
 
 def grouped(versions: Iterable[Version]) -> tuple[Group, ...]:
     """Return who shares processes with whom, in the order of the first of each group."""
     groups: dict[str, list[Version]] = {}
     for version in versions:
-        groups.setdefault(Group((version,)).label, []).append(version)
+        groups.setdefault(label_of(version), []).append(version)
     return tuple(Group(tuple(members)) for members in groups.values())
+
+
+def label_of(version: Version) -> str:
+    """Return the label of the group that a version is of."""
+    return Group((version,)).label
 
 
 def shared_name(placement: Placement) -> str:
@@ -153,25 +146,38 @@ def patience_s(hang_timeout_s: float) -> float:
     return max(SHORTEST_PATIENCE_S, (hang_timeout_s + ENDING_S) / CHECKS)
 
 
-def routing(
-    groups: Sequence[Group],
-    standings: Mapping[str, Standing],
-    served: Set[str] = frozenset(),
-    sequence: int = 1,
-) -> Table:
+@dataclass(frozen=True)
+class Routes:
+    """What gateways are told about, apart from how versions stand."""
+
+    groups: Sequence[Group] = ()
+    #: Model → version → its part of the traffic; none where that is not decided.
+    shares: Mapping[str, Mapping[int, int] | None] = field(default_factory=dict)
+    #: Labels of versions that are to get nothing new.
+    quiet: Set[str] = frozenset()
+    #: And of those that have served.
+    served: Set[str] = frozenset()
+
+
+def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> Table:
     """Return the gateways' table.
 
     A version that loads is READY here: whether a host carries it the gateway sees itself, and
-    sooner. Requests that name no version go to the highest one that has ``served``, by label; one
-    whose host is being replaced keeps them, for they may wait for that.
+    sooner. While it is not decided who has the traffic, requests that name no version go to the
+    highest one that has served; one whose host is being replaced keeps them, for they may wait for
+    that.
     """
     models: dict[str, dict[int, Standing]] = {}
     proven: dict[str, dict[int, Standing]] = {}
-    for version in (one for group in groups for one in group.versions):
+    for version in (one for group in routes.groups for one in group.versions):
         standing = standings.get(version.label, LOADING)
-        failed = standing.state is State.FAILED
-        models.setdefault(version.model, {})[version.number] = standing if failed else WANTED
-        known = standing if failed else WANTED if version.label in served else LOADING
+        if version.label in routes.quiet:
+            told = known = LEAVING
+        elif standing.state is State.FAILED:
+            told = known = standing
+        else:
+            told, known = WANTED, WANTED if version.label in routes.served else LOADING
+        models.setdefault(version.model, {})[version.number] = told
         proven.setdefault(version.model, {})[version.number] = known
-    policy = json.loads(table(Epoch(sequence=sequence), models, proven))
-    return Table(policy=policy, hosts=[group.application for group in groups])
+    policy = json.loads(table(epoch, models, proven, routes.shares))
+    return Table(policy=policy, hosts=[group.application for group in routes.groups])

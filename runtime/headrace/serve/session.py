@@ -3,23 +3,29 @@
 import queue
 import signal
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import ModuleType
 from typing import Any, Final
 
 from headrace.console.board import loading, unfinished
+from headrace.control.controller import Assignment, Beginning, Shares
 from headrace.errors import HeadraceError
 from headrace.execution.ending import FINISHING, awaited, ended_by
 from headrace.execution.reminder import Reminder
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import standstill
+from headrace.serve.accounts import Accounts, Senses
+from headrace.serve.asking import Asking
 from headrace.serve.board import RunBoard
 from headrace.serve.changing import Changing
 from headrace.serve.cluster import Cluster
+from headrace.serve.crew import Crew
 from headrace.serve.memory import oom_kills
 from headrace.serve.places import Places, ray_environment
 from headrace.serve.plan import Plan
-from headrace.serve.standstill import Remedy, Watched
+from headrace.serve.standstill import Watched
+from headrace.serve.steps import Hands, Steps
 from headrace.serve.turn import forbid
 from headrace.serve.watch import Reach, Watch
 
@@ -27,8 +33,6 @@ from headrace.serve.watch import Reach, Watch
 GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
 LEAVE_S: Final = 2.0
-#: For the gateway's answers to what the console asks for.
-ANSWER_S: Final = 2.0
 #: Of an error of Ray's; some bring a page.
 MOST_CHARACTERS: Final = 500
 
@@ -48,16 +52,27 @@ class Message:
 class Session:
     """A run. One thread decides, the one in `run`; all others only send it messages."""
 
-    def __init__(self, plan: Plan, places: Places, console: str) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        crew: Crew,
+        beginning: Beginning,
+        places: Places,
+        console: str,
+    ) -> None:
+        """``crew`` carries what the ``beginning`` assigns."""
         #: Says a word to a label's processes, or to one, and to how many; set once there is a sink.
         self.say: Callable[[str, str, int | None], int] = lambda label, word, pid: 0
         self._plan = plan
+        self._crew = crew
+        self._beginning = beginning
         self._places = places
+        #: Called with how versions stand, whenever that has changed.
+        self.stood: Callable[[Mapping[str, Standing]], None] = lambda standings: None
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._joined = False
         #: The process of the gateway that serves.
         self._serving: int | None = None
-        self._ready = False
         self._greeted = False
         self._reminder = Reminder(lambda: self._inbox.put(Message("waits")))
         self._stopping = False
@@ -67,15 +82,12 @@ class Session:
         self._lost = False
         #: False once Ray, which is gone, keeps a thread waiting for it.
         self.has_left = True
-        #: Of the gateway to what it was asked last, by question.
-        self._answers: dict[str, str] = {}
-        self._answered = threading.Condition()
-        #: What hosts are told of their configuration.
-        self.changing = Changing(
-            plan.groups,
-            lambda label, word, pid: self.say(label, word, pid),
-        )
-        self.board = RunBoard(plan, console, self._ask)
+        self._asking = Asking(lambda question: self.say("gateway", question, None))
+        #: What is wanted by now; held while it is given to the watch, or to be.
+        self._aim, self._aiming = (beginning.assignments, beginning.shares), threading.Lock()
+        #: What hosts are told of their versions.
+        self.changing = Changing(crew, lambda label, word, pid: self.say(label, word, pid))
+        self.board = RunBoard(crew, console, self._asking.ask)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a replica told; any thread may call this."""
@@ -83,9 +95,7 @@ class Session:
         if facts["event"] in ("inputs", "changed"):
             self.changing.hear(facts["version"], facts)
         if facts["event"] == "answer":
-            with self._answered:
-                self._answers[facts["question"]] = str(facts["answer"])
-                self._answered.notify_all()
+            self._asking.hear(facts)
             return
         if facts["event"] == "gone" and not self._stopping and not self._places.ray.is_dir():
             # Ray starts no process without it, and says so nowhere that anybody looks.
@@ -93,20 +103,24 @@ class Session:
             self._inbox.put(Message("lost", {"why": why}))
         elif label == "gateway":
             self._inbox.put(Message(str(facts["event"]), facts))
-        elif self._watch is not None:
+        if self._watch is not None:
             self._watch.hear(label, facts)
+
+    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+        """As `headrace.control.controller.Engine` has it."""
+        with self._aiming:
+            self._aim = assignments, shares
+            if self._watch is not None:
+                self._watch.want(assignments, shares)
+
+    def standings(self) -> Mapping[str, Standing]:
+        """As `headrace.control.controller.Engine` has it."""
+        return self.board.standings
 
     def watched(self) -> Watched:
         """Return the processes that may not stand still."""
-        found: dict[int, tuple[str, Remedy]] = {}
-        for label, pids in self.board.processes.items():
-            remedy = standstill.GATEWAY if label == "gateway" else standstill.REPLACED
-            found |= dict.fromkeys(pids, (label, remedy))
-        if self._cluster is not None:
-            for name, pid in self._cluster.processes().items():
-                needed = name in {"keeper", "raylet"}
-                found[pid] = (name, standstill.NEEDED if needed else standstill.REPLACED)
-        return found
+        ray = {} if self._cluster is None else self._cluster.processes()
+        return standstill.watched(self.board.processes, ray)
 
     def run(self, say: Callable[[str], None], ready: Callable[[], None]) -> int:
         """Bring everything up, serve until a signal, finish what was accepted. Return an exit code.
@@ -157,7 +171,7 @@ class Session:
             case "waits":
                 say("\n".join(f"headrace: {one}" for one in loading(self.board.status())))
             case "ready" | "settled" if not self._greeted:
-                self._ready = self._ready or message.kind == "ready"
+                self._asking.is_served = self._asking.is_served or message.kind == "ready"
                 return self._greet(say, ready)
             case "gone" if message.facts["pid"] == self._serving:
                 self._serving = None
@@ -186,11 +200,11 @@ class Session:
         """Say that the run is ready once no version is on its way any more and one serves."""
         standings = self.board.standings
         waits = any(one.state not in {State.READY, State.FAILED} for one in standings.values())
-        if waits or not standings or not self._ready:
+        if waits or len(standings) < len(self._crew.members) or not self._asking.is_served:
             return None
         self._greeted = True
         self._reminder.cancel()
-        if all(one.state is State.FAILED for one in standings.values()):
+        if standings and all(one.state is State.FAILED for one in standings.values()):
             for label, one in standings.items():
                 say(f"  {label}: {one.state.value}, {one.reason}")
             say("no version could be loaded")
@@ -236,28 +250,40 @@ class Session:
             cluster.watch(lambda: self._inbox.put(Message("lost")))
             self._joined = True
             private.connect(address, self._places.ray)
-            reach = Reach(
-                look=applications.look,
-                publish=lambda table: applications.publish(self._plan, self._places, table),
-                changed=self._changed,
-                again=lambda group, times: applications.begin_again(
-                    group, self._plan, self._places, times
-                ),
-                broken=self._broken,
-                begin=self.changing.begin,
-                oom_kills=oom_kills,
-                lost=applications.LOST,
-                silent=self._silent,
-                gateway=applications.GATEWAY,
-            )
-            self._watch = Watch(self._plan, reach)
-            self.board.records = self._watch.records
-            applications.start(self._plan, self._places)
-            self._watch.start()
+            watch = self._watching(applications)
+            applications.start(self._plan, self._places, self._crew.groups, watch.first)
+            watch.start()
         except HeadraceError as error:
             self._broken(str(error))
         except Exception as error:
             self._broken(f"Ray did not start: {type(error).__name__}: {error}")
+
+    def _watching(self, applications: ModuleType) -> Watch:
+        """Join what watches to what it watches with: ``applications`` brings Ray."""
+        accounts = Accounts(self._crew, Senses(self.changing.begin, oom_kills))
+        hands = Hands(
+            start=lambda groups: applications.carry(groups, self._places),
+            end=applications.end,
+            join=self.changing.join,
+            leave=self.changing.leave,
+            calls=self._asking.calls,
+        )
+        reach = Reach(
+            look=applications.look,
+            publish=lambda table: applications.publish(self._plan, self._places, table),
+            changed=self._changed,
+            again=lambda group, times: applications.begin_again(group, self._places, times),
+            broken=self._broken,
+            lost=applications.LOST,
+            silent=self._silent,
+            gateway=applications.GATEWAY,
+        )
+        self.board.records = accounts.records
+        with self._aiming:
+            steps = Steps(self._crew, accounts, hands, self._beginning.assignments)
+            self._watch = Watch(self._crew, accounts, steps, reach, self._beginning)
+            self._watch.want(*self._aim)
+            return self._watch
 
     def _silent(self, error: Exception) -> None:
         why = " ".join(str(error).split())[:MOST_CHARACTERS]
@@ -271,11 +297,4 @@ class Session:
         if self._watch is not None:
             self.board.applications = self._watch.applications
         self._inbox.put(Message("settled"))
-
-    def _ask(self, question: str) -> str | None:
-        with self._answered:
-            self._answers.pop(question, None)
-            self.say("gateway", question, None)
-            limit_s = ANSWER_S if self._ready else 0
-            self._answered.wait_for(lambda: question in self._answers, limit_s)
-            return self._answers.get(question)
+        self.stood(standings)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import select
 import selectors
 import socket
 import threading
@@ -17,6 +18,8 @@ from headrace.serve.deaths import last_words
 #: A longer line is cut into lines of this size.
 LINE_BYTES: Final = 64 << 10
 READ_BYTES: Final = 256 << 10
+#: For who has much to read: a host that is to carry hundreds of versions hears of all in one line.
+PATIENCE_MS: Final = 1000
 
 #: Called with the label of a replica (`photos/1`, `gateway`) and what it tells.
 Hear = Callable[[str, dict[str, Any]], None]
@@ -153,7 +156,7 @@ class Sink:
         for connection, peer in list(self._peers.items()):
             if peer.label == label and peer.kind == "events" and pid in (None, peer.pid):
                 with contextlib.suppress(OSError):
-                    connection.send(question.encode() + b"\n", socket.MSG_DONTWAIT)
+                    _send(connection, question.encode() + b"\n")
                     asked += 1
         return asked
 
@@ -196,3 +199,21 @@ class Sink:
         connection.close()
         del self._peers[connection]
         peer.leave()
+
+
+def _send(connection: socket.socket, text: bytes) -> None:
+    """Send a line; to who takes none of it for long nothing is sent any more.
+
+    Raises:
+        OSError: it is gone, or does not read.
+    """
+    writable = select.poll()
+    writable.register(connection, select.POLLOUT)
+    while text:
+        try:
+            text = text[connection.send(text, socket.MSG_DONTWAIT) :]
+        except BlockingIOError:
+            if not writable.poll(PATIENCE_MS):
+                # Half a line would be taken for the next one's begin.
+                connection.shutdown(socket.SHUT_RDWR)
+                raise

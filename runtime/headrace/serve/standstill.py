@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,6 +34,17 @@ NEEDED: Final = Remedy(3.0, signal.SIGCONT)
 
 #: A pid, what it is, and what to do.
 Watched = Mapping[int, tuple[str, Remedy]]
+
+
+def watched(replicas: Mapping[str, Sequence[int]], ray: Mapping[str, int]) -> Watched:
+    """Return what may not stand still: processes of gateways and hosts by label, and Ray's."""
+    found: dict[int, tuple[str, Remedy]] = {}
+    for label, pids in replicas.items():
+        remedy = GATEWAY if label == "gateway" else REPLACED
+        found |= dict.fromkeys(pids, (label, remedy))
+    for name, pid in ray.items():
+        found[pid] = (name, NEEDED if name in {"keeper", "raylet"} else REPLACED)
+    return found
 
 
 def due(

@@ -20,6 +20,9 @@ from headrace.execution.voices import Line
 BEGIN: Final = "begin"
 #: The word that a configuration has changed.
 CHANGE: Final = "change"
+#: The words that one more version is to be carried, and that one is to end.
+JOIN: Final = "join"
+LEAVE: Final = "leave"
 #: What a replica may have printed while the run's process is busy; a print waits beyond it.
 BUFFER_BYTES: Final = 1 << 20
 

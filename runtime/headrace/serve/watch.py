@@ -1,16 +1,21 @@
-"""Keeps the account of every version, and tells gateways which ones failed."""
+"""Looks at Serve when there is reason to, judges every version, and has the next steps taken."""
 
 import threading
-import time
 import traceback
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
+from headrace.control.controller import Assignment, Beginning, Shares
+from headrace.control.reconcile import LEAVING
+from headrace.execution.policy import Epoch
 from headrace.models.lifecycle import Standing, State
-from headrace.serve import deaths, fleet
+from headrace.serve import fleet
+from headrace.serve.accounts import Accounts
+from headrace.serve.crew import Crew
 from headrace.serve.gateway import Table
-from headrace.serve.plan import Group, Plan, routing
+from headrace.serve.plan import Group, Routes, routing
+from headrace.serve.steps import Steps
 
 #: Between two looks at Serve while something is under way; it grows to the longest. Nobody looks
 #: while nothing is.
@@ -30,10 +35,6 @@ class Reach:
     #: Give gateways a table.
     publish: Callable[[Table], None]
     changed: Callable[[Mapping[str, Standing]], None]
-    #: Let a host, by its group's label and its process, load its versions, but for those named.
-    begin: Callable[[str, int, Set[str]], None]
-    #: Processes that the kernel has killed for want of memory.
-    oom_kills: Callable[[], int]
     #: Ask Serve for a group's hosts once more; the count tells one time from another.
     again: Callable[[Group, int], None]
     #: No gateway could start, or hosts cannot be followed any more: the run is to end.
@@ -46,29 +47,38 @@ class Reach:
 
 
 class Watch:
-    """A thread that looks at Serve when there is reason to, so that nobody else waits for Ray."""
+    """A thread, so that nobody else waits for Ray."""
 
     def __init__(
-        self, plan: Plan, reach: Reach, clock: Callable[[], float] = time.monotonic
+        self, crew: Crew, accounts: Accounts, steps: Steps, reach: Reach, beginning: Beginning
     ) -> None:
-        self._plan = plan
+        """``beginning`` is what the crew carries already."""
+        self._crew = crew
+        self._accounts = accounts
+        self._steps = steps
         self._reach = reach
-        self._clock = clock
-        self._oom_kills = 0
-        self._groups = {group.label: group for group in plan.groups}
-        self._told = {version.label: fleet.Told() for version, _ in plan.members}
-        self._lock = threading.Lock()
+        self._term = beginning.term
+        #: Replaced as one, never changed.
+        self._aim: tuple[Sequence[Assignment], Shares] = (
+            beginning.assignments,
+            beginning.shares,
+        )
         self._reason = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sequence = 1
         self._begun_again = 0
         self._served: frozenset[str] = frozenset()
-        #: Of sequence 0, to be compared; None before there was anything to publish.
+        #: As it was published last, of sequence 0; None before there was anything to publish.
         self._published: Table | None = None
+        #: Process of a gateway → the last table that it has.
+        self._acknowledged: dict[int, int] = {}
         #: Read by other threads; replaced, never changed.
         self.standings: Mapping[str, Standing] = {}
         self.applications: Mapping[str, fleet.Application] = {}
+        #: The table that gateways begin with, and the same of sequence 0.
+        self.first = self._table(self._sequence, beginning.shares)
+        self._first = self._table(0, beginning.shares)
 
     def start(self) -> None:
         """Begin to look."""
@@ -85,59 +95,27 @@ class Watch:
         if self._thread.is_alive():
             self._thread.join(limit_s)
 
-    def hear(self, label: str, facts: Mapping[str, Any]) -> None:
-        """Take what a host of the group ``label`` told; any thread may call this."""
-        group = self._groups.get(label)
-        if group is None:
-            return
-        pid = int(facts.get("pid", 0))
-        with self._lock:
-            told = {one.label: self._told[one.label] for one in group.versions}
-            # Every death is one of all that its process carried.
-            record = next(iter(told.values())).record
-            match facts["event"]:
-                case "moved":
-                    standing = Standing(State(facts["state"]), str(facts["reason"]))
-                    told = {name: replace(one, pause_s=0) for name, one in told.items()}
-                    name = facts["version"]
-                    told[name] = fleet.moved(told[name], standing, pid)
-                case "words":
-                    record = deaths.heard(record, pid, facts["why"])
-                    told = {name: replace(one, record=record) for name, one in told.items()}
-                case "gone":
-                    if not all(map(fleet.expected, told.values())):
-                        record = self._mourn(record, pid)
-                    told = {
-                        name: fleet.gone(one, pid, record, shared=group.is_shared)
-                        for name, one in told.items()
-                    }
-                case "here":
-                    pause_s = deaths.pause_s(record, self._clock())
-                    told = {name: replace(one, pause_s=pause_s) for name, one in told.items()}
-                    without = {name for name, one in told.items() if fleet.left_out(one)}
-                    self._let_begin(group, pid, pause_s, without)
-            self._told |= told
+    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+        """Bring about this instead of what was wanted before; any thread may call this."""
+        self._aim = (assignments, shares)
         self._reason.set()
 
-    def records(self) -> Mapping[str, deaths.Record]:
-        """Return how the hosts of each version ended; any thread may call this."""
-        with self._lock:
-            return {label: told.record for label, told in self._told.items()}
+    def hear(self, label: str, facts: Mapping[str, Any]) -> None:
+        """Take what a host or gateway told; any thread may call this."""
+        if label == self._reach.gateway:
+            self._hear_gateway(int(facts.get("pid", 0)), facts)
+        else:
+            self._accounts.hear(label, facts)
+        self._reason.set()
 
-    def _mourn(self, record: deaths.Record, pid: int) -> deaths.Record:
-        kills = self._reach.oom_kills()
-        no_memory, self._oom_kills = kills > self._oom_kills, kills
-        now_ms = round(time.time() * 1000)
-        return deaths.died(record, pid, self._clock(), now_ms, no_memory=no_memory)
-
-    def _let_begin(self, group: Group, pid: int, pause_s: float, without: Set[str]) -> None:
-        self._oom_kills = self._reach.oom_kills()
-        if not pause_s:
-            self._reach.begin(group.label, pid, without)
-            return
-        timer = threading.Timer(pause_s, self._reach.begin, (group.label, pid, without))
-        timer.daemon = True
-        timer.start()
+    def _hear_gateway(self, pid: int, facts: Mapping[str, Any]) -> None:
+        match facts["event"]:
+            case "here":
+                self._acknowledged[pid] = 0
+            case "applied" if facts["term"] == self._term:
+                self._acknowledged[pid] = int(facts["sequence"])
+            case "gone":
+                self._acknowledged.pop(pid, None)
 
     def _run(self) -> None:
         pause: float | None = None
@@ -170,55 +148,68 @@ class Watch:
                 pause = min(1.5 * pause, LONGEST_LOOK_S)
 
     def _once(self) -> bool:
-        """Look, judge and tell; True when nothing is under way."""
+        """Look, judge, tell, and take the next steps; True when nothing is under way."""
         applications = self._reach.look()
         gateway = applications.get(self._reach.gateway)
         if gateway is not None and gateway.status == "DEPLOY_FAILED":
             why = fleet.last_line(gateway.message) or "Serve does not say why"
             self._reach.broken(f"the gateway could not start: {why}")
-        with self._lock:
-            told = dict(self._told)
+        wanted, shares = self._aim
+        # What a gateway has that is only coming is not known: every one of them must have said so.
+        has = min(list(self._acknowledged.values()), default=self._sequence)
+        under_way = self._steps.take(wanted, applications, has, self._sequence + 1)
+        quiet = self._judge(applications) and not under_way
+        table = self._table(0, shares)
+        # The first time that all is quiet is published too: with it a second gateway comes to
+        # stand by.
+        if table != (self._published or self._first) or (quiet and self._published is None):
+            # Before: a call that raised may have taken effect, and gateways refuse a second table
+            # of the same sequence.
+            self._sequence += 1
+            self._reach.publish(self._table(self._sequence, shares))
+            self._published = table
+        return quiet
+
+    def _judge(self, applications: Mapping[str, fleet.Application]) -> bool:
+        """Find out where every version stands; True when nobody is on the way or lost."""
+        leaving = self._steps.quiet
         seen = [
-            (version, group, applications.get(group.application), told[version.label])
-            for version, group in self._plan.members
+            (
+                version,
+                group,
+                applications.get(group.application),
+                self._accounts.told(version.label),
+            )
+            for version, group in self._crew.members
         ]
         standings = {
-            version.label: fleet.judge(application, said, group.placement.gpus)
+            version.label: LEAVING
+            if version.label in leaving
+            else fleet.judge(application, said, group.placement.gpus)
             for version, group, application, said in seen
         }
         # How many hosts there are changes without a change of where their version stands.
         changed = (standings, applications) != (self.standings, self.applications)
         self.standings, self.applications = standings, applications
+        ready = {label for label, one in standings.items() if one.state is State.READY}
+        self._served |= ready
         if changed:
             self._reach.changed(standings)
-        quiet = all(fleet.settled(application, said) for *_, application, said in seen)
+        stay = [one for one in seen if one[0].label not in leaving]
         given_up = {
             group.label: group
-            for _, group, application, said in seen
+            for _, group, application, said in stay
             if fleet.given_up(application, said)
         }
         for group in given_up.values():
-            self._begin_again(group)
-        ready = {label for label, one in standings.items() if one.state is State.READY}
-        self._served |= ready
-        table = routing(self._plan.groups, standings, self._served, sequence=0)
-        known = self._published or routing(self._plan.groups, {}, sequence=0)
-        # The first time that all is quiet is published too: with it a second gateway comes to
-        # stand by.
-        if table != known or (quiet and self._published is None):
-            # Before: a call that raised may have taken effect, and gateways refuse a second table
-            # of the same sequence.
-            self._sequence += 1
-            self._reach.publish(routing(self._plan.groups, standings, self._served, self._sequence))
-            self._published = table
-        return quiet
+            self._begun_again += 1
+            self._reach.again(group, self._begun_again)
+            self._accounts.begin_again(group)
+        return all(fleet.settled(application, said) for *_, application, said in stay)
 
-    def _begin_again(self, group: Group) -> None:
-        self._begun_again += 1
-        self._reach.again(group, self._begun_again)
-        with self._lock:
-            for version in group.versions:
-                self._told[version.label] = fleet.begun_again(self._told[version.label])
+    def _table(self, sequence: int, shares: Shares) -> Table:
+        routes = Routes(self._crew.groups, shares, self._steps.quiet, self._served)
+        return routing(routes, self.standings, Epoch(self._term, sequence))
 
 
 def _trace(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The engine `local`: gateway and host in one process, without Ray."""
+"""Everything that runs in the one process, from its options to its exit code."""
 
 import faulthandler
 import json
@@ -6,9 +6,9 @@ import os
 import signal
 import sys
 import threading
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -18,20 +18,24 @@ from headrace.console.board import ModelStatus, Status, VersionStatus, loading, 
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Applied
+from headrace.console.routes import Sources
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
+from headrace.control.controller import Beginning, Controller
+from headrace.control.store import Store, in_folder
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
-from headrace.execution.policy import WHOLE, Epoch, shares, table
+from headrace.execution.policy import WHOLE
 from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
-from headrace.execution.voices import captured, line
+from headrace.execution.voices import captured
+from headrace.local.carrying import Around, Carrying
 from headrace.models.lifecycle import Standing
 from headrace.repository.changed import changed
-from headrace.repository.folder import Version, find
+from headrace.repository.folder import Version, find, find_model
 
 #: Beyond the drain's own limit, for whatever else there is to end.
 GRACE_S = 5.0
@@ -46,22 +50,28 @@ def run(options: ServeOptions) -> int:
         HeadraceError: the repository is wrong, or a port is taken.
     """
     versions = find(options.repository)
-    lanes = [threads.lanes_of(version, hosts=1) for version in versions]
-    budget = threads.plan(threads.cpus(), lanes, threads.told(os.environ))
-    threads.tell_libraries(budget, os.environ)
-    number_as_the_driver_does(os.environ)
+    told = threads.told(os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
     faulthandler.enable(sys.stderr.fileno())
-    alone = versions[0].label if len(versions) == 1 else "headrace"
     with ExitStack() as held:
         held.callback(state.let_go, lock)
+        store = Store(in_folder(options.state))
+        held.callback(store.close)
+        controller = Controller(store, partial(find_model, options.repository))
+        beginning = controller.begin(versions)
+        carried = [one.version for one in beginning.assignments]
+        lanes = [threads.lanes_of(version, hosts=1) for version in carried]
+        budget = threads.plan(threads.cpus(), lanes, told)
+        threads.tell_libraries(budget, os.environ)
+        number_as_the_driver_does(os.environ)
+        alone = carried[0].label if len(carried) == 1 else "headrace"
         logbook = Logbook(options.state / "logs", sys.stderr)
         held.callback(logbook.close)
         terminal = Terminal(sys.stdout)
         held.callback(terminal.close)
         held.enter_context(captured(logbook.take, alone))
-        server = Server(options, versions, budget, logbook)
+        server = Server(options, beginning, budget, logbook, controller)
         code = server.run(terminal, lock)
     if server.left_running:
         leave(code)
@@ -69,35 +79,34 @@ def run(options: ServeOptions) -> int:
 
 
 class Server:
-    """Everything that runs in the one process."""
+    """Gateway and host, and the console beside them."""
 
     def __init__(
         self,
         options: ServeOptions,
-        versions: Sequence[Version],
+        beginning: Beginning,
         budget: threads.Budget,
         logbook: Logbook,
+        controller: Controller,
     ) -> None:
         import headrace_core
 
         self._options = options
-        self._budget = budget
         self._logbook = logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         self._gateway = headrace_core.Gateway(json.dumps(_settings(options, budget)))
-        self._console = Console(options.host, options.first_port + 3, self, logbook, self)
-        self._runners = [
-            Runner(
-                version,
-                self._host,
-                logbook.take,
-                self._moved,
-                threads=budget.lanes[version.label],
-            )
-            for version in versions
-        ]
-        self._sequence = 0
-        self._policy = threading.Lock()
+        around = Around(
+            host=self._host,
+            apply=self._gateway.apply_policy,
+            calls=self._calls,
+            sink=logbook.take,
+            budget=budget,
+        )
+        self._carrying = Carrying(around, beginning)
+        controller.drive(self._carrying)
+        self._carrying.stood = controller.stood
+        sources = Sources(self, logbook, self, controller)
+        self._console = Console(options.host, options.first_port + 3, sources)
         self._changes = threading.Lock()
         self._draining = ""
         self._ended = False
@@ -142,11 +151,14 @@ class Server:
     def status(self) -> Status:
         """Return how every version stands, and what the gateway counts."""
         counted = json.loads(self._gateway.stats()).get("models", {})
-        models = []
-        for name, runners in self._by_model().items():
-            share = shares({one.version.number: one.standing for one in runners})
-            rows = counted.get(name, {}).get("versions", {})
-            models.append(ModelStatus(name, [_version_status(one, rows, share) for one in runners]))
+        found: dict[str, list[VersionStatus]] = {}
+        standings = self._carrying.standings()
+        for one in self._carrying.runners:
+            version = one.version
+            rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
+            standing = standings.get(version.label, one.standing)
+            found.setdefault(version.model, []).append(_version_status(one, rows, standing))
+        models = [ModelStatus(name, versions) for name, versions in found.items()]
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         processes = {"headrace": [os.getpid()]}
         return Status(
@@ -155,8 +167,8 @@ class Server:
             models=models,
             draining=self._draining,
             processes=processes,
-            cpus=self._budget.cpus,
-            io_threads=self._budget.io,
+            cpus=self._carrying.budget.cpus,
+            io_threads=self._carrying.budget.io,
         )
 
     def requests(self) -> list[Mapping[str, Any]]:
@@ -167,8 +179,8 @@ class Server:
     def apply(self, model: str) -> list[Applied]:
         """As `headrace.console.operations.Operations` has it."""
         with self._changes:
-            runners = {one.version.label: one for one in self._runners}
-            found = changed([one.version for one in self._runners], model)
+            runners = {one.version.label: one for one in self._carrying.runners}
+            found = changed([one.version for one in runners.values()], model)
             before: list[Version] = []
             for label, version in ((one.version.label, one.version) for one in found):
                 was = runners[label].version
@@ -185,14 +197,13 @@ class Server:
             ]
 
     def _load(self, terminal: Terminal) -> None:
-        self._apply_policy()
         reminder = Reminder(lambda: self._say_what_loads(terminal))
         reminder.start()
-        serving = [runner for runner in self._runners if self._start(runner)]
+        serving = self._carrying.load_first()
         reminder.cancel()
         # What follows refers to the lines above it; a terminal that stands still has its time.
         self._logbook.settle(1.0)
-        if not serving:
+        if not serving and self._carrying.runners:
             terminal.show("no version could be loaded; the lines above say why\n")
             self._ended = True
             self._ending.look()
@@ -203,38 +214,21 @@ class Server:
         inputs = {one.version.model: one.inputs for one in serving}
         configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"
+        self._carrying.begin()
         terminal.show(greeting(self.status(), inputs, folders, scratch, configs))
 
     def _say_what_loads(self, terminal: Terminal) -> None:
         for text in loading(self.status()):
             terminal.show(f"headrace: {text}\n")
 
-    def _start(self, runner: Runner) -> bool:
-        try:
-            return runner.start()
-        except Exception as error:
-            # Such as a table that the gateway refuses: the versions after this one still load.
-            trace = "".join(traceback.format_exception(error)).rstrip()
-            self._logbook.take(line(runner.version.label, "err", trace))
-            return False
-
-    def _moved(self, standing: Standing) -> None:
-        self._apply_policy()
-
-    def _apply_policy(self) -> None:
-        with self._policy:
-            self._sequence += 1
-            standings = {
-                name: {one.version.number: one.standing for one in runners}
-                for name, runners in self._by_model().items()
-            }
-            self._gateway.apply_policy(table(Epoch(sequence=self._sequence), standings))
-
-    def _by_model(self) -> dict[str, list[Runner]]:
-        models: dict[str, list[Runner]] = {}
-        for runner in self._runners:
-            models.setdefault(runner.version.model, []).append(runner)
-        return models
+    def _calls(self) -> Mapping[str, int]:
+        """Return how many calls of each version wait or run."""
+        counted = json.loads(self._gateway.stats()).get("models", {})
+        return {
+            f"{model}/{version}": row["waiting"] + row["in_flight"]
+            for model, rows in counted.items()
+            for version, row in rows["versions"].items()
+        }
 
     def _read_errors(self) -> None:
         while (report := self._gateway.next_error()) is not None:
@@ -242,7 +236,7 @@ class Server:
 
     def _read_hangs(self) -> None:
         for hang in hangs(self._host):
-            for runner in self._runners:
+            for runner in self._carrying.runners:
                 version = runner.version
                 if (version.model, version.number) == (hang.model, hang.version):
                     runner.give_up(hang)
@@ -261,7 +255,9 @@ class Server:
         done = False
         try:
             answered = self._gateway.drain(limit_s)
-            stopped = [runner.stop(limit_s if answered else 0.1) for runner in self._runners]
+            stopped = [
+                runner.stop(limit_s if answered else 0.1) for runner in self._carrying.runners
+            ]
             done = answered and self._host.drain(limit_s) and all(stopped)
         finally:
             clean.append(done)
@@ -279,17 +275,15 @@ def _settings(options: ServeOptions, budget: threads.Budget) -> dict[str, Any]:
     }
 
 
-def _version_status(runner: Runner, rows: Any, share: dict[int, int]) -> VersionStatus:
-    number = runner.version.number
-    counted = rows.get(str(number), {})
+def _version_status(runner: Runner, counted: Any, standing: Standing) -> VersionStatus:
     return VersionStatus(
-        version=number,
-        standing=runner.standing,
+        version=runner.version.number,
+        standing=standing,
         for_s=monotonic() - runner.since,
         hosts=counted.get("hosts", 0),
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),
-        share_percent=100 * share[number] / WHOLE,
+        share_percent=100 * counted.get("share", 0) / WHOLE,
         lanes=runner.version.config.lanes,
         threads=runner.threads,
     )

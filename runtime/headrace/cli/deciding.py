@@ -1,0 +1,150 @@
+"""Commands that decide: which versions are loaded, and who gets the traffic."""
+
+from typing import Annotated, Any
+
+import typer
+
+from headrace.cli.terminal import CONSOLE, Json, Url, tell
+
+Why = Annotated[str, typer.Option("--why", help="The reason, for the journal.")]
+MODEL_VERSION = "MODEL, or MODEL/VERSION."
+
+
+def versions(
+    model: Annotated[str, typer.Argument(help="MODEL; all if left out.")] = "",
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show which versions are loaded, which could be, and how traffic is divided."""
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import get
+    from headrace.cli.tables import version_rows
+
+    found = get(url, f"/api/versions?model={quote(model)}")["versions"]
+    for text in map(json.dumps, found) if as_json else version_rows(found):
+        tell(text)
+
+
+def load(
+    version: Annotated[str, typer.Argument(metavar="MODEL[/VERSION]", help=MODEL_VERSION)],
+    swap: Annotated[
+        bool,
+        typer.Option(
+            "--swap", help="All traffic goes to it once it is ready; who had it is unloaded."
+        ),
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option(help="Wait until it is ready, or has failed; exit with 1 then.")
+    ] = True,
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Load a version beside those that serve; the highest one in its folder if none is named.
+
+    It gets no traffic unless it is named in a request, `--swap` is given, or `headrace split` says
+    so. What serves is not touched if it cannot be loaded. `headrace load photos/2 --swap`
+    """
+    from headrace.cli.console_client import post
+    from headrace.cli.waiting import until_ready
+
+    model, number = split_label(version)
+    query = {"model": model, "swap": "1" if swap else "", "why": why}
+    if number:
+        query["version"] = number
+    loaded = post(url, path("load", query))
+    if wait and not until_ready(url, model, loaded["version"]):
+        raise typer.Exit(1)
+
+
+def unload(
+    version: Annotated[str, typer.Argument(metavar="MODEL[/VERSION]", help=MODEL_VERSION)],
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """End a version once it has answered what it took; the whole model if no version is named.
+
+    A version that has traffic is not unloaded before others have it: `headrace split` moves it.
+    """
+    from headrace.cli.console_client import post
+
+    model, number = split_label(version)
+    query = {"model": model, "why": why}
+    if number:
+        query["version"] = number
+    post(url, path("unload", query))
+    tell(f"{version} ends once it has answered what it took; `headrace status` shows it")
+
+
+def split(
+    model: Annotated[str, typer.Argument(help="MODEL.")],
+    shares: Annotated[
+        list[str], typer.Argument(metavar="VERSION=PERCENT...", help="Such as 1=90 2=10.")
+    ],
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Divide the requests that name no version; those that are not named get none.
+
+    `headrace split photos 1=90 2=10`. A version that is being loaded is waited for, and until then
+    all stays as it is. `headrace undo` takes it back.
+    """
+    from headrace.cli.console_client import post
+
+    post(url, path("split", {"model": model, "shares": ",".join(shares), "why": why}))
+    versions(model, url)
+
+
+def journal(
+    model: Annotated[str, typer.Argument(help="MODEL; all if left out.")] = "",
+    limit: Annotated[int, typer.Option("--limit", "-n", help="How many entries.", min=1)] = 20,
+    url: Url = CONSOLE,
+    as_json: Json = False,
+) -> None:
+    """Show who changed what, when and why; the newest last."""
+    import json
+    from urllib.parse import quote
+
+    from headrace.cli.console_client import get
+    from headrace.cli.tables import journal_rows
+
+    found = get(url, f"/api/journal?model={quote(model)}&limit={limit}")["entries"][::-1]
+    for text in map(json.dumps, found) if as_json else journal_rows(found):
+        tell(text)
+
+
+def undo(
+    number: Annotated[int, typer.Argument(help="Of the journal's entry.", min=1)],
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Go back to what was wanted before an entry of the journal.
+
+    Versions that are gone are loaded first, and have their traffic again once they are ready.
+    """
+    from headrace.cli.console_client import post
+
+    found: Any = post(url, path("undo", {"number": str(number), "why": why}))
+    tell(f"undone: {found['undone']}")
+
+
+def path(command: str, query: dict[str, str]) -> str:
+    """Return the console's path of a command."""
+    from urllib.parse import urlencode
+
+    return f"/api/{command}?{urlencode(query)}"
+
+
+def split_label(label: str) -> tuple[str, str]:
+    """Return model and version, which may be empty, of what a user wrote.
+
+    Raises:
+        HeadraceError: the version is no number.
+    """
+    from headrace.errors import HeadraceError
+
+    model, slash, number = label.partition("/")
+    if not model or (slash and not (number.isdecimal() and number.isascii())):
+        raise HeadraceError(f"expected MODEL or MODEL/VERSION, such as photos/2, not {label!r}")
+    return model, number

@@ -1,0 +1,1 @@
+"""What an operator wants of versions and traffic: kept, journalled, and brought about."""

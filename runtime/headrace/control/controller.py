@@ -1,0 +1,284 @@
+"""Takes operators' words, writes down what is wanted, and has an engine bring it about."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headrace.control import wanted as words
+from headrace.control.store import Entry, Note, Store
+from headrace.control.wanted import Wanted
+from headrace.errors import RepositoryInvalid, Unwanted
+from headrace.models.lifecycle import Standing
+from headrace.repository.folder import Version
+
+#: Who changes what nobody asked for, because it follows from what somebody did.
+ITSELF = "headrace"
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A version that is to be carried."""
+
+    version: Version
+    #: How often it was asked for anew, after it could not be loaded.
+    asked: int = 0
+
+
+#: Model → version → its part of the traffic; none where that is not decided.
+Shares = Mapping[str, Mapping[int, int] | None]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with."""
+
+    assignments: Sequence[Assignment] = ()
+    shares: Shares = field(default_factory=dict)
+    #: Of who decides: tables of a later term win over those of earlier ones.
+    term: int = 1
+
+
+class Engine(Protocol):
+    """Brings about what is wanted, in its own time. Any thread may call these; neither waits."""
+
+    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+        """Carry these versions and no others, with traffic divided so.
+
+        Replaces what was wanted before. A version that is carried already stays as it is.
+        """
+        ...
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return how every version stands that is carried, by label."""
+        ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """A version that is loaded, or could be."""
+
+    version: Version
+    #: It is to be carried.
+    is_wanted: bool
+    #: How it stands, where it is carried.
+    standing: Standing | None
+    #: Of the requests that name no version, in parts of `WHOLE`.
+    share: int
+    #: It takes so much as soon as it is ready.
+    coming: int | None
+
+
+class Controller:
+    """Any thread may call any of this."""
+
+    def __init__(self, store: Store, find: Callable[[str], Sequence[Version]]) -> None:
+        """``find(model)`` reads the repository anew: one model's versions, or all if empty."""
+        self._store = store
+        self._find = find
+        self._engine: Engine | None = None
+        self._lock = threading.RLock()
+        self._wanted: dict[str, Wanted] = {}
+        #: What each wanted version was when it was asked for, by label.
+        self._versions: dict[str, Version] = {}
+
+    def begin(self, found: Sequence[Version]) -> Beginning:
+        """Return what a run begins with: what was wanted before, as far as it is there."""
+        with self._lock:
+            kept = self._store.models()
+            by_model: dict[str, dict[int, Version]] = {}
+            for one in found:
+                by_model.setdefault(one.model, {})[one.number] = one
+            for model, versions in by_model.items():
+                before = kept.get(model)
+                folder = str(next(iter(versions.values())).folder.parent)
+                after = words.begun(before, folder, set(versions))
+                if after != before:
+                    self._put(model, before, after, Note(ITSELF, _of_start(before, after)))
+                self._wanted[model] = after
+                self._versions |= {versions[one].label: versions[one] for one in after.versions}
+            return Beginning(self._assignments(), self._shares(), self._store.term)
+
+    def drive(self, engine: Engine) -> None:
+        """Have ``engine`` bring about what is wanted from now on."""
+        self._engine = engine
+
+    def stood(self, standings: Mapping[str, Standing]) -> None:
+        """Take how versions stand now, and do what follows by itself."""
+        with self._lock:
+            changed = False
+            for model, now in list(self._wanted.items()):
+                if (found := words.settle(now, _of(model, standings))) is not None:
+                    after, what = found
+                    self._put(model, now, after, Note(ITSELF, what))
+                    changed = True
+            if changed:
+                self._tell()
+
+    def load(self, model: str, version: int | None, *, swap: bool, who: str, why: str) -> int:
+        """Have a version loaded, the highest one if none is named; return its number.
+
+        Raises:
+            RepositoryInvalid: there is no such version; ConfigInvalid: model.yaml is wrong.
+            Unwanted: it is loaded already.
+        """
+        found = {one.number: one for one in self._find(model)}
+        if version is None:
+            version = max(found, default=0)
+        if version not in found:
+            there = ", ".join(str(one) for one in sorted(found)) or "none"
+            raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
+        one = found[version]
+        with self._lock:
+            before = self._wanted.get(model)
+            now = before or Wanted(str(one.folder.parent))
+            after = words.load(now, version, swap=swap, standing=self._standing(one.label))
+            what = f"load {version}" + (" --swap" if after.pending else "")
+            self._put(model, before, after, Note(who, what, why))
+            self._versions[one.label] = one
+            self._tell()
+        return version
+
+    def unload(self, model: str, version: int | None, *, who: str, why: str) -> None:
+        """Have a version end once it has answered what it took; the whole model if none is named.
+
+        Raises:
+            Unwanted: it is not loaded, or has traffic that others should take first.
+        """
+        with self._lock:
+            now = self._known(model)
+            after = words.unload_all(now) if version is None else words.unload(now, version)
+            what = "unload" if version is None else f"unload {version}"
+            self._change(model, now, after, Note(who, what, why))
+
+    def split(self, model: str, shares: Mapping[int, int], *, who: str, why: str) -> None:
+        """Divide the requests that name no version, in parts of `WHOLE`.
+
+        Raises:
+            Unwanted: a version is not loaded or failed, or the parts do not add up.
+        """
+        with self._lock:
+            now = self._known(model)
+            after = words.split(now, shares, _of(model, self._standings()))
+            parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
+            self._change(model, now, after, Note(who, f"split {parts}", why))
+
+    def undo(self, number: int, *, who: str, why: str) -> str:
+        """Go back to what was wanted before an entry of the journal; return what was undone.
+
+        Raises:
+            Unwanted: there is no such entry, or later ones changed the same model.
+        """
+        with self._lock:
+            entry = self._store.entry(number)
+            if entry is None:
+                raise Unwanted(f"the journal has no entry {number}: `headrace journal` shows them")
+            now = self._known(entry.model)
+            if entry.before is None:
+                raise Unwanted(f"entry {number} is the first of {entry.model}: nothing was before")
+            if now != entry.after:
+                later = ", ".join(f"{one}" for one in self._store.since(number, entry.model))
+                raise Unwanted(
+                    f"{entry.model} was changed since entry {number}, by {later or 'a start'}: "
+                    "undo these first, the newest before the others"
+                )
+            after = words.undone(now, entry.before, _of(entry.model, self._standings()))
+            self._find_again(entry.model, set(after.versions) - set(now.versions))
+            self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
+            return f"{entry.model}: {entry.what}"
+
+    def journal(self, limit: int, model: str = "") -> list[Entry]:
+        """Return the last changes, the newest first."""
+        return self._store.journal(limit, model)
+
+    def versions(self, model: str = "") -> list[Row]:
+        """Return what is loaded and what could be, of one model or of all.
+
+        Raises:
+            RepositoryInvalid: the repository cannot be read, or has no such model.
+        """
+        found = {one.label: one for one in self._find(model)}
+        with self._lock:
+            held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
+            return [
+                self._row(one)
+                for one in sorted(
+                    {**found, **held}.values(), key=lambda one: (one.model, one.number)
+                )
+            ]
+
+    def _row(self, version: Version) -> Row:
+        wanted = self._wanted.get(version.model, Wanted(""))
+        pending = wanted.pending.shares if wanted.pending else None
+        return Row(
+            version,
+            is_wanted=version.number in wanted.versions,
+            standing=self._standing(version.label),
+            share=(wanted.shares or {}).get(version.number, 0),
+            coming=None if pending is None else pending.get(version.number, 0),
+        )
+
+    def _find_again(self, model: str, numbers: Set[int]) -> None:
+        found = {one.number: one for one in self._find(model)} if numbers else {}
+        if missing := sorted(numbers - set(found)):
+            raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
+        self._versions |= {found[one].label: found[one] for one in numbers}
+
+    def _known(self, model: str) -> Wanted:
+        if model not in self._wanted:
+            known = ", ".join(sorted(self._wanted)) or "none"
+            raise Unwanted(f"no model {model!r} is served here; there is {known}")
+        return self._wanted[model]
+
+    def _change(self, model: str, before: Wanted, after: Wanted, note: Note) -> None:
+        if after == before:
+            raise Unwanted(f"{model}: nothing would change")
+        self._put(model, before, after, note)
+        self._tell()
+
+    def _put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> None:
+        self._store.put(model, before, after, note)
+        self._wanted[model] = after
+        gone = set((before or after).versions) - set(after.versions)
+        for one in gone:
+            self._versions.pop(f"{model}/{one}", None)
+
+    def _tell(self) -> None:
+        if self._engine is not None:
+            self._engine.want(self._assignments(), self._shares())
+
+    def _assignments(self) -> list[Assignment]:
+        return [
+            Assignment(self._versions[f"{model}/{number}"], asked)
+            for model, wanted in sorted(self._wanted.items())
+            for number, asked in sorted(wanted.versions.items())
+        ]
+
+    def _shares(self) -> Shares:
+        return {model: wanted.shares for model, wanted in self._wanted.items()}
+
+    def _standings(self) -> Mapping[str, Standing]:
+        return {} if self._engine is None else self._engine.standings()
+
+    def _standing(self, label: str) -> Standing | None:
+        return self._standings().get(label)
+
+
+def _of(model: str, standings: Mapping[str, Standing]) -> dict[int, Standing]:
+    found = {}
+    for label, one in standings.items():
+        name, _, number = label.rpartition("/")
+        if name == model:
+            found[int(number)] = one
+    return found
+
+
+def _of_start(before: Wanted | None, after: Wanted) -> str:
+    loaded = " ".join(str(one) for one in after.versions)
+    if before is None or before.folder != after.folder:
+        return f"start: load {loaded}"
+    new = sorted(set(after.versions) - set(before.versions))
+    gone = sorted(set(before.versions) - set(after.versions))
+    told = [f"found {' '.join(map(str, new))}"] if new else []
+    told += [f"{' '.join(map(str, gone))} is gone"] if gone else []
+    return f"start: {'; '.join(told) or 'what was unloaded is gone'}"

@@ -1,0 +1,247 @@
+"""What is wanted, and the journal of how it came to be so: one database, one writer."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    event,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
+
+from headrace.control.wanted import Wanted, from_json
+from headrace.errors import Deposed, StateInvalid, Unwanted
+
+#: In the state folder.
+FILE: Final = "control.sqlite"
+#: Of the tables below. Another one's are not read.
+SCHEMA: Final = 1
+#: Entries of the journal that one answer may hold.
+MOST_ENTRIES: Final = 1000
+#: Of what somebody says that he is, and why he does what he does.
+MOST_CHARACTERS: Final = 500
+
+TABLES: Final = MetaData()
+#: One row: who decides. A later term's tables win over those of earlier ones everywhere.
+LEASE: Final = Table(
+    "lease",
+    TABLES,
+    Column("schema", Integer, nullable=False),
+    Column("term", BigInteger, nullable=False),
+    Column("holder", String(200), nullable=False),
+)
+MODEL: Final = Table(
+    "model",
+    TABLES,
+    Column("name", String(200), primary_key=True),
+    Column("wanted", JSON, nullable=False),
+)
+JOURNAL: Final = Table(
+    "journal",
+    TABLES,
+    Column("number", Integer, primary_key=True, autoincrement=True),
+    Column("unix_ms", BigInteger, nullable=False),
+    Column("who", String(MOST_CHARACTERS), nullable=False),
+    Column("model", String(200), nullable=False),
+    Column("what", String(2 * MOST_CHARACTERS), nullable=False),
+    Column("why", String(MOST_CHARACTERS), nullable=False),
+    #: What was wanted before; none of a model that nobody had seen.
+    Column("before", JSON(none_as_null=True)),
+    Column("after", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One change: who made which, when and why."""
+
+    number: int
+    unix_ms: int
+    who: str
+    model: str
+    what: str
+    why: str
+    before: Wanted | None
+    after: Wanted
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the journal is to say of a change."""
+
+    who: str
+    what: str
+    why: str = ""
+
+
+class Store:
+    """Each method is one transaction: who is killed in it has not begun it."""
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.time) -> None:
+        """Take over as the one who decides.
+
+        Args:
+            url: of a database, as SQLAlchemy writes it.
+            clock: seconds since 1970.
+
+        Raises:
+            StateInvalid: there is no such database, or it is another release's.
+        """
+        self._clock = clock
+        try:
+            self._engine = _engine(url)
+            TABLES.create_all(self._engine)
+            with self._engine.begin() as connection:
+                self.term = _take_over(connection)
+        except SQLAlchemyError as error:
+            raise StateInvalid(f"the database {url} cannot be used: {_words(error)}") from error
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._engine.dispose()
+
+    def models(self) -> dict[str, Wanted]:
+        """Return what is wanted of every model."""
+        with self._connected() as connection:
+            rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
+        return {name: from_json(kept) for name, kept in rows}
+
+    def put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> int:
+        """Write down that ``after`` is wanted where ``before`` was; return the entry's number.
+
+        Raises:
+            Deposed: another one decides by now; nothing was written.
+            Unwanted: something else is wanted by now; nothing was written.
+            StateInvalid: the database cannot be written to.
+        """
+        old, new = before and before.as_json(), after.as_json()
+        with self._connected() as connection:
+            _require(connection, self.term)
+            held = connection.execute(select(MODEL.c.wanted).where(MODEL.c.name == model)).scalar()
+            if held != old:
+                raise Unwanted(
+                    "it was changed by somebody else in this moment: look, and try again"
+                )
+            if held is None:
+                connection.execute(insert(MODEL).values(name=model, wanted=new))
+            else:
+                connection.execute(update(MODEL).where(MODEL.c.name == model).values(wanted=new))
+            written = connection.execute(
+                insert(JOURNAL).values(
+                    unix_ms=round(self._clock() * 1000),
+                    who=note.who[:MOST_CHARACTERS],
+                    model=model,
+                    what=note.what[: 2 * MOST_CHARACTERS],
+                    why=note.why[:MOST_CHARACTERS],
+                    before=old,
+                    after=new,
+                )
+            )
+            (number,) = written.inserted_primary_key or (0,)
+        return int(number)
+
+    def journal(self, limit: int, model: str = "") -> list[Entry]:
+        """Return the last ``limit`` entries, of one model or of all, the newest first."""
+        query = select(JOURNAL).order_by(JOURNAL.c.number.desc()).limit(min(limit, MOST_ENTRIES))
+        with self._connected() as connection:
+            rows = connection.execute(query.where(JOURNAL.c.model == model) if model else query)
+            return [_entry(dict(row)) for row in rows.mappings()]
+
+    def entry(self, number: int) -> Entry | None:
+        """Return one entry, if there is such a one."""
+        with self._connected() as connection:
+            found = connection.execute(select(JOURNAL).where(JOURNAL.c.number == number))
+            row = found.mappings().first()
+        return None if row is None else _entry(dict(row))
+
+    def since(self, number: int, model: str) -> Sequence[int]:
+        """Return the entries of a model that came after one, oldest first."""
+        query = select(JOURNAL.c.number).where(JOURNAL.c.number > number, JOURNAL.c.model == model)
+        with self._connected() as connection:
+            return [
+                int(one) for one in connection.execute(query.order_by(JOURNAL.c.number)).scalars()
+            ]
+
+    @contextmanager
+    def _connected(self) -> Iterator[Connection]:
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StateInvalid(f"the database of what is wanted: {_words(error)}") from error
+
+
+def in_folder(state: Path) -> str:
+    """Return the URL of a state folder's own database."""
+    return f"sqlite:///{state.absolute() / FILE}"
+
+
+def _engine(url: str) -> Engine:
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # Transactions begin where we say; Python's module would begin them later.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer from its first word on: two that read and then write would both think that they may.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _take_over(connection: Connection) -> int:
+    holder = f"{socket.gethostname()} {os.getpid()}"
+    row = connection.execute(select(LEASE)).mappings().first()
+    if row is None:
+        connection.execute(insert(LEASE).values(schema=SCHEMA, term=1, holder=holder))
+        return 1
+    if row["schema"] != SCHEMA:
+        raise StateInvalid(
+            f"the database of what is wanted is another release's (layout {row['schema']}, not "
+            f"{SCHEMA}): move it away, or give another folder with --state"
+        )
+    connection.execute(update(LEASE).values(term=LEASE.c.term + 1, holder=holder))
+    return int(row["term"]) + 1
+
+
+def _require(connection: Connection, term: int) -> None:
+    # Written to, so that who takes over in this moment waits for this, or this for him.
+    if not connection.execute(update(LEASE).where(LEASE.c.term == term).values(term=term)).rowcount:
+        holder = connection.execute(select(LEASE.c.holder)).scalar()
+        raise Deposed(f"nothing was changed: another controller decides now ({holder})")
+
+
+def _entry(facts: dict[str, Any]) -> Entry:
+    before = facts.pop("before")
+    after = from_json(facts.pop("after"))
+    return Entry(before=before and from_json(before), after=after, **facts)
+
+
+def _words(error: SQLAlchemyError) -> str:
+    return " ".join(str(getattr(error, "orig", None) or error).split())[:MOST_CHARACTERS]

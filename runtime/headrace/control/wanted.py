@@ -1,0 +1,259 @@
+"""What is wanted of one model, and what an operator's words make of it. Pure."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from headrace.errors import Unwanted
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import ON_THE_WAY, Standing, State
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is to happen once versions that are being loaded are ready: then, and at once."""
+
+    #: Who takes the traffic, in parts of `WHOLE`; all of these are waited for.
+    shares: Mapping[int, int]
+    #: Who goes after that.
+    unload: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One model. Replaced, never changed."""
+
+    #: Where its versions are found; another folder's model of the same name is another model.
+    folder: str
+    #: Version → how often it was asked for anew, after it could not be loaded.
+    versions: Mapping[int, int] = field(default_factory=dict)
+    #: Those that are there, and that somebody has unloaded: a new start leaves them alone.
+    unloaded: frozenset[int] = frozenset()
+    #: Version → its part of the requests that name none, of `WHOLE`. None before that was decided:
+    #: the highest version that is ready takes all.
+    shares: Mapping[int, int] | None = None
+    pending: Pending | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the database keeps it."""
+        return {
+            "folder": self.folder,
+            "versions": _by_text(self.versions),
+            "unloaded": sorted(self.unloaded),
+            "shares": None if self.shares is None else _by_text(self.shares),
+            "pending": self.pending
+            and {
+                "shares": _by_text(self.pending.shares),
+                "unload": sorted(self.pending.unload),
+            },
+        }
+
+
+def from_json(kept: Mapping[str, Any]) -> Wanted:
+    """Return what `Wanted.as_json` made this of."""
+    pending = kept["pending"]
+    return Wanted(
+        folder=kept["folder"],
+        versions=_by_number(kept["versions"]),
+        unloaded=frozenset(kept["unloaded"]),
+        shares=None if kept["shares"] is None else _by_number(kept["shares"]),
+        pending=pending and Pending(_by_number(pending["shares"]), frozenset(pending["unload"])),
+    )
+
+
+def _by_text(numbers: Mapping[int, int]) -> dict[str, int]:
+    return {str(version): number for version, number in sorted(numbers.items())}
+
+
+def _by_number(texts: Mapping[str, int]) -> dict[int, int]:
+    return {int(version): number for version, number in texts.items()}
+
+
+def begun(kept: Wanted | None, folder: str, found: Set[int]) -> Wanted:
+    """Return what a run begins with that has ``found`` versions in ``folder``.
+
+    What was wanted before, as far as it is there, and every version that nobody has seen yet: such
+    a one gets no traffic by itself. Where traffic went to what is gone, others share it by what
+    they had; where nobody had any, it is decided anew.
+    """
+    if kept is None or kept.folder != folder:
+        return Wanted(folder, dict.fromkeys(sorted(found), 0))
+    unloaded = kept.unloaded & found
+    versions = {one: kept.versions.get(one, 0) for one in sorted(found - unloaded)}
+    pending = kept.pending
+    if pending is not None and not set(pending.shares) <= set(versions):
+        pending = None
+    return replace(
+        kept,
+        versions=versions,
+        unloaded=unloaded,
+        shares=_without(kept.shares, set(kept.shares or {}) - set(versions)),
+        pending=pending,
+    )
+
+
+def _without(shares: Mapping[int, int] | None, gone: Set[int]) -> Mapping[int, int] | None:
+    left = {one: share for one, share in (shares or {}).items() if one not in gone and share}
+    if not left:
+        return None
+    # The largest remainders get what rounding leaves.
+    whole = sum(left.values())
+    parts = {one: divmod(share * WHOLE, whole) for one, share in left.items()}
+    rest = WHOLE - sum(part for part, _ in parts.values())
+    more = sorted(parts, key=lambda one: (-parts[one][1], one))[:rest]
+    return {one: part + (one in more) for one, (part, _) in sorted(parts.items())}
+
+
+def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None) -> Wanted:
+    """Return what is wanted once ``version`` was asked for; it stands so now, if at all.
+
+    ``swap``: it takes all traffic once it is ready, and who has traffic now is unloaded then.
+
+    Raises:
+        Unwanted: it is loaded, or on its way, and nothing would change.
+    """
+    failed = standing is not None and standing.state is State.FAILED
+    anew = wanted.versions.get(version, 0) + (version in wanted.versions and failed)
+    after = replace(
+        wanted,
+        versions={**wanted.versions, version: anew},
+        unloaded=wanted.unloaded - {version},
+    )
+    if swap and not _has_all(wanted, version):
+        had = frozenset(one for one, share in (wanted.shares or {}).items() if share)
+        after = replace(after, pending=Pending({version: WHOLE}, had - {version}))
+    if after == wanted:
+        state = standing.state.value if standing else "on its way"
+        raise Unwanted(
+            f"version {version} is {state} already; to load changed files give them a new number, "
+            "or unload it first"
+        )
+    return after
+
+
+def _has_all(wanted: Wanted, version: int) -> bool:
+    return wanted.shares is not None and wanted.shares.get(version) == WHOLE
+
+
+def unload(wanted: Wanted, version: int) -> Wanted:
+    """Return what is wanted without ``version``.
+
+    Raises:
+        Unwanted: it is not loaded, or requests that name no version go to it.
+    """
+    if version not in wanted.versions:
+        raise Unwanted(f"version {version} is not loaded; {_loaded(wanted)}")
+    share = (wanted.shares or {}).get(version, 0)
+    others = sorted(set(wanted.versions) - {version})
+    if share and others:
+        raise Unwanted(
+            f"version {version} has {share / 100:g} % of the traffic: move that first, as with "
+            f"{others[-1]}=100 in `headrace split`, or unload the whole model"
+        )
+    return _unloaded(wanted, frozenset({version}))
+
+
+def unload_all(wanted: Wanted) -> Wanted:
+    """Return what is wanted of a model that is to be gone.
+
+    Raises:
+        Unwanted: nothing of it is loaded.
+    """
+    if not wanted.versions:
+        raise Unwanted("nothing of it is loaded")
+    return _unloaded(wanted, frozenset(wanted.versions))
+
+
+def _unloaded(wanted: Wanted, gone: frozenset[int]) -> Wanted:
+    pending = wanted.pending
+    if pending is not None and gone & set(pending.shares):
+        pending = None
+    return replace(
+        wanted,
+        versions={one: anew for one, anew in wanted.versions.items() if one not in gone},
+        unloaded=wanted.unloaded | gone,
+        shares=_without(wanted.shares, gone),
+        pending=pending,
+    )
+
+
+def split(wanted: Wanted, shares: Mapping[int, int], standings: Mapping[int, Standing]) -> Wanted:
+    """Return what is wanted with traffic divided so, in parts of `WHOLE`; others get none.
+
+    Versions that are on their way are waited for; until then all stays as it is.
+
+    Raises:
+        Unwanted: a version is not loaded, or could not be; the parts do not add up.
+    """
+    shares = {one: share for one, share in sorted(shares.items()) if share}
+    if sum(shares.values()) != WHOLE or any(share < 0 for share in shares.values()):
+        told = ", ".join(f"{one}={share / 100:g}" for one, share in shares.items())
+        raise Unwanted(f"the parts should add up to 100 %, and none be negative: {told or 'none'}")
+    for version in shares:
+        if version not in wanted.versions:
+            raise Unwanted(f"version {version} is not loaded; {_loaded(wanted)}")
+        one = standings.get(version)
+        if one is not None and one.state is State.FAILED:
+            raise Unwanted(f"version {version} failed: {one.reason}")
+    return settled_or_pending(wanted, shares, frozenset(), standings)
+
+
+def settled_or_pending(
+    wanted: Wanted,
+    shares: Mapping[int, int],
+    gone: frozenset[int],
+    standings: Mapping[int, Standing],
+) -> Wanted:
+    """Return it with ``shares`` and without ``gone``, at once if all of these are ready."""
+    if all(one in standings and standings[one].state is State.READY for one in shares):
+        return replace(_unloaded(wanted, gone) if gone else wanted, shares=shares, pending=None)
+    return replace(wanted, pending=Pending(shares, gone))
+
+
+def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wanted:
+    """Return the way back to what was wanted ``before``.
+
+    Who had traffic then is loaded first where he is gone, and takes it once he is ready.
+    """
+    back = replace(
+        now,
+        versions={**before.versions, **{one: now.versions[one] for one in now.shares or ()}},
+        unloaded=before.unloaded - set(now.shares or ()),
+    )
+    gone = frozenset(set(back.versions) - set(before.versions))
+    if before.shares is None or before.shares == now.shares:
+        kept = replace(back, pending=None)
+        return _unloaded(kept, gone) if gone else kept
+    return settled_or_pending(back, before.shares, gone, standings)
+
+
+def settle(wanted: Wanted, standings: Mapping[int, Standing]) -> tuple[Wanted, str] | None:
+    """Return what follows by itself from how versions stand now, and what to call it; or None."""
+    pending = wanted.pending
+    if pending is not None:
+        for version in pending.shares:
+            one = standings.get(version)
+            if one is not None and one.state is State.FAILED:
+                why = f"stays as it was: version {version} failed: {one.reason}"
+                return replace(wanted, pending=None), why
+        after = settled_or_pending(wanted, pending.shares, pending.unload, standings)
+        return None if after == wanted else (after, _told(pending))
+    if wanted.shares is None and wanted.versions:
+        states = {one: standings[one].state for one in wanted.versions if one in standings}
+        ready = [one for one, state in states.items() if state is State.READY]
+        if ready and len(states) == len(wanted.versions) and not ON_THE_WAY & set(states.values()):
+            version = max(ready)
+            told = f"split {version}=100: the highest version that is ready"
+            return replace(wanted, shares={version: WHOLE}), told
+    return None
+
+
+def _told(pending: Pending) -> str:
+    parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(pending.shares.items()))
+    gone = ", ".join(str(one) for one in sorted(pending.unload))
+    return f"split {parts}: ready now" + (f"; unload {gone}" if gone else "")
+
+
+def _loaded(wanted: Wanted) -> str:
+    loaded = ", ".join(str(one) for one in sorted(wanted.versions))
+    return f"loaded are {loaded}" if loaded else "none is"

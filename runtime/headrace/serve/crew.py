@@ -1,0 +1,77 @@
+"""The versions that a run carries at this moment, and the groups of processes that carry them."""
+
+import threading
+from collections.abc import Iterable
+
+from headrace.execution import threads
+from headrace.repository.folder import Version
+from headrace.serve.plan import Group, grouped, label_of, lanes_of
+
+
+class Crew:
+    """Any thread may call any of this."""
+
+    def __init__(self, versions: Iterable[Version], cpus: int, told: int | None = None) -> None:
+        """Begin with ``versions``, and with what `threads.plan` divides among their lanes."""
+        self._lock = threading.Lock()
+        self._versions = {one.label: one for one in versions}
+        self._leaving: set[str] = set()
+        self._told = told
+        self.budget = threads.plan(cpus, map(lanes_of, self._versions.values()), told)
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Who shares processes with whom."""
+        with self._lock:
+            return grouped(self._versions.values())
+
+    @property
+    def members(self) -> list[tuple[Version, Group]]:
+        """Every version with its group, in the order of models and versions."""
+        found = [(version, group) for group in self.groups for version in group.versions]
+        return sorted(found, key=lambda one: (one[0].model, one[0].number))
+
+    def group(self, label: str) -> Group | None:
+        """Return the group of this label, if it has members."""
+        return next((one for one in self.groups if one.label == label), None)
+
+    def version(self, label: str) -> Version:
+        """Return a version as it is configured now."""
+        with self._lock:
+            return self._versions[label]
+
+    def carrier(self, label: str) -> str:
+        """Return the label of the group that a version is of."""
+        return label_of(self.version(label))
+
+    def threads(self, label: str) -> int:
+        """Return how many threads each lane of a version may work on a batch with."""
+        return self.budget.lanes[label]
+
+    def put(self, version: Version) -> None:
+        """Carry a version, or have it configured otherwise from now on."""
+        with self._lock:
+            self._versions[version.label] = version
+            self._plan()
+
+    @property
+    def leaving(self) -> frozenset[str]:
+        """The versions that hosts were told to end: no new one loads them."""
+        with self._lock:
+            return frozenset(self._leaving)
+
+    def leave(self, label: str) -> None:
+        """Have no new host load a version."""
+        with self._lock:
+            self._leaving.add(label)
+
+    def drop(self, label: str) -> None:
+        """Carry it no more: nothing of it is left."""
+        with self._lock:
+            del self._versions[label]
+            self._leaving.discard(label)
+            self._plan()
+
+    def _plan(self) -> None:
+        lanes = map(lanes_of, self._versions.values())
+        self.budget = threads.joined(self.budget, lanes, self._told)

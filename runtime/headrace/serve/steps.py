@@ -1,0 +1,154 @@
+"""Brings what a run carries to what is wanted, step by step, as gateways and hosts come along."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from headrace.control.controller import Assignment
+from headrace.control.reconcile import DRAIN_S, Do, Held, Seen, step
+from headrace.repository.folder import Version
+from headrace.serve import fleet
+from headrace.serve.accounts import Accounts
+from headrace.serve.crew import Crew
+from headrace.serve.plan import Group
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What steps are done with; all of it may wait for Ray."""
+
+    #: Have Serve start the hosts of these groups.
+    start: Callable[[Sequence[Group]], None]
+    #: Have Serve end a group's hosts.
+    end: Callable[[Group], None]
+    #: Have the hosts that run, of the group of a version, load it too, or end it alone.
+    join: Callable[[Version], None]
+    leave: Callable[[Version], None]
+    #: How many calls of each version, by label, wait or run; None when no gateway answers.
+    calls: Callable[[], Mapping[str, int] | None]
+
+
+class Steps:
+    """What is held of each version. One thread calls all of this."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        accounts: Accounts,
+        hands: Hands,
+        began: Sequence[Assignment],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``began``: what the crew carries from the start."""
+        self._crew = crew
+        self._accounts = accounts
+        self._hands = hands
+        self._clock = clock
+        self._held = {one.version.label: Held(one.asked) for one in began}
+        #: When each that is quiet became so.
+        self._since: dict[str, float] = {}
+
+    @property
+    def quiet(self) -> frozenset[str]:
+        """The versions that are to get nothing new."""
+        return frozenset(
+            label for label, held in self._held.items() if held.quiet_since is not None
+        )
+
+    def take(
+        self,
+        wanted: Sequence[Assignment],
+        applications: Mapping[str, fleet.Application],
+        acknowledged: int,
+        sequence: int,
+    ) -> bool:
+        """Do what can be done now; True while something is under way.
+
+        Args:
+            wanted: all that is to be carried.
+            applications: what Serve says.
+            acknowledged: the table that every gateway has by now, or a later one.
+            sequence: of the table that is published next.
+        """
+        asked = {one.version.label: one for one in wanted}
+        calls = self._calls(acknowledged)
+        for label in sorted({*asked, *self._held}):
+            held, one = self._held.get(label), asked.get(label)
+            seen = Seen(
+                acknowledged=acknowledged,
+                busy=self._is_busy(label, calls),
+                gone=held is not None and held.ends and self._is_gone(label, applications),
+            )
+            do = step(None if one is None else one.asked, held, seen)
+            if held is not None and do is not None:
+                self._go_on(do, label, held, sequence)
+            elif one is not None and do is Do.CARRY and self._may_begin(one.version):
+                self._held[label] = Held(one.asked)
+                self._hands.join(one.version)
+        # Those that are new, and those for which Serve's controller was away the last time.
+        missing = [
+            group
+            for group in self._crew.groups
+            if group.application not in applications and not self._ends_as_a_whole(group)
+        ]
+        if missing:
+            self._hands.start(missing)
+        steady = {one: held.asked for one, held in self._held.items() if held.quiet_since is None}
+        return steady != {label: one.asked for label, one in asked.items()} or bool(self.quiet)
+
+    def _go_on(self, do: Do, label: str, held: Held, sequence: int) -> None:
+        match do:
+            case Do.QUIET:
+                self._held[label] = replace(held, quiet_since=sequence)
+                self._since[label] = self._clock()
+            case Do.RECALL:
+                self._held[label] = replace(held, quiet_since=None)
+                del self._since[label]
+            case Do.LET_GO:
+                self._let_go(label)
+                self._held[label] = replace(held, ends=True)
+            case Do.FORGET:
+                self._crew.drop(label)
+                self._accounts.drop(label)
+                del self._held[label], self._since[label]
+
+    def _calls(self, acknowledged: int) -> Mapping[str, int] | None:
+        waits = any(
+            held.quiet_since is not None and held.quiet_since <= acknowledged and not held.ends
+            for held in self._held.values()
+        )
+        return self._hands.calls() if waits else None
+
+    def _is_busy(self, label: str, calls: Mapping[str, int] | None) -> bool:
+        since = self._since.get(label)
+        if since is not None and self._clock() - since >= DRAIN_S:
+            return False
+        return calls is None or calls.get(label, 0) > 0
+
+    def _is_gone(self, label: str, applications: Mapping[str, fleet.Application]) -> bool:
+        group = self._crew.group(self._crew.carrier(label))
+        told = self._accounts.told(label)
+        left = told.ready | told.loading
+        if group is not None and self._ends_as_a_whole(group):
+            return group.application not in applications and not left
+        return not left
+
+    def _may_begin(self, version: Version) -> bool:
+        """False while the group that it is to be of is still ending."""
+        group = self._crew.group(Group((version,)).label)
+        return group is None or not self._ends_as_a_whole(group)
+
+    def _ends_as_a_whole(self, group: Group) -> bool:
+        return all(self._held[one.label].ends for one in group.versions)
+
+    def _let_go(self, label: str) -> None:
+        """End it: with its processes, where they carry nothing else that goes on."""
+        version = self._crew.version(label)
+        group = self._crew.group(self._crew.carrier(label))
+        self._crew.leave(label)
+        if group is not None and all(
+            self._held[one.label].ends for one in group.versions if one.label != label
+        ):
+            self._hands.end(group)
+        else:
+            self._hands.leave(version)

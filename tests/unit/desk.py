@@ -1,0 +1,95 @@
+"""A controller with a database of its own, before an engine that does nothing by itself."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from headrace.config.schema import ModelConfig
+from headrace.console.board import Status
+from headrace.console.logbook import Logbook
+from headrace.console.routes import Sources
+from headrace.control.controller import Assignment, Controller, Shares
+from headrace.control.store import Store, in_folder
+from headrace.errors import RepositoryInvalid
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import Version
+
+
+class NoBoard:
+    def status(self) -> Status:
+        return Status("local", {}, [])
+
+    def requests(self) -> list[Mapping[str, Any]]:
+        return []
+
+
+class NoOperations:
+    def apply(self, model: str) -> list[Any]:
+        return []
+
+
+class Desk:
+    """An operator's: what is in the repository, and how versions stand, a test says."""
+
+    def __init__(self, folder: Path, logbook: Logbook, **models: Sequence[int]) -> None:
+        self.folder = folder
+        self.logbook = logbook
+        #: Model → the versions in its folder.
+        self.models: dict[str, Sequence[int]] = dict(models)
+        self.stood: dict[str, Standing] = {}
+        self.assignments: Sequence[Assignment] = ()
+        self.shares: Shares = {}
+        self.store: Store | None = None
+        self.begin()
+
+    def close(self) -> None:
+        if self.store is not None:
+            self.store.close()
+
+    def begin(self) -> None:
+        """Begin anew on the same database, as after the end of everything."""
+        self.stood = {}
+        if self.store is not None:
+            self.store.close()
+        self.store = Store(in_folder(self.folder), clock=lambda: 1.0)
+        self.controller = Controller(self.store, self.find)
+        found = [one for model in self.models for one in self.find(model)]
+        beginning = self.controller.begin(found)
+        self.assignments, self.shares = beginning.assignments, beginning.shares
+        self.controller.drive(self)
+
+    @property
+    def sources(self) -> Sources:
+        return Sources(NoBoard(), self.logbook, NoOperations(), self.controller)
+
+    @property
+    def carried(self) -> list[str]:
+        """What the engine is to carry, with how often it was asked for anew where it was."""
+        return [
+            f"{one.version.label}{f' again {one.asked}' if one.asked else ''}"
+            for one in self.assignments
+        ]
+
+    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+        self.assignments, self.shares = assignments, shares
+
+    def standings(self) -> Mapping[str, Standing]:
+        return self.stood
+
+    def find(self, model: str) -> list[Version]:
+        if model and model not in self.models:
+            raise RepositoryInvalid(f"no model {model!r}")
+        return [
+            Version(name, number, Path(f"/m/{name}/{number}"), "python", ModelConfig())
+            for name in ([model] if model else self.models)
+            for number in self.models[name]
+        ]
+
+    def stand(self, **models: Mapping[int, State]) -> None:
+        """Have versions stand so, and the controller hear of it."""
+        self.stood |= {
+            f"{model}/{number}": Standing(state, f"so it is with {number}")
+            for model, states in models.items()
+            for number, state in states.items()
+        }
+        self.controller.stood(self.stood)
