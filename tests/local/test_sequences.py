@@ -182,9 +182,12 @@ def test_a_sequence_that_asks_nothing_is_forgotten_and_what_was_kept_of_it(
         before = time.monotonic()
         assert [kept(name, sequence_start=True) for name in (100, 101)] == [1, 2]
         # Both slots are taken, by sequences that never end: nobody but a timer makes room.
-        assert kept(102, sequence_start=True, sequence_end=True) <= 2
+        kept(102, sequence_start=True, sequence_end=True)
         assert time.monotonic() - before >= IDLE_S * 0.9
-        assert kept(103, sequence_start=True) == 1
+        # What was kept is dropped by the thread that forgets, which the next batch does not wait
+        # for.
+        while (count := kept(103, sequence_start=True, sequence_end=True)) != 1:
+            assert time.monotonic() - before < 30, f"{count} are still kept"
         with pytest.raises(InferenceServerException, match="must specify the START flag"):
             kept(100)
 

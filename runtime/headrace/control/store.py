@@ -191,8 +191,18 @@ class Store:
 
 
 def in_folder(state: Path) -> str:
-    """Return the URL of a state folder's own database."""
-    return f"sqlite:///{state.absolute() / FILE}"
+    """Return the URL of a state folder's own database, which only this user may read.
+
+    Raises:
+        StateInvalid: it cannot be made.
+    """
+    file = state.absolute() / FILE
+    try:
+        # SQLite gives the files beside it the same mode.
+        os.close(os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StateInvalid(f"the database {file} cannot be used: {error.strerror}") from error
+    return f"sqlite:///{file}"
 
 
 def _engine(url: str) -> Engine:

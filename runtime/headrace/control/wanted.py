@@ -215,11 +215,8 @@ def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wa
 
     Who had traffic then is loaded first where he is gone, and takes it once he is ready.
     """
-    back = replace(
-        now,
-        versions={**before.versions, **{one: now.versions[one] for one in now.shares or ()}},
-        unloaded=before.unloaded - set(now.shares or ()),
-    )
+    versions = {**before.versions, **now.versions}
+    back = replace(now, versions=versions, unloaded=before.unloaded - set(versions))
     gone = frozenset(set(back.versions) - set(before.versions))
     if before.shares is None or before.shares == now.shares:
         kept = replace(back, pending=None)

@@ -1,0 +1,186 @@
+"""What a controller makes of operators' words, of how versions stand, and of a new start."""
+
+import json
+from typing import Any
+
+import pytest
+from tests.unit.desk import Desk
+
+from headrace.console.routes import perform, respond
+from headrace.errors import Deposed, RepositoryInvalid, Unwanted
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import State
+
+READY, LOADING, FAILED = State.READY, State.LOADING, State.FAILED
+ME: Any = {"who": "me@here", "why": ""}
+
+
+def journal(desk: Desk) -> list[str]:
+    return [f"{one.who}: {one.what}" for one in reversed(desk.controller.journal(100))]
+
+
+def test_the_highest_version_takes_all_at_first_and_a_later_one_nothing_by_itself(
+    desk: Desk,
+) -> None:
+    assert desk.carried == ["m/1"]
+    assert desk.shares == {"m": None}
+    desk.stand(m={1: LOADING})
+    desk.stand(m={1: READY})
+    assert desk.shares == {"m": {1: WHOLE}}
+    desk.models["m"] = [1, 2]
+    assert desk.controller.load("m", None, swap=False, **ME) == 2
+    desk.stand(m={2: READY})
+    assert desk.carried == ["m/1", "m/2"]
+    assert desk.shares == {"m": {1: WHOLE}}
+    assert journal(desk) == [
+        "headrace: start: load 1",
+        "headrace: split 1=100: the highest version that is ready",
+        "me@here: load 2",
+    ]
+
+
+def test_a_swap_moves_traffic_once_the_new_one_is_ready_and_ends_the_old_one(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2]
+    desk.controller.load("m", 2, swap=True, **ME)
+    desk.stand(m={2: LOADING})
+    assert (desk.carried, desk.shares) == (["m/1", "m/2"], {"m": {1: WHOLE}})
+    desk.stand(m={2: READY})
+    assert (desk.carried, desk.shares) == (["m/2"], {"m": {2: WHOLE}})
+
+
+def test_a_swap_whose_version_fails_leaves_all_as_it_was_and_may_be_tried_again(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2]
+    desk.controller.load("m", 2, swap=True, **ME)
+    desk.stand(m={2: FAILED})
+    assert desk.shares == {"m": {1: WHOLE}}
+    assert journal(desk)[-1] == "headrace: stays as it was: version 2 failed: so it is with 2"
+    desk.controller.load("m", 2, swap=True, **ME)
+    assert desk.carried == ["m/1", "m/2 again 1"]
+    del desk.stood["m/2"]
+    desk.stand(m={2: READY})
+    assert desk.shares == {"m": {2: WHOLE}}
+
+
+def test_after_the_end_of_everything_the_same_command_brings_everything_back(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2, 3]
+    desk.controller.load("m", 2, swap=False, **ME)
+    desk.stand(m={2: READY})
+    desk.controller.split("m", {1: 9_000, 2: 1_000}, **ME)
+    desk.controller.load("m", 3, swap=False, **ME)
+    desk.controller.unload("m", 3, **ME)
+    desk.begin()
+    assert desk.carried == ["m/1", "m/2"]
+    assert desk.shares == {"m": {1: 9_000, 2: 1_000}}
+    desk.models = {"m": [1, 2, 3, 4], "new": [7]}
+    desk.begin()
+    assert desk.carried == ["m/1", "m/2", "m/4", "new/7"]
+    assert journal(desk)[-2:] == ["headrace: start: found 4", "headrace: start: load 7"]
+    desk.models["m"] = [2, 4]
+    desk.begin()
+    assert desk.shares["m"] == {2: WHOLE}
+    assert journal(desk)[-1] == "headrace: start: 1 is gone"
+
+
+def test_undo_goes_back_entry_by_entry_and_loads_what_is_gone(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2]
+    desk.controller.load("m", 2, swap=True, **ME)  # 3
+    desk.stand(m={2: READY})  # 4
+    with pytest.raises(Unwanted, match="m was changed since entry 3, by 4: undo these first"):
+        desk.controller.undo(3, **ME)
+    del desk.stood["m/1"]
+    assert desk.controller.undo(4, **ME) == "m: split 2=100: ready now; unload 1"
+    assert (desk.carried, desk.shares) == (["m/1", "m/2"], {"m": {2: WHOLE}})
+    desk.stand(m={1: READY})
+    assert desk.shares == {"m": {1: WHOLE}}
+    with pytest.raises(Unwanted, match="the journal has no entry 99"):
+        desk.controller.undo(99, **ME)
+    with pytest.raises(Unwanted, match="entry 1 is the first of m"):
+        desk.controller.undo(1, **ME)
+
+
+def test_what_is_gone_from_the_repository_cannot_be_had_back(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2]
+    desk.controller.load("m", 2, swap=False, **ME)
+    desk.controller.unload("m", 2, **ME)
+    desk.models["m"] = [1]
+    with pytest.raises(Unwanted, match="m/2 is not in the repository any more"):
+        desk.controller.undo(4, **ME)
+    assert desk.carried == ["m/1"]
+
+
+def test_who_was_deposed_changes_nothing(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    old = desk.controller
+    desk.begin()
+    desk.stand(m={1: READY})
+    with pytest.raises(Deposed):
+        old.unload("m", 1, **ME)
+    assert desk.carried == ["m/1"]
+
+
+def test_what_is_not_there_is_refused_with_what_is(desk: Desk) -> None:
+    with pytest.raises(RepositoryInvalid, match="no version 7 of m; in its folder are 1"):
+        desk.controller.load("m", 7, swap=False, **ME)
+    with pytest.raises(RepositoryInvalid, match="no model 'x'"):
+        desk.controller.load("x", None, swap=False, **ME)
+    with pytest.raises(Unwanted, match="no model 'x' is served here; there is m"):
+        desk.controller.split("x", {1: WHOLE}, **ME)
+    desk.stand(m={1: READY})
+    with pytest.raises(Unwanted, match="m: nothing would change"):
+        desk.controller.split("m", {1: WHOLE}, **ME)
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "code", "part"),
+    [
+        ("POST", "/api/load?model=m&version=2&why=better", 200, '"version": 2'),
+        ("POST", "/api/load?model=m", 200, '"version": 2'),
+        ("POST", "/api/load?model=m&version=3", 404, "no version 3 of m; in its folder are 1, 2"),
+        ("POST", "/api/load", 400, "say which model"),
+        ("POST", "/api/load?model=m&version=one", 400, "version should be a number, not 'one'"),
+        ("POST", "/api/load?model=m&version=" + "9" * 5000, 400, "version should be a number"),
+        ("POST", "/api/load?model=m&version=1", 409, "version 1 is ready already"),
+        ("POST", "/api/split?model=m&shares=1=100", 409, "nothing would change"),
+        ("POST", "/api/split?model=m&shares=1=99.99,2=0.01", 409, "version 2 is not loaded"),
+        ("POST", "/api/split?model=m&shares=1=50", 409, "should add up to 100 %"),
+        ("POST", "/api/split?model=m&shares=1=33.333", 400, "at most two digits after the point"),
+        ("POST", "/api/split?model=m&shares=1", 400, "expected a percentage for each version"),
+        ("POST", "/api/split?model=m&shares=1=50,1=50", 400, "expected a percentage"),
+        ("POST", "/api/split?model=m&shares=1=nan", 400, "expected a percentage"),
+        ("POST", "/api/split?model=m&shares=1=1e400", 400, "expected a percentage"),
+        ("POST", "/api/split?model=m", 400, "expected a percentage for each version"),
+        ("POST", "/api/unload?model=m", 200, "null"),
+        ("POST", "/api/unload?model=m&version=2", 409, "version 2 is not loaded"),
+        ("POST", "/api/undo?number=2", 409, "nothing would change"),
+        ("POST", "/api/undo?number=0", 409, "the journal has no entry 0"),
+        ("GET", "/api/load?model=m", 405, "send POST /api/load"),
+        ("GET", "/api/versions", 200, '"state": "not loaded"'),
+        ("GET", "/api/versions?model=m", 200, '"share_percent": 100.0'),
+        ("GET", "/api/versions?model=x", 404, "no model 'x'"),
+        ("GET", "/api/journal", 200, '"what": "start: load 1"'),
+        ("GET", "/api/journal?limit=1&model=m", 200, "the highest version that is ready"),
+        ("GET", "/api/journal?limit=x", 400, "limit should be a number"),
+    ],
+)
+def test_the_console_changes_what_is_wanted(
+    desk: Desk, method: str, target: str, code: int, part: str
+) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2]
+    answer = perform(desk.sources, method, target, "me@here") or respond(
+        desk.sources, method, target
+    )
+    assert (answer.status, part in json.dumps(answer.body)) == (code, True), answer.body
+
+
+@pytest.mark.parametrize("path", ["load", "unload", "split", "undo"])
+def test_no_web_page_changes_anything(desk: Desk, path: str) -> None:
+    answer = perform(desk.sources, "POST", f"/api/{path}?model=m", None)
+    assert answer is not None
+    assert answer.status == 403
+    assert len(desk.controller.journal(9)) == 1

@@ -1,0 +1,177 @@
+"""The database of what is wanted: crashes at every write, a second controller, other releases."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from headrace.control.store import FILE, JOURNAL, Note, Store, in_folder
+from headrace.control.wanted import Wanted
+from headrace.errors import Deposed, StateInvalid, Unwanted
+from headrace.execution.policy import WHOLE
+
+ONE = Wanted("/m", {1: 0})
+TWO = Wanted("/m", {1: 0, 2: 0}, shares={1: WHOLE})
+NOTE = Note("me@here", "load 2", "it is better")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(in_folder(tmp_path), clock=lambda: 12.3456)
+    yield store
+    store.close()
+
+
+def test_what_was_wanted_and_how_it_came_to_be_outlives_the_process(
+    store: Store, tmp_path: Path
+) -> None:
+    assert store.put("m", None, ONE, Note("headrace", "start: load 1")) == 1
+    assert store.put("m", ONE, TWO, NOTE) == 2
+    store.put("other", None, ONE, Note("headrace", "start: load 1"))
+    again = Store(in_folder(tmp_path))
+    assert again.models() == {"m": TWO, "other": ONE}
+    last = again.journal(10, "m")
+    assert [one.number for one in last] == [2, 1]
+    entry = last[0]
+    assert (entry.who, entry.what, entry.why) == ("me@here", "load 2", "it is better")
+    assert (entry.before, entry.after, entry.unix_ms) == (ONE, TWO, 12_346)
+    assert last[1].before is None
+    assert again.entry(2) == entry
+    assert again.entry(9) is None
+    assert list(again.since(1, "m")) == [2]
+    again.close()
+
+
+def test_who_was_followed_by_another_decides_nothing_any_more(store: Store, tmp_path: Path) -> None:
+    store.put("m", None, ONE, NOTE)
+    later = Store(in_folder(tmp_path))
+    assert (store.term, later.term) == (1, 2)
+    with pytest.raises(Deposed, match="another controller decides now"):
+        store.put("m", ONE, TWO, NOTE)
+    assert later.models() == {"m": ONE}
+    later.put("m", ONE, TWO, NOTE)
+    later.close()
+
+
+def test_two_that_change_the_same_do_not_write_over_each_other(store: Store) -> None:
+    store.put("m", None, ONE, NOTE)
+    with pytest.raises(Unwanted, match="changed by somebody else in this moment"):
+        store.put("m", None, TWO, NOTE)
+    assert store.models() == {"m": ONE}
+    assert len(store.journal(10)) == 1
+
+
+def test_long_words_are_cut_and_the_number_of_entries_has_a_bound(store: Store) -> None:
+    store.put("m", None, ONE, Note("x" * 10_000, "y" * 10_000, "z" * 10_000))
+    (entry,) = store.journal(10**9)
+    assert [len(text) for text in (entry.who, entry.what, entry.why)] == [500, 1000, 500]
+
+
+STATEMENTS = 5  # the lease, what is held, what is wanted, the journal, and the end
+
+
+@pytest.mark.parametrize("at", range(STATEMENTS))
+def test_who_fails_at_any_write_has_written_nothing(store: Store, at: int) -> None:
+    store.put("m", None, ONE, NOTE)
+    count = 0
+
+    def fail(*_: object) -> None:
+        nonlocal count
+        count += 1
+        if count == at + 1:
+            raise sqlite3.OperationalError("database or disk is full")
+
+    event.listen(store._engine, "before_cursor_execute", fail)
+    if at == STATEMENTS - 1:
+        event.listen(store._engine, "commit", fail)
+    with pytest.raises((StateInvalid, sqlite3.OperationalError)):
+        store.put("m", ONE, TWO, NOTE)
+    event.remove(store._engine, "before_cursor_execute", fail)
+    if at == STATEMENTS - 1:
+        event.remove(store._engine, "commit", fail)
+    assert store.models() == {"m": ONE}
+    assert len(store.journal(10)) == 1
+    assert store.put("m", ONE, TWO, NOTE) > 1
+
+
+KILLED = """
+import os, sys
+from sqlalchemy import event
+from headrace.control.store import Note, Store
+from headrace.control.wanted import Wanted
+
+store = Store(sys.argv[1])
+count = 0
+
+def step(*_):
+    global count
+    count += 1
+    if count == int(sys.argv[2]):
+        os.kill(os.getpid(), 9)
+
+event.listen(store._engine, "before_cursor_execute", step)
+event.listen(store._engine, "after_cursor_execute", step)
+event.listen(store._engine, "commit", step)
+before = Wanted("/m", {1: 0})
+store.put("m", before, Wanted("/m", {1: 0, 2: 0}), Note("me", "load 2"))
+print(count)
+"""
+
+
+def test_who_is_killed_at_any_write_has_written_all_or_nothing(tmp_path: Path) -> None:
+    url = in_folder(tmp_path)
+    first = Store(url)
+    first.put("m", None, ONE, NOTE)
+    first.close()
+    whole = (tmp_path / FILE).read_bytes()
+    at = 0
+    while True:
+        at += 1
+        for file in tmp_path.glob(f"{FILE}*"):
+            file.unlink()
+        (tmp_path / FILE).write_bytes(whole)
+        command = [sys.executable, "-c", KILLED, url, str(at)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        after = Store(url)
+        found = after.models()["m"].versions, len(after.journal(10))
+        assert found in [({1: 0}, 1), ({1: 0, 2: 0}, 2)], at
+        after.close()
+        if done.returncode == 0:
+            break
+        assert done.returncode == -9, done.stderr
+        assert found == ({1: 0}, 1), "the commit is the last of all"
+    assert at == int(done.stdout) + 1 >= 8
+
+
+def test_a_database_of_another_release_is_not_read(tmp_path: Path) -> None:
+    Store(in_folder(tmp_path)).close()
+    connection = sqlite3.connect(tmp_path / FILE)
+    connection.execute("UPDATE lease SET schema = 99")
+    connection.commit()
+    connection.close()
+    with pytest.raises(StateInvalid, match=r"another release's \(layout 99, not 1\)"):
+        Store(in_folder(tmp_path))
+
+
+@pytest.mark.parametrize("broken", ["no folder", "no database"])
+def test_a_database_that_cannot_be_used_is_an_error_with_its_name(
+    tmp_path: Path, broken: str
+) -> None:
+    folder = tmp_path / "nowhere" if broken == "no folder" else tmp_path
+    if broken == "no database":
+        (tmp_path / FILE).write_bytes(b"this is no database" * 100)
+    with pytest.raises(StateInvalid, match=r"control\.sqlite cannot be used: "):
+        Store(in_folder(folder))
+
+
+def test_only_its_owner_may_read_it(store: Store, tmp_path: Path) -> None:
+    store.put("m", None, ONE, NOTE)
+    for file in tmp_path.glob(f"{FILE}*"):
+        assert file.stat().st_mode & 0o077 == 0, file
+    assert JOURNAL.name == "journal"
+    assert os.getuid() == (tmp_path / FILE).stat().st_uid
