@@ -26,8 +26,8 @@ START_S: Final = 120.0
 END_S: Final = 30.0
 
 
-def write_model(repository: Path, name: str, source: str, yaml: str = "") -> None:
-    folder = repository / name / "1"
+def write_model(repository: Path, name: str, source: str, yaml: str = "", version: int = 1) -> None:
+    folder = repository / name / str(version)
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(textwrap.dedent(source))
     (repository / name / "model.yaml").write_text(textwrap.dedent(yaml))
@@ -79,6 +79,19 @@ class Run:
         """Processes of a replica: `gateway`, `identity/1`."""
         found: list[int] = self.status()["processes"].get(label, [])
         return found
+
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run another command of headrace against this server; return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "headrace", *arguments],
+            env=os.environ | {"HEADRACE_URL": f"http://{self.console}"},
+            capture_output=True,
+            text=True,
+            timeout=START_S,
+            check=False,
+        )
+        assert done.returncode == code, done.stderr + done.stdout
+        return done.stdout + done.stderr
 
     def infer(self, model: str, *values: float, timeout_s: float = 30) -> tuple[int, Any]:
         """Send one row of four numbers over a connection of its own."""
@@ -233,7 +246,10 @@ Serve = Callable[..., Run]
 
 @pytest.fixture(scope="module")
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
-    """Starts servers, waits until they are ready, and sees to it that they end."""
+    """Starts servers, waits until they are ready, and sees to it that they end.
+
+    One that is to begin where an earlier one ended is given its state folder.
+    """
     runs: list[Run] = []
 
     def start(
@@ -243,8 +259,9 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         port: int = 0,
         drain_s: float | None = None,
         terminal: int | None = None,
+        state: Path | None = None,
     ) -> Run:
-        state = tmp_path_factory.mktemp("run") / "state"
+        state = state or tmp_path_factory.mktemp("run") / "state"
         run = Run(repository, state, port or free_ports(4), drain_s, terminal)
         runs.append(run)
         if wait:

@@ -58,9 +58,26 @@ def test_a_swap_whose_version_fails_leaves_all_as_it_was_and_may_be_tried_again(
     assert journal(desk)[-1] == "headrace: stays as it was: version 2 failed: so it is with 2"
     desk.controller.load("m", 2, swap=True, **ME)
     assert desk.carried == ["m/1", "m/2 again 1"]
-    del desk.stood["m/2"]
+    # The engine has not seen it yet, and tells of the first try.
+    desk.stand(m={2: FAILED})
+    assert journal(desk)[-1] == "me@here: load 2 --swap"
+    rows = {one.version.number: one.standing for one in desk.controller.versions("m")}
+    assert rows[2] is not None
+    assert rows[2].state is State.DECLARED
+    desk.stand(m={2: State.DRAINING})
     desk.stand(m={2: READY})
     assert desk.shares == {"m": {2: WHOLE}}
+
+
+def test_a_second_try_may_fail_too(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.models["m"] = [1, 2]
+    for state in (FAILED, State.DRAINING, FAILED):
+        desk.controller.load("m", 2, swap=True, **ME) if state is FAILED else None
+        desk.stand(m={2: State.DRAINING})
+        desk.stand(m={2: state})
+    assert desk.shares == {"m": {1: WHOLE}}
+    assert journal(desk)[-1] == "headrace: stays as it was: version 2 failed: so it is with 2"
 
 
 def test_after_the_end_of_everything_the_same_command_brings_everything_back(desk: Desk) -> None:

@@ -9,7 +9,8 @@ from headrace.control import wanted as words
 from headrace.control.store import Entry, Note, Store
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, Unwanted
-from headrace.models.lifecycle import Standing
+from headrace.execution.policy import AWAITED
+from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
@@ -81,6 +82,8 @@ class Controller:
         self._wanted: dict[str, Wanted] = {}
         #: What each wanted version was when it was asked for, by label.
         self._versions: dict[str, Version] = {}
+        #: Versions that failed and were asked for anew, for as long as the engine does not know.
+        self._anew: set[str] = set()
 
     def begin(self, found: Sequence[Version]) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
@@ -106,9 +109,11 @@ class Controller:
     def stood(self, standings: Mapping[str, Standing]) -> None:
         """Take how versions stand now, and do what follows by itself."""
         with self._lock:
+            failed = {label for label, one in standings.items() if one.state is State.FAILED}
+            self._anew &= failed
             changed = False
             for model, now in list(self._wanted.items()):
-                if (found := words.settle(now, _of(model, standings))) is not None:
+                if (found := words.settle(now, self._of(model, standings))) is not None:
                     after, what = found
                     self._put(model, now, after, Note(ITSELF, what))
                     changed = True
@@ -132,10 +137,13 @@ class Controller:
         with self._lock:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.folder.parent))
-            after = words.load(now, version, swap=swap, standing=self._standing(one.label))
+            standing = None if one.label in self._anew else self._standings().get(one.label)
+            after = words.load(now, version, swap=swap, standing=standing)
             what = f"load {version}" + (" --swap" if after.pending else "")
             self._put(model, before, after, Note(who, what, why))
             self._versions[one.label] = one
+            if after.versions[version]:
+                self._anew.add(one.label)
             self._tell()
         return version
 
@@ -159,7 +167,7 @@ class Controller:
         """
         with self._lock:
             now = self._known(model)
-            after = words.split(now, shares, _of(model, self._standings()))
+            after = words.split(now, shares, self._of(model, self._standings()))
             parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
             self._change(model, now, after, Note(who, f"split {parts}", why))
 
@@ -182,7 +190,7 @@ class Controller:
                     f"{entry.model} was changed since entry {number}, by {later or 'a start'}: "
                     "undo these first, the newest before the others"
                 )
-            after = words.undone(now, entry.before, _of(entry.model, self._standings()))
+            after = words.undone(now, entry.before, self._of(entry.model, self._standings()))
             self._find_again(entry.model, set(after.versions) - set(now.versions))
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
             return f"{entry.model}: {entry.what}"
@@ -209,11 +217,14 @@ class Controller:
 
     def _row(self, version: Version) -> Row:
         wanted = self._wanted.get(version.model, Wanted(""))
+        is_wanted = version.number in wanted.versions
         pending = wanted.pending.shares if wanted.pending else None
         return Row(
             version,
-            is_wanted=version.number in wanted.versions,
-            standing=self._standing(version.label),
+            is_wanted=is_wanted,
+            standing=self._standing(version.label)
+            if is_wanted
+            else self._standings().get(version.label),
             share=(wanted.shares or {}).get(version.number, 0),
             coming=None if pending is None else pending.get(version.number, 0),
         )
@@ -260,17 +271,18 @@ class Controller:
     def _standings(self) -> Mapping[str, Standing]:
         return {} if self._engine is None else self._engine.standings()
 
-    def _standing(self, label: str) -> Standing | None:
-        return self._standings().get(label)
+    def _standing(self, label: str) -> Standing:
+        one = self._standings().get(label)
+        return AWAITED if one is None or label in self._anew else one
 
-
-def _of(model: str, standings: Mapping[str, Standing]) -> dict[int, Standing]:
-    found = {}
-    for label, one in standings.items():
-        name, _, number = label.rpartition("/")
-        if name == model:
-            found[int(number)] = one
-    return found
+    def _of(self, model: str, standings: Mapping[str, Standing]) -> dict[int, Standing]:
+        """Return how the versions of a model stand, by number."""
+        found = {}
+        for label, one in standings.items():
+            name, _, number = label.rpartition("/")
+            if name == model:
+                found[int(number)] = AWAITED if label in self._anew else one
+        return found
 
 
 def _of_start(before: Wanted | None, after: Wanted) -> str:
