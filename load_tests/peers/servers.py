@@ -131,11 +131,41 @@ def python_of(folder: Path) -> Path:
     return folder / "tri/bin/python"
 
 
-def _tritonserver(folder: Path, ports: list[int], log: IO[str]) -> subprocess.Popen[bytes]:
+class ExplicitTriton:
+    """Triton with a repository of its own, which loads what it is told to."""
+
+    def __init__(self, folder: Path, repository: Path, model: str, scratch: Path) -> None:
+        ports = _free_ports(3)
+        self.http = f"127.0.0.1:{ports[0]}"
+        self._model = model
+        self._log = (scratch / "triton.log").open("w")
+        explicit = "--model-control-mode=explicit", f"--load-model={model}"
+        self._process = _tritonserver(folder, ports, self._log, repository, *explicit)
+        processes.until(lambda: _answers(f"http://{self.http}/v2/health/ready"), START_S)
+
+    def load(self) -> None:
+        """Have it load its model anew: the highest version takes the place of the one before."""
+        url = f"http://{self.http}/v2/repository/models/{self._model}/load"
+        with urllib.request.urlopen(urllib.request.Request(url, b"{}"), timeout=START_S) as answer:
+            answer.read()
+
+    def end(self) -> None:
+        """End it and what it started."""
+        _end(self._process)
+        self._log.close()
+
+
+def _tritonserver(
+    folder: Path,
+    ports: list[int],
+    log: IO[str],
+    repository: Path = HERE / "triton_models",
+    *options: str,
+) -> subprocess.Popen[bytes]:
     site = next((folder / "tri/lib").glob("python3.*/site-packages"))
     command: list[str | Path] = [
         site / "pytriton/tritonserver/bin/tritonserver",
-        *(f"--model-repository={HERE / 'triton_models'}", f"--backend-directory={folder / 'tb'}"),
+        *(f"--model-repository={repository}", f"--backend-directory={folder / 'tb'}", *options),
         *(f"--http-port={ports[0]}", f"--grpc-port={ports[1]}", f"--metrics-port={ports[2]}"),
         *("--http-address=127.0.0.1", "--grpc-address=127.0.0.1", "--exit-timeout-secs=2"),
     ]

@@ -8,7 +8,8 @@ from headrace.config.schema import ModelConfig
 from headrace.console.board import Status
 from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
-from headrace.control.controller import Assignment, Controller, Shares
+from headrace.control.controller import Controller
+from headrace.control.engine import Assignment, Shares
 from headrace.control.store import Store, in_folder
 from headrace.errors import RepositoryInvalid
 from headrace.models.lifecycle import Standing, State
@@ -36,6 +37,8 @@ class Desk:
         self.logbook = logbook
         #: Model → the versions in its folder.
         self.models: dict[str, Sequence[int]] = dict(models)
+        #: Numbers of versions that swap by themselves.
+        self.swaps: set[int] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.shares: Shares = {}
@@ -80,10 +83,14 @@ class Desk:
         if model and model not in self.models:
             raise RepositoryInvalid(f"no model {model!r}")
         return [
-            Version(name, number, Path(f"/m/{name}/{number}"), "python", ModelConfig())
+            Version(name, number, Path(f"/m/{name}/{number}"), "python", self.config(number))
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
+
+    def config(self, number: int) -> ModelConfig:
+        on_new = "swap" if number in self.swaps else "hold"
+        return ModelConfig.model_validate({"versions": {"on_new": on_new}})
 
     def stand(self, **models: Mapping[int, State]) -> None:
         """Have versions stand so, and the controller hear of it."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace.control.controller import Assignment, Beginning
+from headrace.control.engine import Assignment, Beginning
 from headrace.execution import threads
 from headrace.execution.voices import Line
 from headrace.local.carrying import Around, Carrying

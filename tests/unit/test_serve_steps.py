@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.unit.test_serve_decisions import version
 
-from headrace.control.controller import Assignment
+from headrace.control.engine import Assignment
 from headrace.control.reconcile import DRAIN_S
 from headrace.repository.folder import Version
 from headrace.serve import fleet

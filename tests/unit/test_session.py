@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from headrace.control.controller import Beginning
+from headrace.control.engine import Beginning
 from headrace.serve.crew import Crew
 from headrace.serve.places import Places
 from headrace.serve.plan import Plan

@@ -53,14 +53,24 @@ SWAP = served(1, 2, pending=Pending({2: WHOLE}, frozenset({1})))
         # What waited for a version goes on doing so, if that is there.
         (SWAP, "/m", {1, 2}, SWAP),
         (SWAP, "/m", {1}, served(1)),
+        # One that swaps, where somebody has traffic; of several the highest.
+        (served(1), "/m", {1: False, 2: True}, SWAP),
+        (
+            served(1),
+            "/m",
+            {1: True, 2: True, 3: True},
+            served(1, 2, 3, pending=Pending({3: WHOLE}, frozenset({1}))),
+        ),
+        (Wanted("/m", {1: 0}), "/m", {1: True, 2: True}, Wanted("/m", {1: 0, 2: 0})),
         # How often one was asked for anew is remembered.
         (served(1, versions={1: 3}), "/m", {1}, served(1, versions={1: 3})),
     ],
 )
 def test_a_run_begins_with_what_was_wanted_as_far_as_it_is_there(
-    kept: Wanted | None, folder: str, found: set[int], after: Wanted
+    kept: Wanted | None, folder: str, found: set[int] | dict[int, bool], after: Wanted
 ) -> None:
-    assert words.begun(kept, folder, found) == after
+    swaps = found if isinstance(found, dict) else dict.fromkeys(found, False)
+    assert words.begun(kept, folder, swaps) == after
 
 
 @pytest.mark.parametrize(
@@ -216,6 +226,7 @@ def check(change: Callable[[], Wanted], after: Wanted | str) -> None:
 
 
 NUMBERS = some.integers(1, 4)
+FOUND = some.dictionaries(NUMBERS, some.booleans(), min_size=1)
 STATES = some.dictionaries(NUMBERS, some.sampled_from(list(State)), max_size=4)
 
 
@@ -223,7 +234,7 @@ STATES = some.dictionaries(NUMBERS, some.sampled_from(list(State)), max_size=4)
 def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
     data: some.DataObject,
 ) -> None:
-    now = words.begun(None, "/m", data.draw(some.sets(NUMBERS, min_size=1)))
+    now = words.begun(None, "/m", data.draw(FOUND))
     for _ in range(data.draw(some.integers(0, 12))):
         before, standings = now, stand(data.draw(STATES))
         version = data.draw(NUMBERS)
@@ -244,7 +255,7 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
                 found = words.settle(now, standings)
                 now = found[0] if found else now
             case "begin":
-                now = words.begun(now, "/m", data.draw(some.sets(NUMBERS, min_size=1)))
+                now = words.begun(now, "/m", data.draw(FOUND))
         assert not set(now.versions) & now.unloaded
         assert set(now.shares or {}) <= set(now.versions)
         assert now.shares is None or sum(now.shares.values()) == WHOLE

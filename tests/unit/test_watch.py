@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headrace.config.schema import ModelConfig
-from headrace.control.controller import Assignment, Beginning
+from headrace.control.engine import Assignment, Beginning
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet, watch

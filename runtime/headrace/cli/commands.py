@@ -71,7 +71,15 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")
     ] = "127.0.0.1",
-    state: Annotated[Path, typer.Option(help="Folder for logs and sockets.")] = Path(".headrace"),
+    state: Annotated[Path, typer.Option(help="Folder for logs, and what is wanted.")] = Path(
+        ".headrace"
+    ),
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch", help="Load versions as they come into the folder, as versions.on_new says."
+        ),
+    ] = False,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -85,8 +93,9 @@ def serve(  # noqa: PLR0913 - a parameter is an option
 
     A model is a folder: MODEL/1/model.py with a class, MODEL/1/model.onnx, or MODEL/1/net.pt2 with
     an exported PyTorch program, and MODEL/model.yaml with its operations. Every version is loaded;
-    requests that name none go to the highest one. Ctrl-C and SIGTERM finish what was accepted and
-    exit with 0.
+    requests that name none go to the highest one. The state folder keeps what is loaded and how
+    traffic is divided (`headrace load`, `unload`, `split`): the next start goes on with it. Ctrl-C
+    and SIGTERM finish what was accepted and exit with 0.
     """
     from headrace.config import limits
     from headrace.config.options import ServeOptions
@@ -97,6 +106,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         first_port=ports,
         host=host,
         state=state,
+        watch=watch,
         limits=limits.read(limit or []),
     )
     if engine == "local":

@@ -30,11 +30,14 @@ def versions(
 def load(
     version: Annotated[str, typer.Argument(metavar="MODEL[/VERSION]", help=MODEL_VERSION)],
     swap: Annotated[
-        bool,
+        bool | None,
         typer.Option(
-            "--swap", help="All traffic goes to it once it is ready; who had it is unloaded."
+            "--swap/--hold",
+            help="All traffic goes to it once it is ready, and who had it is unloaded; or it gets "
+            "none by itself. versions.on_new of model.yaml if left out.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
     wait: Annotated[
         bool, typer.Option(help="Wait until it is ready, or has failed; exit with 1 then.")
     ] = True,
@@ -43,14 +46,16 @@ def load(
 ) -> None:
     """Load a version beside those that serve; the highest one in its folder if none is named.
 
-    It gets no traffic unless it is named in a request, `--swap` is given, or `headrace split` says
-    so. What serves is not touched if it cannot be loaded. `headrace load photos/2 --swap`
+    It gets no traffic unless it is named in a request, `headrace split` says so, or it swaps. What
+    serves is not touched if it cannot be loaded. `headrace load photos/2 --swap`
     """
     from headrace.cli.console_client import post
     from headrace.cli.waiting import until_ready
 
     model, number = split_label(version)
-    query = {"model": model, "swap": "1" if swap else "", "why": why}
+    query = {"model": model, "why": why}
+    if swap is not None:
+        query["swap"] = str(int(swap))
     if number:
         query["version"] = number
     loaded = post(url, path("load", query))

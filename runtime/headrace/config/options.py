@@ -23,6 +23,8 @@ class ServeOptions:
     state: Path = Path(".headrace")
     #: How long accepted work may take to finish when the server is told to end.
     drain_s: float = 30.0
+    #: Load what is new in the repository, as `versions.on_new` says.
+    watch: bool = False
     #: The gateway's limits that are not to be the core's own, by name.
     limits: Mapping[str, int] = field(default_factory=dict)
 

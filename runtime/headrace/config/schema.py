@@ -11,6 +11,7 @@ from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
 from headrace.config.torch import PyTorch
 from headrace.config.torch import check as check_torch
+from headrace.config.versions import Versions
 from headrace.vocabulary import DATATYPES
 
 #: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
@@ -123,13 +124,12 @@ class ModelConfig(Section):
     """A model.yaml: operations only. The tensors are those of the class, or of the ONNX file."""
 
     NOT_YET: ClassVar = {
-        "versions": "every version of the folder is loaded, and the highest one takes the requests "
-        "that name none",
-        "traffic": "requests that name no version go to the highest one",
-        "rollouts": "requests that name no version go to the highest one",
+        "traffic": "`headrace split` divides the requests that name no version",
+        "rollouts": "`headrace split` divides the requests that name no version",
         "environment": "every model runs in the environment that headrace is installed in",
     }
 
+    versions: Versions = Field(Versions(), description="What becomes of a new version.")
     batching: Batching = Batching()
     placement: Placement = Placement()
     limits: Limits = Limits()

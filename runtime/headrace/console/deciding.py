@@ -13,6 +13,8 @@ from headrace.execution.policy import WHOLE
 #: Digits of a number in a request; Python refuses to read thousands.
 MOST_DIGITS: Final = 18
 Query = Mapping[str, str]
+#: What ``swap`` may be, and what it says; anything else is as if left out.
+SWAP: Final = {"1": True, "true": True, "0": False, "false": False}
 
 
 def change(controller: Controller, path: str, query: Query, who: str) -> Answer | None:
@@ -74,7 +76,7 @@ def shares(text: str) -> dict[int, int]:
 
 
 def _load(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    model, swap = _model(query), query.get("swap", "") not in ("", "0", "false")
+    model, swap = _model(query), SWAP.get(query.get("swap", ""))
     version = _number(query, "version", 0) or None
     loaded = controller.load(model, version, swap=swap, who=who, why=query.get("why", ""))
     return {"model": model, "version": loaded}

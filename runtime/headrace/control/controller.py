@@ -2,10 +2,10 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass
 
 from headrace.control import wanted as words
+from headrace.control.engine import Assignment, Beginning, Engine, Shares
 from headrace.control.store import Entry, Note, Store
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, Unwanted
@@ -15,44 +15,6 @@ from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
-
-
-@dataclass(frozen=True)
-class Assignment:
-    """A version that is to be carried."""
-
-    version: Version
-    #: How often it was asked for anew, after it could not be loaded.
-    asked: int = 0
-
-
-#: Model → version → its part of the traffic; none where that is not decided.
-Shares = Mapping[str, Mapping[int, int] | None]
-
-
-@dataclass(frozen=True)
-class Beginning:
-    """What a run begins with."""
-
-    assignments: Sequence[Assignment] = ()
-    shares: Shares = field(default_factory=dict)
-    #: Of who decides: tables of a later term win over those of earlier ones.
-    term: int = 1
-
-
-class Engine(Protocol):
-    """Brings about what is wanted, in its own time. Any thread may call these; neither waits."""
-
-    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
-        """Carry these versions and no others, with traffic divided so.
-
-        Replaces what was wanted before. A version that is carried already stays as it is.
-        """
-        ...
-
-    def standings(self) -> Mapping[str, Standing]:
-        """Return how every version stands that is carried, by label."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -95,7 +57,7 @@ class Controller:
             for model, versions in by_model.items():
                 before = kept.get(model)
                 folder = str(next(iter(versions.values())).folder.parent)
-                after = words.begun(before, folder, set(versions))
+                after = words.begun(before, folder, _swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, _of_start(before, after)))
                 self._wanted[model] = after
@@ -120,8 +82,13 @@ class Controller:
             if changed:
                 self._tell()
 
-    def load(self, model: str, version: int | None, *, swap: bool, who: str, why: str) -> int:
+    def load(
+        self, model: str, version: int | None, *, swap: bool | None, who: str, why: str
+    ) -> int:
         """Have a version loaded, the highest one if none is named; return its number.
+
+        ``swap``: all traffic goes to it once it is ready, and who had it is unloaded; None: if its
+        model.yaml says so.
 
         Raises:
             RepositoryInvalid: there is no such version; ConfigInvalid: model.yaml is wrong.
@@ -138,6 +105,7 @@ class Controller:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.folder.parent))
             standing = None if one.label in self._anew else self._standings().get(one.label)
+            swap = one.config.versions.on_new == "swap" if swap is None else swap
             after = words.load(now, version, swap=swap, standing=standing)
             what = f"load {version}" + (" --swap" if after.pending else "")
             self._put(model, before, after, Note(who, what, why))
@@ -146,6 +114,29 @@ class Controller:
                 self._anew.add(one.label)
             self._tell()
         return version
+
+    def arrived(self, model: str) -> None:
+        """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.
+
+        Raises:
+            HeadraceError: it cannot be loaded as it is there; nothing was changed.
+        """
+        found = {one.number: one for one in self._find(model)}
+        with self._lock:
+            before = self._wanted.get(model)
+            if before is None:
+                after = words.begun(
+                    None, str(next(iter(found.values())).folder.parent), _swaps(found)
+                )
+            else:
+                known = dict.fromkeys({*before.versions, *before.unloaded}, False)
+                after = words.begun(before, before.folder, known | _swaps(found))
+            if after != before:
+                new = sorted(set(after.versions) - set(before.versions if before else ()))
+                what = f"load {' '.join(map(str, new))}: new in its folder"
+                self._put(model, before, after, Note(ITSELF, what))
+                self._versions |= {found[one].label: found[one] for one in new}
+                self._tell()
 
     def unload(self, model: str, version: int | None, *, who: str, why: str) -> None:
         """Have a version end once it has answered what it took; the whole model if none is named.
@@ -283,6 +274,11 @@ class Controller:
             if name == model:
                 found[int(number)] = AWAITED if label in self._anew else one
         return found
+
+
+def _swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
+    """Return of each whether it takes all traffic where it is new."""
+    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
 
 
 def _of_start(before: Wanted | None, after: Wanted) -> str:

@@ -69,27 +69,29 @@ def _by_number(texts: Mapping[str, int]) -> dict[int, int]:
     return {int(version): number for version, number in texts.items()}
 
 
-def begun(kept: Wanted | None, folder: str, found: Set[int]) -> Wanted:
+def begun(kept: Wanted | None, folder: str, found: Mapping[int, bool]) -> Wanted:
     """Return what a run begins with that has ``found`` versions in ``folder``.
 
     What was wanted before, as far as it is there, and every version that nobody has seen yet: such
-    a one gets no traffic by itself. Where traffic went to what is gone, others share it by what
-    they had; where nobody had any, it is decided anew.
+    a one gets no traffic by itself, unless ``found`` says that it swaps. Where traffic went to what
+    is gone, others share it by what they had; where nobody had any, it is decided anew.
     """
     if kept is None or kept.folder != folder:
         return Wanted(folder, dict.fromkeys(sorted(found), 0))
-    unloaded = kept.unloaded & found
-    versions = {one: kept.versions.get(one, 0) for one in sorted(found - unloaded)}
+    unloaded = kept.unloaded & set(found)
+    versions = {one: kept.versions.get(one, 0) for one in sorted(set(found) - unloaded)}
     pending = kept.pending
     if pending is not None and not set(pending.shares) <= set(versions):
         pending = None
-    return replace(
+    after = replace(
         kept,
         versions=versions,
         unloaded=unloaded,
         shares=_without(kept.shares, set(kept.shares or {}) - set(versions)),
         pending=pending,
     )
+    swap = [one for one in versions if one not in kept.versions and found[one]]
+    return _swapped(after, max(swap)) if swap and after.shares else after
 
 
 def _without(shares: Mapping[int, int] | None, gone: Set[int]) -> Mapping[int, int] | None:
@@ -120,8 +122,7 @@ def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None)
         unloaded=wanted.unloaded - {version},
     )
     if swap and not _has_all(wanted, version):
-        had = frozenset(one for one, share in (wanted.shares or {}).items() if share)
-        after = replace(after, pending=Pending({version: WHOLE}, had - {version}))
+        after = _swapped(after, version)
     if after == wanted:
         state = standing.state.value if standing else "on its way"
         raise Unwanted(
@@ -129,6 +130,11 @@ def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None)
             "or unload it first"
         )
     return after
+
+
+def _swapped(wanted: Wanted, version: int) -> Wanted:
+    had = frozenset(one for one, share in (wanted.shares or {}).items() if share)
+    return replace(wanted, pending=Pending({version: WHOLE}, had - {version}))
 
 
 def _has_all(wanted: Wanted, version: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from headrace.control.controller import Assignment, Beginning, Shares
+from headrace.control.engine import Assignment, Beginning, Shares
 from headrace.control.reconcile import DRAIN_S, LEAVING, Do, Held, Seen, step
 from headrace.errors import HeadraceError
 from headrace.execution import threads
@@ -77,12 +77,12 @@ class Carrying:
         return sorted(found, key=lambda one: (one.version.model, one.version.number))
 
     def standings(self) -> dict[str, Standing]:
-        """As `headrace.control.controller.Engine` has it."""
+        """As `headrace.control.engine.Engine` has it."""
         with self._lock:
             return {label: _standing(one) for label, one in self._carried.items()}
 
     def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
-        """As `headrace.control.controller.Engine` has it."""
+        """As `headrace.control.engine.Engine` has it."""
         self._aim = assignments, shares
         self._reason.set()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
+from headrace.console.arrivals import watch
 from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
@@ -21,7 +22,8 @@ from headrace.console.operations import Applied
 from headrace.console.routes import Sources
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
-from headrace.control.controller import Beginning, Controller
+from headrace.control.controller import Controller
+from headrace.control.engine import Beginning
 from headrace.control.store import Store, in_folder
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
@@ -72,6 +74,7 @@ def run(options: ServeOptions) -> int:
         held.callback(terminal.close)
         held.enter_context(captured(logbook.take, alone))
         server = Server(options, beginning, budget, logbook, controller)
+        watch(options, controller, logbook)
         code = server.run(terminal, lock)
     if server.left_running:
         leave(code)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
+from headrace.console.arrivals import watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
@@ -97,6 +98,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         )
         held.callback(standstill.end)
         console.start()
+        watch(options, controller, logbook)
         code = session.run(lambda text: terminal.show(f"{text}\n"), ready=greet)
     if session.begins_again():
         _begin_again(environment)

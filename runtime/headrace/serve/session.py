@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from headrace.console.board import loading, unfinished
-from headrace.control.controller import Assignment, Beginning, Shares
+from headrace.control.engine import Assignment, Beginning, Shares
 from headrace.errors import HeadraceError
 from headrace.execution.ending import FINISHING, awaited, ended_by
 from headrace.execution.reminder import Reminder
@@ -107,14 +107,14 @@ class Session:
             self._watch.hear(label, facts)
 
     def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
-        """As `headrace.control.controller.Engine` has it."""
+        """As `headrace.control.engine.Engine` has it."""
         with self._aiming:
             self._aim = assignments, shares
             if self._watch is not None:
                 self._watch.want(assignments, shares)
 
     def standings(self) -> Mapping[str, Standing]:
-        """As `headrace.control.controller.Engine` has it."""
+        """As `headrace.control.engine.Engine` has it."""
         return self.board.standings
 
     def watched(self) -> Watched:

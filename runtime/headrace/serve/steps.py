@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from headrace.control.controller import Assignment
+from headrace.control.engine import Assignment
 from headrace.control.reconcile import DRAIN_S, Do, Held, Seen, step
 from headrace.repository.folder import Version
 from headrace.serve import fleet

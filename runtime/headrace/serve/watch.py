@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headrace.control.controller import Assignment, Beginning, Shares
+from headrace.control.engine import Assignment, Beginning, Shares
 from headrace.control.reconcile import LEAVING
 from headrace.execution.policy import Epoch
 from headrace.models.lifecycle import Standing, State

@@ -1,0 +1,46 @@
+"""What a controller asks of an engine, and what an engine begins with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headrace.models.lifecycle import Standing
+from headrace.repository.folder import Version
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A version that is to be carried."""
+
+    version: Version
+    #: How often it was asked for anew, after it could not be loaded.
+    asked: int = 0
+
+
+#: Model → version → its part of the traffic; none where that is not decided.
+Shares = Mapping[str, Mapping[int, int] | None]
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What a run begins with."""
+
+    assignments: Sequence[Assignment] = ()
+    shares: Shares = field(default_factory=dict)
+    #: Of who decides: tables of a later term win over those of earlier ones.
+    term: int = 1
+
+
+class Engine(Protocol):
+    """Brings about what is wanted, in its own time. Any thread may call these; neither waits."""
+
+    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+        """Carry these versions and no others, with traffic divided so.
+
+        Replaces what was wanted before. A version that is carried already stays as it is.
+        """
+        ...
+
+    def standings(self) -> Mapping[str, Standing]:
+        """Return how every version stands that is carried, by label."""
+        ...
