@@ -151,6 +151,20 @@ def test_a_model_that_nobody_knew_is_loaded_from_its_folder(run: Run, models: Pa
     assert run.answers("new")
 
 
+def test_a_host_that_is_replaced_serves_the_files_that_were_loaded_or_none(
+    run: Run, models: Path
+) -> None:
+    file = models / "new" / "1" / "model.py"
+    loaded = file.read_text()
+    file.write_text(loaded + "# changed\n")
+    (pid,) = run.pids("new/1")
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: rows(run, "new")[1]["state"] == "failed", SOON_S, "the next one says no")
+    assert "have changed since it was loaded" in rows(run, "new")[1]["reason"]
+    assert "new/1: ready" in run.command("load", "new/1")
+    assert run.answers("new")
+
+
 def killed(run: Run) -> None:
     processes = run.below()
     run.process.kill()

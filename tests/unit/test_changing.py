@@ -94,7 +94,12 @@ def test_only_what_has_changed_is_found_and_all_or_nothing(write_model: WriteMod
         changed(versions, "nobody")
 
 
-INPUTS = {"event": "inputs", "version": "doubler/1", "inputs": [("x", "FP32", [2])]}
+INPUTS = {
+    "event": "inputs",
+    "version": "doubler/1",
+    "inputs": [("x", "FP32", [2])],
+    "digest": "as it was",
+}
 
 
 class Hosts:

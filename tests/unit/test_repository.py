@@ -1,4 +1,5 @@
 import errno
+import secrets
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from headrace.errors import ConfigInvalid, HeadraceError, RepositoryInvalid
+from headrace.repository.digest import digest
 from headrace.repository.folder import find
 from headrace.repository.private import forget, import_private, package_name
 
@@ -167,3 +169,26 @@ def test_loading_again_reads_the_files_again_and_forgetting_leaves_nothing(tmp_p
     forget(tmp_path)
     assert len(sys.meta_path) == finders
     assert not [name for name in sys.modules if name.startswith(package_name(tmp_path))]
+
+
+def test_a_digest_is_of_all_files_and_their_names(tmp_path: Path) -> None:
+    def of(**files: str) -> str:
+        folder = tmp_path / secrets.token_hex(4)
+        for name, text in files.items():
+            path = folder / name.replace("__", "/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return digest(folder, threads=2)
+
+    one = of(a="1", b__c="2")
+    assert one == of(b__c="2", a="1")
+    assert len({one, of(a="1", b__c="3"), of(a="1", c="2"), of(a="1"), of(a="12", b__c="")}) == 5
+    cached = of(a="1", b__c="2")
+    folder = tmp_path / "with"
+    (folder / "b" / "__pycache__").mkdir(parents=True)
+    (folder / "a").write_text("1")
+    (folder / "b" / "c").write_text("2")
+    (folder / "b" / "__pycache__" / "c.pyc").write_text("3")
+    assert digest(folder) == cached
+    with pytest.raises(OSError, match="No such file"):
+        digest(tmp_path / "nothing")

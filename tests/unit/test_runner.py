@@ -56,6 +56,27 @@ def test_a_version_goes_its_way_and_every_state_has_a_reason(
     ]
 
 
+def test_a_version_is_loaded_from_the_files_that_it_had_or_not_at_all(
+    write_model: Callable[..., Path],
+) -> None:
+    models = write_model()
+    moves: list[Standing] = []
+
+    def runner() -> Runner:
+        return Runner(find(models)[0], ClosedHost(), lambda line: None, moves.append, threads=1)
+
+    first = runner()
+    assert first.start()
+    again = runner()
+    assert again.start(first.digest)
+    assert again.digest == first.digest != ""
+    (models / "doubler" / "1" / "weights").write_text("others")
+    assert not runner().start(first.digest)
+    assert "the files of doubler/1 have changed since it was loaded" in moves[-1].reason
+    for one in (first, again):
+        one.stop(10)
+
+
 BROKEN = """
 from headrace import Model, Tensor
 class One(Model):

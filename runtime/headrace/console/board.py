@@ -16,6 +16,8 @@ class VersionStatus:
     standing: Standing
     #: Which of the server's `processes` carry it; empty where one carries everything.
     process: str = ""
+    #: Of its files as they were loaded; empty before that.
+    digest: str = ""
     #: How long it has been in this state.
     for_s: float = 0.0
     #: Hosts that carry it now, and that should.
@@ -123,6 +125,7 @@ def as_json(status: Status) -> dict[str, object]:
                         "version": one.version,
                         "state": one.standing.state.value,
                         "reason": one.standing.reason,
+                        "digest": one.digest,
                         "for_s": round(one.for_s, 1),
                         "process": one.process,
                         "hosts": one.hosts,

@@ -10,7 +10,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from headrace.errors import DeviceLost, HeadraceError, ModelBroken, NotLive
+from headrace.errors import DeviceLost, HeadraceError, ModelBroken, ModelInvalid, NotLive
 from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
@@ -28,6 +28,7 @@ from headrace.execution.passage import Passage, prepares
 from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
 from headrace.models import Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
+from headrace.repository.digest import digest
 from headrace.repository.folder import Version
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Runner:
         threads: int,
     ) -> None:
         self.version = version
+        #: Of its files, as they were when it was loaded.
+        self.digest = ""
         #: That each lane may work on a batch with.
         self.threads = threads
         self.standing = BEGIN
@@ -70,12 +73,16 @@ class Runner:
         #: Of moves away from READY, for a model may hang while the server ends; and of changes.
         self._lock = threading.Lock()
 
-    def start(self) -> bool:
-        """Load, warm up and answer; False when that failed, and the standing says why."""
+    def start(self, expected: str = "") -> bool:
+        """Load, warm up and answer; False when that failed, and the standing says why.
+
+        ``expected``: the digest that the files must have; empty if they may be any.
+        """
         began = monotonic()
         label = self.version.label
         self._move(State.LOADING, str(self.version.folder))
         try:
+            self._check_files(expected)
             threads.take(self.threads, os.environ)
             with speaking(label), forking.parent_alone(label):
                 model = open_model(self.version, self.threads)
@@ -147,6 +154,15 @@ class Runner:
         with self._lock:
             if self.standing.state is State.READY:
                 self._move(State.FAILED, f"{hang}; start headrace again to serve it")
+
+    def _check_files(self, expected: str) -> None:
+        """Find out what the files are: other hosts of the version have the same."""
+        self.digest = digest(self.version.folder, self.threads)
+        if expected not in ("", self.digest):
+            raise ModelInvalid(
+                f"the files of {self.version.label} have changed since it was loaded: give them a "
+                f"new number, or `headrace load {self.version.label}` to load them as they are now"
+            )
 
     def _warm(self, model: Model, device: Device) -> None:
         """Run the smallest and the largest batch, or one of each size that is allowed.

@@ -282,6 +282,7 @@ def _version_status(runner: Runner, counted: Any, standing: Standing) -> Version
     return VersionStatus(
         version=runner.version.number,
         standing=standing,
+        digest=runner.digest,
         for_s=monotonic() - runner.since,
         hosts=counted.get("hosts", 0),
         waiting=counted.get("waiting", 0),

@@ -94,6 +94,7 @@ class RunBoard:
                 version=version.number,
                 standing=standing,
                 process=group.label,
+                digest=self._crew.digest(version.label),
                 for_s=monotonic() - self._since.get(version.label, (None, self._began))[1],
                 deaths=record.count,
                 last_death=str(record.deaths[-1]) if record.deaths else "",

@@ -64,6 +64,7 @@ class Changing:
         """Take what a host said of a version: what that takes, or an answer."""
         if facts["event"] == "inputs":
             self._inputs[label] = [Tensor(*one) for one in facts["inputs"]]
+            self._crew.found(label, facts["digest"])
             return
         with self._said:
             if facts["number"] == self._number:
@@ -100,7 +101,9 @@ class Changing:
             raise ModelInvalid(f"nothing was changed: {version.label}: {error}") from error
 
     def _told(self, version: Version) -> dict[str, Any]:
-        return as_json(version) | {"threads": self._crew.threads(version.label)}
+        label = version.label
+        about = {"threads": self._crew.threads(label), "digest": self._crew.digest(label)}
+        return as_json(version) | about
 
     def _ask(self, versions: Sequence[Version]) -> dict[str, int]:
         with self._said:

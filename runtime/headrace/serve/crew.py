@@ -16,6 +16,8 @@ class Crew:
         self._lock = threading.Lock()
         self._versions = {one.label: one for one in versions}
         self._leaving: set[str] = set()
+        #: Of the files of each, as its first host found them.
+        self._digests: dict[str, str] = {}
         self._told = told
         self.budget = threads.plan(cpus, map(lanes_of, self._versions.values()), told)
 
@@ -48,6 +50,17 @@ class Crew:
         """Return how many threads each lane of a version may work on a batch with."""
         return self.budget.lanes[label]
 
+    def digest(self, label: str) -> str:
+        """Return the digest of a version's files as they were loaded; nothing before that."""
+        with self._lock:
+            return self._digests.get(label, "")
+
+    def found(self, label: str, digest: str) -> None:
+        """Note what the files of a version were when a host loaded them: all others' are so."""
+        with self._lock:
+            if label in self._versions:
+                self._digests.setdefault(label, digest)
+
     def put(self, version: Version) -> None:
         """Carry a version, or have it configured otherwise from now on."""
         with self._lock:
@@ -70,6 +83,7 @@ class Crew:
         with self._lock:
             del self._versions[label]
             self._leaving.discard(label)
+            self._digests.pop(label, None)
             self._plan()
 
     def _plan(self) -> None:

@@ -85,17 +85,18 @@ class HostReplica:
         #: What is to be loaded, and who of those is to end; one after the other, for each has the
         #: whole machine to load with.
         self._turns: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        first = [self._add(one) for one in told]
+        first = [partial(self._load, self._add(one), one["digest"]) for one in told]
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         # Ray's own handler raises wherever a child is, and leaves it alone while it is in C.
         forking.guard(handlers={signal.SIGTERM: signal.SIG_DFL})
         if options.is_shared:
-            for runner in first:
-                self._turns.put(partial(self._load, runner))
+            for load in first:
+                self._turns.put(load)
             threading.Thread(target=self._take_turns, name="load", daemon=True).start()
         else:
-            for runner in first:
-                self._load(runner)
+            for load in first:
+                load()
+            for runner in self._runners.values():
                 if runner.standing.state is State.FAILED:
                     raise ModelBroken(runner.standing.reason)
         threading.Thread(target=self._heed, name="words", daemon=True).start()
@@ -126,14 +127,21 @@ class HostReplica:
     def _add(self, told: dict[str, Any]) -> Runner:
         version = from_json(told)
         moved = partial(self._moved, version.label)
-        runner = Runner(version, self._core, self._events.say, moved, threads=told["threads"])
+        runner = Runner(
+            version,
+            self._core,
+            self._events.say,
+            moved,
+            threads=told["threads"],
+        )
         self._runners[version.label] = runner
         return runner
 
-    def _load(self, runner: Runner) -> None:
-        if runner.start():
+    def _load(self, runner: Runner, digest: str) -> None:
+        if runner.start(digest):
             inputs = [(one.name, one.datatype, list(one.shape)) for one in runner.inputs]
-            self._events.tell("inputs", version=runner.version.label, inputs=inputs)
+            label = runner.version.label
+            self._events.tell("inputs", version=label, inputs=inputs, digest=runner.digest)
 
     def _take_turns(self) -> None:
         while True:
@@ -148,10 +156,10 @@ class HostReplica:
                 error = self._batch(label, told)
                 self._events.tell("changed", version=label, number=int(number), error=error)
             elif word == JOIN:
-                told_of = json.loads(rest)
+                one = json.loads(rest)
                 # It may have begun with it.
-                if from_json(told_of).label not in self._runners:
-                    self._turns.put(partial(self._load, self._add(told_of)))
+                if from_json(one).label not in self._runners:
+                    self._turns.put(partial(self._load, self._add(one), one["digest"]))
             elif word == LEAVE and rest in self._runners:
                 if self._runners[rest].standing.state in ON_THE_WAY:
                     self._turns.put(partial(self._end, rest))
