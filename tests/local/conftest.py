@@ -127,14 +127,18 @@ class LocalServer:
 
 
 def start(
-    models: Path, state: Path, drain_s: float | None = None, port: int | None = None
+    models: Path,
+    state: Path,
+    *options: str,
+    drain_s: float | None = None,
+    port: int | None = None,
 ) -> LocalServer:
     """Start a server; it may not be ready yet."""
     state.mkdir(parents=True, exist_ok=True)
     log = state / "output"
     port = port or free_ports()
     command = [sys.executable, "-m", "headrace", "serve", str(models), "--engine", "local"]
-    command += ["--ports", str(port), "--state", str(state)]
+    command += ["--ports", str(port), "--state", str(state), *options]
     if drain_s is not None:
         command = [sys.executable, "-c", HURRIED.format(models, port, state, drain_s)]
     with log.open("wb") as output:
@@ -147,9 +151,9 @@ def start(
 
 
 @contextmanager
-def ready(models: Path, state: Path) -> Iterator[LocalServer]:
+def ready(models: Path, state: Path, *options: str) -> Iterator[LocalServer]:
     """A server of these models, ready; it has to end well, and is gone afterwards."""
-    running = start(models, state)
+    running = start(models, state, *options)
     try:
         running.wait_ready()
         yield running
@@ -237,7 +241,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
         state: Path | None = None,
     ) -> LocalServer:
         state = state or tmp_path / f"state-{len(started)}"
-        started.append(start(models, state, drain_s, port))
+        started.append(start(models, state, drain_s=drain_s, port=port))
         return started[-1]
 
     yield begin

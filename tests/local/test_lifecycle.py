@@ -5,8 +5,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import tritonclient.grpc
+import tritonclient.http
 from tests.local.conftest import LocalServer, ready
+from tritonclient.utils import InferenceServerException
 
 WriteModel = Callable[..., Path]
 
@@ -117,3 +121,43 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Any:
     write(folder / "models", 1, model(1))
     with ready(folder / "models", folder / "state") as server:
         yield server
+
+
+@pytest.mark.parametrize("library", [tritonclient.http, tritonclient.grpc])
+def test_tritons_clients_load_and_unload_where_that_is_switched_on(
+    tmp_path: Path, library: Any
+) -> None:
+    models = tmp_path / "models"
+    write(models, 1, model(1))
+    with ready(models, tmp_path / "state", "--model-control") as server:
+        address = server.http if library is tritonclient.http else server.grpc
+        with library.InferenceServerClient(address) as client:
+
+            def answers() -> float:
+                given = library.InferInput("x", [1, 4], "FP32")
+                given.set_data_from_numpy(np.ones((1, 4), np.float32))
+                found = client.infer("times", [given]).as_numpy("y")
+                return float(found[0, 0])
+
+            assert answers() == 1
+            write(models, 2, model(2))
+            client.load_model("times")
+            assert answers() == 2
+            client.unload_model("times")
+            while client.is_model_ready("times"):
+                pass
+            client.load_model("times")
+            assert answers() == 2, "it answers at once"
+            with pytest.raises(InferenceServerException, match="failed to load 'nobody': no model"):
+                client.load_model("nobody")
+            client.unload_model("nobody")
+            with pytest.raises(InferenceServerException, match="'config' is not offered"):
+                client.load_model("times", config="{}")
+
+
+def test_nobody_loads_over_the_wire_where_that_is_not_switched_on(one: LocalServer) -> None:
+    with (
+        tritonclient.http.InferenceServerClient(one.http) as client,
+        pytest.raises(InferenceServerException, match="start the server with --model-control"),
+    ):
+        client.load_model("times")

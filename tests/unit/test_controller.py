@@ -1,12 +1,14 @@
 """What a controller makes of operators' words, of how versions stand, and of a new start."""
 
 import json
+import queue
 from typing import Any
 
 import pytest
 from tests.unit.desk import Desk
 
 from headrace.console.routes import perform, respond
+from headrace.control.operating import Operating
 from headrace.errors import Deposed, RepositoryInvalid, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
@@ -201,3 +203,47 @@ def test_no_web_page_changes_anything(desk: Desk, path: str) -> None:
     assert answer is not None
     assert answer.status == 403
     assert len(desk.controller.journal(9)) == 1
+
+
+def test_what_clients_wish_is_done_as_triton_does_it(desk: Desk) -> None:
+    operating, told = Operating(desk.controller), queue.SimpleQueue[str]()
+    desk.stand(m={1: READY})
+    operating.take("load", "m", told.put)
+    assert told.get(timeout=30) == "", "the highest serves already"
+    desk.models["m"] = [1, 2]
+    operating.take("load", "m", told.put)
+    while "m/2" not in desk.carried:
+        pass
+    desk.stand(m={2: LOADING})
+    with pytest.raises(queue.Empty):
+        told.get(timeout=0.05)
+    desk.stand(m={2: READY})
+    assert told.get(timeout=30) == ""
+    assert desk.shares == {"m": {2: WHOLE}}
+    assert journal(desk)[-2:] == [
+        "a client of the serving ports: load 2 --swap",
+        "headrace: split 2=100: ready now; unload 1",
+    ]
+    operating.take("load", "nobody", told.put)
+    assert told.get(timeout=30) == "no model 'nobody'"
+    desk.models["m"] = [3]
+    operating.take("load", "m", told.put)
+    while "m/3" not in desk.carried:
+        pass
+    desk.stand(m={3: FAILED})
+    assert told.get(timeout=30) == "version 3: so it is with 3"
+    for _ in range(2):
+        operating.take("unload", "m", told.put)
+        assert told.get(timeout=30) == "", "to unload what is not loaded is no error"
+    assert desk.carried == []
+
+
+def test_who_waits_for_what_is_unloaded_is_told(desk: Desk) -> None:
+    operating, told = Operating(desk.controller), queue.SimpleQueue[str]()
+    desk.models["new"] = [1]
+    operating.take("load", "new", told.put)
+    while "new/1" not in desk.carried:
+        pass
+    desk.controller.unload("new", None, **ME)
+    desk.stand(m={1: READY})
+    assert told.get(timeout=30) == "version 1: it was unloaded meanwhile"

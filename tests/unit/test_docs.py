@@ -67,7 +67,7 @@ def test_every_public_part_of_a_rows_sequence_is_documented() -> None:
 
 def test_every_command_that_the_readme_shows_is_one() -> None:
     shown = re.findall(r"^\.venv/bin/headrace (\w+)", README, re.MULTILINE)
-    assert shown == ["status", "infer", "logs", "errors", "why", "apply"]
+    assert shown == ["status", "infer", "logs", "errors", "why", "apply", "load"]
     assert {
         command.callback.__name__ for command in app.registered_commands if command.callback
     } > {*shown}

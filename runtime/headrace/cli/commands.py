@@ -80,6 +80,14 @@ def serve(  # noqa: PLR0913 - a parameter is an option
             "--watch", help="Load versions as they come into the folder, as versions.on_new says."
         ),
     ] = False,
+    model_control: Annotated[
+        bool,
+        typer.Option(
+            "--model-control",
+            help="Let clients load and unload models over HTTP and gRPC, as Triton's explicit mode "
+            "does. Whoever reaches these ports may then do so.",
+        ),
+    ] = False,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -107,6 +115,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         host=host,
         state=state,
         watch=watch,
+        model_control=model_control,
         limits=limits.read(limit or []),
     )
     if engine == "local":

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from headrace.vocabulary import FIRST_PORT
 
@@ -23,10 +23,24 @@ class ServeOptions:
     state: Path = Path(".headrace")
     #: How long accepted work may take to finish when the server is told to end.
     drain_s: float = 30.0
+    #: Clients may have models loaded and unloaded over HTTP and gRPC.
+    model_control: bool = False
     #: Load what is new in the repository, as `versions.on_new` says.
     watch: bool = False
     #: The gateway's limits that are not to be the core's own, by name.
     limits: Mapping[str, int] = field(default_factory=dict)
+
+    def gateway(self, io_threads: int, arena_bytes: int) -> dict[str, Any]:
+        """Return the settings of the gateway's core."""
+        return {
+            "http": self.address(0),
+            "grpc": self.address(1),
+            "metrics": self.address(2),
+            "io_threads": io_threads,
+            "arena_bytes": arena_bytes,
+            "model_control": self.model_control,
+            "limits": dict(self.limits),
+        }
 
     def address(self, offset: int) -> str:
         """Return host:port of HTTP (0), gRPC (1), metrics (2) or console (3)."""

@@ -41,6 +41,7 @@ class Controller:
         self._find = find
         self._engine: Engine | None = None
         self._lock = threading.RLock()
+        self._moved = threading.Condition(self._lock)
         self._wanted: dict[str, Wanted] = {}
         #: What each wanted version was when it was asked for, by label.
         self._versions: dict[str, Version] = {}
@@ -59,7 +60,7 @@ class Controller:
                 folder = str(next(iter(versions.values())).folder.parent)
                 after = words.begun(before, folder, _swaps(versions))
                 if after != before:
-                    self._put(model, before, after, Note(ITSELF, _of_start(before, after)))
+                    self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
                 self._versions |= {versions[one].label: versions[one] for one in after.versions}
             return Beginning(self._assignments(), self._shares(), self._store.term)
@@ -81,6 +82,7 @@ class Controller:
                     changed = True
             if changed:
                 self._tell()
+            self._moved.notify_all()
 
     def load(
         self, model: str, version: int | None, *, swap: bool | None, who: str, why: str
@@ -114,6 +116,20 @@ class Controller:
                 self._anew.add(one.label)
             self._tell()
         return version
+
+    def wait(self, model: str, version: int) -> Standing:
+        """Wait until a version that was asked for is ready, or failed, or wanted no more.
+
+        Return how it stands then.
+        """
+        label = f"{model}/{version}"
+        with self._moved:
+            while True:
+                one = self._standing(label)
+                wanted = version in self._wanted.get(model, Wanted("")).versions
+                if one.state in (State.READY, State.FAILED) or not wanted:
+                    return one if wanted else Standing(State.GONE, "it was unloaded meanwhile")
+                self._moved.wait()
 
     def arrived(self, model: str) -> None:
         """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.
@@ -279,14 +295,3 @@ class Controller:
 def _swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
     """Return of each whether it takes all traffic where it is new."""
     return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
-
-
-def _of_start(before: Wanted | None, after: Wanted) -> str:
-    loaded = " ".join(str(one) for one in after.versions)
-    if before is None or before.folder != after.folder:
-        return f"start: load {loaded}"
-    new = sorted(set(after.versions) - set(before.versions))
-    gone = sorted(set(before.versions) - set(after.versions))
-    told = [f"found {' '.join(map(str, new))}"] if new else []
-    told += [f"{' '.join(map(str, gone))} is gone"] if gone else []
-    return f"start: {'; '.join(told) or 'what was unloaded is gone'}"

@@ -94,6 +94,18 @@ def begun(kept: Wanted | None, folder: str, found: Mapping[int, bool]) -> Wanted
     return _swapped(after, max(swap)) if swap and after.shares else after
 
 
+def of_start(before: Wanted | None, after: Wanted) -> str:
+    """Return what the journal says of a start."""
+    loaded = " ".join(str(one) for one in after.versions)
+    if before is None or before.folder != after.folder:
+        return f"start: load {loaded}"
+    new = sorted(set(after.versions) - set(before.versions))
+    gone = sorted(set(before.versions) - set(after.versions))
+    told = [f"found {' '.join(map(str, new))}"] if new else []
+    told += [f"{' '.join(map(str, gone))} is gone"] if gone else []
+    return f"start: {'; '.join(told) or 'what was unloaded is gone'}"
+
+
 def _without(shares: Mapping[int, int] | None, gone: Set[int]) -> Mapping[int, int] | None:
     left = {one: share for one, share in (shares or {}).items() if one not in gone and share}
     if not left:

@@ -24,6 +24,7 @@ from headrace.console.server import Console
 from headrace.console.terminal import Terminal
 from headrace.control.controller import Controller
 from headrace.control.engine import Beginning
+from headrace.control.operating import Operating
 from headrace.control.store import Store, in_folder
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
@@ -97,7 +98,7 @@ class Server:
         self._options = options
         self._logbook = logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
-        self._gateway = headrace_core.Gateway(json.dumps(_settings(options, budget)))
+        self._gateway = headrace_core.Gateway(json.dumps(options.gateway(budget.io, NO_ARENA)))
         around = Around(
             host=self._host,
             apply=self._gateway.apply_policy,
@@ -111,6 +112,7 @@ class Server:
         sources = Sources(self, logbook, self, controller)
         self._console = Console(options.host, options.first_port + 3, sources)
         self._changes = threading.Lock()
+        self._operating = Operating(controller)
         self._draining = ""
         self._ended = False
         #: When `run` has returned: threads may still load models, or be in them.
@@ -130,6 +132,7 @@ class Server:
         reader = threading.Thread(target=self._read_errors, name="errors", daemon=True)
         reader.start()
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
+        threading.Thread(target=self._operate, name="operations", daemon=True).start()
         forking.guard(locks=[lock], handlers=self._ending.replaced)
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
@@ -237,6 +240,15 @@ class Server:
         while (report := self._gateway.next_error()) is not None:
             self._logbook.take_report(report)
 
+    def _operate(self) -> None:
+        while (told := self._gateway.next_operation()) is not None:
+            asked = json.loads(told)
+            done = partial(self._finish, asked["id"])
+            self._operating.take(asked["operation"], asked["model"], done)
+
+    def _finish(self, number: int, error: str) -> None:
+        self._gateway.finish_operation(number, error or None)
+
     def _read_hangs(self) -> None:
         for hang in hangs(self._host):
             for runner in self._carrying.runners:
@@ -265,17 +277,6 @@ class Server:
         finally:
             clean.append(done)
             self._ending.look()
-
-
-def _settings(options: ServeOptions, budget: threads.Budget) -> dict[str, Any]:
-    return {
-        "http": options.address(0),
-        "grpc": options.address(1),
-        "metrics": options.address(2),
-        "io_threads": budget.io,
-        "arena_bytes": NO_ARENA,
-        "limits": dict(options.limits),
-    }
 
 
 def _version_status(runner: Runner, counted: Any, standing: Standing) -> VersionStatus:

@@ -13,7 +13,7 @@ from headrace.serve import keeper
 from headrace.serve.directory import HOST, Replica, endpoints
 from headrace.serve.private import Directory
 from headrace.serve.turn import Turn
-from headrace.serve.voice import Events, redirect_output
+from headrace.serve.voice import DONE, Events, redirect_output
 
 #: How long a new gateway waits for the directory before it takes connections: a replacement for
 #: one that died should know its hosts before its first request, and a run without hosts must still
@@ -73,7 +73,7 @@ class GatewayReplica:
         self._serving: asyncio.Task[None] | None = None
         self._listens = self._has_served = False
         self._table = Table(policy={}, hosts=[])
-        for task in (self._report_errors, self._answer):
+        for task in (self._report_errors, self._report_operations, self._answer):
             threading.Thread(target=task, daemon=True).start()
 
     async def reconfigure(self, table: Table) -> None:
@@ -165,12 +165,19 @@ class GatewayReplica:
         while (error := self._core.next_error()) is not None:
             self._events.tell("error", report=error)
 
+    def _report_operations(self) -> None:
+        while (told := self._core.next_operation()) is not None:
+            self._events.tell("operation", **json.loads(told))
+
     def _answer(self) -> None:
         for question in self._events.questions():
             if question in ("stats", "requests") and self._has_served:
                 core = self._core
                 answer = core.stats() if question == "stats" else core.recent()
                 self._events.tell("answer", question=question, answer=answer)
+            elif question.startswith(f"{DONE} "):
+                _, number, error = question.split(" ", 2)
+                self._core.finish_operation(int(number), json.loads(error))
             elif question == "drain":
                 # In a thread of its own: the next question may be the run's last word.
                 threading.Thread(target=self._drain, name="drain", daemon=True).start()

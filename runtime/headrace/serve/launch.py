@@ -1,5 +1,6 @@
 """`headrace serve` on Ray, from the options to the exit code."""
 
+import json
 import os
 import signal
 import sys
@@ -17,6 +18,7 @@ from headrace.console.routes import Sources
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
 from headrace.control.controller import Controller
+from headrace.control.operating import Operating
 from headrace.control.store import Store, in_folder
 from headrace.execution import threads
 from headrace.execution.device.choice import number_as_the_driver_does
@@ -29,6 +31,7 @@ from headrace.serve.places import claim, release
 from headrace.serve.session import Session
 from headrace.serve.sink import Sink
 from headrace.serve.standstill import Standstill
+from headrace.serve.voice import DONE
 
 
 def launch(options: ServeOptions) -> int:
@@ -76,9 +79,17 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         console = Console(options.host, options.first_port + 3, sources)
         held.callback(console.close)
 
+        operating = Operating(controller)
+
+        def finish(pid: int, number: int, error: str) -> None:
+            session.say("gateway", f"{DONE} {number} {json.dumps(error or None)}", pid)
+
         def hear(label: str, facts: dict[str, Any]) -> None:
             if facts["event"] == "error":
                 logbook.take_report(facts["report"])
+            elif facts["event"] == "operation":
+                done = partial(finish, facts["pid"], facts["id"])
+                operating.take(facts["operation"], facts["model"], done)
             else:
                 session.hear(label, facts)
 

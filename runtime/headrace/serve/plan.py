@@ -92,14 +92,7 @@ def make(options: ServeOptions, groups: Iterable[Group], budget: threads.Budget)
     of no more than there is work for. What they may use is our own budget.
     """
     hosts = sum(group.placement.replicas.min for group in groups)
-    settings = {
-        "http": options.address(0),
-        "grpc": options.address(1),
-        "metrics": options.address(2),
-        "io_threads": budget.io,
-        "arena_bytes": ARENA_BYTES,
-        "limits": dict(options.limits),
-    }
+    settings = options.gateway(budget.io, ARENA_BYTES)
     return Plan(settings, options.drain_s, min(budget.cpus, hosts + GATEWAYS))
 
 

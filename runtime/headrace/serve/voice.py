@@ -23,6 +23,8 @@ CHANGE: Final = "change"
 #: The words that one more version is to be carried, and that one is to end.
 JOIN: Final = "join"
 LEAVE: Final = "leave"
+#: The word that an operation that a client asked for is over: its number, and why it was not done.
+DONE: Final = "done"
 #: What a replica may have printed while the run's process is busy; a print waits beyond it.
 BUFFER_BYTES: Final = 1 << 20
 

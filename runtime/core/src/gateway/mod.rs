@@ -14,6 +14,7 @@ mod settings;
 mod sockets;
 mod table;
 mod threads;
+mod wishes;
 
 pub use memory::admission::Reserved;
 pub use memory::client::Client;
@@ -49,6 +50,7 @@ use table::state::State;
 use threads::Threads;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use wishes::Wishes;
 
 /// One process has one. Locks are taken in this order: registry, a version's floor, flights.
 #[derive(Debug)]
@@ -72,6 +74,7 @@ pub struct Gateway {
     meter: Arc<Meter>,
     arena: Option<Arena>,
     regions: Regions,
+    wishes: Wishes,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -111,6 +114,7 @@ impl Gateway {
             meter: Arc::default(),
             arena,
             regions: Regions::new(settings.limits.client_regions),
+            wishes: Wishes::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),

@@ -87,6 +87,8 @@ pub struct GatewaySettings {
     pub io_threads: usize,
     /// Memory shared with hosts, for large bodies; 0 does without.
     pub arena_bytes: usize,
+    /// Clients may have models loaded and unloaded.
+    pub model_control: bool,
     pub limits: Limits,
 }
 

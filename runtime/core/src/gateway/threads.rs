@@ -134,6 +134,7 @@ impl Gateway {
         let threads = self.threads.lock().take();
         let clean = threads.is_none_or(|threads| threads.join(grace)) && self.gate.inside() == 0;
         self.errors.close();
+        self.wishes.close();
         clean
     }
 }

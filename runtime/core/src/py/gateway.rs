@@ -73,6 +73,18 @@ impl Gateway {
         py.detach(|| self.gateway.next_error())
     }
 
+    /// Blocks, without the interpreter, until a client wishes to have a model loaded or unloaded; None once drained.
+    /// JSON: id, operation (load, unload), model.
+    fn next_operation(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.gateway.next_operation())
+    }
+
+    /// Says that an operation was done, or why it was not.
+    #[pyo3(signature = (id, error=None))]
+    fn finish_operation(&self, id: u64, error: Option<String>) {
+        self.gateway.finish_operation(id, error.map_or(Ok(()), Err));
+    }
+
     /// Accepts nothing new and finishes what was accepted; blocks without the interpreter. True if clean.
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
         let grace = Duration::try_from_secs_f64(timeout_s)

@@ -16,7 +16,9 @@ pub fn cuda_memory() -> Fault {
     Fault::new(Kind::Unsupported, note)
 }
 
-/// Models are loaded from the folder that is watched, not over these ports.
+/// To load or unload a model while that is not switched on: Triton's words, and what to do here.
 pub fn model_control() -> Fault {
-    Fault::new(Kind::Unavailable, "explicit model load / unload is not allowed if polling is enabled")
+    let note = "explicit model load / unload is not allowed if polling is enabled: start the server with \
+                --model-control, or use `headrace load` there";
+    Fault::new(Kind::Unavailable, note)
 }

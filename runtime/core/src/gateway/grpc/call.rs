@@ -102,7 +102,7 @@ async fn attempt(
     }
 }
 
-/// The calls that only look.
+/// All but inference.
 async fn describe(
     call: Call,
     question: Question,
@@ -111,7 +111,7 @@ async fn describe(
 ) -> Result<(), send::Gone> {
     let answered = pin!(async {
         let message = call.unpack(messages.only().await?).await?;
-        let reply = describe::reply(call.gateway(), question, message.body)?;
+        let reply = describe::reply(call.gateway(), question, message.body).await?;
         let mut out = BytesMut::with_capacity(5 + reply.len());
         put_prefix(&mut out, reply.len())?;
         out.put_slice(&reply);

@@ -1,6 +1,6 @@
 //! The calls that only look: health, metadata, configuration, statistics, the repository's index.
 
-use super::method::Question;
+use super::{control, method::Question};
 use crate::base::{
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
@@ -19,7 +19,11 @@ use bytes::Bytes;
 use prost::Message;
 use std::sync::Arc;
 
-pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) -> Result<Vec<u8>, Fault> {
+pub(super) async fn reply(
+    gateway: &Arc<Gateway>,
+    question: Question,
+    request: Bytes,
+) -> Result<Vec<u8>, Fault> {
     Ok(match question {
         Question::ServerLive => m::ServerLiveResponse { live: true }.encode_to_vec(),
         Question::ServerReady => m::ServerReadyResponse { ready: gateway.is_ready() }.encode_to_vec(),
@@ -55,10 +59,8 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
             no_repository(&asked.repository_name)?;
             index(gateway, asked.ready).encode_to_vec()
         }
-        // KServe's dialect has the model's name where Triton's has the repository's, so neither says more.
-        Question::RepositoryModelLoad | Question::RepositoryModelUnload => {
-            return Err(absent::model_control());
-        }
+        Question::RepositoryModelLoad => control::load(gateway, request).await?,
+        Question::RepositoryModelUnload => control::unload(gateway, request).await?,
         Question::SystemSharedMemoryStatus => {
             let asked: m::SystemSharedMemoryStatusRequest = read(request)?;
             memory(&gateway.regions.status(named(&asked.name))?).encode_to_vec()
@@ -84,12 +86,12 @@ pub(super) fn reply(gateway: &Arc<Gateway>, question: Question, request: Bytes) 
     })
 }
 
-fn read<T: Message + Default>(request: Bytes) -> Result<T, Fault> {
+pub(super) fn read<T: Message + Default>(request: Bytes) -> Result<T, Fault> {
     T::decode(request)
         .map_err(|error| Fault::invalid(format!("failed to parse the request message: {error}")))
 }
 
-fn no_repository(name: &str) -> Result<(), Fault> {
+pub(super) fn no_repository(name: &str) -> Result<(), Fault> {
     if name.is_empty() {
         return Ok(());
     }

@@ -3,6 +3,7 @@
 mod body;
 mod call;
 pub(crate) mod connection;
+mod control;
 mod describe;
 mod head;
 mod idle;

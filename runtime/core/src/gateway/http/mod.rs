@@ -3,6 +3,7 @@
 mod body;
 mod chunks;
 pub(crate) mod connection;
+mod control;
 mod describe;
 mod events;
 mod generate;

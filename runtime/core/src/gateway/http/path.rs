@@ -1,6 +1,7 @@
 //! Which question an address asks.
 
 use crate::base::units::Version;
+use crate::gateway::wishes::Operation;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
@@ -52,8 +53,10 @@ pub(super) enum Route<'a> {
         verb: Verb,
     },
     Index,
-    /// Load or unload a model.
-    Load,
+    Control {
+        model: Cow<'a, str>,
+        operation: Operation,
+    },
     /// In a repository that is named, which no server has.
     LoadFrom,
     /// About all regions, or about one.
@@ -83,8 +86,11 @@ impl<'a> Route<'a> {
             [Some("health"), Some("ready"), None, ..] => Some(Route::Ready),
             [Some("repository"), Some("index"), None, ..] => Some(Route::Index),
             [Some("repository"), Some(_), Some("index"), None, ..] => Some(Route::Index),
-            [Some("repository"), Some("models"), Some(_), Some("load" | "unload"), None, ..] => {
-                Some(Route::Load)
+            [Some("repository"), Some("models"), Some(model), Some("load"), None, ..] => {
+                Some(Route::Control { model: name(model)?, operation: Operation::Load })
+            }
+            [Some("repository"), Some("models"), Some(model), Some("unload"), None, ..] => {
+                Some(Route::Control { model: name(model)?, operation: Operation::Unload })
             }
             [Some("repository"), Some(_), Some("models"), Some(_), Some("load" | "unload"), None, ..] => {
                 Some(Route::LoadFrom)
@@ -127,8 +133,7 @@ impl<'a> Route<'a> {
             }
             _ => return None,
         };
-        let model = percent_decode_str(model).decode_utf8().ok().filter(|model| !model.is_empty())?;
-        Some(Route::Model { model, version, verb })
+        Some(Route::Model { model: name(model)?, version, verb })
     }
 
     fn of_memory(memory: Memory, rest: [Option<&'a str>; 6]) -> Option<Route<'a>> {
@@ -155,11 +160,15 @@ impl<'a> Route<'a> {
         match self {
             Route::Live | Route::Ready | Route::Server | Route::Models | Route::Statistics => Some(false),
             Route::Model { verb, .. } => Some(verb.infers()),
-            Route::Index | Route::Load | Route::LoadFrom => Some(true),
+            Route::Index | Route::Control { .. } | Route::LoadFrom => Some(true),
             Route::Memory { asked, .. } => Some(*asked != Asked::Status),
             Route::Absent(_) => None,
         }
     }
+}
+
+fn name(model: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(model).decode_utf8().ok().filter(|model| !model.is_empty())
 }
 
 /// Digits only: a sign or a letter is no version's address.
@@ -182,6 +191,8 @@ mod tests {
         let model = |model: &'static str, version: Option<u64>, verb| {
             Some(Route::Model { model: model.into(), version: version.map(Version), verb })
         };
+        let control =
+            |model: &'static str, operation| Some(Route::Control { model: model.into(), operation });
         let table = [
             ("/v2", Some(Route::Server)),
             ("/v2/", None),
@@ -215,8 +226,9 @@ mod tests {
             ("/v2/models/m/versions/1/trace/setting", None),
             ("/v2/repository/index", Some(Route::Index)),
             ("/v2/repository/r/index", Some(Route::Index)),
-            ("/v2/repository/models/m/load", Some(Route::Load)),
-            ("/v2/repository/models/m/unload", Some(Route::Load)),
+            ("/v2/repository/models/a%20b/load", control("a b", Operation::Load)),
+            ("/v2/repository/models/m/unload", control("m", Operation::Unload)),
+            ("/v2/repository/models//load", None),
             ("/v2/repository/r/models/m/load", Some(Route::LoadFrom)),
             ("/v2/systemsharedmemory/status", memory(Memory::System, None, Asked::Status)),
             ("/v2/cudasharedmemory/region/r/status", memory(Memory::Cuda, Some("r"), Asked::Status)),

@@ -3,7 +3,7 @@
 use super::{
     body,
     chunks::Chunks,
-    describe, generate,
+    control, describe, generate,
     infer::infer,
     memory,
     path::{Route, Verb},
@@ -14,7 +14,6 @@ use crate::base::{
     units::Version,
 };
 use crate::gateway::{Client, Gateway};
-use crate::wire::absent;
 use http::{HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -91,7 +90,7 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
             let ready_only = ready_only(&body::read(client, body).await?.1)?;
             Ok(describe::index(&gateway.index(ready_only)))
         }
-        Route::Load => Err(absent::model_control()),
+        Route::Control { model, operation } => control::answer(client, model, *operation, body).await,
         Route::LoadFrom => unsupported("'repository_name' specification is not supported".to_owned()),
         Route::Memory { memory, region, asked } => {
             memory::answer(client, *memory, region.as_deref(), *asked, body).await
