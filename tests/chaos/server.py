@@ -57,8 +57,8 @@ class Deaths:
 class Server(Run):
     """A `headrace serve` of three models."""
 
-    def __init__(self, state: Path, port: int) -> None:
-        super().__init__(REPOSITORY, state, port)
+    def __init__(self, state: Path, port: int, repository: Path = REPOSITORY) -> None:
+        super().__init__(repository, state, port)
         self.deaths = Deaths()
         #: Every process that was ever seen below, and when it began: numbers are used again.
         self._seen: set[tuple[int, str]] = set()

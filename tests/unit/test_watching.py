@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.unit.desk import Desk
 
-from headrace.console.arrivals import loader
+from headrace.console.arrivals import loader, stand
 from headrace.errors import RepositoryInvalid
 from headrace.execution.policy import WHOLE
-from headrace.models.lifecycle import State
+from headrace.models.lifecycle import Standing, State
 from headrace.repository import watching
 from headrace.repository.watching import SETTLED_S, Watching, settled
 
@@ -132,3 +132,11 @@ def test_what_cannot_be_loaded_is_said_in_the_log(desk: Desk) -> None:
     loader(desk.controller, desk.logbook)("nobody")
     (line,) = desk.logbook.recent("", 10)[0]
     assert line["text"] == "what is new of nobody was not loaded: no model 'nobody'"
+
+
+def test_what_cannot_be_written_down_is_said_in_the_log_and_ends_nothing(desk: Desk) -> None:
+    deposed = desk.controller
+    desk.begin()
+    stand(deposed, desk.logbook, {"m/1": Standing(State.READY, "loaded")})
+    (line,) = desk.logbook.recent("", 10)[0]
+    assert "was not decided: nothing was changed: another controller decides now" in line["text"]

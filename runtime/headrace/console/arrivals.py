@@ -1,12 +1,13 @@
-"""Versions that come into a watched repository."""
+"""What a controller hears of by itself: how versions stand, and what comes into its folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from headrace.config.options import ServeOptions
 from headrace.console.logbook import Logbook
 from headrace.control.controller import Controller
 from headrace.errors import HeadraceError
 from headrace.execution.voices import OURSELVES, line
+from headrace.models.lifecycle import Standing
 from headrace.repository.watching import Watching
 
 
@@ -18,6 +19,15 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
     """
     if options.watch:
         Watching(options.repository, loader(controller, logbook))
+
+
+def stand(controller: Controller, logbook: Logbook, standings: Mapping[str, Standing]) -> None:
+    """Tell how versions stand, and say in the log what cannot be decided or written down."""
+    try:
+        controller.stood(standings)
+    except HeadraceError as error:
+        text = f"what follows from how versions stand was not decided: {error}"
+        logbook.take(line(OURSELVES, "err", text))
 
 
 def loader(controller: Controller, logbook: Logbook) -> Callable[[str], None]:

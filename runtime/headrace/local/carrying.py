@@ -10,7 +10,6 @@ from typing import Final
 
 from headrace.control.engine import Assignment, Beginning, Shares
 from headrace.control.reconcile import DRAIN_S, LEAVING, Do, Held, Seen, step
-from headrace.errors import HeadraceError
 from headrace.execution import threads
 from headrace.execution.core import CoreHost
 from headrace.execution.policy import Epoch, table
@@ -152,9 +151,6 @@ class Carrying:
             try:
                 self.stood(self.standings())
                 waits = self._once(0.0 if pause is None else pause)
-            except HeadraceError as error:
-                waits = False
-                self._around.sink(line(OURSELVES, "err", str(error)))
             except Exception as error:
                 waits = False
                 self._complain(OURSELVES, error)

@@ -14,7 +14,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import watch
+from headrace.console.arrivals import stand, watch
 from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
@@ -108,7 +108,7 @@ class Server:
         )
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
-        self._carrying.stood = controller.stood
+        self._carrying.stood = partial(stand, controller, logbook)
         sources = Sources(self, logbook, self, controller)
         self._console = Console(options.host, options.first_port + 3, sources)
         self._changes = threading.Lock()

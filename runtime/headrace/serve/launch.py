@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
-from headrace.console.arrivals import watch
+from headrace.console.arrivals import stand, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
@@ -74,7 +74,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
             options.address(3),
         )
         controller.drive(session)
-        session.stood = controller.stood
+        session.stood = partial(stand, controller, logbook)
         sources = Sources(session.board, logbook, session.changing, controller)
         console = Console(options.host, options.first_port + 3, sources)
         held.callback(console.close)

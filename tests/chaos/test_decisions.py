@@ -1,0 +1,15 @@
+"""A few rounds of kills while an operator decides; `python -m tests.chaos.decisions` plays fifty."""
+
+from pathlib import Path
+
+from tests.chaos.decisions import BOUNDS_S, run
+
+SEED = 1
+#: One for each kind of victim.
+ROUNDS = len(BOUNDS_S)
+
+
+def test_what_was_asked_for_comes_about_whoever_is_killed_meanwhile(tmp_path: Path) -> None:
+    played = run(ROUNDS, SEED, tmp_path)
+    assert len(played) == ROUNDS
+    assert not [str(one) for one in played if one.wrong]
