@@ -1,4 +1,4 @@
-"""A few rounds of kills while an operator decides; `python -m tests.chaos.decisions` plays fifty."""
+"""Some kills while an operator decides; `python -m tests.chaos.decisions` plays fifty rounds."""
 
 from pathlib import Path
 

@@ -250,3 +250,34 @@ def test_a_configuration_as_a_dict_has_defaults_and_numbers() -> None:
     assert said["default_model_filename"] == ""
     assert "model_transaction_policy" not in said
     assert "dynamic_batching" not in said
+
+
+@pytest.mark.parametrize(
+    ("policy", "chosen"),
+    [
+        ("", [10]),
+        ("version_policy { latest {} }", [10]),
+        ("version_policy { latest { num_versions: 2 } }", [9, 10]),
+        ("version_policy { latest { num_versions: 7 } }", [1, 9, 10]),
+        ("version_policy { all {} }", [1, 9, 10]),
+        ("version_policy { specific { versions: [9, 1, 4] } }", [1, 9]),
+        ("version_policy { specific { versions: 4 } }", None),
+    ],
+)
+def test_its_policy_chooses_the_versions(
+    tmp_path: Path, policy: str, chosen: list[int] | None
+) -> None:
+    folder = tmp_path / "m"
+    for number in (1, 9, 10):
+        (folder / str(number)).mkdir(parents=True)
+    for number in chosen or ():
+        # Those that it does not choose may be anything.
+        (folder / str(number) / "model.py").write_text("")
+    (folder / "config.pbtxt").write_text(f'backend: "python" max_batch_size: 4 {policy}')
+    if chosen is None:
+        with pytest.raises(ConfigInvalid, match="version_policy chooses none of 1, 9, 10"):
+            find(tmp_path)
+        return
+    found = find(tmp_path)
+    assert [one.number for one in found] == chosen
+    assert {one.config.versions.on_new for one in found} == {"swap"}

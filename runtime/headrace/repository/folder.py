@@ -144,8 +144,9 @@ def _versions(folder: Path) -> list[Version]:
     if not numbered:
         raise RepositoryInvalid(f"{folder} has no version: expected a folder {folder / '1'}")
     if _is_tritons(folder):
-        backend, config = tritons.read(folder, [place for _, place in numbered])
-        return [Version(folder.name, number, place, backend, config) for number, place in numbered]
+        places = dict(numbered)
+        backend, config, chosen = tritons.read(folder, places)
+        return [Version(folder.name, one, places[one], backend, config) for one in chosen]
     config = load(folder / CONFIG)
     return [
         Version(folder.name, number, place, _backend(folder, place, config), config)
@@ -161,7 +162,7 @@ def configuration(folder: Path) -> ModelConfig:
         RepositoryInvalid: what config.pbtxt asks for is not there.
     """
     if _is_tritons(folder):
-        return tritons.read(folder, [place for _, place in _numbered(folder)])[1]
+        return tritons.read(folder, dict(_numbered(folder)))[1]
     return load(folder / CONFIG)
 
 

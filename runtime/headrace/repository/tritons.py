@@ -1,12 +1,12 @@
 """A model's folder as Triton has it, with a config.pbtxt and no model.yaml, served as it is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from headrace.config.schema import ModelConfig
 from headrace.config.triton import text
-from headrace.config.triton.serving import BACKENDS, served, wanted
+from headrace.config.triton.serving import BACKENDS, chosen, served, wanted
 from headrace.errors import ConfigInvalid, RepositoryInvalid
 
 #: What to do about what is refused.
@@ -16,22 +16,28 @@ ADVICE: Final = (
 )
 
 
-def read(folder: Path, places: Sequence[Path]) -> tuple[str, ModelConfig]:
-    """Return what runs the versions of a model's folder, and what its config.pbtxt comes to.
+def read(folder: Path, versions: Mapping[int, Path]) -> tuple[str, ModelConfig, list[int]]:
+    """Return what runs a model's versions, what its config.pbtxt comes to, and which it chooses.
 
     Args:
         folder: the model's.
-        places: the folders of its versions.
+        versions: the folders of all its versions.
 
     Raises:
         ConfigInvalid: it cannot be read, or asks for what is not there: a line for each field.
-        RepositoryInvalid: a version's folder does not hold the file that runs it.
+        RepositoryInvalid: a version's folder does not hold the file that runs it, or there is none
+            that is chosen.
     """
     path = folder / text.FILE
     given = text.read(path)
     file, wrong = wanted(given)
     if wrong:
         raise ConfigInvalid(f"{path}: {wrong}")
+    numbers = chosen(given, list(versions))
+    places = [versions[number] for number in numbers]
+    if not places:
+        there = ", ".join(map(str, sorted(versions)))
+        raise RepositoryInvalid(f"{path}: version_policy chooses none of {there}, which are there")
     file = file or next((one for one in BACKENDS if (places[0] / one).is_file()), "")
     for place in places:
         if not file or not (place / file).is_file():
@@ -43,4 +49,4 @@ def read(folder: Path, places: Sequence[Path]) -> tuple[str, ModelConfig]:
     if wrong:
         lines = "\n".join(f"{path}: {line}" for line in wrong.splitlines())
         raise ConfigInvalid(f"{lines}\n{ADVICE}")
-    return backend, config
+    return backend, config, numbers

@@ -1,6 +1,6 @@
 """Triton's folder of a model, served as it is: what its config.pbtxt comes to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,27 @@ FILES: Final[Mapping[str, str]] = {
     "pytorch": "model.pt",
     "pytorch_libtorch": "model.pt",
 }
+
+
+#: What a folder that is served as it is has, and a model.yaml has no word for.
+AS_IT_IS: Final = frozenset({"version_policy.specific"})
+#: As Triton swaps by itself: a version that its policy chooses takes all traffic once it is ready.
+SWAPS: Final = {"on_new": "swap"}
+
+
+def chosen(given: Any, numbers: Sequence[int]) -> list[int]:
+    """Return those versions of a folder that its `version_policy` chooses, lowest first.
+
+    The highest one where it says nothing.
+    """
+    policy = given.version_policy
+    match policy.WhichOneof("policy_choice"):
+        case "all":
+            return sorted(numbers)
+        case "specific":
+            return sorted(set(numbers) & set(policy.specific.versions))
+        case _:
+            return sorted(numbers)[-(policy.latest.num_versions or 1) :]
 
 
 def wanted(given: Any) -> tuple[str, str]:
@@ -57,8 +78,10 @@ def served(given: Any, name: str, backend: str) -> tuple[Converted, ModelConfig,
     The text has a line for each refusal, and is empty where nothing is refused.
     """
     converted = convert(given, name, backend=backend)
-    wrong = "\n".join(f"{one.field}: {one.text}" for one in converted.refused)
-    return converted, ModelConfig.model_validate(dict(converted.settings)), wrong
+    refused = [one for one in converted.refused if one.field not in AS_IT_IS]
+    wrong = "\n".join(f"{one.field}: {one.text}" for one in refused)
+    config = ModelConfig.model_validate({"versions": SWAPS, **converted.settings})
+    return converted, config, wrong
 
 
 def differing(ours: ModelConfig, completed: ModelConfig) -> str:
