@@ -119,6 +119,21 @@ def test_a_gateway_that_cannot_start_ends_the_run() -> None:
     assert serve.broken[0] == "the gateway could not start: OSError: no memory"
 
 
+def test_a_gateway_that_dies_as_a_table_comes_is_asked_for_anew() -> None:
+    serve = Serve({"gateway": fleet.Application("DEPLOY_FAILED", message="a check failed")})
+    watching = serve.watch()
+    watching.hear("gateway", {"event": "here", "pid": 7})
+    watching.hear("gateway", {"event": "applied", "pid": 7, "term": 1, "sequence": 1})
+    watching.start()
+    for _ in range(2):
+        assert serve.asked.acquire(timeout=60)
+    serve.applications = RUNNING
+    assert serve.asked.acquire(timeout=60)
+    watching.stop(60)
+    assert serve.broken == []
+    assert serve.published[:2] == [2, 3], "until Serve has it"
+
+
 def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served() -> None:
     serve = Serve({"host-m-1": fleet.Application("DEPLOY_FAILED", message="the actor died")})
     version = Version("m", 1, Path("/m/m/1"), "python", ModelConfig())

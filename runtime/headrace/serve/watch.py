@@ -73,6 +73,8 @@ class Watch:
         self._published: Table | None = None
         #: Process of a gateway → the last table that it has.
         self._acknowledged: dict[int, int] = {}
+        #: A gateway came up, once.
+        self._has_served = False
         #: Read by other threads; replaced, never changed.
         self.standings: Mapping[str, Standing] = {}
         self.applications: Mapping[str, fleet.Application] = {}
@@ -114,6 +116,7 @@ class Watch:
                 self._acknowledged[pid] = 0
             case "applied" if facts["term"] == self._term:
                 self._acknowledged[pid] = int(facts["sequence"])
+                self._has_served = True
             case "gone":
                 self._acknowledged.pop(pid, None)
 
@@ -151,7 +154,8 @@ class Watch:
         """Look, judge, tell, and take the next steps; True when nothing is under way."""
         applications = self._reach.look()
         gateway = applications.get(self._reach.gateway)
-        if gateway is not None and gateway.status == "DEPLOY_FAILED":
+        given_up = gateway is not None and gateway.status == "DEPLOY_FAILED"
+        if gateway is not None and given_up and not self._has_served:
             why = fleet.last_line(gateway.message) or "Serve does not say why"
             self._reach.broken(f"the gateway could not start: {why}")
         wanted, shares = self._aim
@@ -162,13 +166,15 @@ class Watch:
         table = self._table(0, shares)
         # The first time that all is quiet is published too: with it a second gateway comes to
         # stand by.
-        if table != (self._published or self._first) or (quiet and self._published is None):
+        # To Serve a gateway that dies as a table comes is one that cannot be deployed: told anew.
+        told = table == (self._published or self._first) and not given_up
+        if not told or (quiet and self._published is None):
             # Before: a call that raised may have taken effect, and gateways refuse a second table
             # of the same sequence.
             self._sequence += 1
             self._reach.publish(self._table(self._sequence, shares))
             self._published = table
-        return quiet
+        return quiet and not given_up
 
     def _judge(self, applications: Mapping[str, fleet.Application]) -> bool:
         """Find out where every version stands; True when nobody is on the way or lost."""
