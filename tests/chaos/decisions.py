@@ -46,6 +46,8 @@ BOUNDS_S: Final = {
     "serve": 60.0,
 }
 WHOLE_S: Final = 120.0
+#: Of a version whose host was killed while it loaded: it has failed, and an operator loads it again.
+KILLED: Final = "its process ended while it loaded"
 
 
 @dataclass
@@ -161,9 +163,11 @@ class Campaign:
             return "somebody is still waited for"
         if set(rows) != set(wanted["versions"]):
             return f"carried are {sorted(rows)}, wanted {sorted(wanted['versions'])}"
-        states = {one["state"] for one in rows.values()}
-        if states != {"ready"}:
-            return f"states are {states}"
+        if killed := [one for one in rows.values() if KILLED in one["reason"]]:
+            # Nobody tries again by himself what may end the next process too.
+            self.post("load", model=MODEL, version=killed[0]["version"])
+        if states := {one["state"] for one in rows.values()} - {"ready"}:
+            return f"some are {', '.join(sorted(states))}"
         shares = {number: row["share_percent"] for number, row in rows.items()}
         asked = {one: wanted["shares"].get(one, 0) / 100 for one in rows}
         return "" if shares == asked else f"shares are {shares}, wanted {asked}"
