@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from tests.chaos.server import Server
+from tests.chaos.server import GATEWAYS, Server
 from tests.integration.conftest import alive, free_ports, until, write_model
 from tests.integration.load import Load
 from tests.integration.models import IDENTITY
@@ -46,7 +46,7 @@ BOUNDS_S: Final = {
     "serve": 60.0,
 }
 WHOLE_S: Final = 120.0
-#: Of a version whose host was killed while it loaded: it has failed, and an operator loads it again.
+#: Of a version whose host was killed while it loaded: it has failed, and is loaded again.
 KILLED: Final = "its process ended while it loaded"
 
 
@@ -155,12 +155,15 @@ class Campaign:
         """Return what is not as the journal's last entry wants it; nothing once all is."""
         try:
             wanted = self.journal()[-1]["after"]
-            (model,) = self.server.status()["models"]
+            status = self.server.status()
+            (model,) = status["models"]
         except (OSError, ValueError) as error:
             return f"{type(error).__name__}"
         rows = {str(one["version"]): one for one in model["versions"]}
         if wanted["pending"]:
             return "somebody is still waited for"
+        if len(status["processes"].get("gateway", [])) < GATEWAYS:
+            return "no gateway stands by"
         if set(rows) != set(wanted["versions"]):
             return f"carried are {sorted(rows)}, wanted {sorted(wanted['versions'])}"
         if killed := [one for one in rows.values() if KILLED in one["reason"]]:
