@@ -45,7 +45,7 @@ def run(options: ServeOptions) -> int:
     Raises:
         HeadraceError: the repository is wrong, or a port is taken.
     """
-    versions = find(options.repository)
+    versions = find(options.repository, options.state)
     lanes = [threads.lanes_of(version, hosts=1) for version in versions]
     budget = threads.plan(threads.cpus(), lanes, threads.told(os.environ))
     threads.tell_libraries(budget, os.environ)
@@ -199,7 +199,7 @@ class Server:
             return
         if self._ended:
             return
-        folders = {one.version.model: one.version.folder.parent for one in serving}
+        folders = {one.version.model: one.version.home for one in serving}
         inputs = {one.version.model: one.inputs for one in serving}
         configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"

@@ -30,7 +30,7 @@ def launch(options: ServeOptions) -> int:
     Raises:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
-    versions = find(options.repository)
+    versions = find(options.repository, options.state)
     wanted = plan.make(options, versions, threads.cpus(), threads.told(os.environ))
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
@@ -64,7 +64,7 @@ def _serve(options: ServeOptions, wanted: plan.Plan) -> int:
 
         def greet() -> None:
             versions = [version for version, _ in wanted.members]
-            folders = {one.model: one.folder.parent for one in versions}
+            folders = {one.model: one.home for one in versions}
             configs = {one.model: one.config for one in versions}
             board, scratch = session.board, options.state / "requests"
             terminal.show(greeting(board.status(), board.inputs, folders, scratch, configs))
