@@ -10,7 +10,6 @@ import torch
 from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import Schema, TensorSpec
 from sklearn.linear_model import LinearRegression, LogisticRegression
-
 from tests import onnx_files
 
 TABLE = pd.DataFrame({"width": [0.0, 1.0, 2.0, 3.0], "height": [1.0, 1.0, 0.0, 0.0]})
@@ -53,7 +52,7 @@ def log_all(uri: str, artifacts: Path) -> None:
         _log_functions()
         _log_networks()
     client = mlflow.MlflowClient()
-    client.set_registered_model_alias("kinds", "champion", 1)
+    client.set_registered_model_alias("kinds", "champion", "1")
     client.set_model_version_tag("kinds", "1", "judged", "well")
 
 

@@ -62,7 +62,7 @@ def resolve(place: Place, model: str, version: int | None, alias: str | None) ->
 
     client = MlflowClient(tracking_uri=place.tracking, registry_uri=place.registry)
     try:
-        if version is None:
+        if alias is not None:
             found = client.get_model_version_by_alias(model, alias)
         else:
             found = client.get_model_version(model, str(version))

@@ -13,8 +13,8 @@ from headrace.registry.facts import flavour
 
 FILE: Final = "MLmodel"
 INSTALL: Final = "pip install 'headrace[mlflow]'"
-#: Inputs of a batch → what the model returns.
-Call = Callable[[Batch], Any]
+#: A batch → outputs by name.
+Call = Callable[[Batch], Mapping[str, Any]]
 
 
 class LoggedModel(Model):
