@@ -1,7 +1,8 @@
 """A real registry in SQLite, with a model of each flavour."""
 
 import os
-from collections.abc import Iterator
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 #: Before MLflow is imported, which would tell its makers.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'headrace[mlflow]'")
+
+ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
@@ -23,22 +26,21 @@ class Logged:
         return f"sqlite:///{self.state / 'mlflow.db'}"
 
 
+def log_all(uri: str, artifacts: Path | None = None) -> None:
+    """Log and register what `tests.registry.logging_models` has, as its author's own process."""
+    # MLflow warns of what it will do otherwise one day.
+    command = [sys.executable, "-W", "ignore", "-m", "tests.registry.logging_models", uri]
+    command += [] if artifacts is None else [artifacts.as_uri()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.fixture(scope="session")
-def logged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Logged]:
-    """Log and register what `tests.registry.logging` has; nobody changes it."""
-    import warnings
-
-    from tests.registry.logging_models import log_all
-
-    state = tmp_path_factory.mktemp("state")
-    made = Logged(state)
-    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
-        for name in ("MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"):
-            patch.delenv(name, raising=False)
-        # MLflow warns of what it will do otherwise one day.
-        warnings.simplefilter("ignore")
-        log_all(made.uri, state / "artifacts")
-        yield made
+def logged(tmp_path_factory: pytest.TempPathFactory) -> Logged:
+    """A registry with every model; who moves something in it puts it back."""
+    made = Logged(tmp_path_factory.mktemp("state"))
+    log_all(made.uri, made.state / "artifacts")
+    return made
 
 
 @pytest.fixture(autouse=True)

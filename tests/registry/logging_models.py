@@ -1,6 +1,6 @@
 """Models as their authors log them: one for each flavour, and some that are not whole."""
 
-from pathlib import Path
+import sys
 from typing import Any
 
 import mlflow
@@ -40,13 +40,11 @@ class Adder(mlflow.pyfunc.PythonModel):  # type: ignore[misc]
         return {"sum": model_input["a"]}
 
 
-def log_all(uri: str, artifacts: Path) -> None:
-    """Register every model in the registry at ``uri``."""
+def log_all(uri: str, artifacts: str | None) -> None:
+    """Register every model in the registry at ``uri``; it has its own place for files if None."""
     mlflow.set_tracking_uri(uri)
     mlflow.set_registry_uri(uri)
-    mlflow.set_experiment(
-        experiment_id=mlflow.create_experiment("models", artifacts.absolute().as_uri())
-    )
+    mlflow.set_experiment(experiment_id=mlflow.create_experiment("models", artifacts))
     with mlflow.start_run():
         _log_estimators()
         _log_functions()
@@ -122,3 +120,7 @@ def _log_networks() -> None:
     mlflow.onnx.log_model(
         onnx_files.doubler(), name="graph", signature=TENSOR, registered_model_name="graph"
     )
+
+
+if __name__ == "__main__":
+    log_all(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
