@@ -137,7 +137,8 @@ class ModelConfig(Section):
     repeatable: bool | None = Field(
         None,
         description="The same input may run twice, which allows a retry after a crash. "
-        "Default: true for files without a class (net.pt2, model.onnx), false for Python classes.",
+        "Default: true for files without a class (net.pt2, model.onnx), false for Python classes "
+        "and for what MLflow runs.",
     )
     streams: bool = Field(
         False,
