@@ -17,6 +17,10 @@ class RepositoryInvalid(HeadraceError):
     """A folder of models is not laid out as one. The text says what was expected."""
 
 
+class SourceInvalid(HeadraceError):
+    """A version cannot be had from its registry. The text says what is not there, or away."""
+
+
 class ModelInvalid(HeadraceError):
     """A model's class or program does not say what it needs to say."""
 

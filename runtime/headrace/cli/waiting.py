@@ -20,13 +20,13 @@ def until_ready(url: str, model: str, version: int) -> bool:
     """
     said = ""
     while True:
-        rows = get(url, f"/api/versions?model={quote(model)}")["versions"]
-        (row,) = [one for one in rows if one["version"] == version]
+        rows = get(url, f"/api/versions?loaded=1&model={quote(model)}")["versions"]
+        row = next((one for one in rows if one["version"] == version), None)
+        if row is None or not row["wanted"]:
+            raise HeadraceError(f"{model}/{version} is wanted no more: `headrace journal` says why")
         if (line := f"{model}/{version}: {row['state']}: {row['reason']}") != said:
             said = line
             tell(line)
-        if not row["wanted"]:
-            raise HeadraceError(f"{model}/{version} is wanted no more: `headrace journal` says why")
         if row["state"] in ("ready", "failed"):
             return bool(row["state"] == "ready")
         time.sleep(LOOK_S)  # noqa: TID251 - another process's doing, told to nobody

@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from headrace.vocabulary import FIRST_PORT
+
+#: The state folder, where nothing else is said.
+STATE: Final = Path(".headrace")
 
 
 @dataclass(frozen=True)
@@ -20,7 +23,7 @@ class ServeOptions:
     #: HTTP is on this port, gRPC, metrics and console on the next three.
     first_port: int = FIRST_PORT
     #: Logs and whatever else a run keeps.
-    state: Path = Path(".headrace")
+    state: Path = STATE
     #: How long accepted work may take to finish when the server is told to end.
     drain_s: float = 30.0
     #: Clients may have models loaded and unloaded over HTTP and gRPC.

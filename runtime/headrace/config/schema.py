@@ -9,6 +9,7 @@ from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
+from headrace.config.source import Registry, parse
 from headrace.config.torch import PyTorch
 from headrace.config.torch import check as check_torch
 from headrace.config.versions import Versions
@@ -136,7 +137,8 @@ class ModelConfig(Section):
     repeatable: bool | None = Field(
         None,
         description="The same input may run twice, which allows a retry after a crash. "
-        "Default: true for files without a class (net.pt2, model.onnx), false for Python classes.",
+        "Default: true for files without a class (net.pt2, model.onnx), false for Python classes "
+        "and for what MLflow runs.",
     )
     streams: bool = Field(
         False,
@@ -163,12 +165,35 @@ class ModelConfig(Section):
     outputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its results."
     )
+    source: str | None = Field(
+        None,
+        description="The version in MLflow's registry that is served, as models:/NAME/VERSION or "
+        "models:/NAME@ALIAS. Default: the numbered folders beside model.yaml.",
+    )
+    mlflow: Registry = Field(Registry(), description="Where source is looked up.")
 
     @property
     def lanes(self) -> int:
         """How many lanes each host of the version has."""
         default = 2 if self.placement.gpus and not self.streams else 1
         return self.placement.lanes or default
+
+    @field_validator("source")
+    @classmethod
+    def _an_address(cls, given: str | None) -> str | None:
+        if given is not None:
+            parse(given)
+        return given
+
+    @model_validator(mode="after")
+    def _a_registry_is_a_sources(self) -> Self:
+        if self.source is None and self.mlflow != Registry():
+            raise AtItem(
+                ("mlflow",),
+                "mlflow says where source is looked up, and there is no source: write one, such as "
+                "source: models:/photos@champion, or take mlflow out",
+            )
+        return self
 
     @model_validator(mode="after")
     def _steps_are_no_batches(self) -> Self:

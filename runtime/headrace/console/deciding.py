@@ -36,7 +36,8 @@ def tell(controller: Controller, path: str, query: Query) -> Answer | None:
     """Answer a GET about what is wanted; None where it is no such path."""
     try:
         if path == "/api/versions":
-            rows = controller.versions(query.get("model", ""))
+            look = query.get("loaded", "") != "1"
+            rows = controller.versions(query.get("model", ""), look=look)
             return Answer(200, {"versions": [version_json(one) for one in rows]})
         if path == "/api/journal":
             entries = controller.journal(_number(query, "limit", 100), query.get("model", ""))

@@ -2,13 +2,14 @@
 
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 
 from headrace.control import wanted as words
 from headrace.control.engine import Assignment, Beginning, Engine, Shares
 from headrace.control.store import Entry, Note, Store
 from headrace.control.wanted import Wanted
-from headrace.errors import RepositoryInvalid, Unwanted
+from headrace.errors import RepositoryInvalid, SourceInvalid, Unwanted
 from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
@@ -35,10 +36,22 @@ class Row:
 class Controller:
     """Any thread may call any of this."""
 
-    def __init__(self, store: Store, find: Callable[[str], Sequence[Version]]) -> None:
-        """``find(model)`` reads the repository anew: one model's versions, or all if empty."""
+    def __init__(
+        self,
+        store: Store,
+        find: Callable[[str], Sequence[Version]],
+        older: Callable[[Version, Set[int]], Sequence[Version]] = lambda found, numbers: [],
+    ) -> None:
+        """Take over what the store keeps.
+
+        Args:
+            store: of what is wanted.
+            find: reads the repository anew: one model's versions, or all if empty.
+            older: returns other versions of a model, by number, where a registry has them.
+        """
         self._store = store
         self._find = find
+        self._older = older
         self._engine: Engine | None = None
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
@@ -57,7 +70,12 @@ class Controller:
                 by_model.setdefault(one.model, {})[one.number] = one
             for model, versions in by_model.items():
                 before = kept.get(model)
-                folder = str(next(iter(versions.values())).folder.parent)
+                one = next(iter(versions.values()))
+                folder = str(one.home)
+                if before is not None and before.folder == folder:
+                    # What a registry has no more is gone, as what a folder has no more.
+                    with suppress(SourceInvalid):
+                        self._add_older(versions, set(before.versions))
                 after = words.begun(before, folder, _swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
@@ -99,13 +117,14 @@ class Controller:
         found = {one.number: one for one in self._find(model)}
         if version is None:
             version = max(found, default=0)
+        self._add_older(found, {version})
         if version not in found:
             there = ", ".join(str(one) for one in sorted(found)) or "none"
             raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
         one = found[version]
         with self._lock:
             before = self._wanted.get(model)
-            now = before or Wanted(str(one.folder.parent))
+            now = before or Wanted(str(one.home))
             standing = None if one.label in self._anew else self._standings().get(one.label)
             swap = one.config.versions.on_new == "swap" if swap is None else swap
             after = words.load(now, version, swap=swap, standing=standing)
@@ -141,9 +160,7 @@ class Controller:
         with self._lock:
             before = self._wanted.get(model)
             if before is None:
-                after = words.begun(
-                    None, str(next(iter(found.values())).folder.parent), _swaps(found)
-                )
+                after = words.begun(None, str(next(iter(found.values())).home), _swaps(found))
             else:
                 known = dict.fromkeys({*before.versions, *before.unloaded}, False)
                 after = words.begun(before, before.folder, known | _swaps(found))
@@ -206,13 +223,13 @@ class Controller:
         """Return the last changes, the newest first."""
         return self._store.journal(limit, model)
 
-    def versions(self, model: str = "") -> list[Row]:
-        """Return what is loaded and what could be, of one model or of all.
+    def versions(self, model: str = "", *, look: bool = True) -> list[Row]:
+        """Return what is loaded, and with a ``look`` what could be, of one model or of all.
 
         Raises:
             RepositoryInvalid: the repository cannot be read, or has no such model.
         """
-        found = {one.label: one for one in self._find(model)}
+        found = {one.label: one for one in self._find(model)} if look else {}
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
             return [
@@ -238,9 +255,15 @@ class Controller:
 
     def _find_again(self, model: str, numbers: Set[int]) -> None:
         found = {one.number: one for one in self._find(model)} if numbers else {}
+        self._add_older(found, numbers)
         if missing := sorted(numbers - set(found)):
             raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
         self._versions |= {found[one].label: found[one] for one in numbers}
+
+    def _add_older(self, found: dict[int, Version], numbers: Set[int]) -> None:
+        if found and (missing := numbers - set(found)):
+            more = self._older(next(iter(found.values())), missing)
+            found |= {one.number: one for one in more}
 
     def _known(self, model: str) -> Wanted:
         if model not in self._wanted:

@@ -23,6 +23,8 @@ from headrace.repository.private import import_private
 
 #: What runs code of a user's, who may keep state in it.
 CLASSES: Final = ("python", "triton_python")
+#: What may keep state, or may not: nothing tells. Not run again unless model.yaml says so.
+OPAQUE: Final = (*CLASSES, "mlflow")
 #: What runs a version → what metadata call it, where it has another name.
 PLATFORMS: Final = {"triton_python": "python"}
 #: What models that are written for Triton import; there is one where it is needed.
@@ -87,6 +89,15 @@ def _open(version: Version, threads: int) -> Model:
             config.torch,
             prepared_rows(config.batching),
         )
+    elif version.backend == "mlflow":
+        if unbatched:
+            raise ModelInvalid(
+                "batching.unbatched is not for a source: the first axes of its signature are rows"
+            )
+        # Brings what reads signatures, which no other version needs.
+        from headrace.backends.mlflow.model import LoggedModel
+
+        model = LoggedModel(file)
     elif version.backend == "torchscript":
         model = ScriptedProgram(_tensors(config.inputs or ()), _tensors(config.outputs or ()))
         model = WithoutRows(model) if unbatched else model
@@ -175,7 +186,7 @@ def contract(version: Version, model: Model) -> str:
         ],
         "batching": batching_facts(config.batching),
         # A graph or an exported program has no state to spoil; a class may have any.
-        "repeatable": version.backend not in CLASSES if repeatable is None else repeatable,
+        "repeatable": version.backend not in OPAQUE if repeatable is None else repeatable,
         "lanes": config.lanes,
         "streams": config.streams,
         "unbatched": config.batching.unbatched,

@@ -38,7 +38,7 @@ from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
 from headrace.models.lifecycle import Standing
 from headrace.repository.changed import changed
-from headrace.repository.folder import Version, find, find_model
+from headrace.repository.folder import Version, find, find_model, find_older
 
 #: Beyond the drain's own limit, for whatever else there is to end.
 GRACE_S = 5.0
@@ -52,7 +52,7 @@ def run(options: ServeOptions) -> int:
     Raises:
         HeadraceError: the repository is wrong, or a port is taken.
     """
-    versions = find(options.repository)
+    versions = find(options.repository, options.state)
     told = threads.told(os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
@@ -61,7 +61,11 @@ def run(options: ServeOptions) -> int:
         held.callback(state.let_go, lock)
         store = Store(in_folder(options.state))
         held.callback(store.close)
-        controller = Controller(store, partial(find_model, options.repository))
+        controller = Controller(
+            store,
+            lambda model: find_model(options.repository, model, options.state),
+            lambda found, numbers: find_older(found, numbers, options.state),
+        )
         beginning = controller.begin(versions)
         carried = [one.version for one in beginning.assignments]
         lanes = [threads.lanes_of(version, hosts=1) for version in carried]
@@ -216,7 +220,7 @@ class Server:
             return
         if self._ended:
             return
-        folders = {one.version.model: one.version.folder.parent for one in serving}
+        folders = {one.version.model: one.version.home for one in serving}
         inputs = {one.version.model: one.inputs for one in serving}
         configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"

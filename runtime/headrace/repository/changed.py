@@ -42,7 +42,7 @@ def changed(versions: Sequence[Version], model: str) -> list[Changed]:
                     "served"
                 )
             if version.model not in configs:
-                configs[version.model] = configuration(version.folder.parent)
+                configs[version.model] = configuration(version.home)
             config = configs[version.model]
             if different := tuple(changes(version.config, config)):
                 found.append(Changed(replace(version, config=config), different))

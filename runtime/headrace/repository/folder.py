@@ -5,22 +5,25 @@ MODEL/VERSION/model.py    a Python class, or
 MODEL/VERSION/model.onnx  an ONNX graph, or
 MODEL/VERSION/net.pt2     an exported PyTorch program
 
+With `source` in MODEL/model.yaml its one version is in a registry (`sourced.py`).
 With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`tritons.py`).
 """
 
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from headrace.config.load import load
 from headrace.config.onnx import OnnxRuntime
+from headrace.config.options import STATE
 from headrace.config.schema import ModelConfig
 from headrace.config.torch import PyTorch
 from headrace.config.triton.serving import BACKENDS as TRITONS_BACKENDS
-from headrace.errors import ConfigInvalid, RepositoryInvalid
-from headrace.repository import tritons
+from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid
+from headrace.repository import sourced, tritons
 
 #: Versions travel as 64-bit numbers and are written in URLs.
 VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
@@ -35,7 +38,10 @@ BACKENDS: Final[dict[str, str]] = {
     "net.pt2": "torch",
 }
 #: And back, those of Triton's folders among them.
-FILES: Final = {backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())}
+FILES: Final = {
+    "mlflow": "MLmodel",
+    **{backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())},
+}
 
 
 @dataclass(frozen=True)
@@ -45,18 +51,34 @@ class Version:
     model: str
     number: int
     folder: Path
-    #: ``python``, ``onnx`` or ``torch``; of Triton's, ``triton_python`` or ``torchscript``.
+    #: ``python``, ``onnx`` or ``torch``; of Triton's, ``triton_python`` or ``torchscript``; of a
+    #: registry's, ``mlflow`` or ``onnx``.
     backend: str
     config: ModelConfig
+    #: Where its model.yaml is, if that is not the folder around its own.
+    beside: Path | None = None
 
     @property
     def label(self) -> str:
         """The version's name in logs and messages, such as ``photos/1``."""
         return f"{self.model}/{self.number}"
 
+    @property
+    def home(self) -> Path:
+        """The model's folder, with its model.yaml."""
+        return self.beside or self.folder.parent
 
-def find(path: Path) -> list[Version]:
+
+def tell(text: str) -> None:
+    """Say on standard error what a version's files are waited for."""
+    print(f"headrace: {text}", file=sys.stderr, flush=True)
+
+
+def find(path: Path, state: Path = STATE, say: Callable[[str], None] = tell) -> list[Version]:
     """Return every version below ``path``: a folder of models, or one model's folder.
+
+    What a model.yaml names in a registry is looked up now, and fetched into ``state`` where it is
+    not there yet; ``say`` hears of that.
 
     Models are in the order of their names, versions in that of their numbers. Folders that hold
     neither a model.yaml nor a numbered folder are passed over.
@@ -82,8 +104,8 @@ def find(path: Path) -> list[Version]:
     wrong: list[str] = []
     for folder in folders:
         try:
-            versions += _versions(folder)
-        except (ConfigInvalid, RepositoryInvalid) as error:
+            versions += _versions(folder, state, say)
+        except (ConfigInvalid, RepositoryInvalid, SourceInvalid) as error:
             wrong.append(str(error))
         except OSError as error:
             wrong.append(_unreadable(error))
@@ -92,23 +114,44 @@ def find(path: Path) -> list[Version]:
     return versions
 
 
-def find_model(path: Path, model: str) -> list[Version]:
+def find_model(
+    path: Path, model: str, state: Path = STATE, say: Callable[[str], None] = tell
+) -> list[Version]:
     """Return the versions of one model as they are by now below ``path``; of all if it is empty.
 
     Raises:
+        SourceInvalid: what its model.yaml names in a registry cannot be had.
         RepositoryInvalid: there is no such model, or its folder is not laid out as one.
         ConfigInvalid: its model.yaml is wrong.
     """
     if not model:
-        return find(path)
+        return find(path, state, say)
     path = path.absolute()
     folder = path if path.name == model and _is_model(path) else path / model
     if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
         raise RepositoryInvalid(f"no model {model!r} in {path}: expected a folder {model}/1 in it")
     try:
-        return _versions(folder)
+        return _versions(folder, state, say)
     except OSError as error:
         raise RepositoryInvalid(_unreadable(error)) from error
+
+
+def find_older(
+    found: Version, numbers: Set[int], state: Path = STATE, say: Callable[[str], None] = tell
+) -> list[Version]:
+    """Return other versions of a model of a registry, by its numbers; none of a folder's.
+
+    Raises:
+        SourceInvalid: one of them cannot be had.
+    """
+    config, home = found.config, found.home
+    if config.source is None:
+        return []
+    older = [sourced.older(home, config, number, state, say) for number in sorted(numbers)]
+    return [
+        Version(found.model, one.number, one.place, one.backend, config, beside=home)
+        for one in older
+    ]
 
 
 def backends(folder: Path) -> set[str]:
@@ -133,7 +176,7 @@ def _is_model(folder: Path) -> bool:
     )
 
 
-def _versions(folder: Path) -> list[Version]:
+def _versions(folder: Path, state: Path, say: Callable[[str], None]) -> list[Version]:
     """Return the versions of one model's folder, lowest first."""
     if not NAME.fullmatch(folder.name):
         raise RepositoryInvalid(
@@ -141,13 +184,19 @@ def _versions(folder: Path) -> list[Version]:
             "URLs: use letters, digits, '.', '_' and '-', a letter or digit first"
         )
     numbered = _numbered(folder)
-    if not numbered:
-        raise RepositoryInvalid(f"{folder} has no version: expected a folder {folder / '1'}")
-    if _is_tritons(folder):
+    if _is_tritons(folder) and numbered:
         places = dict(numbered)
         backend, config, chosen = tritons.read(folder, places)
         return [Version(folder.name, one, places[one], backend, config) for one in chosen]
     config = load(folder / CONFIG)
+    if config.source is not None:
+        one = sourced.read(folder, config, places, state, say)
+        _check_place(one.place / FILES[one.backend], folder, one.backend, config)
+        return [Version(folder.name, one.number, one.place, one.backend, config, beside=folder)]
+    if not numbered:
+        raise RepositoryInvalid(
+            f"{folder} has no version: expected a folder {folder / '1'}, or a source in {CONFIG}"
+        )
     return [
         Version(folder.name, number, place, _backend(folder, place, config), config)
         for number, place in numbered
@@ -179,9 +228,13 @@ def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
     if file is None:
         raise RepositoryInvalid(f"{place} holds none of {', '.join(BACKENDS)}")
     backend = BACKENDS[file]
-    if wrong := _misplaced(place / file, backend, config):
-        raise ConfigInvalid(f"{folder / CONFIG}: {wrong}")
+    _check_place(place / file, folder, backend, config)
     return backend
+
+
+def _check_place(file: Path, folder: Path, backend: str, config: ModelConfig) -> None:
+    if wrong := _misplaced(file, backend, config):
+        raise ConfigInvalid(f"{folder / CONFIG}: {wrong}")
 
 
 def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:

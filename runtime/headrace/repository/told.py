@@ -15,6 +15,7 @@ def as_json(version: Version) -> dict[str, Any]:
         "number": version.number,
         "folder": str(version.folder),
         "backend": version.backend,
+        "beside": None if version.beside is None else str(version.beside),
         # What was not written stays unwritten: some of it is decided where the version is loaded.
         "config": version.config.model_dump(mode="json", exclude_unset=True),
     }
@@ -23,4 +24,7 @@ def as_json(version: Version) -> dict[str, Any]:
 def from_json(told: dict[str, Any]) -> Version:
     """Return what `as_json` made this of."""
     config = ModelConfig.model_validate_json(json.dumps(told["config"]))
-    return Version(told["model"], told["number"], Path(told["folder"]), told["backend"], config)
+    beside = None if told["beside"] is None else Path(told["beside"])
+    return Version(
+        told["model"], told["number"], Path(told["folder"]), told["backend"], config, beside
+    )

@@ -24,7 +24,7 @@ from headrace.execution import threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import awaited
 from headrace.execution.voices import OURSELVES, line
-from headrace.repository.folder import Version, find, find_model
+from headrace.repository.folder import Version, find, find_model, find_older
 from headrace.serve import plan, ports
 from headrace.serve.crew import Crew
 from headrace.serve.places import claim, release
@@ -40,7 +40,7 @@ def launch(options: ServeOptions) -> int:
     Raises:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
-    versions = find(options.repository)
+    versions = find(options.repository, options.state)
     told = threads.told(os.environ)
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
@@ -62,7 +62,11 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         held.callback(terminal.close)
         store = Store(in_folder(options.state))
         held.callback(store.close)
-        controller = Controller(store, partial(find_model, options.repository))
+        controller = Controller(
+            store,
+            lambda model: find_model(options.repository, model, options.state),
+            lambda found, numbers: find_older(found, numbers, options.state),
+        )
         beginning = controller.begin(versions)
         carried = [one.version for one in beginning.assignments]
         crew = Crew(carried, threads.cpus(), told)
@@ -94,7 +98,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
                 session.hear(label, facts)
 
         def greet() -> None:
-            folders = {one.model: one.folder.parent for one in carried}
+            folders = {one.model: one.home for one in carried}
             configs = {one.model: one.config for one in carried}
             board, scratch = session.board, options.state / "requests"
             terminal.show(greeting(board.status(), board.inputs, folders, scratch, configs))

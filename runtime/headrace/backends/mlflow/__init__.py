@@ -1,0 +1,1 @@
+"""Models that MLflow has logged, by the flavours that it has for them."""

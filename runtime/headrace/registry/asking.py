@@ -1,0 +1,79 @@
+"""Our end of the process in which MLflow is asked."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from tempfile import TemporaryFile
+from typing import Any, Final
+
+from headrace.errors import SourceInvalid
+
+#: What answers; `-P` keeps what lies in the working folder from being taken for a library.
+COMMAND: Final = (sys.executable, "-P", "-m", "headrace.registry.child")
+#: Of the end of what it printed, where it ended without an answer.
+MOST_SHOWN: Final = 4000
+
+
+def ask(
+    question: Mapping[str, Any], say: Callable[[str], None], *, within_s: float | None = None
+) -> Any:
+    """Return what the process answers; ``say`` hears how far it is.
+
+    Args:
+        question: as `headrace.registry.child.answer` reads it.
+        say: tells people.
+        within_s: after so long it is ended; None waits for as long as it works.
+
+    Raises:
+        SourceInvalid: what it says is wrong, or it ended without a word.
+    """
+    with (
+        TemporaryFile() as printed,
+        subprocess.Popen(
+            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=printed, text=True
+        ) as process,
+    ):
+        limit = threading.Timer(within_s, process.kill) if within_s is not None else None
+        if limit is not None:
+            limit.start()
+        try:
+            told = _answer(process, question, say)
+        finally:
+            # Done, or of no more use: whoever is interrupted leaves nothing behind.
+            process.kill()
+            if limit is not None:
+                limit.cancel()
+        if told is None:
+            printed.seek(0)
+            tail = printed.read()[-MOST_SHOWN:].decode(errors="replace").strip()
+            raise SourceInvalid(
+                f"MLflow gave no answer{_limit(within_s)}: is its registry up? It printed: "
+                f"{tail or 'nothing'}"
+            )
+    if "error" in told:
+        raise SourceInvalid(told["error"])
+    return told["answer"]
+
+
+def _answer(
+    process: "subprocess.Popen[str]", question: Mapping[str, Any], say: Callable[[str], None]
+) -> Mapping[str, Any] | None:
+    if process.stdin is None or process.stdout is None:
+        raise TypeError("the process has no pipes")
+    try:
+        process.stdin.write(json.dumps(question))
+        process.stdin.close()
+    except BrokenPipeError:
+        return None
+    for line in process.stdout:
+        told: Mapping[str, Any] = json.loads(line)
+        if "said" not in told:
+            return told
+        say(told["said"])
+    return None
+
+
+def _limit(within_s: float | None) -> str:
+    return "" if within_s is None else f" within {within_s:g} s"

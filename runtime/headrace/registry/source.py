@@ -1,0 +1,76 @@
+"""From an address to the files that it means."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from headrace.config.source import Address
+from headrace.registry.asking import ask
+from headrace.registry.cache import Cache
+from headrace.registry.facts import Facts, from_json
+from headrace.registry.place import cache_bytes, place
+
+#: Of the state folder.
+MODELS: Final = "models"
+#: Of a digest in a folder's name: enough to tell two registries' versions apart.
+SHOWN: Final = 12
+#: A first look into a database writes its tables; an HTTP server may be asked thrice.
+PATIENCE_S: Final = 240.0
+
+
+def resolve(address: Address, *, registry: str | None, state: Path) -> Facts:
+    """Return the version that ``address`` means now.
+
+    Args:
+        address: an alias is looked up afresh with every call, and moves nothing by itself.
+        registry: ``mlflow.registry`` of model.yaml; None is where MLflow's variables say, else a
+            database in ``state``.
+        state: the state folder.
+
+    Raises:
+        SourceInvalid: the registry is away, or has no such model, version, alias or files.
+    """
+    question = {
+        "ask": "resolve",
+        "place": asdict(place(registry, os.environ, state)),
+        "model": address.model,
+        "version": address.version,
+        "alias": address.alias,
+    }
+    return from_json(ask(question, _nobody, within_s=PATIENCE_S))
+
+
+def fetch(facts: Facts, *, state: Path, say: Callable[[str], None]) -> Path:
+    """Return the folder with a version's files, which are fetched if they are not here.
+
+    It stays until this process ends, or says `headrace.registry.cache.let_go`.
+
+    Args:
+        facts: what was resolved.
+        state: the state folder: files are in its ``models``.
+        say: hears how far it is, a line at a time.
+
+    Raises:
+        SourceInvalid: the files are away, are not there, or there is no room.
+        EnvironmentInvalid: the bound of what is kept is no number.
+    """
+    cache = Cache(state.absolute() / MODELS, cache_bytes(os.environ))
+
+    def fill(target: Path) -> None:
+        question = {
+            "ask": "fetch",
+            "place": asdict(facts.place),
+            "artifacts": facts.artifacts,
+            "target": str(target),
+            "most_bytes": cache.most_bytes,
+        }
+        say(f"fetches {facts.label} from {facts.artifacts}")
+        ask(question, lambda text: say(f"{facts.label}: {text}"))
+
+    return cache.take(facts.model, f"{facts.number}-{facts.digest[:SHOWN]}", fill, say)
+
+
+def _nobody(text: str) -> None:
+    """Hear nothing: to resolve an address takes one step."""
