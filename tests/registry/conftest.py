@@ -4,13 +4,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 #: Before MLflow is imported, which would tell its makers.
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-pytest.importorskip("mlflow", reason="MLflow is not installed: pip install 'headrace[mlflow]'")
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,6 +33,12 @@ def log_all(uri: str, artifacts: Path | None = None) -> None:
     command += [] if artifacts is None else [artifacts.as_uri()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session", autouse=True)
+def mlflow_is_installed() -> None:
+    if find_spec("mlflow") is None:
+        pytest.skip("MLflow is not installed: pip install 'headrace[mlflow]'")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import mlflow
 import pytest
 from tests.registry.conftest import Logged
 
@@ -42,7 +41,9 @@ def test_a_version_is_told_with_all_that_the_registry_has_of_it(logged: Logged) 
 # MLflow's client is used here, and warns of what SQLAlchemy will do otherwise one day.
 @pytest.mark.filterwarnings("ignore")
 def test_an_alias_is_looked_up_afresh_each_time(logged: Logged) -> None:
-    client = mlflow.MlflowClient(logged.uri)
+    from mlflow import MlflowClient
+
+    client = MlflowClient(logged.uri)
     client.set_registered_model_alias("kinds", "moving", "1")
     assert facts_of(logged, "models:/kinds@moving").number == 1
     client.set_registered_model_alias("kinds", "moving", "2")

@@ -100,7 +100,7 @@ def test_check_runs_it_without_a_server(server: LocalServer) -> None:
     importlib.util.find_spec("flask") is None, reason="MLflow's own server is not installed"
 )
 def test_versions_come_over_http_from_mlflows_server(tmp_path: Path) -> None:
-    import mlflow
+    from mlflow import MlflowClient
 
     uri = f"http://127.0.0.1:{free_ports()}"
     command = [sys.executable, "-m", "mlflow", "server", "--port", uri.rpartition(":")[2]]
@@ -111,7 +111,7 @@ def test_versions_come_over_http_from_mlflows_server(tmp_path: Path) -> None:
     try:
         _wait(f"{uri}/health", tmp_path / "log")
         log_all(uri)
-        mlflow.MlflowClient(uri).set_registered_model_alias("kinds", "champion", "2")
+        MlflowClient(uri).set_registered_model_alias("kinds", "champion", "2")
         found = resolve(parse("models:/kinds@champion"), registry=uri, state=tmp_path)
         assert (found.number, found.artifacts[:17]) == (2, "mlflow-artifacts:")
         place = fetch(found, state=tmp_path, say=lambda text: None)
