@@ -33,7 +33,7 @@ impl Key {
     }
 }
 
-/// -log2 of a hash as a part of 2^64, in 2^-32: from 1 to 2^38. Whole numbers only, for libraries' logarithms differ.
+/// -log2 of a hash as a part of 2^64, in 2^-32: from 2 to 2^38. Whole numbers only, for libraries' logarithms differ.
 fn distance(hash: u64) -> u64 {
     let hash = hash | 1; // no logarithm of zero
     let zeros = hash.leading_zeros();
