@@ -12,6 +12,7 @@ from tests.planted.routes import ROUTES
 from tests.planted.sequences import SEQUENCES
 from tests.planted.sessions import SESSIONS
 from tests.planted.steps import STEPS
+from tests.planted.traffic import TRAFFIC
 
 TABLE: Final = [
     *BUGS,
@@ -24,4 +25,5 @@ TABLE: Final = [
     *ROUTES,
     *SEQUENCES,
     *REGIONS,
+    *TRAFFIC,
 ]

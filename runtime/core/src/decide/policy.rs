@@ -1,5 +1,6 @@
 //! The policy table: which versions there are and how traffic is shared among them. Replaced as a whole.
 
+use super::{facts::Facts, mistakes::Mistakes, sticky::Key};
 use crate::base::units::Version;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
@@ -55,14 +56,14 @@ impl Share {
 }
 
 /// Where a request carries the value that decides. Headers and gRPC metadata are one space of lower-case names.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub enum Fact {
     Header(CompactString),
     Parameter(CompactString),
 }
 
-/// Requests that carry `value` go to `version`.
+/// Requests whose `fact` is `value` go to `version`, whether or not it has a share.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rule {
@@ -71,7 +72,8 @@ pub struct Rule {
     pub version: Version,
 }
 
-/// Requests with the same value of `fact` go to the same version.
+/// Requests with the same value of `fact` go to the same version, by weight ([`super::sticky`]). Another salt deals the
+/// values out anew.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sticky {
@@ -98,13 +100,14 @@ pub struct Shadow {
 #[serde(deny_unknown_fields)]
 pub struct ModelPolicy {
     pub versions: Vec<VersionEntry>,
-    weights: Vec<Share>,
+    pub(super) weights: Vec<Share>,
+    /// The first that fits decides.
     #[serde(default)]
-    rules: Vec<Rule>,
+    pub(super) rules: Vec<Rule>,
     #[serde(default)]
-    sticky: Option<Sticky>,
+    pub(super) sticky: Option<Sticky>,
     #[serde(default)]
-    shadows: Vec<Shadow>,
+    pub(super) shadows: Vec<Shadow>,
 }
 
 impl ModelPolicy {
@@ -117,6 +120,18 @@ impl ModelPolicy {
         self.versions.iter().find(|entry| entry.version == version)
     }
 
+    /// The version of the first rule that fits a request.
+    pub fn ruled(&self, facts: &Facts<'_>) -> Option<Version> {
+        let fits = |rule: &&Rule| facts.read(&rule.fact, |value| rule.value == value) == Some(true);
+        self.rules.iter().find(fits).map(|rule| rule.version)
+    }
+
+    /// What its requests of one kind have in common; `None` for a request that goes wherever the dice say.
+    pub fn sticky(&self, facts: &Facts<'_>) -> Option<Key> {
+        let Sticky { fact, salt } = self.sticky.as_ref()?;
+        facts.read(fact, |value| Key::new(salt, value))
+    }
+
     /// Names of headers and metadata that decide.
     fn headers(&self) -> impl Iterator<Item = &CompactString> {
         let facts =
@@ -125,69 +140,6 @@ impl ModelPolicy {
             Fact::Header(name) => Some(name),
             Fact::Parameter(_) => None,
         })
-    }
-
-    fn mistakes(&self, model: &str, out: &mut Mistakes) {
-        let mut known = BTreeSet::new();
-        for entry in &self.versions {
-            if entry.version == Version(0) {
-                out.add(|| format!("model {model:?}: version 0; versions are counted from 1"));
-            }
-            if !known.insert(entry.version) {
-                out.add(|| format!("model {model:?}: version {} is listed twice", entry.version));
-            }
-        }
-        let mut weighted = BTreeSet::new();
-        for Share { version, .. } in &self.weights {
-            if !known.contains(version) {
-                out.add(|| format!("model {model:?}: a share for version {version}, which is not listed"));
-            }
-            if !weighted.insert(version) {
-                out.add(|| format!("model {model:?}: two shares for version {version}"));
-            }
-        }
-        let sum: u64 = self.weights.iter().map(|share| u64::from(share.share)).sum();
-        if !self.weights.is_empty() && sum != u64::from(Share::FULL) {
-            out.add(|| format!("model {model:?}: shares add up to {sum}, expected {}", Share::FULL));
-        }
-        let later = [
-            ("rules", !self.rules.is_empty()),
-            ("sticky", self.sticky.is_some()),
-            ("shadows", !self.shadows.is_empty()),
-        ];
-        for (part, used) in later {
-            if used {
-                out.add(|| {
-                    format!("model {model:?}: {part} are not supported by this version; leave them empty")
-                });
-            }
-        }
-    }
-}
-
-/// What is told of a table that is refused: each mistake names its model, so all of them could be very long.
-#[derive(Debug, Default)]
-struct Mistakes {
-    told: Vec<String>,
-    more: usize,
-}
-
-impl Mistakes {
-    const MOST: usize = 20;
-
-    fn add(&mut self, what: impl FnOnce() -> String) {
-        if self.told.len() < Mistakes::MOST {
-            self.told.push(what());
-        } else {
-            self.more += 1;
-        }
-    }
-
-    fn list(mut self) -> Vec<String> {
-        if self.more > 0 {
-            self.told.push(format!("and {} more", self.more));
-        }
-        self.told
     }
 }
 

@@ -58,14 +58,49 @@ fn a_table_of_mistakes_is_told_in_part() {
 }
 
 #[test]
-fn what_does_not_act_yet_is_parsed_and_refused() {
+fn what_decides_is_read() {
     let text = table(&format!(
-        r#"{{{READY}, "rules": [{{"fact": {{"header": "x-team"}}, "value": "red", "version": 1}}],
-            "sticky": {{"fact": {{"parameter": "user"}}, "salt": "s"}},
-            "shadows": [{{"to": {{"version": 1}}, "percent": 5}}, {{"to": {{"endpoint": "h:8001"}}, "percent": 5}}]}}"#
+        r#"{{{READY}, "rules": [{{"fact": {{"header": "x-team"}}, "value": "red", "version": 1}},
+                                {{"fact": {{"parameter": "beta"}}, "value": "true", "version": 1}}],
+            "sticky": {{"fact": {{"header": "x-user"}}, "salt": "s"}}}}"#
     ));
-    let Err(BadPolicy::Mistakes(mistakes)) = PolicyTable::parse(&text) else { panic!("it was taken") };
-    assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+    assert_eq!(PolicyTable::parse(&text).unwrap().routing_headers(), ["x-team", "x-user"]);
+}
+
+#[test]
+fn rules_that_could_not_act_are_refused() {
+    let rule = |fact: &str, value: &str, version: u8| {
+        format!(r#"{{"fact": {fact}, "value": "{value}", "version": {version}}}"#)
+    };
+    let team = r#"{"header": "x-team"}"#;
+    let long = "a".repeat(129);
+    let many: Vec<_> = (0..65).map(|at| rule(team, &at.to_string(), 1)).collect();
+    let table_of = |rules: &[String]| table(&format!(r#"{{{READY}, "rules": [{}]}}"#, rules.join(",")));
+    let sticky = |fact: &str, salt: &str| {
+        table(&format!(r#"{{{READY}, "sticky": {{"fact": {fact}, "salt": "{salt}"}}}}"#))
+    };
+    let cases = [
+        (table_of(&[rule(team, "red", 7)]), "rule 1 is for version 7, which is not listed"),
+        (table_of(&[rule(team, "a", 1), rule(team, "a", 1)]), "rule 2 asks what an earlier rule asks"),
+        (table_of(&[rule(team, "", 1)]), "rule 1: its value is empty"),
+        (table_of(&[rule(team, &long, 1)]), "rule 1: its value has 129 bytes, at most 128"),
+        (table_of(&[rule(r#"{"parameter": ""}"#, "a", 1)]), "rule 1: its fact has no name"),
+        (table_of(&[rule(r#"{"header": "X-Team"}"#, "a", 1)]), "rule 1: \"X-Team\" is no header's name"),
+        (table_of(&many), "65 rules, at most 64 are allowed"),
+        (sticky(r#"{"header": ""}"#, "s"), "sticky: its fact has no name"),
+        (sticky(team, &long), "sticky: the salt has 129 bytes"),
+        (
+            table(&format!(r#"{{{READY}, "shadows": [{{"to": {{"version": 1}}, "percent": 5}}]}}"#)),
+            "shadows are not",
+        ),
+    ];
+    for (text, want) in cases {
+        let Err(BadPolicy::Mistakes(mistakes)) = PolicyTable::parse(&text) else { panic!("taken: {want}") };
+        assert!(mistakes.len() == 1 && mistakes[0].contains(want), "{want}: {mistakes:?}");
+    }
+    assert!(PolicyTable::parse(&table_of(&many[1..])).is_ok());
+    let two = [rule(team, "a", 1), rule(r#"{"parameter": "x-team"}"#, "a", 1), rule(team, "b", 1)];
+    assert!(PolicyTable::parse(&table_of(&two)).is_ok(), "they ask different things");
 }
 
 #[test]

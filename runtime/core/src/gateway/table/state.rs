@@ -6,6 +6,7 @@ use crate::base::{
     units::Version,
 };
 use crate::decide::{
+    facts::Facts,
     policy::{ModelPolicy, PolicyTable, VersionState},
     route::{self, Standing},
 };
@@ -97,14 +98,18 @@ impl State {
         self.model(name)?.of(version).ok_or_else(unknown)
     }
 
-    /// Whether it is only a matter of hosts that never came: of the pinned version, or of one with a share.
+    /// Whether it is only a matter of hosts that never came: of the pinned version, of the one that a rule names, or of
+    /// one with a share.
     pub(in crate::gateway) fn awaits(&self, inference: &Inference) -> bool {
         let Some(model) = self.models.get(&inference.model) else { return false };
-        let has_share =
-            |version| model.policy.shares().iter().any(|one| one.version == version && one.share > 0);
+        let ruled = model.policy.ruled(&Facts::of(inference));
+        let may_have = |version| {
+            let has_share = model.policy.shares().iter().any(|one| one.version == version && one.share > 0);
+            has_share || ruled == Some(version)
+        };
         model.versions.iter().any(|(state, service)| {
             let meant =
-                inference.version.map_or_else(|| has_share(service.version), |one| one == service.version);
+                inference.version.map_or_else(|| may_have(service.version), |one| one == service.version);
             meant && *state == VersionState::Ready && service.running().is_none()
         })
     }
@@ -120,7 +125,8 @@ impl State {
         if let Some(version) = pinned {
             self.version(name, version)?;
         }
-        let pick = route::pick(&model.policy, pinned, draw, |version| model.standing(version));
+        let facts = Facts::of(inference);
+        let pick = route::pick(&model.policy, pinned, &facts, draw, |version| model.standing(version));
         if let Some((_, service)) = pick.and_then(|pick| model.of(pick.version)) {
             return Ok(service);
         }

@@ -1,0 +1,119 @@
+//! What is wrong with a policy table, in words.
+
+use super::policy::{Fact, ModelPolicy, Rule, Share, Sticky};
+use crate::base::units::Version;
+use std::collections::BTreeSet;
+
+/// Each is looked at for every request.
+const MOST_RULES: usize = 64;
+/// Of a fact's name, a rule's value and a salt.
+const NAME_BYTES: usize = 128;
+
+impl ModelPolicy {
+    pub(super) fn mistakes(&self, model: &str, out: &mut Mistakes) {
+        let mut known = BTreeSet::new();
+        for entry in &self.versions {
+            if entry.version == Version(0) {
+                out.add(|| format!("model {model:?}: version 0; versions are counted from 1"));
+            }
+            if !known.insert(entry.version) {
+                out.add(|| format!("model {model:?}: version {} is listed twice", entry.version));
+            }
+        }
+        let mut weighted = BTreeSet::new();
+        for Share { version, .. } in &self.weights {
+            if !known.contains(version) {
+                out.add(|| format!("model {model:?}: a share for version {version}, which is not listed"));
+            }
+            if !weighted.insert(version) {
+                out.add(|| format!("model {model:?}: two shares for version {version}"));
+            }
+        }
+        let sum: u64 = self.weights.iter().map(|share| u64::from(share.share)).sum();
+        if !self.weights.is_empty() && sum != u64::from(Share::FULL) {
+            out.add(|| format!("model {model:?}: shares add up to {sum}, expected {}", Share::FULL));
+        }
+        self.mistakes_of_rules(model, &known, out);
+        if let Some(Sticky { fact, salt }) = &self.sticky {
+            let more = fact_mistake(fact).into_iter().chain(too_long("the salt", salt));
+            more.for_each(|mistake| out.add(|| format!("model {model:?}: sticky: {mistake}")));
+        }
+        if !self.shadows.is_empty() {
+            out.add(|| {
+                format!("model {model:?}: shadows are not supported by this version; leave them empty")
+            });
+        }
+    }
+
+    fn mistakes_of_rules(&self, model: &str, known: &BTreeSet<Version>, out: &mut Mistakes) {
+        if self.rules.len() > MOST_RULES {
+            let count = self.rules.len();
+            out.add(|| format!("model {model:?}: {count} rules, at most {MOST_RULES} are allowed"));
+        }
+        let mut seen = BTreeSet::new();
+        for (at, Rule { fact, value, version }) in self.rules.iter().enumerate() {
+            let at = at + 1;
+            if !known.contains(version) {
+                out.add(|| {
+                    format!("model {model:?}: rule {at} is for version {version}, which is not listed")
+                });
+            }
+            if !seen.insert((fact, value)) {
+                out.add(|| {
+                    format!("model {model:?}: rule {at} asks what an earlier rule asks, and would never act")
+                });
+            }
+            let empty = value.is_empty().then(|| "its value is empty, which no request's is".to_owned());
+            let more = fact_mistake(fact).into_iter().chain(empty).chain(too_long("its value", value));
+            more.for_each(|mistake| out.add(|| format!("model {model:?}: rule {at}: {mistake}")));
+        }
+    }
+}
+
+fn too_long(what: &str, text: &str) -> Option<String> {
+    let len = text.len();
+    (len > NAME_BYTES).then(|| format!("{what} has {len} bytes, at most {NAME_BYTES} are allowed"))
+}
+
+/// A fact that no request could have would be a rule that never acts.
+fn fact_mistake(fact: &Fact) -> Option<String> {
+    let (Fact::Header(name) | Fact::Parameter(name)) = fact;
+    if name.is_empty() {
+        return Some("its fact has no name".to_owned());
+    }
+    let of_headers =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if matches!(fact, Fact::Header(_)) && !name.bytes().all(of_headers) {
+        return Some(format!(
+            "{:?} is no header's name: expected lower-case letters, digits and hyphens",
+            name.chars().take(NAME_BYTES).collect::<String>()
+        ));
+    }
+    too_long("the name of its fact", name)
+}
+
+/// What is told of a table that is refused: each mistake names its model, so all of them could be very long.
+#[derive(Debug, Default)]
+pub(super) struct Mistakes {
+    told: Vec<String>,
+    more: usize,
+}
+
+impl Mistakes {
+    const MOST: usize = 20;
+
+    pub(super) fn add(&mut self, what: impl FnOnce() -> String) {
+        if self.told.len() < Mistakes::MOST {
+            self.told.push(what());
+        } else {
+            self.more += 1;
+        }
+    }
+
+    pub(super) fn list(mut self) -> Vec<String> {
+        if self.more > 0 {
+            self.told.push(format!("and {} more", self.more));
+        }
+        self.told
+    }
+}
