@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from headrace.control import wanted as words
-from headrace.control.engine import Assignment, Beginning, Engine, Shares
+from headrace.control.engine import Assignment, Beginning, Divisions, Engine
+from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
+from headrace.control.traffic import Traffic
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, Unwanted
-from headrace.execution.policy import AWAITED
+from headrace.execution.policy import AWAITED, Division
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 
@@ -63,7 +65,7 @@ class Controller:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
                 self._versions |= {versions[one].label: versions[one] for one in after.versions}
-            return Beginning(self._assignments(), self._shares(), self._store.term)
+            return Beginning(self._assignments(), self._divisions(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
@@ -154,29 +156,21 @@ class Controller:
                 self._versions |= {found[one].label: found[one] for one in new}
                 self._tell()
 
-    def unload(self, model: str, version: int | None, *, who: str, why: str) -> None:
-        """Have a version end once it has answered what it took; the whole model if none is named.
+    def obey(self, order: Order, *, who: str, why: str) -> None:
+        """Change what is wanted as an operator orders.
 
         Raises:
-            Unwanted: it is not loaded, or has traffic that others should take first.
+            Unwanted: the model is not served, it cannot be, or nothing would change.
         """
         with self._lock:
-            now = self._known(model)
-            after = words.unload_all(now) if version is None else words.unload(now, version)
-            what = "unload" if version is None else f"unload {version}"
-            self._change(model, now, after, Note(who, what, why))
+            now = self._known(order.model)
+            after = order.change(now, self._of(order.model, self._standings()))
+            self._change(order.model, now, after, Note(who, order.what, why))
 
-    def split(self, model: str, shares: Mapping[int, int], *, who: str, why: str) -> None:
-        """Divide the requests that name no version, in parts of `WHOLE`.
-
-        Raises:
-            Unwanted: a version is not loaded or failed, or the parts do not add up.
-        """
+    def traffic(self) -> dict[str, Traffic]:
+        """Return what else than shares decides who answers, of each model."""
         with self._lock:
-            now = self._known(model)
-            after = words.split(now, shares, self._of(model, self._standings()))
-            parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
-            self._change(model, now, after, Note(who, f"split {parts}", why))
+            return {model: one.traffic for model, one in self._wanted.items()}
 
     def undo(self, number: int, *, who: str, why: str) -> str:
         """Go back to what was wanted before an entry of the journal; return what was undone.
@@ -263,7 +257,7 @@ class Controller:
 
     def _tell(self) -> None:
         if self._engine is not None:
-            self._engine.want(self._assignments(), self._shares())
+            self._engine.want(self._assignments(), self._divisions())
 
     def _assignments(self) -> list[Assignment]:
         return [
@@ -272,8 +266,11 @@ class Controller:
             for number, asked in sorted(wanted.versions.items())
         ]
 
-    def _shares(self) -> Shares:
-        return {model: wanted.shares for model, wanted in self._wanted.items()}
+    def _divisions(self) -> Divisions:
+        return {
+            model: Division(wanted.shares, wanted.traffic.as_policy(model))
+            for model, wanted in self._wanted.items()
+        }
 
     def _standings(self) -> Mapping[str, Standing]:
         return {} if self._engine is None else self._engine.standings()
