@@ -61,7 +61,7 @@ def routed(**given: Any) -> Wanted:
         (
             NOW,
             lambda: orders.rule("m", "parameter:a", "b", None),
-            "no rule parameter:a=b; there is none",
+            "no rule parameter:a=b",
         ),
         (NOW, lambda: orders.rule("m", "parameter:a", "x" * 129, 1), "1 to 128 bytes"),
         (NOW, lambda: orders.rule("m", "parameter:a", "\n", 1), "all printable"),
