@@ -1,7 +1,7 @@
 """Which step is next on the way from what is there to what is wanted."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from headrace.control.reconcile import Do, Held, Seen, step
@@ -94,6 +94,7 @@ class Version:
 MOVES = ["want", "drop", "anew", "step", "table", "call", "answer", "end"]
 
 
+@settings(deadline=None)
 @given(some.lists(some.sampled_from(MOVES)))
 def test_whoever_is_routed_is_answered_before_his_version_ends(moves: list[str]) -> None:
     one, asked = Version(), 0

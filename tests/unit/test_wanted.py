@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from headrace.control import wanted as words
@@ -230,6 +230,7 @@ FOUND = some.dictionaries(NUMBERS, some.booleans(), min_size=1)
 STATES = some.dictionaries(NUMBERS, some.sampled_from(list(State)), max_size=4)
 
 
+@settings(deadline=None)
 @given(some.data())
 def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
     data: some.DataObject,
