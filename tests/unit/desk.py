@@ -9,7 +9,7 @@ from headrace.console.board import Status
 from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
 from headrace.control.controller import Controller
-from headrace.control.engine import Assignment, Shares
+from headrace.control.engine import Assignment, Divisions
 from headrace.control.store import Store, in_folder
 from headrace.errors import RepositoryInvalid
 from headrace.models.lifecycle import Standing, State
@@ -41,7 +41,7 @@ class Desk:
         self.swaps: set[int] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
-        self.shares: Shares = {}
+        self.divisions: Divisions = {}
         self.store: Store | None = None
         self.begin()
 
@@ -58,12 +58,17 @@ class Desk:
         self.controller = Controller(self.store, self.find)
         found = [one for model in self.models for one in self.find(model)]
         beginning = self.controller.begin(found)
-        self.assignments, self.shares = beginning.assignments, beginning.shares
+        self.assignments, self.divisions = beginning.assignments, beginning.divisions
         self.controller.drive(self)
 
     @property
     def sources(self) -> Sources:
         return Sources(NoBoard(), self.logbook, NoOperations(), self.controller)
+
+    @property
+    def shares(self) -> dict[str, Any]:
+        """What the engine is to divide, of each model."""
+        return {model: one.shares for model, one in self.divisions.items()}
 
     @property
     def carried(self) -> list[str]:
@@ -73,8 +78,8 @@ class Desk:
             for one in self.assignments
         ]
 
-    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
-        self.assignments, self.shares = assignments, shares
+    def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
+        self.assignments, self.divisions = assignments, divisions
 
     def standings(self) -> Mapping[str, Standing]:
         return self.stood

@@ -113,8 +113,6 @@ WRONG = [
     ("batching: {deadline_ms: 0}", "1:12: deadline_ms: input should be greater than 0, not 0"),
     ("placement: {replicas: {target_wait_ms: 5}}", "1:24: 'target_wait_ms' is not built yet"),
     ("versions: {on_new: rollout}", "1:12: on_new: rollout is not built yet: write hold or swap"),
-    ("versions: {plan: careful}", "1:12: 'plan' is not built yet: there are no rollouts yet"),
-    ("traffic: {unit: x}", "1:1: 'traffic' is not built yet: `headrace split` divides"),
     ("traffic: {}", "1:1: 'traffic' is not built yet"),
     ("rollouts: {}", "1:1: 'rollouts' is not built yet"),
     ("environment: r.txt", "1:1: 'environment' is not built yet"),

@@ -8,6 +8,7 @@ import pytest
 from tests.unit.desk import Desk
 
 from headrace.console.routes import perform, respond
+from headrace.control import orders
 from headrace.control.operating import Operating
 from headrace.errors import Deposed, RepositoryInvalid, Unwanted
 from headrace.execution.policy import WHOLE
@@ -87,9 +88,9 @@ def test_after_the_end_of_everything_the_same_command_brings_everything_back(des
     desk.models["m"] = [1, 2, 3]
     desk.controller.load("m", 2, swap=False, **ME)
     desk.stand(m={2: READY})
-    desk.controller.split("m", {1: 9_000, 2: 1_000}, **ME)
+    desk.controller.obey(orders.split("m", {1: 9_000, 2: 1_000}), **ME)
     desk.controller.load("m", 3, swap=False, **ME)
-    desk.controller.unload("m", 3, **ME)
+    desk.controller.obey(orders.unload("m", 3), **ME)
     desk.begin()
     assert desk.carried == ["m/1", "m/2"]
     assert desk.shares == {"m": {1: 9_000, 2: 1_000}}
@@ -125,7 +126,7 @@ def test_what_is_gone_from_the_repository_cannot_be_had_back(desk: Desk) -> None
     desk.stand(m={1: READY})
     desk.models["m"] = [1, 2]
     desk.controller.load("m", 2, swap=False, **ME)
-    desk.controller.unload("m", 2, **ME)
+    desk.controller.obey(orders.unload("m", 2), **ME)
     desk.models["m"] = [1]
     with pytest.raises(Unwanted, match="m/2 is not in the repository any more"):
         desk.controller.undo(4, **ME)
@@ -138,7 +139,7 @@ def test_who_was_deposed_changes_nothing(desk: Desk) -> None:
     desk.begin()
     desk.stand(m={1: READY})
     with pytest.raises(Deposed):
-        old.unload("m", 1, **ME)
+        old.obey(orders.unload("m", 1), **ME)
     assert desk.carried == ["m/1"]
 
 
@@ -148,10 +149,10 @@ def test_what_is_not_there_is_refused_with_what_is(desk: Desk) -> None:
     with pytest.raises(RepositoryInvalid, match="no model 'x'"):
         desk.controller.load("x", None, swap=False, **ME)
     with pytest.raises(Unwanted, match="no model 'x' is served here; there is m"):
-        desk.controller.split("x", {1: WHOLE}, **ME)
+        desk.controller.obey(orders.split("x", {1: WHOLE}), **ME)
     desk.stand(m={1: READY})
     with pytest.raises(Unwanted, match="m: nothing would change"):
-        desk.controller.split("m", {1: WHOLE}, **ME)
+        desk.controller.obey(orders.split("m", {1: WHOLE}), **ME)
 
 
 @pytest.mark.parametrize(
@@ -173,10 +174,26 @@ def test_what_is_not_there_is_refused_with_what_is(desk: Desk) -> None:
         ("POST", "/api/split?model=m&shares=1=nan", 400, "expected a percentage"),
         ("POST", "/api/split?model=m&shares=1=1e400", 400, "expected a percentage"),
         ("POST", "/api/split?model=m", 400, "expected a percentage for each version"),
-        ("POST", "/api/unload?model=m", 200, "null"),
+        ("POST", "/api/unload?model=m", 200, '"done": "unload"'),
         ("POST", "/api/unload?model=m&version=2", 409, "version 2 is not loaded"),
         ("POST", "/api/undo?number=2", 409, "nothing would change"),
         ("POST", "/api/undo?number=0", 409, "the journal has no entry 0"),
+        (
+            "POST",
+            "/api/rule?model=m&fact=header:X-Beta&value=yes&version=1",
+            200,
+            "header:x-beta=yes",
+        ),
+        (
+            "POST",
+            "/api/rule?model=m&fact=cookie:x&value=yes&version=1",
+            409,
+            "expected header:NAME",
+        ),
+        ("POST", "/api/rule?model=m&fact=header:x&version=1", 400, "say which value"),
+        ("POST", "/api/sticky?model=m&fact=parameter:user", 200, "sticky parameter:user"),
+        ("POST", "/api/sticky?model=m", 409, "nothing would change"),
+        ("POST", "/api/sticky?model=m&fact=header:a b", 409, "expected header:NAME"),
         ("GET", "/api/load?model=m", 405, "send POST /api/load"),
         ("GET", "/api/versions", 200, '"state": "not loaded"'),
         ("GET", "/api/versions?model=m", 200, '"share_percent": 100.0'),
@@ -244,6 +261,6 @@ def test_who_waits_for_what_is_unloaded_is_told(desk: Desk) -> None:
     operating.take("load", "new", told.put)
     while "new/1" not in desk.carried:
         pass
-    desk.controller.unload("new", None, **ME)
+    desk.controller.obey(orders.unload("new", None), **ME)
     desk.stand(m={1: READY})
     assert told.get(timeout=30) == "version 1: it was unloaded meanwhile"

@@ -10,6 +10,7 @@ import pytest
 
 from headrace.control.engine import Assignment, Beginning
 from headrace.execution import threads
+from headrace.execution.policy import Division
 from headrace.execution.voices import Line
 from headrace.local.carrying import Around, Carrying
 from headrace.models.lifecycle import State
@@ -100,13 +101,13 @@ def test_what_is_wanted_is_loaded_and_what_is_not_goes_once_it_has_answered(
     carrying.load_first()
     carrying.begin()
     world.wait({"doubler/1": "READY"})
-    carrying.want([Assignment(one), Assignment(other)], {"doubler": {1: 10_000}})
+    carrying.want([Assignment(one), Assignment(other)], {"doubler": Division({1: 10_000})})
     world.wait({"doubler/1": "READY", "doubler/2": "READY"})
     weights = world.tables[-1]["models"]["doubler"]["weights"]
     assert weights == [{"version": 1, "share": 10_000}]
 
     world.busy = {"doubler/1": 1}
-    carrying.want([Assignment(other)], {"doubler": {2: 10_000}})
+    carrying.want([Assignment(other)], {"doubler": Division({2: 10_000})})
     world.wait({"doubler/1": "UNAVAILABLE", "doubler/2": "READY"})
     assert carrying.standings()["doubler/1"].state is State.DRAINING
     assert world.closed == []

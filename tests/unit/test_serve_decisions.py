@@ -9,7 +9,7 @@ import pytest
 from headrace.config.options import ServeOptions
 from headrace.config.schema import ModelConfig
 from headrace.control.reconcile import LEAVING
-from headrace.execution.policy import Epoch
+from headrace.execution.policy import Division, Epoch
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.serve import fleet, plan
@@ -156,7 +156,7 @@ def test_requests_that_name_no_version_go_to_the_highest_that_has_served(
 
 def test_shares_that_were_decided_count_and_who_is_unloaded_gets_nothing_new() -> None:
     groups = plan.grouped([version("a", number) for number in (1, 2)])
-    routes = plan.Routes(groups, {"a": {1: 2_500, 3: 7_500}}, {"a/2"}, {"a/1", "a/2"})
+    routes = plan.Routes(groups, {"a": Division({1: 2_500, 3: 7_500})}, {"a/2"}, {"a/1", "a/2"})
     entry = plan.routing(routes, {}, Epoch())["policy"]["models"]["a"]
     assert entry["weights"] == [{"version": 1, "share": 2_500}, {"version": 3, "share": 7_500}]
     assert {one["version"]: (one["state"], one["reason"]) for one in entry["versions"]} == {

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.desk import Desk
 
 from headrace.console.arrivals import loader, stand
+from headrace.control import orders
 from headrace.errors import RepositoryInvalid
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State
@@ -113,7 +114,7 @@ def test_what_is_new_is_loaded_as_its_model_says_and_what_was_unloaded_is_not(de
     desk.models["m"] = [1, 2]
     desk.controller.arrived("m")
     assert (desk.carried, desk.shares) == (["m/1", "m/2"], {"m": {1: WHOLE}})
-    desk.controller.unload("m", 2, who="me", why="")
+    desk.controller.obey(orders.unload("m", 2), who="me", why="")
     desk.controller.arrived("m")
     assert desk.carried == ["m/1"]
     desk.swaps.add(3)

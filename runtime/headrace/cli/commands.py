@@ -7,7 +7,16 @@ import typer
 
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
-from headrace.cli.deciding import journal, load, split, undo, unload, versions
+from headrace.cli.deciding import (
+    journal,
+    load,
+    rule,
+    split,
+    sticky,
+    undo,
+    unload,
+    versions,
+)
 from headrace.cli.looking import errors, logs, why
 from headrace.cli.terminal import CONSOLE, Json, Url, tell
 from headrace.vocabulary import FIRST_PORT
@@ -236,5 +245,8 @@ def infer(
         tell(line)
 
 
-for command in (versions, load, unload, split, undo, journal, logs, errors, why, bench, convert):
+for command in (
+    *(versions, load, unload, split, rule, sticky, undo, journal),
+    *(logs, errors, why, bench, convert),
+):
     app.command()(command)

@@ -20,10 +20,10 @@ def versions(
     from urllib.parse import quote
 
     from headrace.cli.console_client import get
-    from headrace.cli.tables import version_rows
+    from headrace.cli.tables import version_lines
 
-    found = get(url, f"/api/versions?model={quote(model)}")["versions"]
-    for text in map(json.dumps, found) if as_json else version_rows(found):
+    found = get(url, f"/api/versions?model={quote(model)}")
+    for text in map(json.dumps, found["versions"]) if as_json else version_lines(found, model):
         tell(text)
 
 
@@ -98,6 +98,58 @@ def split(
     from headrace.cli.console_client import post
 
     post(url, path("split", {"model": model, "shares": ",".join(shares), "why": why}))
+    versions(model, url)
+
+
+def rule(  # noqa: PLR0913 - a parameter is an option
+    model: Annotated[str, typer.Argument(help="MODEL.")],
+    condition: Annotated[
+        str,
+        typer.Argument(
+            metavar="header:NAME=VALUE", help="Or parameter:NAME=VALUE, of the request itself."
+        ),
+    ],
+    version: Annotated[int, typer.Argument(help="Who answers; left out with --remove.")] = 0,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the rule away.")] = False,
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Have requests that carry a value, and name no version, answered by a version.
+
+    `headrace rule photos header:x-beta=yes 3`. Headers and gRPC metadata are one. The first rule
+    that fits counts, before `sticky` and before shares.
+    """
+    from headrace.cli.console_client import post
+
+    if bool(version) is remove:
+        raise typer.BadParameter("expected a version, or --remove, and not both")
+    fact, equals, value = condition.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"expected header:NAME=VALUE, not {condition!r}")
+    query = {"model": model, "fact": fact, "value": value, "why": why}
+    post(url, path("rule", query | ({} if remove else {"version": str(version)})))
+    versions(model, url)
+
+
+def sticky(
+    model: Annotated[str, typer.Argument(help="MODEL.")],
+    fact: Annotated[
+        str, typer.Argument(metavar="header:NAME", help="Or parameter:NAME; left out with --off.")
+    ] = "",
+    off: Annotated[bool, typer.Option("--off", help="Draw each request by itself.")] = False,
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Have requests of the same user, or whatever a value says, answered by the same version.
+
+    `headrace sticky photos header:x-user-id`. Shares stay as they are; when they change, only what
+    has to move moves.
+    """
+    from headrace.cli.console_client import post
+
+    if bool(fact) is off:
+        raise typer.BadParameter("expected header:NAME or parameter:NAME, or --off, and not both")
+    post(url, path("sticky", {"model": model, "fact": fact, "why": why}))
     versions(model, url)
 
 

@@ -45,8 +45,24 @@ def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
 
 
+def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:
+    """Yield the table of ``GET /api/versions``, and below it what else decides who answers."""
+    yield from version_rows(found["versions"])
+    for name, traffic in found["traffic"].items():
+        if model in ("", name):
+            yield from traffic_lines(name, traffic)
+
+
+def traffic_lines(model: str, traffic: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each rule, and for what sticks."""
+    for fact, value, version in traffic["rules"]:
+        yield f"{model}/{version} has requests with {fact}={value}"
+    if traffic["sticky"]:
+        yield f"{model}: requests with the same {traffic['sticky']} stay with one version"
+
+
 def version_rows(versions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the table of ``GET /api/versions``."""
+    """Yield the table of versions."""
     rows = [
         (
             one["model"],

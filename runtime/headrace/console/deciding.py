@@ -5,7 +5,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from headrace.console.answer import Answer
-from headrace.control.controller import Controller, Row
+from headrace.control import orders
+from headrace.control.controller import Controller
+from headrace.control.engine import Row
+from headrace.control.orders import Order
 from headrace.control.store import Entry
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.policy import WHOLE
@@ -38,7 +41,9 @@ def tell(controller: Controller, path: str, query: Query) -> Answer | None:
         if path == "/api/versions":
             look = query.get("loaded", "") != "1"
             rows = controller.versions(query.get("model", ""), look=look)
-            return Answer(200, {"versions": [version_json(one) for one in rows]})
+            traffic = {name: one.as_json() for name, one in controller.traffic().items()}
+            found = [version_json(one) for one in rows]
+            return Answer(200, {"versions": found, "traffic": traffic})
         if path == "/api/journal":
             entries = controller.journal(_number(query, "limit", 100), query.get("model", ""))
             return Answer(200, {"entries": [entry_json(one) for one in entries]})
@@ -78,22 +83,31 @@ def shares(text: str) -> dict[int, int]:
 
 def _load(controller: Controller, query: Query, who: str) -> dict[str, Any]:
     model, swap = _model(query), SWAP.get(query.get("swap", ""))
-    version = _number(query, "version", 0) or None
-    loaded = controller.load(model, version, swap=swap, who=who, why=query.get("why", ""))
+    loaded = controller.load(model, _version(query), swap=swap, who=who, why=query.get("why", ""))
     return {"model": model, "version": loaded}
 
 
 def _unload(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    model, version = _model(query), _number(query, "version", 0) or None
-    controller.unload(model, version, who=who, why=query.get("why", ""))
-    return {"model": model, "version": version}
+    return _obey(controller, query, who, orders.unload(_model(query), _version(query)))
 
 
 def _split(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    model = _model(query)
     parts = shares(query.get("shares", ""))
-    controller.split(model, parts, who=who, why=query.get("why", ""))
-    return {"model": model}
+    return _obey(controller, query, who, orders.split(_model(query), parts))
+
+
+def _rule(controller: Controller, query: Query, who: str) -> dict[str, Any]:
+    where, value = _said(query, "fact"), _said(query, "value")
+    return _obey(controller, query, who, orders.rule(_model(query), where, value, _version(query)))
+
+
+def _sticky(controller: Controller, query: Query, who: str) -> dict[str, Any]:
+    return _obey(controller, query, who, orders.stick(_model(query), query.get("fact") or None))
+
+
+def _obey(controller: Controller, query: Query, who: str, order: Order) -> dict[str, Any]:
+    controller.obey(order, who=who, why=query.get("why", ""))
+    return {"model": order.model, "done": order.what}
 
 
 def _undo(controller: Controller, query: Query, who: str) -> dict[str, Any]:
@@ -105,6 +119,8 @@ CHANGES: Final[Mapping[str, Callable[[Controller, Query, str], dict[str, Any]]]]
     "/api/load": _load,
     "/api/unload": _unload,
     "/api/split": _split,
+    "/api/rule": _rule,
+    "/api/sticky": _sticky,
     "/api/undo": _undo,
 }
 
@@ -142,6 +158,16 @@ def _model(query: Query) -> str:
     if not query.get("model"):
         raise Misasked("say which model: ?model=NAME")
     return query["model"]
+
+
+def _version(query: Query) -> int | None:
+    return _number(query, "version", 0) or None
+
+
+def _said(query: Query, name: str) -> str:
+    if not query.get(name):
+        raise Misasked(f"say which {name}: &{name}=...")
+    return query[name]
 
 
 def _number(query: Query, name: str, otherwise: int) -> int:

@@ -25,7 +25,7 @@ MOST_NAME: Final = 128
 PATHS: Final = (
     "/api/health, /api/status, /api/versions, /api/journal, /api/logs, /api/errors, "
     "/api/errors/ID, /api/requests and /api/requests/ID, and to POST /api/load, /api/unload, "
-    "/api/split, /api/undo and /api/apply"
+    "/api/split, /api/rule, /api/sticky, /api/undo and /api/apply"
 )
 #: A page in somebody's browser cannot send it to another place than its own without asking there.
 CLIENT: Final = "Headrace-Client"

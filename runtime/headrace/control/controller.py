@@ -3,34 +3,21 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import suppress
-from dataclasses import dataclass
 
 from headrace.control import wanted as words
-from headrace.control.engine import Assignment, Beginning, Engine, Shares
+from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row
+from headrace.control.finding import Finding
+from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
+from headrace.control.traffic import Traffic
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, SourceInvalid, Unwanted
-from headrace.execution.policy import AWAITED
+from headrace.execution.policy import AWAITED, Division
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A version that is loaded, or could be."""
-
-    version: Version
-    #: It is to be carried.
-    is_wanted: bool
-    #: How it stands, where it is carried.
-    standing: Standing | None
-    #: Of the requests that name no version, in parts of `WHOLE`.
-    share: int
-    #: It takes so much as soon as it is ready.
-    coming: int | None
 
 
 class Controller:
@@ -42,16 +29,9 @@ class Controller:
         find: Callable[[str], Sequence[Version]],
         older: Callable[[Version, Set[int]], Sequence[Version]] = lambda found, numbers: [],
     ) -> None:
-        """Take over what the store keeps.
-
-        Args:
-            store: of what is wanted.
-            find: reads the repository anew: one model's versions, or all if empty.
-            older: returns other versions of a model, by number, where a registry has them.
-        """
+        """Take over what the store keeps; `Finding` has what the functions are."""
         self._store = store
-        self._find = find
-        self._older = older
+        self._finding = Finding(find, older)
         self._engine: Engine | None = None
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
@@ -75,13 +55,13 @@ class Controller:
                 if before is not None and before.folder == folder:
                     # What a registry has no more is gone, as what a folder has no more.
                     with suppress(SourceInvalid):
-                        self._add_older(versions, set(before.versions))
+                        versions = self._finding.with_older(versions, set(before.versions))
                 after = words.begun(before, folder, _swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
                 self._versions |= {versions[one].label: versions[one] for one in after.versions}
-            return Beginning(self._assignments(), self._shares(), self._store.term)
+            return Beginning(self._assignments(), self._divisions(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
@@ -114,10 +94,9 @@ class Controller:
             RepositoryInvalid: there is no such version; ConfigInvalid: model.yaml is wrong.
             Unwanted: it is loaded already.
         """
-        found = {one.number: one for one in self._find(model)}
+        found = self._finding.of(model, set() if version is None else {version})
         if version is None:
             version = max(found, default=0)
-        self._add_older(found, {version})
         if version not in found:
             there = ", ".join(str(one) for one in sorted(found)) or "none"
             raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
@@ -156,7 +135,7 @@ class Controller:
         Raises:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
-        found = {one.number: one for one in self._find(model)}
+        found = self._finding.of(model)
         with self._lock:
             before = self._wanted.get(model)
             if before is None:
@@ -171,29 +150,21 @@ class Controller:
                 self._versions |= {found[one].label: found[one] for one in new}
                 self._tell()
 
-    def unload(self, model: str, version: int | None, *, who: str, why: str) -> None:
-        """Have a version end once it has answered what it took; the whole model if none is named.
+    def obey(self, order: Order, *, who: str, why: str) -> None:
+        """Change what is wanted as an operator orders.
 
         Raises:
-            Unwanted: it is not loaded, or has traffic that others should take first.
+            Unwanted: the model is not served, it cannot be, or nothing would change.
         """
         with self._lock:
-            now = self._known(model)
-            after = words.unload_all(now) if version is None else words.unload(now, version)
-            what = "unload" if version is None else f"unload {version}"
-            self._change(model, now, after, Note(who, what, why))
+            now = self._known(order.model)
+            after = order.change(now, self._of(order.model, self._standings()))
+            self._change(order.model, now, after, Note(who, order.what, why))
 
-    def split(self, model: str, shares: Mapping[int, int], *, who: str, why: str) -> None:
-        """Divide the requests that name no version, in parts of `WHOLE`.
-
-        Raises:
-            Unwanted: a version is not loaded or failed, or the parts do not add up.
-        """
+    def traffic(self) -> dict[str, Traffic]:
+        """Return what else than shares decides who answers, of each model."""
         with self._lock:
-            now = self._known(model)
-            after = words.split(now, shares, self._of(model, self._standings()))
-            parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
-            self._change(model, now, after, Note(who, f"split {parts}", why))
+            return {model: one.traffic for model, one in self._wanted.items()}
 
     def undo(self, number: int, *, who: str, why: str) -> str:
         """Go back to what was wanted before an entry of the journal; return what was undone.
@@ -215,7 +186,8 @@ class Controller:
                     "undo these first, the newest before the others"
                 )
             after = words.undone(now, entry.before, self._of(entry.model, self._standings()))
-            self._find_again(entry.model, set(after.versions) - set(now.versions))
+            gone = set(after.versions) - set(now.versions)
+            self._versions |= self._finding.again(entry.model, gone)
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
             return f"{entry.model}: {entry.what}"
 
@@ -229,7 +201,7 @@ class Controller:
         Raises:
             RepositoryInvalid: the repository cannot be read, or has no such model.
         """
-        found = {one.label: one for one in self._find(model)} if look else {}
+        found = {one.label: one for one in self._finding.every(model)} if look else {}
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
             return [
@@ -253,18 +225,6 @@ class Controller:
             coming=None if pending is None else pending.get(version.number, 0),
         )
 
-    def _find_again(self, model: str, numbers: Set[int]) -> None:
-        found = {one.number: one for one in self._find(model)} if numbers else {}
-        self._add_older(found, numbers)
-        if missing := sorted(numbers - set(found)):
-            raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
-        self._versions |= {found[one].label: found[one] for one in numbers}
-
-    def _add_older(self, found: dict[int, Version], numbers: Set[int]) -> None:
-        if found and (missing := numbers - set(found)):
-            more = self._older(next(iter(found.values())), missing)
-            found |= {one.number: one for one in more}
-
     def _known(self, model: str) -> Wanted:
         if model not in self._wanted:
             known = ", ".join(sorted(self._wanted)) or "none"
@@ -286,7 +246,7 @@ class Controller:
 
     def _tell(self) -> None:
         if self._engine is not None:
-            self._engine.want(self._assignments(), self._shares())
+            self._engine.want(self._assignments(), self._divisions())
 
     def _assignments(self) -> list[Assignment]:
         return [
@@ -295,8 +255,11 @@ class Controller:
             for number, asked in sorted(wanted.versions.items())
         ]
 
-    def _shares(self) -> Shares:
-        return {model: wanted.shares for model, wanted in self._wanted.items()}
+    def _divisions(self) -> Divisions:
+        return {
+            model: Division(wanted.shares, wanted.traffic.as_policy(model))
+            for model, wanted in self._wanted.items()
+        }
 
     def _standings(self) -> Mapping[str, Standing]:
         return {} if self._engine is None else self._engine.standings()

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from headrace.execution.policy import Division
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 
@@ -17,8 +18,8 @@ class Assignment:
     asked: int = 0
 
 
-#: Model → version → its part of the traffic; none where that is not decided.
-Shares = Mapping[str, Mapping[int, int] | None]
+#: Of each model.
+Divisions = Mapping[str, Division]
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Beginning:
     """What a run begins with."""
 
     assignments: Sequence[Assignment] = ()
-    shares: Shares = field(default_factory=dict)
+    divisions: Divisions = field(default_factory=dict)
     #: Of who decides: tables of a later term win over those of earlier ones.
     term: int = 1
 
@@ -34,7 +35,7 @@ class Beginning:
 class Engine(Protocol):
     """Brings about what is wanted, in its own time. Any thread may call these; neither waits."""
 
-    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+    def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """Carry these versions and no others, with traffic divided so.
 
         Replaces what was wanted before. A version that is carried already stays as it is.
@@ -44,3 +45,18 @@ class Engine(Protocol):
     def standings(self) -> Mapping[str, Standing]:
         """Return how every version stands that is carried, by label."""
         ...
+
+
+@dataclass(frozen=True)
+class Row:
+    """A version that is loaded, or could be."""
+
+    version: Version
+    #: It is to be carried.
+    is_wanted: bool
+    #: How it stands, where it is carried.
+    standing: Standing | None
+    #: Of the requests that name no version, in parts of `WHOLE`.
+    share: int
+    #: It takes so much as soon as it is ready.
+    coming: int | None

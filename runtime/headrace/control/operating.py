@@ -4,6 +4,7 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Final
 
+from headrace.control import orders
 from headrace.control.controller import Controller
 from headrace.errors import HeadraceError, Unwanted
 from headrace.models.lifecycle import State
@@ -42,7 +43,7 @@ class Operating:
         why = "asked for by the protocol"
         if operation == "unload":
             try:
-                self._controller.unload(model, None, who=CLIENT, why=why)
+                self._controller.obey(orders.unload(model, None), who=CLIENT, why=why)
             except Unwanted:
                 # To unload what is not loaded is no error.
                 return ""

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from headrace.control import traffic as routes
+from headrace.control.traffic import NOTHING, Traffic
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
@@ -33,6 +35,7 @@ class Wanted:
     #: the highest version that is ready takes all.
     shares: Mapping[int, int] | None = None
     pending: Pending | None = None
+    traffic: Traffic = NOTHING
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the database keeps it."""
@@ -46,6 +49,7 @@ class Wanted:
                 "shares": _by_text(self.pending.shares),
                 "unload": sorted(self.pending.unload),
             },
+            "traffic": self.traffic.as_json(),
         }
 
 
@@ -58,6 +62,7 @@ def from_json(kept: Mapping[str, Any]) -> Wanted:
         unloaded=frozenset(kept["unloaded"]),
         shares=None if kept["shares"] is None else _by_number(kept["shares"]),
         pending=pending and Pending(_by_number(pending["shares"]), frozenset(pending["unload"])),
+        traffic=routes.from_json(kept.get("traffic", {})),
     )
 
 
@@ -89,6 +94,7 @@ def begun(kept: Wanted | None, folder: str, found: Mapping[int, bool]) -> Wanted
         unloaded=unloaded,
         shares=_without(kept.shares, set(kept.shares or {}) - set(versions)),
         pending=pending,
+        traffic=routes.only(kept.traffic, set(versions)),
     )
     swap = [one for one in versions if one not in kept.versions and found[one]]
     return _swapped(after, max(swap)) if swap and after.shares else after
@@ -160,13 +166,17 @@ def unload(wanted: Wanted, version: int) -> Wanted:
         Unwanted: it is not loaded, or requests that name no version go to it.
     """
     if version not in wanted.versions:
-        raise Unwanted(f"version {version} is not loaded; {_loaded(wanted)}")
+        raise Unwanted(f"version {version} is not loaded; {loaded(wanted)}")
     share = (wanted.shares or {}).get(version, 0)
     others = sorted(set(wanted.versions) - {version})
     if share and others:
         raise Unwanted(
             f"version {version} has {share / 100:g} % of the traffic: move that first, as with "
             f"{others[-1]}=100 in `headrace split`, or unload the whole model"
+        )
+    if others and version in wanted.traffic.named:
+        raise Unwanted(
+            f"{wanted.traffic.named[version]} leads to version {version}: move that first"
         )
     return _unloaded(wanted, frozenset({version}))
 
@@ -192,6 +202,7 @@ def _unloaded(wanted: Wanted, gone: frozenset[int]) -> Wanted:
         unloaded=wanted.unloaded | gone,
         shares=_without(wanted.shares, gone),
         pending=pending,
+        traffic=routes.only(wanted.traffic, set(wanted.versions) - gone),
     )
 
 
@@ -209,7 +220,7 @@ def split(wanted: Wanted, shares: Mapping[int, int], standings: Mapping[int, Sta
         raise Unwanted(f"the parts should add up to 100 %, and none be negative: {told or 'none'}")
     for version in shares:
         if version not in wanted.versions:
-            raise Unwanted(f"version {version} is not loaded; {_loaded(wanted)}")
+            raise Unwanted(f"version {version} is not loaded; {loaded(wanted)}")
         one = standings.get(version)
         if one is not None and one.state is State.FAILED:
             raise Unwanted(f"version {version} failed: {one.reason}")
@@ -222,8 +233,12 @@ def settled_or_pending(
     gone: frozenset[int],
     standings: Mapping[int, Standing],
 ) -> Wanted:
-    """Return it with ``shares`` and without ``gone``, at once if all of these are ready."""
+    """Return it with ``shares`` and without ``gone``, at once if all of these are ready.
+
+    Who has a name, or a rule, stays.
+    """
     if all(one in standings and standings[one].state is State.READY for one in shares):
+        gone -= set(wanted.traffic.named)
         return replace(_unloaded(wanted, gone) if gone else wanted, shares=shares, pending=None)
     return replace(wanted, pending=Pending(shares, gone))
 
@@ -234,7 +249,8 @@ def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wa
     Who had traffic then is loaded first where he is gone, and takes it once he is ready.
     """
     versions = {**before.versions, **now.versions}
-    back = replace(now, versions=versions, unloaded=before.unloaded - set(versions))
+    unloaded = before.unloaded - set(versions)
+    back = replace(now, versions=versions, unloaded=unloaded, traffic=before.traffic)
     gone = frozenset(set(back.versions) - set(before.versions))
     if before.shares is None or before.shares == now.shares:
         kept = replace(back, pending=None)
@@ -269,6 +285,7 @@ def _told(pending: Pending) -> str:
     return f"split {parts}: ready now" + (f"; unload {gone}" if gone else "")
 
 
-def _loaded(wanted: Wanted) -> str:
-    loaded = ", ".join(str(one) for one in sorted(wanted.versions))
-    return f"loaded are {loaded}" if loaded else "none is"
+def loaded(wanted: Wanted) -> str:
+    """Return which versions are loaded, in words."""
+    there = ", ".join(str(one) for one in sorted(wanted.versions))
+    return f"loaded are {there}" if there else "none is"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -12,6 +12,21 @@ from headrace.models.lifecycle import INDEX_STATES, Standing, State
 WHOLE: Final = 10_000
 
 AWAITED: Final = Standing(State.DECLARED, "waiting to be loaded")
+
+
+@dataclass(frozen=True)
+class Division:
+    """How the requests of a model are divided among its versions."""
+
+    #: Version → its part of those that name none, of `WHOLE`; none where that is not decided.
+    shares: Mapping[int, int] | None = None
+    #: Rules and what sticks, as the core reads them.
+    routes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def leads_to(self) -> list[int]:
+        """The versions that a rule leads to."""
+        return [one["version"] for one in self.routes.get("rules", ())]
 
 
 @dataclass(frozen=True)
@@ -40,12 +55,12 @@ def table(
     epoch: Epoch,
     models: Mapping[str, Mapping[int, Standing]],
     proven: Mapping[str, Mapping[int, Standing]] | None = None,
-    decided: Mapping[str, Mapping[int, int] | None] = MappingProxyType({}),
+    divided: Mapping[str, Division] = MappingProxyType({}),
 ) -> str:
     """Return the policy table for the core, as JSON; versions that are gone are left out.
 
-    Shares are those ``decided`` for a model. Where none are they go by ``proven``, if a gateway is
-    to believe more of a version than is known of it.
+    Shares are as a model is ``divided``. Where it is not they go by ``proven``, if a gateway is to
+    believe more of a version than is known of it.
     """
     held = {
         model: {
@@ -55,14 +70,14 @@ def table(
         }
         for model, standings in models.items()
     }
-    for model, parts in decided.items():
+    for model, division in divided.items():
         # Who has traffic is in the table, also while nothing of him is there.
-        for version in parts or ():
+        for version in (*(division.shares or ()), *division.leads_to):
             held.setdefault(model, {}).setdefault(version, AWAITED)
     facts: dict[str, Any] = {
         "epoch": {"term": epoch.term, "sequence": epoch.sequence},
         "models": {
-            model: _entry(standings, decided.get(model) or shares((proven or held)[model]))
+            model: _entry(standings, divided.get(model, Division()), (proven or held)[model])
             for model, standings in held.items()
             if standings
         },
@@ -70,7 +85,10 @@ def table(
     return json.dumps(facts)
 
 
-def _entry(standings: Mapping[int, Standing], weights: Mapping[int, int]) -> dict[str, Any]:
+def _entry(
+    standings: Mapping[int, Standing], division: Division, proven: Mapping[int, Standing]
+) -> dict[str, Any]:
+    weights = division.shares or shares(proven)
     return {
         "versions": [
             {
@@ -89,4 +107,5 @@ def _entry(standings: Mapping[int, Standing], weights: Mapping[int, int]) -> dic
         "rules": [],
         "sticky": None,
         "shadows": [],
+        **division.routes,
     }

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from headrace.control.engine import Assignment, Beginning, Shares
+from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.control.reconcile import DRAIN_S, LEAVING, Do, Held, Seen, step
 from headrace.execution import threads
 from headrace.execution.core import CoreHost
@@ -52,7 +52,10 @@ class Carrying:
     def __init__(self, around: Around, beginning: Beginning) -> None:
         self._around = around
         self._term = beginning.term
-        self._aim: tuple[Sequence[Assignment], Shares] = beginning.assignments, beginning.shares
+        self._aim: tuple[Sequence[Assignment], Divisions] = (
+            beginning.assignments,
+            beginning.divisions,
+        )
         #: Called with how versions stand, whenever that may have changed.
         self.stood: Callable[[Mapping[str, Standing]], None] = lambda standings: None
         #: Of the table, and of what it says.
@@ -80,9 +83,9 @@ class Carrying:
         with self._lock:
             return {label: _standing(one) for label, one in self._carried.items()}
 
-    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+    def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """As `headrace.control.engine.Engine` has it."""
-        self._aim = assignments, shares
+        self._aim = assignments, divisions
         self._reason.set()
 
     def load_first(self) -> list[Runner]:
@@ -107,7 +110,7 @@ class Carrying:
                 version = one.runner.version
                 models.setdefault(version.model, {})[version.number] = _standing(one)
             epoch = Epoch(self._term, self._sequence)
-            self._around.apply(table(epoch, models, decided=self._aim[1]))
+            self._around.apply(table(epoch, models, divided=self._aim[1]))
 
     def _carry(self, one: Assignment) -> Carried:
         version = one.version

@@ -190,7 +190,7 @@ def _versions(folder: Path, state: Path, say: Callable[[str], None]) -> list[Ver
         return [Version(folder.name, one, places[one], backend, config) for one in chosen]
     config = load(folder / CONFIG)
     if config.source is not None:
-        one = sourced.read(folder, config, places, state, say)
+        one = sourced.read(folder, config, [place for _, place in numbered], state, say)
         _check_place(one.place / FILES[one.backend], folder, one.backend, config)
         return [Version(folder.name, one.number, one.place, one.backend, config, beside=folder)]
     if not numbered:

@@ -9,7 +9,7 @@ from headrace.config.options import ServeOptions
 from headrace.config.schema import Placement
 from headrace.control.reconcile import LEAVING
 from headrace.execution import threads
-from headrace.execution.policy import Epoch, table
+from headrace.execution.policy import Division, Epoch, table
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.serve.gateway import Table
@@ -144,8 +144,8 @@ class Routes:
     """What gateways are told about, apart from how versions stand."""
 
     groups: Sequence[Group] = ()
-    #: Model → version → its part of the traffic; none where that is not decided.
-    shares: Mapping[str, Mapping[int, int] | None] = field(default_factory=dict)
+    #: How the requests of each model are divided.
+    divisions: Mapping[str, Division] = field(default_factory=dict)
     #: Labels of versions that are to get nothing new.
     quiet: Set[str] = frozenset()
     #: And of those that have served.
@@ -172,5 +172,5 @@ def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> 
             told, known = WANTED, WANTED if version.label in routes.served else LOADING
         models.setdefault(version.model, {})[version.number] = told
         proven.setdefault(version.model, {})[version.number] = known
-    policy = json.loads(table(epoch, models, proven, routes.shares))
+    policy = json.loads(table(epoch, models, proven, routes.divisions))
     return Table(policy=policy, hosts=[group.application for group in routes.groups])

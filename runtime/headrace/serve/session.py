@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from headrace.console.board import loading, unfinished
-from headrace.control.engine import Assignment, Beginning, Shares
+from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.errors import HeadraceError
 from headrace.execution.ending import FINISHING, awaited, ended_by
 from headrace.execution.reminder import Reminder
@@ -84,7 +84,7 @@ class Session:
         self.has_left = True
         self._asking = Asking(lambda question: self.say("gateway", question, None))
         #: What is wanted by now; held while it is given to the watch, or to be.
-        self._aim, self._aiming = (beginning.assignments, beginning.shares), threading.Lock()
+        self._aim, self._aiming = (beginning.assignments, beginning.divisions), threading.Lock()
         #: What hosts are told of their versions.
         self.changing = Changing(crew, lambda label, word, pid: self.say(label, word, pid))
         self.board = RunBoard(crew, console, self._asking.ask)
@@ -106,12 +106,12 @@ class Session:
         if self._watch is not None:
             self._watch.hear(label, facts)
 
-    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+    def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """As `headrace.control.engine.Engine` has it."""
         with self._aiming:
-            self._aim = assignments, shares
+            self._aim = assignments, divisions
             if self._watch is not None:
-                self._watch.want(assignments, shares)
+                self._watch.want(assignments, divisions)
 
     def standings(self) -> Mapping[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from headrace.control.engine import Assignment, Beginning, Shares
+from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.control.reconcile import LEAVING
 from headrace.execution.policy import Epoch
 from headrace.models.lifecycle import Standing, State
@@ -59,9 +59,9 @@ class Watch:
         self._reach = reach
         self._term = beginning.term
         #: Replaced as one, never changed.
-        self._aim: tuple[Sequence[Assignment], Shares] = (
+        self._aim: tuple[Sequence[Assignment], Divisions] = (
             beginning.assignments,
-            beginning.shares,
+            beginning.divisions,
         )
         self._reason = threading.Event()
         self._stopped = False
@@ -79,8 +79,8 @@ class Watch:
         self.standings: Mapping[str, Standing] = {}
         self.applications: Mapping[str, fleet.Application] = {}
         #: The table that gateways begin with, and the same of sequence 0.
-        self.first = self._table(self._sequence, beginning.shares)
-        self._first = self._table(0, beginning.shares)
+        self.first = self._table(self._sequence, beginning.divisions)
+        self._first = self._table(0, beginning.divisions)
 
     def start(self) -> None:
         """Begin to look."""
@@ -97,9 +97,9 @@ class Watch:
         if self._thread.is_alive():
             self._thread.join(limit_s)
 
-    def want(self, assignments: Sequence[Assignment], shares: Shares) -> None:
+    def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """Bring about this instead of what was wanted before; any thread may call this."""
-        self._aim = (assignments, shares)
+        self._aim = (assignments, divisions)
         self._reason.set()
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
@@ -158,12 +158,12 @@ class Watch:
         if gateway is not None and given_up and not self._has_served:
             why = fleet.last_line(gateway.message) or "Serve does not say why"
             self._reach.broken(f"the gateway could not start: {why}")
-        wanted, shares = self._aim
+        wanted, divisions = self._aim
         # What a gateway has that is only coming is not known: every one of them must have said so.
         has = min(list(self._acknowledged.values()), default=self._sequence)
         under_way = self._steps.take(wanted, applications, has, self._sequence + 1)
         quiet = self._judge(applications) and not under_way
-        table = self._table(0, shares)
+        table = self._table(0, divisions)
         # The first time that all is quiet is published too: with it a second gateway comes to
         # stand by.
         # To Serve a gateway that dies as a table comes is one that cannot be deployed: told anew.
@@ -172,7 +172,7 @@ class Watch:
             # Before: a call that raised may have taken effect, and gateways refuse a second table
             # of the same sequence.
             self._sequence += 1
-            self._reach.publish(self._table(self._sequence, shares))
+            self._reach.publish(self._table(self._sequence, divisions))
             self._published = table
         return quiet and not given_up
 
@@ -213,8 +213,8 @@ class Watch:
             self._accounts.begin_again(group)
         return all(fleet.settled(application, said) for *_, application, said in stay)
 
-    def _table(self, sequence: int, shares: Shares) -> Table:
-        routes = Routes(self._crew.groups, shares, self._steps.quiet, self._served)
+    def _table(self, sequence: int, divisions: Divisions) -> Table:
+        routes = Routes(self._crew.groups, divisions, self._steps.quiet, self._served)
         return routing(routes, self.standings, Epoch(self._term, sequence))
 
 

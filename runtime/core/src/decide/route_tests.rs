@@ -82,7 +82,8 @@ fn rules_go_before_what_is_sticky_and_that_before_the_weights() {
     };
     let (mine, yours) = (of(ONE), of(TWO));
     let (mine, yours) = (mine.as_str(), yours.as_str());
-    let cases: &[(&str, &[(&str, &str)], [Standing; 4], Option<Pick>)] = &[
+    type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], [Standing; 4], Option<Pick>);
+    let cases: &[Case<'_>] = &[
         ("nothing", &[], [Up; 4], got(TWO, Why::Weighted)),
         ("another value", &[("team", "green")], [Up; 4], got(TWO, Why::Weighted)),
         ("a rule", &[("team", "red")], [Up; 4], got(FOUR, Why::Ruled)),

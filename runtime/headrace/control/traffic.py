@@ -1,0 +1,141 @@
+"""What decides which version answers, beside shares: rules, and what sticks."""
+
+import re
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from headrace.errors import Unwanted
+
+#: Names of headers and metadata are compared in lower case, and parameters as they are.
+HEADER: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
+#: Of a model; the core has the same.
+MOST_RULES: Final = 64
+#: Characters of a parameter's name, and of a value.
+MOST_CHARACTERS: Final = 128
+
+
+@dataclass(frozen=True)
+class Fact:
+    """Where a request carries a value: ``header`` (or gRPC's metadata), or ``parameter``."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Requests that carry this value go to this version."""
+
+    fact: Fact
+    value: str
+    version: int
+
+    def __str__(self) -> str:
+        return f"{self.fact}={self.value}"
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Of one model. Replaced, never changed."""
+
+    #: The first that fits counts, before what sticks and before shares.
+    rules: tuple[Rule, ...] = ()
+    #: Requests with the same value of it go to the same version, as shares have it.
+    sticky: Fact | None = None
+
+    @property
+    def named(self) -> dict[int, str]:
+        """The versions that a rule leads to, and the words for one that does."""
+        return {one.version: f"the rule {one}" for one in self.rules}
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the database keeps it."""
+        return {
+            "rules": [[str(one.fact), one.value, one.version] for one in self.rules],
+            "sticky": None if self.sticky is None else str(self.sticky),
+        }
+
+    def as_policy(self, salt: str) -> dict[str, Any]:
+        """Return the part of a model's policy that the core reads; nothing of what is not used."""
+        told: dict[str, Any] = {}
+        if self.rules:
+            told["rules"] = [
+                {"fact": _of_core(one.fact), "value": one.value, "version": one.version}
+                for one in self.rules
+            ]
+        if self.sticky is not None:
+            told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
+        return told
+
+
+#: As it is before anybody says a word.
+NOTHING: Final = Traffic()
+
+
+def from_json(kept: Mapping[str, Any]) -> Traffic:
+    """Return what `Traffic.as_json` made this of."""
+    return Traffic(
+        rules=tuple(
+            Rule(fact(one), value, version) for one, value, version in kept.get("rules", ())
+        ),
+        sticky=fact(kept["sticky"]) if kept.get("sticky") else None,
+    )
+
+
+def fact(text: str) -> Fact:
+    """Return where a value is, of ``header:x-user-id`` or ``parameter:user``.
+
+    Raises:
+        Unwanted: it is none of that.
+    """
+    kind, colon, name = text.partition(":")
+    name = name.lower() if kind == "header" else name
+    good = {
+        "header": HEADER.fullmatch(name) is not None,
+        "parameter": 0 < len(name) <= MOST_CHARACTERS and name.isprintable(),
+    }
+    if not colon or not good.get(kind, False):
+        raise Unwanted(f"expected header:NAME or parameter:NAME, not {text!r:.100}")
+    return Fact(kind, name)
+
+
+def rule(traffic: Traffic, where: Fact, value: str, version: int | None) -> Traffic:
+    """Return it with requests that carry ``value`` going to a version, or with no such rule.
+
+    A new rule comes after the others; one that is there already keeps its place.
+
+    Raises:
+        Unwanted: there is no such rule, it is too long, or there are too many.
+    """
+    same = [(one.fact, one.value) == (where, value) for one in traffic.rules]
+    if version is None:
+        if not any(same):
+            known = ", ".join(map(str, traffic.rules)) or "none"
+            raise Unwanted(f"there is no rule {where}={value}; there is {known}")
+        left = tuple(one for one, is_it in zip(traffic.rules, same, strict=True) if not is_it)
+        return replace(traffic, rules=left)
+    if not 0 < len(value.encode()) <= MOST_CHARACTERS or not value.isprintable():
+        raise Unwanted(f"a value has 1 to {MOST_CHARACTERS} bytes, all printable")
+    new = Rule(where, value, version)
+    if any(same):
+        each = zip(traffic.rules, same, strict=True)
+        return replace(traffic, rules=tuple(new if is_it else one for one, is_it in each))
+    if len(traffic.rules) >= MOST_RULES:
+        raise Unwanted(f"a model has at most {MOST_RULES} rules")
+    return replace(traffic, rules=(*traffic.rules, new))
+
+
+def only(traffic: Traffic, versions: Set[int]) -> Traffic:
+    """Return it without what leads to other versions than these."""
+    return replace(
+        traffic,
+        rules=tuple(one for one in traffic.rules if one.version in versions),
+    )
+
+
+def _of_core(where: Fact) -> dict[str, str]:
+    return {where.kind: where.name}

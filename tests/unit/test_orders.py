@@ -1,0 +1,113 @@
+"""Rules and what sticks: what operators order, and what the core is told."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.desk import Desk
+
+from headrace.control import orders, traffic
+from headrace.control.orders import Order
+from headrace.control.traffic import Fact, Rule, Traffic
+from headrace.control.wanted import Pending, Wanted
+from headrace.errors import Unwanted
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import State
+
+USER, BETA = Fact("header", "x-user-id"), Fact("parameter", "Beta")
+NOW = Wanted("/m", {1: 0, 2: 0}, shares={1: WHOLE})
+
+
+def routed(**given: Any) -> Wanted:
+    return replace(NOW, traffic=Traffic(**given))
+
+
+@pytest.mark.parametrize(
+    ("now", "order", "after"),
+    [
+        # Names of headers have no case, those of parameters do.
+        (
+            NOW,
+            lambda: orders.rule("m", "header:X-User-Id", "7", 2),
+            routed(rules=(Rule(USER, "7", 2),)),
+        ),
+        # Rules keep their order, and one that is there its place.
+        (
+            routed(rules=(Rule(USER, "7", 2), Rule(BETA, "yes", 2))),
+            lambda: orders.rule("m", "header:x-user-id", "7", 1),
+            routed(rules=(Rule(USER, "7", 1), Rule(BETA, "yes", 2))),
+        ),
+        (
+            routed(rules=(Rule(USER, "7", 2), Rule(BETA, "yes", 2))),
+            lambda: orders.rule("m", "header:x-user-id", "7", None),
+            routed(rules=(Rule(BETA, "yes", 2),)),
+        ),
+        (
+            NOW,
+            lambda: orders.rule("m", "parameter:a", "b", None),
+            "no rule parameter:a=b",
+        ),
+        (NOW, lambda: orders.rule("m", "parameter:a", "x" * 129, 1), "1 to 128 bytes"),
+        (NOW, lambda: orders.rule("m", "parameter:a", "\n", 1), "all printable"),
+        (NOW, lambda: orders.stick("m", "header:x-user-id"), routed(sticky=USER)),
+        (routed(sticky=USER), lambda: orders.stick("m", None), routed()),
+        # Who has a rule is not unloaded.
+        (
+            routed(rules=(Rule(USER, "7", 2),)),
+            lambda: orders.unload("m", 2),
+            "the rule header:x-user-id=7 leads to version 2",
+        ),
+        # But with the whole model all goes.
+        (
+            routed(rules=(Rule(USER, "7", 2),), sticky=USER),
+            lambda: orders.unload("m", None),
+            Wanted("/m", unloaded=frozenset({1, 2}), traffic=Traffic(sticky=USER)),
+        ),
+    ],
+)
+def test_orders(now: Wanted, order: Callable[[], Order], after: Wanted | str) -> None:
+    if isinstance(after, str):
+        with pytest.raises(Unwanted) as error:
+            order().change(now, {})
+        assert after in str(error.value)
+    else:
+        assert order().change(now, {}) == after
+
+
+@pytest.mark.parametrize(
+    "text", ["", "header", "header:", "header:a b", "header:ä", "cookie:x", "parameter:", ":x"]
+)
+def test_what_is_no_place_in_a_request_is_refused(text: str) -> None:
+    with pytest.raises(Unwanted, match="expected header:NAME or parameter:NAME"):
+        traffic.fact(text)
+
+
+def test_a_swap_leaves_whom_somebody_names(desk: Desk) -> None:
+    desk.stand(m={1: State.READY})
+    desk.models["m"] = [1, 2]
+    who: Any = {"who": "me", "why": ""}
+    desk.controller.obey(orders.rule("m", "header:x-old", "yes", 1), **who)
+    desk.controller.load("m", 2, swap=True, **who)
+    desk.stand(m={2: State.READY})
+    assert (desk.carried, desk.shares) == (["m/1", "m/2"], {"m": {2: WHOLE}})
+    assert desk.divisions["m"].leads_to == [1]
+    desk.models["m"] = [2]
+    desk.begin()
+    assert desk.divisions["m"].routes == {}
+
+
+def test_what_is_kept_and_what_the_core_reads() -> None:
+    given = Traffic((Rule(USER, "7", 2), Rule(BETA, "yes", 1)), USER)
+    assert traffic.from_json(given.as_json()) == given
+    assert traffic.from_json({}) == Traffic()
+    assert given.as_policy("m") == {
+        "rules": [
+            {"fact": {"header": "x-user-id"}, "value": "7", "version": 2},
+            {"fact": {"parameter": "Beta"}, "value": "yes", "version": 1},
+        ],
+        "sticky": {"fact": {"header": "x-user-id"}, "salt": "m"},
+    }
+    assert Traffic().as_policy("m") == {}
+    waiting = replace(routed(sticky=USER), pending=Pending({2: WHOLE}))
+    assert waiting.traffic.named == {}
