@@ -126,7 +126,7 @@ function versionRow(model, one) {
   return element("li", { "data-version": label },
     element("div", {}, element("strong", {}, `Version ${one.version}`),
       element("span", { class: `state ${one.state.replaceAll(" ", "-")}` }, one.state)),
-    middle, element("div", {}, ...verbs));
+    middle, element("div", { class: "verbs" }, ...verbs));
 }
 
 function button(text, label, model, action, key = "") {
