@@ -22,7 +22,7 @@ def post(body: bytes, headers: str = "", path: str = PATH) -> bytes:
 
 def head(line: str, headers: str = "") -> bytes:
     """Return the head of an HTTP/1 request."""
-    return f"{line} HTTP/1.1\r\nHost: x\r\n{headers}\r\n".encode()
+    return f"{line} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode()
 
 
 LIVE: Final = head("GET /v2/health/live")

@@ -1,1 +1,1 @@
-"""The REST API for operators, and the log it reads from."""
+"""The page and the REST API for operators, and the log they read from."""

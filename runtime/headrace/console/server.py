@@ -12,9 +12,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
+from headrace.console.answer import Answer
 from headrace.console.places import Places
 from headrace.console.port_owner import owner_of
-from headrace.console.routes import CLIENT, Sources, perform, respond
+from headrace.console.reply import Reply, Request, as_json, reply
+from headrace.console.routes import CLIENT, Sources
 from headrace.errors import PortTaken
 
 #: Connections at once; each has a thread.
@@ -66,7 +68,7 @@ class Console:
                 """Stay silent: the client went away."""
 
         try:
-            self._server = Server((host, port), _handler(sources, places))
+            self._server = Server((host, port), _handler(host, sources, places))
         except OSError as error:
             raise PortTaken(
                 f"cannot listen on {host}:{port}: {error.strerror}{owner_of(port)}; "
@@ -95,7 +97,7 @@ class Console:
             self._server.handle_request()
 
 
-def _handler(sources: Sources, places: Places) -> type[BaseHTTPRequestHandler]:
+def _handler(host: str, sources: Sources, places: Places) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = IDLE_S
@@ -110,34 +112,17 @@ def _handler(sources: Sources, places: Places) -> type[BaseHTTPRequestHandler]:
             places.waits(self.connection)
 
         def answer(self) -> None:
-            client = self.headers.get(CLIENT)
-            answer = perform(sources, self.command, self.path, client) or respond(
-                sources, self.command, self.path
-            )
-            body = json.dumps(answer.body).encode() + b"\n"
-            self.send_response(answer.status)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            if self.headers.get("Content-Length") or self.headers.get("Transfer-Encoding"):
-                # A body is never read: what follows on this connection would be it.
-                self.send_header("Connection", "close")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+            named, client = self.headers.get("Host"), self.headers.get(CLIENT)
+            asked = Request(self.command, self.path, named, client)
+            _send(self, reply(sources, host, asked))
 
         def send_error(
             self, code: int, message: str | None = None, explain: str | None = None
         ) -> None:
             """Answer what is no request as everything else that is wrong."""
             self.close_connection = True
-            body = json.dumps({"error": message or self.responses[HTTPStatus(code)][0]}).encode()
-            self.send_response(code)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Connection", "close")
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+            told = message or self.responses[HTTPStatus(code)][0]
+            _send(self, as_json(Answer(code, {"error": told})), closes=True)
 
         do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = do_PATCH = answer
 
@@ -148,3 +133,17 @@ def _handler(sources: Sources, places: Places) -> type[BaseHTTPRequestHandler]:
             """Stay silent: a monitor's requests are no news."""
 
     return Handler
+
+
+def _send(handler: BaseHTTPRequestHandler, sent: Reply, closes: bool = False) -> None:
+    handler.send_response(sent.status)
+    for name, text in sent.headers.items():
+        handler.send_header(name, text)
+    handler.send_header("Content-Length", str(len(sent.body)))
+    # What is no request, and closes, may have no headers.
+    if closes or handler.headers.get("Content-Length") or handler.headers.get("Transfer-Encoding"):
+        # A body is never read: what follows on this connection would be it.
+        handler.send_header("Connection", "close")
+    handler.end_headers()
+    if handler.command != "HEAD":
+        handler.wfile.write(sent.body)

@@ -1,0 +1,107 @@
+// What an operator can change, each with a confirmation that says what will happen.
+
+import { change } from "./api.js";
+import { element } from "./element.js";
+import { percent } from "./versions.js";
+
+const byId = (id) => document.getElementById(id);
+const dialog = byId("confirmation");
+const form = dialog.querySelector("form");
+const refused = byId("refused");
+let perform = null;
+
+byId("cancel").addEventListener("click", () => dialog.close());
+form.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  byId("confirm").disabled = true;
+  try {
+    await perform(form.elements.why.value);
+    dialog.close();
+  } catch (error) {
+    refused.textContent = error.message;
+    refused.hidden = false;
+  } finally {
+    byId("confirm").disabled = false;
+  }
+});
+
+function ask({ title, text, verb, fields = [], action, query, done, said }) {
+  byId("confirmation-title").textContent = title;
+  byId("confirmation-text").textContent = text;
+  byId("confirm").textContent = verb;
+  byId("fields").replaceChildren(...fields);
+  refused.hidden = true;
+  form.elements.why.value = "";
+  perform = async (why) => {
+    await change(action, { ...query(), why });
+    done(said);
+  };
+  dialog.showModal();
+}
+
+export function load(model, version, done) {
+  const swap = element("select", { name: "swap" },
+    element("option", { value: "" }, "as model.yaml says"),
+    element("option", { value: "0" }, "none by itself"),
+    element("option", { value: "1" }, "all, and who had it is unloaded"));
+  ask({
+    title: `Load ${model}/${version}?`,
+    text: "It is loaded beside those that serve. They are not touched if it fails.",
+    verb: "Load",
+    fields: [element("label", { class: "field" }, "Traffic once it is ready", swap)],
+    action: "load",
+    query: () => ({ model, version, ...(swap.value && { swap: swap.value }) }),
+    done,
+    said: `${model}/${version} is to be loaded.`,
+  });
+}
+
+export function unload(model, version, done) {
+  ask({
+    title: `Unload ${model}/${version}?`,
+    text: "It answers what it took, takes nothing new, and ends. A version that has traffic is not "
+      + "unloaded before others have it.",
+    verb: "Unload",
+    action: "unload",
+    query: () => ({ model, version }),
+    done,
+    said: `${model}/${version} ends once it has answered what it took.`,
+  });
+}
+
+export function split(model, versions, done) {
+  const parts = versions.map((one) => element("input", {
+    type: "number", min: "0", max: "100", step: "0.01", required: "",
+    name: `share-${one.version}`, value: String(one.share),
+  }));
+  ask({
+    title: `Divide the traffic of ${model}?`,
+    text: `Of the requests that name no version. Now: ${
+      versions.map((one) => `version ${one.version} ${percent(one.share)}`).join(", ")
+    }. A version that is being loaded is waited for; until then all stays as it is.`,
+    verb: "Divide",
+    fields: versions.map((one, at) =>
+      element("label", { class: "field" }, `Version ${one.version}, in percent`, parts[at])),
+    action: "split",
+    query: () => ({
+      model,
+      shares: versions.map((one, at) => `${one.version}=${parts[at].value}`)
+        .filter((_, at) => Number(parts[at].value) > 0).join(","),
+    }),
+    done,
+    said: `The traffic of ${model} is divided anew.`,
+  });
+}
+
+export function undo(entry, done) {
+  ask({
+    title: `Undo entry ${entry.number}?`,
+    text: `${entry.model} goes back to what was wanted before “${entry.what}”. Versions that are `
+      + "gone by now are loaded first, and have their traffic back once they are ready.",
+    verb: "Undo",
+    action: "undo",
+    query: () => ({ number: entry.number }),
+    done,
+    said: `Entry ${entry.number} is undone.`,
+  });
+}

@@ -1,0 +1,45 @@
+// Which versions there are: what runs, joined with what could be loaded. Pure.
+
+export function percent(number) {
+  return `${Number(number.toFixed(2))} %`;
+}
+
+// status: of /api/status; rows: of /api/versions. Returns [{name, versions}], each by number.
+export function joined(status, rows) {
+  const models = new Map();
+  const versionsOf = (name) => {
+    if (!models.has(name)) {
+      models.set(name, new Map());
+    }
+    return models.get(name);
+  };
+  for (const row of rows) {
+    versionsOf(row.model).set(row.version, {
+      version: row.version, wanted: row.wanted, state: row.state, reason: row.reason,
+      share: row.share_percent, coming: row.coming_percent, running: null,
+    });
+  }
+  for (const model of status.models) {
+    for (const one of model.versions) {
+      const versions = versionsOf(model.name);
+      versions.set(one.version, {
+        wanted: true, coming: null, ...versions.get(one.version),
+        version: one.version, state: one.state, reason: one.reason,
+        share: one.share_percent, running: one,
+      });
+    }
+  }
+  return [...models].sort(([a], [b]) => a < b ? -1 : 1).map(([name, versions]) => ({
+    name, versions: [...versions.values()].sort((a, b) => a.version - b.version),
+  }));
+}
+
+// The entries that can be undone: of each model the newest, if something was before it.
+export function undoable(entries) {
+  const seen = new Set();
+  return new Set(entries.filter((entry) => {
+    const newest = !seen.has(entry.model);
+    seen.add(entry.model);
+    return newest && entry.before !== null;
+  }).map((entry) => entry.number));
+}

@@ -1,0 +1,67 @@
+"""The console's web page: files of the package, and who may be shown them."""
+
+from dataclasses import dataclass
+from importlib.resources import files
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import urlsplit
+
+#: Path of a request → the file below ``page/`` and its media type. Nothing else is ever read.
+FILES: Final = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/page.css": ("page.css", "text/css; charset=utf-8"),
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
+        for name in ("api", "controls", "element", "main", "versions")
+    },
+}
+#: Nothing comes from elsewhere, runs that is written into the page, or frames it.
+HEADERS: Final = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'; object-src 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """One file as it is sent."""
+
+    media_type: str
+    content: bytes
+
+
+def page_file(method: str, target: str) -> PageFile | None:
+    """Return the file of the page that a request asks for; None where it asks for none."""
+    found = FILES.get(urlsplit(target).path)
+    if found is None or method not in ("GET", "HEAD"):
+        return None
+    name, media_type = found
+    return PageFile(media_type, (files("headrace.console") / "page" / name).read_bytes())
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or an address, without a port, is of this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def may_ask(listens_on: str, header: str | None) -> bool:
+    """Whether a request with this ``Host`` header is meant for a console that listens there.
+
+    On a loopback address only names of it are: a page of the web whose name was pointed here after
+    it was loaded (DNS rebinding) is of the same origin as the console otherwise.
+    """
+    if header is None or not is_loopback(listens_on):
+        # Without the header it is no browser.
+        return True
+    try:
+        return is_loopback(urlsplit(f"//{header}").hostname or "")
+    except ValueError:
+        return False

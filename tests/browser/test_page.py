@@ -1,0 +1,164 @@
+"""The console's page, as an operator uses it.
+
+`CONSOLE_PICTURE=docs/console.png pytest tests/browser` takes the picture of docs/console.md.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.local.conftest import LocalServer, ready, start, write_model
+
+#: A busy machine starts slowly; the page asks every two seconds, and the folder every ten.
+PATIENCE_MS = 60_000
+Open = Callable[[LocalServer], Any]
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """Opens a server's page; whatever the page complains of fails the test."""
+    context = browser.new_context(viewport={"width": 1400, "height": 1000})
+    context.set_default_timeout(PATIENCE_MS)
+    complaints: list[str] = []
+
+    def opened(server: LocalServer) -> Any:
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "console",
+            lambda said: (
+                complaints.append(said.text)
+                if said.type == "error" and "Failed to load resource" not in said.text
+                else None
+            ),
+        )
+        page.goto(server.console)
+        return page
+
+    yield opened
+    context.close()
+    assert complaints == []
+
+
+def add_version(models: Path, name: str, number: int) -> None:
+    shutil.copytree(models / name / "1", models / name / str(number))
+
+
+def confirm(page: Any) -> None:
+    page.locator("#confirm").click()
+    page.locator("#confirmation").wait_for(state="hidden")
+
+
+def row(page: Any, label: str, state: str) -> Any:
+    """Wait for a version in a state."""
+    found = page.locator(f'[data-version="{label}"]', has=page.locator(f".state.{state}"))
+    found.wait_for()
+    return found
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def shares(page: Any) -> list[str]:
+    return list(page.locator(".share span").evaluate_all("all => all.map(one => one.style.width)"))
+
+
+def test_an_operator_loads_divides_undoes_and_unloads(tmp_path: Path, open_page: Open) -> None:
+    models = tmp_path / "models"
+    write_model(models, "good", 'return {"y": batch["x"]}')
+    with ready(models, tmp_path / "state") as server:
+        page = open_page(server)
+        row(page, "good/1", "ready")
+        page.locator('.share span[data-share="100"]').wait_for()
+
+        add_version(models, "good", 2)
+        press(page, "Load good/2")
+        confirm(page)
+        row(page, "good/2", "ready")
+        assert shares(page) == ["100%"]
+
+        press(page, "Divide the traffic of good")
+        page.get_by_label("Version 1, in percent").fill("75")
+        page.get_by_label("Version 2, in percent").fill("20")
+        press(page, "Divide")
+        page.locator("#refused").wait_for()
+        assert "100" in page.locator("#refused").inner_text()
+        page.get_by_label("Version 2, in percent").fill("25")
+        page.get_by_label("Reason").fill("a quarter at first")
+        confirm(page)
+        page.locator('.share span[data-share="25"]').wait_for()
+        assert shares(page) == ["75%", "25%"]
+        if picture := os.environ.get("CONSOLE_PICTURE"):
+            page.screenshot(path=picture, full_page=True)
+
+        page.get_by_role("button", name="Undo entry").first.click()
+        page.get_by_label("Reason").fill("<b>too slow</b>")
+        confirm(page)
+        page.locator('.share span[data-share="100"]').wait_for()
+        assert shares(page) == ["100%"]
+        page.get_by_text("<b>too slow</b>").wait_for()
+
+        press(page, "Unload good/1")
+        page.locator("#confirm").click()
+        page.locator("#refused").wait_for()
+        page.keyboard.press("Escape")
+        press(page, "Unload good/2")
+        confirm(page)
+        row(page, "good/2", "not-loaded")
+
+
+def test_a_server_that_is_gone_is_said_and_comes_back(tmp_path: Path, open_page: Open) -> None:
+    models = tmp_path / "models"
+    write_model(models, "good", 'return {"y": batch["x"]}')
+    server = start(models, tmp_path / "state")
+    try:
+        server.wait_ready()
+        page = open_page(server)
+        row(page, "good/1", "ready")
+        server.process.kill()
+        server.process.wait()
+        page.get_by_text("The server does not answer").wait_for()
+        server = start(models, tmp_path / "state", port=server.port)
+        server.wait_ready()
+        page.locator("#trouble").wait_for(state="hidden")
+        row(page, "good/1", "ready")
+    finally:
+        server.process.kill()
+        server.process.wait()
+
+
+@pytest.mark.parametrize("width", [360, 1400])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off(tmp_path: Path, open_page: Open, width: int, scheme: str) -> None:
+    models = tmp_path / "models"
+    write_model(models, "a-model-with-a-name-that-is-as-long-as-any", 'return {"y": batch["x"]}')
+    with ready(models, tmp_path / "state") as server:
+        page = open_page(server)
+        page.set_viewport_size({"width": width, "height": 800})
+        page.emulate_media(color_scheme=scheme)
+        row(page, "a-model-with-a-name-that-is-as-long-as-any/1", "ready")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        press(page, "Unload a-model-with-a-name-that-is-as-long-as-any/1")
+        box = page.locator("#confirmation").bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= width
+        page.keyboard.press("Escape")
+        # By the keyboard alone: the focus is back where it was, and stays there.
+        assert page.evaluate("document.activeElement.dataset.action") == "unload"
+
+
+def test_a_server_without_models_says_so(tmp_path: Path, open_page: Open) -> None:
+    models = tmp_path / "models"
+    write_model(models, "good", 'return {"y": batch["x"]}')
+    with ready(models, tmp_path / "state") as server:
+        page = open_page(server)
+        row(page, "good/1", "ready")
+        # As a server answers whose folder was emptied: none begins with an empty one.
+        _, status = server.get(f"{server.console}/api/status")
+        page.route("**/api/status", lambda route: route.fulfill(json={**status, "models": []}))
+        page.route("**/api/versions", lambda route: route.fulfill(json={"versions": []}))
+        page.get_by_text("There is no model").wait_for()
