@@ -81,6 +81,11 @@ def test_an_operator_loads_divides_undoes_and_unloads(tmp_path: Path, open_page:
         row(page, "good/2", "ready")
         assert shares(page) == ["100%"]
 
+        server.command("rule", "good", "header:x-team=red", "2")
+        page.get_by_text("header:x-team=red has version 2", exact=True).wait_for()
+        server.command("rule", "good", "header:x-team=red", "--remove")
+        page.get_by_text("header:x-team=red has version 2", exact=True).wait_for(state="hidden")
+
         press(page, "Divide the traffic of good")
         page.get_by_label("Version 1, in percent").fill("75")
         page.get_by_label("Version 2, in percent").fill("20")

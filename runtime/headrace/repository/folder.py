@@ -44,6 +44,10 @@ FILES: Final = {
 }
 
 
+#: Hears, a line at a time, what takes its time.
+Say = Callable[[str], None]
+
+
 @dataclass(frozen=True)
 class Version:
     """One version of a model, found but not loaded."""
@@ -74,11 +78,12 @@ def tell(text: str) -> None:
     print(f"headrace: {text}", file=sys.stderr, flush=True)
 
 
-def find(path: Path, state: Path = STATE, say: Callable[[str], None] = tell) -> list[Version]:
+def find(path: Path, state: Path = STATE, say: Say | None = tell) -> list[Version]:
     """Return every version below ``path``: a folder of models, or one model's folder.
 
     What a model.yaml names in a registry is looked up now, and fetched into ``state`` where it is
-    not there yet; ``say`` hears of that.
+    not there yet; ``say`` hears of that. Without it no registry is asked, and such models are left
+    out.
 
     Models are in the order of their names, versions in that of their numbers. Folders that hold
     neither a model.yaml nor a numbered folder are passed over.
@@ -114,10 +119,10 @@ def find(path: Path, state: Path = STATE, say: Callable[[str], None] = tell) -> 
     return versions
 
 
-def find_model(
-    path: Path, model: str, state: Path = STATE, say: Callable[[str], None] = tell
-) -> list[Version]:
-    """Return the versions of one model as they are by now below ``path``; of all if it is empty.
+def find_model(path: Path, model: str, state: Path = STATE, say: Say = tell) -> list[Version]:
+    """Return the versions of one model as they are by now below ``path``.
+
+    If ``model`` is empty, of all models, but for those of registries: each costs a question.
 
     Raises:
         SourceInvalid: what its model.yaml names in a registry cannot be had.
@@ -125,7 +130,7 @@ def find_model(
         ConfigInvalid: its model.yaml is wrong.
     """
     if not model:
-        return find(path, state, say)
+        return find(path, state, None)
     path = path.absolute()
     folder = path if path.name == model and _is_model(path) else path / model
     if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
@@ -137,7 +142,7 @@ def find_model(
 
 
 def find_older(
-    found: Version, numbers: Set[int], state: Path = STATE, say: Callable[[str], None] = tell
+    found: Version, numbers: Set[int], state: Path = STATE, say: Say = tell
 ) -> list[Version]:
     """Return other versions of a model of a registry, by its numbers; none of a folder's.
 
@@ -176,7 +181,7 @@ def _is_model(folder: Path) -> bool:
     )
 
 
-def _versions(folder: Path, state: Path, say: Callable[[str], None]) -> list[Version]:
+def _versions(folder: Path, state: Path, say: Say | None) -> list[Version]:
     """Return the versions of one model's folder, lowest first."""
     if not NAME.fullmatch(folder.name):
         raise RepositoryInvalid(
@@ -189,7 +194,9 @@ def _versions(folder: Path, state: Path, say: Callable[[str], None]) -> list[Ver
         backend, config, chosen = tritons.read(folder, places)
         return [Version(folder.name, one, places[one], backend, config) for one in chosen]
     config = load(folder / CONFIG)
-    if config.source is not None:
+    if config.source is not None and say is None:
+        return []
+    if config.source is not None and say is not None:
         one = sourced.read(folder, config, [place for _, place in numbered], state, say)
         _check_place(one.place / FILES[one.backend], folder, one.backend, config)
         return [Version(folder.name, one.number, one.place, one.backend, config, beside=folder)]

@@ -3,7 +3,7 @@
 import { read } from "./api.js";
 import { load, split, undo, unload } from "./controls.js";
 import { element, show } from "./element.js";
-import { joined, percent, undoable } from "./versions.js";
+import { joined, percent, routes, undoable } from "./versions.js";
 
 const EVERY_MS = 2000;
 // The folder of models is read for this, so not each time.
@@ -11,6 +11,7 @@ const VERSIONS_EVERY = 5;
 
 const byId = (id) => document.getElementById(id);
 let rows = [];
+let traffic = {};
 let newest = null;
 let asked = 0;
 let isAsking = false;
@@ -27,7 +28,7 @@ async function refresh() {
     const { entries } = await read("/api/journal?limit=20");
     const number = entries.length ? entries[0].number : 0;
     if (number !== newest || asked % VERSIONS_EVERY === 0) {
-      rows = (await read("/api/versions")).versions;
+      ({ versions: rows, traffic } = await read("/api/versions"));
       newest = number;
     }
     const { lines } = await read("/api/logs?limit=60");
@@ -98,6 +99,7 @@ function modelCard(model) {
     element("div", { class: "share", role: "img", "aria-label": `Traffic: ${told}` },
       ...divided.map((one) => element("span", { "data-share": one.share }))),
     element("p", { class: "numbers" }, `Traffic: ${told}`),
+    ...routes(traffic[model.name]).map((line) => element("p", { class: "numbers" }, line)),
     element("ul", { class: "versions" }, ...model.versions.map((one) => versionRow(model, one))));
 }
 

@@ -43,3 +43,14 @@ export function undoable(entries) {
     return newest && entry.before !== null;
   }).map((entry) => entry.number));
 }
+
+// What else than shares decides who answers, a line each; traffic: of one model in /api/versions.
+export function routes(traffic) {
+  if (traffic === undefined) {
+    return [];
+  }
+  const rules = traffic.rules.map(([fact, value, version]) =>
+    `${fact}=${value} has version ${version}`);
+  const sticky = traffic.sticky ? [`the same ${traffic.sticky} stays with one version`] : [];
+  return [...rules, ...sticky];
+}
