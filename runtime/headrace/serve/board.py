@@ -56,11 +56,12 @@ class RunBoard:
 
     def stand(self, standings: Mapping[str, Standing]) -> None:
         """Take how every version stands now."""
+        since: dict[str, tuple[State, float]] = {}
         for label, one in standings.items():
-            state, _ = self._since.get(label, (None, 0.0))
-            if state is not one.state:
-                self._since[label] = one.state, monotonic()
-        self.standings = standings
+            before = self._since.get(label)
+            same = before and before[0] is one.state
+            since[label] = before if before and same else (one.state, monotonic())
+        self._since, self.standings = since, standings
 
     @property
     def inputs(self) -> Mapping[str, Sequence[Tensor]]:
