@@ -26,19 +26,29 @@ help: ## Show this list
 serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0.0.1:8000 (HTTP) and :8001 (gRPC)
 	@exec $(BIN)/headrace serve examples/photos $(SERVE_OPTIONS)
 
-test: $(VENV)/.dev $(VENV)/.test check ## Run every test: Rust, Python, wire, integration
+test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integration
 	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
 	@$(MAKE) --no-print-directory loom
 	@echo "== Python unit tests"; $(BIN)/pytest -q tests/unit
 	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests --ignore tests/unit
+
+# What is compiled and what comes over the network do not wait for each other.
+.PHONY: ready clippy
+ready: $(VENV)/.dev
+	@mkdir -p target; $(MAKE) --no-print-directory $(DENY) clippy >target/ready.log 2>&1 & compiling=$$!; \
+	$(MAKE) --no-print-directory $(VENV)/.test; \
+	wait $$compiling || { cat target/ready.log; exit 1; }
+
+clippy:
+	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
+	@$(CARGO) clippy --manifest-path $(CORE)/bench/Cargo.toml --all-targets --quiet -- -D warnings
 
 check: $(VENV)/.dev $(VENV)/.test $(DENY) ## Run linters, type checks, import rules, licences
 	@echo "== formats and lints"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
 	@$(CARGO) fmt $(MANIFEST) --check
 	@echo "== types"; $(BIN)/mypy
 	@echo "== layers"; $(BIN)/lint-imports
-	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
-	@$(CARGO) clippy --manifest-path $(CORE)/bench/Cargo.toml --all-targets --quiet -- -D warnings
+	@$(MAKE) --no-print-directory clippy
 	@echo "== supply chain"; $(BIN)/pip-licenses --format csv >/dev/null
 	@$(DENY) --offline $(MANIFEST) check bans licenses sources
 
