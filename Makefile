@@ -79,6 +79,9 @@ test-gpu: gpu $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails 
 	@$(BIN)/python -c 'import sys; from tests.kernels.implementations import no_device; sys.exit(no_device())'
 	@$(BIN)/pytest -q tests/kernels -m gpu
 
+test-registry: $(VENV)/.dev $(VENV)/.mlflow ## Run what takes models from MLflow's registry; `make test` skips it, for its time
+	@$(BIN)/pytest -q tests/registry tests/unit/test_mlflow_signature.py
+
 bench-gpu: gpu $(VENV)/.release $(VENV)/.cuda ## Time the kernels and a network on this machine's GPU; fails where there is none
 	@$(BIN)/python -m tests.kernels.bench
 	@$(BIN)/python load_tests/bare/resnet.py
@@ -139,6 +142,10 @@ $(VENV)/.test: $(VENV)/.serve
 $(VENV)/.cuda: $(VENV)/.test
 	@echo "== installing CuPy"
 	@$(call INSTALL,cuda) && touch $@
+
+$(VENV)/.mlflow: $(VENV)/.test
+	@echo "== installing MLflow"
+	@$(call INSTALL,test-mlflow) && touch $@
 
 $(VENV)/.fuzz: pyproject.toml constraints.txt $(VENV)/.dev
 	@echo "== installing what fuzzing needs"
