@@ -9,9 +9,12 @@ import pytest
 CHROMIUM = shutil.which("chromium")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """A browser without a window. Skipped where there is none, or no Playwright to drive it."""
+    """A browser without a window. Skipped where there is none, or no Playwright to drive it.
+
+    Gone with these tests: its event loop is in this thread, and others want their own.
+    """
     if CHROMIUM is None:
         pytest.skip("no chromium: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="no playwright: the extra `test`")

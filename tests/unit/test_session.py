@@ -7,9 +7,10 @@ import pytest
 
 from headrace.control.engine import Beginning
 from headrace.serve.crew import Crew
+from headrace.serve.message import Message
 from headrace.serve.places import Places
 from headrace.serve.plan import Plan
-from headrace.serve.session import Message, Session
+from headrace.serve.session import Session
 
 SERVING, STANDING_BY = 11, 12
 LISTENING = ("listening", {"addresses": {}, "pid": SERVING})

@@ -18,6 +18,8 @@ from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
+#: For gateways to take a table; one that stands still is replaced sooner.
+CATCH_UP_S = 30.0
 
 
 class Controller:
@@ -116,18 +118,26 @@ class Controller:
         return version
 
     def wait(self, model: str, version: int) -> Standing:
-        """Wait until a version that was asked for is ready, or failed, or wanted no more.
+        """Wait until a version that was asked for has what traffic it is to have, or never will.
 
-        Return how it stands then.
+        Return how it stands then: ready, failed, or gone where it is wanted no more.
         """
         label = f"{model}/{version}"
         with self._moved:
             while True:
                 one = self._standing(label)
                 wanted = version in self._wanted.get(model, Wanted("")).versions
-                if one.state in (State.READY, State.FAILED) or not wanted:
-                    return one if wanted else Standing(State.GONE, "it was unloaded meanwhile")
+                if not wanted:
+                    return Standing(State.GONE, "it was unloaded meanwhile")
+                if one.state is State.FAILED:
+                    return one
+                pending = self._wanted[model].pending
+                if one.state is State.READY and (pending is None or version not in pending.shares):
+                    break
                 self._moved.wait()
+        if self._engine is not None:
+            self._engine.catch_up(CATCH_UP_S)
+        return one
 
     def arrived(self, model: str) -> None:
         """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.

@@ -33,13 +33,17 @@ class Beginning:
 
 
 class Engine(Protocol):
-    """Brings about what is wanted, in its own time. Any thread may call these; neither waits."""
+    """Brings about what is wanted, in its own time. Any thread may call these."""
 
     def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """Carry these versions and no others, with traffic divided so.
 
         Replaces what was wanted before. A version that is carried already stays as it is.
         """
+        ...
+
+    def catch_up(self, limit_s: float) -> bool:
+        """Wait until every gateway divides requests as is wanted now; False if it takes longer."""
         ...
 
     def standings(self) -> Mapping[str, Standing]:

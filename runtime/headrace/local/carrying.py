@@ -33,6 +33,8 @@ class Around:
     calls: Callable[[], Mapping[str, int]]
     sink: Sink
     budget: threads.Budget
+    #: How many threads a lane has, if the operator says so.
+    told: int | None = None
 
 
 @dataclass
@@ -86,7 +88,13 @@ class Carrying:
     def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """As `headrace.control.engine.Engine` has it."""
         self._aim = assignments, divisions
+        # Traffic moves at once; who is to come or go takes its time.
+        self.publish()
         self._reason.set()
+
+    def catch_up(self, limit_s: float) -> bool:
+        """As `headrace.control.engine.Engine` has it: the gateway is told at once."""
+        return True
 
     def load_first(self) -> list[Runner]:
         """Load what the run begins with; return those that serve. Called once, before `begin`."""
@@ -115,8 +123,10 @@ class Carrying:
     def _carry(self, one: Assignment) -> Carried:
         version = one.version
         with self._lock:
-            versions = [*(held.runner.version for held in self._carried.values()), version]
-            self.budget = threads.joined(self.budget, [threads.lanes_of(v, 1) for v in versions])
+            if version.label not in self.budget.lanes:
+                versions = [*(held.runner.version for held in self._carried.values()), version]
+                lanes = [threads.lanes_of(one, 1) for one in versions]
+                self.budget = threads.joined(self.budget, lanes, self._around.told)
             runner = Runner(
                 version,
                 self._around.host,

@@ -109,6 +109,7 @@ class Server:
             calls=self._calls,
             sink=logbook.take,
             budget=budget,
+            told=threads.told(os.environ),
         )
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)

@@ -4,7 +4,6 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Final
 
@@ -22,6 +21,7 @@ from headrace.serve.changing import Changing
 from headrace.serve.cluster import Cluster
 from headrace.serve.crew import Crew
 from headrace.serve.memory import oom_kills
+from headrace.serve.message import Message
 from headrace.serve.places import Places, ray_environment
 from headrace.serve.plan import Plan
 from headrace.serve.standstill import Watched
@@ -35,18 +35,6 @@ GRACE_S: Final = 2.0
 LEAVE_S: Final = 2.0
 #: Of an error of Ray's; some bring a page.
 MOST_CHARACTERS: Final = 500
-
-
-@dataclass(frozen=True)
-class Message:
-    """Told to the deciding thread.
-
-    signal, broken, lost (Ray), listening, ready, settled, waits, silent, drained, late, or gone: a
-    gateway's process.
-    """
-
-    kind: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Session:
@@ -112,6 +100,10 @@ class Session:
             self._aim = assignments, divisions
             if self._watch is not None:
                 self._watch.want(assignments, divisions)
+
+    def catch_up(self, limit_s: float) -> bool:
+        """As `headrace.control.engine.Engine` has it."""
+        return self._watch is not None and self._watch.catch_up(limit_s)
 
     def standings(self) -> Mapping[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""

@@ -64,6 +64,8 @@ class Watch:
             beginning.divisions,
         )
         self._reason = threading.Event()
+        #: Every gateway has the table of what is wanted.
+        self._caught_up = threading.Event()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
         self._sequence = 1
@@ -99,8 +101,14 @@ class Watch:
 
     def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """Bring about this instead of what was wanted before; any thread may call this."""
+        # In this order: a look that goes on by the aim before does not say that this is reached.
         self._aim = (assignments, divisions)
+        self._caught_up.clear()
         self._reason.set()
+
+    def catch_up(self, limit_s: float) -> bool:
+        """As `headrace.control.engine.Engine` has it; any thread may call this."""
+        return self._caught_up.wait(limit_s)
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host or gateway told; any thread may call this."""
@@ -158,7 +166,7 @@ class Watch:
         if gateway is not None and given_up and not self._has_served:
             why = fleet.last_line(gateway.message) or "Serve does not say why"
             self._reach.broken(f"the gateway could not start: {why}")
-        wanted, divisions = self._aim
+        aim = wanted, divisions = self._aim
         # What a gateway has that is only coming is not known: every one of them must have said so.
         has = min(list(self._acknowledged.values()), default=self._sequence)
         under_way = self._steps.take(wanted, applications, has, self._sequence + 1)
@@ -174,6 +182,8 @@ class Watch:
             self._sequence += 1
             self._reach.publish(self._table(self._sequence, divisions))
             self._published = table
+        elif has >= self._sequence and aim is self._aim:
+            self._caught_up.set()
         return quiet and not given_up
 
     def _judge(self, applications: Mapping[str, fleet.Application]) -> bool:
