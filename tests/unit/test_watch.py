@@ -9,7 +9,6 @@ import pytest
 
 from headrace.config.schema import ModelConfig
 from headrace.control.engine import Assignment, Beginning
-from headrace.execution.policy import Division
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet, watch
@@ -118,28 +117,6 @@ def test_a_gateway_that_cannot_start_ends_the_run() -> None:
     assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.broken[0] == "the gateway could not start: OSError: no memory"
-
-
-def test_what_is_wanted_is_reached_once_every_gateway_has_its_table() -> None:
-    version = Version("m", 1, Path("/m/m/1"), "python", ModelConfig())
-    serve = Serve({**RUNNING, "host-m-1": fleet.Application("RUNNING", {"RUNNING": 1})})
-    watching = serve.watch(version)
-
-    def applied(pid: int, sequence: int) -> None:
-        told = {"event": "applied", "pid": pid, "term": 1, "sequence": sequence}
-        watching.hear("gateway", told)
-
-    for pid in (7, 8):
-        watching.hear("gateway", {"event": "here", "pid": pid})
-    watching.start()
-    watching.want([Assignment(version)], {"m": Division({1: 10_000})})
-    assert not watching.catch_up(0.3)
-    newest = serve.published[-1]
-    applied(7, newest)
-    assert not watching.catch_up(0.3)
-    applied(8, newest)
-    assert watching.catch_up(60)
-    watching.stop(60)
 
 
 def test_a_gateway_that_dies_as_a_table_comes_is_asked_for_anew() -> None:
