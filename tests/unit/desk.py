@@ -1,6 +1,7 @@
 """A controller with a database of its own, before an engine that does nothing by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,9 @@ from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
 from headrace.control.controller import Controller
 from headrace.control.engine import Assignment, Divisions
+from headrace.control.finding import Finding
 from headrace.control.store import Store, in_folder
-from headrace.errors import RepositoryInvalid
+from headrace.errors import RepositoryInvalid, SourceInvalid
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 
@@ -39,6 +41,8 @@ class Desk:
         self.models: dict[str, Sequence[int]] = dict(models)
         #: Numbers of versions that swap by themselves.
         self.swaps: set[int] = set()
+        #: Numbers that a registry has beside those in folders; without any there is none.
+        self.registry: set[int] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
@@ -55,7 +59,7 @@ class Desk:
         if self.store is not None:
             self.store.close()
         self.store = Store(in_folder(self.folder), clock=lambda: 1.0)
-        self.controller = Controller(self.store, self.find)
+        self.controller = Controller(self.store, Finding(self.find, self.older))
         found = [one for model in self.models for one in self.find(model)]
         beginning = self.controller.begin(found)
         self.assignments, self.divisions = beginning.assignments, beginning.divisions
@@ -95,6 +99,14 @@ class Desk:
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
+
+    def older(self, found: Version, numbers: Set[int]) -> list[Version]:
+        """Return what a registry still has, as `find_older`."""
+        if not self.registry:
+            return []
+        if away := numbers - self.registry:
+            raise SourceInvalid(f"no version {min(away)}")
+        return [replace(found, number=one) for one in sorted(numbers)]
 
     def config(self, number: int) -> ModelConfig:
         on_new = "swap" if number in self.swaps else "hold"

@@ -104,6 +104,18 @@ def test_after_the_end_of_everything_the_same_command_brings_everything_back(des
     assert journal(desk)[-1] == "headrace: start: 1 is gone"
 
 
+def test_what_a_registry_has_no_more_is_gone_at_a_start_and_the_rest_is_not(desk: Desk) -> None:
+    desk.stand(m={1: READY})
+    desk.registry = {2, 3}
+    desk.controller.load("m", 2, swap=False, **ME)
+    desk.controller.load("m", 3, swap=False, **ME)
+    assert desk.carried == ["m/1", "m/2", "m/3"]
+    desk.registry = {3}
+    desk.begin()
+    assert desk.carried == ["m/1", "m/3"]
+    assert journal(desk)[-1] == "headrace: start: 2 is gone"
+
+
 def test_undo_goes_back_entry_by_entry_and_loads_what_is_gone(desk: Desk) -> None:
     desk.stand(m={1: READY})
     desk.models["m"] = [1, 2]

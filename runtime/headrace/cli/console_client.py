@@ -16,7 +16,9 @@ from headrace.errors import HeadraceError, Refused, Unreachable
 from headrace.vocabulary import FIRST_PORT
 
 #: An operator waits no longer for a line.
-LIMIT_S = 30.0
+LIMIT_S: Final = 30.0
+#: Nor for a decision, which may have gigabytes come from a registry first.
+DECISION_S: Final = 3600.0
 DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: How the console says that something is not there; other ports and servers say it differently.
 CONSOLES_404: Final = ("no /", "no error ", "no request ")
@@ -45,7 +47,7 @@ def post(url: str, path: str) -> Any:
     check_url(url)
     request = Request(url.rstrip("/") + path, method="POST", headers={CLIENT: whoami()})
     try:
-        return json.loads(send(request)[0])
+        return json.loads(send(request, DECISION_S)[0])
     except ValueError as error:
         raise _no_console(url) from error
 
@@ -90,14 +92,14 @@ def check_url(url: str) -> None:
         )
 
 
-def send(request: Request) -> tuple[bytes, dict[str, str]]:
+def send(request: Request, limit_s: float = LIMIT_S) -> tuple[bytes, dict[str, str]]:
     """Return body and headers (lower case) of an answer.
 
     Raises:
         Unreachable: nobody answers there.
         Refused: the status is not 200.
     """
-    with _answer(request) as answer:
+    with _answer(request, limit_s) as answer:
         return answer.read(), {name.lower(): text for name, text in answer.headers.items()}
 
 
@@ -108,14 +110,14 @@ def read_lines(request: Request) -> Iterator[bytes]:
         Unreachable: nobody answers there, or the answer broke off.
         Refused: the status is not 200.
     """
-    with _answer(request) as answer:
+    with _answer(request, LIMIT_S) as answer:
         yield from answer
 
 
 @contextmanager
-def _answer(request: Request) -> Iterator[Any]:
+def _answer(request: Request, limit_s: float) -> Iterator[Any]:
     try:
-        with urlopen(request, timeout=LIMIT_S) as answer:
+        with urlopen(request, timeout=limit_s) as answer:
             yield answer
     except HTTPError as error:
         raise Refused(error.code, _reason(error.read())) from error

@@ -1,7 +1,7 @@
 """Takes operators' words, writes down what is wanted, and has an engine bring it about."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from headrace.control import wanted as words
@@ -25,15 +25,10 @@ CATCH_UP_S = 30.0
 class Controller:
     """Any thread may call any of this."""
 
-    def __init__(
-        self,
-        store: Store,
-        find: Callable[[str], Sequence[Version]],
-        older: Callable[[Version, Set[int]], Sequence[Version]] = lambda found, numbers: [],
-    ) -> None:
-        """Take over what the store keeps; `Finding` has what the functions are."""
+    def __init__(self, store: Store, finding: Finding) -> None:
+        """Take over what the store keeps."""
         self._store = store
-        self._finding = Finding(find, older)
+        self._finding = finding
         self._engine: Engine | None = None
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
@@ -52,12 +47,13 @@ class Controller:
                 by_model.setdefault(one.model, {})[one.number] = one
             for model, versions in by_model.items():
                 before = kept.get(model)
-                one = next(iter(versions.values()))
-                folder = str(one.home)
+                folder = str(next(iter(versions.values())).home)
                 if before is not None and before.folder == folder:
-                    # What a registry has no more is gone, as what a folder has no more.
-                    with suppress(SourceInvalid):
-                        versions = self._finding.with_older(versions, set(before.versions))
+                    for number in before.versions:
+                        # What a registry has no more is gone, as what a folder has no more. One
+                        # by one: the others stay.
+                        with suppress(SourceInvalid):
+                            versions = self._finding.with_older(versions, {number})
                 after = words.begun(before, folder, _swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
@@ -109,7 +105,7 @@ class Controller:
             standing = None if one.label in self._anew else self._standings().get(one.label)
             swap = one.config.versions.on_new == "swap" if swap is None else swap
             after = words.load(now, version, swap=swap, standing=standing)
-            what = f"load {version}" + (" --swap" if after.pending else "")
+            what = f"load {version}" + (" --swap" if swap else "")
             self._put(model, before, after, Note(who, what, why))
             self._versions[one.label] = one
             if after.versions[version]:
@@ -182,10 +178,14 @@ class Controller:
         Raises:
             Unwanted: there is no such entry, or later ones changed the same model.
         """
+        entry = self._store.entry(number)
+        if entry is None:
+            raise Unwanted(f"the journal has no entry {number}: `headrace journal` shows them")
+        # Not under the lock: a registry may have to be asked, and everything else goes on.
+        known = set(self._known(entry.model).versions)
+        gone = set(entry.before.versions if entry.before else ()) - known
+        again = self._finding.again(entry.model, gone)
         with self._lock:
-            entry = self._store.entry(number)
-            if entry is None:
-                raise Unwanted(f"the journal has no entry {number}: `headrace journal` shows them")
             now = self._known(entry.model)
             if entry.before is None:
                 raise Unwanted(f"entry {number} is the first of {entry.model}: nothing was before")
@@ -196,8 +196,7 @@ class Controller:
                     "undo these first, the newest before the others"
                 )
             after = words.undone(now, entry.before, self._of(entry.model, self._standings()))
-            gone = set(after.versions) - set(now.versions)
-            self._versions |= self._finding.again(entry.model, gone)
+            self._versions |= again
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
             return f"{entry.model}: {entry.what}"
 

@@ -1,6 +1,7 @@
 """What clients wish over the wire: the protocol's load and unload of a model."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Thread
 from typing import Final
 
@@ -42,11 +43,9 @@ class Operating:
         """Do as Triton does: the highest version takes the place of all others."""
         why = "asked for by the protocol"
         if operation == "unload":
-            try:
+            # To unload what is not loaded is no error.
+            with suppress(Unwanted):
                 self._controller.obey(orders.unload(model, None), who=CLIENT, why=why)
-            except Unwanted:
-                # To unload what is not loaded is no error.
-                return ""
             return ""
         try:
             version = self._controller.load(model, None, swap=True, who=CLIENT, why=why)

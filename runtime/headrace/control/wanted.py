@@ -235,7 +235,7 @@ def settled_or_pending(
 ) -> Wanted:
     """Return it with ``shares`` and without ``gone``, at once if all of these are ready.
 
-    Who has a name, or a rule, stays.
+    Whom a rule leads to stays.
     """
     if all(one in standings and standings[one].state is State.READY for one in shares):
         gone -= set(wanted.traffic.named)
@@ -268,7 +268,8 @@ def settle(wanted: Wanted, standings: Mapping[int, Standing]) -> tuple[Wanted, s
                 why = f"stays as it was: version {version} failed: {one.reason}"
                 return replace(wanted, pending=None), why
         after = settled_or_pending(wanted, pending.shares, pending.unload, standings)
-        return None if after == wanted else (after, _told(pending))
+        gone = set(wanted.versions) - set(after.versions)
+        return None if after == wanted else (after, _told(pending.shares, gone))
     if wanted.shares is None and wanted.versions:
         states = {one: standings[one].state for one in wanted.versions if one in standings}
         ready = [one for one, state in states.items() if state is State.READY]
@@ -279,10 +280,10 @@ def settle(wanted: Wanted, standings: Mapping[int, Standing]) -> tuple[Wanted, s
     return None
 
 
-def _told(pending: Pending) -> str:
-    parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(pending.shares.items()))
-    gone = ", ".join(str(one) for one in sorted(pending.unload))
-    return f"split {parts}: ready now" + (f"; unload {gone}" if gone else "")
+def _told(shares: Mapping[int, int], gone: Set[int]) -> str:
+    parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
+    ends = ", ".join(str(one) for one in sorted(gone))
+    return f"split {parts}: ready now" + (f"; unload {ends}" if ends else "")
 
 
 def loaded(wanted: Wanted) -> str:

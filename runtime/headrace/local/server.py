@@ -24,8 +24,8 @@ from headrace.console.server import Console
 from headrace.console.terminal import Terminal
 from headrace.control.controller import Controller
 from headrace.control.engine import Beginning
+from headrace.control.opening import controlling
 from headrace.control.operating import Operating
-from headrace.control.store import Store, in_folder
 from headrace.errors import HeadraceError, PortTaken
 from headrace.execution import forking, threads
 from headrace.execution.device.choice import number_as_the_driver_does
@@ -38,7 +38,7 @@ from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
 from headrace.models.lifecycle import Standing
 from headrace.repository.changed import changed
-from headrace.repository.folder import Version, find, find_model, find_older
+from headrace.repository.folder import Version, find
 
 #: Beyond the drain's own limit, for whatever else there is to end.
 GRACE_S = 5.0
@@ -59,13 +59,7 @@ def run(options: ServeOptions) -> int:
     faulthandler.enable(sys.stderr.fileno())
     with ExitStack() as held:
         held.callback(state.let_go, lock)
-        store = Store(in_folder(options.state))
-        held.callback(store.close)
-        controller = Controller(
-            store,
-            lambda model: find_model(options.repository, model, options.state),
-            lambda found, numbers: find_older(found, numbers, options.state),
-        )
+        controller = held.enter_context(controlling(options))
         beginning = controller.begin(versions)
         carried = [one.version for one in beginning.assignments]
         lanes = [threads.lanes_of(version, hosts=1) for version in carried]

@@ -17,14 +17,13 @@ from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
-from headrace.control.controller import Controller
+from headrace.control.opening import controlling
 from headrace.control.operating import Operating
-from headrace.control.store import Store, in_folder
 from headrace.execution import threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import awaited
 from headrace.execution.voices import OURSELVES, line
-from headrace.repository.folder import Version, find, find_model, find_older
+from headrace.repository.folder import Version, find
 from headrace.serve import plan, ports
 from headrace.serve.crew import Crew
 from headrace.serve.places import claim, release
@@ -60,13 +59,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         held.callback(logbook.close)
         terminal = Terminal(sys.stdout)
         held.callback(terminal.close)
-        store = Store(in_folder(options.state))
-        held.callback(store.close)
-        controller = Controller(
-            store,
-            lambda model: find_model(options.repository, model, options.state),
-            lambda found, numbers: find_older(found, numbers, options.state),
-        )
+        controller = held.enter_context(controlling(options))
         beginning = controller.begin(versions)
         carried = [one.version for one in beginning.assignments]
         crew = Crew(carried, threads.cpus(), told)
