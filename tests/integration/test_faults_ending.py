@@ -154,7 +154,8 @@ def test_keeper_and_server_killed_in_one_moment_leave_no_process(run: Run) -> No
     below, folder = run.below(), sockets(run)
     (keeper,) = run.named("keeper.py")
     # A stopped process does not see that its raylet has gone.
-    os.kill(run.pids("sleeper/1")[0], signal.SIGSTOP)
+    for stopped in (*run.pids("sleeper/1"), *run.named("ServeController")):
+        os.kill(stopped, signal.SIGSTOP)
     os.kill(keeper, signal.SIGKILL)
     run.process.kill()
     run.process.wait(END_S)

@@ -35,6 +35,7 @@ def test_the_installed_ray_is_one_that_the_private_calls_were_tried_with() -> No
         (node.Node.start_raylet, {"plasma_directory", "object_store_memory"}),
         (services.start_ray_process, {"command", "process_type"}),
         (RayParams.__init__, {"plasma_store_socket_name", "raylet_socket_name", "no_monitor"}),
+        (RayParams.__init__, {"setup_worker_path"}),
         (worker.print_to_stdstream, {"data"}),
         (_run_many, {"wait_for_ingress_deployment_creation", "wait_for_applications_running"}),
         (RunTarget, {"target", "name", "route_prefix"}),

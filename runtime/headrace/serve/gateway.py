@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
-from headrace.serve import keeper
 from headrace.serve.directory import HOST, Replica, endpoints
 from headrace.serve.private import Directory
 from headrace.serve.turn import Turn
@@ -57,8 +56,6 @@ class GatewayReplica:
     """
 
     def __init__(self, options: GatewayOptions) -> None:
-        # A worker leaves by itself when its raylet is gone, unless it is stopped at that moment.
-        keeper.die_with_parent()
         redirect_output(Path(options.sink), "gateway")
         from headrace_core import Gateway
 

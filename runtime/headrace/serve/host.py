@@ -23,7 +23,6 @@ from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 from headrace.repository.told import from_json
-from headrace.serve import keeper
 from headrace.serve.voice import CHANGE, JOIN, LEAVE, Events, redirect_output
 
 #: Memory that a host sends large outputs from; taken at its start. What does not fit travels
@@ -61,8 +60,6 @@ class HostReplica:
         if not options.gpus:
             # Ray leaves every GPU visible to a replica that asked for none.
             os.environ["CUDA_VISIBLE_DEVICES"] = ""
-        # A worker leaves by itself when its raylet is gone, unless it is stopped at that moment.
-        keeper.die_with_parent()
         redirect_output(Path(options.sink), options.label)
         self._options = options
         self._events = Events(Path(options.sink), options.label)

@@ -108,6 +108,8 @@ def start_head(options: HeadOptions) -> Head:
             temp_dir=str(options.temp),
             plasma_store_socket_name=str(options.sockets / "plasma"),
             raylet_socket_name=str(options.sockets / "raylet"),
+            # Ray's own does nothing for workers without a runtime environment, as all of ours are.
+            setup_worker_path=str(Path(__file__).with_name("worker.py")),
             include_dashboard=False,
             include_log_monitor=False,
             no_monitor=True,
