@@ -21,6 +21,10 @@ class SourceInvalid(HeadraceError):
     """A version cannot be had from its registry. The text says what is not there, or away."""
 
 
+class RequirementsInvalid(HeadraceError):
+    """The packages that a version asks for cannot be installed. The text says why."""
+
+
 class ModelInvalid(HeadraceError):
     """A model's class or program does not say what it needs to say."""
 

@@ -58,7 +58,9 @@ class Controller:
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
-                self._versions |= {versions[one].label: versions[one] for one in after.versions}
+                for number in after.versions:
+                    one = self._finding.equipped(versions[number])
+                    self._versions[one.label] = one
             return Beginning(self._assignments(), self._divisions(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
@@ -98,7 +100,8 @@ class Controller:
         if version not in found:
             there = ", ".join(str(one) for one in sorted(found)) or "none"
             raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
-        one = found[version]
+        # Not under the lock: its packages may have to be installed.
+        one = self._finding.equipped(found[version])
         with self._lock:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.home))
@@ -141,7 +144,10 @@ class Controller:
         Raises:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
-        found = self._finding.of(model)
+        found = {
+            number: one if one.label in self._versions else self._finding.equipped(one)
+            for number, one in self._finding.of(model).items()
+        }
         with self._lock:
             before = self._wanted.get(model)
             if before is None:

@@ -13,15 +13,18 @@ class Finding:
         self,
         find: Callable[[str], Sequence[Version]],
         older: Callable[[Version, Set[int]], Sequence[Version]],
+        equipped: Callable[[Version], Version],
     ) -> None:
-        """Take the two ways to find versions.
+        """Take the two ways to find versions, and what makes one fit to be loaded.
 
         Args:
             find: reads the repository: one model's versions, or all if its name is empty.
             older: returns other versions of a model, by number, where a registry has them.
+            equipped: returns a version with the environment that it has to itself; may take long.
         """
         self._find = find
         self._older = older
+        self.equipped = equipped
 
     def every(self, model: str) -> Sequence[Version]:
         """Return the versions of a model that are there now, of all models if it is empty."""
@@ -48,4 +51,4 @@ class Finding:
         found = self.of(model, numbers) if numbers else {}
         if missing := sorted(numbers - set(found)):
             raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
-        return {found[one].label: found[one] for one in numbers}
+        return {found[one].label: self.equipped(found[one]) for one in numbers}

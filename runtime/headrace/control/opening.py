@@ -7,6 +7,7 @@ from headrace.config.options import ServeOptions
 from headrace.control.controller import Controller
 from headrace.control.finding import Finding
 from headrace.control.store import Store, in_folder
+from headrace.repository.equipped import equipped
 from headrace.repository.folder import find_model, find_older
 
 
@@ -24,6 +25,7 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
             Finding(
                 lambda model: find_model(options.repository, model, options.state),
                 lambda found, numbers: find_older(found, numbers, options.state),
+                lambda version: equipped(version, options.state, options.engine),
             ),
         )
     finally:
