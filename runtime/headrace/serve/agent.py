@@ -2,7 +2,7 @@
 
 Ray's own agent, a process of 100 MB, makes environments; ours are made before anybody asks for a
 worker, and which interpreter that is stands in the question. It runs as a script on a bare
-interpreter (18 MB, 60 ms).
+interpreter (10 MiB, 60 ms).
 """
 
 import sys
