@@ -52,7 +52,7 @@ class Scenario:
 BURSTS: Final = ("errors", "p99", "agreement")
 STICKY: Final = ("errors", "agreement")
 #: Slower by as much as makes p99 half as long again: who waits for the batch before waits longer.
-SLOW: Final = Version(slowdown=1.3)
+SLOW: Final = Version(slowdown=1.36)
 SCENARIOS: Final = (
     Scenario("a/a, bursts", SAME, False, BURSTS, False),
     Scenario("a/a, sticky users", SAME, True, STICKY, False),

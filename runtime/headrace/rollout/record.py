@@ -1,7 +1,6 @@
 """What has been seen of a rollout: all that its verdict depends on, and small enough to keep."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
@@ -124,17 +123,18 @@ class Record:
             ValueError: it is not one of ``to_json``.
         """
         try:
-            given = json.loads(text)
+            given = json.loads(text, parse_constant=_no_number)
             evidence = tuple(_evidence(known) for known in given.pop("evidence"))
             health = Health(**given.pop("health"))
-            record = Record(evidence=evidence, health=health, **given)
+            return Record(evidence=evidence, health=health, **given)
         except (AttributeError, KeyError, TypeError) as error:
             raise ValueError(
                 f"expected the record of a rollout as it was written: {error}"
             ) from error
-        if not math.isfinite(record.log_harm_peak):
-            raise ValueError("expected a record of finite numbers")
-        return record
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"expected the record of a rollout, of finite numbers, not {text}")
 
 
 def _evidence(given: dict[str, Any]) -> Evidence:
