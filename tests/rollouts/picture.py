@@ -14,11 +14,12 @@ from tests.rollouts.streams import SECONDS
 
 Found = dict[str, dict[str, dict[str, list[Any]]]]
 
+#: In the order in which they are drawn, the last on top.
 COLOURS: Final = {
-    "Headrace": "tab:blue",
     "z-test each second": "tab:red",
     "Flagger's example": "tab:orange",
     "Argo's example": "tab:green",
+    "Headrace": "tab:blue",
 }
 
 
@@ -70,11 +71,12 @@ def _curve(axes: Any, said: dict[str, list[Any]], over: str, judge: str, colour:
     at = np.sort(np.array(said[over], dtype=float)[fired])
     end = SECONDS if over == "seconds" else max(said["requests"])
     share = 100 * np.arange(1, len(at) + 1) / len(fired)
-    start = 0.0 if over == "seconds" else 50.0
+    start = 0.0 if over == "seconds" else 5.0
     axes.step(
         np.concatenate(([start], at, [end])),
         np.concatenate(([0.0], share, [share[-1] if len(share) else 0.0])),
         where="post",
+        linewidth=2.2 if judge == "Headrace" else 1.2,
         color=colour,
         label=judge,
     )
