@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.asking import ask
 from tests.unit.desk import Desk
 
 from headrace.cli.tables import applied_lines
 from headrace.config.batching import Batching
 from headrace.config.changes import LIVE, changes
 from headrace.config.schema import ModelConfig
-from headrace.console.answer import Answer
 from headrace.console.operations import Applied, as_json
-from headrace.console.routes import perform
 from headrace.errors import ConfigInvalid, HeadraceError, NotLive, RepositoryInvalid
 from headrace.execution.runner import Runner
 from headrace.execution.voices import Line
@@ -225,11 +224,9 @@ def test_the_console_lets_programs_change_and_no_web_page(
     desk: Desk,
 ) -> None:
     target, client = "/api/apply?model=photos", "me@here" if by_program else None
-    answer = perform(replace(desk.sources, operations=Operator(error)), method, target, client)
-    assert isinstance(answer, Answer)
+    answer = ask(replace(desk.sources, operations=Operator(error)), method, target, client=client)
     assert answer.status == code
     assert part in json.dumps(answer.body)
-    assert perform(desk.sources, "GET", "/api/status", "me@here") is None
 
 
 class OpenHost:

@@ -11,7 +11,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from headrace.console.routes import CLIENT
+from headrace.console.sources import CLIENT
 from headrace.errors import HeadraceError, Refused, Unreachable
 from headrace.vocabulary import FIRST_PORT
 

@@ -19,8 +19,8 @@ from headrace.console.board import ModelStatus, Status, VersionStatus, loading, 
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Applied
-from headrace.console.routes import Sources
 from headrace.console.server import Console
+from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
 from headrace.control.controller import Controller
 from headrace.control.engine import Beginning

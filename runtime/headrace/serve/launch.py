@@ -14,8 +14,8 @@ from headrace.config.options import ServeOptions
 from headrace.console.arrivals import stand, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
-from headrace.console.routes import Sources
 from headrace.console.server import Console
+from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
