@@ -3,7 +3,9 @@
 `CONSOLE_PICTURE=docs/console.png pytest tests/browser` takes the picture of docs/console.md.
 """
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from tests.local.conftest import LocalServer, ready, start, write_model
 
-#: A busy machine starts slowly; the page asks every two seconds, and the folder every ten.
+#: A busy machine starts slowly; the page looks every second, and into the folder every ten.
 PATIENCE_MS = 60_000
 Open = Callable[[LocalServer], Any]
 
@@ -116,6 +118,40 @@ def test_an_operator_loads_divides_undoes_and_unloads(tmp_path: Path, open_page:
         row(page, "good/2", "not-loaded")
 
 
+NONE = "\N{EN DASH}"
+
+
+def rates(page: Any, label: str) -> list[float]:
+    """Return requests/s, errors/s, p50 and p99 in ms, and rows a batch; 0 for what is not known."""
+    facts = page.locator(f'[data-version="{label}"] .rates').inner_text().split(" · ")
+    found = [re.sub(r"^p\d\d ", "", one).split()[0] for one in facts]
+    return [0.0 if one == NONE else float(one) for one in found]
+
+
+def test_what_a_version_does_is_shown_as_it_does_it(tmp_path: Path, open_page: Open) -> None:
+    models = tmp_path / "models"
+    write_model(
+        models, "good", 'if batch["x"][0, 0] < 0: raise ValueError\nreturn {"y": batch["x"]}'
+    )
+    with ready(models, tmp_path / "state") as server:
+        page = open_page(server)
+        page.locator('[data-version="good/1"] .rates').wait_for()
+        assert rates(page, "good/1") == [0, 0, 0, 0, 0]
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for _ in range(50):
+            assert server.post("good", [1, 2, 3, 4])[0] == 200
+        page.locator(".rates", has_text="1 rows a batch").wait_for()
+        answered, failed, p50, p99, _ = rates(page, "good/1")
+        assert answered > 0
+        assert failed == 0
+        assert 0 < p50 <= p99 < 10_000
+        server.post("good", [-1, 2, 3, 4])
+        page.locator(".rates:not(:has-text(' 0 errors/s'))").wait_for()
+        # It is told all this, and asks for the folder of models and the log alone.
+        assert [url for url in asked if not re.search("/api/(versions|logs)", url)][6:] == []
+
+
 def test_a_server_that_is_gone_is_said_and_comes_back(tmp_path: Path, open_page: Open) -> None:
     models = tmp_path / "models"
     write_model(models, "good", 'return {"y": batch["x"]}')
@@ -164,6 +200,11 @@ def test_a_server_without_models_says_so(tmp_path: Path, open_page: Open) -> Non
         row(page, "good/1", "ready")
         # As a server answers whose folder was emptied: none begins with an empty one.
         _, status = server.get(f"{server.console}/api/status")
-        page.route("**/api/status", lambda route: route.fulfill(json={**status, "models": []}))
+        empty = {**status, "models": []}
+        look = json.dumps({"status": empty, "rates": {}, "lines": 0})
+        events = f"event: begin\ndata: {{}}\n\nevent: look\ndata: {look}\n\n"
+        page.route("**/api/events*", lambda route: route.fulfill(body=events))
+        page.route("**/api/status", lambda route: route.fulfill(json=empty))
         page.route("**/api/versions", lambda route: route.fulfill(json={"versions": []}))
+        page.reload()
         page.get_by_text("There is no model").wait_for()

@@ -1,73 +1,22 @@
 """The console on a socket: who may come, how long they may stay, and that it sleeps."""
 
 import json
-import socket
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.local.conftest import free_ports
-from tests.unit.desk import Desk, NoBoard
+from tests.local.consoles import PATIENCE_S, Begin, connect, following, get, read_answer
+from tests.unit.desk import NoBoard
 
 from headrace.console import listening
 from headrace.console.board import Status
-from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.console.sources import Sources
 from headrace.errors import PortTaken
-
-PATIENCE_S = 30.0
-Begin = Callable[..., int]
-
-
-@pytest.fixture
-def sources(tmp_path: Path) -> Iterator[Sources]:
-    book = Logbook(tmp_path / "logs", None)
-    desk = Desk(tmp_path, book, m=[1])
-    yield desk.sources
-    desk.close()
-    book.close()
-
-
-@pytest.fixture
-def begin(sources: Sources) -> Iterator[Begin]:
-    """Starts a console and returns its port."""
-    with ExitStack() as held:
-
-        def start(given: Sources = sources, host: str = "127.0.0.1") -> int:
-            port = free_ports()
-            console = Console(host, port, given)
-            held.callback(console.close)
-            console.start()
-            return port
-
-        yield start
-
-
-def connect(port: int, host: str = "127.0.0.1") -> socket.socket:
-    return socket.create_connection((host, port), PATIENCE_S)
-
-
-def get(path: str) -> bytes:
-    return f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
-
-
-def read_answer(line: socket.socket) -> tuple[int, Any]:
-    """Return status and body of an answer with a length."""
-    said = b""
-    while b"\r\n\r\n" not in said:
-        said += line.recv(65_536) or pytest.fail(f"closed after {said!r}")
-    head, _, body = said.partition(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-    while len(body) < length:
-        body += line.recv(65_536)
-    assert b"server: headrace" in head.lower()
-    return int(head.split()[1]), json.loads(body)
 
 
 def wakes() -> int:
@@ -82,7 +31,8 @@ def wakes() -> int:
 
 
 def test_an_idle_console_never_wakes(begin: Begin) -> None:
-    with connect(begin()) as line:
+    port = begin()
+    with connect(port) as line, following(port):
         line.sendall(get("/api/health"))
         assert read_answer(line)[0] == 503
         settled = threading.Event()

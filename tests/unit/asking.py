@@ -9,6 +9,8 @@ from urllib.parse import unquote, urlsplit
 
 import uvloop
 
+from headrace.console.following import Followers
+from headrace.console.looking import Looking
 from headrace.console.routes import application
 from headrace.console.sources import CLIENT, Sources
 
@@ -57,7 +59,8 @@ def ask(
         told.append(message)
 
     async def answer() -> None:
-        await application(sources, listens_on)(scope, receive, send)
+        followers = Followers(sources.controller.events, Looking(sources))
+        await application(sources, listens_on, followers)(scope, receive, send)
 
     def run() -> None:
         # Which needs no socket to wake itself, outside of the main thread.

@@ -30,8 +30,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_what_was_wanted_and_how_it_came_to_be_outlives_the_process(
     store: Store, tmp_path: Path
 ) -> None:
-    assert store.put("m", None, ONE, Note("headrace", "start: load 1")) == 1
-    assert store.put("m", ONE, TWO, NOTE) == 2
+    assert store.put("m", None, ONE, Note("headrace", "start: load 1")) == store.entry(1)
+    assert store.put("m", ONE, TWO, NOTE) == store.entry(2)
     store.put("other", None, ONE, Note("headrace", "start: load 1"))
     again = Store(in_folder(tmp_path))
     assert again.models() == {"m": TWO, "other": ONE}
@@ -96,7 +96,7 @@ def test_who_fails_at_any_write_has_written_nothing(store: Store, at: int) -> No
         event.remove(store._engine, "commit", fail)
     assert store.models() == {"m": ONE}
     assert len(store.journal(10)) == 1
-    assert store.put("m", ONE, TWO, NOTE) > 1
+    assert store.put("m", ONE, TWO, NOTE).number > 1
 
 
 KILLED = """

@@ -114,6 +114,37 @@ def read_lines(request: Request) -> Iterator[bytes]:
         yield from answer
 
 
+def follow(url: str) -> Iterator[tuple[str, Any]]:
+    """Yield the console's events, kind and facts, as they come; ``begin`` at each beginning.
+
+    Raises:
+        Unreachable: nobody answers there, by now.
+        Refused: as many follow as may.
+    """
+    check_url(url)
+    last = ""
+    while True:
+        request = Request(url.rstrip("/") + "/api/events", headers={"Last-Event-ID": last})
+        kind, began = "", False
+        try:
+            for line in read_lines(request):
+                name, _, said = line.decode().rstrip("\n").partition(": ")
+                if name == "event":
+                    kind, began = said, True
+                elif name == "id":
+                    last = said
+                elif name == "data":
+                    yield kind, json.loads(said)
+        except Unreachable as error:
+            # Nothing happened for a while. Whether somebody is still there the next one shows.
+            if not isinstance(error.__cause__, TimeoutError):
+                raise
+        except ValueError as error:
+            raise _no_console(url) from error
+        if not began:
+            raise _no_console(url)
+
+
 @contextmanager
 def _answer(request: Request, limit_s: float) -> Iterator[Any]:
     try:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
@@ -26,8 +27,8 @@ LAST_S: Final = 1.0
 class Listening(Server):
     """Answers on a socket until it is told to stop."""
 
-    def __init__(self, app: ASGIApp, listener: socket.socket) -> None:
-        """Take over ``listener``, which is bound and listens."""
+    def __init__(self, app: ASGIApp, listener: socket.socket, end: Callable[[], None]) -> None:
+        """Take over ``listener``, which is bound and listens; ``end`` ends answers without end."""
         places = Places(MOST_CONNECTIONS)
 
         class Line(BoundedProtocol):
@@ -53,6 +54,7 @@ class Listening(Server):
             )
         )
         self._listener = listener
+        self._end = end
         self._loop = uvloop.new_event_loop()
         self._stopped = asyncio.Event()
 
@@ -76,6 +78,7 @@ class Listening(Server):
             server.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
+        self._end()
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=LAST_S)
         for connection in list(self.server_state.connections):
@@ -110,6 +113,9 @@ class BoundedProtocol(H11Protocol):
             return
         self.conn.receive_data(data)
         self.handle_events()
+        if self.scope is not None:
+            # The application may have somebody dropped who does not read.
+            self.scope["state"]["abort"] = self.transport.abort
         if self.cycle is not None and not self.cycle.response_complete:
             self.places.asks(self.transport)
             if timer is not None:

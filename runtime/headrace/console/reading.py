@@ -1,8 +1,9 @@
 """The console's answers that change nothing."""
 
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Response
+from fastapi import APIRouter, Header, HTTPException, Request, Response
+from fastapi.responses import StreamingResponse
 
 from headrace.console import board, schema
 from headrace.console.answering import in_thread
@@ -14,6 +15,9 @@ from headrace.console.parameters import From, Limit, Number, OfModel, bounded
 MOST_WAIT_S: Final = 10.0
 #: Of a request's name the gateway keeps so many characters.
 MOST_NAME: Final = 128
+
+#: Of what comes as it happens: nobody on the way keeps it.
+LIVE: Final = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 router = APIRouter()
 
@@ -49,6 +53,26 @@ def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, 
 def journal(sources: From, model: OfModel = "", limit: Limit = 100) -> dict[str, Any]:
     """Show who changed what, when and why, the newest first."""
     return {"entries": [entry_json(one) for one in sources.controller.journal(limit, model)]}
+
+
+@router.get(
+    "/api/events",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
+async def events(
+    request: Request,
+    last_event_id: Annotated[str, Header(alias="Last-Event-ID")] = "",
+    look: bool = False,
+) -> StreamingResponse:
+    """Tell what happens: first `begin`, then each `version` and each entry of the `journal`.
+
+    With `Last-Event-ID` from after that one; `begin` has `missed` where that is not known any more.
+    With `look=1` there is `look` once a second: the status, and how much versions do. Who does not
+    read what comes is disconnected.
+    """
+    sent = request.app.state.followers.follow(last_event_id, request.state.abort, looks=look)
+    return StreamingResponse(sent, media_type="text/event-stream", headers=LIVE)
 
 
 @router.get("/api/logs", response_model=schema.Lines)
@@ -90,7 +114,7 @@ def requests(sources: From, limit: Limit = 100) -> dict[str, Any]:
 
 @router.get("/api/requests/{name:path}", response_model=schema.Requests)
 @in_thread
-def request(sources: From, name: str, limit: Limit = 100) -> dict[str, Any]:
+def requests_named(sources: From, name: str, limit: Limit = 100) -> dict[str, Any]:
     """Show how requests went that have this id, or the call of this number."""
     kept, short = sources.board.requests(), name[:MOST_NAME]
     found = [one for one in kept if one["id"] == short or str(one["call"]) == name]

@@ -15,6 +15,7 @@ from headrace import __version__
 from headrace.console import deciding, reading, schema
 from headrace.console.answering import MOST_THREADS, AllBusy
 from headrace.console.door import Door
+from headrace.console.following import MOST_FOLLOWERS, Followers, TooManyFollow
 from headrace.console.logbook import TooManyWait
 from headrace.console.parameters import Misasked, words
 from headrace.console.sources import Sources
@@ -26,7 +27,7 @@ DOCUMENT: Final = "/api/openapi.json"
 RETRY: Final = {"Retry-After": "1"}
 
 
-def application(sources: Sources, listens_on: str) -> ASGIApp:
+def application(sources: Sources, listens_on: str, followers: Followers) -> ASGIApp:
     """Return what answers requests to a console that listens on the address ``listens_on``."""
     app = FastAPI(
         title="Headrace console",
@@ -38,7 +39,7 @@ def application(sources: Sources, listens_on: str) -> ASGIApp:
         redirect_slashes=False,
         responses={"default": {"model": schema.Refusal, "description": "Refused"}},
     )
-    app.state.sources = sources
+    app.state.sources, app.state.followers = sources, followers
     app.include_router(reading.router)
     app.include_router(deciding.router)
     for path in FILES:
@@ -47,6 +48,7 @@ def application(sources: Sources, listens_on: str) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _misasked)
     app.add_exception_handler(HeadraceError, _not_done)
     app.add_exception_handler(TooManyWait, _too_many_wait)
+    app.add_exception_handler(TooManyFollow, _too_many_follow)
     app.add_exception_handler(AllBusy, _all_busy)
     app.add_exception_handler(Exception, _broken)
     return Door(app, listens_on)
@@ -92,6 +94,10 @@ async def _not_done(request: Request, error: Exception) -> Response:
 
 async def _too_many_wait(_: Request, __: Exception) -> Response:
     return refusal(503, "too many wait for lines of the log: try again later", RETRY)
+
+
+async def _too_many_follow(_: Request, __: Exception) -> Response:
+    return refusal(503, f"{MOST_FOLLOWERS} follow the events already: try again later", RETRY)
 
 
 async def _all_busy(_: Request, __: Exception) -> Response:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from headrace.control import wanted as words
 from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row
+from headrace.control.events import Events
 from headrace.control.finding import Finding
 from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
@@ -30,6 +31,8 @@ class Controller:
         self._store = store
         self._finding = finding
         self._engine: Engine | None = None
+        #: Every change of what is wanted and of how versions stand, as it comes about.
+        self.events = Events(store.term)
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
         self._wanted: dict[str, Wanted] = {}
@@ -78,6 +81,7 @@ class Controller:
                     changed = True
             if changed:
                 self._tell()
+            self.events.stand(standings)
             self._moved.notify_all()
 
     def load(
@@ -247,11 +251,12 @@ class Controller:
         self._tell()
 
     def _put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> None:
-        self._store.put(model, before, after, note)
+        entry = self._store.put(model, before, after, note)
         self._wanted[model] = after
         gone = set((before or after).versions) - set(after.versions)
         for one in gone:
             self._versions.pop(f"{model}/{one}", None)
+        self.events.publish(entry)
 
     def _tell(self) -> None:
         if self._engine is not None:

@@ -125,8 +125,8 @@ class Store:
             rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
         return {name: from_json(kept) for name, kept in rows}
 
-    def put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> int:
-        """Write down that ``after`` is wanted where ``before`` was; return the entry's number.
+    def put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> Entry:
+        """Write down that ``after`` is wanted where ``before`` was; return the journal's entry.
 
         Raises:
             Deposed: another one decides by now; nothing was written.
@@ -145,19 +145,16 @@ class Store:
                 connection.execute(insert(MODEL).values(name=model, wanted=new))
             else:
                 connection.execute(update(MODEL).where(MODEL.c.name == model).values(wanted=new))
-            written = connection.execute(
-                insert(JOURNAL).values(
-                    unix_ms=round(self._clock() * 1000),
-                    who=note.who[:MOST_CHARACTERS],
-                    model=model,
-                    what=note.what[: 2 * MOST_CHARACTERS],
-                    why=note.why[:MOST_CHARACTERS],
-                    before=old,
-                    after=new,
-                )
-            )
+            facts: dict[str, Any] = {
+                "unix_ms": round(self._clock() * 1000),
+                "who": note.who[:MOST_CHARACTERS],
+                "model": model,
+                "what": note.what[: 2 * MOST_CHARACTERS],
+                "why": note.why[:MOST_CHARACTERS],
+            }
+            written = connection.execute(insert(JOURNAL).values(before=old, after=new, **facts))
             (number,) = written.inserted_primary_key or (0,)
-        return int(number)
+        return Entry(number=int(number), before=before, after=after, **facts)
 
     def journal(self, limit: int, model: str = "") -> list[Entry]:
         """Return the last ``limit`` entries, of one model or of all, the newest first."""

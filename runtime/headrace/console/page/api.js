@@ -16,6 +16,38 @@ export async function change(action, query) {
   }));
 }
 
+// Calls heard(kind, facts) for each server-sent event, until they end. A server that stands still
+// says nothing, not even how it goes: that is an error, too.
+export async function follow(path, heard, signal) {
+  const silent = new AbortController();
+  let timer = setTimeout(() => silent.abort(), LIMIT_MS);
+  const response = await fetch(path, { signal: AbortSignal.any([signal, silent.signal]) });
+  if (!response.ok) {
+    await answered(response);
+  }
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) {
+        return;
+      }
+      clearTimeout(timer);
+      timer = setTimeout(() => silent.abort(), LIMIT_MS);
+      const events = (rest + value).split("\n\n");
+      rest = events.pop();
+      for (const event of events) {
+        const field = (name) =>
+          event.split("\n").find((line) => line.startsWith(`${name}: `)).slice(name.length + 2);
+        heard(field("event"), JSON.parse(field("data")));
+      }
+    }
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
 async function answered(response) {
   const body = await response.json();
   if (!response.ok) {
