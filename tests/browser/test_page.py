@@ -208,3 +208,28 @@ def test_a_server_without_models_says_so(tmp_path: Path, open_page: Open) -> Non
         page.route("**/api/versions", lambda route: route.fulfill(json={"versions": []}))
         page.reload()
         page.get_by_text("There is no model").wait_for()
+
+
+def test_a_console_beyond_its_machine_asks_for_its_token_once(
+    tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, state = tmp_path / "models", tmp_path / "state"
+    write_model(models, "good", 'return {"y": batch["x"]}')
+    with ready(models, state, "--host", "0.0.0.0") as server:
+        page = open_page(server)
+        for token in ("not it", (state / "console-token").read_text()):
+            page.get_by_role("textbox", name="Token").fill(token)
+            press(page, "Go on")
+        row(page, "good/1", "ready")
+        page.reload()
+        row(page, "good/1", "ready")
+        assert page.locator("#token").is_hidden()
+        press(page, "Unload good/1")
+        confirm(page)
+        row(page, "good/1", "not-loaded")
+        assert f"the token in {state / 'console-token'}" in server.output()
+        assert "HEADRACE_TOKEN" in server.command("status", code=1)
+        token = (state / "console-token").read_text().strip()
+        assert token not in server.output()
+        monkeypatch.setenv("HEADRACE_TOKEN", token)
+        assert "not loaded" in server.command("versions", "good")

@@ -13,6 +13,7 @@ from headrace.console.following import Followers
 from headrace.console.looking import Looking
 from headrace.console.routes import application
 from headrace.console.sources import CLIENT, Sources
+from headrace.console.token import Token
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ def ask(
     target: str,
     *,
     listens_on: str = "127.0.0.1",
+    token: Token | None = None,
     **headers: str | None,
 ) -> Answer:
     """Return the answer to one request; ``client`` among its headers is the console's own."""
@@ -60,7 +62,7 @@ def ask(
 
     async def answer() -> None:
         followers = Followers(sources.controller.events, Looking(sources))
-        await application(sources, listens_on, followers)(scope, receive, send)
+        await application(sources, listens_on, followers, token)(scope, receive, send)
 
     def run() -> None:
         # Which needs no socket to wake itself, outside of the main thread.

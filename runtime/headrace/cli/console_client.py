@@ -1,6 +1,8 @@
 """The console's REST API, as commands read it."""
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from getpass import getuser
@@ -20,6 +22,9 @@ LIMIT_S: Final = 30.0
 #: Nor for a decision, which may have gigabytes come from a registry first.
 DECISION_S: Final = 3600.0
 DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
+#: Holds the token of a console that listens beyond its machine.
+TOKEN: Final = "HEADRACE_TOKEN"
+TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 #: How the console says that something is not there; other ports and servers say it differently.
 CONSOLES_404: Final = ("no /", "no error ", "no request ")
 
@@ -31,9 +36,8 @@ def get(url: str, path: str) -> Any:
         Unreachable: nobody answers there, or no console.
         Refused: the console says no; the text is its own.
     """
-    check_url(url)
     try:
-        return json.loads(send(Request(url.rstrip("/") + path))[0])
+        return json.loads(send(_request(url, path))[0])
     except Refused as error:
         if error.status != 404 or error.text.startswith(CONSOLES_404):
             raise
@@ -44,8 +48,7 @@ def get(url: str, path: str) -> Any:
 
 def post(url: str, path: str) -> Any:
     """Return what the console answers to ``POST path``; raises as `get` does."""
-    check_url(url)
-    request = Request(url.rstrip("/") + path, method="POST", headers={CLIENT: whoami()})
+    request = _request(url, path, method="POST", headers={CLIENT: whoami()})
     try:
         return json.loads(send(request, DECISION_S)[0])
     except ValueError as error:
@@ -121,10 +124,9 @@ def follow(url: str) -> Iterator[tuple[str, Any]]:
         Unreachable: nobody answers there, by now.
         Refused: as many follow as may.
     """
-    check_url(url)
     last = ""
     while True:
-        request = Request(url.rstrip("/") + "/api/events", headers={"Last-Event-ID": last})
+        request = _request(url, "/api/events", headers={"Last-Event-ID": last})
         kind, began = "", False
         try:
             for line in read_lines(request):
@@ -165,6 +167,21 @@ def _answer(request: Request, limit_s: float) -> Iterator[Any]:
             f"nobody answers at {request.full_url} ({reason}); is `headrace serve` running? "
             "--url or HEADRACE_URL says where its console is"
         ) from error
+
+
+def _request(url: str, path: str, **more: Any) -> Request:
+    check_url(url)
+    request = Request(url.rstrip("/") + path, **more)
+    if token := os.environ.get(TOKEN, ""):
+        if not TOKEN_FORM.fullmatch(token):
+            # Not shown: it may be one all the same.
+            raise HeadraceError(
+                f"{TOKEN} is no token: expected the line of console-token in the state folder of "
+                "the server"
+            )
+        # Whom the console names instead of itself does not get it.
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    return request
 
 
 def _no_console(url: str) -> Unreachable:

@@ -19,6 +19,7 @@ from headrace.console.following import MOST_FOLLOWERS, Followers, TooManyFollow
 from headrace.console.logbook import TooManyWait
 from headrace.console.parameters import Misasked, words
 from headrace.console.sources import Sources
+from headrace.console.token import Token
 from headrace.console.webpage import FILES, HEADERS, page_file
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.voices import OURSELVES, line
@@ -27,8 +28,13 @@ DOCUMENT: Final = "/api/openapi.json"
 RETRY: Final = {"Retry-After": "1"}
 
 
-def application(sources: Sources, listens_on: str, followers: Followers) -> ASGIApp:
-    """Return what answers requests to a console that listens on the address ``listens_on``."""
+def application(
+    sources: Sources, listens_on: str, followers: Followers, token: Token | None = None
+) -> ASGIApp:
+    """Return what answers requests to a console that listens on the address ``listens_on``.
+
+    ``token``: of which requests are to have one; None where all may ask.
+    """
     app = FastAPI(
         title="Headrace console",
         version=__version__,
@@ -51,7 +57,7 @@ def application(sources: Sources, listens_on: str, followers: Followers) -> ASGI
     app.add_exception_handler(TooManyFollow, _too_many_follow)
     app.add_exception_handler(AllBusy, _all_busy)
     app.add_exception_handler(Exception, _broken)
-    return Door(app, listens_on)
+    return Door(app, listens_on, token)
 
 
 async def _page(request: Request) -> Response:

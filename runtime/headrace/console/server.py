@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.console.port_owner import owner_of
 from headrace.console.sources import Sources
+from headrace.console.token import Token
 from headrace.errors import PortTaken
+from headrace.execution.voices import OURSELVES, line
 
 if TYPE_CHECKING:
     from headrace.console.listening import Listening
@@ -26,14 +28,14 @@ KEEPALIVE: Final = {
 class Console:
     """Answers operators over HTTP."""
 
-    def __init__(self, host: str, port: int, sources: Sources) -> None:
-        """Bind and listen, without answering yet.
+    def __init__(self, host: str, port: int, sources: Sources, token: Token | None = None) -> None:
+        """Bind and listen, without answering yet; with a ``token`` requests have to bring it.
 
         Raises:
             PortTaken: somebody else listens there.
         """
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._host, self._sources = host, sources
+        self._host, self._sources, self._token = host, sources, token
         self._listener = socket.socket(family, socket.SOCK_STREAM)
         try:
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -56,6 +58,9 @@ class Console:
 
     def start(self) -> None:
         """Answer from now on, from threads of its own; who came before has waited in the kernel."""
+        if self._token is not None:
+            told = f"the console asks for the token in {self._token.file}"
+            self._sources.logbook.take(line(OURSELVES, "out", told))
         self._thread.start()
 
     def close(self) -> None:
@@ -88,6 +93,6 @@ class Console:
             if self._closed:
                 return
             followers = Followers(self._sources.controller.events, Looking(self._sources))
-            app = application(self._sources, self._host, followers)
+            app = application(self._sources, self._host, followers, self._token)
             self._listening = Listening(app, self._listener, followers.end)
         self._listening.serve_until_stopped()

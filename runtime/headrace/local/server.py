@@ -22,6 +22,7 @@ from headrace.console.operations import Applied
 from headrace.console.server import Console
 from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
+from headrace.console.token import token_for
 from headrace.control.controller import Controller
 from headrace.control.engine import Beginning
 from headrace.control.opening import controlling
@@ -109,7 +110,8 @@ class Server:
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
         sources = Sources(self, logbook, self, controller)
-        self._console = Console(options.host, options.first_port + 3, sources)
+        token = token_for(options.host, options.state)
+        self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes = threading.Lock()
         self._operating = Operating(controller)
         self._draining = ""

@@ -17,6 +17,7 @@ from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
+from headrace.console.token import token_for
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.execution import threads
@@ -73,7 +74,8 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         controller.drive(session)
         session.stood = partial(stand, controller, logbook)
         sources = Sources(session.board, logbook, session.changing, controller)
-        console = Console(options.host, options.first_port + 3, sources)
+        token = token_for(options.host, options.state)
+        console = Console(options.host, options.first_port + 3, sources, token)
         held.callback(console.close)
 
         operating = Operating(controller)

@@ -1,6 +1,6 @@
 // Follows the server while somebody looks, and shows what it says.
 
-import { follow, read } from "./api.js";
+import { follow, keepToken, read, TokenNeeded } from "./api.js";
 import { load, split, undo, unload } from "./controls.js";
 import { element, show } from "./element.js";
 import { joined, percent, rateFacts, routes, undoable } from "./versions.js";
@@ -37,12 +37,30 @@ async function watch() {
     } catch (error) {
       // Of another server, perhaps, when it answers again.
       isStale = true;
-      if (!leaving.signal.aborted) {
+      if (error instanceof TokenNeeded) {
+        await askToken();
+      } else if (!leaving.signal.aborted) {
         failed(error);
         await new Promise((waited) => setTimeout(waited, AGAIN_MS));
       }
     }
   }
+}
+
+// Until one is given: without it there is nothing to show.
+async function askToken() {
+  const dialog = byId("token");
+  const form = dialog.querySelector("form");
+  form.reset();
+  dialog.showModal();
+  await new Promise((given) => {
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      keepToken(form.elements.token.value.trim());
+      given();
+    };
+  });
+  dialog.close();
 }
 
 function heard(kind, facts) {
@@ -102,6 +120,11 @@ function draw() {
 }
 
 function failed(error) {
+  if (error instanceof TokenNeeded) {
+    // Who follows asks for it.
+    leaving.abort();
+    return;
+  }
   trouble(error instanceof TypeError || error instanceof DOMException
     ? "The server does not answer. What is shown is how it was; this page asks again by itself."
     : `The server answers with an error, and is asked again: ${error.message}`);
