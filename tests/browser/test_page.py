@@ -100,6 +100,9 @@ def test_an_operator_loads_divides_undoes_and_unloads(tmp_path: Path, open_page:
         page.locator('.share span[data-share="25"]').wait_for()
         assert shares(page) == ["75%", "25%"]
         if picture := os.environ.get("CONSOLE_PICTURE"):
+            for _ in range(400):
+                server.post("good", [1, 2, 3, 4])
+            page.locator('[data-version="good/2"] .rates:has-text("1 rows a batch")').wait_for()
             page.screenshot(path=picture, full_page=True)
 
         page.get_by_role("button", name="Undo entry").first.click()
