@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.cli.applying import apply
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
 from headrace.cli.deciding import (
@@ -196,27 +197,6 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
 
 
 @app.command()
-def apply(
-    model: Annotated[str, typer.Argument(help="Whose model.yaml; all if left out.")] = "",
-    url: Url = CONSOLE,
-    as_json: Json = False,
-) -> None:
-    """Read model.yaml again, and batch as it says, without losing a request.
-
-    Everything under `batching` but join and like may change while a model serves; for the rest it
-    has to be loaded anew, and nothing is changed. Exits with 1 when that is so.
-    """
-    import json
-    from urllib.parse import quote
-
-    from headrace.cli.console_client import post
-    from headrace.cli.tables import applied_lines
-
-    found = post(url, f"/api/apply?model={quote(model)}")
-    tell(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
-
-
-@app.command()
 def infer(
     model: Annotated[str, typer.Argument(help="MODEL, or MODEL/VERSION.")],
     file: Annotated[
@@ -246,7 +226,7 @@ def infer(
 
 
 for command in (
-    *(versions, load, unload, split, rule, sticky, undo, journal),
+    *(apply, versions, load, unload, split, rule, sticky, undo, journal),
     *(logs, errors, why, bench, convert),
 ):
     app.command()(command)

@@ -24,7 +24,7 @@ DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 CONSOLES_404: Final = ("no /", "no error ", "no request ")
 
 
-def get(url: str, path: str) -> Any:
+def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
     """Return what the console answers to ``GET path``.
 
     Raises:
@@ -33,7 +33,7 @@ def get(url: str, path: str) -> Any:
     """
     check_url(url)
     try:
-        return json.loads(send(Request(url.rstrip("/") + path))[0])
+        return json.loads(send(Request(url.rstrip("/") + path), limit_s)[0])
     except Refused as error:
         if error.status != 404 or error.text.startswith(CONSOLES_404):
             raise

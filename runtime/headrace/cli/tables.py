@@ -33,18 +33,6 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from aligned([COLUMNS, *rows])
 
 
-def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what ``POST /api/apply`` did."""
-    if not applied:
-        yield "nothing has changed since it was read last"
-    for one in applied:
-        hosts = f"{one['told']} host{'s'[: one['told'] != 1]}"
-        if one["hosts"] < one["told"]:
-            late = one["told"] - one["hosts"]
-            hosts += f", of which {late} will as soon as what keeps it is over"
-        yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
-
-
 def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:
     """Yield the table of ``GET /api/versions``, and below it what else decides who answers."""
     yield from version_rows(found["versions"])

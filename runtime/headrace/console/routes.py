@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from headrace.console import deciding
+from headrace.console import applying, deciding
 from headrace.console.answer import Answer
 from headrace.console.board import Board, as_json
 from headrace.console.logbook import Logbook, TooManyWait
 from headrace.console.operations import Operations
-from headrace.console.operations import as_json as operations_json
 from headrace.control.controller import Controller
 from headrace.errors import HeadraceError, RepositoryInvalid
 
@@ -23,9 +22,9 @@ MOST_DIGITS: Final = 18
 #: Of a request's name the gateway keeps so many characters.
 MOST_NAME: Final = 128
 PATHS: Final = (
-    "/api/health, /api/status, /api/versions, /api/journal, /api/logs, /api/errors, "
-    "/api/errors/ID, /api/requests and /api/requests/ID, and to POST /api/load, /api/unload, "
-    "/api/split, /api/rule, /api/sticky, /api/undo and /api/apply"
+    "/api/health, /api/status, /api/versions, /api/journal, /api/difference, /api/logs, "
+    "/api/errors, /api/errors/ID, /api/requests and /api/requests/ID, and to POST /api/load, "
+    "/api/unload, /api/split, /api/rule, /api/sticky, /api/undo and /api/apply"
 )
 #: A page in somebody's browser cannot send it to another place than its own without asking there.
 CLIENT: Final = "Headrace-Client"
@@ -65,6 +64,8 @@ def respond(sources: Sources, method: str, target: str) -> Answer:
         return _errors(logbook, path, limit)
     if path == "/api/requests" or path.startswith("/api/requests/"):
         return _requests(board, path, limit)
+    if path == "/api/difference":
+        return _difference(sources, query)
     return deciding.tell(sources.controller, path, query) or Answer(
         404, {"error": f"no {parts.path} here: the console answers {PATHS}"}
     )
@@ -88,11 +89,20 @@ def perform(sources: Sources, method: str, target: str, client: str | None) -> A
     if (answer := deciding.change(sources.controller, path, query, client)) is not None:
         return answer
     try:
-        return Answer(200, operations_json(sources.operations.apply(query.get("model", ""))))
+        done = applying.apply(sources.operations, sources.controller, query, client)
+        return Answer(200, done)
     except RepositoryInvalid as error:
         return Answer(404, {"error": str(error)})
     except HeadraceError as error:
         return Answer(409, {"error": str(error)})
+
+
+def _difference(sources: Sources, query: Mapping[str, str]) -> Answer:
+    try:
+        found = applying.difference(sources.operations, sources.controller, query)
+        return Answer(200, applying.as_json(found))
+    except HeadraceError as error:
+        return Answer(404 if isinstance(error, RepositoryInvalid) else 409, {"error": str(error)})
 
 
 def _errors(logbook: Logbook, path: str, limit: int) -> Answer:

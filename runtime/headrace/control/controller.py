@@ -4,8 +4,9 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from headrace.control import arriving
 from headrace.control import wanted as words
-from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row
+from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, Row
 from headrace.control.finding import Finding
 from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
@@ -54,7 +55,7 @@ class Controller:
                         # by one: the others stay.
                         with suppress(SourceInvalid):
                             versions = self._finding.with_older(versions, {number})
-                after = words.begun(before, folder, _swaps(versions))
+                after = words.begun(before, folder, arriving.swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
@@ -135,7 +136,7 @@ class Controller:
             self._engine.catch_up(CATCH_UP_S)
         return one
 
-    def arrived(self, model: str) -> None:
+    def arrived(self, model: str, *, who: str = ITSELF, why: str = "") -> None:
         """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.
 
         Raises:
@@ -144,17 +145,28 @@ class Controller:
         found = self._finding.of(model)
         with self._lock:
             before = self._wanted.get(model)
-            if before is None:
-                after = words.begun(None, str(next(iter(found.values())).home), _swaps(found))
-            else:
-                known = dict.fromkeys({*before.versions, *before.unloaded}, False)
-                after = words.begun(before, before.folder, known | _swaps(found))
+            after = arriving.with_new(before, found)
             if after != before:
-                new = sorted(set(after.versions) - set(before.versions if before else ()))
+                new = arriving.added(before, after)
                 what = f"load {' '.join(map(str, new))}: new in its folder"
-                self._put(model, before, after, Note(ITSELF, what))
+                self._put(model, before, after, Note(who, what, why))
                 self._versions |= {found[one].label: found[one] for one in new}
                 self._tell()
+
+    def coming(self, model: str = "") -> list[Coming]:
+        """Return what `arrived` would load, of one model or of all that no registry has.
+
+        Raises:
+            HeadraceError: the repository cannot be read, or has no such model.
+        """
+        found = self._finding.every(model)
+        with self._lock:
+            return arriving.coming(self._wanted, found)
+
+    def folders(self) -> dict[str, str]:
+        """Return where each model's versions are found."""
+        with self._lock:
+            return {model: one.folder for model, one in self._wanted.items()}
 
     def obey(self, order: Order, *, who: str, why: str) -> None:
         """Change what is wanted as an operator orders.
@@ -285,8 +297,3 @@ class Controller:
             if name == model:
                 found[int(number)] = AWAITED if label in self._anew else one
         return found
-
-
-def _swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
-    """Return of each whether it takes all traffic where it is new."""
-    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}

@@ -52,6 +52,15 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
+class Coming:
+    """A version that nobody has seen yet."""
+
+    version: Version
+    #: It takes all traffic once it is ready.
+    swaps: bool
+
+
+@dataclass(frozen=True)
 class Row:
     """A version that is loaded, or could be."""
 

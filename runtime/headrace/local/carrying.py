@@ -16,6 +16,7 @@ from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
 from headrace.execution.voices import OURSELVES, Sink, line
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
+from headrace.repository.folder import Version
 
 #: Between two looks at the calls of a version that is to end; it grows to the longest.
 SHORTEST_LOOK_S: Final = 0.05
@@ -79,6 +80,12 @@ class Carrying:
         with self._lock:
             found = [one.runner for one in self._carried.values()]
         return sorted(found, key=lambda one: (one.version.model, one.version.number))
+
+    def held(self, model: str) -> tuple[list[Version], str, dict[str, str]]:
+        """Return the versions, ``model`` and digests of files, as `compare` takes them."""
+        runners = self.runners
+        digests = {one.version.label: one.digest for one in runners}
+        return [one.version for one in runners], model, digests
 
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""

@@ -37,7 +37,7 @@ from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
 from headrace.models.lifecycle import Standing
-from headrace.repository.changed import changed
+from headrace.repository.changed import Changed, changed, compare
 from headrace.repository.folder import Version, find
 
 #: Beyond the drain's own limit, for whatever else there is to end.
@@ -185,7 +185,7 @@ class Server:
         """As `headrace.console.operations.Operations` has it."""
         with self._changes:
             runners = {one.version.label: one for one in self._carrying.runners}
-            found = changed([one.version for one in runners.values()], model)
+            found = changed(*self._carrying.held(model))
             before: list[Version] = []
             for label, version in ((one.version.label, one.version) for one in found):
                 was = runners[label].version
@@ -200,6 +200,10 @@ class Server:
                 Applied(one.version.label, [str(change) for change in one.changes], 1, 1)
                 for one in found
             ]
+
+    def compare(self, model: str) -> list[Changed]:
+        """As `headrace.console.operations.Operations` has it."""
+        return compare(*self._carrying.held(model))
 
     def _load(self, terminal: Terminal) -> None:
         reminder = Reminder(lambda: self._say_what_loads(terminal))
