@@ -103,7 +103,8 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         typer.Option(
             metavar="NAME=NUMBER",
             help="Change a limit of the gateway, such as connections=1000; docs/protocol.md has "
-            "them all. May be given more than once.",
+            "them all. max_loaded=N: of versions that share a process N are in memory, and others "
+            "are loaded when they are asked for. May be given more than once.",
         ),
     ] = None,
 ) -> None:
@@ -118,6 +119,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     from headrace.config import limits
     from headrace.config.options import ServeOptions
 
+    limited = limits.read(limit or [])
     options = ServeOptions(
         repository=repository,
         engine=engine,
@@ -126,7 +128,8 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         state=state,
         watch=watch,
         model_control=model_control,
-        limits=limits.read(limit or []),
+        max_loaded=limited.pop("max_loaded", None),
+        limits=limited,
     )
     if engine == "local":
         from headrace.local import run as run_here

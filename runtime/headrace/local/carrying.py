@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from headrace.control.demand import NONE, Demand, Usage
 from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.control.reconcile import DRAIN_S, LEAVING, Do, Held, Seen, step
 from headrace.execution import threads
@@ -30,12 +31,14 @@ class Around:
     host: CoreHost
     #: Takes the gateway's table, as JSON.
     apply: Callable[[str], None]
-    #: How many calls of each version, by label, wait or run.
-    calls: Callable[[], Mapping[str, int]]
+    #: What the gateway counts of each version, by label.
+    used: Callable[[], Mapping[str, Usage]]
     sink: Sink
     budget: threads.Budget
     #: How many threads a lane has, if the operator says so.
     told: int | None = None
+    #: How many versions that share a process may be in memory; None: all.
+    max_loaded: int | None = None
 
 
 @dataclass
@@ -70,7 +73,8 @@ class Carrying:
         self._turns: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._carried: dict[str, Carried] = {}
         self.budget = around.budget
-        for one in beginning.assignments:
+        self._demand = Demand(around.max_loaded)
+        for one in self._demand.carried(beginning.assignments, {}, {}, {}):
             self._carry(one)
         self._first = list(self._carried.values())
 
@@ -90,7 +94,20 @@ class Carrying:
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""
         with self._lock:
-            return {label: _standing(one) for label, one in self._carried.items()}
+            here = {label: _standing(one) for label, one in self._carried.items()}
+            return self._demand.standby(self._aim[0]) | here
+
+    @property
+    def standby(self) -> list[Version]:
+        """Those that are loaded on demand, and of which nothing is here."""
+        with self._lock:
+            wanted = [one.version for one in self._aim[0] if self._demand.is_of(one)]
+            return [one for one in wanted if one.label not in self._carried]
+
+    def call(self, label: str) -> None:
+        """Have a version loaded that a request asks for."""
+        if self._demand.call(label):
+            self._reason.set()
 
     def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """As `headrace.control.engine.Engine` has it."""
@@ -124,8 +141,12 @@ class Carrying:
             for one in self._carried.values():
                 version = one.runner.version
                 models.setdefault(version.model, {})[version.number] = _standing(one)
-            epoch = Epoch(self._term, self._sequence)
-            self._around.apply(table(epoch, models, divided=self._aim[1]))
+            wanted, divisions = self._aim
+            for label, standing in self._demand.standby(wanted).items():
+                model, _, number = label.rpartition("/")
+                models.setdefault(model, {}).setdefault(int(number), standing)
+            epoch, on_demand = Epoch(self._term, self._sequence), self._demand.labels(wanted)
+            self._around.apply(table(epoch, models, divided=divisions, on_demand=on_demand))
 
     def _carry(self, one: Assignment) -> Carried:
         version = one.version
@@ -179,8 +200,11 @@ class Carrying:
 
     def _once(self, passed_s: float) -> bool:
         """Take every step that can be taken; True while one waits for calls to finish."""
-        wanted = {one.version.label: one for one in self._aim[0]}
-        calls = self._around.calls()
+        used = self._around.used()
+        held = {label: one.held for label, one in self._carried.items()}
+        standings = {label: one.runner.standing for label, one in self._carried.items()}
+        carried_now = self._demand.carried(self._aim[0], held, standings, used)
+        wanted = {one.version.label: one for one in carried_now}
         changed = False
         for label in sorted({*wanted, *self._carried}):
             one, carried = wanted.get(label), self._carried.get(label)
@@ -188,7 +212,7 @@ class Carrying:
                 carried.quiet_s += passed_s
             seen = Seen(
                 acknowledged=self._sequence,
-                busy=calls.get(label, 0) > 0 and (carried is None or carried.quiet_s < DRAIN_S),
+                busy=used.get(label, NONE).calls > 0 and not _is_late(carried),
                 gone=carried is not None and carried.gone,
             )
             do = step(
@@ -204,7 +228,8 @@ class Carrying:
             self._reason.set()
         # Shares may be others than before.
         self.publish()
-        return any(one.held.quiet_since is not None for one in self._carried.values())
+        leaving = any(one.held.quiet_since is not None for one in self._carried.values())
+        return leaving or self._demand.is_awaited
 
     def _go_on(self, do: Do, label: str, carried: Carried) -> None:
         with self._lock:
@@ -228,6 +253,11 @@ class Carrying:
         carried.runner.stop(DRAIN_S)
         carried.gone = True
         self._reason.set()
+
+
+def _is_late(carried: Carried | None) -> bool:
+    """Whether what it had accepted has had its time."""
+    return carried is not None and carried.quiet_s >= DRAIN_S
 
 
 def _standing(one: Carried) -> Standing:

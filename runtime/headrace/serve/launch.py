@@ -17,6 +17,7 @@ from headrace.console.logbook import Logbook
 from headrace.console.routes import Sources
 from headrace.console.server import Console
 from headrace.console.terminal import Terminal
+from headrace.control.demand import Demand
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.execution import threads
@@ -61,8 +62,9 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         held.callback(terminal.close)
         controller = held.enter_context(controlling(options))
         beginning = controller.begin(versions)
-        carried = [one.version for one in beginning.assignments]
-        crew = Crew(carried, threads.cpus(), told)
+        demand = Demand(options.max_loaded)
+        carried = [one.version for one in demand.carried(beginning.assignments, {}, {}, {})]
+        crew = Crew(carried, threads.cpus(), told, demand)
         session = Session(
             plan.make(options, crew.groups, crew.budget),
             crew,
