@@ -50,6 +50,9 @@ class Demand:
         self._lock = threading.Lock()
         #: In the order in which they were asked for, with whether an operator did.
         self._called: dict[str, bool] = {}
+        #: Those of them that were there when it was last looked: what gateways have counted since
+        #: knows of their callers.
+        self._seen: frozenset[str] = frozenset()
         #: How often each had been asked for anew when it was last looked at.
         self._known: dict[str, int] | None = None
         self._began: dict[str, float] = {}
@@ -167,9 +170,11 @@ class Demand:
                 and stay[label].asked == mine[label].asked
                 and standings.get(label, AWAITED).state in (State.READY, State.FAILED)
             )
-            left = used is not None and used.get(label, UNKNOWN).calls == 0 and not by_operator
+            counted = used is not None and label in self._seen and not by_operator
+            left = counted and (used or {}).get(label, UNKNOWN).calls == 0
             if label not in mine or came or left:
                 del self._called[label]
+        self._seen = frozenset(self._called)
         return [] if known is not None else _highest_first(mine)
 
 

@@ -73,3 +73,12 @@ class Row:
     share: int
     #: It takes so much as soon as it is ready.
     coming: int | None
+
+
+def by_model(standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:
+    """Return how versions stand, by model and number, from how they stand by label."""
+    found: dict[str, dict[int, Standing]] = {}
+    for label, one in standings.items():
+        model, _, number = label.rpartition("/")
+        found.setdefault(model, {})[int(number)] = one
+    return found

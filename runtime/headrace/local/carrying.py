@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ from headrace.repository.folder import Version
 #: Between two looks at the calls of a version that is to end; it grows to the longest.
 SHORTEST_LOOK_S: Final = 0.05
 LONGEST_LOOK_S: Final = 1.0
+#: Times as long as a table took pass before the next one, while versions are loaded at the start.
+PAUSES: Final = 9.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,13 @@ class Carried:
 class Carrying:
     """Any thread may call any of this; a thread of its own does what takes time."""
 
-    def __init__(self, around: Around, beginning: Beginning) -> None:
+    def __init__(
+        self,
+        around: Around,
+        beginning: Beginning,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._around = around
         self._term = beginning.term
         self._aim: tuple[Sequence[Assignment], Divisions] = (
@@ -67,6 +76,11 @@ class Carrying:
         #: Of the table, and of what it says.
         self._lock = threading.RLock()
         self._sequence = 0
+        #: Before that nobody but `load_first` moves versions, which tells of those when it is due.
+        self._begun = False
+        self._due = 0.0
+        #: What the gateway's table says; None where that is not known.
+        self._published: tuple[object, ...] | None = None
         self._reason = threading.Event()
         #: What is to be loaded, and who of those is to end; one after the other, for each has the
         #: whole machine to load with.
@@ -125,10 +139,12 @@ class Carrying:
         self.publish()
         for one in self._first:
             self._start(one)
+        self.publish()
         return [one.runner for one in self._first if one.runner.standing.state is State.READY]
 
     def begin(self) -> None:
         """Bring about what is wanted, from now on."""
+        self._begun = True
         threading.Thread(target=self._take_turns, name="loads", daemon=True).start()
         threading.Thread(target=self._run, name="control", daemon=True).start()
         self._reason.set()
@@ -136,7 +152,6 @@ class Carrying:
     def publish(self) -> None:
         """Give the gateway the table of this moment."""
         with self._lock:
-            self._sequence += 1
             models: dict[str, dict[int, Standing]] = {}
             for one in self._carried.values():
                 version = one.runner.version
@@ -145,8 +160,14 @@ class Carrying:
             for label, standing in self._demand.standby(wanted).items():
                 model, _, number = label.rpartition("/")
                 models.setdefault(model, {}).setdefault(int(number), standing)
-            epoch, on_demand = Epoch(self._term, self._sequence), self._demand.labels(wanted)
-            self._around.apply(table(epoch, models, divided=divisions, on_demand=on_demand))
+            said = models, divisions, self._demand.labels(wanted)
+            if said == self._published:
+                return
+            # Of many versions each that moves has all told anew: only where it is something else.
+            self._published, self._sequence = None, self._sequence + 1
+            epoch = Epoch(self._term, self._sequence)
+            self._around.apply(table(epoch, models, divided=divisions, on_demand=said[2]))
+            self._published = said
 
     def _carry(self, one: Assignment) -> Carried:
         version = one.version
@@ -166,8 +187,14 @@ class Carrying:
         return carried
 
     def _moved(self, _: Standing) -> None:
-        self.publish()
-        self._reason.set()
+        if self._begun:
+            self._reason.set()
+        elif self._clock() >= self._due:
+            began = self._clock()
+            self.publish()
+            # A table is of all versions, and each of them moves: no more than a part of the time
+            # that they need goes into tables.
+            self._due = self._clock() + PAUSES * (self._clock() - began)
 
     def _take_turns(self) -> None:
         while True:
@@ -200,7 +227,8 @@ class Carrying:
 
     def _once(self, passed_s: float) -> bool:
         """Take every step that can be taken; True while one waits for calls to finish."""
-        used = self._around.used()
+        looks = any(one.held.quiet_since is not None for one in self._carried.values())
+        used = self._around.used() if looks or self._demand.has_calls else None
         held = {label: one.held for label, one in self._carried.items()}
         standings = {label: one.runner.standing for label, one in self._carried.items()}
         carried_now = self._demand.carried(self._aim[0], held, standings, used)
@@ -212,7 +240,7 @@ class Carrying:
                 carried.quiet_s += passed_s
             seen = Seen(
                 acknowledged=self._sequence,
-                busy=used.get(label, NONE).calls > 0 and not _is_late(carried),
+                busy=(used or {}).get(label, NONE).calls > 0 and not _is_late(carried),
                 gone=carried is not None and carried.gone,
             )
             do = step(
