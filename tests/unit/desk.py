@@ -30,6 +30,9 @@ class NoOperations:
     def apply(self, model: str) -> list[Any]:
         return []
 
+    def compare(self, model: str) -> list[Any]:
+        return []
+
 
 class Desk:
     """An operator's: what is in the repository, and how versions stand, a test says."""

@@ -29,7 +29,7 @@ TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 CONSOLES_404: Final = ("no /", "no error ", "no request ")
 
 
-def get(url: str, path: str) -> Any:
+def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
     """Return what the console answers to ``GET path``.
 
     Raises:
@@ -37,7 +37,7 @@ def get(url: str, path: str) -> Any:
         Refused: the console says no; the text is its own.
     """
     try:
-        return json.loads(send(_request(url, path))[0])
+        return json.loads(send(_request(url, path), limit_s)[0])
     except Refused as error:
         if error.status != 404 or error.text.startswith(CONSOLES_404):
             raise

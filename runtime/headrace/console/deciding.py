@@ -4,12 +4,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
 
-from headrace.console import operations, schema
+from headrace.console import applying, schema
 from headrace.console.answering import in_thread
-from headrace.console.parameters import From, Model, Number, Who, Why, shares
+from headrace.console.parameters import Folder, From, Model, Number, OfModel, Who, Why, shares
 from headrace.control import orders
-from headrace.control.engine import Row
 from headrace.control.orders import Order
+from headrace.control.rows import Row
 from headrace.control.store import Entry
 from headrace.execution.policy import WHOLE
 
@@ -84,9 +84,12 @@ def undo(sources: From, who: Who, number: Number = 0, why: Why = "") -> dict[str
 
 @router.post("/api/apply", response_model=schema.Applied)
 @in_thread
-def apply(sources: From, who: Who, model: str = "") -> dict[str, Any]:
-    """Batch as the model.yaml of a model says, of all if none is named, as `headrace apply`."""
-    return operations.as_json(sources.operations.apply(model))
+def apply(
+    sources: From, who: Who, model: OfModel = "", folder: Folder = "", why: Why = ""
+) -> dict[str, Any]:
+    """Have it run as the files of a model say, of all if none is named, as `headrace apply`."""
+    query = {"model": model, "folder": folder, "why": why}
+    return applying.apply(sources.operations, sources.controller, query, who)
 
 
 def _obey(sources: From, order: Order, who: str, why: str) -> dict[str, Any]:

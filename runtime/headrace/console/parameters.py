@@ -92,6 +92,7 @@ Who = Annotated[str, Depends(_client)]
 Number = Annotated[int, BeforeValidator(digits)]
 Limit = Annotated[Number, Query(description=f"How many at most, from 1 to {MOST}.")]
 OfModel = Annotated[str, Query(description="Of this model; of all if left out.")]
+Folder = Annotated[str, Query(description="What is meant by its folder, if by no name.")]
 Model = Annotated[str, Query(min_length=1, description="Which model.")]
 Why = Annotated[str, Query(description="The reason, for the journal.")]
 

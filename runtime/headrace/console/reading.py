@@ -5,10 +5,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
-from headrace.console import board, schema
+from headrace.console import applying, board, schema
 from headrace.console.answering import in_thread
 from headrace.console.deciding import entry_json, version_json
-from headrace.console.parameters import From, Limit, Number, OfModel, bounded
+from headrace.console.parameters import Folder, From, Limit, Number, OfModel, bounded
 
 #: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
 #: noticed only then.
@@ -46,6 +46,15 @@ def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, 
     rows = controller.versions(model, look=loaded != "1")
     traffic = {name: one.as_json() for name, one in controller.traffic().items()}
     return {"versions": [version_json(one) for one in rows], "traffic": traffic}
+
+
+@router.get("/api/difference", response_model=schema.Differences)
+@in_thread
+def difference(sources: From, model: OfModel = "", folder: Folder = "") -> dict[str, Any]:
+    """Show what the files say that does not run, as `headrace apply --diff`."""
+    query = {"model": model, "folder": folder}
+    found = applying.difference(sources.operations, sources.controller, query)
+    return applying.as_json(found)
 
 
 @router.get("/api/journal", response_model=schema.Journal)

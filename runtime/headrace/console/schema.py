@@ -151,7 +151,24 @@ class AppliedVersion(Answer):
     told: int
 
 
+class Difference(Answer):
+    """One thing that the files say, and that does not run so."""
+
+    version: str
+    kind: str
+    what: str
+    applies: bool
+    note: str
+
+
+class Differences(Answer):
+    """What `apply` would do, and what it would refuse."""
+
+    differences: list[Difference]
+
+
 class Applied(Answer):
-    """Versions that do as their model.yaml says."""
+    """Versions that batch as their model.yaml says, and those that are to be loaded."""
 
     applied: list[AppliedVersion]
+    loading: list[Difference]

@@ -18,6 +18,7 @@ from headrace.console.server import Console
 from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
 from headrace.console.token import token_for
+from headrace.control.demand import Demand
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.execution import threads
@@ -62,8 +63,9 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         held.callback(terminal.close)
         controller = held.enter_context(controlling(options))
         beginning = controller.begin(versions)
-        carried = [one.version for one in beginning.assignments]
-        crew = Crew(carried, threads.cpus(), told)
+        demand = Demand(options.max_loaded)
+        carried = [one.version for one in demand.carried(beginning.assignments, {}, {}, {})]
+        crew = Crew(carried, threads.cpus(), told, demand)
         session = Session(
             plan.make(options, crew.groups, crew.budget),
             crew,
