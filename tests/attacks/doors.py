@@ -78,14 +78,15 @@ def hostile_operators(target: Target) -> None:
 
 @attack()
 def operators_who_wait(target: Target) -> None:
-    """100 connections that wait for lines of the log."""
+    """100 connections that wait for lines of the log, 100 for events that they do not read."""
     if target.console_port:
-        with ExitStack() as stack:
-            for _ in range(100):
-                line = stack.enter_context(target.door(target.console_port))
-                line.send(messages.head("GET /api/logs?after=1000000"))
+        for path in ("/api/logs?after=1000000", "/api/events?look=1"):
+            with ExitStack() as stack:
+                for _ in range(100):
+                    line = stack.enter_context(target.door(target.console_port))
+                    line.send(messages.head(f"GET {path}"))
+                look(target, target.console_port, "/api/health")
             look(target, target.console_port, "/api/health")
-        look(target, target.console_port, "/api/health")
 
 
 @attack()

@@ -63,12 +63,14 @@ class Target:
         return ("grpc", "http") if self.strict else ("grpc",)
 
     def well(self, limit_s: float = GOOD_S) -> None:
-        """Send one good request over HTTP and one over gRPC, each over a connection of its own.
+        """Send one good request over HTTP, one over gRPC and one to the console.
+
+        Each has a connection of its own.
 
         Raises:
             AssertionError: an answer is wrong, or three in a row are late.
         """
-        for send in (self._good_http, self._good_grpc):
+        for send in (self._good_http, self._good_grpc, self._good_console):
             for late in range(MOST_LATE + 1):
                 try:
                     send(limit_s)
@@ -94,6 +96,14 @@ class Target:
             got = session.call(messages.prefixed(messages.good_call(values)))
         assert got.status == "0", f"grpc: {got}"
         assert messages.values_of(got.message) == values, "grpc: the answer is not what was sent"
+
+    def _good_console(self, limit_s: float) -> None:
+        if self.console_port:
+            with Line((self.host, self.console_port), [], limit_s) as line:
+                line.send(messages.head("GET /api/health"))
+                reply = line.reply()
+            assert reply is not None, "console: closed without an answer"
+            assert reply.status == 200, f"console: {reply}"
 
     def _values(self) -> list[float]:
         return [float(self.dice.randrange(1 << 20)) for _ in range(messages.ELEMENTS)]

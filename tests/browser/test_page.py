@@ -3,7 +3,9 @@
 `CONSOLE_PICTURE=docs/console.png pytest tests/browser` takes the picture of docs/console.md.
 """
 
+import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from typing import Any
 import pytest
 from tests.local.conftest import LocalServer, ready, start, write_model
 
-#: A busy machine starts slowly; the page asks every two seconds, and the folder every ten.
+#: A busy machine starts slowly; the page looks every second, and into the folder every ten.
 PATIENCE_MS = 60_000
 Open = Callable[[LocalServer], Any]
 
@@ -98,6 +100,9 @@ def test_an_operator_loads_divides_undoes_and_unloads(tmp_path: Path, open_page:
         page.locator('.share span[data-share="25"]').wait_for()
         assert shares(page) == ["75%", "25%"]
         if picture := os.environ.get("CONSOLE_PICTURE"):
+            for _ in range(400):
+                server.post("good", [1, 2, 3, 4])
+            page.locator('[data-version="good/2"] .rates:has-text("1 rows a batch")').wait_for()
             page.screenshot(path=picture, full_page=True)
 
         page.get_by_role("button", name="Undo entry").first.click()
@@ -114,6 +119,40 @@ def test_an_operator_loads_divides_undoes_and_unloads(tmp_path: Path, open_page:
         press(page, "Unload good/2")
         confirm(page)
         row(page, "good/2", "not-loaded")
+
+
+NONE = "\N{EN DASH}"
+
+
+def rates(page: Any, label: str) -> list[float]:
+    """Return requests/s, errors/s, p50 and p99 in ms, and rows a batch; 0 for what is not known."""
+    facts = page.locator(f'[data-version="{label}"] .rates').inner_text().split(" · ")
+    found = [re.sub(r"^p\d\d ", "", one).split()[0] for one in facts]
+    return [0.0 if one == NONE else float(one) for one in found]
+
+
+def test_what_a_version_does_is_shown_as_it_does_it(tmp_path: Path, open_page: Open) -> None:
+    models = tmp_path / "models"
+    write_model(
+        models, "good", 'if batch["x"][0, 0] < 0: raise ValueError\nreturn {"y": batch["x"]}'
+    )
+    with ready(models, tmp_path / "state") as server:
+        page = open_page(server)
+        page.locator('[data-version="good/1"] .rates').wait_for()
+        assert rates(page, "good/1") == [0, 0, 0, 0, 0]
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        for _ in range(50):
+            assert server.post("good", [1, 2, 3, 4])[0] == 200
+        page.locator(".rates", has_text="1 rows a batch").wait_for()
+        answered, failed, p50, p99, _ = rates(page, "good/1")
+        assert answered > 0
+        assert failed == 0
+        assert 0 < p50 <= p99 < 10_000
+        server.post("good", [-1, 2, 3, 4])
+        page.locator(".rates:not(:has-text(' 0 errors/s'))").wait_for()
+        # It is told all this, and asks for the folder of models and the log alone.
+        assert [url for url in asked if not re.search("/api/(versions|logs)", url)][6:] == []
 
 
 def test_a_server_that_is_gone_is_said_and_comes_back(tmp_path: Path, open_page: Open) -> None:
@@ -164,6 +203,36 @@ def test_a_server_without_models_says_so(tmp_path: Path, open_page: Open) -> Non
         row(page, "good/1", "ready")
         # As a server answers whose folder was emptied: none begins with an empty one.
         _, status = server.get(f"{server.console}/api/status")
-        page.route("**/api/status", lambda route: route.fulfill(json={**status, "models": []}))
+        empty = {**status, "models": []}
+        look = json.dumps({"status": empty, "rates": {}, "lines": 0})
+        events = f"event: begin\ndata: {{}}\n\nevent: look\ndata: {look}\n\n"
+        page.route("**/api/events*", lambda route: route.fulfill(body=events))
+        page.route("**/api/status", lambda route: route.fulfill(json=empty))
         page.route("**/api/versions", lambda route: route.fulfill(json={"versions": []}))
+        page.reload()
         page.get_by_text("There is no model").wait_for()
+
+
+def test_a_console_beyond_its_machine_asks_for_its_token_once(
+    tmp_path: Path, open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, state = tmp_path / "models", tmp_path / "state"
+    write_model(models, "good", 'return {"y": batch["x"]}')
+    with ready(models, state, "--host", "0.0.0.0") as server:
+        page = open_page(server)
+        for token in ("not it", (state / "console-token").read_text()):
+            page.get_by_role("textbox", name="Token").fill(token)
+            press(page, "Go on")
+        row(page, "good/1", "ready")
+        page.reload()
+        row(page, "good/1", "ready")
+        assert page.locator("#token").is_hidden()
+        press(page, "Unload good/1")
+        confirm(page)
+        row(page, "good/1", "not-loaded")
+        assert f"the token in {state / 'console-token'}" in server.output()
+        assert "HEADRACE_TOKEN" in server.command("status", code=1)
+        token = (state / "console-token").read_text().strip()
+        assert token not in server.output()
+        monkeypatch.setenv("HEADRACE_TOKEN", token)
+        assert "not loaded" in server.command("versions", "good")

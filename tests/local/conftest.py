@@ -10,12 +10,18 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.local.consoles import Begin
+from tests.unit.desk import Desk
+
+from headrace.console.logbook import Logbook
+from headrace.console.server import Console
+from headrace.console.sources import Sources
 
 #: A busy machine starts slowly; what is measured has bounds of its own.
 PATIENCE_S = 60.0
@@ -259,3 +265,32 @@ def write(tmp_path: Path) -> Callable[..., Path]:
         return tmp_path / "models"
 
     return one
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    book = Logbook(tmp_path / "logs", None)
+    one = Desk(tmp_path, book, m=[1])
+    yield one
+    one.close()
+    book.close()
+
+
+@pytest.fixture
+def sources(desk: Desk) -> Sources:
+    return desk.sources
+
+
+@pytest.fixture
+def begin(sources: Sources) -> Iterator[Begin]:
+    """Starts a console and returns its port."""
+    with ExitStack() as held:
+
+        def start(given: Sources = sources, host: str = "127.0.0.1") -> int:
+            port = free_ports()
+            console = Console(host, port, given)
+            held.callback(console.close)
+            console.start()
+            return port
+
+        yield start

@@ -98,8 +98,17 @@ def test_limits_change_under_load_without_a_failed_request(server: LocalServer) 
     assert cut["outputs"][0]["data"] == [2 * n for n in range(5) for _ in range(4)]
     assert cut["outputs"][1]["data"] == [1] * 5, "each ran in a batch of one"
     config.write_text("batching: {max_rows: 1}\n")
-    server.command("apply")
+    folder = str(server.models)
+    shown = server.command("apply", "-f", folder, "--diff", code=1)
+    assert "~ slow/1: batching.split_oversize true -> false: at once" in shown
+    server.command("apply", "-f", folder)
     assert "nothing has changed" in server.command("apply")
+    assert server.command("apply", "--diff") == "what runs is as the files say\n"
+    labels = server.models / "slow" / "1" / "classes.txt"
+    labels.write_text("cat\n")
+    assert "! slow/1: files" in server.command("apply", "--diff", code=1)
+    assert "slow/1: files" in server.command("apply", code=1)
+    labels.unlink()
     config.write_text("placement: {lanes: 2}\n")
     assert "only when it is loaded" in server.command("apply", code=1)
     config.write_text("batching: {max_rows: none}\n")

@@ -8,7 +8,7 @@ from typing import Any
 from headrace.config.schema import ModelConfig
 from headrace.console.board import Status
 from headrace.console.logbook import Logbook
-from headrace.console.routes import Sources
+from headrace.console.sources import Sources
 from headrace.control.controller import Controller
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.finding import Finding
@@ -28,6 +28,9 @@ class NoBoard:
 
 class NoOperations:
     def apply(self, model: str) -> list[Any]:
+        return []
+
+    def compare(self, model: str) -> list[Any]:
         return []
 
 

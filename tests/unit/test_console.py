@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.asking import ask
 from tests.unit.desk import Desk
 from tests.unit.test_requests import KEPT
 
@@ -14,7 +15,6 @@ from headrace.console.board import ModelStatus, Status, VersionStatus, as_json
 from headrace.console.logbook import Logbook
 from headrace.console.logfile import FILE, OLDER_FILES, find_error
 from headrace.console.port_owner import owner_of
-from headrace.console.routes import respond
 from headrace.errors import StateInvalid
 from headrace.execution.voices import Line
 from headrace.models.lifecycle import Standing, State
@@ -82,7 +82,7 @@ def report(error_id: str, kind: str) -> str:
     ("method", "target", "code", "part"),
     [
         ("GET", "/api/health", 200, '"ready": true'),
-        ("HEAD", "/api/health", 200, ""),
+        ("HEAD", "/api/health", 200, '"ready": true'),
         ("GET", "/api/status", 200, '"reason": "so it is"'),
         ("GET", "/api/status/?x=1", 200, '"engine": "local"'),
         ("GET", "/api/logs?model=photos", 200, "loaded"),
@@ -96,7 +96,7 @@ def report(error_id: str, kind: str) -> str:
         ("GET", "/api/requests/mine%2F1", 200, '"mine/1"'),
         ("GET", "/api/requests/13", 404, "no request '13' is kept"),
         ("GET", "/api/nothing", 404, "no /api/nothing here"),
-        ("GET", "/", 404, "the console answers /api/health"),
+        ("GET", "/nothing", 404, "/api/openapi.json says what the console answers"),
         ("GET", "/api/logs?limit=many", 400, "limit should be a number"),
         ("GET", "/api/logs?after=x", 400, "after should be a number"),
         ("GET", "/api/logs?after=1&model=photos", 200, '"taken": 3'),
@@ -108,14 +108,14 @@ def test_the_console_answers(
     logbook: Logbook, desk: Desk, method: str, target: str, code: int, part: str
 ) -> None:
     sources = replace(desk.sources, board=OneBoard(status(State.READY)), logbook=logbook)
-    answer = respond(sources, method, target)
+    answer = ask(sources, method, target)
     assert answer.status == code
     assert part in json.dumps(answer.body)
 
 
 def test_health_is_503_until_it_is_ready(desk: Desk) -> None:
     sources = replace(desk.sources, board=OneBoard(status(State.LOADING)))
-    assert respond(sources, "GET", "/api/health").status == 503
+    assert ask(sources, "GET", "/api/health").status == 503
 
 
 def test_every_state_is_told_with_its_reason() -> None:
@@ -279,7 +279,7 @@ def test_who_follows_the_log_sees_each_line_once(tmp_path: Path, desk: Desk) -> 
     book.take(Line(1, "m/1", "out", "one"))
     interrupted: Any = Interrupted(lambda: book._lines.append(Line(2, "m/1", "out", "two")))
     book._lock = interrupted
-    answer = respond(replace(desk.sources, logbook=book), "GET", "/api/logs")
+    answer = ask(replace(desk.sources, logbook=book), "GET", "/api/logs")
     assert [one["text"] for one in answer.body["lines"]] == ["one"]
     assert answer.body["taken"] == 1
     book.close()

@@ -1,7 +1,9 @@
+from collections.abc import Iterator
 from email.message import Message
 from io import BytesIO
 from typing import Any
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
+from urllib.request import Request
 
 import pytest
 from typer.testing import CliRunner
@@ -53,6 +55,51 @@ def test_who_is_no_console_is_called_so(
     monkeypatch.setattr(console_client, "urlopen", answer)
     with pytest.raises(kind, match=said):
         console_client.get("http://h:1", "/api/status")
+
+
+class Stream(BytesIO):
+    """An answer that breaks off as it is said to."""
+
+    headers = Message()
+
+    def __init__(self, said: bytes, end: type[Exception] | None) -> None:
+        super().__init__(said)
+        self._end = end
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield from iter(self.readline, b"")
+        if self._end is not None:
+            raise self._end
+
+
+def test_events_are_followed_over_a_quiet_hour_and_to_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    streams: list[Stream | Exception] = [
+        Stream(b'event: begin\nid: 1-4\ndata: {"missed": true}\n\n', TimeoutError),
+        Stream(b"event: begin\nid: 1-4\ndata: {}\n\nevent: version\nid: 1-5\ndata: {}\n\n", None),
+        URLError("connection refused"),
+    ]
+    resumed: list[str | None] = []
+
+    def answer(request: Request, timeout: float) -> Stream:
+        resumed.append(request.get_header("Last-event-id"))
+        if isinstance(one := streams.pop(0), Exception):
+            raise one
+        return one
+
+    monkeypatch.setattr(console_client, "urlopen", answer)
+    events = console_client.follow("http://h:1")
+    assert [next(events)[0] for _ in range(3)] == ["begin", "begin", "version"]
+    with pytest.raises(Unreachable, match="nobody answers at"):
+        next(events)
+    assert resumed == ["", "1-4", "1-5"]
+
+
+def test_who_tells_no_events_is_no_console(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console_client, "urlopen", lambda *_, **__: Stream(b"<html>\n", None))
+    with pytest.raises(Unreachable, match="http://h:1 is no console"):
+        next(console_client.follow("http://h:1"))
 
 
 def test_a_name_that_the_log_does_not_know_is_answered_with_those_it_knows(

@@ -1,16 +1,15 @@
 """The console's page: its files, what browsers are told of them, and who may ask."""
 
-import json
 import re
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from tests.unit.asking import ask
 from tests.unit.desk import Desk
 
 from headrace.console.logbook import Logbook
-from headrace.console.reply import Request, reply
 from headrace.console.webpage import FILES, may_ask, page_file
 from headrace.models.lifecycle import State
 
@@ -23,9 +22,7 @@ def test_every_file_of_the_page_is_served_and_none_else() -> None:
 
 @pytest.mark.parametrize("path", sorted(FILES))
 def test_the_page_names_only_what_is_served(path: str) -> None:
-    file = page_file("GET", path)
-    assert file is not None
-    text = file.content.decode()
+    text = page_file(path).content.decode()
     named = re.findall(r'(?:src|href)="(/[^"]*)"', text) + [
         f"/{one}" for one in re.findall(r'from "\./([^"]+)"', text)
     ]
@@ -51,8 +48,10 @@ def test_the_page_names_only_what_is_served(path: str) -> None:
         ("GET", "/" + "x" * 60_000, False),
     ],
 )
-def test_a_request_gets_a_file_of_the_page_or_none(method: str, target: str, found: bool) -> None:
-    assert (page_file(method, target) is not None) is found
+def test_a_request_gets_a_file_of_the_page_or_none(
+    desk: Desk, method: str, target: str, found: bool
+) -> None:
+    assert (ask(desk.sources, method, target).status == 200) is found
 
 
 @pytest.mark.parametrize(
@@ -84,13 +83,13 @@ def test_on_a_loopback_address_a_request_has_to_name_one(
 
 
 def test_the_page_is_sent_with_a_policy_that_lets_nothing_else_run(desk: Desk) -> None:
-    sent = reply(desk.sources, "127.0.0.1", Request("GET", "/", "127.0.0.1:8003"))
-    assert (sent.status, sent.body[:15]) == (200, b"<!doctype html>")
-    assert sent.headers["Content-Security-Policy"].startswith("default-src 'self';")
-    assert "unsafe" not in sent.headers["Content-Security-Policy"]
-    assert sent.headers["X-Content-Type-Options"] == "nosniff"
-    sent = reply(desk.sources, "127.0.0.1", Request("GET", "/main.js"))
-    assert (sent.status, sent.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
+    sent = ask(desk.sources, "GET", "/", host="127.0.0.1:8003")
+    assert (sent.status, sent.content[:15]) == (200, b"<!doctype html>")
+    assert sent.headers["content-security-policy"].startswith("default-src 'self';")
+    assert "unsafe" not in sent.headers["content-security-policy"]
+    assert sent.headers["x-content-type-options"] == "nosniff"
+    sent = ask(desk.sources, "GET", "/main.js")
+    assert (sent.status, sent.headers["content-type"]) == (200, "text/javascript; charset=utf-8")
 
 
 @pytest.mark.parametrize(
@@ -103,8 +102,8 @@ def test_a_name_that_was_pointed_here_changes_nothing(
     try:
         desk.stand(m={1: State.READY, 2: State.READY})
         before = desk.carried
-        asked = Request("POST", "/api/unload?model=m&version=1", host, "console page")
-        sent = reply(desk.sources, "127.0.0.1", asked)
+        target = "/api/unload?model=m&version=1"
+        sent = ask(desk.sources, "POST", target, host=host, client="console page")
         assert sent.status == status
         assert (desk.carried == before) is (status == 403)
     finally:
@@ -113,9 +112,9 @@ def test_a_name_that_was_pointed_here_changes_nothing(
 
 @pytest.mark.parametrize("target", ["/", "/api/status", "/api/nothing"])
 def test_a_name_that_was_pointed_here_reads_nothing(desk: Desk, target: str) -> None:
-    sent = reply(desk.sources, "127.0.0.1", Request("GET", target, "evil.example:8003"))
+    sent = ask(desk.sources, "GET", target, host="evil.example:8003")
     assert sent.status == 403
-    assert "not 'evil.example:8003'" in json.loads(sent.body)["error"]
+    assert "not 'evil.example:8003'" in sent.body["error"]
 
 
 @pytest.fixture

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.asking import ask
 from tests.unit.desk import Desk
 
 from headrace.console import logbook as logbooks
 from headrace.console.board import Status
 from headrace.console.logbook import Logbook, TooManyWait
 from headrace.console.places import Places
-from headrace.console.routes import respond
 from headrace.execution.voices import Line
 
 
@@ -33,17 +33,17 @@ def book(tmp_path: Path) -> Iterator[Logbook]:
 
 
 class Connection:
-    """As much of a socket as is needed to end it."""
+    """As much of a connection as is needed to end it."""
 
     def __init__(self) -> None:
         self.ended = False
 
-    def shutdown(self, how: int) -> None:
+    def abort(self) -> None:
         self.ended = True
 
 
 def test_who_is_silent_longest_makes_room_and_who_is_answered_does_not() -> None:
-    places: Any = Places(3)
+    places = Places(3)
     ours = [Connection() for _ in range(6)]
 
     def ended() -> list[int]:
@@ -69,7 +69,7 @@ def test_who_is_silent_longest_makes_room_and_who_is_answered_does_not() -> None
 
 def test_numbers_have_a_bound(desk: Desk) -> None:
     for query in ("limit=" + "9" * 5000, "after=" + "9" * 5000, "limit=-1", "after=x", "limit=²"):
-        answer = respond(desk.sources, "GET", f"/api/logs?{query}")
+        answer = ask(desk.sources, "GET", f"/api/logs?{query}")
         assert answer.status == 400, query
         assert len(answer.body["error"]) < 100
 
@@ -84,7 +84,7 @@ def test_only_some_may_wait_for_lines(
         pass
     with pytest.raises(TooManyWait):
         book.since("", 0, 10)
-    assert respond(replace(desk.sources, logbook=book), "GET", "/api/logs?after=0").status == 503
+    assert ask(replace(desk.sources, logbook=book), "GET", "/api/logs?after=0").status == 503
     book.take(Line(1, "m/1", "out", "one"))
     waits.join()
     assert book.since("", 0, 10)[1] == 1

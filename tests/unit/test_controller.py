@@ -5,9 +5,9 @@ import queue
 from typing import Any
 
 import pytest
+from tests.unit.asking import ask
 from tests.unit.desk import Desk
 
-from headrace.console.routes import perform, respond
 from headrace.control import orders
 from headrace.control.operating import Operating
 from headrace.errors import Deposed, RepositoryInvalid, Unwanted
@@ -220,16 +220,13 @@ def test_the_console_changes_what_is_wanted(
 ) -> None:
     desk.stand(m={1: READY})
     desk.models["m"] = [1, 2]
-    answer = perform(desk.sources, method, target, "me@here") or respond(
-        desk.sources, method, target
-    )
+    answer = ask(desk.sources, method, target, client="me@here")
     assert (answer.status, part in json.dumps(answer.body)) == (code, True), answer.body
 
 
 @pytest.mark.parametrize("path", ["load", "unload", "split", "undo"])
 def test_no_web_page_changes_anything(desk: Desk, path: str) -> None:
-    answer = perform(desk.sources, "POST", f"/api/{path}?model=m", None)
-    assert answer is not None
+    answer = ask(desk.sources, "POST", f"/api/{path}?model=m")
     assert answer.status == 403
     assert len(desk.controller.journal(9)) == 1
 

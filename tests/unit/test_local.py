@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from headrace.control.demand import Usage
 from headrace.control.engine import Assignment, Beginning
 from headrace.execution import threads
 from headrace.execution.policy import Division
@@ -40,8 +41,8 @@ class World:
 
     def next_hang(self) -> None: ...
 
-    def calls(self) -> Mapping[str, int]:
-        return self.busy
+    def used(self) -> Mapping[str, Usage]:
+        return {label: Usage(calls, 0.0) for label, calls in self.busy.items()}
 
     def apply(self, table: str) -> None:
         if self.refuses and self.refuses in table:
@@ -53,7 +54,7 @@ class World:
 
     def carrying(self, *versions: Version) -> Carrying:
         budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
-        around = Around(self, self.apply, self.calls, self.lines.append, budget)
+        around = Around(self, self.apply, self.used, self.lines.append, budget)
         return Carrying(around, Beginning([Assignment(one) for one in versions]))
 
     def wait(self, shown: Mapping[str, str]) -> None:

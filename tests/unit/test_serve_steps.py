@@ -6,8 +6,10 @@ from typing import Any
 import pytest
 from tests.unit.test_serve_decisions import version
 
+from headrace.control.demand import Demand, Usage
 from headrace.control.engine import Assignment
 from headrace.control.reconcile import DRAIN_S
+from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.serve import fleet
 from headrace.serve.accounts import Accounts, Senses
@@ -23,11 +25,12 @@ FIRST, SECOND = version("b", 1, **SHARED), version("c", 1, **SHARED)
 class Run:
     """A run whose world does what a test says."""
 
-    def __init__(self, *versions: Version) -> None:
+    def __init__(self, *versions: Version, demand: Demand | None = None) -> None:
         self.did: list[str] = []
-        self.crew = Crew(versions, cpus=2)
+        self.crew = Crew(versions, cpus=2, demand=demand)
         self.applications = {one.application for one in self.crew.groups}
         self.calls: dict[str, int] | None = {}
+        self.standings: dict[str, Standing] = {}
         self.now = 0.0
         #: Serve's controller is away.
         self.away = False
@@ -37,12 +40,17 @@ class Run:
             end=self.end,
             join=self.join,
             leave=lambda one: self.did.append(f"leave {one.label}"),
-            calls=lambda: self.calls,
+            used=self.used,
         )
         began = [Assignment(one) for one in versions]
         self.steps = Steps(self.crew, self.accounts, hands, began, lambda: self.now)
         self.sequence = 1
         self.acknowledged = 1
+
+    def used(self) -> dict[str, Usage] | None:
+        if self.calls is None:
+            return None
+        return {label: Usage(calls, self.now) for label, calls in self.calls.items()}
 
     def start(self, groups: Sequence[Group]) -> None:
         if self.away:
@@ -64,7 +72,7 @@ class Run:
         began = len(self.did)
         asked = [Assignment(one) if isinstance(one, Version) else one for one in wanted]
         applications = {name: fleet.Application("RUNNING") for name in self.applications}
-        self.steps.take(asked, applications, self.acknowledged, self.sequence + 1)
+        self.steps.take(asked, applications, self.acknowledged, self.sequence + 1, self.standings)
         # A table is published after each look.
         self.sequence += 1
         if acknowledge:
@@ -167,3 +175,34 @@ def test_versions_join_a_process_and_leave_it_and_the_last_one_takes_it_along() 
 
 def moved(one: Version, state: str) -> dict[str, Any]:
     return {"event": "moved", "version": one.label, "state": state, "reason": "", "pid": 7}
+
+
+def test_of_more_versions_than_may_be_in_memory_one_comes_once_another_is_gone() -> None:
+    assignments = [Assignment(FIRST), Assignment(SECOND)]
+    demand = Demand(1, lambda: run.now if run else 0.0)
+    run: Run | None = None
+    assert demand.carried(assignments, {}, {}, {}) == assignments[:1]
+    run = Run(FIRST, demand=demand)
+    assert (run.take(*assignments), run.held()) == ([], ["b/1"])
+    assert demand.standby(assignments)["c/1"].state is State.STANDBY
+    ready = {"b/1": Standing(State.READY, "")}
+    run.calls = {"b/1": 1, "c/1": 1}
+    run.standings = ready
+    assert demand.call("c/1")
+    assert not demand.call("c/1"), "said once"
+    run.now = 0.5
+    assert run.take(*assignments) == [], "its turn is not over"
+    run.now = 2.0
+    assert run.take(*assignments) == []
+    assert run.steps.quiet == {"b/1"}
+    assert run.take(*assignments) == [], "it has a call left"
+    run.calls = {"b/1": 0, "c/1": 1}
+    assert run.take(*assignments) == ["end shared"]
+    run.applications.clear()
+    assert run.take(*assignments) == []
+    assert run.take(*assignments) == ["start shared"]
+    assert run.held() == ["c/1"]
+    assert demand.standby(assignments)["b/1"].state is State.STANDBY
+    run.standings = {"c/1": Standing(State.READY, "")}
+    run.take(*assignments)
+    assert not demand.has_calls

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event
 
-from headrace.control.store import FILE, JOURNAL, Note, Store, in_folder
+from headrace.control.store import FILE, JOURNAL, Change, Note, Store, in_folder
 from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
@@ -30,9 +30,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def test_what_was_wanted_and_how_it_came_to_be_outlives_the_process(
     store: Store, tmp_path: Path
 ) -> None:
-    assert store.put("m", None, ONE, Note("headrace", "start: load 1")) == 1
-    assert store.put("m", ONE, TWO, NOTE) == 2
-    store.put("other", None, ONE, Note("headrace", "start: load 1"))
+    assert store.put(Change("m", None, ONE, Note("headrace", "start: load 1"))) == [store.entry(1)]
+    assert store.put(Change("m", ONE, TWO, NOTE)) == [store.entry(2)]
+    store.put(Change("other", None, ONE, Note("headrace", "start: load 1")))
     again = Store(in_folder(tmp_path))
     assert again.models() == {"m": TWO, "other": ONE}
     last = again.journal(10, "m")
@@ -48,26 +48,26 @@ def test_what_was_wanted_and_how_it_came_to_be_outlives_the_process(
 
 
 def test_who_was_followed_by_another_decides_nothing_any_more(store: Store, tmp_path: Path) -> None:
-    store.put("m", None, ONE, NOTE)
+    store.put(Change("m", None, ONE, NOTE))
     later = Store(in_folder(tmp_path))
     assert (store.term, later.term) == (1, 2)
     with pytest.raises(Deposed, match="another controller decides now"):
-        store.put("m", ONE, TWO, NOTE)
+        store.put(Change("m", ONE, TWO, NOTE))
     assert later.models() == {"m": ONE}
-    later.put("m", ONE, TWO, NOTE)
+    later.put(Change("m", ONE, TWO, NOTE))
     later.close()
 
 
 def test_two_that_change_the_same_do_not_write_over_each_other(store: Store) -> None:
-    store.put("m", None, ONE, NOTE)
+    store.put(Change("m", None, ONE, NOTE))
     with pytest.raises(Unwanted, match="changed by somebody else in this moment"):
-        store.put("m", None, TWO, NOTE)
+        store.put(Change("m", None, TWO, NOTE))
     assert store.models() == {"m": ONE}
     assert len(store.journal(10)) == 1
 
 
 def test_long_words_are_cut_and_the_number_of_entries_has_a_bound(store: Store) -> None:
-    store.put("m", None, ONE, Note("x" * 10_000, "y" * 10_000, "z" * 10_000))
+    store.put(Change("m", None, ONE, Note("x" * 10_000, "y" * 10_000, "z" * 10_000)))
     (entry,) = store.journal(10**9)
     assert [len(text) for text in (entry.who, entry.what, entry.why)] == [500, 1000, 500]
 
@@ -77,7 +77,7 @@ STATEMENTS = 5  # the lease, what is held, what is wanted, the journal, and the 
 
 @pytest.mark.parametrize("at", range(STATEMENTS))
 def test_who_fails_at_any_write_has_written_nothing(store: Store, at: int) -> None:
-    store.put("m", None, ONE, NOTE)
+    store.put(Change("m", None, ONE, NOTE))
     count = 0
 
     def fail(*_: object) -> None:
@@ -90,19 +90,19 @@ def test_who_fails_at_any_write_has_written_nothing(store: Store, at: int) -> No
     if at == STATEMENTS - 1:
         event.listen(store._engine, "commit", fail)
     with pytest.raises((StateInvalid, sqlite3.OperationalError)):
-        store.put("m", ONE, TWO, NOTE)
+        store.put(Change("m", ONE, TWO, NOTE))
     event.remove(store._engine, "before_cursor_execute", fail)
     if at == STATEMENTS - 1:
         event.remove(store._engine, "commit", fail)
     assert store.models() == {"m": ONE}
     assert len(store.journal(10)) == 1
-    assert store.put("m", ONE, TWO, NOTE) > 1
+    assert store.put(Change("m", ONE, TWO, NOTE))[0].number > 1
 
 
 KILLED = """
 import os, sys
 from sqlalchemy import event
-from headrace.control.store import Note, Store
+from headrace.control.store import Change, Note, Store
 from headrace.control.wanted import Wanted
 
 store = Store(sys.argv[1])
@@ -118,7 +118,7 @@ event.listen(store._engine, "before_cursor_execute", step)
 event.listen(store._engine, "after_cursor_execute", step)
 event.listen(store._engine, "commit", step)
 before = Wanted("/m", {1: 0})
-store.put("m", before, Wanted("/m", {1: 0, 2: 0}), Note("me", "load 2"))
+store.put(Change("m", before, Wanted("/m", {1: 0, 2: 0}), Note("me", "load 2")))
 print(count)
 """
 
@@ -126,7 +126,7 @@ print(count)
 def test_who_is_killed_at_any_write_has_written_all_or_nothing(tmp_path: Path) -> None:
     url = in_folder(tmp_path)
     first = Store(url)
-    first.put("m", None, ONE, NOTE)
+    first.put(Change("m", None, ONE, NOTE))
     first.close()
     whole = (tmp_path / FILE).read_bytes()
     at = 0
@@ -170,8 +170,19 @@ def test_a_database_that_cannot_be_used_is_an_error_with_its_name(
 
 
 def test_only_its_owner_may_read_it(store: Store, tmp_path: Path) -> None:
-    store.put("m", None, ONE, NOTE)
+    store.put(Change("m", None, ONE, NOTE))
     for file in tmp_path.glob(f"{FILE}*"):
         assert file.stat().st_mode & 0o077 == 0, file
     assert JOURNAL.name == "journal"
     assert os.getuid() == (tmp_path / FILE).stat().st_uid
+
+
+def test_many_changes_are_one_all_of_which_are_written_or_none(store: Store) -> None:
+    store.put(Change("m", None, ONE, NOTE))
+    with pytest.raises(Unwanted):
+        store.put(Change("other", None, ONE, NOTE), Change("m", TWO, ONE, NOTE))
+    assert store.models() == {"m": ONE}
+    written = store.put(Change("other", None, ONE, NOTE), Change("m", ONE, TWO, NOTE))
+    assert written == [store.entry(2), store.entry(3)]
+    assert store.models() == {"m": TWO, "other": ONE}
+    assert store.put() == []

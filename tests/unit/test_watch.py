@@ -85,7 +85,7 @@ class Serve:
             end=lambda group: None,
             join=lambda version: None,
             leave=lambda version: None,
-            calls=dict,
+            used=dict,
         )
         beginning = Beginning([Assignment(one) for one in versions])
         steps = Steps(crew, self.accounts, hands, beginning.assignments)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.cli.applying import apply
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
 from headrace.cli.deciding import (
@@ -102,7 +103,8 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         typer.Option(
             metavar="NAME=NUMBER",
             help="Change a limit of the gateway, such as connections=1000; docs/protocol.md has "
-            "them all. May be given more than once.",
+            "them all. max_loaded=N: of versions that share a process N are in memory, and others "
+            "are loaded when they are asked for. May be given more than once.",
         ),
     ] = None,
 ) -> None:
@@ -117,6 +119,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     from headrace.config import limits
     from headrace.config.options import ServeOptions
 
+    limited = limits.read(limit or [])
     options = ServeOptions(
         repository=repository,
         engine=engine,
@@ -125,7 +128,8 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         state=state,
         watch=watch,
         model_control=model_control,
-        limits=limits.read(limit or []),
+        max_loaded=limited.pop("max_loaded", None),
+        limits=limited,
     )
     if engine == "local":
         from headrace.local import run as run_here
@@ -196,27 +200,6 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
 
 
 @app.command()
-def apply(
-    model: Annotated[str, typer.Argument(help="Whose model.yaml; all if left out.")] = "",
-    url: Url = CONSOLE,
-    as_json: Json = False,
-) -> None:
-    """Read model.yaml again, and batch as it says, without losing a request.
-
-    Everything under `batching` but join and like may change while a model serves; for the rest it
-    has to be loaded anew, and nothing is changed. Exits with 1 when that is so.
-    """
-    import json
-    from urllib.parse import quote
-
-    from headrace.cli.console_client import post
-    from headrace.cli.tables import applied_lines
-
-    found = post(url, f"/api/apply?model={quote(model)}")
-    tell(json.dumps(found) if as_json else "\n".join(applied_lines(found["applied"])))
-
-
-@app.command()
 def infer(
     model: Annotated[str, typer.Argument(help="MODEL, or MODEL/VERSION.")],
     file: Annotated[
@@ -246,7 +229,7 @@ def infer(
 
 
 for command in (
-    *(versions, load, unload, split, rule, sticky, undo, journal),
+    *(apply, versions, load, unload, split, rule, sticky, undo, journal),
     *(logs, errors, why, bench, convert),
 ):
     app.command()(command)

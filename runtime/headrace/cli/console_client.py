@@ -1,6 +1,8 @@
 """The console's REST API, as commands read it."""
 
 import json
+import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from getpass import getuser
@@ -11,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from headrace.console.routes import CLIENT
+from headrace.console.sources import CLIENT
 from headrace.errors import HeadraceError, Refused, Unreachable
 from headrace.vocabulary import FIRST_PORT
 
@@ -20,20 +22,22 @@ LIMIT_S: Final = 30.0
 #: Nor for a decision, which may have gigabytes come from a registry first.
 DECISION_S: Final = 3600.0
 DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
+#: Holds the token of a console that listens beyond its machine.
+TOKEN: Final = "HEADRACE_TOKEN"
+TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 #: How the console says that something is not there; other ports and servers say it differently.
 CONSOLES_404: Final = ("no /", "no error ", "no request ")
 
 
-def get(url: str, path: str) -> Any:
+def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
     """Return what the console answers to ``GET path``.
 
     Raises:
         Unreachable: nobody answers there, or no console.
         Refused: the console says no; the text is its own.
     """
-    check_url(url)
     try:
-        return json.loads(send(Request(url.rstrip("/") + path))[0])
+        return json.loads(send(_request(url, path), limit_s)[0])
     except Refused as error:
         if error.status != 404 or error.text.startswith(CONSOLES_404):
             raise
@@ -44,8 +48,7 @@ def get(url: str, path: str) -> Any:
 
 def post(url: str, path: str) -> Any:
     """Return what the console answers to ``POST path``; raises as `get` does."""
-    check_url(url)
-    request = Request(url.rstrip("/") + path, method="POST", headers={CLIENT: whoami()})
+    request = _request(url, path, method="POST", headers={CLIENT: whoami()})
     try:
         return json.loads(send(request, DECISION_S)[0])
     except ValueError as error:
@@ -114,6 +117,36 @@ def read_lines(request: Request) -> Iterator[bytes]:
         yield from answer
 
 
+def follow(url: str) -> Iterator[tuple[str, Any]]:
+    """Yield the console's events, kind and facts, as they come; ``begin`` at each beginning.
+
+    Raises:
+        Unreachable: nobody answers there, by now.
+        Refused: as many follow as may.
+    """
+    last = ""
+    while True:
+        request = _request(url, "/api/events", headers={"Last-Event-ID": last})
+        kind, began = "", False
+        try:
+            for line in read_lines(request):
+                name, _, said = line.decode().rstrip("\n").partition(": ")
+                if name == "event":
+                    kind, began = said, True
+                elif name == "id":
+                    last = said
+                elif name == "data":
+                    yield kind, json.loads(said)
+        except Unreachable as error:
+            # Nothing happened for a while. Whether somebody is still there the next one shows.
+            if not isinstance(error.__cause__, TimeoutError):
+                raise
+        except ValueError as error:
+            raise _no_console(url) from error
+        if not began:
+            raise _no_console(url)
+
+
 @contextmanager
 def _answer(request: Request, limit_s: float) -> Iterator[Any]:
     try:
@@ -134,6 +167,21 @@ def _answer(request: Request, limit_s: float) -> Iterator[Any]:
             f"nobody answers at {request.full_url} ({reason}); is `headrace serve` running? "
             "--url or HEADRACE_URL says where its console is"
         ) from error
+
+
+def _request(url: str, path: str, **more: Any) -> Request:
+    check_url(url)
+    request = Request(url.rstrip("/") + path, **more)
+    if token := os.environ.get(TOKEN, ""):
+        if not TOKEN_FORM.fullmatch(token):
+            # Not shown: it may be one all the same.
+            raise HeadraceError(
+                f"{TOKEN} is no token: expected the line of console-token in the state folder of "
+                "the server"
+            )
+        # Whom the console names instead of itself does not get it.
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+    return request
 
 
 def _no_console(url: str) -> Unreachable:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+#: States in which a version is until somebody wants something.
+LASTING = ("ready", "standby")
 COLUMNS = ("MODEL", "VERSION", "STATE", "HOSTS", "MEMORY", "SHARE", "WAITING", "RUNNING", "REASON")
 
 
@@ -19,7 +21,9 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         (
             model["name"],
             str(one["version"]),
-            one["state"] if one["state"] == "ready" else f"{one['state']} for {one['for_s']:.0f} s",
+            one["state"]
+            if one["state"] in ("ready", "standby")
+            else f"{one['state']} for {one['for_s']:.0f} s",
             f"{one['hosts']}/{one['hosts_wanted']}",
             process_memory(status, model["name"], one),
             f"{one['share_percent']:g} %",
@@ -31,18 +35,6 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         for one in model["versions"]
     ]
     yield from aligned([COLUMNS, *rows])
-
-
-def applied_lines(applied: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield what ``POST /api/apply`` did."""
-    if not applied:
-        yield "nothing has changed since it was read last"
-    for one in applied:
-        hosts = f"{one['told']} host{'s'[: one['told'] != 1]}"
-        if one["hosts"] < one["told"]:
-            late = one["told"] - one["hosts"]
-            hosts += f", of which {late} will as soon as what keeps it is over"
-        yield f"{one['version']}: {', '.join(one['changes'])} ({hosts})"
 
 
 def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:

@@ -1,15 +1,10 @@
 """A wait for a version, which shows what goes on meanwhile."""
 
-import time
-from typing import Final
 from urllib.parse import quote
 
-from headrace.cli.console_client import get
+from headrace.cli.console_client import follow, get
 from headrace.cli.terminal import tell
-from headrace.errors import HeadraceError
-
-#: Between two looks.
-LOOK_S: Final = 0.2
+from headrace.errors import HeadraceError, Unreachable
 
 
 def until_ready(url: str, model: str, version: int) -> bool:
@@ -19,7 +14,9 @@ def until_ready(url: str, model: str, version: int) -> bool:
         HeadraceError: somebody unloaded it meanwhile.
     """
     said = ""
-    while True:
+    for kind, facts in follow(url):
+        if kind != "begin" and facts["model"] != model:
+            continue
         rows = get(url, f"/api/versions?loaded=1&model={quote(model)}")["versions"]
         row = next((one for one in rows if one["version"] == version), None)
         if row is None or not row["wanted"]:
@@ -29,4 +26,4 @@ def until_ready(url: str, model: str, version: int) -> bool:
             tell(line)
         if row["state"] in ("ready", "failed"):
             return bool(row["state"] == "ready")
-        time.sleep(LOOK_S)  # noqa: TID251 - another process's doing, told to nobody
+    raise Unreachable(f"{url} tells no more of {model}/{version}")

@@ -1,4 +1,4 @@
-"""The gateway's limits, as the command line names them. Which there are the core knows."""
+"""Limits as the command line names them: the server's, and the gateway's, which the core knows."""
 
 import json
 from collections.abc import Sequence
@@ -10,19 +10,21 @@ from headrace.errors import ConfigInvalid
 MOST_DIGITS: Final = 18
 #: Of what is no count of bytes: the core has 32 bits for it. As milliseconds it is seven weeks.
 MOST: Final = (1 << 32) - 1
+#: The server's own limits; unless they are given there is none.
+OURS: Final = ("max_loaded",)
 
 
 def read(given: Sequence[str]) -> dict[str, int]:
     """Return what `NAME=NUMBER`s say.
 
     Raises:
-        ConfigInvalid: one is no limit of the gateway, or no number that it may be.
+        ConfigInvalid: one is no limit of the server, or no number that it may be.
     """
     if not given:
         return {}
     from headrace_core import Gateway, limits
 
-    known = limits()
+    known = limits() | dict.fromkeys(OURS, 1)
     read = {}
     for text in given:
         name, _, number = text.partition("=")
@@ -37,7 +39,8 @@ def read(given: Sequence[str]) -> dict[str, int]:
         read[name] = int(number)
     try:
         # What else it refuses it says itself; nothing is started.
-        Gateway(json.dumps({"arena_bytes": 0, "limits": read}))
+        of_gateway = {name: number for name, number in read.items() if name not in OURS}
+        Gateway(json.dumps({"arena_bytes": 0, "limits": of_gateway}))
     except ValueError as error:
         raise ConfigInvalid(str(error)) from error
     return read

@@ -30,6 +30,8 @@ class ServeOptions:
     model_control: bool = False
     #: Load what is new in the repository, as `versions.on_new` says.
     watch: bool = False
+    #: How many versions in shared processes are in memory at once; None: all that are wanted.
+    max_loaded: int | None = None
     #: The gateway's limits that are not to be the core's own, by name.
     limits: Mapping[str, int] = field(default_factory=dict)
 

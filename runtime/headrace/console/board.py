@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headrace.console.memory import resident
-from headrace.models.lifecycle import ON_THE_WAY, Standing, State
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing
 
 
 @dataclass(frozen=True)
@@ -67,10 +68,21 @@ class Status:
             not self.draining
             and bool(self.models)
             and all(
-                any(one.standing.state is State.READY for one in model.versions)
+                any(one.standing.state in ANSWERING for one in model.versions)
                 for model in self.models
             )
         )
+
+
+def not_carried(version: int, standing: Standing, counted: Mapping[str, Any]) -> VersionStatus:
+    """Return how a version is that no host carries, with what the gateway counts of it."""
+    return VersionStatus(
+        version,
+        standing,
+        hosts_wanted=0,
+        waiting=counted.get("waiting", 0),
+        share_percent=100 * counted.get("share", 0) / WHOLE,
+    )
 
 
 def loading(status: Status) -> list[str]:

@@ -1,128 +1,100 @@
-"""The console's answers about what is wanted: versions, traffic, the journal."""
+"""The console's answers that change what is wanted: versions, traffic, batching."""
 
-from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from headrace.console.answer import Answer
+from fastapi import APIRouter, Query
+
+from headrace.console import applying, schema
+from headrace.console.answering import in_thread
+from headrace.console.parameters import Folder, From, Model, Number, OfModel, Who, Why, shares
 from headrace.control import orders
-from headrace.control.controller import Controller
-from headrace.control.engine import Row
 from headrace.control.orders import Order
+from headrace.control.rows import Row
 from headrace.control.store import Entry
-from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.policy import WHOLE
 
-#: Digits of a number in a request; Python refuses to read thousands.
-MOST_DIGITS: Final = 18
-Query = Mapping[str, str]
 #: What ``swap`` may be, and what it says; anything else is as if left out.
 SWAP: Final = {"1": True, "true": True, "0": False, "false": False}
+Version = Annotated[Number, Query(description="Of the model; 0 is as if left out.")]
+Fact = Annotated[str, Query(description="header:NAME or parameter:NAME.")]
+
+router = APIRouter()
 
 
-def change(controller: Controller, path: str, query: Query, who: str) -> Answer | None:
-    """Change what is wanted, as a POST to ``path`` asks; None where it is no such path."""
-    performed = CHANGES.get(path)
-    if performed is None:
-        return None
-    try:
-        return Answer(200, performed(controller, query, who))
-    except RepositoryInvalid as error:
-        return Answer(404, {"error": str(error)})
-    except Misasked as error:
-        return Answer(400, {"error": str(error)})
-    except HeadraceError as error:
-        return Answer(409, {"error": str(error)})
-
-
-def tell(controller: Controller, path: str, query: Query) -> Answer | None:
-    """Answer a GET about what is wanted; None where it is no such path."""
-    try:
-        if path == "/api/versions":
-            look = query.get("loaded", "") != "1"
-            rows = controller.versions(query.get("model", ""), look=look)
-            traffic = {name: one.as_json() for name, one in controller.traffic().items()}
-            found = [version_json(one) for one in rows]
-            return Answer(200, {"versions": found, "traffic": traffic})
-        if path == "/api/journal":
-            entries = controller.journal(_number(query, "limit", 100), query.get("model", ""))
-            return Answer(200, {"entries": [entry_json(one) for one in entries]})
-    except Misasked as error:
-        return Answer(400, {"error": str(error)})
-    except HeadraceError as error:
-        return Answer(404, {"error": str(error)})
-    return None
-
-
-class Misasked(HeadraceError):
-    """A request does not say what is to be done."""
-
-
-def shares(text: str) -> dict[int, int]:
-    """Return parts of the traffic, in parts of `WHOLE`, from percents such as ``1=90,2=10``.
-
-    Raises:
-        Misasked: it is none of that.
-    """
-    found: dict[int, int] = {}
-    for one in text.split(","):
-        version, _, percent = one.strip().partition("=")
-        try:
-            parts = Decimal(percent) * WHOLE / 100
-            whole = parts == parts.to_integral_value() and 0 <= parts <= WHOLE
-        except InvalidOperation:
-            whole = False
-        if not whole or not _is_number(version) or int(version) in found:
-            raise Misasked(
-                f"expected a percentage for each version, such as 1=90,2=10, with at most two "
-                f"digits after the point, not {text!r:.100}"
-            )
-        found[int(version)] = int(parts)
-    return found
-
-
-def _load(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    model, swap = _model(query), SWAP.get(query.get("swap", ""))
-    loaded = controller.load(model, _version(query), swap=swap, who=who, why=query.get("why", ""))
+@router.post("/api/load", response_model=schema.Loaded)
+@in_thread
+def load(  # noqa: PLR0913 - a parameter is one of the request
+    sources: From, who: Who, model: Model, version: Version = 0, swap: str = "", why: Why = ""
+) -> dict[str, Any]:
+    """Load a version, the highest one if none is named, as `headrace load`."""
+    loaded = sources.controller.load(model, version or None, swap=SWAP.get(swap), who=who, why=why)
     return {"model": model, "version": loaded}
 
 
-def _unload(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    return _obey(controller, query, who, orders.unload(_model(query), _version(query)))
+@router.post("/api/unload", response_model=schema.Done)
+@in_thread
+def unload(
+    sources: From, who: Who, model: Model, version: Version = 0, why: Why = ""
+) -> dict[str, Any]:
+    """Unload a version, the whole model if none is named, as `headrace unload`."""
+    return _obey(sources, orders.unload(model, version or None), who, why)
 
 
-def _split(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    parts = shares(query.get("shares", ""))
-    return _obey(controller, query, who, orders.split(_model(query), parts))
+@router.post("/api/split", response_model=schema.Done)
+@in_thread
+def split(
+    sources: From,
+    who: Who,
+    model: Model,
+    parts: Annotated[str, Query(alias="shares", description="Such as 1=90,2=10.")] = "",
+    why: Why = "",
+) -> dict[str, Any]:
+    """Divide the requests that name no version, as `headrace split`."""
+    return _obey(sources, orders.split(model, shares(parts)), who, why)
 
 
-def _rule(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    where, value = _said(query, "fact"), _said(query, "value")
-    return _obey(controller, query, who, orders.rule(_model(query), where, value, _version(query)))
+@router.post("/api/rule", response_model=schema.Done)
+@in_thread
+def rule(  # noqa: PLR0913 - a parameter is one of the request
+    sources: From,
+    who: Who,
+    model: Model,
+    fact: Annotated[Fact, Query(min_length=1)],
+    value: Annotated[str, Query(min_length=1)],
+    version: Version = 0,
+    why: Why = "",
+) -> dict[str, Any]:
+    """Have a version answer who carries a value, as `headrace rule`; without one, as others."""
+    return _obey(sources, orders.rule(model, fact, value, version or None), who, why)
 
 
-def _sticky(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    return _obey(controller, query, who, orders.stick(_model(query), query.get("fact") or None))
+@router.post("/api/sticky", response_model=schema.Done)
+@in_thread
+def sticky(sources: From, who: Who, model: Model, fact: Fact = "", why: Why = "") -> dict[str, Any]:
+    """Have one version answer who says the same, as `headrace sticky`; without a fact, nobody."""
+    return _obey(sources, orders.stick(model, fact or None), who, why)
 
 
-def _obey(controller: Controller, query: Query, who: str, order: Order) -> dict[str, Any]:
-    controller.obey(order, who=who, why=query.get("why", ""))
+@router.post("/api/undo", response_model=schema.Undone)
+@in_thread
+def undo(sources: From, who: Who, number: Number = 0, why: Why = "") -> dict[str, Any]:
+    """Go back to what was wanted before an entry of the journal, as `headrace undo`."""
+    return {"undone": sources.controller.undo(number, who=who, why=why)}
+
+
+@router.post("/api/apply", response_model=schema.Applied)
+@in_thread
+def apply(
+    sources: From, who: Who, model: OfModel = "", folder: Folder = "", why: Why = ""
+) -> dict[str, Any]:
+    """Have it run as the files of a model say, of all if none is named, as `headrace apply`."""
+    query = {"model": model, "folder": folder, "why": why}
+    return applying.apply(sources.operations, sources.controller, query, who)
+
+
+def _obey(sources: From, order: Order, who: str, why: str) -> dict[str, Any]:
+    sources.controller.obey(order, who=who, why=why)
     return {"model": order.model, "done": order.what}
-
-
-def _undo(controller: Controller, query: Query, who: str) -> dict[str, Any]:
-    number = _number(query, "number", 0)
-    return {"undone": controller.undo(number, who=who, why=query.get("why", ""))}
-
-
-CHANGES: Final[Mapping[str, Callable[[Controller, Query, str], dict[str, Any]]]] = {
-    "/api/load": _load,
-    "/api/unload": _unload,
-    "/api/split": _split,
-    "/api/rule": _rule,
-    "/api/sticky": _sticky,
-    "/api/undo": _undo,
-}
 
 
 def version_json(row: Row) -> dict[str, Any]:
@@ -152,30 +124,3 @@ def entry_json(entry: Entry) -> dict[str, Any]:
         "before": entry.before and entry.before.as_json(),
         "after": entry.after.as_json(),
     }
-
-
-def _model(query: Query) -> str:
-    if not query.get("model"):
-        raise Misasked("say which model: ?model=NAME")
-    return query["model"]
-
-
-def _version(query: Query) -> int | None:
-    return _number(query, "version", 0) or None
-
-
-def _said(query: Query, name: str) -> str:
-    if not query.get(name):
-        raise Misasked(f"say which {name}: &{name}=...")
-    return query[name]
-
-
-def _number(query: Query, name: str, otherwise: int) -> int:
-    text = query.get(name, str(otherwise))
-    if not _is_number(text):
-        raise Misasked(f"{name} should be a number, not {text!r:.40}")
-    return int(text)
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and text.isascii() and len(text) <= MOST_DIGITS

@@ -112,6 +112,12 @@ class Logbook:
         return find_error(self.path, error_id)
 
     @property
+    def taken(self) -> int:
+        """How many lines there were until now."""
+        with self._lock:
+            return self._taken
+
+    @property
     def dropped(self) -> int:
         """How many lines and errors could not be written to the file."""
         with self._lock:

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from headrace.repository.changed import Changed
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -29,6 +31,14 @@ class Operations(Protocol):
 
         Raises:
             HeadraceError: it cannot be applied, and nothing was changed.
+        """
+        ...
+
+    def compare(self, model: str) -> Sequence[Changed]:
+        """Return what the files of ``model``, of all where it is empty, say that does not run.
+
+        Raises:
+            HeadraceError: they cannot be read, or are wrong.
         """
         ...
 

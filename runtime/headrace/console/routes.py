@@ -1,138 +1,121 @@
-"""The console's answers, without a socket."""
+"""The console as an application: its routes, and what is said where they do not answer."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+import traceback
+from http import HTTPStatus
+from typing import Any, Final
 
-from headrace.console import deciding
-from headrace.console.answer import Answer
-from headrace.console.board import Board, as_json
-from headrace.console.logbook import Logbook, TooManyWait
-from headrace.console.operations import Operations
-from headrace.console.operations import as_json as operations_json
-from headrace.control.controller import Controller
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from headrace import __version__
+from headrace.console import deciding, reading, schema
+from headrace.console.answering import MOST_THREADS, AllBusy
+from headrace.console.door import Door
+from headrace.console.following import MOST_FOLLOWERS, Followers, TooManyFollow
+from headrace.console.logbook import TooManyWait
+from headrace.console.parameters import Misasked, words
+from headrace.console.sources import Sources
+from headrace.console.token import Token
+from headrace.console.webpage import FILES, HEADERS, page_file
 from headrace.errors import HeadraceError, RepositoryInvalid
+from headrace.execution.voices import OURSELVES, line
 
-#: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
-#: noticed only then.
-MOST_WAIT_S: Final = 10.0
-#: Lines or errors that one answer may hold.
-MOST: Final = 1000
-MOST_DIGITS: Final = 18
-#: Of a request's name the gateway keeps so many characters.
-MOST_NAME: Final = 128
-PATHS: Final = (
-    "/api/health, /api/status, /api/versions, /api/journal, /api/logs, /api/errors, "
-    "/api/errors/ID, /api/requests and /api/requests/ID, and to POST /api/load, /api/unload, "
-    "/api/split, /api/rule, /api/sticky, /api/undo and /api/apply"
-)
-#: A page in somebody's browser cannot send it to another place than its own without asking there.
-CLIENT: Final = "Headrace-Client"
+DOCUMENT: Final = "/api/openapi.json"
+RETRY: Final = {"Retry-After": "1"}
 
 
-@dataclass(frozen=True)
-class Sources:
-    """What the console's answers come from."""
+def application(
+    sources: Sources, listens_on: str, followers: Followers, token: Token | None = None
+) -> ASGIApp:
+    """Return what answers requests to a console that listens on the address ``listens_on``.
 
-    board: Board
-    logbook: Logbook
-    operations: Operations
-    controller: Controller
-
-
-def respond(sources: Sources, method: str, target: str) -> Answer:
-    """Answer one request of the console's API that changes nothing."""
-    parts = urlsplit(target)
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    path = parts.path.rstrip("/")
-    board, logbook = sources.board, sources.logbook
-    if not path.startswith("/api/"):
-        return Answer(404, {"error": f"no {parts.path} here: the console answers {PATHS}"})
-    if method not in ("GET", "HEAD"):
-        return Answer(405, {"error": f"{method} is not allowed: the console is read with GET"})
-    if not _is_number(query.get("limit", "100")):
-        return Answer(400, {"error": f"limit should be a number, not {query['limit']!r:.40}"})
-    limit = min(MOST, max(1, int(query.get("limit", "100"))))
-    if path == "/api/health":
-        status = board.status()
-        return Answer(200 if status.ready else 503, {"ready": status.ready})
-    if path == "/api/status":
-        return Answer(200, as_json(board.status()))
-    if path == "/api/logs":
-        return _logs(logbook, query, limit)
-    if path == "/api/errors" or path.startswith("/api/errors/"):
-        return _errors(logbook, path, limit)
-    if path == "/api/requests" or path.startswith("/api/requests/"):
-        return _requests(board, path, limit)
-    return deciding.tell(sources.controller, path, query) or Answer(
-        404, {"error": f"no {parts.path} here: the console answers {PATHS}"}
-    )
-
-
-def perform(sources: Sources, method: str, target: str, client: str | None) -> Answer | None:
-    """Answer one request that changes something; None where it does not.
-
-    ``client``: the value of its header `CLIENT`, which says who asks.
+    ``token``: of which requests are to have one; None where all may ask.
     """
-    parts = urlsplit(target)
-    path = parts.path.rstrip("/")
-    if path != "/api/apply" and path not in deciding.CHANGES:
-        return None
-    if method != "POST":
-        return Answer(405, {"error": f"{method} is not allowed: send POST {path}?model=NAME"})
-    if not client:
-        said = f"send the header {CLIENT}, with who you are: no web page can"
-        return Answer(403, {"error": said})
-    query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-    if (answer := deciding.change(sources.controller, path, query, client)) is not None:
-        return answer
-    try:
-        return Answer(200, operations_json(sources.operations.apply(query.get("model", ""))))
-    except RepositoryInvalid as error:
-        return Answer(404, {"error": str(error)})
-    except HeadraceError as error:
-        return Answer(409, {"error": str(error)})
+    app = FastAPI(
+        title="Headrace console",
+        version=__version__,
+        openapi_url=DOCUMENT,
+        # Their scripts would come from elsewhere.
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={"default": {"model": schema.Refusal, "description": "Refused"}},
+    )
+    app.state.sources, app.state.followers = sources, followers
+    app.include_router(reading.router)
+    app.include_router(deciding.router)
+    for path in FILES:
+        app.add_route(path, _page, include_in_schema=False)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _misasked)
+    app.add_exception_handler(HeadraceError, _not_done)
+    app.add_exception_handler(TooManyWait, _too_many_wait)
+    app.add_exception_handler(TooManyFollow, _too_many_follow)
+    app.add_exception_handler(AllBusy, _all_busy)
+    app.add_exception_handler(Exception, _broken)
+    return Door(app, listens_on, token)
 
 
-def _errors(logbook: Logbook, path: str, limit: int) -> Answer:
-    if path == "/api/errors":
-        return Answer(200, {"errors": logbook.errors(limit)})
-    error_id = path.removeprefix("/api/errors/")
-    found = logbook.error(error_id)
-    if found is None:
-        return Answer(404, {"error": f"no error {error_id!r} in the log of this server"})
-    return Answer(200, found)
+async def _page(request: Request) -> Response:
+    file = page_file(request.url.path)
+    return Response(file.content, media_type=file.media_type, headers=HEADERS)
 
 
-def _requests(board: Board, path: str, limit: int) -> Answer:
-    kept = board.requests()
-    if path == "/api/requests":
-        return Answer(200, {"requests": list(kept[:limit])})
-    named = unquote(path.removeprefix("/api/requests/"))
-    short = named[:MOST_NAME]
-    found = [one for one in kept if one["id"] == short or str(one["call"]) == named]
-    if not found:
-        told = "failed ones are, one of 256 others, and those that bring x-headrace-timing"
-        return Answer(404, {"error": f"no request {named!r} is kept: {told}"})
-    return Answer(200, {"requests": found[:limit]})
+def refusal(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    """Return the answer to what is not done."""
+    return JSONResponse({"error": text}, status, headers)
 
 
-def _logs(logbook: Logbook, query: Mapping[str, str], limit: int) -> Answer:
-    """Return the last lines; with ``after``, those that came or come after so many."""
-    speaker, after = query.get("model", ""), query.get("after")
-    if after is None:
-        lines, taken = logbook.recent(speaker, limit)
-        return Answer(200, {"lines": lines, "taken": taken})
-    if not _is_number(after):
-        return Answer(400, {"error": f"after should be a number, not {after!r:.40}"})
-    try:
-        lines, taken = logbook.since(speaker, int(after), MOST_WAIT_S)
-    except TooManyWait:
-        return Answer(503, {"error": "too many wait for lines of the log: try again later"})
-    return Answer(200, {"lines": lines, "taken": taken})
+async def _refused(request: Request, error: Any) -> Response:
+    path = request.url.path
+    match error.status_code:
+        case 404 if error.detail == HTTPStatus.NOT_FOUND.phrase:
+            told = f"no {path} here: {request.app.openapi_url} says what the console answers"
+        case 405 if path in CHANGES:
+            told = f"{request.method} is not allowed: send POST {path}?model=NAME"
+        case 405:
+            told = f"{request.method} is not allowed: {path} is read with GET"
+        case _:
+            told = error.detail
+    return refusal(error.status_code, told)
 
 
-def _is_number(text: str) -> bool:
-    # Python refuses to read thousands of digits.
-    return text.isdecimal() and len(text) <= MOST_DIGITS
+async def _misasked(_: Request, error: Any) -> Response:
+    return refusal(400, words(error.errors()))
+
+
+async def _not_done(request: Request, error: Exception) -> Response:
+    if isinstance(error, Misasked):
+        status = 400
+    elif isinstance(error, RepositoryInvalid) or request.method == "GET":
+        status = 404
+    else:
+        status = 409
+    return refusal(status, str(error))
+
+
+async def _too_many_wait(_: Request, __: Exception) -> Response:
+    return refusal(503, "too many wait for lines of the log: try again later", RETRY)
+
+
+async def _too_many_follow(_: Request, __: Exception) -> Response:
+    return refusal(503, f"{MOST_FOLLOWERS} follow the events already: try again later", RETRY)
+
+
+async def _all_busy(_: Request, __: Exception) -> Response:
+    told = f"{MOST_THREADS} requests are being answered: try again later"
+    return refusal(503, told, RETRY)
+
+
+async def _broken(request: Request, error: Exception) -> Response:
+    told = "".join(traceback.format_exception(error))
+    request.app.state.sources.logbook.take(line(OURSELVES, "err", f"the console: {told}"))
+    return refusal(500, "the console could not answer: `headrace logs headrace` has the traceback")
+
+
+#: Paths that change something.
+CHANGES: Final = frozenset(one.path for one in deciding.router.routes if isinstance(one, Route))

@@ -35,12 +35,9 @@ class PageFile:
     content: bytes
 
 
-def page_file(method: str, target: str) -> PageFile | None:
-    """Return the file of the page that a request asks for; None where it asks for none."""
-    found = FILES.get(urlsplit(target).path)
-    if found is None or method not in ("GET", "HEAD"):
-        return None
-    name, media_type = found
+def page_file(path: str) -> PageFile:
+    """Return the file of the page that is at a path of `FILES`."""
+    name, media_type = FILES[path]
     return PageFile(media_type, (files("headrace.console") / "page" / name).read_bytes())
 
 

@@ -4,11 +4,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
+from headrace.control import arriving
 from headrace.control import wanted as words
-from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row
+from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, by_model
+from headrace.control.events import Events
 from headrace.control.finding import Finding
 from headrace.control.orders import Order
-from headrace.control.store import Entry, Note, Store
+from headrace.control.rows import Row, row_of
+from headrace.control.store import Change, Entry, Note, Store
 from headrace.control.traffic import Traffic
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, SourceInvalid, Unwanted
@@ -30,6 +33,8 @@ class Controller:
         self._store = store
         self._finding = finding
         self._engine: Engine | None = None
+        #: Every change of what is wanted and of how versions stand, as it comes about.
+        self.events = Events(store.term)
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
         self._wanted: dict[str, Wanted] = {}
@@ -42,10 +47,11 @@ class Controller:
         """Return what a run begins with: what was wanted before, as far as it is there."""
         with self._lock:
             kept = self._store.models()
-            by_model: dict[str, dict[int, Version]] = {}
+            there: dict[str, dict[int, Version]] = {}
             for one in found:
-                by_model.setdefault(one.model, {})[one.number] = one
-            for model, versions in by_model.items():
+                there.setdefault(one.model, {})[one.number] = one
+            changes = []
+            for model, versions in there.items():
                 before = kept.get(model)
                 folder = str(next(iter(versions.values())).home)
                 if before is not None and before.folder == folder:
@@ -54,13 +60,13 @@ class Controller:
                         # by one: the others stay.
                         with suppress(SourceInvalid):
                             versions = self._finding.with_older(versions, {number})
-                after = words.begun(before, folder, _swaps(versions))
+                after = words.begun(before, folder, arriving.swaps(versions))
                 if after != before:
-                    self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
+                    note = Note(ITSELF, words.of_start(before, after))
+                    changes.append(Change(model, before, after, note))
                 self._wanted[model] = after
-                for number in after.versions:
-                    one = self._finding.equipped(versions[number])
-                    self._versions[one.label] = one
+                self._versions |= self._finding.equipped_all(versions, after.versions)
+            self._put(*changes)
             return Beginning(self._assignments(), self._divisions(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
@@ -72,14 +78,16 @@ class Controller:
         with self._lock:
             failed = {label for label, one in standings.items() if one.state is State.FAILED}
             self._anew &= failed
-            changed = False
-            for model, now in list(self._wanted.items()):
-                if (found := words.settle(now, self._of(model, standings))) is not None:
-                    after, what = found
-                    self._put(model, now, after, Note(ITSELF, what))
-                    changed = True
-            if changed:
+            stand = self._by_model(standings)
+            changes = [
+                Change(model, now, found[0], Note(ITSELF, found[1]))
+                for model, now in self._wanted.items()
+                if (found := words.settle(now, stand.get(model, {}))) is not None
+            ]
+            if changes:
+                self._put(*changes)
                 self._tell()
+            self.events.stand(standings)
             self._moved.notify_all()
 
     def load(
@@ -100,8 +108,7 @@ class Controller:
         if version not in found:
             there = ", ".join(str(one) for one in sorted(found)) or "none"
             raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
-        # Not under the lock: its packages may have to be installed.
-        one = self._finding.equipped(found[version])
+        one = self._finding.equipped(found[version])  # not under the lock: it may take long
         with self._lock:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.home))
@@ -109,7 +116,7 @@ class Controller:
             swap = one.config.versions.on_new == "swap" if swap is None else swap
             after = words.load(now, version, swap=swap, standing=standing)
             what = f"load {version}" + (" --swap" if swap else "")
-            self._put(model, before, after, Note(who, what, why))
+            self._put(Change(model, before, after, Note(who, what, why)))
             self._versions[one.label] = one
             if after.versions[version]:
                 self._anew.add(one.label)
@@ -138,29 +145,37 @@ class Controller:
             self._engine.catch_up(CATCH_UP_S)
         return one
 
-    def arrived(self, model: str) -> None:
+    def arrived(self, model: str, *, who: str = ITSELF, why: str = "") -> None:
         """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.
 
         Raises:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
-        found = {
-            number: one if one.label in self._versions else self._finding.equipped(one)
-            for number, one in self._finding.of(model).items()
-        }
+        found = self._finding.fit_of(model, self._versions)
         with self._lock:
             before = self._wanted.get(model)
-            if before is None:
-                after = words.begun(None, str(next(iter(found.values())).home), _swaps(found))
-            else:
-                known = dict.fromkeys({*before.versions, *before.unloaded}, False)
-                after = words.begun(before, before.folder, known | _swaps(found))
+            after = arriving.with_new(before, found)
             if after != before:
-                new = sorted(set(after.versions) - set(before.versions if before else ()))
+                new = arriving.added(before, after)
                 what = f"load {' '.join(map(str, new))}: new in its folder"
-                self._put(model, before, after, Note(ITSELF, what))
+                self._put(Change(model, before, after, Note(who, what, why)))
                 self._versions |= {found[one].label: found[one] for one in new}
                 self._tell()
+
+    def coming(self, model: str = "") -> list[Coming]:
+        """Return what `arrived` would load, of one model or of all that no registry has.
+
+        Raises:
+            HeadraceError: the repository cannot be read, or has no such model.
+        """
+        found = self._finding.every(model)
+        with self._lock:
+            return arriving.coming(self._wanted, found)
+
+    def folders(self) -> dict[str, str]:
+        """Return where each model's versions are found."""
+        with self._lock:
+            return {model: one.folder for model, one in self._wanted.items()}
 
     def obey(self, order: Order, *, who: str, why: str) -> None:
         """Change what is wanted as an operator orders.
@@ -229,16 +244,8 @@ class Controller:
     def _row(self, version: Version) -> Row:
         wanted = self._wanted.get(version.model, Wanted(""))
         is_wanted = version.number in wanted.versions
-        pending = wanted.pending.shares if wanted.pending else None
-        return Row(
-            version,
-            is_wanted=is_wanted,
-            standing=self._standing(version.label)
-            if is_wanted
-            else self._standings().get(version.label),
-            share=(wanted.shares or {}).get(version.number, 0),
-            coming=None if pending is None else pending.get(version.number, 0),
-        )
+        stands = self._standing if is_wanted else self._standings().get
+        return row_of(version, wanted, stands(version.label))
 
     def _known(self, model: str) -> Wanted:
         if model not in self._wanted:
@@ -249,15 +256,17 @@ class Controller:
     def _change(self, model: str, before: Wanted, after: Wanted, note: Note) -> None:
         if after == before:
             raise Unwanted(f"{model}: nothing would change")
-        self._put(model, before, after, note)
+        self._put(Change(model, before, after, note))
         self._tell()
 
-    def _put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> None:
-        self._store.put(model, before, after, note)
-        self._wanted[model] = after
-        gone = set((before or after).versions) - set(after.versions)
-        for one in gone:
-            self._versions.pop(f"{model}/{one}", None)
+    def _put(self, *changes: Change) -> None:
+        entries = self._store.put(*changes)
+        for one in changes:
+            self._wanted[one.model] = one.after
+            for gone in set((one.before or one.after).versions) - set(one.after.versions):
+                self._versions.pop(f"{one.model}/{gone}", None)
+        for entry in entries:
+            self.events.publish(entry)
 
     def _tell(self) -> None:
         if self._engine is not None:
@@ -285,14 +294,7 @@ class Controller:
 
     def _of(self, model: str, standings: Mapping[str, Standing]) -> dict[int, Standing]:
         """Return how the versions of a model stand, by number."""
-        found = {}
-        for label, one in standings.items():
-            name, _, number = label.rpartition("/")
-            if name == model:
-                found[int(number)] = AWAITED if label in self._anew else one
-        return found
+        return self._by_model(standings).get(model, {})
 
-
-def _swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
-    """Return of each whether it takes all traffic where it is new."""
-    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
+    def _by_model(self, standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:
+        return by_model({**standings, **dict.fromkeys(self._anew & set(standings), AWAITED)})

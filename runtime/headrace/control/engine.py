@@ -52,15 +52,18 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True)
-class Row:
-    """A version that is loaded, or could be."""
+class Coming:
+    """A version that nobody has seen yet."""
 
     version: Version
-    #: It is to be carried.
-    is_wanted: bool
-    #: How it stands, where it is carried.
-    standing: Standing | None
-    #: Of the requests that name no version, in parts of `WHOLE`.
-    share: int
-    #: It takes so much as soon as it is ready.
-    coming: int | None
+    #: It takes all traffic once it is ready.
+    swaps: bool
+
+
+def by_model(standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:
+    """Return how versions stand, by model and number, from how they stand by label."""
+    found: dict[str, dict[int, Standing]] = {}
+    for label, one in standings.items():
+        model, _, number = label.rpartition("/")
+        found.setdefault(model, {})[int(number)] = one
+    return found

@@ -1,6 +1,6 @@
 """Which versions there are to be had, in folders and in registries."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
 
 from headrace.errors import Unwanted
 from headrace.repository.folder import Version
@@ -42,6 +42,19 @@ class Finding:
         more = self._older(next(iter(found.values())), missing)
         return {**found, **{one.number: one for one in more}}
 
+    def equipped_all(
+        self, found: Mapping[int, Version], numbers: Iterable[int]
+    ) -> dict[str, Version]:
+        """Return what was found under these numbers, ready to be loaded, by label."""
+        return {found[one].label: self.equipped(found[one]) for one in numbers}
+
+    def fit_of(self, model: str, known: Container[str]) -> dict[int, Version]:
+        """Return a model's versions by number; those whose labels are not known may be loaded."""
+        return {
+            number: one if one.label in known else self.equipped(one)
+            for number, one in self.of(model).items()
+        }
+
     def again(self, model: str, numbers: Set[int]) -> dict[str, Version]:
         """Return versions that were there once, by label.
 
@@ -51,4 +64,4 @@ class Finding:
         found = self.of(model, numbers) if numbers else {}
         if missing := sorted(numbers - set(found)):
             raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
-        return {found[one].label: self.equipped(found[one]) for one in numbers}
+        return self.equipped_all(found, numbers)

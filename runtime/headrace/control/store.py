@@ -93,6 +93,16 @@ class Note:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class Change:
+    """What is wanted of a model, and what was before; None of a model that nobody had seen."""
+
+    model: str
+    before: Wanted | None
+    after: Wanted
+    note: Note
+
+
 class Store:
     """Each method is one transaction: who is killed in it has not begun it."""
 
@@ -125,39 +135,40 @@ class Store:
             rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
         return {name: from_json(kept) for name, kept in rows}
 
-    def put(self, model: str, before: Wanted | None, after: Wanted, note: Note) -> int:
-        """Write down that ``after`` is wanted where ``before`` was; return the entry's number.
+    def put(self, *changes: Change) -> list[Entry]:
+        """Write down what is wanted where something else was, all or none; return the entries.
 
         Raises:
             Deposed: another one decides by now; nothing was written.
             Unwanted: something else is wanted by now; nothing was written.
             StateInvalid: the database cannot be written to.
         """
-        old, new = before and before.as_json(), after.as_json()
+        if not changes:
+            return []
         with self._connected() as connection:
             _require(connection, self.term)
-            held = connection.execute(select(MODEL.c.wanted).where(MODEL.c.name == model)).scalar()
-            if held != old:
-                raise Unwanted(
-                    "it was changed by somebody else in this moment: look, and try again"
-                )
-            if held is None:
-                connection.execute(insert(MODEL).values(name=model, wanted=new))
-            else:
-                connection.execute(update(MODEL).where(MODEL.c.name == model).values(wanted=new))
-            written = connection.execute(
-                insert(JOURNAL).values(
-                    unix_ms=round(self._clock() * 1000),
-                    who=note.who[:MOST_CHARACTERS],
-                    model=model,
-                    what=note.what[: 2 * MOST_CHARACTERS],
-                    why=note.why[:MOST_CHARACTERS],
-                    before=old,
-                    after=new,
-                )
-            )
-            (number,) = written.inserted_primary_key or (0,)
-        return int(number)
+            return [self._put(connection, one) for one in changes]
+
+    def _put(self, connection: Connection, change: Change) -> Entry:
+        model, note = change.model, change.note
+        old, new = change.before and change.before.as_json(), change.after.as_json()
+        held = connection.execute(select(MODEL.c.wanted).where(MODEL.c.name == model)).scalar()
+        if held != old:
+            raise Unwanted("it was changed by somebody else in this moment: look, and try again")
+        if held is None:
+            connection.execute(insert(MODEL).values(name=model, wanted=new))
+        else:
+            connection.execute(update(MODEL).where(MODEL.c.name == model).values(wanted=new))
+        facts: dict[str, Any] = {
+            "unix_ms": round(self._clock() * 1000),
+            "who": note.who[:MOST_CHARACTERS],
+            "model": model,
+            "what": note.what[: 2 * MOST_CHARACTERS],
+            "why": note.why[:MOST_CHARACTERS],
+        }
+        written = connection.execute(insert(JOURNAL).values(before=old, after=new, **facts))
+        (number,) = written.inserted_primary_key or (0,)
+        return Entry(number=int(number), before=change.before, after=change.after, **facts)
 
     def journal(self, limit: int, model: str = "") -> list[Entry]:
         """Return the last ``limit`` entries, of one model or of all, the newest first."""

@@ -8,7 +8,7 @@ from headrace.control import traffic as routes
 from headrace.control.traffic import NOTHING, Traffic
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
-from headrace.models.lifecycle import ON_THE_WAY, Standing, State
+from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing, State
 
 
 @dataclass(frozen=True)
@@ -237,7 +237,7 @@ def settled_or_pending(
 
     Whom a rule leads to stays.
     """
-    if all(one in standings and standings[one].state is State.READY for one in shares):
+    if all(one in standings and standings[one].state in ANSWERING for one in shares):
         gone -= set(wanted.traffic.named)
         return replace(_unloaded(wanted, gone) if gone else wanted, shares=shares, pending=None)
     return replace(wanted, pending=Pending(shares, gone))

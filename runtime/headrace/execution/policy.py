@@ -1,7 +1,7 @@
 """From versions and how they stand to the table that gateways route by."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
@@ -56,11 +56,13 @@ def table(
     models: Mapping[str, Mapping[int, Standing]],
     proven: Mapping[str, Mapping[int, Standing]] | None = None,
     divided: Mapping[str, Division] = MappingProxyType({}),
+    on_demand: Set[str] = frozenset(),
 ) -> str:
     """Return the policy table for the core, as JSON; versions that are gone are left out.
 
     Shares are as a model is ``divided``. Where it is not they go by ``proven``, if a gateway is to
-    believe more of a version than is known of it.
+    believe more of a version than is known of it. Requests for those that are ``on_demand``, by
+    label, wait for them to be loaded.
     """
     held = {
         model: {
@@ -77,7 +79,12 @@ def table(
     facts: dict[str, Any] = {
         "epoch": {"term": epoch.term, "sequence": epoch.sequence},
         "models": {
-            model: _entry(standings, divided.get(model, Division()), (proven or held)[model])
+            model: _entry(
+                standings,
+                divided.get(model, Division()),
+                (proven or held)[model],
+                {one for one in standings if f"{model}/{one}" in on_demand},
+            )
             for model, standings in held.items()
             if standings
         },
@@ -86,7 +93,10 @@ def table(
 
 
 def _entry(
-    standings: Mapping[int, Standing], division: Division, proven: Mapping[int, Standing]
+    standings: Mapping[int, Standing],
+    division: Division,
+    proven: Mapping[int, Standing],
+    on_demand: Set[int],
 ) -> dict[str, Any]:
     weights = division.shares or shares(proven)
     return {
@@ -96,6 +106,8 @@ def _entry(
                 "state": INDEX_STATES[standing.state],
                 # Triton's index says nothing of what is ready.
                 "reason": "" if standing.state is State.READY else standing.reason,
+                # What failed is not tried again for every request.
+                **({"on_demand": True} if _waits(version, standing, on_demand) else {}),
             }
             for version, standing in sorted(standings.items())
         ],
@@ -109,3 +121,7 @@ def _entry(
         "shadows": [],
         **division.routes,
     }
+
+
+def _waits(version: int, standing: Standing, on_demand: Set[int]) -> bool:
+    return version in on_demand and standing.state is not State.FAILED

@@ -2,12 +2,14 @@
 
 import queue
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
+from headrace.control.demand import NONE, Demand, Usage
 from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.control.reconcile import DRAIN_S, LEAVING, Do, Held, Seen, step
 from headrace.execution import threads
@@ -16,10 +18,13 @@ from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
 from headrace.execution.voices import OURSELVES, Sink, line
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
+from headrace.repository.folder import Version
 
 #: Between two looks at the calls of a version that is to end; it grows to the longest.
 SHORTEST_LOOK_S: Final = 0.05
 LONGEST_LOOK_S: Final = 1.0
+#: Times as long as a table took pass before the next one, while versions are loaded at the start.
+PAUSES: Final = 9.0
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,14 @@ class Around:
     host: CoreHost
     #: Takes the gateway's table, as JSON.
     apply: Callable[[str], None]
-    #: How many calls of each version, by label, wait or run.
-    calls: Callable[[], Mapping[str, int]]
+    #: What the gateway counts of each version, by label.
+    used: Callable[[], Mapping[str, Usage]]
     sink: Sink
     budget: threads.Budget
     #: How many threads a lane has, if the operator says so.
     told: int | None = None
+    #: How many versions that share a process may be in memory; None: all.
+    max_loaded: int | None = None
 
 
 @dataclass
@@ -51,7 +58,13 @@ class Carried:
 class Carrying:
     """Any thread may call any of this; a thread of its own does what takes time."""
 
-    def __init__(self, around: Around, beginning: Beginning) -> None:
+    def __init__(
+        self,
+        around: Around,
+        beginning: Beginning,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
         self._around = around
         self._term = beginning.term
         self._aim: tuple[Sequence[Assignment], Divisions] = (
@@ -63,13 +76,19 @@ class Carrying:
         #: Of the table, and of what it says.
         self._lock = threading.RLock()
         self._sequence = 0
+        #: Before that nobody but `load_first` moves versions, which tells of those when it is due.
+        self._begun = False
+        self._due = 0.0
+        #: What the gateway's table says; None where that is not known.
+        self._published: tuple[object, ...] | None = None
         self._reason = threading.Event()
         #: What is to be loaded, and who of those is to end; one after the other, for each has the
         #: whole machine to load with.
         self._turns: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._carried: dict[str, Carried] = {}
         self.budget = around.budget
-        for one in beginning.assignments:
+        self._demand = Demand(around.max_loaded)
+        for one in self._demand.carried(beginning.assignments, {}, {}, {}):
             self._carry(one)
         self._first = list(self._carried.values())
 
@@ -80,10 +99,29 @@ class Carrying:
             found = [one.runner for one in self._carried.values()]
         return sorted(found, key=lambda one: (one.version.model, one.version.number))
 
+    def held(self, model: str) -> tuple[list[Version], str, dict[str, str]]:
+        """Return the versions, ``model`` and digests of files, as `compare` takes them."""
+        runners = self.runners
+        digests = {one.version.label: one.digest for one in runners}
+        return [one.version for one in runners], model, digests
+
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""
         with self._lock:
-            return {label: _standing(one) for label, one in self._carried.items()}
+            here = {label: _standing(one) for label, one in self._carried.items()}
+            return self._demand.standby(self._aim[0]) | here
+
+    @property
+    def standby(self) -> list[Version]:
+        """Those that are loaded on demand, and of which nothing is here."""
+        with self._lock:
+            wanted = [one.version for one in self._aim[0] if self._demand.is_of(one)]
+            return [one for one in wanted if one.label not in self._carried]
+
+    def call(self, label: str) -> None:
+        """Have a version loaded that a request asks for."""
+        if self._demand.call(label):
+            self._reason.set()
 
     def want(self, assignments: Sequence[Assignment], divisions: Divisions) -> None:
         """As `headrace.control.engine.Engine` has it."""
@@ -101,10 +139,12 @@ class Carrying:
         self.publish()
         for one in self._first:
             self._start(one)
+        self.publish()
         return [one.runner for one in self._first if one.runner.standing.state is State.READY]
 
     def begin(self) -> None:
         """Bring about what is wanted, from now on."""
+        self._begun = True
         threading.Thread(target=self._take_turns, name="loads", daemon=True).start()
         threading.Thread(target=self._run, name="control", daemon=True).start()
         self._reason.set()
@@ -112,13 +152,22 @@ class Carrying:
     def publish(self) -> None:
         """Give the gateway the table of this moment."""
         with self._lock:
-            self._sequence += 1
             models: dict[str, dict[int, Standing]] = {}
             for one in self._carried.values():
                 version = one.runner.version
                 models.setdefault(version.model, {})[version.number] = _standing(one)
+            wanted, divisions = self._aim
+            for label, standing in self._demand.standby(wanted).items():
+                model, _, number = label.rpartition("/")
+                models.setdefault(model, {}).setdefault(int(number), standing)
+            said = models, divisions, self._demand.labels(wanted)
+            if said == self._published:
+                return
+            # Of many versions each that moves has all told anew: only where it is something else.
+            self._published, self._sequence = None, self._sequence + 1
             epoch = Epoch(self._term, self._sequence)
-            self._around.apply(table(epoch, models, divided=self._aim[1]))
+            self._around.apply(table(epoch, models, divided=divisions, on_demand=said[2]))
+            self._published = said
 
     def _carry(self, one: Assignment) -> Carried:
         version = one.version
@@ -138,8 +187,14 @@ class Carrying:
         return carried
 
     def _moved(self, _: Standing) -> None:
-        self.publish()
-        self._reason.set()
+        if self._begun:
+            self._reason.set()
+        elif self._clock() >= self._due:
+            began = self._clock()
+            self.publish()
+            # A table is of all versions, and each of them moves: no more than a part of the time
+            # that they need goes into tables.
+            self._due = self._clock() + PAUSES * (self._clock() - began)
 
     def _take_turns(self) -> None:
         while True:
@@ -172,8 +227,12 @@ class Carrying:
 
     def _once(self, passed_s: float) -> bool:
         """Take every step that can be taken; True while one waits for calls to finish."""
-        wanted = {one.version.label: one for one in self._aim[0]}
-        calls = self._around.calls()
+        looks = any(one.held.quiet_since is not None for one in self._carried.values())
+        used = self._around.used() if looks or self._demand.has_calls else None
+        held = {label: one.held for label, one in self._carried.items()}
+        standings = {label: one.runner.standing for label, one in self._carried.items()}
+        carried_now = self._demand.carried(self._aim[0], held, standings, used)
+        wanted = {one.version.label: one for one in carried_now}
         changed = False
         for label in sorted({*wanted, *self._carried}):
             one, carried = wanted.get(label), self._carried.get(label)
@@ -181,7 +240,7 @@ class Carrying:
                 carried.quiet_s += passed_s
             seen = Seen(
                 acknowledged=self._sequence,
-                busy=calls.get(label, 0) > 0 and (carried is None or carried.quiet_s < DRAIN_S),
+                busy=(used or {}).get(label, NONE).calls > 0 and not _is_late(carried),
                 gone=carried is not None and carried.gone,
             )
             do = step(
@@ -197,7 +256,8 @@ class Carrying:
             self._reason.set()
         # Shares may be others than before.
         self.publish()
-        return any(one.held.quiet_since is not None for one in self._carried.values())
+        leaving = any(one.held.quiet_since is not None for one in self._carried.values())
+        return leaving or self._demand.is_awaited
 
     def _go_on(self, do: Do, label: str, carried: Carried) -> None:
         with self._lock:
@@ -221,6 +281,11 @@ class Carrying:
         carried.runner.stop(DRAIN_S)
         carried.gone = True
         self._reason.set()
+
+
+def _is_late(carried: Carried | None) -> bool:
+    """Whether what it had accepted has had its time."""
+    return carried is not None and carried.quiet_s >= DRAIN_S
 
 
 def _standing(one: Carried) -> Standing:

@@ -9,20 +9,28 @@ import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
-from time import monotonic
 from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
 from headrace.console.arrivals import stand, watch
-from headrace.console.board import ModelStatus, Status, VersionStatus, loading, unfinished
+from headrace.console.board import (
+    ModelStatus,
+    Status,
+    VersionStatus,
+    loading,
+    not_carried,
+    unfinished,
+)
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Applied
-from headrace.console.routes import Sources
 from headrace.console.server import Console
+from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
+from headrace.console.token import token_for
 from headrace.control.controller import Controller
+from headrace.control.demand import usage
 from headrace.control.engine import Beginning
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
@@ -31,13 +39,12 @@ from headrace.execution import forking, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
-from headrace.execution.policy import WHOLE
+from headrace.execution.policy import AWAITED
 from headrace.execution.reminder import Reminder
-from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
-from headrace.models.lifecycle import Standing
-from headrace.repository.changed import changed
+from headrace.local.status import version_status
+from headrace.repository.changed import Changed, changed, compare
 from headrace.repository.folder import Version, find
 
 #: Beyond the drain's own limit, for whatever else there is to end.
@@ -100,16 +107,18 @@ class Server:
         around = Around(
             host=self._host,
             apply=self._gateway.apply_policy,
-            calls=self._calls,
+            used=lambda: usage(json.loads(self._gateway.stats())),
             sink=logbook.take,
             budget=budget,
             told=threads.told(os.environ),
+            max_loaded=options.max_loaded,
         )
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
         sources = Sources(self, logbook, self, controller)
-        self._console = Console(options.host, options.first_port + 3, sources)
+        token = token_for(options.host, options.state)
+        self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes = threading.Lock()
         self._operating = Operating(controller)
         self._draining = ""
@@ -132,6 +141,7 @@ class Server:
         reader.start()
         threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
         threading.Thread(target=self._operate, name="operations", daemon=True).start()
+        threading.Thread(target=self._hear_demand, name="demand", daemon=True).start()
         forking.guard(locks=[lock], handlers=self._ending.replaced)
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
@@ -162,7 +172,12 @@ class Server:
             version = one.version
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
             standing = standings.get(version.label, one.standing)
-            found.setdefault(version.model, []).append(_version_status(one, rows, standing))
+            found.setdefault(version.model, []).append(version_status(one, rows, standing))
+        for version in self._carrying.standby:
+            rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
+            standing = standings.get(version.label, AWAITED)
+            row = not_carried(version.number, standing, rows)
+            found.setdefault(version.model, []).append(row)
         models = [ModelStatus(name, versions) for name, versions in found.items()]
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         processes = {"headrace": [os.getpid()]}
@@ -185,7 +200,7 @@ class Server:
         """As `headrace.console.operations.Operations` has it."""
         with self._changes:
             runners = {one.version.label: one for one in self._carrying.runners}
-            found = changed([one.version for one in runners.values()], model)
+            found = changed(*self._carrying.held(model))
             before: list[Version] = []
             for label, version in ((one.version.label, one.version) for one in found):
                 was = runners[label].version
@@ -200,6 +215,10 @@ class Server:
                 Applied(one.version.label, [str(change) for change in one.changes], 1, 1)
                 for one in found
             ]
+
+    def compare(self, model: str) -> list[Changed]:
+        """As `headrace.console.operations.Operations` has it."""
+        return compare(*self._carrying.held(model))
 
     def _load(self, terminal: Terminal) -> None:
         reminder = Reminder(lambda: self._say_what_loads(terminal))
@@ -226,15 +245,6 @@ class Server:
         for text in loading(self.status()):
             terminal.show(f"headrace: {text}\n")
 
-    def _calls(self) -> Mapping[str, int]:
-        """Return how many calls of each version wait or run."""
-        counted = json.loads(self._gateway.stats()).get("models", {})
-        return {
-            f"{model}/{version}": row["waiting"] + row["in_flight"]
-            for model, rows in counted.items()
-            for version, row in rows["versions"].items()
-        }
-
     def _read_errors(self) -> None:
         while (report := self._gateway.next_error()) is not None:
             self._logbook.take_report(report)
@@ -244,6 +254,11 @@ class Server:
             asked = json.loads(told)
             done = partial(self._finish, asked["id"])
             self._operating.take(asked["operation"], asked["model"], done)
+
+    def _hear_demand(self) -> None:
+        while (told := self._gateway.next_demand()) is not None:
+            asked = json.loads(told)
+            self._carrying.call(f"{asked['model']}/{asked['version']}")
 
     def _finish(self, number: int, error: str) -> None:
         self._gateway.finish_operation(number, error or None)
@@ -276,18 +291,3 @@ class Server:
         finally:
             clean.append(done)
             self._ending.look()
-
-
-def _version_status(runner: Runner, counted: Any, standing: Standing) -> VersionStatus:
-    return VersionStatus(
-        version=runner.version.number,
-        standing=standing,
-        digest=runner.digest,
-        for_s=monotonic() - runner.since,
-        hosts=counted.get("hosts", 0),
-        waiting=counted.get("waiting", 0),
-        in_flight=counted.get("in_flight", 0),
-        share_percent=100 * counted.get("share", 0) / WHOLE,
-        lanes=runner.version.config.lanes,
-        threads=runner.threads,
-    )

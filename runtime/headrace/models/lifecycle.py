@@ -9,6 +9,8 @@ class State(Enum):
     """What a version is doing."""
 
     DECLARED = "declared"
+    #: It is loaded when a request asks for it.
+    STANDBY = "standby"
     LOADING = "loading"
     WARMING = "warming"
     READY = "ready"
@@ -21,19 +23,24 @@ class State(Enum):
 ON_THE_WAY: Final = frozenset({State.DECLARED, State.LOADING, State.WARMING})
 
 NEXT: Final[dict[State, frozenset[State]]] = {
-    State.DECLARED: frozenset({State.LOADING, State.GONE}),
+    State.DECLARED: frozenset({State.STANDBY, State.LOADING, State.GONE}),
+    State.STANDBY: frozenset({State.LOADING, State.GONE}),
     State.LOADING: frozenset({State.WARMING, State.FAILED}),
     State.WARMING: frozenset({State.READY, State.FAILED}),
     # Back to loading: its process died and another one takes its place.
     State.READY: frozenset({State.DRAINING, State.FAILED, State.LOADING}),
-    State.DRAINING: frozenset({State.GONE}),
+    State.DRAINING: frozenset({State.STANDBY, State.GONE}),
     State.FAILED: frozenset({State.LOADING, State.GONE}),
     State.GONE: frozenset(),
 }
 
+#: Requests for a version that stands so are answered, now or once it is loaded for them.
+ANSWERING: Final = frozenset({State.READY, State.STANDBY})
+
 #: State → the word for it in Triton's repository index and in the policy table.
 INDEX_STATES: Final[dict[State, str]] = {
     State.DECLARED: "UNAVAILABLE",
+    State.STANDBY: "UNAVAILABLE",
     State.LOADING: "LOADING",
     State.WARMING: "LOADING",
     State.READY: "READY",

@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from headrace.control.demand import Usage, usage
+
 #: For the gateway's answer.
 ANSWER_S: Final = 2.0
 
@@ -36,13 +38,7 @@ class Asking:
             self._answered.wait_for(lambda: question in self._answers, limit_s)
             return self._answers.get(question)
 
-    def calls(self) -> Mapping[str, int] | None:
-        """Return how many calls of each version, by label, wait or run; None without an answer."""
+    def used(self) -> Mapping[str, Usage] | None:
+        """Return what is counted of each version, by label; None without an answer."""
         told = self.ask("stats")
-        if told is None:
-            return None
-        return {
-            f"{model}/{version}": row["waiting"] + row["in_flight"]
-            for model, rows in json.loads(told)["models"].items()
-            for version, row in rows["versions"].items()
-        }
+        return None if told is None else usage(json.loads(told))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from time import monotonic
 from typing import Any, Final
 
-from headrace.console.board import ModelStatus, Status, VersionStatus
+from headrace.console.board import ModelStatus, Status, VersionStatus, not_carried
 from headrace.execution.policy import WHOLE
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
@@ -108,6 +108,13 @@ class RunBoard:
                 share_percent=100 * rows.get("share", 0) / WHOLE,
             )
             models.setdefault(version.model, []).append(status)
+        carried = {version.label for version, _ in self._crew.members}
+        for label, standing in self.standings.items():
+            if label not in carried:
+                model, _, number = label.rpartition("/")
+                rows = counted.get(model, {}).get("versions", {}).get(number, {})
+                row = not_carried(int(number), standing, rows)
+                models.setdefault(model, []).append(row)
         with self._lock:
             addresses = dict(self._addresses)
         found = [ModelStatus(name, versions) for name, versions in models.items()]

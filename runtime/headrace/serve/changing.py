@@ -10,7 +10,7 @@ from headrace.console.operations import Applied
 from headrace.errors import HeadraceError, ModelInvalid, NotLive
 from headrace.execution.opening import check_batching
 from headrace.models import Tensor
-from headrace.repository.changed import Changed, changed
+from headrace.repository.changed import Changed, changed, compare
 from headrace.repository.folder import Version
 from headrace.repository.told import as_json
 from headrace.serve.crew import Crew
@@ -74,9 +74,7 @@ class Changing:
     def apply(self, model: str) -> list[Applied]:
         """As `headrace.console.operations.Operations` has it."""
         with self._one_at_a_time:
-            leaving = self._crew.leaving
-            held = [one for one, _ in self._crew.members if one.label not in leaving]
-            found = changed(held, model)
+            found = changed(*self._held(model))
             for one in found:
                 self._check(one.version)
             before = [self._crew.version(one.version.label) for one in found]
@@ -86,6 +84,16 @@ class Changing:
                 self._ask(before)
                 raise ModelInvalid(f"nothing was changed: {wrong[0]}")
             return [_applied(one, answers, asked) for one in found]
+
+    def compare(self, model: str) -> list[Changed]:
+        """As `headrace.console.operations.Operations` has it."""
+        return compare(*self._held(model))
+
+    def _held(self, model: str) -> tuple[list[Version], str, dict[str, str]]:
+        """Return versions, model and digests, as `compare` takes them."""
+        leaving = self._crew.leaving
+        held = [one for one, _ in self._crew.members if one.label not in leaving]
+        return held, model, {one.label: self._crew.digest(one.label) for one in held}
 
     def _check(self, version: Version) -> None:
         """Check it here: a host that loads, or holds Python's lock, would say so too late."""

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterable
 
+from headrace.control.demand import Demand
 from headrace.execution import threads
 from headrace.repository.folder import Version
 from headrace.serve.plan import Group, grouped, label_of, lanes_of
@@ -11,8 +12,18 @@ from headrace.serve.plan import Group, grouped, label_of, lanes_of
 class Crew:
     """Any thread may call any of this."""
 
-    def __init__(self, versions: Iterable[Version], cpus: int, told: int | None = None) -> None:
-        """Begin with ``versions``, and with what `threads.plan` divides among their lanes."""
+    def __init__(
+        self,
+        versions: Iterable[Version],
+        cpus: int,
+        told: int | None = None,
+        demand: Demand | None = None,
+    ) -> None:
+        """Begin with ``versions``, and with what `threads.plan` divides among their lanes.
+
+        ``demand`` decides which of those that are wanted are carried; all, if left out.
+        """
+        self.demand = demand or Demand(None)
         self._lock = threading.Lock()
         self._versions = {one.label: one for one in versions}
         self._leaving: set[str] = set()
@@ -36,6 +47,11 @@ class Crew:
     def group(self, label: str) -> Group | None:
         """Return the group of this label, if it has members."""
         return next((one for one in self.groups if one.label == label), None)
+
+    def has(self, version: Version) -> bool:
+        """Whether it is carried."""
+        with self._lock:
+            return version.label in self._versions
 
     def version(self, label: str) -> Version:
         """Return a version as it is configured now."""

@@ -70,7 +70,12 @@ class GatewayReplica:
         self._serving: asyncio.Task[None] | None = None
         self._listens = self._has_served = False
         self._table = Table(policy={}, hosts=[])
-        for task in (self._report_errors, self._report_operations, self._answer):
+        for task in (
+            self._report_errors,
+            self._report_operations,
+            self._report_demand,
+            self._answer,
+        ):
             threading.Thread(target=task, daemon=True).start()
 
     async def reconfigure(self, table: Table) -> None:
@@ -165,6 +170,10 @@ class GatewayReplica:
     def _report_operations(self) -> None:
         while (told := self._core.next_operation()) is not None:
             self._events.tell("operation", **json.loads(told))
+
+    def _report_demand(self) -> None:
+        while (told := self._core.next_demand()) is not None:
+            self._events.tell("demand", **json.loads(told))
 
     def _answer(self) -> None:
         for question in self._events.questions():

@@ -14,9 +14,11 @@ from headrace.config.options import ServeOptions
 from headrace.console.arrivals import stand, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
-from headrace.console.routes import Sources
 from headrace.console.server import Console
+from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
+from headrace.console.token import token_for
+from headrace.control.demand import Demand
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.execution import threads
@@ -61,8 +63,9 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         held.callback(terminal.close)
         controller = held.enter_context(controlling(options))
         beginning = controller.begin(versions)
-        carried = [one.version for one in beginning.assignments]
-        crew = Crew(carried, threads.cpus(), told)
+        demand = Demand(options.max_loaded)
+        carried = [one.version for one in demand.carried(beginning.assignments, {}, {}, {})]
+        crew = Crew(carried, threads.cpus(), told, demand)
         session = Session(
             plan.make(options, crew.groups, crew.budget),
             crew,
@@ -73,7 +76,8 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         controller.drive(session)
         session.stood = partial(stand, controller, logbook)
         sources = Sources(session.board, logbook, session.changing, controller)
-        console = Console(options.host, options.first_port + 3, sources)
+        token = token_for(options.host, options.state)
+        console = Console(options.host, options.first_port + 3, sources, token)
         held.callback(console.close)
 
         operating = Operating(controller)

@@ -161,6 +161,8 @@ class Routes:
     quiet: Set[str] = frozenset()
     #: And of those that have served.
     served: Set[str] = frozenset()
+    #: Those that are loaded on demand, and how each stands while no group has it.
+    standby: Mapping[str, Standing] = field(default_factory=dict)
 
 
 def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> Table:
@@ -183,5 +185,9 @@ def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> 
             told, known = WANTED, WANTED if version.label in routes.served else LOADING
         models.setdefault(version.model, {})[version.number] = told
         proven.setdefault(version.model, {})[version.number] = known
-    policy = json.loads(table(epoch, models, proven, routes.divisions))
+    for label, standing in routes.standby.items():
+        model, _, number = label.rpartition("/")
+        models.setdefault(model, {}).setdefault(int(number), standing)
+        proven.setdefault(model, {}).setdefault(int(number), standing)
+    policy = json.loads(table(epoch, models, proven, routes.divisions, set(routes.standby)))
     return Table(policy=policy, hosts=[group.application for group in routes.groups])

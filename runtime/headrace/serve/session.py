@@ -12,7 +12,7 @@ from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.errors import HeadraceError
 from headrace.execution.ending import FINISHING, awaited, ended_by
 from headrace.execution.reminder import Reminder
-from headrace.models.lifecycle import Standing, State
+from headrace.models.lifecycle import ANSWERING, Standing, State
 from headrace.serve import standstill
 from headrace.serve.accounts import Accounts, Senses
 from headrace.serve.asking import Asking
@@ -33,6 +33,8 @@ from headrace.serve.watch import Reach, Watch
 GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
 LEAVE_S: Final = 2.0
+#: Of versions that are not on their way any more.
+SETTLED: Final = ANSWERING | {State.FAILED}
 #: Of an error of Ray's; some bring a page.
 MOST_CHARACTERS: Final = 500
 
@@ -48,7 +50,7 @@ class Session:
         places: Places,
         console: str,
     ) -> None:
-        """``crew`` carries what the ``beginning`` assigns."""
+        """``crew`` carries what the ``beginning`` assigns, as far as its demand has it carried."""
         #: Says a word to a label's processes, or to one, and to how many; set once there is a sink.
         self.say: Callable[[str, str, int | None], int] = lambda label, word, pid: 0
         self._plan = plan
@@ -191,7 +193,7 @@ class Session:
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""
         standings = self.board.standings
-        waits = any(one.state not in {State.READY, State.FAILED} for one in standings.values())
+        waits = any(one.state not in SETTLED for one in standings.values())
         if waits or len(standings) < len(self._crew.members) or not self._asking.is_served:
             return None
         self._greeted = True
@@ -258,7 +260,7 @@ class Session:
             end=applications.end,
             join=self.changing.join,
             leave=self.changing.leave,
-            calls=self._asking.calls,
+            used=self._asking.used,
         )
         reach = Reach(
             look=applications.look,
@@ -272,7 +274,8 @@ class Session:
         )
         self.board.records = accounts.records
         with self._aiming:
-            steps = Steps(self._crew, accounts, hands, self._beginning.assignments)
+            began = [one for one in self._beginning.assignments if self._crew.has(one.version)]
+            steps = Steps(self._crew, accounts, hands, began)
             self._watch = Watch(self._crew, accounts, steps, reach, self._beginning)
             self._watch.want(*self._aim)
             return self._watch

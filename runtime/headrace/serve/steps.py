@@ -3,14 +3,20 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
 
+from headrace.control.demand import NONE, Usage
 from headrace.control.engine import Assignment
 from headrace.control.reconcile import DRAIN_S, Do, Held, Seen, step
+from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import fleet
 from headrace.serve.accounts import Accounts
 from headrace.serve.crew import Crew
 from headrace.serve.plan import Group
+
+NOTHING_KNOWN: Final[Mapping[str, Standing]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -24,8 +30,8 @@ class Hands:
     #: Have the hosts that run, of the group of a version, load it too, or end it alone.
     join: Callable[[Version], None]
     leave: Callable[[Version], None]
-    #: How many calls of each version, by label, wait or run; None when no gateway answers.
-    calls: Callable[[], Mapping[str, int] | None]
+    #: What gateways count of each version, by label; None when none answers.
+    used: Callable[[], Mapping[str, Usage] | None]
 
 
 class Steps:
@@ -61,6 +67,7 @@ class Steps:
         applications: Mapping[str, fleet.Application],
         acknowledged: int,
         sequence: int,
+        standings: Mapping[str, Standing] = NOTHING_KNOWN,
     ) -> bool:
         """Do what can be done now; True while something is under way.
 
@@ -69,14 +76,16 @@ class Steps:
             applications: what Serve says.
             acknowledged: the table that every gateway has by now, or a later one.
             sequence: of the table that is published next.
+            standings: how versions stood at the last look.
         """
-        asked = {one.version.label: one for one in wanted}
-        calls = self._calls(acknowledged)
+        used = self._used(acknowledged)
+        carried = self._crew.demand.carried(wanted, self._held, standings, used)
+        asked = {one.version.label: one for one in carried}
         for label in sorted({*asked, *self._held}):
             held, one = self._held.get(label), asked.get(label)
             seen = Seen(
                 acknowledged=acknowledged,
-                busy=self._is_busy(label, calls),
+                busy=self._is_busy(label, used),
                 gone=held is not None and held.ends and self._is_gone(label, applications),
             )
             do = step(None if one is None else one.asked, held, seen)
@@ -94,7 +103,8 @@ class Steps:
         if missing:
             self._hands.start(missing)
         steady = {one: held.asked for one, held in self._held.items() if held.quiet_since is None}
-        return steady != {label: one.asked for label, one in asked.items()} or bool(self.quiet)
+        is_steady = steady == {label: one.asked for label, one in asked.items()}
+        return not is_steady or bool(self.quiet) or self._crew.demand.is_awaited
 
     def _go_on(self, do: Do, label: str, held: Held, sequence: int) -> None:
         match do:
@@ -112,18 +122,18 @@ class Steps:
                 self._accounts.drop(label)
                 del self._held[label], self._since[label]
 
-    def _calls(self, acknowledged: int) -> Mapping[str, int] | None:
+    def _used(self, acknowledged: int) -> Mapping[str, Usage] | None:
         waits = any(
             held.quiet_since is not None and held.quiet_since <= acknowledged and not held.ends
             for held in self._held.values()
         )
-        return self._hands.calls() if waits else None
+        return self._hands.used() if waits or self._crew.demand.has_calls else None
 
-    def _is_busy(self, label: str, calls: Mapping[str, int] | None) -> bool:
+    def _is_busy(self, label: str, used: Mapping[str, Usage] | None) -> bool:
         since = self._since.get(label)
         if since is not None and self._clock() - since >= DRAIN_S:
             return False
-        return calls is None or calls.get(label, 0) > 0
+        return used is None or used.get(label, NONE).calls > 0
 
     def _is_gone(self, label: str, applications: Mapping[str, fleet.Application]) -> bool:
         group = self._crew.group(self._crew.carrier(label))

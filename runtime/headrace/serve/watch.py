@@ -125,6 +125,8 @@ class Watch:
             case "applied" if facts["term"] == self._term:
                 self._acknowledged[pid] = int(facts["sequence"])
                 self._has_served = True
+            case "demand":
+                self._crew.demand.call(f"{facts['model']}/{facts['version']}")
             case "gone":
                 self._acknowledged.pop(pid, None)
 
@@ -169,7 +171,7 @@ class Watch:
         aim = wanted, divisions = self._aim
         # What a gateway has that is only coming is not known: every one of them must have said so.
         has = min(list(self._acknowledged.values()), default=self._sequence)
-        under_way = self._steps.take(wanted, applications, has, self._sequence + 1)
+        under_way = self._steps.take(wanted, applications, has, self._sequence + 1, self.standings)
         quiet = self._judge(applications) and not under_way
         table = self._table(0, divisions)
         # The first time that all is quiet is published too: with it a second gateway comes to
@@ -198,7 +200,7 @@ class Watch:
             )
             for version, group in self._crew.members
         ]
-        standings = {
+        standings = self._crew.demand.standby(self._aim[0]) | {
             version.label: LEAVING
             if version.label in leaving
             else fleet.judge(application, said, group.placement.gpus)
@@ -224,7 +226,8 @@ class Watch:
         return all(fleet.settled(application, said) for *_, application, said in stay)
 
     def _table(self, sequence: int, divisions: Divisions) -> Table:
-        routes = Routes(self._crew.groups, divisions, self._steps.quiet, self._served)
+        standby = self._crew.demand.standby(self._aim[0])
+        routes = Routes(self._crew.groups, divisions, self._steps.quiet, self._served, standby)
         return routing(routes, self.standings, Epoch(self._term, sequence))
 
 

@@ -40,6 +40,9 @@ pub struct VersionEntry {
     pub state: VersionState,
     #[serde(default)]
     pub reason: String,
+    /// It is loaded when a request asks for it, which waits meanwhile.
+    #[serde(default)]
+    pub on_demand: bool,
 }
 
 /// A part of the traffic, in ten-thousandths.

@@ -7,6 +7,7 @@ impl ModelPolicy {
             version: *version,
             state: VersionState::Ready,
             reason: String::new(),
+            on_demand: false,
         });
         let weights = shares.iter().map(|(version, share)| Share { version: *version, share: *share });
         ModelPolicy { versions: versions.collect(), weights: weights.collect(), ..ModelPolicy::default() }

@@ -13,6 +13,8 @@ pub enum Standing {
     Up,
     /// The last carrier was lost a moment ago and is being replaced: calls may wait for it.
     Returning,
+    /// It is loaded because somebody asks for it: its calls wait, and go to no other.
+    OnDemand,
     Down,
 }
 
@@ -72,7 +74,7 @@ pub fn pick(
     }
     let shares = policy.shares();
     let ruled = policy.ruled(facts).map(|version| Pick { version, why: Why::Ruled });
-    if ruled.is_some_and(|pick| standing(pick.version) == Standing::Up) {
+    if ruled.is_some_and(|pick| matches!(standing(pick.version), Standing::Up | Standing::OnDemand)) {
         return ruled;
     }
     let (order, why) = match (shares, policy.sticky(facts)) {
@@ -87,7 +89,7 @@ pub fn pick(
         Some(Pick { version, why: Why::Fallback })
     };
     match standing(first.version) {
-        Standing::Up => Some(first),
+        Standing::Up | Standing::OnDemand => Some(first),
         // Whoever can answer now is better than waiting for who should.
         Standing::Returning => fallback(Standing::Up).or(Some(first)),
         Standing::Down => fallback(Standing::Up).or_else(|| fallback(Standing::Returning)),

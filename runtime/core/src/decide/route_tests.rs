@@ -11,7 +11,7 @@ fn policy(shares: &[(Version, u32)]) -> ModelPolicy {
 
 #[test]
 fn picks() {
-    use Standing::{Down, Returning, Up};
+    use Standing::{Down, OnDemand, Returning, Up};
     let policy = policy(&[(ONE, 9_000), (TWO, 1_000), (OFF, 0)]);
     let got = |version, why| Some(Pick { version, why });
     let cases = [
@@ -23,6 +23,9 @@ fn picks() {
         ("two comes back, one is there", None, 9_000, [Up, Returning, Up], got(ONE, Why::Fallback)),
         ("both come back", None, 9_000, [Returning, Returning, Up], got(TWO, Why::Weighted)),
         ("one comes back", None, 9_000, [Returning, Down, Up], got(ONE, Why::Fallback)),
+        ("on demand, nobody takes its traffic", None, 9_000, [Up, OnDemand, Up], got(TWO, Why::Weighted)),
+        ("nor asks for it without need", None, 9_000, [OnDemand, Down, Up], None),
+        ("pinned, on demand", Some(TWO), 0, [Up, OnDemand, Up], got(TWO, Why::Pinned)),
         ("no share, no traffic", None, 0, [Down, Down, Up], None),
         ("pinned without a share", Some(OFF), 0, [Up, Up, Up], got(OFF, Why::Pinned)),
         ("pinned, coming back", Some(TWO), 0, [Up, Returning, Up], got(TWO, Why::Pinned)),

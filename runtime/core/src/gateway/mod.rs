@@ -1,5 +1,6 @@
 //! The gateway: admits, routes, lets wait, sends to hosts, answers, counts.
 
+mod demand;
 mod ending;
 mod errors;
 mod files;
@@ -31,6 +32,7 @@ use crate::meter::Meter;
 use crate::sync::gate::Gate;
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
+use demand::Demand;
 use ending::Ending;
 use errors::Errors;
 use memory::admission::{Ledger, Of};
@@ -75,10 +77,11 @@ pub struct Gateway {
     arena: Option<Arena>,
     regions: Regions,
     wishes: Wishes,
+    demand: Demand,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
-    /// A carrier came.
+    /// A carrier came, or a table.
     arrivals: Notify,
     threads: Mutex<Option<Threads>>,
     /// What a drain gave up on.
@@ -115,6 +118,7 @@ impl Gateway {
             arena,
             regions: Regions::new(settings.limits.client_regions),
             wishes: Wishes::default(),
+            demand: Demand::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),

@@ -131,6 +131,9 @@ impl Gateway {
     pub fn drain(&self, grace: Duration) -> bool {
         let grace = self.let_sequences_end(grace);
         self.gate.shut();
+        // Nobody loads any more.
+        self.demand.close();
+        self.arrivals.notify_waiters();
         let threads = self.threads.lock().take();
         let clean = threads.is_none_or(|threads| threads.join(grace)) && self.gate.inside() == 0;
         self.errors.close();

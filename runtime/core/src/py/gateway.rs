@@ -79,6 +79,12 @@ impl Gateway {
         py.detach(|| self.gateway.next_operation())
     }
 
+    /// Blocks, without the interpreter, until a request asks for a version that is loaded on demand; None once drained.
+    /// JSON: model, version.
+    fn next_demand(&self, py: Python<'_>) -> Option<String> {
+        py.detach(|| self.gateway.next_demand())
+    }
+
     /// Says that an operation was done, or why it was not.
     #[pyo3(signature = (id, error=None))]
     fn finish_operation(&self, id: u64, error: Option<String>) {

@@ -1,52 +1,133 @@
-// Asks the server while somebody looks, and shows what it says.
+// Follows the server while somebody looks, and shows what it says.
 
-import { read } from "./api.js";
+import { follow, keepToken, read, TokenNeeded } from "./api.js";
 import { load, split, undo, unload } from "./controls.js";
 import { element, show } from "./element.js";
-import { joined, percent, routes, undoable } from "./versions.js";
+import { joined, percent, rateFacts, routes, undoable } from "./versions.js";
 
-const EVERY_MS = 2000;
-// The folder of models is read for this, so not each time.
-const VERSIONS_EVERY = 5;
+// Before it follows again a server that is gone.
+const AGAIN_MS = 2000;
+// Nobody tells what comes into the folder of models: it is read again after so many looks.
+const LOOKS = 10;
 
 const byId = (id) => document.getElementById(id);
+let status = null;
 let rows = [];
 let traffic = {};
-let newest = null;
-let asked = 0;
+let rates = {};
+let looks = 0;
+let lines = null;
 let isAsking = false;
+let isStale = true;
+let leaving = new AbortController();
 let shownModels = [];
 let shownEntries = [];
 
+async function watch() {
+  for (;;) {
+    if (document.hidden) {
+      await new Promise((seen) =>
+        document.addEventListener("visibilitychange", seen, { once: true }));
+      continue;
+    }
+    leaving = new AbortController();
+    try {
+      await follow("/api/events?look=1", heard, leaving.signal);
+      throw new TypeError("the events ended");
+    } catch (error) {
+      // Of another server, perhaps, when it answers again.
+      isStale = true;
+      if (error instanceof TokenNeeded) {
+        await askToken();
+      } else if (!leaving.signal.aborted) {
+        failed(error);
+        await new Promise((waited) => setTimeout(waited, AGAIN_MS));
+      }
+    }
+  }
+}
+
+// Until one is given: without it there is nothing to show.
+async function askToken() {
+  const dialog = byId("token");
+  const form = dialog.querySelector("form");
+  form.reset();
+  dialog.showModal();
+  await new Promise((given) => {
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      keepToken(form.elements.token.value.trim());
+      given();
+    };
+  });
+  dialog.close();
+}
+
+function heard(kind, facts) {
+  if (kind !== "look") {
+    refresh();
+    return;
+  }
+  ({ status, rates } = facts);
+  looks += 1;
+  if (isStale || looks % LOOKS === 0) {
+    refresh();
+  } else {
+    draw();
+  }
+  if (facts.lines !== lines) {
+    lines = facts.lines;
+    refreshLog();
+  }
+}
+
 async function refresh() {
-  if (isAsking || document.hidden) {
+  isStale = true;
+  if (isAsking) {
     return;
   }
   isAsking = true;
   try {
-    const status = await read("/api/status");
-    const { entries } = await read("/api/journal?limit=20");
-    const number = entries.length ? entries[0].number : 0;
-    if (number !== newest || asked % VERSIONS_EVERY === 0) {
+    while (isStale) {
+      isStale = false;
+      status = await read("/api/status");
       ({ versions: rows, traffic } = await read("/api/versions"));
-      newest = number;
+      const { entries } = await read("/api/journal?limit=20");
+      draw();
+      showJournal(entries);
+      trouble("");
     }
-    const { lines } = await read("/api/logs?limit=60");
-    asked += 1;
-    showServer(status);
-    showModels(joined(status, rows));
-    showJournal(entries);
-    showLog(lines);
-    trouble("");
   } catch (error) {
-    // Of another server, perhaps, when it answers again.
-    newest = null;
-    trouble(error instanceof TypeError || error instanceof DOMException
-      ? "The server does not answer. What is shown is how it was; this page asks again by itself."
-      : `The server answers with an error, and is asked again: ${error.message}`);
+    isStale = true;
+    failed(error);
   } finally {
     isAsking = false;
   }
+}
+
+async function refreshLog() {
+  try {
+    showLog((await read("/api/logs?limit=60")).lines);
+  } catch (error) {
+    lines = null;
+    failed(error);
+  }
+}
+
+function draw() {
+  showServer(status);
+  showModels(joined(status, rows));
+}
+
+function failed(error) {
+  if (error instanceof TokenNeeded) {
+    // Who follows asks for it.
+    leaving.abort();
+    return;
+  }
+  trouble(error instanceof TypeError || error instanceof DOMException
+    ? "The server does not answer. What is shown is how it was; this page asks again by itself."
+    : `The server answers with an error, and is asked again: ${error.message}`);
 }
 
 function trouble(text) {
@@ -60,7 +141,6 @@ function trouble(text) {
 
 function done(text) {
   byId("said").textContent = text;
-  newest = null;
   refresh();
 }
 
@@ -117,6 +197,9 @@ function versionRow(model, one) {
       facts.push(`takes ${percent(one.coming)} once all it waits for is ready`);
     }
     middle.append(element("p", { class: "numbers" }, facts.join(" · ")));
+    if (label in rates) {
+      middle.append(element("p", { class: "numbers rates" }, rateFacts(rates[label]).join(" · ")));
+    }
   }
   const verbs = [];
   if (!one.wanted || one.state === "failed") {
@@ -187,6 +270,9 @@ document.addEventListener("click", (event) => {
     undo(shownEntries.find((one) => one.number === Number(key)), done);
   }
 });
-document.addEventListener("visibilitychange", refresh);
-setInterval(refresh, EVERY_MS);
-refresh();
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    leaving.abort();
+  }
+});
+watch();

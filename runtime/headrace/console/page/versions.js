@@ -4,6 +4,18 @@ export function percent(number) {
   return `${Number(number.toFixed(2))} %`;
 }
 
+// rates: of one version in a look. What was not answered took no time: that is a dash.
+export function rateFacts(rates) {
+  const amount = (number) => number === null ? "–"
+    : number.toLocaleString("en", { maximumSignificantDigits: 3, useGrouping: false });
+  const time = (ms) => ms === null ? "–" : `${amount(ms)} ms`;
+  return [
+    `${amount(rates.requests_per_s)} requests/s`, `${amount(rates.errors_per_s)} errors/s`,
+    `p50 ${time(rates.p50_ms)}`, `p99 ${time(rates.p99_ms)}`,
+    `${amount(rates.rows_per_batch)} rows a batch`,
+  ];
+}
+
 // status: of /api/status; rows: of /api/versions. Returns [{name, versions}], each by number.
 export function joined(status, rows) {
   const models = new Map();

@@ -54,6 +54,7 @@ impl Service {
         let most = usize::try_from(contract.batching.queue_rows).unwrap_or(usize::MAX);
         let nested = dispatch::is_busy();
         let mut floor = self.floor.lock();
+        floor.used = now;
         if floor.carriers.open() == 0 && !floor.parked {
             return Err((pending, self.unavailable("it has no host")));
         }

@@ -25,6 +25,8 @@ pub(in crate::gateway) struct Floor {
     pub(in crate::gateway) carriers: Carriers,
     pub(super) tide: Tide,
     pub(in crate::gateway) budget: Budget,
+    /// When it was asked for last.
+    pub(in crate::gateway) used: Tick,
     /// Set while calls may wait though nobody carries them: the last carrier was lost a moment ago.
     pub(super) parked: bool,
     /// Counts the losses, so that a timer knows its own.

@@ -238,6 +238,7 @@ impl Service {
         let nested = dispatch::is_busy();
         let mut floor = self.floor.lock();
         floor.budget.earn();
+        floor.used = now;
         if floor.carriers.open() == 0 && !floor.parked {
             return Err((pending, self.unavailable("it has no host")));
         }

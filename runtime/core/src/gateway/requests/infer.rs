@@ -12,6 +12,7 @@ use crate::base::{
     panics,
     units::{Rows, Tick, Version},
 };
+use crate::gateway::table::state::Unrouted;
 use crate::gateway::{
     Gateway,
     ending::draining,
@@ -28,6 +29,11 @@ use crate::sync::gate::Pass;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
+
+/// Of a version that is loaded on demand.
+const LATE: &str = "it was not loaded in time (limit load_wait_ms); try again later";
+
+type Found = Result<(Arc<Service>, Arc<Running>), Unrouted>;
 
 impl Gateway {
     /// Routes, checks against the contract, waits, and lets `deliver` write the answer down, which is a success only
@@ -63,12 +69,14 @@ impl Gateway {
         self.timers.get_or_init(tokio::runtime::Handle::current);
         let found = async {
             let pass = self.gate.enter().ok_or_else(draining)?;
-            let (service, running) = match self.find(inference) {
+            // The same for as long as it waits: who goes to whom is not decided by who is there first.
+            let mut drawn = None;
+            let mut draw = || *drawn.get_or_insert_with(|| self.draw());
+            let (service, running) = match self.find(inference, &mut draw) {
+                Ok(found) => found,
+                Err(Unrouted::Fault(fault)) if fault.kind != Kind::Unavailable => return Err(fault),
                 // Boxed: rare, and large enough to make every request's future larger.
-                Err(fault) if fault.kind == Kind::Unavailable => {
-                    Box::pin(self.find_later(inference, fault)).await?
-                }
-                found => found?,
+                Err(_) => Box::pin(self.find_later(inference, draw)).await?,
             };
             Ok::<_, Fault>((pass, service, running))
         };
@@ -93,32 +101,51 @@ impl Gateway {
         self.told(fault, model, version)
     }
 
-    fn find(&self, inference: &Inference) -> Result<(Arc<Service>, Arc<Running>), Fault> {
+    fn find(&self, inference: &Inference, draw: impl FnOnce() -> u64) -> Found {
         let state = self.state.load();
-        let service = state.route(inference, || self.draw())?;
+        let service = state.route(inference, draw)?;
         // A version that stands had a carrier, and so has a contract.
         let running = service.running().ok_or_else(|| service.unavailable("it has no host"))?;
         Ok((Arc::clone(service), running))
     }
 
-    /// A gateway that has just begun is still dialling: who asks for a version that nobody has carried yet waits,
-    /// as after the loss of a host. (It has no contract, and so no queue, before its first carrier.)
+    /// Who asks for a version that is loaded on demand waits for that. And a gateway that has just begun is still
+    /// dialling: who asks for a version that nobody has carried yet waits, as after the loss of a host. (It has no
+    /// contract, and so no queue, before its first carrier.)
     async fn find_later(
         &self,
         inference: &Inference,
-        fault: Fault,
+        mut draw: impl FnMut() -> u64,
     ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
-        let until = self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()));
-        let until = clock::instant(until.min(inference.deadline));
+        let mut called = None;
         loop {
             let arrival = self.arrivals.notified();
-            match self.find(inference) {
-                Err(again) if again.kind == Kind::Unavailable && self.state.load().awaits(inference) => {}
-                found => return found,
-            }
-            if tokio::time::timeout_at(until, arrival).await.is_err() {
-                let late = inference.deadline <= clock::now();
-                return Err(if late { expired(inference.arrived, inference.deadline) } else { fault });
+            let unrouted = match self.find(inference, &mut draw) {
+                Ok(found) => return Ok(found),
+                Err(again) => again,
+            };
+            let until = match &unrouted {
+                Unrouted::OnDemand(service) => {
+                    self.call_for(service, &mut called)?;
+                    inference.arrived.plus(self.limits().load_wait())
+                }
+                Unrouted::Fault(fault) => {
+                    if fault.kind != Kind::Unavailable || !self.state.load().awaits(inference) {
+                        return Err(fault.clone());
+                    }
+                    self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()))
+                }
+            };
+            if tokio::time::timeout_at(clock::instant(until.min(inference.deadline)), arrival).await.is_err()
+            {
+                return Err(if inference.deadline <= clock::now() {
+                    expired(inference.arrived, inference.deadline)
+                } else {
+                    match unrouted {
+                        Unrouted::OnDemand(service) => service.unavailable(LATE),
+                        Unrouted::Fault(fault) => fault,
+                    }
+                });
             }
         }
     }

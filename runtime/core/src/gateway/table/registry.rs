@@ -55,6 +55,9 @@ impl Gateway {
         services.retain(|key, service| listed(key) || carriers.values().any(|of| Arc::ptr_eq(of, service)));
         self.state.store(Arc::new(State { table: Some(table), models }));
         self.choose_headers(&registry);
+        let state = self.state.load();
+        self.demand.tell_again(|model, version| state.sleeps(model, version));
+        self.arrivals.notify_waiters();
         Ok(())
     }
 

@@ -38,10 +38,24 @@ impl Model {
 
     /// What routing may count on: the table must want it ready, and somebody must carry it.
     fn standing(&self, version: Version) -> Standing {
-        match self.of(version) {
+        let found = match self.of(version) {
             Some((VersionState::Ready, service)) => service.standing(),
             Some((VersionState::Loading | VersionState::Unavailable, _)) | None => Standing::Down,
+        };
+        match found {
+            // Also where its host was lost a moment ago, for it may have been let go.
+            Standing::Down | Standing::Returning if self.is_on_demand(version) => Standing::OnDemand,
+            Standing::Up | Standing::Returning | Standing::OnDemand | Standing::Down => found,
         }
+    }
+
+    fn is_on_demand(&self, version: Version) -> bool {
+        self.policy.entry(version).is_some_and(|entry| entry.on_demand)
+    }
+
+    /// Whether a request for it would be answered, now or once it is loaded for that.
+    pub(super) fn answers(&self, version: Version) -> bool {
+        matches!(self.standing(version), Standing::Up | Standing::OnDemand)
     }
 
     pub(super) fn is_up(&self, version: Version) -> bool {
@@ -50,7 +64,7 @@ impl Model {
 
     /// Whether a request that names no version would be answered.
     pub(super) fn serves(&self) -> bool {
-        self.policy.shares().iter().any(|share| share.share > 0 && self.is_up(share.version))
+        self.policy.shares().iter().any(|share| share.share > 0 && self.answers(share.version))
     }
 
     /// The version with the largest share that has a contract, for who asks about the model as such.
@@ -119,7 +133,7 @@ impl State {
         &self,
         inference: &Inference,
         draw: impl FnOnce() -> u64,
-    ) -> Result<&Arc<Service>, Fault> {
+    ) -> Result<&Arc<Service>, Unrouted> {
         let (name, pinned) = (&inference.model, inference.version);
         let model = self.model(name)?;
         if let Some(version) = pinned {
@@ -128,9 +142,12 @@ impl State {
         let facts = Facts::of(inference);
         let pick = route::pick(&model.policy, pinned, &facts, draw, |version| model.standing(version));
         if let Some((_, service)) = pick.and_then(|pick| model.of(pick.version)) {
-            return Ok(service);
+            return match model.standing(service.version) {
+                Standing::OnDemand => Err(Unrouted::OnDemand(Arc::clone(service))),
+                Standing::Up | Standing::Returning | Standing::Down => Ok(service),
+            };
         }
-        Err(match pinned {
+        Err(Unrouted::Fault(match pinned {
             None if model.versions.is_empty() => {
                 not_found(format_args!("'{name}' has no available versions"))
             }
@@ -145,7 +162,27 @@ impl State {
                 );
                 Fault::new(Kind::Unavailable, note)
             }
-        })
+        }))
+    }
+
+    /// Whether the table has a version as not loaded, and not on its way either, until it is asked for.
+    pub(in crate::gateway) fn sleeps(&self, model: &str, version: Version) -> bool {
+        let entry = self.models.get(model).and_then(|model| model.policy.entry(version));
+        entry.is_some_and(|entry| entry.on_demand && entry.state == VersionState::Unavailable)
+    }
+}
+
+/// Why nobody answers a request at this moment.
+#[derive(Debug)]
+pub(in crate::gateway) enum Unrouted {
+    /// This version is to, once it is loaded.
+    OnDemand(Arc<Service>),
+    Fault(Fault),
+}
+
+impl From<Fault> for Unrouted {
+    fn from(fault: Fault) -> Unrouted {
+        Unrouted::Fault(fault)
     }
 }
 

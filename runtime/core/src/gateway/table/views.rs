@@ -1,6 +1,6 @@
 //! What a gateway tells about itself: readiness, contracts, statistics, the index.
 
-use crate::base::{contract::Contract, fault::Fault, units::Version};
+use crate::base::{clock, contract::Contract, fault::Fault, units::Version};
 use crate::decide::{policy::VersionState, route::Standing};
 use crate::gateway::Gateway;
 use crate::meter::{Hosted, Statistics};
@@ -21,7 +21,9 @@ pub struct IndexRow {
 /// A version that the table wants ready is so only while somebody carries it.
 fn shown(state: VersionState, reason: &str, standing: Standing) -> (&'static str, String) {
     match (state, standing) {
-        (VersionState::Ready, Standing::Down) => ("UNAVAILABLE", "no host carries it".to_owned()),
+        (VersionState::Ready, Standing::Down | Standing::OnDemand) => {
+            ("UNAVAILABLE", "no host carries it".to_owned())
+        }
         (VersionState::Ready, Standing::Returning) => {
             ("UNAVAILABLE", "its host was lost and is being replaced".to_owned())
         }
@@ -46,7 +48,7 @@ impl Gateway {
     pub fn is_model_ready(&self, model: &str, version: Option<Version>) -> bool {
         let state = self.state.load();
         let Some(model) = state.models.get(model) else { return false };
-        version.map_or_else(|| model.serves(), |version| model.is_up(version))
+        version.map_or_else(|| model.serves(), |version| model.answers(version))
     }
 
     /// The contract of this version, or of the one that takes most of the model's traffic, and all ready versions.
@@ -142,7 +144,7 @@ impl Gateway {
     }
 
     pub(in crate::gateway) fn count(&self) -> String {
-        let state = self.state.load();
+        let (state, now) = (self.state.load(), clock::now());
         let mut models = serde_json::Map::new();
         for (name, model) in &state.models {
             let mut versions = serde_json::Map::new();
@@ -150,10 +152,12 @@ impl Gateway {
                 let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
                 let (word, reason) = shown(*wanted, reason, service.standing());
                 let share = model.policy.shares().iter().find(|share| share.version == service.version);
+                let called = self.demand.waiting(name, service.version);
                 let busy = service.look(|floor| {
                     let (calls, rows) = floor.carriers.in_flight();
-                    json!({"hosts": floor.carriers.open(), "waiting": floor.waiting(),
-                           "waiting_rows": floor.waiting_rows(), "in_flight": calls, "in_flight_rows": rows})
+                    json!({"hosts": floor.carriers.open(), "waiting": floor.waiting() + called,
+                           "waiting_rows": floor.waiting_rows(), "in_flight": calls, "in_flight_rows": rows,
+                           "idle_ms": u64::try_from(now.since(floor.used).as_millis()).unwrap_or(u64::MAX)})
                 });
                 let mut shown = json!({"state": word, "reason": reason, "share": share.map_or(0, |share| share.share),
                     "contract": service.running().map(|running| contract(&running.contract))});

@@ -5,6 +5,7 @@ mod apart;
 mod bench;
 mod change;
 mod cut;
+mod demand;
 mod ending;
 mod interleavings;
 mod leaving;

@@ -1,0 +1,91 @@
+"""How it goes, read once a second while somebody looks, for all who do."""
+
+import asyncio
+import traceback
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from time import monotonic
+from typing import Any, Final
+from urllib.request import ProxyHandler, build_opener
+
+from headrace.console import board
+from headrace.console.answering import THREADS, AllBusy
+from headrace.console.rates import Reading, rates, read
+from headrace.console.sources import Sources
+from headrace.execution.voices import OURSELVES, line
+
+#: Between two readings.
+EVERY_S: Final = 1.0
+#: Rates are over so many seconds, or as many as there have been.
+OVER: Final = 5
+#: For the gateway to say what it has counted, and how much of it is read.
+LIMIT_S: Final = 2.0
+MOST_BYTES: Final = 64 << 20
+#: It is on this machine, whatever the environment says of proxies.
+OPENER: Final = build_opener(ProxyHandler({}))
+
+
+class Looking:
+    """The console's loop alone calls these."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._readings: deque[Reading] = deque(maxlen=OVER + 1)
+        self._lookers: dict[object, Callable[[], None]] = {}
+        self._task: asyncio.Task[None] | None = None
+        #: How often it was read, and what was found.
+        self.number = 0
+        self.found: Mapping[str, Any] = {}
+
+    @contextmanager
+    def looked(self, wake: Callable[[], None]) -> Iterator[None]:
+        """Read while this is open, and call ``wake`` after each time."""
+        key = object()
+        self._lookers[key] = wake
+        if self._task is None:
+            self._task = asyncio.get_running_loop().create_task(self._run())
+        try:
+            yield
+        finally:
+            del self._lookers[key]
+            if not self._lookers:
+                self._task.cancel()
+                self._task = None
+                self._readings.clear()
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self.found = await THREADS.run(self._read)
+            except AllBusy:
+                # Who asks goes before who looks.
+                pass
+            except Exception as error:
+                told = "".join(traceback.format_exception(error))
+                self._sources.logbook.take(line(OURSELVES, "err", f"the console: {told}"))
+            else:
+                self.number += 1
+                for wake in list(self._lookers.values()):
+                    wake()
+            await asyncio.sleep(EVERY_S)
+
+    def _read(self) -> Mapping[str, Any]:
+        status = self._sources.board.status()
+        return {
+            "status": board.as_json(status),
+            "rates": self._rates(status.addresses.get("metrics", "")),
+            "lines": self._sources.logbook.taken,
+        }
+
+    def _rates(self, address: str) -> Mapping[str, Any]:
+        try:
+            with OPENER.open(f"http://{address}/metrics", timeout=LIMIT_S) as answer:
+                page = answer.read(MOST_BYTES).decode()
+            self._readings.append(read(page, monotonic()))
+        except (OSError, ValueError):
+            # No gateway serves at the moment: there is nothing to count.
+            return {}
+        found = rates(self._readings[0], self._readings[-1])
+        return {label: asdict(one) for label, one in found.items()}

@@ -1,0 +1,102 @@
+"""What requests may say, and how what they say wrongly is told."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Annotated, Any, Final
+
+from fastapi import Depends, Header, HTTPException, Query, Request
+from pydantic import BeforeValidator
+
+from headrace.console.sources import CLIENT, Sources
+from headrace.errors import HeadraceError
+from headrace.execution.policy import WHOLE
+
+#: Digits of a number in a request; Python refuses to read thousands.
+MOST_DIGITS: Final = 18
+#: Lines, errors or requests that one answer may hold.
+MOST: Final = 1000
+
+
+class Misasked(HeadraceError):
+    """A request does not say what is to be done."""
+
+
+def digits(text: Any) -> Any:
+    """Return what is said where a number is expected, if it is one.
+
+    Raises:
+        ValueError: it is anything else; Python takes more for a number than people do.
+    """
+    if isinstance(text, str) and not is_number(text):
+        raise ValueError(f"should be a number, not {text!r:.40}")
+    return text
+
+
+def is_number(text: str) -> bool:
+    """Whether it is a count in decimal digits, and not absurdly long."""
+    return text.isdecimal() and text.isascii() and len(text) <= MOST_DIGITS
+
+
+def shares(text: str) -> dict[int, int]:
+    """Return parts of the traffic, in parts of `WHOLE`, from percents such as ``1=90,2=10``.
+
+    Raises:
+        Misasked: it is none of that.
+    """
+    found: dict[int, int] = {}
+    for one in text.split(","):
+        version, _, percent = one.strip().partition("=")
+        try:
+            parts = Decimal(percent) * WHOLE / 100
+            whole = parts == parts.to_integral_value() and 0 <= parts <= WHOLE
+        except InvalidOperation:
+            whole = False
+        if not whole or not is_number(version) or int(version) in found:
+            raise Misasked(
+                f"expected a percentage for each version, such as 1=90,2=10, with at most two "
+                f"digits after the point, not {text!r:.100}"
+            )
+        found[int(version)] = int(parts)
+    return found
+
+
+def words(mistakes: Sequence[Mapping[str, Any]]) -> str:
+    """Return what is wrong with a request, from what pydantic found."""
+    told = []
+    for one in mistakes:
+        name = one["loc"][-1]
+        if one["type"] in ("missing", "string_too_short"):
+            told.append(f"say which {name}: &{name}=...")
+        else:
+            told.append(f"{name} {one.get('ctx', {}).get('error', one['msg'])}")
+    return "; ".join(told)
+
+
+async def _sources(request: Request) -> Sources:
+    found: Sources = request.app.state.sources
+    return found
+
+
+async def _client(
+    who: Annotated[
+        str, Header(alias=CLIENT, description="Who asks, as the journal is to say it.")
+    ] = "",
+) -> str:
+    if not who:
+        raise HTTPException(403, f"send the header {CLIENT}, with who you are: no web page can")
+    return who
+
+
+From = Annotated[Sources, Depends(_sources)]
+Who = Annotated[str, Depends(_client)]
+Number = Annotated[int, BeforeValidator(digits)]
+Limit = Annotated[Number, Query(description=f"How many at most, from 1 to {MOST}.")]
+OfModel = Annotated[str, Query(description="Of this model; of all if left out.")]
+Folder = Annotated[str, Query(description="What is meant by its folder, if by no name.")]
+Model = Annotated[str, Query(min_length=1, description="Which model.")]
+Why = Annotated[str, Query(description="The reason, for the journal.")]
+
+
+def bounded(limit: int) -> int:
+    """Return how many of something an answer holds of which ``limit`` were asked for."""
+    return min(MOST, max(1, limit))

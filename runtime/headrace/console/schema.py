@@ -1,0 +1,174 @@
+"""The bodies of the console's answers, as its OpenAPI document describes them."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """A body that holds this and nothing else."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Refusal(Answer):
+    """Why something was not done, in words."""
+
+    error: str
+
+
+class Health(Answer):
+    """Whether every model has a version that serves, and new work is taken."""
+
+    ready: bool
+
+
+class Running(Answer):
+    """A version that is carried, or is to be."""
+
+    version: int
+    state: str
+    reason: str
+    digest: str
+    for_s: float
+    process: str
+    hosts: int
+    hosts_wanted: int
+    deaths: int
+    last_death: str
+    waiting: int
+    in_flight: int
+    share_percent: float
+    lanes: int
+    threads: int
+
+
+class RunningModel(Answer):
+    """A model and its versions."""
+
+    name: str
+    versions: list[Running]
+
+
+class Status(Answer):
+    """Everything, at one moment."""
+
+    ready: bool
+    engine: str
+    draining: str
+    addresses: dict[str, str]
+    cpus: int
+    io_threads: int
+    processes: dict[str, list[int]]
+    memory_bytes: dict[str, int]
+    models: list[RunningModel]
+
+
+class Version(Answer):
+    """A version that is loaded, or could be."""
+
+    model: str
+    version: int
+    folder: str
+    wanted: bool
+    state: str
+    reason: str
+    share_percent: float
+    coming_percent: float | None
+
+
+class Versions(Answer):
+    """Versions, and what else than shares decides who answers, of each model."""
+
+    versions: list[Version]
+    traffic: dict[str, dict[str, Any]]
+
+
+class Entry(Answer):
+    """A change: who made which, when, why, and what was wanted before and after it."""
+
+    number: int
+    unix_ms: int
+    who: str
+    model: str
+    what: str
+    why: str
+    before: dict[str, Any] | None
+    after: dict[str, Any]
+
+
+class Journal(Answer):
+    """Changes, the newest first."""
+
+    entries: list[Entry]
+
+
+class Lines(Answer):
+    """Lines of the log, the oldest first, and how many there were until now."""
+
+    lines: list[dict[str, Any]]
+    taken: int
+
+
+class Errors(Answer):
+    """What stands behind error ids, the oldest first."""
+
+    errors: list[dict[str, Any]]
+
+
+class Requests(Answer):
+    """How requests went, the newest first."""
+
+    requests: list[dict[str, Any]]
+
+
+class Loaded(Answer):
+    """The version that is to be loaded."""
+
+    model: str
+    version: int
+
+
+class Done(Answer):
+    """What was changed, as the journal says it."""
+
+    model: str
+    done: str
+
+
+class Undone(Answer):
+    """The entry that was taken back."""
+
+    undone: str
+
+
+class AppliedVersion(Answer):
+    """A version that batches otherwise from now on."""
+
+    version: str
+    changes: list[str]
+    hosts: int
+    told: int
+
+
+class Difference(Answer):
+    """One thing that the files say, and that does not run so."""
+
+    version: str
+    kind: str
+    what: str
+    applies: bool
+    note: str
+
+
+class Differences(Answer):
+    """What `apply` would do, and what it would refuse."""
+
+    differences: list[Difference]
+
+
+class Applied(Answer):
+    """Versions that batch as their model.yaml says, and those that are to be loaded."""
+
+    applied: list[AppliedVersion]
+    loading: list[Difference]

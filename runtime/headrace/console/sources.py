@@ -1,0 +1,23 @@
+"""What the console's answers come from."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from headrace.console.board import Board
+from headrace.console.logbook import Logbook
+from headrace.console.operations import Operations
+from headrace.control.controller import Controller
+
+#: The header that says who asks. A page in somebody's browser cannot send it to another place than
+#: its own without asking there.
+CLIENT: Final = "Headrace-Client"
+
+
+@dataclass(frozen=True)
+class Sources:
+    """An engine, its log and its controller. Any thread may ask any of them."""
+
+    board: Board
+    logbook: Logbook
+    operations: Operations
+    controller: Controller

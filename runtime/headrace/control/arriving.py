@@ -1,0 +1,40 @@
+"""Versions that nobody has seen yet, and what is wanted with them. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from headrace.control import wanted as words
+from headrace.control.engine import Coming
+from headrace.control.wanted import Wanted
+from headrace.repository.folder import Version
+
+
+def coming(wanted: Mapping[str, Wanted], found: Sequence[Version]) -> list[Coming]:
+    """Return which of the versions that were found are new, and whether they take all traffic."""
+    by_model: dict[str, dict[int, Version]] = {}
+    for one in found:
+        by_model.setdefault(one.model, {})[one.number] = one
+    new = []
+    for model, versions in by_model.items():
+        before = wanted.get(model)
+        after = with_new(before, versions)
+        pending = after.pending.shares if after.pending is not None else {}
+        new += [Coming(versions[one], one in pending) for one in added(before, after)]
+    return new
+
+
+def with_new(before: Wanted | None, found: Mapping[int, Version]) -> Wanted:
+    """Return what is wanted with those of ``found``, which has some, that nobody has seen yet."""
+    if before is None:
+        return words.begun(None, str(next(iter(found.values())).home), swaps(found))
+    known = dict.fromkeys({*before.versions, *before.unloaded}, False)
+    return words.begun(before, before.folder, known | swaps(found))
+
+
+def added(before: Wanted | None, after: Wanted) -> list[int]:
+    """Return the versions that are wanted and were not before."""
+    return sorted(set(after.versions) - set(before.versions if before else ()))
+
+
+def swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
+    """Return of each whether it takes all traffic where it is new."""
+    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
