@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.registry.conftest import Logged
 
-from headrace.config.source import parse
+from headrace.config.source import Address, parse
 from headrace.errors import ConfigInvalid, SourceInvalid
 from headrace.registry.cache import damage, let_go
 from headrace.registry.facts import Facts
@@ -18,8 +18,14 @@ from headrace.repository.changed import changed
 from headrace.repository.folder import find
 
 
+def address_of(text: str) -> Address:
+    address = parse(text)
+    assert isinstance(address, Address)
+    return address
+
+
 def facts_of(logged: Logged, address: str) -> Facts:
-    return resolve(parse(address), registry=None, state=logged.state)
+    return resolve(address_of(address), registry=None, state=logged.state)
 
 
 def nobody(text: str) -> None: ...
@@ -69,7 +75,7 @@ def test_what_is_not_there_is_named(logged: Logged, address: str, why: str) -> N
 def test_a_registry_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(SourceInvalid, match=r"http://127\.0\.0\.1:9 or its store failed: .*is it"):
-        resolve(parse("models:/a/1"), registry="http://127.0.0.1:9", state=tmp_path)
+        resolve(Address("a", version=1), registry="http://127.0.0.1:9", state=tmp_path)
 
 
 def test_files_are_fetched_whole_and_once(logged: Logged, tmp_path: Path) -> None:

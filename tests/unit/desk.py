@@ -47,6 +47,8 @@ class Desk:
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
         self.store: Store | None = None
+        #: What was to be held, each time that anything was let go.
+        self.used: list[Set[Path]] = []
         self.begin()
 
     def close(self) -> None:
@@ -59,7 +61,7 @@ class Desk:
         if self.store is not None:
             self.store.close()
         self.store = Store(in_folder(self.folder), clock=lambda: 1.0)
-        self.controller = Controller(self.store, Finding(self.find, self.older))
+        self.controller = Controller(self.store, Finding(self.find, self.older, self.used.append))
         found = [one for model in self.models for one in self.find(model)]
         beginning = self.controller.begin(found)
         self.assignments, self.divisions = beginning.assignments, beginning.divisions

@@ -58,7 +58,8 @@ def respond(sources: Sources, method: str, target: str) -> Answer:
         status = board.status()
         return Answer(200 if status.ready else 503, {"ready": status.ready})
     if path == "/api/status":
-        return Answer(200, as_json(board.status()))
+        lost = [one.as_json() for one in sources.controller.lost()]
+        return Answer(200, {**as_json(board.status()), "lost": lost})
     if path == "/api/logs":
         return _logs(logbook, query, limit)
     if path == "/api/errors" or path.startswith("/api/errors/"):

@@ -2,16 +2,17 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
 from headrace.control import wanted as words
-from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row
+from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row, row
 from headrace.control.finding import Finding
+from headrace.control.lost import Lost, lost
 from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
 from headrace.control.traffic import Traffic
+from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
-from headrace.errors import RepositoryInvalid, SourceInvalid, Unwanted
+from headrace.errors import RepositoryInvalid, Unwanted
 from headrace.execution.policy import AWAITED, Division
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
@@ -37,6 +38,9 @@ class Controller:
         self._versions: dict[str, Version] = {}
         #: Versions that failed and were asked for anew, for as long as the engine does not know.
         self._anew: set[str] = set()
+        #: What the start has not found any more.
+        self._lost: list[Lost] = []
+        self.using = Using(self._lock, finding.let_go_of_others)
 
     def begin(self, found: Sequence[Version]) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
@@ -45,20 +49,18 @@ class Controller:
             by_model: dict[str, dict[int, Version]] = {}
             for one in found:
                 by_model.setdefault(one.model, {})[one.number] = one
-            for model, versions in by_model.items():
-                before = kept.get(model)
+            for model, here in by_model.items():
+                before, versions, reasons = kept.get(model), here, dict[int, str]()
                 folder = str(next(iter(versions.values())).home)
                 if before is not None and before.folder == folder:
-                    for number in before.versions:
-                        # What a registry has no more is gone, as what a folder has no more. One
-                        # by one: the others stay.
-                        with suppress(SourceInvalid):
-                            versions = self._finding.with_older(versions, {number})
+                    versions, reasons = self._finding.as_before(here, before.versions)
                 after = words.begun(before, folder, _swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
                 self._versions |= {versions[one].label: versions[one] for one in after.versions}
+                self._lost += lost(model, before, after, reasons)
+            self.settle()
             return Beginning(self._assignments(), self._divisions(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
@@ -78,8 +80,20 @@ class Controller:
                     changed = True
             if changed:
                 self._tell()
+            self.settle()
             self._moved.notify_all()
 
+    def settle(self) -> None:
+        """Let go of the files of versions that are neither wanted nor carried any more."""
+        with self._lock:
+            self.using.settle(self._versions, self._standings())
+
+    def lost(self) -> list[Lost]:
+        """Return what the start has not found any more, and nobody has loaded since."""
+        with self._lock:
+            return [one for one in self._lost if one.label not in self._versions]
+
+    @looks
     def load(
         self, model: str, version: int | None, *, swap: bool | None, who: str, why: str
     ) -> int:
@@ -135,6 +149,7 @@ class Controller:
             self._engine.catch_up(CATCH_UP_S)
         return one
 
+    @looks
     def arrived(self, model: str) -> None:
         """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.
 
@@ -172,6 +187,7 @@ class Controller:
         with self._lock:
             return {model: one.traffic for model, one in self._wanted.items()}
 
+    @looks
     def undo(self, number: int, *, who: str, why: str) -> str:
         """Go back to what was wanted before an entry of the journal; return what was undone.
 
@@ -204,6 +220,7 @@ class Controller:
         """Return the last changes, the newest first."""
         return self._store.journal(limit, model)
 
+    @looks
     def versions(self, model: str = "", *, look: bool = True) -> list[Row]:
         """Return what is loaded, and with a ``look`` what could be, of one model or of all.
 
@@ -213,26 +230,17 @@ class Controller:
         found = {one.label: one for one in self._finding.every(model)} if look else {}
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
+            standings = self._standings()
             return [
-                self._row(one)
+                row(
+                    one,
+                    self._wanted.get(one.model, Wanted("")),
+                    self._of(one.model, standings).get(one.number),
+                )
                 for one in sorted(
                     {**found, **held}.values(), key=lambda one: (one.model, one.number)
                 )
             ]
-
-    def _row(self, version: Version) -> Row:
-        wanted = self._wanted.get(version.model, Wanted(""))
-        is_wanted = version.number in wanted.versions
-        pending = wanted.pending.shares if wanted.pending else None
-        return Row(
-            version,
-            is_wanted=is_wanted,
-            standing=self._standing(version.label)
-            if is_wanted
-            else self._standings().get(version.label),
-            share=(wanted.shares or {}).get(version.number, 0),
-            coming=None if pending is None else pending.get(version.number, 0),
-        )
 
     def _known(self, model: str) -> Wanted:
         if model not in self._wanted:

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from headrace.execution.policy import Division
+from headrace.control.wanted import Wanted
+from headrace.execution.policy import AWAITED, Division
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 
@@ -64,3 +65,22 @@ class Row:
     share: int
     #: It takes so much as soon as it is ready.
     coming: int | None
+
+
+def row(version: Version, wanted: Wanted, standing: Standing | None) -> Row:
+    """Return what there is to say of a version.
+
+    Args:
+        version: one that is loaded, or could be.
+        wanted: what is wanted of its model.
+        standing: how it stands, where it is carried.
+    """
+    is_wanted = version.number in wanted.versions
+    pending = wanted.pending.shares if wanted.pending else None
+    return Row(
+        version,
+        is_wanted=is_wanted,
+        standing=AWAITED if is_wanted and standing is None else standing,
+        share=(wanted.shares or {}).get(version.number, 0),
+        coming=None if pending is None else pending.get(version.number, 0),
+    )

@@ -1,8 +1,9 @@
-"""Which versions there are to be had, in folders and in registries."""
+"""Which versions there are to be had, in folders and from sources."""
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from pathlib import Path
 
-from headrace.errors import Unwanted
+from headrace.errors import SourceInvalid, Unwanted
 from headrace.repository.folder import Version
 
 
@@ -13,13 +14,16 @@ class Finding:
         self,
         find: Callable[[str], Sequence[Version]],
         older: Callable[[Version, Set[int]], Sequence[Version]],
+        let_go_of_others: Callable[[Set[Path]], None],
     ) -> None:
-        """Take the two ways to find versions.
+        """Take the two ways to find versions, which hold what they find.
 
         Args:
             find: reads the repository: one model's versions, or all if its name is empty.
-            older: returns other versions of a model, by number, where a registry has them.
+            older: returns other versions of a model, by number, where its source has them.
+            let_go_of_others: takes the folders that are used, and holds no others from then on.
         """
+        self.let_go_of_others = let_go_of_others
         self._find = find
         self._older = older
 
@@ -28,16 +32,31 @@ class Finding:
         return self._find(model)
 
     def of(self, model: str, numbers: Set[int] = frozenset()) -> dict[int, Version]:
-        """Return a model's versions by number, these ones too if a registry has them."""
+        """Return a model's versions by number, these ones too if its source has them."""
         return self.with_older({one.number: one for one in self._find(model)}, numbers)
 
     def with_older(self, found: Mapping[int, Version], numbers: Set[int]) -> dict[int, Version]:
-        """Return what was found of a model, and these numbers too if a registry has them."""
+        """Return what was found of a model, and these numbers too if its source has them."""
         missing = numbers - set(found)
         if not found or not missing:
             return dict(found)
         more = self._older(next(iter(found.values())), missing)
         return {**found, **{one.number: one for one in more}}
+
+    def as_before(
+        self, found: Mapping[int, Version], numbers: Iterable[int]
+    ) -> tuple[dict[int, Version], dict[int, str]]:
+        """Return what was found with these numbers too, and why some of them cannot be had.
+
+        One by one: what a source has no more keeps no other from being found.
+        """
+        there, reasons = dict(found), dict[int, str]()
+        for number in numbers:
+            try:
+                there = self.with_older(there, {number})
+            except SourceInvalid as error:
+                reasons[number] = str(error)
+        return there, reasons
 
     def again(self, model: str, numbers: Set[int]) -> dict[str, Version]:
         """Return versions that were there once, by label.

@@ -7,7 +7,9 @@ from headrace.config.options import ServeOptions
 from headrace.control.controller import Controller
 from headrace.control.finding import Finding
 from headrace.control.store import Store, in_folder
-from headrace.repository.folder import find_model, find_older
+from headrace.registry.cache import let_go_of_others
+from headrace.repository.folder import find_model, find_older, tell
+from headrace.repository.sourced import Reach
 
 
 @contextmanager
@@ -18,12 +20,14 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
         StateInvalid: the database cannot be used.
     """
     store = Store(in_folder(options.state))
+    reach = Reach(options.state, tell, options.sources)
     try:
         yield Controller(
             store,
             Finding(
-                lambda model: find_model(options.repository, model, options.state),
-                lambda found, numbers: find_older(found, numbers, options.state),
+                lambda model: find_model(options.repository, model, reach),
+                lambda found, numbers: find_older(found, numbers, reach),
+                let_go_of_others,
             ),
         )
     finally:
