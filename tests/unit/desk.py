@@ -93,14 +93,15 @@ class Desk:
     def standings(self) -> Mapping[str, Standing]:
         return self.stood
 
-    def find(self, model: str) -> list[Version]:
+    def find(self, model: str, numbers: Set[int] = frozenset()) -> list[Version]:
         if model and model not in self.models:
             raise RepositoryInvalid(f"no model {model!r}")
-        return [
+        found = [
             Version(name, number, Path(f"/m/{name}/{number}"), "python", self.config(number))
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
+        return found + self.older(found[0], numbers - {one.number for one in found})
 
     def older(self, found: Version, numbers: Set[int]) -> list[Version]:
         """Return what a registry still has, as `find_older`."""

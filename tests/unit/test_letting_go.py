@@ -73,7 +73,7 @@ def test_what_is_looked_for_stays_until_it_is_known_whether_it_is_wanted(desk: D
     desk.stand(m={1: READY})
     looked: list[int] = []
 
-    def find(model: str) -> list[Version]:
+    def find(model: str, numbers: Set[int]) -> list[Version]:
         # As another thread tells meanwhile.
         before = len(desk.used)
         desk.stand(m={1: READY})
@@ -119,9 +119,8 @@ def test_ten_swaps_fit_a_bound_for_two_versions(desk: Desk, tmp_path: Path) -> N
     def fill(target: Path) -> None:
         (target / "w").write_bytes(b"x" * size)
 
-    def find(model: str) -> list[Version]:
+    def find(model: str, numbers: Set[int]) -> list[Version]:
         number = desk.models["m"][-1]
-        key = f"{number}-d"
         place = cache.take("m", f"{number}-d", fill, lambda text: None)
         return [Version("m", number, place, "python", desk.config(number))]
 

@@ -12,14 +12,15 @@ class Finding:
 
     def __init__(
         self,
-        find: Callable[[str], Sequence[Version]],
+        find: Callable[[str, Set[int]], Sequence[Version]],
         older: Callable[[Version, Set[int]], Sequence[Version]],
         let_go_of_others: Callable[[Set[Path]], None],
     ) -> None:
         """Take the two ways to find versions, which hold what they find.
 
         Args:
-            find: reads the repository: one model's versions, or all if its name is empty.
+            find: reads the repository: one model's versions, or all if its name is empty. Of one
+                with a source those by these numbers, or what that means now.
             older: returns other versions of a model, by number, where its source has them.
             let_go_of_others: takes the folders that are used, and holds no others from then on.
         """
@@ -29,11 +30,11 @@ class Finding:
 
     def every(self, model: str) -> Sequence[Version]:
         """Return the versions of a model that are there now, of all models if it is empty."""
-        return self._find(model)
+        return self._find(model, frozenset())
 
     def of(self, model: str, numbers: Set[int] = frozenset()) -> dict[int, Version]:
-        """Return a model's versions by number, these ones too if its source has them."""
-        return self.with_older({one.number: one for one in self._find(model)}, numbers)
+        """Return a model's versions by number, and of one with a source these, if any are named."""
+        return {one.number: one for one in self._find(model, numbers)}
 
     def with_older(self, found: Mapping[int, Version], numbers: Set[int]) -> dict[int, Version]:
         """Return what was found of a model, and these numbers too if its source has them."""

@@ -25,7 +25,7 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
         yield Controller(
             store,
             Finding(
-                lambda model: find_model(options.repository, model, reach),
+                lambda model, numbers: find_model(options.repository, model, numbers, reach),
                 lambda found, numbers: find_older(found, numbers, reach),
                 let_go_of_others,
             ),

@@ -124,10 +124,11 @@ def find(
     return versions
 
 
-def find_model(path: Path, model: str, reach: Reach) -> list[Version]:
+def find_model(path: Path, model: str, numbers: Set[int], reach: Reach) -> list[Version]:
     """Return the versions of one model as they are by now below ``path``.
 
-    If ``model`` is empty, of all models, but for those of registries: each costs a question.
+    Of one with a source those with ``numbers``, or the one that it means now if there are none. If
+    ``model`` is empty, of all models, but for those with sources: each costs a question.
 
     Raises:
         SourceInvalid: what its model.yaml names as its source cannot be had.
@@ -141,7 +142,7 @@ def find_model(path: Path, model: str, reach: Reach) -> list[Version]:
     if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
         raise RepositoryInvalid(f"no model {model!r} in {path}: expected a folder {model}/1 in it")
     try:
-        return _versions(folder, reach)
+        return _versions(folder, reach, numbers)
     except OSError as error:
         raise RepositoryInvalid(_unreadable(error)) from error
 
@@ -155,7 +156,7 @@ def find_older(found: Version, numbers: Set[int], reach: Reach) -> list[Version]
     config, home = found.config, found.home
     if config.source is None:
         return []
-    older = [sourced.older(home, config, number, reach) for number in sorted(numbers)]
+    older = [sourced.read(home, config, number, reach) for number in sorted(numbers)]
     return [_of_source(home, one, config) for one in older]
 
 
@@ -190,7 +191,7 @@ def _is_model(folder: Path) -> bool:
     )
 
 
-def _versions(folder: Path, reach: Reach | None) -> list[Version]:
+def _versions(folder: Path, reach: Reach | None, numbers: Set[int] = frozenset()) -> list[Version]:
     """Return the versions of one model's folder, lowest first."""
     if not NAME.fullmatch(folder.name):
         raise RepositoryInvalid(
@@ -206,8 +207,14 @@ def _versions(folder: Path, reach: Reach | None) -> list[Version]:
     if config.source is not None:
         if reach is None:
             return []
-        one = sourced.read(folder, config, [place for _, place in numbered], reach)
-        return [_of_source(folder, one, config)]
+        if numbered:
+            raise RepositoryInvalid(
+                f"{folder / CONFIG}: source names the version that is served, and there is "
+                f"{numbered[0][1]}: take one of them out"
+            )
+        wanted: list[int | None] = [*sorted(numbers)] or [None]
+        found = [sourced.read(folder, config, number, reach) for number in wanted]
+        return [_of_source(folder, one, config) for one in found]
     if not numbered:
         raise RepositoryInvalid(
             f"{folder} has no version: expected a folder {folder / '1'}, or a source in {CONFIG}"

@@ -1,7 +1,7 @@
 """A model's folder that names a source of its versions, and has none of its own."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -48,41 +48,23 @@ class Sourced:
     backend: str | None
 
 
-def read(folder: Path, config: ModelConfig, numbered: Sequence[Path], reach: Reach) -> Sourced:
-    """Look up the version that the model.yaml of ``folder`` names, and bring its files here.
+def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) -> Sourced:
+    """Look up a version of what a model.yaml names, and bring its files here.
 
     Args:
         folder: the model's.
         config: its model.yaml, which has a source.
-        numbered: the folders of versions that are in it: expected are none.
+        number: the version's; None is the one that the source means now.
         reach: where to, and whom to tell.
 
     Raises:
-        RepositoryInvalid: there are numbered folders as well.
-        SourceInvalid: the version cannot be had.
-    """
-    if numbered or config.source is None:
-        raise RepositoryInvalid(
-            f"{folder / 'model.yaml'}: source names the version that is served, and there is "
-            f"{numbered[0] if numbered else 'none'}: take one of them out"
-        )
-    return _had(folder, config, config.source.parsed, reach)
-
-
-def older(folder: Path, config: ModelConfig, number: int, reach: Reach) -> Sourced:
-    """Bring another version of the model here that a model.yaml names, by its number.
-
-    Raises:
+        RepositoryInvalid: there is no source.
         SourceInvalid: the version cannot be had.
     """
     if config.source is None:
-        raise SourceInvalid(f"{folder / 'model.yaml'} has no source")
-    return _had(folder, config, _numbered(config.source.parsed, number), reach)
-
-
-def _had(
-    folder: Path, config: ModelConfig, address: Address | StoreAddress, reach: Reach
-) -> Sourced:
+        raise RepositoryInvalid(f"{folder / 'model.yaml'} has no source")
+    named = config.source.parsed
+    address = named if number is None else _numbered(named, number)
     try:
         reach.allowed.check(address, config.mlflow.registry)
         where = _where(address, config, reach)
