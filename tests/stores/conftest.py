@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
@@ -131,6 +132,11 @@ def _front(bucket: Bucket) -> type[BaseHTTPRequestHandler]:
             if "list-type" not in self.path:
                 bucket.read.append(f"{self.path} {self.headers.get('range', '')}")
                 body = bucket.spoil(self.path, body)
+            with suppress(ConnectionError):
+                # Whoever asked may be killed by now.
+                self._answer(status, headers, body)
+
+        def _answer(self, status: int, headers: Any, body: bytes) -> None:
             self.send_response(status)
             for name in ("ETag", "Content-Range", "Content-Type", "Last-Modified"):
                 if name in headers:
@@ -156,3 +162,19 @@ def folder_of(path: Path, yaml: str) -> Path:
     (path / "models" / "photos").mkdir(parents=True, exist_ok=True)
     (path / "models" / "photos" / "model.yaml").write_text(yaml)
     return path / "models"
+
+
+#: In a process of its own, with pieces of 64 KiB, so that a small object has many.
+IN_PIECES = """
+import json, sys
+from headrace.registry import listing
+listing.PIECE_BYTES = 1 << 16
+from headrace.registry import answering
+answering.main()
+"""
+
+
+@pytest.fixture
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    command = (sys.executable, "-P", "-c", IN_PIECES)
+    monkeypatch.setattr("headrace.registry.asking.COMMAND", command)

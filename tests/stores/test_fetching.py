@@ -1,7 +1,6 @@
 """Versions listed and fetched, from a real server of S3 and from a folder of this machine."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,26 +18,12 @@ from headrace.registry.stored import fetch, resolve
 from headrace.repository.folder import find
 
 PHOTOS = StoreAddress("s3://models/photos")
-#: In a process of its own, with pieces of 64 KiB, so that a small object has many.
-IN_PIECES = """
-import json, sys
-from headrace.registry import listing
-listing.PIECE_BYTES = 1 << 16
-from headrace.registry import answering
-answering.main()
-"""
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_held_afterwards() -> Iterator[None]:
     yield
     let_go_of_others(set())
-
-
-@pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    command = (sys.executable, "-P", "-c", IN_PIECES)
-    monkeypatch.setattr("headrace.registry.asking.COMMAND", command)
 
 
 def nobody(text: str) -> None: ...
@@ -65,48 +50,6 @@ def test_the_highest_version_is_fetched_whole_and_once(bucket: Bucket, tmp_path:
     assert fetch(found, state=tmp_path, say=said.append) == place
     assert (len(said), len(bucket.read)) == (1, requests)
     assert resolve(StoreAddress("s3://models/photos", 2)).number == 2
-
-
-def test_a_killed_fetch_goes_on_with_what_was_whole(
-    bucket: Bucket, tmp_path: Path, small_pieces: None
-) -> None:
-    bucket.model(1, extra=20 << 16)
-    found = resolve(PHOTOS)
-    killed: list[int] = []
-
-    def kill(path: str, body: bytes) -> bytes:
-        (part,) = (tmp_path / "models" / "photos").iterdir()
-        journal = part / ".fetched"
-        if not killed and journal.exists() and journal.read_bytes().count(b"\n") >= 5:
-            killed.append(1)
-            for child in children():
-                os.kill(child, signal.SIGKILL)
-        return body
-
-    bucket.spoil = kill
-    with pytest.raises(SourceAway, match="gave no answer: is it up"):
-        fetch(found, state=tmp_path, say=nobody)
-    assert killed
-    (part,) = (tmp_path / "models" / "photos").iterdir()
-    whole = (part / ".fetched").read_bytes().count(b"\n")
-    # What the power took with it: a piece that is said to be whole, and is not.
-    with (part / "weights.bin").open("r+b") as file:
-        file.write(b"not what came")
-    bucket.read.clear()
-    said: list[str] = []
-    place = fetch(found, state=tmp_path, say=said.append)
-    pieces = 21
-    assert pieces - whole <= len(bucket.read) <= pieces - whole + 1
-    assert any("goes on: " in text for text in said)
-    assert (place / "weights.bin").read_bytes() == b"\1" * (20 << 16)
-    assert not part.exists()
-
-
-def children() -> list[int]:
-    """Return the processes that fetch for this one."""
-    tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    pids = [pid for one in tasks for pid in (one / "children").read_text().split()]
-    return [int(one) for one in pids if b"PIECE_BYTES" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 def test_what_ends_too_soon_is_told_and_nothing_is_kept(bucket: Bucket, tmp_path: Path) -> None:

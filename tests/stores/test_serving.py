@@ -106,6 +106,8 @@ def test_a_start_without_its_store_goes_on_with_what_had_traffic(
         assert versions(server) == {1: 100, 2: 0}
         assert answer(server) == 1
         assert "taken is what is here, version 2" in server.output()
+        # What is asked for anew is not answered with what was meant before.
+        assert "gives no answer" in server.command("load", "photos", code=1)
     # One of them is not whole any more: its traffic is said to be lost.
     (spoiled,) = (state / "models" / "photos").glob("1-*")
     (spoiled / "model.py").unlink()

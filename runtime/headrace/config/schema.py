@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
 from headrace.config.onnx import OnnxRuntime
@@ -165,7 +165,7 @@ class ModelConfig(Section):
     outputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its results."
     )
-    source: Annotated[Source, BeforeValidator(written_short)] | None = Field(
+    source: Source | None = Field(
         None,
         description="What is served instead of the numbered folders beside model.yaml: an address, "
         "or one with what it pins.",
@@ -177,6 +177,11 @@ class ModelConfig(Section):
         """How many lanes each host of the version has."""
         default = 2 if self.placement.gpus and not self.streams else 1
         return self.placement.lanes or default
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _an_address_stands_for_all(cls, given: object) -> object:
+        return None if given is None else written_short(given)
 
     @model_validator(mode="after")
     def _a_registry_is_a_sources(self) -> Self:

@@ -12,7 +12,7 @@ With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`
 import re
 import sys
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -142,7 +142,8 @@ def find_model(path: Path, model: str, numbers: Set[int], reach: Reach) -> list[
     if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
         raise RepositoryInvalid(f"no model {model!r} in {path}: expected a folder {model}/1 in it")
     try:
-        return _versions(folder, reach, numbers)
+        # What is asked for anew is not to be answered with what was meant before.
+        return _versions(folder, replace(reach, may_recall=bool(numbers)), numbers)
     except OSError as error:
         raise RepositoryInvalid(_unreadable(error)) from error
 

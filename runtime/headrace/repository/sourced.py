@@ -30,6 +30,8 @@ class Reach:
     say: Callable[[str], None]
     #: Sources that may be taken.
     allowed: Allowed = ANY
+    #: Where nobody answers, what was meant when somebody did.
+    may_recall: bool = True
 
     @property
     def models(self) -> Path:
@@ -71,6 +73,8 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
         try:
             found, what = _fetched(config, address, reach)
         except SourceAway as away:
+            if not reach.may_recall:
+                raise
             return _as_last_seen(config, where, away, reach)
         seen.remember(reach.models, where, what)
         # What an alias means, or is the highest, is asked for by its number after a start.
