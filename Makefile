@@ -26,11 +26,13 @@ help: ## Show this list
 serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0.0.1:8000 (HTTP) and :8001 (gRPC)
 	@exec $(BIN)/headrace serve examples/photos $(SERVE_OPTIONS)
 
+# What starts no server: two processes at once disturb each other in nothing but their time.
+ALONE := tests/unit tests/kernels
 test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integration
 	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
 	@$(MAKE) --no-print-directory loom
-	@echo "== Python unit tests"; $(BIN)/pytest -q tests/unit
-	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests --ignore tests/unit
+	@echo "== Python unit tests, and kernels"; $(BIN)/pytest -q -n 2 $(ALONE)
+	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests $(ALONE:%=--ignore %) --durations 15
 
 # What is compiled and what comes over the network do not wait for each other.
 .PHONY: ready clippy

@@ -25,6 +25,10 @@ class SourceAway(SourceInvalid):
     """Where a version's files are gives no answer now. What it said last may be on disk."""
 
 
+class RequirementsInvalid(HeadraceError):
+    """The packages that a version asks for cannot be installed. The text says why."""
+
+
 class ModelInvalid(HeadraceError):
     """A model's class or program does not say what it needs to say."""
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headrace.serve import private
+from headrace.serve import agent, private
 
 with warnings.catch_warnings():
     # Ray's own use of pydantic, when it is imported.
@@ -18,6 +18,7 @@ with warnings.catch_warnings():
     import ray._private.worker as worker
     from ray import serve
     from ray._private.parameter import RayParams
+    from ray.core.generated import runtime_env_agent_pb2
     from ray.serve._private.common import DeploymentTargetInfo, RunningReplicaInfo
     from ray.serve._private.long_poll import LongPollClient, LongPollNamespace
     from ray.serve.api import RunTarget, _run_many
@@ -53,3 +54,18 @@ def test_tables_have_the_columns_that_we_read() -> None:
     found = {one.name for one in fields(RunningReplicaInfo)}
     assert {"replica_id", "replica_metadata"} <= found
     assert LongPollNamespace.DEPLOYMENT_TARGETS
+
+
+def test_our_agent_reads_and_writes_what_rays_protobufs_are() -> None:
+    environment = '{"py_executable": "/e/bin/python"}' + " " * 300
+    question = runtime_env_agent_pb2.GetOrCreateRuntimeEnvRequest(
+        serialized_runtime_env=environment, job_id=b"1", source_process="raylet"
+    )
+    asked = agent.environment(question.SerializeToString())
+    assert asked.decode() == environment
+    context = bytes([agent.CONTEXT, *agent.varint(len(asked))]) + asked
+    answer = runtime_env_agent_pb2.GetOrCreateRuntimeEnvReply.FromString(context)
+    assert answer.serialized_runtime_env_context == environment
+    assert answer.status == runtime_env_agent_pb2.AGENT_RPC_STATUS_OK
+    back = runtime_env_agent_pb2.DeleteRuntimeEnvIfPossibleReply.FromString(b"")
+    assert back.status == runtime_env_agent_pb2.AGENT_RPC_STATUS_OK

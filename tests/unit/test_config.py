@@ -115,7 +115,7 @@ WRONG = [
     ("versions: {on_new: rollout}", "1:12: on_new: rollout is not built yet: write hold or swap"),
     ("traffic: {}", "1:1: 'traffic' is not built yet"),
     ("rollouts: {}", "1:1: 'rollouts' is not built yet"),
-    ("environment: r.txt", "1:1: 'environment' is not built yet"),
+    ("environment: ../r.txt", "1:1: expected a file below the model's folder, not '../r.txt'"),
     ("inputs: {x: FP32}", "1:1: inputs: expected a list, not {'x': 'FP32'}"),
     ("inputs: [{name: x, shape: []}]", "1:10: datatype: 'datatype' is missing"),
     (

@@ -1,5 +1,6 @@
 """`headrace check`: every version, loaded and run at several batch sizes, without a server."""
 
+import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -8,9 +9,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from headrace.config.options import STATE
 from headrace.execution import lanes, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
+from headrace.repository import told
+from headrace.repository.equipped import equipped
 from headrace.repository.folder import Version, find
 
 if TYPE_CHECKING:
@@ -43,7 +47,7 @@ def check(path: Path) -> Iterator[Checked]:
     for version in versions:
         count = version.config.placement.threads or budget.share
         threads.take(count, os.environ)
-        yield _check(version, count)
+        yield run(version, count) if version.config.environment is None else apart(version, count)
 
 
 def sizes(max_rows: int) -> list[int]:
@@ -52,7 +56,27 @@ def sizes(max_rows: int) -> list[int]:
     return sorted({*powers, max_rows})
 
 
-def _check(version: Version, count: int) -> Checked:
+def apart(version: Version, count: int) -> Checked:
+    """Return what comes of a version in the environment that it has to itself.
+
+    Raises:
+        HeadraceError: it cannot be had.
+    """
+    import pickle
+    import subprocess
+
+    python = equipped(version, STATE).python
+    asked = json.dumps({"version": told.as_json(version), "threads": count}).encode()
+    program = [str(python), "-m", "headrace.cli.checking_apart"]
+    done = subprocess.run(program, input=asked, stdout=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        return Checked(version.label, error=f"its process ended with {done.returncode}")
+    checked: Checked = pickle.loads(done.stdout)  # of our own process
+    return checked
+
+
+def run(version: Version, count: int) -> Checked:
+    """Load a version in this process and run it, on so many threads; return what comes of it."""
     import traceback
 
     # Brings NumPy, which must not come before its count of threads is set.
@@ -66,18 +90,18 @@ def _check(version: Version, count: int) -> Checked:
     try:
         began = perf_counter()
         model = open_model(version, count)
-        told = context(version)
-        model.load(told)
+        given = context(version)
+        model.load(given)
         load_s = perf_counter() - began
         checked = Checked(version.label, load_s)
-        lane = choose(told.device, in_turn=model.concurrency == 1).lane()
+        lane = choose(given.device, in_turn=model.concurrency == 1).lane()
         if config.streams:
-            run = partial(rehearsal.run, model, told.device)
+            once = partial(rehearsal.run, model, given.device)
         else:
-            run = partial(trial.run, Passage(version.label, model, lane), config=config)
+            once = partial(trial.run, Passage(version.label, model, lane), config=config)
         with lanes.inference_mode(), lane.using():
             for rows in config.batching.allowed_rows or sizes(config.batching.max_rows):
-                runs = [run(rows, perf_counter) for _ in range(ROUNDS)]
+                runs = [once(rows, perf_counter) for _ in range(ROUNDS)]
                 checked.trials.append(min(runs, key=lambda one: one.seconds))
     except BaseException as error:
         # All of them: a model that calls sys.exit() fails this check, and does not end it.

@@ -127,7 +127,6 @@ class ModelConfig(Section):
     NOT_YET: ClassVar = {
         "traffic": "`headrace split` divides the requests that name no version",
         "rollouts": "`headrace split` divides the requests that name no version",
-        "environment": "every model runs in the environment that headrace is installed in",
     }
 
     versions: Versions = Field(Versions(), description="What becomes of a new version.")
@@ -171,6 +170,12 @@ class ModelConfig(Section):
         "or one with what it pins.",
     )
     mlflow: Registry = Field(Registry(), description="Where source is looked up.")
+    environment: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None,
+        description="A requirements file, in the version's folder or beside model.yaml: the "
+        "version's processes have what it asks for over the packages that Headrace runs with. "
+        "Default: those alone.",
+    )
 
     @property
     def lanes(self) -> int:
@@ -182,6 +187,13 @@ class ModelConfig(Section):
     @classmethod
     def _an_address_stands_for_all(cls, given: object) -> object:
         return None if given is None else written_short(given)
+
+    @field_validator("environment")
+    @classmethod
+    def _below(cls, given: str | None) -> str | None:
+        if given is not None and (given.startswith("/") or ".." in given.split("/")):
+            raise ValueError(f"expected a file below the model's folder, not {given!r}")
+        return given
 
     @model_validator(mode="after")
     def _a_registry_is_a_sources(self) -> Self:

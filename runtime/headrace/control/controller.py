@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from headrace.control import wanted as words
 from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row, row
-from headrace.control.finding import Finding
+from headrace.control.finding import Finding, by_model, swaps
 from headrace.control.lost import Lost, lost
 from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
@@ -46,19 +46,19 @@ class Controller:
         """Return what a run begins with: what was wanted before, as far as it is there."""
         with self._lock:
             kept = self._store.models()
-            by_model: dict[str, dict[int, Version]] = {}
-            for one in found:
-                by_model.setdefault(one.model, {})[one.number] = one
-            for model, here in by_model.items():
+            for model, here in by_model(found).items():
                 before, versions, reasons = kept.get(model), here, dict[int, str]()
                 folder = str(next(iter(versions.values())).home)
                 if before is not None and before.folder == folder:
                     versions, reasons = self._finding.as_before(here, before.versions)
-                after = words.begun(before, folder, _swaps(versions))
+                after = words.begun(before, folder, swaps(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
-                self._versions |= {versions[one].label: versions[one] for one in after.versions}
+                self._versions |= {
+                    versions[one].label: self._finding.equipped(versions[one])
+                    for one in after.versions
+                }
                 self._lost += lost(model, before, after, reasons)
             self.settle()
             return Beginning(self._assignments(), self._divisions(), self._store.term)
@@ -112,7 +112,8 @@ class Controller:
         if version not in found:
             there = ", ".join(str(one) for one in sorted(found)) or "none"
             raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
-        one = found[version]
+        # Not under the lock: its packages may have to be installed.
+        one = self._finding.equipped(found[version])
         with self._lock:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.home))
@@ -156,14 +157,17 @@ class Controller:
         Raises:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
-        found = self._finding.of(model)
+        found = {
+            number: one if one.label in self._versions else self._finding.equipped(one)
+            for number, one in self._finding.of(model).items()
+        }
         with self._lock:
             before = self._wanted.get(model)
             if before is None:
-                after = words.begun(None, str(next(iter(found.values())).home), _swaps(found))
+                after = words.begun(None, str(next(iter(found.values())).home), swaps(found))
             else:
                 known = dict.fromkeys({*before.versions, *before.unloaded}, False)
-                after = words.begun(before, before.folder, known | _swaps(found))
+                after = words.begun(before, before.folder, known | swaps(found))
             if after != before:
                 new = sorted(set(after.versions) - set(before.versions if before else ()))
                 what = f"load {' '.join(map(str, new))}: new in its folder"
@@ -293,8 +297,3 @@ class Controller:
             if name == model:
                 found[int(number)] = AWAITED if label in self._anew else one
         return found
-
-
-def _swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
-    """Return of each whether it takes all traffic where it is new."""
-    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}

@@ -14,19 +14,22 @@ class Finding:
         self,
         find: Callable[[str, Set[int]], Sequence[Version]],
         older: Callable[[Version, Set[int]], Sequence[Version]],
+        equipped: Callable[[Version], Version],
         let_go_of_others: Callable[[Set[Path]], None],
     ) -> None:
-        """Take the two ways to find versions, which hold what they find.
+        """Take the two ways to find versions, which hold what they find, and what equips one.
 
         Args:
             find: reads the repository: one model's versions, or all if its name is empty. Of one
                 with a source those by these numbers, or what that means now.
             older: returns other versions of a model, by number, where its source has them.
+            equipped: returns a version with the environment that it has to itself; may take long.
             let_go_of_others: takes the folders that are used, and holds no others from then on.
         """
         self.let_go_of_others = let_go_of_others
         self._find = find
         self._older = older
+        self.equipped = equipped
 
     def every(self, model: str) -> Sequence[Version]:
         """Return the versions of a model that are there now, of all models if it is empty."""
@@ -68,4 +71,17 @@ class Finding:
         found = self.of(model, numbers) if numbers else {}
         if missing := sorted(numbers - set(found)):
             raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
-        return {found[one].label: found[one] for one in numbers}
+        return {found[one].label: self.equipped(found[one]) for one in numbers}
+
+
+def by_model(found: Iterable[Version]) -> dict[str, dict[int, Version]]:
+    """Return versions by their models, and of each by number."""
+    models: dict[str, dict[int, Version]] = {}
+    for one in found:
+        models.setdefault(one.model, {})[one.number] = one
+    return models
+
+
+def swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
+    """Return of each whether it takes all traffic where it is new."""
+    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}

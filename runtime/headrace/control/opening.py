@@ -8,6 +8,7 @@ from headrace.control.controller import Controller
 from headrace.control.finding import Finding
 from headrace.control.store import Store, in_folder
 from headrace.registry.cache import let_go_of_others
+from headrace.repository.equipped import equipped
 from headrace.repository.folder import find_model, find_older, tell
 from headrace.repository.sourced import Reach
 
@@ -27,6 +28,7 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
             Finding(
                 lambda model, numbers: find_model(options.repository, model, numbers, reach),
                 lambda found, numbers: find_older(found, numbers, reach),
+                lambda version: equipped(version, options.state, options.engine),
                 let_go_of_others,
             ),
         )

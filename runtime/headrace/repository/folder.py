@@ -63,6 +63,8 @@ class Version:
     config: ModelConfig
     #: Where its model.yaml is, if that is not the folder around its own.
     beside: Path | None = None
+    #: The interpreter of its own environment, once that is there; None runs in Headrace's.
+    python: Path | None = None
 
     @property
     def label(self) -> str:

@@ -16,6 +16,7 @@ def as_json(version: Version) -> dict[str, Any]:
         "folder": str(version.folder),
         "backend": version.backend,
         "beside": None if version.beside is None else str(version.beside),
+        "python": None if version.python is None else str(version.python),
         # What was not written stays unwritten: some of it is decided where the version is loaded.
         "config": version.config.model_dump(mode="json", exclude_unset=True),
     }
@@ -24,7 +25,16 @@ def as_json(version: Version) -> dict[str, Any]:
 def from_json(told: dict[str, Any]) -> Version:
     """Return what `as_json` made this of."""
     config = ModelConfig.model_validate_json(json.dumps(told["config"]))
-    beside = None if told["beside"] is None else Path(told["beside"])
     return Version(
-        told["model"], told["number"], Path(told["folder"]), told["backend"], config, beside
+        told["model"],
+        told["number"],
+        Path(told["folder"]),
+        told["backend"],
+        config,
+        beside=_path(told["beside"]),
+        python=_path(told["python"]),
     )
+
+
+def _path(told: str | None) -> Path | None:
+    return None if told is None else Path(told)

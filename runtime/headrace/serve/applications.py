@@ -60,7 +60,11 @@ def _host(group: Group, places: Places, times: int) -> Application:
     host: Deployment = serve.deployment(
         name=HOST,
         num_replicas=group.placement.replicas.min,
-        ray_actor_options={"num_cpus": SHARE_OF_A_CPU, "num_gpus": group.placement.gpus},
+        ray_actor_options={
+            "num_cpus": SHARE_OF_A_CPU,
+            "num_gpus": group.placement.gpus,
+            "runtime_env": {} if group.python is None else {"py_executable": str(group.python)},
+        },
         health_check_period_s=0.5,
         health_check_timeout_s=group.patience_s,
         graceful_shutdown_wait_loop_s=LEAVE_S,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from headrace.config.options import ServeOptions
@@ -46,6 +47,11 @@ class Group:
         return self.versions[0].config.placement
 
     @property
+    def python(self) -> Path | None:
+        """The interpreter of each of the processes; None is Headrace's."""
+        return self.versions[0].python
+
+    @property
     def is_shared(self) -> bool:
         """Whether other versions may be in the process."""
         return self.placement.isolation == "shared"
@@ -56,7 +62,9 @@ class Group:
 
         A shared one's has no slash, and so is no version's.
         """
-        return shared_name(self.placement) if self.is_shared else self.versions[0].label
+        return (
+            shared_name(self.placement, self.python) if self.is_shared else self.versions[0].label
+        )
 
     @property
     def application(self) -> str:
@@ -114,7 +122,7 @@ def label_of(version: Version) -> str:
     return Group((version,)).label
 
 
-def shared_name(placement: Placement) -> str:
+def shared_name(placement: Placement, python: Path | None = None) -> str:
     """Return the name of the group of all versions that share what this placement says.
 
     What is as it would be without a word in model.yaml is left out.
@@ -126,6 +134,9 @@ def shared_name(placement: Placement) -> str:
         parts.append(f"replicas-{placement.replicas.min}")
     if placement.threads is not None:
         parts.append(f"threads-{placement.threads}")
+    if python is not None:
+        # STATE/environments/KEY/bin/python
+        parts.append(f"environment-{python.parent.parent.name}")
     return "-".join(parts)
 
 

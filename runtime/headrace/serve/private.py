@@ -10,6 +10,8 @@ import importlib
 import logging
 import shutil
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -55,8 +57,9 @@ def start_head(options: HeadOptions) -> Head:
 
     Ray starts four more Python processes on every head: dashboard, dashboard agent, runtime
     environment agent and autoscaler monitor. The raylet waits for the agents' ports (5 s), and
-    dies with them, so a process stands for each that does nothing until its input ends, which the
-    raylet holds; their ports are declared unused as in an installation without the dashboard.
+    dies with them: `agent.py` stands for one, and for the other a process that does nothing until
+    its input ends, which the raylet holds, with ports that are declared unused as in an
+    installation without the dashboard.
     """
     import ray._private.node as node
     import ray._private.services as services
@@ -64,7 +67,14 @@ def start_head(options: HeadOptions) -> Head:
 
     # Its type stubs leave these out.
     raylet: Any = importlib.import_module("ray._raylet")
-    idler = shutil.which("cat") or "/bin/cat"
+    agent_port = _free_port()
+    agent = [sys.executable, _beside("worker.py"), "-I", "-S", _beside("agent.py")]
+    instead = {
+        "--dashboard_agent_command": shutil.which("cat") or "/bin/cat",
+        "--runtime_env_agent_command": subprocess.list2cmdline(
+            [*agent, options.ip, str(agent_port)]
+        ),
+    }
     start_process: Callable[..., Any] = services.start_ray_process
 
     class QuietHead(node.Node):  # type: ignore[misc]
@@ -78,9 +88,10 @@ def start_head(options: HeadOptions) -> Head:
                 raylet.METRICS_AGENT_PORT_NAME,
                 raylet.METRICS_EXPORT_PORT_NAME,
                 raylet.DASHBOARD_AGENT_LISTEN_PORT_NAME,
-                raylet.RUNTIME_ENV_AGENT_PORT_NAME,
             ):
                 raylet.persist_port(self._session_dir, self._node_id, name, NOT_USED)
+            answers = raylet.RUNTIME_ENV_AGENT_PORT_NAME
+            raylet.persist_port(self._session_dir, self._node_id, answers, agent_port)
             services.start_ray_process = without_agents
             try:
                 super().start_raylet(*args, **kwargs)
@@ -90,9 +101,7 @@ def start_head(options: HeadOptions) -> Head:
     def without_agents(command: Sequence[str], *args: Any, **kwargs: Any) -> Any:
         kept = [part.partition("=")[0] for part in command]
         replaced = [
-            f"{flag}={idler}"
-            if flag in {"--dashboard_agent_command", "--runtime_env_agent_command"}
-            else part
+            f"{flag}={instead[flag]}" if flag in instead else part
             for flag, part in zip(kept, command, strict=True)
         ]
         return start_process(replaced, *args, **kwargs)
@@ -108,8 +117,7 @@ def start_head(options: HeadOptions) -> Head:
             temp_dir=str(options.temp),
             plasma_store_socket_name=str(options.sockets / "plasma"),
             raylet_socket_name=str(options.sockets / "raylet"),
-            # Ray's own does nothing for workers without a runtime environment, as all of ours are.
-            setup_worker_path=str(Path(__file__).with_name("worker.py")),
+            setup_worker_path=_beside("worker.py"),
             include_dashboard=False,
             include_log_monitor=False,
             no_monitor=True,
@@ -124,6 +132,10 @@ def start_head(options: HeadOptions) -> Head:
         gcs_pid=_pid(head, "gcs_server"),
         raylet_pid=_pid(head, "raylet"),
     )
+
+
+def _beside(program: str) -> str:
+    return str(Path(__file__).with_name(program))
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Starts one of Ray's workers so that the kernel ends it with its raylet.
+"""Starts one of Ray's workers, by its own interpreter, and has the kernel end it with its raylet.
 
 A worker leaves by itself when it sees that its raylet is gone: one that stands still does not see
 it, and Serve's controller takes 2 s, 10 and more on a busy machine, to say goodbye to what is gone.
@@ -7,11 +7,27 @@ It runs as a script, by the raylet, before the program that it is given: 30 ms o
 start, 1 s and more of which is Ray's.
 """
 
+import json
 import os
 import runpy
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
+
+#: Ray gives these to the program in whose place this one is: the next refuses them.
+CONTEXT: Final = "--serialized-runtime-env-context="
+LANGUAGE: Final = "--language="
+
+
+def command(given: Sequence[str], interpreter: str) -> list[str]:
+    """Return what to start: the program with its arguments, and its interpreter before them.
+
+    That is the one that `agent.py` was told of, or else ``interpreter``.
+    """
+    told = [json.loads(one.removeprefix(CONTEXT)) for one in given if one.startswith(CONTEXT)]
+    python = next((one["py_executable"] for one in told if "py_executable" in one), interpreter)
+    return [python, *(one for one in given if not one.startswith((CONTEXT, LANGUAGE)))]
 
 
 def main() -> NoReturn:
@@ -19,9 +35,8 @@ def main() -> NoReturn:
     # By its path: importing a package of ours would cost ten times as much.
     keeper = runpy.run_path(str(Path(__file__).with_name("keeper.py")))
     keeper["die_with_parent"]()
-    # Meant for the program that Ray has in this one's place, and refused by the next.
-    given = [one for one in sys.argv[1:] if not one.startswith("--language=")]
-    os.execv(sys.executable, [sys.executable, *given])
+    program = command(sys.argv[1:], sys.executable)
+    os.execv(program[0], program)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""Python environments that versions have to themselves, made once and kept."""
