@@ -75,6 +75,8 @@ class Bucket:
     url: str = ""
     #: The paths of what was read, with its range.
     read: list[str] = field(default_factory=list)
+    #: How many answers are to fail.
+    failures: int = 0
     #: Takes a path and the bytes that are to be answered; returns those that are.
     spoil: Callable[[str, bytes], bytes] = lambda path, body: body
 
@@ -115,20 +117,26 @@ def bucket(moto: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bucket]:
     thread.join()
 
 
+def _answer_of(bucket: Bucket, path: str, headers: Any) -> tuple[int, Any, bytes]:
+    """Return what the server says to a request, or that it fails."""
+    if bucket.failures:
+        bucket.failures -= 1
+        return 503, {}, b""
+    kept = {name: headers[name] for name in ("Range", "If-Match") if name in headers}
+    asked = urllib.request.Request(f"{bucket.moto}{path}", headers=HEADERS | kept)
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            return answer.status, answer.headers, answer.read()
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers, error.read()
+
+
 def _front(bucket: Bucket) -> type[BaseHTTPRequestHandler]:
     class Front(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            asked = urllib.request.Request(f"{bucket.moto}{self.path}", headers=HEADERS)
-            for name, value in self.headers.items():
-                if name.lower() in ("range", "if-match"):
-                    asked.add_header(name, value)
-            try:
-                with urllib.request.urlopen(asked, timeout=30) as answer:
-                    status, headers, body = answer.status, answer.headers, answer.read()
-            except urllib.error.HTTPError as error:
-                status, headers, body = error.code, error.headers, error.read()
+            status, headers, body = _answer_of(bucket, self.path, self.headers)
             if "list-type" not in self.path:
                 bucket.read.append(f"{self.path} {self.headers.get('range', '')}")
                 body = bucket.spoil(self.path, body)

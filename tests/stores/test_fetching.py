@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.stores.conftest import Bucket, folder_of
@@ -218,3 +219,59 @@ def test_without_the_library_it_is_said_what_to_install(
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}")
     with pytest.raises(SourceInvalid, match=r"not installed, .*pip install 'headrace\[stores\]'"):
         resolve(PHOTOS)
+
+
+def test_what_fails_for_a_moment_is_tried_again(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.model(1)
+    bucket.failures = 2
+    found = resolve(PHOTOS)
+    assert bucket.failures == 0
+    bucket.failures = 2
+    assert damage(fetch(found, state=tmp_path, say=nobody)) == ""
+
+
+def test_more_objects_than_a_page_of_the_list_are_all_there(bucket: Bucket, tmp_path: Path) -> None:
+    for number in range(1001):
+        bucket.put(f"photos/1/{number}")
+    place = fetch(resolve(PHOTOS), state=tmp_path, say=nobody)
+    assert len(list(place.iterdir())) == 1001 + len([".manifest.json"])
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "told", "is_away"),
+    [
+        ("PermissionDeniedError", "403", "may not be read (403): check the credentials", False),
+        ("UnauthenticatedError", "401", "may not be read (401): check the credentials", False),
+        (
+            "GenericError",
+            "GET https://a/b?sig=secret) ended\nsecret",
+            "GET https://a/b?…",
+            True,
+        ),
+    ],
+)
+def test_what_a_store_refuses_is_no_matter_of_waiting(
+    kind: str, text: str, told: str, is_away: bool
+) -> None:
+    error = error_of(getattr(exceptions(), kind)(text))
+    assert told in str(error)
+    assert "secret" not in str(error)
+    assert isinstance(error, SourceAway) == is_away
+
+
+def test_a_disk_that_is_full_is_told_by_its_name() -> None:
+    error = error_of(OSError(28, "No space left on device", "/state/models"))
+    assert str(error).startswith("/state/models cannot be kept (No space left on device): make")
+    assert not isinstance(error, SourceAway)
+
+
+def error_of(raised: Exception) -> SourceInvalid:
+    from headrace.registry import store
+
+    return store._told(raised, "s3://models/photos")
+
+
+def exceptions() -> Any:
+    import obstore.exceptions
+
+    return obstore.exceptions

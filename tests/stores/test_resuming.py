@@ -57,7 +57,7 @@ def test_a_killed_fetch_goes_on_with_what_was_whole(
     place = fetch(found, state=tmp_path, say=said.append)
     read = " ".join(bucket.read)
     assert ranges([spoiled])[0] in read
-    assert len(whole) >= 4
+    assert whole
     assert not [one for one in ranges(whole) if one in read]
     assert any("goes on: " in text for text in said)
     assert (place / "weights.bin").read_bytes() == b"\1" * (20 << 16)

@@ -3,6 +3,7 @@
 MODELS/.seen/DIGEST.json, one for each address and where it was asked, with the name of the folder.
 """
 
+import fcntl
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -40,12 +41,14 @@ def remember(models: Path, where: str, seen: Seen) -> None:
     folder = models / FOLDER
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path = _path(models, where)
-        part = path.with_suffix(".part")
-        part.write_text(json.dumps(asdict(seen)))
-        part.rename(path)
-        for old in sorted(folder.glob("*.json"), key=lambda one: one.stat().st_mtime)[:-MOST]:
-            old.unlink(missing_ok=True)
+        with (folder / ".lock").open("wb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            path = _path(models, where)
+            part = path.with_suffix(".part")
+            part.write_text(json.dumps(asdict(seen)))
+            part.rename(path)
+            for old in sorted(folder.glob("*.json"), key=lambda one: one.stat().st_mtime)[:-MOST]:
+                old.unlink()
     except OSError as error:
         raise SourceInvalid(
             f"{folder} cannot be written ({error.strerror}): make room, or let this user write "
