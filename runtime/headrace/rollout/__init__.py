@@ -1,0 +1,1 @@
+"""What decides a rollout: its record, the tests of its evidence, and the next move."""

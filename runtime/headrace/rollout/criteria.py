@@ -1,0 +1,40 @@
+"""What a plan asks of each metric, as rates of badness from 0 to 1."""
+
+from headrace.config.rollouts import Judge, RolloutPlan, ValueWithin
+from headrace.rollout.evidence import Criterion
+
+#: Metric of a plan → the quantile that it is.
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+def criteria(plan: RolloutPlan) -> tuple[Criterion, ...]:
+    """Return what is judged, in an order that is always the same.
+
+    Of a quantile the ratio is in the lines that say what is slow, so that its margin is 0.
+    """
+    judge = plan.judge
+    found = []
+    if judge.errors is not None:
+        found.append(Criterion("errors", judge.errors.max_increase_points / 100))
+    found += [Criterion(name, 0.0) for name in QUANTILES if getattr(judge, name) is not None]
+    found += _agreement(judge)
+    if judge.accuracy is not None:
+        found.append(Criterion("accuracy", judge.accuracy.max_drop_points / 100))
+    for name, asked in sorted(judge.values.items()):
+        found.append(Criterion(name, asked.max_loss / (asked.high - asked.low)))
+    return tuple(found)
+
+
+def _agreement(judge: Judge) -> list[Criterion]:
+    asked = judge.agreement
+    if asked is None:
+        return []
+    if asked.min_percent is not None:
+        return [Criterion("agreement", 1 - asked.min_percent / 100, paired=False)]
+    return [Criterion("agreement", (asked.max_drop_points or 0.0) / 100)]
+
+
+def badness(asked: ValueWithin, value: float) -> float:
+    """Return how bad a unit was by a number of its own, from 0 (best) to 1."""
+    share = (min(max(value, asked.low), asked.high) - asked.low) / (asked.high - asked.low)
+    return 1.0 - share if asked.better == "higher" else share

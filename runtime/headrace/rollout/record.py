@@ -1,0 +1,150 @@
+"""What has been seen of a rollout: all that its verdict depends on, and small enough to keep."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
+
+from headrace.config.rollouts import RolloutPlan
+from headrace.rollout.bets import Units, log_mean
+from headrace.rollout.criteria import criteria
+from headrace.rollout.evidence import Criterion, Evidence
+from headrace.rollout.intervals import Spread
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """What needs no statistics.
+
+    Attributes:
+        candidate_ready, baseline_ready: whether the version can answer.
+        candidate_crashes, control_crashes: of processes, since the rollout began.
+    """
+
+    candidate_ready: bool = True
+    baseline_ready: bool = True
+    candidate_crashes: int = 0
+    control_crashes: int = 0
+
+
+HEALTHY: Final = Health()
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A rollout so far.
+
+    Attributes:
+        candidate, baseline: versions; the same one twice in an A/A test.
+        started_at, step_started_at: in seconds, of one clock.
+        step: the place in the plan's ``shares_percent``.
+        evidence: of each criterion of the plan, in its order.
+        log_harm_peak: the largest that ``log_harm`` has been.
+        approved_step: the last step that a person has allowed to leave; -1 is none.
+    """
+
+    candidate: int
+    baseline: int
+    started_at: float
+    step_started_at: float
+    evidence: tuple[Evidence, ...]
+    step: int = 0
+    log_harm_peak: float = 0.0
+    approved_step: int = -1
+    health: Health = HEALTHY
+
+    @staticmethod
+    def begin(plan: RolloutPlan, *, candidate: int, baseline: int, now: float) -> "Record":
+        """Return the record of a rollout that begins.
+
+        Raises:
+            ValueError: an A/A test has one version, everything else two.
+        """
+        if (candidate == baseline) != (plan.kind == "a/a"):
+            raise ValueError(
+                f"{plan.kind} of version {candidate} against {baseline}: expected the same version "
+                "twice for a/a, and two for everything else"
+            )
+        steps = len(plan.shares_percent)
+        known = tuple(Evidence.empty(criterion, steps) for criterion in criteria(plan))
+        return Record(candidate, baseline, now, now, known)
+
+    @property
+    def log_harm(self) -> float:
+        """The logarithm of the e-value against "the candidate is worse by no metric".
+
+        The mean of e-values is one, however they depend on each other, and it is never less than
+        what Bonferroni's correction has (Vovk and Wang 2021, "E-values: calibration, combination
+        and applications"): so alpha holds for all metrics together.
+        """
+        return log_mean([known.log_harm for known in self.evidence])
+
+    def observed(self, deltas: Mapping[str, tuple[Units, Units]]) -> "Record":
+        """Return the record with what came since, by metric, of candidate and control.
+
+        Raises:
+            ValueError: the plan judges no such metric.
+        """
+        names = [known.criterion.name for known in self.evidence]
+        if unknown := set(deltas) - set(names):
+            raise ValueError(f"expected some of {', '.join(names)}, not {min(unknown)!r}")
+        evidence = tuple(
+            known.observed(*deltas[name], self.step) if name in deltas else known
+            for name, known in zip(names, self.evidence, strict=True)
+        )
+        seen = replace(self, evidence=evidence)
+        return replace(seen, log_harm_peak=max(self.log_harm_peak, seen.log_harm))
+
+    def advanced(self, plan: RolloutPlan, now: float) -> "Record":
+        """Return the record at the plan's next step.
+
+        Raises:
+            ValueError: this is the last one.
+        """
+        if self.step + 1 >= len(plan.shares_percent):
+            raise ValueError(f"expected a step after {self.step + 1}, but it is the plan's last")
+        shadow = plan.shares_percent[self.step] == 0.0
+        moved = tuple(known.at_next_step(after_shadow=shadow) for known in self.evidence)
+        return replace(self, step=self.step + 1, step_started_at=now, evidence=moved)
+
+    def approved(self) -> "Record":
+        """Return the record after a person has allowed to leave this step."""
+        return replace(self, approved_step=self.step)
+
+    def to_json(self) -> str:
+        """Return a text from which ``from_json`` makes an equal record."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @staticmethod
+    def from_json(text: str) -> "Record":
+        """Return the record of a text.
+
+        Raises:
+            ValueError: it is not one of ``to_json``.
+        """
+        try:
+            given = json.loads(text, parse_constant=_no_number)
+            evidence = tuple(_evidence(known) for known in given.pop("evidence"))
+            health = Health(**given.pop("health"))
+            return Record(evidence=evidence, health=health, **given)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise ValueError(
+                f"expected the record of a rollout as it was written: {error}"
+            ) from error
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"expected the record of a rollout, of finite numbers, not {text}")
+
+
+def _evidence(given: dict[str, Any]) -> Evidence:
+    units = ("candidate", "control", "step_candidate", "step_control", "recent")
+    spread = dict(given["spread"])
+    return Evidence(
+        criterion=Criterion(**given["criterion"]),
+        harm=tuple(tuple(row) for row in given["harm"]),
+        fine=tuple(given["fine"]),
+        pending=(Units(**given["pending"][0]), Units(**given["pending"][1])),
+        spread=Spread(**(spread | {"penalty": tuple(spread["penalty"])})),
+        **{name: Units(**given[name]) for name in units},
+    )

@@ -1,0 +1,29 @@
+"""A few of the rollouts that `python -m tests.rollouts` judges, with the same dice each time."""
+
+from tests.rollouts.campaign import SCENARIOS, campaign, summary
+
+from headrace.rollout.estimate import units_needed
+from headrace.rollout.evidence import Criterion
+
+BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
+
+
+def test_the_same_version_twice_is_not_told_apart_however_often_one_looks() -> None:
+    said = campaign(BY_NAME["a/a, bursts"], 6, processes=1)
+    assert summary(said["Headrace, all metrics"])["rolled_back"] == 0
+    wrong = [
+        summary(said[f"z-test each second, {name}"])["rolled_back"] for name in ("errors", "p99")
+    ]
+    assert min(wrong) >= 2 / 6, "bursts do not mislead whoever counts requests"
+
+
+def test_a_worse_version_goes_back_before_a_fixed_threshold_sees_it() -> None:
+    said = campaign(BY_NAME["errors 1 to 3 %"], 4, processes=1)
+    ours, theirs = (summary(said[f"{name}, errors"]) for name in ("Headrace", "Flagger's example"))
+    assert ours["rolled_back"] == 1
+    assert ours["requests_p50"] < theirs["requests_p50"]
+    # About five and a half requests share an execution.
+    expected = units_needed(
+        Criterion("errors", 0.005), rates=(0.03, 0.01), share=0.5, alpha=0.05, ways=1
+    )
+    assert 0.3 < ours["requests_p50"] / 5.5 / expected < 1.5
