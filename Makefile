@@ -84,6 +84,9 @@ test-gpu: gpu $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails 
 test-registry: $(VENV)/.dev $(VENV)/.mlflow ## Run what takes models from MLflow's registry; `make test` skips it, for its time
 	@$(BIN)/pytest -q tests/registry tests/unit/test_mlflow_signature.py
 
+test-stores: $(VENV)/.dev $(VENV)/.stores ## Run what takes models from object stores on a server of S3; `make test` has none
+	@$(BIN)/pytest -q tests/stores tests/unit/test_stores.py
+
 bench-gpu: gpu $(VENV)/.release $(VENV)/.cuda ## Time the kernels and a network on this machine's GPU; fails where there is none
 	@$(BIN)/python -m tests.kernels.bench
 	@$(BIN)/python load_tests/bare/resnet.py
@@ -149,6 +152,10 @@ $(VENV)/.mlflow: $(VENV)/.test
 	@echo "== installing MLflow"
 	@$(call INSTALL,test-mlflow) && touch $@
 
+$(VENV)/.stores: $(VENV)/.test
+	@echo "== installing a server of S3"
+	@$(call INSTALL,test-stores) && touch $@
+
 $(VENV)/.fuzz: pyproject.toml constraints.txt $(VENV)/.dev
 	@echo "== installing what fuzzing needs"
 	@$(call INSTALL,fuzz) && touch $@
@@ -161,7 +168,7 @@ $(DENY):
 # A pin that fits pyproject.toml no more is told by pip: take its line out.
 pins: $(VENV)/.dev ## Pin what constraints.txt has no version of yet; PINS= chooses the newest of all
 	@$(BIN)/pip install $(PINS) --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
-	  -e '.[ray,torch,photos,embeddings,onnx,mlflow,cuda,triton,test,chaos,load,fuzz]' pip maturin pip-audit
+	  -e '.[ray,torch,photos,embeddings,onnx,mlflow,cuda,triton,test,test-stores,chaos,load,fuzz]' pip maturin pip-audit
 	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
 
 define WRITE_PINS
@@ -174,4 +181,4 @@ for name, version in sorted((package["name"].lower(), package["version"]) for pa
 endef
 export WRITE_PINS
 
-.PHONY: help serve test test-gpu bench-gpu check audit pins loom miri bench chaos soak fuzz wheels clean
+.PHONY: help serve test test-gpu test-stores bench-gpu check audit pins loom miri bench chaos soak fuzz wheels clean

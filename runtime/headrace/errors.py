@@ -21,6 +21,10 @@ class SourceInvalid(HeadraceError):
     """A version cannot be had from its registry. The text says what is not there, or away."""
 
 
+class SourceAway(SourceInvalid):
+    """Where a version's files are gives no answer now. What it said last may be on disk."""
+
+
 class RequirementsInvalid(HeadraceError):
     """The packages that a version asks for cannot be installed. The text says why."""
 

@@ -9,17 +9,24 @@ from pathlib import Path
 import pytest
 from tests.registry.conftest import Logged
 
-from headrace.config.source import parse
+from headrace.config.source import Address, parse
 from headrace.errors import ConfigInvalid, SourceInvalid
 from headrace.registry.cache import damage, let_go
 from headrace.registry.facts import Facts
+from headrace.registry.seen import recall, remember
 from headrace.registry.source import fetch, resolve
 from headrace.repository.changed import changed
 from headrace.repository.folder import find
 
 
+def address_of(text: str) -> Address:
+    address = parse(text)
+    assert isinstance(address, Address)
+    return address
+
+
 def facts_of(logged: Logged, address: str) -> Facts:
-    return resolve(parse(address), registry=None, state=logged.state)
+    return resolve(address_of(address), registry=None, state=logged.state)
 
 
 def nobody(text: str) -> None: ...
@@ -69,7 +76,27 @@ def test_what_is_not_there_is_named(logged: Logged, address: str, why: str) -> N
 def test_a_registry_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(SourceInvalid, match=r"http://127\.0\.0\.1:9 or its store failed: .*is it"):
-        resolve(parse("models:/a/1"), registry="http://127.0.0.1:9", state=tmp_path)
+        resolve(Address("a", version=1), registry="http://127.0.0.1:9", state=tmp_path)
+
+
+def test_without_its_registry_what_is_here_is_served_by_its_number(
+    logged: Logged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    away, said = "http://127.0.0.1:9", list[str]()
+    yaml = "source: models:/kinds@champion\nmlflow: {registry: 'REGISTRY'}\n"
+    models = folder_of(tmp_path, yaml.replace("REGISTRY", logged.uri))
+    (here,) = find(models, tmp_path, nobody)
+    (models / "a" / "model.yaml").write_text(yaml.replace("REGISTRY", away))
+    # Of another registry nothing is known: it may have other models by that name.
+    with pytest.raises(ConfigInvalid, match="or its store failed"):
+        find(models, tmp_path, nobody)
+    seen = recall(tmp_path / "models", f"models:/kinds@champion in {logged.uri}")
+    assert seen is not None
+    remember(tmp_path / "models", f"models:/kinds@champion in {away}", seen)
+    assert find(models, tmp_path, said.append)[0].folder == here.folder
+    assert "taken is what is here, version 1" in said[-1]
+    let_go(here.folder)
 
 
 def test_files_are_fetched_whole_and_once(logged: Logged, tmp_path: Path) -> None:

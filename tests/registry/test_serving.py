@@ -15,7 +15,7 @@ import pytest
 from tests.local.conftest import PATIENCE_S, LocalServer, free_ports, ready
 from tests.registry.conftest import Logged, log_all
 
-from headrace.config.source import parse
+from headrace.config.source import Address
 from headrace.registry.cache import damage, let_go
 from headrace.registry.source import fetch, resolve
 
@@ -112,7 +112,7 @@ def test_versions_come_over_http_from_mlflows_server(tmp_path: Path) -> None:
         _wait(f"{uri}/health", tmp_path / "log")
         log_all(uri)
         MlflowClient(uri).set_registered_model_alias("kinds", "champion", "2")
-        found = resolve(parse("models:/kinds@champion"), registry=uri, state=tmp_path)
+        found = resolve(Address("kinds", alias="champion"), registry=uri, state=tmp_path)
         assert (found.number, found.artifacts[:17]) == (2, "mlflow-artifacts:")
         place = fetch(found, state=tmp_path, say=lambda text: None)
         assert damage(place) == ""

@@ -50,6 +50,8 @@ class Desk:
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
         self.store: Store | None = None
+        #: What was to be held, each time that anything was let go.
+        self.used: list[Set[Path]] = []
         self.begin()
 
     def close(self) -> None:
@@ -62,7 +64,8 @@ class Desk:
         if self.store is not None:
             self.store.close()
         self.store = Store(in_folder(self.folder), clock=lambda: 1.0)
-        self.controller = Controller(self.store, Finding(self.find, self.older, self.equipped))
+        finding = Finding(self.find, self.older, self.equipped, self.used.append)
+        self.controller = Controller(self.store, finding)
         found = [one for model in self.models for one in self.find(model)]
         beginning = self.controller.begin(found)
         self.assignments, self.divisions = beginning.assignments, beginning.divisions
@@ -98,14 +101,15 @@ class Desk:
         """None of them asks for packages."""
         return version
 
-    def find(self, model: str) -> list[Version]:
+    def find(self, model: str, numbers: Set[int] = frozenset()) -> list[Version]:
         if model and model not in self.models:
             raise RepositoryInvalid(f"no model {model!r}")
-        return [
+        found = [
             Version(name, number, Path(f"/m/{name}/{number}"), "python", self.config(number))
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
+        return found + self.older(found[0], numbers - {one.number for one in found})
 
     def older(self, found: Version, numbers: Set[int]) -> list[Version]:
         """Return what a registry still has, as `find_older`."""

@@ -234,6 +234,7 @@ def test_tables_are_aligned_and_say_everything() -> None:
         "engine": "ray",
         "addresses": {"http": "127.0.0.1:8000"},
         "models": [{"name": "photos", "versions": [version]}],
+        "lost": [],
     }
     served = {**version, "process": "shared", "state": "ready", "reason": "loaded"}
     head, columns, row = status_lines(status)
@@ -246,6 +247,9 @@ def test_tables_are_aligned_and_say_everything() -> None:
     *_, row = status_lines({**status, "models": [{"name": "m", "versions": [served]}]})
     assert "  300 MiB (shared)  " in row
     assert row.endswith("loaded; 2 hosts died, the last one at 12:00:01: Segmentation fault")
+    gone = {"model": "m", "version": 3, "share_percent": 12.5, "reason": "none such"}
+    *_, row = status_lines({**status, "lost": [gone]})
+    assert row == "lost m/3, had 12.5 % of the traffic: none such"
     (line,) = log_lines([{"unix_ms": 0, "speaker": "photos/1", "text": "hi"}])
     assert line.endswith(" photos/1 | hi")
     error = {

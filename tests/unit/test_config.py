@@ -21,7 +21,7 @@ WRONG = [
     ("placement:\n  replicas: {mni: 1}", "2:14: unknown key 'mni'; did you mean 'min'?"),
     ("xyzzy: 1", "1:1: unknown key 'xyzzy'; known here: versions, batching,"),
     ("source: models:/a", "1:1: 'models:/a' does not say which version: write models:/a/1"),
-    ("source: 3", "1:1: source: expected a text, not 3"),
+    ("source: 3", "1:1: expected an address, or {address: …, sha256: …}, not 3"),
     ("mlflow: {registry: http://a}", "1:1: mlflow says where source is looked up, and there is no"),
     ("source: models:/a/1\nmlflow: {registy: x}", "2:10: unknown key 'registy'; did you mean"),
     ("batching: {max_rows: many}", "1:12: max_rows: expected a whole number, not 'many'"),

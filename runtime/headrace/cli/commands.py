@@ -98,6 +98,14 @@ def serve(  # noqa: PLR0913 - a parameter is an option
             "does. Whoever reaches these ports may then do so.",
         ),
     ] = False,
+    sources: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESSES",
+            help="Take models from these sources alone, such as models:/,s3://bucket/prod/; `none` "
+            "takes files of the folder only. Default: what its model.yaml files name.",
+        ),
+    ] = None,
     limit: Annotated[
         list[str] | None,
         typer.Option(
@@ -116,7 +124,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     traffic is divided (`headrace load`, `unload`, `split`): the next start goes on with it. Ctrl-C
     and SIGTERM finish what was accepted and exit with 0.
     """
-    from headrace.config import limits
+    from headrace.config import allowed, limits
     from headrace.config.options import ServeOptions
 
     limited = limits.read(limit or [])
@@ -128,6 +136,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         state=state,
         watch=watch,
         model_control=model_control,
+        sources=allowed.read(sources),
         max_loaded=limited.pop("max_loaded", None),
         limits=limited,
     )

@@ -35,6 +35,9 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         for one in model["versions"]
     ]
     yield from aligned([COLUMNS, *rows])
+    for one in status["lost"]:
+        had = f", had {one['share_percent']:g} % of the traffic" if one["share_percent"] else ""
+        yield f"lost {one['model']}/{one['version']}{had}: {first_line(one['reason'])}"
 
 
 def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:

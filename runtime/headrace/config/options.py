@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from headrace.config.allowed import ANY, Allowed
 from headrace.vocabulary import FIRST_PORT
 
 #: The state folder, where nothing else is said.
@@ -30,6 +31,8 @@ class ServeOptions:
     model_control: bool = False
     #: Load what is new in the repository, as `versions.on_new` says.
     watch: bool = False
+    #: Sources that a model.yaml may name.
+    sources: Allowed = ANY
     #: How many versions in shared processes are in memory at once; None: all that are wanted.
     max_loaded: int | None = None
     #: The gateway's limits that are not to be the core's own, by name.

@@ -9,7 +9,7 @@ from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
-from headrace.config.source import Registry, parse
+from headrace.config.source import Address, Registry, Source, written_short
 from headrace.config.torch import PyTorch
 from headrace.config.torch import check as check_torch
 from headrace.config.versions import Versions
@@ -164,10 +164,10 @@ class ModelConfig(Section):
     outputs: tuple[TensorEntry, ...] | None = Field(
         None, strict=False, description="For an exported program, in the order of its results."
     )
-    source: str | None = Field(
+    source: Source | None = Field(
         None,
-        description="The version in MLflow's registry that is served, as models:/NAME/VERSION or "
-        "models:/NAME@ALIAS. Default: the numbered folders beside model.yaml.",
+        description="What is served instead of the numbered folders beside model.yaml: an address, "
+        "or one with what it pins.",
     )
     mlflow: Registry = Field(Registry(), description="Where source is looked up.")
     environment: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
@@ -183,12 +183,10 @@ class ModelConfig(Section):
         default = 2 if self.placement.gpus and not self.streams else 1
         return self.placement.lanes or default
 
-    @field_validator("source")
+    @field_validator("source", mode="before")
     @classmethod
-    def _an_address(cls, given: str | None) -> str | None:
-        if given is not None:
-            parse(given)
-        return given
+    def _an_address_stands_for_all(cls, given: object) -> object:
+        return None if given is None else written_short(given)
 
     @field_validator("environment")
     @classmethod
@@ -199,11 +197,12 @@ class ModelConfig(Section):
 
     @model_validator(mode="after")
     def _a_registry_is_a_sources(self) -> Self:
-        if self.source is None and self.mlflow != Registry():
+        of_registry = self.source is not None and isinstance(self.source.parsed, Address)
+        if not of_registry and self.mlflow != Registry():
             raise AtItem(
                 ("mlflow",),
-                "mlflow says where source is looked up, and there is no source: write one, such as "
-                "source: models:/photos@champion, or take mlflow out",
+                "mlflow says where source is looked up, and there is no source of a registry: "
+                "write one, such as source: models:/photos@champion, or take mlflow out",
             )
         return self
 

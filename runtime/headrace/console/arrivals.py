@@ -21,6 +21,12 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
         Watching(options.repository, loader(controller, logbook))
 
 
+def tell_lost(controller: Controller, logbook: Logbook) -> None:
+    """Say in the log what was wanted before this start, and is not there any more."""
+    for one in controller.lost():
+        logbook.take(line(OURSELVES, "err", str(one)))
+
+
 def stand(controller: Controller, logbook: Logbook, standings: Mapping[str, Standing]) -> None:
     """Tell how versions stand, and say in the log what cannot be decided or written down."""
     try:

@@ -35,7 +35,8 @@ def health(sources: From, response: Response) -> dict[str, Any]:
 @in_thread
 def status(sources: From) -> dict[str, Any]:
     """Show models, versions, processes and addresses."""
-    return board.as_json(sources.board.status())
+    lost = [one.as_json() for one in sources.controller.lost()]
+    return {**board.as_json(sources.board.status()), "lost": lost}
 
 
 @router.get("/api/versions", response_model=schema.Versions)

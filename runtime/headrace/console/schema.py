@@ -50,6 +50,15 @@ class RunningModel(Answer):
     versions: list[Running]
 
 
+class Lost(Answer):
+    """A version that was wanted before the start, and is not served; others have its traffic."""
+
+    model: str
+    version: int
+    share_percent: float
+    reason: str
+
+
 class Status(Answer):
     """Everything, at one moment."""
 
@@ -62,6 +71,7 @@ class Status(Answer):
     processes: dict[str, list[int]]
     memory_bytes: dict[str, int]
     models: list[RunningModel]
+    lost: list[Lost]
 
 
 class Version(Answer):

@@ -2,19 +2,20 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 
-from headrace.control import arriving
+from headrace.control import arriving, undoing
 from headrace.control import wanted as words
 from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, by_model
 from headrace.control.events import Events
-from headrace.control.finding import Finding
+from headrace.control.finding import Finding, by_number
+from headrace.control.lost import Lost, lost
 from headrace.control.orders import Order
-from headrace.control.rows import Row, row_of
+from headrace.control.rows import Row, rows
 from headrace.control.store import Change, Entry, Note, Store
 from headrace.control.traffic import Traffic
+from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
-from headrace.errors import RepositoryInvalid, SourceInvalid, Unwanted
+from headrace.errors import RepositoryInvalid, Unwanted
 from headrace.execution.policy import AWAITED, Division
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
@@ -42,31 +43,29 @@ class Controller:
         self._versions: dict[str, Version] = {}
         #: Versions that failed and were asked for anew, for as long as the engine does not know.
         self._anew: set[str] = set()
+        #: What the start has not found any more.
+        self._lost: list[Lost] = []
+        self.using = Using(self._lock, finding.let_go_of_others)
 
     def begin(self, found: Sequence[Version]) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
         with self._lock:
             kept = self._store.models()
-            there: dict[str, dict[int, Version]] = {}
-            for one in found:
-                there.setdefault(one.model, {})[one.number] = one
             changes = []
-            for model, versions in there.items():
-                before = kept.get(model)
+            for model, here in by_number(found).items():
+                before, versions, reasons = kept.get(model), here, dict[int, str]()
                 folder = str(next(iter(versions.values())).home)
                 if before is not None and before.folder == folder:
-                    for number in before.versions:
-                        # What a registry has no more is gone, as what a folder has no more. One
-                        # by one: the others stay.
-                        with suppress(SourceInvalid):
-                            versions = self._finding.with_older(versions, {number})
+                    versions, reasons = self._finding.as_before(here, before.versions)
                 after = words.begun(before, folder, arriving.swaps(versions))
                 if after != before:
                     note = Note(ITSELF, words.of_start(before, after))
                     changes.append(Change(model, before, after, note))
                 self._wanted[model] = after
                 self._versions |= self._finding.equipped_all(versions, after.versions)
+                self._lost += lost(model, before, after, reasons)
             self._put(*changes)
+            self.settle()
             return Beginning(self._assignments(), self._divisions(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
@@ -88,8 +87,20 @@ class Controller:
                 self._put(*changes)
                 self._tell()
             self.events.stand(standings)
+            self.settle()
             self._moved.notify_all()
 
+    def settle(self) -> None:
+        """Let go of the files of versions that are neither wanted nor carried any more."""
+        with self._lock:
+            self.using.settle(self._versions, self._standings())
+
+    def lost(self) -> list[Lost]:
+        """Return what the start has not found any more, and nobody has loaded since."""
+        with self._lock:
+            return [one for one in self._lost if one.label not in self._versions]
+
+    @looks
     def load(
         self, model: str, version: int | None, *, swap: bool | None, who: str, why: str
     ) -> int:
@@ -145,6 +156,7 @@ class Controller:
             self._engine.catch_up(CATCH_UP_S)
         return one
 
+    @looks
     def arrived(self, model: str, *, who: str = ITSELF, why: str = "") -> None:
         """Load what is new in a model's folder, as `versions.on_new` of its model.yaml says.
 
@@ -193,6 +205,7 @@ class Controller:
         with self._lock:
             return {model: one.traffic for model, one in self._wanted.items()}
 
+    @looks
     def undo(self, number: int, *, who: str, why: str) -> str:
         """Go back to what was wanted before an entry of the journal; return what was undone.
 
@@ -208,15 +221,8 @@ class Controller:
         again = self._finding.again(entry.model, gone)
         with self._lock:
             now = self._known(entry.model)
-            if entry.before is None:
-                raise Unwanted(f"entry {number} is the first of {entry.model}: nothing was before")
-            if now != entry.after:
-                later = ", ".join(f"{one}" for one in self._store.since(number, entry.model))
-                raise Unwanted(
-                    f"{entry.model} was changed since entry {number}, by {later or 'a start'}: "
-                    "undo these first, the newest before the others"
-                )
-            after = words.undone(now, entry.before, self._of(entry.model, self._standings()))
+            before = undoing.before(entry, now, lambda: self._store.since(number, entry.model))
+            after = words.undone(now, before, self._of(entry.model, self._standings()))
             self._versions |= again
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
             return f"{entry.model}: {entry.what}"
@@ -225,6 +231,7 @@ class Controller:
         """Return the last changes, the newest first."""
         return self._store.journal(limit, model)
 
+    @looks
     def versions(self, model: str = "", *, look: bool = True) -> list[Row]:
         """Return what is loaded, and with a ``look`` what could be, of one model or of all.
 
@@ -234,18 +241,7 @@ class Controller:
         found = {one.label: one for one in self._finding.every(model)} if look else {}
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
-            return [
-                self._row(one)
-                for one in sorted(
-                    {**found, **held}.values(), key=lambda one: (one.model, one.number)
-                )
-            ]
-
-    def _row(self, version: Version) -> Row:
-        wanted = self._wanted.get(version.model, Wanted(""))
-        is_wanted = version.number in wanted.versions
-        stands = self._standing if is_wanted else self._standings().get
-        return row_of(version, wanted, stands(version.label))
+            return rows({**found, **held}, self._wanted, self._anewed(self._standings()))
 
     def _known(self, model: str) -> Wanted:
         if model not in self._wanted:
@@ -297,4 +293,7 @@ class Controller:
         return self._by_model(standings).get(model, {})
 
     def _by_model(self, standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:
-        return by_model({**standings, **dict.fromkeys(self._anew & set(standings), AWAITED)})
+        return by_model(self._anewed(standings))
+
+    def _anewed(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
+        return {**standings, **dict.fromkeys(self._anew & set(standings), AWAITED)}

@@ -1,8 +1,9 @@
-"""Which versions there are to be had, in folders and in registries."""
+"""Which versions there are to be had, in folders and from sources."""
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
+from pathlib import Path
 
-from headrace.errors import Unwanted
+from headrace.errors import SourceInvalid, Unwanted
 from headrace.repository.folder import Version
 
 
@@ -11,31 +12,35 @@ class Finding:
 
     def __init__(
         self,
-        find: Callable[[str], Sequence[Version]],
+        find: Callable[[str, Set[int]], Sequence[Version]],
         older: Callable[[Version, Set[int]], Sequence[Version]],
         equipped: Callable[[Version], Version],
+        let_go_of_others: Callable[[Set[Path]], None],
     ) -> None:
-        """Take the two ways to find versions, and what makes one fit to be loaded.
+        """Take the two ways to find versions, which hold what they find, and what equips one.
 
         Args:
-            find: reads the repository: one model's versions, or all if its name is empty.
-            older: returns other versions of a model, by number, where a registry has them.
+            find: reads the repository: one model's versions, or all if its name is empty. Of one
+                with a source those by these numbers, or what that means now.
+            older: returns other versions of a model, by number, where its source has them.
             equipped: returns a version with the environment that it has to itself; may take long.
+            let_go_of_others: takes the folders that are used, and holds no others from then on.
         """
+        self.let_go_of_others = let_go_of_others
         self._find = find
         self._older = older
         self.equipped = equipped
 
     def every(self, model: str) -> Sequence[Version]:
         """Return the versions of a model that are there now, of all models if it is empty."""
-        return self._find(model)
+        return self._find(model, frozenset())
 
     def of(self, model: str, numbers: Set[int] = frozenset()) -> dict[int, Version]:
-        """Return a model's versions by number, these ones too if a registry has them."""
-        return self.with_older({one.number: one for one in self._find(model)}, numbers)
+        """Return a model's versions by number, and of one with a source these, if any are named."""
+        return {one.number: one for one in self._find(model, numbers)}
 
     def with_older(self, found: Mapping[int, Version], numbers: Set[int]) -> dict[int, Version]:
-        """Return what was found of a model, and these numbers too if a registry has them."""
+        """Return what was found of a model, and these numbers too if its source has them."""
         missing = numbers - set(found)
         if not found or not missing:
             return dict(found)
@@ -55,6 +60,21 @@ class Finding:
             for number, one in self.of(model).items()
         }
 
+    def as_before(
+        self, found: Mapping[int, Version], numbers: Iterable[int]
+    ) -> tuple[dict[int, Version], dict[int, str]]:
+        """Return what was found with these numbers too, and why some of them cannot be had.
+
+        One by one: what a source has no more keeps no other from being found.
+        """
+        there, reasons = dict(found), dict[int, str]()
+        for number in numbers:
+            try:
+                there = self.with_older(there, {number})
+            except SourceInvalid as error:
+                reasons[number] = str(error)
+        return there, reasons
+
     def again(self, model: str, numbers: Set[int]) -> dict[str, Version]:
         """Return versions that were there once, by label.
 
@@ -65,3 +85,11 @@ class Finding:
         if missing := sorted(numbers - set(found)):
             raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
         return self.equipped_all(found, numbers)
+
+
+def by_number(found: Iterable[Version]) -> dict[str, dict[int, Version]]:
+    """Return versions by their models, and of each by number."""
+    models: dict[str, dict[int, Version]] = {}
+    for one in found:
+        models.setdefault(one.model, {})[one.number] = one
+    return models

@@ -7,8 +7,10 @@ from headrace.config.options import ServeOptions
 from headrace.control.controller import Controller
 from headrace.control.finding import Finding
 from headrace.control.store import Store, in_folder
+from headrace.registry.cache import let_go_of_others
 from headrace.repository.equipped import equipped
-from headrace.repository.folder import find_model, find_older
+from headrace.repository.folder import find_model, find_older, tell
+from headrace.repository.sourced import Reach
 
 
 @contextmanager
@@ -19,13 +21,15 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
         StateInvalid: the database cannot be used.
     """
     store = Store(in_folder(options.state))
+    reach = Reach(options.state, tell, options.sources)
     try:
         yield Controller(
             store,
             Finding(
-                lambda model: find_model(options.repository, model, options.state),
-                lambda found, numbers: find_older(found, numbers, options.state),
+                lambda model, numbers: find_model(options.repository, model, numbers, reach),
+                lambda found, numbers: find_older(found, numbers, reach),
                 lambda version: equipped(version, options.state, options.engine),
+                let_go_of_others,
             ),
         )
     finally:

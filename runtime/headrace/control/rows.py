@@ -1,8 +1,10 @@
 """Versions as operators are shown them: those that are loaded, and those that could be."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from headrace.control.wanted import Wanted
+from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 
@@ -22,13 +24,25 @@ class Row:
     coming: int | None
 
 
-def row_of(version: Version, wanted: Wanted, standing: Standing | None) -> Row:
-    """Return the row of a version of a model of which this is wanted."""
+def rows(
+    versions: Mapping[str, Version],
+    wanted: Mapping[str, Wanted],
+    standings: Mapping[str, Standing],
+) -> list[Row]:
+    """Return the rows of versions, by label, in the order of models and numbers."""
+    ordered = sorted(versions.values(), key=lambda one: (one.model, one.number))
+    return [
+        _row(one, wanted.get(one.model, Wanted("")), standings.get(one.label)) for one in ordered
+    ]
+
+
+def _row(version: Version, wanted: Wanted, standing: Standing | None) -> Row:
+    is_wanted = version.number in wanted.versions
     pending = wanted.pending.shares if wanted.pending else None
     return Row(
         version,
-        is_wanted=version.number in wanted.versions,
-        standing=standing,
+        is_wanted=is_wanted,
+        standing=AWAITED if is_wanted and standing is None else standing,
         share=(wanted.shares or {}).get(version.number, 0),
         coming=None if pending is None else pending.get(version.number, 0),
     )

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import stand, watch
+from headrace.console.arrivals import stand, tell_lost, watch
 from headrace.console.board import (
     ModelStatus,
     Status,
@@ -59,7 +59,7 @@ def run(options: ServeOptions) -> int:
     Raises:
         HeadraceError: the repository is wrong, or a port is taken.
     """
-    versions = find(options.repository, options.state)
+    versions = find(options.repository, options.state, allowed=options.sources)
     told = threads.told(os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
@@ -80,6 +80,7 @@ def run(options: ServeOptions) -> int:
         held.callback(terminal.close)
         held.enter_context(captured(logbook.take, alone))
         server = Server(options, beginning, budget, logbook, controller)
+        tell_lost(controller, logbook)
         watch(options, controller, logbook)
         code = server.run(terminal, lock)
     if server.left_running:

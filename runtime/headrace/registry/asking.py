@@ -1,4 +1,4 @@
-"""Our end of the process in which MLflow is asked."""
+"""Our end of the process in which MLflow, or an object store, is asked."""
 
 import json
 import subprocess
@@ -8,10 +8,10 @@ from collections.abc import Callable, Mapping
 from tempfile import TemporaryFile
 from typing import Any, Final
 
-from headrace.errors import SourceInvalid
+from headrace.errors import SourceAway, SourceInvalid
 
 #: What answers; `-P` keeps what lies in the working folder from being taken for a library.
-COMMAND: Final = (sys.executable, "-P", "-m", "headrace.registry.child")
+COMMAND: Final = (sys.executable, "-P", "-m", "headrace.registry.answering")
 #: Of the end of what it printed, where it ended without an answer.
 MOST_SHOWN: Final = 4000
 
@@ -22,12 +22,13 @@ def ask(
     """Return what the process answers; ``say`` hears how far it is.
 
     Args:
-        question: as `headrace.registry.child.answer` reads it.
+        question: as `headrace.registry.answering` reads it.
         say: tells people.
         within_s: after so long it is ended; None waits for as long as it works.
 
     Raises:
-        SourceInvalid: what it says is wrong, or it ended without a word.
+        SourceInvalid: what it says is wrong.
+        SourceAway: what it asked gives no answer, or it ended without a word.
     """
     with (
         TemporaryFile() as printed,
@@ -48,12 +49,12 @@ def ask(
         if told is None:
             printed.seek(0)
             tail = printed.read()[-MOST_SHOWN:].decode(errors="replace").strip()
-            raise SourceInvalid(
-                f"MLflow gave no answer{_limit(within_s)}: is its registry up? It printed: "
+            raise SourceAway(
+                f"{question['of']} gave no answer{_limit(within_s)}: is it up? There was printed: "
                 f"{tail or 'nothing'}"
             )
     if "error" in told:
-        raise SourceInvalid(told["error"])
+        raise (SourceAway if told["is_away"] else SourceInvalid)(told["error"])
     return told["answer"]
 
 

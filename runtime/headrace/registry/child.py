@@ -1,13 +1,10 @@
 """MLflow is asked here, in a process of its own: it brings NumPy, pandas and 150 MiB.
 
 A server counts its threads before NumPy comes, and has no use for MLflow once files are here.
-The process reads one question from its standard input and writes lines of JSON to its output.
 """
 
-import json
 import os
 import shutil
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from headrace.errors import SourceInvalid
+from headrace.errors import SourceAway, SourceInvalid
 from headrace.registry.facts import Facts, Place, Signature, as_json
 
 #: Of MLflow, where nothing else is set: an answer within a minute, no bars, no word to its makers.
@@ -36,6 +33,8 @@ STEP_BYTES: Final = 64 << 20
 #: Files of one model: more are a data set.
 MOST_FILES: Final = 100_000
 MISSING: Final = "RESOURCE_DOES_NOT_EXIST"
+#: To ask again changes nothing about these, and what is here is no answer to them.
+REFUSALS: Final = frozenset({"PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED"})
 #: MLflow's words for an alias that there is not.
 NO_ALIAS: Final = "INVALID_PARAMETER_VALUE"
 
@@ -104,6 +103,9 @@ def fetch(
     Raises:
         SourceInvalid: they are not there, are more than ``most_bytes``, or do not fit on the disk.
     """
+    # What another fetch left cannot be told from what is whole.
+    for left in target.iterdir():
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     store = _store(uri, place)
     files = listed(store)
     total = sum(one.bytes or 0 for one in files)
@@ -203,42 +205,39 @@ def _what_is_missing(
     )
 
 
-def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Mapping[str, Any]:
-    """Return the answer to a question, or why there is none; ``say`` is told of progress."""
+def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
+    """Return the answer to a question; ``say`` is told of progress.
+
+    Raises:
+        SourceInvalid: there is none, and why.
+        SourceAway: the registry, or where its files are, gives none.
+    """
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)
     place = Place(**question["place"])
     try:
         if question["ask"] == "resolve":
             facts = resolve(place, question["model"], question["version"], question["alias"])
-            return {"answer": as_json(facts)}
+            return as_json(facts)
         target = Path(question["target"])
         fetch(place, question["artifacts"], target, question["most_bytes"], say)
-    except SourceInvalid as error:
-        return {"error": str(error)}
+    except SourceInvalid:
+        raise
     except ModuleNotFoundError as error:
         if error.name == "mlflow":
-            return {"error": f"MLflow is not installed, which a source needs: {INSTALL}"}
-        return {"error": f"{error}, which the registry {place.registry} needs: {INSTALL}"}
+            raise SourceInvalid(
+                f"MLflow is not installed, which a source needs: {INSTALL}"
+            ) from error
+        raise SourceInvalid(
+            f"{error}, which the registry {place.registry} needs: {INSTALL}"
+        ) from error
     except OSError as error:
         # Of MLflow's requests, too, whose text names the host.
-        return {"error": f"{place.registry} and its files: {error}: {TRY}"}
+        raise SourceAway(f"{place.registry} and its files: {error}: {TRY}") from error
     except Exception as error:
         # Whatever a store's library raises: there is one for each kind of store.
-        return {"error": f"the registry {place.registry} or its store failed: {error}: {TRY}"}
-    return {"answer": None}
-
-
-def main() -> None:
-    """Answer the question on standard input; what libraries print goes to standard error."""
-    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as told:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        for name, value in SETTINGS.items():
-            os.environ.setdefault(name, value)
-
-        def tell(what: Mapping[str, Any]) -> None:
-            print(json.dumps(what), file=told, flush=True)
-
-        tell(answer(json.load(sys.stdin), lambda text: tell({"said": text})))
-
-
-if __name__ == "__main__":
-    main()
+        refused = getattr(error, "error_code", "") in REFUSALS
+        raise (SourceInvalid if refused else SourceAway)(
+            f"the registry {place.registry} or its store failed: {error}: {TRY}"
+        ) from error
+    return None

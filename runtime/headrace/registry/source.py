@@ -1,4 +1,4 @@
-"""From an address to the files that it means."""
+"""From an address of MLflow's registry to the files that it means."""
 
 import os
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.config.source import Address
+from headrace.registry.answering import MLFLOW
 from headrace.registry.asking import ask
 from headrace.registry.cache import Cache
 from headrace.registry.facts import Facts, from_json
@@ -30,9 +31,11 @@ def resolve(address: Address, *, registry: str | None, state: Path) -> Facts:
         state: the state folder.
 
     Raises:
-        SourceInvalid: the registry is away, or has no such model, version, alias or files.
+        SourceInvalid: the registry has no such model, version, alias or files.
+        SourceAway: it gives no answer.
     """
     question = {
+        "of": MLFLOW,
         "ask": "resolve",
         "place": asdict(place(registry, os.environ, state)),
         "model": address.model,
@@ -42,7 +45,14 @@ def resolve(address: Address, *, registry: str | None, state: Path) -> Facts:
     return from_json(ask(question, _nobody, within_s=PATIENCE_S))
 
 
-def fetch(facts: Facts, *, state: Path, say: Callable[[str], None]) -> Path:
+def key(facts: Facts) -> str:
+    """Return the name of the folder that a version's files are kept in."""
+    return f"{facts.number}-{facts.digest[:SHOWN]}"
+
+
+def fetch(
+    facts: Facts, *, state: Path, say: Callable[[str], None], sha256: str | None = None
+) -> Path:
     """Return the folder with a version's files, which are fetched if they are not here.
 
     It stays until this process ends, or says `headrace.registry.cache.let_go`.
@@ -51,15 +61,18 @@ def fetch(facts: Facts, *, state: Path, say: Callable[[str], None]) -> Path:
         facts: what was resolved.
         state: the state folder: files are in its ``models``.
         say: hears how far it is, a line at a time.
+        sha256: of the files, as `headrace.registry.cache.checksum` has it; None takes any.
 
     Raises:
-        SourceInvalid: the files are away, are not there, or there is no room.
+        SourceInvalid: the files are not there, or are others, or there is no room.
+        SourceAway: where they are gives no answer.
         EnvironmentInvalid: the bound of what is kept is no number.
     """
     cache = Cache(state.absolute() / MODELS, cache_bytes(os.environ))
 
     def fill(target: Path) -> None:
         question = {
+            "of": MLFLOW,
             "ask": "fetch",
             "place": asdict(facts.place),
             "artifacts": facts.artifacts,
@@ -69,7 +82,7 @@ def fetch(facts: Facts, *, state: Path, say: Callable[[str], None]) -> Path:
         say(f"fetches {facts.label} from {facts.artifacts}")
         ask(question, lambda text: say(f"{facts.label}: {text}"))
 
-    return cache.take(facts.model, f"{facts.number}-{facts.digest[:SHOWN]}", fill, say)
+    return cache.take(facts.model, key(facts), fill, say, sha256)
 
 
 def _nobody(text: str) -> None:

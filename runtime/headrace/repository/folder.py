@@ -5,17 +5,18 @@ MODEL/VERSION/model.py    a Python class, or
 MODEL/VERSION/model.onnx  an ONNX graph, or
 MODEL/VERSION/net.pt2     an exported PyTorch program
 
-With `source` in MODEL/model.yaml its one version is in a registry (`sourced.py`).
+With `source` in MODEL/model.yaml its one version is elsewhere (`sourced.py`).
 With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`tritons.py`).
 """
 
 import re
 import sys
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from headrace.config.allowed import ANY, Allowed
 from headrace.config.load import load
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.options import STATE
@@ -24,6 +25,7 @@ from headrace.config.torch import PyTorch
 from headrace.config.triton.serving import BACKENDS as TRITONS_BACKENDS
 from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid
 from headrace.repository import sourced, tritons
+from headrace.repository.sourced import Reach
 
 #: Versions travel as 64-bit numbers and are written in URLs.
 VERSION: Final = re.compile(r"[1-9][0-9]{0,17}")
@@ -80,12 +82,14 @@ def tell(text: str) -> None:
     print(f"headrace: {text}", file=sys.stderr, flush=True)
 
 
-def find(path: Path, state: Path = STATE, say: Say | None = tell) -> list[Version]:
+def find(
+    path: Path, state: Path = STATE, say: Say | None = tell, allowed: Allowed = ANY
+) -> list[Version]:
     """Return every version below ``path``: a folder of models, or one model's folder.
 
-    What a model.yaml names in a registry is looked up now, and fetched into ``state`` where it is
-    not there yet; ``say`` hears of that. Without it no registry is asked, and such models are left
-    out.
+    What a model.yaml names as its source is looked up now, if that is ``allowed``, and fetched into
+    ``state`` where it is not there yet; ``say`` hears of that. Without it no source is asked, and
+    such models are left out.
 
     Models are in the order of their names, versions in that of their numbers. Folders that hold
     neither a model.yaml nor a numbered folder are passed over.
@@ -107,11 +111,12 @@ def find(path: Path, state: Path = STATE, say: Say | None = tell) -> list[Versio
             "in it; "
             f"`headrace new {path / 'hello'}` writes one that works"
         )
+    reach = None if say is None else Reach(state, say, allowed)
     versions: list[Version] = []
     wrong: list[str] = []
     for folder in folders:
         try:
-            versions += _versions(folder, state, say)
+            versions += _versions(folder, reach)
         except (ConfigInvalid, RepositoryInvalid, SourceInvalid) as error:
             wrong.append(str(error))
         except OSError as error:
@@ -121,32 +126,32 @@ def find(path: Path, state: Path = STATE, say: Say | None = tell) -> list[Versio
     return versions
 
 
-def find_model(path: Path, model: str, state: Path = STATE, say: Say = tell) -> list[Version]:
+def find_model(path: Path, model: str, numbers: Set[int], reach: Reach) -> list[Version]:
     """Return the versions of one model as they are by now below ``path``.
 
-    If ``model`` is empty, of all models, but for those of registries: each costs a question.
+    Of one with a source those with ``numbers``, or the one that it means now if there are none. If
+    ``model`` is empty, of all models, but for those with sources: each costs a question.
 
     Raises:
-        SourceInvalid: what its model.yaml names in a registry cannot be had.
+        SourceInvalid: what its model.yaml names as its source cannot be had.
         RepositoryInvalid: there is no such model, or its folder is not laid out as one.
         ConfigInvalid: its model.yaml is wrong.
     """
     if not model:
-        return find(path, state, None)
+        return find(path, reach.state, None)
     path = path.absolute()
     folder = path if path.name == model and _is_model(path) else path / model
     if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
         raise RepositoryInvalid(f"no model {model!r} in {path}: expected a folder {model}/1 in it")
     try:
-        return _versions(folder, state, say)
+        # What is asked for anew is not to be answered with what was meant before.
+        return _versions(folder, replace(reach, may_recall=bool(numbers)), numbers)
     except OSError as error:
         raise RepositoryInvalid(_unreadable(error)) from error
 
 
-def find_older(
-    found: Version, numbers: Set[int], state: Path = STATE, say: Say = tell
-) -> list[Version]:
-    """Return other versions of a model of a registry, by its numbers; none of a folder's.
+def find_older(found: Version, numbers: Set[int], reach: Reach) -> list[Version]:
+    """Return other versions of a model with a source, by its numbers; none of a folder's.
 
     Raises:
         SourceInvalid: one of them cannot be had.
@@ -154,11 +159,17 @@ def find_older(
     config, home = found.config, found.home
     if config.source is None:
         return []
-    older = [sourced.older(home, config, number, state, say) for number in sorted(numbers)]
-    return [
-        Version(found.model, one.number, one.place, one.backend, config, beside=home)
-        for one in older
-    ]
+    older = [sourced.read(home, config, number, reach) for number in sorted(numbers)]
+    return [_of_source(home, one, config) for one in older]
+
+
+def _of_source(home: Path, one: sourced.Sourced, config: ModelConfig) -> Version:
+    if one.backend is None:
+        backend = _backend(home, one.place, config)
+    else:
+        backend = one.backend
+        _check_place(one.place / FILES[backend], home, backend, config)
+    return Version(home.name, one.number, one.place, backend, config, beside=home)
 
 
 def backends(folder: Path) -> set[str]:
@@ -183,7 +194,7 @@ def _is_model(folder: Path) -> bool:
     )
 
 
-def _versions(folder: Path, state: Path, say: Say | None) -> list[Version]:
+def _versions(folder: Path, reach: Reach | None, numbers: Set[int] = frozenset()) -> list[Version]:
     """Return the versions of one model's folder, lowest first."""
     if not NAME.fullmatch(folder.name):
         raise RepositoryInvalid(
@@ -196,12 +207,17 @@ def _versions(folder: Path, state: Path, say: Say | None) -> list[Version]:
         backend, config, chosen = tritons.read(folder, places)
         return [Version(folder.name, one, places[one], backend, config) for one in chosen]
     config = load(folder / CONFIG)
-    if config.source is not None and say is None:
-        return []
-    if config.source is not None and say is not None:
-        one = sourced.read(folder, config, [place for _, place in numbered], state, say)
-        _check_place(one.place / FILES[one.backend], folder, one.backend, config)
-        return [Version(folder.name, one.number, one.place, one.backend, config, beside=folder)]
+    if config.source is not None:
+        if reach is None:
+            return []
+        if numbered:
+            raise RepositoryInvalid(
+                f"{folder / CONFIG}: source names the version that is served, and there is "
+                f"{numbered[0][1]}: take one of them out"
+            )
+        wanted: list[int | None] = [*sorted(numbers)] or [None]
+        found = [sourced.read(folder, config, number, reach) for number in wanted]
+        return [_of_source(folder, one, config) for one in found]
     if not numbered:
         raise RepositoryInvalid(
             f"{folder} has no version: expected a folder {folder / '1'}, or a source in {CONFIG}"

@@ -1,84 +1,139 @@
-"""A model's folder that names a version in a registry, and has none of its own."""
+"""A model's folder that names a source of its versions, and has none of its own."""
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from headrace.config.allowed import ANY, Allowed
 from headrace.config.schema import ModelConfig
-from headrace.config.source import Address, parse
-from headrace.errors import RepositoryInvalid, SourceInvalid
+from headrace.config.source import Address, StoreAddress
+from headrace.errors import RepositoryInvalid, SourceAway, SourceInvalid
+from headrace.registry import seen, source, stored
+from headrace.registry.cache import Cache
 from headrace.registry.facts import flavour
-from headrace.registry.source import fetch, resolve
+from headrace.registry.place import cache_bytes, place
+from headrace.registry.seen import Seen
 
 #: MLflow's name of a graph's file is ours.
 GRAPH: Final = "model.onnx"
 
 
 @dataclass(frozen=True)
-class Sourced:
-    """A version that a registry has, and its files here."""
+class Reach:
+    """How far a look for versions goes."""
 
-    #: The registry's.
+    #: The state folder, where what is fetched is kept.
+    state: Path
+    #: Hears what takes its time.
+    say: Callable[[str], None]
+    #: Sources that may be taken.
+    allowed: Allowed = ANY
+    #: Where nobody answers, what was meant when somebody did.
+    may_recall: bool = True
+
+    @property
+    def models(self) -> Path:
+        """The folder of what was fetched."""
+        return self.state.absolute() / source.MODELS
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """A version that a source has, and its files here."""
+
+    #: The source's.
     number: int
     place: Path
-    #: ``mlflow``, or ``onnx`` for a graph.
-    backend: str
+    #: ``mlflow``, or ``onnx`` for a graph; None is for the files to say.
+    backend: str | None
 
 
-def read(
-    folder: Path,
-    config: ModelConfig,
-    numbered: Sequence[Path],
-    state: Path,
-    say: Callable[[str], None],
-) -> Sourced:
-    """Look up the version that the model.yaml of ``folder`` names, and bring its files here.
+def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) -> Sourced:
+    """Look up a version of what a model.yaml names, and bring its files here.
 
     Args:
         folder: the model's.
         config: its model.yaml, which has a source.
-        numbered: the folders of versions that are in it: expected are none.
-        state: the state folder.
-        say: hears what takes its time.
+        number: the version's; None is the one that the source means now.
+        reach: where to, and whom to tell.
 
     Raises:
-        RepositoryInvalid: there are numbered folders as well.
+        RepositoryInvalid: there is no source.
         SourceInvalid: the version cannot be had.
     """
-    if numbered or config.source is None:
-        raise RepositoryInvalid(
-            f"{folder / 'model.yaml'}: source names the version that is served, and there is "
-            f"{numbered[0] if numbered else 'none'}: take one of them out"
-        )
-    return _fetched(folder, config, parse(config.source), state, say)
-
-
-def older(
-    folder: Path, config: ModelConfig, number: int, state: Path, say: Callable[[str], None]
-) -> Sourced:
-    """Bring another version of the model here that a model.yaml names, by its number.
-
-    Raises:
-        SourceInvalid: the version cannot be had.
-    """
-    address = replace(parse(config.source or ""), version=number, alias=None)
-    return _fetched(folder, config, address, state, say)
+    if config.source is None:
+        raise RepositoryInvalid(f"{folder / 'model.yaml'} has no source")
+    named = config.source.parsed
+    address = named if number is None else _numbered(named, number)
+    try:
+        reach.allowed.check(address, config.mlflow.registry)
+        where = _where(address, config, reach)
+        try:
+            found, what = _fetched(config, address, reach)
+        except SourceAway as away:
+            if not reach.may_recall:
+                raise
+            return _as_last_seen(config, where, away, reach)
+        seen.remember(reach.models, where, what)
+        # What an alias means, or is the highest, is asked for by its number after a start.
+        by_number = _where(_numbered(address, found.number), config, reach)
+        seen.remember(reach.models, by_number, what)
+    except SourceInvalid as error:
+        raise SourceInvalid(f"{folder / 'model.yaml'}: source {address}: {error}") from error
+    return found
 
 
 def _fetched(
-    folder: Path, config: ModelConfig, address: Address, state: Path, say: Callable[[str], None]
-) -> Sourced:
-    try:
-        facts = resolve(address, registry=config.mlflow.registry, state=state)
-        chosen = flavour(facts.flavours, facts.label)
-        if facts.signature is None and chosen != "onnx":
-            raise SourceInvalid(
-                f"{facts.label} has no signature, which says what callers send: log it with "
-                "signature=mlflow.models.infer_signature(inputs, model.predict(inputs))"
-            )
-        place = fetch(facts, state=state, say=say)
-    except SourceInvalid as error:
-        raise SourceInvalid(f"{folder / 'model.yaml'}: source {address}: {error}") from error
-    is_graph = chosen == "onnx" and (place / GRAPH).is_file()
-    return Sourced(facts.number, place, "onnx" if is_graph else "mlflow")
+    config: ModelConfig, address: Address | StoreAddress, reach: Reach
+) -> tuple[Sourced, Seen]:
+    sha256 = None if config.source is None else config.source.sha256
+    if isinstance(address, StoreAddress):
+        listed = stored.resolve(address)
+        folder = stored.fetch(listed, state=reach.state, say=reach.say, sha256=sha256)
+        return _sourced(folder, Seen(listed.number, address.model, listed.key, None))
+    facts = source.resolve(address, registry=config.mlflow.registry, state=reach.state)
+    chosen = flavour(facts.flavours, facts.label)
+    if facts.signature is None and chosen != "onnx":
+        raise SourceInvalid(
+            f"{facts.label} has no signature, which says what callers send: log it with "
+            "signature=mlflow.models.infer_signature(inputs, model.predict(inputs))"
+        )
+    folder = source.fetch(facts, state=reach.state, say=reach.say, sha256=sha256)
+    is_graph = chosen == "onnx" and (folder / GRAPH).is_file()
+    backend = "onnx" if is_graph else "mlflow"
+    return _sourced(folder, Seen(facts.number, facts.model, source.key(facts), backend))
+
+
+def _as_last_seen(config: ModelConfig, where: str, away: SourceAway, reach: Reach) -> Sourced:
+    """Return what is here, where nobody says what there is."""
+    last = seen.recall(reach.models, where)
+    if last is None:
+        raise away
+    cache = Cache(reach.models, cache_bytes(os.environ))
+    sha256 = None if config.source is None else config.source.sha256
+    folder = seen.take(cache, last, away, reach.say, sha256)
+    reach.say(
+        f"{away}; taken is what is here, version {last.number}, which was meant when it was last "
+        "asked"
+    )
+    return _sourced(folder, last)[0]
+
+
+def _sourced(folder: Path, what: Seen) -> tuple[Sourced, Seen]:
+    return Sourced(what.number, folder, what.backend), what
+
+
+def _numbered(address: Address | StoreAddress, number: int) -> Address | StoreAddress:
+    if isinstance(address, StoreAddress):
+        return replace(address, version=number)
+    return replace(address, version=number, alias=None)
+
+
+def _where(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -> str:
+    """Return the address with where it is asked: two registries have other versions."""
+    if isinstance(address, StoreAddress):
+        return str(address)
+    asked = place(config.mlflow.registry, os.environ, reach.state)
+    return f"{address} in {asked.registry}"

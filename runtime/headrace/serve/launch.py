@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
-from headrace.console.arrivals import stand, watch
+from headrace.console.arrivals import stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
@@ -41,7 +41,7 @@ def launch(options: ServeOptions) -> int:
     Raises:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
-    versions = find(options.repository, options.state)
+    versions = find(options.repository, options.state, allowed=options.sources)
     told = threads.told(os.environ)
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
@@ -110,6 +110,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         )
         held.callback(standstill.end)
         console.start()
+        tell_lost(controller, logbook)
         watch(options, controller, logbook)
         code = session.run(lambda text: terminal.show(f"{text}\n"), ready=greet)
     if session.begins_again():
