@@ -17,7 +17,7 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
     Raises:
         StateInvalid: the database cannot be used.
     """
-    store = Store(in_folder(options.state))
+    store = Store(options.database or in_folder(options.state))
     try:
         yield Controller(
             store,
