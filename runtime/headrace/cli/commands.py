@@ -84,6 +84,17 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     state: Annotated[Path, typer.Option(help="Folder for logs, and what is wanted.")] = Path(
         ".headrace"
     ),
+    database: Annotated[
+        str,
+        typer.Option(
+            metavar="URL",
+            envvar="HEADRACE_DATABASE",
+            show_envvar=True,
+            help="Database of what is wanted, as SQLAlchemy writes it, such as "
+            "postgresql+pg8000://USER:PASSWORD@HOST/NAME; SQLite in the state folder if left out. "
+            "Who lists processes sees arguments, and not this variable.",
+        ),
+    ] = "",
     watch: Annotated[
         bool,
         typer.Option(
@@ -124,8 +135,13 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     traffic is divided (`headrace load`, `unload`, `split`): the next start goes on with it. Ctrl-C
     and SIGTERM finish what was accepted and exit with 0.
     """
+    import os
+
     from headrace.config import allowed, limits
-    from headrace.config.options import ServeOptions
+    from headrace.config.options import DATABASE, ServeOptions
+
+    # Not for the processes of models.
+    os.environ.pop(DATABASE, None)
 
     limited = limits.read(limit or [])
     options = ServeOptions(
@@ -134,6 +150,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         first_port=ports,
         host=host,
         state=state,
+        database=database,
         watch=watch,
         model_control=model_control,
         sources=allowed.read(sources),

@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 from headrace.config.allowed import ANY, Allowed
 from headrace.vocabulary import FIRST_PORT
 
+#: Of the environment: a URL with a password is nobody's who lists processes.
+DATABASE: Final = "HEADRACE_DATABASE"
 #: The state folder, where nothing else is said.
 STATE: Final = Path(".headrace")
 
@@ -25,6 +27,8 @@ class ServeOptions:
     first_port: int = FIRST_PORT
     #: Logs and whatever else a run keeps.
     state: Path = STATE
+    #: URL of the database of what is wanted; empty for SQLite in the state folder.
+    database: str = field(default="", repr=False)
     #: How long accepted work may take to finish when the server is told to end.
     drain_s: float = 30.0
     #: Clients may have models loaded and unloaded over HTTP and gRPC.

@@ -20,7 +20,7 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
     Raises:
         StateInvalid: the database cannot be used.
     """
-    store = Store(in_folder(options.state))
+    store = Store(options.database or in_folder(options.state))
     reach = Reach(options.state, tell, options.sources)
     try:
         yield Controller(

@@ -14,19 +14,17 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
-    Engine,
     Integer,
     MetaData,
     String,
     Table,
-    create_engine,
-    event,
     insert,
     select,
     update,
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from headrace.control.database import opened, shown, words
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import Deposed, StateInvalid, Unwanted
 
@@ -36,6 +34,8 @@ FILE: Final = "control.sqlite"
 SCHEMA: Final = 1
 #: Entries of the journal that one answer may hold.
 MOST_ENTRIES: Final = 1000
+#: Attempts to be the one who decides, where others begin in the same moment.
+TAKE_OVERS: Final = 5
 #: Of what somebody says that he is, and why he does what he does.
 MOST_CHARACTERS: Final = 500
 
@@ -117,13 +117,32 @@ class Store:
             StateInvalid: there is no such database, or it is another release's.
         """
         self._clock = clock
+        place = shown(url)
         try:
-            self._engine = _engine(url)
-            TABLES.create_all(self._engine)
-            with self._engine.begin() as connection:
-                self.term = _take_over(connection)
-        except SQLAlchemyError as error:
-            raise StateInvalid(f"the database {url} cannot be used: {_words(error)}") from error
+            self._engine = opened(url)
+        except (SQLAlchemyError, ImportError) as error:
+            raise StateInvalid(
+                f"the database {place} cannot be used: its driver is not here ({error}); for "
+                "PostgreSQL `pip install 'headrace[postgres]'` and write postgresql+pg8000://"
+            ) from None
+        for tries in reversed(range(TAKE_OVERS)):
+            try:
+                self.term = self._begin()
+                return
+            except SQLAlchemyError as error:
+                # Two that begin in one moment: the database lets one of them through.
+                if not tries or self._engine.dialect.name == "sqlite":
+                    # The driver's own error may hold what is not to be shown.
+                    told = words(error, url)
+                    raise StateInvalid(f"the database {place} cannot be used: {told}") from None
+
+    def _begin(self) -> int:
+        TABLES.create_all(self._engine)
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        # SQLite's transactions are alone as it is.
+        alone = {} if is_sqlite else {"isolation_level": "SERIALIZABLE"}
+        with self._engine.connect().execution_options(**alone) as connection, connection.begin():
+            return _take_over(connection)
 
     def close(self) -> None:
         """Let the database go."""
@@ -198,7 +217,7 @@ class Store:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise StateInvalid(f"the database of what is wanted: {_words(error)}") from error
+            raise StateInvalid(f"the database of what is wanted: {words(error)}") from error
 
 
 def in_folder(state: Path) -> str:
@@ -214,26 +233,6 @@ def in_folder(state: Path) -> str:
     except OSError as error:
         raise StateInvalid(f"the database {file} cannot be used: {error.strerror}") from error
     return f"sqlite:///{file}"
-
-
-def _engine(url: str) -> Engine:
-    engine = create_engine(url, pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    # Transactions begin where we say; Python's module would begin them later.
-    connection.isolation_level = None
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # A writer from its first word on: two that read and then write would both think that they may.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _take_over(connection: Connection) -> int:
@@ -262,7 +261,3 @@ def _entry(facts: dict[str, Any]) -> Entry:
     before = facts.pop("before")
     after = from_json(facts.pop("after"))
     return Entry(before=before and from_json(before), after=after, **facts)
-
-
-def _words(error: SQLAlchemyError) -> str:
-    return " ".join(str(getattr(error, "orig", None) or error).split())[:MOST_CHARACTERS]

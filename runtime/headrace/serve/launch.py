@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from headrace.config.options import ServeOptions
+from headrace.config.options import DATABASE, ServeOptions
 from headrace.console.arrivals import stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
@@ -53,7 +53,7 @@ def launch(options: ServeOptions) -> int:
 
 
 def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None) -> int:
-    environment = dict(os.environ)
+    environment = dict(os.environ) | ({DATABASE: options.database} if options.database else {})
     with ExitStack() as held:
         places = claim(options.state)
         held.callback(release, places)

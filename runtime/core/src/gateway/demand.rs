@@ -14,6 +14,20 @@ use std::sync::Arc;
 
 type Key = (CompactString, Version);
 
+/// Why nobody answers a request at this moment.
+#[derive(Debug)]
+pub(in crate::gateway) enum Unrouted {
+    /// This version is to, once it is loaded.
+    OnDemand(Arc<Service>),
+    Fault(Fault),
+}
+
+impl From<Fault> for Unrouted {
+    fn from(fault: Fault) -> Unrouted {
+        Unrouted::Fault(fault)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Desk {
     /// Those that wait for each, and whether Python still has to hear of it. No more than the table has.

@@ -12,9 +12,9 @@ use crate::base::{
     panics,
     units::{Rows, Tick, Version},
 };
-use crate::gateway::table::state::Unrouted;
 use crate::gateway::{
     Gateway,
+    demand::Unrouted,
     ending::draining,
     memory::admission::Reserved,
     note::shortened,

@@ -10,7 +10,7 @@ use crate::decide::{
     policy::{ModelPolicy, PolicyTable, VersionState},
     route::{self, Standing},
 };
-use crate::gateway::queue::service::Service;
+use crate::gateway::{demand::Unrouted, queue::service::Service};
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
@@ -169,20 +169,6 @@ impl State {
     pub(in crate::gateway) fn sleeps(&self, model: &str, version: Version) -> bool {
         let entry = self.models.get(model).and_then(|model| model.policy.entry(version));
         entry.is_some_and(|entry| entry.on_demand && entry.state == VersionState::Unavailable)
-    }
-}
-
-/// Why nobody answers a request at this moment.
-#[derive(Debug)]
-pub(in crate::gateway) enum Unrouted {
-    /// This version is to, once it is loaded.
-    OnDemand(Arc<Service>),
-    Fault(Fault),
-}
-
-impl From<Fault> for Unrouted {
-    fn from(fault: Fault) -> Unrouted {
-        Unrouted::Fault(fault)
     }
 }
 

@@ -1,0 +1,65 @@
+"""Connections to the database of what is wanted, and what may be said of it."""
+
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from headrace.errors import StateInvalid
+
+#: Of an error; some bring a page.
+MOST_CHARACTERS: Final = 500
+
+
+def shown(url: str) -> str:
+    """Return where a database is, without what is secret.
+
+    Raises:
+        StateInvalid: it is no such URL. The text does not have it.
+    """
+    try:
+        parts = make_url(url)
+        # What follows the question mark may be a password, too.
+        where = URL.create(
+            parts.drivername, host=parts.host, port=parts.port, database=parts.database
+        )
+        return str(where)
+    except (SQLAlchemyError, ValueError):
+        raise StateInvalid(
+            "the database's URL cannot be read: expected postgresql+pg8000://USER:PASSWORD@HOST/"
+            "NAME, with what is special in a password as %XX"
+        ) from None
+
+
+def opened(url: str) -> Engine:
+    """Return what connects to a database; nothing is asked of it yet.
+
+    Raises:
+        SQLAlchemyError, ImportError: nobody here speaks with such a database.
+    """
+    engine = create_engine(url, pool_pre_ping=True)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    # Transactions begin where we say; Python's module would begin them later.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer from its first word on: two that read and then write would both think that they may.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def words(error: SQLAlchemyError, url: str = "") -> str:
+    """Return what went wrong, in words, and without what is secret of the database's URL."""
+    told = " ".join(str(getattr(error, "orig", None) or error).split())
+    secrets = [url, make_url(url).password, *map(str, make_url(url).query.values())] if url else []
+    for one in filter(None, secrets):
+        told = told.replace(one, "***")
+    return told[:MOST_CHARACTERS]
