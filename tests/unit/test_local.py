@@ -40,6 +40,9 @@ class World:
 
     def next_hang(self) -> None: ...
 
+    def dial(self, upstream: str) -> Any:
+        raise ValueError("no server is spoken with here")
+
     def calls(self) -> Mapping[str, int]:
         return self.busy
 
@@ -53,7 +56,7 @@ class World:
 
     def carrying(self, *versions: Version) -> Carrying:
         budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
-        around = Around(self, self.apply, self.calls, self.lines.append, budget)
+        around = Around(self, self.apply, self.calls, self.lines.append, budget, self.dial)
         return Carrying(around, Beginning([Assignment(one) for one in versions]))
 
     def wait(self, shown: Mapping[str, str]) -> None:

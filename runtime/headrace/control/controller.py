@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from headrace.control import wanted as words
 from headrace.control.engine import Assignment, Beginning, Divisions, Engine, Row
-from headrace.control.finding import Finding
+from headrace.control.finding import Finding, serves, swaps
 from headrace.control.orders import Order
 from headrace.control.store import Entry, Note, Store
 from headrace.control.traffic import Traffic
@@ -54,7 +54,7 @@ class Controller:
                         # by one: the others stay.
                         with suppress(SourceInvalid):
                             versions = self._finding.with_older(versions, {number})
-                after = words.begun(before, folder, _swaps(versions))
+                after = words.begun(before, folder, swaps(versions), serves(versions))
                 if after != before:
                     self._put(model, before, after, Note(ITSELF, words.of_start(before, after)))
                 self._wanted[model] = after
@@ -145,10 +145,11 @@ class Controller:
         with self._lock:
             before = self._wanted.get(model)
             if before is None:
-                after = words.begun(None, str(next(iter(found.values())).home), _swaps(found))
+                home = str(next(iter(found.values())).home)
+                after = words.begun(None, home, swaps(found), serves(found))
             else:
                 known = dict.fromkeys({*before.versions, *before.unloaded}, False)
-                after = words.begun(before, before.folder, known | _swaps(found))
+                after = words.begun(before, before.folder, known | swaps(found))
             if after != before:
                 new = sorted(set(after.versions) - set(before.versions if before else ()))
                 what = f"load {' '.join(map(str, new))}: new in its folder"
@@ -285,8 +286,3 @@ class Controller:
             if name == model:
                 found[int(number)] = AWAITED if label in self._anew else one
         return found
-
-
-def _swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
-    """Return of each whether it takes all traffic where it is new."""
-    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}

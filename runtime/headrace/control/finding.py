@@ -49,3 +49,17 @@ class Finding:
         if missing := sorted(numbers - set(found)):
             raise Unwanted(f"{model}/{missing[0]} is not in the repository any more")
         return {found[one].label: found[one] for one in numbers}
+
+
+def swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
+    """Return of each whether it takes all traffic where it is new."""
+    return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
+
+
+def serves(versions: Mapping[int, Version]) -> int | None:
+    """Return the version that another server has, the highest of several, where there are others.
+
+    Where there are none, traffic does not wait for a server that is away.
+    """
+    there = [number for number, one in versions.items() if one.backend == "upstream"]
+    return max(there) if there and len(there) < len(versions) else None

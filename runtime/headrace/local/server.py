@@ -36,7 +36,8 @@ from headrace.execution.reminder import Reminder
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
-from headrace.models.lifecycle import Standing
+from headrace.local.upstream import UpstreamRunner
+from headrace.models.lifecycle import ON_THE_WAY, Standing
 from headrace.repository.changed import changed
 from headrace.repository.folder import Version, find
 
@@ -103,6 +104,7 @@ class Server:
             calls=self._calls,
             sink=logbook.take,
             budget=budget,
+            dial=self._gateway.dial,
             told=threads.told(os.environ),
         )
         self._carrying = Carrying(around, beginning)
@@ -208,7 +210,8 @@ class Server:
         reminder.cancel()
         # What follows refers to the lines above it; a terminal that stands still has its time.
         self._logbook.settle(1.0)
-        if not serving and self._carrying.runners:
+        on_the_way = [one for one in self._carrying.runners if one.standing.state in ON_THE_WAY]
+        if not serving and self._carrying.runners and not on_the_way:
             terminal.show("no version could be loaded; the lines above say why\n")
             self._ended = True
             self._ending.look()
@@ -216,7 +219,7 @@ class Server:
         if self._ended:
             return
         folders = {one.version.model: one.version.home for one in serving}
-        inputs = {one.version.model: one.inputs for one in serving}
+        inputs = {one.version.model: one.inputs for one in serving if one.inputs}
         configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"
         self._carrying.begin()
@@ -278,7 +281,9 @@ class Server:
             self._ending.look()
 
 
-def _version_status(runner: Runner, counted: Any, standing: Standing) -> VersionStatus:
+def _version_status(
+    runner: Runner | UpstreamRunner, counted: Any, standing: Standing
+) -> VersionStatus:
     return VersionStatus(
         version=runner.version.number,
         standing=standing,
@@ -288,6 +293,6 @@ def _version_status(runner: Runner, counted: Any, standing: Standing) -> Version
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),
         share_percent=100 * counted.get("share", 0) / WHOLE,
-        lanes=runner.version.config.lanes,
+        lanes=runner.lanes,
         threads=runner.threads,
     )
