@@ -8,10 +8,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
+from headrace.config.upstream import load
 from headrace.execution import lanes, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
-from headrace.repository.folder import Version, find
+from headrace.repository.folder import FILES, Version, find
 
 if TYPE_CHECKING:
     from headrace.execution.trial import Trial
@@ -30,6 +31,8 @@ class Checked:
     trials: "list[Trial]" = field(default_factory=list)
     #: What went wrong, as a traceback; empty when nothing did.
     error: str = ""
+    #: The server that has it, and is not asked; empty where it runs here.
+    elsewhere: str = ""
 
 
 def check(path: Path) -> Iterator[Checked]:
@@ -63,6 +66,9 @@ def _check(version: Version, count: int) -> Checked:
     config = version.config
 
     checked = Checked(version.label)
+    if version.backend == "upstream":
+        url = load(version.folder / FILES[version.backend]).url
+        return Checked(version.label, elsewhere=url)
     try:
         began = perf_counter()
         model = open_model(version, count)
@@ -109,6 +115,8 @@ def lines(checked: Checked) -> Iterator[str]:
 
 
 def _verdict(checked: Checked) -> str:
+    if checked.elsewhere:
+        return f"runs at {checked.elsewhere}, which was not asked"
     if checked.load_s is None:
         return "FAILED to load"
     if not checked.error:

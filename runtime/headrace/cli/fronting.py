@@ -53,7 +53,8 @@ def listed(url: str, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Found], li
         model, version = row["model"], row["version"]
         what = f"{model}/{version}" if version else model
         if not row["ready"]:
-            passed_over.append(f"{what} is not ready there: {row['reason'] or 'no reason is told'}")
+            reason = next(iter(row["reason"].splitlines()), "no reason is told")
+            passed_over.append(f"{what} is not ready there: {reason}")
         elif not NAME.fullmatch(model):
             passed_over.append(f"{what}: its name cannot be written in URLs")
         elif version and not VERSION.fullmatch(version):

@@ -92,9 +92,7 @@ impl Caller {
             .uri(uri.build().map_err(wrong)?)
             .header(header::TE, "trailers")
             .header(header::CONTENT_TYPE, "application/grpc")
-            .header(header::USER_AGENT, concat!("headrace/", env!("CARGO_PKG_VERSION")))
-            // An error in a stream is told as a status, with its code.
-            .header("triton_grpc_error", "true");
+            .header(header::USER_AGENT, concat!("headrace/", env!("CARGO_PKG_VERSION")));
         if deadline != Tick::NEVER {
             head = head.header("grpc-timeout", timeout(deadline));
         }

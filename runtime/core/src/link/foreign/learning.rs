@@ -172,7 +172,9 @@ mod tests {
 
     #[test]
     fn a_contract_is_what_the_server_says() {
-        let cases: [(&[i64], i32, &str, Result<(&[i64], bool), &str>); 6] = [
+        /// Shape, most rows and datatype as they are told; a row's shape, and whether there are none.
+        type Case<'a> = (&'a [i64], i32, &'a str, Result<(&'a [i64], bool), &'a str>);
+        let cases: [Case<'_>; 6] = [
             (&[-1, 4], 8, "FP32", Ok((&[4], false))),
             (&[-1, 4], 0, "FP32", Ok((&[-1, 4], true))),
             (&[], 0, "BYTES", Ok((&[], true))),

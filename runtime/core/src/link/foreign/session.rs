@@ -22,8 +22,12 @@ use crate::wire::oip_proto::{
 use rustc_hash::FxHashMap;
 use std::pin::pin;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+
+/// Of a stream, after its last message.
+const END: Duration = Duration::from_secs(1);
 
 /// A version behind one connection.
 #[derive(Debug)]
@@ -146,24 +150,28 @@ impl Session {
             return Ok(answered.produced);
         }
         let mut messages = self.caller.call(MODEL_STREAM_INFER, message, call.deadline).await?;
+        let mut failed = None;
         loop {
             flight.reader.has_room().await;
-            let Some(message) = messages.next().await? else { return Ok(Produced::default()) };
+            let Some(message) = messages.next().await? else { break };
             match answered::streamed(&message, contract, call.rows).map_err(Failure::Told)? {
-                // In the stream itself comes what is wrong with a request; all else is a status.
-                Streamed::Failed(note) => return Err(Failure::Told(Fault::invalid(note))),
+                // Without a code: `triton_grpc_error`, which would have one told, has ended Triton's process (2.51).
+                Streamed::Failed(note) => failed = failed.or(Some(Fault::new(Kind::ModelFailed, note))),
                 Streamed::Answered(part) => {
-                    if !part.produced.outputs.is_empty() {
+                    if failed.is_none() && !part.produced.outputs.is_empty() {
                         flight.reader.takes(part.produced.bytes());
                         call.reply.emit(part.produced);
                         call.reply.outlet().inspect(|outlet| outlet.flush());
                     }
                     if part.is_final {
-                        return Ok(Produced::default());
+                        // What follows is the stream's own end. A stream that is reset before that is cancelled.
+                        let _ = tokio::time::timeout(END, messages.next()).await;
+                        break;
                     }
                 }
             }
         }
+        failed.map_or(Ok(Produced::default()), |fault| Err(Failure::Told(fault)))
     }
 
     /// A fault that is not the caller's says whose it is: the rest of an answer's way is ours.

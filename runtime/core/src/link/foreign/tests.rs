@@ -30,6 +30,8 @@ enum Mood {
     Leave,
     /// Parts, 40 of them.
     Stream,
+    /// Two parts, an error in the stream, and its end.
+    Fail,
     /// Says that it goes away, and answers what it has.
     GoAway,
 }
@@ -151,7 +153,8 @@ impl Server {
                 ..Default::default()
             })],
             "ModelConfig" => {
-                let policy = m::ModelTransactionPolicy { decoupled: mood == Mood::Stream };
+                let policy =
+                    m::ModelTransactionPolicy { decoupled: matches!(mood, Mood::Stream | Mood::Fail) };
                 let config = m::ModelConfig {
                     max_batch_size: 8,
                     model_transaction_policy: Some(policy),
@@ -172,7 +175,15 @@ impl Server {
                         ..Default::default()
                     })
                 };
-                (0..40).map(part).collect()
+                if mood == Mood::Fail {
+                    let error = m::ModelStreamInferResponse {
+                        error_message: "thirteen".into(),
+                        ..Default::default()
+                    };
+                    vec![part(0), part(1), framed(&error), part(2)]
+                } else {
+                    (0..40).map(part).collect()
+                }
             }
             other => panic!("{other} was asked"),
         };
@@ -312,6 +323,16 @@ async fn parts_come_as_their_reader_takes_them() {
     until("it ended", || one.desk.answered() == 1).await;
     assert_eq!(one.desk.parts_of(call), (0..40).collect::<Vec<u8>>());
     assert!(one.desk.ended(call).unwrap().outputs.is_empty());
+}
+
+#[tokio::test]
+async fn an_error_in_a_stream_ends_its_request() {
+    let one = dialled(Mood::Fail).await;
+    let call = one.desk.call_in_parts(16);
+    until("it ended", || one.desk.answered() == 1).await;
+    assert_eq!(one.desk.parts_of(call), [0, 1], "none follows the error");
+    let fault = one.desk.ended(call).unwrap_err();
+    assert_eq!((fault.kind, fault.note.as_ref()), (Kind::ModelFailed, "thirteen"));
 }
 
 #[tokio::test]
