@@ -12,7 +12,8 @@ from headrace.cli.fronting import Found
 from headrace.config.upstream import Upstream, load
 from headrace.control.finding import serves
 from headrace.control.wanted import Pending, begun, settle
-from headrace.errors import ConfigInvalid, RepositoryInvalid
+from headrace.errors import ConfigInvalid, ModelInvalid, RepositoryInvalid
+from headrace.execution.opening import open_model
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import find
@@ -88,7 +89,10 @@ def test_another_address_is_refused_in_words(url: str, tmp_path: Path) -> None:
     [
         ("model: photos\n", "'url' is missing"),
         (f"url: {URL}\nversion: 3\n", "version: expected a text, not 3"),
-        (f"url: {URL}\nrow_in_flight: 3\n", "unknown key 'row_in_flight'; did you mean 'rows_in_flight'?"),
+        (
+            f"url: {URL}\nrow_in_flight: 3\n",
+            "unknown key 'row_in_flight'; did you mean 'rows_in_flight'?",
+        ),
         (f"url: {URL}\nrows_in_flight: 0\n", "rows_in_flight"),
     ],
 )
@@ -114,6 +118,13 @@ def test_who_served_so_far_serves_first(tmp_path: Path) -> None:
     settled = settle(wanted, {1: ready, 2: loading})
     assert settled is not None
     assert settled[0].shares == {1: WHOLE}
+
+
+def test_no_host_loads_it(tmp_path: Path) -> None:
+    list(fronting.write(tmp_path, fronting.named(URL, ["photos"])))
+    (version,) = find(tmp_path)
+    with pytest.raises(ModelInvalid, match="another server has this version"):
+        open_model(version, 1)
 
 
 def test_a_check_leaves_another_server_alone(tmp_path: Path) -> None:

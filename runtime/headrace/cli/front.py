@@ -35,15 +35,17 @@ def front(  # noqa: PLR0913 - a parameter is an option
     `headrace front grpc://triton:8001` asks it for its models and answers for them on our ports,
     over HTTP and gRPC, with limits, deadlines and metrics. Clients change the address, no more.
 
-    Each of its versions is a version here, MODEL/N/upstream.yaml, and has all traffic at first. To
-    move to one of your own, put it beside with the next number:
+    Each of its versions is a version here, in MODEL/N/upstream.yaml, and has all traffic at first.
+    To move to a version of your own, put it beside with the next number, say in
+    models/photos/2/model.onnx, start with it, and divide the traffic; `1=100` is the way back:
 
-    headrace front grpc://triton:8001 --models models     # models/photos/2/model.onnx is yours
+    headrace front grpc://triton:8001 --models models
 
-    headrace split photos 1=95 2=5                        # and back: 1=100
+    headrace split photos 1=95 2=5
 
-    Who loses the server waits for it, and says so; a request is answered at once or by its
-    deadline. docs/front.md has what passes through and what does not.
+    While the server is away requests for it wait, until their deadline and at most ten seconds,
+    and are refused after that; it is found again by itself. docs/front.md has what passes through
+    and what does not.
     """
     from headrace.cli import fronting
     from headrace.cli.terminal import tell
