@@ -7,6 +7,8 @@ mod address;
 mod exchange;
 mod learning;
 mod reader;
+#[cfg(test)]
+mod scripted;
 mod session;
 mod status;
 #[cfg(test)]
