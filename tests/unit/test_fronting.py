@@ -16,6 +16,7 @@ from headrace.errors import ConfigInvalid, ModelInvalid, RepositoryInvalid
 from headrace.execution.opening import open_model
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State
+from headrace.repository.changed import changed
 from headrace.repository.folder import find
 
 URL = "grpc://triton:8001"
@@ -125,6 +126,15 @@ def test_no_host_loads_it(tmp_path: Path) -> None:
     (version,) = find(tmp_path)
     with pytest.raises(ModelInvalid, match="another server has this version"):
         open_model(version, 1)
+
+
+def test_a_change_of_model_yaml_is_for_versions_that_run_here(tmp_path: Path) -> None:
+    list(fronting.write(tmp_path, fronting.named(URL, ["photos"])))
+    (tmp_path / "photos" / "2").mkdir()
+    (tmp_path / "photos" / "2" / "model.py").write_text("")
+    versions = find(tmp_path)
+    (tmp_path / "photos" / "model.yaml").write_text("batching: {queue_rows: 700}\n")
+    assert [one.version.number for one in changed(versions, "photos")] == [2]
 
 
 def test_a_check_leaves_another_server_alone(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 from headrace.config.upstream import load
-from headrace.errors import HeadraceError, NotLive
+from headrace.errors import HeadraceError
 from headrace.execution.hangs import Hang
 from headrace.execution.voices import Sink, legible, line
 from headrace.models import Tensor
@@ -104,15 +104,7 @@ class UpstreamRunner:
         return clean
 
     def change(self, version: Version) -> None:
-        """Refuse: model.yaml is for versions that run here.
-
-        Raises:
-            NotLive: always.
-        """
-        raise NotLive(
-            f"{version.label} runs on another server, which has its own configuration: nothing of "
-            "model.yaml is for it"
-        )
+        """Do nothing: model.yaml is for versions that run here."""
 
     def say_where_it_hangs(self, hang: Hang) -> None:
         """Do nothing: no batch of it runs here."""

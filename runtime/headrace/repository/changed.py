@@ -35,7 +35,8 @@ def changed(versions: Sequence[Version], model: str) -> list[Changed]:
     configs: dict[str, ModelConfig] = {}
     found = []
     for version in versions:
-        if model in ("", version.model):
+        # Nothing of model.yaml is for what another server runs.
+        if model in ("", version.model) and version.backend != "upstream":
             if not version.folder.is_dir():
                 raise RepositoryInvalid(
                     f"nothing was changed: {version.folder} is gone, from which {version.label} is "
