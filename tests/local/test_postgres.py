@@ -71,8 +71,8 @@ def test_postgresql_keeps_what_is_wanted_and_lets_one_decide(postgres: str) -> N
         thread.join()
     last, *before = sorted(stores, key=lambda one: -one.term)
     assert [one.term for one in (last, *before)] == [3, 2, 1], "each has a term of its own"
-    assert last.put(Change("m", None, ONE, NOTE)) == [1]
-    assert last.put(Change("m", ONE, TWO, NOTE)) == [2]
+    assert [one.number for one in last.put(Change("m", None, ONE, NOTE))] == [1]
+    assert [one.number for one in last.put(Change("m", ONE, TWO, NOTE))] == [2]
     for one in before:
         with pytest.raises(Deposed):
             one.put(Change("m", TWO, ONE, NOTE))

@@ -44,6 +44,9 @@ class World:
     def used(self) -> Mapping[str, Usage]:
         return {label: Usage(calls, 0.0) for label, calls in self.busy.items()}
 
+    def dial(self, upstream: str) -> Any:
+        raise ValueError("no server is spoken with here")
+
     def apply(self, table: str) -> None:
         if self.refuses and self.refuses in table:
             self.refuses = ""
@@ -54,7 +57,7 @@ class World:
 
     def carrying(self, *versions: Version) -> Carrying:
         budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
-        around = Around(self, self.apply, self.used, self.lines.append, budget)
+        around = Around(self, self.apply, self.used, self.lines.append, budget, self.dial)
         return Carrying(around, Beginning([Assignment(one) for one in versions]))
 
     def wait(self, shown: Mapping[str, str]) -> None:

@@ -10,12 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.options import STATE
+from headrace.config.upstream import load
 from headrace.execution import lanes, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
 from headrace.repository import told
 from headrace.repository.equipped import equipped
-from headrace.repository.folder import Version, find
+from headrace.repository.folder import FILES, Version, find
 
 if TYPE_CHECKING:
     from headrace.execution.trial import Trial
@@ -34,6 +35,8 @@ class Checked:
     trials: "list[Trial]" = field(default_factory=list)
     #: What went wrong, as a traceback; empty when nothing did.
     error: str = ""
+    #: The server that has it, and is not asked; empty where it runs here.
+    elsewhere: str = ""
 
 
 def check(path: Path) -> Iterator[Checked]:
@@ -87,6 +90,9 @@ def run(version: Version, count: int) -> Checked:
     config = version.config
 
     checked = Checked(version.label)
+    if version.backend == "upstream":
+        url = load(version.folder / FILES[version.backend]).url
+        return Checked(version.label, elsewhere=url)
     try:
         began = perf_counter()
         model = open_model(version, count)
@@ -133,6 +139,8 @@ def lines(checked: Checked) -> Iterator[str]:
 
 
 def _verdict(checked: Checked) -> str:
+    if checked.elsewhere:
+        return f"runs at {checked.elsewhere}, which was not asked"
     if checked.load_s is None:
         return "FAILED to load"
     if not checked.error:

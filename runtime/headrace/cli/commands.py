@@ -18,7 +18,9 @@ from headrace.cli.deciding import (
     unload,
     versions,
 )
+from headrace.cli.front import front
 from headrace.cli.looking import errors, logs, why
+from headrace.cli.options import Host, Limits, Ports, State
 from headrace.cli.terminal import CONSOLE, Json, Url, tell
 from headrace.vocabulary import FIRST_PORT
 
@@ -30,9 +32,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-#: Three more follow, and 65535 is the highest.
-LAST_PORTS = 65_532
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,15 +53,6 @@ def every_command(
 ) -> None: ...
 
 
-def _check_ports(first: int) -> int:
-    if 1 <= first <= LAST_PORTS:
-        return first
-    raise typer.BadParameter(
-        f"expected 1 to {LAST_PORTS}, not {first}: four ports in a row begin there, and the kernel "
-        "does not choose them"
-    )
-
-
 @app.command()
 def serve(  # noqa: PLR0913 - a parameter is an option
     repository: Annotated[
@@ -72,18 +62,9 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         Literal["ray", "local"],
         typer.Option(help="ray: processes for every version. local: one process, no Ray."),
     ] = "ray",
-    ports: Annotated[
-        int,
-        typer.Option(
-            help="HTTP here, gRPC, metrics and console on the next three.", callback=_check_ports
-        ),
-    ] = FIRST_PORT,
-    host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")
-    ] = "127.0.0.1",
-    state: Annotated[Path, typer.Option(help="Folder for logs, and what is wanted.")] = Path(
-        ".headrace"
-    ),
+    ports: Ports = FIRST_PORT,
+    host: Host = "127.0.0.1",
+    state: State = Path(".headrace"),
     database: Annotated[
         str,
         typer.Option(
@@ -117,15 +98,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
             "takes files of the folder only. Default: what its model.yaml files name.",
         ),
     ] = None,
-    limit: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=NUMBER",
-            help="Change a limit of the gateway, such as connections=1000; docs/protocol.md has "
-            "them all. max_loaded=N: of versions that share a process N are in memory, and others "
-            "are loaded when they are asked for. May be given more than once.",
-        ),
-    ] = None,
+    limit: Limits = None,
 ) -> None:
     """Serve every model of a folder until Ctrl-C.
 
@@ -256,6 +229,6 @@ def infer(
 
 for command in (
     *(apply, versions, load, unload, split, rule, sticky, undo, journal),
-    *(logs, errors, why, bench, convert),
+    *(front, logs, errors, why, bench, convert),
 ):
     app.command()(command)

@@ -2,7 +2,7 @@
 
 from math import isfinite
 from pathlib import Path
-from typing import Any, Final, get_origin
+from typing import Any, Final, TypeVar, get_origin
 
 from pydantic import ValidationError
 
@@ -11,6 +11,8 @@ from headrace.config.marks import Document, Unreadable, read
 from headrace.config.schema import ModelConfig
 from headrace.config.section import AtItem, Section
 from headrace.errors import ConfigInvalid
+
+Read = TypeVar("Read", bound=Section)
 
 #: pydantic's kinds of error → our words. `{input}` is what was written.
 WORDS: Final[dict[str, str]] = {
@@ -38,28 +40,40 @@ def load(path: Path) -> ModelConfig:
         ConfigInvalid: a line ``file:line:column: what`` for each error.
     """
     try:
-        text = read_text(path)
+        return load_section(path, ModelConfig)
     except FileNotFoundError:
         return ModelConfig()
+
+
+def load_section(path: Path, section: type[Read]) -> Read:
+    """Return what the file at ``path`` says, which is one section.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ConfigInvalid: a line ``file:line:column: what`` for each error.
+    """
+    text = read_text(path)
     try:
         document = read(text)
     except Unreadable as error:
         line, column = error.place
         raise ConfigInvalid(f"{path}:{line}:{column}: {error.text}") from error
     try:
-        return ModelConfig.model_validate(document.value)
+        return section.model_validate(document.value)
     except ValidationError as error:
-        raise ConfigInvalid("\n".join(_lines(path, document, error))) from error
+        raise ConfigInvalid("\n".join(_lines(path, document, error, section))) from error
 
 
-def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
+def _lines(
+    path: Path, document: Document, error: ValidationError, section: type[Section]
+) -> list[str]:
     found = []
     for detail in error.errors(include_url=False):
         cause = detail.get("ctx", {}).get("error")
         where = (*detail["loc"], *(cause.below if isinstance(cause, AtItem) else ()))
         found.append((document.place(where), where, detail))
     found.sort(key=lambda one: one[0])
-    told = [(at, explain(where, detail)) for at, where, detail in found[:MOST_ERRORS]]
+    told = [(at, explain(where, detail, section)) for at, where, detail in found[:MOST_ERRORS]]
     lines = [f"{path}:{line}:{column}: {what}" for (line, column), what in sorted(told)]
     if len(found) > MOST_ERRORS:
         line, column = found[MOST_ERRORS][0]
@@ -67,11 +81,11 @@ def _lines(path: Path, document: Document, error: ValidationError) -> list[str]:
     return lines
 
 
-def explain(where: tuple[str | int, ...], detail: Any) -> str:
-    """Return what is wrong at a key, of one of pydantic's errors."""
+def explain(where: tuple[str | int, ...], detail: Any, section: type[Section] = ModelConfig) -> str:
+    """Return what is wrong at a key of ``section``, of one of pydantic's errors."""
     key, kind = where[-1] if where else "the file", detail["type"]
     if kind == "extra_forbidden":
-        return _unknown(where)
+        return _unknown(where, section)
     if kind == "value_error":
         return str(detail["ctx"]["error"])
     if kind in WORDS:
@@ -104,8 +118,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
-def _unknown(where: tuple[str | int, ...]) -> str:
-    key, section = str(where[-1]), _section_at(where[:-1])
+def _unknown(where: tuple[str | int, ...], root: type[Section]) -> str:
+    key, section = str(where[-1]), _section_at(where[:-1], root)
     if key in section.NOT_YET:
         return f"{key!r} is not built yet: {section.NOT_YET[key]}; take it out"
     from difflib import get_close_matches
@@ -116,9 +130,8 @@ def _unknown(where: tuple[str | int, ...]) -> str:
     return f"unknown key {key!r}; {hint}"
 
 
-def _section_at(where: tuple[str | int, ...]) -> type[Section]:
-    """Return the section that ``where`` leads to."""
-    section: type[Section] = ModelConfig
+def _section_at(where: tuple[str | int, ...], section: type[Section]) -> type[Section]:
+    """Return the section that ``where`` leads to from ``section``."""
     names = False
     for step in where:
         if names:

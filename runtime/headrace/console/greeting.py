@@ -8,7 +8,7 @@ from headrace.config.schema import ModelConfig
 from headrace.console.board import Status, VersionStatus
 from headrace.console.request import curl, curl_for_parts, curl_for_sequence, image_in, pixel_in
 from headrace.models import Tensor
-from headrace.models.lifecycle import State
+from headrace.models.lifecycle import ON_THE_WAY, State
 
 
 def greeting(
@@ -31,7 +31,7 @@ def greeting(
     for model in status.models:
         for one in model.versions:
             standing = one.standing
-            work = f"; {_work(one)}" if standing.state is State.READY else ""
+            work = f"; {_work(one)}" if standing.state is State.READY and one.lanes else ""
             if one.process not in ("", f"{model.name}/{one.version}"):
                 work += f"; in {one.process}"
             told = f"{standing.state.value}, {standing.reason}{work}"
@@ -89,9 +89,16 @@ def _headline(status: Status) -> str:
         if all(one.standing.state is not State.READY for one in model.versions)
     ]
     serves = len(status.models) - len(waits)
+    standings = {
+        one.standing.state
+        for model in status.models
+        if model.name in waits
+        for one in model.versions
+    }
+    became = "cannot serve yet" if standings & ON_THE_WAY else "failed"
     return (
         f"headrace serves {serves} of {len(status.models)} models and is not ready: "
-        f"{', '.join(waits)} failed, and /v2/health/ready answers 503"
+        f"{', '.join(waits)} {became}, and /v2/health/ready answers 503"
     )
 
 

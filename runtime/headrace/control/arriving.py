@@ -22,10 +22,15 @@ def coming(wanted: Mapping[str, Wanted], found: Sequence[Version]) -> list[Comin
     return new
 
 
+def begun(before: Wanted | None, folder: str, found: Mapping[int, Version]) -> Wanted:
+    """Return what a run begins with that has found these versions in a model's folder."""
+    return words.begun(before, folder, swaps(found), serves(found))
+
+
 def with_new(before: Wanted | None, found: Mapping[int, Version]) -> Wanted:
     """Return what is wanted with those of ``found``, which has some, that nobody has seen yet."""
     if before is None:
-        return words.begun(None, str(next(iter(found.values())).home), swaps(found))
+        return begun(None, str(next(iter(found.values())).home), found)
     known = dict.fromkeys({*before.versions, *before.unloaded}, False)
     return words.begun(before, before.folder, known | swaps(found))
 
@@ -38,3 +43,12 @@ def added(before: Wanted | None, after: Wanted) -> list[int]:
 def swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
     """Return of each whether it takes all traffic where it is new."""
     return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
+
+
+def serves(versions: Mapping[int, Version]) -> int | None:
+    """Return the version that another server has, the highest of several, where there are others.
+
+    Where there are none, traffic does not wait for a server that is away.
+    """
+    there = [number for number, one in versions.items() if one.backend == "upstream"]
+    return max(there) if there and len(there) < len(versions) else None

@@ -57,7 +57,7 @@ class Controller:
                 folder = str(next(iter(versions.values())).home)
                 if before is not None and before.folder == folder:
                     versions, reasons = self._finding.as_before(here, before.versions)
-                after = words.begun(before, folder, arriving.swaps(versions))
+                after = arriving.begun(before, folder, versions)
                 if after != before:
                     note = Note(ITSELF, words.of_start(before, after))
                     changes.append(Change(model, before, after, note))

@@ -74,15 +74,21 @@ def _by_number(texts: Mapping[str, int]) -> dict[int, int]:
     return {int(version): number for version, number in texts.items()}
 
 
-def begun(kept: Wanted | None, folder: str, found: Mapping[int, bool]) -> Wanted:
+def begun(
+    kept: Wanted | None, folder: str, found: Mapping[int, bool], serves: int | None = None
+) -> Wanted:
     """Return what a run begins with that has ``found`` versions in ``folder``.
 
     What was wanted before, as far as it is there, and every version that nobody has seen yet: such
     a one gets no traffic by itself, unless ``found`` says that it swaps. Where traffic went to what
     is gone, others share it by what they had; where nobody had any, it is decided anew.
+
+    ``serves``: of a model that is new here the version that has served elsewhere so far: it takes
+    all traffic, whatever else is found.
     """
     if kept is None or kept.folder != folder:
-        return Wanted(folder, dict.fromkeys(sorted(found), 0))
+        pending = None if serves is None else Pending({serves: WHOLE})
+        return Wanted(folder, dict.fromkeys(sorted(found), 0), pending=pending)
     unloaded = kept.unloaded & set(found)
     versions = {one: kept.versions.get(one, 0) for one in sorted(set(found) - unloaded)}
     pending = kept.pending

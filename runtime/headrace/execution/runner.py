@@ -73,6 +73,11 @@ class Runner:
         #: Of moves away from READY, for a model may hang while the server ends; and of changes.
         self._lock = threading.Lock()
 
+    @property
+    def lanes(self) -> int:
+        """How many of them have its batches."""
+        return self.version.config.lanes
+
     def start(self, expected: str = "") -> bool:
         """Load, warm up and answer; False when that failed, and the standing says why.
 

@@ -17,6 +17,7 @@ from headrace.execution.core import CoreHost
 from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
 from headrace.execution.voices import OURSELVES, Sink, line
+from headrace.local.upstream import Dial, UpstreamRunner
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 from headrace.repository.folder import Version
 
@@ -38,6 +39,8 @@ class Around:
     used: Callable[[], Mapping[str, Usage]]
     sink: Sink
     budget: threads.Budget
+    #: For versions that other servers have.
+    dial: Dial
     #: How many threads a lane has, if the operator says so.
     told: int | None = None
     #: How many versions that share a process may be in memory; None: all.
@@ -48,7 +51,7 @@ class Around:
 class Carried:
     """One version, from the moment that it is asked for until nothing of it is left."""
 
-    runner: Runner
+    runner: Runner | UpstreamRunner
     held: Held
     #: Seconds for which it has been quiet, and whether it has ended.
     quiet_s: float = 0.0
@@ -93,7 +96,7 @@ class Carrying:
         self._first = list(self._carried.values())
 
     @property
-    def runners(self) -> list[Runner]:
+    def runners(self) -> list[Runner | UpstreamRunner]:
         """Of every version, in the order of models and versions."""
         with self._lock:
             found = [one.runner for one in self._carried.values()]
@@ -134,7 +137,7 @@ class Carrying:
         """As `headrace.control.engine.Engine` has it: the gateway is told at once."""
         return True
 
-    def load_first(self) -> list[Runner]:
+    def load_first(self) -> list[Runner | UpstreamRunner]:
         """Load what the run begins with; return those that serve. Called once, before `begin`."""
         self.publish()
         for one in self._first:
@@ -176,15 +179,16 @@ class Carrying:
                 versions = [*(held.runner.version for held in self._carried.values()), version]
                 lanes = [threads.lanes_of(one, 1) for one in versions]
                 self.budget = threads.joined(self.budget, lanes, self._around.told)
-            runner = Runner(
-                version,
-                self._around.host,
-                self._around.sink,
-                self._moved,
-                threads=self.budget.lanes[version.label],
-            )
+            runner = self._runner(version)
             carried = self._carried[version.label] = Carried(runner, Held(one.asked))
         return carried
+
+    def _runner(self, version: Version) -> Runner | UpstreamRunner:
+        around = self._around
+        if version.backend == "upstream":
+            return UpstreamRunner(version, around.dial, around.sink, self._moved)
+        count = self.budget.lanes[version.label]
+        return Runner(version, around.host, around.sink, self._moved, threads=count)
 
     def _moved(self, _: Standing) -> None:
         if self._begun:

@@ -44,6 +44,7 @@ from headrace.execution.reminder import Reminder
 from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
 from headrace.local.status import version_status
+from headrace.models.lifecycle import ON_THE_WAY
 from headrace.repository.changed import Changed, changed, compare
 from headrace.repository.folder import Version, find
 
@@ -111,6 +112,7 @@ class Server:
             used=lambda: usage(json.loads(self._gateway.stats())),
             sink=logbook.take,
             budget=budget,
+            dial=self._gateway.dial,
             told=threads.told(os.environ),
             max_loaded=options.max_loaded,
         )
@@ -228,7 +230,8 @@ class Server:
         reminder.cancel()
         # What follows refers to the lines above it; a terminal that stands still has its time.
         self._logbook.settle(1.0)
-        if not serving and self._carrying.runners:
+        on_the_way = [one for one in self._carrying.runners if one.standing.state in ON_THE_WAY]
+        if not serving and self._carrying.runners and not on_the_way:
             terminal.show("no version could be loaded; the lines above say why\n")
             self._ended = True
             self._ending.look()
@@ -236,7 +239,7 @@ class Server:
         if self._ended:
             return
         folders = {one.version.model: one.version.home for one in serving}
-        inputs = {one.version.model: one.inputs for one in serving}
+        inputs = {one.version.model: one.inputs for one in serving if one.inputs}
         configs = {one.version.model: one.version.config for one in serving}
         scratch = self._options.state / "requests"
         self._carrying.begin()

@@ -6,10 +6,13 @@ from typing import Any
 from headrace.console.board import VersionStatus
 from headrace.execution.policy import WHOLE
 from headrace.execution.runner import Runner
+from headrace.local.upstream import UpstreamRunner
 from headrace.models.lifecycle import Standing
 
 
-def version_status(runner: Runner, counted: Any, standing: Standing) -> VersionStatus:
+def version_status(
+    runner: Runner | UpstreamRunner, counted: Any, standing: Standing
+) -> VersionStatus:
     """Return how a version is that this process carries, with what the gateway counts of it."""
     return VersionStatus(
         version=runner.version.number,
@@ -20,6 +23,6 @@ def version_status(runner: Runner, counted: Any, standing: Standing) -> VersionS
         waiting=counted.get("waiting", 0),
         in_flight=counted.get("in_flight", 0),
         share_percent=100 * counted.get("share", 0) / WHOLE,
-        lanes=runner.version.config.lanes,
+        lanes=runner.lanes,
         threads=runner.threads,
     )

@@ -57,7 +57,8 @@ def compare(
     configs: dict[str, ModelConfig] = {}
     found = []
     for version in versions:
-        if model not in ("", version.model):
+        # Nothing of model.yaml is for what another server runs.
+        if model not in ("", version.model) or version.backend == "upstream":
             continue
         if not version.folder.is_dir():
             found.append(Changed(version, is_gone=True))

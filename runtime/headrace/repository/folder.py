@@ -3,7 +3,8 @@
 MODEL/model.yaml        operations; may be absent
 MODEL/VERSION/model.py    a Python class, or
 MODEL/VERSION/model.onnx  an ONNX graph, or
-MODEL/VERSION/net.pt2     an exported PyTorch program
+MODEL/VERSION/net.pt2     an exported PyTorch program, or
+MODEL/VERSION/upstream.yaml  where another server has it
 
 With `source` in MODEL/model.yaml its one version is elsewhere (`sourced.py`).
 With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`tritons.py`).
@@ -38,6 +39,7 @@ BACKENDS: Final[dict[str, str]] = {
     "model.py": "python",
     "model.onnx": "onnx",
     "net.pt2": "torch",
+    "upstream.yaml": "upstream",
 }
 #: And back, those of Triton's folders among them.
 FILES: Final = {
@@ -57,8 +59,8 @@ class Version:
     model: str
     number: int
     folder: Path
-    #: ``python``, ``onnx`` or ``torch``; of Triton's, ``triton_python`` or ``torchscript``; of a
-    #: registry's, ``mlflow`` or ``onnx``.
+    #: ``python``, ``onnx``, ``torch`` or ``upstream``; of Triton's, ``triton_python`` or
+    #: ``torchscript``; of a registry's, ``mlflow`` or ``onnx``.
     backend: str
     config: ModelConfig
     #: Where its model.yaml is, if that is not the folder around its own.
@@ -264,6 +266,9 @@ def _check_place(file: Path, folder: Path, backend: str, config: ModelConfig) ->
 
 def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
     """Return what a configuration says that is not for what runs the version; empty if nothing."""
+    if backend == "upstream":
+        # It is for versions that run here.
+        return ""
     if backend != "torch" and (config.inputs is not None or config.outputs is not None):
         owner = "class" if backend == "python" else "file"
         return (

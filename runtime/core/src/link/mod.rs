@@ -14,6 +14,7 @@ mod conservation_tests;
 mod ears_tests;
 #[cfg(test)]
 mod fault_tests;
+pub mod foreign;
 pub mod gateway;
 mod handshake;
 pub mod host;

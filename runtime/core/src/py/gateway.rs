@@ -1,6 +1,6 @@
 //! A gateway, as Python drives it.
 
-use super::{fault::raise, host::Host};
+use super::{fault::raise, host::Host, upstream::Upstream};
 use crate::gateway::{self, GatewaySettings, Limits};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -58,6 +58,13 @@ impl Gateway {
         py.detach(|| host.attach(self.gateway.clone())).map_err(raise)
     }
 
+    /// Has a version carried by another server of the protocol, for as long as what this returns lives. JSON: {"url":
+    /// "grpc://HOST:PORT", "upstream_model", "upstream_version" ("": as that server chooses), "model", "version",
+    /// "rows_in_flight"}. ValueError if it does not parse or the gateway is not started.
+    fn dial(&self, py: Python<'_>, upstream: &str) -> PyResult<Upstream> {
+        py.detach(|| self.gateway.dial(upstream)).map(Upstream).map_err(PyValueError::new_err)
+    }
+
     /// JSON: ready, and for each model and version its state, reason, hosts, waiting, in_flight, contract.
     fn stats(&self) -> String {
         self.gateway.stats()
@@ -93,8 +100,12 @@ impl Gateway {
 
     /// Accepts nothing new and finishes what was accepted; blocks without the interpreter. True if clean.
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
-        let grace = Duration::try_from_secs_f64(timeout_s)
-            .map_err(|e| PyValueError::new_err(format!("timeout_s={timeout_s}: {e}")))?;
+        let grace = seconds(timeout_s)?;
         Ok(py.detach(|| self.gateway.drain(grace)))
     }
+}
+
+pub(super) fn seconds(timeout_s: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(timeout_s)
+        .map_err(|e| PyValueError::new_err(format!("timeout_s={timeout_s}: {e}")))
 }

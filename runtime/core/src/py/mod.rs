@@ -23,6 +23,7 @@ mod signals;
 mod step;
 mod text;
 mod threads;
+mod upstream;
 
 use pyo3::prelude::*;
 
@@ -59,6 +60,8 @@ mod headrace_core {
     use super::step::{Sequence, Step};
     #[pymodule_export]
     use super::threads::{cores, use_threads};
+    #[pymodule_export]
+    use super::upstream::{Upstream, upstream_models};
 
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
 

@@ -159,6 +159,7 @@ fn config(contract: &Contract) -> m::ModelConfig {
         name: spec.name.to_string(),
         data_type: i32::from(spec.datatype.number()),
         dims: spec.shape.clone(),
+        optional: false,
     };
     let output = |spec: &TensorSpec| m::ModelOutput {
         name: spec.name.to_string(),

@@ -33,13 +33,17 @@ impl Gateway {
     }
 
     fn links(self: &Arc<Gateway>, on: Handle) -> Arc<Links> {
+        let roster: Arc<dyn Roster> = Arc::clone(self) as Arc<dyn Roster>;
+        Arc::new(Links::new(on, roster, self.arena.clone(), self.log_of_links()))
+    }
+
+    /// Where the operator reads what became of a link.
+    pub(super) fn log_of_links(self: &Arc<Gateway>) -> Log {
         let gateway = Arc::downgrade(self);
-        let log: Log = Arc::new(move |line| {
+        Arc::new(move |line| {
             if let Some(gateway) = gateway.upgrade() {
                 gateway.errors.log(Fault::new(Kind::HostLost, line), "", None);
             }
-        });
-        let roster: Arc<dyn Roster> = Arc::clone(self) as Arc<dyn Roster>;
-        Arc::new(Links::new(on, roster, self.arena.clone(), log))
+        })
     }
 }

@@ -3,4 +3,5 @@
 mod endpoints;
 pub(super) mod registry;
 pub(super) mod state;
+mod upstreams;
 pub(super) mod views;

@@ -2,6 +2,10 @@
 //! they carry the tensors and every request pays for them; the rest is generated code.
 
 pub mod answer;
+pub mod answered;
+#[cfg(test)]
+mod answered_tests;
+pub mod asking;
 mod contents;
 #[cfg(test)]
 mod contents_tests;

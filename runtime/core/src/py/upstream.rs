@@ -1,0 +1,67 @@
+//! Versions that other servers carry, as Python drives them.
+
+use super::{fault::raise, gateway::seconds};
+use crate::base::contract::{Contract, TensorSpec};
+use crate::link::foreign::{self, Address, Standing};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use serde_json::json;
+
+/// A version that another server carries, for as long as this lives.
+#[pyclass(frozen, module = "headrace_core")]
+#[derive(Debug)]
+pub(super) struct Upstream(pub(super) foreign::Upstream);
+
+#[pymethods]
+impl Upstream {
+    /// Blocks, without the interpreter, until the server was reached, could not be for another reason than `past`, or
+    /// `timeout_s` is over. JSON: {"state": "down", "reason"} (empty: not tried yet), {"state": "up", "platform",
+    /// "max_rows", "streams", "unbatched", "inputs": [{"name", "datatype", "shape"}], "outputs"}, {"state": "over"}.
+    fn wait(&self, py: Python<'_>, past: &str, timeout_s: f64) -> PyResult<String> {
+        let limit = seconds(timeout_s)?;
+        Ok(told(&py.detach(|| self.0.wait(past, limit))).to_string())
+    }
+
+    /// Sends nothing more; blocks, without the interpreter, until what was sent is answered, or `timeout_s` is over.
+    /// True if all was.
+    fn close(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+        let limit = seconds(timeout_s)?;
+        Ok(py.detach(|| self.0.close(limit)))
+    }
+}
+
+fn told(standing: &Standing) -> serde_json::Value {
+    match standing {
+        Standing::Down(reason) => json!({"state": "down", "reason": reason}),
+        Standing::Over => json!({"state": "over"}),
+        Standing::Up(contract) => {
+            let Contract { platform, batching, streams, unbatched, inputs, outputs, .. } = &**contract;
+            json!({
+                "state": "up",
+                "platform": platform,
+                "max_rows": batching.max_rows,
+                "streams": streams,
+                "unbatched": unbatched,
+                "inputs": tensors(inputs),
+                "outputs": tensors(outputs),
+            })
+        }
+    }
+}
+
+fn tensors(specs: &[TensorSpec]) -> Vec<serde_json::Value> {
+    let one =
+        |spec: &TensorSpec| json!({"name": spec.name, "datatype": spec.datatype.name(), "shape": spec.shape});
+    specs.iter().map(one).collect()
+}
+
+/// What the server at grpc://HOST:PORT has. JSON: [{"model", "version", "ready", "reason"}]. ValueError for another address;
+/// RuntimeError if it cannot be reached within `timeout_s`, or has no index of its models.
+#[pyfunction]
+pub(super) fn upstream_models(py: Python<'_>, url: &str, timeout_s: f64) -> PyResult<String> {
+    let address: Address = url.parse().map_err(PyValueError::new_err)?;
+    let limit = seconds(timeout_s)?;
+    let listed = py.detach(|| foreign::list(&address, limit)).map_err(raise)?;
+    let one = |row: &foreign::Listed| json!({"model": row.model, "version": row.version, "ready": row.is_ready, "reason": row.reason});
+    Ok(serde_json::Value::Array(listed.iter().map(one).collect()).to_string())
+}

@@ -1,0 +1,202 @@
+//! `ModelInferResponse` of another server of the protocol → what its model made. Raw contents become views of the
+//! message; typed ones are written out.
+
+use super::contents::tensor_bytes;
+use super::field::{Fields, Value as Wire, each_varint};
+use super::parameters::{Entries, FINAL_RESPONSE, read_entry, settle_keys};
+use crate::base::{
+    call::{Produced, Tensors},
+    contract::{Contract, TensorSpec},
+    datatype::Datatype,
+    fault::Fault,
+    inference::Value,
+    strings,
+    tensor::{Shape, Tensor, byte_len, elements},
+    units::Rows,
+};
+use crate::wire::{
+    budget::Budget,
+    limits::{NAME_BYTES, Room},
+};
+use bytes::Bytes;
+use compact_str::CompactString;
+use smallvec::SmallVec;
+
+/// A response, checked.
+#[derive(Debug)]
+pub struct Answered {
+    /// Outputs in the contract's order, with an axis of rows first; none where a stream's message has none.
+    pub produced: Produced,
+    /// Of a stream: no more follows for its request.
+    pub is_final: bool,
+}
+
+/// One message of a stream.
+#[derive(Debug)]
+pub enum Streamed {
+    /// The request failed, in the server's words.
+    Failed(String),
+    Answered(Answered),
+}
+
+#[derive(Default)]
+struct Output<'a> {
+    name: &'a str,
+    datatype: &'a str,
+    shape: Shape,
+    contents: SmallVec<[&'a [u8]; 1]>,
+}
+
+/// What is wrong with an answer: its server's doing, and nobody's who asked.
+fn wrong(note: std::fmt::Arguments<'_>) -> Fault {
+    Fault::internal(format!("the server's answer does not hold together: {note}"))
+}
+
+/// Reads the answer to a request of so many rows.
+pub fn answered(message: &Bytes, contract: &Contract, rows: Rows) -> Result<Answered, Fault> {
+    read(message, message, contract, rows).map_err(|fault| wrong(format_args!("{}", fault.note)))
+}
+
+/// Reads one message of a stream of answers to a request of so many rows.
+pub fn streamed(message: &Bytes, contract: &Contract, rows: Rows) -> Result<Streamed, Fault> {
+    let found = || {
+        let (mut error, mut response): (&str, &[u8]) = ("", &[]);
+        let mut fields = Fields(message);
+        while let Some((number, value)) = fields.next()? {
+            match number {
+                1 => error = value.text(message.len(), "the error")?,
+                2 => response = value.bytes()?,
+                _ => {}
+            }
+        }
+        if !error.is_empty() {
+            return Ok(Streamed::Failed(error.to_owned()));
+        }
+        read(message, response, contract, rows).map(Streamed::Answered)
+    };
+    found().map_err(|fault: Fault| wrong(format_args!("{}", fault.note)))
+}
+
+/// `response`: all of `message`, or a part of it.
+fn read(message: &Bytes, response: &[u8], contract: &Contract, rows: Rows) -> Result<Answered, Fault> {
+    let mut outputs: SmallVec<[Output<'_>; 2]> = SmallVec::new();
+    let mut raw: SmallVec<[&[u8]; 2]> = SmallVec::new();
+    let mut entries = Entries::new();
+    let most = contract.outputs.len();
+    let mut room = Room::fields();
+    let mut fields = Fields(response);
+    while let Some((number, value)) = fields.next()? {
+        room.take()?;
+        match number {
+            4 => entries.push(read_entry(value.bytes()?, &mut room)?),
+            5 if outputs.len() < most => outputs.push(output(value.bytes()?, &mut room)?),
+            6 if raw.len() < most => raw.push(value.bytes()?),
+            5 | 6 => {
+                return Err(Fault::invalid(format!("it has more than the {most} outputs of its metadata")));
+            }
+            _ => {}
+        }
+    }
+    let is_final = take_final(&mut entries);
+    settle_keys(&mut entries);
+    let parameters = entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    if outputs.is_empty() && contract.streams {
+        return Ok(Answered { produced: Produced { outputs: Tensors::new(), parameters }, is_final });
+    }
+    let mut tensors = Tensors::new();
+    for spec in &contract.outputs {
+        let at = outputs.iter().position(|output| output.name == spec.name);
+        let found = at.and_then(|at| outputs.get(at).map(|output| (output, raw.get(at))));
+        let (output, raw) =
+            found.ok_or_else(|| Fault::invalid(format!("output '{}' is missing", spec.name)))?;
+        let raw =
+            if raw.is_none_or(|raw| raw.is_empty()) && !output.contents.is_empty() { None } else { raw };
+        tensors.push(tensor(message, output, raw.copied(), spec, contract, rows)?);
+    }
+    Ok(Answered { produced: Produced { outputs: tensors, parameters }, is_final })
+}
+
+/// Takes the flag out: each gateway says it anew.
+fn take_final(entries: &mut Entries) -> bool {
+    let is_final =
+        entries.iter().any(|(key, value)| key == FINAL_RESPONSE && *value == Some(Value::Bool(true)));
+    entries.retain(|(key, _): &(CompactString, _)| key != FINAL_RESPONSE);
+    is_final
+}
+
+fn output<'a>(message: &'a [u8], room: &mut Room) -> Result<Output<'a>, Fault> {
+    let mut output = Output::default();
+    let mut axes = Room::axes();
+    let mut contents = Room::entries("parts of contents");
+    let mut fields = Fields(message);
+    while let Some((number, value)) = fields.next()? {
+        room.take()?;
+        match number {
+            1 => output.name = value.text(NAME_BYTES, "name")?,
+            2 => output.datatype = value.text(NAME_BYTES, "datatype")?,
+            3 => each_varint(value, |size| {
+                axes.take()?;
+                output.shape.push(size.cast_signed());
+                Ok(())
+            })?,
+            5 => {
+                contents.take()?;
+                output.contents.push(Wire::bytes(value)?);
+            }
+            _ => {}
+        }
+    }
+    Ok(output)
+}
+
+fn tensor(
+    message: &Bytes,
+    output: &Output<'_>,
+    raw: Option<&[u8]>,
+    spec: &TensorSpec,
+    contract: &Contract,
+    rows: Rows,
+) -> Result<Tensor, Fault> {
+    let name = &spec.name;
+    if output.datatype != spec.datatype.name() {
+        let (got, want) = (output.datatype, spec.datatype.name());
+        return Err(Fault::invalid(format!("output '{name}' is {got}, its metadata says {want}")));
+    }
+    let mut shape = output.shape.clone();
+    if contract.unbatched {
+        shape.insert(0, 1);
+    }
+    let row = shape.split_first().filter(|(batch, _)| **batch == i64::from(rows.get())).map(|(_, row)| row);
+    let fits = |(size, want): (&i64, &i64)| *size >= 0 && (size == want || *want == -1);
+    if !row.is_some_and(|row| row.len() == spec.shape.len() && row.iter().zip(&spec.shape).all(fits)) {
+        let want = contract.told(spec);
+        return Err(Fault::invalid(format!(
+            "output '{name}' has the shape {:?} for {} rows, its metadata says {want:?}",
+            output.shape,
+            rows.get()
+        )));
+    }
+    let datatype = spec.datatype;
+    let data = match raw {
+        Some(raw) => message.slice_ref(raw),
+        None => {
+            let mut allowed = |_: usize| Ok(());
+            // A varint of a byte becomes up to eight.
+            let mut budget = Budget::new(message.len().saturating_mul(8), message.len(), &mut allowed);
+            let mixed = |got| Fault::invalid(format!("output '{name}' has contents of type {got}"));
+            tensor_bytes(message, name, &output.contents, datatype, &mut budget, mixed)?
+        }
+    };
+    let whole = if datatype == Datatype::Bytes {
+        strings::count(&data).ok() == elements(&shape)
+    } else {
+        byte_len(datatype, &shape) == Some(data.len())
+    };
+    if !whole {
+        let len = data.len();
+        return Err(Fault::invalid(format!(
+            "output '{name}' has {len} bytes, which its shape {shape:?} does not give"
+        )));
+    }
+    Ok(Tensor { datatype, shape, data })
+}

@@ -1,0 +1,154 @@
+//! A call → `ModelInferRequest` to another server of the protocol. Tensors of any size are chained, not copied.
+
+use super::answer::{Pieces, put_prefix};
+use super::field::{delimited_len, put_head, put_text, put_varint, text_len, varint_len};
+use super::parameters::{EMPTY_FINAL, entry_len, put_entry};
+use crate::base::{
+    contract::TensorSpec,
+    fault::Fault,
+    inference::{Parameters, Value},
+    tensor::Tensor,
+};
+use bytes::{BufMut, BytesMut};
+
+/// Smaller tensors are copied behind the head, as those of answers are.
+const CHAIN_FROM: usize = 4 << 10;
+
+/// What is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Asking<'a> {
+    pub model: &'a str,
+    /// As the other server has it; empty where it is to choose, or knows of none.
+    pub version: &'a str,
+    pub inputs: &'a [TensorSpec],
+    /// One for each input, in that order, with an axis of rows first.
+    pub tensors: &'a [Tensor],
+    /// The other server knows of no axis of rows: it is left out of what it is told.
+    pub unbatched: bool,
+    pub parameters: &'a Parameters,
+    /// It may answer in parts, and says when that was all.
+    pub in_parts: bool,
+}
+
+impl Asking<'_> {
+    /// The message with its prefix. Refused (Internal) if it has more bytes than a message may have.
+    pub fn write(&self) -> Result<Pieces, Fault> {
+        let flag = Value::Bool(true);
+        let parameters = || {
+            let own = self.in_parts.then_some((EMPTY_FINAL, &flag));
+            self.parameters.iter().map(|(key, value)| (key.as_str(), value)).chain(own)
+        };
+        let mut len = text_len(self.model) + text_len(self.version);
+        len += parameters().map(|(key, value)| delimited_len(entry_len(key, value))).sum::<usize>();
+        let mut chained = 0;
+        for (spec, tensor) in self.tensors() {
+            let data = tensor.data.len();
+            len += delimited_len(self.tensor_len(spec, tensor)) + delimited_len(data);
+            chained += if data < CHAIN_FROM { 0 } else { data };
+        }
+        let mut out = BytesMut::with_capacity(len - chained + super::answer::PREFIX);
+        put_prefix(&mut out, len)?;
+        put_text(&mut out, 1, self.model);
+        put_text(&mut out, 2, self.version);
+        for (key, value) in parameters() {
+            put_entry(&mut out, 4, key, value);
+        }
+        for (spec, tensor) in self.tensors() {
+            put_head(&mut out, 5, self.tensor_len(spec, tensor));
+            put_text(&mut out, 1, &spec.name);
+            put_text(&mut out, 2, tensor.datatype.name());
+            let shape = self.shape(tensor);
+            if !shape.is_empty() {
+                put_head(&mut out, 3, shape_len(shape));
+                shape.iter().for_each(|size| put_varint(&mut out, size.cast_unsigned()));
+            }
+        }
+        let mut pieces = Pieces::new();
+        for (_, tensor) in self.tensors() {
+            put_head(&mut out, 7, tensor.data.len());
+            if tensor.data.len() < CHAIN_FROM {
+                out.put_slice(&tensor.data);
+            } else {
+                pieces.push(out.split().freeze());
+                pieces.push(tensor.data.clone());
+            }
+        }
+        if !out.is_empty() {
+            pieces.push(out.freeze());
+        }
+        Ok(pieces)
+    }
+
+    fn tensors(&self) -> impl Iterator<Item = (&TensorSpec, &Tensor)> {
+        self.inputs.iter().zip(self.tensors)
+    }
+
+    fn shape<'t>(&self, tensor: &'t Tensor) -> &'t [i64] {
+        tensor.shape.get(usize::from(self.unbatched)..).unwrap_or_default()
+    }
+
+    fn tensor_len(&self, spec: &TensorSpec, tensor: &Tensor) -> usize {
+        let shape = self.shape(tensor);
+        let shape = if shape.is_empty() { 0 } else { delimited_len(shape_len(shape)) };
+        text_len(&spec.name) + text_len(tensor.datatype.name()) + shape
+    }
+}
+
+fn shape_len(shape: &[i64]) -> usize {
+    shape.iter().map(|size| varint_len(size.cast_unsigned())).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::datatype::Datatype;
+    use crate::wire::oip_proto::messages as m;
+    use bytes::Bytes;
+    use prost::Message;
+
+    fn spec(name: &str) -> TensorSpec {
+        TensorSpec::new(name, Datatype::Uint8, [-1])
+    }
+
+    fn tensor(rows: i64, len: usize) -> Tensor {
+        let size = i64::try_from(len).unwrap() / rows;
+        Tensor { datatype: Datatype::Uint8, shape: [rows, size].as_slice().into(), data: vec![7; len].into() }
+    }
+
+    #[test]
+    fn generated_code_reads_what_is_written() {
+        for (unbatched, in_parts, large) in [(false, false, 6), (true, true, 10_000)] {
+            let parameters = vec![("user".into(), Value::Text("ada".into())), ("n".into(), Value::Int(-3))];
+            let (inputs, tensors) = ([spec("a"), spec("b")], [tensor(2, 4), tensor(2, large)]);
+            let asking = Asking {
+                model: "photos",
+                version: "3",
+                inputs: &inputs,
+                tensors: &tensors,
+                unbatched,
+                parameters: &parameters,
+                in_parts,
+            };
+            let pieces = asking.write().unwrap();
+            // A large tensor is the caller's own bytes.
+            assert_eq!(
+                pieces.iter().any(|piece| piece.as_ptr() == tensors[1].data.as_ptr()),
+                large >= CHAIN_FROM
+            );
+            let message: Bytes = pieces.concat().into();
+            assert_eq!(
+                message[..5],
+                [&[0][..], &u32::try_from(message.len() - 5).unwrap().to_be_bytes()].concat()
+            );
+            let read = m::ModelInferRequest::decode(message.slice(5..)).unwrap();
+            assert_eq!((read.model_name.as_str(), read.model_version.as_str()), ("photos", "3"));
+            let size = i64::try_from(large).unwrap() / 2;
+            let shapes: Vec<_> = read.inputs.iter().map(|one| one.shape.clone()).collect();
+            let want = if unbatched { vec![vec![2], vec![size]] } else { vec![vec![2, 2], vec![2, size]] };
+            assert_eq!(shapes, want);
+            assert_eq!(read.raw_input_contents, [tensors[0].data.clone(), tensors[1].data.clone()]);
+            assert_eq!(read.parameters.contains_key(EMPTY_FINAL), in_parts);
+            assert_eq!(read.parameters.len(), 2 + usize::from(in_parts));
+        }
+    }
+}

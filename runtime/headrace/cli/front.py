@@ -1,0 +1,81 @@
+"""The command `front`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from headrace.cli.options import Host, Limits, Ports, State
+from headrace.vocabulary import FIRST_PORT
+
+
+def front(  # noqa: PLR0913 - a parameter is an option
+    url: Annotated[str, typer.Argument(help="grpc://HOST:PORT of a server that runs.")],
+    models: Annotated[
+        Path | None,
+        typer.Option(
+            help="A folder of models of your own to serve beside it; what the server has is "
+            "written into it. The state folder's own if left out."
+        ),
+    ] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A model of the server, where that has no index to ask; may be given more than "
+            "once. Only these are served then."
+        ),
+    ] = None,
+    ports: Ports = FIRST_PORT,
+    host: Host = "127.0.0.1",
+    state: State = Path(".headrace"),
+    limit: Limits = None,
+) -> None:
+    """Serve what another server has: a Triton, MLServer or KServe that runs already.
+
+    `headrace front grpc://triton:8001` asks it for its models and answers for them on our ports,
+    over HTTP and gRPC, with limits, deadlines and metrics. Clients change the address, no more.
+
+    Each of its versions is a version here, in MODEL/N/upstream.yaml, and has all traffic at first.
+    To move to a version of your own, put it beside with the next number, say in
+    models/photos/2/model.onnx, start with it, and divide the traffic; `1=100` is the way back:
+
+    headrace front grpc://triton:8001 --models models
+
+    headrace split photos 1=95 2=5
+
+    While the server is away requests for it wait, until their deadline and at most ten seconds,
+    and are refused after that; it is found again by itself. docs/front.md has what passes through
+    and what does not.
+    """
+    from headrace.cli import fronting
+    from headrace.cli.terminal import tell
+    from headrace.config import limits
+    from headrace.config.options import ServeOptions
+    from headrace.errors import Unreachable
+    from headrace.local import run
+
+    repository = models or state / "upstream"
+    found: list[fronting.Found]
+    passed_over: list[str]
+    try:
+        if model:
+            found, passed_over = fronting.named(url, model), []
+        else:
+            found, passed_over = fronting.listed(url, fronting.models_at(url))
+    except Unreachable as error:
+        if not fronting.is_known(repository, url):
+            raise
+        found, passed_over = [], [f"going on with what {repository} has of it: {error}"]
+    for line in passed_over:
+        tell(f"headrace: {line}")
+    for file in fronting.write(repository, found):
+        tell(f"headrace: wrote {file}")
+    options = ServeOptions(
+        repository=repository,
+        engine="local",
+        first_port=ports,
+        host=host,
+        state=state,
+        limits=limits.read(limit or []),
+    )
+    raise typer.Exit(run(options))
