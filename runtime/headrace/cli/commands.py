@@ -11,6 +11,7 @@ from headrace.cli.deciding import (
     journal,
     load,
     rule,
+    shadow,
     split,
     sticky,
     undo,
@@ -246,7 +247,7 @@ def infer(
 
 
 for command in (
-    *(versions, load, unload, split, rule, sticky, undo, journal),
+    *(versions, load, unload, split, rule, sticky, shadow, undo, journal),
     *(logs, errors, why, bench, convert),
 ):
     app.command()(command)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headrace.console.memory import resident
+from headrace.control.shadows import judged
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 
 
@@ -59,6 +60,8 @@ class Status:
     #: What all threads have, and the threads of the gateway that serve connections.
     cpus: int = 1
     io_threads: int = 1
+    #: What shadows found, as the gateway counts it.
+    shadows: Sequence[Mapping[str, Any]] = ()
 
     @property
     def ready(self) -> bool:
@@ -117,6 +120,7 @@ def as_json(status: Status) -> dict[str, object]:
         "io_threads": status.io_threads,
         "processes": {name: list(pids) for name, pids in status.processes.items()},
         "memory_bytes": {name: resident(pids) for name, pids in status.processes.items()},
+        "shadows": [judged(one) for one in status.shadows],
         "models": [
             {
                 "name": model.name,

@@ -10,6 +10,7 @@ from headrace.control.controller import Controller
 from headrace.control.engine import Row
 from headrace.control.orders import Order
 from headrace.control.store import Entry
+from headrace.control.traffic import Shadow
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.policy import WHOLE
 
@@ -105,6 +106,18 @@ def _sticky(controller: Controller, query: Query, who: str) -> dict[str, Any]:
     return _obey(controller, query, who, orders.stick(_model(query), query.get("fact") or None))
 
 
+def _shadow(controller: Controller, query: Query, who: str) -> dict[str, Any]:
+    model, version = _model(query), _number(query, "version", 0)
+    if not version:
+        raise Misasked("say which version: &version=NUMBER")
+    if query.get("off", "") in ("1", "true"):
+        return _obey(controller, query, who, orders.unshadow(model, version))
+    share = shares(f"{version}={query.get('percent') or 100}")[version]
+    repeatable = query.get("repeatable", "") in ("1", "true")
+    wanted = Shadow(version, share, repeatable)
+    return _obey(controller, query, who, orders.shadow(model, wanted))
+
+
 def _obey(controller: Controller, query: Query, who: str, order: Order) -> dict[str, Any]:
     controller.obey(order, who=who, why=query.get("why", ""))
     return {"model": order.model, "done": order.what}
@@ -121,6 +134,7 @@ CHANGES: Final[Mapping[str, Callable[[Controller, Query, str], dict[str, Any]]]]
     "/api/split": _split,
     "/api/rule": _rule,
     "/api/sticky": _sticky,
+    "/api/shadow": _shadow,
     "/api/undo": _undo,
 }
 

@@ -24,8 +24,8 @@ MOST_DIGITS: Final = 18
 MOST_NAME: Final = 128
 PATHS: Final = (
     "/api/health, /api/status, /api/versions, /api/journal, /api/logs, /api/errors, "
-    "/api/errors/ID, /api/requests and /api/requests/ID, and to POST /api/load, /api/unload, "
-    "/api/split, /api/rule, /api/sticky, /api/undo and /api/apply"
+    "/api/errors/ID, /api/requests, /api/requests/ID and /api/shadows, and to POST /api/load, "
+    "/api/unload, /api/split, /api/rule, /api/sticky, /api/shadow, /api/undo and /api/apply"
 )
 #: A page in somebody's browser cannot send it to another place than its own without asking there.
 CLIENT: Final = "Headrace-Client"
@@ -59,6 +59,8 @@ def respond(sources: Sources, method: str, target: str) -> Answer:
         return Answer(200 if status.ready else 503, {"ready": status.ready})
     if path == "/api/status":
         return Answer(200, as_json(board.status()))
+    if path == "/api/shadows":
+        return Answer(200, {"shadows": as_json(board.status())["shadows"]})
     if path == "/api/logs":
         return _logs(logbook, query, limit)
     if path == "/api/errors" or path.startswith("/api/errors/"):

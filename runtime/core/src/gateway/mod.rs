@@ -11,6 +11,7 @@ mod note;
 mod queue;
 pub(crate) mod requests;
 mod settings;
+mod shadow;
 mod sockets;
 mod table;
 mod threads;
@@ -41,6 +42,7 @@ use queue::recent::Recent;
 use queue::service::Surroundings;
 use queue::suspects::Suspects;
 use queue::tenants::Tenants;
+use shadow::Shadows;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -75,6 +77,7 @@ pub struct Gateway {
     arena: Option<Arena>,
     regions: Regions,
     wishes: Wishes,
+    shadows: Shadows,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -115,6 +118,7 @@ impl Gateway {
             arena,
             regions: Regions::new(settings.limits.client_regions),
             wishes: Wishes::default(),
+            shadows: Shadows::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),
