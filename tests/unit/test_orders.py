@@ -133,6 +133,22 @@ def test_a_swap_leaves_whom_somebody_names(desk: Desk) -> None:
     assert desk.divisions["m"].routes == {}
 
 
+def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
+    desk.stand(m={1: State.READY})
+    desk.models["m"] = [1, 2]
+    who: Any = {"who": "me", "why": "it is new"}
+    desk.controller.load("m", 2, swap=False, **who)
+    desk.controller.obey(orders.shadow("m", Shadow(2, 2500, repeatable=True)), **who)
+    told = {"shadows": [{"version": 2, "share": 2500, "repeatable": True}]}
+    assert (desk.divisions["m"].routes, desk.divisions["m"].leads_to) == (told, [2])
+    desk.begin()
+    assert desk.divisions["m"].routes == told
+    (entry,) = desk.controller.journal(1)
+    assert (entry.what, entry.why) == ("shadow 2 --percent 25 --repeatable", "it is new")
+    desk.controller.undo(entry.number, **who)
+    assert (desk.divisions["m"].routes, desk.carried) == ({}, ["m/1", "m/2"])
+
+
 def test_what_is_kept_and_what_the_core_reads() -> None:
     given = Traffic((Rule(USER, "7", 2), Rule(BETA, "yes", 1)), USER, (Shadow(2, 50),))
     assert traffic.from_json(given.as_json()) == given

@@ -31,7 +31,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         for one in model["versions"]
     ]
     yield from aligned([COLUMNS, *rows])
-    for shadow in status["shadows"]:
+    for shadow in status.get("shadows", ()):  # a server of before has none
         yield from shadow_lines(shadow)
 
 
@@ -80,7 +80,7 @@ def traffic_lines(model: str, traffic: Mapping[str, Any]) -> Iterator[str]:
         yield f"{model}/{version} has requests with {fact}={value}"
     if traffic["sticky"]:
         yield f"{model}: requests with the same {traffic['sticky']} stay with one version"
-    for version, share, _ in traffic["shadows"]:
+    for version, share, _ in traffic.get("shadows", ()):
         yield f"{model}/{version} is a shadow of {share / 100:g} % of what others answer"
 
 

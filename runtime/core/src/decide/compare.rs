@@ -81,7 +81,16 @@ pub fn compare(one: &Tensor, other: &Tensor) -> Comparison {
         Datatype::Bf16 => pairs.floats(|bytes: [u8; 2]| bf16::from_le_bytes(bytes).to_f64()),
         Datatype::Fp32 => pairs.floats(|bytes: [u8; 4]| f32::from_le_bytes(bytes).into()),
         Datatype::Fp64 => pairs.floats(f64::from_le_bytes),
-        _ => pairs.exact(bytes),
+        Datatype::Bool
+        | Datatype::Uint8
+        | Datatype::Uint16
+        | Datatype::Uint32
+        | Datatype::Uint64
+        | Datatype::Int8
+        | Datatype::Int16
+        | Datatype::Int32
+        | Datatype::Int64
+        | Datatype::Bytes => pairs.exact(bytes),
     })
 }
 

@@ -32,6 +32,8 @@ numbered! {
     SharedMemory = 10 "shared_memory",
     /// It was cut into several.
     Cut = 11 "cut",
+    /// It was answered, and whoever compares was too far behind.
+    NotCompared = 12 "not_compared",
 }
 
 /// Whether a request is in a shadow's share. One that has a `key` is so on every gateway or on none, and stays in it when
@@ -43,7 +45,7 @@ pub fn is_copied(shadow: &Shadow, key: Option<Key>, draw: impl FnOnce() -> u64) 
     }
     let point = match key {
         Some(key) => {
-            u64::try_from(u128::from(key.hash(shadow.version)) * u128::from(full) >> 64).unwrap_or(0)
+            u64::try_from((u128::from(key.hash(shadow.version)) * u128::from(full)) >> 64).unwrap_or(0)
         }
         None => draw() % full,
     };

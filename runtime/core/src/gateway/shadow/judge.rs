@@ -10,15 +10,21 @@ use crate::base::{
     fault::{Fault, Kind},
     panics,
 };
-use crate::decide::compare::{Comparison, compare};
+use crate::decide::{
+    compare::{Comparison, compare},
+    mirror::Cause,
+};
 use parking_lot::Mutex;
 use rustix::process::nice;
 use std::sync::Arc;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tokio::sync::OwnedSemaphorePermit;
 
 /// The kernel's lowest priority, from which this thread does not come back.
 const LOWEST: i32 = 19;
+
+/// Findings that wait for it.
+const MOST: usize = 256;
 
 /// What a host made of a copy.
 #[derive(Debug)]
@@ -28,29 +34,35 @@ pub(super) struct Finding {
     /// Of who got it.
     pub(super) contract: Arc<Contract>,
     pub(super) delivered: Result<(Produced, Timing), Fault>,
-    /// Given back once it is compared: so few are bounded.
+    /// Given back once it is compared.
     pub(super) _seat: OwnedSemaphorePermit,
 }
 
 /// Its thread begins with the first finding, and ends with the gateway.
 #[derive(Debug, Default)]
-pub(super) struct Judge(Mutex<Option<Sender<Finding>>>);
+pub(super) struct Judge(Mutex<Option<SyncSender<Finding>>>);
 
 impl Judge {
-    /// Never blocks. Where there is no thread to be had, findings are forgotten: a server short of threads has worse to do.
+    /// Never blocks: what it has no room for, or no thread, is not compared, and counted.
     pub(super) fn hear(&self, finding: Finding) {
         let mut judge = self.0.lock();
         if judge.is_none() {
             *judge = begin();
         }
-        if let Some(judge) = judge.as_ref() {
-            let _ = judge.send(finding); // it ends only when this sender is dropped
+        let lost = match judge.as_ref() {
+            Some(judge) => judge.try_send(finding).map_err(|refused| match refused {
+                TrySendError::Full(finding) | TrySendError::Disconnected(finding) => finding,
+            }),
+            None => Err(finding),
+        };
+        if let Err(Finding { shadow, copy, .. }) = lost {
+            shadow.lose(&copy, Cause::NotCompared);
         }
     }
 }
 
-fn begin() -> Option<Sender<Finding>> {
-    let (sender, findings) = channel::<Finding>();
+fn begin() -> Option<SyncSender<Finding>> {
+    let (sender, findings) = sync_channel::<Finding>(MOST);
     let work = move || {
         let _ = nice(LOWEST); // at worst it runs as any other thread does
         findings.iter().for_each(|finding| {

@@ -177,7 +177,8 @@ impl Shadow {
     pub(super) fn expire(&self, now: Tick) {
         loop {
             let mut line = self.line.lock();
-            let Some(copy) = line.pop_front_if(|copy| copy.since.plus(PATIENCE) <= now) else { return };
+            let is_late = line.front().is_some_and(|copy| copy.since.plus(PATIENCE) <= now);
+            let Some(copy) = is_late.then(|| line.pop_front()).flatten() else { return };
             drop(line);
             self.lose(&copy, Cause::NoSlack);
         }

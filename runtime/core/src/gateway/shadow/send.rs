@@ -176,6 +176,13 @@ fn why(fault: &Fault) -> Cause {
     match fault.kind {
         Kind::Unavailable | Kind::HostLost => Cause::NotReady,
         Kind::Invalid | Kind::TooLarge | Kind::Unsupported => Cause::Unfit,
-        _ => Cause::Busy,
+        Kind::NotFound
+        | Kind::Overloaded
+        | Kind::Expired
+        | Kind::Cancelled
+        | Kind::ModelFailed
+        | Kind::Internal
+        | Kind::ModelHung
+        | Kind::Slow => Cause::Busy,
     }
 }
