@@ -138,13 +138,13 @@ def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
     desk.models["m"] = [1, 2]
     who: Any = {"who": "me", "why": "it is new"}
     desk.controller.load("m", 2, swap=False, **who)
-    desk.controller.obey(orders.shadow("m", Shadow(2, 2500, repeatable=True)), **who)
-    told = {"shadows": [{"version": 2, "share": 2500, "repeatable": True}]}
+    desk.controller.obey(orders.shadow("m", Shadow(2, 2500, repeatable=True, apart=True)), **who)
+    told = {"shadows": [{"version": 2, "share": 2500, "repeatable": True, "apart": True}]}
     assert (desk.divisions["m"].routes, desk.divisions["m"].leads_to) == (told, [2])
     desk.begin()
     assert desk.divisions["m"].routes == told
     (entry,) = desk.controller.journal(1)
-    assert (entry.what, entry.why) == ("shadow 2 --percent 25 --repeatable", "it is new")
+    assert (entry.what, entry.why) == ("shadow 2 --percent 25 --repeatable --apart", "it is new")
     desk.controller.undo(entry.number, **who)
     assert (desk.divisions["m"].routes, desk.carried) == ({}, ["m/1", "m/2"])
 
@@ -159,7 +159,7 @@ def test_what_is_kept_and_what_the_core_reads() -> None:
             {"fact": {"parameter": "Beta"}, "value": "yes", "version": 1},
         ],
         "sticky": {"fact": {"header": "x-user-id"}, "salt": "m"},
-        "shadows": [{"version": 2, "share": 50, "repeatable": False}],
+        "shadows": [{"version": 2, "share": 50, "repeatable": False, "apart": False}],
     }
     assert Traffic().as_policy("m") == {}
     waiting = replace(routed(sticky=USER), pending=Pending({2: WHOLE}))

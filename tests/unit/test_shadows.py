@@ -128,7 +128,7 @@ def test_what_people_read() -> None:
     (line,) = shadow_lines(judged(shadow))
     assert line == (
         "m/2 is a shadow of 25 % beside version 1: differs (y: max rel 1.0e-02, max abs 1.0e-02; "
-        "floor 3.0e-07); 2 ms in the model's host beside 1; 50 copied, 7 not (full 7)"
+        "floor 3.0e-07); 2 ms in the model's host beside 1; 50 copied, 7 dropped (full 7)"
     )
     (line,) = shadow_lines(judged({**shadow, "against": [], "dropped": {}}))
-    assert line == "m/2 is a shadow of 25 %: nothing is compared yet; 50 copied, 0 not"
+    assert line == "m/2 is a shadow of 25 %: nothing is compared yet; 50 copied, 0 dropped"

@@ -81,7 +81,7 @@ class Node:
         reply = self.http.getresponse()
         answer = json.loads(reply.read())
         assert reply.status == 200, answer
-        assert np.float32(answer["outputs"][0]["data"]).tolist() == values
+        assert np.array(answer["outputs"][0]["data"], np.float32).tolist() == values
         assert reply.headers["x-headrace-version"] == "1"
         return time.monotonic() - began
 

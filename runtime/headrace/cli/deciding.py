@@ -165,6 +165,13 @@ def shadow(  # noqa: PLR0913 - a parameter is an option
             help="The version has no side effects, whatever its model.yaml says.",
         ),
     ] = False,
+    apart: Annotated[
+        bool,
+        typer.Option(
+            "--apart",
+            help="It has cores or a device of its own: do not wait until nobody is served.",
+        ),
+    ] = False,
     why: Why = "",
     url: Url = CONSOLE,
 ) -> None:
@@ -179,7 +186,8 @@ def shadow(  # noqa: PLR0913 - a parameter is an option
     if end not in ("", "off"):
         raise typer.BadParameter(f"expected off, or nothing, not {end!r}")
     query = {"model": model, "version": str(version), "why": why}
-    said = {"off": "1"} if end else {"percent": percent, "repeatable": str(int(repeatable))}
+    flags = {"repeatable": str(int(repeatable)), "apart": str(int(apart))}
+    said = {"off": "1"} if end else {"percent": percent, **flags}
     post(url, path("shadow", query | said))
     versions(model, url)
 

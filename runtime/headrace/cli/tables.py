@@ -39,7 +39,7 @@ def shadow_lines(shadow: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a shadow's answers are like, a line for each version that callers have."""
     dropped = sum(shadow["dropped"].values())
     causes = ", ".join(f"{cause} {count}" for cause, count in shadow["dropped"].items())
-    told = f"{shadow['copied']} copied, {dropped} not{f' ({causes})' if causes else ''}"
+    told = f"{shadow['copied']} copied, {dropped} dropped{f' ({causes})' if causes else ''}"
     name = f"{shadow['model']}/{shadow['version']} is a shadow of {shadow['share'] / 100:g} %"
     if not shadow["against"]:
         yield f"{name}: nothing is compared yet; {told}"
@@ -80,7 +80,7 @@ def traffic_lines(model: str, traffic: Mapping[str, Any]) -> Iterator[str]:
         yield f"{model}/{version} has requests with {fact}={value}"
     if traffic["sticky"]:
         yield f"{model}: requests with the same {traffic['sticky']} stay with one version"
-    for version, share, _ in traffic.get("shadows", ()):
+    for version, share, *_ in traffic.get("shadows", ()):
         yield f"{model}/{version} is a shadow of {share / 100:g} % of what others answer"
 
 

@@ -113,8 +113,8 @@ def _shadow(controller: Controller, query: Query, who: str) -> dict[str, Any]:
     if query.get("off", "") in ("1", "true"):
         return _obey(controller, query, who, orders.unshadow(model, version))
     share = shares(f"{version}={query.get('percent') or 100}")[version]
-    repeatable = query.get("repeatable", "") in ("1", "true")
-    wanted = Shadow(version, share, repeatable)
+    repeatable, apart = (query.get(one, "") in ("1", "true") for one in ("repeatable", "apart"))
+    wanted = Shadow(version, share, repeatable, apart)
     return _obey(controller, query, who, orders.shadow(model, wanted))
 
 

@@ -65,7 +65,7 @@ def stick(model: str, where: str | None) -> Order:
 
 def shadow(model: str, new: Shadow) -> Order:
     """Have copies of a share of the traffic go to a version, whose answers nobody gets."""
-    said = " --repeatable" if new.repeatable else ""
+    said = f"{' --repeatable' * new.repeatable}{' --apart' * new.apart}"
     what = f"shadow {new.version} --percent {new.share / 100:g}{said}"
 
     def changed(now: Wanted, standings: Standings) -> Wanted:

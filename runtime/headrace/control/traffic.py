@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from headrace.errors import Unwanted
@@ -48,6 +48,8 @@ class Shadow:
     share: int
     #: It may run what ran already, whatever its model.yaml says.
     repeatable: bool = False
+    #: It has cores or a device of its own: copies need not wait until nobody is served.
+    apart: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,9 @@ class Traffic:
         return {
             "rules": [[str(one.fact), one.value, one.version] for one in self.rules],
             "sticky": None if self.sticky is None else str(self.sticky),
-            "shadows": [[one.version, one.share, one.repeatable] for one in self.shadows],
+            "shadows": [
+                [one.version, one.share, one.repeatable, one.apart] for one in self.shadows
+            ],
         }
 
     def as_policy(self, salt: str) -> dict[str, Any]:
@@ -84,10 +88,7 @@ class Traffic:
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
         if self.shadows:
-            told["shadows"] = [
-                {"version": one.version, "share": one.share, "repeatable": one.repeatable}
-                for one in self.shadows
-            ]
+            told["shadows"] = [asdict(one) for one in self.shadows]
         return told
 
 

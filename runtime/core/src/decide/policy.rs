@@ -91,6 +91,9 @@ pub struct Shadow {
     /// The operator says that requests may run twice, whatever contracts say.
     #[serde(default)]
     pub repeatable: bool,
+    /// It has cores or a device of its own: copies need not wait until nobody is served.
+    #[serde(default)]
+    pub apart: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

@@ -139,6 +139,7 @@ impl Shadow {
             "version": self.service.version,
             "share": wish.shadow.share,
             "repeatable": wish.shadow.repeatable,
+            "apart": wish.shadow.apart,
             "copied": self.copied.load(Relaxed),
             "dropped": dropped,
             "against": each.collect::<Vec<_>>(),

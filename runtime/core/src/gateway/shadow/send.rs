@@ -59,9 +59,12 @@ async fn attend(gateway: Weak<Gateway>, shadow: Arc<Shadow>) {
                 return;
             };
             let seat = Arc::clone(&shadow.seats).acquire_owned();
+            let is_apart = shadow.wish.load().shadow.apart;
             let ready = async {
                 let seat = seat.await.ok()?;
-                quiet.until(&gate).await;
+                if !is_apart {
+                    quiet.until(&gate).await;
+                }
                 Some(seat)
             };
             let seat = timeout_at(clock::instant(patience), ready).await;

@@ -65,6 +65,18 @@ async fn while_callers_come_without_a_pause_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_is_apart_waits_for_nobody() {
+    let (gateway, primary, shadow) = both(r#"{"version": 2, "share": 10000, "apart": true}"#);
+    let (first, second) = (start(&gateway, ask(1, 1)).await, start(&gateway, ask(1, 2)).await);
+    primary.answer();
+    first.await.unwrap().unwrap();
+    settle_down().await;
+    assert_eq!((shadow.fills(), primary.fills()), (vec![1], vec![2, 1]), "another is served still");
+    primary.answer();
+    second.await.unwrap().unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_copy_is_bounded_and_of_the_lowest_priority() {
     let wide = |version| {
         let spec = |name: &str| TensorSpec::new(name, Datatype::Uint8, [-1]);

@@ -43,7 +43,6 @@ pub(super) fn told(gateway: &Gateway) -> Value {
 }
 
 /// What was found of version 2 beside version 1, once `is_so`: another thread compares.
-#[expect(clippy::disallowed_methods, reason = "of a thread that knows nothing of the test's time")]
 pub(super) async fn found(gateway: &Gateway, is_so: impl Fn(&Value) -> bool) -> Value {
     for _ in 0..5000 {
         settle_down().await;
