@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from headrace.cli.tables import shadow_lines
@@ -132,3 +133,18 @@ def test_what_people_read() -> None:
     )
     (line,) = shadow_lines(judged({**shadow, "against": [], "dropped": {}}))
     assert line == "m/2 is a shadow of 25 %: nothing is compared yet; 50 copied, 0 dropped"
+
+
+def drawn(dice: np.random.Generator, requests: int, scale: float) -> Told:
+    """Errors of requests whose noise is log-normal, as the gateway would tell them."""
+    rels = scale * dice.lognormal(0.0, 0.8, requests)
+    return floats(requests, float(rels.max()), median=1.78 * float(np.median(rels)))
+
+
+@pytest.mark.parametrize(("scale", "word"), [(1e-7, Word.NOISE), (3e-6, Word.DIFFERS)])
+def test_noise_alone_is_no_difference_and_what_is_larger_is_one(scale: float, word: Word) -> None:
+    dice = np.random.default_rng(11)
+    for requests in (20, 200, 2000) * 100:
+        noise = drawn(dice, 8 + requests // 50, 1e-7)
+        said = verdict(pairs(drawn(dice, requests, scale)), pairs(noise))
+        assert said.word is word, said
