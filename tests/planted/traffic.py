@@ -29,4 +29,32 @@ TRAFFIC: Final = [
         "            Order::Key(_) => open.next(),",
         "decide::route",
     ),
+    Bug(
+        "shadow: a copy is sent while callers are served",
+        f"{CORE}/gateway/shadow/quiet.rs",
+        "if gate.inside() == 0 {",
+        "if gate.inside() < usize::MAX {",
+        "gateway::tests::shadow",
+    ),
+    Bug(
+        "shadow: a copy is tried again as a caller's request",
+        f"{CORE}/gateway/queue/settle.rs",
+        "if pending.is_copy {",
+        "if pending.is_copy && false {",
+        "gateway::tests::shadow",
+    ),
+    Bug(
+        "shadow: copies that became too old are sent",
+        f"{CORE}/gateway/shadow/line.rs",
+        "copy.since.plus(PATIENCE) <= now",
+        "copy.since.plus(PATIENCE) < Tick::default()",
+        "gateway::tests::shadow",
+    ),
+    Bug(
+        "shadow: errors are relative to the largest of all rows",
+        f"{CORE}/decide/compare.rs",
+        "(row.abs / scale)",
+        "(row.abs / scale.max(100.0))",
+        "decide::compare",
+    ),
 ]

@@ -9,7 +9,7 @@ from tests.unit.desk import Desk
 
 from headrace.control import orders, traffic
 from headrace.control.orders import Order
-from headrace.control.traffic import Fact, Rule, Traffic
+from headrace.control.traffic import Fact, Rule, Shadow, Traffic
 from headrace.control.wanted import Pending, Wanted
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
@@ -52,6 +52,42 @@ def routed(**given: Any) -> Wanted:
         (NOW, lambda: orders.rule("m", "parameter:a", "\n", 1), "all printable"),
         (NOW, lambda: orders.stick("m", "header:x-user-id"), routed(sticky=USER)),
         (routed(sticky=USER), lambda: orders.stick("m", None), routed()),
+        (NOW, lambda: orders.shadow("m", Shadow(2, WHOLE)), routed(shadows=(Shadow(2, WHOLE),))),
+        (
+            routed(shadows=(Shadow(2, WHOLE), Shadow(1, 5))),
+            lambda: orders.shadow("m", Shadow(2, 100, repeatable=True)),
+            routed(shadows=(Shadow(1, 5), Shadow(2, 100, repeatable=True))),
+        ),
+        (NOW, lambda: orders.shadow("m", Shadow(7, WHOLE)), "version 7 is not loaded"),
+        (NOW, lambda: orders.shadow("m", Shadow(2, 0)), "more than 0 and at most 100 %, not 0"),
+        (
+            replace(NOW, shares={2: WHOLE}),
+            lambda: orders.shadow("m", Shadow(2, WHOLE)),
+            "version 2 has all the traffic",
+        ),
+        (
+            routed(shadows=tuple(Shadow(one, 1) for one in range(3, 11))),
+            lambda: orders.shadow("m", Shadow(2, 1)),
+            "at most 8 shadows",
+        ),
+        (routed(shadows=(Shadow(2, 1),)), lambda: orders.unshadow("m", 2), routed()),
+        (
+            routed(shadows=(Shadow(2, 1),)),
+            lambda: orders.unshadow("m", 1),
+            "version 1 is no shadow; shadows are 2",
+        ),
+        # A shadow ends with its version.
+        (
+            routed(shadows=(Shadow(2, 1), Shadow(1, 1))),
+            lambda: orders.unload("m", 2),
+            Wanted(
+                "/m",
+                {1: 0},
+                unloaded=frozenset({2}),
+                shares=NOW.shares,
+                traffic=Traffic(shadows=(Shadow(1, 1),)),
+            ),
+        ),
         # Who has a rule is not unloaded.
         (
             routed(rules=(Rule(USER, "7", 2),)),
@@ -97,8 +133,24 @@ def test_a_swap_leaves_whom_somebody_names(desk: Desk) -> None:
     assert desk.divisions["m"].routes == {}
 
 
+def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
+    desk.stand(m={1: State.READY})
+    desk.models["m"] = [1, 2]
+    who: Any = {"who": "me", "why": "it is new"}
+    desk.controller.load("m", 2, swap=False, **who)
+    desk.controller.obey(orders.shadow("m", Shadow(2, 2500, repeatable=True, apart=True)), **who)
+    told = {"shadows": [{"version": 2, "share": 2500, "repeatable": True, "apart": True}]}
+    assert (desk.divisions["m"].routes, desk.divisions["m"].leads_to) == (told, [2])
+    desk.begin()
+    assert desk.divisions["m"].routes == told
+    (entry,) = desk.controller.journal(1)
+    assert (entry.what, entry.why) == ("shadow 2 --percent 25 --repeatable --apart", "it is new")
+    desk.controller.undo(entry.number, **who)
+    assert (desk.divisions["m"].routes, desk.carried) == ({}, ["m/1", "m/2"])
+
+
 def test_what_is_kept_and_what_the_core_reads() -> None:
-    given = Traffic((Rule(USER, "7", 2), Rule(BETA, "yes", 1)), USER)
+    given = Traffic((Rule(USER, "7", 2), Rule(BETA, "yes", 1)), USER, (Shadow(2, 50),))
     assert traffic.from_json(given.as_json()) == given
     assert traffic.from_json({}) == Traffic()
     assert given.as_policy("m") == {
@@ -107,6 +159,7 @@ def test_what_is_kept_and_what_the_core_reads() -> None:
             {"fact": {"parameter": "Beta"}, "value": "yes", "version": 1},
         ],
         "sticky": {"fact": {"header": "x-user-id"}, "salt": "m"},
+        "shadows": [{"version": 2, "share": 50, "repeatable": False, "apart": False}],
     }
     assert Traffic().as_policy("m") == {}
     waiting = replace(routed(sticky=USER), pending=Pending({2: WHOLE}))

@@ -12,6 +12,7 @@ from headrace.cli.deciding import (
     journal,
     load,
     rule,
+    shadow,
     split,
     sticky,
     undo,
@@ -228,7 +229,7 @@ def infer(
 
 
 for command in (
-    *(apply, versions, load, unload, split, rule, sticky, undo, journal),
+    *(apply, versions, load, unload, split, rule, sticky, shadow, undo, journal),
     *(front, logs, errors, why, bench, convert),
 ):
     app.command()(command)

@@ -153,6 +153,45 @@ def sticky(
     versions(model, url)
 
 
+def shadow(  # noqa: PLR0913 - a parameter is an option
+    model: Annotated[str, typer.Argument(help="MODEL.")],
+    version: Annotated[int, typer.Argument(help="Who gets copies.")],
+    end: Annotated[str, typer.Argument(metavar="[off]", help="Send it none any more.")] = "",
+    percent: Annotated[str, typer.Option(help="The share that is copied.")] = "100",
+    repeatable: Annotated[
+        bool,
+        typer.Option(
+            "--repeatable",
+            help="The version has no side effects, whatever its model.yaml says.",
+        ),
+    ] = False,
+    apart: Annotated[
+        bool,
+        typer.Option(
+            "--apart",
+            help="It has cores or a device of its own: do not wait until nobody is served.",
+        ),
+    ] = False,
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Copy traffic to a version that answers nobody, and compare what it says.
+
+    `headrace shadow photos 2`; `headrace shadow photos 2 off`. Copies are sent while nobody is
+    served. `headrace status` shows how far answers are apart, beside how far those of the version
+    that serves are apart by themselves.
+    """
+    from headrace.cli.console_client import post
+
+    if end not in ("", "off"):
+        raise typer.BadParameter(f"expected off, or nothing, not {end!r}")
+    query = {"model": model, "version": str(version), "why": why}
+    flags = {"repeatable": str(int(repeatable)), "apart": str(int(apart))}
+    said = {"off": "1"} if end else {"percent": percent, **flags}
+    post(url, path("shadow", query | said))
+    versions(model, url)
+
+
 def journal(
     model: Annotated[str, typer.Argument(help="MODEL; all if left out.")] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many entries.", min=1)] = 20,

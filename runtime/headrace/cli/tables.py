@@ -38,6 +38,27 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     for one in status["lost"]:
         had = f", had {one['share_percent']:g} % of the traffic" if one["share_percent"] else ""
         yield f"lost {one['model']}/{one['version']}{had}: {first_line(one['reason'])}"
+    for shadow in status.get("shadows", ()):  # a server of before has none
+        yield from shadow_lines(shadow)
+
+
+def shadow_lines(shadow: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a shadow's answers are like, a line for each version that callers have."""
+    dropped = sum(shadow["dropped"].values())
+    causes = ", ".join(f"{cause} {count}" for cause, count in shadow["dropped"].items())
+    told = f"{shadow['copied']} copied, {dropped} dropped{f' ({causes})' if causes else ''}"
+    name = f"{shadow['model']}/{shadow['version']} is a shadow of {shadow['share'] / 100:g} %"
+    if not shadow["against"]:
+        yield f"{name}: nothing is compared yet; {told}"
+    for one in shadow["against"]:
+        found = one["found"]
+        times = (
+            f"; {found['shadow_ms']:.3g} ms in the model's host beside {found['primary_ms']:.3g}"
+            if found["compared"]
+            else ""
+        )
+        said = f"{one['verdict']} ({one['why']})"
+        yield f"{name} beside version {one['primary']}: {said}{times}; {told}"
 
 
 def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:
@@ -49,11 +70,13 @@ def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:
 
 
 def traffic_lines(model: str, traffic: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each rule, and for what sticks."""
+    """Yield a line for each rule, for what sticks, and for each shadow."""
     for fact, value, version in traffic["rules"]:
         yield f"{model}/{version} has requests with {fact}={value}"
     if traffic["sticky"]:
         yield f"{model}: requests with the same {traffic['sticky']} stay with one version"
+    for version, share, *_ in traffic.get("shadows", ()):
+        yield f"{model}/{version} is a shadow of {share / 100:g} % of what others answer"
 
 
 def version_rows(versions: Sequence[Mapping[str, Any]]) -> Iterator[str]:

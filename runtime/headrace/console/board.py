@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from headrace.console.memory import resident
+from headrace.control.shadows import judged
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing
 
@@ -60,6 +61,8 @@ class Status:
     #: What all threads have, and the threads of the gateway that serve connections.
     cpus: int = 1
     io_threads: int = 1
+    #: What shadows found, as the gateway counts it.
+    shadows: Sequence[Mapping[str, Any]] = ()
 
     @property
     def ready(self) -> bool:
@@ -129,6 +132,7 @@ def as_json(status: Status) -> dict[str, object]:
         "io_threads": status.io_threads,
         "processes": {name: list(pids) for name, pids in status.processes.items()},
         "memory_bytes": {name: resident(pids) for name, pids in status.processes.items()},
+        "shadows": [judged(one) for one in status.shadows],
         "models": [
             {
                 "name": model.name,

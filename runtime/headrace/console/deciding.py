@@ -6,16 +6,29 @@ from fastapi import APIRouter, Query
 
 from headrace.console import applying, schema
 from headrace.console.answering import in_thread
-from headrace.console.parameters import Folder, From, Model, Number, OfModel, Who, Why, shares
+from headrace.console.parameters import (
+    Folder,
+    From,
+    Misasked,
+    Model,
+    Number,
+    OfModel,
+    Who,
+    Why,
+    shares,
+)
 from headrace.control import orders
 from headrace.control.orders import Order
 from headrace.control.rows import Row
 from headrace.control.store import Entry
+from headrace.control.traffic import Shadow
 from headrace.execution.policy import WHOLE
 
 #: What ``swap`` may be, and what it says; anything else is as if left out.
 SWAP: Final = {"1": True, "true": True, "0": False, "false": False}
 Version = Annotated[Number, Query(description="Of the model; 0 is as if left out.")]
+TRUE: Final = frozenset({"1", "true"})
+Flag = Annotated[str, Query(description="1 or true; anything else is as if left out.")]
 Fact = Annotated[str, Query(description="header:NAME or parameter:NAME.")]
 
 router = APIRouter()
@@ -73,6 +86,29 @@ def rule(  # noqa: PLR0913 - a parameter is one of the request
 def sticky(sources: From, who: Who, model: Model, fact: Fact = "", why: Why = "") -> dict[str, Any]:
     """Have one version answer who says the same, as `headrace sticky`; without a fact, nobody."""
     return _obey(sources, orders.stick(model, fact or None), who, why)
+
+
+@router.post("/api/shadow", response_model=schema.Done)
+@in_thread
+def shadow(  # noqa: PLR0913 - a parameter is one of the request
+    sources: From,
+    who: Who,
+    model: Model,
+    version: Version = 0,
+    percent: str = "",
+    off: Flag = "",
+    repeatable: Flag = "",
+    apart: Flag = "",
+    why: Why = "",
+) -> dict[str, Any]:
+    """Have a version get copies of what others answered, as `headrace shadow`; none with `off`."""
+    if not version:
+        raise Misasked("say which version: &version=NUMBER")
+    if off in TRUE:
+        return _obey(sources, orders.unshadow(model, version), who, why)
+    share = shares(f"{version}={percent or 100}")[version]
+    wanted = Shadow(version, share, repeatable in TRUE, apart in TRUE)
+    return _obey(sources, orders.shadow(model, wanted), who, why)
 
 
 @router.post("/api/undo", response_model=schema.Undone)

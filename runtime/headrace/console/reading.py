@@ -39,6 +39,13 @@ def status(sources: From) -> dict[str, Any]:
     return {**board.as_json(sources.board.status()), "lost": lost}
 
 
+@router.get("/api/shadows", response_model=schema.Shadows)
+@in_thread
+def shadows(sources: From) -> dict[str, Any]:
+    """Show what shadows found."""
+    return {"shadows": board.as_json(sources.board.status())["shadows"]}
+
+
 @router.get("/api/versions", response_model=schema.Versions)
 @in_thread
 def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, Any]:

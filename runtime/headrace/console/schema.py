@@ -72,6 +72,16 @@ class Status(Answer):
     memory_bytes: dict[str, int]
     models: list[RunningModel]
     lost: list[Lost]
+    shadows: list[dict[str, Any]]
+
+
+class Shadows(Answer):
+    """What shadows found: copies, drops by cause, and of each version that callers have a verdict.
+
+    docs/traffic.md says what is counted of each output.
+    """
+
+    shadows: list[dict[str, Any]]
 
 
 class Version(Answer):

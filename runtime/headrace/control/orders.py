@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from headrace.control import traffic
 from headrace.control import wanted as words
-from headrace.control.traffic import Traffic
+from headrace.control.traffic import Shadow, Traffic
 from headrace.control.wanted import Wanted
 from headrace.errors import Unwanted
-from headrace.models.lifecycle import Standing
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import Standing, State
 
 #: How the versions of a model stand, by number.
 Standings = Mapping[int, Standing]
@@ -60,6 +61,35 @@ def stick(model: str, where: str | None) -> Order:
     place = None if where is None else traffic.fact(where)
     what = f"sticky {place or '--off'}"
     return _route(model, what, lambda now: replace(now, sticky=place), None)
+
+
+def shadow(model: str, new: Shadow) -> Order:
+    """Have copies of a share of the traffic go to a version, whose answers nobody gets."""
+    said = f"{' --repeatable' * new.repeatable}{' --apart' * new.apart}"
+    what = f"shadow {new.version} --percent {new.share / 100:g}{said}"
+
+    def changed(now: Wanted, standings: Standings) -> Wanted:
+        one = standings.get(new.version)
+        if new.version not in now.versions:
+            raise Unwanted(f"version {new.version} is not loaded; {words.loaded(now)}")
+        if one is not None and one.state is State.FAILED:
+            raise Unwanted(f"version {new.version} failed: {one.reason}")
+        if not 0 < new.share <= WHOLE:
+            raise Unwanted(f"a shadow gets more than 0 and at most 100 %, not {new.share / 100:g}")
+        if (now.shares or {}).get(new.version) == WHOLE:
+            raise Unwanted(f"version {new.version} has all the traffic: there is none to copy")
+        return replace(now, traffic=traffic.shadow(now.traffic, new))
+
+    return Order(model, what, changed)
+
+
+def unshadow(model: str, version: int) -> Order:
+    """Send a version no copies any more."""
+
+    def changed(now: Wanted, _: Standings) -> Wanted:
+        return replace(now, traffic=traffic.without_shadow(now.traffic, version))
+
+    return Order(model, f"shadow {version} off", changed)
 
 
 def _route(

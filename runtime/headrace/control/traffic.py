@@ -1,8 +1,8 @@
-"""What decides which version answers, beside shares: rules, and what sticks."""
+"""What decides which version answers, beside shares: rules, and what sticks; and shadows."""
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from headrace.errors import Unwanted
@@ -11,6 +11,7 @@ from headrace.errors import Unwanted
 HEADER: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
 #: Of a model; the core has the same.
 MOST_RULES: Final = 64
+MOST_SHADOWS: Final = 8
 #: Characters of a parameter's name, and of a value.
 MOST_CHARACTERS: Final = 128
 
@@ -39,6 +40,19 @@ class Rule:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """A version that gets copies of what others answer, and whose answers nobody gets."""
+
+    version: int
+    #: Of the requests that versions with a share answer, in parts of 10000.
+    share: int
+    #: It may run what ran already, whatever its model.yaml says.
+    repeatable: bool = False
+    #: It has cores or a device of its own: copies need not wait until nobody is served.
+    apart: bool = False
+
+
+@dataclass(frozen=True)
 class Traffic:
     """Of one model. Replaced, never changed."""
 
@@ -46,6 +60,7 @@ class Traffic:
     rules: tuple[Rule, ...] = ()
     #: Requests with the same value of it go to the same version, as shares have it.
     sticky: Fact | None = None
+    shadows: tuple[Shadow, ...] = ()
 
     @property
     def named(self) -> dict[int, str]:
@@ -57,6 +72,9 @@ class Traffic:
         return {
             "rules": [[str(one.fact), one.value, one.version] for one in self.rules],
             "sticky": None if self.sticky is None else str(self.sticky),
+            "shadows": [
+                [one.version, one.share, one.repeatable, one.apart] for one in self.shadows
+            ],
         }
 
     def as_policy(self, salt: str) -> dict[str, Any]:
@@ -69,6 +87,8 @@ class Traffic:
             ]
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
+        if self.shadows:
+            told["shadows"] = [asdict(one) for one in self.shadows]
         return told
 
 
@@ -83,6 +103,7 @@ def from_json(kept: Mapping[str, Any]) -> Traffic:
             Rule(fact(one), value, version) for one, value, version in kept.get("rules", ())
         ),
         sticky=fact(kept["sticky"]) if kept.get("sticky") else None,
+        shadows=tuple(Shadow(*one) for one in kept.get("shadows", ())),
     )
 
 
@@ -129,11 +150,37 @@ def rule(traffic: Traffic, where: Fact, value: str, version: int | None) -> Traf
     return replace(traffic, rules=(*traffic.rules, new))
 
 
+def shadow(traffic: Traffic, new: Shadow) -> Traffic:
+    """Return it with a shadow; one that is there already is replaced.
+
+    Raises:
+        Unwanted: there are too many.
+    """
+    others = tuple(one for one in traffic.shadows if one.version != new.version)
+    if len(others) >= MOST_SHADOWS:
+        raise Unwanted(f"a model has at most {MOST_SHADOWS} shadows")
+    return replace(traffic, shadows=(*others, new))
+
+
+def without_shadow(traffic: Traffic, version: int) -> Traffic:
+    """Return it without a shadow.
+
+    Raises:
+        Unwanted: there is no such one.
+    """
+    left = tuple(one for one in traffic.shadows if one.version != version)
+    if left == traffic.shadows:
+        known = ", ".join(str(one.version) for one in traffic.shadows) or "none"
+        raise Unwanted(f"version {version} is no shadow; shadows are {known}")
+    return replace(traffic, shadows=left)
+
+
 def only(traffic: Traffic, versions: Set[int]) -> Traffic:
     """Return it without what leads to other versions than these."""
     return replace(
         traffic,
         rules=tuple(one for one in traffic.rules if one.version in versions),
+        shadows=tuple(one for one in traffic.shadows if one.version in versions),
     )
 
 

@@ -20,13 +20,14 @@ class Division:
 
     #: Version → its part of those that name none, of `WHOLE`; none where that is not decided.
     shares: Mapping[int, int] | None = None
-    #: Rules and what sticks, as the core reads them.
+    #: Rules, what sticks and shadows, as the core reads them.
     routes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def leads_to(self) -> list[int]:
-        """The versions that a rule leads to."""
-        return [one["version"] for one in self.routes.get("rules", ())]
+        """The versions that a rule leads to, or that are shadows."""
+        named = (*self.routes.get("rules", ()), *self.routes.get("shadows", ()))
+        return [one["version"] for one in named]
 
 
 @dataclass(frozen=True)

@@ -168,7 +168,8 @@ class Server:
 
     def status(self) -> Status:
         """Return how every version stands, and what the gateway counts."""
-        counted = json.loads(self._gateway.stats()).get("models", {})
+        stats = json.loads(self._gateway.stats())
+        counted = stats.get("models", {})
         found: dict[str, list[VersionStatus]] = {}
         standings = self._carrying.standings()
         for one in self._carrying.runners:
@@ -192,6 +193,7 @@ class Server:
             processes=processes,
             cpus=self._carrying.budget.cpus,
             io_threads=self._carrying.budget.io,
+            shadows=stats.get("shadows", []),
         )
 
     def requests(self) -> list[Mapping[str, Any]]:

@@ -83,7 +83,8 @@ class RunBoard:
     def status(self) -> Status:
         """Return everything, at this moment."""
         records = self.records()
-        counted = json.loads(self._ask("stats") or "{}").get("models", {})
+        stats = json.loads(self._ask("stats") or "{}")
+        counted = stats.get("models", {})
         models: dict[str, list[VersionStatus]] = {}
         for version, group in self._crew.members:
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
@@ -126,4 +127,5 @@ class RunBoard:
             processes=self.processes,
             cpus=self._crew.budget.cpus,
             io_threads=self._crew.budget.io,
+            shadows=stats.get("shadows", []),
         )

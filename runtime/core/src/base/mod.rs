@@ -6,7 +6,7 @@ pub mod contract;
 pub mod datatype;
 pub mod fault;
 pub mod inference;
-mod numbered;
+pub(crate) mod numbered;
 pub mod panics;
 pub mod primitive;
 pub mod roster;

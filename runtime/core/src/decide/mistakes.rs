@@ -1,11 +1,13 @@
 //! What is wrong with a policy table, in words.
 
-use super::policy::{Fact, ModelPolicy, Rule, Share, Sticky};
+use super::policy::{Fact, ModelPolicy, Rule, Shadow, Share, Sticky};
 use crate::base::units::Version;
 use std::collections::BTreeSet;
 
 /// Each is looked at for every request.
 const MOST_RULES: usize = 64;
+/// Each holds memory of its own.
+const MOST_SHADOWS: usize = 8;
 /// Of a fact's name, a rule's value and a salt.
 const NAME_BYTES: usize = 128;
 
@@ -38,10 +40,28 @@ impl ModelPolicy {
             let more = fact_mistake(fact).into_iter().chain(too_long("the salt", salt));
             more.for_each(|mistake| out.add(|| format!("model {model:?}: sticky: {mistake}")));
         }
-        if !self.shadows.is_empty() {
-            out.add(|| {
-                format!("model {model:?}: shadows are not supported by this version; leave them empty")
-            });
+        self.mistakes_of_shadows(model, &known, out);
+    }
+
+    fn mistakes_of_shadows(&self, model: &str, known: &BTreeSet<Version>, out: &mut Mistakes) {
+        if self.shadows.len() > MOST_SHADOWS {
+            let count = self.shadows.len();
+            out.add(|| format!("model {model:?}: {count} shadows, at most {MOST_SHADOWS} are allowed"));
+        }
+        let mut seen = BTreeSet::new();
+        for Shadow { version, share, .. } in &self.shadows {
+            if !known.contains(version) {
+                out.add(|| format!("model {model:?}: version {version} is a shadow, and is not listed"));
+            }
+            if !seen.insert(version) {
+                out.add(|| format!("model {model:?}: version {version} is a shadow twice"));
+            }
+            if !(1..=Share::FULL).contains(share) {
+                let full = Share::FULL;
+                out.add(|| {
+                    format!("model {model:?}: the share of shadow {version} is {share}, expected 1 to {full}")
+                });
+            }
         }
     }
 

@@ -84,19 +84,19 @@ pub struct Sticky {
     pub salt: CompactString,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase", deny_unknown_fields)]
-pub enum ShadowTarget {
-    Version(Version),
-    Endpoint(CompactString),
-}
-
-/// A share of the traffic that is copied; its answers reach no caller.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+/// A version that gets copies of what others answer ([`super::mirror`]); its answers reach no caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shadow {
-    pub to: ShadowTarget,
-    pub percent: u8,
+    pub version: Version,
+    /// Of the requests that versions with a share answer, in ten-thousandths.
+    pub share: u32,
+    /// The operator says that requests may run twice, whatever contracts say.
+    #[serde(default)]
+    pub repeatable: bool,
+    /// It has cores or a device of its own: copies need not wait until nobody is served.
+    #[serde(default)]
+    pub apart: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -119,6 +119,11 @@ impl ModelPolicy {
         &self.weights
     }
 
+    /// No version twice.
+    pub fn shadows(&self) -> &[Shadow] {
+        &self.shadows
+    }
+
     pub fn entry(&self, version: Version) -> Option<&VersionEntry> {
         self.versions.iter().find(|entry| entry.version == version)
     }
@@ -133,6 +138,13 @@ impl ModelPolicy {
     pub fn sticky(&self, facts: &Facts<'_>) -> Option<Key> {
         let Sticky { fact, salt } = self.sticky.as_ref()?;
         facts.read(fact, |value| Key::new(salt, value))
+    }
+
+    /// By what a request is in a shadow's share or is not: what sticks, or else its id. `None` for one that has neither.
+    pub fn mirror_key(&self, facts: &Facts<'_>, id: &str) -> Option<Key> {
+        let of = |value: &str| Key::new("shadow", value);
+        let stuck = self.sticky.as_ref().and_then(|sticky| facts.read(&sticky.fact, of));
+        stuck.or_else(|| (!id.is_empty()).then(|| of(id)))
     }
 
     /// Names of headers and metadata that decide.

@@ -91,8 +91,18 @@ fn rules_that_could_not_act_are_refused() {
         (sticky(r#"{"header": ""}"#, "s"), "sticky: its fact has no name"),
         (sticky(team, &long), "sticky: the salt has 129 bytes"),
         (
-            table(&format!(r#"{{{READY}, "shadows": [{{"to": {{"version": 1}}, "percent": 5}}]}}"#)),
-            "shadows are not",
+            table(&format!(r#"{{{READY}, "shadows": [{{"version": 7, "share": 5}}]}}"#)),
+            "version 7 is a shadow, and is not listed",
+        ),
+        (
+            table(&format!(r#"{{{READY}, "shadows": [{{"version": 1, "share": 0}}]}}"#)),
+            "the share of shadow 1 is 0, expected 1 to 10000",
+        ),
+        (
+            table(&format!(
+                r#"{{{READY}, "shadows": [{{"version": 1, "share": 5}}, {{"version": 1, "share": 5}}]}}"#
+            )),
+            "version 1 is a shadow twice",
         ),
     ];
     for (text, want) in cases {
@@ -100,6 +110,9 @@ fn rules_that_could_not_act_are_refused() {
         assert!(mistakes.len() == 1 && mistakes[0].contains(want), "{want}: {mistakes:?}");
     }
     assert!(PolicyTable::parse(&table_of(&many[1..])).is_ok());
+    let shadows = [r#"{"version": 1, "share": 5}"#; 9].join(",");
+    let text = table(&format!(r#"{{{READY}, "shadows": [{shadows}]}}"#));
+    assert!(PolicyTable::parse(&text).unwrap_err().to_string().contains("9 shadows, at most 8"));
     let two = [rule(team, "a", 1), rule(r#"{"parameter": "x-team"}"#, "a", 1), rule(team, "b", 1)];
     assert!(PolicyTable::parse(&table_of(&two)).is_ok(), "they ask different things");
 }

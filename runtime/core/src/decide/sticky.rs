@@ -2,6 +2,7 @@
 //! tables", 2005). Every gateway computes the same, on every machine: docs/traffic.md fixes the hash and the logarithm.
 
 use super::policy::Share;
+use crate::base::units::Version;
 use siphasher::sip::SipHasher24;
 use std::hash::Hasher;
 
@@ -26,10 +27,15 @@ impl Key {
     /// The version with the least has the value. It depends on that version's share alone, so a version that keeps
     /// its share keeps its score. A share of 0 has none.
     pub fn score(&self, share: &Share) -> Option<u64> {
+        (distance(self.hash(share.version)) << FINER).checked_div(u64::from(share.share))
+    }
+
+    /// Of the value and a version.
+    pub(super) fn hash(&self, version: Version) -> u64 {
         let mut hasher = self.0;
         hasher.write(&[0xff]);
-        hasher.write(&share.version.0.to_le_bytes());
-        (distance(hasher.finish()) << FINER).checked_div(u64::from(share.share))
+        hasher.write(&version.0.to_le_bytes());
+        hasher.finish()
     }
 }
 

@@ -91,7 +91,10 @@ mod tests {
         assert!(read.is_err());
         drop(Unheard::new(&*gateway, false));
         assert!(
-            gateway.meter().render(&[]).contains("headrace_requests_refused_total{kind=\"internal\"} 1\n")
+            gateway
+                .meter()
+                .render(&[], &[])
+                .contains("headrace_requests_refused_total{kind=\"internal\"} 1\n")
         );
         assert_eq!(gateway.meter().refusals(), 1);
     }

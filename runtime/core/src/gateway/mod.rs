@@ -12,6 +12,7 @@ mod note;
 mod queue;
 pub(crate) mod requests;
 mod settings;
+mod shadow;
 mod sockets;
 mod table;
 mod threads;
@@ -43,6 +44,7 @@ use queue::recent::Recent;
 use queue::service::Surroundings;
 use queue::suspects::Suspects;
 use queue::tenants::Tenants;
+use shadow::Shadows;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -78,6 +80,7 @@ pub struct Gateway {
     regions: Regions,
     wishes: Wishes,
     demand: Demand,
+    shadows: Shadows,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -119,6 +122,7 @@ impl Gateway {
             regions: Regions::new(settings.limits.client_regions),
             wishes: Wishes::default(),
             demand: Demand::default(),
+            shadows: Shadows::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
             arrivals: Notify::new(),

@@ -117,8 +117,9 @@ mod tests {
         let meter = Arc::new(Meter::default());
         meter.version(&contract("m", 1)).admitted();
         let (stop, stopped) = oneshot::channel::<()>();
-        let task =
-            tokio::spawn(serve(listener, Arc::new(move || meter.render(&[])), async { drop(stopped.await) }));
+        let task = tokio::spawn(serve(listener, Arc::new(move || meter.render(&[], &[])), async {
+            drop(stopped.await)
+        }));
 
         let page = ask(address, "GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n").await;
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n"), "{page}");

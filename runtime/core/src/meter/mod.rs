@@ -16,6 +16,7 @@ mod version;
 pub use gpu::{GpuMemory, memory as gpu_memory};
 pub use process::Hosted;
 pub use statistics::{Span, Statistics};
+pub use text::{Family, label};
 pub use version::{Ended, VersionMeter};
 
 use crate::base::{contract::Contract, fault::Kind, panics, units::Version};
@@ -62,8 +63,8 @@ impl Meter {
         wanted.map(|((name, number), meter)| Statistics::of(name.clone(), *number, &meter.totals())).collect()
     }
 
-    /// The Prometheus text exposition, format 0.0.4. `hosts`: those that there are now.
-    pub fn render(&self, hosts: &[Hosted]) -> String {
+    /// The Prometheus text exposition, format 0.0.4. `hosts`: those that there are now; `families`: what others count.
+    pub fn render(&self, hosts: &[Hosted], families: &[Family]) -> String {
         let versions: Vec<_> = {
             let held = self.versions.read();
             held.iter().map(|((name, number), meter)| (name.clone(), *number, meter.totals())).collect()
@@ -71,6 +72,7 @@ impl Meter {
         let mut page = text::Page::default();
         page.versions(&versions);
         page.refused(&self.refused.totals());
+        families.iter().for_each(|family| page.counted_elsewhere(family));
         let help = "Bugs of headrace in this process; each has ended one request, or one connection";
         page.single("headrace_panics_total", "counter", help, panics::count());
         process::write_hosts(&mut page, hosts);

@@ -92,6 +92,16 @@ const HISTOGRAMS: &[Spread] = &[
     ("headrace_batch_rows", "Rows of a batch", |sum| &sum.executions.rows),
 ];
 
+/// What is counted elsewhere.
+#[derive(Debug)]
+pub struct Family {
+    pub name: &'static str,
+    pub kind: &'static str,
+    pub help: &'static str,
+    /// Labels, each made by [`label`] and separated by commas, and values.
+    pub rows: Vec<(String, String)>,
+}
+
 /// A page of families under construction.
 #[derive(Debug, Default)]
 pub(super) struct Page(String);
@@ -171,6 +181,10 @@ impl Page {
         }
     }
 
+    pub(super) fn counted_elsewhere(&mut self, family: &Family) {
+        self.labelled(family.name, family.kind, family.help, &family.rows);
+    }
+
     pub(super) fn finish(self) -> String {
         self.0
     }
@@ -207,8 +221,13 @@ impl Page {
 }
 
 fn labels(model: &str, version: Version) -> String {
-    let mut out = String::from("model=\"");
-    for letter in model.chars() {
+    format!("{},version=\"{version}\"", label("model", model))
+}
+
+/// A label, its value escaped.
+pub fn label(name: &str, value: &str) -> String {
+    let mut out = format!("{name}=\"");
+    for letter in value.chars() {
         match letter {
             '\\' => out.push_str("\\\\"),
             '"' => out.push_str("\\\""),
@@ -216,7 +235,7 @@ fn labels(model: &str, version: Version) -> String {
             plain => out.push(plain),
         }
     }
-    let _ = write!(out, "\",version=\"{version}\"");
+    out.push('"');
     out
 }
 

@@ -64,5 +64,7 @@ export function routes(traffic) {
   const rules = traffic.rules.map(([fact, value, version]) =>
     `${fact}=${value} has version ${version}`);
   const sticky = traffic.sticky ? [`the same ${traffic.sticky} stays with one version`] : [];
-  return [...rules, ...sticky];
+  const shadows = (traffic.shadows ?? []).map(([version, share]) =>
+    `version ${version} is a shadow of ${share / 100} %`);
+  return [...rules, ...sticky, ...shadows];
 }

@@ -61,7 +61,7 @@ impl Ledger {
 
     /// For what one connection must not have all of: `share` is the connection's own ledger, and `kept` bytes are
     /// left for others.
-    pub(super) fn take_shared(
+    pub(in crate::gateway) fn take_shared(
         self: &Arc<Ledger>,
         share: &Arc<Ledger>,
         kept: usize,

@@ -48,6 +48,8 @@ pub(in crate::gateway) struct Pending {
     pub(in crate::gateway) cost: u64,
     /// Of a request that was cut, which counts itself.
     pub(in crate::gateway) is_part: bool,
+    /// For a shadow, which counts it.
+    pub(in crate::gateway) is_copy: bool,
     /// As its caller named it.
     pub(in crate::gateway) name: CompactString,
     /// Its caller asks how it went.
@@ -147,9 +149,13 @@ impl Pending {
         }
     }
 
+    fn counts_elsewhere(&self) -> bool {
+        self.is_part || self.is_copy
+    }
+
     /// Counts how it ended. Whoever takes the caller out does so, and nobody else.
     pub(super) fn record(&self, kind: Kind, note: &str, timing: Timing, now: Tick) {
-        if self.is_part {
+        if self.counts_elsewhere() {
             return;
         }
         let total = now.since(self.arrived);
@@ -181,9 +187,9 @@ impl Pending {
         }
         let delivery = match result {
             Ok(produced) => {
-                let keeps = Recent::keeps(self.id, self.traced) && !self.is_part;
+                let keeps = Recent::keeps(self.id, self.traced) && !self.counts_elsewhere();
                 let traced = keeps.then(|| Box::new(self.traced()));
-                let (rows, arrived, counted) = (self.rows, self.arrived, self.is_part);
+                let (rows, arrived, counted) = (self.rows, self.arrived, self.counts_elsewhere());
                 let running = self.running;
                 Ok((produced, Success { running, rows, arrived, timing, traced, counted }))
             }

@@ -45,7 +45,7 @@ impl Outlet for Gateway {
         };
         let verdict = match &outcome.result {
             Err(fault) if !pending.is_forsaken() => self.verdict(&mut pending, fault, now),
-            Err(fault) if retry::costs_host(fault) && pending.can_be_accused() => {
+            Err(fault) if retry::costs_host(fault) && pending.can_be_accused() && !pending.is_copy => {
                 pending.accuse(&self.suspects, now);
                 Verdict::Answer
             }
@@ -164,6 +164,9 @@ impl Gateway {
 
     /// What becomes of a call that failed. What may have cost its host is remembered.
     fn verdict(&self, pending: &mut Pending, fault: &Fault, now: Tick) -> Verdict {
+        if pending.is_copy {
+            return Verdict::Answer; // nobody waits for it, and what it costs is held against no caller
+        }
         let repeatable = pending.running.contract.repeatable;
         let begun = pending.parts.as_ref().is_some_and(|parts| parts.have_begun());
         let tried = Tried { tries: pending.tries, crashes: pending.charges(), repeatable, begun };

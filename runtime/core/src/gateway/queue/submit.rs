@@ -25,7 +25,7 @@ use crate::decide::{
     rank::Rank,
     validate::{self, Bound},
 };
-use crate::gateway::{Gateway, ending::draining, memory::admission::Reserved};
+use crate::gateway::{Gateway, ending::draining, memory::admission::Reserved, shadow::Hold};
 use crate::meter::Ended;
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -71,6 +71,8 @@ pub(in crate::gateway) struct One {
     pub(in crate::gateway) parts: Option<Arc<Parts>>,
     /// Of a request that was cut, which is counted as one.
     pub(in crate::gateway) is_part: bool,
+    /// For a shadow: counted by that, and never tried again.
+    pub(in crate::gateway) is_copy: bool,
 }
 
 /// The bytes of a request, until its carriers have let go of them.
@@ -78,6 +80,7 @@ pub(in crate::gateway) struct One {
 pub(in crate::gateway) enum Held {
     Alone { _reserved: Reserved },
     Shared { _reserved: Arc<Reserved> },
+    Copied { _hold: Arc<Hold> },
 }
 
 /// Its own, or the model's.
@@ -118,7 +121,7 @@ impl Gateway {
             return Err(refuse(rows, Fault::new(Kind::TooLarge, note)));
         }
         let parameters = std::mem::take(&mut inference.parameters);
-        let one = One { inputs, rows, cost, parameters, parts, is_part: false };
+        let one = One { inputs, rows, cost, parameters, parts, is_part: false, is_copy: false };
         let ticket =
             self.enqueue(&inference, one, Held::Alone { _reserved: reserved }, (service, running))?;
         let deadline = deadline(contract, &inference);
@@ -136,9 +139,12 @@ impl Gateway {
     ) -> Result<Ticket, Fault> {
         let (batching, now) = (&running.contract.batching, clock::now());
         let (arrived, deadline) = (inference.arrived, deadline(&running.contract, inference));
-        let One { inputs, rows, cost, parameters, parts, is_part } = one;
+        let One { inputs, rows, cost, parameters, parts, is_part, is_copy } = one;
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
-        let level = priority::level(batching, &parameters);
+        let level = match is_copy {
+            true => batching.levels().max(1), // the lowest, whatever its caller asked for
+            false => priority::level(batching, &parameters),
+        };
         let rank = Rank::new(level, arrived, deadline, call.0);
         let place = Place { tenant: self.tenants.of(batching, &inference.facts), rank };
         let correlation = correlate(&running.contract, &inference.id, rows, &parameters);
@@ -158,6 +164,7 @@ impl Gateway {
             rows,
             cost,
             is_part,
+            is_copy,
             name: Traced::name(&inference.id),
             traced: inference.traced,
             parameters,

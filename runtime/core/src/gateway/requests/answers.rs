@@ -10,6 +10,7 @@ use crate::base::{
     panics,
     units::Tick,
 };
+use crate::decide::mirror::Cause;
 use crate::gateway::{
     Client, Gateway,
     memory::admission::Reserved,
@@ -21,8 +22,8 @@ use crate::gateway::{
         success::Success,
         waiting::Waiting,
     },
+    shadow::Inside,
 };
-use crate::sync::gate::Pass;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::future::{Future, poll_fn};
@@ -47,7 +48,7 @@ pub(crate) struct Answers {
     outputs: SmallVec<[usize; 2]>,
     /// Answers that were given out.
     given: u64,
-    _pass: Pass,
+    _inside: Inside,
 }
 
 #[derive(Debug)]
@@ -69,7 +70,8 @@ impl Gateway {
         client: &Arc<Client>,
     ) -> Result<Answers, Fault> {
         let (model, arrived) = (inference.model.clone(), inference.arrived);
-        let (pass, service, running) = self.seek(&inference).await?;
+        let (inside, service, running) = self.seek(&inference).await?;
+        self.copies_none(&inference, &service, Cause::Stream);
         let parts = running.contract.streams.then(|| Parts::new(client));
         let asked = self.submit(inference, reserved, (&service, &running), parts.clone());
         let asked = panics::survive_all(pin!(asked)).await.flatten();
@@ -92,7 +94,7 @@ impl Gateway {
             id,
             outputs,
             given: 0,
-            _pass: pass,
+            _inside: inside,
         })
     }
 }

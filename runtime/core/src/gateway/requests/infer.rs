@@ -24,8 +24,8 @@ use crate::gateway::{
         submit::{Asked, refused},
         waiting::Waiting,
     },
+    shadow::{Copies, Inside},
 };
-use crate::sync::gate::Pass;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ impl Gateway {
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
         let model = inference.model.clone();
-        let (_pass, service, running) = self.seek(&inference).await?;
+        let (inside, service, running) = self.seek(&inference).await?;
+        let mut copies = self.copies(&inference, (&service, &running));
         if running.contract.streams {
             let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
             return Err(self.told(fault, &model, Some(service.version)));
@@ -56,16 +57,20 @@ impl Gateway {
             // Boxed: rare, and large enough to make every request's future larger.
             return Box::pin(self.infer_in_parts(inference, reserved, (service, running), deliver)).await;
         }
-        let asked = self.ask(inference, reserved, (&service, &running), deliver);
-        let answered = panics::survive_all(pin!(asked)).await;
-        answered.flatten().map_err(|fault| self.told(fault, &model, Some(service.version)))
+        let asked = self.ask(inference, reserved, (&service, &running), copies.as_deref_mut(), deliver);
+        let answered = panics::survive_all(pin!(asked)).await.flatten();
+        drop(inside);
+        if let Some(copies) = copies {
+            copies.send(self, answered.as_ref().err());
+        }
+        answered.map_err(|fault| self.told(fault, &model, Some(service.version)))
     }
 
     /// The version that a request is for. Who asks for none that there is, or leaves meanwhile, was counted.
     pub(super) async fn seek(
         &self,
         inference: &Inference,
-    ) -> Result<(Pass, Arc<Service>, Arc<Running>), Fault> {
+    ) -> Result<(Inside, Arc<Service>, Arc<Running>), Fault> {
         self.timers.get_or_init(tokio::runtime::Handle::current);
         let found = async {
             let pass = self.gate.enter().ok_or_else(draining)?;
@@ -78,7 +83,7 @@ impl Gateway {
                 // Boxed: rare, and large enough to make every request's future larger.
                 Err(_) => Box::pin(self.find_later(inference, draw)).await?,
             };
-            Ok::<_, Fault>((pass, service, running))
+            Ok::<_, Fault>((self.shadows.inside(pass), service, running))
         };
         let found = self.hear(pin!(found)).await;
         found.map_err(|fault| self.turned_away(fault, &inference.model, inference.version))
@@ -155,6 +160,7 @@ impl Gateway {
         inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
+        copies: Option<&mut Copies>,
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
         let contract = &running.contract;
@@ -165,6 +171,9 @@ impl Gateway {
         if let Some(fault) = unfit(contract, &produced) {
             success.fails(&fault);
             return Err(fault);
+        }
+        if let Some(copies) = copies {
+            copies.answered(&produced, &success.timing);
         }
         let answer = answer(contract, id, &outputs, produced, success.timing);
         let delivered = deliver(answer).await;

@@ -3,7 +3,7 @@
 pub(crate) mod answers;
 pub(super) mod infer;
 pub(super) mod joined;
-mod produced;
+pub(super) mod produced;
 pub(super) mod shared;
 pub(super) mod split;
 pub(super) mod stages;

@@ -11,7 +11,7 @@ use compact_str::CompactString;
 use std::sync::Arc;
 
 /// Not what the contract says that the model makes.
-pub(super) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
+pub(in crate::gateway) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
     let (made, declared) = (produced.outputs.len(), contract.outputs.len());
     let note = || format!("the host answered with {made} outputs, the contract has {declared}");
     (made != declared).then(|| Fault::internal(note()))

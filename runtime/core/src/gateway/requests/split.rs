@@ -38,7 +38,7 @@ use std::pin::pin;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 /// Whether it has to be cut.
-pub(super) fn is_oversize(contract: &Contract, inference: &Inference) -> bool {
+pub(in crate::gateway) fn is_oversize(contract: &Contract, inference: &Inference) -> bool {
     let batching = &contract.batching;
     let rows = || inference.inputs.first().and_then(|input| input.tensor.shape.first());
     // Where cost counts, it is known when the request was bound.
@@ -90,7 +90,8 @@ impl Gateway {
                 let range = first..first + some.get();
                 first = range.end;
                 let parameters = inference.parameters.clone();
-                let one = One { inputs, rows: some, cost, parameters, parts: None, is_part: true };
+                let one =
+                    One { inputs, rows: some, cost, parameters, parts: None, is_part: true, is_copy: false };
                 let held = Held::Shared { _reserved: Arc::clone(&reserved) };
                 let ticket = self.enqueue(&inference, one, held, (service, running));
                 let ticket = ticket.map_err(|fault| of_rows(fault, &range, rows))?;

@@ -53,6 +53,7 @@ impl Gateway {
         // By the carriers that are known, for one that comes in this moment is not on its floor yet.
         let Registry { services, carriers, .. } = &mut *registry;
         services.retain(|key, service| listed(key) || carriers.values().any(|of| Arc::ptr_eq(of, service)));
+        self.shadows.follow(&models);
         self.state.store(Arc::new(State { table: Some(table), models }));
         self.choose_headers(&registry);
         let state = self.state.load();

@@ -36,6 +36,10 @@ impl Model {
         self.versions.iter().find(|(_, service)| service.version == version)
     }
 
+    pub(in crate::gateway) fn service(&self, version: Version) -> Option<&Arc<Service>> {
+        self.of(version).map(|(_, service)| service)
+    }
+
     /// What routing may count on: the table must want it ready, and somebody must carry it.
     fn standing(&self, version: Version) -> Standing {
         let found = match self.of(version) {

@@ -110,7 +110,7 @@ impl Gateway {
             }
         }
         hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
-        self.meter.render(&hosts)
+        self.meter.render(&hosts, &self.shadows.families())
     }
 
     pub fn index(&self, ready_only: bool) -> Vec<IndexRow> {
@@ -178,6 +178,7 @@ impl Gateway {
             "requests": self.gate.inside(),
             "in_flight": self.flights.len(),
             "errors_dropped": self.errors.dropped(),
+            "shadows": self.shadows.told(),
         })
         .to_string()
     }

@@ -17,6 +17,8 @@ mod part_models;
 mod parts;
 mod poison;
 mod races;
+mod shadow_bounds;
+mod shadows;
 mod split;
 pub(in crate::gateway) mod spout;
 mod urgency;

@@ -124,12 +124,12 @@ async fn who_hangs_up_takes_its_call_along() {
 async fn until_left(server: &Server, wanted: u64) {
     let counted = format!("headrace_requests_refused_total{{kind=\"cancelled\"}} {wanted}\n");
     let waited = async {
-        while !server.gateway.meter().render(&[]).contains(&counted) {
+        while !server.gateway.meter().render(&[], &[]).contains(&counted) {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
     };
     let waited = tokio::time::timeout(std::time::Duration::from_secs(10), waited).await;
-    assert!(waited.is_ok(), "{}", server.gateway.meter().render(&[]));
+    assert!(waited.is_ok(), "{}", server.gateway.meter().render(&[], &[]));
     assert_eq!(server.gateway.meter().refusals(), wanted);
 }
 

@@ -1,0 +1,103 @@
+//! Shadows: versions that get copies of what others answered, while nobody is served, and whose answers are compared.
+//!
+//! A copy is made when its caller has the answer. It waits in the line of its shadow ([`line`]) until no caller is
+//! inside this gateway ([`quiet`]), is sent as a call that nobody retries or counts ([`send`]), and what comes back is
+//! compared on a thread of the lowest priority ([`judge`], [`record`]).
+
+mod copies;
+mod judge;
+mod line;
+mod quiet;
+mod record;
+mod send;
+
+pub(super) use copies::Copies;
+pub(super) use line::Hold;
+pub(super) use quiet::Inside;
+
+use super::{
+    memory::admission::{Ledger, Of},
+    table::state::Model,
+};
+use crate::meter::Family;
+use arc_swap::ArcSwap;
+use compact_str::CompactString;
+use judge::Judge;
+use line::{Shadow, Wish};
+use quiet::Quiet;
+use rustc_hash::FxHashMap;
+use serde_json::Value;
+use std::sync::Arc;
+
+/// Bytes of requests and answers that all shadows keep together, and one of them: a part of the arena that calls have.
+const ALL_BYTES: usize = 32 << 20;
+const BYTES: usize = 16 << 20;
+
+type ByModel = FxHashMap<CompactString, Vec<Arc<Shadow>>>;
+
+/// Of one gateway.
+#[derive(Debug)]
+pub(super) struct Shadows {
+    of: ArcSwap<ByModel>,
+    quiet: Arc<Quiet>,
+    held: Arc<Ledger>,
+    judge: Judge,
+}
+
+impl Default for Shadows {
+    fn default() -> Shadows {
+        Shadows {
+            of: ArcSwap::default(),
+            quiet: Arc::default(),
+            held: Ledger::new(Of::Requests, ALL_BYTES),
+            judge: Judge::default(),
+        }
+    }
+}
+
+impl Shadows {
+    /// Those of a new table. One that was there goes on with what it has and knows; one that is gone forgets it.
+    pub(super) fn follow(&self, models: &FxHashMap<CompactString, Model>) {
+        let before = self.of.load();
+        let mut after = ByModel::default();
+        for (name, model) in models {
+            for wanted in model.policy.shadows() {
+                let Some(service) = model.service(wanted.version) else { continue };
+                let wish = Wish::of(*wanted, &model.policy);
+                let known = before.get(name).into_iter().flatten();
+                let held = known.into_iter().find(|one| Arc::ptr_eq(&one.service, service));
+                let shadow = match held {
+                    Some(shadow) => {
+                        shadow.wish_for(wish);
+                        Arc::clone(shadow)
+                    }
+                    None => Shadow::new(Arc::clone(service), wish, Ledger::new(Of::Requests, BYTES)),
+                };
+                after.entry(name.clone()).or_default().push(shadow);
+            }
+        }
+        let gone = |shadow: &&Arc<Shadow>| {
+            let left = after.get(&shadow.service.model);
+            !left.is_some_and(|left| left.iter().any(|one| Arc::ptr_eq(one, shadow)))
+        };
+        before.values().flatten().filter(gone).for_each(|shadow| shadow.end());
+        self.of.store(Arc::new(after));
+    }
+
+    /// What they found, for Python: a list.
+    pub(super) fn told(&self) -> Value {
+        self.sorted().iter().map(|shadow| shadow.told()).collect()
+    }
+
+    pub(super) fn families(&self) -> Vec<Family> {
+        record::families(&self.sorted())
+    }
+
+    fn sorted(&self) -> Vec<Arc<Shadow>> {
+        let mut all: Vec<_> = self.of.load().values().flatten().cloned().collect();
+        all.sort_unstable_by(|a, b| {
+            (&a.service.model, a.service.version).cmp(&(&b.service.model, b.service.version))
+        });
+        all
+    }
+}
