@@ -168,7 +168,7 @@ $(DENY):
 # A pin that fits pyproject.toml no more is told by pip: take its line out.
 pins: $(VENV)/.dev ## Pin what constraints.txt has no version of yet; PINS= chooses the newest of all
 	@$(BIN)/pip install $(PINS) --dry-run --ignore-installed --quiet --find-links target/dev-wheel --report target/pins.json \
-	  -e '.[ray,torch,photos,embeddings,onnx,mlflow,postgres,cuda,triton,test,test-stores,chaos,load,fuzz]' pip maturin pip-audit
+	  -e '.[ray,torch,photos,embeddings,onnx,mlflow,postgres,cuda,nvimgcodec,triton,test,test-stores,chaos,load,fuzz]' pip maturin pip-audit
 	@$(BIN)/python -c "$$WRITE_PINS" < target/pins.json > constraints.txt
 
 define WRITE_PINS

@@ -8,14 +8,17 @@ whoever reads or overwrites too early gets wrong numbers.
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from math import prod
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headrace.errors import DeviceLost
+from headrace.execution.device.regions import Part, Region, RegionUnfit, opened
 
 #: What memory holds before it is written to.
 RUBBISH: Final = 0xEE
@@ -64,10 +67,33 @@ class Stream:
         while (work := self._work.get()) is not None:
             try:
                 # An event is reached all the same: who waits for it hears of the error.
-                if self._gpu.fault is None or work.__name__ == "set":
+                if self._gpu.fault is None or getattr(work, "__name__", "") == "set":
                     work()
             except Exception as error:
                 self._gpu.fault = error
+
+
+class Mapped:
+    """Another process's memory, as it is open here."""
+
+    def __init__(self, gpu: "FakeGpu", handle: bytes) -> None:
+        self._gpu, self._handle = gpu, handle
+        self.memory = self
+        self._is_open = True
+
+    def rows(self, part: Part, dtype: Any, shape: Sequence[int]) -> NDArray[Any]:
+        """Rows that are there, to read or to write."""
+        if not self._is_open:
+            raise RuntimeError("an illegal memory access was encountered: the region is closed")
+        size = prod(shape) * np.dtype(dtype).itemsize
+        place = self._gpu.exported[self._handle][part.offset : part.offset + size]
+        rows: NDArray[Any] = place.view(dtype).reshape(shape)
+        return rows
+
+    def close(self) -> None:
+        assert self._is_open, "it is closed once"
+        self._is_open = False
+        self._gpu.open_handles.remove(self._handle)
 
 
 class FakeLane:
@@ -122,6 +148,48 @@ class FakeLane:
         self.stream.begin(copy)
         return array
 
+    def open(self, region: Region) -> "Mapped":
+        if region.device != 0:
+            raise RegionUnfit(f"it is on device {region.device}, and this version on another one")
+        return opened(region, self._gpu.map)  # type: ignore[no-any-return]
+
+    def gather(self, name: str, array: Any, parts: Sequence[Part]) -> There:
+        if parts[0].rows == len(array):
+            there = There((0,), array.dtype)
+            there.shape = array.shape
+            there.memory = parts[0].memory.rows(parts[0], array.dtype, array.shape)
+            return there
+        if sum(part.rows + part.repeated for part in parts) == len(array):
+            there = There(array.shape, array.dtype)
+        else:
+            there = self.upload(name, array)
+
+        def copy(part: Part) -> None:
+            self._gpu.copies("gather")
+            end = part.row + part.rows
+            shape = (part.rows, *array.shape[1:])
+            there.memory[part.row : end] = part.memory.rows(part, array.dtype, shape)
+            there.memory[end : end + part.repeated] = there.memory[end - 1 : end]
+
+        for part in parts:
+            self.stream.begin(partial(copy, part))
+        return there
+
+    def write(self, value: Any, part: Part) -> int | None:
+        rows = getattr(value, "memory", value)[part.row : part.row + part.rows]
+        if rows.nbytes > part.byte_size:
+            return int(rows.nbytes)
+
+        def copy() -> None:
+            self._gpu.copies("write")
+            np.copyto(part.memory.rows(part, rows.dtype, rows.shape), rows)
+
+        self.stream.begin(copy)
+        return None
+
+    def blank(self, value: Any) -> NDArray[Any]:
+        return np.zeros(value.shape, value.dtype)
+
     def wait(self) -> None:
         self.stream.record().wait()
         if self._gpu.fault is not None:
@@ -144,12 +212,27 @@ class FakeGpu:
         self.computing = 0
         self.most_computing = 0
         self.lent: list[int] = []
+        #: Other processes' memory here, by its handle: bytes that they read and write.
+        self.exported: dict[bytes, NDArray[np.uint8]] = {}
+        self.open_handles: list[bytes] = []
         #: Called with "upload" and "fetch" before the copy of each array, which it may hold up.
         self.copies: Callable[[str], object] = lambda what: threading.Event().wait(COPY_S)
         self._lock = threading.Lock()
 
     def lane(self) -> FakeLane:
         return FakeLane(self)
+
+    def export(self, handle: bytes, size: int) -> NDArray[np.uint8]:
+        """Share memory of another process."""
+        self.exported[handle] = rubbish((size,), np.uint8)
+        return self.exported[handle]
+
+    def map(self, handle: bytes, byte_size: int) -> Mapped:
+        """Open it here."""
+        if handle not in self.exported or len(self.exported[handle]) < byte_size:
+            raise RegionUnfit("its handle does not open: invalid device context")
+        self.open_handles.append(handle)
+        return Mapped(self, handle)
 
     def lend(self, count: int) -> NDArray[np.uint8]:
         self.lent.append(count)

@@ -37,6 +37,11 @@ class Device:
         placed = self._cupy.asarray(array, order="C")
         return placed if dtype is None else placed.view(_named(dtype))
 
+    def join(self, arrays: Sequence[Any]) -> Any:
+        """Return arrays that lie here one behind the other, flat."""
+        placed = [self._cupy.asarray(array).reshape(-1) for array in arrays]
+        return self._cupy.concatenate(placed)
+
     def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
         return self._cupy.empty(shape, dtype)
 
@@ -58,6 +63,14 @@ class Device:
         dense = contiguous(shape, described.get("strides"), dtype.itemsize)
         return View(name, address, shape, dtype, dense, not read_only)
 
+    def open_shared(self, handle: bytes, byte_size: int, number: int) -> "Shared":
+        """Open memory of device ``number`` that another process shares (cudaIpcMemHandle_t).
+
+        Raises:
+            RuntimeError: CUDA does not open it, and why.
+        """
+        return Shared(self._cupy, handle, byte_size, number)
+
     def launch(self, launch: Launch) -> None:
         function = _function(launch.kernel, self._cupy.cuda.runtime.getDevice())
         addresses = (ctypes.c_void_p * len(launch.arguments))(
@@ -73,6 +86,24 @@ class Device:
             ctypes.addressof(addresses),
             0,
         )
+
+
+class Shared:
+    """Another process's memory on a device. Its owner must not free it before it is closed."""
+
+    def __init__(self, cupy: Any, handle: bytes, byte_size: int, number: int) -> None:
+        self._cupy, self._number = cupy, number
+        with cupy.cuda.Device(number):
+            self._address = cupy.cuda.runtime.ipcOpenMemHandle(handle)
+        memory = cupy.cuda.UnownedMemory(self._address, byte_size, self, number)
+        #: Its bytes: CuPy's uint8 ``[byte_size]``.
+        self.array: Any = cupy.ndarray(byte_size, np.uint8, cupy.cuda.MemoryPointer(memory, 0))
+
+    def close(self) -> None:
+        """Close it; nothing may look at it any more."""
+        self.array = None
+        with self._cupy.cuda.Device(self._number):
+            self._cupy.cuda.runtime.ipcCloseMemHandle(self._address)
 
 
 def _named(dtype: str) -> np.dtype[Any]:

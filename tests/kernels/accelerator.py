@@ -42,6 +42,9 @@ class ShimAccelerator(Shim):
         placed = guarded(np.ascontiguousarray(array)).view(There)
         return placed if dtype is None else placed.view(FLOATS[dtype])
 
+    def join(self, arrays: Sequence[Any]) -> Any:
+        return self.place(np.concatenate([np.asarray(one).reshape(-1) for one in arrays]))
+
     def empty(self, shape: Sequence[int], dtype: np.dtype[Any]) -> Any:
         return super().empty(shape, dtype).view(There)
 

@@ -28,7 +28,9 @@ class Rig:
     """Opens versions, runs them on threads, and asks for answers as a client does."""
 
     def __init__(self) -> None:
-        self.gateway = headrace_core.Gateway(json.dumps({"grpc": "127.0.0.1:0", "io_threads": 1}))
+        limits = {"client_regions": 4}
+        settings = {"grpc": "127.0.0.1:0", "io_threads": 1, "limits": limits}
+        self.gateway = headrace_core.Gateway(json.dumps(settings))
         self.host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": 0}))
         self.gateway.attach(self.host)
         self.gateway.start()

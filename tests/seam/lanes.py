@@ -3,6 +3,7 @@
 import json
 import threading
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,6 +34,7 @@ class Carry:
         *,
         name: str = "m",
         repeatable: bool = False,
+        batching: Mapping[str, Any] | None = None,
         **conduct: Any,
     ) -> None:
         ahead = prepares(model, device, lanes_)
@@ -42,7 +44,7 @@ class Carry:
             "platform": "python",
             "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1]}],
             "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1]}],
-            "batching": {"max_rows": 4},
+            "batching": batching or {"max_rows": 4},
             "lanes": lanes_,
             "repeatable": repeatable,
         }

@@ -1,6 +1,6 @@
 """What is done with a batch, in which order, and when others may have the model."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -9,6 +9,7 @@ import pytest
 
 from headrace.errors import DeviceLost, ModelBroken
 from headrace.execution.device.host import Host, HostLane
+from headrace.execution.device.regions import Part, Region
 from headrace.execution.passage import OPEN, Passage, prepares
 from headrace.execution.trial import MadeUpRows
 from headrace.models import Batch, Model, Tensor
@@ -73,6 +74,22 @@ class Recorder:
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         self.said.append("fetch")
         return dict(outputs)
+
+    def open(self, region: Region) -> Any:
+        self.said.append("open")
+        return region
+
+    def gather(self, name: str, array: Any, parts: Sequence[Part]) -> Any:
+        self.said.append(f"gather {name}")
+        return array
+
+    def write(self, value: Any, part: Part) -> int | None:
+        self.said.append("write")
+        return None
+
+    def blank(self, value: Any) -> Any:
+        self.said.append("blank")
+        return value
 
     def wait(self) -> None:
         self.said.append("wait")

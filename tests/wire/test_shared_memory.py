@@ -1,6 +1,7 @@
 """Tensors in shared memory, as Triton's clients share it."""
 
 import asyncio
+import base64
 import os
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -111,8 +112,39 @@ def test_regions_are_told_and_taken_back(share: Share, http: Any, grpc: Any) -> 
         http.get_system_shared_memory_status("two")
     assert len(grpc.get_system_shared_memory_status().regions) == 3
     assert "system_shared_memory" in http.get_server_metadata()["extensions"]
-    with pytest.raises(InferenceServerException, match="maps no memory of devices"):
-        grpc.register_cuda_shared_memory("cuda", b"x" * 64, 0, 1)
+
+
+def test_regions_on_devices_are_told_and_taken_back_and_the_cpu_has_none(
+    http: Any, grpc: Any
+) -> None:
+    handle = base64.b64encode(bytes(range(64)))
+    http.register_cuda_shared_memory("one", handle, 1, 4096)
+    grpc.register_cuda_shared_memory("two", handle, 0, 64)
+    assert http.get_cuda_shared_memory_status() == [
+        {"name": "one", "device_id": 1, "byte_size": 4096},
+        {"name": "two", "device_id": 0, "byte_size": 64},
+    ]
+    (told,) = grpc.get_cuda_shared_memory_status("two").regions.values()
+    assert (told.name, told.device_id, told.byte_size) == ("two", 0, 64)
+    assert "cuda_shared_memory" in http.get_server_metadata()["extensions"]
+    with pytest.raises(InferenceServerException, match="'one' already in manager"):
+        grpc.register_cuda_shared_memory("one", handle, 0, 1)
+    with pytest.raises(InferenceServerException, match="its handle has 3 bytes"):
+        http.register_cuda_shared_memory("three", base64.b64encode(b"123"), 0, 1)
+    for library, client in [(tritonclient.http, http), (tritonclient.grpc, grpc)]:
+        for model, datatype, size, words in [
+            ("echo_fp32", "FP32", 48, "this version computes on the CPU"),
+            ("echo_fp32", "FP32", 44, "Expected 48, got 44"),
+            ("echo_bytes", "BYTES", 48, "it is of BYTES"),
+            ("echo_fp32", "FP32", 64, "Invalid offset . byte size for shared memory region: 'two'"),
+        ]:
+            tensor = library.InferInput("x", [2, 3, 2], datatype)
+            tensor.set_shared_memory("two", size, offset=16 if size == 64 else 4)
+            with pytest.raises(InferenceServerException, match=words):
+                client.infer(model, [tensor])
+    http.unregister_cuda_shared_memory("one")
+    grpc.unregister_cuda_shared_memory()
+    assert http.get_cuda_shared_memory_status() == []
 
 
 def test_a_client_that_shrinks_its_memory_meanwhile_harms_itself_alone(

@@ -63,6 +63,9 @@ class PreprocessImages(Section):
     layout: Literal["NCHW", "NHWC"] = "NCHW"
     datatype: Literal["FP32", "FP16", "BF16", "UINT8"] = "FP32"
     fill: Annotated[int, Field(ge=0, le=255)] = Field(0, description="A level: what is around it.")
+    decode: Literal["cpu", "gpu"] = Field(
+        "cpu", description="gpu: JPEG files on the version's GPU, by nvImageCodec."
+    )
 
     _divides = field_validator("std")(_above_zero)
 

@@ -4,9 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final, Protocol
 
 from headrace.execution import forking
+from headrace.execution.device.placing import NOWHERE, Out, PlacedRows, Placing
 from headrace.execution.device.seam import Device, Lane
 from headrace.models import Batch, Model
-from headrace.models.batch import Rows, asked, beside, bring
+from headrace.models.batch import asked, beside, bring
 from headrace.models.model import overrides
 from headrace.models.returned import named
 
@@ -63,7 +64,7 @@ class Passage:
         #: Inputs that the model wanted on its device the last time: they are there before it asks.
         self._asked: Collection[str] = ()
 
-    def run(self, rows: Rows, gate: Gate) -> Mapping[str, Any] | None:
+    def run(self, rows: PlacedRows, gate: Gate) -> Mapping[str, Any] | None:
         """Return the outputs in the host's memory; None when the gate stays shut.
 
         What the model raises comes through, when the device reads nothing of the rows any more.
@@ -73,16 +74,22 @@ class Passage:
             DeviceLost: the device does nothing any more for this process.
         """
         try:
-            batch = Batch(rows, self._lane.upload)
+            placing = Placing(rows, self._lane)
+            batch = Batch(rows, self._lane.upload, there=placing.inputs())
             if self._prepares:
                 made = into_model(self._label, self.model.prepare, batch)
                 batch = beside(batch, named(made, "prepare() should return", "input"))
-            outputs = self._predict(batch, gate) if self._is_apart else self._in_turn(batch, gate)
+            # What the model returns goes to callers unless there is a stage after it.
+            out = NOWHERE if self._finishes else placing
+            if self._is_apart:
+                outputs = self._predict(batch, gate, out)
+            else:
+                outputs = self._in_turn(batch, gate)
             if outputs is None or not self._finishes:
                 return outputs
             gate.leave()
             finished = into_model(self._label, self.model.finish, outputs, batch)
-            return self._fetched(named(finished, "finish() should return"))
+            return self._fetched(named(finished, "finish() should return"), placing)
         except BaseException:
             self._lane.wait()
             raise
@@ -94,7 +101,7 @@ class Passage:
         returned = into_model(self._label, self.model.predict, batch)
         return self._lane.fetch(named(returned, "predict() should return"))
 
-    def _predict(self, batch: Batch, gate: Gate) -> Mapping[str, Any] | None:
+    def _predict(self, batch: Batch, gate: Gate, out: Out) -> Mapping[str, Any] | None:
         """Compute on a device that goes on by itself, and has other lanes' batches, too."""
         bring(batch, self._asked)
         self._lane.wait()
@@ -104,7 +111,7 @@ class Passage:
             self._lane.follow()
             try:
                 returned = into_model(self._label, self.model.predict, batch)
-                outputs = self._fetch(named(returned, "predict() should return"))
+                outputs = self._fetch(named(returned, "predict() should return"), out)
             except BaseException:
                 # Whoever comes next follows what was begun until then.
                 self._lane.lead()
@@ -114,17 +121,17 @@ class Passage:
         self._lane.wait()
         return outputs
 
-    def _fetch(self, returned: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _fetch(self, returned: Mapping[str, Any], out: Out) -> Mapping[str, Any]:
         """Begin to fetch what the model returned, before the next batch may write to it, or not."""
         if self.model.outputs_are_new:
             self._lane.lead()
-        outputs = self._lane.fetch(returned)
+        outputs = self._lane.fetch(out.write(returned))
         if not self.model.outputs_are_new:
             self._lane.lead()
         return outputs
 
-    def _fetched(self, returned: Mapping[str, Any]) -> Mapping[str, Any]:
-        outputs = self._lane.fetch(returned)
+    def _fetched(self, returned: Mapping[str, Any], out: Out) -> Mapping[str, Any]:
+        outputs = self._lane.fetch(out.write(returned))
         self._lane.wait()
         return outputs
 

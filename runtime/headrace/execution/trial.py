@@ -45,6 +45,8 @@ class MadeUpRows:
         #: Each of one row.
         self.requests = [1] * rows
         self.sequences = [MadeUpRow(row + 1) for row in range(rows)]
+        #: All of them are here.
+        self.on_device: Sequence[Any] = ()
         #: Row → why the model refused it.
         self.rejected: dict[int, str] = {}
 

@@ -63,6 +63,26 @@ class _Copied(Protocol):
     def copy(self) -> Any: ...
 
 
+class There:
+    """Inputs that came in memory of a device; a model that wants an array gets a copy."""
+
+    def __init__(self, tensors: Mapping[str, Any], read: Callable[[Any], Any]) -> None:
+        """Take them.
+
+        Args:
+            tensors: as ``batch.tensor()`` gives them.
+            read: one of them → an array in the host's memory, which is complete.
+        """
+        self.tensors, self.read = tensors, read
+        self._arrays: dict[str, Any] = {}
+
+    def on_host(self, name: str) -> Any:
+        """Return an input as an array, copied the first time."""
+        if name not in self._arrays:
+            self._arrays[name] = self.read(self.tensors[name])
+        return self._arrays[name]
+
+
 #: An input's name and array → PyTorch's tensor where the model computes.
 Place = Callable[[str, Any], "torch.Tensor"]
 
@@ -81,18 +101,21 @@ def place_on(device: str) -> Place:
 class Batch:
     """Rows of several callers, side by side. Valid until their answer is made."""
 
-    __slots__ = ("_made", "_place", "_rows", "_tensors")
+    __slots__ = ("_made", "_place", "_rows", "_tensors", "_there")
 
     def __init__(
         self,
         rows: Rows,
         place: Place | None = None,
         made: Mapping[str, Any] = MappingProxyType({}),
+        there: "There | None" = None,
     ) -> None:
         self._rows = rows
         self._place = place or place_on("cpu")
         #: Inputs that were not sent but made of such.
         self._made = made
+        #: Those that came in memory of a device.
+        self._there = there
         #: Those that the model asked for as tensors, and had.
         self._tensors: dict[str, torch.Tensor] = {}
 
@@ -143,6 +166,8 @@ class Batch:
         """
         if name in self._made:
             return self._made[name]
+        if self._there is not None and name in self._there.tensors:
+            return self._there.on_host(name)
         try:
             return self._rows.inputs[name]
         except KeyError:
@@ -159,7 +184,9 @@ class Batch:
             TypeError: the input is of BYTES.
         """
         if name not in self._tensors:
-            self._tensors[name] = self._place(name, self[name])
+            there = {} if self._there is None or name in self._made else self._there.tensors
+            came = there[name] if name in there else self._place(name, self[name])
+            self._tensors[name] = came
         return self._tensors[name]
 
     def copy(self) -> dict[str, Any]:
@@ -169,7 +196,7 @@ class Batch:
         """
         sent = {
             name: value.copy() if hasattr(value, "dtype") else [bytes(one) for one in value]
-            for name, value in self._rows.inputs.items()
+            for name, value in ((name, self[name]) for name in self._rows.inputs)
         }
         made = {
             name: value.copy() if isinstance(value, _Copied) else value
@@ -195,12 +222,20 @@ class Batch:
 
 def beside(batch: Batch, made: Mapping[str, Any]) -> Batch:
     """Return the same rows with inputs that were made here beside those that were sent."""
-    return Batch(batch._rows, batch._place, {**batch._made, **made}) if made else batch
+    if not made:
+        return batch
+    return Batch(batch._rows, batch._place, {**batch._made, **made}, batch._there)
 
 
 def over(batch: Batch, see: Callable[[Rows], Rows]) -> Batch:
-    """Return the same batch with its rows seen otherwise, of which nothing was made yet."""
-    return Batch(see(batch._rows), batch._place, batch._made)
+    """Return a batch of one row as that row, of which nothing was made yet."""
+    there = batch._there
+    row = (
+        None
+        if there is None
+        else There({name: tensor[0] for name, tensor in there.tensors.items()}, there.read)
+    )
+    return Batch(see(batch._rows), batch._place, batch._made, row)
 
 
 def asked(batch: Batch) -> Collection[str]:

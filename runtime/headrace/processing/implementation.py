@@ -1,7 +1,9 @@
 """Where steps compute: with the references on the CPU, with the kernels on a GPU."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
+
+import numpy as np
 
 from headrace.errors import ModelInvalid
 from headrace.models.host import on_host
@@ -19,6 +21,9 @@ class Implementation(Protocol):
         What is no array comes back as it is: who reads it says what it should have been.
         """
 
+    def join(self, arrays: Sequence[Any]) -> Any:
+        """Return the bytes of arrays uint8, one behind the other, where this computes."""
+
     def run(self, kernel: str, *arguments: Any) -> Any:
         """Return what ``kernel`` makes of its arguments, whose arrays were placed."""
 
@@ -34,12 +39,17 @@ class Accelerator(Machine, Protocol):
 
     def place(self, array: Any, dtype: str | None = None) -> Any: ...
 
+    def join(self, arrays: Sequence[Any]) -> Any: ...
+
 
 class References:
     """NumPy, in the host's memory."""
 
     def place(self, value: Any) -> Any:
         return on_host(value)
+
+    def join(self, arrays: Sequence[Any]) -> Any:
+        return np.concatenate([np.asarray(one).reshape(-1) for one in arrays])
 
     def run(self, kernel: str, *arguments: Any) -> Any:
         return TABLE[kernel].reference(*arguments)
@@ -64,6 +74,10 @@ class Launchers:
 
             return self._machine.place(*to_device(value, self._device))
         return self._machine.place(value)
+
+    def join(self, arrays: Sequence[Any]) -> Any:
+        self._use()
+        return self._machine.join(arrays)
 
     def run(self, kernel: str, *arguments: Any) -> Any:
         self._use()

@@ -14,7 +14,7 @@ class Step(ABC):
     #: As model.yaml writes it.
     name: ClassVar[str]
     #: It computes with kernels, which need more than the host where there is a GPU.
-    uses_kernels: ClassVar[bool] = False
+    uses_kernels: bool = False
     #: Names of what it reads.
     takes: Sequence[str]
 

@@ -4,6 +4,7 @@
 
 use super::{
     contract::Contract,
+    device::OnDevice,
     fault::{Fault, Phase},
     inference::Parameters,
     numbered::numbered,
@@ -36,6 +37,8 @@ pub struct Call {
     pub credit: u32,
     /// Of its sequence, once its host has given it one.
     pub slot: Option<u32>,
+    /// Tensors that are in its caller's memory on a device.
+    pub on_device: Option<Arc<OnDevice>>,
     pub reply: Reply,
 }
 

@@ -3,6 +3,7 @@
 use super::{
     call::Timing,
     contract::Contract,
+    device::DeviceRegion,
     tensor::Tensor,
     units::{Tick, Version},
 };
@@ -28,6 +29,8 @@ pub struct InRegion {
     pub region: CompactString,
     pub offset: u64,
     pub len: u64,
+    /// Found by its name to be memory of a device, which is not read here.
+    pub device: Option<Arc<DeviceRegion>>,
 }
 
 /// One input as it came: not yet checked against any contract.

@@ -4,6 +4,7 @@ pub mod call;
 pub mod clock;
 pub mod contract;
 pub mod datatype;
+pub mod device;
 pub mod fault;
 pub mod inference;
 pub(crate) mod numbered;

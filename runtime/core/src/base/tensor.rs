@@ -15,6 +15,19 @@ pub struct Tensor {
     pub data: Bytes,
 }
 
+impl Tensor {
+    /// Its data is in memory of a device, and not in `data`: where, its call says (`OnDevice`).
+    pub fn is_on_device(&self) -> bool {
+        self.data.is_empty() && byte_len(self.datatype, &self.shape).is_some_and(|len| len > 0)
+    }
+
+    /// Of its data, wherever that is.
+    pub fn byte_len(&self) -> usize {
+        let elsewhere = || byte_len(self.datatype, &self.shape).unwrap_or(0);
+        if self.data.is_empty() { elsewhere() } else { self.data.len() }
+    }
+}
+
 /// How many elements a shape holds; `None` for a negative size or an overflow.
 pub fn elements(shape: &[i64]) -> Option<usize> {
     shape.iter().try_fold(1_usize, |count, size| count.checked_mul(usize::try_from(*size).ok()?))

@@ -74,7 +74,7 @@ fn elements_of(tensor: &Tensor) -> u64 {
 fn bytes_of(tensor: &Tensor) -> u64 {
     let has_lengths = tensor.datatype == Datatype::Bytes;
     let lengths = if has_lengths { elements_of(tensor).saturating_mul(4) } else { 0 };
-    wide(tensor.data.len()).saturating_sub(lengths)
+    wide(tensor.byte_len()).saturating_sub(lengths)
 }
 
 /// The sum, or the first value below zero.

@@ -61,6 +61,7 @@ pub(in crate::decide) fn call(shapes: &[&[i64]]) -> Call {
         attempt: 0,
         credit: 0,
         slot: None,
+        on_device: None,
         reply: Reply::new(CallId(1), Arc::new(Nobody)),
     }
 }

@@ -93,6 +93,7 @@ fn says(frame: &Frame) {
             |read| proto::Part { parameters: meta::parameters_out(read) },
         ),
         Kind::Taken => comes_back::<proto::Taken, _>(meta, Ok, proto::Taken::clone),
+        Kind::Unmap | Kind::Unmapped => comes_back::<proto::Region, _>(meta, Ok, proto::Region::clone),
         Kind::Stats => comes_back::<proto::Executed, _>(meta, Ok, proto::Executed::clone),
         Kind::Cancel | Kind::Drain | Kind::NotHere | Kind::Ping | Kind::Pong => {}
     });
@@ -138,13 +139,16 @@ fn lends(frame: Frame) {
             for (tensor, wire) in tensors.iter().zip(&places) {
                 if let Some(size) = tensor.datatype.size() {
                     let count: i128 = tensor.shape.iter().map(|size| i128::from(*size)).product();
-                    assert_eq!(count * size as i128, tensor.data.len() as i128, "{tensor:?}");
+                    assert_eq!(count * size as i128, tensor.byte_len() as i128, "{tensor:?}");
                 }
                 match &wire.place {
                     Place::Inline(bytes) => assert_eq!(bytes, &tensor.data),
                     Place::Arena { offset, len } => {
                         let start = usize::try_from(*offset).unwrap();
                         assert_eq!(tensor.data, filled[start..start + usize::try_from(*len).unwrap()]);
+                    }
+                    Place::Device { len } => {
+                        assert!(tensor.is_on_device() && tensor.byte_len() as u64 == *len, "{tensor:?}");
                     }
                 }
             }

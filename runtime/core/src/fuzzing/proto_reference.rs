@@ -83,7 +83,7 @@ fn in_region(parameters: &HashMap<String, InferParameter>) -> Option<InRegion> {
     match parameters.get("shared_memory_region").map(value) {
         Some(Value::Text(region)) => {
             let len = len.expect("a region comes with a size");
-            Some(InRegion { region: region.into(), offset: offset.unwrap_or(0), len })
+            Some(InRegion { region: region.into(), offset: offset.unwrap_or(0), len, device: None })
         }
         other => {
             assert_eq!((other, len, offset), (None, None, None));

@@ -6,66 +6,23 @@ use super::{
     gather::{Inputs, gather},
     intake::{Intake, Settling},
     outputs::{Output, check},
+    placed::{Placed, placed},
     room::Took,
     running::Running,
     search::Search,
+    seat::Seat,
     settle::{self, Run},
     staging::Staging,
 };
 use crate::base::{
-    call::{Call, Reply, Tensors},
+    call::Call,
     clock,
     contract::Contract,
     fault::{Fault, Kind, Phase},
-    inference::Parameters,
-    units::{CallId, Rows, Tick},
+    units::{Rows, Tick},
 };
 use crate::decide::extents::{Extent, extents};
 use std::{sync::Arc, time::Duration};
-
-/// One call's place in a batch.
-#[derive(Debug)]
-pub(super) struct Seat {
-    pub(super) reply: Reply,
-    pub(super) rows: Rows,
-    pub(super) queue_ns: u64,
-    /// Kept where the call may have to run again. Boxed: others would be moved about with room for it.
-    again: Option<Box<Again>>,
-    /// The model (or we) found its input unfit: its answer, whatever becomes of the batch.
-    pub(super) refused: Option<Fault>,
-    pub(super) parameters: Parameters,
-}
-
-/// What of a call its answer does not need.
-#[derive(Debug)]
-struct Again {
-    id: CallId,
-    inputs: Tensors,
-    arrived: Tick,
-    deadline: Tick,
-    level: u8,
-    attempt: u8,
-}
-
-impl Seat {
-    /// `keeps`: the call may run again.
-    pub(super) fn new(call: Call, sealed: Tick, keeps: bool) -> Seat {
-        let Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, reply, .. } = call;
-        let again = keeps.then(|| Box::new(Again { id, inputs, arrived, deadline, level, attempt }));
-        Seat { reply, rows, queue_ns: nanos(arrived, sealed), again, refused: None, parameters }
-    }
-
-    pub(super) fn can_run_again(&self) -> bool {
-        self.again.is_some() && self.refused.is_none()
-    }
-
-    pub(super) fn into_call(self) -> Option<Call> {
-        let Seat { reply, rows, parameters, again, .. } = self;
-        let Again { id, inputs, arrived, deadline, level, attempt } = *again?;
-        let (credit, slot) = (0, None); // of versions that have neither parts nor sequences
-        Some(Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, slot, reply })
-    }
-}
 
 /// Owes each of its callers an answer, unless it was given up meanwhile; dropping it pays with an error.
 #[derive(Debug)]
@@ -75,6 +32,7 @@ pub struct Batch {
     inputs: Inputs,
     /// Of those whose rows have different sizes.
     extents: Vec<Extent>,
+    placed: Vec<Placed>,
     /// It is a part of a batch that failed.
     search: Option<Search>,
     sealed: Tick,
@@ -105,6 +63,7 @@ impl Batch {
             inputs.extend(controls::fill(&sequences.controls, &running, staging));
         }
         let keeps = intake.contract().repeatable && calls.len() > 1;
+        let placed = placed(&calls, running.padded());
         let mut seats: Vec<Seat> = calls.into_iter().map(|call| Seat::new(call, sealed, keeps)).collect();
         for (at, fault) in refused {
             if let Some(seat) = seats.get_mut(at) {
@@ -113,7 +72,18 @@ impl Batch {
         }
         running.sit(seats);
         let ready = clock::now();
-        Batch { intake, running, inputs, extents, search, sealed, ready, entered: ready, returned: None }
+        Batch {
+            intake,
+            running,
+            inputs,
+            extents,
+            placed,
+            search,
+            sealed,
+            ready,
+            entered: ready,
+            returned: None,
+        }
     }
 
     pub fn contract(&self) -> &Arc<Contract> {
@@ -157,6 +127,11 @@ impl Batch {
     /// Of the inputs whose rows have different sizes.
     pub fn extents(&self) -> &[Extent] {
         &self.extents
+    }
+
+    /// The calls with tensors on a device. Whoever gave them up, what is there is looked at until the batch is let go.
+    pub fn placed(&self) -> &[Placed] {
+        &self.placed
     }
 
     /// Checks what the model returned against what it declared, copies it, and answers everybody.

@@ -5,7 +5,7 @@ use super::super::{
 };
 use super::*;
 use crate::base::{
-    call::{Call, Carrier, Execution, Outcome, Outlet, Produced, Timing},
+    call::{Call, Carrier, Execution, Outcome, Outlet, Produced, Reply, Timing},
     contract::{Batching, Contract},
     datatype::Datatype,
     panics,

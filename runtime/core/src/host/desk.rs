@@ -46,6 +46,7 @@ impl Desk {
             attempt: 0,
             credit: 0,
             slot: None,
+            on_device: None,
             reply: Reply::new(CallId(id), self.clone()),
         }
     }

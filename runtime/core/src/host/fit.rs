@@ -7,6 +7,7 @@ use crate::base::{
     call::Call,
     contract::{Contract, TensorSpec},
     datatype::Datatype,
+    device::Span,
     fault::Fault,
     tensor::{Tensor, byte_len, elements},
 };
@@ -50,8 +51,11 @@ pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
             "model '{model}' version {version} answers in parts, and this request takes one answer"
         )));
     }
-    let wrong = |(spec, tensor): &(&TensorSpec, &Tensor)| !fits(spec, tensor, call.rows.get());
-    let Some((spec, tensor)) = contract.inputs.iter().zip(&call.inputs).find(wrong) else {
+    let wrong = |(at, (spec, tensor)): &(usize, (&TensorSpec, &Tensor))| {
+        let span = call.on_device.as_ref().and_then(|on_device| on_device.input(*at));
+        !fits(spec, tensor, call.rows.get(), span)
+    };
+    let Some((_, (spec, tensor))) = contract.inputs.iter().zip(&call.inputs).enumerate().find(wrong) else {
         return shapes::refusal(contract, call);
     };
     Some(Fault::invalid(format!(
@@ -66,12 +70,14 @@ pub(super) fn misfit(contract: &Contract, call: &Call) -> Option<Fault> {
     )))
 }
 
-fn fits(spec: &TensorSpec, tensor: &Tensor, rows: u32) -> bool {
+/// `span`: where it is if not here.
+fn fits(spec: &TensorSpec, tensor: &Tensor, rows: u32, span: Option<&Span>) -> bool {
     let size_fits = if tensor.datatype == Datatype::Bytes {
         // Each element has at least its length: a count that the data cannot hold costs no memory later.
         elements(&tensor.shape).is_some_and(|count| count <= tensor.data.len() / 4)
     } else {
-        byte_len(tensor.datatype, &tensor.shape) == Some(tensor.data.len())
+        let len = span.map_or(Some(tensor.data.len()), |span| usize::try_from(span.byte_size).ok());
+        byte_len(tensor.datatype, &tensor.shape) == len
     };
     spec.datatype == tensor.datatype && shape_fits(&spec.shape, &tensor.shape, rows) && size_fits
 }

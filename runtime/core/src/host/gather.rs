@@ -25,6 +25,8 @@ pub enum Gathered {
     Fixed { datatype: Datatype, shape: Shape, data: Bytes },
     /// BYTES, flat and row-major: views of what came, not copied.
     Elements { shape: Shape, elements: Vec<Bytes> },
+    /// All of it is in callers' memory on a device.
+    OnDevice { datatype: Datatype, shape: Shape },
 }
 
 /// In the contract's order.
@@ -67,6 +69,9 @@ pub(super) fn gather(
                 repeat_last(&mut elements, count(rows), more);
                 Gathered::Elements { shape, elements }
             }
+            Some(_) if calls.iter().all(|call| is_on_device(call, at)) => {
+                Gathered::OnDevice { datatype: model.datatype, shape }
+            }
             Some(size) => {
                 let data = match calls {
                     [_] if more == 0 && !staging.is_lent() && is_aligned(model, size) => model.data.clone(),
@@ -105,14 +110,19 @@ pub(super) fn alone(inputs: &[Tensor], staging: &Staging) -> Result<Inputs, Faul
 /// `more`: how often the last row is repeated.
 fn stack(calls: &[Call], input: usize, more: usize, staging: &Staging) -> Bytes {
     let parts = || calls.iter().filter_map(|call| call.inputs.get(input));
-    let last = calls.last().and_then(|call| {
-        let data = &call.inputs.get(input)?.data;
-        data.get(data.len() - data.len() / count(call.rows).max(1)..)
+    let row = calls.last().and_then(|call| {
+        let len = call.inputs.get(input)?.byte_len();
+        Some(len / count(call.rows).max(1))
     });
-    let last = last.unwrap_or_default();
-    let mut lease = staging.lease(parts().map(|tensor| tensor.data.len()).sum::<usize>() + more * last.len());
-    parts().for_each(|tensor| lease.push(&tensor.data));
-    (0..more).for_each(|_| lease.push(last));
+    let row = row.unwrap_or_default();
+    let mut lease = staging.lease(parts().map(Tensor::byte_len).sum::<usize>() + more * row);
+    for tensor in parts() {
+        match tensor.is_on_device() {
+            true => lease.fill(&[0], tensor.byte_len()), // laid over there; and nobody finds another's rows here
+            false => lease.push(&tensor.data),
+        }
+    }
+    (0..more).for_each(|_| lease.repeat(row));
     lease.freeze()
 }
 
@@ -143,6 +153,10 @@ fn repeat_last(elements: &mut Vec<Bytes>, rows: usize, more: usize) {
     for _ in 0..more {
         elements.extend_from_within(last.clone());
     }
+}
+
+fn is_on_device(call: &Call, input: usize) -> bool {
+    call.inputs.get(input).is_some_and(Tensor::is_on_device)
 }
 
 fn is_aligned(tensor: &Tensor, size: usize) -> bool {

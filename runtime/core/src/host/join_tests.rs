@@ -55,7 +55,7 @@ fn echo(batch: Batch) -> Result<(), String> {
     let inputs = batch.inputs().clone();
     let output = |input: &'_ Gathered| match input {
         Gathered::Fixed { datatype, shape, data } => (*datatype, shape.clone(), data.clone()),
-        Gathered::Elements { .. } => panic!("no BYTES here"),
+        Gathered::Elements { .. } | Gathered::OnDevice { .. } => panic!("no BYTES here"),
     };
     let outputs: Vec<_> = inputs.iter().map(output).collect();
     check_padding(&batch, &outputs[0].2)?;
@@ -157,7 +157,7 @@ fn alone_and_of_an_allowed_size_nothing_is_copied() {
         let batch = intake.next_batch().unwrap();
         let places = batch.inputs().iter().map(|input| match input {
             Gathered::Fixed { data, .. } => data.as_ptr(),
-            Gathered::Elements { .. } => panic!("fixed"),
+            Gathered::Elements { .. } | Gathered::OnDevice { .. } => panic!("fixed"),
         });
         let copied: Vec<bool> = places.zip(sent).map(|(place, sent)| place != sent).collect();
         assert_eq!(

@@ -1,9 +1,10 @@
 //! A batch that is too large for the device's memory is run again in smaller ones, and no later one is as large.
 
 use super::{
-    batch::{Batch, Seat, model_failed},
+    batch::{Batch, model_failed},
     intake::Intake,
     running::Running,
+    seat::Seat,
     settle,
 };
 use crate::base::{call::Call, units::Tick};

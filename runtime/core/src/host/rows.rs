@@ -1,9 +1,6 @@
 //! The rows of a batch, as the model asks about their callers.
 
-use super::{
-    batch::{Batch, Seat},
-    kept::InSequence,
-};
+use super::{batch::Batch, kept::InSequence, seat::Seat};
 use crate::base::{fault::Fault, inference::Parameters, units::Rows};
 
 impl Batch {

@@ -1,8 +1,8 @@
 //! A batch that was sealed: whose calls it has, which of their callers are gone, and who owes them an answer.
 
 use super::{
-    batch::Seat,
     kept::{InSequence, Seated},
+    seat::Seat,
 };
 use crate::base::{
     call::{Call, Sealed},

@@ -1,7 +1,7 @@
 //! The batches of one version between their seal and their answer: how many may be in the model at once, and which
 //! do not come back.
 
-use super::{batch::Seat, running::Running};
+use super::{running::Running, seat::Seat};
 use crate::base::units::{CallId, Tick};
 use smallvec::SmallVec;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //! Those halves go behind everything else that waits, each by itself, and there are few of them
 //! ([`crate::decide::bisect`]).
 
-use super::{batch::Seat, intake::Intake, running::Running};
+use super::{intake::Intake, running::Running, seat::Seat};
 use crate::base::{
     call::Call,
     primitive::atomic::{AtomicU32, Ordering::Relaxed},

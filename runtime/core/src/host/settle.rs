@@ -4,10 +4,10 @@
 //! one that overlaps the batch's inputs is safe by the same copy.
 
 use super::{
-    batch::Seat,
     kept::Seated,
     lay::{cut, product, sizes},
     outputs::{Output, extent_like},
+    seat::Seat,
 };
 use crate::base::{
     call::{Execution, Outcome, Outlet, Produced, Sealed, Tensors, Timing},
@@ -70,7 +70,12 @@ pub(super) fn settle(
         outcomes.push(match (&seat.refused, &cuts) {
             (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
             (None, Ok(cuts)) => {
-                let outputs: Tensors = cuts.iter().map(|cut| cut.take(rows.clone(), at)).collect();
+                let is_there = |output| seat.on_device.as_ref().is_some_and(|on| on.output(output).is_some());
+                let take = |(output, cut): (usize, &Cut<'_>)| match is_there(output) {
+                    true => cut.head(&rows),
+                    false => cut.take(rows.clone(), at),
+                };
+                let outputs: Tensors = cuts.iter().enumerate().map(take).collect();
                 Ok(Produced { outputs, parameters: Vec::new() })
             }
         });
@@ -170,6 +175,20 @@ impl<'a> Cut<'a> {
             Cow::Owned(data) => data.into(),
         };
         Cut::Shared { datatype, shape, data, starts }
+    }
+
+    /// Of rows whose data is in their caller's memory on a device: what is in ours is not theirs.
+    fn head(&self, rows: &Range<usize>) -> Tensor {
+        let (datatype, mut shape) = match self {
+            Cut::Shared { datatype, shape, .. } | Cut::Own { datatype, shape, .. } => {
+                (*datatype, shape.clone())
+            }
+            Cut::Like { spec, .. } => (spec.datatype, Shape::from(spec.shape.as_slice())), // refused before it waited
+        };
+        if let Some(first) = shape.first_mut() {
+            *first = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        }
+        Tensor { datatype, shape, data: Bytes::new() }
     }
 
     fn take(&self, rows: Range<usize>, seat: usize) -> Tensor {

@@ -147,7 +147,7 @@ fn each_sequence_has_a_row_of_its_own() {
             assert_eq!(shape.as_slice(), [3, 1]);
             data.to_vec()
         }
-        Gathered::Elements { .. } => panic!("fixed"),
+        Gathered::Elements { .. } | Gathered::OnDevice { .. } => panic!("fixed"),
     };
     let words = |words: [u32; 3]| words.map(u32::to_le_bytes).concat();
     assert_eq!(

@@ -11,7 +11,29 @@ const MAX_SCANS: usize = 64;
 const MAX_PIXELS_PER_BYTE: usize = 512;
 
 pub(super) fn decode(file: &[u8]) -> Result<Picture, Wrong> {
-    let wrong = |why: zune_jpeg::errors::DecodeErrors| format!("the JPEG image is broken: {why}");
+    let Opened { mut decoder, width, height, pixels, orientation } = open(file)?;
+    let rgb = decoder.decode().map_err(wrong)?;
+    if rgb.len() != pixels * 3 {
+        return Err(format!("the JPEG image's colours are not understood: {:?}", decoder.input_colorspace()));
+    }
+    Ok(Picture { width, height, rgb, orientation })
+}
+
+/// Height and width as it is stored, of a file that may be decoded elsewhere: no memory is taken for its pixels.
+pub(super) fn size(file: &[u8]) -> Result<(u32, u32), Wrong> {
+    open(file).map(|opened| (opened.height, opened.width))
+}
+
+/// A header that was read, and whose size is within bounds.
+struct Opened<'a> {
+    decoder: JpegDecoder<ZCursor<&'a [u8]>>,
+    width: u32,
+    height: u32,
+    pixels: usize,
+    orientation: Orientation,
+}
+
+fn open(file: &[u8]) -> Result<Opened<'_>, Wrong> {
     // Strict: an image that ends early is an error, not a grey rest.
     let options = DecoderOptions::new_fast()
         .set_strict_mode(true)
@@ -29,9 +51,9 @@ pub(super) fn decode(file: &[u8]) -> Result<Picture, Wrong> {
         return Err(format!("the JPEG image ends early: {width} x {height} pixels in {} bytes", file.len()));
     }
     let orientation = decoder.exif().map_or(Orientation::UPRIGHT, |exif| Orientation::of(exif));
-    let rgb = decoder.decode().map_err(wrong)?;
-    if rgb.len() != pixels * 3 {
-        return Err(format!("the JPEG image's colours are not understood: {:?}", decoder.input_colorspace()));
-    }
-    Ok(Picture { width, height, rgb, orientation })
+    Ok(Opened { decoder, width, height, pixels, orientation })
+}
+
+fn wrong(why: zune_jpeg::errors::DecodeErrors) -> Wrong {
+    format!("the JPEG image is broken: {why}")
 }

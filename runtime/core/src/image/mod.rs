@@ -17,6 +17,7 @@ mod webp;
 
 pub use batch::decode_batch;
 pub use fit::{Filter, Target};
+use std::panic::catch_unwind;
 
 /// Of one image. A photo of 24 million pixels is below it.
 pub const MAX_PIXELS: usize = 32 << 20;
@@ -47,6 +48,19 @@ fn decode(file: &[u8]) -> Result<Picture, Wrong> {
             ))
         }
     }
+}
+
+/// Height and width, as stored, of each file that is a JPEG, or what is wrong with its header; `None` of others. What is
+/// too large is found out here, before anybody decodes it, wherever that is.
+pub fn jpeg_sizes(files: &[&[u8]]) -> Vec<Option<Result<(u32, u32), Wrong>>> {
+    let size = |file: &&[u8]| match file {
+        [0xFF, 0xD8, 0xFF, ..] => {
+            let read = catch_unwind(|| jpeg::size(file));
+            Some(read.unwrap_or_else(|_| Err("the image makes its decoder fail".into())))
+        }
+        _ => None,
+    };
+    files.iter().map(size).collect()
 }
 
 /// Of one image: the longest of a JPEG. A resize has a weight for each row, or several.

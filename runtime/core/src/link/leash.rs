@@ -33,8 +33,15 @@ impl Borrower {
 
     /// Resolves when nothing of the peer looks at our memory: it unmapped it, or its process has ended. (A child of it
     /// that was forked without exec holds the pipe open, and looks at nothing.)
-    pub(super) async fn lets_go(self) -> io::Result<()> {
-        let Some(leash) = self.leash else { return Ok(()) };
+    ///
+    /// `maps`: it may have regions of a device open, which it closes before it lets our memory go.
+    pub(super) async fn lets_go(self, maps: bool) -> io::Result<()> {
+        let Some(leash) = self.leash else {
+            if maps {
+                self.peer.dead().await;
+            }
+            return Ok(());
+        };
         let leash = readable(leash)?;
         tokio::select! {
             biased;

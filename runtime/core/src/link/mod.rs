@@ -31,6 +31,9 @@ mod leash;
 #[cfg(test)]
 #[cfg(headrace_loom)]
 mod models;
+mod on_device;
+#[cfg(test)]
+mod on_device_tests;
 mod outbox;
 #[cfg(test)]
 mod part_tests;

@@ -48,12 +48,14 @@ pub(super) fn outgoing<'a>(
 ) -> SmallVec<[Outgoing<'a>; 2]> {
     let one = |(at, (tensor, place)): (usize, (&'a Tensor, &Option<Bytes>))| {
         let located = place.as_ref().zip(arena).and_then(|(lent, arena)| arena.locate(lent));
+        let len = || u64::try_from(tensor.byte_len()).unwrap_or(u64::MAX);
         Outgoing {
             index: u16::try_from(at).unwrap_or(u16::MAX),
             datatype: tensor.datatype,
             shape: &tensor.shape,
             bytes: match located {
                 Some(at) => frame_encode::Bytes::Arena { offset: at.offset, len: at.len },
+                None if tensor.is_on_device() => frame_encode::Bytes::Device { len: len() },
                 None => frame_encode::Bytes::Inline(&tensor.data),
             },
         }
@@ -75,6 +77,13 @@ pub(crate) fn incoming<K: Send + Sync + 'static>(
         if usize::from(index) != at {
             return Err(Malformed::Tensor(at, "out of the contract's order"));
         }
+        if let Place::Device { len } = place {
+            let tensor = Tensor { datatype, shape, data: Bytes::new() };
+            let fits = tensor.is_on_device() && u64::try_from(tensor.byte_len()) == Ok(len);
+            return fits
+                .then_some(tensor)
+                .ok_or(Malformed::Tensor(at, "its length does not follow from its shape"));
+        }
         let data = match place {
             Place::Inline(bytes) => Some(bytes),
             // Parsed later: its lengths must not change between the check and the use.
@@ -86,6 +95,7 @@ pub(crate) fn incoming<K: Send + Sync + 'static>(
                 memory.and_then(|memory| memory.copy(offset, len))
             }
             Place::Arena { offset, len } => memory.and_then(|memory| memory.view(offset, len, hold())),
+            Place::Device { .. } => None,
         };
         let data = data.ok_or(Malformed::Tensor(at, "outside the memory that was passed"))?;
         if datatype != Datatype::Bytes && byte_len(datatype, &shape) != Some(data.len()) {

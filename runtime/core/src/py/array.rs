@@ -7,7 +7,7 @@ use bytes::Bytes;
 use numpy::npyffi::{NPY_ARRAY_ALIGNED, NPY_ARRAY_C_CONTIGUOUS, npy_intp};
 use numpy::{PY_ARRAY_API, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
-use pyo3::types::PyMemoryView;
+use pyo3::types::{PyMemoryView, PyTuple};
 use pyo3::{PyTypeInfo, ffi, prelude::*};
 use smallvec::SmallVec;
 use std::ffi::c_int;
@@ -37,6 +37,13 @@ impl Memory {
 
 pub(super) fn memoryview(py: Python<'_>, bytes: Bytes) -> PyResult<Bound<'_, PyMemoryView>> {
     PyMemoryView::from(Bound::new(py, Memory { bytes })?.as_any())
+}
+
+/// A read-only array of zeros that takes no memory but that of one.
+pub(super) fn zeros<'py>(py: Python<'py>, datatype: Datatype, shape: &[i64]) -> PyResult<Bound<'py, PyAny>> {
+    let numpy = py.import("numpy")?;
+    let zero = numpy.call_method1("zeros", (PyTuple::empty(py), descriptor(py, datatype)?))?;
+    numpy.call_method1("broadcast_to", (zero, PyTuple::new(py, shape)?))
 }
 
 /// A read-only array that looks at `data`, which it keeps alive. `data` has the size of the shape and is

@@ -1,6 +1,12 @@
 //! A batch, as Python runs it.
 
-use super::{inputs, layout::Layout, outputs, sequence::SequenceRow};
+use super::{
+    inputs,
+    layout::Layout,
+    on_device::{self, DeviceSpan},
+    outputs,
+    sequence::SequenceRow,
+};
 use crate::base::{clock, units::Rows};
 use crate::host;
 use parking_lot::Mutex;
@@ -94,6 +100,13 @@ impl Batch {
     #[getter]
     fn offsets(&self, py: Python<'_>) -> PyResult<Py<PyDict>> {
         inputs::offsets(py, &self.layout, &self.with(|open| open.batch.extents().to_vec())?)
+    }
+
+    /// Tensors in memory of a device, which whoever runs the batch is to read from there, and to write there before it
+    /// is completed. Their regions stay open as long as this batch is not settled.
+    #[getter]
+    fn on_device(&self, py: Python<'_>) -> PyResult<Vec<DeviceSpan>> {
+        on_device::spans(py, &self.layout, &self.with(|open| open.batch.placed().to_vec())?)
     }
 
     /// For each row, the parameters of the request it came with.

@@ -3,7 +3,10 @@
 use super::elements::BytesTensor;
 use super::ragged::{Wanted, room};
 use super::threads;
-use crate::image::ragged::{check_files, preprocess_files};
+use crate::image::{
+    self,
+    ragged::{check_files, preprocess_files},
+};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
@@ -33,6 +36,26 @@ pub(super) fn preprocess_image_files<'py>(
         drop(bytes);
         Ok((out, faults))
     })
+}
+
+/// Of each file: (height, width) as a JPEG's header says, a text that says what is wrong with it, or None where it is no
+/// JPEG. What is too large to be decoded has a text.
+#[pyfunction]
+pub(super) fn jpeg_sizes(py: Python<'_>, files: &Bound<'_, PyAny>) -> PyResult<Vec<Option<Header>>> {
+    with_files(files, |files| {
+        let read = py.detach(|| image::jpeg_sizes(files));
+        let header = |one| match one {
+            Ok(size) => Header::Size(size),
+            Err(wrong) => Header::Wrong(wrong),
+        };
+        Ok(read.into_iter().map(|one| one.map(header)).collect())
+    })
+}
+
+#[derive(IntoPyObject)]
+pub(super) enum Header {
+    Size((u32, u32)),
+    Wrong(String),
 }
 
 /// Lends the bytes of each file. Those of a buffer that Python owns are copied, for it may change while they are read;

@@ -14,6 +14,7 @@ pub(super) fn arrays(py: Python<'_>, layout: &Layout, inputs: Inputs) -> PyResul
     for (name, input) in layout.inputs.iter().zip(inputs) {
         let value = match input {
             Gathered::Fixed { datatype, shape, data } => array::view(py, datatype, &shape, &data)?,
+            Gathered::OnDevice { datatype, shape } => array::zeros(py, datatype, &shape)?,
             Gathered::Elements { shape, elements } => {
                 Bound::new(py, BytesTensor { sizes: shape.to_vec(), elements })?.into_any()
             }

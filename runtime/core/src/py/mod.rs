@@ -16,6 +16,7 @@ mod inputs;
 mod intake;
 mod layout;
 mod lent;
+mod on_device;
 mod outputs;
 mod ragged;
 mod sequence;
@@ -39,7 +40,7 @@ mod headrace_core {
     #[pymodule_export]
     use super::elements::BytesTensor;
     #[pymodule_export]
-    use super::files::preprocess_image_files;
+    use super::files::{jpeg_sizes, preprocess_image_files};
     #[pymodule_export]
     use super::gateway::{Gateway, limits};
     #[pymodule_export]
@@ -50,6 +51,8 @@ mod headrace_core {
     use super::image::decode_images;
     #[pymodule_export]
     use super::intake::Intake;
+    #[pymodule_export]
+    use super::on_device::{DeviceMemory, DeviceSpan};
     #[pymodule_export]
     use super::ragged::preprocess_images;
     #[pymodule_export]

@@ -9,13 +9,6 @@ pub fn shared_memory() -> Fault {
     Fault::new(Kind::Unsupported, note)
 }
 
-/// To register memory of a device.
-pub fn cuda_memory() -> Fault {
-    let note = "failed to register CUDA shared memory region: this server maps no memory of devices; register system \
-                shared memory, or send tensors in the request";
-    Fault::new(Kind::Unsupported, note)
-}
-
 /// To load or unload a model while that is not switched on: Triton's words, and what to do here.
 pub fn model_control() -> Fault {
     let note = "explicit model load / unload is not allowed if polling is enabled: start the server with \

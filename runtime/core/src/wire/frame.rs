@@ -78,6 +78,10 @@ kinds! {
     Part = 13,
     /// Gateway: the reader of a call's parts took so many, and as many more may come.
     Taken = 14,
+    /// Gateway: no call will name this region of a device's memory again.
+    Unmap = 15,
+    /// Host: it looks at that region no more, and has closed it.
+    Unmapped = 16,
 }
 
 /// The input tensors in the gateway's memory are no longer looked at: saves the RELEASE frame.
@@ -114,6 +118,10 @@ pub enum Place {
         offset: u64,
         len: u64,
     },
+    /// In a caller's memory on a device, which the kind's message names.
+    Device {
+        len: u64,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,6 +137,11 @@ impl WireTensor {
     /// In memory that its sender wants back.
     pub fn is_lent(&self) -> bool {
         matches!(self.place, Place::Arena { .. })
+    }
+
+    /// Its bytes are in the frame.
+    pub fn is_inline(&self) -> bool {
+        matches!(self.place, Place::Inline(_))
     }
 }
 

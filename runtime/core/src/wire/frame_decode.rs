@@ -143,8 +143,10 @@ fn entry(rest: &mut Bytes, at: usize) -> Result<(WireTensor, Option<usize>), Mal
             (Place::Inline(Bytes::new()), Some(len))
         }
         (1, _) => (Place::Arena { offset, len }, None),
+        (2, 0) => (Place::Device { len }, None),
         (0, _) => return Err(Malformed::Tensor(at, "inline, yet with an offset")),
-        (2.., _) => return Err(Malformed::Tensor(at, "in an unknown place")),
+        (2, _) => return Err(Malformed::Tensor(at, "on a device, yet with an offset")),
+        (3.., _) => return Err(Malformed::Tensor(at, "in an unknown place")),
     };
     Ok((WireTensor { index, datatype, shape, place }, inline))
 }

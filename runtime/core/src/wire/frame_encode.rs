@@ -18,6 +18,8 @@ pub enum Bytes<'a> {
     Inline(&'a [u8]),
     /// In the sender's arena.
     Arena { offset: u64, len: u64 },
+    /// In a caller's memory on a device.
+    Device { len: u64 },
 }
 
 /// The frame cannot be sent; nothing of it was written.
@@ -72,7 +74,7 @@ impl<'a> Bytes<'a> {
     fn inline(&self) -> &'a [u8] {
         match self {
             Bytes::Inline(bytes) => bytes,
-            Bytes::Arena { .. } => &[],
+            Bytes::Arena { .. } | Bytes::Device { .. } => &[],
         }
     }
 }
@@ -81,6 +83,7 @@ fn entry(out: &mut Vec<u8>, tensor: &Outgoing<'_>) {
     let (place, offset, len) = match tensor.bytes {
         Bytes::Inline(bytes) => (0, 0, u64::try_from(bytes.len()).unwrap_or(u64::MAX)),
         Bytes::Arena { offset, len } => (1, offset, len),
+        Bytes::Device { len } => (2, 0, len),
     };
     // A rank beyond 255 fits no contract, and a table that says less than it holds is refused by the reader.
     let rank = u8::try_from(tensor.shape.len()).unwrap_or(u8::MAX);

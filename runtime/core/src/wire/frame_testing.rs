@@ -19,6 +19,7 @@ pub(crate) fn write(frame: &Frame, out: &mut Vec<u8>) -> Result<(), TooLong> {
             bytes: match &tensor.place {
                 Place::Inline(bytes) => frame_encode::Bytes::Inline(bytes),
                 Place::Arena { offset, len } => frame_encode::Bytes::Arena { offset: *offset, len: *len },
+                Place::Device { len } => frame_encode::Bytes::Device { len: *len },
             },
         })
         .collect();

@@ -34,6 +34,7 @@ fn frames() -> impl Strategy<Value = Vec<Frame>> {
     let place = prop_oneof![
         bytes(40).prop_map(Place::Inline),
         (any::<u64>(), any::<u64>()).prop_map(|(offset, len)| Place::Arena { offset, len }),
+        any::<u64>().prop_map(|len| Place::Device { len }),
     ];
     let shape = prop::collection::vec(0..=i64::MAX, 0..6).prop_map(Into::into);
     let tensor = (any::<u16>(), prop::sample::select(Datatype::ALL), shape, place)
@@ -76,7 +77,8 @@ fn every_way_to_be_malformed_is_named() {
         ("metadata longer than the frame", 24, 99, lengths),
         ("datatype", table + 2, 99, Malformed::Tensor(0, "unknown datatype")),
         ("rank", table + 3, 200, Malformed::Tensor(0, "the table ends within its entry")),
-        ("place", table + 4, 2, Malformed::Tensor(0, "in an unknown place")),
+        ("place", table + 4, 2, Malformed::Slack(4)),
+        ("place", table + 4, 3, Malformed::Tensor(0, "in an unknown place")),
         ("entry padding", table + 5, 2, Malformed::Tensor(0, "its padding is not zero")),
         ("inline offset", table + 8, 1, Malformed::Tensor(0, "inline, yet with an offset")),
         ("inline length", table + 16, 5, Malformed::Tensor(0, "longer than what is left of the frame")),

@@ -16,5 +16,6 @@ const ALWAYS: &[&str] = &[
 /// Extensions of the Open Inference Protocol that are really there: clients look here before they use one.
 /// `shares_memory`: clients may register shared memory.
 pub fn extensions(shares_memory: bool) -> impl Iterator<Item = &'static str> {
-    ALWAYS.iter().copied().chain(shares_memory.then_some("system_shared_memory"))
+    let shared = ["cuda_shared_memory", "system_shared_memory"];
+    ALWAYS.iter().copied().chain(shared.into_iter().filter(move |_| shares_memory))
 }

@@ -20,7 +20,7 @@ impl Told {
     pub(super) fn whole(self, of: &dyn std::fmt::Display) -> Result<Option<Box<InRegion>>, Fault> {
         match self {
             Told { region: Some(region), len: Some(len), offset } => {
-                Ok(Some(Box::new(InRegion { region, offset: offset.unwrap_or(0), len })))
+                Ok(Some(Box::new(InRegion { region, offset: offset.unwrap_or(0), len, device: None })))
             }
             Told { region: Some(_), len: None, .. } => Err(Fault::invalid(format!(
                 "'{LEN}' must be specified along with '{REGION}' parameter for {of}"

@@ -1,13 +1,16 @@
 """A GPU, by PyTorch: a stream for each lane, and pinned memory."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
 
 from headrace.errors import DeviceLost
+from headrace.execution.device import region_tensors
+from headrace.execution.device.regions import Part, Region, RegionUnfit, is_first, opened
 from headrace.models.host import on_host
 from headrace.models.torch_tensor import as_array, view
 
@@ -59,6 +62,20 @@ class CudaLane:
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: self._begin_fetch(value) for name, value in outputs.items()}
 
+    def open(self, region: Region) -> Any:
+        if not is_first(region.device):
+            raise RegionUnfit(f"it is on device {region.device}, and this version on another one")
+        return opened(region, partial(open_handle, self._device.index))
+
+    def gather(self, name: str, array: Any, parts: Sequence[Part]) -> torch.Tensor:
+        return region_tensors.gather(name, array, parts, str(self._device))
+
+    def write(self, value: Any, part: Part) -> int | None:
+        return region_tensors.write(value, part)
+
+    def blank(self, value: Any) -> Any:
+        return region_tensors.blank(value)
+
     def wait(self) -> None:
         try:
             self._done.record(self._stream)
@@ -75,6 +92,33 @@ class CudaLane:
             value = torch.from_dlpack(value)
         # A copy that does not block gets pinned memory, of blocks that PyTorch keeps and uses anew.
         return as_array(value.detach().contiguous().to("cpu", non_blocking=True))
+
+
+class _Mapped:
+    """A region, as PyTorch has it."""
+
+    def __init__(self, shared: Any) -> None:
+        self._shared = shared
+        self.memory: Any = torch.from_dlpack(shared.array)
+
+    def close(self) -> None:
+        self.memory = None
+        self._shared.close()
+
+
+def open_handle(device: int, handle: bytes, byte_size: int) -> _Mapped:
+    """Open what another process shares of a device.
+
+    Raises:
+        RegionUnfit: CUDA does not open it, or CuPy is not installed.
+    """
+    # Brings CuPy.
+    from headrace_kernels.device import current
+
+    try:
+        return _Mapped(current().open_shared(handle, byte_size, device))
+    except (ImportError, RuntimeError) as error:
+        raise RegionUnfit(f"its handle does not open: {error}") from error
 
 
 class Cuda:

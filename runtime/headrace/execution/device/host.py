@@ -1,9 +1,10 @@
 """The CPU, where nothing has to be brought."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from headrace.execution.device.regions import Part, Region, RegionUnfit
 from headrace.models.batch import place_on
 from headrace.models.host import on_host
 
@@ -28,6 +29,25 @@ class HostLane:
 
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         return {name: on_host(value) for name, value in outputs.items()}
+
+    def open(self, region: Region) -> Any:
+        """Refuse it.
+
+        Raises:
+            RegionUnfit: always; copies from a device and back are what such memory is to spare.
+        """
+        raise RegionUnfit("this version computes on the CPU, or without PyTorch")
+
+    def gather(self, name: str, array: Any, parts: Sequence[Part]) -> Any:
+        """Return what is here: of parts there are none."""
+        return self.upload(name, array)
+
+    def write(self, value: Any, part: Part) -> int | None:
+        """Do nothing: of parts there are none."""
+        return None
+
+    def blank(self, value: Any) -> Any:
+        return on_host(value)
 
     def wait(self) -> None:
         """Do nothing."""

@@ -1,8 +1,10 @@
 """What lanes need of a device."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
+
+from headrace.execution.device.regions import Part, Region
 
 
 class Lane(Protocol):
@@ -38,6 +40,28 @@ class Lane(Protocol):
 
     def fetch(self, outputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return arrays in the host's memory, which hold the outputs once `wait` has returned."""
+
+    def open(self, region: Region) -> Any:
+        """Return a caller's memory on this device, for `gather` and `write`.
+
+        Raises:
+            RegionUnfit: it is on another device, or its handle does not open.
+        """
+
+    def gather(self, name: str, array: Any, parts: Sequence[Part]) -> Any:
+        """Return an input as `upload` does, whose rows lie in ``parts``, or else in ``array``.
+
+        Both must stay as they are until `wait` has returned.
+        """
+
+    def write(self, value: Any, part: Part) -> int | None:
+        """Begin to copy the rows of an output to their caller; done once `wait` has returned.
+
+        Returns how many bytes they have where those are more than have room; nothing is written.
+        """
+
+    def blank(self, value: Any) -> Any:
+        """Return zeros in the host's memory like an output of which nobody there has a row."""
 
     def wait(self) -> None:
         """Block until all that was begun is done.

@@ -1,24 +1,29 @@
 //! Does a request fit the contract? The messages are Triton's, because its clients' users know them.
 
 mod elements;
+mod on_device;
 
 use super::cost::{cost, too_dear};
 use crate::base::{
     call::Tensors,
     contract::{Contract, TensorSpec},
+    device::OnDevice,
     fault::{Fault, Kind},
     inference::{Input, Wanted},
-    tensor::{Tensor, byte_len},
+    tensor::byte_len,
     units::Rows,
 };
 use smallvec::SmallVec;
 use std::fmt::Write;
+use std::sync::Arc;
 
 /// A request that fits.
 #[derive(Debug)]
 pub struct Bound {
     /// In the contract's order.
     pub inputs: Tensors,
+    /// Which of them, and of the outputs, are in the caller's memory on a device.
+    pub on_device: Option<Arc<OnDevice>>,
     pub rows: Rows,
     /// Where the model counts one; else 0.
     pub cost: u64,
@@ -35,18 +40,19 @@ pub fn bind(
     contract: &Contract,
     id: &str,
     inputs: SmallVec<[Input; 2]>,
-    outputs: &[Wanted],
+    wanted: &[Wanted],
 ) -> Result<Bound, Fault> {
     let check = Check { contract, id };
-    let outputs = check.outputs(outputs)?;
+    let outputs = check.outputs(wanted)?;
     check.names(&inputs)?;
     let rows = check.rows(&inputs)?;
+    let on_device = on_device::spans(contract, &inputs, wanted)?;
     let mut bound = Tensors::new();
     for spec in &contract.inputs {
         // `names` has seen every declared input.
         let input = inputs.iter().find(|input| input.name == spec.name);
         let input = input.ok_or_else(|| Fault::internal(format!("input '{}' was lost", spec.name)))?;
-        check.tensor(spec, &input.tensor)?;
+        check.tensor(spec, input)?;
         let mut tensor = input.tensor.clone();
         if contract.unbatched {
             tensor.shape.insert(0, 1);
@@ -61,7 +67,7 @@ pub fn bind(
             return Err(too_dear(contract, costs, max_cost));
         }
     }
-    Ok(Bound { inputs: bound, rows, cost: costs, outputs })
+    Ok(Bound { inputs: bound, on_device: on_device.map(Arc::new), rows, cost: costs, outputs })
 }
 
 /// What does not fit, with the id of the request.
@@ -185,7 +191,8 @@ impl Check<'_> {
         }
     }
 
-    fn tensor(&self, spec: &TensorSpec, tensor: &Tensor) -> Result<(), Fault> {
+    fn tensor(&self, spec: &TensorSpec, input: &Input) -> Result<(), Fault> {
+        let tensor = &input.tensor;
         let (name, model) = (&spec.name, &self.contract.model);
         if tensor.datatype != spec.datatype {
             return Err(self.no(format_args!(
@@ -218,11 +225,11 @@ impl Check<'_> {
         }
         // A shape whose size overflows fits no buffer.
         let want = byte_len(tensor.datatype, &tensor.shape);
-        if want != Some(tensor.data.len()) {
+        let got = on_device::byte_len(input).unwrap_or(tensor.data.len());
+        if want != Some(got) {
             let want = want.map_or_else(|| "more than can be addressed".to_owned(), |len| len.to_string());
             return Err(self.no(format_args!(
-                "input byte size mismatch for input '{name}' for model '{model}'. Expected {want}, got {}",
-                tensor.data.len()
+                "input byte size mismatch for input '{name}' for model '{model}'. Expected {want}, got {got}"
             )));
         }
         Ok(())

@@ -1,12 +1,14 @@
 use super::*;
-use crate::base::{contract::Batching, datatype::Datatype, inference::InRegion, units::Version};
+use crate::base::{
+    contract::Batching, datatype::Datatype, inference::InRegion, tensor::Tensor, units::Version,
+};
 use bytes::Bytes;
 
 fn spec(name: &str, datatype: Datatype, shape: &[i64]) -> TensorSpec {
     TensorSpec::new(name, datatype, shape)
 }
 
-fn contract() -> Contract {
+pub(super) fn contract() -> Contract {
     Contract {
         model: "m".into(),
         version: Version(1),
@@ -72,7 +74,8 @@ fn outputs_are_picked_once_and_in_order() {
 #[test]
 fn an_output_in_shared_memory_is_asked_for_once() {
     let wanted = |name: &str, region: Option<&str>| {
-        let region = region.map(|region| InRegion { region: region.into(), offset: 0, len: 16 });
+        let region =
+            region.map(|region| InRegion { region: region.into(), offset: 0, len: 16, device: None });
         Wanted { name: name.into(), binary: None, classification: 0, region: region.map(Box::new) }
     };
     let outputs = |wanted: &[Wanted]| {

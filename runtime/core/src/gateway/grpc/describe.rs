@@ -1,20 +1,24 @@
 //! The calls that only look: health, metadata, configuration, statistics, the repository's index.
 
-use super::{control, method::Question};
+use super::{
+    control,
+    memory::{device_memory, memory},
+    method::Question,
+};
 use crate::base::{
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
     fault::{Fault, Kind},
     sequence::{Control, ControlKind, SequenceBatching, Strategy},
 };
-use crate::gateway::{Gateway, memory::regions::Status};
+use crate::gateway::Gateway;
 use crate::meter::{Span, Statistics};
 use crate::wire::oip_proto::{
     health::{HealthCheckResponse, health_check_response::ServingStatus},
     messages as m,
     request::version,
 };
-use crate::wire::{absent, server};
+use crate::wire::server;
 use bytes::Bytes;
 use prost::Message;
 use std::sync::Arc;
@@ -67,8 +71,7 @@ pub(super) async fn reply(
         }
         Question::CudaSharedMemoryStatus => {
             let asked: m::CudaSharedMemoryStatusRequest = read(request)?;
-            no_region(&asked.name)?;
-            m::CudaSharedMemoryStatusResponse::default().encode_to_vec()
+            device_memory(&gateway.regions.device_status(named(&asked.name))?).encode_to_vec()
         }
         Question::SystemSharedMemoryRegister => {
             let asked: m::SystemSharedMemoryRegisterRequest = read(request)?;
@@ -80,9 +83,17 @@ pub(super) async fn reply(
             gateway.regions.unregister(named(&asked.name));
             Vec::new()
         }
-        Question::CudaSharedMemoryRegister => return Err(absent::cuda_memory()),
-        // To unregister what is not registered is no error.
-        Question::CudaSharedMemoryUnregister => Vec::new(),
+        Question::CudaSharedMemoryRegister => {
+            let asked: m::CudaSharedMemoryRegisterRequest = read(request)?;
+            let m::CudaSharedMemoryRegisterRequest { name, raw_handle, device_id, byte_size } = asked;
+            gateway.regions.register_device(&name, &raw_handle, device_id, byte_size)?;
+            Vec::new()
+        }
+        Question::CudaSharedMemoryUnregister => {
+            let asked: m::CudaSharedMemoryUnregisterRequest = read(request)?;
+            gateway.regions.unregister_device(named(&asked.name)).await;
+            Vec::new()
+        }
     })
 }
 
@@ -101,27 +112,6 @@ pub(super) fn no_repository(name: &str) -> Result<(), Fault> {
 /// No name is all of them.
 fn named(name: &str) -> Option<&str> {
     (!name.is_empty()).then_some(name)
-}
-
-fn no_region(name: &str) -> Result<(), Fault> {
-    if name.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::new(Kind::NotFound, format!("Unable to find cuda shared memory region: '{name}'")))
-}
-
-fn memory(all: &[Status]) -> m::SystemSharedMemoryStatusResponse {
-    let one = |Status { name, key, offset, byte_size }: &Status| {
-        let (name, key) = (name.to_string(), key.to_string());
-        let told = m::system_shared_memory_status_response::RegionStatus {
-            name: name.clone(),
-            key,
-            offset: *offset,
-            byte_size: *byte_size,
-        };
-        (name, told)
-    };
-    m::SystemSharedMemoryStatusResponse { regions: all.iter().map(one).collect() }
 }
 
 fn about(shares_memory: bool) -> m::ServerMetadataResponse {

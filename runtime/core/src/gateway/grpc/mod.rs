@@ -8,6 +8,7 @@ mod describe;
 mod head;
 mod idle;
 mod infer;
+mod memory;
 mod method;
 mod order;
 mod parts;

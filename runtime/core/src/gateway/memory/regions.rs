@@ -1,8 +1,10 @@
 //! Shared memory that clients registered, by the names that they gave it.
 
 use crate::base::{
+    device::{DeviceRegion, End, Handle},
     fault::{Fault, Kind},
     inference::InRegion,
+    primitive::oneshot,
 };
 use crate::mem::region::{Region, Unfit};
 use crate::wire::absent;
@@ -11,11 +13,20 @@ use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Of a region's name.
 const NAME_BYTES: usize = 4 << 10;
 
-/// What a client is told of one of its regions.
+/// What a client is told of one of its regions on a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::gateway) struct DeviceStatus {
+    pub(in crate::gateway) name: CompactString,
+    pub(in crate::gateway) device: u32,
+    pub(in crate::gateway) byte_size: u64,
+}
+
+/// Of one in the system's memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gateway) struct Status {
     pub(in crate::gateway) name: CompactString,
@@ -25,17 +36,32 @@ pub(in crate::gateway) struct Status {
 }
 
 #[derive(Debug)]
-struct Known {
-    key: CompactString,
-    region: Arc<Region>,
+enum Known {
+    System {
+        key: CompactString,
+        region: Arc<Region>,
+    },
+    /// `ended` when no call and no host looks at it.
+    Device {
+        region: Arc<DeviceRegion>,
+        ended: oneshot::Receiver<()>,
+    },
 }
 
-/// Each costs an open file, so they are counted.
+/// Each costs an open file, here or in hosts, so they are counted.
 #[derive(Debug)]
 pub(in crate::gateway) struct Regions {
     /// So many may be registered; with 0 they are switched off.
     most: usize,
     known: Mutex<BTreeMap<CompactString, Known>>,
+    last: AtomicU64,
+}
+
+/// What a tensor names.
+#[derive(Clone, Debug)]
+pub(in crate::gateway) enum Found {
+    System(Slot),
+    Device(Arc<DeviceRegion>),
 }
 
 /// A part of a region, in the hands of one request: it stays what it is if the name is taken back or given anew.
@@ -49,7 +75,7 @@ pub(in crate::gateway) struct Slot {
 
 impl Regions {
     pub(in crate::gateway) fn new(most: usize) -> Regions {
-        Regions { most, known: Mutex::default() }
+        Regions { most, known: Mutex::default(), last: AtomicU64::new(0) }
     }
 
     pub(in crate::gateway) fn are_on(&self) -> bool {
@@ -63,6 +89,47 @@ impl Regions {
         offset: u64,
         byte_size: u64,
     ) -> Result<(), Fault> {
+        self.add(name, || {
+            let region = Region::open(key, offset, byte_size).map_err(|unfit| refused(name, key, &unfit))?;
+            Ok(Known::System { key: key.into(), region: Arc::new(region) })
+        })
+    }
+
+    /// Whether the handle opens, its host finds out: there is no device here.
+    pub(in crate::gateway) fn register_device(
+        &self,
+        name: &str,
+        raw_handle: &[u8],
+        device: i64,
+        byte_size: u64,
+    ) -> Result<(), Fault> {
+        self.add(name, || {
+            let wrong = |why: String| {
+                Fault::invalid(format!("failed to register CUDA shared memory region '{name}': {why}"))
+            };
+            let len = raw_handle.len();
+            let handle = Handle::try_from(raw_handle).map_err(|_| {
+                wrong(format!(
+                    "its handle has {len} bytes, and a cudaIpcMemHandle_t has {}",
+                    size_of::<Handle>()
+                ))
+            })?;
+            let device = u32::try_from(device).map_err(|_| {
+                wrong(format!(
+                    "there is no device {device}: they are numbered from 0, as nvidia-smi shows them"
+                ))
+            })?;
+            let (tell, ended) = oneshot::channel();
+            let end = End::new(move || {
+                let _ = tell.send(()); // nobody may wait for it
+            });
+            let number = self.last.fetch_add(1, Relaxed) + 1;
+            let region = Arc::new(DeviceRegion::new(number, handle, device, byte_size, end));
+            Ok(Known::Device { region, ended })
+        })
+    }
+
+    fn add(&self, name: &str, made: impl FnOnce() -> Result<Known, Fault>) -> Result<(), Fault> {
         if !self.are_on() {
             return Err(absent::shared_memory());
         }
@@ -82,47 +149,96 @@ impl Regions {
             );
             return Err(Fault::new(Kind::Overloaded, note));
         }
-        let region = Region::open(key, offset, byte_size).map_err(|unfit| refused(name, key, &unfit))?;
-        known.insert(name.into(), Known { key: key.into(), region: Arc::new(region) });
+        known.insert(name.into(), made()?);
         Ok(())
     }
 
     /// `None`: all. One that is not there is none the less gone.
     pub(in crate::gateway) fn unregister(&self, name: Option<&str>) {
-        let mut known = self.known.lock();
-        match name {
-            Some(name) => drop(known.remove(name)),
-            None => known.clear(),
+        drop(self.take(name, |known| matches!(known, Known::System { .. })));
+    }
+
+    /// The same of devices' memory. Returns when no request and no host looks at it any more: its owner may free it then.
+    pub(in crate::gateway) async fn unregister_device(&self, name: Option<&str>) {
+        let taken = self.take(name, |known| matches!(known, Known::Device { .. }));
+        let mut ends = Vec::with_capacity(taken.len());
+        for known in taken {
+            if let Known::Device { region, ended } = known {
+                drop(region);
+                ends.push(ended);
+            }
         }
+        for ended in ends {
+            let _ = ended.await; // an error: the gateway is ending
+        }
+    }
+
+    fn take(&self, name: Option<&str>, is_one: impl Fn(&Known) -> bool) -> Vec<Known> {
+        let mut known = self.known.lock();
+        let is_meant = |known: &CompactString| name.is_none_or(|name| known == name);
+        let names = known.iter().filter(|(key, one)| is_meant(key) && is_one(one));
+        let names: Vec<_> = names.map(|(name, _)| name.clone()).collect();
+        names.iter().filter_map(|name| known.remove(name)).collect()
     }
 
     pub(in crate::gateway) fn status(&self, name: Option<&str>) -> Result<Vec<Status>, Fault> {
+        self.told(name, "system shared memory", |name, known| match known {
+            Known::System { key, region } => {
+                let (offset, byte_size) = (region.offset(), region.size());
+                Some(Status { name: name.clone(), key: key.clone(), offset, byte_size })
+            }
+            Known::Device { .. } => None,
+        })
+    }
+
+    pub(in crate::gateway) fn device_status(&self, name: Option<&str>) -> Result<Vec<DeviceStatus>, Fault> {
+        self.told(name, "cuda shared memory", |name, known| match known {
+            Known::Device { region, .. } => {
+                let (device, byte_size) = (region.device, region.byte_size);
+                Some(DeviceStatus { name: name.clone(), device, byte_size })
+            }
+            Known::System { .. } => None,
+        })
+    }
+
+    fn told<T>(
+        &self,
+        name: Option<&str>,
+        what: &str,
+        tell: impl Fn(&CompactString, &Known) -> Option<T>,
+    ) -> Result<Vec<T>, Fault> {
         let known = self.known.lock();
-        let tell = |(name, Known { key, region }): (&CompactString, &Known)| {
-            let (offset, byte_size) = (region.offset(), region.size());
-            Status { name: name.clone(), key: key.clone(), offset, byte_size }
+        let Some(name) = name else {
+            return Ok(known.iter().filter_map(|(name, known)| tell(name, known)).collect());
         };
-        let Some(name) = name else { return Ok(known.iter().map(tell).collect()) };
-        let found = known.get_key_value(name).map(tell).ok_or_else(|| unknown("system shared memory", name));
-        Ok(vec![found?])
+        let found = known.get_key_value(name).and_then(|(name, known)| tell(name, known));
+        found.map(|one| vec![one]).ok_or_else(|| unknown(what, name))
     }
 
     /// The part that a request's tensor names.
-    pub(in crate::gateway) fn slot(&self, named: &InRegion) -> Result<Slot, Fault> {
+    pub(in crate::gateway) fn find(&self, named: &InRegion) -> Result<Found, Fault> {
         if !self.are_on() {
             return Err(absent::shared_memory());
         }
-        let InRegion { region: name, offset, len } = named;
-        let region = self.known.lock().get(name).map(|known| Arc::clone(&known.region));
-        let region = region.ok_or_else(|| unknown("shared memory", name))?;
-        let len = usize::try_from(*len).ok().filter(|_| region.has(*offset, *len)).ok_or_else(|| {
-            let has = region.size();
+        let InRegion { region: name, offset, len, .. } = named;
+        let known = self.known.lock();
+        let beyond = |has: u64| {
             Fault::invalid(format!(
                 "Invalid offset + byte size for shared memory region: '{name}': {len} bytes from {offset} on, and it \
                  has {has}"
             ))
-        })?;
-        Ok(Slot { name: name.clone(), region, at: *offset, len })
+        };
+        match known.get(name).ok_or_else(|| unknown("shared memory", name))? {
+            Known::System { region, .. } => {
+                let len = usize::try_from(*len).ok().filter(|_| region.has(*offset, *len));
+                let len = len.ok_or_else(|| beyond(region.size()))?;
+                Ok(Found::System(Slot { name: name.clone(), region: Arc::clone(region), at: *offset, len }))
+            }
+            Known::Device { region, .. } if region.has(*offset, *len) => {
+                Ok(Found::Device(Arc::clone(region)))
+            }
+            Known::Device { region, .. } => Err(beyond(region.byte_size)),
+        }
     }
 }
 
@@ -171,70 +287,5 @@ fn refused(name: &str, key: &str, unfit: &Unfit) -> Fault {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mem::region::testing::Memory;
-
-    fn part(region: &str, offset: u64, len: u64) -> InRegion {
-        InRegion { region: region.into(), offset, len }
-    }
-
-    #[test]
-    fn regions_are_registered_once_and_told() {
-        let (memory, regions) = (Memory::of(b"0123456789"), Regions::new(2));
-        let key = memory.key.as_str();
-        regions.register("b", key, 4, 6).unwrap();
-        for name in ["", &"n".repeat(NAME_BYTES + 1)] {
-            assert!(regions.register(name, key, 0, 1).unwrap_err().note.contains("1 to 4096 bytes"));
-        }
-        let again = regions.register("b", key, 0, 1).unwrap_err();
-        assert_eq!(again.note, "shared memory region 'b' already in manager");
-        regions.register("a", key, 0, 10).unwrap();
-        let full = regions.register("c", key, 0, 1).unwrap_err();
-        assert!(full.kind == Kind::Overloaded && full.note.contains("limit client_regions"), "{full}");
-        let told = |one: &Status| (one.name.clone(), one.offset, one.byte_size);
-        let all: Vec<_> = regions.status(None).unwrap().iter().map(told).collect();
-        assert_eq!(all, [("a".into(), 0, 10), ("b".into(), 4, 6)]);
-        assert_eq!(regions.status(Some("b")).unwrap().len(), 1);
-        let none = regions.status(Some("c")).unwrap_err();
-        assert_eq!(none.note, "Unable to find system shared memory region: 'c'");
-        regions.unregister(Some("c"));
-        regions.unregister(Some("a"));
-        assert_eq!(regions.status(None).unwrap().len(), 1);
-        regions.unregister(None);
-        assert_eq!(regions.status(None), Ok(vec![]));
-    }
-
-    #[test]
-    fn a_request_keeps_the_part_that_it_named() {
-        let (memory, other, regions) =
-            (Memory::of(b"0123456789"), Memory::of(b"abcdefghij"), Regions::new(2));
-        regions.register("r", &memory.key, 4, 6).unwrap();
-        let slot = regions.slot(&part("r", 1, 3)).unwrap();
-        regions.unregister(None);
-        regions.register("r", &other.key, 0, 10).unwrap();
-        let mut read = vec![0; slot.len()];
-        slot.read(&mut read).unwrap();
-        assert_eq!(read, b"567");
-        for (offset, len) in [(0, 11), (11, 0), (9, 2), (u64::MAX, 1)] {
-            let fault = regions.slot(&part("r", offset, len)).unwrap_err();
-            assert!(
-                fault.note.starts_with("Invalid offset + byte size for shared memory region: 'r'"),
-                "{fault}"
-            );
-        }
-        let none = regions.slot(&part("s", 0, 1)).unwrap_err();
-        assert_eq!((none.kind, &*none.note), (Kind::NotFound, "Unable to find shared memory region: 's'"));
-        std::fs::write(other.path(), b"ab").unwrap();
-        let short = regions.slot(&part("r", 0, 10)).unwrap().read(&mut [0; 10]).unwrap_err();
-        assert!(short.note.contains("shorter than it was when it was registered"), "{short}");
-    }
-
-    #[test]
-    fn switched_off_there_are_none() {
-        let (memory, regions) = (Memory::of(b"0123456789"), Regions::new(0));
-        assert_eq!(regions.register("r", &memory.key, 0, 1).unwrap_err().kind, Kind::Unsupported);
-        assert_eq!(regions.slot(&part("r", 0, 1)).unwrap_err().kind, Kind::Unsupported);
-        assert_eq!(regions.status(None), Ok(vec![]));
-    }
-}
+#[path = "regions_tests.rs"]
+mod tests;

@@ -70,12 +70,19 @@ impl Flights {
         let flight = shard.get_mut(&call)?;
         let caller = flight.pending.caller.take()?;
         let inputs = std::mem::take(&mut flight.pending.inputs);
+        let on_device = flight.pending.on_device.clone(); // which its carrier may look at until it has settled
         flight.pending.record(fault.kind, &fault.note, Default::default(), now);
         let (to, mut suspicion) = (Arc::clone(&flight.seat.carrier), flight.pending.suspicion);
         let service = Arc::clone(&flight.pending.service);
         drop(shard); // before the inputs: to hash and to free them is work
         if weight(&inputs) <= MOST_HASHED {
-            suspicion.know(suspects, Of { model: &service.model, version: service.version, inputs: &inputs });
+            let of = Of {
+                model: &service.model,
+                version: service.version,
+                inputs: &inputs,
+                on_device: on_device.as_deref(),
+            };
+            suspicion.know(suspects, of);
             if let Some(flight) = self.shard(call).lock().get_mut(&call) {
                 flight.pending.suspicion = suspicion;
             }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::base::{
     call::{Call, Outcome, Outlet, Produced, Reply, Tensors, Timing},
+    device::OnDevice,
     fault::{Fault, Kind},
     inference::Parameters,
     primitive::oneshot,
@@ -43,6 +44,8 @@ pub(in crate::gateway) struct Pending {
     pub(in crate::gateway) running: Arc<Running>,
     /// Kept for another try: reference counts, not bytes.
     pub(in crate::gateway) inputs: Tensors,
+    /// Those of them, and of its outputs, that are in its caller's memory on a device.
+    pub(in crate::gateway) on_device: Option<Arc<OnDevice>>,
     pub(in crate::gateway) rows: Rows,
     /// Where its model counts one; else 0.
     pub(in crate::gateway) cost: u64,
@@ -109,7 +112,12 @@ impl Pending {
     /// Looks again at what is held against its input, if that may have changed. The fault is for one that is not let
     /// in.
     pub(super) fn judge(&mut self, suspects: &Suspects, now: Tick) -> Option<Fault> {
-        let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
+        let of = Of {
+            model: &self.service.model,
+            version: self.service.version,
+            inputs: &self.inputs,
+            on_device: self.on_device.as_deref(),
+        };
         match self.suspicion.look(suspects, of, now)? {
             Verdict::Clear | Verdict::Alone(_) => None,
             Verdict::Refused => Some(self.service.unavailable(REFUSED)),
@@ -128,7 +136,12 @@ impl Pending {
 
     /// A host was lost with it.
     pub(super) fn accuse(&mut self, suspects: &Suspects, now: Tick) {
-        let of = Of { model: &self.service.model, version: self.service.version, inputs: &self.inputs };
+        let of = Of {
+            model: &self.service.model,
+            version: self.service.version,
+            inputs: &self.inputs,
+            on_device: self.on_device.as_deref(),
+        };
         self.suspicion.accuse(suspects, of, self.charges() > 0, now);
     }
 
@@ -145,6 +158,7 @@ impl Pending {
             attempt: if self.running.contract.streams { 0 } else { self.charges() },
             credit: if self.parts.is_some() { CREDIT } else { 0 },
             slot: None,
+            on_device: self.on_device.clone(),
             reply: Reply::new(self.id, outlet),
         }
     }

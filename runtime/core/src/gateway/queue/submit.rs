@@ -12,6 +12,7 @@ use crate::base::{
     call::{Tensors, Timing},
     clock,
     contract::Contract,
+    device::OnDevice,
     fault::{Fault, Kind},
     inference::{Inference, Input, Parameters},
     primitive::oneshot,
@@ -64,6 +65,7 @@ pub(in crate::gateway) fn refused(running: &Running, arrived: Tick, rows: Rows, 
 #[derive(Debug)]
 pub(in crate::gateway) struct One {
     pub(in crate::gateway) inputs: Tensors,
+    pub(in crate::gateway) on_device: Option<Arc<OnDevice>>,
     pub(in crate::gateway) rows: Rows,
     pub(in crate::gateway) cost: u64,
     pub(in crate::gateway) parameters: Parameters,
@@ -108,7 +110,7 @@ impl Gateway {
             service.not_begun(contract, &inference.parameters);
             refuse(Rows::ZERO, fault)
         });
-        let Bound { inputs, rows, cost, outputs } = bound?;
+        let Bound { inputs, on_device, rows, cost, outputs } = bound?;
         let most = contract.batching.max_rows.max(1);
         if rows.get() > most {
             let model = &contract.model;
@@ -121,7 +123,8 @@ impl Gateway {
             return Err(refuse(rows, Fault::new(Kind::TooLarge, note)));
         }
         let parameters = std::mem::take(&mut inference.parameters);
-        let one = One { inputs, rows, cost, parameters, parts, is_part: false, is_copy: false };
+        let one =
+            One { inputs, on_device, rows, cost, parameters, parts, is_part: false, is_copy: false };
         let ticket =
             self.enqueue(&inference, one, Held::Alone { _reserved: reserved }, (service, running))?;
         let deadline = deadline(contract, &inference);
@@ -139,7 +142,7 @@ impl Gateway {
     ) -> Result<Ticket, Fault> {
         let (batching, now) = (&running.contract.batching, clock::now());
         let (arrived, deadline) = (inference.arrived, deadline(&running.contract, inference));
-        let One { inputs, rows, cost, parameters, parts, is_part, is_copy } = one;
+        let One { inputs, on_device, rows, cost, parameters, parts, is_part, is_copy } = one;
         let call = CallId(self.last_call.fetch_add(1, Relaxed) + 1);
         let level = match is_copy {
             true => batching.levels().max(1), // the lowest, whatever its caller asked for
@@ -161,6 +164,7 @@ impl Gateway {
             running: Arc::clone(running),
             parts,
             inputs,
+            on_device,
             rows,
             cost,
             is_part,

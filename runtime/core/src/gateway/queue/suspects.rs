@@ -4,7 +4,7 @@
 //!
 //! So an input costs two hosts a minute at most, whether its callers are told at once or it is tried again for them.
 
-use crate::base::{call::Tensors, units::Tick, units::Version};
+use crate::base::{call::Tensors, device::OnDevice, units::Tick, units::Version};
 use parking_lot::Mutex;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
@@ -71,6 +71,8 @@ pub(in crate::gateway) struct Of<'a> {
     pub(in crate::gateway) model: &'a str,
     pub(in crate::gateway) version: Version,
     pub(in crate::gateway) inputs: &'a Tensors,
+    /// Where those are that are not here. What is there now is not known: the place alone is suspected.
+    pub(in crate::gateway) on_device: Option<&'a OnDevice>,
 }
 
 impl Suspicion {
@@ -123,6 +125,9 @@ impl Suspicion {
             (of.model, of.version).hash(&mut hasher);
             for tensor in of.inputs {
                 (tensor.datatype, &tensor.shape, tensor.data.as_ref()).hash(&mut hasher);
+            }
+            for span in of.on_device.iter().flat_map(|on_device| &on_device.inputs) {
+                (span.region.number, span.offset).hash(&mut hasher);
             }
             Print(hasher.finish())
         })
@@ -183,12 +188,12 @@ mod tests {
     }
 
     fn accuse(suspects: &Suspects, data: &'static [u8], alone: bool) {
-        let of = Of { model: "m", version: Version(1), inputs: &inputs(data) };
+        let of = Of { model: "m", version: Version(1), inputs: &inputs(data), on_device: None };
         Suspicion::default().accuse(suspects, of, alone, THEN);
     }
 
     fn verdict(suspects: &Suspects, version: u64, data: &'static [u8], now: Tick) -> Option<Verdict> {
-        let of = Of { model: "m", version: Version(version), inputs: &inputs(data) };
+        let of = Of { model: "m", version: Version(version), inputs: &inputs(data), on_device: None };
         Suspicion::default().look(suspects, of, now)
     }
 
@@ -210,7 +215,7 @@ mod tests {
         accuse(&suspects, b"boom", false);
         accuse(&suspects, b"fine", false);
         let fine = inputs(b"fine");
-        let of = Of { model: "m", version: Version(1), inputs: &fine };
+        let of = Of { model: "m", version: Version(1), inputs: &fine, on_device: None };
         let mut suspicion = Suspicion::default();
         assert_eq!(suspicion.look(&suspects, of, THEN), Some(Verdict::Alone(THEN.plus(QUARANTINE))));
         assert_eq!(suspicion.look(&suspects, of, THEN), None, "once for each change");
@@ -229,7 +234,7 @@ mod tests {
     #[test]
     fn no_two_gateways_know_an_input_by_the_same() {
         let (one, other, boom) = (Suspects::default(), Suspects::default(), inputs(b"boom"));
-        let of = Of { model: "m", version: Version(1), inputs: &boom };
+        let of = Of { model: "m", version: Version(1), inputs: &boom, on_device: None };
         let print = |suspects| Suspicion::default().print(suspects, of);
         assert_eq!(print(&one), print(&one));
         assert_ne!(print(&one), print(&other));
@@ -240,7 +245,7 @@ mod tests {
         let suspects = Suspects::default();
         let inputs = inputs(b"boom");
         for version in 0..=u64::try_from(MOST).unwrap() {
-            let of = Of { model: "m", version: Version(version), inputs: &inputs };
+            let of = Of { model: "m", version: Version(version), inputs: &inputs, on_device: None };
             Suspicion::default().accuse(&suspects, of, version == 0, THEN);
         }
         assert_eq!(verdict(&suspects, 0, b"boom", THEN), Some(Verdict::Refused), "but not who is proven");

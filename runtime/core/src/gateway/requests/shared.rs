@@ -3,12 +3,15 @@
 
 use crate::base::{
     fault::{Fault, Kind},
-    inference::{Answer, Inference, Input},
+    inference::{Answer, Inference, Input, Wanted},
     tensor::{Tensor, byte_len},
 };
 use crate::gateway::{
     Client,
-    memory::{admission::Reserved, regions::Slot},
+    memory::{
+        admission::Reserved,
+        regions::{Found, Slot},
+    },
 };
 use crate::mem::body::BodyBuffer;
 use bytes::Bytes;
@@ -31,7 +34,7 @@ pub(in crate::gateway) fn is_shared(inference: &Inference) -> bool {
 
 impl Client {
     /// Copies inputs that stayed with their caller, whose memory counts as if they had been sent, and finds the places
-    /// of outputs.
+    /// of outputs. What is on a device is found, and not touched.
     pub(in crate::gateway) async fn fetch(
         &self,
         inference: &mut Inference,
@@ -44,19 +47,28 @@ impl Client {
         {
             return Err(fault);
         }
-        let destinations = inference
-            .outputs
-            .iter()
-            .filter_map(|one| Some((one.name.clone(), gateway.regions.slot(one.region.as_deref()?))))
-            .map(|(name, slot)| Ok((name, slot?)))
-            .collect::<Result<_, Fault>>()?;
+        let mut destinations = Vec::new();
+        for Wanted { name, region, .. } in &mut inference.outputs {
+            let Some(named) = region else { continue };
+            match gateway.regions.find(named)? {
+                Found::System(slot) => destinations.push((name.clone(), slot)),
+                Found::Device(region) => named.device = Some(region),
+            }
+        }
         let (mut slots, mut total) = (Vec::new(), 0_usize);
-        for input in &inference.inputs {
-            if let Some(region) = &input.region {
-                let slot = gateway.regions.slot(region)?;
-                fits(&inference.model, input, slot.len())?;
-                total = total.saturating_add(slot.len());
-                slots.push(slot);
+        for input in &mut inference.inputs {
+            let Input { name, tensor, region: Some(named) } = input else { continue };
+            match gateway.regions.find(named)? {
+                Found::System(slot) => {
+                    fits(&inference.model, name, tensor, slot.len())?;
+                    total = total.saturating_add(slot.len());
+                    slots.push(slot);
+                }
+                Found::Device(region) => {
+                    let len = usize::try_from(named.len).unwrap_or(usize::MAX);
+                    fits(&inference.model, name, tensor, len)?;
+                    named.device = Some(region);
+                }
             }
         }
         let most = gateway.limits().body_bytes;
@@ -74,7 +86,8 @@ impl Client {
             slots.iter().map(copy).collect::<Result<Vec<_>, Fault>>()
         });
         let mut copies = copies.await??.into_iter();
-        for input in inference.inputs.iter_mut().filter(|input| input.region.is_some()) {
+        let is_read = |input: &&mut Input| input.region.as_ref().is_some_and(|named| named.device.is_none());
+        for input in inference.inputs.iter_mut().filter(is_read) {
             input.tensor.data = copies.next().unwrap_or_default();
         }
         Ok(Destinations(destinations))
@@ -110,17 +123,16 @@ impl Destinations {
 }
 
 /// Whether a tensor has so many bytes; how many strings have, nobody knows before they are read.
-fn fits(model: &str, input: &Input, len: usize) -> Result<(), Fault> {
-    let Tensor { datatype, shape, .. } = &input.tensor;
+fn fits(model: &str, name: &str, tensor: &Tensor, len: usize) -> Result<(), Fault> {
+    let Tensor { datatype, shape, .. } = tensor;
     let want = byte_len(*datatype, shape);
     if datatype.size().is_none() || want == Some(len) {
         return Ok(());
     }
     let want = want.map_or_else(|| "more than can be addressed".to_owned(), |want| want.to_string());
     Err(Fault::invalid(format!(
-        "input byte size mismatch for input '{}' for model '{model}'. Expected {want}, got {len} \
-         (shared_memory_byte_size)",
-        input.name
+        "input byte size mismatch for input '{name}' for model '{model}'. Expected {want}, got {len} \
+         (shared_memory_byte_size)"
     )))
 }
 

@@ -70,8 +70,12 @@ impl Gateway {
         let (contract, arrived) = (&running.contract, inference.arrived);
         let refuse = |rows: Rows, fault: Fault| refused(running, arrived, rows, fault);
         let bound = submit::bind(contract, &mut inference).await;
-        let Bound { inputs, rows, outputs, .. } = bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
+        let Bound { inputs, on_device, rows, outputs, .. } =
+            bound.map_err(|fault| refuse(Rows::ZERO, fault))?;
         let parts = cut(contract, rows, &inputs).map_err(|fault| refuse(rows, fault))?;
+        if on_device.is_some() && parts.len() > 1 {
+            return Err(refuse(rows, on_a_device(contract)));
+        }
         drop(inputs);
         let copied = parts.len().saturating_mul(weight(&inference.parameters));
         if copied > MOST_COPIED {
@@ -90,8 +94,8 @@ impl Gateway {
                 let range = first..first + some.get();
                 first = range.end;
                 let parameters = inference.parameters.clone();
-                let one =
-                    One { inputs, rows: some, cost, parameters, parts: None, is_part: true, is_copy: false };
+                let (on_device, is_copy) = (on_device.clone(), false);
+                let one = One { inputs, on_device, rows: some, cost, parameters, parts: None, is_part: true, is_copy };
                 let held = Held::Shared { _reserved: Arc::clone(&reserved) };
                 let ticket = self.enqueue(&inference, one, held, (service, running));
                 let ticket = ticket.map_err(|fault| of_rows(fault, &range, rows))?;
@@ -119,6 +123,15 @@ impl Gateway {
         whole.ends(delivered.as_ref().err());
         delivered
     }
+}
+
+fn on_a_device(contract: &Contract) -> Fault {
+    let Contract { model, batching, .. } = contract;
+    let note = format!(
+        "a request with tensors in memory of a device is not cut: send at most {} rows at once to model '{model}'",
+        batching.max_rows
+    );
+    Fault::new(Kind::Unsupported, note)
 }
 
 /// Bytes of parameters, of which each part has a copy, together.

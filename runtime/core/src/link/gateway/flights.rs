@@ -4,14 +4,17 @@ use crate::{
     base::{
         call::{Outcome, Outlet, Produced, Reply, Timing},
         contract::Contract,
+        device::{End, OnDevice, Sender},
         fault::{Fault, Kind, Phase},
+        tensor::Tensor,
         units::{CallId, Rows},
     },
     link::tensors::{Lent, fit},
     wire::frame::Malformed,
 };
 use rustc_hash::FxHashMap;
-use std::sync::Arc;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Weak};
 
 #[derive(Debug)]
 pub(super) struct Flight {
@@ -23,6 +26,7 @@ pub(super) struct Flight {
     pub(super) credit: u32,
     pub(super) contract: Arc<Contract>,
     pub(super) lent: Lent,
+    pub(super) on_device: Option<Arc<OnDevice>>,
     /// Where its frame ends in all that was ever sent on this link.
     pub(super) end: u64,
 }
@@ -35,6 +39,8 @@ type Reader = (CallId, Option<Arc<dyn Outlet>>);
 pub(super) struct Flights {
     flying: FxHashMap<u64, Flight>,
     lent: FxHashMap<u64, Lent>,
+    /// Regions of devices that the host was told of, and may have open.
+    mapped: FxHashMap<u64, Arc<End>>,
     /// Of calls whose answers come in parts: their readers' news come often.
     numbers: FxHashMap<CallId, u64>,
     next: u64,
@@ -49,6 +55,7 @@ impl Flights {
         Flights {
             flying: FxHashMap::default(),
             lent: FxHashMap::default(),
+            mapped: FxHashMap::default(),
             numbers: FxHashMap::default(),
             next: 1,
             watched: false,
@@ -149,9 +156,27 @@ impl Flights {
         lost
     }
 
+    /// A call is about to tell the host of these regions, over the link of `sender`.
+    pub(super) fn maps(&mut self, on_device: &OnDevice, sender: &Weak<dyn Sender>) {
+        for span in on_device.inputs.iter().chain(&on_device.outputs) {
+            if let Entry::Vacant(new) = self.mapped.entry(span.region.number)
+                && let Some(end) = span.region.sent_by(Weak::clone(sender))
+            {
+                new.insert(end);
+            }
+        }
+    }
+
+    /// The host has closed a region. What comes back is to be dropped outside the lock: somebody waits for it.
+    pub(super) fn unmapped(&mut self, number: u64) -> Result<Arc<End>, Malformed> {
+        let end = self.mapped.remove(&number);
+        end.ok_or_else(|| Malformed::conduct(format!("the end of region {number}, of which it was not told")))
+    }
+
     /// What the host of a closed link may still look at.
-    pub(super) fn take_lent(&mut self) -> Vec<Lent> {
-        std::mem::take(&mut self.lent).into_values().collect()
+    pub(super) fn take_lent(&mut self) -> (Vec<Lent>, Vec<Arc<End>>) {
+        let lent = std::mem::take(&mut self.lent).into_values().collect();
+        (lent, std::mem::take(&mut self.mapped).into_values().collect())
     }
 }
 
@@ -159,7 +184,18 @@ impl Flight {
     /// Whether it may end so. The end of an answer in parts is no part itself.
     pub(super) fn fits(&self, end: &Produced) -> Result<(), Malformed> {
         match (self.contract.streams, end.outputs.len()) {
-            (false, _) => fit(&end.outputs, &self.contract.outputs, self.rows),
+            (false, _) => {
+                let named = |at| self.on_device.as_ref().is_some_and(|named| named.output(at).is_some());
+                let is_stray = |(at, output): (usize, &Tensor)| {
+                    output.is_on_device() != (named(at) && output.byte_len() > 0)
+                };
+                if end.outputs.iter().enumerate().any(is_stray) {
+                    return Err(Malformed::conduct(
+                        "outputs on a device that are not those that the call names",
+                    ));
+                }
+                fit(&end.outputs, &self.contract.outputs, self.rows)
+            }
             (true, 0) => Ok(()),
             (true, more) => {
                 Err(Malformed::conduct(format!("{more} tensors at the end of an answer in parts")))

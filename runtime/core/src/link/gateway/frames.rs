@@ -46,8 +46,14 @@ impl Running {
                 self.send_no_more();
                 Ok(())
             }
+            FrameKind::Unmapped => {
+                let region: proto::Region = frame_meta::decode(&frame.meta)?;
+                let end = self.session.flights.lock().unmapped(region.number)?;
+                drop(end);
+                Ok(())
+            }
             FrameKind::Pong => Ok(()), // that something came is all it says
-            FrameKind::Infer | FrameKind::Cancel | FrameKind::Ping | FrameKind::Taken => {
+            FrameKind::Infer | FrameKind::Cancel | FrameKind::Ping | FrameKind::Taken | FrameKind::Unmap => {
                 Err(Malformed::conduct(format!("a host sent {:?} for call {call}", frame.head.kind)))
             }
         }
@@ -81,7 +87,9 @@ impl Running {
             | FrameKind::Ping
             | FrameKind::Pong
             | FrameKind::Part
-            | FrameKind::Taken => {
+            | FrameKind::Taken
+            | FrameKind::Unmap
+            | FrameKind::Unmapped => {
                 let (fault, timing) = frame_meta::failure_in(frame_meta::decode(&meta)?)?;
                 (Err(fault), timing)
             }
@@ -103,7 +111,7 @@ impl Running {
     /// Small, and so never in memory that would have to be given back.
     fn part(&self, frame: Frame) -> Result<(), Malformed> {
         let Frame { head, meta, tensors } = frame;
-        if tensors.iter().any(WireTensor::is_lent) {
+        if !tensors.iter().all(WireTensor::is_inline) {
             return Err(Malformed::conduct(format!("a part of the answer to call {} in memory", head.call)));
         }
         let part: proto::Part = frame_meta::decode(&meta)?;

@@ -179,17 +179,17 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
 /// The link is over; the host may yet run on what it was lent. Says to it that nobody waits.
 fn keep_lent(session: &Session, borrower: Borrower) {
     session.outbox.hang_up();
-    let lent = session.flights.lock().take_lent();
-    if lent.is_empty() {
+    let (lent, mapped) = session.flights.lock().take_lent();
+    if lent.is_empty() && mapped.is_empty() {
         return;
     }
     let log = Arc::clone(&session.common.log);
     tokio::spawn(async move {
-        match borrower.lets_go().await {
-            Ok(()) => drop(lent),
+        match borrower.lets_go(!mapped.is_empty()).await {
+            Ok(()) => drop((lent, mapped)),
             Err(error) => {
                 log(format!("memory that a host may look at stays taken: it cannot be watched: {error}"));
-                std::mem::forget(lent);
+                std::mem::forget((lent, mapped));
             }
         }
     });

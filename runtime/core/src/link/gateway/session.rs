@@ -4,6 +4,7 @@ use super::{Common, flights::Flights};
 use crate::{
     base::{
         contract::Contract,
+        device::Sender,
         primitive::{
             Mutex, Notify,
             atomic::{AtomicBool, Ordering::Relaxed},
@@ -82,6 +83,13 @@ impl Drop for Hold {
         // On a closed link the host learns it from the end of its leash.
         let _ = outbox.put(|out| encode(out, &head, |out| frame_meta::append(out, &released), &[]));
         outbox.nudge();
+    }
+}
+
+impl Sender for Session {
+    fn is_over(&self, number: u64) {
+        let region = proto::Region { number, ..proto::Region::default() };
+        self.say(&Head::new(FrameKind::Unmap, 0), |out| frame_meta::append(out, &region));
     }
 }
 

@@ -6,10 +6,12 @@ use crate::{
         call::{Call, Carrier},
         clock,
         contract::Contract,
+        device::Sender,
         fault::{Fault, Kind, Phase},
         units::{CallId, Tick},
     },
     link::{
+        on_device::spans_out,
         outbox::Unsent,
         tensors::{outgoing, places},
     },
@@ -52,7 +54,16 @@ impl Slot {
         let parameters = frame_meta::parameters_out(&call.parameters);
         let above = u32::from(call.level.saturating_sub(1));
         let credit = call.credit;
-        let rest = proto::Infer { rows, above, credit, parameters, ..proto::Infer::default() };
+        let on_device = call.on_device.as_deref();
+        let rest = proto::Infer {
+            rows,
+            above,
+            credit,
+            parameters,
+            on_device_inputs: on_device.map_or_else(Vec::new, |named| spans_out(&named.inputs)),
+            on_device_outputs: on_device.map_or_else(Vec::new, |named| spans_out(&named.outputs)),
+            ..proto::Infer::default()
+        };
         let lent = places(&call.inputs, arena);
         let table = outgoing(&call.inputs, &lent, arena);
 
@@ -64,6 +75,10 @@ impl Slot {
             out.extend_from_slice(&self.name);
             frame_meta::append(out, &rest);
         };
+        if let Some(on_device) = on_device.filter(|_| flights.open) {
+            let sender: Weak<dyn Sender> = self.session.clone();
+            flights.maps(on_device, &sender);
+        }
         let sent = match flights.open {
             true => outbox.put(|out| encode(out, &head, meta, &table)),
             false => Err(Unsent::Closed),
@@ -72,9 +87,16 @@ impl Slot {
         match sent {
             Ok(end) => {
                 let lent = lent.into_iter().flatten().collect();
-                let contract = Arc::clone(&self.contract);
-                let flight =
-                    Flight { id: call.id, rows: call.rows, reply: call.reply, credit, contract, lent, end };
+                let flight = Flight {
+                    id: call.id,
+                    rows: call.rows,
+                    reply: call.reply,
+                    credit,
+                    contract: Arc::clone(&self.contract),
+                    lent,
+                    on_device: call.on_device,
+                    end,
+                };
                 if flights.took_off(number, flight) {
                     session.took_off.notify_one();
                 }

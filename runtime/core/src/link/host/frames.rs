@@ -7,8 +7,10 @@ use super::{
 };
 use crate::{
     base::{
-        call::{Call, Outlet, Reply, Timing},
+        call::{Call, Outlet, Reply, Tensors, Timing},
         clock,
+        contract::Contract,
+        device::{End, OnDevice},
         fault::{Fault, Kind, Phase},
         units::{CallId, Rows, Tick, Version},
     },
@@ -51,6 +53,14 @@ impl Reading {
                 let released: proto::Released = frame_meta::decode(&frame.meta)?;
                 released.calls.into_iter().try_for_each(|call| self.released(call))
             }
+            FrameKind::Unmap => {
+                let region: proto::Region = frame_meta::decode(&frame.meta)?;
+                match self.session.regions.forget(region.number) {
+                    Some(region) => drop(region), // at its end the gateway hears of it
+                    None => self.session.unmapped(region.number),
+                }
+                Ok(())
+            }
             FrameKind::Drain => {
                 self.leaves = true; // it closes the socket when it has its answers
                 self.session.heard_the_last();
@@ -68,7 +78,8 @@ impl Reading {
             | FrameKind::Stats
             | FrameKind::NotHere
             | FrameKind::Pong
-            | FrameKind::Part => {
+            | FrameKind::Part
+            | FrameKind::Unmapped => {
                 Err(Malformed::conduct(format!("a gateway sent {:?} for call {call}", frame.head.kind)))
             }
         }
@@ -111,6 +122,7 @@ impl Reading {
         };
         let inputs = incoming(tensors, self.memory.as_ref(), hold)?;
         let borrowed = lender.as_ref().map(|hold| Arc::clone(&hold.borrowed));
+        let on_device = self.on_device(&infer, &inputs, &carried.contract)?;
         let parameters = frame_meta::parameters_in(infer.parameters)?;
         let carrier = Arc::clone(&carried.carrier);
         let taken = Taken { rows, account, carrier, inputs: borrowed, broken: None };
@@ -122,10 +134,41 @@ impl Reading {
         let (attempt, credit) = (head.attempt, infer.credit);
         let level = u8::try_from(infer.above).unwrap_or(u8::MAX).saturating_add(1);
         let slot = None;
-        let call =
-            Call { id, inputs, rows, parameters, arrived, deadline, level, attempt, credit, slot, reply };
+        let call = Call {
+            id,
+            inputs,
+            rows,
+            parameters,
+            arrived,
+            deadline,
+            level,
+            attempt,
+            credit,
+            slot,
+            on_device,
+            reply,
+        };
         carried.carrier.send(call);
         Ok(())
+    }
+
+    fn on_device(
+        &self,
+        infer: &proto::Infer,
+        inputs: &Tensors,
+        contract: &Contract,
+    ) -> Result<Option<Arc<OnDevice>>, Malformed> {
+        let end = |number| {
+            // With the memory its leash: where the link is gone, that is how the gateway hears of it.
+            let (session, memory) = (Arc::downgrade(&self.session), self.memory.clone());
+            End::new(move || {
+                if let Some(session) = session.upgrade() {
+                    session.unmapped(number);
+                }
+                drop(memory);
+            })
+        };
+        self.session.regions.named(infer, inputs, contract, end)
     }
 
     fn check_new(&self, number: u64) -> Result<(), Malformed> {

@@ -208,7 +208,7 @@ async fn serve(common: Arc<Common>, socket: UnixStream) {
     if let Some(why) = ended.unwrap_or_else(|error| Some(error.to_string())) {
         (common.log)(why);
     }
-    match borrower.lets_go().await {
+    match borrower.lets_go(false).await {
         Ok(()) => session.forget_lent(),
         Err(error) => (common.log)(format!(
             "memory that a gateway may look at stays taken: it cannot be watched: {error}"

@@ -10,10 +10,14 @@ use crate::{
         },
         units::Tick,
     },
-    link::outbox::{Outbox, Unsent},
+    link::{
+        on_device::Regions,
+        outbox::{Outbox, Unsent},
+    },
     wire::{
         frame::{Head, Kind},
         frame_encode::{TooLong, encode},
+        frame_meta::{self, proto},
     },
 };
 use std::sync::Arc;
@@ -25,6 +29,8 @@ pub(super) struct Session {
     pub(super) number: u64,
     pub(super) outbox: Outbox,
     pub(super) calls: Shared,
+    /// Of its clients, on devices.
+    pub(super) regions: Regions,
     open: AtomicBool,
     leaving: Notify,
     parting: Mutex<Parting>,
@@ -48,6 +54,7 @@ impl Session {
             number,
             outbox,
             calls: Shared::default(),
+            regions: Regions::default(),
             open: AtomicBool::new(true),
             leaving: Notify::new(),
             parting: Mutex::new(Parting::Not),
@@ -78,6 +85,13 @@ impl Session {
     pub(super) fn say(&self, frame: impl FnOnce(&mut Vec<u8>) -> Result<(), TooLong>) {
         self.put(frame);
         self.outbox.nudge();
+    }
+
+    /// A region is closed here, or never was open.
+    pub(super) fn unmapped(&self, number: u64) {
+        let (head, region) =
+            (Head::new(Kind::Unmapped, 0), proto::Region { number, ..proto::Region::default() });
+        self.say(|out| encode(out, &head, |out| frame_meta::append(out, &region), &[]));
     }
 
     /// Asks the gateway to send no more.
@@ -135,6 +149,7 @@ impl Session {
         }
         self.outbox.close();
         self.heard_the_last();
+        self.regions.forget_all();
         let mut running: Vec<_> = {
             let calls = self.calls.lock();
             calls.running.iter().map(|(number, taken)| (*number, Arc::clone(&taken.carrier))).collect()

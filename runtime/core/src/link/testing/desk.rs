@@ -5,6 +5,7 @@ use crate::base::{
     call::{Call, Carrier, Execution, Outcome, Outlet, Produced, Reply, Tensors, Window},
     contract::Contract,
     datatype::Datatype,
+    device::OnDevice,
     fault::Fault,
     roster::{CarrierId, Roster},
     tensor::Tensor,
@@ -64,6 +65,14 @@ impl Desk {
         self.send(carrier, 1, std::iter::once(tensor).collect())
     }
 
+    /// One row of four bytes that are there.
+    pub(in crate::link) fn call_on_device(self: &Arc<Desk>, on_device: Arc<OnDevice>) -> u64 {
+        let carrier = self.up.lock().values().next().map(|(_, carrier, _)| Arc::clone(carrier)).unwrap();
+        let shape = [1, 4].as_slice().into();
+        let inputs = Tensor { datatype: Datatype::Uint8, shape, data: Bytes::new() };
+        self.send_call(0, &carrier, 1, std::iter::once(inputs).collect(), Some(on_device))
+    }
+
     /// For so many parts.
     pub(in crate::link) fn call_in_parts(self: &Arc<Desk>, credit: u32) -> u64 {
         let carrier = self.up.lock().values().next().map(|(_, carrier, _)| Arc::clone(carrier)).unwrap();
@@ -81,6 +90,17 @@ impl Desk {
         rows: u32,
         inputs: Tensors,
     ) -> u64 {
+        self.send_call(credit, carrier, rows, inputs, None)
+    }
+
+    fn send_call(
+        self: &Arc<Desk>,
+        credit: u32,
+        carrier: &Arc<dyn Carrier>,
+        rows: u32,
+        inputs: Tensors,
+        on_device: Option<Arc<OnDevice>>,
+    ) -> u64 {
         let id = self.number();
         carrier.send(Call {
             id: CallId(id),
@@ -93,6 +113,7 @@ impl Desk {
             attempt: 0,
             credit,
             slot: None,
+            on_device,
             reply: Reply::new(CallId(id), Arc::clone(self) as Arc<dyn Outlet>),
         });
         id

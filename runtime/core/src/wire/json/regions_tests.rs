@@ -13,7 +13,7 @@ fn parameters_say_where_a_tensor_lies() {
         r#","parameters":{"shared_memory_offset":3,"shared_memory_region":"r","shared_memory_byte_size":4}"#;
     let short = r#","parameters":{"shared_memory_byte_size":4,"shared_memory_region":"r"}"#;
     let outputs = format!(r#"],"outputs":[{{"name":"y"{short}}},{{"name":"z"}}]}}"#);
-    let region = |offset| Some(Box::new(InRegion { region: "r".into(), offset, len: 4 }));
+    let region = |offset| Some(Box::new(InRegion { region: "r".into(), offset, len: 4, device: None }));
     let request = read(&x(all).replace("]}", &outputs), b"").unwrap();
     assert_eq!((&request.inputs[0].region, request.inputs[0].tensor.data.len()), (&region(3), 0));
     let outputs: Vec<_> = request.outputs.into_iter().map(|wanted| wanted.region).collect();
