@@ -46,8 +46,6 @@ FILES: Final = {
     "mlflow": "MLmodel",
     **{backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())},
 }
-
-
 #: Hears, a line at a time, what takes its time.
 Say = Callable[[str], None]
 

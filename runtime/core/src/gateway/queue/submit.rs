@@ -77,6 +77,19 @@ pub(in crate::gateway) struct One {
     pub(in crate::gateway) is_copy: bool,
 }
 
+impl One {
+    /// A part of a request that was cut.
+    pub(in crate::gateway) fn part(
+        inputs: Tensors,
+        on_device: Option<Arc<OnDevice>>,
+        rows: Rows,
+        cost: u64,
+        parameters: Parameters,
+    ) -> One {
+        One { inputs, on_device, rows, cost, parameters, parts: None, is_part: true, is_copy: false }
+    }
+}
+
 /// The bytes of a request, until its carriers have let go of them.
 #[derive(Debug)]
 pub(in crate::gateway) enum Held {
@@ -123,8 +136,7 @@ impl Gateway {
             return Err(refuse(rows, Fault::new(Kind::TooLarge, note)));
         }
         let parameters = std::mem::take(&mut inference.parameters);
-        let one =
-            One { inputs, on_device, rows, cost, parameters, parts, is_part: false, is_copy: false };
+        let one = One { inputs, on_device, rows, cost, parameters, parts, is_part: false, is_copy: false };
         let ticket =
             self.enqueue(&inference, one, Held::Alone { _reserved: reserved }, (service, running))?;
         let deadline = deadline(contract, &inference);

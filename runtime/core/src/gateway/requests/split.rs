@@ -94,8 +94,7 @@ impl Gateway {
                 let range = first..first + some.get();
                 first = range.end;
                 let parameters = inference.parameters.clone();
-                let (on_device, is_copy) = (on_device.clone(), false);
-                let one = One { inputs, on_device, rows: some, cost, parameters, parts: None, is_part: true, is_copy };
+                let one = One::part(inputs, on_device.clone(), some, cost, parameters);
                 let held = Held::Shared { _reserved: Arc::clone(&reserved) };
                 let ticket = self.enqueue(&inference, one, held, (service, running));
                 let ticket = ticket.map_err(|fault| of_rows(fault, &range, rows))?;

@@ -147,7 +147,8 @@ async fn ask(gateway: &Gateway, running: &Arc<Running>, copy: &Copy) -> Result<D
         return Err(Cause::Unfit);
     }
     let parameters = std::mem::take(&mut inference.parameters);
-    let one = One { inputs, rows, cost, parameters, parts: None, is_part: false, is_copy: true };
+    let one =
+        One { inputs, on_device: None, rows, cost, parameters, parts: None, is_part: false, is_copy: true };
     let held = Held::Copied { _hold: Arc::clone(&copy.hold) };
     let ticket = gateway.enqueue(&inference, one, held, (&copy.to, running)).map_err(|fault| why(&fault))?;
     let delivery = Waiting::new(&copy.to, ticket).until(now, inference.deadline).await;
