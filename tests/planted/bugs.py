@@ -77,14 +77,14 @@ BUGS: Final = [
     Bug(
         "early free: a gateway forgets at the end of a link that the host runs on what it was sent",
         f"{CORE}/link/gateway/mod.rs",
-        "    if lent.is_empty() {\n        return;\n    }\n",
+        "    if lent.is_empty() && mapped.is_empty() {\n        return;\n    }\n",
         "    if !lent.is_empty() {\n        return;\n    }\n",
     ),
     Bug(
         "early free: a host forgets at the end of a link that the gateway looks at its outputs",
         f"{CORE}/link/host/session.rs",
-        "        self.heard_the_last();\n        let mut running",
-        "        self.forget_lent();\n        let mut running",
+        "        self.heard_the_last();\n        self.regions.forget_all();\n",
+        "        self.forget_lent();\n        self.regions.forget_all();\n",
     ),
     Bug(
         "late cancel: a running call that is cancelled gets no terminal frame any more",

@@ -8,15 +8,16 @@ PEERS: Final = [
     Bug(
         "host link: what is lent is free before the gateway is gone",
         f"{CORE}/link/host/mod.rs",
-        "    match borrower.lets_go().await {\n        Ok(()) => session.forget_lent(),",
-        "    session.forget_lent();\n    match borrower.lets_go().await {\n        Ok(()) => {}",
+        "    match borrower.lets_go(false).await {\n        Ok(()) => session.forget_lent(),",
+        "    session.forget_lent();\n"
+        "    match borrower.lets_go(false).await {\n        Ok(()) => {}",
         "link::fault_tests",
     ),
     Bug(
         "gateway link: what is lent is kept after the end",
         f"{CORE}/link/gateway/mod.rs",
-        "            Ok(()) => drop(lent),",
-        "            Ok(()) => std::mem::forget(lent),",
+        "            Ok(()) => drop((lent, mapped)),",
+        "            Ok(()) => std::mem::forget((lent, mapped)),",
         "link::fault_tests",
     ),
     Bug(
