@@ -42,7 +42,7 @@ fn echo(batch: Batch) {
         Gathered::Fixed { datatype, shape, data } => {
             Some(Output::Fixed { datatype: *datatype, shape: shape.clone(), data })
         }
-        Gathered::Elements { .. } => None,
+        Gathered::Elements { .. } | Gathered::OnDevice { .. } => None,
     });
     let outputs = outputs.collect();
     batch.complete(clock::now(), Ok(outputs));

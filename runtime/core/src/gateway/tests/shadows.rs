@@ -182,7 +182,7 @@ async fn what_a_shadow_fails_with_is_counted_and_tried_once() {
 async fn what_cannot_be_copied_is_counted_by_its_cause() {
     let (gateway, primary, shadow) = both(ALL);
     let mut elsewhere = ask(1, 1);
-    let region = InRegion { region: "r".into(), offset: 0, len: 1 };
+    let region = InRegion { region: "r".into(), offset: 0, len: 1, device: None };
     elsewhere.inputs[0].region = Some(Box::new(region));
     served(&gateway, &primary, elsewhere).await;
     let client = crate::gateway::Client::new(Arc::clone(&gateway));
