@@ -2,6 +2,11 @@
 
 mod elements;
 mod on_device;
+mod oversize;
+mod produced;
+
+pub(crate) use oversize::is_oversize;
+pub(crate) use produced::miscounted;
 
 use super::cost::{cost, too_dear};
 use crate::base::{

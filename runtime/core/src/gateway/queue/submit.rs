@@ -26,7 +26,7 @@ use crate::decide::{
     rank::Rank,
     validate::{self, Bound},
 };
-use crate::gateway::{Gateway, ending::draining, memory::admission::Reserved, shadow::Hold};
+use crate::gateway::{Gateway, ending::draining, memory::admission::Reserved};
 use crate::meter::Ended;
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -95,7 +95,6 @@ impl One {
 pub(in crate::gateway) enum Held {
     Alone { _reserved: Reserved },
     Shared { _reserved: Arc<Reserved> },
-    Copied { _hold: Arc<Hold> },
 }
 
 /// Its own, or the model's.

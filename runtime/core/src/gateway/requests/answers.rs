@@ -1,6 +1,6 @@
 //! A request that may be answered many times, in the hands of who reads the answers.
 
-use super::produced::{answer, unfit};
+use super::produced::answer;
 use crate::base::{
     call::{Produced, Timing},
     clock,
@@ -10,7 +10,7 @@ use crate::base::{
     panics,
     units::Tick,
 };
-use crate::decide::mirror::Cause;
+use crate::decide::{mirror::Cause, validate::miscounted};
 use crate::gateway::{
     Client, Gateway,
     memory::admission::Reserved,
@@ -234,7 +234,7 @@ impl Answers {
 
     /// One of many.
     fn part(&mut self, part: Produced) -> Result<Answer, Fault> {
-        unfit(self.contract(), &part).map_or(Ok(()), Err)?;
+        miscounted(self.contract(), &part).map_or(Ok(()), Err)?;
         let since = (self.given == 0).then(|| clock::now().since(self.arrived));
         self.running.meter.part(since);
         Ok(self.answer(part, Timing::default()))
@@ -246,7 +246,7 @@ impl Answers {
         let fault = match ends_parts && produced.outputs.is_empty() {
             true => None,
             false if ends_parts => Some(Fault::internal("an answer in parts ended with outputs")),
-            false => unfit(self.contract(), &produced),
+            false => miscounted(self.contract(), &produced),
         };
         if let Some(fault) = fault {
             success.fails(&fault);

@@ -1,9 +1,6 @@
 //! A request's way through the gateway: routed, checked, admitted, awaited, answered.
 
-use super::{
-    produced::{answer, unfit},
-    split,
-};
+use super::produced::answer;
 use crate::base::{
     clock,
     contract::Contract,
@@ -12,6 +9,7 @@ use crate::base::{
     panics,
     units::{Rows, Tick, Version},
 };
+use crate::decide::validate::{is_oversize, miscounted};
 use crate::gateway::{
     Gateway,
     demand::Unrouted,
@@ -53,7 +51,7 @@ impl Gateway {
             let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
             return Err(self.told(fault, &model, Some(service.version)));
         }
-        if split::is_oversize(&running.contract, &inference) {
+        if is_oversize(&running.contract, &inference) {
             // Boxed: rare, and large enough to make every request's future larger.
             return Box::pin(self.infer_in_parts(inference, reserved, (service, running), deliver)).await;
         }
@@ -168,7 +166,7 @@ impl Gateway {
         let asked = self.submit(inference, reserved, (service, running), None).await?;
         let Asked { ticket, deadline, id, outputs } = asked;
         let (produced, success) = Waiting::new(service, ticket).until(arrived, deadline).await?;
-        if let Some(fault) = unfit(contract, &produced) {
+        if let Some(fault) = miscounted(contract, &produced) {
             success.fails(&fault);
             return Err(fault);
         }

@@ -3,19 +3,11 @@
 use crate::base::{
     call::{Produced, Timing},
     contract::Contract,
-    fault::Fault,
     inference::Answer,
     tensor::Tensor,
 };
 use compact_str::CompactString;
 use std::sync::Arc;
-
-/// Not what the contract says that the model makes.
-pub(in crate::gateway) fn unfit(contract: &Contract, produced: &Produced) -> Option<Fault> {
-    let (made, declared) = (produced.outputs.len(), contract.outputs.len());
-    let note = || format!("the host answered with {made} outputs, the contract has {declared}");
-    (made != declared).then(|| Fault::internal(note()))
-}
 
 /// What a caller gets of what its model made.
 pub(in crate::gateway) fn answer(

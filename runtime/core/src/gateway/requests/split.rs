@@ -4,7 +4,7 @@
 //! It is one request to its caller, to the metrics and to its deadline. Where one part fails, it fails, and the others
 //! are taken back.
 
-use super::produced::{answer, unfit};
+use super::produced::answer;
 use crate::base::{
     call::{Produced, Tensors, Timing},
     contract::{Contract, MOST_PARTS},
@@ -17,7 +17,7 @@ use crate::base::{
 };
 use crate::decide::{
     cost::{cost, too_dear},
-    validate::Bound,
+    validate::{Bound, miscounted},
 };
 use crate::gateway::{
     Gateway,
@@ -36,15 +36,6 @@ use std::future::Future;
 use std::ops::Range;
 use std::pin::pin;
 use std::sync::{Arc, atomic::Ordering::Relaxed};
-
-/// Whether it has to be cut.
-pub(in crate::gateway) fn is_oversize(contract: &Contract, inference: &Inference) -> bool {
-    let batching = &contract.batching;
-    let rows = || inference.inputs.first().and_then(|input| input.tensor.shape.first());
-    // Where cost counts, it is known when the request was bound.
-    let counts = batching.max_cost.is_some();
-    batching.split_oversize && (counts || rows().is_some_and(|rows| *rows > i64::from(batching.max_rows)))
-}
 
 impl Gateway {
     /// As [`Gateway::infer`] does for others.
@@ -240,7 +231,7 @@ impl Starts {
 fn join(contract: &Contract, parts: Vec<(Produced, Success)>) -> Result<(Produced, Timing), Fault> {
     let (mut timing, mut all) = (Timing::default(), Vec::with_capacity(parts.len()));
     for (produced, success) in parts {
-        if let Some(fault) = unfit(contract, &produced) {
+        if let Some(fault) = miscounted(contract, &produced) {
             return Err(fault);
         }
         let one = success.timing;

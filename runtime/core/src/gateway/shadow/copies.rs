@@ -1,6 +1,6 @@
 //! A caller's request, as long as it may be copied: kept beside it until the caller has the answer.
 
-use super::line::{Copy, Hold, Shadow};
+use super::line::{Copy, Shadow};
 use crate::base::{
     call::{Produced, Timing},
     clock,
@@ -10,11 +10,12 @@ use crate::base::{
 use crate::decide::{
     facts::Facts,
     mirror::{self, Cause},
+    validate::is_oversize,
 };
 use crate::gateway::{
     Gateway,
+    memory::admission::Reserved,
     queue::service::{Running, Service},
-    requests::split,
 };
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -86,7 +87,7 @@ fn barred(inference: &Inference, running: &Running) -> Option<Cause> {
         (contract.streams, Cause::Stream),
         (contract.sequences.is_some(), Cause::Sequence),
         (elsewhere, Cause::SharedMemory),
-        (split::is_oversize(contract, inference), Cause::Cut),
+        (is_oversize(contract, inference), Cause::Cut),
     ];
     table.into_iter().find_map(|(is_so, cause)| is_so.then_some(cause))
 }
@@ -115,7 +116,7 @@ impl Copies {
                 shadow.drops(Cause::Memory);
                 continue;
             };
-            let hold = Arc::new(Hold { _reserved: held });
+            let hold = Arc::new(held);
             let wish = shadow.wish.load();
             let measures =
                 self.answer.is_some() && shadow.measures_noise() && wish.may_repeat(&self.running.contract);
@@ -127,7 +128,7 @@ impl Copies {
         }
     }
 
-    fn copy(&self, to: &Arc<Service>, hold: &Arc<Hold>) -> Copy {
+    fn copy(&self, to: &Arc<Service>, hold: &Arc<Reserved>) -> Copy {
         let host = |timing: &Timing| [timing.input_ns, timing.infer_ns, timing.output_ns].iter().sum();
         Copy {
             inference: self.inference.clone(),

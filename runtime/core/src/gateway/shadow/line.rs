@@ -57,12 +57,6 @@ impl Wish {
     }
 }
 
-/// The bytes of a copy, until hosts and comparison have let go of them.
-#[derive(Debug)]
-pub(in crate::gateway) struct Hold {
-    pub(super) _reserved: Reserved,
-}
-
 /// A request on its way to a shadow, and what its caller was answered.
 #[derive(Debug)]
 pub(super) struct Copy {
@@ -75,7 +69,8 @@ pub(super) struct Copy {
     /// Who gets it: the shadow, or the version that answered, for the noise.
     pub(super) to: Arc<Service>,
     pub(super) since: Tick,
-    pub(super) hold: Arc<Hold>,
+    /// Its bytes, until hosts and comparison have let go of them.
+    pub(super) hold: Arc<Reserved>,
 }
 
 impl Copy {

@@ -12,10 +12,9 @@ mod record;
 mod send;
 
 pub(super) use copies::Copies;
-pub(super) use line::Hold;
 pub(super) use quiet::Inside;
 
-use super::{
+use crate::gateway::{
     memory::admission::{Ledger, Of},
     table::state::Model,
 };

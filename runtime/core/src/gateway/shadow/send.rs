@@ -12,7 +12,10 @@ use crate::base::{
     panics,
     units::Rows,
 };
-use crate::decide::{mirror::Cause, validate::Bound};
+use crate::decide::{
+    mirror::Cause,
+    validate::{Bound, miscounted},
+};
 use crate::gateway::{
     Gateway,
     queue::{
@@ -20,7 +23,6 @@ use crate::gateway::{
         submit::{Held, One, bind},
         waiting::Waiting,
     },
-    requests::produced::unfit,
 };
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use std::pin::pin;
@@ -149,11 +151,11 @@ async fn ask(gateway: &Gateway, running: &Arc<Running>, copy: &Copy) -> Result<D
     let parameters = std::mem::take(&mut inference.parameters);
     let one =
         One { inputs, on_device: None, rows, cost, parameters, parts: None, is_part: false, is_copy: true };
-    let held = Held::Copied { _hold: Arc::clone(&copy.hold) };
+    let held = Held::Shared { _reserved: Arc::clone(&copy.hold) };
     let ticket = gateway.enqueue(&inference, one, held, (&copy.to, running)).map_err(|fault| why(&fault))?;
     let delivery = Waiting::new(&copy.to, ticket).until(now, inference.deadline).await;
     let delivered = delivery.and_then(|(produced, success)| {
-        unfit(contract, &produced).map_or_else(|| Ok((produced, success.timing)), Err)
+        miscounted(contract, &produced).map_or_else(|| Ok((produced, success.timing)), Err)
     });
     match delivered {
         Err(fault) if is_of_the_queue(&fault) => Err(why(&fault)),
