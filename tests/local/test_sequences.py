@@ -255,6 +255,8 @@ def test_infer_sends_a_whole_sequence_or_the_parameters_of_a_file(
         told = subprocess.run(program, capture_output=True, text=True, check=False)
         assert "15" in told.stdout, (shown, told)
         assert total(*sent(9, sequence_id=77, sequence_start=True)) == [9]
+    # Or the server's end waits for it.
+    assert total(*sent(1, sequence_id=77, sequence_end=True)) == [10]
 
 
 def test_a_server_that_ends_lets_sequences_end(

@@ -81,6 +81,7 @@ def test_each_row_says_whose_it_is(rig: Rig, strategy: str) -> None:
     assert (inputs[1]["ready"][1 - at], inputs[1]["start"][1 - at]) == (0.0, 0)
     assert (inputs[1]["id"][at], inputs[1]["id"][1 - at]) == (b"7", b"")
     assert inputs[1]["x"] == [3, 3], "a row that is nobody's is a copy of another"
+    ask(rig, "a", end=True)  # or the end of the gateway waits for it
 
 
 def test_what_a_model_keeps_lives_as_long_as_its_sequence(rig: Rig) -> None:
