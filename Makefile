@@ -28,11 +28,14 @@ serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0
 
 # What starts no server: two processes at once disturb each other in nothing but their time.
 ALONE := tests/unit tests/kernels
+# Threads in every order need two minutes of a processor, and the tests of servers wait most of their time.
 test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integration
 	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
-	@$(MAKE) --no-print-directory loom
-	@echo "== Python unit tests, and kernels"; $(BIN)/pytest -q -n 2 $(ALONE)
-	@echo "== the seam, the wire and the whole server"; $(BIN)/pytest -q tests $(ALONE:%=--ignore %) --durations 15
+	@nice -n 19 $(MAKE) --no-print-directory loom >target/loom.log 2>&1 & loom=$$!; \
+	echo "== Python unit tests, and kernels; beside them every order of threads"; \
+	if $(BIN)/pytest -q -n 2 $(ALONE) && echo "== the seam, the wire and the whole server" && \
+	  $(BIN)/pytest -q tests $(ALONE:%=--ignore %) --durations 15; then ended=0; else ended=1; fi; \
+	wait $$loom || ended=1; cat target/loom.log; exit $$ended
 
 # What is compiled and what comes over the network do not wait for each other.
 .PHONY: ready clippy
