@@ -95,15 +95,35 @@ class Shared:
         self._cupy, self._number = cupy, number
         with cupy.cuda.Device(number):
             self._address = cupy.cuda.runtime.ipcOpenMemHandle(handle)
-        memory = cupy.cuda.UnownedMemory(self._address, byte_size, self, number)
-        #: Its bytes: CuPy's uint8 ``[byte_size]``.
-        self.array: Any = cupy.ndarray(byte_size, np.uint8, cupy.cuda.MemoryPointer(memory, 0))
+        try:
+            room = _room(self._address)
+            if byte_size > room:
+                raise ValueError(f"it has {room} bytes, and {byte_size} were registered")
+            memory = cupy.cuda.UnownedMemory(self._address, byte_size, self, number)
+            #: Its bytes: CuPy's uint8 ``[byte_size]``.
+            self.array: Any = cupy.ndarray(byte_size, np.uint8, cupy.cuda.MemoryPointer(memory, 0))
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close it; nothing may look at it any more."""
         self.array = None
         with self._cupy.cuda.Device(self._number):
             self._cupy.cuda.runtime.ipcCloseMemHandle(self._address)
+
+
+def _room(address: int) -> int:
+    """Return how many bytes of its allocation lie from an address of the current device on.
+
+    Written against the driver's documentation (cuMemGetAddressRange), not run on a GPU yet.
+    """
+    from cuda.bindings import driver
+
+    error, base, size = driver.cuMemGetAddressRange(address)
+    if error != driver.CUresult.CUDA_SUCCESS:
+        raise RuntimeError(f"its size cannot be asked for: {error.name}")
+    return int(base) + int(size) - address
 
 
 def _named(dtype: str) -> np.dtype[Any]:

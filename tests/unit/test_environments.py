@@ -31,6 +31,7 @@ from headrace.serve import plan, worker
         ("# -r base.txt", ""),
         ("./numpy-2.4.6-py3-none-any.whl", ""),
         ("-r base.txt", "-r"),
+        ("--pre -r base.txt", "-r"),
         ("-rbase.txt", "-rbase.txt"),
         ("  --requirement=base.txt", "--requirement"),
         ("-c pins.txt", "-c"),
@@ -49,7 +50,12 @@ def test_a_file_says_by_itself_what_is_installed(line: str, option: str) -> None
 
 
 def test_an_environment_is_another_where_anything_that_makes_it_is() -> None:
-    told: dict[str, Any] = {"text": "a\n", "installed": {"ray": "2"}, "python": (3, 11, 7)}
+    told: dict[str, Any] = {
+        "text": "a\n",
+        "place": "/m/1",
+        "installed": {"ray": "2"},
+        "python": (3, 11, 7),
+    }
     told["prefix"] = "/v"
     others = [
         told | {"text": "b\n"},
@@ -58,7 +64,19 @@ def test_an_environment_is_another_where_anything_that_makes_it_is() -> None:
         told | {"prefix": "/w"},
     ]
     assert len({key(**one) for one in (told, *others)}) == 5
-    assert key(**told) == key(**told)
+    assert key(**told) == key(**(told | {"place": "/m/2"})), "who asks for the same shares it"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["./a.whl", "a-1.0-py3-none-any.whl", "/w/a.tar.gz", "--find-links w", "-f w", "a @ file:///a"],
+)
+def test_what_lies_in_a_folder_is_that_folders(line: str) -> None:
+    def keys(text: str) -> set[str]:
+        return {key(text, place, {}, (3, 11), "/v") for place in ("/m/1", "/m/2")}
+
+    assert len(keys(f"numpy\n{line}\n")) == 2
+    assert len(keys(f"numpy # {line}\n")) == 1
 
 
 def test_pip_is_held_to_what_the_process_and_its_giver_of_work_share() -> None:

@@ -70,6 +70,7 @@ class Region:
 def cupy(monkeypatch: pytest.MonkeyPatch) -> Cupy:
     cupy = Cupy()
     monkeypatch.setattr(device, "current", lambda: device.Device(cupy))
+    monkeypatch.setattr(device, "_room", lambda address: cupy.memory.size)
     return cupy
 
 
@@ -95,6 +96,12 @@ def test_a_handle_that_does_not_open_is_told_and_not_kept(cupy: Cupy) -> None:
     with pytest.raises(RegionUnfit, match=r"does not open: cudaErrorInvalidValue"):
         opened(region, lambda handle, size: cuda.open_handle(1, handle, size))
     assert region.opened is None
+
+
+def test_more_than_the_owner_shares_is_refused_and_closed(cupy: Cupy) -> None:
+    with pytest.raises(RegionUnfit, match="it has 16 bytes, and 17 were registered"):
+        cuda.open_handle(1, HANDLE, 17)
+    assert cupy.said[-1] == ("close", 4096)
 
 
 def test_without_cupy_it_is_told_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,12 +70,14 @@ def front(  # noqa: PLR0913 - a parameter is an option
         tell(f"headrace: {line}")
     for file in fronting.write(repository, found):
         tell(f"headrace: wrote {file}")
+    limited = limits.read(limit or [])
     options = ServeOptions(
         repository=repository,
         engine="local",
         first_port=ports,
         host=host,
         state=state,
-        limits=limits.read(limit or []),
+        max_loaded=limited.pop("max_loaded", None),
+        limits=limited,
     )
     raise typer.Exit(run(options))

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 
 #: States in which a version is until somebody wants something.
-LASTING = ("ready", "standby")
 COLUMNS = ("MODEL", "VERSION", "STATE", "HOSTS", "MEMORY", "SHARE", "WAITING", "RUNNING", "REASON")
 
 

@@ -40,6 +40,11 @@ def added(before: Wanted | None, after: Wanted) -> list[int]:
     return sorted(set(after.versions) - set(before.versions if before else ()))
 
 
+def new(before: Wanted | None, found: Mapping[int, Version]) -> list[int]:
+    """Return which of these versions nobody has seen yet."""
+    return added(before, with_new(before, found)) if found else []
+
+
 def swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
     """Return of each whether it takes all traffic where it is new."""
     return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}

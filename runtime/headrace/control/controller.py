@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from headrace.control import arriving, undoing
 from headrace.control import wanted as words
+from headrace.control.aim import assignments, divisions
 from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, by_model
 from headrace.control.events import Events
 from headrace.control.finding import Finding, by_number
@@ -16,7 +17,7 @@ from headrace.control.traffic import Traffic
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, Unwanted
-from headrace.execution.policy import AWAITED, Division
+from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 
@@ -66,7 +67,7 @@ class Controller:
                 self._lost += lost(model, before, after, reasons)
             self._put(*changes)
             self.settle()
-            return Beginning(self._assignments(), self._divisions(), self._store.term)
+            return Beginning(*self._aim(), self._store.term)
 
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
@@ -83,12 +84,14 @@ class Controller:
                 for model, now in self._wanted.items()
                 if (found := words.settle(now, stand.get(model, {}))) is not None
             ]
-            if changes:
-                self._put(*changes)
-                self._tell()
-            self.events.stand(standings)
-            self.settle()
-            self._moved.notify_all()
+            try:
+                if changes:
+                    self._put(*changes)
+                    self._tell()
+            finally:  # also where it cannot be written down
+                self.events.stand(standings)
+                self.settle()
+                self._moved.notify_all()
 
     def settle(self) -> None:
         """Let go of the files of versions that are neither wanted nor carried any more."""
@@ -163,17 +166,21 @@ class Controller:
         Raises:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
-        found = self._finding.fit_of(model, self._versions)
+        found = self._finding.of(model)
+        expected = arriving.new(self._wanted.get(model), found)
+        fit = self._finding.equipped_all(found, expected)  # not under the lock: it may take long
         with self._lock:
             before = self._wanted.get(model)
             after = arriving.with_new(before, found)
             if after != before:
                 new = arriving.added(before, after)
+                fit |= self._finding.equipped_all(found, set(new) - set(expected))
                 what = f"load {' '.join(map(str, new))}: new in its folder"
                 self._put(Change(model, before, after, Note(who, what, why)))
-                self._versions |= {found[one].label: found[one] for one in new}
+                self._versions |= {found[one].label: fit[found[one].label] for one in new}
                 self._tell()
 
+    @looks
     def coming(self, model: str = "") -> list[Coming]:
         """Return what `arrived` would load, of one model or of all that no registry has.
 
@@ -266,20 +273,10 @@ class Controller:
 
     def _tell(self) -> None:
         if self._engine is not None:
-            self._engine.want(self._assignments(), self._divisions())
+            self._engine.want(*self._aim())
 
-    def _assignments(self) -> list[Assignment]:
-        return [
-            Assignment(self._versions[f"{model}/{number}"], asked)
-            for model, wanted in sorted(self._wanted.items())
-            for number, asked in sorted(wanted.versions.items())
-        ]
-
-    def _divisions(self) -> Divisions:
-        return {
-            model: Division(wanted.shares, wanted.traffic.as_policy(model))
-            for model, wanted in self._wanted.items()
-        }
+    def _aim(self) -> tuple[list[Assignment], Divisions]:
+        return assignments(self._wanted, self._versions), divisions(self._wanted)
 
     def _standings(self) -> Mapping[str, Standing]:
         return {} if self._engine is None else self._engine.standings()

@@ -9,6 +9,12 @@ from headrace.errors import StateInvalid
 
 #: Of an error; some bring a page.
 MOST_CHARACTERS: Final = 500
+#: Driver → what it is to wait for at most: whoever decides holds up everybody else meanwhile.
+PATIENCE: Final[dict[str, dict[str, Any]]] = {
+    "pg8000": {"timeout": 10},
+    "psycopg": {"connect_timeout": 10, "options": "-c statement_timeout=10000"},
+    "psycopg2": {"connect_timeout": 10, "options": "-c statement_timeout=10000"},
+}
 
 
 def shown(url: str) -> str:
@@ -37,7 +43,8 @@ def opened(url: str) -> Engine:
     Raises:
         SQLAlchemyError, ImportError: nobody here speaks with such a database.
     """
-    engine = create_engine(url, pool_pre_ping=True)
+    driver = make_url(url).get_driver_name()
+    engine = create_engine(url, pool_pre_ping=True, connect_args=PATIENCE.get(driver, {}))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)

@@ -62,7 +62,9 @@ class Demand:
 
     def is_of(self, one: Assignment) -> bool:
         """Whether a version is loaded on demand."""
-        return self._most is not None and one.version.config.placement.isolation == "shared"
+        here = one.version.backend != "upstream"
+        shares = one.version.config.placement.isolation == "shared"
+        return self._most is not None and here and shares
 
     def labels(self, assignments: Iterable[Assignment]) -> frozenset[str]:
         """Return those of the versions that are loaded on demand."""
@@ -80,6 +82,21 @@ class Demand:
         """Whether somebody is asked for who has not come yet."""
         with self._lock:
             return bool(self._called)
+
+    def asks(self, assignments: Sequence[Assignment]) -> bool:
+        """Whether a request or an operator asks for one who has not come yet.
+
+        Then it counts who has calls: without that everybody is as busy as another.
+        """
+        with self._lock:
+            known = self._known
+            return bool(self._called) or (
+                known is not None
+                and any(
+                    known.get(one.version.label) != one.asked
+                    for one in filter(self.is_of, assignments)
+                )
+            )
 
     def standby(self, assignments: Iterable[Assignment]) -> dict[str, Standing]:
         """Return how those stand that are loaded on demand, while nothing of them is here."""

@@ -1,6 +1,6 @@
 """Which versions there are to be had, in folders and from sources."""
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
 from headrace.errors import SourceInvalid, Unwanted
@@ -52,13 +52,6 @@ class Finding:
     ) -> dict[str, Version]:
         """Return what was found under these numbers, ready to be loaded, by label."""
         return {found[one].label: self.equipped(found[one]) for one in numbers}
-
-    def fit_of(self, model: str, known: Container[str]) -> dict[int, Version]:
-        """Return a model's versions by number; those whose labels are not known may be loaded."""
-        return {
-            number: one if one.label in known else self.equipped(one)
-            for number, one in self.of(model).items()
-        }
 
     def as_before(
         self, found: Mapping[int, Version], numbers: Iterable[int]

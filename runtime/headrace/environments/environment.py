@@ -61,7 +61,9 @@ def _interpreter(requirements: Path, kept: Path, say: Callable[[str], None]) -> 
         one.name.lower().replace("_", "-"): one.version
         for one in importlib.metadata.distributions()
     }
-    folder = kept / key(text, installed, sys.version_info[:3], sys.prefix)
+    folder = kept / key(
+        text, str(requirements.absolute().parent), installed, sys.version_info[:3], sys.prefix
+    )
     made = folder.with_suffix(".made")
     with _alone(kept, requirements, say):
         if not made.exists():

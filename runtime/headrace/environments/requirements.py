@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -24,25 +25,42 @@ def check(text: str, place: Path) -> None:
         RequirementsInvalid: with the line.
     """
     for number, line in enumerate(text.splitlines(), 1):
-        words = line.split()
-        option = words[0].partition("=")[0] if words else ""
-        if any(option == one or (len(one) == 2 and option.startswith(one)) for one in _OTHERS):
-            raise RequirementsInvalid(
-                f"{place}:{number}: {option} names another file, and the environment would stay as "
-                "it is when that changes: write what it says here"
-            )
+        for word in _said(line):
+            option = word.partition("=")[0]
+            if any(option == one or (len(one) == 2 and option.startswith(one)) for one in _OTHERS):
+                raise RequirementsInvalid(
+                    f"{place}:{number}: {option} names another file, and the environment would "
+                    "stay as it is when that changes: write what it says here"
+                )
 
 
-def key(text: str, installed: Mapping[str, str], python: Sequence[int], prefix: str) -> str:
+def _said(line: str) -> list[str]:
+    """Return the words of a line, without its comment."""
+    return re.split(r"(?:^|\s)#", line, maxsplit=1)[0].split()
+
+
+def names_places(text: str) -> bool:
+    """Whether a file names packages or folders of this machine by paths."""
+    words = [word for line in text.splitlines() for word in _said(line)]
+    begins = (".", "/", "file:", "-f", "--find-links")
+    return any(one.startswith(begins) or one.endswith((".whl", ".zip", ".gz")) for one in words)
+
+
+def key(
+    text: str, place: str, installed: Mapping[str, str], python: Sequence[int], prefix: str
+) -> str:
     """Return the name of the environment: the same for all that would be made alike.
 
     Args:
         text: the requirements file's.
+        place: the folder that paths in it are relative to.
         installed: distribution → version of what is there without it.
         python: the interpreter's version.
         prefix: where that is installed.
     """
-    facts = json.dumps([text, sorted(installed.items()), list(python), prefix])
+    facts = json.dumps(
+        [text, place if names_places(text) else "", sorted(installed.items()), list(python), prefix]
+    )
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 

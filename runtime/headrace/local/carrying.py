@@ -232,7 +232,7 @@ class Carrying:
     def _once(self, passed_s: float) -> bool:
         """Take every step that can be taken; True while one waits for calls to finish."""
         looks = any(one.held.quiet_since is not None for one in self._carried.values())
-        used = self._around.used() if looks or self._demand.has_calls else None
+        used = self._around.used() if looks or self._demand.asks(self._aim[0]) else None
         held = {label: one.held for label, one in self._carried.items()}
         standings = {label: one.runner.standing for label, one in self._carried.items()}
         carried_now = self._demand.carried(self._aim[0], held, standings, used)

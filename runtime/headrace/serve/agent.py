@@ -20,6 +20,9 @@ CONTEXT: Final = 3 << 3 | 2
 class Answer(BaseHTTPRequestHandler):
     """Of one question."""
 
+    #: In seconds, for who connects and says nothing: the next one waits for that.
+    timeout = 5
+
     def do_POST(self) -> None:
         """Answer that an environment is there, or that it was given back."""
         count = int(self.headers.get("Content-Length", 0))

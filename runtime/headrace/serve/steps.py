@@ -78,7 +78,7 @@ class Steps:
             sequence: of the table that is published next.
             standings: how versions stood at the last look.
         """
-        used = self._used(acknowledged)
+        used = self._used(wanted, acknowledged)
         carried = self._crew.demand.carried(wanted, self._held, standings, used)
         asked = {one.version.label: one for one in carried}
         for label in sorted({*asked, *self._held}):
@@ -122,12 +122,12 @@ class Steps:
                 self._accounts.drop(label)
                 del self._held[label], self._since[label]
 
-    def _used(self, acknowledged: int) -> Mapping[str, Usage] | None:
+    def _used(self, wanted: Sequence[Assignment], acknowledged: int) -> Mapping[str, Usage] | None:
         waits = any(
             held.quiet_since is not None and held.quiet_since <= acknowledged and not held.ends
             for held in self._held.values()
         )
-        return self._hands.used() if waits or self._crew.demand.has_calls else None
+        return self._hands.used() if waits or self._crew.demand.asks(wanted) else None
 
     def _is_busy(self, label: str, used: Mapping[str, Usage] | None) -> bool:
         since = self._since.get(label)
