@@ -13,10 +13,12 @@ READY = Standing(State.READY, "")
 FAILED = Standing(State.FAILED, "the weights are gone")
 
 
-def assignment(label: str, asked: int = 0, isolation: str = "shared") -> Assignment:
+def assignment(
+    label: str, asked: int = 0, isolation: str = "shared", backend: str = "python"
+) -> Assignment:
     model, _, number = label.partition("/")
     config = ModelConfig.model_validate({"placement": {"isolation": isolation}})
-    return Assignment(Version(model, int(number), Path("/m"), "python", config), asked)
+    return Assignment(Version(model, int(number), Path("/m"), backend, config), asked)
 
 
 class Place:
@@ -128,3 +130,20 @@ def test_what_an_operator_loads_is_loaded_at_once_and_is_not_on_standby_before()
 def test_what_gateways_count_is_read_by_label() -> None:
     row = {"waiting": 2, "in_flight": 3, "idle_ms": 1500}
     assert usage({"models": {"m": {"versions": {"7": row}}}}) == {"m/7": Usage(5, 1.5)}
+
+
+def test_what_another_server_has_takes_no_place_here() -> None:
+    away = assignment("c/1", backend="upstream")
+    place = Place(A, away)
+    assert place.look() == ["a/1", "c/1"]
+    assert place.demand.labels(place.wanted) == {"a/1"}
+
+
+def test_it_is_counted_who_has_calls_when_an_operator_asks_for_one_more() -> None:
+    place = Place(A)
+    assert not place.demand.asks(place.wanted), "nobody counts before there are gateways"
+    place.look()
+    assert not place.demand.asks(place.wanted)
+    assert place.demand.asks([A, B])
+    assert place.demand.asks([assignment("a/1", asked=1)])
+    assert not place.demand.asks([A, assignment("z/1", isolation="own")])

@@ -133,6 +133,7 @@ impl Gateway {
         self.gate.shut();
         // Nobody loads any more.
         self.demand.close();
+        self.shadows.end();
         self.arrivals.notify_waiters();
         let threads = self.threads.lock().take();
         let clean = threads.is_none_or(|threads| threads.join(grace)) && self.gate.inside() == 0;

@@ -5,7 +5,7 @@ mod on_device;
 mod oversize;
 mod produced;
 
-pub(crate) use oversize::is_oversize;
+pub(crate) use oversize::{is_oversize, parameter_bytes};
 pub(crate) use produced::miscounted;
 
 use super::cost::{cost, too_dear};

@@ -9,7 +9,7 @@ use crate::base::{
     call::{Produced, Tensors, Timing},
     contract::{Contract, MOST_PARTS},
     fault::{Fault, Kind},
-    inference::{Answer, Inference, Parameters, Value},
+    inference::{Answer, Inference},
     panics,
     strings::Strings,
     tensor::Tensor,
@@ -17,7 +17,7 @@ use crate::base::{
 };
 use crate::decide::{
     cost::{cost, too_dear},
-    validate::{Bound, miscounted},
+    validate::{Bound, miscounted, parameter_bytes},
 };
 use crate::gateway::{
     Gateway,
@@ -68,7 +68,7 @@ impl Gateway {
             return Err(refuse(rows, on_a_device(contract)));
         }
         drop(inputs);
-        let copied = parts.len().saturating_mul(weight(&inference.parameters));
+        let copied = parts.len().saturating_mul(parameter_bytes(&inference.parameters));
         if copied > MOST_COPIED {
             return Err(refuse(rows, too_much(parts.len(), copied)));
         }
@@ -126,11 +126,6 @@ fn on_a_device(contract: &Contract) -> Fault {
 
 /// Bytes of parameters, of which each part has a copy, together.
 const MOST_COPIED: usize = 1 << 20;
-
-fn weight(parameters: &Parameters) -> usize {
-    let value = |value: &Value| if let Value::Text(text) = value { text.len() } else { 0 };
-    parameters.iter().map(|(name, one)| name.len() + value(one) + size_of_val(one)).sum()
-}
 
 fn too_much(parts: usize, bytes: usize) -> Fault {
     let note = format!(

@@ -10,7 +10,7 @@ use crate::base::{
 use crate::decide::{
     facts::Facts,
     mirror::{self, Cause},
-    validate::is_oversize,
+    validate::{is_oversize, parameter_bytes},
 };
 use crate::gateway::{
     Gateway,
@@ -105,6 +105,7 @@ impl Copies {
             return;
         }
         let inputs: usize = self.inference.inputs.iter().map(|input| input.tensor.data.len()).sum();
+        let inputs = inputs.saturating_add(parameter_bytes(&self.inference.parameters));
         let bytes = inputs.saturating_add(self.answer.as_ref().map_or(0, |(produced, _)| produced.bytes()));
         for shadow in &self.to {
             if shadow.is_full() {

@@ -91,7 +91,17 @@ pub(super) struct Shadow {
     pub(super) copied: AtomicU64,
     dropped: [AtomicU64; Cause::ALL.len()],
     pub(super) record: Mutex<Record>,
-    pub(super) task: Mutex<Option<AbortHandle>>,
+    task: Mutex<Work>,
+}
+
+/// What sends the copies of a shadow.
+#[derive(Debug, Default)]
+enum Work {
+    #[default]
+    None,
+    Goes(AbortHandle),
+    /// For good: a request that came before may still have a copy for it.
+    Over,
 }
 
 impl Shadow {
@@ -117,10 +127,22 @@ impl Shadow {
 
     /// It is no shadow any more.
     pub(super) fn end(&self) {
-        if let Some(task) = self.task.lock().take() {
+        if let Work::Goes(task) = std::mem::replace(&mut *self.task.lock(), Work::Over) {
             task.abort();
         }
         self.line.lock().clear();
+    }
+
+    /// Has what sends its copies begun, if nothing does, and has not ended.
+    pub(super) fn begin(&self, spawn: impl FnOnce() -> AbortHandle) {
+        let mut task = self.task.lock();
+        if matches!(*task, Work::None) {
+            *task = Work::Goes(spawn());
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(*self.task.lock(), Work::Over)
     }
 
     pub(super) fn drops(&self, cause: Cause) {
@@ -138,6 +160,9 @@ impl Shadow {
     }
 
     pub(super) fn push(&self, copy: Copy) {
+        if self.is_over() {
+            return;
+        }
         let mut line = self.line.lock();
         if line.len() >= MOST_WAITING {
             drop(line);

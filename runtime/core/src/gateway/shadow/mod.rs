@@ -83,6 +83,11 @@ impl Shadows {
         self.of.store(Arc::new(after));
     }
 
+    /// Nobody is copied any more.
+    pub(super) fn end(&self) {
+        self.of.load().values().flatten().for_each(|shadow| shadow.end());
+    }
+
     /// What they found, for Python: a list.
     pub(super) fn told(&self) -> Value {
         self.sorted().iter().map(|shadow| shadow.told()).collect()

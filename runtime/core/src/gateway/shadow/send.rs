@@ -40,10 +40,8 @@ const MOST_BYTES: usize = 16 << 20;
 impl Gateway {
     /// A task for it, if there is none.
     pub(super) fn attend(self: &Arc<Gateway>, shadow: &Arc<Shadow>) {
-        let mut task = shadow.task.lock();
-        if let (None, Some(timers)) = (task.as_ref(), self.timers.get()) {
-            let work = timers.spawn(attend(Arc::downgrade(self), Arc::clone(shadow)));
-            *task = Some(work.abort_handle());
+        if let Some(timers) = self.timers.get() {
+            shadow.begin(|| timers.spawn(attend(Arc::downgrade(self), Arc::clone(shadow))).abort_handle());
         }
     }
 }

@@ -125,6 +125,17 @@ async fn a_table_without_a_shadow_ends_it_and_one_with_it_begins_anew() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_was_ended_gets_nothing_of_who_was_being_served() {
+    let (gateway, primary, shadow) = both(ALL);
+    let asked = start(&gateway, ask(1, 1)).await;
+    gateway.apply_policy(&table(3, "")).unwrap();
+    primary.answer();
+    asked.await.unwrap().unwrap();
+    settle_down().await;
+    assert_eq!((shadow.len(), told(&gateway)), (0, json!([])));
+}
+
+#[tokio::test(start_paused = true)]
 async fn of_requests_with_an_id_a_share_is_copied_and_it_is_the_same_one() {
     let copied = || async {
         let (gateway, primary, shadow) = both(r#"{"version": 2, "share": 5000}"#);

@@ -1,6 +1,6 @@
 //! What another server says of its models: the contract by which ours send it calls.
 
-use super::{exchange::Caller, status::Failure};
+use super::{INDEX_BYTES, exchange::Caller, status::Failure};
 use crate::base::{
     clock,
     contract::{Batching, Contract, TensorSpec},
@@ -93,6 +93,11 @@ async fn question<A: Message, R: Message + Default>(
     let asking = caller.ask(path, Pieces::from_iter([message.freeze()]), until);
     let late = || Failure::Told(Fault::new(Kind::Expired, format!("it did not answer within {PATIENCE:?}")));
     let answer = tokio::time::timeout_at(clock::instant(until), asking).await.map_err(|_| late())??;
+    if answer.len() > INDEX_BYTES {
+        // What is read of it takes many times as much.
+        let note = format!("its answer has {} bytes, and {INDEX_BYTES} are read", answer.len());
+        return Err(Failure::Told(Fault::internal(note)));
+    }
     let wrong = |error| Failure::Told(Fault::internal(format!("its answer does not parse: {error}")));
     R::decode(answer).map_err(wrong)
 }

@@ -47,7 +47,7 @@ const CALL_WINDOW: u32 = 1 << 20;
 const CONNECTION_WINDOW: u32 = 16 << 20;
 /// Of the head and the trailers of an answer.
 const HEAD_BYTES: u32 = 64 << 10;
-/// Of a server's list of models.
+/// Of a server's list of models, and of what it says of one.
 const INDEX_BYTES: usize = 4 << 20;
 
 /// What is to be carried, and from where.

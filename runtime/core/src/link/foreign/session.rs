@@ -134,6 +134,12 @@ impl Session {
 
     async fn exchange(&self, call: &Call, flight: &Flight) -> Result<Produced, Failure> {
         let contract = &self.contract;
+        if call.on_device.is_some() {
+            // Bound as if it ran here: only a host can look at a device.
+            let note = "another server runs this version, and memory of a device that a client has registered here is \
+                        not passed on to it: send the tensors in the request";
+            return Err(Failure::Told(Fault::new(Kind::Unsupported, note)));
+        }
         let asking = Asking {
             model: &self.place.model,
             version: &self.place.version,

@@ -83,6 +83,17 @@ async fn what_the_server_says_is_told_and_what_it_may_not_say_is_not_believed() 
 }
 
 #[tokio::test]
+async fn memory_of_a_device_is_not_passed_on_and_its_caller_is_told() {
+    let one = dialled(Mood::Echo).await;
+    let call = one.desk.call_on_device(Arc::default());
+    until("it is answered", || one.desk.answered() == 1).await;
+    let fault = one.desk.end(call).unwrap_err();
+    assert!(fault.kind == Kind::Unsupported && fault.note.contains("send the tensors"), "{fault}");
+    assert_eq!(one.server.calls.load(Relaxed), 0);
+    assert!(one.call().await.is_ok(), "the connection is as good as before");
+}
+
+#[tokio::test]
 async fn a_lost_server_is_told_of_at_once_and_found_again() {
     let one = dialled(Mood::Leave).await;
     let fault = one.call().await.unwrap_err();

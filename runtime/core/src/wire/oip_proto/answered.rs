@@ -188,7 +188,7 @@ fn tensor(
         }
     };
     let whole = if datatype == Datatype::Bytes {
-        strings::count(&data).ok() == elements(&shape)
+        elements(&shape).is_some_and(|count| strings::count(&data).is_ok_and(|found| found == count))
     } else {
         byte_len(datatype, &shape) == Some(data.len())
     };

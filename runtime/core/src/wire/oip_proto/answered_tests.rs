@@ -81,7 +81,7 @@ fn typed_contents_are_written_out_and_a_model_without_rows_gets_one() {
 #[test]
 fn what_does_not_fit_is_not_believed() {
     type Change = fn(&mut m::ModelInferResponse);
-    let cases: [(&str, Change); 8] = [
+    let cases: [(&str, Change); 9] = [
         ("output 'b' is missing", |r| r.outputs[0].name = "c".into()),
         ("output 'a' is INT32", |r| r.outputs[1].datatype = "INT32".into()),
         ("has the shape [3, 2] for 2 rows", |r| r.outputs[1].shape = vec![3, 2]),
@@ -89,6 +89,10 @@ fn what_does_not_fit_is_not_believed() {
         ("has the shape [2, -1]", |r| r.outputs[0].shape[1] = -1),
         ("output 'a' has 15 bytes", |r| r.raw_output_contents[1] = vec![1; 15].into()),
         ("output 'b' has 3 bytes", |r| r.raw_output_contents[0] = vec![1; 3].into()),
+        ("output 'b' has 9 bytes", |r| {
+            r.outputs[0].shape[1] = i64::MAX;
+            r.raw_output_contents[0] = vec![0xff; 9].into();
+        }),
         ("more than the 2 outputs", |r| r.outputs.push(InferOutputTensor::default())),
     ];
     for (want, change) in cases {
