@@ -135,8 +135,12 @@ class Run:
         return descendants(self.process.pid)
 
     def named(self, words: str) -> list[int]:
-        """Processes of this run whose command line holds ``words``."""
-        return [pid for pid in self.below() if words in command_line(pid)]
+        """Processes of this run whose command line holds ``words``.
+
+        Of one that has just forked the child has the same, until it becomes another program.
+        """
+        found = {pid for pid in self.below() if words in command_line(pid)}
+        return [pid for pid in found if parent(pid) not in found]
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -174,10 +178,19 @@ def command_line(pid: int) -> str:
 
 def state(pid: int) -> str:
     """The letter of a process's state; nothing when it is gone."""
+    return _stat(pid)[0]
+
+
+def parent(pid: int) -> int:
+    """A process's parent; 0 when it is gone."""
+    return int(_stat(pid)[1])
+
+
+def _stat(pid: int) -> list[str]:
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return ""
+        return ["", "0"]
 
 
 def alive(pids: set[int]) -> set[int]:
