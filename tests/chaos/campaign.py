@@ -22,7 +22,7 @@ from tests.chaos.load import COLUMNS, Load
 from tests.chaos.server import Server, strike
 from tests.chaos.silence import longest
 from tests.chaos.victims import Blow, Strike
-from tests.integration.conftest import state
+from tests.integration.proc import state
 
 #: Statuses that callers ask for: a wrong shape, no such model, a body cut short, a deadline.
 MEANT: Final = ("400", "404", "499", "504")

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import pytest
 from tests.integration.models import BROKEN, IDENTITY, RUDE
+from tests.integration.proc import parent, state
 
 from headrace.serve.keeper import descendants
 
@@ -174,23 +175,6 @@ def command_line(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
     except OSError:
         return ""
-
-
-def state(pid: int) -> str:
-    """The letter of a process's state; nothing when it is gone."""
-    return _stat(pid)[0]
-
-
-def parent(pid: int) -> int:
-    """A process's parent; 0 when it is gone."""
-    return int(_stat(pid)[1])
-
-
-def _stat(pid: int) -> list[str]:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ["", "0"]
 
 
 def alive(pids: set[int]) -> set[int]:
