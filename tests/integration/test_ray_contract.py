@@ -23,6 +23,8 @@ with warnings.catch_warnings():
     from ray.serve._private.long_poll import LongPollClient, LongPollNamespace
     from ray.serve.api import RunTarget, _run_many
 
+    from headrace.serve import applications
+
 
 def test_the_installed_ray_is_one_that_the_private_calls_were_tried_with() -> None:
     assert ray.__version__ in private.HOLDS_FOR
@@ -69,3 +71,12 @@ def test_our_agent_reads_and_writes_what_rays_protobufs_are() -> None:
     assert answer.status == runtime_env_agent_pb2.AGENT_RPC_STATUS_OK
     back = runtime_env_agent_pb2.DeleteRuntimeEnvIfPossibleReply.FromString(b"")
     assert back.status == runtime_env_agent_pb2.AGENT_RPC_STATUS_OK
+
+
+def test_what_is_deployed_goes_in_the_message_and_not_through_rays_store() -> None:
+    """Who is at that store when its raylet dies ends without a word."""
+    options = serve.deployment(request_router_config=applications.UNROUTED)
+    one = options(type("Small", (), {}))
+    assert len(one._deployment_config.to_proto_bytes()) < 1024
+    theirs = serve.deployment(type("Small", (), {}))
+    assert len(theirs._deployment_config.to_proto_bytes()) > 100 << 10, "theirs is as small by now"

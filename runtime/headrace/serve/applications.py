@@ -7,6 +7,7 @@ from typing import Any, Final
 from ray import serve
 from ray.exceptions import RayError
 from ray.serve import Application, Deployment
+from ray.serve.config import RequestRouterConfig
 from ray.serve.exceptions import RayServeException
 
 from headrace.serve import fleet
@@ -16,8 +17,13 @@ from headrace.serve.host import HostOptions, HostReplica
 from headrace.serve.places import Places
 from headrace.serve.plan import GATEWAYS, Group, Plan
 from headrace.serve.private import run_applications, same_replicas
+from headrace.serve.unrouted import Unrouted
 
 GATEWAY: Final = "gateway"
+#: No more than a name of what is small.
+UNROUTED: Final = RequestRouterConfig(
+    request_router_class=f"{Unrouted.__module__}.{Unrouted.__qualname__}"
+)
 #: What a call raises while Serve's controller is being restarted.
 LOST: Final = (RayError, RayServeException)
 #: Enough for Ray to place it; how much CPU a host really uses is our own budget.
@@ -65,6 +71,7 @@ def _host(group: Group, places: Places, times: int) -> Application:
             "num_gpus": group.placement.gpus,
             "runtime_env": {} if group.python is None else {"py_executable": str(group.python)},
         },
+        request_router_config=UNROUTED,
         health_check_period_s=0.5,
         health_check_timeout_s=group.patience_s,
         graceful_shutdown_wait_loop_s=LEAVE_S,
@@ -98,6 +105,7 @@ def _gateway(plan: Plan, places: Places, first: Table, replicas: int) -> Applica
         name=GATEWAY,
         num_replicas=replicas,
         ray_actor_options={"num_cpus": SHARE_OF_A_CPU},
+        request_router_config=UNROUTED,
         health_check_period_s=0.2,
         # Three of them: the one that stands by serves 10 s after this one stopped.
         health_check_timeout_s=3,

@@ -3,8 +3,8 @@
 A worker leaves by itself when it sees that its raylet is gone: one that stands still does not see
 it, and Serve's controller takes 2 s, 10 and more on a busy machine, to say goodbye to what is gone.
 
-It runs as a script, by the raylet, before the program that it is given: 30 ms of each worker's
-start, 1 s and more of which is Ray's.
+It runs as a script, by the raylet, before the program that it is given: some 40 ms of each worker's
+start.
 """
 
 import json
