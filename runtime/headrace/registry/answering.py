@@ -39,13 +39,16 @@ def main() -> None:
     """Answer the question on standard input; what libraries print goes to standard error."""
     # Whoever asks next must not find that this one still writes.
     _die_with_parent()
+    question = json.load(sys.stdin)
+    if os.getppid() != question["asker"]:
+        return  # it was gone before the kernel knew
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as told:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
         def tell(what: Mapping[str, Any]) -> None:
             print(json.dumps(what), file=told, flush=True)
 
-        tell(answer(json.load(sys.stdin), lambda text: tell({"said": text})))
+        tell(answer(question, lambda text: tell({"said": text})))
 
 
 def _die_with_parent() -> None:

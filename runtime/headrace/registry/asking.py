@@ -1,6 +1,7 @@
 """Our end of the process in which MLflow, or an object store, is asked."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -64,7 +65,7 @@ def _answer(
     if process.stdin is None or process.stdout is None:
         raise TypeError("the process has no pipes")
     try:
-        process.stdin.write(json.dumps(question))
+        process.stdin.write(json.dumps({**question, "asker": os.getpid()}))
         process.stdin.close()
     except BrokenPipeError:
         return None

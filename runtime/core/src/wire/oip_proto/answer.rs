@@ -1,7 +1,8 @@
 //! [`Answer`] → `ModelInferResponse`, ready to be sent. Tensors of any size are chained, not copied.
 
-use super::field::{delimited_len, put_head, put_text, put_varint, text_len, varint_len};
+use super::field::{delimited_len, put_head, put_text, text_len};
 use super::parameters::{FINAL_RESPONSE, entry_len, put_entry};
+use super::tensors::{chained, put_tensor, tensor_len, with_contents};
 use crate::base::{
     contract::TensorSpec,
     fault::Fault,
@@ -16,9 +17,6 @@ pub type Pieces = SmallVec<[Bytes; 3]>;
 
 /// The prefix of a gRPC message: a flag for compression and the length.
 pub const PREFIX: usize = 5;
-
-/// Smaller tensors are copied behind the head: a copy of 4 KiB costs less than a frame of its own.
-const CHAIN_FROM: usize = 4 << 10;
 
 /// protobuf's readers refuse more.
 const MOST: usize = i32::MAX as usize;
@@ -79,15 +77,6 @@ struct Writer<'a> {
     inline: usize,
 }
 
-fn shape_len(shape: &[i64]) -> usize {
-    shape.iter().map(|size| varint_len(size.cast_unsigned())).sum()
-}
-
-fn tensor_len(name: &str, tensor: &Tensor) -> usize {
-    let shape = if tensor.shape.is_empty() { 0 } else { delimited_len(shape_len(&tensor.shape)) };
-    text_len(name) + text_len(tensor.datatype.name()) + shape
-}
-
 impl<'a> Writer<'a> {
     fn new(answer: &'a Answer, is_final: Option<bool>) -> Result<Writer<'a>, Fault> {
         let mut writer = Writer { answer, version: itoa::Buffer::new(), is_final, len: 0, inline: 0 };
@@ -100,14 +89,15 @@ impl<'a> Writer<'a> {
         if let Some(flag) = is_final {
             len += delimited_len(entry_len(FINAL_RESPONSE, &Value::Bool(flag)));
         }
-        let mut chained = 0;
+        let mut apart = 0;
         for (spec, tensor) in writer.outputs() {
             let data = tensor.data.len();
-            len += delimited_len(tensor_len(&spec?.name, tensor)) + delimited_len(data);
-            chained += if data < CHAIN_FROM { 0 } else { data };
+            let head = tensor_len(&spec?.name, tensor.datatype, &tensor.shape);
+            len += delimited_len(head) + delimited_len(data);
+            apart += chained(data);
         }
         writer.len = len;
-        writer.inline = len - chained;
+        writer.inline = len - apart;
         Ok(writer)
     }
 
@@ -139,29 +129,8 @@ impl<'a> Writer<'a> {
         }
         for (spec, tensor) in self.outputs() {
             let name = &spec?.name;
-            put_head(&mut out, 5, tensor_len(name, tensor));
-            put_text(&mut out, 1, name);
-            put_text(&mut out, 2, tensor.datatype.name());
-            if !tensor.shape.is_empty() {
-                put_head(&mut out, 3, shape_len(&tensor.shape));
-                for size in &tensor.shape {
-                    put_varint(&mut out, size.cast_unsigned());
-                }
-            }
+            put_tensor(&mut out, 5, name, tensor.datatype, &tensor.shape);
         }
-        let mut pieces = Pieces::new();
-        for (_, tensor) in &answer.outputs {
-            put_head(&mut out, 6, tensor.data.len());
-            if tensor.data.len() < CHAIN_FROM {
-                out.put_slice(&tensor.data);
-            } else {
-                pieces.push(out.split().freeze());
-                pieces.push(tensor.data.clone());
-            }
-        }
-        if !out.is_empty() {
-            pieces.push(out.freeze());
-        }
-        Ok(pieces)
+        Ok(with_contents(out, 6, answer.outputs.iter().map(|(_, tensor)| &tensor.data)))
     }
 }

@@ -1,18 +1,16 @@
 //! A call → `ModelInferRequest` to another server of the protocol. Tensors of any size are chained, not copied.
 
 use super::answer::{Pieces, put_prefix};
-use super::field::{delimited_len, put_head, put_text, put_varint, text_len, varint_len};
+use super::field::{delimited_len, put_text, text_len};
 use super::parameters::{EMPTY_FINAL, entry_len, put_entry};
+use super::tensors::{chained, put_tensor, tensor_len, with_contents};
 use crate::base::{
     contract::TensorSpec,
     fault::Fault,
     inference::{Parameters, Value},
     tensor::Tensor,
 };
-use bytes::{BufMut, BytesMut};
-
-/// Smaller tensors are copied behind the head, as those of answers are.
-const CHAIN_FROM: usize = 4 << 10;
+use bytes::BytesMut;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -40,13 +38,14 @@ impl Asking<'_> {
         };
         let mut len = text_len(self.model) + text_len(self.version);
         len += parameters().map(|(key, value)| delimited_len(entry_len(key, value))).sum::<usize>();
-        let mut chained = 0;
+        let mut apart = 0;
         for (spec, tensor) in self.tensors() {
             let data = tensor.data.len();
-            len += delimited_len(self.tensor_len(spec, tensor)) + delimited_len(data);
-            chained += if data < CHAIN_FROM { 0 } else { data };
+            let head = tensor_len(&spec.name, tensor.datatype, self.shape(tensor));
+            len += delimited_len(head) + delimited_len(data);
+            apart += chained(data);
         }
-        let mut out = BytesMut::with_capacity(len - chained + super::answer::PREFIX);
+        let mut out = BytesMut::with_capacity(len - apart + super::answer::PREFIX);
         put_prefix(&mut out, len)?;
         put_text(&mut out, 1, self.model);
         put_text(&mut out, 2, self.version);
@@ -54,29 +53,9 @@ impl Asking<'_> {
             put_entry(&mut out, 4, key, value);
         }
         for (spec, tensor) in self.tensors() {
-            put_head(&mut out, 5, self.tensor_len(spec, tensor));
-            put_text(&mut out, 1, &spec.name);
-            put_text(&mut out, 2, tensor.datatype.name());
-            let shape = self.shape(tensor);
-            if !shape.is_empty() {
-                put_head(&mut out, 3, shape_len(shape));
-                shape.iter().for_each(|size| put_varint(&mut out, size.cast_unsigned()));
-            }
+            put_tensor(&mut out, 5, &spec.name, tensor.datatype, self.shape(tensor));
         }
-        let mut pieces = Pieces::new();
-        for (_, tensor) in self.tensors() {
-            put_head(&mut out, 7, tensor.data.len());
-            if tensor.data.len() < CHAIN_FROM {
-                out.put_slice(&tensor.data);
-            } else {
-                pieces.push(out.split().freeze());
-                pieces.push(tensor.data.clone());
-            }
-        }
-        if !out.is_empty() {
-            pieces.push(out.freeze());
-        }
-        Ok(pieces)
+        Ok(with_contents(out, 7, self.tensors.iter().map(|tensor| &tensor.data)))
     }
 
     fn tensors(&self) -> impl Iterator<Item = (&TensorSpec, &Tensor)> {
@@ -86,23 +65,13 @@ impl Asking<'_> {
     fn shape<'t>(&self, tensor: &'t Tensor) -> &'t [i64] {
         tensor.shape.get(usize::from(self.unbatched)..).unwrap_or_default()
     }
-
-    fn tensor_len(&self, spec: &TensorSpec, tensor: &Tensor) -> usize {
-        let shape = self.shape(tensor);
-        let shape = if shape.is_empty() { 0 } else { delimited_len(shape_len(shape)) };
-        text_len(&spec.name) + text_len(tensor.datatype.name()) + shape
-    }
-}
-
-fn shape_len(shape: &[i64]) -> usize {
-    shape.iter().map(|size| varint_len(size.cast_unsigned())).sum()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::base::datatype::Datatype;
-    use crate::wire::oip_proto::messages as m;
+    use crate::wire::oip_proto::{messages as m, tensors::CHAIN_FROM};
     use bytes::Bytes;
     use prost::Message;
 
