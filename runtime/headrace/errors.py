@@ -49,6 +49,10 @@ class Unwanted(HeadraceError):
     """What an operator asks for cannot be done now, or would change nothing; nothing was."""
 
 
+class Unchanged(Unwanted):
+    """It is so already."""
+
+
 class Deposed(HeadraceError):
     """Another controller has taken over: what this one decides does not count any more."""
 

@@ -13,7 +13,7 @@ from tests.rollouts import judges
 from tests.rollouts.streams import SAME, Arm, Version, World, executions, users
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.rollout.latency import EDGES_MS, SlowLines
+from headrace.rollout.latency import EDGES_NS, SlowLines
 
 #: Seeds of rollouts begin behind those of the histories that lines of latency are drawn from.
 FIRST_SEED: Final = 1_000
@@ -65,11 +65,11 @@ SCENARIOS: Final = (
 
 def lines(max_ratio: float) -> SlowLines:
     """Return the lines of p99 by five histories of the baseline, as a server would have them."""
-    counts = np.zeros(len(EDGES_MS) + 1, dtype=np.int64)
+    counts = np.zeros(len(EDGES_NS) + 1, dtype=np.int64)
     for seed in range(5):
         dice = np.random.default_rng(seed)
         arm = executions(SAME, World.thrown(dice), dice, {})
-        places = np.searchsorted(EDGES_MS, arm.latency_ms)
+        places = np.searchsorted(EDGES_NS, 1e6 * arm.latency_ms, side="right")
         counts += np.bincount(places, minlength=len(counts))
     return SlowLines.of_history(counts.tolist(), 0.99, max_ratio)
 
@@ -81,8 +81,8 @@ def arms(scenario: Scenario, drawn: SlowLines, seed: int) -> tuple[Arm, Arm]:
     if scenario.sticky:
         return users(scenario.candidate, world, dice), users(SAME, world, dice)
     return (
-        executions(scenario.candidate, world, dice, {"p99": drawn.candidate_ms}),
-        executions(SAME, world, dice, {"p99": drawn.control_ms}),
+        executions(scenario.candidate, world, dice, {"p99": drawn.candidate_ns / 1e6}),
+        executions(SAME, world, dice, {"p99": drawn.control_ns / 1e6}),
     )
 
 

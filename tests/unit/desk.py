@@ -12,6 +12,7 @@ from headrace.console.sources import Sources
 from headrace.control.controller import Controller
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.finding import Finding
+from headrace.control.rollouts import Rollouts
 from headrace.control.store import Store, in_folder
 from headrace.errors import RepositoryInvalid, SourceInvalid
 from headrace.models.lifecycle import Standing, State
@@ -50,6 +51,11 @@ class Desk:
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
         self.store: Store | None = None
+        #: What gateways have counted, how often hosts have ended, what rollouts said, and when.
+        self.gateways: list[str] = []
+        self.crashes: dict[str, int] = {}
+        self.said: list[str] = []
+        self.now = 1000.0
         #: What was to be held, each time that anything was let go.
         self.used: list[Set[Path]] = []
         self.begin()
@@ -70,10 +76,19 @@ class Desk:
         beginning = self.controller.begin(found)
         self.assignments, self.divisions = beginning.assignments, beginning.divisions
         self.controller.drive(self)
+        self.rollouts = Rollouts(
+            self.controller,
+            lambda: self.gateways,
+            lambda: self.crashes,
+            self.said.append,
+            lambda: self.now,
+        )
 
     @property
     def sources(self) -> Sources:
-        return Sources(NoBoard(), self.logbook, NoOperations(), self.controller)
+        return Sources(
+            NoBoard(), self.logbook, NoOperations(), self.controller, self.rollouts
+        )
 
     @property
     def shares(self) -> dict[str, Any]:

@@ -8,11 +8,11 @@ import pytest
 from headrace.rollout.bets import Units
 from headrace.rollout.evidence import MEMORY_UNITS, Criterion, Evidence
 from headrace.rollout.latency import (
-    EDGES_MS,
+    EDGES_NS,
     LEAST_HISTORY,
     SlowLines,
+    quantile,
     quantile_interval,
-    slow_share,
 )
 
 ERRORS = Criterion("errors", 0.005)
@@ -87,27 +87,28 @@ def test_an_interval_holds_at_all_times_and_tightens() -> None:
 
 
 def histogram(latencies_ms: np.ndarray) -> list[int]:
-    places = np.searchsorted(EDGES_MS, latencies_ms)
-    return [int(count) for count in np.bincount(places, minlength=len(EDGES_MS) + 1)]
+    places = np.searchsorted(EDGES_NS, 1e6 * latencies_ms, side="right")
+    return [int(count) for count in np.bincount(places, minlength=len(EDGES_NS) + 1)]
 
 
 def test_slow_is_what_the_baselines_quantile_was_before() -> None:
     latencies = np.random.default_rng(1).lognormal(3.0, 0.5, 100_000)
     lines = SlowLines.of_history(histogram(latencies), 0.99, 1.1)
     exact = float(np.quantile(latencies, 0.99))
-    assert exact <= lines.control_ms < exact * 2 ** (1 / 16)
-    assert 1.1 <= lines.candidate_ms / lines.control_ms < 1.1 * 2 ** (1 / 16)
+    assert exact <= lines.control_ns / 1e6 < exact * 17 / 16
+    assert 1.1 <= lines.candidate_ns / lines.control_ns < 1.1 * 17 / 16
+    assert quantile(histogram(latencies), 0.99) == lines.control_ns / 1e6
     same = SlowLines.of_history(histogram(latencies), 0.99, 1.0)
-    assert same.candidate_ms == same.control_ms == lines.control_ms
-    assert slow_share([1.0, 2.0, 30.0, 40.0], 2.0) == 0.5
+    assert same.candidate_ns == same.control_ns == lines.control_ns
+    assert math.isnan(quantile([0] * 401, 0.99))
 
 
 @pytest.mark.parametrize(
     ("counts", "says"),
     [
-        ([5] * len(EDGES_MS), "expected 401 counts"),
-        ([-1] + [5] * len(EDGES_MS), "none below 0"),
-        ([LEAST_HISTORY - 1] + [0] * len(EDGES_MS), "at least 1000 answers, not of 999"),
+        ([5] * len(EDGES_NS), "expected 401 counts"),
+        ([-1] + [5] * len(EDGES_NS), "none below 0"),
+        ([LEAST_HISTORY - 1] + [0] * len(EDGES_NS), "at least 1000 answers, not of 999"),
     ],
 )
 def test_a_history_that_says_nothing_is_refused(counts: list[int], says: str) -> None:
@@ -132,7 +133,7 @@ def test_a_quantile_has_an_interval_that_holds_at_all_times() -> None:
 def test_an_interval_of_a_quantile_is_as_wide_as_its_source_says() -> None:
     # Of 10,000 answers, 100 in each of 100 places: the median's rank is off by 226 at most.
     counts = [0] * 100 + [100] * 100 + [0] * 201
-    assert quantile_interval(counts, 0.5, 0.05) == (EDGES_MS[146], EDGES_MS[152])
+    assert quantile_interval(counts, 0.5, 0.05) == (EDGES_NS[146] / 1e6, EDGES_NS[152] / 1e6)
 
 
 @pytest.mark.parametrize(("margin", "paired"), [(-0.1, True), (1.0, True), (0.0, False)])

@@ -61,7 +61,7 @@ def test_a_candidate_is_judged_at_every_share_but_the_last(
     [
         ({"steps_percent": [5, 1]}, "expected steps that rise"),
         ({"steps_percent": [100]}, "expected a step below 100 %"),
-        ({"steps_percent": [1, 60, 100]}, "60 % is more than half"),
+        ({"control": "own", "steps_percent": [1, 60, 100]}, "60 % is more than half"),
         ({"kind": "a/b"}, "expected one share for a/b"),
         ({"ramp": {}, "steps_percent": [1]}, "not both"),
         ({"ramp": {"from_percent": 50, "to_percent": 10}}, "from_percent below to_percent"),
@@ -109,7 +109,7 @@ def test_an_estimate_adds_up_to_the_slowest_metric_at_the_last_step() -> None:
     assert told.steps[1].hours == pytest.approx(told.promotion_units / 10 / 3600)
     assert told.fits
     assert told.hours == sum(step.hours for step in told.steps)
-    slower = estimate(asked, units_per_s=1.0, rates=rates)
+    slower = estimate(asked, units_per_s=0.5, rates=rates)
     assert slower.hours > 24
     assert not slower.fits
     shadow = plan(kind="shadow-first", steps_percent=[50])

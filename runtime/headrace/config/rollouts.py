@@ -133,7 +133,7 @@ class RolloutPlan(Section):
     )
     ramp: Ramp | None = Field(None, description="Instead of steps_percent.")
     control: Literal["own", "baseline"] = Field(
-        "own",
+        "baseline",
         description="own: new replicas of the baseline with the candidate's share and age; "
         "baseline: whatever serves the rest.",
     )

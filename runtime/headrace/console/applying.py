@@ -40,7 +40,7 @@ def difference(
     """
     model = _model(controller, query)
     coming = controller.coming(model)
-    served = model in ("", *controller.folders())
+    served = model in ("", *controller.wanted())
     changed = operations.compare(model) if served else ()
     found = [one for each in changed for one in _of_changed(each)]
     return [*found, *map(_of_coming, coming)]
@@ -56,7 +56,7 @@ def apply(
     """
     model = _model(controller, query)
     coming = controller.coming(model)
-    served = model in ("", *controller.folders())
+    served = model in ("", *controller.wanted())
     applied = operations.apply(model) if served else ()
     for name in sorted({one.version.model for one in coming}):
         controller.arrived(name, who=who, why=query.get("why", ""))
@@ -74,7 +74,7 @@ def _model(controller: Controller, query: Mapping[str, str]) -> str:
     model, folder = query.get("model", ""), query.get("folder", "")
     if not folder:
         return model
-    homes = {name: Path(home).resolve() for name, home in controller.folders().items()}
+    homes = {name: Path(one.folder).resolve() for name, one in controller.wanted().items()}
     for name, home in homes.items():
         if str(home) == folder:
             return name

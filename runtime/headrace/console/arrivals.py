@@ -1,10 +1,11 @@
-"""What a controller hears of by itself: how versions stand, and what comes into its folder."""
+"""What a controller hears of by itself: how versions stand, what they do, and what comes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from headrace.config.options import ServeOptions
 from headrace.console.logbook import Logbook
 from headrace.control.controller import Controller
+from headrace.control.rollouts import Rollouts
 from headrace.errors import HeadraceError
 from headrace.execution.voices import OURSELVES, line
 from headrace.models.lifecycle import Standing
@@ -19,6 +20,18 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
     """
     if options.watch:
         Watching(options.repository, loader(controller, logbook))
+
+
+def rolling(
+    controller: Controller,
+    logbook: Logbook,
+    gateways: Callable[[], Sequence[str]],
+    crashes: Callable[[], Mapping[str, int]] = dict,
+) -> Rollouts:
+    """Return what steers rollouts, by what gateways count, and says in the log what it does."""
+    return Rollouts(
+        controller, gateways, crashes, lambda text: logbook.take(line(OURSELVES, "out", text))
+    )
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:

@@ -52,7 +52,7 @@ def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, 
     """Show what is loaded and, unless `loaded=1`, what could be."""
     controller = sources.controller
     rows = controller.versions(model, look=loaded != "1")
-    traffic = {name: one.as_json() for name, one in controller.traffic().items()}
+    traffic = {name: one.traffic.as_json() for name, one in controller.wanted().items()}
     return {"versions": [version_json(one) for one in rows], "traffic": traffic}
 
 

@@ -57,14 +57,19 @@ class Console:
         self._thread = threading.Thread(target=self._serve, name="console", daemon=True)
 
     def start(self) -> None:
-        """Answer from now on, from threads of its own; who came before has waited in the kernel."""
+        """Answer from now on, from threads of its own; who came before has waited in the kernel.
+
+        Rollouts go on, too.
+        """
         if self._token is not None:
             told = f"the console asks for the token in {self._token.file}"
             self._sources.logbook.take(line(OURSELVES, "out", told))
+        self._sources.rollouts.open()
         self._thread.start()
 
     def close(self) -> None:
-        """Take no more connections, and end those that there are."""
+        """Take no more connections, end those that there are, and decide nothing more."""
+        self._sources.rollouts.close()
         with self._lock:
             self._closed = True
             if self._listening is not None:

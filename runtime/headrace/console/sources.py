@@ -7,6 +7,7 @@ from headrace.console.board import Board
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Operations
 from headrace.control.controller import Controller
+from headrace.control.rollouts import Rollouts
 
 #: The header that says who asks. A page in somebody's browser cannot send it to another place than
 #: its own without asking there.
@@ -21,3 +22,4 @@ class Sources:
     logbook: Logbook
     operations: Operations
     controller: Controller
+    rollouts: Rollouts

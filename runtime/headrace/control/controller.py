@@ -13,13 +13,13 @@ from headrace.control.lost import Lost, lost
 from headrace.control.orders import Order
 from headrace.control.rows import Row, rows
 from headrace.control.store import Change, Entry, Note, Store
-from headrace.control.traffic import Traffic
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
-from headrace.errors import RepositoryInvalid, Unwanted
+from headrace.errors import RepositoryInvalid, Unchanged, Unwanted
 from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
+from headrace.rollout.course import Course
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
@@ -32,7 +32,7 @@ class Controller:
 
     def __init__(self, store: Store, finding: Finding) -> None:
         """Take over what the store keeps."""
-        self._store = store
+        self.store = store
         self._finding = finding
         self._engine: Engine | None = None
         #: Every change of what is wanted and of how versions stand, as it comes about.
@@ -51,7 +51,7 @@ class Controller:
     def begin(self, found: Sequence[Version]) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
         with self._lock:
-            kept = self._store.models()
+            kept = self.store.models()
             changes = []
             for model, here in by_number(found).items():
                 before, versions, reasons = kept.get(model), here, dict[int, str]()
@@ -67,7 +67,7 @@ class Controller:
                 self._lost += lost(model, before, after, reasons)
             self._put(*changes)
             self.settle()
-            return Beginning(*self._aim(), self._store.term)
+            return Beginning(*self._aim(), self.store.term)
 
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
@@ -191,13 +191,18 @@ class Controller:
         with self._lock:
             return arriving.coming(self._wanted, found)
 
-    def folders(self) -> dict[str, str]:
-        """Return where each model's versions are found."""
+    def wanted(self) -> dict[str, Wanted]:
+        """Return what is wanted of each model."""
         with self._lock:
-            return {model: one.folder for model, one in self._wanted.items()}
+            return dict(self._wanted)
 
-    def obey(self, order: Order, *, who: str, why: str) -> None:
-        """Change what is wanted as an operator orders.
+    def stand(self, model: str) -> dict[int, Standing]:
+        """Return how the versions of a model stand now, by number."""
+        with self._lock:
+            return self._of(model, self._standings())
+
+    def obey(self, order: Order, *, who: str, why: str, course: Course | None = None) -> None:
+        """Change what is wanted as an operator orders, or a rollout, which has come so far by it.
 
         Raises:
             Unwanted: the model is not served, it cannot be, or nothing would change.
@@ -205,12 +210,7 @@ class Controller:
         with self._lock:
             now = self._known(order.model)
             after = order.change(now, self._of(order.model, self._standings()))
-            self._change(order.model, now, after, Note(who, order.what, why))
-
-    def traffic(self) -> dict[str, Traffic]:
-        """Return what else than shares decides who answers, of each model."""
-        with self._lock:
-            return {model: one.traffic for model, one in self._wanted.items()}
+            self._change(order.model, now, after, Note(who, order.what, why), course)
 
     @looks
     def undo(self, number: int, *, who: str, why: str) -> str:
@@ -219,7 +219,7 @@ class Controller:
         Raises:
             Unwanted: there is no such entry, or later ones changed the same model.
         """
-        entry = self._store.entry(number)
+        entry = self.store.entry(number)
         if entry is None:
             raise Unwanted(f"the journal has no entry {number}: `headrace journal` shows them")
         # Not under the lock: a registry may have to be asked, and everything else goes on.
@@ -228,7 +228,7 @@ class Controller:
         again = self._finding.again(entry.model, gone)
         with self._lock:
             now = self._known(entry.model)
-            before = undoing.before(entry, now, lambda: self._store.since(number, entry.model))
+            before = undoing.before(entry, now, lambda: self.store.since(number, entry.model))
             after = words.undone(now, before, self._of(entry.model, self._standings()))
             self._versions |= again
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
@@ -236,7 +236,7 @@ class Controller:
 
     def journal(self, limit: int, model: str = "") -> list[Entry]:
         """Return the last changes, the newest first."""
-        return self._store.journal(limit, model)
+        return self.store.journal(limit, model)
 
     @looks
     def versions(self, model: str = "", *, look: bool = True) -> list[Row]:
@@ -256,14 +256,16 @@ class Controller:
             raise Unwanted(f"no model {model!r} is served here; there is {known}")
         return self._wanted[model]
 
-    def _change(self, model: str, before: Wanted, after: Wanted, note: Note) -> None:
+    def _change(
+        self, model: str, before: Wanted, after: Wanted, note: Note, course: Course | None = None
+    ) -> None:
         if after == before:
-            raise Unwanted(f"{model}: nothing would change")
-        self._put(Change(model, before, after, note))
+            raise Unchanged(f"{model}: nothing would change")
+        self._put(Change(model, before, after, note), course=course)
         self._tell()
 
-    def _put(self, *changes: Change) -> None:
-        entries = self._store.put(*changes)
+    def _put(self, *changes: Change, course: Course | None = None) -> None:
+        entries = self.store.put(*changes, course=course)
         for one in changes:
             self._wanted[one.model] = one.after
             for gone in set((one.before or one.after).versions) - set(one.after.versions):

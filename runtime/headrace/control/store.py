@@ -24,9 +24,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
+from headrace.control import courses
 from headrace.control.database import opened, shown, words
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import Deposed, StateInvalid, Unwanted
+from headrace.rollout.course import Course
 
 #: In the state folder.
 FILE: Final = "control.sqlite"
@@ -68,6 +70,7 @@ JOURNAL: Final = Table(
     Column("after", JSON, nullable=False),
     sqlite_autoincrement=True,
 )
+ROLLOUT: Final = courses.table(TABLES)
 
 
 @dataclass(frozen=True)
@@ -154,18 +157,22 @@ class Store:
             rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
         return {name: from_json(kept) for name, kept in rows}
 
-    def put(self, *changes: Change) -> list[Entry]:
+    def put(self, *changes: Change, course: Course | None = None) -> list[Entry]:
         """Write down what is wanted where something else was, all or none; return the entries.
+
+        With the rollout whose step it is, or which has come on without any change.
 
         Raises:
             Deposed: another one decides by now; nothing was written.
             Unwanted: something else is wanted by now; nothing was written.
             StateInvalid: the database cannot be written to.
         """
-        if not changes:
+        if not changes and course is None:
             return []
         with self._connected() as connection:
             _require(connection, self.term)
+            if course is not None:
+                courses.write(connection, ROLLOUT, course)
             return [self._put(connection, one) for one in changes]
 
     def _put(self, connection: Connection, change: Change) -> Entry:
@@ -195,6 +202,11 @@ class Store:
         with self._connected() as connection:
             rows = connection.execute(query.where(JOURNAL.c.model == model) if model else query)
             return [_entry(dict(row)) for row in rows.mappings()]
+
+    def rollouts(self) -> list[Course]:
+        """Return the rollouts that go on and the last that have ended, the oldest first."""
+        with self._connected() as connection:
+            return courses.read(connection, ROLLOUT)
 
     def entry(self, number: int) -> Entry | None:
         """Return one entry, if there is such a one."""

@@ -53,6 +53,15 @@ class Shadow:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A version that gateways count the runs of, for a rollout."""
+
+    version: int
+    #: Beyond what an answer is slow, in ns, of each quantile that is judged.
+    slow_ns: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
 class Traffic:
     """Of one model. Replaced, never changed."""
 
@@ -61,6 +70,7 @@ class Traffic:
     #: Requests with the same value of it go to the same version, as shares have it.
     sticky: Fact | None = None
     shadows: tuple[Shadow, ...] = ()
+    judged: tuple[Judged, ...] = ()
 
     @property
     def named(self) -> dict[int, str]:
@@ -69,13 +79,16 @@ class Traffic:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the database keeps it."""
-        return {
+        kept: dict[str, Any] = {
             "rules": [[str(one.fact), one.value, one.version] for one in self.rules],
             "sticky": None if self.sticky is None else str(self.sticky),
             "shadows": [
                 [one.version, one.share, one.repeatable, one.apart] for one in self.shadows
             ],
         }
+        if self.judged:
+            kept["judged"] = [[one.version, list(one.slow_ns)] for one in self.judged]
+        return kept
 
     def as_policy(self, salt: str) -> dict[str, Any]:
         """Return the part of a model's policy that the core reads; nothing of what is not used."""
@@ -89,6 +102,8 @@ class Traffic:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
         if self.shadows:
             told["shadows"] = [asdict(one) for one in self.shadows]
+        if self.judged:
+            told["judged"] = [asdict(one) for one in self.judged]
         return told
 
 
@@ -104,6 +119,7 @@ def from_json(kept: Mapping[str, Any]) -> Traffic:
         ),
         sticky=fact(kept["sticky"]) if kept.get("sticky") else None,
         shadows=tuple(Shadow(*one) for one in kept.get("shadows", ())),
+        judged=tuple(Judged(one, tuple(lines)) for one, lines in kept.get("judged", ())),
     )
 
 
@@ -181,6 +197,7 @@ def only(traffic: Traffic, versions: Set[int]) -> Traffic:
         traffic,
         rules=tuple(one for one in traffic.rules if one.version in versions),
         shadows=tuple(one for one in traffic.shadows if one.version in versions),
+        judged=tuple(one for one in traffic.judged if one.version in versions),
     )
 
 

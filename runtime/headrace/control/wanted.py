@@ -256,7 +256,9 @@ def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wa
     """
     versions = {**before.versions, **now.versions}
     unloaded = before.unloaded - set(versions)
-    back = replace(now, versions=versions, unloaded=unloaded, traffic=before.traffic)
+    # Who is judged is the rollout's, which goes on or has ended.
+    traffic = replace(before.traffic, judged=now.traffic.judged)
+    back = replace(now, versions=versions, unloaded=unloaded, traffic=traffic)
     gone = frozenset(set(back.versions) - set(before.versions))
     if before.shares is None or before.shares == now.shares:
         kept = replace(back, pending=None)

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import stand, tell_lost, watch
+from headrace.console.arrivals import rolling, stand, tell_lost, watch
 from headrace.console.board import (
     ModelStatus,
     Status,
@@ -119,7 +119,8 @@ class Server:
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
-        sources = Sources(self, logbook, self, controller)
+        rollouts = rolling(controller, logbook, lambda: [self._gateway.evidence()])
+        sources = Sources(self, logbook, self, controller, rollouts)
         token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes = threading.Lock()

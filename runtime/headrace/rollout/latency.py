@@ -1,5 +1,6 @@
 """Latency as a rate: how many answers are slower than a line that was drawn beforehand."""
 
+import bisect
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,37 +8,37 @@ from typing import Final
 
 import numpy as np
 
-#: Of histograms of latency, in ms, up to half an hour: the same in every process, so that they
-#: merge by adding counts. Sixteen to a doubling: 4.4 %.
-EDGES_MS: Final = tuple(0.05 * 2.0 ** (number / 16) for number in range(400))
+#: Of the core's histograms of latency, in ns, up to half an hour: the same in every process, so
+#: that they merge by adding counts. Sixteen to a doubling: 3.1 to 6.3 %.
+EDGES_NS: Final = tuple((16 + part) << doubling for doubling in range(12, 37) for part in range(16))
 #: Below as many answers a quantile of 0.99 says nothing.
 LEAST_HISTORY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class SlowLines:
-    """From where on an answer is slow, in ms.
+    """From where on an answer is slow, in ns.
 
     If quantile(candidate) <= ratio * quantile(control), then no more of the candidate's answers
-    are beyond ``candidate_ms`` than of the control's are beyond ``control_ms``, where this is that
+    are beyond ``candidate_ns`` than of the control's are beyond ``control_ns``, where this is that
     quantile: a comparison of quantiles is one of two rates. The line has to be drawn from what
     was before the rollout, or before a step; if load has moved the quantile since, the comparison
     is that of the quantile where the line is now.
     """
 
-    candidate_ms: float
-    control_ms: float
+    candidate_ns: int
+    control_ns: int
 
     @staticmethod
     def of_history(counts: Sequence[int], quantile: float, max_ratio: float) -> "SlowLines":
-        """Return the lines by the baseline's histogram at EDGES_MS (below the first, between ...).
+        """Return the lines by the baseline's histogram at EDGES_NS (below the first, between ...).
 
         Raises:
             ValueError: the histogram is not one, or of too few answers.
         """
-        if len(counts) != len(EDGES_MS) + 1 or min(counts) < 0:
+        if len(counts) != len(EDGES_NS) + 1 or min(counts) < 0:
             raise ValueError(
-                f"expected {len(EDGES_MS) + 1} counts, none below 0, one more than there are "
+                f"expected {len(EDGES_NS) + 1} counts, none below 0, one more than there are "
                 f"edges, not {len(counts)}"
             )
         total = sum(counts)
@@ -46,14 +47,20 @@ class SlowLines:
                 f"expected the latency of at least {LEAST_HISTORY} answers, not of {total}: let "
                 "the baseline serve for longer before the rollout"
             )
-        control = min(_rank(counts, quantile), len(EDGES_MS) - 1)
-        apart = math.ceil(16 * math.log2(max_ratio) - 1e-9)
-        return SlowLines(EDGES_MS[min(control + apart, len(EDGES_MS) - 1)], EDGES_MS[control])
+        control = min(_rank(counts, quantile), len(EDGES_NS) - 1)
+        # Not below the ratio: a candidate that keeps within it has no more that are slow.
+        beyond = bisect.bisect_left(EDGES_NS, EDGES_NS[control] * (max_ratio - 1e-9))
+        return SlowLines(EDGES_NS[min(beyond, len(EDGES_NS) - 1)], EDGES_NS[control])
 
 
-def slow_share(latencies_ms: Sequence[float], line_ms: float) -> float:
-    """Return which part of a unit's answers was slow, from 0 to 1: its one contribution."""
-    return sum(latency > line_ms for latency in latencies_ms) / len(latencies_ms)
+def quantile(counts: Sequence[int], part: float) -> float:
+    """Return the latency in ms that ``part`` of all answers had at most; NaN where there are none.
+
+    It is as exact as EDGES_NS are close, and never too low.
+    """
+    if not sum(counts):
+        return math.nan
+    return _edge_ms(min(_rank(counts, part), len(EDGES_NS) - 1))
 
 
 def quantile_interval(counts: Sequence[int], quantile: float, alpha: float) -> tuple[float, float]:
@@ -70,11 +77,15 @@ def quantile_interval(counts: Sequence[int], quantile: float, alpha: float) -> t
     scale = (1.4 * math.log(math.log(2.1 * max(total, 2))) + math.log(10 / alpha)) / total
     off = 1.5 * math.sqrt(quantile * (1 - quantile) * scale) + 0.8 * scale
     low = _rank(counts, quantile - off) - 1 if quantile > off else -1
-    high = _rank(counts, quantile + off) if quantile + off < 1.0 else len(EDGES_MS)
+    high = _rank(counts, quantile + off) if quantile + off < 1.0 else len(EDGES_NS)
     return (
-        EDGES_MS[low] if low >= 0 else 0.0,
-        EDGES_MS[high] if high < len(EDGES_MS) else math.inf,
+        _edge_ms(low) if low >= 0 else 0.0,
+        _edge_ms(high) if high < len(EDGES_NS) else math.inf,
     )
+
+
+def _edge_ms(number: int) -> float:
+    return EDGES_NS[number] / 1e6
 
 
 def _rank(counts: Sequence[int], quantile: float) -> int:

@@ -80,6 +80,15 @@ class RunBoard:
         kept: list[Mapping[str, Any]] = json.loads(self._ask("requests") or "[]")
         return kept
 
+    def evidence(self) -> list[str]:
+        """Return what each gateway that answers has counted of versions that are judged."""
+        told = self._ask("evidence")
+        return [] if told is None else [told]
+
+    def crashes(self) -> dict[str, int]:
+        """Return how many hosts of each version have ended by themselves, by label."""
+        return {label: record.count for label, record in self.records().items()}
+
     def status(self) -> Status:
         """Return everything, at this moment."""
         records = self.records()

@@ -176,11 +176,11 @@ class GatewayReplica:
             self._events.tell("demand", **json.loads(told))
 
     def _answer(self) -> None:
+        core = self._core
+        answers = {"stats": core.stats, "requests": core.recent, "evidence": core.evidence}
         for question in self._events.questions():
-            if question in ("stats", "requests") and self._has_served:
-                core = self._core
-                answer = core.stats() if question == "stats" else core.recent()
-                self._events.tell("answer", question=question, answer=answer)
+            if question in answers and self._has_served:
+                self._events.tell("answer", question=question, answer=answers[question]())
             elif question.startswith(f"{DONE} "):
                 _, number, error = question.split(" ", 2)
                 self._core.finish_operation(int(number), json.loads(error))

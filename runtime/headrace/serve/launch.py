@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import DATABASE, ServeOptions
-from headrace.console.arrivals import stand, tell_lost, watch
+from headrace.console.arrivals import rolling, stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
@@ -75,7 +75,9 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         )
         controller.drive(session)
         session.stood = partial(stand, controller, logbook)
-        sources = Sources(session.board, logbook, session.changing, controller)
+        board = session.board
+        rollouts = rolling(controller, logbook, board.evidence, board.crashes)
+        sources = Sources(session.board, logbook, session.changing, controller, rollouts)
         token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)
         held.callback(console.close)

@@ -1,0 +1,249 @@
+"""Rollouts that go on: looked at once a second, written down, and carried out."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
+
+from headrace.config.rollouts import RolloutPlan
+from headrace.control import steering
+from headrace.control.controller import Controller
+from headrace.errors import Deposed, HeadraceError, Unchanged, Unwanted
+from headrace.rollout.counted import counted
+from headrace.rollout.course import Course, End, Sight, looked, unbuilt
+
+#: Between two looks at what gateways have counted, while a rollout goes on.
+LOOK_S: Final = 1.0
+#: What is lost of the evidence, at most, when this process is killed.
+KEEP_S: Final = 5.0
+
+
+class Rollouts:
+    """Of all models. Any thread may call any of this."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        gateways: Callable[[], Sequence[str]],
+        crashes: Callable[[], Mapping[str, int]],
+        tell: Callable[[str], None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Take over those that go on.
+
+        Args:
+            gateways: returns what each gateway that answers has counted, as JSON.
+            crashes: returns how many hosts of each version have ended by themselves, by label.
+            tell: says a line to the operator.
+            clock: seconds since 1970.
+        """
+        self._controller = controller
+        self._gateways = gateways
+        self._crashes = crashes
+        self._tell = tell
+        self._clock = clock
+        self._changed = threading.Condition(threading.RLock())
+        self._courses = {one.number: one for one in controller.store.rollouts()}
+        self._kept_at: dict[int, float] = {}
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
+
+    def open(self) -> None:
+        """Go on with those that go on, once there is an engine that can be looked at."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Look no more; what was not written down yet is."""
+        with self._changed:
+            if self._closed:
+                return
+            self._closed = True
+            self._changed.notify_all()
+            for course in self._courses.values():
+                if _goes_on(course) and course.number in self._kept_at:
+                    self._guarded(course, lambda one: self._controller.store.put(course=one))
+
+    def all(self, model: str = "") -> list[Course]:
+        """Return those that go on and the last that have ended, of one model or of all."""
+        with self._changed:
+            return [one for one in self._courses.values() if model in ("", one.model)]
+
+    def one(self, number: int) -> Course:
+        """Return a rollout.
+
+        Raises:
+            Unwanted: there is no such one.
+        """
+        with self._changed:
+            if number not in self._courses:
+                raise Unwanted(f"there is no rollout {number}: `headrace rollout list` shows them")
+            return self._courses[number]
+
+    def start(  # noqa: PLR0913 - a rollout is all of this
+        self,
+        model: str,
+        candidate: int,
+        plan: RolloutPlan,
+        *,
+        baseline: int | None,
+        who: str,
+        why: str,
+    ) -> Course:
+        """Begin to give a version more and more of the traffic, as a plan has it.
+
+        Raises:
+            Unwanted: the plan asks for what is not built, one goes on already, or the versions
+                cannot be compared.
+        """
+        if missing := unbuilt(plan):
+            raise Unwanted(f"this plan has what is not built yet: {missing}")
+        with self._changed:
+            if on := next(filter(_goes_on, self.all(model)), None):
+                raise Unwanted(
+                    f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
+                )
+            wanted = self._controller.wanted().get(model)
+            if wanted is None:
+                raise Unwanted(f"no model {model!r} is served here")
+            serving = steering.may_begin(wanted, candidate, baseline)
+            crashes = self._crashes()
+            course = Course.begin(
+                max(self._courses, default=0) + 1,
+                model,
+                plan,
+                candidate=candidate,
+                baseline=serving,
+                crashes=(
+                    crashes.get(f"{model}/{candidate}", 0),
+                    crashes.get(f"{model}/{serving}", 0),
+                ),
+                now=self._clock(),
+                who=who,
+                why=why,
+            )
+            self._carry_out(course, who, why)
+            self._changed.notify_all()
+            return course
+
+    def stop(self, number: int, end: End, *, who: str, why: str) -> Course:
+        """End a rollout by a person's word: promote, roll back, or leave traffic as it is.
+
+        Raises:
+            Unwanted: there is no such one, or it has ended.
+        """
+        with self._changed:
+            course = self._on(number)
+            reason = f"by {who}: {why}" if why else f"by {who}"
+            ended = course.ended(end, reason, self._clock())
+            self._carry_out(ended, who, why)
+            return ended
+
+    def approve(self, number: int, *, who: str, why: str) -> Course:
+        """Allow a rollout to leave the step that it is at.
+
+        Raises:
+            Unwanted: there is no such one, or it has ended.
+        """
+        with self._changed:
+            course = self._on(number)
+            if course.record.approved_step == course.record.step:
+                raise Unwanted(f"step {course.record.step + 1} of rollout {number} is approved")
+            reason = f"step {course.record.step + 1}, by {who}{': ' if why else ''}{why}"
+            approved = replace(course, record=course.record.approved())
+            self._keep(approved.saying("approve", reason, self._clock()))
+            return self._courses[number]
+
+    def _on(self, number: int) -> Course:
+        course = self.one(number)
+        if course.end is not None:
+            raise Unwanted(f"rollout {number} has ended: {course.end.value}")
+        return course
+
+    def _run(self) -> None:
+        while self._comes():
+            self.look()
+
+    def _comes(self) -> bool:
+        """Wait until it is time for a look; False if there is to be none any more."""
+        with self._changed:
+            # Where nothing goes on nobody wakes up.
+            self._changed.wait_for(lambda: self._closed or any(map(_goes_on, self.all())))
+            self._changed.wait_for(lambda: self._closed, LOOK_S)
+            return not self._closed
+
+    def look(self) -> None:
+        """Look at all that go on, and do what follows."""
+        # Without the lock: gateways may take their time, and nobody's word need wait for them.
+        told, crashes = self._gateways(), self._crashes()
+        with self._changed:
+            for course in list(self._courses.values()):
+                if _goes_on(course) and not self._closed:
+                    self._guarded(course, lambda one: self._take(one, told, crashes))
+
+    def _guarded(self, course: Course, do: Callable[[Course], object]) -> None:
+        try:
+            do(course)
+        except Deposed as error:
+            self._closed = True
+            self._tell(f"rollouts are another's now: {error}")
+        except (HeadraceError, ValueError) as error:
+            said = f"rollout {course.number} of {course.model} cannot go on now: {error}"
+            if self._courses[course.number].said[-1].why != said:
+                self._tell(said)
+            self._courses[course.number] = course.saying("wait", said, self._clock())
+
+    def _take(self, course: Course, told: Sequence[str], crashes: Mapping[str, int]) -> None:
+        """Look at one rollout, and do what follows."""
+        now, model = self._clock(), course.model
+        wanted = self._controller.wanted().get(model)
+        why = steering.disturbed(course, wanted)
+        if wanted is None or why:
+            self._stop_disturbed(course, why, now)
+            return
+        sight = Sight(
+            tuple(one for text in told for one in counted(text)),
+            steering.ways(course, wanted, self._controller.stand(model)),
+            {version: crashes.get(f"{model}/{version}", 0) for version in course.versions},
+        )
+        after = looked(course, sight, now)
+        moves = after.end is not None or (after.percent, after.judged) != (
+            course.percent,
+            course.judged,
+        )
+        if moves:
+            self._carry_out(after, f"rollout {course.number}", after.said[-1].why)
+        elif now - self._kept_at.get(course.number, 0.0) >= KEEP_S:
+            self._keep(after)
+        else:
+            self._courses[course.number] = after
+
+    def _stop_disturbed(self, course: Course, why: str, now: float) -> None:
+        last = next(iter(self._controller.journal(1, course.model)), None)
+        by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
+        ended = course.ended(End.STOPPED, f"{why}{by}", now)
+        if course.model in self._controller.wanted():
+            self._carry_out(ended, f"rollout {course.number}", ended.said[-1].why)
+        else:
+            self._keep(ended)
+
+    def _carry_out(self, course: Course, who: str, why: str) -> None:
+        try:
+            self._controller.obey(steering.order(course), who=who, why=why, course=course)
+        except Unchanged:
+            # Traffic is as it is to be already: what has come about is written down all the same.
+            self._controller.store.put(course=course)
+        self._remember(course)
+        self._tell(f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}")
+
+    def _keep(self, course: Course) -> None:
+        self._controller.store.put(course=course)
+        self._remember(course)
+
+    def _remember(self, course: Course) -> None:
+        self._courses[course.number] = course
+        self._kept_at[course.number] = self._clock()
+
+
+def _goes_on(course: Course) -> bool:
+    return course.end is None

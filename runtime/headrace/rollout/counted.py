@@ -1,0 +1,189 @@
+"""What gateways have counted of versions that are judged, and what came since the last look."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from headrace.rollout.bets import NONE, Units
+from headrace.rollout.latency import EDGES_NS
+
+#: Counts of one version that are remembered, one for each gateway that has counted.
+MOST_SEEN: Final = 16
+
+#: Pairs of a place among EDGES_NS and how many answers took so long; none is empty.
+Histogram = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Of one version: units of each kind, and how long answers took.
+
+    Attributes:
+        runs: executions, and those that failed.
+        slow: of each line, executions, and the parts of their calls that were beyond it.
+        agreement: pairs of answers, and the parts of their rows that differ.
+        latency: of all answers.
+    """
+
+    runs: Units
+    slow: tuple[Units, ...]
+    agreement: Units
+    latency: Histogram
+
+    @staticmethod
+    def nothing(lines: int) -> "Totals":
+        """Return those of a version that has done nothing yet."""
+        return Totals(NONE, (NONE,) * lines, NONE, ())
+
+    def __add__(self, other: "Totals") -> "Totals":
+        return Totals(
+            self.runs + other.runs,
+            tuple(one + more for one, more in zip(self.slow, other.slow, strict=True)),
+            self.agreement + other.agreement,
+            added(self.latency, other.latency),
+        )
+
+    def since(self, before: "Totals") -> "Totals":
+        """Return what came after ``before``.
+
+        Raises:
+            ValueError: it has counted more than this, so that it is no earlier one.
+        """
+        return Totals(
+            _less(self.runs, before.runs),
+            tuple(_less(one, less) for one, less in zip(self.slow, before.slow, strict=True)),
+            _less(self.agreement, before.agreement),
+            added(self.latency, tuple((place, -count) for place, count in before.latency)),
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as a gateway tells it."""
+        return {
+            "runs": _told(self.runs),
+            "slow": [_told(one) for one in self.slow],
+            "agreement": _told(self.agreement),
+            "latency": [list(one) for one in self.latency],
+        }
+
+    @staticmethod
+    def from_json(told: Mapping[str, Any]) -> "Totals":
+        """Return what `as_json` made this of.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is none of that.
+        """
+        agreement = told.get("agreement")
+        return Totals(
+            Units(**told["runs"]),
+            tuple(Units(**one) for one in told["slow"]),
+            NONE if agreement is None else Units(**agreement),
+            tuple((int(place), int(count)) for place, count in told["latency"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What one gateway has counted of one version.
+
+    Attributes:
+        began: tells this life of a gateway from others.
+        since: tells this count from others in that life; totals of one count only grow.
+        slow_ns: the lines that answers are slow beyond.
+    """
+
+    model: str
+    version: int
+    began: int
+    since: int
+    slow_ns: tuple[int, ...]
+    totals: Totals
+
+
+def counted(told: str) -> list[Counted]:
+    """Return what a gateway tells.
+
+    Raises:
+        ValueError: it is no such text.
+    """
+    try:
+        given = json.loads(told)
+        began = int(given["began"])
+        return [
+            Counted(
+                str(one["model"]),
+                int(one["version"]),
+                began,
+                int(one["since"]),
+                tuple(int(line) for line in one["slow_ns"]),
+                Totals.from_json(one),
+            )
+            for one in given["versions"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"expected what a gateway has counted: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was seen of one version so far, by the gateway and the count that it came from.
+
+    Attributes:
+        counts: the newest last, no more than MOST_SEEN.
+    """
+
+    counts: tuple[tuple[int, int, Totals], ...] = ()
+
+    @property
+    def gateways(self) -> int:
+        """How many have counted."""
+        return len({began for began, _, _ in self.counts})
+
+    def then(self, now: Iterable[Counted], lines: int) -> tuple["Seen", Totals]:
+        """Return what was seen with ``now``, all of one version, and what is new in that.
+
+        What a gateway had counted when it ended, and nobody had seen, is in neither.
+
+        Raises:
+            ValueError: a count has become less.
+        """
+        held = {(began, since): totals for began, since, totals in self.counts}
+        new = Totals.nothing(lines)
+        for one in now:
+            before = held.pop((one.began, one.since), None)
+            new += one.totals if before is None else one.totals.since(before)
+            held[one.began, one.since] = one.totals
+        kept = [(began, since, totals) for (began, since), totals in held.items()]
+        return Seen(tuple(kept[-MOST_SEEN:])), new
+
+
+def added(one: Iterable[tuple[int, int]], other: Iterable[tuple[int, int]]) -> Histogram:
+    """Return the sum of two histograms, as pairs of a place and a count, without empty places."""
+    both = dict(one)
+    for place, count in other:
+        both[place] = both.get(place, 0) + count
+    return tuple(sorted((place, count) for place, count in both.items() if count))
+
+
+def dense(latency: Iterable[tuple[int, int]]) -> list[int]:
+    """Return a histogram with its empty places: one count more than there are edges.
+
+    Raises:
+        ValueError: it has a place beyond the last.
+    """
+    counts = [0] * (len(EDGES_NS) + 1)
+    for place, count in latency:
+        if not 0 <= place < len(counts):
+            raise ValueError(f"expected a place from 0 to {len(EDGES_NS)}, not {place}")
+        counts[place] = count
+    return counts
+
+
+def _less(now: Units, before: Units) -> Units:
+    # Sums of fractions lose a little: what is bad stays within what there is.
+    count = now.count - before.count
+    return Units(count, min(max(now.bad - before.bad, 0.0), max(count, 0.0)))
+
+
+def _told(units: Units) -> dict[str, float]:
+    return {"count": units.count, "bad": units.bad}

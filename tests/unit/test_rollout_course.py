@@ -1,0 +1,245 @@
+"""A rollout from its beginning to its end, by what gateways count."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from tests.unit.counting import CountingGateway
+
+from headrace.config.rollouts import RolloutPlan
+from headrace.rollout.bets import Units
+from headrace.rollout.counted import MOST_SEEN, Seen, Totals, counted, dense
+from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way, looked, unbuilt
+from headrace.rollout.keeping import from_json, to_json
+
+READY = {1: Way.ANSWERS, 2: Way.ANSWERS}
+
+
+def plan(**said: Any) -> RolloutPlan:
+    asked: dict[str, Any] = {
+        "judge": {"errors": {"max_increase_points": 0.5}, "p99": {"max_ratio": 1.2}},
+        "steps_percent": [5, 25, 100],
+        "minimum": {"units": 100, "minutes": 0.1},
+    }
+    return RolloutPlan.model_validate(asked | said)
+
+
+class Play:
+    """A rollout of version 2 against 1, and a gateway that counts for it."""
+
+    def __init__(self, asked: RolloutPlan) -> None:
+        self.now = 1000.0
+        self.gateway = CountingGateway()
+        self.ways = dict(READY)
+        self.crashes = {1: 3, 2: 0}
+        self.course = Course.begin(
+            7, "m", asked, candidate=2, baseline=1, crashes=(0, 3), now=self.now,
+            who="me", why="better",
+        )  # fmt: skip
+
+    def look(self, seconds: float = 1.0) -> Course:
+        self.now += seconds
+        told = tuple(counted(self.gateway.told()))
+        self.course = looked(self.course, Sight(told, self.ways, self.crashes), self.now)
+        # What it keeps is all that it depends on.
+        assert from_json(json.loads(json.dumps(to_json(self.course)))) == self.course
+        self.gateway.follow(self.course.judged)
+        return self.course
+
+    def run(self, looks: int, *, bad: float = 0.0, slow: float = 0.0) -> Course:
+        """Look so often; each time both versions have had 50 runs, the candidate's bad ones so."""
+        for _ in range(looks):
+            if self.course.end is None:
+                self.gateway.count(1, 50, bad=0.5, slow=0.5)
+                self.gateway.count(2, 50, bad=bad, slow=slow)
+                self.look()
+        return self.course
+
+    def begun(self) -> "Play":
+        """Have it at its first step."""
+        self.gateway.follow(self.course.judged)
+        self.gateway.count(1, 1500)
+        self.look()
+        assert self.course.percent == 5
+        return self
+
+
+def test_the_baselines_latency_is_known_before_traffic_moves() -> None:
+    play = Play(plan())
+    assert (play.course.percent, play.course.judged) == (0, {1: ()})
+    play.gateway.follow(play.course.judged)
+    play.gateway.count(1, 400)
+    assert (play.look().percent, play.course.said[-1].what) == (0, "measure")
+    assert "400 of 1000 answers of version 1" in play.course.said[-1].why
+    play.gateway.count(1, 600)
+    begun = play.look()
+    line, ratio = begun.judged[1][0], begun.judged[2][0] / begun.judged[1][0]
+    assert 10e6 <= line <= 10.7e6
+    assert 1.2 <= ratio <= 1.28
+    assert (begun.percent, begun.said[-1].what) == (5, "step")
+    assert begun.record.step_started_at == play.now
+    # It goes on for as long as it may, and no longer.
+    late = Play(plan(max_hours=1))
+    assert late.look(3599).end is None
+    assert late.look(1).end is End.INCONCLUSIVE
+
+
+def test_without_a_quantile_there_is_nothing_to_measure() -> None:
+    play = Play(plan(judge={"errors": {}}))
+    assert (play.course.percent, play.course.judged) == (5, {1: (), 2: ()})
+
+
+def test_a_good_candidate_goes_from_step_to_step_and_is_promoted() -> None:
+    play = Play(plan()).begun()
+    shares = []
+    for _ in range(400):
+        course = play.run(1, bad=0.25, slow=0.1)
+        if course.end is not None:
+            break
+        if not shares or shares[-1] != course.percent:
+            shares.append(course.percent)
+    assert (course.end, shares) == (End.PROMOTED, [5, 25])
+    assert [one.what for one in course.said if one.what in ("step", "promoted")] == [
+        "step", "step", "promoted",
+    ]  # fmt: skip
+    assert course.judged == {}
+    assert course.latency[0]
+    assert "no metric is worse than allowed" in course.said[-1].why
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [({"bad": 5.0}, "errors: 10 % bad against 1 %"), ({"slow": 5.0}, "p99: 10 % bad against 1 %")],
+)
+def test_a_bad_candidate_goes_back(harm: dict[str, float], says: str) -> None:
+    course = Play(plan()).begun().run(60, **harm)
+    assert course.end is End.ROLLED_BACK
+    assert says in course.said[-1].why
+
+
+def test_what_is_counted_by_other_lines_is_not_taken() -> None:
+    play = Play(plan()).begun()
+    play.gateway.follow({1: (5,), 2: (5,)})
+    course = play.run(1, bad=50)
+    assert course.record.evidence[0].candidate == Units()
+    # The table has come by now.
+    assert play.run(1).record.evidence[0].candidate == Units(50, 0)
+
+
+def test_a_gateway_that_begins_anew_is_counted_from_its_zero() -> None:
+    play = Play(plan()).begun()
+    play.run(2)
+    play.gateway = CountingGateway(began=2)
+    play.gateway.follow(play.course.judged)
+    assert play.run(1).record.evidence[0].candidate == Units(150, 0)
+    assert [one.gateways for one in play.course.seen] == [2, 2]
+
+
+def test_crashes_are_those_since_it_began_also_of_a_server_that_began_anew() -> None:
+    play = Play(plan()).begun()
+    play.crashes = {1: 4, 2: 2}
+    health = play.look().record.health
+    assert (health.candidate_crashes, health.control_crashes) == (2, 1)
+    play.crashes = {1: 0, 2: 1}
+    course = play.look()
+    assert (course.record.health.candidate_crashes, course.end) == (3, None)
+    play.crashes = {1: 0, 2: 2}
+    assert play.look().end is End.ROLLED_BACK
+    assert "version 2 crashed 4 times, the control 1" in play.course.said[-1].why
+
+
+@pytest.mark.parametrize(
+    ("ways", "what", "end"),
+    [
+        ({2: Way.COMES}, "wait", None),
+        ({1: Way.COMES}, "wait", None),
+        ({2: Way.CANNOT}, "rolled back", End.ROLLED_BACK),
+        # There is nothing to go back to.
+        ({1: Way.CANNOT}, "hold", None),
+        ({1: Way.CANNOT, 2: Way.CANNOT}, "hold", None),
+    ],
+)
+def test_a_version_that_cannot_answer_is_waited_for_or_left(
+    ways: dict[int, Way], what: str, end: End | None
+) -> None:
+    play = Play(plan()).begun()
+    play.ways |= ways
+    assert (play.look().said[-1].what, play.course.end) == (what, end)
+
+
+def test_a_candidate_that_fails_while_latency_is_measured_gets_nothing() -> None:
+    play = Play(plan())
+    play.ways[2] = Way.CANNOT
+    assert play.look().end is End.ROLLED_BACK
+
+
+def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
+    course = Play(plan()).course
+    for second in range(3):
+        course = course.saying("hold", f"{second} units", 2000.0 + second)
+    assert [(one.unix_ms, one.why) for one in course.said[1:]] == [(2_000_000, "2 units")]
+    for number in range(2 * MOST_SAID):
+        course = course.saying("step", str(number), 3000.0)
+    assert (len(course.said), course.said[-1].why) == (MOST_SAID, str(2 * MOST_SAID - 1))
+
+
+@pytest.mark.parametrize(
+    ("said", "missing"),
+    [
+        ({}, ""),
+        ({"judge": {"agreement": {"min_percent": 98}}}, ""),
+        ({"control": "own"}, "control: own"),
+        ({"kind": "a/a", "steps_percent": [50]}, "kind: a/a"),
+        ({"kind": "shadow-first"}, "kind: shadow-first"),
+        ({"dry_run": True}, "dry_run: true"),
+        ({"judge": {"accuracy": {}}}, "judge.accuracy"),
+        ({"judge": {"agreement": {"max_drop_points": 1}}}, "judge.agreement.max_drop_points"),
+        ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 0.1}}}}, "judge.values"),
+    ],
+)
+def test_what_is_not_built_is_named(said: dict[str, Any], missing: str) -> None:
+    found = unbuilt(plan(**said))
+    assert found == "" if not missing else missing in found
+
+
+def totals(runs: int, bad: float, *places: tuple[int, int]) -> Totals:
+    return Totals(Units(runs, bad), (Units(runs, bad / 2),), Units(), places)
+
+
+def test_only_what_is_new_of_a_count_is_added() -> None:
+    told = CountingGateway()
+    told.follow({2: (5,)})
+    told.count(2, 10, bad=1)
+    seen, new = Seen().then(counted(told.told()), 1)
+    assert (new.runs, sum(dense(new.latency))) == (Units(10, 1), 10)
+    seen, new = seen.then(counted(told.told()), 1)
+    assert (new.runs, new.latency) == (Units(0, 0), ())
+    told.count(2, 5, slow=2.5)
+    seen, new = seen.then(counted(told.told()), 1)
+    assert (new.runs, new.slow) == (Units(5, 0), (Units(5, 2.5),))
+    # A gateway that did not answer for a while has not begun anew.
+    seen, new = seen.then([], 1)
+    seen, new = seen.then(counted(told.told()), 1)
+    assert new.runs == Units(0, 0)
+    less = [replace(one, totals=totals(3, 0)) for one in counted(told.told())]
+    with pytest.raises(ValueError, match="count"):
+        seen.then(less, 1)
+
+
+def test_few_gateways_are_remembered() -> None:
+    seen = Seen()
+    for began in range(3 * MOST_SEEN):
+        told = CountingGateway(began=began)
+        told.follow({2: ()})
+        seen, _ = seen.then(counted(told.told()), 0)
+    assert [began for began, _, _ in seen.counts] == list(range(2 * MOST_SEEN, 3 * MOST_SEEN))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{}", '{"began": 1, "versions": [{}]}', '{"began": "x", "versions": []}', "[1]"],
+)
+def test_what_no_gateway_tells_is_refused(text: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
+        counted(text)
