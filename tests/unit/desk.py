@@ -43,6 +43,8 @@ class Desk:
         self.logbook = logbook
         #: Model → the versions in its folder.
         self.models: dict[str, Sequence[int]] = dict(models)
+        #: The folder of all models; one that is not there if it is none.
+        self.home: Path | None = None
         #: Numbers of versions that swap by themselves.
         self.swaps: set[int] = set()
         #: Numbers that a registry has beside those in folders; without any there is none.
@@ -86,9 +88,7 @@ class Desk:
 
     @property
     def sources(self) -> Sources:
-        return Sources(
-            NoBoard(), self.logbook, NoOperations(), self.controller, self.rollouts
-        )
+        return Sources(NoBoard(), self.logbook, NoOperations(), self.controller, self.rollouts)
 
     @property
     def shares(self) -> dict[str, Any]:
@@ -120,11 +120,14 @@ class Desk:
         if model and model not in self.models:
             raise RepositoryInvalid(f"no model {model!r}")
         found = [
-            Version(name, number, Path(f"/m/{name}/{number}"), "python", self.config(number))
+            Version(name, number, self.place(name) / str(number), "python", self.config(number))
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
         return found + self.older(found[0], numbers - {one.number for one in found})
+
+    def place(self, model: str) -> Path:
+        return self.home or Path(f"/m/{model}")
 
     def older(self, found: Version, numbers: Set[int]) -> list[Version]:
         """Return what a registry still has, as `find_older`."""

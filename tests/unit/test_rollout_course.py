@@ -92,7 +92,7 @@ def test_without_a_quantile_there_is_nothing_to_measure() -> None:
 
 def test_a_good_candidate_goes_from_step_to_step_and_is_promoted() -> None:
     play = Play(plan()).begun()
-    shares = []
+    shares: list[float] = []
     for _ in range(400):
         course = play.run(1, bad=0.25, slow=0.1)
         if course.end is not None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from headrace.cli import rollouts
 from headrace.cli.applying import apply
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
@@ -233,3 +234,4 @@ for command in (
     *(front, logs, errors, why, bench, convert),
 ):
     app.command()(command)
+app.add_typer(rollouts.app, name="rollout")

@@ -117,16 +117,18 @@ def read_lines(request: Request) -> Iterator[bytes]:
         yield from answer
 
 
-def follow(url: str) -> Iterator[tuple[str, Any]]:
+def follow(url: str, *, looks: bool = False) -> Iterator[tuple[str, Any]]:
     """Yield the console's events, kind and facts, as they come; ``begin`` at each beginning.
+
+    With ``looks`` there is one each second, at least.
 
     Raises:
         Unreachable: nobody answers there, by now.
         Refused: as many follow as may.
     """
-    last = ""
+    last, path = "", f"/api/events{'?look=1' if looks else ''}"
     while True:
-        request = _request(url, "/api/events", headers={"Last-Event-ID": last})
+        request = _request(url, path, headers={"Last-Event-ID": last})
         kind, began = "", False
         try:
             for line in read_lines(request):

@@ -14,6 +14,8 @@ SHAPING: Final = frozenset({"join", "like", "unbatched"})
 SIZING: Final = frozenset({"batching.max_rows", "batching.allowed_rows"})
 #: What may change while a version serves.
 LIVE: Final = frozenset(f"batching.{name}" for name in Batching.model_fields if name not in SHAPING)
+#: What nothing that serves has: it is read when it is needed.
+READ_ANEW: Final = "rollouts"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,11 @@ class Change:
 def changes(before: ModelConfig, after: ModelConfig) -> list[Change]:
     """Return what differs, in the order in which it is documented."""
     live = LIVE - SIZING if before.torch.prepares else LIVE
-    return [Change(key, one, other, key in live) for key, one, other in _differ(before, after, "")]
+    return [
+        Change(key, one, other, key in live)
+        for key, one, other in _differ(before, after, "")
+        if key != READ_ANEW
+    ]
 
 
 def _differ(before: Section, after: Section, path: str) -> Iterator[tuple[str, Any, Any]]:

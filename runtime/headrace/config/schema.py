@@ -7,6 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from headrace.config.batching import Batching
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
+from headrace.config.rollouts import RolloutPlan
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
 from headrace.config.source import Address, Registry, Source, written_short
@@ -126,10 +127,14 @@ class ModelConfig(Section):
 
     NOT_YET: ClassVar = {
         "traffic": "`headrace split` divides the requests that name no version",
-        "rollouts": "`headrace split` divides the requests that name no version",
     }
 
     versions: Versions = Field(Versions(), description="What becomes of a new version.")
+    rollouts: dict[Annotated[str, Field(min_length=1, max_length=64)], RolloutPlan] = Field(
+        {},
+        max_length=32,
+        description="Plans by name, for `headrace rollout start`; read when one begins.",
+    )
     batching: Batching = Batching()
     placement: Placement = Placement()
     limits: Limits = Limits()

@@ -11,7 +11,7 @@ class Versions(Section):
     """Of all versions of a model; that of the new one's model.yaml counts."""
 
     NOT_YET: ClassVar = {
-        "plan": "there are no rollouts yet; `headrace split` divides the traffic",
+        "plan": "`headrace rollout start` takes one of `rollouts`",
         "keep_previous_hours": "`headrace undo` loads what a swap has unloaded",
     }
 
@@ -25,5 +25,8 @@ class Versions(Section):
     @classmethod
     def _no_rollout(cls, given: Any) -> Any:
         if given == "rollout":
-            raise ValueError("on_new: rollout is not built yet: write hold or swap")
+            raise ValueError(
+                "on_new: rollout is not built yet: write hold, and begin one with `headrace "
+                "rollout start`"
+            )
         return given

@@ -192,3 +192,69 @@ class Applied(Answer):
 
     applied: list[AppliedVersion]
     loading: list[Difference]
+
+
+class Said(Answer):
+    """What a rollout did, or why it does nothing, and since when."""
+
+    unix_ms: int
+    what: str
+    why: str
+
+
+class Arm(Answer):
+    """Units of one version at one metric, and how bad they were on average."""
+
+    units: float
+    bad_percent: float | None
+
+
+class Metric(Answer):
+    """One metric of a rollout.
+
+    Odds are the evidence to 1 that the candidate is worse than allowed, and that it is not; the
+    difference is that of what is bad, in points, and holds at all times at once.
+    """
+
+    name: str
+    margin: float
+    candidate: Arm
+    control: Arm | None
+    difference_points: list[float] | None
+    harm_odds: float
+    fine_odds: float
+
+
+class Latency(Answer):
+    """Of one version, in ms; None where there were no answers."""
+
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+
+class Rollout(Answer):
+    """A rollout: the plan, what was seen, and what was said and done."""
+
+    number: int
+    model: str
+    candidate: int
+    baseline: int
+    who: str
+    why: str
+    plan: dict[str, Any]
+    shares_percent: list[float]
+    step: int
+    percent: float
+    end: str | None
+    metrics: list[Metric]
+    latency_ms: dict[str, Latency]
+    crashes: dict[str, int]
+    gateways: int
+    said: list[Said]
+
+
+class Rollouts(Answer):
+    """Those that go on, and the last that have ended, the oldest first."""
+
+    rollouts: list[Rollout]

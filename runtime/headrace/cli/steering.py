@@ -1,0 +1,82 @@
+"""Rollouts as a person reads them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from headrace.cli.tables import aligned
+
+#: Of what was said; all of it is in --json.
+MOST_SAID: Final = 8
+HEAD: Final = ("METRIC", "CANDIDATE", "CONTROL", "DIFFERENCE", "WORSE?", "AS GOOD?")
+#: A bar is so many characters wide.
+BAR: Final = 30
+
+
+def rollout_rows(rollouts: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the table of ``GET /api/rollouts``."""
+    rows = [
+        (
+            str(one["number"]),
+            one["model"],
+            f"{one['baseline']} -> {one['candidate']}",
+            _time(one["said"][0]["unix_ms"]) if one["said"] else "",
+            one["end"] or f"{one['percent']:g} %",
+            one["said"][-1]["why"] if one["said"] else "",
+        )
+        for one in rollouts
+    ]
+    yield from aligned([("ROLLOUT", "MODEL", "VERSIONS", "BEGAN", "STATE", "WHY"), *rows])
+
+
+def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
+    """Yield all about one rollout: where it is, what both versions did, and what was said."""
+    state = one["end"] or (f"step {one['step']}" if one["step"] else "before its first step")
+    yield (
+        f"rollout {one['number']} of {one['model']}: version {one['candidate']} against "
+        f"{one['baseline']}, {state}"
+    )
+    yield f"{_bar(one)}  by {one['who']}{': ' if one['why'] else ''}{one['why']}"
+    asked = 1 / one["plan"]["alpha"]
+    yield from aligned([HEAD, *(_row(metric, asked) for metric in one["metrics"])])
+    for arm in ("candidate", "baseline"):
+        times = one["latency_ms"][arm]
+        told = ", ".join(f"{name} {ms:.3g} ms" for name, ms in times.items() if ms is not None)
+        crashes = f"; {one['crashes'][arm]} crashes" if one["crashes"][arm] else ""
+        yield f"{arm} {one[arm]}: {told or 'no answers yet'}{crashes}"
+    for said in one["said"][-MOST_SAID:]:
+        yield f"{_time(said['unix_ms'])} {said['what']}: {said['why']}"
+
+
+def _bar(one: Mapping[str, Any]) -> str:
+    """Return how much of the traffic the candidate has, and the steps that are to come."""
+    percent = {"promoted": 100.0, "rolled back": 0.0}.get(one["end"] or "", one["percent"])
+    filled = round(BAR * percent / 100)
+    steps = " ".join(
+        f"[{share:g}]" if at == one["step"] and one["end"] is None else f"{share:g}"
+        for at, share in enumerate((*one["shares_percent"], 100), start=1)
+    )
+    return f"[{'#' * filled}{'.' * (BAR - filled)}] {percent:g} % of steps {steps}"
+
+
+def _row(metric: Mapping[str, Any], asked: float) -> tuple[str, ...]:
+    difference = metric["difference_points"]
+    control = metric["control"]
+    return (
+        metric["name"],
+        _arm(metric["candidate"]),
+        f"at most {100 * metric['margin']:.3g} %" if control is None else _arm(control),
+        "" if difference is None else f"{difference[0]:+.3g} to {difference[1]:+.3g} points",
+        f"{metric['harm_odds']:.3g} of {asked:.3g}",
+        f"{metric['fine_odds']:.3g} of {asked:.3g}",
+    )
+
+
+def _arm(arm: Mapping[str, Any]) -> str:
+    if arm["bad_percent"] is None:
+        return "no units yet"
+    return f"{arm['bad_percent']:.3g} % bad of {arm['units']:.0f}"
+
+
+def _time(unix_ms: int) -> str:
+    return datetime.fromtimestamp(unix_ms / 1000).strftime("%H:%M:%S")

@@ -1,0 +1,168 @@
+"""The console's answers about rollouts, and its words to them."""
+
+import math
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, HTTPException, Query
+from pydantic import ValidationError
+
+from headrace.config.load import load
+from headrace.config.rollouts import ErrorsWithin, Judge, LatencyWithin, RolloutPlan
+from headrace.console import schema
+from headrace.console.answering import in_thread
+from headrace.console.parameters import From, Misasked, Model, Number, OfModel, Who, Why
+from headrace.console.sources import Sources
+from headrace.errors import Unwanted
+from headrace.rollout.bets import Units
+from headrace.rollout.counted import Histogram, dense
+from headrace.rollout.course import Course, End
+from headrace.rollout.evidence import Evidence
+from headrace.rollout.latency import quantile
+
+#: Where a model.yaml has no plan, and none is named.
+DEFAULT_PLAN: Final = RolloutPlan(judge=Judge(errors=ErrorsWithin(), p99=LatencyWithin()))
+#: The plan that is meant where none is named.
+DEFAULT_NAME: Final = "default"
+#: A logarithm that a float's power still has.
+MOST_LOG: Final = 700.0
+#: Of a plan that is none.
+MOST_ERRORS: Final = 10
+ENDS: Final = {"promote": End.PROMOTED, "rollback": End.ROLLED_BACK, "stop": End.STOPPED}
+
+router = APIRouter()
+
+
+@router.get("/api/rollouts", response_model=schema.Rollouts)
+@in_thread
+def rollouts(sources: From, model: OfModel = "") -> dict[str, Any]:
+    """Show those that go on and the last that have ended, as `headrace rollout list`."""
+    return {"rollouts": [course_json(one) for one in sources.rollouts.all(model)]}
+
+
+@router.get("/api/rollouts/{number}", response_model=schema.Rollout)
+@in_thread
+def rollout(sources: From, number: int) -> dict[str, Any]:
+    """Show one rollout, as `headrace rollout show`."""
+    try:
+        return course_json(sources.rollouts.one(number))
+    except Unwanted as error:
+        raise HTTPException(404, str(error)) from error
+
+
+@router.post("/api/rollout/start", response_model=schema.Rollout)
+@in_thread
+def start(  # noqa: PLR0913 - a parameter is one of the request
+    sources: From,
+    who: Who,
+    model: Model,
+    version: Number = 0,
+    baseline: Number = 0,
+    plan: Annotated[str, Query(description="A name in model.yaml, or a plan as JSON.")] = "",
+    why: Why = "",
+) -> dict[str, Any]:
+    """Give a version more and more of the traffic, as `headrace rollout start`."""
+    if not version:
+        raise Misasked("say which version: &version=NUMBER")
+    begun = sources.rollouts.start(
+        model, version, plan_of(sources, model, plan), baseline=baseline or None, who=who, why=why
+    )
+    return course_json(begun)
+
+
+@router.post("/api/rollout/{word}", response_model=schema.Rollout)
+@in_thread
+def say(
+    sources: From,
+    who: Who,
+    word: str,
+    number: Number = 0,
+    why: Why = "",
+) -> dict[str, Any]:
+    """Say a word to a rollout, as `headrace rollout approve`, `promote`, `rollback` or `stop`."""
+    if word == "approve":
+        return course_json(sources.rollouts.approve(number, who=who, why=why))
+    if word not in ENDS:
+        raise HTTPException(
+            404, f"no /api/rollout/{word:.40}; there is start, approve, {', '.join(ENDS)}"
+        )
+    return course_json(sources.rollouts.stop(number, ENDS[word], who=who, why=why))
+
+
+def plan_of(sources: Sources, model: str, said: str) -> RolloutPlan:
+    """Return the plan that is said: as JSON, by its name in model.yaml as it is now, or none.
+
+    Raises:
+        Misasked: it is no plan. Unwanted: model.yaml has none of that name.
+        ConfigInvalid: model.yaml is wrong.
+    """
+    if said.startswith("{"):
+        try:
+            return RolloutPlan.model_validate_json(said)
+        except ValidationError as error:
+            told = [
+                f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}"
+                for one in error.errors(include_url=False)[:MOST_ERRORS]
+            ]
+            raise Misasked(f"this is no plan: {'; '.join(told)}") from error
+    homes = {one.version.model: one.version.home for one in sources.controller.versions(look=False)}
+    known = load(homes[model] / "model.yaml").rollouts if model in homes else {}
+    if said in known or (not said and DEFAULT_NAME in known):
+        return known[said or DEFAULT_NAME]
+    if said:
+        there = ", ".join(sorted(known)) or "none"
+        raise Unwanted(f"model.yaml of {model} has no plan {said!r}; there is {there}")
+    return DEFAULT_PLAN
+
+
+def course_json(course: Course) -> dict[str, Any]:
+    """Return a rollout as ``GET /api/rollouts`` has it."""
+    candidate, baseline = course.versions
+    health = course.record.health
+    return {
+        "number": course.number,
+        "model": course.model,
+        "candidate": candidate,
+        "baseline": baseline,
+        "who": course.who,
+        "why": course.why,
+        "plan": course.plan.model_dump(mode="json"),
+        "shares_percent": list(course.plan.shares_percent),
+        "step": 0 if course.lines is None else course.record.step + 1,
+        "percent": course.percent,
+        "end": course.end,
+        "metrics": [_metric(one, course.plan.alpha) for one in course.record.evidence],
+        "latency_ms": {
+            "candidate": _latency(course.latency[0]),
+            "baseline": _latency(course.latency[1]),
+        },
+        "crashes": {"candidate": health.candidate_crashes, "baseline": health.control_crashes},
+        "gateways": max(seen.gateways for seen in course.seen),
+        "said": [{"unix_ms": one.unix_ms, "what": one.what, "why": one.why} for one in course.said],
+    }
+
+
+def _metric(known: Evidence, alpha: float) -> dict[str, Any]:
+    paired = known.criterion.paired
+    told = paired and known.candidate.count and known.control.count
+    return {
+        "name": known.criterion.name,
+        "margin": known.criterion.margin,
+        "candidate": _arm(known.candidate),
+        "control": _arm(known.control) if paired else None,
+        "difference_points": [100 * end for end in known.spread.interval(alpha)] if told else None,
+        "harm_odds": math.exp(min(known.log_harm, MOST_LOG)),
+        "fine_odds": math.exp(min(known.log_fine, MOST_LOG)),
+    }
+
+
+def _arm(units: Units) -> dict[str, Any]:
+    bad = 100 * units.bad / units.count if units.count else None
+    return {"units": units.count, "bad_percent": bad}
+
+
+def _latency(histogram: Histogram) -> dict[str, float | None]:
+    counts = dense(histogram)
+    parts = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+    if not histogram:
+        return dict.fromkeys(parts)
+    return {name: quantile(counts, part) for name, part in parts.items()}

@@ -1,0 +1,153 @@
+"""Rollouts over the console's REST API, and as a person reads them."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from tests.unit.asking import ask
+from tests.unit.counting import CountingGateway
+from tests.unit.desk import Desk
+
+from headrace.cli.steering import rollout_lines, rollout_rows
+from headrace.console.logbook import Logbook
+from headrace.console.steering import DEFAULT_PLAN
+from headrace.models.lifecycle import State
+
+PLAN = {"judge": {"errors": {}}, "steps_percent": [5, 100], "minimum": {"units": 50}}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    logbook = Logbook(tmp_path / "logs", io.StringIO())
+    desk = Desk(tmp_path, logbook, m=[1, 2])
+    desk.controller.begin([])
+    desk.stand(m={1: State.READY, 2: State.LOADING})
+    desk.controller.obey(orders_to(1), who="me", why="")
+    desk.stand(m={2: State.READY})
+    yield desk
+    desk.close()
+    logbook.close()
+
+
+def orders_to(version: int) -> Any:
+    from headrace.control import orders
+    from headrace.execution.policy import WHOLE
+
+    return orders.split("m", {version: WHOLE})
+
+
+def say(desk: Desk, word: str, client: str | None = "me", **query: Any) -> tuple[int, Any]:
+    target = f"/api/rollout/{word}?{urlencode(query)}"
+    answer = ask(desk.sources, "POST", target, client=client)
+    return answer.status, answer.body
+
+
+def look(desk: Desk, bad: float) -> Any:
+    gateway = CountingGateway()
+    gateway.follow({1: (), 2: ()})
+    gateway.count(1, 1000, bad=10, ms=20)
+    gateway.count(2, 100, bad=bad, ms=40)
+    desk.gateways = [gateway.told()]
+    desk.rollouts.look()
+    return ask(desk.sources, "GET", "/api/rollouts/1").body
+
+
+def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
+    status, begun = say(desk, "start", model="m", version=2, plan=json.dumps(PLAN), why="better")
+    assert (status, begun["percent"], begun["who"]) == (200, 5.0, "me")
+    assert begun["plan"]["judge"]["errors"] == {"max_increase_points": 0.5}
+    shown = look(desk, bad=3)
+    (errors,) = shown["metrics"]
+    assert errors["candidate"] == {"units": 100, "bad_percent": 3.0}
+    assert errors["control"] == {"units": 1000, "bad_percent": 1.0}
+    assert errors["difference_points"][0] < 2 < errors["difference_points"][1]
+    assert shown["latency_ms"]["candidate"]["p50"] == pytest.approx(40, rel=0.07)
+    everything = ask(desk.sources, "GET", "/api/rollouts?model=m").body
+    assert everything == {"rollouts": [shown]}
+    assert ask(desk.sources, "GET", "/api/rollouts?model=x").body == {"rollouts": []}
+    status, ended = say(desk, "rollback", number=1, why="not now")
+    assert (status, ended["end"], ended["said"][-1]["why"]) == (
+        200,
+        "rolled back",
+        "by me: not now",
+    )
+
+
+@pytest.mark.parametrize(
+    ("word", "query", "status", "says"),
+    [
+        ("start", {"version": 2}, 400, "say which model"),
+        ("start", {"model": "m"}, 400, "say which version"),
+        (
+            "start",
+            {"model": "m", "version": 2, "plan": "{"},
+            400,
+            "this is no plan: it: Invalid JSON",
+        ),
+        ("start", {"model": "m", "version": 2, "plan": '{"judge": {}}'}, 400, "something to judge"),
+        ("start", {"model": "m", "version": 2, "plan": "x"}, 409, "no plan 'x'; there is none"),
+        ("start", {"model": "m", "version": 1}, 409, "version 1 has all the traffic already"),
+        ("start", {"model": "m", "version": 2, "baseline": 2}, 409, "where version 2 has all"),
+        ("approve", {"number": 5}, 409, "there is no rollout 5"),
+        ("stop", {"number": 5}, 409, "there is no rollout 5"),
+        ("hasten", {"number": 5}, 404, "no /api/rollout/hasten; there is start, approve, promote"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    desk: Desk, word: str, query: dict[str, Any], status: int, says: str
+) -> None:
+    found, told = say(desk, word, **query)
+    assert (found, says in told["error"]) == (status, True), told
+
+
+def test_who_does_not_say_so_changes_nothing(desk: Desk) -> None:
+    assert say(desk, "start", client=None, model="m", version=2)[0] == 403
+    assert ask(desk.sources, "GET", "/api/rollouts/1").status == 404
+
+
+def test_a_plan_is_read_when_it_is_needed(desk: Desk, tmp_path: Path) -> None:
+    home = tmp_path / "models" / "m"
+    home.mkdir(parents=True)
+    desk.home = home
+    desk.begin()
+    desk.stand(m={1: State.READY, 2: State.READY})
+    desk.controller.obey(orders_to(1), who="me", why="")
+    (home / "model.yaml").write_text(
+        "rollouts:\n  default: {judge: {errors: {}}, steps_percent: [7, 100]}\n"
+        "  bold: {judge: {errors: {}}, steps_percent: [50, 100]}\n"
+    )
+    assert say(desk, "start", model="m", version=2)[1]["percent"] == 7
+    say(desk, "rollback", number=1)
+    assert say(desk, "start", model="m", version=2, plan="bold")[1]["percent"] == 50
+    say(desk, "rollback", number=2)
+    assert (
+        "there is bold, default" in say(desk, "start", model="m", version=2, plan="x")[1]["error"]
+    )
+    (home / "model.yaml").unlink()
+    begun = say(desk, "start", model="m", version=2)[1]
+    assert begun["plan"] == DEFAULT_PLAN.model_dump(mode="json")
+    assert begun["percent"] == 0, "the baseline's latency is not known yet"
+
+
+def test_a_person_reads_what_is_known(desk: Desk) -> None:
+    say(desk, "start", model="m", version=2, plan=json.dumps(PLAN), why="better")
+    shown = look(desk, bad=3)
+    text = "\n".join(rollout_lines(shown))
+    assert "rollout 1 of m: version 2 against 1, step 1" in text
+    assert "5 % of steps [5] 100  by me: better" in text
+    assert "3 % bad of 100" in text
+    assert "1 % bad of 1000" in text
+    assert "of 20" in text
+    assert "candidate 2: p50 " in text
+    say(desk, "promote", number=1)
+    shown = ask(desk.sources, "GET", "/api/rollouts/1").body
+    assert "[##############################] 100 % of steps 5 100" in "\n".join(
+        rollout_lines(shown)
+    )
+    rows = list(rollout_rows([shown]))
+    assert rows[1].split()[:5] == ["1", "m", "1", "->", "2"]
+    assert "promoted" in rows[1]
