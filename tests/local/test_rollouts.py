@@ -1,0 +1,174 @@
+"""A version that gets more and more of real traffic, or none, by what it does with it."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.local.conftest import LocalServer, ready, start
+
+CALLERS = 4
+#: Of one rollout on a busy machine; it takes seconds.
+PATIENCE_S = 120.0
+PLAN = """
+rollouts:
+  default:
+    steps_percent: [20, 50, 100]
+    judge: {errors: {max_increase_points: 3}, p99: {max_ratio: 8}}
+    minimum: {units: 50, minutes: 0}
+    max_hours: 1
+  patient:
+    steps_percent: [20, 100]
+    judge: {errors: {max_increase_points: 3}}
+    minimum: {units: 50, minutes: 60}
+"""
+BODY = json.dumps(
+    {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1.0] * 4}]}
+)
+MODEL = """
+import random, time
+from headrace import Batch, Context, Model, Tensor
+
+class One(Model):
+    inputs = [Tensor("x", "FP32", [4])]
+    outputs = [Tensor("y", "FP32", [4])]
+
+    def load(self, context: Context) -> None:
+        self.dice = random.Random(1)
+
+    def predict(self, batch: Batch):
+        {does}
+        return {{"y": batch["x"]}}
+"""
+#: Version → what it does before it answers.
+DOES = {
+    1: "pass",
+    2: 'if self.dice.random() < 0.2: raise ValueError("by chance")',
+    3: "time.sleep(0.1)",
+    4: "pass",
+}
+
+
+def call(server: LocalServer, stop: threading.Event) -> None:
+    connection = HTTPConnection(server.http, timeout=30)
+    while not stop.is_set():
+        try:
+            connection.request("POST", "/v2/models/one/infer", BODY)
+            connection.getresponse().read()
+        except OSError:
+            connection.close()
+            stop.wait(0.01)
+
+
+@contextmanager
+def traffic(server: LocalServer) -> Iterator[None]:
+    """Callers without a pause, whoever answers them, and whether or not the server is there."""
+    stop = threading.Event()
+    threads = [threading.Thread(target=call, args=(server, stop)) for _ in range(CALLERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    models = tmp_path / "models"
+    for version, does in DOES.items():
+        folder = models / "one" / str(version)
+        folder.mkdir(parents=True)
+        (folder / "model.py").write_text(MODEL.format(does=does))
+    (models / "one" / "model.yaml").write_text(PLAN)
+    return models
+
+
+def until(reached: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)  # noqa: TID251 - waits for another process
+
+
+def rollout(server: LocalServer, number: int) -> Any:
+    return server.get(f"{server.console}/api/rollouts/{number}")[1]
+
+
+def ended(server: LocalServer, number: int) -> tuple[str, str]:
+    until(lambda: rollout(server, number)["end"] is not None)
+    found = rollout(server, number)
+    return found["end"], found["said"][-1]["why"]
+
+
+def shares(server: LocalServer) -> dict[int, float]:
+    found = server.get(f"{server.console}/api/status")[1]["models"]
+    return {one["version"]: one["share_percent"] for one in found[0]["versions"]}
+
+
+def test_bad_versions_go_back_and_a_good_one_is_promoted(tmp_path: Path, models: Path) -> None:
+    with ready(models, tmp_path / "state") as server:
+        server.command("split", "one", "1=100")
+        with traffic(server):
+            told = server.command("rollout", "start", "one/2", "--why", "newer")
+            assert "rollout 1 of one: version 2 against 1, before its first step" in told
+            end, why = ended(server, 1)
+            assert (end, "errors: " in why, "worse than allowed" in why) == (
+                "rolled back",
+                True,
+                True,
+            )
+            server.command("rollout", "start", "one/3")
+            end, why = ended(server, 2)
+            assert (end, "p99: " in why, "worse than allowed" in why) == ("rolled back", True, True)
+            assert shares(server)[1] == 100
+            server.command("rollout", "start", "one/4")
+            end, why = ended(server, 3)
+            assert (end, "no metric is worse than allowed" in why) == ("promoted", True), why
+        assert shares(server) == {1: 0, 2: 0, 3: 0, 4: 100}
+        lines = server.command("journal", "one", "-n", "3")
+        assert "rollout 3 promoted: 4=100" in lines
+        assert "rollout 3: 1=50 4=50" in lines
+        listed = server.command("rollout", "list")
+        assert [line.split()[0] for line in listed.splitlines()[1:]] == ["1", "2", "3"]
+        assert "p99" in server.command("rollout", "show", "2")
+
+
+def test_who_is_killed_goes_on_where_it_was(tmp_path: Path, models: Path) -> None:
+    state = tmp_path / "state"
+    with ready(models, state) as server:
+        server.command("split", "one", "1=100")
+    first = start(models, state)
+    with traffic(first):
+        first.wait_ready()
+        first.command("rollout", "start", "one/4", "--plan", "patient")
+
+        def units(server: LocalServer) -> float:
+            return float(rollout(server, 1)["metrics"][0]["candidate"]["units"])
+
+        # More than is written down at once.
+        until(lambda: len(rollout(first, 1)["said"]) > 1 and units(first) > 2000)
+        first.process.kill()
+        first.process.wait()
+        second = start(models, state, port=first.port)
+        try:
+            second.wait_ready()
+            kept = units(second)
+            assert kept >= 50
+            until(lambda: units(second) > kept + 100)
+            found = rollout(second, 1)
+            assert (found["end"], found["percent"], found["gateways"]) == (None, 20, 2)
+            assert shares(second)[4] == 20
+            second.command("rollout", "promote", "1", "--why", "for a test")
+            assert shares(second)[4] == 100
+            assert second.end() == 0
+        finally:
+            second.process.kill()
+            second.process.wait()
