@@ -45,8 +45,9 @@ class Desk:
         self.models: dict[str, Sequence[int]] = dict(models)
         #: The folder of all models; one that is not there if it is none.
         self.home: Path | None = None
-        #: Numbers of versions that swap by themselves.
+        #: Numbers of versions that swap by themselves; and what others have under `versions`.
         self.swaps: set[int] = set()
+        self.on_new: dict[int, dict[str, str]] = {}
         #: Numbers that a registry has beside those in folders; without any there is none.
         self.registry: set[int] = set()
         self.stood: dict[str, Standing] = {}
@@ -139,7 +140,7 @@ class Desk:
 
     def config(self, number: int) -> ModelConfig:
         on_new = "swap" if number in self.swaps else "hold"
-        return ModelConfig.model_validate({"versions": {"on_new": on_new}})
+        return ModelConfig.model_validate({"versions": self.on_new.get(number, {"on_new": on_new})})
 
     def stand(self, **models: Mapping[int, State]) -> None:
         """Have versions stand so, and the controller hear of it."""

@@ -112,7 +112,7 @@ WRONG = [
     ),
     ("batching: {deadline_ms: 0}", "1:12: deadline_ms: input should be greater than 0, not 0"),
     ("placement: {replicas: {target_wait_ms: 5}}", "1:24: 'target_wait_ms' is not built yet"),
-    ("versions: {on_new: rollout}", "1:12: on_new: rollout is not built yet: write hold, and"),
+    ("versions: {plan: x}", "plan is of on_new: rollout"),
     ("traffic: {}", "1:1: 'traffic' is not built yet"),
     ("rollouts: {x: {}}", "1:12: judge: 'judge' is missing"),
     ("rollouts: {x: {judge: {}}}", "expected something to judge by"),

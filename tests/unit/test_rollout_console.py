@@ -14,7 +14,7 @@ from tests.unit.desk import Desk
 
 from headrace.cli.steering import rollout_lines, rollout_rows
 from headrace.console.logbook import Logbook
-from headrace.console.steering import DEFAULT_PLAN
+from headrace.control.plans import DEFAULT_PLAN
 from headrace.models.lifecycle import State
 
 PLAN = {"judge": {"errors": {}}, "steps_percent": [5, 100], "minimum": {"units": 50}}

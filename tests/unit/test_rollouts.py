@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,22 @@ from tests.unit.counting import CountingGateway
 from tests.unit.desk import Desk
 
 from headrace.config.rollouts import RolloutPlan
+from headrace.config.schema import ModelConfig
 from headrace.console.logbook import Logbook
-from headrace.control import orders, rollouts
+from headrace.control import orders, rollouts, steering
+from headrace.control.plans import DEFAULT_PLAN
 from headrace.control.rollouts import KEEP_S
-from headrace.control.traffic import Shadow
+from headrace.control.rows import Row
+from headrace.control.traffic import Shadow, Traffic
+from headrace.control.wanted import Pending, Wanted
 from headrace.errors import StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
-from headrace.models.lifecycle import State
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import Version
 from headrace.rollout.course import Course, End
 
 ME: dict[str, Any] = {"who": "me", "why": "for a test"}
+READY_NOW = Standing(State.READY, "ready")
 READY = {1: State.READY, 2: State.READY}
 
 
@@ -280,6 +287,72 @@ def test_one_goes_on_at_a_time(play: Play) -> None:
         play.desk.rollouts.one(9)
 
 
+def test_one_begins_by_itself_where_a_new_version_says_so(play: Play) -> None:
+    desk = play.desk
+    desk.on_new = {3: {"on_new": "rollout"}, 4: {"on_new": "rollout"}}
+    desk.models["m"] = [1, 2, 3]
+    desk.controller.arrived("m")
+    desk.stand(m={3: State.LOADING})
+    desk.rollouts.look()
+    assert desk.rollouts.all() == [], "it is not ready yet"
+    desk.stand(m={3: State.READY})
+    desk.rollouts.look()
+    (begun,) = desk.rollouts.all()
+    assert (begun.record.candidate, begun.who, begun.plan) == (3, "headrace", DEFAULT_PLAN)
+    assert begun.why == "versions.on_new: rollout"
+    # Another one that comes meanwhile waits; and who was sent back has no other one by itself.
+    desk.models["m"] = [1, 2, 3, 4]
+    desk.controller.arrived("m")
+    desk.stand(m={4: State.READY})
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 1
+    desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    desk.rollouts.look()
+    assert [one.record.candidate for one in desk.rollouts.all()] == [3, 4]
+    desk.rollouts.stop(2, End.ROLLED_BACK, **ME)
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 2
+    desk.begin()
+    desk.stand(m={1: State.READY, 2: State.READY, 3: State.READY, 4: State.READY})
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 2, "nor after a restart"
+    desk.rollouts.start("m", 3, plan(), baseline=None, **ME)
+
+
+def test_a_plan_that_is_not_there_begins_nothing_and_is_said_once(play: Play) -> None:
+    play.desk.on_new = {3: {"on_new": "rollout", "plan": "bold"}}
+    play.desk.models["m"] = [1, 2, 3]
+    play.desk.controller.arrived("m")
+    play.desk.stand(m={3: State.READY})
+    play.desk.rollouts.look()
+    play.desk.rollouts.look()
+    assert play.desk.said == [
+        "no rollout of m/3 began by itself: model.yaml of m has no plan 'bold'; there is none"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shares": {1: 5000, 2: 5000}},
+        {"shares": {3: WHOLE}},
+        {"shares": None},
+        {"pending": Pending({2: WHOLE})},
+        {"traffic": Traffic(shadows=(Shadow(2, 1),))},
+    ],
+)
+def test_none_begins_by_itself_where_traffic_is_divided(changes: dict[str, Any]) -> None:
+    now = Wanted("/m", {1: 0, 2: 0, 3: 0}, shares={1: WHOLE})
+    config = ModelConfig.model_validate({"versions": {"on_new": "rollout"}})
+    rows = [
+        Row(Version("m", one, Path(f"/m/{one}"), "python", config), True, standing, 0, None)
+        for one, standing in ((1, READY_NOW), (2, READY_NOW))
+    ]
+    assert steering.newcomer(now, rows, set()) == rows[1].version
+    assert steering.newcomer(now, rows, {2}) is None
+    assert steering.newcomer(replace(now, **changes), rows, set()) is None
+
+
 def test_it_is_looked_at_for_as_long_as_one_goes_on(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -287,10 +360,13 @@ def test_it_is_looked_at_for_as_long_as_one_goes_on(
     looks = threading.Semaphore(0)
     monkeypatch.setattr(play.desk.rollouts, "look", looks.release)
     play.desk.rollouts.open()
+    assert looks.acquire(timeout=10), "something may have happened before"
     assert not looks.acquire(timeout=0.1), "nothing goes on"
+    play.desk.stand(m={2: State.LOADING})
+    assert looks.acquire(timeout=10), "something happened"
     play.start()
-    assert looks.acquire(timeout=10)
-    assert looks.acquire(timeout=10)
+    for _ in range(5):
+        assert looks.acquire(timeout=10)
     play.desk.rollouts.close()
     while looks.acquire(timeout=0.1):
         pass

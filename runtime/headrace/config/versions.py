@@ -1,8 +1,8 @@
 """What becomes of a version that comes while others serve."""
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, model_validator
 
 from headrace.config.section import Section
 
@@ -11,22 +11,21 @@ class Versions(Section):
     """Of all versions of a model; that of the new one's model.yaml counts."""
 
     NOT_YET: ClassVar = {
-        "plan": "`headrace rollout start` takes one of `rollouts`",
-        "keep_previous_hours": "`headrace undo` loads what a swap has unloaded",
+        "keep_previous_hours": "what a rollout or a swap has ended `headrace undo` brings back",
     }
 
-    on_new: Literal["hold", "swap"] = Field(
+    on_new: Literal["hold", "swap", "rollout"] = Field(
         "hold",
         description="hold: it is loaded and gets no traffic by itself; swap: all traffic goes to "
-        "it once it is ready, and who had it is unloaded.",
+        "it once it is ready, and who had it is unloaded; rollout: once it is ready it gets more "
+        "and more of it, by a plan.",
+    )
+    plan: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="Of rollout: one of `rollouts`; `headrace rollout start` says which else."
     )
 
-    @field_validator("on_new", mode="before")
-    @classmethod
-    def _no_rollout(cls, given: Any) -> Any:
-        if given == "rollout":
-            raise ValueError(
-                "on_new: rollout is not built yet: write hold, and begin one with `headrace "
-                "rollout start`"
-            )
-        return given
+    @model_validator(mode="after")
+    def _plans_a_rollout(self) -> Self:
+        if self.plan is not None and self.on_new != "rollout":
+            raise ValueError("plan is of on_new: rollout; `headrace rollout start --plan` takes it")
+        return self

@@ -1,17 +1,18 @@
 """The console's answers about rollouts, and its words to them."""
 
 import math
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import ValidationError
 
-from headrace.config.load import load
-from headrace.config.rollouts import ErrorsWithin, Judge, LatencyWithin, RolloutPlan
+from headrace.config.rollouts import RolloutPlan
 from headrace.console import schema
 from headrace.console.answering import in_thread
 from headrace.console.parameters import From, Misasked, Model, Number, OfModel, Who, Why
 from headrace.console.sources import Sources
+from headrace.control.plans import DEFAULT_PLAN, plan_of
 from headrace.errors import Unwanted
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
@@ -19,10 +20,6 @@ from headrace.rollout.course import Course, End
 from headrace.rollout.evidence import Evidence
 from headrace.rollout.latency import quantile
 
-#: Where a model.yaml has no plan, and none is named.
-DEFAULT_PLAN: Final = RolloutPlan(judge=Judge(errors=ErrorsWithin(), p99=LatencyWithin()))
-#: The plan that is meant where none is named.
-DEFAULT_NAME: Final = "default"
 #: A logarithm that a float's power still has.
 MOST_LOG: Final = 700.0
 #: Of a plan that is none.
@@ -64,7 +61,7 @@ def start(  # noqa: PLR0913 - a parameter is one of the request
     if not version:
         raise Misasked("say which version: &version=NUMBER")
     begun = sources.rollouts.start(
-        model, version, plan_of(sources, model, plan), baseline=baseline or None, who=who, why=why
+        model, version, said_plan(sources, model, plan), baseline=baseline or None, who=who, why=why
     )
     return course_json(begun)
 
@@ -88,7 +85,7 @@ def say(
     return course_json(sources.rollouts.stop(number, ENDS[word], who=who, why=why))
 
 
-def plan_of(sources: Sources, model: str, said: str) -> RolloutPlan:
+def said_plan(sources: Sources, model: str, said: str) -> RolloutPlan:
     """Return the plan that is said: as JSON, by its name in model.yaml as it is now, or none.
 
     Raises:
@@ -104,14 +101,8 @@ def plan_of(sources: Sources, model: str, said: str) -> RolloutPlan:
                 for one in error.errors(include_url=False)[:MOST_ERRORS]
             ]
             raise Misasked(f"this is no plan: {'; '.join(told)}") from error
-    homes = {one.version.model: one.version.home for one in sources.controller.versions(look=False)}
-    known = load(homes[model] / "model.yaml").rollouts if model in homes else {}
-    if said in known or (not said and DEFAULT_NAME in known):
-        return known[said or DEFAULT_NAME]
-    if said:
-        there = ", ".join(sorted(known)) or "none"
-        raise Unwanted(f"model.yaml of {model} has no plan {said!r}; there is {there}")
-    return DEFAULT_PLAN
+    wanted = sources.controller.wanted().get(model)
+    return DEFAULT_PLAN if wanted is None else plan_of(Path(wanted.folder), model, said)
 
 
 def course_json(course: Course) -> dict[str, Any]:

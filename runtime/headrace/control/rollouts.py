@@ -8,13 +8,16 @@ from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import steering
-from headrace.control.controller import Controller
+from headrace.control.controller import ITSELF, Controller
+from headrace.control.plans import plan_of
 from headrace.errors import Deposed, HeadraceError, Unchanged, Unwanted
 from headrace.rollout.counted import counted
 from headrace.rollout.course import Course, End, Sight, looked, unbuilt
 
 #: Between two looks at what gateways have counted, while a rollout goes on.
 LOOK_S: Final = 1.0
+#: Why one begins by itself.
+ON_NEW: Final = "versions.on_new: rollout"
 #: What is lost of the evidence, at most, when this process is killed.
 KEEP_S: Final = 5.0
 
@@ -43,30 +46,36 @@ class Rollouts:
         self._crashes = crashes
         self._tell = tell
         self._clock = clock
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        #: Something has happened that a rollout may begin or end by. Set without the lock: who
+        #: changes what is wanted holds another one.
+        self._stirred = threading.Event()
         self._courses = {one.number: one for one in controller.store.rollouts()}
         self._kept_at: dict[int, float] = {}
+        #: Versions whose rollout could not begin by itself, by label.
+        self._refused: set[str] = set()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
 
     def open(self) -> None:
         """Go on with those that go on, once there is an engine that can be looked at."""
+        self._stirred.set()
         self._thread.start()
 
     def close(self) -> None:
         """Look no more; what was not written down yet is."""
-        with self._changed:
+        with self._lock:
             if self._closed:
                 return
             self._closed = True
-            self._changed.notify_all()
+            self._stirred.set()
             for course in self._courses.values():
                 if _goes_on(course) and course.number in self._kept_at:
                     self._guarded(course, lambda one: self._controller.store.put(course=one))
 
     def all(self, model: str = "") -> list[Course]:
         """Return those that go on and the last that have ended, of one model or of all."""
-        with self._changed:
+        with self._lock:
             return [one for one in self._courses.values() if model in ("", one.model)]
 
     def one(self, number: int) -> Course:
@@ -75,7 +84,7 @@ class Rollouts:
         Raises:
             Unwanted: there is no such one.
         """
-        with self._changed:
+        with self._lock:
             if number not in self._courses:
                 raise Unwanted(f"there is no rollout {number}: `headrace rollout list` shows them")
             return self._courses[number]
@@ -98,7 +107,7 @@ class Rollouts:
         """
         if missing := unbuilt(plan):
             raise Unwanted(f"this plan has what is not built yet: {missing}")
-        with self._changed:
+        with self._lock:
             if on := next(filter(_goes_on, self.all(model)), None):
                 raise Unwanted(
                     f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
@@ -123,7 +132,7 @@ class Rollouts:
                 why=why,
             )
             self._carry_out(course, who, why)
-            self._changed.notify_all()
+            self._stirred.set()
             return course
 
     def stop(self, number: int, end: End, *, who: str, why: str) -> Course:
@@ -132,7 +141,7 @@ class Rollouts:
         Raises:
             Unwanted: there is no such one, or it has ended.
         """
-        with self._changed:
+        with self._lock:
             course = self._on(number)
             reason = f"by {who}: {why}" if why else f"by {who}"
             ended = course.ended(end, reason, self._clock())
@@ -145,7 +154,7 @@ class Rollouts:
         Raises:
             Unwanted: there is no such one, or it has ended.
         """
-        with self._changed:
+        with self._lock:
             course = self._on(number)
             if course.record.approved_step == course.record.step:
                 raise Unwanted(f"step {course.record.step + 1} of rollout {number} is approved")
@@ -161,25 +170,42 @@ class Rollouts:
         return course
 
     def _run(self) -> None:
-        while self._comes():
-            self.look()
-
-    def _comes(self) -> bool:
-        """Wait until it is time for a look; False if there is to be none any more."""
-        with self._changed:
-            # Where nothing goes on nobody wakes up.
-            self._changed.wait_for(lambda: self._closed or any(map(_goes_on, self.all())))
-            self._changed.wait_for(lambda: self._closed, LOOK_S)
-            return not self._closed
+        with self._controller.events.followed(self._stirred.set):
+            while True:
+                # Where nothing goes on, and nothing happens, nobody wakes up.
+                self._stirred.wait(LOOK_S if any(map(_goes_on, self.all())) else None)
+                self._stirred.clear()
+                if self._closed:
+                    return
+                self.look()
 
     def look(self) -> None:
-        """Look at all that go on, and do what follows."""
-        # Without the lock: gateways may take their time, and nobody's word need wait for them.
-        told, crashes = self._gateways(), self._crashes()
-        with self._changed:
-            for course in list(self._courses.values()):
-                if _goes_on(course) and not self._closed:
-                    self._guarded(course, lambda one: self._take(one, told, crashes))
+        """Look at all that go on, do what follows, and begin those that begin by themselves."""
+        if any(map(_goes_on, self.all())):
+            # Without the lock: gateways may take their time, and nobody's word waits for them.
+            told, crashes = self._gateways(), self._crashes()
+            with self._lock:
+                for course in list(self._courses.values()):
+                    if _goes_on(course) and not self._closed:
+                        self._guarded(course, lambda one: self._take(one, told, crashes))
+        self._begin_by_themselves()
+
+    def _begin_by_themselves(self) -> None:
+        rows = self._controller.versions(look=False)
+        for model, wanted in self._controller.wanted().items():
+            with self._lock:
+                mine = self.all(model)
+                had = {one.record.candidate for one in mine}
+                of = [row for row in rows if row.version.model == model]
+                new = steering.newcomer(wanted, of, had)
+                if new is None or new.label in self._refused or any(map(_goes_on, mine)):
+                    continue
+                try:
+                    plan = plan_of(new.home, model, new.config.versions.plan or "")
+                    self.start(model, new.number, plan, baseline=None, who=ITSELF, why=ON_NEW)
+                except HeadraceError as error:
+                    self._refused.add(new.label)
+                    self._tell(f"no rollout of {new.label} began by itself: {error}")
 
     def _guarded(self, course: Course, do: Callable[[Course], object]) -> None:
         try:

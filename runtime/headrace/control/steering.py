@@ -1,15 +1,17 @@
 """What a rollout wants of its model's traffic, as an order. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from headrace.control import traffic as routes
 from headrace.control.orders import Order, Standings
+from headrace.control.rows import Row
 from headrace.control.traffic import Judged, Shadow, Traffic
 from headrace.control.wanted import Wanted, loaded
 from headrace.errors import Unwanted
 from headrace.execution.policy import AWAITED, WHOLE
 from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing
+from headrace.repository.folder import Version
 from headrace.rollout.course import Course, End, Way
 
 
@@ -46,6 +48,29 @@ def may_begin(now: Wanted, candidate: int, baseline: int | None) -> int:
             f"version {candidate} is a shadow, and a rollout mirrors what it needs: end that first"
         )
     return serving[0]
+
+
+def newcomer(now: Wanted, rows: Iterable[Row], had: Set[int]) -> Version | None:
+    """Return the version that is to have a rollout by itself: it is ready, and says so.
+
+    It is newer than who has all traffic, and the newest of such. Who ``had`` one has none again,
+    whatever came of it, but by a person's word.
+    """
+    serving = [one for one, share in (now.shares or {}).items() if share == WHOLE]
+    if not serving or now.pending is not None:
+        return None
+    shadows = {one.version for one in now.traffic.shadows}
+    new = [
+        row.version
+        for row in rows
+        if row.is_wanted
+        and row.version.config.versions.on_new == "rollout"
+        and row.standing is not None
+        and row.standing.state in ANSWERING
+        and row.version.number > serving[0]
+        and row.version.number not in had | shadows
+    ]
+    return max(new, key=lambda one: one.number, default=None)
 
 
 def disturbed(course: Course, now: Wanted | None) -> str:
