@@ -99,9 +99,13 @@ def _of_changed(one: Changed) -> Iterator[Difference]:
 
 
 def _of_coming(one: Coming) -> Difference:
-    note = (
-        "takes all traffic once it is ready (versions.on_new: swap)"
-        if one.swaps
-        else "traffic stays as it is divided (versions.on_new: hold)"
-    )
+    on_new = one.version.config.versions.on_new
+    becomes = {
+        "hold": "traffic stays as it is divided",
+        "swap": "takes all traffic once it is ready",
+        "rollout": "gets more and more of the traffic once it is ready",
+    }
+    word = "swap" if one.swaps else on_new
+    # Of a model that another server has had so far one takes all, whatever it says.
+    note = f"{becomes[word]} (versions.on_new: {word})" if word == on_new else becomes[word]
     return Difference(one.version.label, "load", f"load {one.version.folder}", True, note)
