@@ -1,5 +1,6 @@
 """Unit tests see no network, and no Ray."""
 
+import io
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -8,6 +9,7 @@ from typing import Any, NoReturn
 
 import pytest
 from tests.unit.desk import Desk
+from tests.unit.rolling import Play
 
 from headrace.console.logbook import Logbook
 
@@ -64,3 +66,13 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     yield desk
     desk.close()
     book.close()
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Iterator[Play]:
+    """A server with two versions of a model, ready for a rollout."""
+    logbook = Logbook(tmp_path / "logs", io.StringIO())
+    desk = Desk(tmp_path, logbook, m=[1, 2])
+    yield Play(desk)
+    desk.close()
+    logbook.close()

@@ -114,12 +114,6 @@ WRONG = [
     ("placement: {replicas: {target_wait_ms: 5}}", "1:24: 'target_wait_ms' is not built yet"),
     ("versions: {plan: x}", "plan is of on_new: rollout"),
     ("traffic: {}", "1:1: 'traffic' is not built yet"),
-    ("rollouts: {x: {}}", "1:12: judge: 'judge' is missing"),
-    ("rollouts: {x: {judge: {}}}", "expected something to judge by"),
-    (
-        "rollouts:\n  x: {judge: {errors: {}}, steps_percent: [5, 1]}",
-        "2:28: expected steps that rise",
-    ),
     ("environment: ../r.txt", "1:1: expected a file below the model's folder, not '../r.txt'"),
     ("inputs: {x: FP32}", "1:1: inputs: expected a list, not {'x': 'FP32'}"),
     ("inputs: [{name: x, shape: []}]", "1:10: datatype: 'datatype' is missing"),

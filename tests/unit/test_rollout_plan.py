@@ -1,12 +1,15 @@
 """What a plan may say, what it asks of each metric, and how long it takes."""
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from headrace.config.load import load
 from headrace.config.rollouts import RolloutPlan, ValueWithin
+from headrace.errors import ConfigInvalid
 from headrace.rollout.criteria import badness, criteria
 from headrace.rollout.estimate import estimate, units_needed
 from headrace.rollout.evidence import Criterion
@@ -128,3 +131,23 @@ def test_an_estimate_of_nothing_is_refused() -> None:
     )
     assert math.isinf(never.hours)
     assert not never.fits
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("rollouts: {x: {}}", "1:12: judge: 'judge' is missing"),
+        ("rollouts: {x: {judge: {}}}", "1:20: expected something to judge by"),
+        (
+            "rollouts:\n  x: {judge: {errors: {}}, steps_percent: [5, 1]}",
+            "2:28: expected steps that rise",
+        ),
+    ],
+)
+def test_a_wrong_plan_in_a_models_file_is_told_with_its_place(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigInvalid, match=says):
+        load(file)

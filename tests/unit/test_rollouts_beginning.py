@@ -1,0 +1,109 @@
+"""When a rollout begins, by a person's word or by itself, and when it cannot."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.rolling import ME, Play, plan
+
+from headrace.config.schema import ModelConfig
+from headrace.control import orders, steering
+from headrace.control.plans import DEFAULT_PLAN
+from headrace.control.rows import Row
+from headrace.control.traffic import Shadow, Traffic
+from headrace.control.wanted import Pending, Wanted
+from headrace.errors import Unwanted
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import Version
+from headrace.rollout.course import End
+
+READY = Standing(State.READY, "ready")
+
+
+@pytest.mark.parametrize(
+    ("before", "said", "says"),
+    [
+        (None, {"baseline": 2}, "where version 2 has all the traffic, and it is 1=100"),
+        (orders.split("m", {1: 5000, 2: 5000}), {}, "where one version has all"),
+        (orders.split("m", {2: WHOLE}), {}, "version 2 has all the traffic already"),
+        (orders.unload("m", 2), {}, "version 2 is not loaded; loaded are 1"),
+        (orders.shadow("m", Shadow(2, 100)), {}, "version 2 is a shadow"),
+        (None, {"asked": plan(control="own")}, "not built yet: control: own"),
+    ],
+)
+def test_what_cannot_be_compared_does_not_begin(
+    play: Play, before: Any, said: dict[str, Any], says: str
+) -> None:
+    if before is not None:
+        play.desk.controller.obey(before, **ME)
+    with pytest.raises(Unwanted, match=says):
+        play.start(**said)
+    assert play.desk.rollouts.all() == []
+
+
+def test_one_begins_by_itself_where_a_new_version_says_so(play: Play) -> None:
+    desk = play.desk
+    desk.on_new = {3: {"on_new": "rollout"}, 4: {"on_new": "rollout"}}
+    desk.models["m"] = [1, 2, 3]
+    desk.controller.arrived("m")
+    desk.stand(m={3: State.LOADING})
+    desk.rollouts.look()
+    assert desk.rollouts.all() == [], "it is not ready yet"
+    desk.stand(m={3: State.READY})
+    desk.rollouts.look()
+    (begun,) = desk.rollouts.all()
+    assert (begun.record.candidate, begun.who, begun.plan) == (3, "headrace", DEFAULT_PLAN)
+    assert begun.why == "versions.on_new: rollout"
+    # Another one that comes meanwhile waits; and who was sent back has no other one by itself.
+    desk.models["m"] = [1, 2, 3, 4]
+    desk.controller.arrived("m")
+    desk.stand(m={4: State.READY})
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 1
+    desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    desk.rollouts.look()
+    assert [one.record.candidate for one in desk.rollouts.all()] == [3, 4]
+    desk.rollouts.stop(2, End.ROLLED_BACK, **ME)
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 2
+    desk.begin()
+    desk.stand(m={1: State.READY, 2: State.READY, 3: State.READY, 4: State.READY})
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 2, "nor after a restart"
+    desk.rollouts.start("m", 3, plan(), baseline=None, **ME)
+
+
+def test_a_plan_that_is_not_there_begins_nothing_and_is_said_once(play: Play) -> None:
+    play.desk.on_new = {3: {"on_new": "rollout", "plan": "bold"}}
+    play.desk.models["m"] = [1, 2, 3]
+    play.desk.controller.arrived("m")
+    play.desk.stand(m={3: State.READY})
+    play.desk.rollouts.look()
+    play.desk.rollouts.look()
+    assert play.desk.said == [
+        "no rollout of m/3 began by itself: model.yaml of m has no plan 'bold'; there is none"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"shares": {1: 5000, 2: 5000}},
+        {"shares": {3: WHOLE}},
+        {"shares": None},
+        {"pending": Pending({2: WHOLE})},
+        {"traffic": Traffic(shadows=(Shadow(2, 1),))},
+    ],
+)
+def test_none_begins_by_itself_where_traffic_is_divided(changes: dict[str, Any]) -> None:
+    now = Wanted("/m", {1: 0, 2: 0, 3: 0}, shares={1: WHOLE})
+    config = ModelConfig.model_validate({"versions": {"on_new": "rollout"}})
+    rows = [
+        Row(Version("m", one, Path(f"/m/{one}"), "python", config), True, standing, 0, None)
+        for one, standing in ((1, READY), (2, READY))
+    ]
+    assert steering.newcomer(now, rows, set()) == rows[1].version
+    assert steering.newcomer(now, rows, {2}) is None
+    assert steering.newcomer(replace(now, **changes), rows, set()) is None
