@@ -1,5 +1,6 @@
 """Reports on their way: in order, tried again, and given up only where there is no room."""
 
+import json
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,8 @@ from tests.reports import report_of, whole
 from headrace.errors import SourceAway
 from headrace.registry.delivering import Outcome
 from headrace.registry.facts import Place
-from headrace.registry.report import AliasMove, Report
-from headrace.registry.reporting import PENDING, Begun, Patience, Reporter
+from headrace.registry.report import HERE, AliasMove, Report, from_json
+from headrace.registry.reporting import KEPT, PENDING, Begun, Patience, Reporter
 from headrace.registry.spool import BOUNDS, Bounds
 from headrace.registry.standing import Standing
 
@@ -204,6 +205,22 @@ def test_what_a_registry_does_not_take_is_said_and_the_next_goes(tmp_path: Path)
     assert registry.steps == [0, 1, 2]
     assert (standing.refused, standing.last_refusal) == (1, "it will not")
     assert said == ["the registry does not take a report of photos/3: it will not"]
+
+
+def test_what_no_registry_knows_stays_in_the_state_folder(tmp_path: Path) -> None:
+    registry = Registry()
+    for step in (1, 2):
+        with reporting(tmp_path, registry) as reporter:
+            reporter.report(report_of("verdict", step, place=HERE))
+            reporter.report(report_of(step=step))
+            reporter.close(patience_s=PATIENCE_S)
+            here, there = reporter.status()
+    assert registry.steps == [1, 2]
+    folder = tmp_path / KEPT / "photos" / "3"
+    assert (here.registry, here.pending, here.places) == ("", 0, {"3 in r1": str(folder)})
+    assert there.places == {"3 in r1": "run of 2"}
+    kept = sorted(folder.iterdir())
+    assert [from_json(json.loads(path.read_bytes())).step for path in kept] == [1, 2]
 
 
 def test_aliases_are_called_as_the_server_was_told_when_they_go(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from tests.reports import PLACE, VERDICT, report_of, whole
 from headrace.errors import StateInvalid
 from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
-from headrace.registry.report import PNG, AliasMove, Kind, Verdict, as_json, from_json, named
+from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json, named
 from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool, surplus
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +92,7 @@ def test_secrets_are_not_shown(text: str, shown: str) -> None:
 
 
 def pending(number: int, kind: str, size: int = 1) -> Pending:
-    return Pending(number, Kind(kind), PHOTOS, size)
+    return Pending(number, Kind(kind), PHOTOS, 3, size)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +173,30 @@ def test_a_report_of_every_size_fits_its_file(tmp_path: Path) -> None:
     Spool(tmp_path, BOUNDS, nobody).add(report)
     (found,) = Spool(tmp_path, BOUNDS, nobody).first(Model(report.place, "photos"), 1, 1)
     assert found[1] == report
+
+
+def test_reports_for_people_lie_with_their_version(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, Bounds(reports=3), nobody, has_shelves=True)
+    for step, version in enumerate((2, 10, 1, 2)):
+        spool.add(report_of("verdict", step, place=HERE, version=version))
+    files = [
+        "photos/1/000000000003-verdict.json",
+        "photos/10/000000000002-verdict.json",
+        "photos/2/000000000004-verdict.json",
+    ]
+    found = sorted(tmp_path.rglob("*.json"))
+    assert [str(path.relative_to(tmp_path)) for path in found] == files
+    assert json.loads(found[2].read_text())["verdict"]["sentence"] == VERDICT.sentence
+    assert spool.cut() == []
+    spool.remove(spool.pending[0])
+    assert sorted(path.name for path in (tmp_path / "photos").iterdir()) == ["1", "2"]
+    # Numbers go on, and what is elsewhere than it was written is not taken for a report.
+    (tmp_path / files[0]).rename(tmp_path / "photos" / "2" / found[0].name)
+    said: list[str] = []
+    again = Spool(tmp_path, Bounds(reports=3), said.append, has_shelves=True)
+    again.add(report_of("verdict", 4, place=HERE, version=2))
+    assert [one.number for one in again.pending] == [4, 5]
+    assert (len(said), "is not where it was written" in said[0]) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from typing import Any, Final
 from headrace.config.source import ALIAS, NAME
 from headrace.registry.facts import Place
 
+#: Where versions are that no registry knows, as those of a folder: what is told of them stays here.
+HERE: Final = Place("", "")
 #: Of every tag that is set, so that none of somebody else's is.
 PREFIX: Final = "headrace."
 #: As they are said in MLflow: names that it takes on every store, with no quotes to escape.
@@ -74,7 +76,7 @@ class Report:
     """
 
     place: Place
-    #: The registered model and its version.
+    #: The registered model, or the folder's, and its version.
     model: str
     version: int
     kind: Kind
@@ -157,7 +159,8 @@ def from_json(told: Mapping[str, Any]) -> Report:
 
 
 def _check_address(report: Report) -> None:
-    for uri in (report.place.tracking, report.place.registry):
+    place = report.place
+    for uri in () if place == HERE else (place.tracking, place.registry):
         if not 1 <= len(uri) <= MOST_ADDRESS:
             # Not shown: it may have a password.
             raise ValueError(

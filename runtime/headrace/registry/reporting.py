@@ -19,13 +19,15 @@ from headrace.registry.answering import MLFLOW
 from headrace.registry.asking import ask
 from headrace.registry.delivering import Outcome
 from headrace.registry.redacting import without_secrets
-from headrace.registry.report import Report, as_json, named
+from headrace.registry.report import HERE, Report, as_json, named
 from headrace.registry.source import PATIENCE_S
 from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool
 from headrace.registry.standing import Records, Standing
 
+#: Of the state folder: reports of versions that no registry knows.
+KEPT: Final = "reports"
 #: Of the state folder: reports that are still to be delivered.
-PENDING: Final = Path("reports", ".pending")
+PENDING: Final = Path(KEPT, ".pending")
 #: Of the state folder: pictures, where MLflow is a database and no server has a place for them.
 FILES: Final = "mlflow-artifacts"
 #: Role of an alias → its name.
@@ -128,6 +130,8 @@ class Reporter:
         self._closed = False
         self._changed = threading.Condition()
         self._spool = Spool(state.absolute() / PENDING, patience.bounds, say)
+        self._kept = Spool(state.absolute() / KEPT, patience.bounds, say, has_shelves=True)
+        self._kept.cut()
         self._count_dropped(self._spool.cut())
         self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
         self._thread.start()
@@ -135,11 +139,22 @@ class Reporter:
     def report(self, report: Report) -> None:
         """Keep a report, which is delivered once its registry answers. It waits for no network.
 
+        That of a version `HERE` stays here, until newer ones take its room.
+
         Raises:
             StateInvalid: it cannot be kept.
         """
         with self._changed:
-            self._count_dropped(self._spool.add(report, self._sending))
+            if report.place == HERE:
+                # Of these the oldest go, and that is no loss to tell of.
+                self._kept.add(report)
+                if report.rollout is not None:
+                    where = self._kept.folder / report.label
+                    self._records.of(Model(HERE, report.model)).note(
+                        report, Outcome("", str(where))
+                    )
+            else:
+                self._count_dropped(self._spool.add(report, self._sending))
             self._records.forget(self._pending())
             self._changed.notify_all()
 

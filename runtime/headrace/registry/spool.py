@@ -1,6 +1,7 @@
-"""Reports that are still to be delivered: a file each, of bounded number and size.
+"""Reports in files, one each, of bounded number and size.
 
-FOLDER/000000000012-metrics.json   a report, written whole or not at all; its number is its turn
+FOLDER/000000000012-metrics.json   one that is to be delivered: its number is its turn
+FOLDER/MODEL/VERSION/00…           one that is kept for people, on its version's shelf
 FOLDER/.part                       what is being written; after a kill it is removed
 """
 
@@ -8,6 +9,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -39,12 +41,18 @@ class Pending:
     number: int
     kind: Kind
     model: Model
+    version: int
     bytes: int
 
     @property
     def file(self) -> str:
         """Name of its file."""
         return f"{self.number:012d}-{self.kind}.json"
+
+    @property
+    def shelf(self) -> Path:
+        """The folders of its version, where each has its own."""
+        return Path(self.model.name, str(self.version))
 
 
 @dataclass(frozen=True)
@@ -83,8 +91,16 @@ def surplus(pending: Sequence[Pending], bounds: Bounds, sending: Set[int]) -> li
 class Spool:
     """The folder; its owner lets only one thread at a time, and has it for itself."""
 
-    def __init__(self, folder: Path, bounds: Bounds, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Path, bounds: Bounds, say: Callable[[str], None], *, has_shelves: bool = False
+    ) -> None:
         """Read what is there; what cannot be read is removed, which ``say`` is told.
+
+        Args:
+            folder: is made where there is none.
+            bounds: how much is kept.
+            say: tells people.
+            has_shelves: each version has folders of its own in ``folder``.
 
         Raises:
             StateInvalid: the folder cannot be used.
@@ -92,13 +108,15 @@ class Spool:
         self.folder = folder
         self._bounds = bounds
         self._say = say
+        self._has_shelves = has_shelves
         #: In the order of their numbers.
         self._pending: dict[int, Pending] = {}
         self._next = 1
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             (folder / PART).unlink(missing_ok=True)
-            for path in sorted(folder.iterdir()):
+            found = folder.glob("*/*/*.json" if has_shelves else "*.json")
+            for path in sorted(found, key=lambda path: path.name):
                 if match := NAME.fullmatch(path.name):
                     self._next = int(match[1]) + 1
                     self._find(path, int(match[1]))
@@ -119,7 +137,7 @@ class Spool:
             StateInvalid: it cannot be kept.
         """
         text = json.dumps(as_json(report)).encode()
-        new = Pending(self._next, report.kind, Model(report.place, report.model), len(text))
+        new = _pending(self._next, report, len(text))
         gone = surplus([*self._pending.values(), new], self._bounds, sending)
         if new not in gone:
             try:
@@ -146,7 +164,7 @@ class Spool:
             if found and (len(found) == most or size > most_bytes):
                 break
             try:
-                found.append((one, _read(self.folder / one.file)))
+                found.append((one, _read(self.path(one))))
             except (OSError, StateInvalid) as error:
                 self._pending.pop(one.number)
                 self._say(f"{error}: it is looked at again when the next server starts")
@@ -159,10 +177,16 @@ class Spool:
             StateInvalid: its file cannot be removed.
         """
         try:
-            (self.folder / one.file).unlink(missing_ok=True)
+            self.path(one).unlink(missing_ok=True)
+            if self._has_shelves:
+                _remove_empty(self.folder / one.shelf)
         except OSError as error:
             raise _unusable(self.folder, error) from error
         self._pending.pop(one.number, None)
+
+    def path(self, one: Pending) -> Path:
+        """Return where the file of one is."""
+        return (self.folder / one.shelf if self._has_shelves else self.folder) / one.file
 
     def cut(self) -> list[Pending]:
         """Remove what is beyond the bounds, as after a kill, and return it.
@@ -184,12 +208,14 @@ class Spool:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+        path = self.path(new)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            part.rename(self.folder / new.file)
-            _sync(self.folder)
+            part.rename(path)
+            _sync(path.parent)
         except OSError:
             # Its number is the next one's.
-            (self.folder / new.file).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             raise
 
     def _find(self, path: Path, number: int) -> None:
@@ -199,11 +225,17 @@ class Spool:
             self._say(f"{error}: it is removed")
             path.unlink()
             return
-        model = Model(report.place, report.model)
-        found = Pending(number, report.kind, model, path.stat().st_size)
-        if found.file != path.name:
-            path.rename(self.folder / found.file)
+        found = _pending(number, report, path.stat().st_size)
+        if self.path(found) != path:
+            self._say(f"{path} is not where it was written, and is removed: who else writes there?")
+            path.unlink()
+            return
         self._pending[number] = found
+
+
+def _pending(number: int, report: Report, size: int) -> Pending:
+    model = Model(report.place, report.model)
+    return Pending(number, report.kind, model, report.version, size)
 
 
 def _read(path: Path) -> Report:
@@ -221,6 +253,12 @@ def _read(path: Path) -> Report:
         raise StateInvalid(
             f"{path} is no report to a registry as it was written ({error}); who else writes there?"
         ) from error
+
+
+def _remove_empty(shelf: Path) -> None:
+    for folder in (shelf, shelf.parent):
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _sync(folder: Path) -> None:
