@@ -1,19 +1,15 @@
 """Models of a registry, called on a server of one process and over MLflow's own server."""
 
-import importlib.util
 import json
-import os
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local.conftest import PATIENCE_S, LocalServer, free_ports, ready
+from tests.local.conftest import LocalServer, free_ports, ready
 from tests.registry.conftest import Logged, log_all
+from tests.registry.mlflow_server import needs_server, serving
 
 from headrace.config.source import Address
 from headrace.registry.cache import damage, let_go
@@ -96,20 +92,11 @@ def test_check_runs_it_without_a_server(server: LocalServer) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.skipif(
-    importlib.util.find_spec("flask") is None, reason="MLflow's own server is not installed"
-)
+@needs_server
 def test_versions_come_over_http_from_mlflows_server(tmp_path: Path) -> None:
     from mlflow import MlflowClient
 
-    uri = f"http://127.0.0.1:{free_ports()}"
-    command = [sys.executable, "-m", "mlflow", "server", "--port", uri.rpartition(":")[2]]
-    command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    command += ["--artifacts-destination", str(tmp_path / "store")]
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        _wait(f"{uri}/health", tmp_path / "log")
+    with serving(tmp_path, free_ports()) as uri:
         log_all(uri)
         MlflowClient(uri).set_registered_model_alias("kinds", "champion", "2")
         found = resolve(Address("kinds", alias="champion"), registry=uri, state=tmp_path)
@@ -123,17 +110,3 @@ def test_versions_come_over_http_from_mlflows_server(tmp_path: Path) -> None:
         with ready(tmp_path / "models_of_http", tmp_path) as server:
             row = {"width": ("FP64", [1], [3]), "height": ("FP64", [1], [0])}
             assert outputs(infer(server, "kinds", **row)) == {"output": [1]}
-    finally:
-        os.killpg(process.pid, 9)
-        process.wait()
-
-
-def _wait(url: str, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except OSError:
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.2)  # noqa: TID251 - waits for another process

@@ -1,1 +1,1 @@
-"""Versions of models that MLflow's registry knows: which one is meant, and its files."""
+"""Versions of models that MLflow's registry knows: which one is meant, its files, and its fate."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headrace.errors import SourceAway, SourceInvalid
+from headrace.registry.redacting import without_secrets
 
 #: What a question is ``of``.
 MLFLOW: Final = "MLflow's registry"
@@ -32,7 +33,8 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Mapping[s
 
         return {"answer": store.answer(question, say)}
     except SourceInvalid as error:
-        return {"error": str(error), "is_away": isinstance(error, SourceAway)}
+        text = without_secrets(str(error), os.environ)
+        return {"error": text, "is_away": isinstance(error, SourceAway)}
 
 
 def main() -> None:

@@ -10,6 +10,7 @@ from tempfile import TemporaryFile
 from typing import Any, Final
 
 from headrace.errors import SourceAway, SourceInvalid
+from headrace.registry.redacting import without_secrets
 
 #: What answers; `-P` keeps what lies in the working folder from being taken for a library.
 COMMAND: Final = (sys.executable, "-P", "-m", "headrace.registry.answering")
@@ -18,7 +19,11 @@ MOST_SHOWN: Final = 4000
 
 
 def ask(
-    question: Mapping[str, Any], say: Callable[[str], None], *, within_s: float | None = None
+    question: Mapping[str, Any],
+    say: Callable[[str], None],
+    *,
+    within_s: float | None = None,
+    begun: Callable[[Callable[[], None]], None] | None = None,
 ) -> Any:
     """Return what the process answers; ``say`` hears how far it is.
 
@@ -26,6 +31,7 @@ def ask(
         question: as `headrace.registry.answering` reads it.
         say: tells people.
         within_s: after so long it is ended; None waits for as long as it works.
+        begun: is given what ends it at once, for who may have no more use for the answer.
 
     Raises:
         SourceInvalid: what it says is wrong.
@@ -41,6 +47,8 @@ def ask(
         if limit is not None:
             limit.start()
         try:
+            if begun is not None:
+                begun(process.kill)
             told = _answer(process, question, say)
         finally:
             # Done, or of no more use: whoever is interrupted leaves nothing behind.
@@ -49,7 +57,9 @@ def ask(
                 limit.cancel()
         if told is None:
             printed.seek(0)
-            tail = printed.read()[-MOST_SHOWN:].decode(errors="replace").strip()
+            tail = without_secrets(
+                printed.read()[-MOST_SHOWN:].decode(errors="replace").strip(), os.environ
+            )
             raise SourceAway(
                 f"{question['of']} gave no answer{_limit(within_s)}: is it up? There was printed: "
                 f"{tail or 'nothing'}"

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from headrace.errors import SourceAway, SourceInvalid
+from headrace.registry.delivering import deliver
 from headrace.registry.facts import Facts, Place, Signature, as_json
 
 #: Of MLflow, where nothing else is set: an answer within a minute, no bars, no word to its makers.
@@ -24,6 +25,7 @@ SETTINGS: Final = {
 }
 INSTALL: Final = "pip install 'headrace[mlflow]'"
 TRY: Final = "is it up, and is its address right? Mend that, and start again"
+AGAIN: Final = "is it up, is its address right, and may it be written to? It is asked again"
 #: A model's description, which is in the folder of its files.
 MLMODEL: Final = "MLmodel"
 #: A description is a page; what is beyond it is something else.
@@ -215,10 +217,15 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
     place = Place(**question["place"])
+    advice = AGAIN if question["ask"] == "report" else TRY
     try:
         if question["ask"] == "resolve":
             facts = resolve(place, question["model"], question["version"], question["alias"])
             return as_json(facts)
+        if question["ask"] == "report":
+            return deliver(
+                place, question["reports"], tries=question["tries"], files=question["files"]
+            )
         target = Path(question["target"])
         fetch(place, question["artifacts"], target, question["most_bytes"], say)
     except SourceInvalid:
@@ -233,11 +240,11 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
         ) from error
     except OSError as error:
         # Of MLflow's requests, too, whose text names the host.
-        raise SourceAway(f"{place.registry} and its files: {error}: {TRY}") from error
+        raise SourceAway(f"{place.registry} and its files: {error}: {advice}") from error
     except Exception as error:
         # Whatever a store's library raises: there is one for each kind of store.
         refused = getattr(error, "error_code", "") in REFUSALS
         raise (SourceInvalid if refused else SourceAway)(
-            f"the registry {place.registry} or its store failed: {error}: {TRY}"
+            f"the registry {place.registry} or its store failed: {error}: {advice}"
         ) from error
     return None

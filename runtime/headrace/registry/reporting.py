@@ -1,0 +1,276 @@
+"""What happened to a version goes back to its registry, however long that is away.
+
+A report is kept in the state folder before `Reporter.report` returns. One thread delivers them: of
+a model in their order, by the process in which MLflow is asked.
+"""
+
+import os
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Protocol
+
+from headrace.errors import SourceAway
+from headrace.registry.answering import MLFLOW
+from headrace.registry.asking import ask
+from headrace.registry.delivering import Outcome
+from headrace.registry.redacting import without_secrets
+from headrace.registry.report import HERE, Report, as_json, named
+from headrace.registry.source import PATIENCE_S
+from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool
+from headrace.registry.standing import Records, Standing
+
+#: Of the state folder: reports of versions that no registry knows.
+KEPT: Final = "reports"
+#: Of the state folder: reports that are still to be delivered.
+PENDING: Final = Path(KEPT, ".pending")
+#: Of the state folder: pictures, where MLflow is a database and no server has a place for them.
+FILES: Final = "mlflow-artifacts"
+#: Role of an alias → its name.
+ALIASES: Final[Mapping[str, str]] = {"champion": "champion", "challenger": "challenger"}
+#: Reports in one question.
+MOST_ASKED: Final = 100
+MOST_ASKED_BYTES: Final = 4 << 20
+FIRST_S: Final = 2.0
+LONGEST_S: Final = 300.0
+
+#: Is given what ends a delivery at once.
+Begun = Callable[[Callable[[], None]], None]
+
+
+class Deliver(Protocol):
+    """Tells reports to a registry."""
+
+    def __call__(self, reports: Sequence[Report], *, tries: int, begun: Begun) -> Sequence[Outcome]:
+        """Return what became of the first ones, which are not told again.
+
+        Args:
+            reports: of one model, in their order.
+            tries: how often the first one was tried before.
+            begun: see `headrace.registry.asking.ask`.
+
+        Raises:
+            HeadraceError: they are to be told again.
+        """
+
+
+def retry_after_s(tries: int, draw: float) -> float:
+    """Return for how many seconds to wait after so many tries that failed.
+
+    Args:
+        tries: 1 or more.
+        draw: from [0, 1): of servers whose registry was away not all ask in the same moment.
+    """
+    return min(LONGEST_S, FIRST_S * 2.0 ** min(tries - 1, 60)) * (0.5 + draw / 2)
+
+
+def soonest(due_s: Mapping[Model, float], now_s: float) -> tuple[Model | None, float | None]:
+    """Return whose turn it is, or else in how many seconds it is somebody's; None is never."""
+    if not due_s:
+        return None, None
+    model = min(due_s, key=lambda one: due_s[one])
+    wait_s = due_s[model] - now_s
+    return (model, 0.0) if wait_s <= 0 else (None, wait_s)
+
+
+def _jittered(tries: int) -> float:
+    return retry_after_s(tries, random.random())
+
+
+@dataclass(frozen=True)
+class Patience:
+    """What is done while a registry is away."""
+
+    #: How much is kept.
+    bounds: Bounds = BOUNDS
+    #: Number of tries that failed in a row → seconds until the next.
+    retry: Callable[[int], float] = _jittered
+
+
+PATIENCE: Final = Patience()
+
+
+class Reporter:
+    """Keeps reports, and delivers them from a thread of its own."""
+
+    def __init__(
+        self,
+        state: Path,
+        say: Callable[[str], None],
+        *,
+        aliases: Mapping[str, str] = ALIASES,
+        deliver: Deliver | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        """Go on with what an earlier process did not deliver.
+
+        Args:
+            state: the state folder, which is this process's alone.
+            say: hears, in a line each, what fails, is refused, has to go, and which aliases move;
+                it returns at once.
+            aliases: role of an `AliasMove` → the alias that is moved for it. A role without one
+                moves nothing; without any, aliases are left alone.
+            deliver: tells them; None asks MLflow in a process of its own.
+            patience: how much is kept while a registry is away, and when it is asked again.
+
+        Raises:
+            StateInvalid: the folder cannot be used.
+        """
+        self._say = say
+        self._aliases = aliases
+        self._deliver = deliver or asking(state)
+        self._retry = patience.retry
+        self._records = Records()
+        self._sending: frozenset[int] = frozenset()
+        self._end: Callable[[], None] | None = None
+        self._closed = False
+        self._changed = threading.Condition()
+        self._spool = Spool(state.absolute() / PENDING, patience.bounds, say)
+        self._kept = Spool(state.absolute() / KEPT, patience.bounds, say, has_shelves=True)
+        self._kept.cut()
+        self._count_dropped(self._spool.cut())
+        self._thread = threading.Thread(target=self._run, name="reports", daemon=True)
+        self._thread.start()
+
+    def report(self, report: Report) -> None:
+        """Keep a report, which is delivered once its registry answers. It waits for no network.
+
+        That of a version `HERE` stays here, until newer ones take its room.
+
+        Raises:
+            StateInvalid: it cannot be kept.
+        """
+        with self._changed:
+            if report.place == HERE:
+                # Of these the oldest go, and that is no loss to tell of.
+                self._kept.add(report)
+                if report.rollout is not None:
+                    where = self._kept.folder / report.label
+                    self._records.of(Model(HERE, report.model)).note(
+                        report, Outcome("", str(where))
+                    )
+            else:
+                self._count_dropped(self._spool.add(report, self._sending))
+            self._records.forget(self._pending())
+            self._changed.notify_all()
+
+    def status(self) -> Sequence[Standing]:
+        """Return how the reports of each model stand."""
+        with self._changed:
+            return self._records.standings(self._pending())
+
+    def close(self, *, patience_s: float = 0.0) -> None:
+        """End; what is not delivered by then stays for the next process.
+
+        Args:
+            patience_s: for so long wait for what can be delivered.
+        """
+        with self._changed:
+            self._changed.wait_for(self._is_idle, patience_s)
+            self._closed = True
+            if self._end is not None:
+                self._end()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _is_idle(self) -> bool:
+        """Nothing is left, but of models whose last try failed."""
+        return all(self._records.of(model).tries for model in self._pending())
+
+    def _pending(self) -> Mapping[Model, int]:
+        return Counter(one.model for one in self._spool.pending)
+
+    def _run(self) -> None:
+        while (turn := self._next()) is not None:
+            model, batch = turn
+            try:
+                reports = [named(report, self._aliases) for _, report in batch]
+                tries = self._records.of(model).tries
+                outcomes = self._deliver(reports, tries=tries, begun=self._begun)
+                self._delivered(model, batch, outcomes)
+            # Whatever was not foreseen: a thread that ends keeps all that is to come.
+            except Exception as error:
+                self._failed(model, error)
+
+    def _next(self) -> tuple[Model, list[tuple[Pending, Report]]] | None:
+        """Return the next reports of one model, once it is their turn; None at the end."""
+        with self._changed:
+            while not self._closed:
+                due_s = {model: self._records.of(model).due_s for model in self._pending()}
+                model, wait_s = soonest(due_s, time.monotonic())
+                if model is None:
+                    self._changed.wait(wait_s)
+                elif batch := self._spool.first(model, MOST_ASKED, MOST_ASKED_BYTES):
+                    self._sending = frozenset(one.number for one, _ in batch)
+                    return model, batch
+            return None
+
+    def _begun(self, end: Callable[[], None]) -> None:
+        with self._changed:
+            self._end = end
+            if self._closed:
+                end()
+
+    def _delivered(
+        self, model: Model, batch: Sequence[tuple[Pending, Report]], outcomes: Sequence[Outcome]
+    ) -> None:
+        if not outcomes:
+            raise SourceAway(f"nothing was said of {batch[0][1].label}: it is told again")
+        with self._changed:
+            record = self._records.of(model)
+            record.tries, record.last_error, record.due_s = 0, "", time.monotonic()
+            for (one, report), outcome in zip(batch, outcomes, strict=False):
+                self._spool.remove(one)
+                for words in record.note(report, outcome):
+                    self._say(words)
+            self._rest()
+
+    def _failed(self, model: Model, error: Exception) -> None:
+        with self._changed:
+            record = self._records.of(model)
+            record.tries += 1
+            wait_s = self._retry(record.tries)
+            record.due_s = time.monotonic() + wait_s
+            said, record.last_error = record.last_error, without_secrets(str(error), os.environ)
+            if not self._closed and said != record.last_error:
+                self._say(
+                    f"reports of {model.name} wait for their registry ({record.last_error}); "
+                    f"the next try is in {wait_s:.0f} s"
+                )
+            self._rest()
+
+    def _rest(self) -> None:
+        self._sending, self._end = frozenset(), None
+        self._changed.notify_all()
+
+    def _count_dropped(self, gone: Sequence[Pending]) -> None:
+        for one in gone:
+            self._records.of(one.model).dropped += 1
+        for (model, kind), count in Counter((one.model.name, one.kind) for one in gone).items():
+            self._say(
+                f"there is no room for more reports while a registry is away: {count} of {model} "
+                f"({kind}) dropped"
+            )
+
+
+def asking(state: Path) -> Deliver:
+    """Return what tells reports to MLflow, which is asked in a process of its own."""
+    files = (state.absolute() / FILES).as_uri()
+
+    def deliver(reports: Sequence[Report], *, tries: int, begun: Begun) -> Sequence[Outcome]:
+        question = {
+            "of": MLFLOW,
+            "ask": "report",
+            "place": asdict(reports[0].place),
+            "reports": [as_json(report) for report in reports],
+            "tries": tries,
+            "files": files,
+        }
+        told = ask(question, lambda text: None, within_s=PATIENCE_S, begun=begun)
+        return [Outcome(**one) for one in told]
+
+    return deliver

@@ -1,0 +1,108 @@
+"""How reports to registries went, as far as this process remembers."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from headrace.registry.delivering import Outcome
+from headrace.registry.redacting import without_secrets
+from headrace.registry.report import Report
+from headrace.registry.spool import Model
+
+#: Models that are remembered, and places of each.
+MOST_MODELS: Final = 1000
+MOST_PLACES: Final = 20
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How the reports of one registered model stand."""
+
+    model: str
+    #: Its registry, without a password.
+    registry: str
+    #: Reports that are still to be delivered.
+    pending: int
+    #: How often in a row it failed, and what was said last; empty once it went.
+    tries: int
+    last_error: str
+    #: Reports for which there was no room, since this process began.
+    dropped: int
+    #: Reports that the registry does not take, and why not the last.
+    refused: int
+    last_refusal: str
+    #: Version and rollout → where its metrics are; the latest last.
+    places: Mapping[str, str]
+    #: Alias → what became of it, in words.
+    aliases: Mapping[str, str]
+
+
+@dataclass
+class Record:
+    """What is remembered of a model's reports."""
+
+    tries: int = 0
+    #: Of the monotonic clock: before that nothing is tried.
+    due_s: float = 0.0
+    last_error: str = ""
+    dropped: int = 0
+    refused: int = 0
+    last_refusal: str = ""
+    places: dict[str, str] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
+
+    def note(self, report: Report, outcome: Outcome) -> list[str]:
+        """Remember what became of a report, and return what somebody should be told."""
+        said = [f"{report.label}: {words}" for words in outcome.aliases.values()]
+        self.aliases.update(outcome.aliases)
+        if outcome.place:
+            where = f"{report.version} in {report.rollout}"
+            self.places.pop(where, None)
+            self.places[where] = outcome.place
+            for oldest in list(self.places)[:-MOST_PLACES]:
+                del self.places[oldest]
+        if outcome.refused:
+            self.refused += 1
+            self.last_refusal = without_secrets(outcome.refused, os.environ)
+            said.append(
+                f"the registry does not take a report of {report.label}: {self.last_refusal}"
+            )
+        return said
+
+
+class Records:
+    """A record for each model; of too many the oldest goes that has no reports."""
+
+    def __init__(self, most: int = MOST_MODELS) -> None:
+        self._most = most
+        self._records: dict[Model, Record] = {}
+
+    def of(self, model: Model) -> Record:
+        """Return a model's record, which is made if there is none."""
+        return self._records.setdefault(model, Record())
+
+    def standings(self, pending: Mapping[Model, int]) -> list[Standing]:
+        """Return how those stand that are remembered, or have so many reports pending."""
+        return [
+            Standing(
+                model=model.name,
+                registry=without_secrets(model.place.registry, {}),
+                pending=pending.get(model, 0),
+                tries=record.tries,
+                last_error=record.last_error,
+                dropped=record.dropped,
+                refused=record.refused,
+                last_refusal=record.last_refusal,
+                places=dict(record.places),
+                aliases=dict(record.aliases),
+            )
+            for model in dict.fromkeys([*self._records, *pending])
+            for record in [self.of(model)]
+        ]
+
+    def forget(self, pending: Mapping[Model, int]) -> None:
+        """Keep to the bound; those with reports pending stay."""
+        idle = [model for model in self._records if not pending.get(model)]
+        for model in idle[: max(0, len(self._records) - self._most)]:
+            del self._records[model]
