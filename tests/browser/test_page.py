@@ -7,51 +7,25 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.browser.conftest import OpenUrl, confirm, press
 from tests.local.conftest import LocalServer, ready, start, write_model
 
-#: A busy machine starts slowly; the page looks every second, and into the folder every ten.
-PATIENCE_MS = 60_000
 Open = Callable[[LocalServer], Any]
 
 
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Opens a server's page; whatever the page complains of fails the test."""
-    context = browser.new_context(viewport={"width": 1400, "height": 1000})
-    context.set_default_timeout(PATIENCE_MS)
-    complaints: list[str] = []
-
-    def opened(server: LocalServer) -> Any:
-        page = context.new_page()
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "console",
-            lambda said: (
-                complaints.append(said.text)
-                if said.type == "error" and "Failed to load resource" not in said.text
-                else None
-            ),
-        )
-        page.goto(server.console)
-        return page
-
-    yield opened
-    context.close()
-    assert complaints == []
+def open_page(open_url: OpenUrl) -> Open:
+    """Opens a server's page."""
+    return lambda server: open_url(server.console)
 
 
 def add_version(models: Path, name: str, number: int) -> None:
     shutil.copytree(models / name / "1", models / name / str(number))
-
-
-def confirm(page: Any) -> None:
-    page.locator("#confirm").click()
-    page.locator("#confirmation").wait_for(state="hidden")
 
 
 def row(page: Any, label: str, state: str) -> Any:
@@ -59,10 +33,6 @@ def row(page: Any, label: str, state: str) -> Any:
     found = page.locator(f'[data-version="{label}"]', has=page.locator(f".state.{state}"))
     found.wait_for()
     return found
-
-
-def press(page: Any, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
 
 
 def shares(page: Any) -> list[str]:
@@ -151,8 +121,9 @@ def test_what_a_version_does_is_shown_as_it_does_it(tmp_path: Path, open_page: O
         assert 0 < p50 <= p99 < 10_000
         server.post("good", [-1, 2, 3, 4])
         page.locator(".rates:not(:has-text(' 0 errors/s'))").wait_for()
-        # It is told all this, and asks for the folder of models and the log alone.
-        assert [url for url in asked if not re.search("/api/(versions|logs)", url)][6:] == []
+        # It is told all this, and asks for the folder of models, rollouts and the log alone.
+        mine = re.compile("/api/(versions|rollouts|logs)")
+        assert [url for url in asked if not mine.search(url)][6:] == []
 
 
 def test_a_server_that_is_gone_is_said_and_comes_back(tmp_path: Path, open_page: Open) -> None:
@@ -204,7 +175,7 @@ def test_a_server_without_models_says_so(tmp_path: Path, open_page: Open) -> Non
         # As a server answers whose folder was emptied: none begins with an empty one.
         _, status = server.get(f"{server.console}/api/status")
         empty = {**status, "models": []}
-        look = json.dumps({"status": empty, "rates": {}, "lines": 0})
+        look = json.dumps({"status": empty, "rates": {}, "lines": 0, "rollouts": []})
         events = f"event: begin\ndata: {{}}\n\nevent: look\ndata: {look}\n\n"
         page.route("**/api/events*", lambda route: route.fulfill(body=events))
         page.route("**/api/status", lambda route: route.fulfill(json=empty))

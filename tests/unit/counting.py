@@ -15,6 +15,7 @@ class CountingGateway:
     began: int = 1
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     since: int = 0
+    model: str = "m"
 
     def follow(self, judged: Mapping[int, tuple[int, ...]]) -> None:
         """Count these versions, by these lines, and no others."""
@@ -24,7 +25,8 @@ class CountingGateway:
                 self.since += 1
                 slow = [{"count": 0, "bad": 0.0} for _ in lines]
                 kept[version] = {
-                    "model": "m", "version": version, "since": self.since, "slow_ns": list(lines),
+                    "model": self.model, "version": version,
+                    "since": self.since, "slow_ns": list(lines),
                     "runs": {"count": 0, "bad": 0.0}, "slow": slow, "latency": [],
                 }  # fmt: skip
         self.rows = kept

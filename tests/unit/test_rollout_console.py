@@ -64,11 +64,14 @@ def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
     (errors,) = shown["metrics"]
     assert errors["candidate"] == {"units": 100, "bad_percent": 3.0}
     assert errors["control"] == {"units": 1000, "bad_percent": 1.0}
+    assert shown["harm_odds"] == max(1.0, errors["harm_odds"])
     assert errors["difference_points"][0] < 2 < errors["difference_points"][1]
     assert shown["latency_ms"]["candidate"]["p50"] == pytest.approx(40, rel=0.07)
     everything = ask(desk.sources, "GET", "/api/rollouts?model=m").body
     assert everything == {"rollouts": [shown]}
     assert ask(desk.sources, "GET", "/api/rollouts?model=x").body == {"rollouts": []}
+    (brief,) = ask(desk.sources, "GET", "/api/rollouts?said=1").body["rollouts"]
+    assert brief == {**shown, "said": shown["said"][-1:]}
     status, ended = say(desk, "rollback", number=1, why="not now")
     assert (status, ended["end"], ended["said"][-1]["why"]) == (
         200,
@@ -124,6 +127,8 @@ def test_a_plan_is_read_when_it_is_needed(desk: Desk, tmp_path: Path) -> None:
     say(desk, "rollback", number=1)
     assert say(desk, "start", model="m", version=2, plan="bold")[1]["percent"] == 50
     say(desk, "rollback", number=2)
+    (last,) = ask(desk.sources, "GET", "/api/rollouts?ended=1").body["rollouts"]
+    assert last["number"] == 2
     assert (
         "there is bold, default" in say(desk, "start", model="m", version=2, plan="x")[1]["error"]
     )

@@ -37,6 +37,12 @@ def start(  # noqa: PLR0913 - a parameter is an option
     baseline: Annotated[
         int, typer.Option(help="The version that has all the traffic, to be sure of it.", min=0)
     ] = 0,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Say how long it would take at the traffic of now; begin nothing."
+        ),
+    ] = False,
     why: Why = "",
     url: Url = CONSOLE,
 ) -> None:
@@ -45,21 +51,25 @@ def start(  # noqa: PLR0913 - a parameter is an option
     The version that has all the traffic is the baseline. `headrace rollout show` says what was
     seen; `headrace split`, `load --swap` and `undo` by anybody end it, and win.
     """
-    from headrace.cli.console_client import post
+    from headrace.cli.console_client import get, post
+    from headrace.cli.estimating import estimate_lines
     from headrace.cli.steering import rollout_lines
 
     model, number = split_label(version)
     if not number:
         raise typer.BadParameter(f"expected MODEL/VERSION, such as {model}/2, not {version!r}")
-    query = {"model": model, "version": number, "why": why}
+    query = {"model": model, "version": number}
     if baseline:
         query["baseline"] = str(baseline)
     if plan_file is not None:
         query["plan"] = _read(plan_file, plan)
     elif plan:
         query["plan"] = plan
-    begun = post(url, path("rollout/start", query))
-    for text in rollout_lines(begun):
+    if dry_run:
+        lines = estimate_lines(get(url, path("rollout/estimate", query)))
+    else:
+        lines = rollout_lines(post(url, path("rollout/start", query | {"why": why})))
+    for text in lines:
         tell(text)
 
 

@@ -6,25 +6,22 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
-from time import monotonic
 from typing import Any, Final
-from urllib.request import ProxyHandler, build_opener
 
 from headrace.console import board
 from headrace.console.answering import THREADS, AllBusy
-from headrace.console.rates import Reading, rates, read
+from headrace.console.rates import Reading, rates
+from headrace.console.scraping import scrape
 from headrace.console.sources import Sources
+from headrace.console.steering import course_json
 from headrace.execution.voices import OURSELVES, line
 
 #: Between two readings.
 EVERY_S: Final = 1.0
 #: Rates are over so many seconds, or as many as there have been.
 OVER: Final = 5
-#: For the gateway to say what it has counted, and how much of it is read.
-LIMIT_S: Final = 2.0
-MOST_BYTES: Final = 64 << 20
-#: It is on this machine, whatever the environment says of proxies.
-OPENER: Final = build_opener(ProxyHandler({}))
+#: Of a rollout, the newest of what was said.
+MOST_SAID: Final = 20
 
 
 class Looking:
@@ -77,13 +74,16 @@ class Looking:
             "status": board.as_json(status),
             "rates": self._rates(status.addresses.get("metrics", "")),
             "lines": self._sources.logbook.taken,
+            "rollouts": [
+                course_json(one, MOST_SAID)
+                for one in self._sources.rollouts.all()
+                if one.end is None
+            ],
         }
 
     def _rates(self, address: str) -> Mapping[str, Any]:
         try:
-            with OPENER.open(f"http://{address}/metrics", timeout=LIMIT_S) as answer:
-                page = answer.read(MOST_BYTES).decode()
-            self._readings.append(read(page, monotonic()))
+            self._readings.append(scrape(address))
         except (OSError, ValueError):
             # No gateway serves at the moment: there is nothing to count.
             return {}

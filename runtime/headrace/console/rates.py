@@ -11,9 +11,12 @@ SUCCEEDED: Final = "nv_inference_request_success"
 FAILED: Final = "headrace_request_failures_total"
 ROWS: Final = "headrace_batch_rows_sum"
 BATCHES: Final = "headrace_batch_rows_count"
+BROKEN: Final = "headrace_executions_failed_total"
 DURATIONS: Final = "headrace_request_duration_seconds_bucket"
 #: A family without its end: nothing else of the page is read, which may have many versions.
-FAMILIES: Final = (STARTED, SUCCEEDED, FAILED, ROWS, BATCHES, DURATIONS)
+FAMILIES: Final = (STARTED, SUCCEEDED, FAILED, ROWS, BATCHES, BROKEN, DURATIONS)
+#: Of those with one number for each version, what `Counts` has it as.
+SINGLE: Final = {SUCCEEDED: "succeeded", ROWS: "rows", BATCHES: "batches", BROKEN: "broken"}
 
 
 @dataclass
@@ -24,6 +27,8 @@ class Counts:
     failed: float = 0.0
     rows: float = 0.0
     batches: float = 0.0
+    #: Batches that failed.
+    broken: float = 0.0
     #: Seconds → requests that took at most so long.
     within: dict[float, float] = field(default_factory=dict)
 
@@ -66,14 +71,10 @@ def read(page: str, at: float) -> Reading:
             if not labels.get("version"):
                 continue
             counts = versions.setdefault(f"{labels['model']}/{labels['version']}", Counts())
-            if name == SUCCEEDED:
-                counts.succeeded = value
+            if name in SINGLE:
+                setattr(counts, SINGLE[name], value)
             elif name == FAILED:
                 counts.failed += value
-            elif name == ROWS:
-                counts.rows = value
-            elif name == BATCHES:
-                counts.batches = value
             elif name == DURATIONS:
                 counts.within[float(labels["le"])] = value
     return Reading(at, started, versions)
@@ -121,6 +122,24 @@ def quantile(within: Iterable[tuple[float, float]], part: float) -> float | None
             return low + (limit - low) * (rank - fewer) / (count - fewer)
         low, fewer = limit, count
     return low
+
+
+def beyond(within: Iterable[tuple[float, float]], seconds: float) -> float:
+    """Return the part of all requests that took longer than ``seconds``, from 0 to 1.
+
+    ``within`` is as in `quantile`, and so is what is thought to be between two of its times; what
+    took longer than its last one took longer than anything. Where there are none it is 0.
+    """
+    limits: Sequence[tuple[float, float]] = sorted(within)
+    if not limits or limits[-1][1] <= 0:
+        return 0.0
+    low, fewer = 0.0, 0.0
+    for limit, count in limits:
+        if limit > seconds:
+            part = 0.0 if limit == float("inf") else (seconds - low) / (limit - low)
+            return 1.0 - (fewer + part * (count - fewer)) / limits[-1][1]
+        low, fewer = limit, count
+    return 0.0
 
 
 def _in_ms(seconds: float | None) -> float | None:

@@ -234,7 +234,11 @@ class Latency(Answer):
 
 
 class Rollout(Answer):
-    """A rollout: the plan, what was seen, and what was said and done."""
+    """A rollout: the plan, what was seen, and what was said and done.
+
+    Odds are the most evidence that there was to 1 of all metrics together that the candidate is
+    worse than allowed: it goes back by these.
+    """
 
     number: int
     model: str
@@ -247,6 +251,7 @@ class Rollout(Answer):
     step: int
     percent: float
     end: str | None
+    harm_odds: float
     metrics: list[Metric]
     latency_ms: dict[str, Latency]
     crashes: dict[str, int]

@@ -10,13 +10,23 @@ from pydantic import ValidationError
 from headrace.config.rollouts import RolloutPlan
 from headrace.console import schema
 from headrace.console.answering import in_thread
-from headrace.console.parameters import From, Misasked, Model, Number, OfModel, Who, Why
+from headrace.console.parameters import (
+    MOST,
+    From,
+    Misasked,
+    Model,
+    Number,
+    OfModel,
+    Who,
+    Why,
+    bounded,
+)
 from headrace.console.sources import Sources
 from headrace.control.plans import DEFAULT_PLAN, plan_of
 from headrace.errors import Unwanted
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
-from headrace.rollout.course import Course, End
+from headrace.rollout.course import MOST_SAID, Course, End
 from headrace.rollout.evidence import Evidence
 from headrace.rollout.latency import quantile
 
@@ -26,14 +36,23 @@ MOST_LOG: Final = 700.0
 MOST_ERRORS: Final = 10
 ENDS: Final = {"promote": End.PROMOTED, "rollback": End.ROLLED_BACK, "stop": End.STOPPED}
 
+Ended = Annotated[Number, Query(description="How many that have ended, at most.")]
+LastSaid = Annotated[Number, Query(description="How much of what was said, at most.")]
+Plan = Annotated[str, Query(description="A name in model.yaml, or a plan as JSON.")]
+
 router = APIRouter()
 
 
 @router.get("/api/rollouts", response_model=schema.Rollouts)
 @in_thread
-def rollouts(sources: From, model: OfModel = "") -> dict[str, Any]:
+def rollouts(
+    sources: From, model: OfModel = "", ended: Ended = MOST, said: LastSaid = MOST
+) -> dict[str, Any]:
     """Show those that go on and the last that have ended, as `headrace rollout list`."""
-    return {"rollouts": [course_json(one) for one in sources.rollouts.all(model)]}
+    found = sources.rollouts.all(model)
+    last = [one.number for one in found if one.end is not None][-bounded(ended) :]
+    shown = [one for one in found if one.end is None or one.number in last]
+    return {"rollouts": [course_json(one, bounded(said)) for one in shown]}
 
 
 @router.get("/api/rollouts/{number}", response_model=schema.Rollout)
@@ -54,7 +73,7 @@ def start(  # noqa: PLR0913 - a parameter is one of the request
     model: Model,
     version: Number = 0,
     baseline: Number = 0,
-    plan: Annotated[str, Query(description="A name in model.yaml, or a plan as JSON.")] = "",
+    plan: Plan = "",
     why: Why = "",
 ) -> dict[str, Any]:
     """Give a version more and more of the traffic, as `headrace rollout start`."""
@@ -105,8 +124,8 @@ def said_plan(sources: Sources, model: str, said: str) -> RolloutPlan:
     return DEFAULT_PLAN if wanted is None else plan_of(Path(wanted.folder), model, said)
 
 
-def course_json(course: Course) -> dict[str, Any]:
-    """Return a rollout as ``GET /api/rollouts`` has it."""
+def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
+    """Return a rollout as ``GET /api/rollouts`` has it, with the newest of what was said."""
     candidate, baseline = course.versions
     health = course.record.health
     return {
@@ -121,6 +140,7 @@ def course_json(course: Course) -> dict[str, Any]:
         "step": 0 if course.lines is None else course.record.step + 1,
         "percent": course.percent,
         "end": course.end,
+        "harm_odds": _odds(course.record.log_harm_peak),
         "metrics": [_metric(one, course.plan.alpha) for one in course.record.evidence],
         "latency_ms": {
             "candidate": _latency(course.latency[0]),
@@ -128,7 +148,10 @@ def course_json(course: Course) -> dict[str, Any]:
         },
         "crashes": {"candidate": health.candidate_crashes, "baseline": health.control_crashes},
         "gateways": max(seen.gateways for seen in course.seen),
-        "said": [{"unix_ms": one.unix_ms, "what": one.what, "why": one.why} for one in course.said],
+        "said": [
+            {"unix_ms": one.unix_ms, "what": one.what, "why": one.why}
+            for one in course.said[-most_said:]
+        ],
     }
 
 
@@ -141,9 +164,13 @@ def _metric(known: Evidence, alpha: float) -> dict[str, Any]:
         "candidate": _arm(known.candidate),
         "control": _arm(known.control) if paired else None,
         "difference_points": [100 * end for end in known.spread.interval(alpha)] if told else None,
-        "harm_odds": math.exp(min(known.log_harm, MOST_LOG)),
-        "fine_odds": math.exp(min(known.log_fine, MOST_LOG)),
+        "harm_odds": _odds(known.log_harm),
+        "fine_odds": _odds(known.log_fine),
     }
+
+
+def _odds(log: float) -> float:
+    return math.exp(min(log, MOST_LOG))
 
 
 def _arm(units: Units) -> dict[str, Any]:

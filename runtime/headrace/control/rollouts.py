@@ -105,17 +105,8 @@ class Rollouts:
             Unwanted: the plan asks for what is not built, one goes on already, or the versions
                 cannot be compared.
         """
-        if missing := unbuilt(plan):
-            raise Unwanted(f"this plan has what is not built yet: {missing}")
         with self._lock:
-            if on := next(filter(_goes_on, self.all(model)), None):
-                raise Unwanted(
-                    f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
-                )
-            wanted = self._controller.wanted().get(model)
-            if wanted is None:
-                raise Unwanted(f"no model {model!r} is served here")
-            serving = steering.may_begin(wanted, candidate, baseline)
+            serving = self.may_start(model, candidate, plan, baseline=baseline)
             crashes = self._crashes()
             course = Course.begin(
                 max(self._courses, default=0) + 1,
@@ -134,6 +125,26 @@ class Rollouts:
             self._carry_out(course, who, why)
             self._stirred.set()
             return course
+
+    def may_start(
+        self, model: str, candidate: int, plan: RolloutPlan, *, baseline: int | None
+    ) -> int:
+        """Return the baseline of a rollout that could begin now.
+
+        Raises:
+            Unwanted: it could not; as `start`.
+        """
+        if missing := unbuilt(plan):
+            raise Unwanted(f"this plan has what is not built yet: {missing}")
+        with self._lock:
+            if on := next(filter(_goes_on, self.all(model)), None):
+                raise Unwanted(
+                    f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
+                )
+            wanted = self._controller.wanted().get(model)
+            if wanted is None:
+                raise Unwanted(f"no model {model!r} is served here")
+            return steering.may_begin(wanted, candidate, baseline)
 
     def stop(self, number: int, end: End, *, who: str, why: str) -> Course:
         """End a rollout by a person's word: promote, roll back, or leave traffic as it is.

@@ -25,16 +25,21 @@ class Estimate:
     """Of a rollout of a candidate that is as good as the control.
 
     Attributes:
+        needed: how many units of each metric the candidate needs at the last step.
         slowest: the metric whose proof takes longest.
-        promotion_units: how many units of it the candidate needs at the last step.
         fits: whether all of it is within the plan's max_hours.
     """
 
     steps: tuple[StepEstimate, ...]
     hours: float
+    needed: Mapping[str, float]
     slowest: str
-    promotion_units: float
     fits: bool
+
+    @property
+    def promotion_units(self) -> float:
+        """How many units of the slowest metric the candidate needs at the last step."""
+        return self.needed[self.slowest]
 
 
 def units_needed(
@@ -48,7 +53,7 @@ def units_needed(
     the stakes: metrics times steps for harm, 1 for promotion. Half of all rollouts take less.
     """
     candidate, control = rates
-    against = control + criterion.margin if criterion.paired else criterion.margin
+    against = _allowed(criterion, control)
     pair = Units(1.0, candidate), Units((1 - share) / share, control * (1 - share) / share)
     worse, fine = gains(
         pair[0],
@@ -78,29 +83,39 @@ def estimate(
         raise ValueError(f"expected traffic above 0 units a second, not {units_per_s:g}")
     if missing := [one.name for one in asked if one.name not in rates]:
         raise ValueError(f"expected the rates of {missing[0]!r}, too")
+    last = plan.shares_percent[-1]
+    share = 0.5 if plan.control == "own" else last / 100
+    needed = {one.name: _to_promote(plan, one, rates[one.name], share) for one in asked}
     steps = []
     for percent in plan.shares_percent:
-        wanted = float(plan.minimum.units)
-        if percent == plan.shares_percent[-1]:
-            needed = {
-                one.name: units_needed(
-                    one,
-                    rates=rates[one.name],
-                    share=0.5 if plan.control == "own" else percent / 100,
-                    alpha=plan.alpha,
-                    ways=1,
-                )
-                for one in asked
-            }
-            slowest = max(needed, key=lambda name: needed[name])
-            wanted = max(wanted, needed[slowest])
-        arriving = units_per_s * (percent or _mirrored(plan)) / 100
-        hours = max(plan.minimum.minutes / 60, wanted / arriving / 3600)
-        steps.append(StepEstimate(percent, hours))
-    total = sum(step.hours for step in steps)
-    return Estimate(tuple(steps), total, slowest, needed[slowest], total <= plan.max_hours)
+        wanted = needed if percent == last else dict.fromkeys(needed, float(plan.minimum.units))
+        taking = {
+            name: units / (units_per_s * _arriving(plan, name, percent) / 100) / 3600
+            for name, units in wanted.items()
+        }
+        slowest = max(taking, key=lambda name: taking[name])
+        steps.append(StepEstimate(percent, max(plan.minimum.minutes / 60, taking[slowest])))
+    hours = sum(step.hours for step in steps)
+    return Estimate(tuple(steps), hours, needed, slowest, hours <= plan.max_hours)
 
 
-def _mirrored(plan: RolloutPlan) -> float:
+def _allowed(criterion: Criterion, control: float) -> float:
+    return control + criterion.margin if criterion.paired else criterion.margin
+
+
+def _to_promote(
+    plan: RolloutPlan, criterion: Criterion, rates: tuple[float, float], share: float
+) -> float:
+    if rates[0] > _allowed(criterion, rates[1]):
+        return math.inf
+    told = units_needed(criterion, rates=rates, share=share, alpha=plan.alpha, ways=1)
+    return max(float(plan.minimum.units), told)
+
+
+def _arriving(plan: RolloutPlan, metric: str, percent: float) -> float:
+    """Return how many percent of the traffic are units of a metric at a step of so many."""
     agreement = plan.judge.agreement
-    return agreement.mirror_percent if agreement is not None else 100.0
+    if agreement is not None and (metric == "agreement" or not percent):
+        # Of mirrored traffic, whatever the step.
+        return agreement.mirror_percent
+    return percent or 100.0

@@ -105,3 +105,48 @@ export function undo(entry, done) {
     said: `Entry ${entry.number} is undone.`,
   });
 }
+
+// What each word does to a rollout, before it is said.
+const WORDS = {
+  approve: {
+    verb: "Approve",
+    title: (one) => `Let rollout ${one.number} leave step ${one.step}?`,
+    text: (one) => `Version ${one.candidate} of ${one.model} goes on once it has earned it, and `
+      + "not before.",
+    said: (one) => `Step ${one.step} of rollout ${one.number} is approved.`,
+  },
+  promote: {
+    verb: "Promote",
+    title: (one) => `Promote ${one.model}/${one.candidate} now?`,
+    text: (one) => `Version ${one.candidate} has all the traffic of ${one.model} at once, whatever `
+      + "is known of it, and the rollout ends.",
+    said: (one) => `${one.model}/${one.candidate} has the traffic.`,
+  },
+  rollback: {
+    verb: "Roll back",
+    title: (one) => `Roll back to ${one.model}/${one.baseline} now?`,
+    text: (one) => `Version ${one.baseline} has all the traffic of ${one.model} at once, and the `
+      + `rollout ends. Version ${one.candidate} stays loaded.`,
+    said: (one) => `${one.model}/${one.baseline} has the traffic again.`,
+  },
+  stop: {
+    verb: "Stop",
+    title: (one) => `Stop rollout ${one.number}?`,
+    text: (one) => `Traffic stays as it is now, ${percent(one.percent)} with version `
+      + `${one.candidate}, and nothing is judged any more.`,
+    said: (one) => `Rollout ${one.number} is stopped; traffic stays as it was.`,
+  },
+};
+
+export function sayTo(rollout, word, done) {
+  const { verb, title, text, said } = WORDS[word];
+  ask({
+    title: title(rollout),
+    text: text(rollout),
+    verb,
+    action: `rollout/${word}`,
+    query: () => ({ number: rollout.number }),
+    done,
+    said: said(rollout),
+  });
+}

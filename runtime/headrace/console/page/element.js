@@ -1,13 +1,24 @@
 // Builds elements. What comes from the server is only ever set as text.
 
 export function element(name, attributes = {}, ...children) {
-  const made = document.createElement(name);
+  return made(document.createElement(name), attributes, children);
+}
+
+// The namespace of SVG, as the browser has it: of a drawing that is in the page.
+const SVG = document.getElementById("drawing").content.firstElementChild.namespaceURI;
+
+// As element(), of SVG.
+export function drawing(name, attributes = {}, ...children) {
+  return made(document.createElementNS(SVG, name), attributes, children);
+}
+
+function made(one, attributes, children) {
   for (const [key, value] of Object.entries(attributes)) {
-    made.setAttribute(key, value);
+    one.setAttribute(key, value);
   }
   // Strings become text nodes.
-  made.append(...children);
-  return made;
+  one.append(...children);
+  return one;
 }
 
 const shown = new WeakMap();

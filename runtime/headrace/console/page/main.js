@@ -1,8 +1,9 @@
 // Follows the server while somebody looks, and shows what it says.
 
 import { follow, keepToken, read, TokenNeeded } from "./api.js";
-import { load, split, undo, unload } from "./controls.js";
+import { load, sayTo, split, undo, unload } from "./controls.js";
 import { element, show } from "./element.js";
+import { going, showRollouts } from "./rollouts.js";
 import { joined, percent, rateFacts, routes, undoable } from "./versions.js";
 
 // Before it follows again a server that is gone.
@@ -15,6 +16,7 @@ let status = null;
 let rows = [];
 let traffic = {};
 let rates = {};
+let rollouts = [];
 let looks = 0;
 let lines = null;
 let isAsking = false;
@@ -70,6 +72,9 @@ function heard(kind, facts) {
   }
   ({ status, rates } = facts);
   looks += 1;
+  const told = going(rollouts, facts.rollouts);
+  rollouts = told.rollouts;
+  isStale ||= told.isStale;
   if (isStale || looks % LOOKS === 0) {
     refresh();
   } else {
@@ -92,6 +97,7 @@ async function refresh() {
       isStale = false;
       status = await read("/api/status");
       ({ versions: rows, traffic } = await read("/api/versions"));
+      ({ rollouts } = await read("/api/rollouts?ended=5&said=20"));
       const { entries } = await read("/api/journal?limit=20");
       draw();
       showJournal(entries);
@@ -117,6 +123,8 @@ async function refreshLog() {
 function draw() {
   showServer(status);
   showModels(joined(status, rows));
+  showRollouts(byId("rollouts"), rollouts);
+  byId("rollouts-section").hidden = rollouts.length === 0;
 }
 
 function failed(error) {
@@ -266,6 +274,8 @@ document.addEventListener("click", (event) => {
   } else if (action === "split") {
     const versions = shownModels.find((one) => one.name === model).versions;
     split(model, versions.filter((one) => one.wanted), done);
+  } else if (pressed.dataset.rollout !== undefined) {
+    sayTo(rollouts.find((one) => one.number === Number(key)), action, done);
   } else {
     undo(shownEntries.find((one) => one.number === Number(key)), done);
   }

@@ -1,0 +1,54 @@
+"""How long a rollout would take, as a person reads it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from headrace.cli.tables import aligned
+
+
+def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what ``GET /api/rollout/estimate`` says."""
+    whole = f"{told['model']}: version {told['candidate']} against {told['baseline']}"
+    yield f"{whole}, if it is as good: {_whole(told)}"
+    traffic = told["traffic"]
+    yield (
+        f"traffic of the last {traffic['over_s']:.3g} s: {traffic['requests_per_s']:.3g} "
+        f"requests/s in {traffic['units_per_s']:.3g} executions/s, of which each is one unit"
+    )
+    if told["steps"]:
+        yield from aligned([("STEP", "HOURS"), *_steps(told)])
+    if told["metrics"]:
+        yield from aligned([("METRIC", "CANDIDATE", "CONTROL", "UNITS"), *_metrics(told)])
+    yield from (f"takes: {one}" for one in told["resources"])
+    yield from (f"note: {one}" for one in told["notes"])
+
+
+def _whole(told: Mapping[str, Any]) -> str:
+    if told["fits"] is None:
+        return "nothing can be said"
+    slowest = f"{told['slowest']} is slowest"
+    if told["hours"] is None:
+        return f"never decided; {slowest}"
+    fits = "" if told["fits"] else ", which is too little"
+    return f"{told['hours']:.3g} hours; max_hours are {told['max_hours']:.3g}{fits}; {slowest}"
+
+
+def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    if told["measuring_hours"] != 0.0:
+        yield "before, to know latency", _hours(told["measuring_hours"])
+    for one in told["steps"]:
+        yield f"{one['percent']:g} %", _hours(one["hours"])
+
+
+def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for one in told["metrics"]:
+        yield (
+            one["name"],
+            f"{one['candidate_bad_percent']:.3g} % bad",
+            f"{one['control_bad_percent']:.3g} % bad",
+            "never enough" if one["units"] is None else f"{one['units']:.0f}",
+        )
+
+
+def _hours(hours: float | None) -> str:
+    return "never" if hours is None else f"{hours:.3g}"

@@ -1,0 +1,75 @@
+"""The console's answer to how long a rollout would take."""
+
+import asyncio
+from typing import Any, Final
+
+from fastapi import APIRouter, HTTPException
+
+from headrace.config.rollouts import RolloutPlan
+from headrace.console.answering import THREADS
+from headrace.console.estimate_schema import Estimate
+from headrace.console.forecast import forecast, forecast_json, resources
+from headrace.console.parameters import From, Misasked, Model, Number
+from headrace.console.rates import Reading
+from headrace.console.scraping import scrape
+from headrace.console.sources import Sources
+from headrace.console.steering import Plan, said_plan
+from headrace.errors import ConfigInvalid, Unwanted
+
+#: Between two readings of what the gateway has counted.
+OVER_S: Final = 5.0
+
+router = APIRouter()
+
+
+@router.get("/api/rollout/estimate", response_model=Estimate)
+async def estimate(
+    sources: From, model: Model, version: Number = 0, baseline: Number = 0, plan: Plan = ""
+) -> dict[str, Any]:
+    """Say how long a rollout would take at the traffic of now, which is counted for 5 s."""
+    if not version:
+        raise Misasked("say which version: &version=NUMBER")
+    asked, serving = await THREADS.run(lambda: _asked(sources, model, version, baseline, plan))
+    before = await THREADS.run(lambda: _reading(sources))
+    # Nobody's thread is held meanwhile.
+    await asyncio.sleep(OVER_S)
+    now = await THREADS.run(lambda: _reading(sources))
+    found = forecast(asked, f"{model}/{serving}", before, now)
+    hosts = await THREADS.run(lambda: _hosts(sources, model, version))
+    return {
+        "model": model,
+        "candidate": version,
+        "baseline": serving,
+        "plan": asked.model_dump(mode="json"),
+        **forecast_json(asked, found),
+        "resources": resources(asked, version, hosts, found.traffic),
+    }
+
+
+def _asked(
+    sources: Sources, model: str, version: int, baseline: int, plan: str
+) -> tuple[RolloutPlan, int]:
+    """Return the plan, and the baseline of a rollout that could begin now."""
+    try:
+        asked = said_plan(sources, model, plan)
+        serving = sources.rollouts.may_start(model, version, asked, baseline=baseline or None)
+    except (Unwanted, ConfigInvalid) as error:
+        # As to who would begin it.
+        raise HTTPException(409, str(error)) from error
+    return asked, serving
+
+
+def _reading(sources: Sources) -> Reading:
+    try:
+        return scrape(sources.board.status().addresses.get("metrics", ""))
+    except (OSError, ValueError) as error:
+        raise HTTPException(503, f"no gateway tells what it has counted: {error}") from error
+
+
+def _hosts(sources: Sources, model: str, version: int) -> int:
+    return sum(
+        one.hosts
+        for of in sources.board.status().models
+        for one in of.versions
+        if (of.name, one.version) == (model, version)
+    )
