@@ -177,3 +177,18 @@ class Registry(Section):
         description="URI of MLflow's tracking server and registry. Default: MLFLOW_REGISTRY_URI "
         "and MLFLOW_TRACKING_URI, else mlflow.db in the state folder.",
     )
+    report: bool = Field(
+        True, description="What becomes of versions is told to it: tags, metrics and verdicts."
+    )
+    champion: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None,
+        description="The alias that a rollout moves from the baseline to the version that it "
+        "promotes, unless somebody has moved it meanwhile. Default: none is moved.",
+    )
+
+    @field_validator("champion")
+    @classmethod
+    def _an_alias(cls, given: str | None) -> str | None:
+        if given is not None and not ALIAS.fullmatch(given):
+            raise ValueError(f"{given!r} is no alias: expected {ALIAS.pattern}")
+        return given

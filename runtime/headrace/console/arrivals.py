@@ -1,14 +1,18 @@
 """What a controller hears of by itself: how versions stand, what they do, and what comes."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from headrace.config.options import ServeOptions
+from headrace.config.schema import ModelConfig
 from headrace.console.logbook import Logbook
 from headrace.control.controller import Controller
 from headrace.control.rollouts import Rollouts
+from headrace.control.telling import Registered, Telling, registered
 from headrace.errors import HeadraceError
 from headrace.execution.voices import OURSELVES, line
 from headrace.models.lifecycle import Standing
+from headrace.registry.reporting import Reporter
 from headrace.repository.watching import Watching
 
 
@@ -23,15 +27,28 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
 
 
 def rolling(
+    options: ServeOptions,
     controller: Controller,
     logbook: Logbook,
     gateways: Callable[[], Sequence[str]],
     crashes: Callable[[], Mapping[str, int]] = dict,
 ) -> Rollouts:
-    """Return what steers rollouts, by what gateways count, and says in the log what it does."""
-    return Rollouts(
-        controller, gateways, crashes, lambda text: logbook.take(line(OURSELVES, "out", text))
-    )
+    """Return what steers rollouts, by what gateways count, and says in the log what it does.
+
+    Raises:
+        StateInvalid: there is no place for reports.
+    """
+
+    def say(text: str) -> None:
+        logbook.take(line(OURSELVES, "out", text))
+
+    def known(model: str, version: int) -> Registered | None:
+        found = (one.version for one in controller.versions(model, look=False))
+        config = next((one.config for one in found if one.number == version), ModelConfig())
+        return registered(model, config, os.environ, options.state)
+
+    telling = Telling(Reporter(options.state, say), known, say)
+    return Rollouts(controller, gateways, crashes, telling)
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:

@@ -10,6 +10,7 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.control import steering
 from headrace.control.controller import ITSELF, Controller
 from headrace.control.plans import plan_of
+from headrace.control.telling import Telling
 from headrace.errors import Deposed, HeadraceError, Unchanged, Unwanted
 from headrace.rollout.counted import counted
 from headrace.rollout.course import Course, End, Sight, looked, unbuilt
@@ -30,7 +31,7 @@ class Rollouts:
         controller: Controller,
         gateways: Callable[[], Sequence[str]],
         crashes: Callable[[], Mapping[str, int]],
-        tell: Callable[[str], None],
+        telling: Telling,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Take over those that go on.
@@ -38,13 +39,13 @@ class Rollouts:
         Args:
             gateways: returns what each gateway that answers has counted, as JSON.
             crashes: returns how many hosts of each version have ended by themselves, by label.
-            tell: says a line to the operator.
+            telling: tells the operator, and registries.
             clock: seconds since 1970.
         """
         self._controller = controller
         self._gateways = gateways
         self._crashes = crashes
-        self._tell = tell
+        self.telling = telling
         self._clock = clock
         self._lock = threading.RLock()
         #: Something has happened that a rollout may begin or end by. Set without the lock: who
@@ -72,6 +73,7 @@ class Rollouts:
             for course in self._courses.values():
                 if _goes_on(course) and course.number in self._kept_at:
                     self._guarded(course, lambda one: self._controller.store.put(course=one))
+            self.telling.close()
 
     def all(self, model: str = "") -> list[Course]:
         """Return those that go on and the last that have ended, of one model or of all."""
@@ -216,18 +218,18 @@ class Rollouts:
                     self.start(model, new.number, plan, baseline=None, who=ITSELF, why=ON_NEW)
                 except HeadraceError as error:
                     self._refused.add(new.label)
-                    self._tell(f"no rollout of {new.label} began by itself: {error}")
+                    self.telling.say(f"no rollout of {new.label} began by itself: {error}")
 
     def _guarded(self, course: Course, do: Callable[[Course], object]) -> None:
         try:
             do(course)
         except Deposed as error:
             self._closed = True
-            self._tell(f"rollouts are another's now: {error}")
+            self.telling.say(f"rollouts are another's now: {error}")
         except (HeadraceError, ValueError) as error:
             said = f"rollout {course.number} of {course.model} cannot go on now: {error}"
             if self._courses[course.number].said[-1].why != said:
-                self._tell(said)
+                self.telling.say(said)
             self._courses[course.number] = course.saying("wait", said, self._clock())
 
     def _take(self, course: Course, told: Sequence[str], crashes: Mapping[str, int]) -> None:
@@ -271,15 +273,19 @@ class Rollouts:
             # Traffic is as it is to be already: what has come about is written down all the same.
             self._controller.store.put(course=course)
         self._remember(course)
-        self._tell(f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}")
+        self.telling.say(
+            f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}"
+        )
 
     def _keep(self, course: Course) -> None:
         self._controller.store.put(course=course)
         self._remember(course)
 
     def _remember(self, course: Course) -> None:
+        before, now = self._courses.get(course.number), self._clock()
         self._courses[course.number] = course
-        self._kept_at[course.number] = self._clock()
+        self._kept_at[course.number] = now
+        self.telling.heard(before, course, now)
 
 
 def _goes_on(course: Course) -> bool:

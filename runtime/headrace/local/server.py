@@ -119,7 +119,7 @@ class Server:
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
-        rollouts = rolling(controller, logbook, lambda: [self._gateway.evidence()])
+        rollouts = rolling(options, controller, logbook, lambda: [self._gateway.evidence()])
         sources = Sources(self, logbook, self, controller, rollouts)
         token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)

@@ -76,7 +76,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         controller.drive(session)
         session.stood = partial(stand, controller, logbook)
         board = session.board
-        rollouts = rolling(controller, logbook, board.evidence, board.crashes)
+        rollouts = rolling(options, controller, logbook, board.evidence, board.crashes)
         sources = Sources(session.board, logbook, session.changing, controller, rollouts)
         token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)

@@ -1,0 +1,224 @@
+"""What registries hear of rollouts, each version's own. Pure, but for `Telling`."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from headrace.config.schema import ModelConfig
+from headrace.config.source import Address
+from headrace.errors import HeadraceError
+from headrace.registry.facts import Place
+from headrace.registry.place import place
+from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
+from headrace.registry.standing import Standing
+from headrace.rollout.bets import Units
+from headrace.rollout.counted import Histogram, dense
+from headrace.rollout.course import Course, End
+from headrace.rollout.criteria import QUANTILES
+from headrace.rollout.latency import quantile
+
+#: Between two points of a metric.
+METRICS_S: Final = 60.0
+#: Of a sentence in a tag.
+MOST_CHARACTERS: Final = 4000
+#: How both versions are, as tags say it, by how the rollout ended; None: it goes on.
+STATES: Final[Mapping[End | None, tuple[str, str]]] = {
+    None: ("candidate", "baseline"),
+    End.PROMOTED: ("serving", "held"),
+    End.ROLLED_BACK: ("rolled_back", "serving"),
+    End.INCONCLUSIVE: ("inconclusive", "baseline"),
+    End.STOPPED: ("stopped", "baseline"),
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Where a version is registered, and under which name."""
+
+    place: Place
+    model: str
+    #: The alias that moves to what is promoted, if it names what served before.
+    champion: str | None = None
+
+
+def reports(
+    before: Course | None, course: Course, known: Callable[[int], Registered | None], now: float
+) -> Iterator[Report]:
+    """Yield what is to be told of a rollout that has come from ``before`` to what it is now.
+
+    Args:
+        before: None where it has just begun.
+        known: returns where a version is registered; None where nobody is to be told.
+        now: seconds since 1970.
+    """
+    if before is not None and (before.percent, before.end) == (course.percent, course.end):
+        return
+    states = STATES[course.end]
+    for version, state, percent in zip(course.versions, states, _percents(course), strict=True):
+        if (where := known(version)) is not None:
+            share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
+            tags = {"state": state, "rollout": name(course), **share}
+            yield replace(_report(course, version, where, Kind.STATE, now), tags=tags)
+    where = known(course.record.candidate)
+    if course.end is not None and where is not None:
+        yield metrics(course, where, now)
+        yield _verdict(course, course.end, where, now)
+
+
+def metrics(course: Course, where: Registered, now: float) -> Report:
+    """Return a point of each metric of both versions, for the candidate, which is registered."""
+    found: dict[str, float] = {}
+    for known in course.record.evidence:
+        arms = [("candidate", known.candidate)]
+        arms += [("baseline", known.control)] if known.criterion.paired else []
+        for arm, units in arms:
+            found |= _units(f"{arm}/{known.criterion.name}", units)
+    for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
+        found |= _latencies(arm, latency)
+    found["traffic_percent"] = course.percent
+    report = _report(course, course.record.candidate, where, Kind.METRICS, now)
+    return replace(report, metrics=found, step=round(max(now - course.record.started_at, 0.0)))
+
+
+def name(course: Course) -> str:
+    """Return what a registry knows a rollout by: numbers begin anew in each state folder."""
+    return f"{course.number}-{round(course.record.started_at)}"
+
+
+def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
+    candidate, baseline = course.versions
+    numbers = {
+        f"{known.criterion.name}/{what}": value
+        for known in course.record.evidence
+        for what, value in (("log_worse", known.log_harm), ("log_as_good", known.log_fine))
+    }
+    said = f"version {candidate} against {baseline}, {end.value}: {course.said[-1].why}"
+    moves: tuple[AliasMove, ...] = ()
+    if end is End.PROMOTED and where.champion is not None:
+        moves = (AliasMove(where.champion, seen=baseline),)
+    return replace(
+        _report(course, candidate, where, Kind.VERDICT, now),
+        verdict=Verdict(end.name.lower(), said[:MOST_CHARACTERS], numbers),
+        aliases=moves,
+    )
+
+
+def _percents(course: Course) -> tuple[float | None, float | None]:
+    match course.end:
+        case End.PROMOTED:
+            return 100.0, 0.0
+        case End.ROLLED_BACK:
+            return 0.0, 100.0
+        case End.STOPPED:
+            # A person's, which is not known here.
+            return None, None
+        case _:
+            return course.percent, 100.0 - course.percent
+
+
+def _units(what: str, units: Units) -> dict[str, float]:
+    if not units.count:
+        return {}
+    return {f"{what}_units": units.count, f"{what}_bad_share": units.bad / units.count}
+
+
+def _latencies(arm: str, latency: Histogram) -> dict[str, float]:
+    if not latency:
+        return {}
+    counts = dense(latency)
+    times = {f"{arm}/{part}_ms": quantile(counts, share) for part, share in QUANTILES.items()}
+    return {**times, f"{arm}/answers": float(sum(counts))}
+
+
+def _report(course: Course, version: int, where: Registered, kind: Kind, now: float) -> Report:
+    unix_ms = round(1000 * now)
+    return Report(where.place, where.model, version, kind, unix_ms, rollout=name(course))
+
+
+def registered(
+    model: str, config: ModelConfig, environ: Mapping[str, str], state: Path
+) -> Registered | None:
+    """Return where a version is registered, by its model.yaml; None where nobody is to be told.
+
+    Of a version that no registry knows reports stay in the state folder.
+
+    Raises:
+        SourceInvalid: nothing says where its registry is.
+    """
+    address = None if config.source is None else config.source.parsed
+    if not isinstance(address, Address):
+        return Registered(HERE, model)
+    if not config.mlflow.report:
+        return None
+    where = place(config.mlflow.registry, environ, state)
+    return Registered(where, address.model, config.mlflow.champion)
+
+
+class Hears(Protocol):
+    """Keeps reports, and delivers them; see `headrace.registry.reporting.Reporter`."""
+
+    def report(self, report: Report) -> None:
+        """Keep a report. Raises StateInvalid."""
+        ...
+
+    def status(self) -> Sequence[Standing]:
+        """Return how the reports of each model stand."""
+        ...
+
+    def close(self) -> None:
+        """End; what is not delivered stays for the next process."""
+        ...
+
+
+class Telling:
+    """Tells operator and registry of rollouts as they go on; one thread at a time calls this."""
+
+    def __init__(
+        self,
+        reporter: Hears,
+        registered: Callable[[str, int], Registered | None],
+        say: Callable[[str], None],
+    ) -> None:
+        """Tell an operator and a registry.
+
+        Args:
+            reporter: delivers reports.
+            registered: returns where a model's version is; None where nobody is to be told.
+            say: says a line to the operator.
+        """
+        self._reporter = reporter
+        self._registered = registered
+        self.say = say
+        self._told_at: dict[int, float] = {}
+
+    def heard(self, before: Course | None, course: Course, now: float) -> None:
+        """Tell what has become of a rollout. Nothing of that ever keeps the rollout from going on.
+
+        Args:
+            before: what it was when this was called last; None where it has just begun.
+            now: seconds since 1970.
+        """
+
+        def known(version: int) -> Registered | None:
+            return self._registered(course.model, version)
+
+        try:
+            for report in reports(before, course, known, now):
+                self._reporter.report(report)
+            if course.end is not None:
+                self._told_at.pop(course.number, None)
+            elif now - self._told_at.get(course.number, 0.0) >= METRICS_S:
+                self._told_at[course.number] = now
+                if (where := known(course.record.candidate)) is not None:
+                    self._reporter.report(metrics(course, where, now))
+        except (HeadraceError, ValueError) as error:
+            self.say(f"rollout {course.number} of {course.model} is not reported: {error}")
+
+    def status(self) -> Sequence[Standing]:
+        """Return how the reports of each model stand."""
+        return self._reporter.status()
+
+    def close(self) -> None:
+        """Tell no more; what is not delivered stays for the next process."""
+        self._reporter.close()

@@ -1,0 +1,125 @@
+"""What a registry hears of rollouts."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.rolling import ME, Play, plan
+
+from headrace.config.schema import ModelConfig
+from headrace.control.telling import METRICS_S, Registered, registered
+from headrace.errors import StateInvalid
+from headrace.registry.facts import Place
+from headrace.registry.report import HERE, Kind, Report
+from headrace.rollout.course import End
+
+
+def told(play: Play, kind: Kind) -> list[Report]:
+    return [one for one in play.desk.registry_hears.reports if one.kind is kind]
+
+
+def states(play: Play) -> list[tuple[int, str, str | None]]:
+    return [
+        (one.version, one.tags["state"], one.tags.get("traffic_percent"))
+        for one in told(play, Kind.STATE)
+    ]
+
+
+def test_each_step_and_the_end_are_told_of_both_versions(play: Play) -> None:
+    play.start()
+    assert states(play) == [(2, "candidate", "5"), (1, "baseline", "95")]
+    while play.look(bad=0.25).end is None:
+        pass
+    assert states(play)[2:] == [
+        (2, "candidate", "25"),
+        (1, "baseline", "75"),
+        (2, "serving", "100"),
+        (1, "held", "0"),
+    ]
+    (verdict,) = told(play, Kind.VERDICT)
+    assert verdict.verdict is not None
+    assert (verdict.version, verdict.verdict.word) == (2, "promoted")
+    assert "version 2 against 1, promoted: no metric is worse" in verdict.verdict.sentence
+    assert verdict.verdict.numbers["errors/log_as_good"] > 2.99
+    (move,) = verdict.aliases
+    assert (move.alias, move.seen) == ("champion", 1)
+    assert {one.rollout for one in play.desk.registry_hears.reports} == {"1-1000"}
+
+
+@pytest.mark.parametrize(
+    ("end", "after"),
+    [
+        (End.ROLLED_BACK, [(2, "rolled_back", "0"), (1, "serving", "100")]),
+        (End.INCONCLUSIVE, [(2, "inconclusive", "5"), (1, "baseline", "95")]),
+        (End.STOPPED, [(2, "stopped", None), (1, "baseline", None)]),
+    ],
+)
+def test_other_ends_move_no_alias(play: Play, end: End, after: list[Any]) -> None:
+    play.start()
+    play.desk.rollouts.stop(1, end, **ME)
+    assert states(play)[2:] == after
+    (verdict,) = told(play, Kind.VERDICT)
+    assert verdict.aliases == ()
+
+
+def test_metrics_are_a_series_with_a_point_each_minute(play: Play) -> None:
+    play.start(plan(minimum={"units": 100_000, "minutes": 0}))
+    for _ in range(int(2.5 * METRICS_S)):
+        play.look(bad=1)
+    points = told(play, Kind.METRICS)
+    assert [round(one.step, -1) for one in points] == [0, 60, 120]
+    last = points[-1].metrics
+    assert last["candidate/errors_bad_share"] == pytest.approx(0.02)
+    assert last["baseline/errors_bad_share"] == pytest.approx(0.01)
+    assert last["candidate/answers"] == last["candidate/errors_units"]
+    assert last["baseline/p99_ms"] == pytest.approx(10, rel=0.07)
+    assert last["traffic_percent"] == 5
+
+
+def test_a_registry_that_cannot_be_told_keeps_no_rollout_from_going_on(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(report: Report) -> None:
+        raise StateInvalid("the disk is full")
+
+    monkeypatch.setattr(play.desk.registry_hears, "report", fails)
+    play.start()
+    assert "rollout 1 of m is not reported: the disk is full" in play.desk.said
+    for _ in range(3):
+        play.look()
+    assert play.desk.rollouts.one(1).percent == 25
+
+
+CONFIGS: dict[str, tuple[dict[str, Any], Registered | None]] = {
+    "of a folder": ({}, Registered(HERE, "m")),
+    "of a store": ({"source": "s3://a/m"}, Registered(HERE, "m")),
+    "of a registry": (
+        {"source": "models:/a/1", "mlflow": {"registry": "http://r", "champion": "prod"}},
+        Registered(Place("http://r", "http://r"), "a", "prod"),
+    ),
+    "by the environment": (
+        {"source": "models:/a@champion"},
+        Registered(Place("http://t", "http://t"), "a"),
+    ),
+    "of one that hears nothing": (
+        {"source": "models:/a/1", "mlflow": {"report": False}},
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_where_a_version_is_registered(name: str, tmp_path: Path) -> None:
+    said, expected = CONFIGS[name]
+    config = ModelConfig.model_validate(said)
+    environ = {"MLFLOW_TRACKING_URI": "http://t"}
+    assert registered("m", config, environ, tmp_path) == expected
+
+
+def test_a_rollout_of_a_version_that_is_not_to_be_told_of_tells_nothing(play: Play) -> None:
+    play.desk.registered = lambda model, version: None  # type: ignore[method-assign]
+    play.desk.begin()
+    play.ready()
+    play.start()
+    play.desk.rollouts.stop(1, End.PROMOTED, **ME)
+    assert play.desk.registry_hears.reports == []
