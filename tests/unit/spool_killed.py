@@ -33,7 +33,7 @@ def work(folder: Path, ledger: int) -> None:
         note("accepted", step)
         for one in gone:
             note("dropped", one.number - 1)
-    for one, told in spool.first(Model(report.place, report.model), 2, 1 << 20):
+    for one, told in spool.first({Model(report.place, report.model)}, 2, 1 << 20):
         note("delivered", told.step)
         spool.remove(one)
 
@@ -69,7 +69,7 @@ def main(home: Path) -> None:
         again = Spool(folder, BOUNDS, said.append)
         told["dropped"] += [one.number - 1 for one in again.cut()]
         found = [
-            report for one in again.pending for _, report in again.first(one.model, 9, 1 << 20)
+            report for one in again.pending for _, report in again.first({one.model}, 9, 1 << 20)
         ]
         left = sorted({report.step for report in found})
         files = sorted(path.name for path in folder.iterdir())

@@ -8,7 +8,7 @@ from tests.reports import PLACE, report_of
 from headrace.registry.delivering import Outcome, is_database, moved
 from headrace.registry.reporting import retry_after_s, soonest
 from headrace.registry.spool import Model
-from headrace.registry.standing import MOST_PLACES, Record, Records
+from headrace.registry.standing import MOST_PLACES, Backoff, Record, Records, due_s
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,46 @@ def test_a_server_of_mlflows_keeps_files_itself_and_a_database_does_not() -> Non
     assert is_database("postgresql+pg8000://host/db")
     assert not is_database("http://sqlite:5000")
     assert not is_database("file:///sqlite")
+
+
+@pytest.mark.parametrize(
+    ("model", "place", "is_urgent", "seconds"),
+    [
+        (Backoff(), Backoff(), False, 60.0),
+        (Backoff(), Backoff(), True, 0.0),
+        (Backoff(1, 20.0), Backoff(), False, 20.0),
+        (Backoff(1, 20.0), Backoff(), True, 20.0),
+        (Backoff(), Backoff(2, 90.0), False, 90.0),
+        (Backoff(), Backoff(2, 90.0), True, 90.0),
+        (Backoff(1, 20.0), Backoff(2, 90.0), True, 90.0),
+        (Backoff(4, 120.0), Backoff(2, 90.0), True, 120.0),
+    ],
+)
+def test_metrics_gather_and_what_failed_waits_for_its_model_and_its_registry(
+    model: Backoff, place: Backoff, is_urgent: bool, seconds: float
+) -> None:
+    assert due_s(Record(model, gathers_until_s=60.0), place, is_urgent=is_urgent) == seconds
+
+
+def test_a_registry_is_away_after_two_failures_in_a_row_and_back_after_one_success() -> None:
+    records = Records()
+
+    def tries(model: Model) -> tuple[int, float, int, float]:
+        one, place = records.of(model).backoff, records.at(PLACE)
+        return one.tries, one.due_s, place.tries, place.due_s
+
+    def retry(count: int) -> float:
+        return 10.0 * count
+
+    assert records.failed(A, "away", 100.0, retry)
+    assert (tries(A), tries(B)) == ((1, 110.0, 1, 100.0), (0, 0.0, 1, 100.0))
+    assert not records.failed(B, "away", 101.0, retry)
+    assert (tries(A), tries(B)) == ((1, 110.0, 2, 111.0), (1, 111.0, 2, 111.0))
+    assert records.failed(A, "still away", 111.0, retry)
+    assert tries(A) == (2, 131.0, 3, 131.0)
+    assert records.standings({A: 1, Model(PLACE, "c"): 1})[2].last_error == "still away"
+    records.went(B, 200.0)
+    assert (tries(A), tries(B)) == ((2, 131.0, 0, 0.0), (0, 0.0, 0, 0.0))
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -2,103 +2,18 @@
 
 import json
 import os
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.reports import report_of, whole
+from tests.unit.registry_puppet import PATIENCE_S, Registry, flushed, never, reporting
 
 from headrace.errors import SourceAway
-from headrace.registry.delivering import Outcome
 from headrace.registry.facts import Place
-from headrace.registry.report import HERE, AliasMove, Report, from_json
-from headrace.registry.reporting import KEPT, PENDING, Begun, Patience, Reporter
-from headrace.registry.spool import BOUNDS, Bounds
-from headrace.registry.standing import Standing
-
-#: For what takes milliseconds.
-PATIENCE_S = 20.0
-
-
-class Registry:
-    """Stands for one: says what it was told, and fails where it is made to."""
-
-    def __init__(self) -> None:
-        self.told: list[Report] = []
-        self._heard = threading.Condition()
-        self.tries: list[int] = []
-        #: Of a model → errors that come before it is heard.
-        self.errors: dict[str, list[Exception]] = {}
-        self.refuses: set[int] = set()
-        self.most = 100
-        self.is_up = threading.Event()
-        self.is_up.set()
-        self.asked = threading.Event()
-
-    def __call__(self, reports: Sequence[Report], *, tries: int, begun: Begun) -> list[Outcome]:
-        ended = threading.Event()
-
-        def end() -> None:
-            ended.set()
-            self.is_up.set()
-
-        begun(end)
-        self.asked.set()
-        assert self.is_up.wait(PATIENCE_S)
-        if ended.is_set():
-            raise SourceAway("it was ended")
-        self.tries.append(tries)
-        if errors := self.errors.get(reports[0].model):
-            raise errors.pop(0)
-        heard = reports[: self.most]
-        with self._heard:
-            self.told += heard
-            self._heard.notify_all()
-        return [
-            Outcome("it will not" if one.step in self.refuses else "", f"run of {one.step}")
-            for one in heard
-        ]
-
-    def heard(self, count: int) -> None:
-        """Wait until so many reports were told."""
-        with self._heard:
-            assert self._heard.wait_for(lambda: len(self.told) >= count, PATIENCE_S)
-
-    @property
-    def steps(self) -> list[int]:
-        return [report.step for report in self.told]
-
-
-def at_once(tries: int) -> float:
-    return 0.0
-
-
-def never(tries: int) -> float:
-    return 1e6
-
-
-@contextmanager
-def reporting(
-    state: Path, registry: Registry, said: list[str] | None = None, **settings: Any
-) -> Iterator[Reporter]:
-    patience = Patience(settings.pop("bounds", BOUNDS), settings.pop("retry", at_once))
-    say = list[str]().append if said is None else said.append
-    reporter = Reporter(state, say, deliver=registry, patience=patience, **settings)
-    try:
-        yield reporter
-    finally:
-        reporter.close()
-
-
-def flushed(reporter: Reporter) -> Standing:
-    """Wait for all that can be delivered, and return how the one model stands."""
-    reporter.close(patience_s=PATIENCE_S)
-    (standing,) = reporter.status()
-    return standing
+from headrace.registry.report import HERE, AliasMove, from_json
+from headrace.registry.reporting import KEPT, PENDING, Reporter
+from headrace.registry.spool import Bounds
 
 
 def test_a_report_is_told_once_and_forgotten(tmp_path: Path) -> None:
@@ -128,10 +43,72 @@ def test_reports_of_a_model_go_in_their_order_though_a_first_try_fails(tmp_path:
     assert registry.tries == [0, 1, 2, 3, 0, 0]
     assert (standing.tries, standing.last_error) == (0, "")
     # Once for each error, however often it comes.
-    assert [text.partition(";")[0] for text in said] == [
-        "reports of photos wait for their registry (away)",
-        "reports of photos wait for their registry (a bug)",
+    assert said == [
+        "reports of photos wait, and are told again: away",
+        "reports of photos wait, and are told again: a bug",
     ]
+
+
+def test_metrics_gather_until_something_else_comes(tmp_path: Path) -> None:
+    registry = Registry()
+    with reporting(tmp_path, registry) as reporter:
+        reporter.report(report_of(step=1))
+        registry.heard(1)
+        reporter.report(report_of(step=2))
+        reporter.report(report_of(step=3))
+        reporter.report(report_of("state", 4))
+        registry.heard(4)
+        reporter.report(report_of(step=5))
+        assert flushed(reporter).pending == 0
+    assert registry.batches == [[1], [2, 3, 4], [5]]
+
+
+def test_what_is_due_at_one_registry_goes_together(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.is_up.clear()
+    with reporting(tmp_path, registry) as reporter:
+        reporter.report(report_of("state", 1))
+        assert registry.asked.wait(PATIENCE_S)
+        for step, model in enumerate(("photos", "texts", "photos"), 2):
+            reporter.report(report_of("state", step, model=model))
+        elsewhere = Place("http://other", "http://other")
+        reporter.report(report_of("state", 5, place=elsewhere))
+        registry.is_up.set()
+        reporter.close(patience_s=PATIENCE_S)
+    assert registry.batches == [[1], [2, 3, 4], [5]]
+
+
+@pytest.mark.parametrize("fault", [SourceAway("it takes none of these"), RuntimeError("a bug")])
+def test_a_model_that_fails_holds_none_of_its_registry_up(tmp_path: Path, fault: Exception) -> None:
+    registry = Registry()
+    registry.errors["photos"] = [fault]
+    with reporting(tmp_path, registry, retry=never) as reporter:
+        reporter.report(report_of("state", 1))
+        reporter.report(report_of("state", 2, model="texts"))
+        registry.heard(1)
+        reporter.report(report_of("state", 3))
+        reporter.report(report_of("state", 4, model="texts"))
+        reporter.close(patience_s=PATIENCE_S)
+        photos, texts = reporter.status()
+    assert registry.steps == [2, 4]
+    assert (photos.pending, photos.last_error, texts.pending) == (2, str(fault), 0)
+
+
+def test_a_registry_that_is_away_is_not_asked_for_each_of_its_models(tmp_path: Path) -> None:
+    registry, said = Registry(), list[str]()
+    names = ["a", "b", "c", "d", "e"]
+    for name in names:
+        registry.errors[name] = [SourceAway("away")]
+    registry.is_up.clear()
+    with reporting(tmp_path, registry, said, retry=never) as reporter:
+        for name in names:
+            reporter.report(report_of("state", model=name))
+        registry.is_up.set()
+        reporter.close(patience_s=PATIENCE_S)
+        standings = reporter.status()
+    assert registry.tries == [0, 0]
+    assert [one.last_error for one in standings] == ["away"] * 5
+    assert said == ["reports of a wait, and are told again: away"]
 
 
 def test_a_model_whose_registry_is_away_holds_no_other_up(tmp_path: Path) -> None:

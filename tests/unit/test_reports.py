@@ -123,7 +123,7 @@ def nobody(text: str) -> None:
 
 
 def steps(spool: Spool) -> list[int]:
-    return [report.step for _, report in spool.first(PHOTOS, 2000, 1 << 30)]
+    return [report.step for _, report in spool.first({PHOTOS}, 2000, 1 << 30)]
 
 
 def test_reports_are_kept_in_their_order_by_the_next_process_too(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_reports_of_a_model_are_taken_by_number_and_by_bytes(tmp_path: Path) -> 
         spool.add(report_of(step=100 + step, model="texts"))
     size = spool.pending[0].bytes
     for most, most_bytes, count in ((3, 1 << 20, 3), (9, 2 * size, 2), (9, 1, 1)):
-        found = spool.first(PHOTOS, most, most_bytes)
+        found = spool.first({PHOTOS}, most, most_bytes)
         assert [report.step for _, report in found] == list(range(count))
 
 
@@ -171,7 +171,7 @@ def test_a_report_of_every_size_fits_its_file(tmp_path: Path) -> None:
         picture=PNG + bytes((1 << 20) - len(PNG)),
     )
     Spool(tmp_path, BOUNDS, nobody).add(report)
-    (found,) = Spool(tmp_path, BOUNDS, nobody).first(Model(report.place, "photos"), 1, 1)
+    (found,) = Spool(tmp_path, BOUNDS, nobody).first({Model(report.place, "photos")}, 1, 1)
     assert found[1] == report
 
 

@@ -1,7 +1,8 @@
 """What happened to a version goes back to its registry, however long that is away.
 
-A report is kept in the state folder before `Reporter.report` returns. One thread delivers them: of
-a model in their order, by the process in which MLflow is asked.
+A report is kept in the state folder before `Reporter.report` returns. One thread delivers them, of
+a model in their order, by the process in which MLflow is asked: to start one takes seconds, so that
+what is due at one registry goes together.
 """
 
 import os
@@ -19,10 +20,10 @@ from headrace.registry.answering import MLFLOW
 from headrace.registry.asking import ask
 from headrace.registry.delivering import Outcome
 from headrace.registry.redacting import without_secrets
-from headrace.registry.report import HERE, Report, as_json, named
+from headrace.registry.report import HERE, Kind, Report, as_json, named
 from headrace.registry.source import PATIENCE_S
 from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool
-from headrace.registry.standing import Records, Standing
+from headrace.registry.standing import Records, Retry, Standing, due_s
 
 #: Of the state folder: reports of versions that no registry knows.
 KEPT: Final = "reports"
@@ -35,9 +36,12 @@ ALIASES: Final[Mapping[str, str]] = {"champion": "champion", "challenger": "chal
 #: Reports in one question.
 MOST_ASKED: Final = 100
 MOST_ASKED_BYTES: Final = 4 << 20
+#: After some were told metrics of a model wait for more: a process for each would be dear.
+GATHER_S: Final = 60.0
 FIRST_S: Final = 2.0
 LONGEST_S: Final = 300.0
 
+Batch = Sequence[tuple[Pending, Report]]
 #: Is given what ends a delivery at once.
 Begun = Callable[[Callable[[], None]], None]
 
@@ -49,7 +53,7 @@ class Deliver(Protocol):
         """Return what became of the first ones, which are not told again.
 
         Args:
-            reports: of one model, in their order.
+            reports: of one registry, in their order.
             tries: how often the first one was tried before.
             begun: see `headrace.registry.asking.ask`.
 
@@ -87,8 +91,7 @@ class Patience:
 
     #: How much is kept.
     bounds: Bounds = BOUNDS
-    #: Number of tries that failed in a row → seconds until the next.
-    retry: Callable[[int], float] = _jittered
+    retry: Retry = _jittered
 
 
 PATIENCE: Final = Patience()
@@ -127,7 +130,7 @@ class Reporter:
         self._records = Records()
         self._sending: frozenset[int] = frozenset()
         self._end: Callable[[], None] | None = None
-        self._closed = False
+        self._is_flushing = self._closed = False
         self._changed = threading.Condition()
         self._spool = Spool(state.absolute() / PENDING, patience.bounds, say)
         self._kept = Spool(state.absolute() / KEPT, patience.bounds, say, has_shelves=True)
@@ -167,9 +170,11 @@ class Reporter:
         """End; what is not delivered by then stays for the next process.
 
         Args:
-            patience_s: for so long wait for what can be delivered.
+            patience_s: for so long wait for what can be delivered; metrics gather no longer.
         """
         with self._changed:
+            self._is_flushing = True
+            self._changed.notify_all()
             self._changed.wait_for(self._is_idle, patience_s)
             self._closed = True
             if self._end is not None:
@@ -178,36 +183,54 @@ class Reporter:
         self._thread.join()
 
     def _is_idle(self) -> bool:
-        """Nothing is left, but of models whose last try failed."""
-        return all(self._records.of(model).tries for model in self._pending())
+        """Nothing is left, but what failed and waits."""
+        return not self._pending() or (
+            not self._sending
+            and all(
+                self._records.of(model).backoff.tries or self._records.at(model.place).tries > 1
+                for model in self._pending()
+            )
+        )
 
     def _pending(self) -> Mapping[Model, int]:
         return Counter(one.model for one in self._spool.pending)
 
     def _run(self) -> None:
-        while (turn := self._next()) is not None:
-            model, batch = turn
+        while batch := self._next():
+            first = batch[0][0].model
             try:
                 reports = [named(report, self._aliases) for _, report in batch]
-                tries = self._records.of(model).tries
-                outcomes = self._deliver(reports, tries=tries, begun=self._begun)
-                self._delivered(model, batch, outcomes)
+                tries = self._records.of(first).backoff.tries
+                self._delivered(batch, self._deliver(reports, tries=tries, begun=self._begun))
             # Whatever was not foreseen: a thread that ends keeps all that is to come.
             except Exception as error:
-                self._failed(model, error)
+                self._failed(first, error)
 
-    def _next(self) -> tuple[Model, list[tuple[Pending, Report]]] | None:
-        """Return the next reports of one model, once it is their turn; None at the end."""
+    def _next(self) -> Batch:
+        """Return what is told next, to one registry, once something is due; nothing at the end."""
         with self._changed:
             while not self._closed:
-                due_s = {model: self._records.of(model).due_s for model in self._pending()}
-                model, wait_s = soonest(due_s, time.monotonic())
+                now_s, due = time.monotonic(), self._due_s()
+                model, wait_s = soonest(due, now_s)
                 if model is None:
                     self._changed.wait(wait_s)
-                elif batch := self._spool.first(model, MOST_ASKED, MOST_ASKED_BYTES):
+                    continue
+                models = {one for one in due if one.place == model.place and due[one] <= now_s}
+                if batch := self._spool.first(models, MOST_ASKED, MOST_ASKED_BYTES):
                     self._sending = frozenset(one.number for one, _ in batch)
-                    return model, batch
-            return None
+                    return batch
+            return []
+
+    def _due_s(self) -> Mapping[Model, float]:
+        urgent = {one.model for one in self._spool.pending if one.kind is not Kind.METRICS}
+        return {
+            model: due_s(
+                self._records.of(model),
+                self._records.at(model.place),
+                is_urgent=self._is_flushing or model in urgent,
+            )
+            for model in self._pending()
+        }
 
     def _begun(self, end: Callable[[], None]) -> None:
         with self._changed:
@@ -215,32 +238,25 @@ class Reporter:
             if self._closed:
                 end()
 
-    def _delivered(
-        self, model: Model, batch: Sequence[tuple[Pending, Report]], outcomes: Sequence[Outcome]
-    ) -> None:
+    def _delivered(self, batch: Batch, outcomes: Sequence[Outcome]) -> None:
         if not outcomes:
             raise SourceAway(f"nothing was said of {batch[0][1].label}: it is told again")
         with self._changed:
-            record = self._records.of(model)
-            record.tries, record.last_error, record.due_s = 0, "", time.monotonic()
+            now_s = time.monotonic()
+            left = {one.model for one, _ in batch[len(outcomes) :]}
             for (one, report), outcome in zip(batch, outcomes, strict=False):
                 self._spool.remove(one)
-                for words in record.note(report, outcome):
+                until_s = now_s if one.model in left else now_s + GATHER_S
+                for words in self._records.went(one.model, until_s).note(report, outcome):
                     self._say(words)
             self._rest()
 
     def _failed(self, model: Model, error: Exception) -> None:
         with self._changed:
-            record = self._records.of(model)
-            record.tries += 1
-            wait_s = self._retry(record.tries)
-            record.due_s = time.monotonic() + wait_s
-            said, record.last_error = record.last_error, without_secrets(str(error), os.environ)
-            if not self._closed and said != record.last_error:
-                self._say(
-                    f"reports of {model.name} wait for their registry ({record.last_error}); "
-                    f"the next try is in {wait_s:.0f} s"
-                )
+            words = without_secrets(str(error), os.environ)
+            is_news = self._records.failed(model, words, time.monotonic(), self._retry)
+            if is_news and not self._closed:
+                self._say(f"reports of {model.name} wait, and are told again: {words}")
             self._rest()
 
     def _rest(self) -> None:

@@ -150,15 +150,15 @@ class Spool:
             self.remove(one)
         return gone
 
-    def first(self, model: Model, most: int, most_bytes: int) -> list[tuple[Pending, Report]]:
-        """Return the oldest reports of a model: at most so many, or one that is larger.
+    def first(self, models: Set[Model], most: int, most_bytes: int) -> list[tuple[Pending, Report]]:
+        """Return the oldest reports of some models: at most so many, or one that is larger.
 
         One that cannot be read any more is left to the next process, which is said.
         """
         found: list[tuple[Pending, Report]] = []
         size = 0
         for one in self.pending:
-            if one.model != model:
+            if one.model not in models:
                 continue
             size += one.bytes
             if found and (len(found) == most or size > most_bytes):

@@ -1,11 +1,12 @@
 """How reports to registries went, as far as this process remembers."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from headrace.registry.delivering import Outcome
+from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
 from headrace.registry.report import Report
 from headrace.registry.spool import Model
@@ -13,6 +14,9 @@ from headrace.registry.spool import Model
 #: Models that are remembered, and places of each.
 MOST_MODELS: Final = 1000
 MOST_PLACES: Final = 20
+
+#: Number of tries that failed in a row → seconds until the next.
+Retry = Callable[[int], float]
 
 
 @dataclass(frozen=True)
@@ -39,13 +43,27 @@ class Standing:
 
 
 @dataclass
+class Backoff:
+    """How often in a row something failed, and when it is tried again."""
+
+    tries: int = 0
+    #: Of the monotonic clock.
+    due_s: float = 0.0
+    last_error: str = ""
+
+    def failed(self, error: str, due_s: float) -> None:
+        """Count one more."""
+        self.tries += 1
+        self.due_s, self.last_error = due_s, error
+
+
+@dataclass
 class Record:
     """What is remembered of a model's reports."""
 
-    tries: int = 0
-    #: Of the monotonic clock: before that nothing is tried.
-    due_s: float = 0.0
-    last_error: str = ""
+    backoff: Backoff = field(default_factory=Backoff)
+    #: Of the monotonic clock: until then metrics alone are gathered.
+    gathers_until_s: float = 0.0
     dropped: int = 0
     refused: int = 0
     last_refusal: str = ""
@@ -71,16 +89,54 @@ class Record:
         return said
 
 
+def due_s(record: Record, place: Backoff, *, is_urgent: bool) -> float:
+    """Return when a model's reports are to be told, by the monotonic clock.
+
+    Args:
+        record: of the model.
+        place: of its registry.
+        is_urgent: there is more than metrics, or no time to gather them.
+    """
+    if record.backoff.tries or is_urgent:
+        return max(record.backoff.due_s, place.due_s)
+    return max(record.gathers_until_s, place.due_s)
+
+
 class Records:
     """A record for each model; of too many the oldest goes that has no reports."""
 
     def __init__(self, most: int = MOST_MODELS) -> None:
         self._most = most
         self._records: dict[Model, Record] = {}
+        #: Of registries that gave no answer when they were last asked.
+        self._places: dict[Place, Backoff] = {}
 
     def of(self, model: Model) -> Record:
         """Return a model's record, which is made if there is none."""
         return self._records.setdefault(model, Record())
+
+    def at(self, place: Place) -> Backoff:
+        """Return how it stands with a registry."""
+        return self._places.get(place, Backoff())
+
+    def failed(self, model: Model, error: str, now_s: float, retry: Retry) -> bool:
+        """Count a try that failed; return whether that was not known.
+
+        The registry is asked once more at once, if there are reports of another model: only after
+        two in a row is it taken to be away for all of them.
+        """
+        record, place = self.of(model).backoff, self._places.setdefault(model.place, Backoff())
+        is_news = error not in (record.last_error, place.last_error)
+        record.failed(error, now_s + retry(record.tries + 1))
+        place.failed(error, now_s + (retry(place.tries) if place.tries else 0.0))
+        return is_news
+
+    def went(self, model: Model, gathers_until_s: float) -> Record:
+        """Return the record of a model of which a report was told."""
+        self._places.pop(model.place, None)
+        record = self.of(model)
+        record.backoff, record.gathers_until_s = Backoff(), gathers_until_s
+        return record
 
     def standings(self, pending: Mapping[Model, int]) -> list[Standing]:
         """Return how those stand that are remembered, or have so many reports pending."""
@@ -89,8 +145,9 @@ class Records:
                 model=model.name,
                 registry=without_secrets(model.place.registry, {}),
                 pending=pending.get(model, 0),
-                tries=record.tries,
-                last_error=record.last_error,
+                tries=record.backoff.tries,
+                last_error=record.backoff.last_error
+                or (self.at(model.place).last_error if pending.get(model) else ""),
                 dropped=record.dropped,
                 refused=record.refused,
                 last_refusal=record.last_refusal,
@@ -106,3 +163,5 @@ class Records:
         idle = [model for model in self._records if not pending.get(model)]
         for model in idle[: max(0, len(self._records) - self._most)]:
             del self._records[model]
+        for place in set(self._places) - {model.place for model in pending}:
+            del self._places[place]
