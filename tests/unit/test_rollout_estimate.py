@@ -14,7 +14,7 @@ from tests.unit.desk import Desk
 from typer.testing import CliRunner
 
 from headrace.cli import console_client, rollouts
-from headrace.cli.estimating import estimate_lines
+from headrace.cli.estimating import duration, estimate_lines
 from headrace.config.rollouts import RolloutPlan
 from headrace.console import estimating
 from headrace.console.forecast import Traffic, expected, forecast, forecast_json, resources
@@ -209,7 +209,7 @@ def test_the_console_says_how_long_it_takes(desk: Desk, readings: list[Reading])
     assert [one["percent"] for one in body["steps"]] == [5]
     assert body["hours"] == pytest.approx(body["metrics"][0]["units"] / 4 / 3600)
     text = "\n".join(estimate_lines(body))
-    assert f"m: version 2 against 1, if it is as good: {body['hours']:.3g} hours" in text
+    assert f"m: version 2 against 1, if it is as good: {duration(body['hours'])}; max_hours" in text
     assert "100 requests/s in 80 executions/s" in text
     assert "errors" in text
     assert desk.rollouts.all() == []
@@ -249,6 +249,21 @@ def test_what_it_takes_is_said() -> None:
     ]
     assert "10 requests/s" in found[1]
     assert "on 1 host;" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("hours", "said"),
+    [
+        (None, "never"),
+        (0.0, "0 s"),
+        (0.01, "36 s"),
+        (0.25, "15 min"),
+        (2.0, "2 h"),
+        (30.25, "30.2 h"),
+    ],
+)
+def test_a_time_is_said_as_people_say_it(hours: float | None, said: str) -> None:
+    assert duration(hours) == said
 
 
 def test_a_dry_run_begins_nothing(

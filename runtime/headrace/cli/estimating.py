@@ -16,7 +16,7 @@ def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
         f"requests/s in {traffic['units_per_s']:.3g} executions/s, of which each is one unit"
     )
     if told["steps"]:
-        yield from aligned([("STEP", "HOURS"), *_steps(told)])
+        yield from aligned([("STEP", "TIME"), *_steps(told)])
     if told["metrics"]:
         yield from aligned([("METRIC", "CANDIDATE", "CONTROL", "UNITS"), *_metrics(told)])
     yield from (f"takes: {one}" for one in told["resources"])
@@ -30,14 +30,14 @@ def _whole(told: Mapping[str, Any]) -> str:
     if told["hours"] is None:
         return f"never decided; {slowest}"
     fits = "" if told["fits"] else ", which is too little"
-    return f"{told['hours']:.3g} hours; max_hours are {told['max_hours']:.3g}{fits}; {slowest}"
+    return f"{duration(told['hours'])}; max_hours are {told['max_hours']:.3g}{fits}; {slowest}"
 
 
 def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     if told["measuring_hours"] != 0.0:
-        yield "before, to know latency", _hours(told["measuring_hours"])
+        yield "before, to know latency", duration(told["measuring_hours"])
     for one in told["steps"]:
-        yield f"{one['percent']:g} %", _hours(one["hours"])
+        yield f"{one['percent']:g} %", duration(one["hours"])
 
 
 def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -50,5 +50,10 @@ def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
         )
 
 
-def _hours(hours: float | None) -> str:
-    return "never" if hours is None else f"{hours:.3g}"
+def duration(hours: float | None) -> str:
+    """Return a time in the unit that people would say it in; None is never."""
+    if hours is None:
+        return "never"
+    if hours < 2 / 60:
+        return f"{3600 * hours:.0f} s"
+    return f"{60 * hours:.0f} min" if hours < 2 else f"{hours:.3g} h"

@@ -36,15 +36,16 @@ export function differenceChart([low, high], margin, reach) {
       height: "30%" }));
 }
 
-// How bad the candidate is where it is compared with a limit, and with nobody.
+// How bad the candidate is where it is compared with a limit; null before anything is known.
 export function limitChart(percent, limit, reach) {
   const place = (points) => within(0, 100 * points / reach, 100);
   return svg("difference",
     drawing("rect", { class: "beyond", x: `${place(limit)}%`, width: `${100 - place(limit)}%`,
       height: "100%" }),
     upright("margin", place(limit)),
-    drawing("rect", { class: "interval", y: "35%", width: `${Math.max(place(percent), 1)}%`,
-      height: "30%" }));
+    ...(percent === null ? [] : [drawing("rect", {
+      class: "interval", y: "35%", width: `${Math.max(place(percent), 1)}%`, height: "30%",
+    })]));
 }
 
 function upright(kind, percent) {

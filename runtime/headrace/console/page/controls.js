@@ -112,7 +112,7 @@ const WORDS = {
     verb: "Approve",
     title: (one) => `Let rollout ${one.number} leave step ${one.step}?`,
     text: (one) => `Version ${one.candidate} of ${one.model} goes on once it has earned it, and `
-      + "not before.",
+      + "not before. The rollout keeps who said so, and why.",
     said: (one) => `Step ${one.step} of rollout ${one.number} is approved.`,
   },
   promote: {

@@ -167,7 +167,7 @@ function difference(metric, reach) {
     const found = metric.candidate.bad_percent;
     const text = `${found === null ? "Nothing yet" : `${points(found)} %`}; at most ${
       points(margin)} % is allowed`;
-    return [limitChart(found ?? 0, margin, reach), element("p", { class: "numbers" }, text)];
+    return [limitChart(found, margin, reach), element("p", { class: "numbers" }, text)];
   }
   const found = metric.difference_points ?? [-100, 100];
   const allowed = `at most ${margin ? signed(margin) : "0"} is allowed`;
