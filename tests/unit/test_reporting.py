@@ -2,7 +2,6 @@
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from tests.unit.registry_puppet import PATIENCE_S, Registry, flushed, never, rep
 
 from headrace.errors import SourceAway
 from headrace.registry.facts import Place
-from headrace.registry.report import HERE, AliasMove, from_json
+from headrace.registry.report import HERE, from_json
 from headrace.registry.reporting import KEPT, PENDING, Reporter
 from headrace.registry.spool import Bounds
 
@@ -198,22 +197,6 @@ def test_what_no_registry_knows_stays_in_the_state_folder(tmp_path: Path) -> Non
     assert there.places == {"3 in r1": "run of 2"}
     kept = sorted(folder.iterdir())
     assert [from_json(json.loads(path.read_bytes())).step for path in kept] == [1, 2]
-
-
-def test_aliases_are_called_as_the_server_was_told_when_they_go(tmp_path: Path) -> None:
-    registry = Registry()
-    registry.errors["photos"] = [SourceAway("away")]
-    with reporting(tmp_path, registry, retry=never) as reporter:
-        reporter.report(whole())
-        reporter.close(patience_s=PATIENCE_S)
-    # Whoever takes the aliases out and starts again has none moved.
-    with reporting(tmp_path, registry, aliases={}) as reporter:
-        flushed(reporter)
-    assert registry.told == [whole(aliases=())]
-    with reporting(tmp_path, registry, aliases={"champion": "live"}) as reporter:
-        reporter.report(whole())
-        flushed(reporter)
-    assert registry.told[1:] == [replace(whole(), aliases=(AliasMove("live", 2),))]
 
 
 def test_a_registry_that_says_nothing_is_not_asked_in_a_circle(tmp_path: Path) -> None:

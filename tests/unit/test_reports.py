@@ -13,7 +13,7 @@ from tests.reports import PLACE, VERDICT, report_of, whole
 from headrace.errors import StateInvalid
 from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
-from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json, named
+from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json
 from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool, surplus
 
 ROOT = Path(__file__).parents[2]
@@ -67,12 +67,6 @@ def test_tags_have_our_prefix_and_a_verdict_is_told_with_its_reason() -> None:
 def test_what_no_registry_takes_is_refused_at_once(changes: dict[str, Any], why: str) -> None:
     with pytest.raises(ValueError, match=why):
         whole(**changes)
-
-
-def test_an_alias_is_called_as_its_role_is_and_left_alone_without_a_name() -> None:
-    report = whole(aliases=(AliasMove("champion", 2), AliasMove("challenger", 3)))
-    assert named(report, {"champion": "live"}).aliases == (AliasMove("live", 2),)
-    assert named(report, {}).aliases == ()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from tests.unit.asking import ask
 from tests.unit.counting import CountingGateway
 from tests.unit.desk import Desk
 
-from headrace.cli.steering import rollout_lines, rollout_rows
+from headrace.cli.steering import report_lines, rollout_lines, rollout_rows
 from headrace.console.logbook import Logbook
 from headrace.control.plans import DEFAULT_PLAN
 from headrace.models.lifecycle import State
@@ -136,6 +136,17 @@ def test_a_plan_is_read_when_it_is_needed(desk: Desk, tmp_path: Path) -> None:
     begun = say(desk, "start", model="m", version=2)[1]
     assert begun["plan"] == DEFAULT_PLAN.model_dump(mode="json")
     assert begun["percent"] == 0, "the baseline's latency is not known yet"
+
+
+def test_a_person_reads_where_it_was_reported(desk: Desk) -> None:
+    rollout = {"number": 1, "candidate": 2}
+    mine = {"model": "m", "places": {"2 in 1-1000": "run of m"}, "pending": 0, "last_error": ""}
+    other = mine | {"places": {"2 in 11-1000": "run of another"}}
+    waits = mine | {"pending": 3, "last_error": "nobody answers"}
+    assert list(report_lines(rollout, [other])) == []
+    assert list(report_lines(rollout, [other, mine])) == ["reported: run of m"]
+    assert list(report_lines(rollout, [waits]))[1] == "3 reports of m wait: nobody answers"
+    assert ask(desk.sources, "GET", "/api/reports").body == {"reports": []}
 
 
 def test_a_person_reads_what_is_known(desk: Desk) -> None:

@@ -118,14 +118,18 @@ def show(
     import json
 
     from headrace.cli.console_client import follow, get
-    from headrace.cli.steering import rollout_lines
+    from headrace.cli.steering import report_lines, rollout_lines
 
     def look() -> Any:
         return get(url, f"/api/rollouts/{number}")
 
     found = look()
+    if as_json:
+        tell(json.dumps(found))
+        return
     if not watch:
-        for text in [json.dumps(found)] if as_json else rollout_lines(found):
+        reports = get(url, "/api/reports")["reports"]
+        for text in [*rollout_lines(found), *report_lines(found, reports)]:
             tell(text)
         return
     from rich.console import Console

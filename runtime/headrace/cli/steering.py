@@ -48,6 +48,19 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"{_time(said['unix_ms'])} {said['what']}: {said['why']}"
 
 
+def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield where a registry has what is known of a rollout, and what waits to be told to it."""
+    begins = f"{rollout['candidate']} in {rollout['number']}-"
+    for one in reports:
+        places = [where for key, where in one["places"].items() if key.startswith(begins)]
+        if not places:
+            continue
+        yield f"reported: {places[-1]}"
+        if one["pending"]:
+            why = f": {one['last_error']}" if one["last_error"] else ""
+            yield f"{one['pending']} reports of {one['model']} wait{why}"
+
+
 def _bar(one: Mapping[str, Any]) -> str:
     """Return how much of the traffic the candidate has, and the steps that are to come."""
     percent = {"promoted": 100.0, "rolled back": 0.0}.get(one["end"] or "", one["percent"])

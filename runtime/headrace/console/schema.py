@@ -263,3 +263,9 @@ class Rollouts(Answer):
     """Those that go on, and the last that have ended, the oldest first."""
 
     rollouts: list[Rollout]
+
+
+class Reports(Answer):
+    """How reports to registries stand, of each registered model."""
+
+    reports: list[dict[str, Any]]

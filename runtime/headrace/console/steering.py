@@ -1,6 +1,7 @@
 """The console's answers about rollouts, and its words to them."""
 
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -53,6 +54,13 @@ def rollouts(
     last = [one.number for one in found if one.end is not None][-bounded(ended) :]
     shown = [one for one in found if one.end is None or one.number in last]
     return {"rollouts": [course_json(one, bounded(said)) for one in shown]}
+
+
+@router.get("/api/reports", response_model=schema.Reports)
+@in_thread
+def reports(sources: From) -> dict[str, Any]:
+    """Show what waits to be told to registries, and where they have what they were told."""
+    return {"reports": [asdict(one) for one in sources.rollouts.telling.status()]}
 
 
 @router.get("/api/rollouts/{number}", response_model=schema.Rollout)

@@ -21,8 +21,6 @@ METRIC: Final = re.compile(
     r"(?=.{1,200}$)[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*"
 )
 ROLLOUT: Final = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-#: Roles of aliases: they are called otherwise only where somebody says so.
-ROLE: Final = ALIAS
 PNG: Final = b"\x89PNG\r\n\x1a\n"
 MOST_TAGS: Final = 50
 MOST_METRICS: Final = 200
@@ -47,7 +45,6 @@ class Kind(StrEnum):
 class AliasMove:
     """An alias that is to name the report's version, unless somebody else has moved it."""
 
-    #: What the alias is for, or its name where it is asked for.
     alias: str
     #: The version that it named when this was decided; None if there was no such alias.
     seen: int | None
@@ -125,14 +122,6 @@ class Report:
         return {PREFIX + name: value for name, value in {**self.tags, **told}.items()}
 
 
-def named(report: Report, aliases: Mapping[str, str]) -> Report:
-    """Return it with the aliases that stand for its roles; a role that has none moves nothing."""
-    moves = tuple(
-        replace(move, alias=aliases[move.alias]) for move in report.aliases if move.alias in aliases
-    )
-    return replace(report, aliases=moves)
-
-
 def as_json(report: Report) -> dict[str, Any]:
     """Return it as JSON takes it."""
     picture = report.picture and base64.b64encode(report.picture).decode("ascii")
@@ -178,7 +167,7 @@ def _check_names(report: Report) -> None:
         (report.tags, TAG, "a tag", MOST_TAGS),
         (report.metrics, METRIC, "a metric", MOST_METRICS),
         (numbers, METRIC, "a verdict's number", MOST_METRICS),
-        ([move.alias for move in report.aliases], ROLE, "an alias", MOST_ALIASES),
+        ([move.alias for move in report.aliases], ALIAS, "an alias", MOST_ALIASES),
         ([] if report.rollout is None else [report.rollout], ROLLOUT, "a rollout", 1),
     ):
         if len(names) > most:

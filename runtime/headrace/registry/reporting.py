@@ -20,7 +20,7 @@ from headrace.registry.answering import MLFLOW
 from headrace.registry.asking import ask
 from headrace.registry.delivering import Outcome
 from headrace.registry.redacting import without_secrets
-from headrace.registry.report import HERE, Kind, Report, as_json, named
+from headrace.registry.report import HERE, Kind, Report, as_json
 from headrace.registry.source import PATIENCE_S
 from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool
 from headrace.registry.standing import Records, Retry, Standing, due_s
@@ -31,8 +31,6 @@ KEPT: Final = "reports"
 PENDING: Final = Path(KEPT, ".pending")
 #: Of the state folder: pictures, where MLflow is a database and no server has a place for them.
 FILES: Final = "mlflow-artifacts"
-#: Role of an alias → its name.
-ALIASES: Final[Mapping[str, str]] = {"champion": "champion", "challenger": "challenger"}
 #: Reports in one question.
 MOST_ASKED: Final = 100
 MOST_ASKED_BYTES: Final = 4 << 20
@@ -105,7 +103,6 @@ class Reporter:
         state: Path,
         say: Callable[[str], None],
         *,
-        aliases: Mapping[str, str] = ALIASES,
         deliver: Deliver | None = None,
         patience: Patience = PATIENCE,
     ) -> None:
@@ -115,8 +112,6 @@ class Reporter:
             state: the state folder, which is this process's alone.
             say: hears, in a line each, what fails, is refused, has to go, and which aliases move;
                 it returns at once.
-            aliases: role of an `AliasMove` → the alias that is moved for it. A role without one
-                moves nothing; without any, aliases are left alone.
             deliver: tells them; None asks MLflow in a process of its own.
             patience: how much is kept while a registry is away, and when it is asked again.
 
@@ -124,7 +119,6 @@ class Reporter:
             StateInvalid: the folder cannot be used.
         """
         self._say = say
-        self._aliases = aliases
         self._deliver = deliver or asking(state)
         self._retry = patience.retry
         self._records = Records()
@@ -199,7 +193,7 @@ class Reporter:
         while batch := self._next():
             first = batch[0][0].model
             try:
-                reports = [named(report, self._aliases) for _, report in batch]
+                reports = [report for _, report in batch]
                 tries = self._records.of(first).backoff.tries
                 self._delivered(batch, self._deliver(reports, tries=tries, begun=self._begun))
             # Whatever was not foreseen: a thread that ends keeps all that is to come.
