@@ -34,6 +34,7 @@ def test_an_address_that_is_none_is_refused_with_one_that_is(url: str) -> None:
         (404, b"", Unreachable, r"should name it, http://127\.0\.0\.1:8003 if not moved"),
         (200, b"<html>", Unreachable, "http://h:1 is no console"),
         (404, b'{"error": "no error \'e-1\' in the log"}', Refused, "no error 'e-1' in the log"),
+        (404, b'{"error": "there is no rollout 9"}', Refused, "there is no rollout 9"),
         (400, b'{"error": "limit should be"}', Refused, "limit should be"),
     ],
 )
