@@ -8,6 +8,7 @@ had more, is the cost of one. Needs valgrind and h2load.
 
     load_tests/instructions.py                  # one model in the table
     load_tests/instructions.py --models 1000    # a thousand
+    load_tests/instructions.py --judged         # one, of which evidence is counted
 """
 
 import argparse
@@ -94,6 +95,7 @@ def run(
         str(options.port),
         str(options.port + 1),
         str(options.models),
+        *(["judged"] if options.judged else []),
     ]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -116,6 +118,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, default=1, help="models in the table (default 1)")
+    parser.add_argument("--judged", action="store_true", help="count evidence of the model")
     parser.add_argument(
         "--port", type=int, default=8900, help="the first of two free ports (default 8900)"
     )

@@ -28,8 +28,16 @@ pub fn instant(at: Tick) -> Instant {
 }
 
 /// Milliseconds since 1970, for what people and other programs read.
-#[expect(clippy::disallowed_methods, reason = "this is the one place that reads time")]
 pub fn unix_ms() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since_1970().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The same in nanoseconds: no two processes of a machine begin in the same one.
+pub fn unix_ns() -> u64 {
+    u64::try_from(since_1970().as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads time")]
+fn since_1970() -> Duration {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default()
 }

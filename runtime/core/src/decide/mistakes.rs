@@ -1,6 +1,6 @@
 //! What is wrong with a policy table, in words.
 
-use super::policy::{Fact, ModelPolicy, Rule, Shadow, Share, Sticky};
+use super::policy::{Fact, Judged, ModelPolicy, Rule, Shadow, Share, Sticky};
 use crate::base::units::Version;
 use std::collections::BTreeSet;
 
@@ -8,6 +8,8 @@ use std::collections::BTreeSet;
 const MOST_RULES: usize = 64;
 /// Each holds memory of its own.
 const MOST_SHADOWS: usize = 8;
+/// The same.
+const MOST_JUDGED: usize = 8;
 /// Of a fact's name, a rule's value and a salt.
 const NAME_BYTES: usize = 128;
 
@@ -41,6 +43,7 @@ impl ModelPolicy {
             more.for_each(|mistake| out.add(|| format!("model {model:?}: sticky: {mistake}")));
         }
         self.mistakes_of_shadows(model, &known, out);
+        self.mistakes_of_judged(model, out);
     }
 
     fn mistakes_of_shadows(&self, model: &str, known: &BTreeSet<Version>, out: &mut Mistakes) {
@@ -60,6 +63,30 @@ impl ModelPolicy {
                 let full = Share::FULL;
                 out.add(|| {
                     format!("model {model:?}: the share of shadow {version} is {share}, expected 1 to {full}")
+                });
+            }
+        }
+    }
+
+    fn mistakes_of_judged(&self, model: &str, out: &mut Mistakes) {
+        if self.judged.len() > MOST_JUDGED {
+            let count = self.judged.len();
+            out.add(|| format!("model {model:?}: {count} versions are judged, at most {MOST_JUDGED} may be"));
+        }
+        let mut seen = BTreeSet::new();
+        for Judged { version, slow_ns } in &self.judged {
+            if !seen.insert(version) {
+                out.add(|| format!("model {model:?}: version {version} is judged twice"));
+            }
+            let (lines, most) = (slow_ns.len(), Judged::MOST_LINES);
+            if lines > most {
+                out.add(|| {
+                    format!("model {model:?}: version {version} is judged by {lines} slow_ns, at most {most} are allowed")
+                });
+            }
+            if slow_ns.contains(&0) {
+                out.add(|| {
+                    format!("model {model:?}: a slow_ns of version {version} is 0, expected 1 or more")
                 });
             }
         }

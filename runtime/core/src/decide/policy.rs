@@ -99,6 +99,21 @@ pub struct Shadow {
     pub apart: bool,
 }
 
+/// A version of which evidence is counted: how many of its units were bad. Nothing of routing depends on it. One that is
+/// not listed has nothing to count.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judged {
+    pub version: Version,
+    /// Lines beyond which an answer is slow, from arrival on; each is counted by itself. At most [`Judged::MOST_LINES`].
+    #[serde(default)]
+    pub slow_ns: Vec<u64>,
+}
+
+impl Judged {
+    pub const MOST_LINES: usize = 4;
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPolicy {
@@ -111,6 +126,8 @@ pub struct ModelPolicy {
     pub(super) sticky: Option<Sticky>,
     #[serde(default)]
     pub(super) shadows: Vec<Shadow>,
+    #[serde(default)]
+    pub(super) judged: Vec<Judged>,
 }
 
 impl ModelPolicy {
@@ -122,6 +139,11 @@ impl ModelPolicy {
     /// No version twice.
     pub fn shadows(&self) -> &[Shadow] {
         &self.shadows
+    }
+
+    /// No version twice.
+    pub fn judged(&self) -> &[Judged] {
+        &self.judged
     }
 
     pub fn entry(&self, version: Version) -> Option<&VersionEntry> {

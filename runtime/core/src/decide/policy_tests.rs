@@ -118,8 +118,34 @@ fn rules_that_could_not_act_are_refused() {
 }
 
 #[test]
+fn what_is_judged_is_read_or_refused() {
+    let of = |judged: &[String]| table(&format!(r#"{{{READY}, "judged": [{}]}}"#, judged.join(",")));
+    let one = |version: u64, slow_ns: &str| format!(r#"{{"version": {version}, "slow_ns": {slow_ns}}}"#);
+    let read = PolicyTable::parse(&of(&[one(1, "[1, 18446744073709551615]"), one(2, "[]")])).unwrap();
+    let wanted = [(1, vec![1, u64::MAX]), (2, vec![])];
+    let wanted = wanted.map(|(version, slow_ns)| Judged { version: Version(version), slow_ns });
+    assert_eq!(read.models["m"].judged(), wanted);
+    assert_eq!(PolicyTable::parse(&table(&format!("{{{READY}}}"))).unwrap().models["m"].judged(), []);
+    let many: Vec<_> = (1..=9).map(|version| one(version, "[]")).collect();
+    let cases = [
+        (of(&[one(1, "[]"), one(1, "[5]")]), "version 1 is judged twice"),
+        (of(&[one(1, "[1, 2, 3, 4, 5]")]), "version 1 is judged by 5 slow_ns, at most 4 are allowed"),
+        (of(&[one(1, "[7, 0]")]), "a slow_ns of version 1 is 0, expected 1 or more"),
+        (of(&many), "9 versions are judged, at most 8 may be"),
+    ];
+    for (text, want) in cases {
+        let Err(BadPolicy::Mistakes(mistakes)) = PolicyTable::parse(&text) else { panic!("taken: {want}") };
+        assert!(mistakes.len() == 1 && mistakes[0].contains(want), "{want}: {mistakes:?}");
+    }
+    assert!(PolicyTable::parse(&of(&many[1..])).is_ok());
+    assert!(PolicyTable::parse(&of(&[one(1, "[1, 2, 3, 4]")])).is_ok());
+}
+
+#[test]
 fn unknown_words_are_refused() {
     let cases = [
+        table(&format!(r#"{{{READY}, "judged": [{{"version": 1, "slow_ms": [1]}}]}}"#)),
+        table(&format!(r#"{{{READY}, "judged": [{{"version": 1, "slow_ns": [-1]}}]}}"#)),
         table(&format!(r#"{{{READY}, "wieghts": []}}"#)),
         table(r#"{"versions": [{"version": 1, "state": "ready"}], "weights": []}"#),
         table(&format!(

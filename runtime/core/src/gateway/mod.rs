@@ -24,6 +24,7 @@ pub use settings::{GatewaySettings, Limits};
 pub use table::views::IndexRow;
 
 use crate::base::{
+    clock,
     fault::Fault,
     panics,
     units::{Tick, Version},
@@ -84,6 +85,8 @@ pub struct Gateway {
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
+    /// Nanoseconds since 1970, when it was made: tells its life from that of another process.
+    began: u64,
     /// A carrier came, or a table.
     arrivals: Notify,
     threads: Mutex<Option<Threads>>,
@@ -125,6 +128,7 @@ impl Gateway {
             shadows: Shadows::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
+            began: clock::unix_ns(),
             arrivals: Notify::new(),
             threads: Mutex::default(),
             left: OnceLock::new(),

@@ -164,6 +164,10 @@ impl Batch {
                 settle::count(&run, &seats, true);
                 self.intake.run_again(&self.running, seats, parts);
             }
+            // With nothing left to run over models stumble: their callers sent that, and are told so.
+            None if seats.iter().all(|seat| seat.refused.is_some()) => {
+                self.answer(&run, seats, Ok(Vec::new()));
+            }
             None => self.answer(&run, seats, Err(model_failed(message))),
         }
     }

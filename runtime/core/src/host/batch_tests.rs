@@ -157,6 +157,20 @@ fn a_batch_nobody_is_left_in_needs_no_outputs() {
     assert_eq!(desk.events.lock()[0], "executed 1 failed=false");
 }
 
+/// A client's fault is not the model's, whatever that raises over rows that it has refused; one that was not is.
+#[test]
+fn a_model_that_raises_over_refused_rows_has_not_failed() {
+    for (refused, failed) in [(vec![0, 1], false), (vec![1], true)] {
+        let desk = Arc::<Desk>::default();
+        let batch = batch(&desk, &[&[1.0], &[2.0]]);
+        refused.into_iter().for_each(|row| assert_eq!(batch.reject(row, "no picture"), Some(true)));
+        batch.fail(clock::now(), "need at least one array to stack".into());
+        let first = if failed { Kind::ModelFailed } else { Kind::Invalid };
+        assert_eq!((desk.kind(0), desk.kind(1)), (Some(first), Some(Kind::Invalid)));
+        assert_eq!(desk.events.lock()[0], format!("executed 2 failed={failed}"));
+    }
+}
+
 #[test]
 fn a_dropped_and_a_failed_batch_answer() {
     let desk = Arc::<Desk>::default();

@@ -98,10 +98,16 @@ mod tests {
         };
         for rows in [1, 2] {
             let total = Duration::from_nanos(40);
-            meter.settled(&Ended { rows: Rows::new(rows), fault: None, total, timing });
+            meter.settled(&Ended { rows: Rows::new(rows), fault: None, total, timing, in_parts: false });
         }
         let fault = Some(Kind::ModelFailed);
-        meter.settled(&Ended { rows: Rows::new(1), fault, total: Duration::from_nanos(7), timing });
+        meter.settled(&Ended {
+            rows: Rows::new(1),
+            fault,
+            total: Duration::from_nanos(7),
+            timing,
+            in_parts: false,
+        });
 
         let mut seen = Statistics::of("m".into(), Version(3), &meter.totals());
         assert!(seen.last_inference_ms > 1_600_000_000_000, "not milliseconds since 1970");

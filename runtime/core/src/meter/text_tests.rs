@@ -61,7 +61,13 @@ fn numbers_are_in_their_units() {
         batch_rows: 2,
         ..Timing::default()
     };
-    let ended = Ended { rows: Rows::new(2), fault: None, total: Duration::from_micros(1_600), timing };
+    let ended = Ended {
+        rows: Rows::new(2),
+        fault: None,
+        total: Duration::from_micros(1_600),
+        timing,
+        in_parts: false,
+    };
     meter.admitted();
     meter.settled(&ended);
     meter.settled(&Ended { fault: Some(Kind::Overloaded), ..ended });

@@ -1,14 +1,16 @@
 //! What is counted for one version while its requests come and go.
 
+use super::evidence::{Collector, Evidence};
 use super::executions::{self, Executions};
 use super::histogram::{Histogram, SECONDS, Seen};
 use crate::base::{
     call::{Execution, Sealed, Timing},
     clock,
     fault::Kind,
-    units::Rows,
+    units::{Rows, Tick, Version},
 };
 use crate::decide::pace::Pace;
+use compact_str::CompactString;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
@@ -23,6 +25,8 @@ pub struct Ended {
     pub total: Duration,
     /// Its `queue_ns` is all waiting, here and in the host.
     pub timing: Timing,
+    /// Its version answers in parts.
+    pub in_parts: bool,
 }
 
 /// Threads are spread over so many sets of numbers: two threads that add to one cache line cost each other
@@ -112,6 +116,7 @@ pub struct VersionMeter {
     shards: [Shard; SHARDS],
     executions: Executions,
     pace: Mutex<Pace>,
+    evidence: Collector,
 }
 
 /// Everything of a version as read at one moment. Requests are successes unless a name says otherwise.
@@ -147,6 +152,7 @@ impl VersionMeter {
 
     /// A request ended. Say it before its caller has the answer, so that who has an answer finds it counted.
     pub fn settled(&self, ended: &Ended) {
+        self.evidence.count(|counts| counts.settled(ended, clock::now()));
         let shard = self.shard();
         let total_ns = u64::try_from(ended.total.as_nanos()).unwrap_or(u64::MAX);
         if let Some(kind) = ended.fault {
@@ -175,11 +181,13 @@ impl VersionMeter {
         shard.parts.fetch_add(1, Relaxed);
         if let Some(since) = since {
             shard.first_part.observe(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
+            self.evidence.count(|counts| counts.first_part(since));
         }
     }
 
     /// The model ran over a batch.
     pub fn executed(&self, execution: Execution) {
+        self.evidence.count(|counts| counts.executed(&execution));
         self.executions.add(execution, clock::unix_ms());
         // A run again is of rows that nobody would have chosen.
         if !execution.failed && execution.sealed != Sealed::Again {
@@ -193,6 +201,16 @@ impl VersionMeter {
     /// How long it takes over batches, as far as is known now.
     pub fn pace(&self) -> Pace {
         *self.pace.lock()
+    }
+
+    /// Whether evidence is counted of it, and by which lines an answer is slow.
+    pub(super) fn judge(&self, slow_ns: Option<&[u64]>) {
+        self.evidence.judge(slow_ns);
+    }
+
+    /// `None`: it is not judged.
+    pub(super) fn evidence(&self, model: &CompactString, version: Version, now: Tick) -> Option<Evidence> {
+        self.evidence.told(model, version, now)
     }
 
     fn shard(&self) -> &Shard {
@@ -251,45 +269,5 @@ impl Totals {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_is_counted_once_whichever_thread_ends_it() {
-        let meter = VersionMeter::default();
-        let timing = Timing {
-            queue_ns: 10,
-            input_ns: 1,
-            infer_ns: 2,
-            output_ns: 3,
-            batch_rows: 4,
-            ..Timing::default()
-        };
-        let ended = Ended { rows: Rows::new(2), fault: None, total: Duration::from_nanos(20), timing };
-        std::thread::scope(|scope| {
-            for _ in 0..SHARDS * 2 + 1 {
-                scope.spawn(|| {
-                    meter.admitted();
-                    meter.left_queue();
-                    meter.settled(&ended);
-                    meter.settled(&Ended { fault: Some(Kind::ModelFailed), ..ended });
-                });
-            }
-        });
-        meter.admitted();
-        let sum = meter.totals();
-        assert_eq!((sum.total.count(), sum.total.sum, sum.rows), (17, 340, 34));
-        assert_eq!((sum.queue.count(), sum.queue.sum), (17, 170));
-        assert_eq!((sum.input_ns, sum.infer_ns, sum.output_ns), (17, 34, 51));
-        assert_eq!((sum.failures.iter().sum::<u64>(), sum.failed_ns, sum.pending()), (17, 340, 1));
-    }
-
-    #[test]
-    fn each_kind_has_a_count_of_its_own() {
-        let failures = Failures::default();
-        for (at, kind) in Kind::ALL.iter().enumerate() {
-            (0..=at).for_each(|_| failures.add(*kind));
-        }
-        assert_eq!(failures.totals().to_vec(), (1..).take(Kind::ALL.len()).collect::<Vec<u64>>());
-    }
-}
+#[path = "version_tests.rs"]
+mod tests;

@@ -1,6 +1,6 @@
 //! The core without Python: a gateway with its ports and a host behind a link, whose models return what they are
-//! given. `echo_server HTTP_PORT GRPC_PORT MODELS` serves until its input ends; every model but the first is only in the
-//! table and on the host.
+//! given. `echo_server HTTP_PORT GRPC_PORT MODELS [judged]` serves until its input ends; every model but the first is only
+//! in the table and on the host, and the first is judged if that is said.
 
 use headrace_core::base::{
     clock,
@@ -56,11 +56,16 @@ fn lane(intake: Arc<Intake>) {
     });
 }
 
-fn table(models: &[String]) -> String {
+fn table(models: &[String], is_judged: bool) -> String {
     let model = |name: &String| {
+        // Two lines, as a rollout of a p99 draws them.
+        let judged = match is_judged && name == "echo" {
+            true => r#"{"version": 1, "slow_ns": [1000000, 1100000]}"#,
+            false => "",
+        };
         format!(
             r#""{name}": {{"versions": [{{"version": 1, "state": "READY"}}],
-            "weights": [{{"version": 1, "share": 10000}}]}}"#
+            "weights": [{{"version": 1, "share": 10000}}], "judged": [{judged}]}}"#
         )
     };
     let models: Vec<_> = models.iter().map(model).collect();
@@ -69,8 +74,9 @@ fn table(models: &[String]) -> String {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: echo_server HTTP_PORT GRPC_PORT MODELS");
+    let mut next = || arguments.next().ok_or("usage: echo_server HTTP_PORT GRPC_PORT MODELS [judged]");
     let (http, grpc, count) = (next()?, next()?, next()?.parse::<usize>()?);
+    let is_judged = next().is_ok_and(|word| word == "judged");
     let names = std::iter::once("echo".to_owned()).chain((1..count).map(|at| format!("other-{at}")));
     let names: Vec<_> = names.collect();
 
@@ -95,7 +101,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         ..GatewaySettings::default()
     };
     let gateway = Gateway::new(settings)?;
-    gateway.apply_policy(&table(&names)).map_err(|bad| bad.to_string())?;
+    gateway.apply_policy(&table(&names, is_judged)).map_err(|bad| bad.to_string())?;
     gateway.start()?;
     gateway.set_endpoints(&format!(r#"[{{"id": "host", "socket": "{}"}}]"#, socket.display()))?;
     let waited = (0..12_000).find(|_| {

@@ -173,7 +173,8 @@ impl Pending {
             return;
         }
         let total = now.since(self.arrived);
-        self.running.meter.settled(&Ended { rows: self.rows, fault: Some(kind), total, timing });
+        let (rows, in_parts) = (self.rows, self.running.contract.streams);
+        self.running.meter.settled(&Ended { rows, fault: Some(kind), total, timing, in_parts });
         self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
     }
 

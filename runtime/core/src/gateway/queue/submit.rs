@@ -57,7 +57,8 @@ pub(in crate::gateway) struct Ticket {
 /// Counts a request that ends before it is admitted.
 pub(in crate::gateway) fn refused(running: &Running, arrived: Tick, rows: Rows, fault: Fault) -> Fault {
     let total = clock::now().since(arrived);
-    running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing: Timing::default() });
+    let (timing, in_parts) = (Timing::default(), running.contract.streams);
+    running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing, in_parts });
     fault
 }
 

@@ -76,7 +76,8 @@ impl Success {
         self.counted = true;
         let (rows, timing, now) = (self.rows, self.timing, clock::now());
         let total = now.since(self.arrived);
-        self.running.meter.settled(&Ended { rows, fault, total, timing });
+        let in_parts = self.running.contract.streams;
+        self.running.meter.settled(&Ended { rows, fault, total, timing, in_parts });
         let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
         match fault {
             None => recent.answered(*traced, &self.running, &timing, now),

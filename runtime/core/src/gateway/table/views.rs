@@ -143,6 +143,12 @@ impl Gateway {
         self.left.get().cloned().unwrap_or_else(|| self.count())
     }
 
+    /// What is known of the versions that are judged, as JSON: totals, which only grow while `began` and a version's
+    /// `since` are the same.
+    pub fn evidence(&self) -> String {
+        json!({"began": self.began, "versions": self.meter.evidence(clock::now())}).to_string()
+    }
+
     pub(in crate::gateway) fn count(&self) -> String {
         let (state, now) = (self.state.load(), clock::now());
         let mut models = serde_json::Map::new();
