@@ -58,9 +58,9 @@ def test_one_that_crashes_goes_back_and_a_good_one_outlives_its_gateway(
         run.command("load", "one/2")
         run.command("rollout", "start", "one/2")
         end, why = ended(run, 1)
-        assert (end, "version 2 crashed 2 times, the control 0" in why) == ("rolled back", True), (
-            why
-        )
+        assert end == "rolled back", why
+        assert "version 2 crashed" in why, why
+        assert "the control 0; 1 more are allowed" in why, why
         run.command("unload", "one/2")
         run.command("load", "one/3")
         run.command("rollout", "start", "one/3")
