@@ -1,0 +1,97 @@
+"""A rollout of a registered model, as MLflow's own client reads it afterwards."""
+
+import json
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.local.conftest import LocalServer, ready
+from tests.registry.conftest import log_all
+
+PATIENCE_S = 90.0
+YAML = """
+source: models:/kinds@champion
+mlflow: {champion: champion}
+rollouts:
+  default:
+    steps_percent: [50, 100]
+    judge: {errors: {max_increase_points: 10}}
+    minimum: {units: 50, minutes: 0}
+"""
+BODY = json.dumps(
+    {
+        "inputs": [
+            {"name": name, "datatype": "FP64", "shape": [1], "data": [1.0]}
+            for name in ("width", "height")
+        ]
+    }
+).encode()
+
+
+@contextmanager
+def traffic(server: LocalServer) -> Iterator[None]:
+    stop = threading.Event()
+    url = f"http://{server.http}/v2/models/kinds/infer"
+
+    def call() -> None:
+        while not stop.is_set():
+            request = urllib.request.Request(url, BODY, {"Content-Type": "application/json"})
+            assert server.send(request)[0] == 200
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def until(reached: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while not reached():
+        assert time.monotonic() < deadline
+        time.sleep(0.2)  # noqa: TID251 - waits for another process
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Path) -> None:
+    from mlflow import MlflowClient
+
+    state, models = tmp_path / "state", tmp_path / "models"
+    state.mkdir()
+    uri = f"sqlite:///{state / 'mlflow.db'}"
+    log_all(uri, state / "artifacts")
+    client = MlflowClient(uri)
+    client.set_registered_model_alias("kinds", "champion", "1")
+    (models / "kinds").mkdir(parents=True)
+    (models / "kinds" / "model.yaml").write_text(YAML)
+    with ready(models, state) as server:
+        server.command("load", "kinds/2")
+        with traffic(server):
+            server.command("rollout", "start", "kinds/2", "--why", "a better one")
+            url = f"{server.console}/api/rollouts/1"
+            until(lambda: server.get(url)[1]["end"] is not None)
+        assert server.get(url)[1]["end"] == "promoted", server.get(url)[1]["said"][-1]
+        reports = f"{server.console}/api/reports"
+        until(lambda: (told := server.get(reports)[1]["reports"]) and not told[0]["pending"])
+        said = server.command("rollout", "show", "1")
+    new, old = (client.get_model_version("kinds", version) for version in ("2", "1"))
+    assert new.tags["headrace.verdict"] == "promoted"
+    assert "no metric is worse than allowed" in new.tags["headrace.reason"]
+    assert (new.tags["headrace.state"], new.tags["headrace.traffic_percent"]) == ("serving", "100")
+    assert (old.tags["headrace.state"], old.tags["headrace.traffic_percent"]) == ("held", "0")
+    run = new.tags["headrace.run"]
+    assert run in said
+    history = client.get_metric_history(run, "candidate/errors_units")
+    assert history[-1].value >= 50
+    assert client.get_metric_history(run, "baseline/p99_ms")
+    assert client.get_run(run).info.status == "FINISHED"
+    assert client.get_model_version_by_alias("kinds", "champion").version == 2
