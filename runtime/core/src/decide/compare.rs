@@ -15,6 +15,12 @@ const MOST: usize = 1 << 20;
 const MANY: usize = 10;
 const TOP: usize = 5;
 
+/// Rows of numbers that are closer than this part of the larger row's largest value say the same: other kernels, batch
+/// sizes and halves for floats move them by less, and whoever rounds to two digits reads no difference.
+const CLOSE: f64 = 0.01;
+/// And so do those that are apart by no more than this: of a row that is all but zero what is left is rounding.
+const NOTHING: f64 = 1e-6;
+
 /// What two outputs have to do with each other.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Comparison {
@@ -32,6 +38,22 @@ pub struct Difference {
     pub unequal: u64,
     /// Of floating-point numbers; others are equal or are not.
     pub size: Option<Size>,
+    pub rows: u64,
+    /// Rows that say something else: with another first class, where there are ranks; with numbers further apart than
+    /// [`CLOSE`] and [`NOTHING`]; of what is no floating-point number, with an element that is not equal.
+    pub rows_apart: u64,
+}
+
+impl Comparison {
+    /// The share of rows that say something else, from 0 to 1; all of them where there is nothing to compare with.
+    #[expect(clippy::cast_precision_loss, reason = "rows are counted")]
+    pub fn disagreement(&self) -> f64 {
+        match self {
+            Comparison::Unlike => 1.0,
+            Comparison::Alike(Difference { rows: 0, .. }) => 0.0,
+            Comparison::Alike(found) => found.rows_apart as f64 / found.rows as f64,
+        }
+    }
 }
 
 /// How far floating-point numbers are apart.
@@ -64,12 +86,12 @@ pub fn compare(one: &Tensor, other: &Tensor) -> Comparison {
     let (true, true, Some(count)) = (one.datatype == other.datatype, one.shape == other.shape, count) else {
         return Comparison::Unlike;
     };
-    let Some(bytes) = one.datatype.size() else { return strings(&one.data, &other.data, count) };
+    let rows = one.shape.first().and_then(|rows| usize::try_from(*rows).ok()).unwrap_or(1);
+    let width = count.checked_div(rows).unwrap_or(0);
+    let Some(bytes) = one.datatype.size() else { return strings(&one.data, &other.data, count, width) };
     if count.checked_mul(bytes) != Some(one.data.len()) || one.data.len() != other.data.len() {
         return Comparison::Unlike;
     }
-    let rows = one.shape.first().and_then(|rows| usize::try_from(*rows).ok()).unwrap_or(1);
-    let width = count.checked_div(rows).unwrap_or(0);
     let looked = rows.min(MOST.checked_div(width).unwrap_or(0).max(1)).saturating_mul(width).min(MOST);
     let whole = looked * bytes;
     let (one_data, other_data) =
@@ -95,15 +117,29 @@ pub fn compare(one: &Tensor, other: &Tensor) -> Comparison {
 }
 
 /// Ends with the first that is broken, or after [`MOST`].
-fn strings(one: &[u8], other: &[u8], count: usize) -> Comparison {
+fn strings(one: &[u8], other: &[u8], count: usize, width: usize) -> Comparison {
     let looked = count.min(MOST);
     let pairs: Vec<_> = Strings::of(one).zip(Strings::of(other)).take(looked).collect();
     let sound = pairs.iter().all(|(one, other)| one.is_ok() && other.is_ok());
     if !sound || pairs.len() < looked {
         return Comparison::Unlike;
     }
-    let unequal = as_count(pairs.iter().filter(|(one, other)| one != other).count());
-    Comparison::Alike(Difference { elements: as_count(looked), unequal, size: None })
+    let mut found = Difference::default();
+    pairs.chunks(width.max(1)).for_each(|row| found.add(row.iter().map(|(one, other)| one != other)));
+    Comparison::Alike(found)
+}
+
+impl Difference {
+    /// A row, by which of its elements are unequal.
+    fn add(&mut self, row: impl Iterator<Item = bool>) {
+        let before = self.unequal;
+        for unequal in row {
+            self.elements += 1;
+            self.unequal += u64::from(unequal);
+        }
+        self.rows += 1;
+        self.rows_apart += u64::from(self.unequal > before);
+    }
 }
 
 /// The data of two outputs of one shape.
@@ -117,13 +153,13 @@ struct Pairs<'a> {
 
 impl Pairs<'_> {
     fn exact(&self, bytes: usize) -> Difference {
-        let pairs = self.one.chunks_exact(bytes).zip(self.other.chunks_exact(bytes));
-        let (mut elements, mut unequal) = (0, 0);
-        for (one, other) in pairs {
-            elements += 1;
-            unequal += u64::from(one != other);
+        let row = self.width.max(1) * bytes;
+        let mut found = Difference::default();
+        for (one, other) in self.one.chunks(row).zip(self.other.chunks(row)) {
+            let pairs = one.chunks_exact(bytes).zip(other.chunks_exact(bytes));
+            found.add(pairs.map(|(one, other)| one != other));
         }
-        Difference { elements, unequal, size: None }
+        found
     }
 
     fn floats<const N: usize>(&self, value: impl Fn([u8; N]) -> f64) -> Difference {
@@ -135,7 +171,7 @@ impl Pairs<'_> {
             cosine: 1.0,
             ranks: self.classes.map(|_| Ranks::default()),
         };
-        let (mut elements, mut unequal) = (0, 0);
+        let (mut elements, mut unequal, mut rows, mut rows_apart) = (0, 0, 0, 0);
         let (mut one, mut other) = (Vec::new(), Vec::new());
         let read = |bytes: &[u8], into: &mut Vec<f64>| {
             into.clear();
@@ -147,6 +183,8 @@ impl Pairs<'_> {
             elements += as_count(one.len());
             let found = Row::of(&one, &other);
             unequal += found.unequal;
+            rows += 1;
+            rows_apart += u64::from(!found.is_close);
             size.broken += found.broken;
             size.abs = size.abs.max(found.abs);
             size.rel = size.rel.max(found.rel);
@@ -155,7 +193,10 @@ impl Pairs<'_> {
                 ranks.add(&one, &other);
             }
         }
-        Difference { elements, unequal, size: Some(size) }
+        if let Some(ranks) = &size.ranks {
+            rows_apart = ranks.rows - ranks.first;
+        }
+        Difference { elements, unequal, size: Some(size), rows, rows_apart }
     }
 }
 
@@ -166,6 +207,7 @@ struct Row {
     abs: f64,
     rel: f64,
     cosine: f64,
+    is_close: bool,
 }
 
 impl Row {
@@ -186,6 +228,7 @@ impl Row {
             (largest, largest_other) = (largest.max(a.abs()), largest_other.max(b.abs()));
         }
         let scale = if largest > 0.0 { largest } else { largest_other };
+        row.is_close = row.broken == 0 && row.abs <= NOTHING + CLOSE * largest.max(largest_other);
         // Not more than the largest number, for what is infinite is no size.
         row.abs = row.abs.min(f64::MAX);
         row.rel = if row.abs > 0.0 { (row.abs / scale).min(f64::MAX) } else { 0.0 };

@@ -54,9 +54,9 @@ fn what_has_no_counterpart_is_unlike() {
 fn integers_and_strings_are_equal_or_are_not() {
     let int = |values: &[u8]| tensor(Datatype::Int16, &[3], values.to_vec());
     let found = difference(&int(&[1, 0, 2, 0, 3, 0]), &int(&[1, 0, 2, 1, 3, 0]));
-    assert_eq!(found, Difference { elements: 3, unequal: 1, size: None });
+    assert_eq!(found, Difference { elements: 3, unequal: 1, size: None, rows: 3, rows_apart: 1 });
     let found = difference(&texts(&[3], &["a", "", "cc"]), &texts(&[3], &["a", "b", "cd"]));
-    assert_eq!(found, Difference { elements: 3, unequal: 2, size: None });
+    assert_eq!(found, Difference { elements: 3, unequal: 2, size: None, rows: 3, rows_apart: 2 });
     assert_eq!(difference(&texts(&[0], &[]), &texts(&[0], &[])), Difference::default());
 }
 
@@ -86,6 +86,34 @@ fn what_is_not_finite_is_counted_and_has_no_size() {
     let fp64 = |bytes: [u8; 8]| tensor(Datatype::Fp64, &[1, 1], bytes.to_vec());
     let found = super::tests::size(&fp64(large), &fp64(small));
     assert!(found.abs.is_finite() && found.rel.is_finite() && found.cosine == -1.0, "{found:?}");
+}
+
+#[test]
+fn rows_say_the_same_or_something_else() {
+    let ints = |shape: &[i64], values: &[u8]| tensor(Datatype::Uint8, shape, values.to_vec());
+    let table = [
+        ("equal", ints(&[2, 2], &[1, 2, 3, 4]), ints(&[2, 2], &[1, 2, 3, 4]), 0.0),
+        ("one of two rows", ints(&[2, 2], &[1, 2, 3, 4]), ints(&[2, 2], &[1, 2, 0, 0]), 0.5),
+        ("no axis but rows", ints(&[4], &[1, 2, 3, 4]), ints(&[4], &[1, 2, 0, 4]), 0.25),
+        ("no rows", ints(&[0, 2], &[]), ints(&[0, 2], &[]), 0.0),
+        ("another shape", ints(&[1, 2], &[1, 2]), ints(&[2, 1], &[1, 2]), 1.0),
+        ("strings", texts(&[2, 2], &["a", "b", "c", "d"]), texts(&[2, 2], &["a", "b", "c", "x"]), 0.5),
+        ("strings of rows", texts(&[2], &["a", "b"]), texts(&[2], &["a", "b"]), 0.0),
+        ("other numbers, the same class", fp32(&[1, 2], &[0.1, 0.9]), fp32(&[1, 2], &[0.4, 0.6]), 0.0),
+        ("another class, all but the same", fp32(&[1, 2], &[0.5, 0.501]), fp32(&[1, 2], &[0.5, 0.499]), 1.0),
+        ("a number within", fp32(&[2, 1], &[100.0, 1.0]), fp32(&[2, 1], &[100.9, 1.0]), 0.0),
+        ("a number beyond", fp32(&[2, 1], &[100.0, 1.0]), fp32(&[2, 1], &[100.0, 1.02]), 0.5),
+        ("by the larger", fp32(&[1, 1], &[0.0]), fp32(&[1, 1], &[-3.0]), 1.0),
+        ("by a row's largest", fp32(&[1, 1, 2], &[100.0, 0.1]), fp32(&[1, 1, 2], &[100.0, 0.2]), 0.0),
+        ("all but nothing", fp32(&[1, 1], &[0.0]), fp32(&[1, 1], &[1e-7]), 0.0),
+        ("not finite", fp32(&[2, 1], &[f32::NAN, 1.0]), fp32(&[2, 1], &[1.0, 1.0]), 0.5),
+        ("both not", fp32(&[1, 1], &[f32::NAN]), fp32(&[1, 1], &[f32::NAN]), 0.0),
+        ("huge", fp32(&[1, 1], &[f32::MAX]), fp32(&[1, 1], &[f32::MIN]), 1.0),
+    ];
+    for (what, one, other, want) in table {
+        assert_eq!(compare(&one, &other).disagreement(), want, "{what}");
+        assert_eq!(compare(&other, &one).disagreement(), want, "{what}, the other way round");
+    }
 }
 
 #[test]
@@ -137,6 +165,7 @@ proptest! {
         let found = difference(&fp32(&shape, &values), &fp32(&shape, &values));
         let size = found.size.unwrap();
         prop_assert_eq!((found.unequal, size.broken, size.abs, size.rel), (0, 0, 0.0, 0.0));
+        prop_assert_eq!((found.rows, found.rows_apart), (1, 0));
         prop_assert_eq!(size.cosine, 1.0);
         prop_assert!(size.ranks.is_none_or(|ranks| ranks.first == 1 && ranks.shared == 1.0));
     }
@@ -162,6 +191,7 @@ proptest! {
         let (size, size_back) = (there.size.unwrap(), back.size.unwrap());
         prop_assert_eq!((there.unequal, size.broken, size.abs), (back.unequal, size_back.broken, size_back.abs));
         prop_assert!(size.broken <= there.unequal && there.unequal <= there.elements);
+        prop_assert_eq!((there.rows, there.rows_apart), (1, back.rows_apart));
         prop_assert!([size.abs, size.rel, size.cosine].iter().all(|number| number.is_finite()));
         prop_assert!((-1.0..=1.0).contains(&size.cosine) && size.rel >= 0.0);
     }

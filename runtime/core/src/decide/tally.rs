@@ -134,7 +134,7 @@ mod tests {
     fn of(rel: f64) -> Comparison {
         let size = Size { broken: 0, abs: rel, rel, cosine: 1.0 - rel / 10.0, ranks: None };
         let unequal = u64::from(rel > 0.0);
-        Comparison::Alike(Difference { elements: 1, unequal, size: Some(size) })
+        Comparison::Alike(Difference { elements: 1, unequal, size: Some(size), ..Difference::default() })
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
         let sizes = tally.sizes.unwrap();
         assert_eq!((sizes.requests, sizes.max_rel, sizes.mean_rel(), sizes.min_cosine), (3, 0.5, 0.25, 0.95));
         assert_eq!(Tally::default().sizes, None);
-        let exact = Comparison::Alike(Difference { elements: 2, unequal: 1, size: None });
+        let exact = Comparison::Alike(Difference { elements: 2, unequal: 1, ..Difference::default() });
         let mut tally = Tally::default();
         tally.add(exact);
         assert_eq!((tally.same, tally.unequal, tally.sizes), (0, 1, None));

@@ -49,6 +49,9 @@ pub struct Evidence {
     pub runs: Units,
     /// By each line of `slow_ns`, runs; bad is the share of a run's answers that took longer from arrival on.
     pub slow: Vec<Units>,
+    /// Of a shadow, answers that were compared with those that callers had; bad is the share of rows that say something
+    /// else.
+    pub agreement: Units,
     /// Answers by their time from arrival on: bucket (`meter/latency.rs`) and count, where there is any.
     pub latency: Vec<(usize, u64)>,
 }
@@ -89,6 +92,7 @@ pub(super) struct Counts {
     slow_ns: Vec<u64>,
     runs: Units,
     slow: Vec<Units>,
+    agreement: Units,
     latency: Latencies,
     open: OpenRuns,
     /// Answers in parts by their ends, and by their first parts.
@@ -106,6 +110,7 @@ impl Counts {
             slow_ns: slow_ns.to_vec(),
             runs: Units::default(),
             slow: vec![Units::default(); slow_ns.len()],
+            agreement: Units::default(),
             latency: Latencies::default(),
             open: OpenRuns::default(),
             ends: Cohort::default(),
@@ -164,6 +169,11 @@ impl Counts {
         add(&mut self.slow, unit.and_then(|unit| unit.shares()));
     }
 
+    /// One of its answers was compared, as a shadow's.
+    pub(super) fn compared(&mut self, disagreement: f64) {
+        self.agreement.add(disagreement);
+    }
+
     fn miss(&mut self, now: Tick) {
         if self.missed.is_none_or(|last| now.since(last) >= MISSED_ONCE_IN) {
             self.missed = Some(now);
@@ -188,6 +198,7 @@ impl Counts {
             slow_ns: self.slow_ns.clone(),
             runs: self.runs,
             slow: self.slow.clone(),
+            agreement: self.agreement,
             latency: self.latency.sparse(),
         }
     }

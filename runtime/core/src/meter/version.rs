@@ -198,6 +198,12 @@ impl VersionMeter {
         }
     }
 
+    /// Of a shadow: an answer was compared with the one that a caller had. `disagreement`: how much of it says something
+    /// else, from 0 to 1.
+    pub fn compared(&self, disagreement: f64) {
+        self.evidence.count(|counts| counts.compared(disagreement));
+    }
+
     /// How long it takes over batches, as far as is known now.
     pub fn pace(&self) -> Pace {
         *self.pace.lock()

@@ -89,6 +89,13 @@ impl Finding {
             (None, Ok(_)) => Compared::PrimaryFailed,
             (None, Err(_)) => Compared::BothFailed,
         };
+        if let Some(disagreement) = compared.disagreement()
+            && !copy.is_noise()
+            && shadow.wish.load().is_of(copy.contract.version)
+            && let Some(running) = shadow.service.running()
+        {
+            running.meter.compared(disagreement);
+        }
         shadow.record.lock().add(copy.contract.version, copy.is_noise(), &compared);
     }
 }

@@ -25,6 +25,33 @@ pub(super) enum Compared {
     BothFailed,
 }
 
+impl Compared {
+    /// By the worst output, how much says something else, from 0 to 1. `None`: there was nothing to compare with, or the
+    /// shadow was not at fault.
+    pub(super) fn disagreement(&self) -> Option<f64> {
+        match self {
+            Compared::Both { outputs, .. } => {
+                Some(outputs.iter().map(|(_, found)| found.disagreement()).fold(0.0, f64::max))
+            }
+            Compared::Failed(kind) => match kind {
+                // It does not answer what the other does.
+                Kind::ModelFailed | Kind::ModelHung | Kind::Internal | Kind::Invalid => Some(1.0),
+                // It had no time beside callers, or was lost, which is counted as that; or it is too large to compare.
+                Kind::Expired
+                | Kind::Overloaded
+                | Kind::Unavailable
+                | Kind::HostLost
+                | Kind::Cancelled
+                | Kind::TooLarge
+                | Kind::NotFound
+                | Kind::Unsupported
+                | Kind::Slow => None,
+            },
+            Compared::PrimaryFailed | Compared::BothFailed => None,
+        }
+    }
+}
+
 /// Of the pairs of two versions.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pairs {

@@ -1,6 +1,7 @@
 //! What is counted of versions that are judged, from the policy table to what is told.
 
 use super::bench::*;
+use super::shadows::{compared, found, served, take};
 use crate::base::{
     call::{Call, Execution, Outcome, Outlet, Produced, Sealed, Timing},
     contract::Contract,
@@ -87,7 +88,7 @@ async fn a_batch_is_one_unit_whoever_asked() {
     }
     // They have waited for 4, 3, 2 and 1 ms; one is not beyond one.
     let expected = json!({"model": "m", "version": 1, "since": 1, "slow_ns": [1_000_000, 50_000_000],
-        "runs": units(1, 0.0), "slow": [units(1, 0.75), units(1, 0.0)],
+        "runs": units(1, 0.0), "slow": [units(1, 0.75), units(1, 0.0)], "agreement": units(0, 0.0),
         "latency": [[63, 1], [79, 1], [87, 1], [95, 1]]});
     assert_eq!(only(&gateway), expected);
     assert_all_over(&gateway, 4);
@@ -212,4 +213,45 @@ async fn tables_begin_go_on_with_and_end_the_counts_of_each_version() {
     assert_eq!(seen(), [(2, 1, 1)], "a table that is refused changes nothing");
     gateway.apply_policy(&table(7, FIRST)).unwrap();
     assert_eq!(seen(), [(1, 3, 0)]);
+}
+
+/// By rows that say something else than what callers had, where it had a say at all.
+#[tokio::test(start_paused = true)]
+async fn a_shadow_is_judged_by_what_it_answers_beside_callers() {
+    let gateway = Gateway::new(GatewaySettings::default()).unwrap();
+    let shadows = r#""shadows": [{"version": 2, "share": 10000}], "judged""#;
+    let table = table(1, &format!("{FIRST},{SECOND}")).replace("\"judged\"", shadows);
+    gateway.apply_policy(&table).unwrap();
+    let ((_, primary), (_, shadow)) = (up(&gateway, contract(1), 64), up(&gateway, contract(2), 64));
+    let agreements = || -> Vec<_> { evidence(&gateway).iter().map(|row| row["agreement"].clone()).collect() };
+    let copied = async || {
+        served(&gateway, &primary, ask(2, 1)).await;
+        while primary.len() > 0 {
+            primary.answer(); // for the noise, which is no evidence
+        }
+    };
+    for (pairs, rows) in [(1, [1, 1]), (2, [1, 9])] {
+        copied().await;
+        let call = take(&shadow);
+        let mut output = call.inputs[0].clone();
+        output.data = rows.to_vec().into();
+        let produced = Produced { outputs: [output].into_iter().collect(), ..Produced::default() };
+        call.reply.settle(Outcome { result: Ok(produced), timing: Timing::default() });
+        found(&gateway, |seen| compared(seen) == pairs).await;
+    }
+    assert_eq!(agreements(), [units(0, 0.0), units(2, 0.5)]);
+    copied().await;
+    shadow.fail(Kind::ModelFailed, Phase::Started);
+    copied().await;
+    shadow.fail(Kind::HostLost, Phase::Started);
+    found(&gateway, |seen| seen["against"][0]["found"]["failed"]["host_lost"] == 1).await;
+    assert_eq!(agreements(), [units(0, 0.0), units(3, 1.5)], "a lost host says nothing of its answer");
+    let (_, shadow) = up(&gateway, contract(2), 64);
+    let failing = start(&gateway, ask(1, 3)).await;
+    primary.fail(Kind::ModelFailed, Phase::Started);
+    assert!(failing.await.unwrap().is_err());
+    settle_down().await;
+    shadow.fail(Kind::ModelFailed, Phase::Started);
+    found(&gateway, |seen| seen["against"][0]["found"]["both_failed"] == 1).await;
+    assert_eq!(agreements(), [units(0, 0.0), units(3, 1.5)]);
 }
