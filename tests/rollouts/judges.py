@@ -25,7 +25,7 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
     A metric alone is asked at the plan's alpha.
     """
     record = Record.begin(plan, candidate=2, baseline=1, now=0.0)
-    names = [known.criterion.name for known in record.evidence]
+    names = [known.criterion.name for known in record.asked]
     alone: dict[str, Verdict] = dict.fromkeys(names)
     bound = math.log(1 / plan.alpha)
     verdict: Verdict = None
@@ -35,7 +35,7 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
             for name in names
         }
         record = record.observed(deltas)
-        for known in record.evidence:
+        for known in record.asked:
             if alone[known.criterion.name] is None and known.log_harm >= bound:
                 alone[known.criterion.name] = second
         if verdict is None and next_move(plan, record, second).kind is MoveKind.ROLL_BACK:

@@ -2,12 +2,23 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from headrace.config.section import AsWritten, Section
 
 MOST_STEPS = 32
-Percent = Annotated[AsWritten, Field(gt=0, le=100)]
+#: More is a number that was typed wrong.
+MOST_COUNTED = 10**9
+
+
+def _of_traffic(given: float) -> float:
+    # Traffic is divided in parts of a ten-thousandth.
+    if round(given, 2) != given:
+        raise ValueError(f"expected at most two digits after the point, not {given!r}")
+    return given
+
+
+Percent = Annotated[AsWritten, Field(ge=0.01, le=100), AfterValidator(_of_traffic)]
 Points = Annotated[AsWritten, Field(ge=0, lt=100)]
 
 
@@ -99,7 +110,7 @@ class Judge(Section):
 class Minimum(Section):
     """What has to be seen at a step before the next."""
 
-    units: Annotated[int, Field(ge=1)] = Field(
+    units: Annotated[int, Field(ge=1, le=MOST_COUNTED)] = Field(
         100, description="Units of each metric, of the candidate and of what it is compared with."
     )
     minutes: Annotated[AsWritten, Field(ge=0)] = 5.0
@@ -145,7 +156,7 @@ class RolloutPlan(Section):
     max_harm_units: Annotated[AsWritten, Field(gt=0)] | None = Field(
         None, description="How many more units may fail than would have with the control."
     )
-    max_crashes: Annotated[int, Field(ge=0)] = Field(
+    max_crashes: Annotated[int, Field(ge=0, le=MOST_COUNTED)] = Field(
         2, description="How many more crashes than the control's are not yet a reason to go back."
     )
     max_hours: Annotated[AsWritten, Field(gt=0, le=24 * 365)] = 24.0
@@ -167,6 +178,8 @@ class RolloutPlan(Section):
         if self.ramp is not None and "steps_percent" in self.model_fields_set:
             raise ValueError("expected steps_percent or ramp, not both")
         judged = self.shares_percent
+        if len(set(judged)) != len(judged):
+            raise ValueError("expected steps of the ramp that are at least 0.01 % apart")
         if not judged:
             raise ValueError("expected a step below 100 %, at which something can be compared")
         most = 50.0 if self.control == "own" else 100.0
@@ -184,7 +197,9 @@ class RolloutPlan(Section):
         """The shares at which a candidate is judged, in order; 0 is mirrored traffic alone."""
         if self.ramp is not None:
             height = (self.ramp.to_percent - self.ramp.from_percent) / (self.ramp.steps - 1)
-            rising = tuple(self.ramp.from_percent + height * at for at in range(self.ramp.steps))
+            rising = tuple(
+                round(self.ramp.from_percent + height * at, 2) for at in range(self.ramp.steps)
+            )
         else:
             rising = self.steps_percent
         shadow = (0.0,) if self.kind == "shadow-first" else ()

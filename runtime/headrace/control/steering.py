@@ -3,14 +3,13 @@
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
-from headrace.control import traffic as routes
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
-from headrace.control.traffic import Judged, Shadow, Traffic
+from headrace.control.traffic import Judged
 from headrace.control.wanted import Wanted, loaded
 from headrace.errors import Unwanted
 from headrace.execution.policy import AWAITED, WHOLE
-from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing
+from headrace.models.lifecycle import ANSWERING, Standing, State
 from headrace.repository.folder import Version
 from headrace.rollout.course import Course, End, Way
 
@@ -47,6 +46,8 @@ def may_begin(now: Wanted, candidate: int, baseline: int | None) -> int:
         raise Unwanted(
             f"version {candidate} is a shadow, and a rollout mirrors what it needs: end that first"
         )
+    if why := _unlike(now):
+        raise Unwanted(why)
     return serving[0]
 
 
@@ -56,6 +57,8 @@ def newcomer(now: Wanted, rows: Iterable[Row], had: Set[int]) -> Version | None:
     It is newer than who has all traffic, and the newest of such. Who ``had`` one has none again,
     whatever came of it, but by a person's word.
     """
+    if _unlike(now):
+        return None
     serving = [one for one, share in (now.shares or {}).items() if share == WHOLE]
     if not serving or now.pending is not None:
         return None
@@ -77,71 +80,75 @@ def disturbed(course: Course, now: Wanted | None) -> str:
     """Return who has traffic against a rollout's will, in words; empty if nobody has."""
     if now is None:
         return "the model is not served any more"
+    if gone := [one for one in course.versions if one not in now.versions]:
+        return f"version {gone[0]} was unloaded"
     if now.pending is not None:
         coming = ", ".join(str(one) for one in now.pending.shares)
         return f"version {coming} is on its way to the traffic"
     if now.shares != shares(course) or judged(course) != now.traffic.judged:
         told = ", ".join(f"{one}={share / 100:g}" for one, share in (now.shares or {}).items())
         return f"traffic is divided otherwise: {told or 'nobody has any'}"
+    return _unlike(now)
+
+
+def _unlike(now: Wanted) -> str:
+    """Return why executions do not depend on each other by chance alone; empty if they do."""
+    if now.traffic.sticky is not None:
+        return (
+            f"requests with the same {now.traffic.sticky} stay with one version, and what a user "
+            "meets again and again is counted as if it were chance: users as units are not built"
+        )
     return ""
 
 
 def judged(course: Course) -> tuple[Judged, ...]:
-    """Return what gateways are to count for a rollout."""
-    return tuple(Judged(one, lines) for one, lines in sorted(course.judged.items()))
+    """Return what gateways are to count for a rollout, and whom they send copies for it."""
+    agreement, candidate = course.plan.judge.agreement, course.record.candidate
+    mirror = 0
+    if agreement is not None and course.lines is not None:
+        mirror = round(agreement.mirror_percent * WHOLE / 100)
+    return tuple(
+        Judged(one, lines, course.number, mirror if one == candidate else 0)
+        for one, lines in sorted(course.judged.items())
+    )
 
 
-def order(course: Course) -> Order:
-    """Divide traffic, and count, as a rollout has it now."""
-    what = f"rollout {course.number}"
+def order(course: Course, before: Course | None) -> Order:
+    """Divide traffic, and count, as a rollout has it now that has come from ``before``.
+
+    Whoever divided it otherwise meanwhile wins.
+    """
+    what, winner = f"rollout {course.number}", None
     if course.end is None:
         parts = " ".join(f"{one}={share / 100:g}" for one, share in shares(course).items())
-        return Order(course.model, f"{what}: {parts}", lambda now, _: _with(now, course, None))
-    after = {End.PROMOTED: course.record.candidate, End.ROLLED_BACK: course.record.baseline}
-    winner = after.get(course.end)
-    told = "" if winner is None else f": {winner}=100"
+        what = f"{what}: {parts}"
+    else:
+        after = {End.PROMOTED: course.record.candidate, End.ROLLED_BACK: course.record.baseline}
+        winner = after.get(course.end)
+        what = f"{what} {course.end.value}" + ("" if winner is None else f": {winner}=100")
 
-    def ended(now: Wanted, standings: Standings) -> Wanted:
-        return _with(now, course, winner)
+    def changed(now: Wanted, standings: Standings) -> Wanted:
+        if before is None:
+            may_begin(now, *course.versions)
+        elif course.end is not End.STOPPED and (why := disturbed(before, now)):
+            raise Unwanted(f"{course.model}: {why}")
+        divided = {winner: WHOLE} if winner is not None else now.shares
+        divided = shares(course) if course.end is None else divided
+        return replace(now, shares=divided, traffic=replace(now.traffic, judged=judged(course)))
 
-    return Order(course.model, f"{what} {course.end.value}{told}", ended)
-
-
-def _with(now: Wanted, course: Course, winner: int | None) -> Wanted:
-    divided: Mapping[int, int] | None = now.shares
-    if course.end is None:
-        divided = shares(course)
-    elif winner is not None:
-        divided = {winner: WHOLE}
-    for version in divided or ():
-        if version not in now.versions:
-            raise Unwanted(f"version {version} is not loaded any more; {loaded(now)}")
-    return replace(now, shares=divided, traffic=_mirrored(now.traffic, course))
-
-
-def _mirrored(traffic: Traffic, course: Course) -> Traffic:
-    """Return it with the candidate getting copies for as long as agreement is judged."""
-    traffic = replace(traffic, judged=judged(course))
-    agreement, candidate = course.plan.judge.agreement, course.record.candidate
-    if agreement is None:
-        return traffic
-    others = tuple(one for one in traffic.shadows if one.version != candidate)
-    traffic = replace(traffic, shadows=others)
-    if course.end is not None or course.lines is None:
-        return traffic
-    share = max(1, round(agreement.mirror_percent * WHOLE / 100))
-    return routes.shadow(traffic, Shadow(candidate, share))
+    return Order(course.model, what, changed)
 
 
 def ways(course: Course, now: Wanted, standings: Mapping[int, Standing]) -> dict[int, Way]:
     """Return how both versions of a rollout are; of what is wanted an engine may not know yet."""
-    unknown = dict.fromkeys(now.versions, AWAITED)
-    return {one: _way({**unknown, **standings}.get(one)) for one in course.versions}
+    return {
+        one: _way(standings.get(one, AWAITED)) if one in now.versions else Way.CANNOT
+        for one in course.versions
+    }
 
 
-def _way(standing: Standing | None) -> Way:
-    if standing is None:
-        return Way.CANNOT
+def _way(standing: Standing) -> Way:
     if standing.state in ANSWERING:
         return Way.ANSWERS
-    return Way.COMES if standing.state in ON_THE_WAY else Way.CANNOT
+    # One that goes for a while, because others need its memory, is wanted all the same.
+    return Way.CANNOT if standing.state is State.FAILED else Way.COMES

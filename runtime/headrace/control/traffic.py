@@ -59,6 +59,10 @@ class Judged:
     version: int
     #: Beyond what an answer is slow, in ns, of each quantile that is judged.
     slow_ns: tuple[int, ...] = ()
+    #: Another one's count begins anew.
+    rollout: int = 0
+    #: It gets copies of so much of what others answer, in parts of 10000, as a shadow does.
+    mirror: int = 0
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,9 @@ class Traffic:
             ],
         }
         if self.judged:
-            kept["judged"] = [[one.version, list(one.slow_ns)] for one in self.judged]
+            kept["judged"] = [
+                [one.version, list(one.slow_ns), one.rollout, one.mirror] for one in self.judged
+            ]
         return kept
 
     def as_policy(self, salt: str) -> dict[str, Any]:
@@ -100,10 +106,14 @@ class Traffic:
             ]
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
-        if self.shadows:
-            told["shadows"] = [asdict(one) for one in self.shadows]
+        mirrored = [Shadow(one.version, one.mirror) for one in self.judged if one.mirror]
+        if self.shadows or mirrored:
+            told["shadows"] = [asdict(one) for one in (*self.shadows, *mirrored)]
         if self.judged:
-            told["judged"] = [asdict(one) for one in self.judged]
+            told["judged"] = [
+                {"version": one.version, "slow_ns": one.slow_ns, "rollout": one.rollout}
+                for one in self.judged
+            ]
         return told
 
 
@@ -119,7 +129,9 @@ def from_json(kept: Mapping[str, Any]) -> Traffic:
         ),
         sticky=fact(kept["sticky"]) if kept.get("sticky") else None,
         shadows=tuple(Shadow(*one) for one in kept.get("shadows", ())),
-        judged=tuple(Judged(one, tuple(lines)) for one, lines in kept.get("judged", ())),
+        judged=tuple(
+            Judged(one, tuple(lines), *more) for one, lines, *more in kept.get("judged", ())
+        ),
     )
 
 

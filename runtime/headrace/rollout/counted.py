@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,12 +22,16 @@ class Totals:
 
     Attributes:
         runs: executions, and those that failed.
+        unserved: seconds, and the parts of their requests that the version was too slow to take.
+        refused: executions, and the parts of their calls that the model refused as wrong.
         slow: of each line, executions, and the parts of their calls that were beyond it.
         agreement: pairs of answers, and the parts of their rows that differ.
         latency: of all answers.
     """
 
     runs: Units
+    unserved: Units
+    refused: Units
     slow: tuple[Units, ...]
     agreement: Units
     latency: Histogram
@@ -34,11 +39,13 @@ class Totals:
     @staticmethod
     def nothing(lines: int) -> "Totals":
         """Return those of a version that has done nothing yet."""
-        return Totals(NONE, (NONE,) * lines, NONE, ())
+        return Totals(NONE, NONE, NONE, (NONE,) * lines, NONE, ())
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
             self.runs + other.runs,
+            self.unserved + other.unserved,
+            self.refused + other.refused,
             tuple(one + more for one, more in zip(self.slow, other.slow, strict=True)),
             self.agreement + other.agreement,
             added(self.latency, other.latency),
@@ -52,6 +59,8 @@ class Totals:
         """
         return Totals(
             _less(self.runs, before.runs),
+            _less(self.unserved, before.unserved),
+            _less(self.refused, before.refused),
             tuple(_less(one, less) for one, less in zip(self.slow, before.slow, strict=True)),
             _less(self.agreement, before.agreement),
             added(self.latency, tuple((place, -count) for place, count in before.latency)),
@@ -61,6 +70,8 @@ class Totals:
         """Return it as a gateway tells it."""
         return {
             "runs": _told(self.runs),
+            "unserved": _told(self.unserved),
+            "refused": _told(self.refused),
             "slow": [_told(one) for one in self.slow],
             "agreement": _told(self.agreement),
             "latency": [list(one) for one in self.latency],
@@ -76,6 +87,8 @@ class Totals:
         agreement = told.get("agreement")
         return Totals(
             Units(**told["runs"]),
+            Units(**told["unserved"]),
+            Units(**told["refused"]),
             tuple(Units(**one) for one in told["slow"]),
             NONE if agreement is None else Units(**agreement),
             tuple((int(place), int(count)) for place, count in told["latency"]),
@@ -129,7 +142,7 @@ class Seen:
     """What was seen of one version so far, by the gateway and the count that it came from.
 
     Attributes:
-        counts: the newest last, no more than MOST_SEEN.
+        counts: the newest last, no more than MOST_SEEN beside those that still answer.
     """
 
     counts: tuple[tuple[int, int, Totals], ...] = ()
@@ -142,19 +155,19 @@ class Seen:
     def then(self, now: Iterable[Counted], lines: int) -> tuple["Seen", Totals]:
         """Return what was seen with ``now``, all of one version, and what is new in that.
 
-        What a gateway had counted when it ended, and nobody had seen, is in neither.
-
-        Raises:
-            ValueError: a count has become less.
+        What a gateway had counted when it ended, and nobody had seen, is in neither; nor is what
+        one has counted that has less than it had, which none does.
         """
         held = {(began, since): totals for began, since, totals in self.counts}
-        new = Totals.nothing(lines)
+        new, told = Totals.nothing(lines), 0
         for one in now:
-            before = held.pop((one.began, one.since), None)
-            new += one.totals if before is None else one.totals.since(before)
+            before, told = held.pop((one.began, one.since), None), told + 1
             held[one.began, one.since] = one.totals
+            with suppress(ValueError):
+                new += one.totals if before is None else one.totals.since(before)
         kept = [(began, since, totals) for (began, since), totals in held.items()]
-        return Seen(tuple(kept[-MOST_SEEN:])), new
+        # Of those that did not answer some are forgotten, never one that did.
+        return Seen(tuple(kept[-max(MOST_SEEN, told) :])), new
 
 
 def added(one: Iterable[tuple[int, int]], other: Iterable[tuple[int, int]]) -> Histogram:

@@ -8,7 +8,7 @@ from typing import Final
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Counted, Histogram, Seen, Totals, added, dense
-from headrace.rollout.criteria import QUANTILES
+from headrace.rollout.criteria import GUARDS, QUANTILES
 from headrace.rollout.latency import LEAST_HISTORY, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health, Record
@@ -53,11 +53,14 @@ class Sight:
 
     Attributes:
         crashes: of processes since this server began, by version.
+        passed_s: since the last look, by a clock that only goes forward; what nobody watched is
+            none of it.
     """
 
     counted: tuple[Counted, ...]
     ways: Mapping[int, Way]
     crashes: Mapping[int, int]
+    passed_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,9 @@ class Course:
         latency: of candidate and baseline since both have traffic; the baseline's from before that
             while it is all there is.
         crashes: of both, at the last look.
+        watched_s: for so long it was looked at: what times of plan and record are of.
         said: the newest last.
+        is_told: registries know how it ended.
     """
 
     number: int
@@ -85,8 +90,10 @@ class Course:
     seen: tuple[Seen, Seen] = (Seen(), Seen())
     latency: tuple[Histogram, Histogram] = ((), ())
     crashes: tuple[int, int] = (0, 0)
+    watched_s: float = 0.0
     said: tuple[Said, ...] = ()
     end: End | None = None
+    is_told: bool = False
 
     @staticmethod
     def begin(  # noqa: PLR0913 - a rollout is all of this
@@ -106,7 +113,7 @@ class Course:
         Raises:
             ValueError: the two versions are not such as the plan compares.
         """
-        record = Record.begin(plan, candidate=candidate, baseline=baseline, now=now)
+        record = Record.begin(plan, candidate=candidate, baseline=baseline, now=0.0)
         lines = None if quantiles(plan) else ()
         begun = Said(round(1000 * now), "begin", f"version {candidate} against {baseline}")
         return Course(number, model, plan, who, why, record, lines, crashes=crashes, said=(begun,))
@@ -157,20 +164,21 @@ def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
 def looked(course: Course, sight: Sight, now: float) -> Course:
     """Return a rollout after a look at its versions: at the same step, at the next, or ended.
 
-    Raises:
-        ValueError: what gateways tell cannot be.
+    ``now``: of what is said, in seconds since 1970.
     """
-    course = _taken(course, sight)
+    course = replace(course, watched_s=course.watched_s + sight.passed_s)
     ways = [sight.ways.get(version, Way.CANNOT) for version in course.versions]
+    # What requests meet while a version is away is no evidence about it: its crash is.
+    course = _taken(course, sight, observes=all(way is Way.ANSWERS for way in ways))
     coming = [one for one, way in zip(course.versions, ways, strict=True) if way is Way.COMES]
     if coming:
         return course.saying("wait", f"version {coming[0]} is being loaded", now)
     if course.lines is None:
         return _measured(course, now)
-    return _moved(course, next_move(course.plan, course.record, now), now)
+    return _moved(course, next_move(course.plan, course.record, course.watched_s), now)
 
 
-def _taken(course: Course, sight: Sight) -> Course:
+def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
     """Return it with what was counted since the last look."""
     lines = course.judged
     seen, new = list(course.seen), []
@@ -186,7 +194,7 @@ def _taken(course: Course, sight: Sight) -> Course:
         new.append(came)
     more = tuple(added(old, one.latency) for old, one in zip(course.latency, new, strict=True))
     taken = replace(course, seen=(seen[0], seen[1]), latency=(more[0], more[1]))
-    if course.lines is not None:
+    if course.lines is not None and observes:
         taken = replace(taken, record=course.record.observed(_deltas(course.plan, *new)))
     return _with_health(taken, sight)
 
@@ -194,7 +202,9 @@ def _taken(course: Course, sight: Sight) -> Course:
 def _deltas(
     plan: RolloutPlan, candidate: Totals, control: Totals
 ) -> dict[str, tuple[Units, Units]]:
-    found: dict[str, tuple[Units, Units]] = {}
+    found: dict[str, tuple[Units, Units]] = {
+        name: (getattr(candidate, name), getattr(control, name)) for name in GUARDS
+    }
     if plan.judge.errors is not None:
         found["errors"] = candidate.runs, control.runs
     found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
@@ -232,10 +242,10 @@ def _measured(course: Course, now: float) -> Course:
             f"beyond {line.control_ns / 1e6:.4g} ms"
             for name, line in zip(quantiles(plan), lines, strict=True)
         )
-        begun = replace(record, step_started_at=now)
+        begun = replace(record, step_started_at=course.watched_s)
         first = replace(course, lines=lines, record=begun, seen=(Seen(), Seen()), latency=((), ()))
         return first.saying("step", f"{first.percent:.4g} %; {drawn}", now)
-    if now - record.started_at >= 3600 * plan.max_hours:
+    if course.watched_s >= 3600 * plan.max_hours:
         why = f"{plan.max_hours:.4g} hours are over, and version {record.baseline} gave {answers} "
         return course.ended(End.INCONCLUSIVE, f"{why}of {LEAST_HISTORY} answers", now)
     why = f"{answers} of {LEAST_HISTORY} answers of version {record.baseline}, to know its latency"
@@ -245,7 +255,7 @@ def _measured(course: Course, now: float) -> Course:
 def _moved(course: Course, move: Move, now: float) -> Course:
     match move.kind:
         case MoveKind.ADVANCE:
-            record = course.record.advanced(course.plan, now)
+            record = course.record.advanced(course.plan, course.watched_s)
             onward = replace(course, record=record)
             return onward.saying("step", f"{onward.percent:.4g} %; {move.reason}", now)
         case MoveKind.PROMOTE:

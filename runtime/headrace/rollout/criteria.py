@@ -1,10 +1,15 @@
 """What a plan asks of each metric, as rates of badness from 0 to 1."""
 
-from headrace.config.rollouts import Judge, RolloutPlan, ValueWithin
+from headrace.config.rollouts import ErrorsWithin, Judge, RolloutPlan, ValueWithin
 from headrace.rollout.evidence import Criterion
 
 #: Metric of a plan → the quantile that it is.
 QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+#: What no plan has to ask for: requests that a version was too slow to take, a unit each second,
+#: and those that it refused as wrong, a unit each run. Callers of both arms are the same.
+GUARDS = ("unserved", "refused")
+#: Of guards, where errors are not judged: the margin of those.
+MARGIN_POINTS = ErrorsWithin().max_increase_points
 
 
 def criteria(plan: RolloutPlan) -> tuple[Criterion, ...]:
@@ -23,6 +28,13 @@ def criteria(plan: RolloutPlan) -> tuple[Criterion, ...]:
     for name, asked in sorted(judge.values.items()):
         found.append(Criterion(name, asked.max_loss / (asked.high - asked.low)))
     return tuple(found)
+
+
+def guards(plan: RolloutPlan) -> tuple[Criterion, ...]:
+    """Return what is looked at beside that, with the margin of errors."""
+    asked = plan.judge.errors
+    points = MARGIN_POINTS if asked is None else asked.max_increase_points
+    return tuple(Criterion(name, points / 100, guard=True) for name in GUARDS)
 
 
 def _agreement(judge: Judge) -> list[Criterion]:

@@ -26,11 +26,13 @@ class Criterion:
         margin: by how much the candidate's rate of badness may exceed the control's; where it is
             not ``paired``, the rate that it may have itself.
         paired: compared with the control, or with a fixed limit.
+        guard: nobody asked for it: it may send a candidate back, and need not be proven.
     """
 
     name: str
     margin: float
     paired: bool = True
+    guard: bool = False
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.margin < 1.0 or (self.margin == 0.0 and not self.paired):

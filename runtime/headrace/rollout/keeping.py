@@ -27,6 +27,8 @@ def to_json(course: Course) -> dict[str, Any]:
         ],
         "latency": [[list(pair) for pair in one] for one in course.latency],
         "crashes": list(course.crashes),
+        "watched_s": course.watched_s,
+        "is_told": course.is_told,
         "said": [asdict(one) for one in course.said],
         "end": course.end,
     }
@@ -55,6 +57,8 @@ def from_json(kept: dict[str, Any]) -> Course:
         seen=(seen[0], seen[1]),
         latency=(latency[0], latency[1]),
         crashes=(kept["crashes"][0], kept["crashes"][1]),
+        watched_s=kept["watched_s"],
+        is_told=kept["is_told"],
         said=tuple(Said(**one) for one in kept["said"]),
         end=None if end is None else End(end),
     )

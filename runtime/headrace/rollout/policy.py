@@ -110,13 +110,11 @@ def _by_progress(plan: RolloutPlan, record: Record, now: float) -> Move | None:
         move = Move(
             MoveKind.PROMOTE,
             "no metric is worse than allowed: "
-            + "; ".join(
-                f"{_rates(known)}, {_odds(known.log_fine)} to 1" for known in record.evidence
-            ),
+            + "; ".join(f"{_rates(known)}, {_odds(known.log_fine)} to 1" for known in record.asked),
         )
     else:
         share = shares[record.step + 1]
-        seen = min(int(known.step_candidate.count) for known in record.evidence)
+        seen = min(int(known.step_candidate.count) for known in record.asked)
         move = Move(
             MoveKind.ADVANCE,
             f"{seen} units of each metric at {shares[record.step]:.4g} %, and no sign of harm "
@@ -134,7 +132,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
     """Return what there is too little of to go on, or None."""
     if not record.health.baseline_ready:
         return f"version {record.baseline} cannot answer, so that there is nothing to compare with"
-    for known in record.evidence:
+    for known in record.asked:
         arms = [("candidate", known.step_candidate)]
         if known.criterion.paired:
             arms.append(("control", known.step_control))
@@ -154,7 +152,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
             f"back at {1 / plan.alpha:.4g})"
         )
     if record.step + 1 == len(plan.shares_percent):
-        least = min(record.evidence, key=lambda known: known.log_fine)
+        least = min(record.asked, key=lambda known: known.log_fine)
         if least.log_fine < math.log(1 / plan.alpha):
             return (
                 f"{_rates(least)} is not proven to be as good as asked (evidence "

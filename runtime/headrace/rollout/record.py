@@ -1,13 +1,14 @@
 """What has been seen of a rollout: all that its verdict depends on, and small enough to keep."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units, log_mean
-from headrace.rollout.criteria import criteria
+from headrace.rollout.criteria import criteria, guards
 from headrace.rollout.evidence import Criterion, Evidence
 from headrace.rollout.intervals import Spread
 
@@ -28,6 +29,8 @@ class Health:
 
 
 HEALTHY: Final = Health()
+#: Of the capital: what is bet on guards.
+GUARDS_PART: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +69,15 @@ class Record:
                 "twice for a/a, and two for everything else"
             )
         steps = len(plan.shares_percent)
-        known = tuple(Evidence.empty(criterion, steps) for criterion in criteria(plan))
+        known = tuple(
+            Evidence.empty(criterion, steps) for criterion in (*criteria(plan), *guards(plan))
+        )
         return Record(candidate, baseline, now, now, known)
+
+    @property
+    def asked(self) -> list[Evidence]:
+        """What is known of the metrics that the plan asks for, without guards."""
+        return [known for known in self.evidence if not known.criterion.guard]
 
     @property
     def log_harm(self) -> float:
@@ -75,9 +85,21 @@ class Record:
 
         The mean of e-values is one, however they depend on each other, and it is never less than
         what Bonferroni's correction has (Vovk and Wang 2021, "E-values: calibration, combination
-        and applications"): so alpha holds for all metrics together.
+        and applications"): so alpha holds for all metrics together. Guards have a part of the
+        capital, so that those that were asked for lose little by them.
         """
-        return log_mean([known.log_harm for known in self.evidence])
+        judged, guards = (
+            [known.log_harm for known in self.evidence if known.criterion.guard is guard]
+            for guard in (False, True)
+        )
+        if not guards:
+            return log_mean(judged)
+        parts = (
+            log_mean(judged) + math.log(1 - GUARDS_PART),
+            log_mean(guards) + math.log(GUARDS_PART),
+        )
+        # The mean of both with their weights, as twice the plain one of what is weighed.
+        return log_mean(parts) + math.log(2)
 
     def observed(self, deltas: Mapping[str, tuple[Units, Units]]) -> "Record":
         """Return the record with what came since, by metric, of candidate and control.
