@@ -28,6 +28,7 @@ class CountingGateway:
                     "model": self.model, "version": version,
                     "since": self.since, "slow_ns": list(lines),
                     "runs": {"count": 0, "bad": 0.0}, "slow": slow, "latency": [],
+                    "unserved": {"count": 0, "bad": 0.0}, "refused": {"count": 0, "bad": 0.0},
                 }  # fmt: skip
         self.rows = kept
 

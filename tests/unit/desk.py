@@ -10,6 +10,7 @@ from headrace.console.board import Status
 from headrace.console.logbook import Logbook
 from headrace.console.sources import Sources
 from headrace.control.controller import Controller
+from headrace.control.course_book import Clocks
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.finding import Finding
 from headrace.control.rollouts import Rollouts
@@ -103,7 +104,7 @@ class Desk:
             lambda: self.gateways,
             lambda: self.crashes,
             Telling(self.registry_hears, self.registered, self.said.append),
-            lambda: self.now,
+            Clocks(lambda: self.now, lambda: self.now),
         )
 
     @property

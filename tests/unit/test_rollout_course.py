@@ -1,7 +1,6 @@
 """A rollout from its beginning to its end, by what gateways count."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from tests.unit.counting import CountingGateway
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
-from headrace.rollout.counted import MOST_SEEN, Seen, Totals, counted, dense
+from headrace.rollout.counted import MOST_SEEN, Seen, counted, dense
 from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way, looked, unbuilt
 from headrace.rollout.keeping import from_json, to_json
 
@@ -41,7 +40,7 @@ class Play:
     def look(self, seconds: float = 1.0) -> Course:
         self.now += seconds
         told = tuple(counted(self.gateway.told()))
-        self.course = looked(self.course, Sight(told, self.ways, self.crashes), self.now)
+        self.course = looked(self.course, Sight(told, self.ways, self.crashes, seconds), self.now)
         # What it keeps is all that it depends on.
         assert from_json(json.loads(json.dumps(to_json(self.course)))) == self.course
         self.gateway.follow(self.course.judged)
@@ -203,10 +202,6 @@ def test_what_is_not_built_is_named(said: dict[str, Any], missing: str) -> None:
     assert found == "" if not missing else missing in found
 
 
-def totals(runs: int, bad: float, *places: tuple[int, int]) -> Totals:
-    return Totals(Units(runs, bad), (Units(runs, bad / 2),), Units(), places)
-
-
 def test_only_what_is_new_of_a_count_is_added() -> None:
     told = CountingGateway()
     told.follow({2: (5,)})
@@ -222,9 +217,28 @@ def test_only_what_is_new_of_a_count_is_added() -> None:
     seen, new = seen.then([], 1)
     seen, new = seen.then(counted(told.told()), 1)
     assert new.runs == Units(0, 0)
-    less = [replace(one, totals=totals(3, 0)) for one in counted(told.told())]
-    with pytest.raises(ValueError, match="count"):
-        seen.then(less, 1)
+    # One that has less than it had, which none does, is believed from there on.
+    less = CountingGateway()
+    less.follow({2: (5,)})
+    less.count(2, 3)
+    seen, new = seen.then(counted(less.told()), 1)
+    assert new.runs == Units(0, 0)
+    less.count(2, 4)
+    seen, new = seen.then(counted(less.told()), 1)
+    assert new.runs == Units(4, 0)
+
+
+def test_of_gateways_that_answer_none_is_forgotten() -> None:
+    seen, many = Seen(), []
+    for began in range(3 * MOST_SEEN):
+        told = CountingGateway(began=began)
+        told.follow({2: ()})
+        told.count(2, 10)
+        many += counted(told.told())
+    seen, new = seen.then(many, 0)
+    assert new.runs == Units(30 * MOST_SEEN, 0)
+    seen, new = seen.then(many, 0)
+    assert new.runs == Units(0, 0)
 
 
 def test_few_gateways_are_remembered() -> None:

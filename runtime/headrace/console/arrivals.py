@@ -4,12 +4,11 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 
 from headrace.config.options import ServeOptions
-from headrace.config.schema import ModelConfig
 from headrace.console.logbook import Logbook
 from headrace.control.controller import Controller
 from headrace.control.rollouts import Rollouts
 from headrace.control.telling import Registered, Telling, registered
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.voices import OURSELVES, line
 from headrace.models.lifecycle import Standing
 from headrace.registry.reporting import Reporter
@@ -44,7 +43,9 @@ def rolling(
 
     def known(model: str, version: int) -> Registered | None:
         found = (one.version for one in controller.versions(model, look=False))
-        config = next((one.config for one in found if one.number == version), ModelConfig())
+        config = next((one.config for one in found if one.number == version), None)
+        if config is None:
+            raise RepositoryInvalid(f"{model}/{version} is not loaded any more")
         return registered(model, config, os.environ, options.state)
 
     telling = Telling(Reporter(options.state, say), known, say)

@@ -1,5 +1,6 @@
 """Rollouts in the database: one row each, written in the transaction of what they change."""
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -11,6 +12,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    delete,
     insert,
     select,
     update,
@@ -19,8 +21,10 @@ from sqlalchemy import (
 from headrace.rollout.course import Course
 from headrace.rollout.keeping import from_json, to_json
 
-#: Rollouts that have ended and can be looked at.
-MOST_ENDED: Final = 100
+#: Rollouts of a model that are kept.
+MOST_KEPT: Final = 100
+#: Of what is wrong with one.
+MOST_CHARACTERS: Final = 500
 
 
 def table(metadata: MetaData) -> Table:
@@ -36,20 +40,39 @@ def table(metadata: MetaData) -> Table:
 
 
 def write(connection: Connection, rollouts: Table, course: Course) -> None:
-    """Write a rollout down, in the place of what was known of it before."""
+    """Write a rollout down, in the place of what was known of it; the oldest of its model go."""
     facts: dict[str, Any] = {
         "model": course.model,
         "goes_on": course.end is None,
         "course": to_json(course),
     }
     mine = rollouts.c.number == course.number
-    if not connection.execute(update(rollouts).where(mine).values(**facts)).rowcount:
-        connection.execute(insert(rollouts).values(number=course.number, **facts))
+    if connection.execute(update(rollouts).where(mine).values(**facts)).rowcount:
+        return
+    connection.execute(insert(rollouts).values(number=course.number, **facts))
+    of_model = select(rollouts.c.number).where(rollouts.c.model == course.model)
+    newest = of_model.order_by(rollouts.c.number.desc()).offset(MOST_KEPT).limit(1)
+    if (last := connection.execute(newest).scalar()) is not None:
+        older = (rollouts.c.model == course.model) & (rollouts.c.number <= last)
+        connection.execute(delete(rollouts).where(older & ~rollouts.c.goes_on))
 
 
-def read(connection: Connection, rollouts: Table) -> list[Course]:
-    """Return all that go on and the last that have ended, the oldest first."""
-    newest = select(rollouts.c.course).order_by(rollouts.c.number.desc())
-    on = connection.execute(newest.where(rollouts.c.goes_on)).scalars().all()
-    ended = connection.execute(newest.where(~rollouts.c.goes_on).limit(MOST_ENDED)).scalars().all()
-    return sorted((from_json(kept) for kept in (*on, *ended)), key=lambda one: one.number)
+def read(connection: Connection, rollouts: Table, say: Callable[[str], None]) -> list[Course]:
+    """Return all that are kept, the oldest first.
+
+    What cannot be read, as another release has written it, is said and left out: it keeps no
+    server from starting, and does not go on.
+    """
+    found = []
+    rows = connection.execute(select(rollouts).order_by(rollouts.c.number)).mappings().all()
+    for row in rows:
+        try:
+            found.append(from_json(row["course"]))
+        except (KeyError, TypeError, ValueError) as error:
+            say(
+                f"rollout {row['number']} of {row['model']} cannot be read and does not go on "
+                f"(traffic stays as it is): {type(error).__name__}: {error}"[:MOST_CHARACTERS]
+            )
+            mine = rollouts.c.number == row["number"]
+            connection.execute(update(rollouts).where(mine).values(goes_on=False))
+    return found

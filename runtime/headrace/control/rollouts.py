@@ -1,24 +1,26 @@
 """Rollouts that go on: looked at once a second, written down, and carried out."""
 
 import threading
-import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import steering
-from headrace.control.controller import ITSELF, Controller
-from headrace.control.plans import plan_of
+from headrace.control.controller import Controller
+from headrace.control.course_book import Clocks, CourseBook
+from headrace.control.newcomers import Newcomers
 from headrace.control.telling import Telling
-from headrace.errors import Deposed, HeadraceError, Unchanged, Unwanted
-from headrace.rollout.counted import counted
+from headrace.errors import Deposed, HeadraceError, Unwanted
+from headrace.rollout.counted import Counted, counted
 from headrace.rollout.course import Course, End, Sight, looked, unbuilt
 
 #: Between two looks at what gateways have counted, while a rollout goes on.
 LOOK_S: Final = 1.0
-#: Why one begins by itself.
-ON_NEW: Final = "versions.on_new: rollout"
+#: What a look may have been late by, and counts as watched all the same.
+MOST_PASSED_S: Final = 5.0
+CLOCKS: Final = Clocks()
 #: What is lost of the evidence, at most, when this process is killed.
 KEEP_S: Final = 5.0
 
@@ -32,7 +34,7 @@ class Rollouts:
         gateways: Callable[[], Sequence[str]],
         crashes: Callable[[], Mapping[str, int]],
         telling: Telling,
-        clock: Callable[[], float] = time.time,
+        clocks: Clocks = CLOCKS,
     ) -> None:
         """Take over those that go on.
 
@@ -40,26 +42,29 @@ class Rollouts:
             gateways: returns what each gateway that answers has counted, as JSON.
             crashes: returns how many hosts of each version have ended by themselves, by label.
             telling: tells the operator, and registries.
-            clock: seconds since 1970.
+            clocks: tell the time.
         """
         self._controller = controller
         self._gateways = gateways
         self._crashes = crashes
         self.telling = telling
-        self._clock = clock
+        self._clocks = clocks
+        #: Held by who changes a rollout.
         self._lock = threading.RLock()
         #: Something has happened that a rollout may begin or end by. Set without the lock: who
         #: changes what is wanted holds another one.
         self._stirred = threading.Event()
-        self._courses = {one.number: one for one in controller.store.rollouts()}
-        self._kept_at: dict[int, float] = {}
-        #: Versions whose rollout could not begin by itself, by label.
-        self._refused: set[str] = set()
-        self._closed = False
+        self._book = CourseBook(controller, telling, clocks)
+        self._looked_at = clocks.ticks()
+        self._newcomers = Newcomers(controller, telling.say)
+        self._trouble = ""
+        self._closed = self._deposed = False
         self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
 
     def open(self) -> None:
         """Go on with those that go on, once there is an engine that can be looked at."""
+        with self._lock:
+            self._book.tell_ends()
         self._stirred.set()
         self._thread.start()
 
@@ -70,15 +75,14 @@ class Rollouts:
                 return
             self._closed = True
             self._stirred.set()
-            for course in self._courses.values():
-                if _goes_on(course) and course.number in self._kept_at:
+            for course in filter(_goes_on, self.all()):
+                if not self._deposed:
                     self._guarded(course, lambda one: self._controller.store.put(course=one))
             self.telling.close()
 
     def all(self, model: str = "") -> list[Course]:
         """Return those that go on and the last that have ended, of one model or of all."""
-        with self._lock:
-            return [one for one in self._courses.values() if model in ("", one.model)]
+        return self._book.all(model)
 
     def one(self, number: int) -> Course:
         """Return a rollout.
@@ -86,21 +90,12 @@ class Rollouts:
         Raises:
             Unwanted: there is no such one.
         """
-        with self._lock:
-            if number not in self._courses:
-                raise Unwanted(f"there is no rollout {number}: `headrace rollout list` shows them")
-            return self._courses[number]
+        return self._book.one(number)
 
     def start(  # noqa: PLR0913 - a rollout is all of this
-        self,
-        model: str,
-        candidate: int,
-        plan: RolloutPlan,
-        *,
-        baseline: int | None,
-        who: str,
-        why: str,
-    ) -> Course:
+        self, model: str, candidate: int, plan: RolloutPlan, *, baseline: int | None,
+        who: str, why: str,
+    ) -> Course:  # fmt: skip
         """Begin to give a version more and more of the traffic, as a plan has it.
 
         Raises:
@@ -111,7 +106,7 @@ class Rollouts:
             serving = self.may_start(model, candidate, plan, baseline=baseline)
             crashes = self._crashes()
             course = Course.begin(
-                max(self._courses, default=0) + 1,
+                self._book.next_number,
                 model,
                 plan,
                 candidate=candidate,
@@ -120,11 +115,11 @@ class Rollouts:
                     crashes.get(f"{model}/{candidate}", 0),
                     crashes.get(f"{model}/{serving}", 0),
                 ),
-                now=self._clock(),
+                now=self._clocks.time(),
                 who=who,
                 why=why,
             )
-            self._carry_out(course, who, why)
+            self._book.carry_out(None, course, who, why)
             self._stirred.set()
             return course
 
@@ -157,24 +152,26 @@ class Rollouts:
         with self._lock:
             course = self._on(number)
             reason = f"by {who}: {why}" if why else f"by {who}"
-            ended = course.ended(end, reason, self._clock())
-            self._carry_out(ended, who, why)
-            return ended
+            ended = course.ended(end, reason, self._clocks.time())
+            self._book.carry_out(course, ended, who, why)
+            return self.one(number)
 
-    def approve(self, number: int, *, who: str, why: str) -> Course:
-        """Allow a rollout to leave the step that it is at.
+    def approve(self, number: int, step: int | None = None, *, who: str, why: str) -> Course:
+        """Allow a rollout to leave the step that it is at, which is ``step`` (from 1) if given.
 
         Raises:
-            Unwanted: there is no such one, or it has ended.
+            Unwanted: there is no such one, it has ended, or it is at another step by now.
         """
         with self._lock:
             course = self._on(number)
+            if step not in (None, course.record.step + 1):
+                raise Unwanted(f"rollout {number} is at step {course.record.step + 1} by now")
             if course.record.approved_step == course.record.step:
                 raise Unwanted(f"step {course.record.step + 1} of rollout {number} is approved")
             reason = f"step {course.record.step + 1}, by {who}{': ' if why else ''}{why}"
             approved = replace(course, record=course.record.approved())
-            self._keep(approved.saying("approve", reason, self._clock()))
-            return self._courses[number]
+            self._book.keep(course, approved.saying("approve", reason, self._clocks.time()))
+            return self.one(number)
 
     def _on(self, number: int) -> Course:
         course = self.one(number)
@@ -188,104 +185,94 @@ class Rollouts:
                 # Where nothing goes on, and nothing happens, nobody wakes up.
                 self._stirred.wait(LOOK_S if any(map(_goes_on, self.all())) else None)
                 self._stirred.clear()
-                if self._closed:
+                if self._closed or self._deposed:
                     return
-                self.look()
+                try:
+                    self.look()
+                # Whatever was not foreseen: who decides must not be gone without a word.
+                except Exception:
+                    self._say_once(f"rollouts: {traceback.format_exc()}")
 
     def look(self) -> None:
         """Look at all that go on, do what follows, and begin those that begin by themselves."""
-        if any(map(_goes_on, self.all())):
-            # Without the lock: gateways may take their time, and nobody's word waits for them.
-            told, crashes = self._gateways(), self._crashes()
-            with self._lock:
-                for course in list(self._courses.values()):
-                    if _goes_on(course) and not self._closed:
-                        self._guarded(course, lambda one: self._take(one, told, crashes))
-        self._begin_by_themselves()
+        # Without the lock: gateways may take their time, and nobody's word waits for them.
+        on = any(map(_goes_on, self.all()))
+        told, crashes = (self._told(), self._crashes()) if on else ([], {})
+        with self._lock:
+            now = self._clocks.ticks()
+            passed_s = min(max(now - self._looked_at, 0.0), MOST_PASSED_S)
+            self._looked_at = now
+            for course in filter(_goes_on, self.all()):
+                if not self._closed and not self._deposed:
+                    self._guarded(course, lambda one: self._take(one, told, crashes, passed_s))
+        with self._lock:
+            self._newcomers.begin(self)
 
-    def _begin_by_themselves(self) -> None:
-        rows = self._controller.versions(look=False)
-        for model, wanted in self._controller.wanted().items():
-            with self._lock:
-                mine = self.all(model)
-                had = {one.record.candidate for one in mine}
-                of = [row for row in rows if row.version.model == model]
-                new = steering.newcomer(wanted, of, had)
-                if new is None or new.label in self._refused or any(map(_goes_on, mine)):
-                    continue
-                try:
-                    plan = plan_of(new.home, model, new.config.versions.plan or "")
-                    self.start(model, new.number, plan, baseline=None, who=ITSELF, why=ON_NEW)
-                except HeadraceError as error:
-                    self._refused.add(new.label)
-                    self.telling.say(f"no rollout of {new.label} began by itself: {error}")
+    def _told(self) -> list[Counted]:
+        found = []
+        for text in self._gateways():
+            try:
+                found += counted(text)
+            except ValueError as error:
+                self._say_once(f"what a gateway has counted cannot be read: {error}")
+        return found
 
     def _guarded(self, course: Course, do: Callable[[Course], object]) -> None:
         try:
             do(course)
         except Deposed as error:
-            self._closed = True
+            self._deposed = True
             self.telling.say(f"rollouts are another's now: {error}")
-        except (HeadraceError, ValueError) as error:
+        except HeadraceError as error:
             said = f"rollout {course.number} of {course.model} cannot go on now: {error}"
-            if self._courses[course.number].said[-1].why != said:
-                self.telling.say(said)
-            self._courses[course.number] = course.saying("wait", said, self._clock())
+            self._say_once(said)
+            self._book.put(course.saying("wait", said, self._clocks.time()))
+        except Exception:
+            # What was written down counts, and not what was about to be.
+            self._book.read()
+            raise
 
-    def _take(self, course: Course, told: Sequence[str], crashes: Mapping[str, int]) -> None:
+    def _say_once(self, text: str) -> None:
+        if text != self._trouble:
+            self._trouble = text
+            self.telling.say(text)
+
+    def _take(
+        self,
+        course: Course,
+        told: Sequence[Counted],
+        crashes: Mapping[str, int],
+        passed_s: float,
+    ) -> None:
         """Look at one rollout, and do what follows."""
-        now, model = self._clock(), course.model
-        wanted = self._controller.wanted().get(model)
+        wanted = self._controller.wanted().get(course.model)
         why = steering.disturbed(course, wanted)
         if wanted is None or why:
-            self._stop_disturbed(course, why, now)
+            self._stop_disturbed(course, why)
             return
         sight = Sight(
-            tuple(one for text in told for one in counted(text)),
-            steering.ways(course, wanted, self._controller.stand(model)),
-            {version: crashes.get(f"{model}/{version}", 0) for version in course.versions},
+            tuple(told),
+            steering.ways(course, wanted, self._controller.stand(course.model)),
+            {one: crashes.get(f"{course.model}/{one}", 0) for one in course.versions},
+            passed_s,
         )
-        after = looked(course, sight, now)
-        moves = after.end is not None or (after.percent, after.judged) != (
-            course.percent,
-            course.judged,
-        )
-        if moves:
-            self._carry_out(after, f"rollout {course.number}", after.said[-1].why)
-        elif now - self._kept_at.get(course.number, 0.0) >= KEEP_S:
-            self._keep(after)
+        after = looked(course, sight, self._clocks.time())
+        if (after.percent, after.judged, after.end) != (course.percent, course.judged, course.end):
+            by = f"rollout {course.number}"
+            self._book.carry_out(course, after, by, after.said[-1].why)
+        elif self._book.kept_for_s(course) >= KEEP_S:
+            self._book.keep(course, after)
         else:
-            self._courses[course.number] = after
+            self._book.put(after)
 
-    def _stop_disturbed(self, course: Course, why: str, now: float) -> None:
+    def _stop_disturbed(self, course: Course, why: str) -> None:
         last = next(iter(self._controller.journal(1, course.model)), None)
         by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
-        ended = course.ended(End.STOPPED, f"{why}{by}", now)
+        ended = course.ended(End.STOPPED, f"{why}{by}", self._clocks.time())
         if course.model in self._controller.wanted():
-            self._carry_out(ended, f"rollout {course.number}", ended.said[-1].why)
+            self._book.carry_out(course, ended, f"rollout {course.number}", ended.said[-1].why)
         else:
-            self._keep(ended)
-
-    def _carry_out(self, course: Course, who: str, why: str) -> None:
-        try:
-            self._controller.obey(steering.order(course), who=who, why=why, course=course)
-        except Unchanged:
-            # Traffic is as it is to be already: what has come about is written down all the same.
-            self._controller.store.put(course=course)
-        self._remember(course)
-        self.telling.say(
-            f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}"
-        )
-
-    def _keep(self, course: Course) -> None:
-        self._controller.store.put(course=course)
-        self._remember(course)
-
-    def _remember(self, course: Course) -> None:
-        before, now = self._courses.get(course.number), self._clock()
-        self._courses[course.number] = course
-        self._kept_at[course.number] = now
-        self.telling.heard(before, course, now)
+            self._book.keep(course, ended)
 
 
 def _goes_on(course: Course) -> bool:

@@ -203,10 +203,18 @@ class Store:
             rows = connection.execute(query.where(JOURNAL.c.model == model) if model else query)
             return [_entry(dict(row)) for row in rows.mappings()]
 
-    def rollouts(self) -> list[Course]:
-        """Return the rollouts that go on and the last that have ended, the oldest first."""
+    def rollouts(self, say: Callable[[str], None]) -> list[Course]:
+        """Return the rollouts that go on and the last that have ended, the oldest first.
+
+        ``say`` hears of those that cannot be read.
+        """
         with self._connected() as connection:
-            return courses.read(connection, ROLLOUT)
+            return courses.read(connection, ROLLOUT, say)
+
+    def had_traffic(self, model: str, version: int) -> bool:
+        """Return whether a version ever had a share, as far as one answer of the journal goes."""
+        entries = self.journal(MOST_ENTRIES, model)
+        return any((one.after.shares or {}).get(version) for one in entries)
 
     def entry(self, number: int) -> Entry | None:
         """Return one entry, if there is such a one."""

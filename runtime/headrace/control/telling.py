@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from headrace.config.schema import ModelConfig
 from headrace.config.source import Address
-from headrace.errors import HeadraceError
+from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.registry.facts import Place
 from headrace.registry.place import place
 from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
@@ -78,12 +78,12 @@ def metrics(course: Course, where: Registered, now: float) -> Report:
         found |= _latencies(arm, latency)
     found["traffic_percent"] = course.percent
     report = _report(course, course.record.candidate, where, Kind.METRICS, now)
-    return replace(report, metrics=found, step=round(max(now - course.record.started_at, 0.0)))
+    return replace(report, metrics=found, step=round(course.watched_s))
 
 
 def name(course: Course) -> str:
     """Return what a registry knows a rollout by: numbers begin anew in each state folder."""
-    return f"{course.number}-{round(course.record.started_at)}"
+    return f"{course.number}-{course.began_unix_ms // 1000}"
 
 
 def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
@@ -184,36 +184,57 @@ class Telling:
 
         Args:
             reporter: delivers reports.
-            registered: returns where a model's version is; None where nobody is to be told.
+            registered: returns where a model's version is, None where nobody is to be told;
+                raises RepositoryInvalid where there is no such version any more.
             say: says a line to the operator.
         """
         self._reporter = reporter
         self._registered = registered
         self.say = say
         self._told_at: dict[int, float] = {}
+        #: Where versions of rollouts that go on were registered when they were still there.
+        self._places: dict[tuple[int, int], Registered | None] = {}
 
-    def heard(self, before: Course | None, course: Course, now: float) -> None:
+    def heard(self, before: Course | None, course: Course, now: float) -> bool:
         """Tell what has become of a rollout. Nothing of that ever keeps the rollout from going on.
 
         Args:
             before: what it was when this was called last; None where it has just begun.
             now: seconds since 1970.
+
+        Returns:
+            Whether all of it is on its way.
         """
 
         def known(version: int) -> Registered | None:
-            return self._registered(course.model, version)
+            return self._known(course, version)
 
         try:
             for report in reports(before, course, known, now):
                 self._reporter.report(report)
             if course.end is not None:
                 self._told_at.pop(course.number, None)
-            elif now - self._told_at.get(course.number, 0.0) >= METRICS_S:
-                self._told_at[course.number] = now
+                self._places = {
+                    key: where for key, where in self._places.items() if key[0] != course.number
+                }
+            elif course.watched_s - self._told_at.get(course.number, -METRICS_S) >= METRICS_S:
+                self._told_at[course.number] = course.watched_s
                 if (where := known(course.record.candidate)) is not None:
                     self._reporter.report(metrics(course, where, now))
         except (HeadraceError, ValueError) as error:
             self.say(f"rollout {course.number} of {course.model} is not reported: {error}")
+            return False
+        return True
+
+    def _known(self, course: Course, version: int) -> Registered | None:
+        """Return where a version is registered, also when it is there no more."""
+        key = course.number, version
+        try:
+            self._places[key] = self._registered(course.model, version)
+        except RepositoryInvalid:
+            if key not in self._places:
+                raise
+        return self._places[key]
 
     def status(self) -> Sequence[Standing]:
         """Return how the reports of each model stand."""

@@ -85,6 +85,7 @@ class Course:
     plan: RolloutPlan
     who: str
     why: str
+    began_unix_ms: int
     record: Record
     lines: tuple[SlowLines, ...] | None
     seen: tuple[Seen, Seen] = (Seen(), Seen())
@@ -115,8 +116,11 @@ class Course:
         """
         record = Record.begin(plan, candidate=candidate, baseline=baseline, now=0.0)
         lines = None if quantiles(plan) else ()
-        begun = Said(round(1000 * now), "begin", f"version {candidate} against {baseline}")
-        return Course(number, model, plan, who, why, record, lines, crashes=crashes, said=(begun,))
+        began = round(1000 * now)
+        begun = Said(began, "begin", f"version {candidate} against {baseline}")
+        return Course(
+            number, model, plan, who, why, began, record, lines, crashes=crashes, said=(begun,)
+        )
 
     @property
     def versions(self) -> tuple[int, int]:

@@ -19,6 +19,7 @@ def to_json(course: Course) -> dict[str, Any]:
         "plan": course.plan.model_dump(mode="json", exclude_unset=True),
         "who": course.who,
         "why": course.why,
+        "began_unix_ms": course.began_unix_ms,
         "record": json.loads(course.record.to_json()),
         "lines": None if course.lines is None else [asdict(line) for line in course.lines],
         "seen": [
@@ -52,6 +53,7 @@ def from_json(kept: dict[str, Any]) -> Course:
         plan=RolloutPlan.model_validate(kept["plan"]),
         who=kept["who"],
         why=kept["why"],
+        began_unix_ms=kept["began_unix_ms"],
         record=Record.from_json(json.dumps(kept["record"])),
         lines=None if lines is None else tuple(SlowLines(**line) for line in lines),
         seen=(seen[0], seen[1]),

@@ -1,0 +1,109 @@
+"""Rollouts as they are known: here, in the database, in a table of traffic, and to registries."""
+
+import time as clock
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from headrace.control import steering
+from headrace.control.controller import Controller
+from headrace.control.telling import Telling
+from headrace.errors import Unchanged, Unwanted
+from headrace.rollout.course import Course
+
+
+@dataclass(frozen=True)
+class Clocks:
+    """Seconds since 1970, for what is said; and of a clock that only goes forward, for the rest."""
+
+    time: Callable[[], float] = clock.time
+    ticks: Callable[[], float] = clock.monotonic
+
+
+class CourseBook:
+    """Any thread may read; one at a time writes."""
+
+    def __init__(self, controller: Controller, telling: Telling, clocks: Clocks) -> None:
+        """Read what the database has."""
+        self._controller = controller
+        self._telling = telling
+        self._clocks = clocks
+        #: Replaced, so that who reads needs no lock.
+        self._courses: Mapping[int, Course] = {}
+        self._kept_at: dict[int, float] = {}
+        self.read()
+
+    def read(self) -> None:
+        """Take what the database has, and nothing else."""
+        found = self._controller.store.rollouts(self._telling.say)
+        self._courses = {one.number: one for one in found}
+
+    def all(self, model: str = "") -> list[Course]:
+        """Return those that go on and the last that have ended, of one model or of all."""
+        return [one for one in self._courses.values() if model in ("", one.model)]
+
+    def one(self, number: int) -> Course:
+        """Return a rollout.
+
+        Raises:
+            Unwanted: there is no such one.
+        """
+        found = self._courses.get(number)
+        if found is None:
+            raise Unwanted(f"there is no rollout {number}: `headrace rollout list` shows them")
+        return found
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next one."""
+        return max(self._courses, default=0) + 1
+
+    def kept_for_s(self, course: Course) -> float:
+        """Return for how long what is known of it was not written down."""
+        return self._clocks.ticks() - self._kept_at.get(course.number, -float("inf"))
+
+    def put(self, course: Course) -> None:
+        """Know this of a rollout, until it is written down."""
+        self._courses = {**self._courses, course.number: course}
+
+    def keep(self, before: Course | None, course: Course) -> None:
+        """Write down what is known of it."""
+        self._controller.store.put(course=course)
+        self._remember(before, course)
+
+    def carry_out(self, before: Course | None, course: Course, who: str, why: str) -> None:
+        """Have traffic go as a rollout has it now, and write both down in one.
+
+        Args:
+            before: what it has come from; None where it begins.
+            who: for the journal. why: likewise.
+
+        Raises:
+            Unwanted: somebody has divided traffic otherwise meanwhile.
+        """
+        order = steering.order(course, before)
+        try:
+            self._controller.obey(order, who=who, why=why, course=course)
+        except Unchanged:
+            # Traffic is as it is to be already: what has come about is written down all the same.
+            self._controller.store.put(course=course)
+        self._remember(before, course)
+        self._telling.say(
+            f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}"
+        )
+
+    def tell_ends(self) -> None:
+        """Tell of those that ended when nobody had the time to."""
+        for course in self.all():
+            if course.end is not None and not course.is_told:
+                self._tell(None, course)
+
+    def _remember(self, before: Course | None, course: Course) -> None:
+        self.put(course)
+        self._kept_at[course.number] = self._clocks.ticks()
+        self._tell(before, course)
+
+    def _tell(self, before: Course | None, course: Course) -> None:
+        if self._telling.heard(before, course, self._clocks.time()) and course.end is not None:
+            told = replace(course, is_told=True)
+            self._controller.store.put(course=told)
+            self.put(told)
