@@ -264,13 +264,14 @@ class Reporter:
         self._changed.notify_all()
 
     def _count_dropped(self, gone: Sequence[Pending]) -> None:
-        for one in gone:
-            self._records.of(one.model).dropped += 1
-        for (model, kind), count in Counter((one.model.name, one.kind) for one in gone).items():
-            self._say(
-                f"there is no room for more reports while a registry is away: {count} of {model} "
-                f"({kind}) dropped"
-            )
+        for model, count in Counter(one.model for one in gone).items():
+            before, after = self._records.dropped(model, count)
+            # The first, and whenever it is ten times as many: each new report may drop one.
+            if not before or len(str(after)) > len(str(before)):
+                self._say(
+                    "there is no room for more reports while a registry is away: "
+                    f"{after} of {model.name} dropped so far"
+                )
 
 
 def asking(state: Path) -> Deliver:
