@@ -12,7 +12,7 @@ from tests.unit.registry_puppet import PATIENCE_S, Registry, flushed, never, rep
 from headrace.errors import SourceAway
 from headrace.registry.facts import Place
 from headrace.registry.report import HERE, AliasMove, from_json
-from headrace.registry.reporting import KEPT, PENDING, Reporter
+from headrace.registry.reporting import KEPT, MOST_ASKED, PENDING, Reporter
 from headrace.registry.spool import Bounds
 
 
@@ -61,6 +61,19 @@ def test_metrics_gather_until_something_else_comes(tmp_path: Path) -> None:
         reporter.report(report_of(step=5))
         assert flushed(reporter).pending == 0
     assert registry.batches == [[1], [2, 3, 4], [5]]
+
+
+def test_what_waited_for_a_registry_does_not_gather_again(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.most = MOST_ASKED
+    registry.errors["photos"] = [SourceAway("away")]
+    with reporting(tmp_path, registry, retry=never) as reporter:
+        for step in range(MOST_ASKED + 3):
+            reporter.report(report_of(step=step))
+    with reporting(tmp_path, registry) as reporter:
+        registry.heard(MOST_ASKED + 3)
+    assert registry.steps == list(range(MOST_ASKED + 3))
+    assert [len(batch) for batch in registry.batches[-2:]] == [MOST_ASKED, 3]
 
 
 def test_what_is_due_at_one_registry_goes_together(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ FILES: Final = "mlflow-artifacts"
 #: Role of an alias → its name.
 ALIASES: Final[Mapping[str, str]] = {"champion": "champion", "challenger": "challenger"}
 #: Reports in one question.
-MOST_ASKED: Final = 100
+MOST_ASKED: Final = 250
 MOST_ASKED_BYTES: Final = 4 << 20
 #: After some were told metrics of a model wait for more: a process for each would be dear.
 GATHER_S: Final = 60.0
@@ -129,6 +129,8 @@ class Reporter:
         self._retry = patience.retry
         self._records = Records()
         self._sending: frozenset[int] = frozenset()
+        #: When these were taken this was the newest report.
+        self._newest = 0
         self._end: Callable[[], None] | None = None
         self._is_flushing = self._closed = False
         self._changed = threading.Condition()
@@ -218,6 +220,7 @@ class Reporter:
                 models = {one for one in due if one.place == model.place and due[one] <= now_s}
                 if batch := self._spool.first(models, MOST_ASKED, MOST_ASKED_BYTES):
                     self._sending = frozenset(one.number for one, _ in batch)
+                    self._newest = self._spool.pending[-1].number
                     return batch
             return []
 
@@ -242,10 +245,13 @@ class Reporter:
         if not outcomes:
             raise SourceAway(f"nothing was said of {batch[0][1].label}: it is told again")
         with self._changed:
-            now_s = time.monotonic()
-            left = {one.model for one, _ in batch[len(outcomes) :]}
-            for (one, report), outcome in zip(batch, outcomes, strict=False):
+            done = list(zip(batch, outcomes, strict=False))
+            for (one, _), _ in done:
                 self._spool.remove(one)
+            # They have waited already.
+            left = {one.model for one in self._spool.pending if one.number <= self._newest}
+            now_s = time.monotonic()
+            for (one, report), outcome in done:
                 until_s = now_s if one.model in left else now_s + GATHER_S
                 for words in self._records.went(one.model, until_s).note(report, outcome):
                     self._say(words)
