@@ -101,11 +101,14 @@ class Desk:
         self.controller.drive(self)
         self.rollouts = Rollouts(
             self.controller,
-            lambda: self.gateways,
+            lambda: self.gateways_(),
             lambda: self.crashes,
             Telling(self.registry_hears, self.registered, self.said.append),
             Clocks(lambda: self.now, lambda: self.now),
         )
+
+    def gateways_(self) -> list[str]:
+        return self.gateways
 
     @property
     def sources(self) -> Sources:

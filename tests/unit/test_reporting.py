@@ -11,7 +11,7 @@ from tests.unit.registry_puppet import PATIENCE_S, Registry, flushed, never, rep
 from headrace.errors import SourceAway
 from headrace.registry.facts import Place
 from headrace.registry.report import HERE, from_json
-from headrace.registry.reporting import KEPT, PENDING, Reporter
+from headrace.registry.reporting import KEPT, MOST_ASKED, PENDING, Reporter
 from headrace.registry.spool import Bounds
 
 
@@ -60,6 +60,19 @@ def test_metrics_gather_until_something_else_comes(tmp_path: Path) -> None:
         reporter.report(report_of(step=5))
         assert flushed(reporter).pending == 0
     assert registry.batches == [[1], [2, 3, 4], [5]]
+
+
+def test_what_waited_for_a_registry_does_not_gather_again(tmp_path: Path) -> None:
+    registry = Registry()
+    registry.most = MOST_ASKED
+    registry.errors["photos"] = [SourceAway("away")]
+    with reporting(tmp_path, registry, retry=never) as reporter:
+        for step in range(MOST_ASKED + 3):
+            reporter.report(report_of(step=step))
+    with reporting(tmp_path, registry) as reporter:
+        registry.heard(MOST_ASKED + 3)
+    assert registry.steps == list(range(MOST_ASKED + 3))
+    assert [len(batch) for batch in registry.batches[-2:]] == [MOST_ASKED, 3]
 
 
 def test_what_is_due_at_one_registry_goes_together(tmp_path: Path) -> None:
@@ -148,14 +161,17 @@ def test_what_has_no_room_is_counted_and_a_verdict_stays(tmp_path: Path) -> None
     with reporting(tmp_path, registry, said, bounds=Bounds(reports=3), retry=never) as reporter:
         reporter.report(report_of("verdict", 0))
         reporter.close(patience_s=PATIENCE_S)
-        for step in range(1, 6):
+        for step in range(1, 14):
             reporter.report(report_of(step=step))
-        assert reporter.status()[0].dropped == 3
-    dropped = "while a registry is away: 1 of photos (metrics) dropped"
-    assert [text.partition("reports ")[2] for text in said[1:]] == [dropped] * 3
+        assert reporter.status()[0].dropped == 11
+    # Not for each: a registry may be away for days.
+    assert [text.partition("away: ")[2] for text in said[1:]] == [
+        "1 of photos dropped so far",
+        "10 of photos dropped so far",
+    ]
     with reporting(tmp_path, registry) as reporter:
         flushed(reporter)
-    assert registry.steps == [0, 4, 5]
+    assert registry.steps == [0, 12, 13]
 
 
 def test_what_is_being_told_is_not_dropped(tmp_path: Path) -> None:

@@ -5,12 +5,14 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 from tests.reports import PLACE, VERDICT, report_of, whole
 
-from headrace.errors import StateInvalid
+from headrace.errors import SourceAway, StateInvalid
+from headrace.registry import child
+from headrace.registry.answering import MLFLOW, answer
 from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
 from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json
@@ -83,6 +85,18 @@ def test_what_no_registry_takes_is_refused_at_once(changes: dict[str, Any], why:
 def test_secrets_are_not_shown(text: str, shown: str) -> None:
     environ = {"MLFLOW_TRACKING_TOKEN": "tok-1", "SHORT_KEY": "i", "OTHER": "host"}
     assert without_secrets(text, environ) == shown
+
+
+def test_no_answer_of_the_process_that_is_asked_has_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def away(question: object, say: object) -> NoReturn:
+        raise SourceAway("http://me:secret@host gives no answer to 'Bearer tok-1'")
+
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "tok-1")
+    monkeypatch.setattr(child, "answer", away)
+    told = answer({"of": MLFLOW}, nobody)
+    assert told == {"error": "http://…@host gives no answer to 'Bearer …'", "is_away": True}
 
 
 def pending(number: int, kind: str, size: int = 1) -> Pending:

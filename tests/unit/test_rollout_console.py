@@ -61,7 +61,8 @@ def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
     assert (status, begun["percent"], begun["who"]) == (200, 5.0, "me")
     assert begun["plan"]["judge"]["errors"] == {"max_increase_points": 0.5}
     shown = look(desk, bad=3)
-    (errors,) = shown["metrics"]
+    errors, *guards = shown["metrics"]
+    assert [one["name"] for one in guards] == ["unserved", "refused"]
     assert errors["candidate"] == {"units": 100, "bad_percent": 3.0}
     assert errors["control"] == {"units": 1000, "bad_percent": 1.0}
     assert shown["harm_odds"] == max(1.0, errors["harm_odds"])

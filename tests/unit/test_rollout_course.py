@@ -8,7 +8,7 @@ from tests.unit.counting import CountingGateway
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
-from headrace.rollout.counted import MOST_SEEN, Seen, counted, dense
+from headrace.rollout.counted import counted
 from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way, looked, unbuilt
 from headrace.rollout.keeping import from_json, to_json
 
@@ -77,7 +77,7 @@ def test_the_baselines_latency_is_known_before_traffic_moves() -> None:
     assert 10e6 <= line <= 10.7e6
     assert 1.2 <= ratio <= 1.28
     assert (begun.percent, begun.said[-1].what) == (5, "step")
-    assert begun.record.step_started_at == play.now
+    assert begun.record.step_started_at == begun.watched_s == 2
     # It goes on for as long as it may, and no longer.
     late = Play(plan(max_hours=1))
     assert late.look(3599).end is None
@@ -148,6 +148,60 @@ def test_crashes_are_those_since_it_began_also_of_a_server_that_began_anew() -> 
     assert "version 2 crashed 4 times, the control 1" in play.course.said[-1].why
 
 
+def test_what_is_met_while_a_version_is_away_is_no_evidence() -> None:
+    play = Play(plan()).begun()
+    play.run(5)
+    play.ways[2] = Way.COMES
+    for _ in range(20):
+        play.gateway.count(1, 50)
+        play.gateway.count(2, 50, bad=50)
+        play.look()
+    play.ways[2] = Way.ANSWERS
+    course = play.run(5)
+    assert (course.end, course.record.evidence[0].candidate) == (None, Units(500, 0))
+
+
+def test_only_what_was_watched_counts_as_time() -> None:
+    play = Play(plan(max_hours=1)).begun()
+    play.now += 48 * 3600
+    assert play.run(5).end is None
+    assert play.course.watched_s == 6
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ("unserved", "unserved: 50 % bad against 0 %"),
+        ("refused", "refused: 100 % bad against 0 %"),
+    ],
+)
+def test_guards_send_back_what_nobody_asked_for(row: str, says: str) -> None:
+    play = Play(plan(judge={"errors": {}}, minimum={"units": 10_000, "minutes": 0}))
+    play.gateway.follow(play.course.judged)
+    course = play.course
+    for _ in range(120):
+        if course.end is not None:
+            break
+        play.gateway.count(1, 50)
+        play.gateway.count(2, 50)
+        bad = 1 if row == "refused" else 0.5
+        for version, share in ((1, 0.0), (2, bad)):
+            counted_so_far = play.gateway.rows[version][row]
+            counted_so_far["count"] += 1
+            counted_so_far["bad"] += share
+        course = play.look()
+    assert course.end is End.ROLLED_BACK
+    assert says in course.said[-1].why
+
+
+def test_guards_need_not_be_proven_and_cost_the_others_little() -> None:
+    asked = plan()
+    record = Play(asked).course.record
+    assert [one.criterion.name for one in record.asked] == ["errors", "p99"]
+    assert len(record.evidence) == 4
+    assert record.log_harm == pytest.approx(0.0)
+
+
 @pytest.mark.parametrize(
     ("ways", "what", "end"),
     [
@@ -200,60 +254,3 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
 def test_what_is_not_built_is_named(said: dict[str, Any], missing: str) -> None:
     found = unbuilt(plan(**said))
     assert found == "" if not missing else missing in found
-
-
-def test_only_what_is_new_of_a_count_is_added() -> None:
-    told = CountingGateway()
-    told.follow({2: (5,)})
-    told.count(2, 10, bad=1)
-    seen, new = Seen().then(counted(told.told()), 1)
-    assert (new.runs, sum(dense(new.latency))) == (Units(10, 1), 10)
-    seen, new = seen.then(counted(told.told()), 1)
-    assert (new.runs, new.latency) == (Units(0, 0), ())
-    told.count(2, 5, slow=2.5)
-    seen, new = seen.then(counted(told.told()), 1)
-    assert (new.runs, new.slow) == (Units(5, 0), (Units(5, 2.5),))
-    # A gateway that did not answer for a while has not begun anew.
-    seen, new = seen.then([], 1)
-    seen, new = seen.then(counted(told.told()), 1)
-    assert new.runs == Units(0, 0)
-    # One that has less than it had, which none does, is believed from there on.
-    less = CountingGateway()
-    less.follow({2: (5,)})
-    less.count(2, 3)
-    seen, new = seen.then(counted(less.told()), 1)
-    assert new.runs == Units(0, 0)
-    less.count(2, 4)
-    seen, new = seen.then(counted(less.told()), 1)
-    assert new.runs == Units(4, 0)
-
-
-def test_of_gateways_that_answer_none_is_forgotten() -> None:
-    seen, many = Seen(), []
-    for began in range(3 * MOST_SEEN):
-        told = CountingGateway(began=began)
-        told.follow({2: ()})
-        told.count(2, 10)
-        many += counted(told.told())
-    seen, new = seen.then(many, 0)
-    assert new.runs == Units(30 * MOST_SEEN, 0)
-    seen, new = seen.then(many, 0)
-    assert new.runs == Units(0, 0)
-
-
-def test_few_gateways_are_remembered() -> None:
-    seen = Seen()
-    for began in range(3 * MOST_SEEN):
-        told = CountingGateway(began=began)
-        told.follow({2: ()})
-        seen, _ = seen.then(counted(told.told()), 0)
-    assert [began for began, _, _ in seen.counts] == list(range(2 * MOST_SEEN, 3 * MOST_SEEN))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", "{}", '{"began": 1, "versions": [{}]}', '{"began": "x", "versions": []}', "[1]"],
-)
-def test_what_no_gateway_tells_is_refused(text: str) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - whatever it says
-        counted(text)

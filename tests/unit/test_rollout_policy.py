@@ -152,7 +152,7 @@ def test_what_is_no_record_of_the_plan_is_refused() -> None:
         Record.begin(PLAN, candidate=1, baseline=1, now=0.0)
     with pytest.raises(ValueError, match="expected the same version twice for a/a"):
         Record.begin(A_A, candidate=1, baseline=2, now=0.0)
-    with pytest.raises(ValueError, match="expected some of errors, not 'p99'"):
+    with pytest.raises(ValueError, match="expected some of errors, unserved, refused, not 'p99'"):
         seen(PLAN).observed({"p99": (Units(), Units())})
     with pytest.raises(ValueError, match="the plan's last"):
         seen(PLAN, step=1).advanced(PLAN, 0.0)

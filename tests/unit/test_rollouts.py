@@ -8,7 +8,6 @@ from tests.unit.rolling import ME, Play, plan
 
 from headrace.control import orders, rollouts
 from headrace.control.rollouts import KEEP_S
-from headrace.control.traffic import Shadow
 from headrace.errors import StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
@@ -56,7 +55,8 @@ def test_a_bad_version_loses_its_traffic(play: Play) -> None:
     [
         (orders.split("m", {1: 5000, 2: 5000}), "divided otherwise: 1=50, 2=50 (journal 5, ann"),
         (orders.split("m", {1: WHOLE}), "divided otherwise: 1=100 (journal 5, ann"),
-        (orders.unload("m", None), "divided otherwise: nobody has any"),
+        (orders.unload("m", None), "version 2 was unloaded (journal 5, ann"),
+        (orders.stick("m", "header:x-user"), "stay with one version"),
     ],
 )
 def test_a_person_who_divides_traffic_ends_it(play: Play, change: Any, says: str) -> None:
@@ -66,7 +66,7 @@ def test_a_person_who_divides_traffic_ends_it(play: Play, change: Any, says: str
     course = play.look()
     assert (course.end, play.shares) == (End.STOPPED, shares)
     assert says in course.said[-1].why
-    assert play.desk.divisions["m"].routes == {}
+    assert "judged" not in play.desk.divisions["m"].routes
 
 
 def test_a_version_that_swaps_ends_it(play: Play) -> None:
@@ -97,7 +97,7 @@ def test_a_restart_goes_on_with_what_was_seen(play: Play) -> None:
     assert play.look().said[-1].what == "wait"
     play.ready()
     assert play.shares == {1: 9500, 2: 500}
-    assert play.look().record.evidence[0].candidate.count == 250
+    assert play.look().record.evidence[0].candidate.count == 200
 
 
 def test_who_is_killed_loses_seconds_of_evidence(play: Play) -> None:
@@ -146,9 +146,14 @@ def test_crashes_are_those_of_its_versions(play: Play) -> None:
 
 def test_agreement_is_judged_by_mirrored_traffic(play: Play) -> None:
     play.start(plan(judge={"agreement": {"min_percent": 98, "mirror_percent": 10}}))
-    assert play.desk.controller.wanted()["m"].traffic.shadows == (Shadow(2, 1000),)
-    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    (shadow,) = play.desk.divisions["m"].routes["shadows"]
+    assert shadow == {"version": 2, "share": 1000, "repeatable": False, "apart": False}
+    # It is no shadow of anybody's, that could be ended, or come back by an undo.
     assert play.desk.controller.wanted()["m"].traffic.shadows == ()
+    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    assert play.desk.divisions["m"].routes == {}
+    play.desk.controller.undo(play.desk.controller.journal(1)[0].number, **ME)
+    assert "shadows" not in play.desk.divisions["m"].routes
 
 
 @pytest.mark.parametrize(
@@ -179,7 +184,10 @@ def test_a_person_allows_a_step(play: Play) -> None:
     play.desk.rollouts.approve(1, **ME)
     with pytest.raises(Unwanted, match="step 1 of rollout 1 is approved"):
         play.desk.rollouts.approve(1, **ME)
-    assert play.look().percent == 25
+    play.look()
+    with pytest.raises(Unwanted, match="is at step 2 by now"):
+        play.desk.rollouts.approve(1, 1, **ME)
+    assert play.desk.rollouts.one(1).percent == 25
     assert "step 1, by me: for a test" in [one.why for one in play.look().said]
 
 

@@ -31,6 +31,7 @@ READY = Standing(State.READY, "ready")
         (orders.unload("m", 2), {}, "version 2 is not loaded; loaded are 1"),
         (orders.shadow("m", Shadow(2, 100)), {}, "version 2 is a shadow"),
         (None, {"asked": plan(control="own")}, "not built yet: control: own"),
+        (orders.stick("m", "header:x-user"), {}, "users as units are not built"),
     ],
 )
 def test_what_cannot_be_compared_does_not_begin(
@@ -73,6 +74,20 @@ def test_one_begins_by_itself_where_a_new_version_says_so(play: Play) -> None:
     desk.rollouts.look()
     assert len(desk.rollouts.all()) == 2, "nor after a restart"
     desk.rollouts.start("m", 3, plan(), baseline=None, **ME)
+
+
+def test_who_had_traffic_and_lost_it_has_no_rollout_by_itself(play: Play) -> None:
+    play.desk.on_new = {2: {"on_new": "rollout"}}
+    play.desk.begin()
+    play.desk.stand(m={1: State.READY, 2: State.READY})
+    play.desk.controller.obey(orders.split("m", {2: WHOLE}), who="ann", why="")
+    play.desk.controller.obey(orders.split("m", {1: WHOLE}), who="ann", why="2 is broken")
+    play.desk.rollouts.look()
+    play.desk.rollouts.look()
+    assert play.desk.rollouts.all() == []
+    assert play.desk.said == [
+        "no rollout of m/2 began by itself: it had traffic before, and somebody took it away"
+    ]
 
 
 def test_a_plan_that_is_not_there_begins_nothing_and_is_said_once(play: Play) -> None:

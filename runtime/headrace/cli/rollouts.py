@@ -147,9 +147,14 @@ def show(
 
 
 @app.command()
-def approve(number: Number, why: Why = "", url: Url = CONSOLE) -> None:
+def approve(
+    number: Number,
+    step: Annotated[int, typer.Option(help="The step; the one that it is at if left out.")] = 0,
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
     """Allow a rollout to leave the step that it is at, where its plan asks a person."""
-    _say("approve", number, why, url)
+    _say("approve", number, why, url, step)
 
 
 @app.command()
@@ -170,11 +175,10 @@ def stop(number: Number, why: Why = "", url: Url = CONSOLE) -> None:
     _say("stop", number, why, url)
 
 
-def _say(word: str, number: int, why: str, url: str) -> None:
+def _say(word: str, number: int, why: str, url: str, step: int = 0) -> None:
     from headrace.cli.console_client import post
     from headrace.cli.steering import rollout_lines
 
-    for text in rollout_lines(
-        post(url, path(f"rollout/{word}", {"number": str(number), "why": why}))
-    ):
+    query = {"number": str(number), "why": why} | ({"step": str(step)} if step else {})
+    for text in rollout_lines(post(url, path(f"rollout/{word}", query))):
         tell(text)

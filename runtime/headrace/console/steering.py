@@ -95,16 +95,17 @@ def start(  # noqa: PLR0913 - a parameter is one of the request
 
 @router.post("/api/rollout/{word}", response_model=schema.Rollout)
 @in_thread
-def say(
+def say(  # noqa: PLR0913 - a parameter is one of the request
     sources: From,
     who: Who,
     word: str,
     number: Number = 0,
+    step: Annotated[Number, Query(description="That is approved; any if left out.")] = 0,
     why: Why = "",
 ) -> dict[str, Any]:
     """Say a word to a rollout, as `headrace rollout approve`, `promote`, `rollback` or `stop`."""
     if word == "approve":
-        return course_json(sources.rollouts.approve(number, who=who, why=why))
+        return course_json(sources.rollouts.approve(number, step or None, who=who, why=why))
     if word not in ENDS:
         raise HTTPException(
             404, f"no /api/rollout/{word:.40}; there is start, approve, {', '.join(ENDS)}"

@@ -32,7 +32,7 @@ PENDING: Final = Path(KEPT, ".pending")
 #: Of the state folder: pictures, where MLflow is a database and no server has a place for them.
 FILES: Final = "mlflow-artifacts"
 #: Reports in one question.
-MOST_ASKED: Final = 100
+MOST_ASKED: Final = 250
 MOST_ASKED_BYTES: Final = 4 << 20
 #: After some were told metrics of a model wait for more: a process for each would be dear.
 GATHER_S: Final = 60.0
@@ -123,6 +123,8 @@ class Reporter:
         self._retry = patience.retry
         self._records = Records()
         self._sending: frozenset[int] = frozenset()
+        #: When these were taken this was the newest report.
+        self._newest = 0
         self._end: Callable[[], None] | None = None
         self._is_flushing = self._closed = False
         self._changed = threading.Condition()
@@ -212,6 +214,7 @@ class Reporter:
                 models = {one for one in due if one.place == model.place and due[one] <= now_s}
                 if batch := self._spool.first(models, MOST_ASKED, MOST_ASKED_BYTES):
                     self._sending = frozenset(one.number for one, _ in batch)
+                    self._newest = self._spool.pending[-1].number
                     return batch
             return []
 
@@ -236,10 +239,13 @@ class Reporter:
         if not outcomes:
             raise SourceAway(f"nothing was said of {batch[0][1].label}: it is told again")
         with self._changed:
-            now_s = time.monotonic()
-            left = {one.model for one, _ in batch[len(outcomes) :]}
-            for (one, report), outcome in zip(batch, outcomes, strict=False):
+            done = list(zip(batch, outcomes, strict=False))
+            for (one, _), _ in done:
                 self._spool.remove(one)
+            # They have waited already.
+            left = {one.model for one in self._spool.pending if one.number <= self._newest}
+            now_s = time.monotonic()
+            for (one, report), outcome in done:
                 until_s = now_s if one.model in left else now_s + GATHER_S
                 for words in self._records.went(one.model, until_s).note(report, outcome):
                     self._say(words)
@@ -258,13 +264,14 @@ class Reporter:
         self._changed.notify_all()
 
     def _count_dropped(self, gone: Sequence[Pending]) -> None:
-        for one in gone:
-            self._records.of(one.model).dropped += 1
-        for (model, kind), count in Counter((one.model.name, one.kind) for one in gone).items():
-            self._say(
-                f"there is no room for more reports while a registry is away: {count} of {model} "
-                f"({kind}) dropped"
-            )
+        for model, count in Counter(one.model for one in gone).items():
+            before, after = self._records.dropped(model, count)
+            # The first, and whenever it is ten times as many: each new report may drop one.
+            if not before or len(str(after)) > len(str(before)):
+                self._say(
+                    "there is no room for more reports while a registry is away: "
+                    f"{after} of {model.name} dropped so far"
+                )
 
 
 def asking(state: Path) -> Deliver:

@@ -131,6 +131,12 @@ class Records:
         place.failed(error, now_s + (retry(place.tries) if place.tries else 0.0))
         return is_news
 
+    def dropped(self, model: Model, count: int) -> tuple[int, int]:
+        """Count reports for which there was no room; return how many there were before, and are."""
+        record = self.of(model)
+        before, record.dropped = record.dropped, record.dropped + count
+        return before, record.dropped
+
     def went(self, model: Model, gathers_until_s: float) -> Record:
         """Return the record of a model of which a report was told."""
         self._places.pop(model.place, None)

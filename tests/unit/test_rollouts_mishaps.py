@@ -1,0 +1,118 @@
+"""What a rollout does when something goes wrong in the middle of it."""
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from tests.unit.rolling import ME, Play, plan
+
+from headrace.control import orders, rollouts
+from headrace.control.courses import MOST_KEPT
+from headrace.control.store import ROLLOUT
+from headrace.errors import StateInvalid
+from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import State
+from headrace.rollout.course import End
+
+
+def test_who_divides_traffic_in_the_moment_of_a_step_wins(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.start()
+    obey = play.desk.controller.obey
+
+    def after_ann(order: Any, **said: Any) -> None:
+        if said.get("course") is not None:
+            monkeypatch.setattr(play.desk.controller, "obey", obey)
+            obey(orders.split("m", {1: WHOLE}), who="ann", why="")
+        obey(order, **said)
+
+    monkeypatch.setattr(play.desk.controller, "obey", after_ann)
+    play.look()
+    assert play.shares == {1: WHOLE}
+    assert play.look().end is End.STOPPED
+    assert play.shares == {1: WHOLE}
+
+
+@pytest.mark.parametrize("state", [State.DRAINING, State.STANDBY, State.LOADING])
+def test_a_version_that_makes_room_for_a_while_is_not_lost(play: Play, state: State) -> None:
+    play.start()
+    play.desk.stand(m={2: state})
+    assert play.look().end is None
+    play.desk.stand(m={2: State.FAILED})
+    assert play.look().end is End.ROLLED_BACK
+
+
+def test_what_was_not_foreseen_is_said_and_does_not_end_it(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollouts, "LOOK_S", 0.001)
+    play.start(plan(minimum={"units": 1000, "minutes": 0}))
+    looks = threading.Semaphore(0)
+
+    def fails() -> list[str]:
+        looks.release()
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(play.desk, "gateways_", fails)
+    play.desk.rollouts.open()
+    for _ in range(3):
+        assert looks.acquire(timeout=10)
+    play.desk.rollouts.close()
+    (said,) = [one for one in play.desk.said if "a bug" in one]
+    assert "Traceback" in said
+
+
+def test_a_gateway_that_tells_nothing_that_can_be_read_holds_nobody_up(play: Play) -> None:
+    play.start()
+    play.look()
+    play.desk.gateways = ["{}"]
+    play.desk.rollouts.look()
+    assert [one for one in play.desk.said if "cannot be read" in one]
+    assert play.look().record.evidence[0].candidate.count == 100
+
+
+def test_an_end_that_nobody_had_the_time_to_tell_of_is_told_after_a_restart(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.start()
+
+    def fails(_: Any) -> None:
+        raise StateInvalid("the disk is full")
+
+    monkeypatch.setattr(play.desk.registry_hears, "report", fails)
+    play.desk.rollouts.stop(1, End.PROMOTED, **ME)
+    monkeypatch.undo()
+    play.desk.begin()
+    told = play.desk.registry_hears.reports
+    before = len(told)
+    play.desk.rollouts.open()
+    assert [one.kind.value for one in told[before:]] == ["state", "state", "metrics", "verdict"]
+    play.desk.rollouts.close()
+    play.desk.begin()
+    play.desk.rollouts.open()
+    assert len(told) == before + 4, "once"
+    play.desk.rollouts.close()
+
+
+def test_what_another_release_has_written_keeps_nobody_from_starting(play: Play) -> None:
+    play.start()
+    store = play.desk.store
+    assert store is not None
+    with store._connected() as connection:
+        connection.execute(update(ROLLOUT).values(course={"number": 1}))
+    play.desk.begin()
+    assert play.desk.rollouts.all() == []
+    assert "rollout 1 of m cannot be read and does not go on" in play.desk.said[-1]
+    play.desk.begin()
+
+
+def test_of_a_model_a_hundred_are_kept(play: Play) -> None:
+    for _ in range(MOST_KEPT + 3):
+        play.start()
+        play.desk.rollouts.stop(play.desk.rollouts.all()[-1].number, End.ROLLED_BACK, **ME)
+    play.desk.begin()
+    kept = play.desk.rollouts.all()
+    assert len(kept) == MOST_KEPT
+    assert kept[-1].number == MOST_KEPT + 3
