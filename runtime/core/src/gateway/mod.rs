@@ -48,7 +48,10 @@ use queue::tenants::Tenants;
 use shadow::Shadows;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
 use std::sync::{Arc, OnceLock, Weak};
 use table::registry::Registry;
 use table::state::State;
@@ -65,6 +68,8 @@ pub struct Gateway {
     state: ArcSwap<State>,
     /// Names (lower case) of headers and metadata that are looked at, by the table or to tell tenants apart.
     headers: ArcSwap<Vec<CompactString>>,
+    /// Whether there are any.
+    looks_at_headers: AtomicBool,
     tenants: Tenants,
     registry: Mutex<Registry>,
     flights: Arc<Flights>,
@@ -110,6 +115,7 @@ impl Gateway {
             me: Weak::clone(me),
             state: ArcSwap::default(),
             headers: ArcSwap::default(),
+            looks_at_headers: AtomicBool::new(false),
             tenants: Tenants::default(),
             registry: Mutex::default(),
             flights: Arc::default(),
@@ -153,6 +159,9 @@ impl Gateway {
 
     /// Of a request's headers or metadata, what is looked at: usually nothing.
     pub(super) fn facts(&self, headers: &::http::HeaderMap) -> Vec<(CompactString, CompactString)> {
+        if !self.looks_at_headers.load(Acquire) {
+            return Vec::new();
+        }
         let value = |name: &str| headers.get(name)?.to_str().ok();
         let wanted = self.headers.load();
         wanted.iter().filter_map(|name| Some((name.clone(), value(name)?.into()))).collect()

@@ -70,12 +70,16 @@ pub(super) fn settle(
         outcomes.push(match (&seat.refused, &cuts) {
             (Some(fault), _) | (None, Err(fault)) => Err(fault.clone()),
             (None, Ok(cuts)) => {
-                let is_there = |output| seat.on_device.as_ref().is_some_and(|on| on.output(output).is_some());
-                let take = |(output, cut): (usize, &Cut<'_>)| match is_there(output) {
-                    true => cut.head(&rows),
-                    false => cut.take(rows.clone(), at),
+                let take = |cut: &Cut<'_>| cut.take(rows.clone(), at);
+                let outputs: Tensors = match &seat.on_device {
+                    None => cuts.iter().map(take).collect(),
+                    Some(named) => {
+                        let of = |(output, cut)| {
+                            named.output(output).map_or_else(|| take(cut), |_| cut.head(&rows))
+                        };
+                        cuts.iter().enumerate().map(of).collect()
+                    }
                 };
-                let outputs: Tensors = cuts.iter().enumerate().map(take).collect();
                 Ok(Produced { outputs, parameters: Vec::new() })
             }
         });

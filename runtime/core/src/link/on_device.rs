@@ -6,6 +6,7 @@ use crate::{
         contract::Contract,
         device::{DeviceRegion, End, HANDLE_BYTES, Handle, OnDevice, Span},
         primitive::Mutex,
+        tensor::Tensor,
     },
     wire::{frame::Malformed, frame_meta::proto},
 };
@@ -45,6 +46,11 @@ impl Regions {
         contract: &Contract,
         end: impl Fn(u64) -> End,
     ) -> Result<Option<Arc<OnDevice>>, Malformed> {
+        // Almost always, and told at a glance.
+        let names_none = infer.on_device_inputs.is_empty() && infer.on_device_outputs.is_empty();
+        if names_none && !inputs.iter().any(Tensor::is_on_device) {
+            return Ok(None);
+        }
         let read = |spans: &[proto::Span], tensors: usize| {
             let read = |span| self.span(span, tensors, &end);
             spans.iter().map(read).collect::<Result<Vec<_>, _>>()

@@ -8,9 +8,11 @@ use crate::base::{
     contract::Contract,
     fault::{Fault, Kind, Phase},
     inference::{Parameters, Value},
+    units::Version,
 };
 use bytes::Bytes;
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint};
 
 /// Generated from `proto/link.proto`.
 #[allow(missing_docs, clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
@@ -29,6 +31,15 @@ pub fn decode<M: Message + Default>(meta: &Bytes) -> Result<M, Malformed> {
 /// Appends a message; a `Vec` never runs out of room.
 pub fn append(out: &mut Vec<u8>, message: &impl Message) {
     message.encode_raw(out);
+}
+
+/// Appends the fields in which an `Infer` and an `Executed` say which version they are of: a message of its own would
+/// have to own the name.
+pub fn append_version(out: &mut Vec<u8>, model: &str, version: Version) {
+    encode_key(1, WireType::LengthDelimited, out);
+    encode_varint(u64::try_from(model.len()).unwrap_or(u64::MAX), out);
+    out.extend_from_slice(model.as_bytes());
+    prost::encoding::uint64::encode(2, &version.0, out);
 }
 
 pub fn parameters_out(parameters: &Parameters) -> Vec<proto::Parameter> {
@@ -92,7 +103,8 @@ pub fn failure_in(failure: proto::Failure) -> Result<(Fault, Timing), Malformed>
     Ok((Fault::new(kind, failure.note).at(phase), timing_in(failure.timing)))
 }
 
-pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Executed {
+pub fn append_executed(out: &mut Vec<u8>, contract: &Contract, execution: &Execution) {
+    append_version(out, &contract.model, contract.version);
     let Execution {
         rows,
         padding,
@@ -106,10 +118,7 @@ pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Execut
         failed,
     } = *execution;
     let sealed = sealed.number().into();
-    let (model, version) = (contract.model.to_string(), contract.version.0);
-    proto::Executed {
-        model,
-        version,
+    let rest = proto::Executed {
         rows,
         input_ns,
         infer_ns,
@@ -120,7 +129,9 @@ pub fn executed_out(contract: &Contract, execution: &Execution) -> proto::Execut
         padding_bytes,
         between_ns,
         cost,
-    }
+        ..proto::Executed::default()
+    };
+    append(out, &rest);
 }
 
 pub fn executed_in(executed: &proto::Executed) -> Execution {

@@ -223,3 +223,19 @@ fn metadata_says_what_base_says() {
     assert_eq!(frame_meta::failure_in(failure), Ok((fault, timing)));
     assert!(frame_meta::failure_in(proto::Failure { kind: 99, ..Default::default() }).is_err());
 }
+
+#[test]
+fn a_version_is_named_where_its_messages_have_it() {
+    let mut out = Vec::new();
+    frame_meta::append_version(&mut out, "m", Version(7));
+    let meta = Bytes::from(out);
+    let infer: proto::Infer = frame_meta::decode(&meta).unwrap();
+    let executed: proto::Executed = frame_meta::decode(&meta).unwrap();
+    assert_eq!(
+        (infer, executed),
+        (
+            proto::Infer { model: "m".into(), version: 7, ..Default::default() },
+            proto::Executed { model: "m".into(), version: 7, ..Default::default() },
+        )
+    );
+}

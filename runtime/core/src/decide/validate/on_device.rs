@@ -20,6 +20,10 @@ pub(super) fn spans(
     inputs: &[Input],
     outputs: &[Wanted],
 ) -> Result<Option<OnDevice>, Fault> {
+    // Almost always, and told at a glance.
+    if inputs.iter().all(|one| one.region.is_none()) && outputs.iter().all(|one| one.region.is_none()) {
+        return Ok(None);
+    }
     let mut on_device = OnDevice::default();
     for input in inputs {
         // Of an empty one nothing is anywhere.

@@ -16,7 +16,7 @@ use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
 use compact_str::CompactString;
 use h2::{RecvStream, server::SendResponse};
-use http::Request;
+use http::request::Parts;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ pub(super) struct Told {
 /// client's reset, cancels what it asked for.
 pub(super) async fn answer(
     client: Arc<Client>,
-    request: Request<RecvStream>,
+    request: (&mut Parts, RecvStream),
     respond: &mut SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), send::Gone> {
@@ -67,15 +67,14 @@ pub(super) async fn answer(
 
 async fn attempt(
     client: Arc<Client>,
-    request: Request<RecvStream>,
+    (parts, body): (&mut Parts, RecvStream),
     respond: &mut SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
 ) -> Result<(), send::Gone> {
-    let (parts, body) = request.into_parts();
     #[cfg(test)]
     panics::trip(parts.uri.path());
     let gateway = &client.gateway;
-    let head = match head::read(&parts) {
+    let head = match head::read(parts) {
         Ok(head) => head,
         Err(Refusal::Http(status)) => return send::refuse(respond, status),
         Err(Refusal::Grpc(fault)) => {
@@ -90,10 +89,10 @@ async fn attempt(
         facts: gateway.facts(&parts.headers),
         client,
     };
-    drop(parts);
-    let messages = Messages::new(Arc::clone(&call.client), body);
+    (parts.headers, parts.uri) = Default::default(); // what they said is not kept while the call waits
+    let mut messages = Messages::new(Arc::clone(&call.client), body);
     match call.head.method {
-        Method::ModelInfer => infer::unary(call, messages, respond).await,
+        Method::ModelInfer => infer::unary(&call, &mut messages, respond).await,
         // Boxed: rare, and large enough to make every ModelInfer's future larger.
         Method::ModelStreamInfer => {
             Box::pin(stream::serve(call, messages, respond, Stop::new(stop.clone()))).await
@@ -143,9 +142,14 @@ impl Call {
 
     /// Undoes the client's compression, if there is any.
     pub(super) async fn unpack(&self, message: Message) -> Result<Message, Fault> {
-        if !message.is_compressed {
-            return Ok(message);
+        if message.is_compressed {
+            // Boxed: rare, and large enough to make every call's future larger.
+            return Box::pin(self.inflate(message)).await;
         }
+        Ok(message)
+    }
+
+    async fn inflate(&self, message: Message) -> Result<Message, Fault> {
         if self.head.encoding == Encoding::Identity {
             return Err(Fault::invalid(
                 "a message says that it is compressed, but the call names no grpc-encoding",

@@ -21,7 +21,7 @@ use h2::{
     server::{Builder, SendResponse},
 };
 use http::Request;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -56,16 +56,20 @@ fn builder(limits: &Limits) -> Builder {
 const AT_A_TURN: usize = 256;
 
 /// One call. True if the client took it back, or was lost.
-async fn serve_call(
+fn serve_call(
     client: Arc<Client>,
     seats: usize,
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     stop: &watch::Receiver<bool>,
-) -> bool {
-    match Seat::take(seats) {
-        Ok(_seat) => call::answer(client, request, &mut respond, stop).await.is_err(),
-        Err(fault) => send::fail(&mut respond, &client.gateway.turned_away(fault, "", None)).is_err(),
+) -> impl Future<Output = bool> {
+    // Taken apart here: what a future is given it holds to its end, and so does each that it passes it to.
+    let (mut parts, body) = request.into_parts();
+    async move {
+        match Seat::take(seats) {
+            Ok(_seat) => call::answer(client, (&mut parts, body), &mut respond, stop).await.is_err(),
+            Err(fault) => send::fail(&mut respond, &client.gateway.turned_away(fault, "", None)).is_err(),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::method::Method;
 use crate::base::fault::{Fault, Kind};
 use crate::gateway::requests::stages;
-use http::{HeaderMap, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 use std::time::Duration;
 
 /// How the client packs its messages.
@@ -32,37 +32,76 @@ pub(super) enum Refusal {
     Grpc(Fault),
 }
 
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const ENDS_ON_ERROR: HeaderName = HeaderName::from_static("triton_grpc_error");
+
+/// The first value of each name.
+#[derive(Debug, Default)]
+struct Said<'a> {
+    kind: Option<&'a [u8]>,
+    te: Option<&'a [u8]>,
+    encoding: Option<&'a [u8]>,
+    timeout: Option<&'a [u8]>,
+    ends_on_error: Option<&'a [u8]>,
+    timing: bool,
+}
+
+impl Said<'_> {
+    /// In one pass: a call has few headers, and to look each of ours up would cost a hash.
+    fn of(headers: &HeaderMap) -> Said<'_> {
+        let mut said = Said::default();
+        for (name, value) in headers {
+            let place = if name == header::CONTENT_TYPE {
+                &mut said.kind
+            } else if name == header::TE {
+                &mut said.te
+            } else if name == ENCODING {
+                &mut said.encoding
+            } else if name == TIMEOUT {
+                &mut said.timeout
+            } else if name == ENDS_ON_ERROR {
+                &mut said.ends_on_error
+            } else {
+                said.timing |= name == stages::ASKED;
+                continue;
+            };
+            place.get_or_insert(value.as_bytes());
+        }
+        said
+    }
+}
+
 pub(super) fn read(parts: &Parts) -> Result<Head, Refusal> {
-    if !is_grpc(&parts.headers) {
+    let said = Said::of(&parts.headers);
+    if !is_grpc(said.kind.unwrap_or_default()) {
         return Err(Refusal::Http(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     if parts.method != http::Method::POST {
         return Err(Refusal::Http(StatusCode::METHOD_NOT_ALLOWED));
     }
-    read_call(parts.uri.path(), &parts.headers).map_err(Refusal::Grpc)
+    read_call(parts.uri.path(), &said).map_err(Refusal::Grpc)
 }
 
-fn read_call(path: &str, headers: &HeaderMap) -> Result<Head, Fault> {
+fn read_call(path: &str, said: &Said<'_>) -> Result<Head, Fault> {
     let method = Method::from_path(path)
         .ok_or_else(|| Fault::new(Kind::Unsupported, format!("this server has no method {path}")))?;
-    if !headers.get(header::TE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
+    if !said.te.is_some_and(|te| te.eq_ignore_ascii_case(b"trailers")) {
         return Err(Fault::invalid("expected the header 'te: trailers': a proxy on the way drops it"));
     }
-    let ends_on_error = method == Method::ModelStreamInfer
-        && headers.get("triton_grpc_error").is_some_and(|value| value.as_bytes() == b"true");
-    let timing = headers.contains_key(stages::ASKED);
-    Ok(Head { method, encoding: encoding(headers)?, timeout: timeout(headers)?, ends_on_error, timing })
+    let ends_on_error = method == Method::ModelStreamInfer && said.ends_on_error == Some(b"true");
+    let (encoding, timeout) = (encoding(said.encoding)?, timeout(said.timeout)?);
+    Ok(Head { method, encoding, timeout, ends_on_error, timing: said.timing })
 }
 
 /// `application/grpc`, alone or with a subtype (`+proto`) or a parameter behind it.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());
+fn is_grpc(kind: &[u8]) -> bool {
     let rest = kind.strip_prefix(b"application/grpc");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+proto") || rest.starts_with(b";"))
 }
 
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Fault> {
-    match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
+fn encoding(said: Option<&[u8]>) -> Result<Encoding, Fault> {
+    match said {
         None | Some(b"identity") => Ok(Encoding::Identity),
         Some(b"gzip") => Ok(Encoding::Gzip),
         Some(b"deflate") => Ok(Encoding::Deflate),
@@ -75,10 +114,10 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Fault> {
 }
 
 /// At most eight digits and a unit.
-fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Fault> {
-    let Some(value) = headers.get("grpc-timeout") else { return Ok(None) };
-    span(value.as_bytes()).map(Some).ok_or_else(|| {
-        let value = String::from_utf8_lossy(value.as_bytes());
+fn timeout(said: Option<&[u8]>) -> Result<Option<Duration>, Fault> {
+    let Some(value) = said else { return Ok(None) };
+    span(value).map(Some).ok_or_else(|| {
+        let value = String::from_utf8_lossy(value);
         Fault::invalid(format!("expected a grpc-timeout such as 500m (milliseconds), got '{value}'"))
     })
 }

@@ -27,14 +27,18 @@ use futures_util::future::Either;
 use h2::server::SendResponse;
 use std::future::ready;
 use std::pin::pin;
+use tokio::task::JoinHandle;
 
 /// Typed contents beyond this are written out on a thread of their own: a megabyte of varints takes milliseconds, in
 /// which one of few threads would serve nobody else.
 const LONG: usize = 256 << 10;
 
+/// A message that was read, and the right to the memory it takes.
+type Read = (Box<Inference>, Reserved);
+
 pub(super) async fn unary(
-    call: Call,
-    mut messages: Messages,
+    call: &Call,
+    messages: &mut Messages,
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
     let answered = {
@@ -85,14 +89,37 @@ impl Call {
         arrived: Tick,
         told: &mut Told,
     ) -> Result<(Box<Inference>, Reserved, Destinations), Fault> {
-        let Message { body, mut reserved, .. } = self.unpack(message).await?;
+        let message = self.unpack(message).await?;
+        let place = growing::place(&message.body);
+        let (mut inference, mut reserved) = match self.read(message, arrived, told)? {
+            Either::Left(read) => read,
+            Either::Right(aside) => {
+                let lost = |_| Err(Fault::internal("the reading of a message was given up"));
+                aside.await.unwrap_or_else(lost)?
+            }
+        };
+        let destinations = match shared::is_shared(&inference) {
+            true => Box::pin(self.client.fetch(&mut inference, &mut reserved)).await?,
+            false => Destinations::default(),
+        };
+        let reserved = growing::widen(reserved, &place, &inference.inputs)?;
+        Ok((inference, reserved, destinations)) // from here on the tensors alone hold the body
+    }
+
+    /// No part of a future: the message that it looks at would stay in that.
+    fn read(
+        &self,
+        message: Message,
+        arrived: Tick,
+        told: &mut Told,
+    ) -> Result<Either<Read, JoinHandle<Result<Read, Fault>>>, Fault> {
+        let Message { body, mut reserved, .. } = message;
         let request = Request::read(&body)?;
         told.id.clone_from(&request.id);
         told.wants_last = request.wants_last();
         let (deadline, facts, traced) = (self.deadline, self.facts.clone(), self.head.timing);
         let around = Surroundings { arrived, deadline, facts, traced };
         let most = self.gateway().limits().body_bytes;
-        let place = growing::place(&body);
         let long = request.contents_bytes() > LONG;
         let read = move |request: Request<'_>, body: &Bytes| {
             let mut leave = |more| reserved.grow(more);
@@ -101,19 +128,11 @@ impl Call {
             let inference = Box::new(request.into_inference(body, around, &mut budget)?);
             Ok((inference, reserved))
         };
-        let (mut inference, mut reserved) = if long {
-            drop(request);
-            // Read once more there: it lies in the body, which goes along.
-            let aside = tokio::task::spawn_blocking(move || read(Request::read(&body)?, &body)).await;
-            aside.unwrap_or_else(|_| Err(Fault::internal("the reading of a message was given up")))?
-        } else {
-            read(request, &body)?
-        };
-        let destinations = match shared::is_shared(&inference) {
-            true => Box::pin(self.client.fetch(&mut inference, &mut reserved)).await?,
-            false => Destinations::default(),
-        };
-        let reserved = growing::widen(reserved, &place, &inference.inputs)?;
-        Ok((inference, reserved, destinations)) // from here on the tensors alone hold the body
+        if !long {
+            return read(request, &body).map(Either::Left);
+        }
+        drop(request);
+        // Read once more there: it lies in the body, which goes along.
+        Ok(Either::Right(tokio::task::spawn_blocking(move || read(Request::read(&body)?, &body))))
     }
 }

@@ -10,7 +10,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use std::future::poll_fn;
 
 const CONTENT_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
-const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
 const ACCEPTS: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// A message up to this length is handed to the connection whole, whatever the client's window: to ask for the window
@@ -73,7 +72,7 @@ pub(super) fn open(
 ) -> Result<SendStream<Bytes>, Gone> {
     let mut head = head(2);
     if let Some(version) = version {
-        head.headers_mut().insert(VERSION, HeaderValue::from(version.0));
+        head.headers_mut().insert(stages::VERSION, stages::number(version.0));
     }
     if let Some(timing) = timing {
         stages::write(timing, head.headers_mut());
@@ -87,7 +86,18 @@ pub(super) async fn messages(
     stream: &mut SendStream<Bytes>,
     pieces: Pieces,
 ) -> Result<(), Gone> {
-    paced(client, stream, pieces, UNPACED).await
+    if len(&pieces) > UNPACED {
+        // Boxed: to wait for the window takes room, which would make every call's future larger.
+        return Box::pin(part(client, stream, pieces)).await;
+    }
+    for piece in pieces.into_iter().filter(|piece| !piece.is_empty()) {
+        stream.send_data(piece, false)?;
+    }
+    Ok(())
+}
+
+fn len(pieces: &Pieces) -> usize {
+    pieces.iter().map(Bytes::len).sum()
 }
 
 /// The same for a message of many: they follow the window, however short they are, for there is no end to them.
@@ -96,20 +106,10 @@ pub(super) async fn part(
     stream: &mut SendStream<Bytes>,
     pieces: Pieces,
 ) -> Result<(), Gone> {
-    paced(client, stream, pieces, 0).await
-}
-
-async fn paced(
-    client: &Client,
-    stream: &mut SendStream<Bytes>,
-    pieces: Pieces,
-    unpaced: usize,
-) -> Result<(), Gone> {
-    let mut left: usize = pieces.iter().map(Bytes::len).sum();
-    let paced = left > unpaced;
+    let mut left = len(&pieces);
     let mut patience = None;
     for mut piece in pieces {
-        while paced && !piece.is_empty() {
+        while !piece.is_empty() {
             if stream.capacity() == 0 {
                 stream.reserve_capacity(left);
             }
@@ -129,9 +129,6 @@ async fn paced(
             if !part.is_empty() {
                 stream.send_data(part, false)?;
             }
-        }
-        if !piece.is_empty() {
-            stream.send_data(piece, false)?;
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use crate::gateway::{
     sockets::{reading::Reading, resets::Resets, seats::Seat},
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request};
+use http::{HeaderMap, Method, Request, request::Parts};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::rt::bounds::Http2ServerConnExec;
@@ -183,16 +183,19 @@ impl Line {
     ) -> impl Future<Output = Result<respond::Reply, Infallible>> + use<> {
         let mut unheard = Unheard::new(Arc::clone(&self.client), service::infers(&request));
         let (mut running, seats) = (self.watch.run(), self.seats);
+        // Taken apart here: what a future is given it holds to its end.
+        let (Parts { method, uri, mut headers, .. }, body) = request.into_parts();
         async move {
             let infers = unheard.is_heard();
             let client = &unheard.asked;
             // What only looks waits for nothing, and whether the server lives is asked when it has most to do.
-            let seat = (request.method() == Method::POST).then(|| Seat::take(seats)).transpose();
+            let seat = (method == Method::POST).then(|| Seat::take(seats)).transpose();
             let mut served = None;
             let mut reply = match seat {
                 Ok(seat) => {
                     served = seat;
-                    let answered = panics::survive_all(pin!(service::answer(client, request))).await;
+                    let work = pin!(service::answer(client, (&method, uri.path()), &mut headers, body));
+                    let answered = panics::survive_all(work).await;
                     answered.unwrap_or_else(|fault| {
                         respond::fault(HeaderMap::new(), &client.gateway.told(fault, "", None))
                     })
@@ -203,7 +206,7 @@ impl Line {
                         true => gateway.turned_away(fault, "", None),
                         false => gateway.told(fault, "", None),
                     };
-                    respond::fault(request.into_parts().0.headers, &fault)
+                    respond::fault(headers, &fault)
                 }
             };
             running.answered();

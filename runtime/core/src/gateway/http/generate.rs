@@ -4,7 +4,7 @@ use super::{
     chunks::Chunks,
     events::Events,
     headers::{self, Shape, Wishes},
-    infer::{LONG, VERSION, aside, number, receive},
+    infer::{LONG, aside, receive},
     respond::{self, Reply},
 };
 use crate::base::{
@@ -53,7 +53,7 @@ pub(super) async fn whole(
     match answered.await {
         Ok((answer, asked, chunks)) => {
             let mut reply = respond::reply(headers, StatusCode::OK, chunks);
-            reply.headers_mut().insert(VERSION, number(answer.contract.version.0));
+            reply.headers_mut().insert(stages::VERSION, stages::number(answer.contract.version.0));
             if asked.timing {
                 stages::write(&answer.timing, reply.headers_mut());
             }
@@ -80,7 +80,7 @@ pub(super) async fn stream(
         Ok((version, events)) => {
             let mut reply = respond::reply(headers, StatusCode::OK, Chunks::live(events));
             reply.headers_mut().insert(header::CONTENT_TYPE, EVENTS);
-            reply.headers_mut().insert(VERSION, number(version.0));
+            reply.headers_mut().insert(stages::VERSION, stages::number(version.0));
             reply
         }
         Err(fault) => respond::fault(headers, &fault),

@@ -31,13 +31,12 @@ use crate::wire::{
 };
 use bytes::Bytes;
 use compact_str::CompactString;
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Incoming;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{mem::take, pin::pin};
 
-pub(super) const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// Bodies beyond this are parsed and compressed on a thread of their own: a megabyte of numbers takes milliseconds,
@@ -66,54 +65,46 @@ impl Wish {
     }
 }
 
-/// Never fails: a fault becomes a response. `headers` are the request's and become the response's.
+/// Never fails: a fault becomes a response. `headers` are the request's, and the response has their map.
 pub(super) async fn infer(
     client: &Arc<Client>,
-    model: &str,
-    version: Option<Version>,
-    mut headers: HeaderMap,
+    (model, version): (&str, Option<Version>),
+    headers: &mut HeaderMap,
     body: Incoming,
 ) -> Reply {
     let (gateway, arrived) = (&client.gateway, clock::now());
     // Faults of the gateway have been counted and reported there.
     let unread = |fault: Fault| gateway.turned_away(fault, model, version);
-    let asked = match headers::read(&headers) {
+    let asked = match headers::read(headers) {
         Ok(asked) => asked,
-        Err(fault) => return respond::fault(headers, &unread(fault)),
+        Err(fault) => return respond::fault(take(headers), &unread(fault)),
     };
-    let facts = gateway.facts(&headers);
+    let facts = gateway.facts(headers);
     headers.clear(); // what they said is not kept while the request waits
-    let done = pin!(async {
-        let heard = pin!(async {
-            let (reserved, bytes) = receive(client, body, asked).await?;
-            let place = growing::place(&bytes);
-            let parsed = parse(gateway, (model, version), asked, (reserved, bytes), (arrived, facts)).await;
-            let (mut inference, mut wish, mut reserved) = parsed?;
-            if shared::is_shared(&inference) {
-                wish.destinations = Box::pin(client.fetch(&mut inference, &mut reserved)).await?;
-            }
-            let reserved = growing::widen(reserved, &place, &inference.inputs)?;
-            Ok((inference, wish, reserved))
-        });
-        let (inference, mut wish, reserved) = gateway.hear(heard).await.map_err(unread)?;
-        let deliver = |mut answer: Answer| async move {
-            if !wish.destinations.are_none() {
-                Box::pin(std::mem::take(&mut wish.destinations).fill(&mut answer)).await?;
-            }
-            let (version, timing) = (answer.contract.version, answer.timing);
-            let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
-                Box::pin(aside(move || encode(&answer, &wish, asked))).await??
-            } else {
-                encode(&answer, &wish, asked)?
+    let read = gateway.hear(pin!(read(client, (model, version), asked, (arrived, facts), body))).await;
+    let done = match read {
+        Ok((inference, mut wish, reserved)) => {
+            let deliver = |mut answer: Answer| async move {
+                if !wish.destinations.are_none() {
+                    Box::pin(take(&mut wish.destinations).fill(&mut answer)).await?;
+                }
+                let (version, timing) = (answer.contract.version, answer.timing);
+                let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
+                    Box::pin(aside(move || encode(&answer, &wish, asked))).await??
+                } else {
+                    encode(&answer, &wish, asked)?
+                };
+                sent.body.count(client)?;
+                Ok((version, asked.timing.then_some(timing), sent))
             };
-            sent.body.count(client)?;
-            Ok((version, asked.timing.then_some(timing), sent))
-        };
-        gateway.infer(inference, reserved, deliver).await
-    });
-    match done.await {
+            gateway.infer(inference, reserved, deliver).await
+        }
+        Err(fault) => Err(unread(fault)),
+    };
+    let mut headers = take(headers);
+    match done {
         Ok((version, timing, sent)) => {
-            headers.insert(VERSION, number(version.0));
+            headers.insert(stages::VERSION, stages::number(version.0));
             if let Some(timing) = timing {
                 stages::write(&timing, &mut headers);
             }
@@ -121,6 +112,25 @@ pub(super) async fn infer(
         }
         Err(fault) => respond::fault(headers, &fault),
     }
+}
+
+/// What is asked, as soon as all of it is here.
+async fn read(
+    client: &Arc<Client>,
+    to: (&str, Option<Version>),
+    asked: Wishes,
+    told: (Tick, Vec<(CompactString, CompactString)>),
+    body: Incoming,
+) -> Result<(Box<Inference>, Wish, Reserved), Fault> {
+    let (reserved, bytes) = receive(client, body, asked).await?;
+    let place = growing::place(&bytes);
+    let (mut inference, mut wish, mut reserved) =
+        parse(&client.gateway, to, asked, (reserved, bytes), told).await?;
+    if shared::is_shared(&inference) {
+        wish.destinations = Box::pin(client.fetch(&mut inference, &mut reserved)).await?;
+    }
+    let reserved = growing::widen(reserved, &place, &inference.inputs)?;
+    Ok((inference, wish, reserved))
 }
 
 pub(super) async fn receive(
@@ -240,7 +250,7 @@ fn finish(mut headers: HeaderMap, sent: Sent) -> Reply {
     }
     let content_type = match sent.json_len {
         Some(len) => {
-            headers.insert(headers::JSON_LENGTH, number(u64::try_from(len).unwrap_or(u64::MAX)));
+            headers.insert(headers::JSON_LENGTH, stages::number(u64::try_from(len).unwrap_or(u64::MAX)));
             BINARY
         }
         None => respond::JSON,
@@ -249,13 +259,6 @@ fn finish(mut headers: HeaderMap, sent: Sent) -> Reply {
     let mut response = Reply::new(sent.body);
     *response.headers_mut() = headers;
     response
-}
-
-/// Versions are small numbers: those cost no allocation.
-pub(super) fn number(value: u64) -> HeaderValue {
-    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
-    let digit = usize::try_from(value).ok().and_then(|value| DIGITS.get(value));
-    digit.map_or_else(|| HeaderValue::from(value), |digit| HeaderValue::from_static(digit))
 }
 
 #[cfg(test)]

@@ -14,9 +14,10 @@ use crate::base::{
     units::Version,
 };
 use crate::gateway::{Client, Gateway};
-use http::{HeaderValue, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
 use serde::Deserialize;
+use std::mem::take;
 use std::sync::Arc;
 
 /// Whether it asks for an inference, told by no more than the end of its path.
@@ -26,36 +27,42 @@ pub(super) fn infers(request: &Request<Incoming>) -> bool {
 }
 
 /// Every request gets a response; nothing in it makes this fail.
-pub(super) async fn answer(client: &Arc<Client>, request: Request<Incoming>) -> Reply {
-    let (parts, body) = request.into_parts();
+pub(super) async fn answer(
+    client: &Arc<Client>,
+    (method, path): (&Method, &str),
+    headers: &mut HeaderMap,
+    body: Incoming,
+) -> Reply {
     #[cfg(test)]
-    crate::base::panics::trip(parts.uri.path());
-    let headers = parts.headers;
-    let Some(route) = Route::of(parts.uri.path()) else {
-        return respond::error(headers, StatusCode::NOT_FOUND, "Not Found");
+    crate::base::panics::trip(path);
+    let Some(route) = Route::of(path) else {
+        return respond::error(take(headers), StatusCode::NOT_FOUND, "Not Found");
     };
     if let Some(posts) = route.posts()
-        && parts.method != if posts { Method::POST } else { Method::GET }
+        && *method != if posts { Method::POST } else { Method::GET }
     {
-        let mut reply = respond::error(headers, StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+        let mut reply = respond::error(take(headers), StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
         let allowed = HeaderValue::from_static(if posts { "POST" } else { "GET" });
         reply.headers_mut().insert(header::ALLOW, allowed);
         return reply;
     }
     if let Route::Model { model, version, verb } = &route {
         match verb {
-            Verb::Infer => return infer(client, model, *version, headers, body).await,
+            Verb::Infer => return infer(client, (model, *version), headers, body).await,
             // Boxed: else they would make every request's future larger.
             Verb::Generate => {
-                return Box::pin(generate::whole(client, (model, *version), headers, body)).await;
+                return Box::pin(generate::whole(client, (model, *version), take(headers), body)).await;
             }
             Verb::GenerateStream => {
-                return Box::pin(generate::stream(client, (model, *version), headers, body)).await;
+                return Box::pin(generate::stream(client, (model, *version), take(headers), body)).await;
             }
             Verb::Metadata | Verb::Ready | Verb::Config | Verb::Statistics => {}
         }
     }
-    match document(client, &route, body).await {
+    // Boxed, too.
+    let answered = Box::pin(document(client, &route, body)).await;
+    let headers = take(headers);
+    match answered {
         Ok(document) => {
             let mut reply = Chunks::of(document);
             match reply.count(client) {

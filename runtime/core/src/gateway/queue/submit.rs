@@ -216,11 +216,16 @@ pub(in crate::gateway) async fn bind(
     contract: &Arc<Contract>,
     inference: &mut Inference,
 ) -> Result<Bound, Fault> {
-    let inputs = std::mem::take(&mut inference.inputs);
-    if strings(&inputs) <= LONG {
-        return validate::bind(contract, &inference.id, inputs, &inference.outputs);
+    if strings(&inference.inputs) > LONG {
+        // Boxed: rare, and its inputs would make every request's future larger.
+        return Box::pin(bind_aside(contract, inference)).await;
     }
-    let contract = Arc::clone(contract);
+    let inputs = std::mem::take(&mut inference.inputs);
+    validate::bind(contract, &inference.id, inputs, &inference.outputs)
+}
+
+async fn bind_aside(contract: &Arc<Contract>, inference: &mut Inference) -> Result<Bound, Fault> {
+    let (contract, inputs) = (Arc::clone(contract), std::mem::take(&mut inference.inputs));
     let (id, outputs) = (inference.id.clone(), inference.outputs.clone());
     let aside = tokio::task::spawn_blocking(move || validate::bind(&contract, &id, inputs, &outputs));
     aside.await.unwrap_or_else(|_| Err(Fault::internal("a check broke")))

@@ -71,7 +71,7 @@ impl Gateway {
     ) -> Result<Answers, Fault> {
         let (model, arrived) = (inference.model.clone(), inference.arrived);
         let (inside, service, running) = self.seek(&inference).await?;
-        self.copies_none(&inference, &service, Cause::Stream);
+        self.copies_none(&inside, &inference, &service, Cause::Stream);
         let parts = running.contract.streams.then(|| Parts::new(client));
         let asked = self.submit(inference, reserved, (&service, &running), parts.clone());
         let asked = panics::survive_all(pin!(asked)).await.flatten();

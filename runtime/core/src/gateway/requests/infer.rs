@@ -14,6 +14,7 @@ use crate::gateway::{
     Gateway,
     demand::Unrouted,
     ending::draining,
+    leaving::Unheard,
     memory::admission::Reserved,
     note::shortened,
     queue::{
@@ -24,13 +25,17 @@ use crate::gateway::{
     },
     shadow::{Copies, Inside},
 };
-use std::future::Future;
+use crate::sync::gate::Pass;
+use futures_util::future::Either;
+use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
 
 /// Of a version that is loaded on demand.
 const LATE: &str = "it was not loaded in time (limit load_wait_ms); try again later";
 
+/// Where a request goes, and who is inside meanwhile.
+type Sought = Result<(Inside, Arc<Service>, Arc<Running>), Fault>;
 type Found = Result<(Arc<Service>, Arc<Running>), Unrouted>;
 
 impl Gateway {
@@ -46,7 +51,7 @@ impl Gateway {
     ) -> Result<T, Fault> {
         let model = inference.model.clone();
         let (inside, service, running) = self.seek(&inference).await?;
-        let mut copies = self.copies(&inference, (&service, &running));
+        let mut copies = self.copies(&inside, &inference, (&service, &running));
         if running.contract.streams {
             let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
             return Err(self.told(fault, &model, Some(service.version)));
@@ -55,8 +60,11 @@ impl Gateway {
             // Boxed: rare, and large enough to make every request's future larger.
             return Box::pin(self.infer_in_parts(inference, reserved, (service, running), deliver)).await;
         }
-        let asked = self.ask(inference, reserved, (&service, &running), copies.as_deref_mut(), deliver);
-        let answered = panics::survive_all(pin!(asked)).await.flatten();
+        let to = (&service, &running);
+        let answered =
+            panics::survive_all(pin!(self.ask(inference, reserved, to, copies.as_deref_mut(), deliver)))
+                .await
+                .flatten();
         drop(inside);
         if let Some(copies) = copies {
             copies.send(self, answered.as_ref().err());
@@ -65,25 +73,40 @@ impl Gateway {
     }
 
     /// The version that a request is for. Who asks for none that there is, or leaves meanwhile, was counted.
-    pub(super) async fn seek(
+    ///
+    /// Found at once, almost always, and boxed where not: to wait takes so much room that it would make every request's
+    /// future larger.
+    pub(super) fn seek<'a>(&'a self, inference: &'a Inference) -> impl Future<Output = Sought> + use<'a> {
+        self.timers.get_or_init(tokio::runtime::Handle::current);
+        let mut unheard = Unheard::new(self, true);
+        // The same for as long as it waits: who goes to whom is not decided by who is there first.
+        let mut drawn = None;
+        let found = match self.gate.enter() {
+            None => Err(draining()),
+            Some(pass) => match self.find(inference, || *drawn.get_or_insert_with(|| self.draw())) {
+                Ok((service, running)) => Ok((self.shadows.inside(pass), service, running)),
+                Err(Unrouted::Fault(fault)) if fault.kind != Kind::Unavailable => Err(fault),
+                Err(_) => return Either::Right(Box::pin(self.seek_on(inference, pass, drawn, unheard))),
+            },
+        };
+        unheard.is_heard();
+        Either::Left(ready(self.sought(inference, found)))
+    }
+
+    async fn seek_on(
         &self,
         inference: &Inference,
-    ) -> Result<(Inside, Arc<Service>, Arc<Running>), Fault> {
-        self.timers.get_or_init(tokio::runtime::Handle::current);
-        let found = async {
-            let pass = self.gate.enter().ok_or_else(draining)?;
-            // The same for as long as it waits: who goes to whom is not decided by who is there first.
-            let mut drawn = None;
-            let mut draw = || *drawn.get_or_insert_with(|| self.draw());
-            let (service, running) = match self.find(inference, &mut draw) {
-                Ok(found) => found,
-                Err(Unrouted::Fault(fault)) if fault.kind != Kind::Unavailable => return Err(fault),
-                // Boxed: rare, and large enough to make every request's future larger.
-                Err(_) => Box::pin(self.find_later(inference, draw)).await?,
-            };
-            Ok::<_, Fault>((self.shadows.inside(pass), service, running))
-        };
-        let found = self.hear(pin!(found)).await;
+        pass: Pass,
+        drawn: Option<u64>,
+        mut unheard: Unheard<&Gateway>,
+    ) -> Sought {
+        let found = self.find_later(inference, drawn).await;
+        unheard.is_heard();
+        let found = found.map(|(service, running)| (self.shadows.inside(pass), service, running));
+        self.sought(inference, found)
+    }
+
+    fn sought(&self, inference: &Inference, found: Sought) -> Sought {
         found.map_err(|fault| self.turned_away(fault, &inference.model, inference.version))
     }
 
@@ -118,12 +141,13 @@ impl Gateway {
     async fn find_later(
         &self,
         inference: &Inference,
-        mut draw: impl FnMut() -> u64,
+        mut drawn: Option<u64>,
     ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
         let mut called = None;
         loop {
             let arrival = self.arrivals.notified();
-            let unrouted = match self.find(inference, &mut draw) {
+            let draw = || *drawn.get_or_insert_with(|| self.draw());
+            let unrouted = match self.find(inference, draw) {
                 Ok(found) => return Ok(found),
                 Err(again) => again,
             };
@@ -163,8 +187,8 @@ impl Gateway {
     ) -> Result<T, Fault> {
         let contract = &running.contract;
         let arrived = inference.arrived;
-        let asked = self.submit(inference, reserved, (service, running), None).await?;
-        let Asked { ticket, deadline, id, outputs } = asked;
+        let Asked { ticket, deadline, id, outputs } =
+            self.submit(inference, reserved, (service, running), None).await?;
         let (produced, success) = Waiting::new(service, ticket).until(arrived, deadline).await?;
         if let Some(fault) = miscounted(contract, &produced) {
             success.fails(&fault);

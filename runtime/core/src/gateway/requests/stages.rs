@@ -1,8 +1,10 @@
-//! What an answer says of its way through the server, to who asks for it with `x-headrace-timing`, over both protocols.
+//! What an answer's headers say over both protocols: which version made it, and its way through the server to who asks
+//! for that with `x-headrace-timing`.
 
 use crate::base::call::Timing;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+pub(in crate::gateway) const VERSION: HeaderName = HeaderName::from_static("x-headrace-version");
 /// Whatever it says: to be there is to ask.
 pub(in crate::gateway) const ASKED: HeaderName = HeaderName::from_static("x-headrace-timing");
 /// Waiting, here and in the host.
@@ -10,6 +12,13 @@ const QUEUE_MS: HeaderName = HeaderName::from_static("x-headrace-queue-ms");
 /// Gathering the batch, the model itself, and cutting its outputs.
 const COMPUTE_MS: HeaderName = HeaderName::from_static("x-headrace-compute-ms");
 const BATCH_ROWS: HeaderName = HeaderName::from_static("x-headrace-batch-rows");
+
+/// Versions are small numbers: those cost no allocation.
+pub(in crate::gateway) fn number(value: u64) -> HeaderValue {
+    const DIGITS: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
+    let digit = usize::try_from(value).ok().and_then(|value| DIGITS.get(value));
+    digit.map_or_else(|| HeaderValue::from(value), |digit| HeaderValue::from_static(digit))
+}
 
 pub(in crate::gateway) fn write(timing: &Timing, to: &mut HeaderMap) {
     let Timing { queue_ns, input_ns, infer_ns, output_ns, batch_rows, .. } = *timing;

@@ -1,6 +1,9 @@
 //! A caller's request, as long as it may be copied: kept beside it until the caller has the answer.
 
-use super::line::{Copy, Shadow};
+use super::{
+    line::{Copy, Shadow},
+    quiet::Inside,
+};
 use crate::base::{
     call::{Produced, Timing},
     clock,
@@ -34,6 +37,16 @@ impl Gateway {
     /// For a request that `service` is about to answer. Almost always `None`, at the cost of one look.
     pub(in crate::gateway) fn copies(
         &self,
+        inside: &Inside,
+        inference: &Inference,
+        (service, running): (&Arc<Service>, &Arc<Running>),
+    ) -> Option<Box<Copies>> {
+        if inside.sees_shadows() { self.copies_of(inference, (service, running)) } else { None }
+    }
+
+    #[inline(never)]
+    fn copies_of(
+        &self,
         inference: &Inference,
         (service, running): (&Arc<Service>, &Arc<Running>),
     ) -> Option<Box<Copies>> {
@@ -56,11 +69,14 @@ impl Gateway {
     /// For a request that is not copied, whoever answers it.
     pub(in crate::gateway) fn copies_none(
         &self,
+        inside: &Inside,
         inference: &Inference,
         service: &Arc<Service>,
         cause: Cause,
     ) {
-        self.shadows_of(inference, service).iter().for_each(|shadow| shadow.drops(cause));
+        if inside.sees_shadows() {
+            self.shadows_of(inference, service).iter().for_each(|shadow| shadow.drops(cause));
+        }
     }
 
     /// Those whose share it is in.

@@ -27,6 +27,7 @@ use quiet::Quiet;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Release};
 
 /// Bytes of requests and answers that all shadows keep together, and one of them: a part of the arena that calls have.
 const ALL_BYTES: usize = 32 << 20;
@@ -38,6 +39,8 @@ type ByModel = FxHashMap<CompactString, Vec<Arc<Shadow>>>;
 #[derive(Debug)]
 pub(super) struct Shadows {
     of: ArcSwap<ByModel>,
+    /// Whether there is one: all that a request looks at where there is none.
+    any: AtomicBool,
     quiet: Arc<Quiet>,
     held: Arc<Ledger>,
     judge: Judge,
@@ -47,6 +50,7 @@ impl Default for Shadows {
     fn default() -> Shadows {
         Shadows {
             of: ArcSwap::default(),
+            any: AtomicBool::new(false),
             quiet: Arc::default(),
             held: Ledger::new(Of::Requests, ALL_BYTES),
             judge: Judge::default(),
@@ -80,7 +84,9 @@ impl Shadows {
             !left.is_some_and(|left| left.iter().any(|one| Arc::ptr_eq(one, shadow)))
         };
         before.values().flatten().filter(gone).for_each(|shadow| shadow.end());
+        let any = !after.is_empty();
         self.of.store(Arc::new(after));
+        self.any.store(any, Release);
     }
 
     /// Nobody is copied any more.

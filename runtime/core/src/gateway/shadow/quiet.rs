@@ -6,7 +6,10 @@
 use crate::sync::gate::{Gate, Pass};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{Acquire, SeqCst},
+};
 use tokio::sync::Notify;
 
 #[derive(Debug, Default)]
@@ -25,8 +28,15 @@ pub(in crate::gateway) struct Inside {
 
 impl super::Shadows {
     pub(in crate::gateway) fn inside(&self, pass: Pass) -> Inside {
-        let quiet = (!self.of.load().is_empty()).then(|| Arc::clone(&self.quiet));
+        let quiet = self.any.load(Acquire).then(|| Arc::clone(&self.quiet));
         Inside { pass: Some(pass), quiet }
+    }
+}
+
+impl Inside {
+    /// Whether there was a shadow when it came: else nobody asks for a copy of it.
+    pub(super) fn sees_shadows(&self) -> bool {
+        self.quiet.is_some()
     }
 }
 

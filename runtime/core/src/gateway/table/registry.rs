@@ -17,7 +17,7 @@ use crate::gateway::{
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Release};
 
 /// Locked when something comes or goes, never by a request.
 #[derive(Debug, Default)]
@@ -68,7 +68,9 @@ impl Gateway {
         let mut names: BTreeSet<_> = state.table.iter().flat_map(PolicyTable::routing_headers).collect();
         let running = registry.services.values().filter_map(|service| service.running());
         names.extend(running.filter_map(|running| running.contract.batching.tenant_header.clone()));
+        let any = !names.is_empty();
         self.headers.store(Arc::new(names.into_iter().collect()));
+        self.looks_at_headers.store(any, Release);
     }
 
     fn model(&self, registry: &mut Registry, name: &CompactString, policy: &ModelPolicy) -> Model {

@@ -42,7 +42,11 @@ impl Model {
 
     /// What routing may count on: the table must want it ready, and somebody must carry it.
     fn standing(&self, version: Version) -> Standing {
-        let found = match self.of(version) {
+        self.standing_of(version, self.of(version))
+    }
+
+    fn standing_of(&self, version: Version, found: Option<&(VersionState, Arc<Service>)>) -> Standing {
+        let found = match found {
             Some((VersionState::Ready, service)) => service.standing(),
             Some((VersionState::Loading | VersionState::Unavailable, _)) | None => Standing::Down,
         };
@@ -145,8 +149,9 @@ impl State {
         }
         let facts = Facts::of(inference);
         let pick = route::pick(&model.policy, pinned, &facts, draw, |version| model.standing(version));
-        if let Some((_, service)) = pick.and_then(|pick| model.of(pick.version)) {
-            return match model.standing(service.version) {
+        let found = pick.and_then(|pick| model.of(pick.version));
+        if let Some((_, service)) = found {
+            return match model.standing_of(service.version, found) {
                 Standing::OnDemand => Err(Unrouted::OnDemand(Arc::clone(service))),
                 Standing::Up | Standing::Returning | Standing::Down => Ok(service),
             };

@@ -34,9 +34,8 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(session: &Arc<Session>, contract: Arc<Contract>) -> Slot {
-        let (model, version) = (contract.model.to_string(), contract.version.0);
         let mut name = Vec::new();
-        frame_meta::append(&mut name, &proto::Infer { model, version, ..proto::Infer::default() });
+        frame_meta::append_version(&mut name, &contract.model, contract.version);
         Slot { session: Arc::downgrade(session), contract, name }
     }
 

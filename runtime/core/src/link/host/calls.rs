@@ -203,9 +203,8 @@ impl Outlet for Session {
     }
 
     fn executed(&self, contract: &Contract, execution: Execution) {
-        let executed = frame_meta::executed_out(contract, &execution);
         let head = Head::new(FrameKind::Stats, 0);
-        self.put(|out| encode(out, &head, |out| frame_meta::append(out, &executed), &[]));
+        self.put(|out| encode(out, &head, |out| frame_meta::append_executed(out, contract, &execution), &[]));
     }
 
     fn flush(&self) {

@@ -129,6 +129,6 @@ pub(in crate::link) fn executed(version: u64, rows: u32, infer_ns: u64) -> Wire 
         output_ns: 1,
         failed: false,
     };
-    let executed = frame_meta::executed_out(&super::contract(version), &execution);
-    frame(Head::new(Kind::Stats, 0), |out| frame_meta::append(out, &executed), &[])
+    let contract = super::contract(version);
+    frame(Head::new(Kind::Stats, 0), |out| frame_meta::append_executed(out, &contract, &execution), &[])
 }

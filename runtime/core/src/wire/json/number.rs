@@ -28,6 +28,19 @@ impl<'a> Scan<'a> {
     pub(super) fn number(&mut self) -> Result<Number<'a>, Fault> {
         self.peek();
         let start = self.at();
+        // On a copy, which stays in registers: nobody else sees it move.
+        let mut here = *self;
+        let read = here.read_number();
+        *self = here;
+        match read {
+            Ok(number) => Ok(Number { text: self.since(start), ..number }),
+            Err(what) => Err(self.flaw(what)),
+        }
+    }
+
+    /// All but its text; else what is wrong here.
+    #[inline]
+    fn read_number(&mut self) -> Result<Number<'a>, &'static str> {
         let negative = self.byte() == Some(b'-');
         if negative {
             self.step();
@@ -55,21 +68,21 @@ impl<'a> Scan<'a> {
             number.exponent = number.exponent.saturating_add(self.exponent()?);
         }
         number.complete = digits <= 19;
-        number.text = self.since(start);
         Ok(number)
     }
 
     #[inline]
-    fn digits(&mut self, number: &mut Number<'_>) -> Result<(), Fault> {
+    fn digits(&mut self, number: &mut Number<'_>) -> Result<(), &'static str> {
         let start = self.at();
         while let Some(digit @ b'0'..=b'9') = self.byte() {
             number.mantissa = number.mantissa.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
             self.step();
         }
-        if self.at() == start { Err(self.flaw("Invalid value.")) } else { Ok(()) }
+        if self.at() == start { Err("Invalid value.") } else { Ok(()) }
     }
 
-    fn exponent(&mut self) -> Result<i32, Fault> {
+    #[inline]
+    fn exponent(&mut self) -> Result<i32, &'static str> {
         self.step();
         let negative = self.byte() == Some(b'-');
         if negative || self.byte() == Some(b'+') {
@@ -82,7 +95,7 @@ impl<'a> Scan<'a> {
             self.step();
         }
         if self.at() == start {
-            return Err(self.flaw("Miss exponent in number."));
+            return Err("Miss exponent in number.");
         }
         Ok(if negative { -exponent } else { exponent })
     }

@@ -112,8 +112,9 @@ impl<'a> Writer<'a> {
     /// `wrapped`: as field 2 of a stream's message.
     fn write(mut self, wrapped: Option<usize>) -> Result<Pieces, Fault> {
         let answer = self.answer;
-        // A prefix of 5, and a wrapper's key and length of at most 6.
-        let mut out = BytesMut::with_capacity(self.inline + 11);
+        // As long as it will be: with room to spare, an owner of its own would be allocated for it.
+        let wrapper = wrapped.map_or(0, |len| delimited_len(len) - len);
+        let mut out = BytesMut::with_capacity(PREFIX + wrapper + self.inline);
         put_prefix(&mut out, wrapped.map_or(self.len, delimited_len))?;
         if wrapped.is_some() {
             put_head(&mut out, 2, self.len);
