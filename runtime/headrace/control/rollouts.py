@@ -60,6 +60,7 @@ class Rollouts:
 
     def open(self) -> None:
         """Go on with those that go on, once there is an engine that can be looked at."""
+        self.telling.open()
         self._stirred.set()
         self._thread.start()
 

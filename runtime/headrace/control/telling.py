@@ -1,4 +1,4 @@
-"""What registries hear of rollouts, each version's own. Pure, but for `Telling`."""
+"""What registries and hooks hear of rollouts. Pure, but for `Telling`."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from headrace.config.schema import ModelConfig
 from headrace.config.source import Address
 from headrace.errors import HeadraceError
+from headrace.hooks.courier import Standing as HookStanding
 from headrace.registry.facts import Place
 from headrace.registry.place import place
 from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
@@ -55,7 +56,7 @@ def reports(
     if before is not None and (before.percent, before.end) == (course.percent, course.end):
         return
     states = STATES[course.end]
-    for version, state, percent in zip(course.versions, states, _percents(course), strict=True):
+    for version, state, percent in zip(course.versions, states, percents(course), strict=True):
         if (where := known(version)) is not None:
             share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
             tags = {"state": state, "rollout": name(course), **share}
@@ -68,6 +69,13 @@ def reports(
 
 def metrics(course: Course, where: Registered, now: float) -> Report:
     """Return a point of each metric of both versions, for the candidate, which is registered."""
+    report = _report(course, course.record.candidate, where, Kind.METRICS, now)
+    step = round(max(now - course.record.started_at, 0.0))
+    return replace(report, metrics=numbers(course), step=step)
+
+
+def numbers(course: Course) -> dict[str, float]:
+    """Return what is known of both versions, by the names of the metrics in registries."""
     found: dict[str, float] = {}
     for known in course.record.evidence:
         arms = [("candidate", known.candidate)]
@@ -77,8 +85,16 @@ def metrics(course: Course, where: Registered, now: float) -> Report:
     for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
         found |= _latencies(arm, latency)
     found["traffic_percent"] = course.percent
-    report = _report(course, course.record.candidate, where, Kind.METRICS, now)
-    return replace(report, metrics=found, step=round(max(now - course.record.started_at, 0.0)))
+    return found
+
+
+def evidence(course: Course) -> dict[str, float]:
+    """Return what each metric says for and against the candidate, as logarithms of odds."""
+    return {
+        f"{known.criterion.name}/{what}": value
+        for known in course.record.evidence
+        for what, value in (("log_worse", known.log_harm), ("log_as_good", known.log_fine))
+    }
 
 
 def name(course: Course) -> str:
@@ -88,23 +104,19 @@ def name(course: Course) -> str:
 
 def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
     candidate, baseline = course.versions
-    numbers = {
-        f"{known.criterion.name}/{what}": value
-        for known in course.record.evidence
-        for what, value in (("log_worse", known.log_harm), ("log_as_good", known.log_fine))
-    }
     said = f"version {candidate} against {baseline}, {end.value}: {course.said[-1].why}"
     moves: tuple[AliasMove, ...] = ()
     if end is End.PROMOTED and where.champion is not None:
         moves = (AliasMove(where.champion, seen=baseline),)
     return replace(
         _report(course, candidate, where, Kind.VERDICT, now),
-        verdict=Verdict(end.name.lower(), said[:MOST_CHARACTERS], numbers),
+        verdict=Verdict(end.name.lower(), said[:MOST_CHARACTERS], evidence(course)),
         aliases=moves,
     )
 
 
-def _percents(course: Course) -> tuple[float | None, float | None]:
+def percents(course: Course) -> tuple[float | None, float | None]:
+    """Return the shares of candidate and baseline; None where a person's word decides them."""
     match course.end:
         case End.PROMOTED:
             return 100.0, 0.0
@@ -171,25 +183,48 @@ class Hears(Protocol):
         ...
 
 
+class Announces(Protocol):
+    """Tells hooks; see `headrace.control.announcing.Announcer`."""
+
+    def open(self) -> None:
+        """Begin to tell of versions."""
+        ...
+
+    def heard(self, before: Course | None, course: Course, places: Sequence[str]) -> None:
+        """Tell what has become of a rollout. Raises StateInvalid, ValueError."""
+        ...
+
+    def status(self) -> Sequence[HookStanding]:
+        """Return how each hook stands."""
+        ...
+
+    def close(self) -> None:
+        """End within a second or two; what is not delivered stays for the next process."""
+        ...
+
+
 class Telling:
-    """Tells operator and registry of rollouts as they go on; one thread at a time calls this."""
+    """Tells operator, registry and hooks of rollouts; one thread at a time calls this."""
 
     def __init__(
         self,
         reporter: Hears,
         registered: Callable[[str, int], Registered | None],
         say: Callable[[str], None],
+        announcer: Announces | None = None,
     ) -> None:
-        """Tell an operator and a registry.
+        """Tell an operator, a registry and hooks.
 
         Args:
             reporter: delivers reports.
             registered: returns where a model's version is; None where nobody is to be told.
             say: says a line to the operator.
+            announcer: tells hooks; None where there are none.
         """
         self._reporter = reporter
         self._registered = registered
         self.say = say
+        self._announcer = announcer
         self._told_at: dict[int, float] = {}
 
     def heard(self, before: Course | None, course: Course, now: float) -> None:
@@ -214,6 +249,26 @@ class Telling:
                     self._reporter.report(metrics(course, where, now))
         except (HeadraceError, ValueError) as error:
             self.say(f"rollout {course.number} of {course.model} is not reported: {error}")
+        if self._announcer is not None:
+            try:
+                self._announcer.heard(before, course, self._places(course))
+            except (HeadraceError, ValueError) as error:
+                self.say(f"hooks are not told of rollout {course.number}: {error}")
+
+    def _places(self, course: Course) -> list[str]:
+        """Return where registries have what is known of a rollout by now."""
+        mine = [f"{version} in {name(course)}" for version in course.versions]
+        places = [one.places for one in self._reporter.status()]
+        return [known[version] for known in places for version in mine if version in known]
+
+    def open(self) -> None:
+        """Tell hooks of versions, too, from now on."""
+        if self._announcer is not None:
+            self._announcer.open()
+
+    def hooks(self) -> Sequence[HookStanding]:
+        """Return how each hook stands."""
+        return [] if self._announcer is None else self._announcer.status()
 
     def status(self) -> Sequence[Standing]:
         """Return how the reports of each model stand."""
@@ -221,4 +276,6 @@ class Telling:
 
     def close(self) -> None:
         """Tell no more; what is not delivered stays for the next process."""
+        if self._announcer is not None:
+            self._announcer.close()
         self._reporter.close()

@@ -119,7 +119,8 @@ class Server:
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
-        rollouts = rolling(options, controller, logbook, lambda: [self._gateway.evidence()])
+        evidence, digest = (lambda: [self._gateway.evidence()]), self._carrying.digest
+        rollouts = rolling(options, controller, logbook, evidence, digest=digest)
         sources = Sources(self, logbook, self, controller, rollouts)
         token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)
@@ -185,13 +186,12 @@ class Server:
             found.setdefault(version.model, []).append(row)
         models = [ModelStatus(name, versions) for name, versions in found.items()]
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
-        processes = {"headrace": [os.getpid()]}
         return Status(
             engine="local",
             addresses=addresses,
             models=models,
             draining=self._draining,
-            processes=processes,
+            processes={"headrace": [os.getpid()]},
             cpus=self._carrying.budget.cpus,
             io_threads=self._carrying.budget.io,
             shadows=stats.get("shadows", []),
