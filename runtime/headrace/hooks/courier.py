@@ -183,7 +183,7 @@ class Courier:
                 self._failed(answer, now)
         if found is Verdict.TOO_OLD:
             self._standing = replace(self._standing, dropped=self._standing.dropped + 1)
-            self._say_of(f"{event.kind} of {event.subject} failed for a day, and is dropped")
+            self._say_of(f"{event.kind} of {event.subject} was tried for a day, and is dropped")
         if found is not Verdict.AGAIN:
             self._remove([waiting])
 

@@ -109,7 +109,7 @@ def _forget_others(folder: Path, known: set[str], say: Callable[[str], None]) ->
                 if other.is_dir():
                     shutil.rmtree(other)
                 if count:
-                    say(f"{count} events for a hook that is not given any more are dropped")
+                    say(f"dropped are events for a hook that is not given any more: {count}")
     except OSError as error:
         raise StateInvalid(
             f"{folder} cannot be cleared of hooks that are not given any more ({error.strerror}): "

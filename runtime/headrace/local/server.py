@@ -236,6 +236,7 @@ class Server:
         on_the_way = [one for one in self._carrying.runners if one.standing.state in ON_THE_WAY]
         if not serving and self._carrying.runners and not on_the_way:
             terminal.show("no version could be loaded; the lines above say why\n")
+            self._carrying.stood(self._carrying.standings())
             self._ended = True
             self._ending.look()
             return
@@ -273,8 +274,7 @@ class Server:
     def _read_hangs(self) -> None:
         for hang in hangs(self._host):
             for runner in self._carrying.runners:
-                version = runner.version
-                if (version.model, version.number) == (hang.model, hang.version):
+                if runner.version.label == f"{hang.model}/{hang.version}":
                     runner.give_up(hang)
                     runner.say_where_it_hangs(hang)
 
