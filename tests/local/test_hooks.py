@@ -1,5 +1,6 @@
 """A server that tells a hook what has failed, also where it is killed meanwhile."""
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -73,14 +74,28 @@ def test_a_server_that_has_nothing_to_serve_says_so_before_it_ends(
         assert [event["subject"] for _, event in receiver.events] == ["bad/1"]
 
 
-def test_the_secret_is_nothing_that_a_model_sees(
+def test_a_rollout_is_told_and_the_secret_is_nothing_that_a_model_sees(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(VARIABLE, SECRET)
+    yaml = "rollouts: {default: {steps_percent: [5, 100], judge: {errors: {}}}}"
     sees = "return {'y': batch['x'] * float(any('HEADRACE_HOOK' in one for one in os.environ))}"
-    write_model(tmp_path / "models", "one", sees)
+    write_model(tmp_path / "models", "one", sees, yaml)
+    shutil.copytree(tmp_path / "models" / "one" / "1", tmp_path / "models" / "one" / "2")
     with receiving() as receiver:
         monkeypatch.setenv("HEADRACE_HOOKS", receiver.url)
         with ready(tmp_path / "models", tmp_path / "state") as server:
             assert len(server.get(f"{server.console}/api/hooks")[1]["hooks"]) == 1
             assert server.post("one", [[1, 1, 1, 1]])[1]["outputs"][0]["data"] == [0, 0, 0, 0]
+            server.command("split", "one", "1=100")
+            server.command("rollout", "start", "one/2", "--why", "newer")
+            server.command("rollout", "rollback", "1", "--why", "too new")
+            (_, begun), (_, ended) = receiver.wait(2)
+    digests = {begun["data"][arm]["digest"] for arm in ("candidate", "baseline")}
+    assert (len(digests), min(map(len, digests)) > 0) == (1, True)
+    assert (begun["type"], begun["data"]["why"]) == ("dev.headrace.rollout.started", "newer")
+    assert (ended["type"], ended["subject"]) == ("dev.headrace.rollout.ended", "one/2")
+    assert (ended["data"]["verdict"], ended["data"]["baseline"]["percent"]) == ("rolled_back", 100)
+    assert "too new" in ended["data"]["reason"]
+    reports = (tmp_path / "state" / "reports" / "one").absolute()
+    assert ended["data"]["reports"] == [str(reports / "2"), str(reports / "1")]

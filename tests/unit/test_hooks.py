@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.rolling import ME, Play
+from tests.unit.rolling import ME, Play, plan
 
 from headrace.cli.tables import hook_lines
 from headrace.config import hooks
@@ -210,6 +210,21 @@ def test_each_step_and_the_end_of_a_rollout_are_told(play: Play) -> None:
     assert last.data["evidence"]["errors/log_as_good"] > 2.99
     assert last.data["metrics"]["candidate/errors_units"] > 0
     assert last.data["reports"] == ["models:/m/2"]
+
+
+def test_a_person_who_has_to_agree_is_told_once_for_each_step(play: Play) -> None:
+    play.start(plan(approval="each_step"))
+    for _ in range(3):
+        play.look(bad=0.25)
+    assert [one.kind for one in play.desk.hooks_hear.told()] == [Kind.STARTED, Kind.WAITING]
+    # Also where it looks bad for a while.
+    play.look(bad=10)
+    play.desk.rollouts.approve(1, **ME)
+    while play.look(bad=0.25).record.step == 0:
+        pass
+    told = play.desk.hooks_hear.told()
+    assert [one.kind for one in told][:3] == [Kind.STARTED, Kind.WAITING, Kind.STEP]
+    assert "waits for a person" in told[1].data["reason"]
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,7 @@ from typing import Any, Final
 from headrace.control.controller import Controller
 from headrace.control.events import Moved
 from headrace.control.lost import Lost
-from headrace.control.store import Entry
-from headrace.control.telling import evidence, name, numbers, percents
+from headrace.control.telling import awaits_approval, evidence, name, numbers, percents
 from headrace.errors import HeadraceError
 from headrace.hooks.courier import Standing
 from headrace.hooks.event import MOST_CHARACTERS, Happened, Kind
@@ -60,7 +59,9 @@ def _kind(before: Course | None, course: Course) -> Kind | None:
         return Kind.STARTED
     if course.end is not None:
         return None if before.end is course.end else Kind.ENDED
-    return None if before.percent == course.percent else Kind.STEP
+    if before.percent != course.percent:
+        return Kind.STEP
+    return Kind.WAITING if awaits_approval(course) and not awaits_approval(before) else None
 
 
 def _version(number: int, digests: Mapping[int, str], percent: float | None) -> dict[str, Any]:
@@ -154,27 +155,33 @@ class Announcer:
                 self._stirred.clear()
                 found = events.after(number)
                 if found is None:
-                    self._say("more happened at once than is kept: hooks are not told of all of it")
+                    # More came at once than is kept, as where a thousand versions begin.
                     number = events.newest
+                    self._look()
                     continue
                 for event in found:
                     number = event.number
-                    self._take(event.happened)
+                    if isinstance(event.happened, Moved):
+                        self._take(event.happened)
                 if closed:
                     return
                 self._stirred.wait()
 
-    def _take(self, happened: Moved | Entry) -> None:
-        if isinstance(happened, Entry):
-            return
-        label = f"{happened.model}/{happened.version}"
-        happens = of_version(happened, label in self._failed, self._digest(label))
-        if happened.standing.state is State.FAILED:
+    def _look(self) -> None:
+        """Take how versions stand now for what has become of them."""
+        for row in self._controller.versions(look=False):
+            if row.standing is not None:
+                self._take(Moved(row.version.model, row.version.number, row.standing))
+
+    def _take(self, moved: Moved) -> None:
+        label = f"{moved.model}/{moved.version}"
+        happened = of_version(moved, label in self._failed, self._digest(label))
+        if moved.standing.state is State.FAILED:
             self._failed.add(label)
         else:
             self._failed.discard(label)
-        if happens is not None:
-            self._tell(happens)
+        if happened is not None:
+            self._tell(happened)
 
     def _tell(self, happened: Happened) -> None:
         try:

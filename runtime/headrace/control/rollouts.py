@@ -10,7 +10,7 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.control import steering
 from headrace.control.controller import ITSELF, Controller
 from headrace.control.plans import plan_of
-from headrace.control.telling import Telling
+from headrace.control.telling import Telling, awaits_approval
 from headrace.errors import Deposed, HeadraceError, Unchanged, Unwanted
 from headrace.rollout.counted import counted
 from headrace.rollout.course import Course, End, Sight, looked, unbuilt
@@ -253,7 +253,11 @@ class Rollouts:
         )
         if moves:
             self._carry_out(after, f"rollout {course.number}", after.said[-1].why)
-        elif now - self._kept_at.get(course.number, 0.0) >= KEEP_S:
+        elif (
+            now - self._kept_at.get(course.number, 0.0) >= KEEP_S
+            # A person has to hear of it now.
+            or awaits_approval(after) > awaits_approval(course)
+        ):
             self._keep(after)
         else:
             self._courses[course.number] = after

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -15,9 +16,10 @@ from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
 from headrace.registry.standing import Standing
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
-from headrace.rollout.course import Course, End
+from headrace.rollout.course import LASTING, Course, End
 from headrace.rollout.criteria import QUANTILES
 from headrace.rollout.latency import quantile
+from headrace.rollout.policy import MoveKind
 
 #: Between two points of a metric.
 METRICS_S: Final = 60.0
@@ -95,6 +97,12 @@ def evidence(course: Course) -> dict[str, float]:
         for known in course.record.evidence
         for what, value in (("log_worse", known.log_harm), ("log_as_good", known.log_fine))
     }
+
+
+def awaits_approval(course: Course) -> bool:
+    """Whether a rollout has said, since it last moved, that a person has to agree."""
+    lasting = takewhile(lambda said: said.what in LASTING, reversed(course.said))
+    return any(said.what == MoveKind.WAIT_FOR_APPROVAL.value for said in lasting)
 
 
 def name(course: Course) -> str:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     STARTED = "started"
     LOST = "lost"
     FAILED = "failed"
+    WAITING = "waiting"
     ENDED = "ended"
 
 
@@ -30,6 +31,7 @@ TYPES: Final[Mapping[Kind, str]] = {
     Kind.STARTED: "dev.headrace.rollout.started",
     Kind.LOST: "dev.headrace.version.lost",
     Kind.FAILED: "dev.headrace.version.failed",
+    Kind.WAITING: "dev.headrace.rollout.waiting",
     Kind.ENDED: "dev.headrace.rollout.ended",
 }
 
