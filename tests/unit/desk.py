@@ -9,17 +9,22 @@ from headrace.config.schema import ModelConfig
 from headrace.console.board import Status
 from headrace.console.logbook import Logbook
 from headrace.console.sources import Sources
+from headrace.control.announcing import of_rollout
 from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.finding import Finding
+from headrace.control.reports import Registered
 from headrace.control.rollouts import Rollouts
 from headrace.control.store import Store, in_folder
-from headrace.control.telling import Registered, Telling
+from headrace.control.telling import Telling
 from headrace.errors import RepositoryInvalid, SourceInvalid
+from headrace.hooks.event import Happened
 from headrace.models.lifecycle import Standing, State
-from headrace.registry.report import HERE, Report
+from headrace.registry.report import HERE, Kind, Report
+from headrace.registry.standing import Standing as ReportsStand
 from headrace.repository.folder import Version
+from headrace.rollout.course import Course
 
 
 class NoBoard:
@@ -38,6 +43,28 @@ class NoOperations:
         return []
 
 
+class HearsForHooks:
+    """An announcer that delivers nothing."""
+
+    def __init__(self) -> None:
+        self.courses: list[tuple[Course | None, Course, Sequence[str]]] = []
+
+    def open(self) -> None: ...
+
+    def heard(self, before: Course | None, course: Course, places: Sequence[str]) -> None:
+        self.courses.append((before, course, places))
+
+    def told(self) -> list[Happened]:
+        """Return what hooks were told of it; version 2 was loaded from files."""
+        found = [of_rollout(one, after, {2: "two"}, where) for one, after, where in self.courses]
+        return [one for one in found if one is not None]
+
+    def status(self) -> list[Any]:
+        return []
+
+    def close(self) -> None: ...
+
+
 class KeepsReports:
     """A reporter that delivers nothing."""
 
@@ -47,8 +74,14 @@ class KeepsReports:
     def report(self, report: Report) -> None:
         self.reports.append(report)
 
-    def status(self) -> list[Any]:
-        return []
+    def status(self) -> list[ReportsStand]:
+        """Say where what is known of candidates is."""
+        places = {
+            f"{one.version} in {one.rollout}": f"models:/m/{one.version}"
+            for one in self.reports
+            if one.kind is Kind.VERDICT
+        }
+        return [ReportsStand("m", "", 0, 0, "", 0, 0, "", places, {})] if places else []
 
     def close(self) -> None: ...
 
@@ -79,6 +112,8 @@ class Desk:
         self.now = 1000.0
         #: What a registry was told.
         self.registry_hears = KeepsReports()
+        #: What hooks are told of.
+        self.hooks_hear = HearsForHooks()
         #: What was to be held, each time that anything was let go.
         self.used: list[Set[Path]] = []
         self.begin()
@@ -103,7 +138,7 @@ class Desk:
             self.controller,
             lambda: self.gateways_(),
             lambda: self.crashes,
-            Telling(self.registry_hears, self.registered, self.said.append),
+            Telling(self.registry_hears, self.registered, self.said.append, self.hooks_hear),
             Clocks(lambda: self.now, lambda: self.now),
         )
 

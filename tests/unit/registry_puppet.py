@@ -10,8 +10,8 @@ from headrace.errors import SourceAway
 from headrace.registry.delivering import Outcome
 from headrace.registry.report import Report
 from headrace.registry.reporting import Begun, Patience, Reporter
-from headrace.registry.spool import BOUNDS
 from headrace.registry.standing import Standing
+from headrace.spool import BOUNDS
 
 #: For what takes milliseconds.
 PATIENCE_S = 20.0

@@ -13,10 +13,11 @@ from typing import Any
 
 from tests.reports import report_of
 
-from headrace.registry.spool import Bounds, Model, Spool
+from headrace.registry.spool import Model, Spool
+from headrace.spool import Bounds
 
 KINDS = ("metrics", "verdict", "metrics", "state", "metrics")
-BOUNDS = Bounds(reports=3)
+BOUNDS = Bounds(count=3)
 MOST_STEPS = 200
 
 

@@ -12,7 +12,7 @@ from headrace.errors import SourceAway
 from headrace.registry.facts import Place
 from headrace.registry.report import HERE, from_json
 from headrace.registry.reporting import KEPT, MOST_ASKED, PENDING, Reporter
-from headrace.registry.spool import Bounds
+from headrace.spool import Bounds
 
 
 def test_a_report_is_told_once_and_forgotten(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_what_was_not_told_is_told_by_the_next_process(tmp_path: Path) -> None:
 def test_what_has_no_room_is_counted_and_a_verdict_stays(tmp_path: Path) -> None:
     registry, said = Registry(), list[str]()
     registry.errors["photos"] = [SourceAway("away")]
-    with reporting(tmp_path, registry, said, bounds=Bounds(reports=3), retry=never) as reporter:
+    with reporting(tmp_path, registry, said, bounds=Bounds(count=3), retry=never) as reporter:
         reporter.report(report_of("verdict", 0))
         reporter.close(patience_s=PATIENCE_S)
         for step in range(1, 14):
@@ -177,7 +177,7 @@ def test_what_has_no_room_is_counted_and_a_verdict_stays(tmp_path: Path) -> None
 def test_what_is_being_told_is_not_dropped(tmp_path: Path) -> None:
     registry = Registry()
     registry.is_up.clear()
-    with reporting(tmp_path, registry, bounds=Bounds(reports=2)) as reporter:
+    with reporting(tmp_path, registry, bounds=Bounds(count=2)) as reporter:
         reporter.report(report_of(step=0))
         assert registry.asked.wait(PATIENCE_S)
         for step in range(1, 4):

@@ -16,7 +16,8 @@ from headrace.registry.answering import MLFLOW, answer
 from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
 from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json
-from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool, surplus
+from headrace.registry.spool import Model, Pending, Spool
+from headrace.spool import BOUNDS, Bounds, surplus
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = Model(PLACE, "photos")
@@ -159,13 +160,13 @@ def test_reports_of_a_model_are_taken_by_number_and_by_bytes(tmp_path: Path) -> 
 
 
 def test_bounds_are_kept_to_and_what_went_is_told(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, Bounds(reports=3), nobody)
+    spool = Spool(tmp_path, Bounds(count=3), nobody)
     kinds = ("metrics", "verdict", "metrics", "verdict", "verdict", "metrics")
     gone = [spool.add(report_of(kind, step)) for step, kind in enumerate(kinds)]
     # The last has no room itself: there are verdicts alone.
     assert [[one.number - 1 for one in some] for some in gone] == [[], [], [], [0], [2], [5]]
     assert steps(spool) == [1, 3, 4]
-    few = Spool(tmp_path, Bounds(reports=2), nobody)
+    few = Spool(tmp_path, Bounds(count=2), nobody)
     assert [one.number - 1 for one in few.cut()] == [1]
     assert steps(few) == [3, 4]
 
@@ -184,7 +185,7 @@ def test_a_report_of_every_size_fits_its_file(tmp_path: Path) -> None:
 
 
 def test_reports_for_people_lie_with_their_version(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, Bounds(reports=3), nobody, has_shelves=True)
+    spool = Spool(tmp_path, Bounds(count=3), nobody, has_shelves=True)
     for step, version in enumerate((2, 10, 1, 2)):
         spool.add(report_of("verdict", step, place=HERE, version=version))
     files = [
@@ -201,7 +202,7 @@ def test_reports_for_people_lie_with_their_version(tmp_path: Path) -> None:
     # Numbers go on, and what is elsewhere than it was written is not taken for a report.
     (tmp_path / files[0]).rename(tmp_path / "photos" / "2" / found[0].name)
     said: list[str] = []
-    again = Spool(tmp_path, Bounds(reports=3), said.append, has_shelves=True)
+    again = Spool(tmp_path, Bounds(count=3), said.append, has_shelves=True)
     again.add(report_of("verdict", 4, place=HERE, version=2))
     assert [one.number for one in again.pending] == [4, 5]
     assert (len(said), "is not where it was written" in said[0]) == (1, True)
@@ -229,8 +230,8 @@ def test_a_file_that_changes_under_a_server_holds_nobody_up(tmp_path: Path) -> N
     spool = Spool(tmp_path, BOUNDS, said.append)
     for step in range(3):
         spool.add(report_of(step=step))
-    (tmp_path / spool.pending[0].file).write_text("{}")
-    (tmp_path / spool.pending[1].file).unlink()
+    spool.path(spool.pending[0]).write_text("{}")
+    spool.path(spool.pending[1]).unlink()
     assert steps(spool) == [2]
     assert len(said) == 2
 

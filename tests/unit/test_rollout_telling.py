@@ -7,7 +7,8 @@ import pytest
 from tests.unit.rolling import ME, Play, plan
 
 from headrace.config.schema import ModelConfig
-from headrace.control.telling import METRICS_S, Registered, registered
+from headrace.control.reports import Registered, registered
+from headrace.control.telling import METRICS_S
 from headrace.errors import StateInvalid
 from headrace.registry.facts import Place
 from headrace.registry.report import HERE, Kind, Report

@@ -22,7 +22,7 @@ from headrace.cli.deciding import (
 )
 from headrace.cli.front import front
 from headrace.cli.looking import errors, logs, why
-from headrace.cli.options import Host, Limits, Ports, State
+from headrace.cli.options import Hooked, Host, Limits, Ports, State
 from headrace.cli.terminal import CONSOLE, Json, Url, tell
 from headrace.vocabulary import FIRST_PORT
 
@@ -100,6 +100,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
             "takes files of the folder only. Default: what its model.yaml files name.",
         ),
     ] = None,
+    hook: Hooked = None,
     limit: Limits = None,
 ) -> None:
     """Serve every model of a folder until Ctrl-C.
@@ -112,11 +113,13 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     """
     import os
 
-    from headrace.config import allowed, limits
+    from headrace.config import allowed, hooks, limits
     from headrace.config.options import DATABASE, ServeOptions
 
     # Not for the processes of models.
     os.environ.pop(DATABASE, None)
+    os.environ.pop(hooks.HOOKS, None)
+    secret = os.environ.pop(hooks.SECRET, None)
 
     limited = limits.read(limit or [])
     options = ServeOptions(
@@ -129,6 +132,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         watch=watch,
         model_control=model_control,
         sources=allowed.read(sources),
+        hooks=hooks.read(hook or [], secret),
         max_loaded=limited.pop("max_loaded", None),
         limits=limited,
     )
@@ -193,10 +197,14 @@ def status(url: Url = CONSOLE, as_json: Json = False) -> None:
     import json
 
     from headrace.cli.console_client import get
-    from headrace.cli.tables import status_lines
+    from headrace.cli.tables import hook_lines, status_lines
 
     found = get(url, "/api/status")
-    tell(json.dumps(found, indent=2) if as_json else "\n".join(status_lines(found)))
+    if as_json:
+        tell(json.dumps(found, indent=2))
+    else:
+        hooks = get(url, "/api/hooks")["hooks"]
+        tell("\n".join([*status_lines(found), *hook_lines(hooks)]))
     raise typer.Exit(int(not found["ready"]))
 
 

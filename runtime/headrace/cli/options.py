@@ -26,6 +26,18 @@ Ports = Annotated[
 ]
 Host = Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is everywhere.")]
 State = Annotated[Path, typer.Option(help="Folder for logs, and what is wanted.")]
+Hooked = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        envvar="HEADRACE_HOOKS",
+        show_envvar=True,
+        help="Post what was decided and what has failed to https://HOST/PATH, as signed webhooks "
+        "(docs/hooks.md); HEADRACE_HOOK_SECRET in the environment signs them. http:// is for this "
+        "machine; cleartext:http://… allows another. May be given 8 times; in the variable they "
+        "have blanks between them.",
+    ),
+]
 Limits = Annotated[
     list[str] | None,
     typer.Option(

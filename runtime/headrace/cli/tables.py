@@ -41,6 +41,15 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield from shadow_lines(shadow)
 
 
+def hook_lines(hooks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield a line for each hook."""
+    for one in hooks:
+        counts = [f"{one[what]} {what}" for what in ("waiting", "taken", "refused", "dropped")]
+        state = "; ended" if one["ended"] else f"; {one['tries']} tries" if one["tries"] else ""
+        why = f": {first_line(one['last_error'])}" if one["last_error"] else ""
+        yield f"hook {one['number']} ({one['url']}): {', '.join(counts)}{state}{why}"
+
+
 def shadow_lines(shadow: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a shadow's answers are like, a line for each version that callers have."""
     dropped = sum(shadow["dropped"].values())

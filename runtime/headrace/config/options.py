@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from headrace.config.allowed import ANY, Allowed
+from headrace.config.hooks import NO_HOOKS, Hooks
 from headrace.vocabulary import FIRST_PORT
 
 #: Of the environment: a URL with a password is nobody's who lists processes.
@@ -37,10 +38,17 @@ class ServeOptions:
     watch: bool = False
     #: Sources that a model.yaml may name.
     sources: Allowed = ANY
+    #: Who is told what was decided and what has failed.
+    hooks: Hooks = NO_HOOKS
     #: How many versions in shared processes are in memory at once; None: all that are wanted.
     max_loaded: int | None = None
     #: The gateway's limits that are not to be the core's own, by name.
     limits: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What the environment says of this and models are not to see."""
+        return ({DATABASE: self.database} if self.database else {}) | self.hooks.environ
 
     def gateway(self, io_threads: int, arena_bytes: int) -> dict[str, Any]:
         """Return the settings of the gateway's core."""

@@ -1,15 +1,20 @@
 """What a controller hears of by itself: how versions stand, what they do, and what comes."""
 
 import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import quote
 
 from headrace.config.options import ServeOptions
 from headrace.console.logbook import Logbook
+from headrace.control.announcing import Announcer
 from headrace.control.controller import Controller
+from headrace.control.reports import Registered, registered
 from headrace.control.rollouts import Rollouts
-from headrace.control.telling import Registered, Telling, registered
+from headrace.control.telling import Telling
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.voices import OURSELVES, line
+from headrace.hooks.told import Told
 from headrace.models.lifecycle import Standing
 from headrace.registry.reporting import Reporter
 from headrace.repository.watching import Watching
@@ -25,17 +30,21 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
         Watching(options.repository, loader(controller, logbook))
 
 
-def rolling(
+def rolling(  # noqa: PLR0913 - an engine tells all of this
     options: ServeOptions,
     controller: Controller,
     logbook: Logbook,
     gateways: Callable[[], Sequence[str]],
     crashes: Callable[[], Mapping[str, int]] = dict,
+    *,
+    digest: Callable[[str], str],
 ) -> Rollouts:
     """Return what steers rollouts, by what gateways count, and says in the log what it does.
 
+    ``digest``: returns that of the files that a version was loaded from, by label; empty before.
+
     Raises:
-        StateInvalid: there is no place for reports.
+        StateInvalid: there is no place for reports, or for what hooks are to be told.
     """
 
     def say(text: str) -> None:
@@ -48,7 +57,11 @@ def rolling(
             raise RepositoryInvalid(f"{model}/{version} is not loaded any more")
         return registered(model, config, os.environ, options.state)
 
-    telling = Telling(Reporter(options.state, say), known, say)
+    # A console's port tells servers of one machine apart.
+    source = f"//{quote(socket.gethostname())}:{options.first_port + 3}"
+    told = Told(options.hooks, options.state, source, say)
+    announcer = Announcer(told, controller, digest, say) if told else None
+    telling = Telling(Reporter(options.state, say), known, say, announcer)
     return Rollouts(controller, gateways, crashes, telling)
 
 

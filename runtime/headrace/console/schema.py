@@ -265,6 +265,26 @@ class Rollouts(Answer):
     rollouts: list[Rollout]
 
 
+class Hook(Answer):
+    """How a hook stands, since the server began; its address without what may be a secret."""
+
+    number: int
+    url: str
+    waiting: int
+    taken: int
+    dropped: int
+    refused: int
+    tries: int
+    last_error: str
+    ended: bool
+
+
+class Hooks(Answer):
+    """How each hook stands."""
+
+    hooks: list[Hook]
+
+
 class Reports(Answer):
     """How reports to registries stand, of each registered model."""
 

@@ -56,6 +56,13 @@ def rollouts(
     return {"rollouts": [course_json(one, bounded(said)) for one in shown]}
 
 
+@router.get("/api/hooks", response_model=schema.Hooks)
+@in_thread
+def hooks(sources: From) -> dict[str, Any]:
+    """Show how what is told to hooks stands."""
+    return {"hooks": [asdict(one) for one in sources.rollouts.telling.hooks()]}
+
+
 @router.get("/api/reports", response_model=schema.Reports)
 @in_thread
 def reports(sources: From) -> dict[str, Any]:

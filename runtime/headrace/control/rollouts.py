@@ -11,6 +11,7 @@ from headrace.control import steering
 from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks, CourseBook
 from headrace.control.newcomers import Newcomers
+from headrace.control.reports import awaits_approval
 from headrace.control.telling import Telling
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
@@ -65,6 +66,7 @@ class Rollouts:
         """Go on with those that go on, once there is an engine that can be looked at."""
         with self._lock:
             self._book.tell_ends()
+        self.telling.open()
         self._stirred.set()
         self._thread.start()
 
@@ -257,10 +259,12 @@ class Rollouts:
             passed_s,
         )
         after = looked(course, sight, self._clocks.time())
+        # A person has to hear of it now.
+        asks = awaits_approval(after) > awaits_approval(course)
         if (after.percent, after.judged, after.end) != (course.percent, course.judged, course.end):
             by = f"rollout {course.number}"
             self._book.carry_out(course, after, by, after.said[-1].why)
-        elif self._book.kept_for_s(course) >= KEEP_S:
+        elif asks or self._book.kept_for_s(course) >= KEEP_S:
             self._book.keep(course, after)
         else:
             self._book.put(after)

@@ -1,158 +1,17 @@
-"""What registries hear of rollouts, each version's own. Pure, but for `Telling`."""
+"""Tells of rollouts as they go on: the operator, registries and hooks."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from headrace.config.schema import ModelConfig
-from headrace.config.source import Address
+from headrace.control.reports import Registered, metrics, name, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
-from headrace.registry.facts import Place
-from headrace.registry.place import place
-from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
+from headrace.hooks.courier import Standing as HookStanding
+from headrace.registry.report import Report
 from headrace.registry.standing import Standing
-from headrace.rollout.bets import Units
-from headrace.rollout.counted import Histogram, dense
-from headrace.rollout.course import Course, End
-from headrace.rollout.criteria import QUANTILES
-from headrace.rollout.latency import quantile
+from headrace.rollout.course import Course
 
 #: Between two points of a metric.
 METRICS_S: Final = 60.0
-#: Of a sentence in a tag.
-MOST_CHARACTERS: Final = 4000
-#: How both versions are, as tags say it, by how the rollout ended; None: it goes on.
-STATES: Final[Mapping[End | None, tuple[str, str]]] = {
-    None: ("candidate", "baseline"),
-    End.PROMOTED: ("serving", "held"),
-    End.ROLLED_BACK: ("rolled_back", "serving"),
-    End.INCONCLUSIVE: ("inconclusive", "baseline"),
-    End.STOPPED: ("stopped", "baseline"),
-}
-
-
-@dataclass(frozen=True)
-class Registered:
-    """Where a version is registered, and under which name."""
-
-    place: Place
-    model: str
-    #: The alias that moves to what is promoted, if it names what served before.
-    champion: str | None = None
-
-
-def reports(
-    before: Course | None, course: Course, known: Callable[[int], Registered | None], now: float
-) -> Iterator[Report]:
-    """Yield what is to be told of a rollout that has come from ``before`` to what it is now.
-
-    Args:
-        before: None where it has just begun.
-        known: returns where a version is registered; None where nobody is to be told.
-        now: seconds since 1970.
-    """
-    if before is not None and (before.percent, before.end) == (course.percent, course.end):
-        return
-    states = STATES[course.end]
-    for version, state, percent in zip(course.versions, states, _percents(course), strict=True):
-        if (where := known(version)) is not None:
-            share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
-            tags = {"state": state, "rollout": name(course), **share}
-            yield replace(_report(course, version, where, Kind.STATE, now), tags=tags)
-    where = known(course.record.candidate)
-    if course.end is not None and where is not None:
-        yield metrics(course, where, now)
-        yield _verdict(course, course.end, where, now)
-
-
-def metrics(course: Course, where: Registered, now: float) -> Report:
-    """Return a point of each metric of both versions, for the candidate, which is registered."""
-    found: dict[str, float] = {}
-    for known in course.record.evidence:
-        arms = [("candidate", known.candidate)]
-        arms += [("baseline", known.control)] if known.criterion.paired else []
-        for arm, units in arms:
-            found |= _units(f"{arm}/{known.criterion.name}", units)
-    for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
-        found |= _latencies(arm, latency)
-    found["traffic_percent"] = course.percent
-    report = _report(course, course.record.candidate, where, Kind.METRICS, now)
-    return replace(report, metrics=found, step=round(course.watched_s))
-
-
-def name(course: Course) -> str:
-    """Return what a registry knows a rollout by: numbers begin anew in each state folder."""
-    return f"{course.number}-{course.began_unix_ms // 1000}"
-
-
-def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
-    candidate, baseline = course.versions
-    numbers = {
-        f"{known.criterion.name}/{what}": value
-        for known in course.record.evidence
-        for what, value in (("log_worse", known.log_harm), ("log_as_good", known.log_fine))
-    }
-    said = f"version {candidate} against {baseline}, {end.value}: {course.said[-1].why}"
-    moves: tuple[AliasMove, ...] = ()
-    if end is End.PROMOTED and where.champion is not None:
-        moves = (AliasMove(where.champion, seen=baseline),)
-    return replace(
-        _report(course, candidate, where, Kind.VERDICT, now),
-        verdict=Verdict(end.name.lower(), said[:MOST_CHARACTERS], numbers),
-        aliases=moves,
-    )
-
-
-def _percents(course: Course) -> tuple[float | None, float | None]:
-    match course.end:
-        case End.PROMOTED:
-            return 100.0, 0.0
-        case End.ROLLED_BACK:
-            return 0.0, 100.0
-        case End.STOPPED:
-            # A person's, which is not known here.
-            return None, None
-        case _:
-            return course.percent, 100.0 - course.percent
-
-
-def _units(what: str, units: Units) -> dict[str, float]:
-    if not units.count:
-        return {}
-    return {f"{what}_units": units.count, f"{what}_bad_share": units.bad / units.count}
-
-
-def _latencies(arm: str, latency: Histogram) -> dict[str, float]:
-    if not latency:
-        return {}
-    counts = dense(latency)
-    times = {f"{arm}/{part}_ms": quantile(counts, share) for part, share in QUANTILES.items()}
-    return {**times, f"{arm}/answers": float(sum(counts))}
-
-
-def _report(course: Course, version: int, where: Registered, kind: Kind, now: float) -> Report:
-    unix_ms = round(1000 * now)
-    return Report(where.place, where.model, version, kind, unix_ms, rollout=name(course))
-
-
-def registered(
-    model: str, config: ModelConfig, environ: Mapping[str, str], state: Path
-) -> Registered | None:
-    """Return where a version is registered, by its model.yaml; None where nobody is to be told.
-
-    Of a version that no registry knows reports stay in the state folder.
-
-    Raises:
-        SourceInvalid: nothing says where its registry is.
-    """
-    address = None if config.source is None else config.source.parsed
-    if not isinstance(address, Address):
-        return Registered(HERE, model)
-    if not config.mlflow.report:
-        return None
-    where = place(config.mlflow.registry, environ, state)
-    return Registered(where, address.model, config.mlflow.champion)
 
 
 class Hears(Protocol):
@@ -171,29 +30,52 @@ class Hears(Protocol):
         ...
 
 
+class Announces(Protocol):
+    """Tells hooks; see `headrace.control.announcing.Announcer`."""
+
+    def open(self) -> None:
+        """Begin to tell of versions."""
+        ...
+
+    def heard(self, before: Course | None, course: Course, places: Sequence[str]) -> None:
+        """Tell what has become of a rollout. Raises StateInvalid, ValueError."""
+        ...
+
+    def status(self) -> Sequence[HookStanding]:
+        """Return how each hook stands."""
+        ...
+
+    def close(self) -> None:
+        """End within a second or two; what is not delivered stays for the next process."""
+        ...
+
+
 class Telling:
-    """Tells operator and registry of rollouts as they go on; one thread at a time calls this."""
+    """Tells operator, registry and hooks of rollouts; one thread at a time calls this."""
 
     def __init__(
         self,
         reporter: Hears,
         registered: Callable[[str, int], Registered | None],
         say: Callable[[str], None],
+        announcer: Announces | None = None,
     ) -> None:
-        """Tell an operator and a registry.
+        """Tell an operator, a registry and hooks.
 
         Args:
             reporter: delivers reports.
             registered: returns where a model's version is, None where nobody is to be told;
                 raises RepositoryInvalid where there is no such version any more.
             say: says a line to the operator.
+            announcer: tells hooks; None where there are none.
         """
         self._reporter = reporter
         self._registered = registered
         self.say = say
+        self._announcer = announcer
         self._told_at: dict[int, float] = {}
         #: Where versions of rollouts that go on were registered when they were still there.
-        self._places: dict[tuple[int, int], Registered | None] = {}
+        self._found: dict[tuple[int, int], Registered | None] = {}
 
     def heard(self, before: Course | None, course: Course, now: float) -> bool:
         """Tell what has become of a rollout. Nothing of that ever keeps the rollout from going on.
@@ -214,8 +96,8 @@ class Telling:
                 self._reporter.report(report)
             if course.end is not None:
                 self._told_at.pop(course.number, None)
-                self._places = {
-                    key: where for key, where in self._places.items() if key[0] != course.number
+                self._found = {
+                    key: where for key, where in self._found.items() if key[0] != course.number
                 }
             elif course.watched_s - self._told_at.get(course.number, -METRICS_S) >= METRICS_S:
                 self._told_at[course.number] = course.watched_s
@@ -224,17 +106,42 @@ class Telling:
         except (HeadraceError, ValueError) as error:
             self.say(f"rollout {course.number} of {course.model} is not reported: {error}")
             return False
+        finally:
+            self._announce(before, course)
         return True
+
+    def _announce(self, before: Course | None, course: Course) -> None:
+        if self._announcer is None:
+            return
+        try:
+            self._announcer.heard(before, course, self._places(course))
+        except (HeadraceError, ValueError) as error:
+            self.say(f"hooks are not told of rollout {course.number}: {error}")
 
     def _known(self, course: Course, version: int) -> Registered | None:
         """Return where a version is registered, also when it is there no more."""
         key = course.number, version
         try:
-            self._places[key] = self._registered(course.model, version)
+            self._found[key] = self._registered(course.model, version)
         except RepositoryInvalid:
-            if key not in self._places:
+            if key not in self._found:
                 raise
-        return self._places[key]
+        return self._found[key]
+
+    def _places(self, course: Course) -> list[str]:
+        """Return where registries have what is known of a rollout by now."""
+        mine = [f"{version} in {name(course)}" for version in course.versions]
+        places = [one.places for one in self._reporter.status()]
+        return [known[version] for known in places for version in mine if version in known]
+
+    def open(self) -> None:
+        """Tell hooks of versions, too, from now on."""
+        if self._announcer is not None:
+            self._announcer.open()
+
+    def hooks(self) -> Sequence[HookStanding]:
+        """Return how each hook stands."""
+        return [] if self._announcer is None else self._announcer.status()
 
     def status(self) -> Sequence[Standing]:
         """Return how the reports of each model stand."""
@@ -242,4 +149,6 @@ class Telling:
 
     def close(self) -> None:
         """Tell no more; what is not delivered stays for the next process."""
+        if self._announcer is not None:
+            self._announcer.close()
         self._reporter.close()

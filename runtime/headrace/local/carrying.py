@@ -108,6 +108,10 @@ class Carrying:
         digests = {one.version.label: one.digest for one in runners}
         return [one.version for one in runners], model, digests
 
+    def digest(self, label: str) -> str:
+        """Return that of the files that a version was loaded from; empty before that."""
+        return self.held("")[2].get(label, "")
+
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""
         with self._lock:

@@ -119,7 +119,8 @@ class Server:
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
-        rollouts = rolling(options, controller, logbook, lambda: [self._gateway.evidence()])
+        evidence, digest = (lambda: [self._gateway.evidence()]), self._carrying.digest
+        rollouts = rolling(options, controller, logbook, evidence, digest=digest)
         sources = Sources(self, logbook, self, controller, rollouts)
         token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)
@@ -185,13 +186,12 @@ class Server:
             found.setdefault(version.model, []).append(row)
         models = [ModelStatus(name, versions) for name, versions in found.items()]
         addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
-        processes = {"headrace": [os.getpid()]}
         return Status(
             engine="local",
             addresses=addresses,
             models=models,
             draining=self._draining,
-            processes=processes,
+            processes={"headrace": [os.getpid()]},
             cpus=self._carrying.budget.cpus,
             io_threads=self._carrying.budget.io,
             shadows=stats.get("shadows", []),
@@ -236,6 +236,7 @@ class Server:
         on_the_way = [one for one in self._carrying.runners if one.standing.state in ON_THE_WAY]
         if not serving and self._carrying.runners and not on_the_way:
             terminal.show("no version could be loaded; the lines above say why\n")
+            self._carrying.stood(self._carrying.standings())
             self._ended = True
             self._ending.look()
             return
@@ -273,8 +274,7 @@ class Server:
     def _read_hangs(self) -> None:
         for hang in hangs(self._host):
             for runner in self._carrying.runners:
-                version = runner.version
-                if (version.model, version.number) == (hang.model, hang.version):
+                if runner.version.label == f"{hang.model}/{hang.version}":
                     runner.give_up(hang)
                     runner.say_where_it_hangs(hang)
 

@@ -22,8 +22,9 @@ from headrace.registry.delivering import Outcome
 from headrace.registry.redacting import without_secrets
 from headrace.registry.report import HERE, Kind, Report, as_json
 from headrace.registry.source import PATIENCE_S
-from headrace.registry.spool import BOUNDS, Bounds, Model, Pending, Spool
+from headrace.registry.spool import Model, Pending, Spool
 from headrace.registry.standing import Records, Retry, Standing, due_s
+from headrace.spool import BOUNDS, Bounds
 
 #: Of the state folder: reports of versions that no registry knows.
 KEPT: Final = "reports"

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from headrace.config.options import DATABASE, ServeOptions
+from headrace.config.options import ServeOptions
 from headrace.console.arrivals import rolling, stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
@@ -53,7 +53,7 @@ def launch(options: ServeOptions) -> int:
 
 
 def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None) -> int:
-    environment = dict(os.environ) | ({DATABASE: options.database} if options.database else {})
+    environment = {**os.environ, **options.environ}
     with ExitStack() as held:
         places = claim(options.state)
         held.callback(release, places)
@@ -76,7 +76,9 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         controller.drive(session)
         session.stood = partial(stand, controller, logbook)
         board = session.board
-        rollouts = rolling(options, controller, logbook, board.evidence, board.crashes)
+        rollouts = rolling(
+            options, controller, logbook, board.evidence, board.crashes, digest=crew.digest
+        )
         sources = Sources(session.board, logbook, session.changing, controller, rollouts)
         token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)

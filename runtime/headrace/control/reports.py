@@ -1,0 +1,169 @@
+"""What registries hear of rollouts, each version's own. Pure."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import takewhile
+from pathlib import Path
+from typing import Final
+
+from headrace.config.schema import ModelConfig
+from headrace.config.source import Address
+from headrace.registry.facts import Place
+from headrace.registry.place import place
+from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
+from headrace.rollout.bets import Units
+from headrace.rollout.counted import Histogram, dense
+from headrace.rollout.course import LASTING, Course, End
+from headrace.rollout.criteria import QUANTILES
+from headrace.rollout.latency import quantile
+from headrace.rollout.policy import MoveKind
+
+#: Of a sentence in a tag.
+MOST_CHARACTERS: Final = 4000
+#: How both versions are, as tags say it, by how the rollout ended; None: it goes on.
+STATES: Final[Mapping[End | None, tuple[str, str]]] = {
+    None: ("candidate", "baseline"),
+    End.PROMOTED: ("serving", "held"),
+    End.ROLLED_BACK: ("rolled_back", "serving"),
+    End.INCONCLUSIVE: ("inconclusive", "baseline"),
+    End.STOPPED: ("stopped", "baseline"),
+}
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Where a version is registered, and under which name."""
+
+    place: Place
+    model: str
+    #: The alias that moves to what is promoted, if it names what served before.
+    champion: str | None = None
+
+
+def reports(
+    before: Course | None, course: Course, known: Callable[[int], Registered | None], now: float
+) -> Iterator[Report]:
+    """Yield what is to be told of a rollout that has come from ``before`` to what it is now.
+
+    Args:
+        before: None where it has just begun.
+        known: returns where a version is registered; None where nobody is to be told.
+        now: seconds since 1970.
+    """
+    if before is not None and (before.percent, before.end) == (course.percent, course.end):
+        return
+    states = STATES[course.end]
+    for version, state, percent in zip(course.versions, states, percents(course), strict=True):
+        if (where := known(version)) is not None:
+            share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
+            tags = {"state": state, "rollout": name(course), **share}
+            yield replace(_report(course, version, where, Kind.STATE, now), tags=tags)
+    where = known(course.record.candidate)
+    if course.end is not None and where is not None:
+        yield metrics(course, where, now)
+        yield _verdict(course, course.end, where, now)
+
+
+def metrics(course: Course, where: Registered, now: float) -> Report:
+    """Return a point of each metric of both versions, for the candidate, which is registered."""
+    report = _report(course, course.record.candidate, where, Kind.METRICS, now)
+    return replace(report, metrics=numbers(course), step=round(course.watched_s))
+
+
+def numbers(course: Course) -> dict[str, float]:
+    """Return what is known of both versions, by the names of the metrics in registries."""
+    found: dict[str, float] = {}
+    for known in course.record.evidence:
+        arms = [("candidate", known.candidate)]
+        arms += [("baseline", known.control)] if known.criterion.paired else []
+        for arm, units in arms:
+            found |= _units(f"{arm}/{known.criterion.name}", units)
+    for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
+        found |= _latencies(arm, latency)
+    found["traffic_percent"] = course.percent
+    return found
+
+
+def evidence(course: Course) -> dict[str, float]:
+    """Return what each metric says for and against the candidate, as logarithms of odds."""
+    return {
+        f"{known.criterion.name}/{what}": value
+        for known in course.record.evidence
+        for what, value in (("log_worse", known.log_harm), ("log_as_good", known.log_fine))
+    }
+
+
+def awaits_approval(course: Course) -> bool:
+    """Whether a rollout has said, since it last moved, that a person has to agree."""
+    lasting = takewhile(lambda said: said.what in LASTING, reversed(course.said))
+    return any(said.what == MoveKind.WAIT_FOR_APPROVAL.value for said in lasting)
+
+
+def name(course: Course) -> str:
+    """Return what a registry knows a rollout by: numbers begin anew in each state folder."""
+    return f"{course.number}-{course.began_unix_ms // 1000}"
+
+
+def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
+    candidate, baseline = course.versions
+    said = f"version {candidate} against {baseline}, {end.value}: {course.said[-1].why}"
+    moves: tuple[AliasMove, ...] = ()
+    if end is End.PROMOTED and where.champion is not None:
+        moves = (AliasMove(where.champion, seen=baseline),)
+    return replace(
+        _report(course, candidate, where, Kind.VERDICT, now),
+        verdict=Verdict(end.name.lower(), said[:MOST_CHARACTERS], evidence(course)),
+        aliases=moves,
+    )
+
+
+def percents(course: Course) -> tuple[float | None, float | None]:
+    """Return the shares of candidate and baseline; None where a person's word decides them."""
+    match course.end:
+        case End.PROMOTED:
+            return 100.0, 0.0
+        case End.ROLLED_BACK:
+            return 0.0, 100.0
+        case End.STOPPED:
+            # A person's, which is not known here.
+            return None, None
+        case _:
+            return course.percent, 100.0 - course.percent
+
+
+def _units(what: str, units: Units) -> dict[str, float]:
+    if not units.count:
+        return {}
+    return {f"{what}_units": units.count, f"{what}_bad_share": units.bad / units.count}
+
+
+def _latencies(arm: str, latency: Histogram) -> dict[str, float]:
+    if not latency:
+        return {}
+    counts = dense(latency)
+    times = {f"{arm}/{part}_ms": quantile(counts, share) for part, share in QUANTILES.items()}
+    return {**times, f"{arm}/answers": float(sum(counts))}
+
+
+def _report(course: Course, version: int, where: Registered, kind: Kind, now: float) -> Report:
+    unix_ms = round(1000 * now)
+    return Report(where.place, where.model, version, kind, unix_ms, rollout=name(course))
+
+
+def registered(
+    model: str, config: ModelConfig, environ: Mapping[str, str], state: Path
+) -> Registered | None:
+    """Return where a version is registered, by its model.yaml; None where nobody is to be told.
+
+    Of a version that no registry knows reports stay in the state folder.
+
+    Raises:
+        SourceInvalid: nothing says where its registry is.
+    """
+    address = None if config.source is None else config.source.parsed
+    if not isinstance(address, Address):
+        return Registered(HERE, model)
+    if not config.mlflow.report:
+        return None
+    where = place(config.mlflow.registry, environ, state)
+    return Registered(where, address.model, config.mlflow.champion)

@@ -1,0 +1,1 @@
+"""Tells other programs, by signed webhooks, what was decided and what has failed."""

@@ -1,0 +1,69 @@
+"""One try to tell a hook of an event, over HTTP."""
+
+import base64
+import http.client
+import os
+import socket
+import ssl
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
+
+from headrace import __version__
+from headrace.config.hooks import Hook
+from headrace.hooks.answers import Answer
+from headrace.hooks.event import CONTENT_TYPE
+from headrace.registry.redacting import without_secrets
+
+#: For a connection, and for each wait on it.
+TIMEOUT_S: Final = 10.0
+#: For all of a try: a receiver that sends a byte now and then holds up no event for ever.
+DEADLINE_S: Final = 20.0
+#: Of a response; the rest is left.
+MOST_RESPONSE: Final = 64 << 10
+
+
+def post(hook: Hook, headers: Mapping[str, str], body: bytes) -> Answer:
+    """Post a body and return what came of it. No redirect is followed, and no proxy is asked."""
+    connection = _connection(hook)
+    # It cannot be told from within: a socket's timeout begins anew with each byte.
+    deadline = threading.Timer(DEADLINE_S, _break, (connection,))
+    deadline.daemon = True
+    deadline.start()
+    try:
+        connection.request("POST", hook.target, body, {**_about(hook), **headers})
+        response = connection.getresponse()
+        with suppress(OSError, http.client.HTTPException):  # it has answered already
+            response.read(MOST_RESPONSE)
+        return Answer(response.status, retry_after=response.getheader("Retry-After", ""))
+    except TimeoutError:
+        return Answer(None, f"it gave no answer within {TIMEOUT_S:g} s")
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        words = str(error) or type(error).__name__
+        return Answer(None, without_secrets(words, os.environ))
+    finally:
+        deadline.cancel()
+        connection.close()
+
+
+def _connection(hook: Hook) -> http.client.HTTPConnection:
+    if hook.scheme == "http":
+        return http.client.HTTPConnection(hook.host, hook.port, timeout=TIMEOUT_S)
+    context = ssl.create_default_context()
+    return http.client.HTTPSConnection(hook.host, hook.port, timeout=TIMEOUT_S, context=context)
+
+
+def _about(hook: Hook) -> dict[str, str]:
+    about = {"Content-Type": CONTENT_TYPE, "User-Agent": f"headrace/{__version__}"}
+    if hook.user is not None:
+        who = base64.b64encode(":".join(hook.user).encode()).decode()
+        about["Authorization"] = f"Basic {who}"
+    return about
+
+
+def _break(connection: http.client.HTTPConnection) -> None:
+    found = connection.sock
+    if isinstance(found, socket.socket):
+        with suppress(OSError):
+            found.shutdown(socket.SHUT_RDWR)

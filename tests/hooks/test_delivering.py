@@ -1,0 +1,248 @@
+"""Events on their way to receivers that are there, away, slow, or want nothing any more."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.hooks.receiver import PATIENCE_S, SECRET, Receiver, receiving
+
+from headrace.config import hooks
+from headrace.hooks import sending
+from headrace.hooks.answers import MOST_AGE_S
+from headrace.hooks.courier import Patience, Standing
+from headrace.hooks.event import Happened, Kind
+from headrace.hooks.told import ENDING_S, Told
+from headrace.spool import Bounds
+
+
+def soon(tries: int) -> float:
+    return 0.02
+
+
+def never(tries: int) -> float:
+    return 3600.0
+
+
+@contextmanager
+def telling(
+    state: Path, *urls: str, said: list[str] | None = None, **patience: Any
+) -> Iterator[Told]:
+    read = hooks.read(urls, SECRET)
+    hears = [] if said is None else said
+    told = Told(
+        read, state, "//here", hears.append, patience=Patience(**{"retry": soon, **patience})
+    )
+    try:
+        yield told
+    finally:
+        told.close()
+
+
+def tell(told: Told, *subjects: str, kind: Kind = Kind.FAILED) -> None:
+    for subject in subjects:
+        told.tell(Happened(kind, subject, {"reason": f"of {subject}"}))
+
+
+def subjects(receiver: Receiver) -> list[str]:
+    return [event["subject"] for _, event in receiver.events]
+
+
+def until(told: Told, what: str, value: Any) -> Standing:
+    deadline = time.monotonic() + PATIENCE_S
+    while getattr(told.status()[0], what) != value:
+        assert time.monotonic() < deadline, told.status()
+        time.sleep(0.005)  # noqa: TID251 - waits for another thread
+    return told.status()[0]
+
+
+def waiting(state: Path) -> Sequence[Path]:
+    return list((state / "hooks").rglob("*.json"))
+
+
+def test_events_come_signed_in_order_once_to_each_hook(tmp_path: Path) -> None:
+    with receiving() as one, receiving() as two:
+        address = one.url.replace("http://", "http://me:pass%20word@")
+        with telling(tmp_path, address, two.url) as told:
+            tell(told, "a/1", "a/2", "a/3")
+            one.wait(3)
+            two.wait(3)
+            standing = until(told, "taken", 3)
+    assert subjects(one) == subjects(two) == ["a/1", "a/2", "a/3"]
+    assert one.ids == two.ids
+    assert len(set(one.ids)) == 3
+    (_, event), *_ = one.events
+    assert (event["specversion"], event["type"]) == ("1.0", "dev.headrace.version.failed")
+    assert (event["source"], event["data"]) == ("//here", {"reason": "of a/1"})
+    assert one.headers[0]["Content-Type"] == "application/cloudevents+json; charset=utf-8"
+    assert one.headers[0]["Authorization"] == "Basic bWU6cGFzcyB3b3Jk"
+    assert one.paths == ["/told?token=secret-token"] * 3
+    assert standing == Standing(1, f"http://127.0.0.1:{one.port}/…", taken=3)
+    assert waiting(tmp_path) == []
+
+
+def test_a_receiver_that_was_away_is_told_all_in_order_once_it_is_back(tmp_path: Path) -> None:
+    with receiving() as away:
+        pass
+    said: list[str] = []
+    with telling(tmp_path, away.url, said=said) as told:
+        tell(told, "a/1", "a/2")
+        deadline = time.monotonic() + PATIENCE_S
+        while told.status()[0].tries < 3:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)  # noqa: TID251 - waits for another thread
+        assert told.status()[0].waiting == 2
+        assert "refused" in told.status()[0].last_error
+        with receiving(port=away.port) as back:
+            back.wait(2)
+            until(told, "waiting", 0)
+        assert told.status()[0].last_error == ""
+    assert subjects(back) == ["a/1", "a/2"]
+    # Once, and not at each try; and nothing that lets one in.
+    assert len(said) == 1
+    assert "secret-token" not in said[0]
+
+
+@pytest.mark.parametrize("status", [302, 408, 425, 429, 500, 503])
+def test_what_may_go_later_is_tried_again_under_its_id(tmp_path: Path, status: int) -> None:
+    def answers(number: int) -> tuple[int, dict[str, str]]:
+        return (status, {"Location": "/elsewhere"}) if number == 1 else (200, {})
+
+    with receiving(answers) as receiver, telling(tmp_path, receiver.url) as told:
+        tell(told, "a/1")
+        receiver.wait(2)
+        until(told, "taken", 1)
+    assert receiver.ids[0] == receiver.ids[1]
+    assert set(receiver.paths) == {"/told?token=secret-token"}
+
+
+def test_a_receiver_that_says_when_is_asked_no_sooner(tmp_path: Path) -> None:
+    def answers(number: int) -> tuple[int, dict[str, str]]:
+        return (503, {"Retry-After": "1"}) if number == 1 else (204, {})
+
+    with receiving(answers) as receiver, telling(tmp_path, receiver.url) as told:
+        tell(told, "a/1")
+        receiver.wait(1)
+        began = time.monotonic()
+        receiver.wait(2)
+        assert time.monotonic() - began > 0.9
+
+
+def test_what_a_receiver_does_not_take_holds_up_nothing(tmp_path: Path) -> None:
+    said: list[str] = []
+    with (
+        receiving(lambda number: (400 if number == 1 else 204, {})) as receiver,
+        telling(tmp_path, receiver.url, said=said) as told,
+    ):
+        tell(told, "a/1", "a/2")
+        until(told, "taken", 1)
+        assert told.status()[0].refused == 1
+    assert subjects(receiver) == ["a/1", "a/2"]
+    assert said == [
+        f"hook 1 (http://127.0.0.1:{receiver.port}/…): it answered 400: failed of a/1 is dropped"
+    ]
+
+
+def test_gone_ends_a_hook_until_the_next_start(tmp_path: Path) -> None:
+    said: list[str] = []
+    hold = threading.Event()
+
+    def answers(number: int) -> tuple[int, dict[str, str]]:
+        hold.wait(PATIENCE_S)
+        return 410, {}
+
+    with receiving(answers) as receiver:
+        with telling(tmp_path, receiver.url, said=said) as told:
+            tell(told, "a/1", "a/2")
+            receiver.wait(1)
+            hold.set()
+            standing = until(told, "ended", True)
+            tell(told, "a/3")
+            assert (standing.waiting, standing.dropped) == (0, 2)
+            assert told.status()[0].waiting == 0
+        assert (len(said), "until the next start, and 2 events are dropped" in said[0]) == (1, True)
+        with telling(tmp_path, receiver.url) as again:
+            tell(again, "a/4")
+            receiver.wait(2)
+    assert subjects(receiver) == ["a/1", "a/4"]
+
+
+def test_a_slow_receiver_delays_neither_who_tells_nor_the_end(tmp_path: Path) -> None:
+    hold = threading.Event()
+
+    def answers(number: int) -> tuple[int, dict[str, str]]:
+        hold.wait(PATIENCE_S)
+        return 204, {}
+
+    with receiving(answers) as slow, receiving() as quick:
+        with telling(tmp_path, slow.url, quick.url) as told:
+            tell(told, "a/1", "a/2")
+            slow.wait(1)
+            quick.wait(2)
+            began = time.monotonic()
+        assert time.monotonic() - began < ENDING_S + 0.5
+        assert len(waiting(tmp_path)) == 2
+        hold.set()
+
+
+def test_an_answer_that_never_ends_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sending, "DEADLINE_S", 0.3)
+
+    def answers(number: int) -> tuple[int, dict[str, str]]:
+        threading.Event().wait(2.0 if number == 1 else 0.0)
+        return 204, {}
+
+    with receiving(answers) as receiver, telling(tmp_path, receiver.url) as told:
+        tell(told, "a/1")
+        receiver.wait(2)
+        until(told, "taken", 1)
+
+
+def test_what_failed_for_a_day_is_dropped_and_what_comes_after_it_is_told(tmp_path: Path) -> None:
+    with receiving() as away:
+        pass
+    before = time.time() - MOST_AGE_S - 1
+    with telling(tmp_path, away.url, clock=lambda: before, retry=never) as told:
+        tell(told, "a/1")
+        until(told, "tries", 1)
+    said: list[str] = []
+    with (
+        receiving(lambda number: (500 if number == 1 else 204, {}), away.port) as receiver,
+        telling(tmp_path, receiver.url, said=said) as told,
+    ):
+        tell(told, "a/2")
+        assert until(told, "taken", 1).dropped == 1
+    assert subjects(receiver) == ["a/1", "a/2"]
+    assert "failed of a/1 was tried for a day, and is dropped" in said[-1]
+
+
+def test_there_is_a_bound_and_what_went_is_said(tmp_path: Path) -> None:
+    with receiving() as away:
+        pass
+    said: list[str] = []
+    with telling(tmp_path, away.url, said=said, retry=never, bounds=Bounds(count=2)) as told:
+        tell(told, "a/1", kind=Kind.ENDED)
+        until(told, "tries", 1)
+        tell(told, "a/2", kind=Kind.STEP)
+        tell(told, "a/3", kind=Kind.ENDED)
+        standing = told.status()[0]
+    assert (standing.waiting, standing.dropped) == (2, 1)
+    assert "no room for more events: 1 dropped (step)" in said[-1]
+    assert sorted(path.name[13:] for path in waiting(tmp_path)) == ["ended.json"] * 2
+
+
+def test_the_next_process_goes_on_and_forgets_hooks_that_are_no_more(tmp_path: Path) -> None:
+    with receiving() as one, receiving() as two:
+        pass
+    with telling(tmp_path, one.url, two.url, retry=never) as told:
+        tell(told, "a/1")
+    said: list[str] = []
+    with receiving(port=one.port) as back, telling(tmp_path, back.url, said=said) as told:
+        back.wait(1)
+        until(told, "taken", 1)
+    assert subjects(back) == ["a/1"]
+    assert said == ["dropped are events for a hook that is not given any more: 1"]
+    assert waiting(tmp_path) == []
