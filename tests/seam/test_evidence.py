@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.utils
+from tests.seam.test_steps import Serve, Steps, parts, until
+
+import headrace
 
 LONG = 30
 #: Everything is slow, and nothing.
@@ -167,3 +170,27 @@ def test_a_count_ends_and_begins_with_the_table(served: Judged) -> None:
     served.judge(4, None)
     served.together(1)
     assert served.evidence() == []
+
+
+def test_answers_in_parts_are_judged_by_their_first_part_and_their_end(serve: Serve) -> None:
+    def breaks(sequences: Sequence[headrace.Sequence]) -> None:
+        if any(one.inputs["x"].item() < 0 and one.state == 2 for one in sequences):
+            raise ValueError("after two parts")
+
+    served = serve(Steps(breaks))
+    table = {
+        "versions": [{"version": 1, "state": "READY"}],
+        "weights": [{"version": 1, "share": 10000}],
+        "judged": [{"version": 1, "slow_ns": LINES}],
+    }
+    epoch = {"term": 1, "sequence": 2}
+    served.gateway.apply_policy(json.dumps({"epoch": epoch, "models": {"m": table}}))
+    assert parts(served.ask([1], 30)) == list(range(1, 31))
+    assert "after two parts" in parts(served.ask([-1], 30))[-1]
+    assert parts(served.ask([5], 2)) == [5, 6]
+    # Its caller may have the end before it is counted.
+    until(lambda: json.loads(served.gateway.evidence())["versions"][0]["runs"]["count"] == 3)
+    (seen,) = json.loads(served.gateway.evidence())["versions"]
+    assert seen["runs"] == {"count": 3, "bad": 1}, "answers, however many steps each took"
+    assert seen["slow"] == [{"count": 3, "bad": 3}, {"count": 3, "bad": 0}]
+    assert sum(count for _, count in seen["latency"]) == 3

@@ -39,8 +39,8 @@ pub struct Difference {
     /// Of floating-point numbers; others are equal or are not.
     pub size: Option<Size>,
     pub rows: u64,
-    /// Rows that say something else: with another first class, where there are ranks; with numbers further apart than
-    /// [`CLOSE`] and [`NOTHING`]; of what is no floating-point number, with an element that is not equal.
+    /// Rows that say something else: with another first class, where there are ranks, and else with numbers further
+    /// apart than [`CLOSE`] and [`NOTHING`], or finite on one side only; of what is no floating-point number, with an element that is not equal.
     pub rows_apart: u64,
 }
 
@@ -184,17 +184,15 @@ impl Pairs<'_> {
             let found = Row::of(&one, &other);
             unequal += found.unequal;
             rows += 1;
-            rows_apart += u64::from(!found.is_close);
             size.broken += found.broken;
             size.abs = size.abs.max(found.abs);
             size.rel = size.rel.max(found.rel);
             size.cosine = size.cosine.min(found.cosine);
-            if let Some(ranks) = &mut size.ranks {
-                ranks.add(&one, &other);
-            }
-        }
-        if let Some(ranks) = &size.ranks {
-            rows_apart = ranks.rows - ranks.first;
+            let is_same = match &mut size.ranks {
+                Some(ranks) => ranks.add(&one, &other) && found.broken == 0,
+                None => found.is_close,
+            };
+            rows_apart += u64::from(!is_same);
         }
         Difference { elements, unequal, size: Some(size), rows, rows_apart }
     }
@@ -251,17 +249,19 @@ fn cosine(one: &[f64], other: &[f64], scale: f64) -> f64 {
 }
 
 impl Ranks {
-    fn add(&mut self, one: &[f64], other: &[f64]) {
+    /// Whether the first is the same.
+    fn add(&mut self, one: &[f64], other: &[f64]) -> bool {
         self.rows += 1;
         let same = first(one) == first(other);
         self.first += u64::from(same);
         if one.len() < MANY {
             self.shared += f64::from(u8::from(same));
-            return;
+            return same;
         }
         let (one, other) = (top(one), top(other));
         let both = one.iter().filter(|class| other.contains(class)).count();
         self.shared += as_float(both) / as_float(TOP);
+        same
     }
 }
 

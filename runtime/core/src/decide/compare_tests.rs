@@ -101,6 +101,7 @@ fn rows_say_the_same_or_something_else() {
         ("strings of rows", texts(&[2], &["a", "b"]), texts(&[2], &["a", "b"]), 0.0),
         ("other numbers, the same class", fp32(&[1, 2], &[0.1, 0.9]), fp32(&[1, 2], &[0.4, 0.6]), 0.0),
         ("another class, all but the same", fp32(&[1, 2], &[0.5, 0.501]), fp32(&[1, 2], &[0.5, 0.499]), 1.0),
+        ("no class at all", fp32(&[1, 2], &[0.9, 0.1]), fp32(&[1, 2], &[f32::NAN, f32::NAN]), 1.0),
         ("a number within", fp32(&[2, 1], &[100.0, 1.0]), fp32(&[2, 1], &[100.9, 1.0]), 0.0),
         ("a number beyond", fp32(&[2, 1], &[100.0, 1.0]), fp32(&[2, 1], &[100.0, 1.02]), 0.5),
         ("by the larger", fp32(&[1, 1], &[0.0]), fp32(&[1, 1], &[-3.0]), 1.0),
