@@ -145,7 +145,8 @@ export function sayTo(rollout, word, done) {
     text: text(rollout),
     verb,
     action: `rollout/${word}`,
-    query: () => ({ number: rollout.number }),
+    // The step that was looked at: by now it may be at another.
+    query: () => ({ number: rollout.number, ...(word === "approve" ? { step: rollout.step } : {}) }),
     done,
     said: said(rollout),
   });
