@@ -55,12 +55,14 @@ class Judged:
         address = self.gateway.addresses()["grpc"]
         self.client = tritonclient.grpc.InferenceServerClient(address)
 
-    def judge(self, sequence: int, slow_ns: list[int] | None) -> None:
-        table = {
+    def judge(self, sequence: int, slow_ns: list[int] | None, rollout: int = 1) -> None:
+        table: dict[str, Any] = {
             "versions": [{"version": 1, "state": "READY"}],
             "weights": [{"version": 1, "share": 10000}],
-            "judged": [] if slow_ns is None else [{"version": 1, "slow_ns": slow_ns}],
+            "judged": [],
         }
+        if slow_ns is not None:
+            table["judged"] = [{"version": 1, "rollout": rollout, "slow_ns": slow_ns}]
         epoch = {"term": 1, "sequence": sequence}
         self.gateway.apply_policy(json.dumps({"epoch": epoch, "models": {"m": table}}))
 
@@ -136,14 +138,17 @@ def test_a_batch_is_one_unit_wherever_its_model_runs(served: Judged) -> None:
     (seen,) = served.evidence()
     assert served.sizes == [1, 4]
     assert (seen["model"], seen["version"], seen["slow_ns"]) == ("m", 1, LINES)
+    assert seen["rollout"] == 1
     assert seen["runs"] == {"count": 2, "bad": 0}
+    assert seen["refused"] == {"count": 2, "bad": 0}
     assert seen["slow"] == [{"count": 2, "bad": 2}, {"count": 2, "bad": 0}]
     assert sum(count for _, count in seen["latency"]) == 5
 
-    # One of two is refused for what it sent: its run is as good as any.
+    # One of two is refused for what it sent: its run is as good as any, and that it was is told.
     assert served.together(5, -2) == ["answered", "StatusCode.INVALID_ARGUMENT"]
     (seen,) = served.evidence()
     assert seen["runs"] == {"count": 4, "bad": 0}
+    assert seen["refused"] == {"count": 4, "bad": 0.5}
     assert seen["slow"] == [{"count": 4, "bad": 4}, {"count": 4, "bad": 0}]
 
     # One makes its batch fail, and what is run again of it is no unit.
@@ -151,8 +156,33 @@ def test_a_batch_is_one_unit_wherever_its_model_runs(served: Judged) -> None:
     (seen,) = served.evidence()
     assert served.sizes[-4:] == [1, 2, 1, 1]
     assert seen["runs"] == {"count": 6, "bad": 1}
+    assert seen["refused"] == {"count": 5, "bad": 0.5}
     assert seen["slow"] == [{"count": 5, "bad": 5}, {"count": 5, "bad": 0}]
     assert sum(count for _, count in seen["latency"]) == 9
+
+    # Nobody of this run has an answer.
+    assert served.together(-2, -3) == ["StatusCode.INVALID_ARGUMENT"] * 2
+    (seen,) = served.evidence()
+    assert seen["runs"] == {"count": 8, "bad": 1}
+    assert seen["refused"] == {"count": 7, "bad": 1.5}
+    assert seen["slow"] == [{"count": 6, "bad": 6}, {"count": 6, "bad": 0}]
+
+
+def test_requests_without_time_are_a_share_of_their_second(served: Judged) -> None:
+    def ask_for(milliseconds: int) -> str:
+        sent = tritonclient.grpc.InferInput("x", [1, 1], "FP32")
+        sent.set_data_from_numpy(np.zeros((1, 1), np.float32))
+        with pytest.raises(tritonclient.utils.InferenceServerException) as raised:
+            served.client.infer("m", [sent], timeout=1000 * milliseconds)
+        return str(raised.value.status())
+
+    # The lane does not go on.
+    assert {ask_for(20) for _ in range(3)} == {"StatusCode.DEADLINE_EXCEEDED"}
+    threading.Event().wait(1.1)
+    (seen,) = served.evidence()
+    assert seen["unserved"] == {"count": 1, "bad": 1}
+    assert seen["slow"] == [{"count": 0, "bad": 0}] * 2
+    served.goes_on.release(8)
 
 
 def test_a_count_ends_and_begins_with_the_table(served: Judged) -> None:
@@ -167,7 +197,12 @@ def test_a_count_ends_and_begins_with_the_table(served: Judged) -> None:
     assert anew["runs"] == {"count": 0, "bad": 0}
     assert anew["slow"] == [{"count": 0, "bad": 0}]
     assert anew["latency"] == []
-    served.judge(4, None)
+    served.together(1)
+    served.judge(4, [5], rollout=2)
+    (others,) = served.evidence()
+    assert (others["rollout"], others["runs"]) == (2, {"count": 0, "bad": 0})
+    assert others["since"] > anew["since"]
+    served.judge(5, None)
     served.together(1)
     assert served.evidence() == []
 

@@ -74,7 +74,7 @@ impl ModelPolicy {
             out.add(|| format!("model {model:?}: {count} versions are judged, at most {MOST_JUDGED} may be"));
         }
         let mut seen = BTreeSet::new();
-        for Judged { version, slow_ns } in &self.judged {
+        for Judged { version, slow_ns, .. } in &self.judged {
             if !seen.insert(version) {
                 out.add(|| format!("model {model:?}: version {version} is judged twice"));
             }

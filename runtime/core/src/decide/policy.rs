@@ -105,6 +105,9 @@ pub struct Shadow {
 #[serde(deny_unknown_fields)]
 pub struct Judged {
     pub version: Version,
+    /// Who asks: another one's count begins anew, also where nobody saw the table without either.
+    #[serde(default)]
+    pub rollout: u64,
     /// Lines beyond which an answer is slow, from arrival on; each is counted by itself. At most [`Judged::MOST_LINES`].
     #[serde(default)]
     pub slow_ns: Vec<u64>,

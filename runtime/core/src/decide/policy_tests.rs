@@ -123,8 +123,12 @@ fn what_is_judged_is_read_or_refused() {
     let one = |version: u64, slow_ns: &str| format!(r#"{{"version": {version}, "slow_ns": {slow_ns}}}"#);
     let read = PolicyTable::parse(&of(&[one(1, "[1, 18446744073709551615]"), one(2, "[]")])).unwrap();
     let wanted = [(1, vec![1, u64::MAX]), (2, vec![])];
-    let wanted = wanted.map(|(version, slow_ns)| Judged { version: Version(version), slow_ns });
+    let wanted = wanted.map(|(version, slow_ns)| Judged { version: Version(version), rollout: 0, slow_ns });
     assert_eq!(read.models["m"].judged(), wanted);
+    let read =
+        PolicyTable::parse(&of(&[r#"{"version": 1, "rollout": 18446744073709551615}"#.into()])).unwrap();
+    let wanted = Judged { version: Version(1), rollout: u64::MAX, slow_ns: vec![] };
+    assert_eq!(read.models["m"].judged(), [wanted]);
     assert_eq!(PolicyTable::parse(&table(&format!("{{{READY}}}"))).unwrap().models["m"].judged(), []);
     let many: Vec<_> = (1..=9).map(|version| one(version, "[]")).collect();
     let cases = [
@@ -146,6 +150,7 @@ fn unknown_words_are_refused() {
     let cases = [
         table(&format!(r#"{{{READY}, "judged": [{{"version": 1, "slow_ms": [1]}}]}}"#)),
         table(&format!(r#"{{{READY}, "judged": [{{"version": 1, "slow_ns": [-1]}}]}}"#)),
+        table(&format!(r#"{{{READY}, "judged": [{{"version": 1, "rollout": -1}}]}}"#)),
         table(&format!(r#"{{{READY}, "wieghts": []}}"#)),
         table(r#"{"versions": [{"version": 1, "state": "ready"}], "weights": []}"#),
         table(&format!(

@@ -4,13 +4,14 @@
 //! answered. Counted only while the policy table has the version as judged.
 
 use super::{
-    grouping::{Cohort, Marks, OpenRuns},
+    ending::{Says, is_from_elsewhere, says},
+    grouping::{Cohort, Group, Marks, OpenRuns, Said},
     latency::Latencies,
+    seconds::Second,
     version::Ended,
 };
 use crate::base::{
-    call::{Execution, Sealed, Timing},
-    fault::Kind,
+    call::{Execution, Sealed},
     units::{Tick, Version},
 };
 use crate::decide::policy::Judged;
@@ -19,9 +20,6 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-
-/// Calls that a version could not take are one unit in so much time: they are as many as callers try again.
-const MISSED_ONCE_IN: Duration = Duration::from_secs(1);
 
 /// How many there were, and how bad they were together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -44,9 +42,16 @@ pub struct Evidence {
     pub version: Version,
     /// Which count of this version it is.
     pub since: u64,
+    /// Whose count it is, as the table has it.
+    pub rollout: u64,
     pub slow_ns: Vec<u64>,
     /// Runs of the model; bad are those that failed.
     pub runs: Units,
+    /// Seconds in which requests ended; bad is the share of them that it had no room or no time for.
+    pub unserved: Units,
+    /// Runs; bad is the share of a run's calls that the model refused for what they sent, of those that it has answered or
+    /// refused. Whether callers are wrong one version alone cannot tell; two that serve the same callers can.
+    pub refused: Units,
     /// By each line of `slow_ns`, runs; bad is the share of a run's answers that took longer from arrival on.
     pub slow: Vec<Units>,
     /// Of a shadow, answers that were compared with those that callers had; bad is the share of rows that say something
@@ -56,67 +61,42 @@ pub struct Evidence {
     pub latency: Vec<(usize, u64)>,
 }
 
-/// What a request that ended without an answer says of its version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Says {
-    Failed,
-    /// It has too little capacity. (Or the deadline was shorter than any version could keep, which is not known apart.)
-    Missed,
-    /// It is its caller's doing, or nobody's, or a lost host's, which is counted as that.
-    Nothing,
-}
-
-fn says(kind: Kind) -> Says {
-    match kind {
-        Kind::ModelFailed | Kind::ModelHung | Kind::Internal => Says::Failed,
-        Kind::Overloaded | Kind::Expired => Says::Missed,
-        Kind::Invalid
-        | Kind::NotFound
-        | Kind::Unsupported
-        | Kind::TooLarge
-        | Kind::Cancelled
-        | Kind::Unavailable
-        | Kind::HostLost
-        | Kind::Slow => Says::Nothing,
-    }
-}
-
-/// Another server ran it: how long the call was away is all that is known, and nobody tells of its runs.
-fn is_from_elsewhere(timing: &Timing) -> bool {
-    timing.infer_ns > 0 && timing.input_ns == 0 && timing.output_ns == 0
-}
-
-/// The counts of one version since it is judged by these lines.
+/// The counts of one version since it is judged so.
 #[derive(Debug)]
 pub(super) struct Counts {
-    slow_ns: Vec<u64>,
+    judged: Judged,
     runs: Units,
+    unserved: Units,
+    refused: Units,
     slow: Vec<Units>,
     agreement: Units,
     latency: Latencies,
     open: OpenRuns,
-    /// Answers in parts by their ends, and by their first parts.
+    second: Second,
+    /// Answers in parts by how they end, by whether they were refused, and by their first parts.
     ends: Cohort,
+    refusals: Cohort,
     first_parts: Cohort,
     /// Of the latest step.
     step_rows: u32,
-    /// When a unit was made of calls that it could not take.
-    missed: Option<Tick>,
 }
 
 impl Counts {
-    fn new(slow_ns: &[u64]) -> Counts {
+    fn new(judged: &Judged) -> Counts {
         Counts {
-            slow_ns: slow_ns.to_vec(),
+            judged: judged.clone(),
             runs: Units::default(),
-            slow: vec![Units::default(); slow_ns.len()],
+            unserved: Units::default(),
+            refused: Units::default(),
+            slow: vec![Units::default(); judged.slow_ns.len()],
             agreement: Units::default(),
             latency: Latencies::default(),
             open: OpenRuns::default(),
+            second: Second::default(),
             ends: Cohort::default(),
+            refusals: Cohort::default(),
             first_parts: Cohort::default(),
             step_rows: 0,
-            missed: None,
         }
     }
 
@@ -132,32 +112,48 @@ impl Counts {
 
     pub(super) fn settled(&mut self, ended: &Ended, now: Tick) {
         let Ended { rows, fault, total, timing, in_parts } = ended;
-        let fault = fault.map(says);
-        if fault == Some(Says::Missed) {
-            self.miss(now);
+        let says = says(*fault, timing);
+        if matches!(says, Says::Answered | Says::Failed | Says::Missed) {
+            let over = self.second.ended(says == Says::Missed, now);
+            over.into_iter().for_each(|share| self.unserved.add(share));
         }
-        let failed = fault == Some(Says::Failed);
-        let is_judged = fault.is_none() || failed;
         if *in_parts {
-            let unit = if is_judged { self.ends.ended(only(failed), self.step_rows) } else { None };
-            if let Some([share, ..]) = unit.and_then(|unit| unit.shares()) {
-                self.runs.add(share);
-            }
-            return;
+            return self.whole(says);
         }
         let took = nanos(*total);
-        if fault.is_none() {
+        if says == Says::Answered {
             self.latency.observe(took);
         }
         if timing.sealed == Sealed::Again {
             return;
         }
-        if is_judged && is_from_elsewhere(timing) {
-            self.runs.add(f64::from(failed));
+        if matches!(says, Says::Answered | Says::Failed) && is_from_elsewhere(timing) {
+            self.runs.add(f64::from(says == Says::Failed));
         }
-        let marks = fault.is_none().then(|| self.marks(took));
-        let unit = self.open.ended(timing, rows.get(), marks, now);
-        add(&mut self.slow, unit.and_then(|unit| unit.shares()));
+        let said = match says {
+            Says::Answered => Said::Answer(self.marks(took)),
+            Says::Refused => Said::Refusal,
+            Says::Failed | Says::Missed | Says::Nothing => Said::Nothing,
+        };
+        let over = self.open.ended(timing, rows.get(), said, now);
+        over.into_iter().for_each(|run| self.ran(run));
+    }
+
+    /// An answer in parts is over.
+    fn whole(&mut self, says: Says) {
+        if matches!(says, Says::Answered | Says::Failed) {
+            let unit = self.ends.ended(only(says == Says::Failed), self.step_rows);
+            share(unit).into_iter().for_each(|share| self.runs.add(share));
+        }
+        if matches!(says, Says::Answered | Says::Refused) {
+            let unit = self.refusals.ended(only(says == Says::Refused), self.step_rows);
+            share(unit).into_iter().for_each(|share| self.refused.add(share));
+        }
+    }
+
+    fn ran(&mut self, run: Group) {
+        add(&mut self.slow, run.shares());
+        run.refused().into_iter().for_each(|share| self.refused.add(share));
     }
 
     /// The first part of an answer was taken so long after its arrival: what its caller waited for. How long the whole
@@ -174,29 +170,27 @@ impl Counts {
         self.agreement.add(disagreement);
     }
 
-    fn miss(&mut self, now: Tick) {
-        if self.missed.is_none_or(|last| now.since(last) >= MISSED_ONCE_IN) {
-            self.missed = Some(now);
-            add(&mut self.slow, Some([1.0; Judged::MOST_LINES]));
-        }
-    }
-
     fn marks(&self, took: u64) -> Marks {
         let mut marks = Marks::default();
-        for (mark, line) in marks.iter_mut().zip(&self.slow_ns) {
+        for (mark, line) in marks.iter_mut().zip(&self.judged.slow_ns) {
             *mark = took > *line;
         }
         marks
     }
 
     fn told(&mut self, (model, version, since): (CompactString, Version, u64), now: Tick) -> Evidence {
-        self.open.overdue(now).for_each(|unit| add(&mut self.slow, unit.shares()));
+        let overdue: Vec<_> = self.open.overdue(now).collect();
+        overdue.into_iter().for_each(|run| self.ran(run));
+        self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
         Evidence {
             model,
             version,
             since,
-            slow_ns: self.slow_ns.clone(),
+            rollout: self.judged.rollout,
+            slow_ns: self.judged.slow_ns.clone(),
             runs: self.runs,
+            unserved: self.unserved,
+            refused: self.refused,
             slow: self.slow.clone(),
             agreement: self.agreement,
             latency: self.latency.sparse(),
@@ -208,6 +202,11 @@ fn add(slow: &mut [Units], shares: Option<[f64; Judged::MOST_LINES]>) {
     for (units, share) in slow.iter_mut().zip(shares.into_iter().flatten()) {
         units.add(share);
     }
+}
+
+/// By the first mark.
+fn share(unit: Option<Group>) -> Option<f64> {
+    unit.and_then(|unit| unit.shares()).map(|[share, ..]| share)
 }
 
 fn only(mark: bool) -> Marks {
@@ -238,15 +237,15 @@ struct Collected {
 }
 
 impl Collector {
-    /// Begins a count by these lines, goes on with the one that has the same, or ends it.
-    pub(super) fn judge(&self, slow_ns: Option<&[u64]>) {
+    /// Begins a count, goes on with the one that is of the same rollout and by the same lines, or ends it.
+    pub(super) fn judge(&self, judged: Option<&Judged>) {
         let mut collected = self.collected.lock();
-        if collected.counts.as_ref().map(|counts| &*counts.slow_ns) == slow_ns {
+        if collected.counts.as_ref().map(|counts| &counts.judged) == judged {
             return;
         }
-        collected.since += u64::from(slow_ns.is_some());
-        collected.counts = slow_ns.map(|slow_ns| Box::new(Counts::new(slow_ns)));
-        self.is_on.store(slow_ns.is_some(), Relaxed);
+        collected.since += u64::from(judged.is_some());
+        collected.counts = judged.map(|judged| Box::new(Counts::new(judged)));
+        self.is_on.store(judged.is_some(), Relaxed);
     }
 
     #[inline]

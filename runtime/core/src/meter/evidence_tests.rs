@@ -1,5 +1,5 @@
 use super::*;
-use crate::base::units::Rows;
+use crate::base::{call::Timing, fault::Kind, units::Rows};
 
 const MS: u64 = 1_000_000;
 
@@ -31,6 +31,14 @@ fn failed(kind: Kind) -> Ended {
     Ended { fault: Some(kind), ..answered(Timing::default(), 1) }
 }
 
+fn judged(rollout: u64, slow_ns: &[u64]) -> Judged {
+    Judged { version: Version(2), rollout, slow_ns: slow_ns.to_vec() }
+}
+
+fn counts(slow_ns: &[u64]) -> Counts {
+    Counts::new(&judged(9, slow_ns))
+}
+
 fn told(counts: &mut Counts) -> Evidence {
     counts.told(("m".into(), Version(2), 7), Tick::from_nanos(1000 * MS))
 }
@@ -41,7 +49,7 @@ fn units(count: u64, bad: f64) -> Units {
 
 #[test]
 fn runs_are_units_but_for_those_that_ask_why_one_failed() {
-    let mut counts = Counts::new(&[]);
+    let mut counts = counts(&[]);
     for sealed in [Sealed::Free, Sealed::Full, Sealed::Waited, Sealed::Hurried, Sealed::Alone] {
         counts.executed(&ran(sealed, false));
     }
@@ -54,7 +62,7 @@ fn runs_are_units_but_for_those_that_ask_why_one_failed() {
 
 #[test]
 fn each_line_has_its_own_share_of_a_runs_answers() {
-    let mut counts = Counts::new(&[10 * MS, 20 * MS]);
+    let mut counts = counts(&[10 * MS, 20 * MS]);
     for ms in [9, 11, 21, 10] {
         counts.settled(&answered(timing(50, 4), ms), Tick::default());
     }
@@ -62,44 +70,89 @@ fn each_line_has_its_own_share_of_a_runs_answers() {
     let seen = told(&mut counts);
     assert_eq!(seen.slow, [units(2, 1.5), units(2, 1.25)], "10 ms is not beyond 10 ms");
     assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 5);
-    assert_eq!((seen.since, seen.slow_ns, seen.runs), (7, vec![10 * MS, 20 * MS], units(0, 0.0)));
+    assert_eq!((seen.since, seen.rollout, seen.slow_ns), (7, 9, vec![10 * MS, 20 * MS]));
+    assert_eq!((seen.runs, seen.refused), (units(0, 0.0), units(2, 0.0)));
 }
 
 /// They are answers all the same, and as slow as they are.
 #[test]
 fn calls_that_ran_again_are_no_units() {
-    let mut counts = Counts::new(&[MS]);
+    let mut counts = counts(&[MS]);
     counts.settled(&answered(Timing { sealed: Sealed::Again, ..timing(5, 1) }, 40), Tick::default());
     let seen = told(&mut counts);
     assert_eq!((seen.slow[0], seen.latency.len()), (units(0, 0.0), 1));
+    let refused = Ended { timing: Timing { sealed: Sealed::Again, ..timing(5, 1) }, ..failed(Kind::Invalid) };
+    counts.settled(&refused, Tick::default());
+    assert_eq!(told(&mut counts).refused, units(0, 0.0));
 }
 
+/// Of those that had an answer, were missed, or failed by its doing.
 #[test]
-fn calls_that_it_could_not_take_are_one_unit_a_second() {
-    let mut counts = Counts::new(&[MS, 2 * MS]);
-    let mut after = |ms: u64, kind| {
-        counts.settled(&failed(kind), Tick::from_nanos((5_000 + ms) * MS));
-        told(&mut counts).slow
-    };
-    assert_eq!(after(0, Kind::Overloaded), [units(1, 1.0); 2]);
-    for ms in 1..999 {
-        assert_eq!(after(ms, if ms % 2 == 0 { Kind::Overloaded } else { Kind::Expired }), [units(1, 1.0); 2]);
+fn the_share_that_a_second_missed_is_one_unit() {
+    let mut counts = counts(&[MS]);
+    let at = |ms: u64| Tick::from_nanos(ms * MS);
+    let again = Timing { sealed: Sealed::Again, ..timing(5, 1) };
+    for ms in 0..94 {
+        counts.settled(&answered(timing(ms, 1), 1), at(ms));
     }
-    assert_eq!(after(1000, Kind::Expired), [units(2, 2.0); 2]);
-    assert_eq!(after(1999, Kind::Expired), [units(2, 2.0); 2]);
-    assert_eq!(after(60_000, Kind::Expired), [units(3, 3.0); 2]);
+    for (ms, kind) in (100..).zip([Kind::Overloaded, Kind::Expired, Kind::Overloaded, Kind::ModelFailed]) {
+        counts.settled(&failed(kind), at(ms));
+    }
+    counts.settled(&answered(again, 1), at(900));
+    let part = Ended { in_parts: true, ..answered(timing(5, 1), 1) };
+    counts.settled(&part, at(901));
+    for kind in [Kind::Cancelled, Kind::HostLost, Kind::Invalid, Kind::Slow] {
+        counts.settled(&failed(kind), at(5000));
+        counts.settled(&Ended { timing: timing(5, 1), ..failed(kind) }, at(5000));
+    }
+    let seen = counts.told(("m".into(), Version(2), 7), at(999));
+    assert_eq!((seen.unserved, seen.slow[0].count), (units(0, 0.0), 94), "it may not be over");
+    counts.settled(&Ended { in_parts: true, ..failed(Kind::Expired) }, at(5001));
+    let mut told = |ms| counts.told(("m".into(), Version(2), 7), at(ms)).unserved;
+    assert_eq!(told(5001), units(1, 0.03));
+    assert_eq!(told(6001), units(2, 1.03));
+    assert_eq!(told(9000), units(2, 1.03));
+}
+
+/// Who was refused before any run says nothing of the model.
+#[test]
+fn the_share_of_a_run_that_the_model_refused_is_one_unit() {
+    let mut counts = counts(&[10 * MS]);
+    let refused = |timing| Ended { timing, ..failed(Kind::Invalid) };
+    let run = timing(50, 4);
+    for ended in [answered(run, 20), refused(run), answered(run, 1), answered(run, 1)] {
+        counts.settled(&ended, Tick::default());
+    }
+    let seen = told(&mut counts);
+    assert_eq!((seen.refused, seen.slow[0]), (units(1, 0.25), units(1, 1.0 / 3.0)));
+    counts.settled(&refused(Timing::default()), Tick::default());
+    assert_eq!(told(&mut counts), seen);
+    for _ in 0..2 {
+        counts.settled(&refused(timing(51, 2)), Tick::default());
+    }
+    let seen = told(&mut counts);
+    assert_eq!((seen.refused, seen.slow[0].count), (units(2, 1.25), 1), "nobody had an answer");
+    let away = Timing { infer_ns: 8 * MS, batch_rows: 1, ..Timing::default() };
+    counts.settled(&refused(away), Tick::default());
+    counts.settled(&answered(away, 9), Tick::default());
+    let seen = told(&mut counts);
+    assert_eq!(
+        (seen.refused, seen.runs),
+        (units(4, 2.25), units(1, 0.0)),
+        "each of another server's is a run"
+    );
 }
 
 /// By each kind, what a run, an answer's end in parts, and time make of it.
 #[test]
 fn a_fault_that_is_not_the_versions_is_no_unit() {
     for kind in Kind::ALL {
-        let mut counts = Counts::new(&[MS]);
+        let mut counts = counts(&[MS]);
         let fault = failed(*kind);
         counts.settled(&fault, Tick::default());
-        let missed = u64::from(matches!(kind, Kind::Overloaded | Kind::Expired));
         let seen = told(&mut counts);
-        assert_eq!((seen.slow[0].count, seen.runs.count, seen.latency), (missed, 0, vec![]), "{kind:?}");
+        let counted = (seen.slow[0].count, seen.runs.count, seen.refused.count, seen.latency);
+        assert_eq!(counted, (0, 0, 0, vec![]), "{kind:?}");
         counts.settled(&Ended { in_parts: true, ..fault }, Tick::default());
         let broken = u64::from(matches!(kind, Kind::ModelFailed | Kind::ModelHung | Kind::Internal));
         assert_eq!(told(&mut counts).runs.count, broken, "{kind:?}");
@@ -109,7 +162,7 @@ fn a_fault_that_is_not_the_versions_is_no_unit() {
 /// It tells how long each call was away and nothing else, and nobody tells of its runs.
 #[test]
 fn each_call_that_another_server_answers_is_a_run() {
-    let mut counts = Counts::new(&[10 * MS]);
+    let mut counts = counts(&[10 * MS]);
     let away = Timing { infer_ns: 8 * MS, batch_rows: 1, ..Timing::default() };
     counts.settled(&answered(away, 9), Tick::default());
     counts.settled(&answered(away, 11), Tick::default());
@@ -123,7 +176,7 @@ fn each_call_that_another_server_answers_is_a_run() {
 /// Their first parts are what callers wait for, and a step that fails breaks what is in it once.
 #[test]
 fn answers_in_parts_are_judged_by_their_first_part_and_their_end() {
-    let mut counts = Counts::new(&[100 * MS]);
+    let mut counts = counts(&[100 * MS]);
     counts.executed(&ran(Sealed::Step, false));
     for ms in [50, 150, 250, 90, 500] {
         counts.first_part(Duration::from_millis(ms));
@@ -141,39 +194,49 @@ fn answers_in_parts_are_judged_by_their_first_part_and_their_end() {
     for _ in 0..3 {
         counts.settled(&good, Tick::default());
     }
-    assert_eq!(told(&mut counts).runs, units(2, 1.0), "one step, one unit");
+    let seen = told(&mut counts);
+    assert_eq!(seen.runs, units(2, 1.0), "one step, one unit");
+    assert_eq!(seen.refused, units(1, 0.0), "of four that were answered");
+    for fault in [Some(Kind::Invalid), None, Some(Kind::Invalid), None] {
+        counts.settled(&Ended { fault, ..good }, Tick::default());
+    }
+    let seen = told(&mut counts);
+    assert_eq!((seen.refused, seen.runs), (units(2, 0.5), units(2, 1.0)));
 }
 
 #[test]
-fn a_count_goes_on_by_the_same_lines_and_begins_anew_by_others() {
+fn a_count_goes_on_for_the_same_rollout_and_lines_and_begins_anew_for_others() {
     let collector = Collector::default();
     let run = || collector.count(|counts| counts.executed(&ran(Sealed::Free, false)));
     let seen = || {
         let told = collector.told(&"m".into(), Version(1), Tick::default());
-        told.map(|told| (told.since, told.slow_ns, told.runs.count))
+        told.map(|told| (told.since, told.rollout, told.slow_ns, told.runs.count))
     };
     run();
     assert_eq!(seen(), None);
-    let steps: [(Option<&[u64]>, _); 8] = [
-        (Some(&[5]), Some((1, vec![5], 1))),
-        (Some(&[5]), Some((1, vec![5], 2))),
-        (Some(&[6]), Some((2, vec![6], 1))),
-        (Some(&[]), Some((3, vec![], 1))),
-        (Some(&[]), Some((3, vec![], 2))),
+    let by = |rollout, slow_ns: &[u64]| Some(judged(rollout, slow_ns));
+    let steps = [
+        (by(1, &[5]), Some((1, 1, vec![5], 1))),
+        (by(1, &[5]), Some((1, 1, vec![5], 2))),
+        (by(1, &[6]), Some((2, 1, vec![6], 1))),
+        (by(1, &[]), Some((3, 1, vec![], 1))),
+        (by(1, &[]), Some((3, 1, vec![], 2))),
+        (by(2, &[]), Some((4, 2, vec![], 1))),
+        (by(1, &[]), Some((5, 1, vec![], 1))),
         (None, None),
         (None, None),
-        (Some(&[]), Some((4, vec![], 1))),
+        (by(1, &[]), Some((6, 1, vec![], 1))),
     ];
-    for (lines, want) in steps {
-        collector.judge(lines);
+    for (table, want) in steps {
+        collector.judge(table.as_ref());
         run();
-        assert_eq!(seen(), want, "{lines:?}");
+        assert_eq!(seen(), want, "{table:?}");
     }
 }
 
 #[test]
 fn who_asks_sees_what_is_overdue() {
-    let mut counts = Counts::new(&[MS]);
+    let mut counts = counts(&[MS]);
     counts.settled(&answered(timing(5, 2), 40), Tick::default());
     assert_eq!(told(&mut counts).slow[0], units(0, 0.0), "a second is not long");
     let late = counts.told(("m".into(), Version(2), 7), Tick::from_nanos(2001 * MS));

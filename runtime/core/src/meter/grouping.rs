@@ -14,22 +14,46 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// By each line, whether it was on the wrong side.
 pub(super) type Marks = [bool; Judged::MOST_LINES];
 
-/// Calls that are one unit, and how many of them were bad by each line.
+/// What a call that ended has heard from the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    Answer(Marks),
+    /// That what it sent is wrong.
+    Refusal,
+    Nothing,
+}
+
+/// Calls that are one unit: those with an answer, how many of them were bad by each line, and those that were refused.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Group {
     calls: u32,
     bad: [u32; Judged::MOST_LINES],
+    refused: u32,
 }
 
 impl Group {
-    pub(super) fn add(&mut self, marks: Marks) {
+    fn add(&mut self, marks: Marks) {
         self.calls = self.calls.saturating_add(1);
         for (bad, mark) in self.bad.iter_mut().zip(marks) {
             *bad = bad.saturating_add(mark.into());
         }
     }
 
-    /// Of each line, from 0 to 1; `None` of no call.
+    fn hears(&mut self, said: Said) {
+        match said {
+            Said::Answer(marks) => self.add(marks),
+            Said::Refusal => self.refused = self.refused.saturating_add(1),
+            Said::Nothing => {}
+        }
+    }
+
+    /// Of those that were answered or refused, who was refused, from 0 to 1; `None`: nobody was either.
+    pub(super) fn refused(&self) -> Option<f64> {
+        let heard = f64::from(self.calls) + f64::from(self.refused);
+        (heard > 0.0).then(|| f64::from(self.refused) / heard)
+    }
+
+    /// Of each line, from 0 to 1; `None` where nobody was answered.
     pub(super) fn shares(&self) -> Option<[f64; Judged::MOST_LINES]> {
         let calls = f64::from(self.calls);
         (self.calls > 0).then(|| self.bad.map(|bad| f64::from(bad) / calls))
@@ -51,7 +75,7 @@ struct Run {
     key: Key,
     since: Tick,
     rows_left: u32,
-    answered: Group,
+    heard: Group,
     /// It was a unit already: who is heard of later adds nothing.
     is_told: bool,
 }
@@ -62,56 +86,48 @@ struct Run {
 pub(super) struct OpenRuns(VecDeque<Run>);
 
 impl OpenRuns {
-    /// A call with so many rows ended; `marks`: it has an answer. Returns a run that is over: this one, or the oldest,
+    /// A call with so many rows ended. Returns a run that is over: this one, or the oldest,
     /// whose place was needed.
-    pub(super) fn ended(
-        &mut self,
-        timing: &Timing,
-        rows: u32,
-        marks: Option<Marks>,
-        now: Tick,
-    ) -> Option<Group> {
+    pub(super) fn ended(&mut self, timing: &Timing, rows: u32, said: Said, now: Tick) -> Option<Group> {
         let Timing { input_ns, infer_ns, output_ns, batch_rows, .. } = *timing;
         let key = Key { input_ns, infer_ns, output_ns, batch_rows };
         // The newest is the likeliest.
         let known = self.0.iter().rposition(|run| run.key == key);
         if let Some(run) = known.and_then(|at| self.0.get_mut(at)) {
-            run.hears(rows, marks);
+            run.hears(rows, said);
             let is_over = run.rows_left == 0;
-            return known.filter(|_| is_over).and_then(|at| self.0.remove(at)).and_then(Run::unit);
+            return known.filter(|_| is_over).and_then(|at| self.0.remove(at)).and_then(|run| run.unit());
         }
-        let answered = Group::default();
-        let mut run = Run { key, since: now, rows_left: batch_rows, answered, is_told: false };
-        run.hears(rows, marks);
+        let heard = Group::default();
+        let mut run = Run { key, since: now, rows_left: batch_rows, heard, is_told: false };
+        run.hears(rows, said);
         if run.rows_left == 0 {
             return run.unit(); // all that there is while few ask, and never kept
         }
         let needed = if self.0.len() < MOST_OPEN { None } else { self.0.pop_front() };
         self.0.push_back(run);
-        needed.and_then(Run::unit)
+        needed.and_then(|run| run.unit())
     }
 
     /// Those that nobody is expected of any more. They stay, for the sake of who comes yet.
     pub(super) fn overdue(&mut self, now: Tick) -> impl Iterator<Item = Group> {
-        let is_due =
-            move |run: &&mut Run| !run.is_told && run.answered.calls > 0 && now.since(run.since) > PATIENCE;
-        self.0.iter_mut().filter(is_due).map(|run| {
-            run.is_told = true;
-            run.answered
+        let late = self.0.iter_mut().filter(move |run| now.since(run.since) > PATIENCE);
+        late.filter_map(|run| {
+            let unit = run.unit();
+            run.is_told |= unit.is_some();
+            unit
         })
     }
 }
 
 impl Run {
-    fn hears(&mut self, rows: u32, marks: Option<Marks>) {
+    fn hears(&mut self, rows: u32, said: Said) {
         self.rows_left = self.rows_left.saturating_sub(rows);
-        if let Some(marks) = marks {
-            self.answered.add(marks);
-        }
+        self.heard.hears(said);
     }
 
-    fn unit(self) -> Option<Group> {
-        (!self.is_told && self.answered.calls > 0).then_some(self.answered)
+    fn unit(&self) -> Option<Group> {
+        (!self.is_told && self.heard != Group::default()).then_some(self.heard)
     }
 }
 

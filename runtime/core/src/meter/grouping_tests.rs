@@ -2,8 +2,8 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-const SLOW: Option<Marks> = Some([true, false, false, false]);
-const FAST: Option<Marks> = Some([false; 4]);
+const SLOW: Said = Said::Answer([true, false, false, false]);
+const FAST: Said = Said::Answer([false; 4]);
 
 /// Of the run with this number, which has so many rows.
 fn timing(run: u64, batch_rows: u32) -> Timing {
@@ -33,19 +33,40 @@ fn calls_of_one_run_are_one_unit_when_the_last_was_heard_of() {
         ("the first of three", timing(2, 4), 1, SLOW, None),
         ("another run between them", timing(3, 2), 1, FAST, None),
         ("the second", timing(2, 4), 2, FAST, None),
-        ("without an answer, and of the run", timing(3, 2), 1, None, Some(0.0)),
+        ("without an answer, and of the run", timing(3, 2), 1, Said::Nothing, Some(0.0)),
         ("the third", timing(2, 4), 1, FAST, Some(1.0 / 3.0)),
-        ("nobody of the run has an answer", timing(4, 2), 1, None, None),
-        ("so that it says nothing", timing(4, 2), 1, None, None),
+        ("nobody of the run has an answer", timing(4, 2), 1, Said::Nothing, None),
+        ("so that it says nothing", timing(4, 2), 1, Said::Nothing, None),
         ("nothing is known of batches", Timing::default(), 1, SLOW, Some(1.0)),
         ("each is by itself then", Timing::default(), 1, FAST, Some(0.0)),
-        ("a fault before any run", Timing::default(), 1, None, None),
+        ("a fault before any run", Timing::default(), 1, Said::Nothing, None),
         ("more rows than its run had, as of a request that was cut", timing(5, 8), 20, SLOW, Some(1.0)),
     ];
-    for (what, timing, rows, marks, want) in steps {
-        assert_eq!(share(open.ended(&timing, rows, marks, at(0))), want, "{what}");
+    for (what, timing, rows, said, want) in steps {
+        assert_eq!(share(open.ended(&timing, rows, said, at(0))), want, "{what}");
     }
     assert!(open.0.is_empty());
+}
+
+/// Who has no answer for another reason is in no share.
+#[test]
+fn who_is_refused_is_a_part_of_those_that_the_model_answers_or_refuses() {
+    let cases: [(&[Said], _, _); 6] = [
+        (&[Said::Refusal, FAST, SLOW, FAST], Some(0.25), Some(1.0 / 3.0)),
+        (&[FAST, Said::Refusal, Said::Nothing], Some(0.5), Some(0.0)),
+        (&[Said::Refusal, Said::Refusal], Some(1.0), None),
+        (&[Said::Nothing, Said::Refusal], Some(1.0), None),
+        (&[SLOW, SLOW], Some(0.0), Some(1.0)),
+        (&[Said::Nothing, Said::Nothing], None, None),
+    ];
+    for (run, (said, refused, slow)) in (0..).zip(cases) {
+        let (mut open, rows) = (OpenRuns::default(), u32::try_from(said.len()).unwrap());
+        let units = said.iter().filter_map(|one| open.ended(&timing(run, rows), 1, *one, at(0)));
+        let seen: Vec<_> = units.map(|unit| (unit.refused(), share(Some(unit)))).collect();
+        let want: Vec<_> = refused.map(|refused| (Some(refused), slow)).into_iter().collect();
+        assert_eq!(seen, want, "{said:?}");
+        assert!(open.0.is_empty());
+    }
 }
 
 /// The same run but for a nanosecond, or a row.
@@ -73,7 +94,7 @@ fn runs_are_told_apart_by_all_that_their_calls_share() {
 fn who_has_left_is_waited_for_two_seconds_and_heard_of_later_adds_nothing() {
     let mut open = OpenRuns::default();
     open.ended(&timing(1, 3), 1, SLOW, at(1000));
-    open.ended(&timing(2, 3), 1, None, at(1000));
+    open.ended(&timing(2, 3), 1, Said::Nothing, at(1000));
     open.ended(&timing(3, 3), 1, FAST, at(1001));
     let mut overdue = |ms| open.overdue(at(ms)).map(|group| share(Some(group))).collect::<Vec<_>>();
     assert_eq!(overdue(3000), []);
@@ -92,8 +113,8 @@ fn the_oldest_makes_room() {
     let mut open = OpenRuns::default();
     let most = u64::try_from(MOST_OPEN).unwrap();
     for run in 0..most {
-        let marks = if run == 1 { None } else { SLOW };
-        assert_eq!(open.ended(&timing(run, 2), 1, marks, at(run)), None);
+        let said = if run == 1 { Said::Nothing } else { SLOW };
+        assert_eq!(open.ended(&timing(run, 2), 1, said, at(run)), None);
     }
     assert_eq!(share(open.ended(&timing(most, 2), 1, FAST, at(most))), Some(1.0), "run 0");
     assert_eq!(share(open.ended(&timing(most + 1, 2), 1, FAST, at(most))), None, "run 1 had no answer");
@@ -102,16 +123,18 @@ fn the_oldest_makes_room() {
     assert_eq!(open.0.len(), MOST_OPEN);
 }
 
-/// What becomes of a call: answered, slowly or not; ended without an answer; never heard of.
+/// What becomes of a call: answered, slowly or not; refused; ended without an answer; never heard of.
 #[derive(Clone, Copy, Debug)]
 enum Fate {
     Answered(bool),
+    Refused,
     Ended,
     Gone,
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
-    prop_oneof![3 => any::<bool>().prop_map(Fate::Answered), 1 => Just(Fate::Ended), 1 => Just(Fate::Gone)]
+    let answered = any::<bool>().prop_map(Fate::Answered);
+    prop_oneof![3 => answered, 1 => Just(Fate::Refused), 1 => Just(Fate::Ended), 1 => Just(Fate::Gone)]
 }
 
 /// Runs, of calls with rows and fates; and in which order their calls are heard of.
@@ -135,12 +158,13 @@ fn units(
     let (mut units, mut now) = (Vec::new(), 0);
     for (at_call, (run, batch_rows, rows, fate)) in calls.iter().enumerate() {
         now += pace_ms;
-        let marks = match fate {
-            Fate::Answered(slow) => Some([*slow, !slow, false, true]),
-            Fate::Ended => None,
+        let said = match fate {
+            Fate::Answered(slow) => Said::Answer([*slow, !slow, false, true]),
+            Fate::Refused => Said::Refusal,
+            Fate::Ended => Said::Nothing,
             Fate::Gone => continue,
         };
-        units.extend(open.ended(&timing(*run, *batch_rows), *rows, marks, at(now)));
+        units.extend(open.ended(&timing(*run, *batch_rows), *rows, said, at(now)));
         assert!(open.0.len() <= MOST_OPEN);
         if at_call % ask_each == 0 {
             units.extend(open.overdue(at(now)));
@@ -155,34 +179,37 @@ proptest! {
     fn a_run_is_one_unit_however_its_calls_come_and_who_of_them_is_gone(
         calls in runs(MOST_OPEN), pace_ms in 0_u64..1000, ask_each in 1_usize..9,
     ) {
-        let mut answered: BTreeMap<u64, u32> = BTreeMap::new();
+        let mut said: BTreeMap<u64, u32> = BTreeMap::new();
         for (run, .., fate) in &calls {
-            *answered.entry(*run).or_default() += u32::from(matches!(fate, Fate::Answered(_)));
+            *said.entry(*run).or_default() += u32::from(matches!(fate, Fate::Answered(_) | Fate::Refused));
         }
-        let with_answers = answered.values().filter(|count| **count > 0).count();
+        let of_whom = said.values().filter(|count| **count > 0).count();
         let units = units(&mut OpenRuns::default(), &calls, (pace_ms, ask_each));
-        prop_assert_eq!(units.len(), with_answers, "one of each that has an answer");
+        prop_assert_eq!(units.len(), of_whom, "one of each that has answered or refused somebody");
         for unit in &units {
-            let [slow, fast, never, always] = unit.shares().unwrap();
+            let refused = unit.refused().unwrap();
+            prop_assert!((0.0..=1.0).contains(&refused));
+            prop_assert_eq!((refused < 1.0, refused > 0.0), (unit.calls > 0, unit.refused > 0));
+            let Some([slow, fast, never, always]) = unit.shares() else { continue };
             prop_assert!((0.0..=1.0).contains(&slow) && (slow + fast - 1.0).abs() < 1e-9);
             prop_assert_eq!((never, always), (0.0, 1.0));
         }
-        let heard: u32 = units.iter().map(|unit| unit.calls).sum();
-        let answered: u32 = answered.values().sum();
-        prop_assert!(heard <= answered, "no call twice");
+        let heard: u32 = units.iter().map(|unit| unit.calls + unit.refused).sum();
+        let said: u32 = said.values().sum();
+        prop_assert!(heard <= said, "no call twice");
         if pace_ms == 0 {
-            prop_assert_eq!(heard, answered, "and none left out that came in time");
+            prop_assert_eq!(heard, said, "and none left out that came in time");
         }
     }
 
     /// Of more runs than are followed a latecomer may be a unit of its own; memory and sums stay bounded.
     #[test]
     fn of_many_runs_at_once_no_call_counts_twice(calls in runs(4 * MOST_OPEN)) {
-        let answered = calls.iter().filter(|call| matches!(call.3, Fate::Answered(_))).count();
+        let said = calls.iter().filter(|call| matches!(call.3, Fate::Answered(_) | Fate::Refused)).count();
         let units = units(&mut OpenRuns::default(), &calls, (0, 1000));
-        prop_assert!(units.iter().all(|unit| unit.calls > 0));
-        let heard: usize = units.iter().map(|unit| usize::try_from(unit.calls).unwrap()).sum();
-        prop_assert_eq!(heard, answered);
+        prop_assert!(units.iter().all(|unit| unit.calls + unit.refused > 0));
+        let heard: u32 = units.iter().map(|unit| unit.calls + unit.refused).sum();
+        prop_assert_eq!(usize::try_from(heard).unwrap(), said);
     }
 
     /// A step that breaks all that are in it is one unit in all, wherever those before it had got to.

@@ -6,6 +6,7 @@
 //! besides, behind a lock that is held for moments: 340 instructions for a request that runs alone, of 64,000 over HTTP
 //! and 77,000 over gRPC (`load_tests/instructions.py --judged`). Of one that is not, each looks at a flag.
 
+mod ending;
 mod evidence;
 mod executions;
 mod gpu;
@@ -14,6 +15,7 @@ mod histogram;
 mod latency;
 pub mod listener;
 mod process;
+mod seconds;
 mod statistics;
 mod text;
 mod version;
@@ -63,7 +65,7 @@ impl Meter {
         let mut judged = BTreeMap::new();
         for (name, model) in &table.models {
             for one in model.judged().iter().filter(|one| model.entry(one.version).is_some()) {
-                judged.insert((name.clone(), one.version), &*one.slow_ns);
+                judged.insert((name.clone(), one.version), one);
             }
         }
         for key in judged.keys() {

@@ -9,7 +9,7 @@ use crate::base::{
     fault::Kind,
     units::{Rows, Tick, Version},
 };
-use crate::decide::pace::Pace;
+use crate::decide::{pace::Pace, policy::Judged};
 use compact_str::CompactString;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -209,9 +209,9 @@ impl VersionMeter {
         *self.pace.lock()
     }
 
-    /// Whether evidence is counted of it, and by which lines an answer is slow.
-    pub(super) fn judge(&self, slow_ns: Option<&[u64]>) {
-        self.evidence.judge(slow_ns);
+    /// Whether evidence is counted of it, for whom, and by which lines an answer is slow.
+    pub(super) fn judge(&self, judged: Option<&Judged>) {
+        self.evidence.judge(judged);
     }
 
     /// `None`: it is not judged.

@@ -71,8 +71,9 @@ impl Gateway {
     }
 
     /// What is known of the versions that the table has as judged. JSON: began (this gateway's life, ns since 1970), and
-    /// versions, each with model, version, since (which count of it), slow_ns, runs {count, bad}, slow [{count, bad}] by
-    /// line, agreement {count, bad}, latency [[bucket, count]]. Of the same began and since it only grows.
+    /// versions, each with model, version, since (which count of it), rollout, slow_ns, runs {count, bad}, unserved and
+    /// refused {count, bad}, slow [{count, bad}] by line, agreement {count, bad}, latency [[bucket, count]]. Of the same
+    /// began and since it only grows.
     fn evidence(&self, py: Python<'_>) -> String {
         py.detach(|| self.gateway.evidence())
     }

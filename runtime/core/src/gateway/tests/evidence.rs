@@ -48,6 +48,11 @@ fn units(count: u64, bad: f64) -> Value {
     json!({"count": count, "bad": bad})
 }
 
+/// One unit, of which so many thirds are bad.
+fn thirds(bad: u32) -> Value {
+    units(1, f64::from(bad) / 3.0)
+}
+
 /// Has the host run all that it holds as one batch.
 fn run(gateway: &Gateway, host: &Held, sealed: Sealed, end: impl Fn(&Call) -> Option<Fault>) {
     let calls = std::mem::take(&mut *host.calls.lock());
@@ -87,8 +92,9 @@ async fn a_batch_is_one_unit_whoever_asked() {
         asked.await.unwrap().unwrap();
     }
     // They have waited for 4, 3, 2 and 1 ms; one is not beyond one.
-    let expected = json!({"model": "m", "version": 1, "since": 1, "slow_ns": [1_000_000, 50_000_000],
-        "runs": units(1, 0.0), "slow": [units(1, 0.75), units(1, 0.0)], "agreement": units(0, 0.0),
+    let expected = json!({"model": "m", "version": 1, "since": 1, "rollout": 0,
+        "slow_ns": [1_000_000, 50_000_000],
+        "runs": units(1, 0.0), "unserved": units(0, 0.0), "refused": units(1, 0.0), "slow": [units(1, 0.75), units(1, 0.0)], "agreement": units(0, 0.0),
         "latency": [[63, 1], [79, 1], [87, 1], [95, 1]]});
     assert_eq!(only(&gateway), expected);
     assert_all_over(&gateway, 4);
@@ -109,6 +115,7 @@ async fn a_batch_that_fails_is_one_bad_run_and_its_reruns_are_none() {
     assert_eq!(other.await.unwrap().unwrap_err().kind, Kind::ModelFailed);
     let seen = only(&gateway);
     assert_eq!((&seen["runs"], &seen["slow"]), (&units(1, 1.0), &json!([units(0, 0.0), units(0, 0.0)])));
+    assert_eq!(seen["refused"], units(0, 0.0));
     assert_eq!(seen["latency"].as_array().unwrap().len(), 1, "it is an answer, and a slow one");
 }
 
@@ -134,7 +141,8 @@ async fn what_callers_do_wrong_is_no_unit_and_spoils_none() {
         "one may yet be heard of"
     );
     tokio::time::advance(Duration::from_millis(2001)).await;
-    assert_eq!(only(&gateway)["slow"], json!([units(1, 0.0), units(1, 0.0)]));
+    let seen = only(&gateway);
+    assert_eq!((&seen["slow"], &seen["refused"]), (&json!([units(1, 0.0), units(1, 0.0)]), &thirds(1)));
     let mut wrong = ask(9, 0);
     wrong.inputs[0].name = "z".into();
     start(&gateway, wrong).await.await.unwrap().unwrap_err();
@@ -142,12 +150,31 @@ async fn what_callers_do_wrong_is_no_unit_and_spoils_none() {
     host.fail(Kind::HostLost, Phase::Started);
     assert_eq!(lost.await.unwrap().unwrap_err().kind, Kind::HostLost);
     assert_eq!(only(&gateway)["slow"], json!([units(1, 0.0), units(1, 0.0)]));
-    assert_eq!(only(&gateway)["runs"], units(1, 0.0));
+    assert_eq!((&only(&gateway)["runs"], &only(&gateway)["refused"]), (&units(1, 0.0), &thirds(1)));
+}
+
+/// No run fails, and nobody is slow.
+#[tokio::test(start_paused = true)]
+async fn a_version_that_answers_everybody_with_a_refusal_is_seen() {
+    let (gateway, host) = judged(FIRST);
+    for size in [1, 3] {
+        let mut asked = Vec::new();
+        for fill in 0..size {
+            asked.push(start(&gateway, ask(1, fill)).await);
+        }
+        run(&gateway, &host, Sealed::Full, |_| Some(Fault::invalid("no picture")));
+        for asked in asked {
+            assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::Invalid);
+        }
+    }
+    let seen = only(&gateway);
+    assert_eq!((&seen["runs"], &seen["refused"]), (&units(2, 0.0), &units(2, 2.0)));
+    assert_eq!((&seen["slow"], &seen["latency"]), (&json!([units(0, 0.0), units(0, 0.0)]), &json!([])));
 }
 
 #[tokio::test(start_paused = true)]
-async fn callers_for_whom_there_is_no_room_or_no_time_are_one_unit_a_second() {
-    let (gateway, _host) = judged(FIRST);
+async fn callers_for_whom_there_is_no_room_or_no_time_are_a_share_of_their_second() {
+    let (gateway, host) = judged(FIRST);
     let mut held = Vec::new();
     for fill in 0..10 {
         held.push(start(&gateway, ask(8, fill)).await); // 64 rows are with the host, and 16 wait
@@ -156,19 +183,24 @@ async fn callers_for_whom_there_is_no_room_or_no_time_are_one_unit_a_second() {
         let full = start(&gateway, ask(1, 0)).await.await.unwrap().unwrap_err();
         assert_eq!(full.kind, Kind::Overloaded);
     }
-    assert_eq!(only(&gateway)["slow"], json!([units(1, 1.0), units(1, 1.0)]));
-    let missed = only(&gateway)["slow"][0]["count"].as_u64().unwrap();
-    assert_eq!((missed, failures(&gateway)), (1, 20));
+    assert_eq!((&only(&gateway)["unserved"], failures(&gateway)), (&units(0, 0.0), 20), "it is not over");
+    for ended in held.drain(..5) {
+        host.answer();
+        ended.await.unwrap().unwrap();
+    }
     held.into_iter().for_each(|asked| asked.abort());
     settle_down().await;
     tokio::time::advance(Duration::from_secs(1)).await;
+    assert_eq!(only(&gateway)["unserved"], units(1, 0.8), "20 of 25; who leaves says nothing");
     let mut hurried = ask(1, 0);
     hurried.deadline = hurried.arrived.plus(Duration::from_millis(5));
     let asked = start(&gateway, hurried).await;
     tokio::time::advance(Duration::from_millis(6)).await;
     assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::Expired);
+    tokio::time::advance(Duration::from_secs(1)).await;
     let seen = only(&gateway);
-    assert_eq!((&seen["slow"], &seen["runs"]), (&json!([units(2, 2.0), units(2, 2.0)]), &units(0, 0.0)));
+    assert_eq!((&seen["unserved"], &seen["runs"]), (&units(2, 1.8), &units(0, 0.0)));
+    assert_eq!(seen["slow"][0]["bad"], 0.0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -213,6 +245,12 @@ async fn tables_begin_go_on_with_and_end_the_counts_of_each_version() {
     assert_eq!(seen(), [(2, 1, 1)], "a table that is refused changes nothing");
     gateway.apply_policy(&table(7, FIRST)).unwrap();
     assert_eq!(seen(), [(1, 3, 0)]);
+    serve(None).await;
+    let of = |rollout: u64| FIRST.replace("\"version\"", &format!("\"rollout\": {rollout}, \"version\""));
+    gateway.apply_policy(&table(8, &of(0))).unwrap();
+    assert_eq!(seen(), [(1, 3, 1)], "nobody's is that of none");
+    gateway.apply_policy(&table(9, &of(12))).unwrap();
+    assert_eq!((seen(), &only(&gateway)["rollout"]), (vec![(1, 4, 0)], &json!(12)), "by the same lines");
 }
 
 /// By rows that say something else than what callers had, where it had a say at all.
