@@ -2,7 +2,9 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +57,10 @@ class World:
             self.tables.append(json.loads(table))
             self.changed.notify_all()
 
-    def carrying(self, *versions: Version) -> Carrying:
+    def carrying(self, *versions: Version, clock: Callable[[], float] = time.monotonic) -> Carrying:
         budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
         around = Around(self, self.apply, self.used, self.lines.append, budget, self.dial)
-        return Carrying(around, Beginning([Assignment(one) for one in versions]))
+        return Carrying(around, Beginning([Assignment(one) for one in versions]), clock)
 
     def wait(self, shown: Mapping[str, str]) -> None:
         """Wait until the gateway's table has these states, by label, and no others."""
@@ -78,13 +80,16 @@ def states(table: Any) -> dict[str, str]:
     }
 
 
+@pytest.mark.parametrize("step_s", [0.0, 1.0, 0.01], ids=["always", "rarely", "at its end"])
 def test_a_version_that_the_gateway_refuses_does_not_keep_the_next_from_loading(
-    write_model: WriteModel,
+    write_model: WriteModel, step_s: float
 ) -> None:
+    """However often there is time to tell the gateway while versions load."""
     models = write_model("first")
     write_model("second")
     world = World(refuses='"first": {"versions": [{"version": 1, "state": "READY"')
-    carrying = world.carrying(*find(models))
+    ticks = count(0.0, step_s)
+    carrying = world.carrying(*find(models), clock=lambda: next(ticks))
     serving = carrying.load_first()
     assert "second/1" in {one.version.label for one in serving}
     assert any("lone leading surrogate" in line.text for line in world.lines)

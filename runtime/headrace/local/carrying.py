@@ -62,24 +62,18 @@ class Carrying:
     """Any thread may call any of this; a thread of its own does what takes time."""
 
     def __init__(
-        self,
-        around: Around,
-        beginning: Beginning,
-        clock: Callable[[], float] = time.monotonic,
+        self, around: Around, beginning: Beginning, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._clock = clock
         self._around = around
         self._term = beginning.term
-        self._aim: tuple[Sequence[Assignment], Divisions] = (
-            beginning.assignments,
-            beginning.divisions,
-        )
+        self._aim = beginning.assignments, beginning.divisions
         #: Called with how versions stand, whenever that may have changed.
         self.stood: Callable[[Mapping[str, Standing]], None] = lambda standings: None
         #: Of the table, and of what it says.
         self._lock = threading.RLock()
         self._sequence = 0
-        #: Before that nobody but `load_first` moves versions, which tells of those when it is due.
+        #: Before that `load_first` alone moves versions, and tells of those when it is due.
         self._begun = False
         self._due = 0.0
         #: What the gateway's table says; None where that is not known.
@@ -146,7 +140,7 @@ class Carrying:
         self.publish()
         for one in self._first:
             self._start(one)
-        self.publish()
+        self._tell()
         return [one.runner for one in self._first if one.runner.standing.state is State.READY]
 
     def begin(self) -> None:
@@ -199,10 +193,17 @@ class Carrying:
             self._reason.set()
         elif self._clock() >= self._due:
             began = self._clock()
-            self.publish()
+            self._tell()
             # A table is of all versions, and each of them moves: no more than a part of the time
             # that they need goes into tables.
             self._due = self._clock() + PAUSES * (self._clock() - began)
+
+    def _tell(self) -> None:
+        try:
+            self.publish()
+        except Exception as error:
+            # A table that the gateway refuses, perhaps for another version than is in its turn.
+            self._complain(OURSELVES, error)
 
     def _take_turns(self) -> None:
         while True:
@@ -212,7 +213,6 @@ class Carrying:
         try:
             one.runner.start()
         except Exception as error:
-            # Such as a table that the gateway refuses: the versions after this one still load.
             self._complain(one.runner.version.label, error)
 
     def _complain(self, speaker: str, error: Exception) -> None:
