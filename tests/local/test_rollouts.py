@@ -27,9 +27,13 @@ rollouts:
     judge: {errors: {max_increase_points: 3}}
     minimum: {units: 50, minutes: 60}
     approval: promotion
+  alike:
+    steps_percent: [50, 100]
+    judge: {agreement: {min_percent: 90, mirror_percent: 100, repeatable: true}}
+    minimum: {units: 20, minutes: 0}
 """
 BODY = json.dumps(
-    {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1.0] * 4}]}
+    {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1.0, 2.0, 3.0, 4.0]}]}
 )
 MODEL = """
 import random, time
@@ -44,7 +48,7 @@ class One(Model):
 
     def predict(self, batch: Batch):
         {does}
-        return {{"y": batch["x"]}}
+        return {{"y": {y}}}
 """
 #: Version → what it does before it answers.
 DOES = {
@@ -52,25 +56,29 @@ DOES = {
     2: 'if self.dice.random() < 0.2: raise ValueError("by chance")',
     3: "time.sleep(0.1)",
     4: "pass",
+    5: "pass",
 }
+#: Version → what it answers where that is not what came: broken preprocessing.
+ANSWERS = {5: '-batch["x"]'}
 
 
-def call(server: LocalServer, stop: threading.Event) -> None:
+def call(server: LocalServer, stop: threading.Event, pause_s: float) -> None:
     with closing(HTTPConnection(server.http, timeout=30)) as connection:
         while not stop.is_set():
             try:
                 connection.request("POST", "/v2/models/one/infer", BODY)
                 connection.getresponse().read()
+                stop.wait(pause_s)
             except (HTTPException, OSError):
                 connection.close()
                 stop.wait(0.01)
 
 
 @contextmanager
-def traffic(server: LocalServer) -> Iterator[None]:
-    """Callers without a pause, whoever answers them, and whether or not the server is there."""
+def traffic(server: LocalServer, pause_s: float = 0.0) -> Iterator[None]:
+    """Callers, whoever answers them, and whether or not the server is there."""
     stop = threading.Event()
-    threads = [threading.Thread(target=call, args=(server, stop)) for _ in range(CALLERS)]
+    threads = [threading.Thread(target=call, args=(server, stop, pause_s)) for _ in range(CALLERS)]
     for thread in threads:
         thread.start()
     try:
@@ -87,7 +95,9 @@ def models(tmp_path: Path) -> Path:
     for version, does in DOES.items():
         folder = models / "one" / str(version)
         folder.mkdir(parents=True)
-        (folder / "model.py").write_text(MODEL.format(does=does))
+        (folder / "model.py").write_text(
+            MODEL.format(does=does, y=ANSWERS.get(version, 'batch["x"]'))
+        )
     (models / "one" / "model.yaml").write_text(PLAN)
     return models
 
@@ -140,6 +150,21 @@ def test_bad_versions_go_back_and_a_good_one_is_promoted(tmp_path: Path, models:
         listed = server.command("rollout", "list")
         assert [line.split()[0] for line in listed.splitlines()[1:]] == ["1", "2", "3"]
         assert "p99" in server.command("rollout", "show", "2")
+
+
+def test_one_that_answers_otherwise_goes_back_and_one_that_does_not_stays(
+    tmp_path: Path, models: Path
+) -> None:
+    with ready(models, tmp_path / "state") as server:
+        server.command("split", "one", "1=100")
+        # Copies are sent while nobody is served.
+        with traffic(server, pause_s=0.05):
+            server.command("rollout", "start", "one/5", "--plan", "alike")
+            end, why = ended(server, 1)
+            assert (end, "agreement: 100 % bad, 10 % allowed" in why) == ("rolled back", True), why
+            server.command("rollout", "start", "one/4", "--plan", "alike")
+            end, why = ended(server, 2)
+            assert (end, "agreement: 0 % bad" in why) == ("promoted", True), why
 
 
 def test_who_is_killed_goes_on_where_it_was(tmp_path: Path, models: Path) -> None:

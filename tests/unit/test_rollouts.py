@@ -145,9 +145,11 @@ def test_crashes_are_those_of_its_versions(play: Play) -> None:
 
 
 def test_agreement_is_judged_by_mirrored_traffic(play: Play) -> None:
-    play.start(plan(judge={"agreement": {"min_percent": 98, "mirror_percent": 10}}))
+    play.start(
+        plan(judge={"agreement": {"min_percent": 98, "mirror_percent": 10, "repeatable": True}})
+    )
     (shadow,) = play.desk.divisions["m"].routes["shadows"]
-    assert shadow == {"version": 2, "share": 1000, "repeatable": False, "apart": False}
+    assert shadow == {"version": 2, "share": 1000, "repeatable": True, "apart": False}
     # It is no shadow of anybody's, that could be ended, or come back by an undo.
     assert play.desk.controller.wanted()["m"].traffic.shadows == ()
     play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)

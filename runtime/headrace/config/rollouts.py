@@ -48,6 +48,11 @@ class AgreementWithin(Section):
         None, description="By how many points fewer may than the baseline agrees with itself."
     )
     mirror_percent: Percent = Field(5.0, description="How much of the traffic is mirrored for it.")
+    repeatable: bool = Field(
+        False,
+        description="The candidate has no side effects: it may run what the baseline has answered, "
+        "whatever its model.yaml says.",
+    )
 
     @model_validator(mode="after")
     def _one_measure(self) -> Self:

@@ -143,7 +143,12 @@ class Rollouts:
             wanted = self._controller.wanted().get(model)
             if wanted is None:
                 raise Unwanted(f"no model {model!r} is served here")
-            return steering.may_begin(wanted, candidate, baseline)
+            serving = steering.may_begin(wanted, candidate, baseline)
+            rows = self._controller.versions(model, look=False)
+            for row in rows:
+                if row.version.number == candidate:
+                    steering.may_mirror(plan, row.version)
+            return serving
 
     def stop(self, number: int, end: End, *, who: str, why: str) -> Course:
         """End a rollout by a person's word: promote, roll back, or leave traffic as it is.

@@ -3,11 +3,13 @@
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
+from headrace.config.rollouts import RolloutPlan
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
 from headrace.control.traffic import Judged
 from headrace.control.wanted import Wanted, loaded
 from headrace.errors import Unwanted
+from headrace.execution.opening import OPAQUE
 from headrace.execution.policy import AWAITED, WHOLE
 from headrace.models.lifecycle import ANSWERING, Standing, State
 from headrace.repository.folder import Version
@@ -20,6 +22,23 @@ def shares(course: Course) -> dict[int, int]:
     share = round(course.percent * WHOLE / 100)
     parts = {candidate: share, baseline: WHOLE - share}
     return {one: part for one, part in sorted(parts.items()) if part}
+
+
+def may_mirror(plan: RolloutPlan, candidate: Version) -> None:
+    """Check that a version may run what others have answered, where a plan compares that.
+
+    Raises:
+        Unwanted: it may have side effects.
+    """
+    asked, said = plan.judge.agreement, candidate.config.repeatable
+    if asked is None or asked.repeatable:
+        return
+    if said is False or (said is None and candidate.backend in OPAQUE):
+        raise Unwanted(
+            f"agreement runs on {candidate.label} what others have answered, and it may have side "
+            "effects: write repeatable: true into its model.yaml and load it anew, or under "
+            "agreement of the plan"
+        )
 
 
 def may_begin(now: Wanted, candidate: int, baseline: int | None) -> int:
@@ -104,12 +123,15 @@ def _unlike(now: Wanted) -> str:
 def judged(course: Course) -> tuple[Judged, ...]:
     """Return what gateways are to count for a rollout, and whom they send copies for it."""
     agreement, candidate = course.plan.judge.agreement, course.record.candidate
-    mirror = 0
-    if agreement is not None and course.lines is not None:
-        mirror = round(agreement.mirror_percent * WHOLE / 100)
+    counts = (Judged(*one, course.number) for one in sorted(course.judged.items()))
+    if agreement is None or course.lines is None:
+        return tuple(counts)
+    mirror = round(agreement.mirror_percent * WHOLE / 100)
     return tuple(
-        Judged(one, lines, course.number, mirror if one == candidate else 0)
-        for one, lines in sorted(course.judged.items())
+        replace(one, mirror=mirror, repeatable=agreement.repeatable)
+        if one.version == candidate
+        else one
+        for one in counts
     )
 
 

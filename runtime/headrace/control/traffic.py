@@ -63,6 +63,8 @@ class Judged:
     rollout: int = 0
     #: It gets copies of so much of what others answer, in parts of 10000, as a shadow does.
     mirror: int = 0
+    #: As a shadow's.
+    repeatable: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class Traffic:
         }
         if self.judged:
             kept["judged"] = [
-                [one.version, list(one.slow_ns), one.rollout, one.mirror] for one in self.judged
+                [one.version, list(one.slow_ns), one.rollout, one.mirror, one.repeatable]
+                for one in self.judged
             ]
         return kept
 
@@ -106,7 +109,9 @@ class Traffic:
             ]
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
-        mirrored = [Shadow(one.version, one.mirror) for one in self.judged if one.mirror]
+        mirrored = [
+            Shadow(one.version, one.mirror, one.repeatable) for one in self.judged if one.mirror
+        ]
         if self.shadows or mirrored:
             told["shadows"] = [asdict(one) for one in (*self.shadows, *mirrored)]
         if self.judged:
