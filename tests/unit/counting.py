@@ -16,17 +16,20 @@ class CountingGateway:
     rows: dict[int, dict[str, Any]] = field(default_factory=dict)
     since: int = 0
     model: str = "m"
+    #: For which it counts; another one's count begins anew.
+    rollout: int = 1
 
     def follow(self, judged: Mapping[int, tuple[int, ...]]) -> None:
         """Count these versions, by these lines, and no others."""
         kept = {one: row for one, row in self.rows.items() if one in judged}
         for version, lines in judged.items():
-            if version not in kept or tuple(kept[version]["slow_ns"]) != lines:
+            mine = kept.get(version, {"slow_ns": None, "rollout": None})
+            if (mine["slow_ns"], mine["rollout"]) != (list(lines), self.rollout):
                 self.since += 1
                 slow = [{"count": 0, "bad": 0.0} for _ in lines]
                 kept[version] = {
                     "model": self.model, "version": version,
-                    "since": self.since, "slow_ns": list(lines),
+                    "since": self.since, "slow_ns": list(lines), "rollout": self.rollout,
                     "runs": {"count": 0, "bad": 0.0}, "slow": slow, "latency": [],
                     "unserved": {"count": 0, "bad": 0.0}, "refused": {"count": 0, "bad": 0.0},
                 }  # fmt: skip

@@ -45,6 +45,7 @@ class Play:
         """Have both versions run 50 batches, so many of the candidate's bad, and look."""
         routes = self.desk.divisions["m"].routes
         judged = {one["version"]: tuple(one["slow_ns"]) for one in routes.get("judged", ())}
+        self.gateway.rollout = self.desk.rollouts.all()[-1].number
         self.gateway.follow(judged)
         self.gateway.count(1, 50, bad=0.5)
         self.gateway.count(2, 50, bad=bad)

@@ -29,7 +29,7 @@ class Play:
 
     def __init__(self, asked: RolloutPlan) -> None:
         self.now = 1000.0
-        self.gateway = CountingGateway()
+        self.gateway = CountingGateway(rollout=7)
         self.ways = dict(READY)
         self.crashes = {1: 3, 2: 0}
         self.course = Course.begin(
@@ -117,10 +117,17 @@ def test_a_bad_candidate_goes_back(harm: dict[str, float], says: str) -> None:
     assert says in course.said[-1].why
 
 
-def test_what_is_counted_by_other_lines_is_not_taken() -> None:
+@pytest.mark.parametrize("another", ["lines", "rollout"])
+def test_what_is_counted_for_another_or_by_other_lines_is_not_taken(another: str) -> None:
     play = Play(plan()).begun()
-    play.gateway.follow({1: (5,), 2: (5,)})
+    if another == "lines":
+        play.gateway.follow({1: (5,), 2: (5,)})
+    else:
+        play.gateway.rollout = 6
+        play.gateway.follow(play.course.judged)
     course = play.run(1, bad=50)
+    play.gateway.rollout = 7
+    play.gateway.follow(play.course.judged)
     assert course.record.evidence[0].candidate == Units()
     # The table has come by now.
     assert play.run(1).record.evidence[0].candidate == Units(50, 0)
@@ -129,7 +136,7 @@ def test_what_is_counted_by_other_lines_is_not_taken() -> None:
 def test_a_gateway_that_begins_anew_is_counted_from_its_zero() -> None:
     play = Play(plan()).begun()
     play.run(2)
-    play.gateway = CountingGateway(began=2)
+    play.gateway = CountingGateway(began=2, rollout=7)
     play.gateway.follow(play.course.judged)
     assert play.run(1).record.evidence[0].candidate == Units(150, 0)
     assert [one.gateways for one in play.course.seen] == [2, 2]
@@ -192,6 +199,22 @@ def test_guards_send_back_what_nobody_asked_for(row: str, says: str) -> None:
         course = play.look()
     assert course.end is End.ROLLED_BACK
     assert says in course.said[-1].why
+
+
+def test_seconds_in_which_one_version_had_no_request_are_not_compared() -> None:
+    play = Play(plan(judge={"errors": {}}, minimum={"units": 10_000, "minutes": 0}))
+    play.gateway.follow(play.course.judged)
+    for second in range(200):
+        # Both miss the same when there is most to do, and the small one is rarely asked else.
+        busy = second % 4 == 0
+        for version in (1, 2) if busy else (1,):
+            play.gateway.count(version, 1)
+            row = play.gateway.rows[version]["unserved"]
+            row["count"], row["bad"] = row["count"] + 1, row["bad"] + 0.3 * busy
+        play.look()
+    (unserved,) = [one for one in play.course.record.evidence if one.criterion.name == "unserved"]
+    assert unserved.candidate == unserved.control
+    assert play.course.end is None
 
 
 def test_guards_need_not_be_proven_and_cost_the_others_little() -> None:

@@ -103,6 +103,7 @@ class Counted:
         began: tells this life of a gateway from others.
         since: tells this count from others in that life; totals of one count only grow.
         slow_ns: the lines that answers are slow beyond.
+        rollout: for which it counts.
     """
 
     model: str
@@ -110,6 +111,7 @@ class Counted:
     began: int
     since: int
     slow_ns: tuple[int, ...]
+    rollout: int
     totals: Totals
 
 
@@ -129,6 +131,7 @@ def counted(told: str) -> list[Counted]:
                 began,
                 int(one["since"]),
                 tuple(int(line) for line in one["slow_ns"]),
+                int(one["rollout"]),
                 Totals.from_json(one),
             )
             for one in given["versions"]

@@ -188,11 +188,12 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
     seen, new = list(course.seen), []
     for at, version in enumerate(course.versions):
         asked = lines.get(version)
-        # Until every gateway has the table it may count by other lines: that is not what is asked.
+        # Until every gateway has the table it may count for another rollout, or by other lines.
+        wanted = course.model, version, course.number, asked
         mine = [
             one
             for one in sight.counted
-            if (one.model, one.version, one.slow_ns) == (course.model, version, asked)
+            if (one.model, one.version, one.rollout, one.slow_ns) == wanted
         ]
         seen[at], came = seen[at].then(mine, len(asked or ()))
         new.append(came)
@@ -209,6 +210,10 @@ def _deltas(
     found: dict[str, tuple[Units, Units]] = {
         name: (getattr(candidate, name), getattr(control, name)) for name in GUARDS
     }
+    # Who is slow when there is most to do has requests in each second then, and a small arm in few
+    # of the quiet ones: only seconds in which both have some can be compared.
+    if not all(units.count for units in found["unserved"]):
+        del found["unserved"]
     if plan.judge.errors is not None:
         found["errors"] = candidate.runs, control.runs
     found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
