@@ -20,6 +20,7 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.control import orders
+from headrace.control.rollouts import MOST_PASSED_S
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
 from headrace.rollout.course import End
@@ -29,7 +30,7 @@ PLAN = RolloutPlan.model_validate(
         "judge": {
             "errors": {"max_increase_points": 0.5},
             "p99": {"max_ratio": 1.1},
-            "agreement": {"min_percent": 98},
+            "agreement": {"repeatable": True, "min_percent": 98},
         },
         "steps_percent": [1, 5, 25, 100],
         "minimum": {"units": 100, "minutes": 5},
@@ -55,6 +56,7 @@ class Played:
     def count(self, runs: int, *, bad: float) -> None:
         """Have version 1 run so often, and version 2 a twentieth of it, so many of them bad."""
         routes = self.desk.divisions["photos"].routes
+        self.gateway.rollout = self.desk.rollouts.all()[-1].number
         self.gateway.follow(
             {one["version"]: tuple(one["slow_ns"]) for one in routes.get("judged", ())}
         )
@@ -70,6 +72,12 @@ class Played:
         if row := self.gateway.rows.get(2):
             before = row.get("agreement", {"count": 0, "bad": 0.0})
             row["agreement"] = {"count": before["count"] + pairs, "bad": before["bad"] + bad}
+
+    def watch(self, *, minutes: float) -> None:
+        """Look for so long, and see nothing new."""
+        for _ in range(round(minutes * 60 / MOST_PASSED_S)):
+            self.desk.now += MOST_PASSED_S
+            self.desk.rollouts.look()
 
     def begin(self, why: str) -> None:
         """Begin a rollout, and have it know the baseline's latency."""
@@ -92,8 +100,7 @@ def played(tmp_path: Path) -> Iterator[Played]:
     one.desk.rollouts.stop(1, End.ROLLED_BACK, who="ann@desk", why="the wrong weights")
     one.begin("the right <b>weights</b>")
     one.count(20_000, bad=9)
-    one.desk.now += 600
-    one.desk.rollouts.look()
+    one.watch(minutes=6)
     one.desk.rollouts.approve(2, who="ann@desk", why="looks fine")
     one.desk.rollouts.look()
     one.count(40_000, bad=22)
@@ -139,7 +146,7 @@ def test_what_is_known_of_a_rollout_is_shown_as_it_comes(played: Played, page: A
 
 
 def test_a_word_is_said_and_the_journal_has_it(played: Played, page: Any) -> None:
-    played.desk.now += 600
+    played.watch(minutes=6)
     press(page, "Approve rollout 2")
     page.get_by_label("Reason").fill("go on")
     confirm(page)
