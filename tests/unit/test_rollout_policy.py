@@ -45,7 +45,7 @@ def seen(
     ("asked", "record", "hours", "kind", "says"),
     [
         (PLAN, seen(PLAN), 0.5, "hold", "0 units of the candidate for errors at this step; 100"),
-        (PLAN, seen(PLAN, looks=10), 0.0, "hold", "0.0 minutes at this step; 5 are needed"),
+        (PLAN, seen(PLAN, looks=10), 0.0, "hold", "0 minutes at this step; 5 are needed"),
         (PLAN, seen(PLAN, looks=10), 0.5, "advance", "200 units of each metric at 5 %"),
         (PLAN, seen(PLAN, looks=10, step=1), 0.5, "hold", "not proven to be as good as asked"),
         (PLAN, seen(PLAN, looks=600, step=1), 0.5, "promote", "1 % bad against 1 %"),

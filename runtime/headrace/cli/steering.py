@@ -9,6 +9,8 @@ from headrace.cli.tables import aligned
 #: Of what was said; all of it is in --json.
 MOST_SAID: Final = 8
 HEAD: Final = ("METRIC", "CANDIDATE", "CONTROL", "DIFFERENCE", "WORSE?", "AS GOOD?")
+#: What is said anew at each look.
+LASTING: Final = ("measure", "wait", "hold", "wait_for_approval")
 #: A bar is so many characters wide.
 BAR: Final = 30
 
@@ -45,7 +47,9 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
         crashes = f"; {one['crashes'][arm]} crashes" if one["crashes"][arm] else ""
         yield f"{arm} {one[arm]}: {told or 'no answers yet'}{crashes}"
     for said in one["said"][-MOST_SAID:]:
-        yield f"{_time(said['unix_ms'])} {said['what']}: {said['why']}"
+        # What lasts is told as it is now, and began then.
+        since = "since " if said["what"] in LASTING else ""
+        yield f"{since}{_time(said['unix_ms'])} {said['what']}: {said['why']}"
 
 
 def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:

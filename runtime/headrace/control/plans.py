@@ -24,5 +24,5 @@ def plan_of(home: Path, model: str, name: str = "") -> RolloutPlan:
         return known.get(DEFAULT_NAME, DEFAULT_PLAN)
     if name not in known:
         there = ", ".join(sorted(known)) or "none"
-        raise Unwanted(f"model.yaml of {model} has no plan {name!r}; there is {there}")
+        raise Unwanted(f"model.yaml of {model} has no plan {name!r:.100}; there is {there}")
     return known[name]

@@ -4,6 +4,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
@@ -56,7 +57,8 @@ class Rollouts:
         #: changes what is wanted holds another one.
         self._stirred = threading.Event()
         self._book = CourseBook(controller, telling, clocks)
-        self._looked_at = clocks.ticks()
+        #: When each was looked at last; what passed before that was not watched.
+        self._looked_at: dict[int, float] = {}
         self._newcomers = Newcomers(controller, telling.say)
         self._trouble = ""
         self._closed = self._deposed = False
@@ -122,6 +124,7 @@ class Rollouts:
                 why=why,
             )
             self._book.carry_out(None, course, who, why)
+            self._looked_at[course.number] = self._clocks.ticks()
             self._stirred.set()
             return course
 
@@ -207,11 +210,12 @@ class Rollouts:
         told, crashes = (self._told(), self._crashes()) if on else ([], {})
         with self._lock:
             now = self._clocks.ticks()
-            passed_s = min(max(now - self._looked_at, 0.0), MOST_PASSED_S)
-            self._looked_at = now
             for course in filter(_goes_on, self.all()):
+                passed_s = min(now - self._looked_at.get(course.number, now), MOST_PASSED_S)
+                self._looked_at[course.number] = now
                 if not self._closed and not self._deposed:
-                    self._guarded(course, lambda one: self._take(one, told, crashes, passed_s))
+                    take = partial(self._take, told=told, crashes=crashes, passed_s=passed_s)
+                    self._guarded(course, take)
         with self._lock:
             self._newcomers.begin(self)
 

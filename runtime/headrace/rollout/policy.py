@@ -144,7 +144,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
                 )
     minutes = (now - record.step_started_at) / 60
     if minutes < plan.minimum.minutes:
-        return f"{minutes:.1f} minutes at this step; {plan.minimum.minutes:.4g} are needed"
+        return f"{minutes:.3g} minutes at this step; {plan.minimum.minutes:.4g} are needed"
     if record.log_harm >= math.log(1 / plan.alpha) / 2:
         worst = max(record.evidence, key=lambda known: known.log_harm)
         return (
