@@ -32,6 +32,7 @@ class CountingGateway:
                     "since": self.since, "slow_ns": list(lines), "rollout": self.rollout,
                     "runs": {"count": 0, "bad": 0.0}, "slow": slow, "latency": [],
                     "unserved": {"count": 0, "bad": 0.0}, "refused": {"count": 0, "bad": 0.0},
+                    "agreement": {"count": 0, "bad": 0.0},
                 }  # fmt: skip
         self.rows = kept
 

@@ -90,7 +90,7 @@ def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
             "start",
             {"model": "m", "version": 2, "plan": "{"},
             400,
-            "this is no plan: it: Invalid JSON",
+            "this is no plan: Invalid JSON",
         ),
         ("start", {"model": "m", "version": 2, "plan": '{"judge": {}}'}, 400, "something to judge"),
         ("start", {"model": "m", "version": 2, "plan": "x"}, 409, "no plan 'x'; there is none"),

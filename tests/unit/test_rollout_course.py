@@ -9,8 +9,9 @@ from tests.unit.counting import CountingGateway
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import counted
-from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way, looked, unbuilt
+from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way, looked
 from headrace.rollout.keeping import from_json, to_json
+from headrace.rollout.unbuilt import unbuilt
 
 READY = {1: Way.ANSWERS, 2: Way.ANSWERS}
 
@@ -268,7 +269,6 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
         ({"control": "own"}, "control: own"),
         ({"kind": "a/a", "steps_percent": [50]}, "kind: a/a"),
         ({"kind": "shadow-first"}, "kind: shadow-first"),
-        ({"dry_run": True}, "dry_run: true"),
         ({"judge": {"accuracy": {}}}, "judge.accuracy"),
         ({"judge": {"agreement": {"max_drop_points": 1}}}, "judge.agreement.max_drop_points"),
         ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 0.1}}}}, "judge.values"),

@@ -125,9 +125,9 @@ def test_next_move(asked: RolloutPlan, record: Record, hours: float, kind: str, 
     assert re.search(says, move.reason), move.reason
 
 
-def test_advance_names_the_next_share_and_a_dry_run_says_that_it_is_one() -> None:
-    move = next_move(plan(dry_run=True), seen(PLAN, looks=10), HOUR)
-    assert (move.kind, move.percent, move.dry_run) == (MoveKind.ADVANCE, 25, True)
+def test_advance_names_the_next_share() -> None:
+    move = next_move(PLAN, seen(PLAN, looks=10), HOUR)
+    assert (move.kind, move.percent) == (MoveKind.ADVANCE, 25)
 
 
 def test_harm_once_proven_stays_proven() -> None:

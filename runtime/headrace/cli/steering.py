@@ -9,8 +9,6 @@ from headrace.cli.tables import aligned
 #: Of what was said; all of it is in --json.
 MOST_SAID: Final = 8
 HEAD: Final = ("METRIC", "CANDIDATE", "CONTROL", "DIFFERENCE", "WORSE?", "AS GOOD?")
-#: What is said anew at each look.
-LASTING: Final = ("measure", "wait", "hold", "wait_for_approval")
 #: A bar is so many characters wide.
 BAR: Final = 30
 
@@ -48,7 +46,7 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
         yield f"{arm} {one[arm]}: {told or 'no answers yet'}{crashes}"
     for said in one["said"][-MOST_SAID:]:
         # What lasts is told as it is now, and began then.
-        since = "since " if said["what"] in LASTING else ""
+        since = "since " if said["lasts"] else ""
         yield f"{since}{_time(said['unix_ms'])} {said['what']}: {said['why']}"
 
 
@@ -67,7 +65,7 @@ def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]
 
 def _bar(one: Mapping[str, Any]) -> str:
     """Return how much of the traffic the candidate has, and the steps that are to come."""
-    percent = {"promoted": 100.0, "rolled back": 0.0}.get(one["end"] or "", one["percent"])
+    percent = one["percent"]
     filled = round(BAR * percent / 100)
     steps = " ".join(
         f"[{share:g}]" if at == one["step"] and one["end"] is None else f"{share:g}"

@@ -5,10 +5,10 @@ import binascii
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from headrace.config.loopback import is_loopback
 from headrace.errors import ConfigInvalid
 
 #: Of the environment: who lists processes sees arguments, and not these.
@@ -127,7 +127,7 @@ def _hook(number: int, text: str) -> Hook:
         raise ConfigInvalid(f"{said} is no URL: expected https://HOST/PATH") from error
     if parts.scheme not in ("https", "http") or not host or parts.fragment or port == 0:
         raise ConfigInvalid(f"{said} is no address to post to: expected https://HOST/PATH")
-    if parts.scheme == "http" and not _is_loopback(host) and not text.startswith(CLEARTEXT):
+    if parts.scheme == "http" and not is_loopback(host) and not text.startswith(CLEARTEXT):
         raise ConfigInvalid(
             f"{said} is http:// to {host}, where others can read what is told on its way: take "
             f"https://, or write {CLEARTEXT}http://… if that network is yours"
@@ -137,10 +137,3 @@ def _hook(number: int, text: str) -> Hook:
         user = unquote(parts.username), unquote(parts.password or "")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Hook(number, parts.scheme, host, port, target, user, text)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

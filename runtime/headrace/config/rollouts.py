@@ -1,6 +1,6 @@
 """How a rollout is planned: steps, what is judged, and what may be risked."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
@@ -138,6 +138,8 @@ class Ramp(Section):
 class RolloutPlan(Section):
     """A plan, which has a name under ``rollouts``."""
 
+    NOT_YET: ClassVar = {"dry_run": "`headrace rollout start --dry-run` says what would come"}
+
     kind: Literal["canary", "a/b", "a/a", "shadow-first"] = Field(
         "canary",
         description="canary: steps, then all traffic; a/b: one share until one is proven worse "
@@ -167,7 +169,6 @@ class RolloutPlan(Section):
     max_hours: Annotated[AsWritten, Field(gt=0, le=24 * 365)] = 24.0
     when_inconclusive: Literal["hold", "roll_back"] = "hold"
     approval: Literal["none", "promotion", "each_step"] = "none"
-    dry_run: bool = Field(False, description="Say what would be done, and do nothing.")
 
     @field_validator("steps_percent")
     @classmethod

@@ -51,7 +51,7 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
         logbook.take(line(OURSELVES, "out", text))
 
     def known(model: str, version: int) -> Registered | None:
-        found = (one.version for one in controller.versions(model, look=False))
+        found = (one.version for one in controller.held(model))
         config = next((one.config for one in found if one.number == version), None)
         if config is None:
             raise RepositoryInvalid(f"{model}/{version} is not loaded any more")

@@ -51,7 +51,7 @@ def shadows(sources: From) -> dict[str, Any]:
 def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, Any]:
     """Show what is loaded and, unless `loaded=1`, what could be."""
     controller = sources.controller
-    rows = controller.versions(model, look=loaded != "1")
+    rows = controller.held(model) if loaded == "1" else controller.versions(model)
     traffic = {name: one.traffic.as_json() for name, one in controller.wanted().items()}
     return {"versions": [version_json(one) for one in rows], "traffic": traffic}
 

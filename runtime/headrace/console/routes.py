@@ -8,7 +8,6 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from headrace import __version__
@@ -77,8 +76,8 @@ async def _refused(request: Request, error: Any) -> Response:
     match error.status_code:
         case 404 if error.detail == HTTPStatus.NOT_FOUND.phrase:
             told = f"no {path} here: {request.app.openapi_url} says what the console answers"
-        case 405 if path in CHANGES:
-            told = f"{request.method} is not allowed: send POST {path}?model=NAME"
+        case 405 if "POST" in (error.headers or {}).get("Allow", ""):
+            told = f"{request.method} is not allowed: send POST {path}"
         case 405:
             told = f"{request.method} is not allowed: {path} is read with GET"
         case _:
@@ -117,7 +116,3 @@ async def _broken(request: Request, error: Exception) -> Response:
     told = "".join(traceback.format_exception(error))
     request.app.state.sources.logbook.take(line(OURSELVES, "err", f"the console: {told}"))
     return refusal(500, "the console could not answer: `headrace logs headrace` has the traceback")
-
-
-#: Paths that change something.
-CHANGES: Final = frozenset(one.path for one in deciding.router.routes if isinstance(one, Route))

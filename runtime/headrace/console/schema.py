@@ -200,6 +200,8 @@ class Said(Answer):
     unix_ms: int
     what: str
     why: str
+    #: It is told anew at each look, and began then.
+    lasts: bool
 
 
 class Arm(Answer):
@@ -251,6 +253,8 @@ class Rollout(Answer):
     step: int
     percent: float
     end: str | None
+    #: A person has to allow it to leave its step, and nobody has.
+    may_approve: bool
     harm_odds: float
     metrics: list[Metric]
     latency_ms: dict[str, Latency]

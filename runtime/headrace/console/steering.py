@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import ValidationError
 
+from headrace.config.load import explain
 from headrace.config.rollouts import RolloutPlan
 from headrace.console import schema
 from headrace.console.answering import in_thread
@@ -24,12 +25,12 @@ from headrace.console.parameters import (
 )
 from headrace.console.sources import Sources
 from headrace.control.plans import DEFAULT_PLAN, plan_of
-from headrace.errors import Unwanted
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
-from headrace.rollout.course import MOST_SAID, Course, End
+from headrace.rollout.course import LASTING, MOST_SAID, Course, End
 from headrace.rollout.evidence import Evidence
-from headrace.rollout.latency import quantile
+from headrace.rollout.latency import QUANTILES, quantiles
+from headrace.rollout.policy import needs_approval
 
 #: A logarithm that a float's power still has.
 MOST_LOG: Final = 700.0
@@ -74,10 +75,7 @@ def reports(sources: From) -> dict[str, Any]:
 @in_thread
 def rollout(sources: From, number: int) -> dict[str, Any]:
     """Show one rollout, as `headrace rollout show`."""
-    try:
-        return course_json(sources.rollouts.one(number))
-    except Unwanted as error:
-        raise HTTPException(404, str(error)) from error
+    return course_json(sources.rollouts.one(number))
 
 
 @router.post("/api/rollout/start", response_model=schema.Rollout)
@@ -131,11 +129,14 @@ def said_plan(sources: Sources, model: str, said: str) -> RolloutPlan:
         try:
             return RolloutPlan.model_validate_json(said)
         except ValidationError as error:
-            told = [
-                f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}"
-                for one in error.errors(include_url=False)[:MOST_ERRORS]
-            ]
-            raise Misasked(f"this is no plan: {'; '.join(told)}") from error
+            wrong = error.errors(include_url=False)[:MOST_ERRORS]
+            told = "; ".join(
+                explain(one["loc"], one, RolloutPlan)
+                if one["loc"] or one["type"] == "value_error"
+                else one["msg"]
+                for one in wrong
+            )
+            raise Misasked(f"this is no plan: {told}") from error
     wanted = sources.controller.wanted().get(model)
     return DEFAULT_PLAN if wanted is None else plan_of(Path(wanted.folder), model, said)
 
@@ -153,9 +154,12 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
         "why": course.why,
         "plan": course.plan.model_dump(mode="json"),
         "shares_percent": list(course.plan.shares_percent),
-        "step": 0 if course.lines is None else course.record.step + 1,
-        "percent": course.percent,
+        "step": course.step,
+        "percent": course.percent if course.percents[0] is None else course.percents[0],
         "end": course.end,
+        "may_approve": course.end is None
+        and course.step > 0
+        and needs_approval(course.plan, course.record),
         "harm_odds": _odds(course.record.log_harm_peak),
         "metrics": [_metric(one, course.plan.alpha) for one in course.record.evidence],
         "latency_ms": {
@@ -164,10 +168,7 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
         },
         "crashes": {"candidate": health.candidate_crashes, "baseline": health.control_crashes},
         "gateways": max(seen.gateways for seen in course.seen),
-        "said": [
-            {"unix_ms": one.unix_ms, "what": one.what, "why": one.why}
-            for one in course.said[-most_said:]
-        ],
+        "said": [{**asdict(one), "lasts": one.what in LASTING} for one in course.said[-most_said:]],
     }
 
 
@@ -195,8 +196,4 @@ def _arm(units: Units) -> dict[str, Any]:
 
 
 def _latency(histogram: Histogram) -> dict[str, float | None]:
-    counts = dense(histogram)
-    parts = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
-    if not histogram:
-        return dict.fromkeys(parts)
-    return {name: quantile(counts, part) for name, part in parts.items()}
+    return {**quantiles(dense(histogram))} if histogram else dict.fromkeys(QUANTILES)

@@ -10,8 +10,8 @@ from hmac import compare_digest
 from pathlib import Path
 from typing import Final
 
+from headrace.config.loopback import is_loopback
 from headrace.console.state import unfit
-from headrace.console.webpage import is_loopback
 
 #: In the state folder, readable by its user alone.
 FILE: Final = "console-token"

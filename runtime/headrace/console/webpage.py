@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 from importlib.resources import files
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
+
+from headrace.config.loopback import is_loopback
 
 #: Path of a request → the file below ``page/`` and its media type. Nothing else is ever read.
 FILES: Final = {
@@ -39,14 +40,6 @@ def page_file(path: str) -> PageFile:
     """Return the file of the page that is at a path of `FILES`."""
     name, media_type = FILES[path]
     return PageFile(media_type, (files("headrace.console") / "page" / name).read_bytes())
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or an address, without a port, is of this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def may_ask(listens_on: str, header: str | None) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from headrace.control.controller import Controller
 from headrace.control.events import Moved
 from headrace.control.lost import Lost
-from headrace.control.reports import awaits_approval, evidence, name, numbers, percents
+from headrace.control.reports import awaits_approval, evidence, name, numbers
 from headrace.errors import HeadraceError
 from headrace.hooks.courier import Standing
 from headrace.hooks.event import MOST_CHARACTERS, Happened, Kind
@@ -34,14 +34,14 @@ def of_rollout(
     if kind is None:
         return None
     candidate, baseline = course.versions
-    shares = percents(course)
+    shares = course.percents
     data = {
         "rollout": name(course),
         "number": course.number,
         "model": course.model,
         "candidate": _version(candidate, digests, shares[0]),
         "baseline": _version(baseline, digests, shares[1]),
-        "step": 0 if course.lines is None else course.record.step + 1,
+        "step": course.step,
         "steps_percent": list(course.plan.shares_percent),
         "verdict": None if course.end is None else course.end.name.lower(),
         "reason": course.said[-1].why[:MOST_CHARACTERS],
@@ -55,10 +55,11 @@ def of_rollout(
 
 
 def _kind(before: Course | None, course: Course) -> Kind | None:
+    # Also of one that ended when nobody had the time to tell of it.
+    if course.end is not None:
+        return None if before is not None and before.end is course.end else Kind.ENDED
     if before is None:
         return Kind.STARTED
-    if course.end is not None:
-        return None if before.end is course.end else Kind.ENDED
     if before.percent != course.percent:
         return Kind.STEP
     return Kind.WAITING if awaits_approval(course) and not awaits_approval(before) else None
@@ -169,7 +170,7 @@ class Announcer:
 
     def _look(self) -> None:
         """Take how versions stand now for what has become of them."""
-        for row in self._controller.versions(look=False):
+        for row in self._controller.held():
             if row.standing is not None:
                 self._take(Moved(row.version.model, row.version.number, row.standing))
 

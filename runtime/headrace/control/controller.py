@@ -199,7 +199,7 @@ class Controller:
     def stand(self, model: str) -> dict[int, Standing]:
         """Return how the versions of a model stand now, by number."""
         with self._lock:
-            return self._of(model, self._standings())
+            return self._by_model(self._standings()).get(model, {})
 
     def obey(self, order: Order, *, who: str, why: str, course: Course | None = None) -> None:
         """Change what is wanted as an operator orders, or a rollout, which has come so far by it.
@@ -208,8 +208,8 @@ class Controller:
             Unwanted: the model is not served, it cannot be, or nothing would change.
         """
         with self._lock:
-            now = self._known(order.model)
-            after = order.change(now, self._of(order.model, self._standings()))
+            now = self.known(order.model)
+            after = order.change(now, self.stand(order.model))
             self._change(order.model, now, after, Note(who, order.what, why), course)
 
     @looks
@@ -223,13 +223,13 @@ class Controller:
         if entry is None:
             raise Unwanted(f"the journal has no entry {number}: `headrace journal` shows them")
         # Not under the lock: a registry may have to be asked, and everything else goes on.
-        known = set(self._known(entry.model).versions)
+        known = set(self.known(entry.model).versions)
         gone = set(entry.before.versions if entry.before else ()) - known
         again = self._finding.again(entry.model, gone)
         with self._lock:
-            now = self._known(entry.model)
+            now = self.known(entry.model)
             before = undoing.before(entry, now, lambda: self.store.since(number, entry.model))
-            after = words.undone(now, before, self._of(entry.model, self._standings()))
+            after = words.undone(now, before, self.stand(entry.model))
             self._versions |= again
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
             return f"{entry.model}: {entry.what}"
@@ -239,18 +239,23 @@ class Controller:
         return self.store.journal(limit, model)
 
     @looks
-    def versions(self, model: str = "", *, look: bool = True) -> list[Row]:
-        """Return what is loaded, and with a ``look`` what could be, of one model or of all.
+    def versions(self, model: str = "") -> list[Row]:
+        """Return what is loaded, and what could be, of one model or of all.
 
         Raises:
             RepositoryInvalid: the repository cannot be read, or has no such model.
         """
-        found = {one.label: one for one in self._finding.every(model)} if look else {}
+        return self.held(model, self._finding.every(model))
+
+    def held(self, model: str = "", found: Sequence[Version] = ()) -> list[Row]:
+        """Return what is loaded, of one model or of all, and beside it what was ``found``."""
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
-            return rows({**found, **held}, self._wanted, self._anewed(self._standings()))
+            seen = {one.label: one for one in found} | held
+            return rows(seen, self._wanted, self._anewed(self._standings()))
 
-    def _known(self, model: str) -> Wanted:
+    def known(self, model: str) -> Wanted:
+        """Return what is wanted of a model; raises Unwanted where it is not served."""
         if model not in self._wanted:
             known = ", ".join(sorted(self._wanted)) or "none"
             raise Unwanted(f"no model {model!r} is served here; there is {known}")
@@ -286,10 +291,6 @@ class Controller:
     def _standing(self, label: str) -> Standing:
         one = self._standings().get(label)
         return AWAITED if one is None or label in self._anew else one
-
-    def _of(self, model: str, standings: Mapping[str, Standing]) -> dict[int, Standing]:
-        """Return how the versions of a model stand, by number."""
-        return self._by_model(standings).get(model, {})
 
     def _by_model(self, standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:
         return by_model(self._anewed(standings))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from headrace.control import steering
 from headrace.control.controller import Controller
+from headrace.control.courses import MOST_KEPT
 from headrace.control.telling import Telling
 from headrace.errors import Unchanged, Unwanted
 from headrace.rollout.course import Course
@@ -62,8 +63,12 @@ class CourseBook:
         return self._clocks.ticks() - self._kept_at.get(course.number, -float("inf"))
 
     def put(self, course: Course) -> None:
-        """Know this of a rollout, until it is written down."""
-        self._courses = {**self._courses, course.number: course}
+        """Know this of a rollout, until it is written down; of its model no more than are kept."""
+        known = {**self._courses, course.number: course}
+        mine = [one.number for one in self.all(course.model) if one.end is not None]
+        for oldest in mine[: -MOST_KEPT + 1]:
+            del known[oldest]
+        self._courses = known
 
     def keep(self, before: Course | None, course: Course) -> None:
         """Write down what is known of it."""
@@ -100,6 +105,8 @@ class CourseBook:
     def _remember(self, before: Course | None, course: Course) -> None:
         self.put(course)
         self._kept_at[course.number] = self._clocks.ticks()
+        if course.end is not None:
+            del self._kept_at[course.number]
         self._tell(before, course)
 
     def _tell(self, before: Course | None, course: Course) -> None:

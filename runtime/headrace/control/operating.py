@@ -51,8 +51,6 @@ class Operating:
             version = self._controller.load(model, None, swap=True, who=CLIENT, why=why)
         except Unwanted:
             # It has all traffic, or will have it.
-            version = max(
-                one.version.number for one in self._controller.versions(model, look=False)
-            )
+            version = max(one.version.number for one in self._controller.held(model))
         standing = self._controller.wait(model, version)
         return "" if standing.state is State.READY else f"version {version}: {standing.reason}"

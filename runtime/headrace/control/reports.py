@@ -14,8 +14,7 @@ from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, Course, End
-from headrace.rollout.criteria import QUANTILES
-from headrace.rollout.latency import quantile
+from headrace.rollout.latency import quantiles
 from headrace.rollout.policy import MoveKind
 
 #: Of a sentence in a tag.
@@ -53,7 +52,7 @@ def reports(
     if before is not None and (before.percent, before.end) == (course.percent, course.end):
         return
     states = STATES[course.end]
-    for version, state, percent in zip(course.versions, states, percents(course), strict=True):
+    for version, state, percent in zip(course.versions, states, course.percents, strict=True):
         if (where := known(version)) is not None:
             share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
             tags = {"state": state, "rollout": name(course), **share}
@@ -80,7 +79,8 @@ def numbers(course: Course) -> dict[str, float]:
             found |= _units(f"{arm}/{known.criterion.name}", units)
     for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
         found |= _latencies(arm, latency)
-    found["traffic_percent"] = course.percent
+    if course.percents[0] is not None:
+        found["traffic_percent"] = course.percents[0]
     return found
 
 
@@ -117,20 +117,6 @@ def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
     )
 
 
-def percents(course: Course) -> tuple[float | None, float | None]:
-    """Return the shares of candidate and baseline; None where a person's word decides them."""
-    match course.end:
-        case End.PROMOTED:
-            return 100.0, 0.0
-        case End.ROLLED_BACK:
-            return 0.0, 100.0
-        case End.STOPPED:
-            # A person's, which is not known here.
-            return None, None
-        case _:
-            return course.percent, 100.0 - course.percent
-
-
 def _units(what: str, units: Units) -> dict[str, float]:
     if not units.count:
         return {}
@@ -141,7 +127,7 @@ def _latencies(arm: str, latency: Histogram) -> dict[str, float]:
     if not latency:
         return {}
     counts = dense(latency)
-    times = {f"{arm}/{part}_ms": quantile(counts, share) for part, share in QUANTILES.items()}
+    times = {f"{arm}/{part}_ms": ms for part, ms in quantiles(counts).items()}
     return {**times, f"{arm}/answers": float(sum(counts))}
 
 

@@ -9,14 +9,15 @@ from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import steering
-from headrace.control.controller import Controller
+from headrace.control.controller import ITSELF, Controller
 from headrace.control.course_book import Clocks, CourseBook
-from headrace.control.newcomers import Newcomers
+from headrace.control.newcomers import ON_NEW, Newcomers
 from headrace.control.reports import awaits_approval
 from headrace.control.telling import Telling
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
-from headrace.rollout.course import Course, End, Sight, looked, unbuilt
+from headrace.rollout.course import Course, End, Sight, looked
+from headrace.rollout.unbuilt import unbuilt
 
 #: Between two looks at what gateways have counted, while a rollout goes on.
 LOOK_S: Final = 1.0
@@ -143,12 +144,8 @@ class Rollouts:
                 raise Unwanted(
                     f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
                 )
-            wanted = self._controller.wanted().get(model)
-            if wanted is None:
-                raise Unwanted(f"no model {model!r} is served here")
-            serving = steering.may_begin(wanted, candidate, baseline)
-            rows = self._controller.versions(model, look=False)
-            for row in rows:
+            serving = steering.may_begin(self._controller.known(model), candidate, baseline)
+            for row in self._controller.held(model):
                 if row.version.number == candidate:
                     steering.may_mirror(plan, row.version)
             return serving
@@ -174,11 +171,12 @@ class Rollouts:
         """
         with self._lock:
             course = self._on(number)
-            if step not in (None, course.record.step + 1):
-                raise Unwanted(f"rollout {number} is at step {course.record.step + 1} by now")
-            if course.record.approved_step == course.record.step:
-                raise Unwanted(f"step {course.record.step + 1} of rollout {number} is approved")
-            reason = f"step {course.record.step + 1}, by {who}{': ' if why else ''}{why}"
+            if step not in (None, course.step):
+                raise Unwanted(f"rollout {number} is at step {course.step} by now")
+            if not course.step or course.record.approved_step == course.record.step:
+                word = "approved" if course.step else "not begun"
+                raise Unwanted(f"step {course.step or 1} of rollout {number} is {word}")
+            reason = f"step {course.step}, by {who}{': ' if why else ''}{why}"
             approved = replace(course, record=course.record.approved())
             self._book.keep(course, approved.saying("approve", reason, self._clocks.time()))
             return self.one(number)
@@ -206,18 +204,24 @@ class Rollouts:
     def look(self) -> None:
         """Look at all that go on, do what follows, and begin those that begin by themselves."""
         # Without the lock: gateways may take their time, and nobody's word waits for them.
-        on = any(map(_goes_on, self.all()))
-        told, crashes = (self._told(), self._crashes()) if on else ([], {})
+        asks = any(map(_goes_on, self.all()))
+        told, crashes = (self._told(), self._crashes()) if asks else ([], {})
         with self._lock:
             now = self._clocks.ticks()
-            for course in filter(_goes_on, self.all()):
-                passed_s = min(now - self._looked_at.get(course.number, now), MOST_PASSED_S)
+            on = [one for one in self.all() if _goes_on(one)]
+            self._looked_at = {one.number: self._looked_at.get(one.number, now) for one in on}
+            for course in on:
+                passed_s = min(now - self._looked_at[course.number], MOST_PASSED_S)
                 self._looked_at[course.number] = now
                 if not self._closed and not self._deposed:
                     take = partial(self._take, told=told, crashes=crashes, passed_s=passed_s)
                     self._guarded(course, take)
-        with self._lock:
-            self._newcomers.begin(self)
+            for version, plan in self._newcomers.due(self.all()):
+                model, number = version.model, version.number
+                try:
+                    self.start(model, number, plan, baseline=None, who=ITSELF, why=ON_NEW)
+                except Unwanted as error:
+                    self._newcomers.refuse(version, error)
 
     def _told(self) -> list[Counted]:
         found = []

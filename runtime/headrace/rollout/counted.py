@@ -84,13 +84,12 @@ class Totals:
         Raises:
             ValueError, KeyError, TypeError: it is none of that.
         """
-        agreement = told.get("agreement")
         return Totals(
             Units(**told["runs"]),
             Units(**told["unserved"]),
             Units(**told["refused"]),
             tuple(Units(**one) for one in told["slow"]),
-            NONE if agreement is None else Units(**agreement),
+            Units(**told["agreement"]),
             tuple((int(place), int(count)) for place, count in told["latency"]),
         )
 
@@ -198,7 +197,7 @@ def dense(latency: Iterable[tuple[int, int]]) -> list[int]:
 def _less(now: Units, before: Units) -> Units:
     # Sums of fractions lose a little: what is bad stays within what there is.
     count = now.count - before.count
-    return Units(count, min(max(now.bad - before.bad, 0.0), max(count, 0.0)))
+    return Units(count, min(max(now.bad - before.bad, 0.0), count))
 
 
 def _told(units: Units) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """A rollout from its beginning to its end: what is kept of it, and what a look at it brings."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -8,8 +8,8 @@ from typing import Final
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Counted, Histogram, Seen, Totals, added, dense
-from headrace.rollout.criteria import GUARDS, QUANTILES
-from headrace.rollout.latency import LEAST_HISTORY, SlowLines
+from headrace.rollout.criteria import GUARDS
+from headrace.rollout.latency import LEAST_HISTORY, QUANTILES, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health, Record
 
@@ -126,6 +126,24 @@ class Course:
     def versions(self) -> tuple[int, int]:
         """Candidate and baseline."""
         return self.record.candidate, self.record.baseline
+
+    @property
+    def step(self) -> int:
+        """The step that it is at, from 1; 0 while the baseline's latency is measured."""
+        return 0 if self.lines is None else self.record.step + 1
+
+    @property
+    def percents(self) -> tuple[float | None, float | None]:
+        """The shares of candidate and baseline; None where a person's word decides them."""
+        match self.end:
+            case End.PROMOTED:
+                return 100.0, 0.0
+            case End.ROLLED_BACK:
+                return 0.0, 100.0
+            case End.STOPPED:
+                return None, None
+            case _:
+                return self.percent, 100.0 - self.percent
 
     @property
     def percent(self) -> float:
@@ -275,20 +293,3 @@ def _moved(course: Course, move: Move, now: float) -> Course:
             return course.ended(End.INCONCLUSIVE, move.reason, now)
         case MoveKind.HOLD | MoveKind.WAIT_FOR_APPROVAL:
             return course.saying(move.kind.value, move.reason, now)
-
-
-def unbuilt(plan: RolloutPlan) -> str:
-    """Return what of a plan cannot be done yet, in words; empty if all of it can."""
-    judge = plan.judge
-    table: Iterable[tuple[bool, str]] = (
-        (plan.kind in ("a/a", "shadow-first"), f"kind: {plan.kind}"),
-        (plan.control == "own", "control: own"),
-        (plan.dry_run, "dry_run: true"),
-        (judge.accuracy is not None, "judge.accuracy, which takes feedback"),
-        (bool(judge.values), "judge.values"),
-        (
-            judge.agreement is not None and judge.agreement.max_drop_points is not None,
-            "judge.agreement.max_drop_points (min_percent is there)",
-        ),
-    )
-    return "; ".join(words for is_so, words in table if is_so)

@@ -2,9 +2,8 @@
 
 from headrace.config.rollouts import ErrorsWithin, Judge, RolloutPlan, ValueWithin
 from headrace.rollout.evidence import Criterion
+from headrace.rollout.latency import QUANTILES
 
-#: Metric of a plan → the quantile that it is.
-QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 #: What no plan has to ask for: requests that a version was too slow to take, a unit each second,
 #: and those that it refused as wrong, a unit each run. Callers of both arms are the same.
 GUARDS = ("unserved", "refused")

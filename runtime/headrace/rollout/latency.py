@@ -11,6 +11,8 @@ import numpy as np
 #: Of the core's histograms of latency, in ns, up to half an hour: the same in every process, so
 #: that they merge by adding counts. Sixteen to a doubling: 3.1 to 6.3 %.
 EDGES_NS: Final = tuple((16 + part) << doubling for doubling in range(12, 37) for part in range(16))
+#: Metric of a plan → the quantile that it is.
+QUANTILES: Final = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 #: Below as many answers a quantile of 0.99 says nothing.
 LEAST_HISTORY: Final = 1_000
 
@@ -63,25 +65,9 @@ def quantile(counts: Sequence[int], part: float) -> float:
     return _edge_ms(min(_rank(counts, part), len(EDGES_NS) - 1))
 
 
-def quantile_interval(counts: Sequence[int], quantile: float, alpha: float) -> tuple[float, float]:
-    """Return between which latencies in ms a quantile is, at all times at once; to show, not judge.
-
-    For answers that do not depend on each other (Howard and Ramdas 2022, "Sequential estimation of
-    quantiles with applications to A/B testing and best-arm identification", equation 8): the ranks
-    are off by at most 1.5 sqrt(p (1 - p) l) + 0.8 l, where l is
-    (1.4 log log(2.1 n) + log(10 / alpha)) / n.
-    """
-    total = sum(counts)
-    if total == 0:
-        return 0.0, math.inf
-    scale = (1.4 * math.log(math.log(2.1 * max(total, 2))) + math.log(10 / alpha)) / total
-    off = 1.5 * math.sqrt(quantile * (1 - quantile) * scale) + 0.8 * scale
-    low = _rank(counts, quantile - off) - 1 if quantile > off else -1
-    high = _rank(counts, quantile + off) if quantile + off < 1.0 else len(EDGES_NS)
-    return (
-        _edge_ms(low) if low >= 0 else 0.0,
-        _edge_ms(high) if high < len(EDGES_NS) else math.inf,
-    )
+def quantiles(counts: Sequence[int]) -> dict[str, float]:
+    """Return p50, p95 and p99 in ms, of a histogram that has answers."""
+    return {name: quantile(counts, part) for name, part in QUANTILES.items()}
 
 
 def _edge_ms(number: int) -> float:

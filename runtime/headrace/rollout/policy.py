@@ -1,7 +1,7 @@
 """What a rollout does next, by its plan and its record and by nothing else."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from headrace.config.rollouts import RolloutPlan
@@ -26,13 +26,11 @@ class Move:
 
     Attributes:
         percent: of an ADVANCE, the candidate's next share.
-        dry_run: it is to be said, not done.
     """
 
     kind: MoveKind
     reason: str
     percent: float | None = None
-    dry_run: bool = False
 
 
 def next_move(plan: RolloutPlan, record: Record, now: float) -> Move:
@@ -41,14 +39,13 @@ def next_move(plan: RolloutPlan, record: Record, now: float) -> Move:
     Harm is judged first, so that a candidate goes back even where too little has been seen to go
     on; then what there is to go on by; and the time last, so that nothing proven is lost to it.
     """
-    move = (
+    return (
         _by_health(plan, record)
         or _by_harm(plan, record)
         or _by_progress(plan, record, now)
         or _by_time(plan, record, now)
         or _why_it_holds(plan, record, now)
     )
-    return replace(move, dry_run=plan.dry_run)
 
 
 def _back(record: Record, reason: str) -> Move:
@@ -121,11 +118,17 @@ def _by_progress(plan: RolloutPlan, record: Record, now: float) -> Move | None:
             f"(evidence {_odds(record.log_harm)} to 1)",
             share,
         )
-    gated = plan.approval == "each_step" or (is_last and plan.approval == "promotion")
-    if gated and record.approved_step < record.step:
+    if needs_approval(plan, record):
         what = "promotion" if is_last else f"going on to {move.percent:.4g} %"
         return Move(MoveKind.WAIT_FOR_APPROVAL, f"{what} waits for a person; {move.reason}")
     return move
+
+
+def needs_approval(plan: RolloutPlan, record: Record) -> bool:
+    """Return whether a person has to allow a rollout to leave its step, and nobody has."""
+    is_last = record.step + 1 == len(plan.shares_percent)
+    gated = plan.approval == "each_step" or (is_last and plan.approval == "promotion")
+    return gated and record.approved_step < record.step
 
 
 def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:

@@ -92,17 +92,8 @@ function words(one) {
     word(one, "promote", "Promote"), word(one, "rollback", "Roll back"), word(one, "stop", "Stop"),
   ];
   const waits = one.said.at(-1).what === "wait_for_approval";
-  return mayApprove(one)
+  return one.may_approve
     ? [word(one, "approve", "Approve", waits ? "primary" : ""), ...found] : found;
-}
-
-// A person has to agree to leave this step, and nobody has yet.
-function mayApprove(one) {
-  const { approval } = one.plan;
-  const isLast = one.step === one.shares_percent.length;
-  const began = one.said.findLastIndex((said) => said.what === "step" || said.what === "begin");
-  return one.step > 0 && (approval === "each_step" || (approval === "promotion" && isLast))
-    && !one.said.slice(began + 1).some((said) => said.what === "approve");
 }
 
 function word(one, action, text, kind = "") {
@@ -113,12 +104,11 @@ function word(one, action, text, kind = "") {
 }
 
 function facts(one) {
-  const share = { promoted: 100, "rolled back": 0 }[one.end] ?? one.percent;
   const steps = [...one.shares_percent, 100];
   const last = one.said.at(-1);
   return [
-    shareBar(share, steps.slice(0, -1)),
-    element("p", { class: "numbers" }, `${percent(share)} of the traffic · steps: ${
+    shareBar(one.percent, steps.slice(0, -1)),
+    element("p", { class: "numbers" }, `${percent(one.percent)} of the traffic · steps: ${
       steps.map((step) => percent(step)).join(", ")}`),
     element("p", { class: "last" }, element("strong", {}, `${title(last.what)}: `), last.why),
     element("ul", { class: "metrics" }, columns(), ...one.metrics.map((metric) => metricRow(one, metric)),
