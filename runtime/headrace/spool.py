@@ -54,19 +54,35 @@ class Bounds:
 BOUNDS: Final = Bounds()
 
 
-def surplus(pending: Sequence[File], bounds: Bounds, sending: Set[int]) -> list[File]:
-    """Return what has to go so that the rest keeps to ``bounds``.
+def by_kind(one: Filed) -> tuple[int, int]:
+    """Return when one has to go: kinds as they are declared, of each the oldest first."""
+    return list(type(one.kind).__members__).index(one.kind.name), one.number
 
-    The kinds go in the order in which they are declared; of each the oldest first.
+
+def by_age(one: Filed) -> tuple[int, int]:
+    """Return when one has to go: the oldest first, of whatever kind."""
+    return 0, one.number
+
+
+def surplus(
+    pending: Sequence[File],
+    bounds: Bounds,
+    sending: Set[int],
+    order: Callable[[Filed], tuple[int, int]] = by_kind,
+) -> list[File]:
+    """Return what has to go so that the rest keeps to ``bounds``.
 
     Args:
         pending: all of them, in any order.
         bounds: what may be kept.
         sending: numbers of those that are being delivered, which stay.
+        order: which goes first.
     """
     count, size = len(pending), sum(one.bytes for one in pending)
     gone: list[File] = []
-    for one in sorted(pending, key=lambda one: (_worth(one.kind), one.number)):
+    if count <= bounds.count and size <= bounds.bytes:
+        return gone
+    for one in sorted(pending, key=order):
         if count <= bounds.count and size <= bounds.bytes:
             break
         if one.number not in sending:
@@ -86,17 +102,25 @@ class Spool(ABC, Generic[Item, File]):
     #: Where files are, below the folder.
     pattern: str = "*.json"
 
-    def __init__(self, folder: Path, bounds: Bounds, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bounds: Bounds,
+        say: Callable[[str], None],
+        order: Callable[[Filed], tuple[int, int]] = by_kind,
+    ) -> None:
         """Read what is there; what cannot be read is removed, which ``say`` is told.
 
         Args:
             folder: is made where there is none.
             bounds: how much is kept.
             say: tells people.
+            order: what goes first where there is no room.
 
         Raises:
             StateInvalid: the folder cannot be used.
         """
+        self._order = order
         self.folder = folder
         self._bounds = bounds
         self._say = say
@@ -144,7 +168,7 @@ class Spool(ABC, Generic[Item, File]):
         """
         text = json.dumps(self.as_json(item)).encode()
         new = self.filed(self._next, item, len(text))
-        gone = surplus([*self._pending.values(), new], self._bounds, sending)
+        gone = surplus([*self._pending.values(), new], self._bounds, sending, self._order)
         if new not in gone:
             try:
                 self._write(new, text)
@@ -200,7 +224,7 @@ class Spool(ABC, Generic[Item, File]):
         Raises:
             StateInvalid: a file cannot be removed.
         """
-        gone = surplus(self.pending, self._bounds, frozenset())
+        gone = surplus(self.pending, self._bounds, frozenset(), self._order)
         for one in gone:
             self.remove(one)
         return gone
@@ -262,10 +286,6 @@ class Spool(ABC, Generic[Item, File]):
             f"{self.folder} cannot keep {self.what} ({error.strerror}): make room, or let this "
             "user write there"
         )
-
-
-def _worth(kind: StrEnum) -> int:
-    return list(type(kind).__members__).index(kind.name)
 
 
 def _sync(folder: Path) -> None:

@@ -6,9 +6,10 @@ import pytest
 from tests.reports import PLACE, report_of
 
 from headrace.registry.delivering import Outcome, is_database, moved
-from headrace.registry.reporting import retry_after_s, soonest
+from headrace.registry.reporting import soonest
 from headrace.registry.spool import Model
 from headrace.registry.standing import MOST_PLACES, Backoff, Record, Records, due_s
+from headrace.retrying import retry_after_s
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
 from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json
 from headrace.registry.spool import Model, Pending, Spool
-from headrace.spool import BOUNDS, Bounds, surplus
+from headrace.spool import BOUNDS, Bounds, by_age, surplus
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = Model(PLACE, "photos")
@@ -263,3 +263,9 @@ def test_a_kill_between_any_two_steps_loses_nothing_that_was_accepted(tmp_path: 
         assert kill["said"] == [], kill
     assert kills[-1]["accepted"] == list(range(5))
     assert (kills[-1]["dropped"], kills[-1]["delivered"]) == ([0, 2], [1, 3])
+
+
+def test_of_what_only_lies_there_the_oldest_goes_whatever_it_is() -> None:
+    kept = [pending(number, "verdict", 10) for number in (1, 2)] + [pending(3, "metrics", 10)]
+    assert [one.number for one in surplus(kept, Bounds(2, 100), frozenset(), by_age)] == [1]
+    assert [one.number for one in surplus(kept, Bounds(2, 100), frozenset())] == [3]

@@ -10,15 +10,20 @@ from headrace.config.schema import ModelConfig
 from headrace.config.source import Address
 from headrace.registry.facts import Place
 from headrace.registry.place import place
-from headrace.registry.report import HERE, AliasMove, Kind, Report, Verdict
+from headrace.registry.report import (
+    HERE,
+    MOST_CHARACTERS,
+    AliasMove,
+    Kind,
+    Report,
+    Verdict,
+)
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, Course, End
 from headrace.rollout.latency import quantiles
 from headrace.rollout.policy import MoveKind
 
-#: Of a sentence in a tag.
-MOST_CHARACTERS: Final = 4000
 #: How both versions are, as tags say it, by how the rollout ended; None: it goes on.
 STATES: Final[Mapping[End | None, tuple[str, str]]] = {
     None: ("candidate", "baseline"),

@@ -15,7 +15,7 @@ from headrace.hooks.event import Event
 from headrace.hooks.outbox import Outbox, Waiting
 from headrace.hooks.sending import post
 from headrace.hooks.signing import signed
-from headrace.registry.standing import Retry
+from headrace.retrying import Retry, jittered
 from headrace.spool import BOUNDS, Bounds
 
 
@@ -56,7 +56,7 @@ class Patience:
     """What is done while a receiver is away."""
 
     #: How long to wait after so many tries in a row that failed, without what it asks for.
-    retry: Retry
+    retry: Retry = jittered
     bounds: Bounds = BOUNDS
     post: Post = post
     #: Seconds since 1970.

@@ -1,6 +1,5 @@
 """Everybody who is told: a courier for each hook, and the folder of what waits."""
 
-import random
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +10,6 @@ from headrace.config.hooks import Hooks
 from headrace.errors import StateInvalid
 from headrace.hooks.courier import Courier, Patience, Standing
 from headrace.hooks.event import Event, Happened
-from headrace.registry.reporting import retry_after_s
 
 #: Of the state folder: a folder for each hook.
 FOLDER: Final = "hooks"
@@ -19,11 +17,7 @@ FOLDER: Final = "hooks"
 ENDING_S: Final = 1.0
 
 
-def _jittered(tries: int) -> float:
-    return retry_after_s(tries, random.random())
-
-
-PATIENCE: Final = Patience(_jittered)
+PATIENCE: Final = Patience()
 
 
 class Told:

@@ -54,7 +54,7 @@ class AliasMove:
 class Verdict:
     """What a rollout came to."""
 
-    #: Such as ``promote``.
+    #: Such as ``promoted``.
     word: str
     #: Why, with its numbers.
     sentence: str
@@ -84,7 +84,7 @@ class Report:
     tags: Mapping[str, str] = field(default_factory=dict)
     #: Name, such as ``candidate/p99_ms`` → value at ``unix_ms``.
     metrics: Mapping[str, float] = field(default_factory=dict)
-    #: The number of the look at which the metrics were taken.
+    #: Of the metrics: for how many seconds the rollout was watched by then.
     step: int = 0
     verdict: Verdict | None = None
     #: Bytes of a PNG.

@@ -6,7 +6,6 @@ what is due at one registry goes together.
 """
 
 import os
-import random
 import threading
 import time
 from collections import Counter
@@ -23,7 +22,8 @@ from headrace.registry.redacting import without_secrets
 from headrace.registry.report import HERE, Kind, Report, as_json
 from headrace.registry.source import PATIENCE_S
 from headrace.registry.spool import Model, Pending, Spool
-from headrace.registry.standing import Records, Retry, Standing, due_s
+from headrace.registry.standing import Records, Standing, due_s
+from headrace.retrying import Retry, jittered
 from headrace.spool import BOUNDS, Bounds
 
 #: Of the state folder: reports of versions that no registry knows.
@@ -37,8 +37,6 @@ MOST_ASKED: Final = 250
 MOST_ASKED_BYTES: Final = 4 << 20
 #: After some were told metrics of a model wait for more: a process for each would be dear.
 GATHER_S: Final = 60.0
-FIRST_S: Final = 2.0
-LONGEST_S: Final = 300.0
 
 Batch = Sequence[tuple[Pending, Report]]
 #: Is given what ends a delivery at once.
@@ -61,16 +59,6 @@ class Deliver(Protocol):
         """
 
 
-def retry_after_s(tries: int, draw: float) -> float:
-    """Return for how many seconds to wait after so many tries that failed.
-
-    Args:
-        tries: 1 or more.
-        draw: from [0, 1): of servers whose registry was away not all ask in the same moment.
-    """
-    return min(LONGEST_S, FIRST_S * 2.0 ** min(tries - 1, 60)) * (0.5 + draw / 2)
-
-
 def soonest(due_s: Mapping[Model, float], now_s: float) -> tuple[Model | None, float | None]:
     """Return whose turn it is, or else in how many seconds it is somebody's; None is never."""
     if not due_s:
@@ -80,17 +68,13 @@ def soonest(due_s: Mapping[Model, float], now_s: float) -> tuple[Model | None, f
     return (model, 0.0) if wait_s <= 0 else (None, wait_s)
 
 
-def _jittered(tries: int) -> float:
-    return retry_after_s(tries, random.random())
-
-
 @dataclass(frozen=True)
 class Patience:
     """What is done while a registry is away."""
 
     #: How much is kept.
     bounds: Bounds = BOUNDS
-    retry: Retry = _jittered
+    retry: Retry = jittered
 
 
 PATIENCE: Final = Patience()

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from headrace import spool
 from headrace.registry.facts import Place
 from headrace.registry.report import Kind, Report, as_json, from_json
-from headrace.spool import Bounds
+from headrace.spool import Bounds, by_age, by_kind
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Spool(spool.Spool[Report, Pending]):
         """As `headrace.spool.Spool`; ``has_shelves``: each version has folders of its own."""
         self._has_shelves = has_shelves
         self.pattern = "*/*/*.json" if has_shelves else "*.json"
-        super().__init__(folder, bounds, say)
+        # What waits is worth more than its age; what only lies there is not.
+        super().__init__(folder, bounds, say, by_age if has_shelves else by_kind)
 
     def filed(self, number: int, item: Report, size: int) -> Pending:
         """As `headrace.spool.Spool` has it."""

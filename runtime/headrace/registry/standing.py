@@ -1,7 +1,7 @@
 """How reports to registries went, as far as this process remembers."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,13 +10,11 @@ from headrace.registry.facts import Place
 from headrace.registry.redacting import without_secrets
 from headrace.registry.report import Report
 from headrace.registry.spool import Model
+from headrace.retrying import Retry
 
 #: Models that are remembered, and places of each.
 MOST_MODELS: Final = 1000
 MOST_PLACES: Final = 20
-
-#: Number of tries that failed in a row → seconds until the next.
-Retry = Callable[[int], float]
 
 
 @dataclass(frozen=True)
