@@ -1,20 +1,13 @@
 """A version that gets more and more of real traffic, or none, by what it does with it."""
 
 import json
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.local.callers import traffic, until
 from tests.local.conftest import LocalServer, ready, start
 
-CALLERS = 4
-#: Of one rollout on a busy machine; it takes seconds.
-PATIENCE_S = 120.0
 PLAN = """
 rollouts:
   default:
@@ -62,33 +55,6 @@ DOES = {
 ANSWERS = {5: '-batch["x"]'}
 
 
-def call(server: LocalServer, stop: threading.Event, pause_s: float) -> None:
-    with closing(HTTPConnection(server.http, timeout=30)) as connection:
-        while not stop.is_set():
-            try:
-                connection.request("POST", "/v2/models/one/infer", BODY)
-                connection.getresponse().read()
-                stop.wait(pause_s)
-            except (HTTPException, OSError):
-                connection.close()
-                stop.wait(0.01)
-
-
-@contextmanager
-def traffic(server: LocalServer, pause_s: float = 0.0) -> Iterator[None]:
-    """Callers, whoever answers them, and whether or not the server is there."""
-    stop = threading.Event()
-    threads = [threading.Thread(target=call, args=(server, stop, pause_s)) for _ in range(CALLERS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
 @pytest.fixture
 def models(tmp_path: Path) -> Path:
     models = tmp_path / "models"
@@ -100,13 +66,6 @@ def models(tmp_path: Path) -> Path:
         )
     (models / "one" / "model.yaml").write_text(PLAN)
     return models
-
-
-def until(reached: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)  # noqa: TID251 - waits for another process
 
 
 def rollout(server: LocalServer, number: int) -> Any:
@@ -127,7 +86,7 @@ def shares(server: LocalServer) -> dict[int, float]:
 def test_bad_versions_go_back_and_a_good_one_is_promoted(tmp_path: Path, models: Path) -> None:
     with ready(models, tmp_path / "state") as server:
         server.command("split", "one", "1=100")
-        with traffic(server):
+        with traffic(server, "one", BODY):
             told = server.command("rollout", "start", "one/2", "--why", "newer")
             assert "rollout 1 of one: version 2 against 1, before its first step" in told
             end, why = ended(server, 1)
@@ -158,7 +117,7 @@ def test_one_that_answers_otherwise_goes_back_and_one_that_does_not_stays(
     with ready(models, tmp_path / "state") as server:
         server.command("split", "one", "1=100")
         # Copies are sent while nobody is served.
-        with traffic(server, pause_s=0.05):
+        with traffic(server, "one", BODY, pause_s=0.05):
             server.command("rollout", "start", "one/5", "--plan", "alike")
             end, why = ended(server, 1)
             assert (end, "agreement: 100 % bad, 10 % allowed" in why) == ("rolled back", True), why
@@ -172,7 +131,7 @@ def test_who_is_killed_goes_on_where_it_was(tmp_path: Path, models: Path) -> Non
     with ready(models, state) as server:
         server.command("split", "one", "1=100")
     first = start(models, state)
-    with traffic(first):
+    with traffic(first, "one", BODY):
         first.wait_ready()
         first.command("rollout", "start", "one/4", "--plan", "patient")
 

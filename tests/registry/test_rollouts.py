@@ -1,19 +1,13 @@
 """A rollout of a registered model, as MLflow's own client reads it afterwards."""
 
 import json
-import threading
-import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.local.conftest import LocalServer, ready
+from tests.local.callers import traffic, until
+from tests.local.conftest import ready
 from tests.registry.conftest import log_all
 
-PATIENCE_S = 90.0
 YAML = """
 source: models:/kinds@champion
 mlflow: {champion: champion}
@@ -30,35 +24,7 @@ BODY = json.dumps(
             for name in ("width", "height")
         ]
     }
-).encode()
-
-
-@contextmanager
-def traffic(server: LocalServer) -> Iterator[None]:
-    stop = threading.Event()
-    url = f"http://{server.http}/v2/models/kinds/infer"
-
-    def call() -> None:
-        while not stop.is_set():
-            request = urllib.request.Request(url, BODY, {"Content-Type": "application/json"})
-            assert server.send(request)[0] == 200
-
-    threads = [threading.Thread(target=call) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-
-
-def until(reached: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not reached():
-        assert time.monotonic() < deadline
-        time.sleep(0.2)  # noqa: TID251 - waits for another process
+)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -75,7 +41,7 @@ def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Pat
     (models / "kinds" / "model.yaml").write_text(YAML)
     with ready(models, state) as server:
         server.command("load", "kinds/2")
-        with traffic(server):
+        with traffic(server, "kinds", BODY):
             server.command("rollout", "start", "kinds/2", "--why", "a better one")
             url = f"{server.console}/api/rollouts/1"
             until(lambda: server.get(url)[1]["end"] is not None)

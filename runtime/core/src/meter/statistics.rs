@@ -67,7 +67,7 @@ mod tests {
     use crate::base::{
         call::{Execution, Sealed, Timing},
         fault::Kind,
-        units::Rows,
+        units::{Rows, Tick},
     };
     use std::time::Duration;
 
@@ -98,16 +98,16 @@ mod tests {
         };
         for rows in [1, 2] {
             let total = Duration::from_nanos(40);
-            meter.settled(&Ended { rows: Rows::new(rows), fault: None, total, timing, in_parts: false });
+            meter.settled(
+                &Ended { rows: Rows::new(rows), fault: None, total, timing, in_parts: false },
+                Tick::default(),
+            );
         }
         let fault = Some(Kind::ModelFailed);
-        meter.settled(&Ended {
-            rows: Rows::new(1),
-            fault,
-            total: Duration::from_nanos(7),
-            timing,
-            in_parts: false,
-        });
+        meter.settled(
+            &Ended { rows: Rows::new(1), fault, total: Duration::from_nanos(7), timing, in_parts: false },
+            Tick::default(),
+        );
 
         let mut seen = Statistics::of("m".into(), Version(3), &meter.totals());
         assert!(seen.last_inference_ms > 1_600_000_000_000, "not milliseconds since 1970");

@@ -1,7 +1,7 @@
 use super::*;
 use crate::base::{
     call::{Execution, Timing},
-    units::Rows,
+    units::{Rows, Tick},
 };
 use crate::meter::{Ended, VersionMeter};
 use std::collections::{BTreeMap, BTreeSet};
@@ -69,10 +69,10 @@ fn numbers_are_in_their_units() {
         in_parts: false,
     };
     meter.admitted();
-    meter.settled(&ended);
-    meter.settled(&Ended { fault: Some(Kind::Overloaded), ..ended });
-    meter.settled(&Ended { fault: Some(Kind::Expired), ..ended });
-    meter.settled(&Ended { fault: Some(Kind::HostLost), ..ended });
+    meter.settled(&ended, Tick::default());
+    meter.settled(&Ended { fault: Some(Kind::Overloaded), ..ended }, Tick::default());
+    meter.settled(&Ended { fault: Some(Kind::Expired), ..ended }, Tick::default());
+    meter.settled(&Ended { fault: Some(Kind::HostLost), ..ended }, Tick::default());
     meter.executed(Execution {
         rows: 2,
         padding: 6,

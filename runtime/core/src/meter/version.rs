@@ -151,8 +151,8 @@ impl VersionMeter {
     }
 
     /// A request ended. Say it before its caller has the answer, so that who has an answer finds it counted.
-    pub fn settled(&self, ended: &Ended) {
-        self.evidence.count(|counts| counts.settled(ended, clock::now()));
+    pub fn settled(&self, ended: &Ended, now: Tick) {
+        self.evidence.count(|counts| counts.settled(ended, now));
         let shard = self.shard();
         let total_ns = u64::try_from(ended.total.as_nanos()).unwrap_or(u64::MAX);
         if let Some(kind) = ended.fault {

@@ -12,8 +12,8 @@ fn a_request_is_counted_once_whichever_thread_ends_it() {
             scope.spawn(|| {
                 meter.admitted();
                 meter.left_queue();
-                meter.settled(&ended);
-                meter.settled(&Ended { fault: Some(Kind::ModelFailed), ..ended });
+                meter.settled(&ended, Tick::default());
+                meter.settled(&Ended { fault: Some(Kind::ModelFailed), ..ended }, Tick::default());
             });
         }
     });

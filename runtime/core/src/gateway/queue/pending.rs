@@ -20,7 +20,6 @@ use crate::base::{
     units::{CallId, Rows, Tick},
 };
 use crate::decide::{admit, plan::Size, queue::Place};
-use crate::meter::Ended;
 use compact_str::CompactString;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -172,9 +171,7 @@ impl Pending {
         if self.counts_elsewhere() {
             return;
         }
-        let total = now.since(self.arrived);
-        let (rows, in_parts) = (self.rows, self.running.contract.streams);
-        self.running.meter.settled(&Ended { rows, fault: Some(kind), total, timing, in_parts });
+        self.running.settled(self.rows, Some(kind), self.arrived, timing, now);
         self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
     }
 

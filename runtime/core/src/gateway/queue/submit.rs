@@ -27,7 +27,6 @@ use crate::decide::{
     validate::{self, Bound},
 };
 use crate::gateway::{Gateway, ending::draining, memory::admission::Reserved};
-use crate::meter::Ended;
 use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -56,9 +55,7 @@ pub(in crate::gateway) struct Ticket {
 
 /// Counts a request that ends before it is admitted.
 pub(in crate::gateway) fn refused(running: &Running, arrived: Tick, rows: Rows, fault: Fault) -> Fault {
-    let total = clock::now().since(arrived);
-    let (timing, in_parts) = (Timing::default(), running.contract.streams);
-    running.meter.settled(&Ended { rows, fault: Some(fault.kind), total, timing, in_parts });
+    running.settled(rows, Some(fault.kind), arrived, Timing::default(), clock::now());
     fault
 }
 

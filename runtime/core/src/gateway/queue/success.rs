@@ -74,10 +74,8 @@ impl Success {
 
     fn count(&mut self, fault: Option<Kind>) {
         self.counted = true;
-        let (rows, timing, now) = (self.rows, self.timing, clock::now());
-        let total = now.since(self.arrived);
-        let in_parts = self.running.contract.streams;
-        self.running.meter.settled(&Ended { rows, fault, total, timing, in_parts });
+        let (timing, now) = (self.timing, clock::now());
+        self.running.settled(self.rows, fault, self.arrived, timing, now);
         let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
         match fault {
             None => recent.answered(*traced, &self.running, &timing, now),
@@ -86,6 +84,14 @@ impl Success {
                 recent.failed(|| *traced, &self.running, (kind, &note), &timing, now);
             }
         }
+    }
+}
+
+impl Running {
+    /// A request has ended, and is counted: by its one owner, whoever that is.
+    pub(super) fn settled(&self, rows: Rows, fault: Option<Kind>, arrived: Tick, timing: Timing, now: Tick) {
+        let (total, in_parts) = (now.since(arrived), self.contract.streams);
+        self.meter.settled(&Ended { rows, fault, total, timing, in_parts }, now);
     }
 }
 
