@@ -193,6 +193,10 @@ def test_hooks_that_cannot_be_told_keep_no_rollout_from_going_on(
 def test_what_changes_nothing_is_not_told(play: Play) -> None:
     course: Course = play.start()
     assert of_rollout(course, course, {}, ()) is None
+    # One whose end nobody had the time to tell of has not begun.
+    ended = of_rollout(None, course.ended(End.PROMOTED, "it is good", 3.0), {}, ())
+    assert ended is not None
+    assert ended.kind is Kind.ENDED
     assert of_rollout(course, course.saying("hold", "too little", 2.0), {}, ()) is None
 
 
