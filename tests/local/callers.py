@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException
@@ -15,16 +16,20 @@ PATIENCE_S = 120.0
 
 
 @contextmanager
-def traffic(server: LocalServer, model: str, body: str, pause_s: float = 0.0) -> Iterator[None]:
-    """Callers, whoever answers them, and whether or not the server is there."""
-    stop = threading.Event()
+def traffic(
+    server: LocalServer, model: str, body: str, pause_s: float = 0.0
+) -> Iterator[Counter[int]]:
+    """Callers, whether or not the server is there; how often they had which status."""
+    stop, answered = threading.Event(), Counter[int]()
 
     def call() -> None:
         with closing(HTTPConnection(server.http, timeout=30)) as connection:
             while not stop.is_set():
                 try:
                     connection.request("POST", f"/v2/models/{model}/infer", body)
-                    connection.getresponse().read()
+                    answer = connection.getresponse()
+                    answer.read()
+                    answered[answer.status] += 1
                     stop.wait(pause_s)
                 except (HTTPException, OSError):
                     connection.close()
@@ -34,7 +39,7 @@ def traffic(server: LocalServer, model: str, body: str, pause_s: float = 0.0) ->
     for thread in threads:
         thread.start()
     try:
-        yield
+        yield answered
     finally:
         stop.set()
         for thread in threads:

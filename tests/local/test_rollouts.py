@@ -117,13 +117,14 @@ def test_one_that_answers_otherwise_goes_back_and_one_that_does_not_stays(
     with ready(models, tmp_path / "state") as server:
         server.command("split", "one", "1=100")
         # Copies are sent while nobody is served.
-        with traffic(server, "one", BODY, pause_s=0.05):
+        with traffic(server, "one", BODY, pause_s=0.05) as answered:
             server.command("rollout", "start", "one/5", "--plan", "alike")
             end, why = ended(server, 1)
             assert (end, "agreement: 100 % bad, 10 % allowed" in why) == ("rolled back", True), why
             server.command("rollout", "start", "one/4", "--plan", "alike")
             end, why = ended(server, 2)
             assert (end, "agreement: 0 % bad" in why) == ("promoted", True), why
+        assert set(answered) == {200}
 
 
 def test_who_is_killed_goes_on_where_it_was(tmp_path: Path, models: Path) -> None:

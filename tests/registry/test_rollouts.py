@@ -41,10 +41,11 @@ def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Pat
     (models / "kinds" / "model.yaml").write_text(YAML)
     with ready(models, state) as server:
         server.command("load", "kinds/2")
-        with traffic(server, "kinds", BODY):
+        with traffic(server, "kinds", BODY) as answered:
             server.command("rollout", "start", "kinds/2", "--why", "a better one")
             url = f"{server.console}/api/rollouts/1"
             until(lambda: server.get(url)[1]["end"] is not None)
+        assert set(answered) == {200}
         assert server.get(url)[1]["end"] == "promoted", server.get(url)[1]["said"][-1]
         reports = f"{server.console}/api/reports"
         until(lambda: (told := server.get(reports)[1]["reports"]) and not told[0]["pending"])

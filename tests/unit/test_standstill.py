@@ -55,7 +55,7 @@ def test_the_state_stands_behind_a_name_of_any_kind(
 def test_a_process_that_is_gone_has_no_state() -> None:
     with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as cat:
         process = Process(cat.pid)
-        assert process.state() in (b"R", b"S")
+        assert process.state() != b""
     assert process.state() == b""
     process.close()
     with pytest.raises(OSError, match="No such"):
