@@ -18,7 +18,7 @@ from headrace.control.reports import Registered
 from headrace.control.rollouts import Rollouts
 from headrace.control.store import Store, in_folder
 from headrace.control.telling import Telling
-from headrace.errors import RepositoryInvalid, SourceInvalid
+from headrace.errors import RepositoryInvalid, RequirementsInvalid, SourceInvalid
 from headrace.hooks.event import Happened
 from headrace.models.lifecycle import Standing, State
 from headrace.registry.report import HERE, Kind, Report
@@ -101,6 +101,8 @@ class Desk:
         self.on_new: dict[int, dict[str, str]] = {}
         #: Numbers that a registry has beside those in folders; without any there is none.
         self.registry: set[int] = set()
+        #: Labels of those whose packages cannot be installed.
+        self.unfit: set[str] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
@@ -175,7 +177,9 @@ class Desk:
         return Registered(HERE, model, "champion")
 
     def equipped(self, version: Version) -> Version:
-        """None of them asks for packages."""
+        """None of them asks for packages but those that cannot have them."""
+        if version.label in self.unfit:
+            raise RequirementsInvalid(f"no packages for {version.label}")
         return version
 
     def find(self, model: str, numbers: Set[int] = frozenset()) -> list[Version]:

@@ -9,10 +9,11 @@ from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import steering
-from headrace.control.controller import ITSELF, Controller
+from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks, CourseBook
 from headrace.control.newcomers import ON_NEW, Newcomers
 from headrace.control.reports import awaits_approval
+from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
