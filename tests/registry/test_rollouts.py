@@ -8,6 +8,8 @@ from tests.local.callers import traffic, until
 from tests.local.conftest import ready
 from tests.registry.conftest import log_all
 
+from headrace.registry.report import PNG
+
 YAML = """
 source: models:/kinds@champion
 mlflow: {champion: champion}
@@ -61,4 +63,6 @@ def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Pat
     assert history[-1].value >= 50
     assert client.get_metric_history(run, "baseline/p99_ms")
     assert client.get_run(run).info.status == "FINISHED"
+    picture = Path(client.download_artifacts(run, "verdict.png", str(tmp_path)))
+    assert picture.read_bytes().startswith(PNG)
     assert client.get_model_version_by_alias("kinds", "champion").version == 2

@@ -112,7 +112,8 @@ class Desk:
         self.crashes: dict[str, int] = {}
         self.said: list[str] = []
         self.now = 1000.0
-        #: What a registry was told.
+        #: Which registry has the versions, and what it was told.
+        self.place_of_versions = HERE
         self.registry_hears = KeepsReports()
         #: What hooks are told of.
         self.hooks_hear = HearsForHooks()
@@ -174,7 +175,7 @@ class Desk:
         return self.stood
 
     def registered(self, model: str, version: int) -> Registered | None:
-        return Registered(HERE, model, "champion")
+        return Registered(self.place_of_versions, model, "champion")
 
     def equipped(self, version: Version) -> Version:
         """None of them asks for packages but those that cannot have them."""
