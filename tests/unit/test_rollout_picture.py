@@ -15,7 +15,6 @@ from headrace.rollout.course import Course, End
 from headrace.rollout.evidence import Criterion, Evidence
 from headrace.rollout.picture import interval, png
 
-
 MLFLOW = Place("sqlite:///mlflow.db", "sqlite:///mlflow.db")
 
 
