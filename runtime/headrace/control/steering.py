@@ -152,6 +152,8 @@ def order(course: Course, before: Course | None) -> Order:
     def changed(now: Wanted, standings: Standings) -> Wanted:
         if before is None:
             may_begin(now, *course.versions)
+        elif before.end is not None:
+            may_take_back(before, now)
         elif course.end is not End.STOPPED and (why := disturbed(before, now)):
             raise Unwanted(f"{course.model}: {why}")
         divided = {winner: WHOLE} if winner is not None else now.shares
@@ -159,6 +161,23 @@ def order(course: Course, before: Course | None) -> Order:
         return replace(now, shares=divided, traffic=replace(now.traffic, judged=judged(course)))
 
     return Order(course.model, what, changed)
+
+
+def may_take_back(course: Course, now: Wanted) -> None:
+    """Check that a promotion can still be taken back.
+
+    Raises:
+        Unwanted: traffic has moved on, or the baseline is gone.
+    """
+    candidate, baseline = course.versions
+    if now.shares != {candidate: WHOLE} or now.pending is not None:
+        raise Unwanted(
+            f"version {candidate} has not all the traffic any more: `headrace split` moves it"
+        )
+    if baseline not in now.versions:
+        raise Unwanted(
+            f"version {baseline} was unloaded; {loaded(now)}: `headrace load` it, and then again"
+        )
 
 
 def ways(course: Course, now: Wanted, standings: Mapping[int, Standing]) -> dict[int, Way]:
