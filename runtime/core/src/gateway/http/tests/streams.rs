@@ -10,13 +10,12 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 const GOOD: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
 
 async fn connect(server: &Server, window: u32) -> SendRequest<Bytes> {
-    let socket = TcpStream::connect(server.at).await.unwrap();
-    let (client, connection) = Builder::new().initial_window_size(window).handshake(socket).await.unwrap();
+    let line = server.line();
+    let (client, connection) = Builder::new().initial_window_size(window).handshake(line).await.unwrap();
     tokio::spawn(connection);
     client.ready().await.unwrap()
 }
@@ -92,7 +91,7 @@ async fn requests_that_are_reset_without_end_end_the_connection() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_taken_is_given_up_while_others_run() {
     let server = start(Limits { body_timeout_ms: 300, ..Limits::default() }, false).await;
     let mut client = connect(&server, 1000).await;
