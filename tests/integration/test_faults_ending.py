@@ -88,7 +88,7 @@ def test_a_gateway_that_dies_while_it_drains_ends_the_server_at_once(run: Run) -
     caller = begin_to_drain(run)
     for gateway in run.named("ServeReplica:gateway"):
         os.kill(gateway, signal.SIGKILL)
-    assert run.process.wait(15) == 1
+    assert run.process.wait(20) == 1
     assert "what it had not answered is lost" in run.said()
     caller.join(END_S)
 
@@ -112,7 +112,7 @@ def test_a_killed_server_leaves_no_process(run: Run) -> None:
     below = run.below()
     assert len(below) > 5
     run.process.kill()
-    until(lambda: not alive(below), 10, "every process has ended")
+    until(lambda: not alive(below), END_S, "every process has ended")
 
 
 @pytest.mark.parametrize("root", ["raylet/raylet", "keeper.py"])
@@ -160,7 +160,7 @@ def test_keeper_and_server_killed_in_one_moment_leave_no_process(run: Run) -> No
     os.kill(keeper, signal.SIGKILL)
     run.process.kill()
     run.process.wait(END_S)
-    until(lambda: not alive(below), 10, "every process has ended")
+    until(lambda: not alive(below), END_S, "every process has ended")
     assert folder.exists(), "nobody was left to remove it"
     release(claim(run.state))
     assert not folder.exists(), "who has the state folder next does"

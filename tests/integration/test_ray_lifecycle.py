@@ -97,7 +97,7 @@ def test_one_that_cannot_be_loaded_leaves_what_serves_untouched_and_says_why(
         told = run.command("load", "own/6", "--swap", code=1)
         assert "own/6: failed: " in told
         assert "the weights are gone" in told
-        until(lambda: "pending" not in run.command("versions", "own"), 5, "given up")
+        until(lambda: "pending" not in run.command("versions", "own"), SOON_S, "given up")
         assert shares(run, "own")[4] == 100.0
         (models / "own" / "6" / "model.py").write_text(
             (models / "own" / "4" / "model.py").read_text()
