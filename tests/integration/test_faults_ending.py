@@ -5,6 +5,7 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -115,28 +116,47 @@ def test_a_killed_server_leaves_no_process(run: Run) -> None:
     until(lambda: not alive(below), END_S, "every process has ended")
 
 
-@pytest.mark.parametrize("root", ["raylet/raylet", "keeper.py"])
-def test_a_server_that_loses_ray_begins_again_as_the_same_process(run: Run, root: str) -> None:
-    # Now: Ray is being asked for the second gateway.
-    below, folder = run.below(), sockets(run)
-    (victim,) = run.named(root)
-    os.kill(victim, signal.SIGKILL)
-    until(lambda: run.said().count("headrace is ready") == 2, START_S, "it is ready again")
-    assert "Ray ended by itself" in run.said()
-    assert run.infer("sleeper", 0.0)[0] == 200
-    assert not alive(below)
-    assert not folder.exists()
+@pytest.fixture(scope="module")
+def lasting(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """One that begins again and again."""
+    models = tmp_path_factory.mktemp("models")
+    write_model(models, "sleeper", SLEEPER, "batching: {max_rows: 1}\n")
+    run = serve(models)
+    yield run
     assert run.end() == 0, "a signal reaches it as before"
 
 
-def test_a_server_whose_state_folder_was_deleted_begins_again_when_a_host_dies(run: Run) -> None:
-    (host,) = run.pids("sleeper/1")
-    shutil.rmtree(run.state / "headrace-ray")
-    os.kill(host, signal.SIGKILL)
-    until(lambda: run.said().count("headrace is ready") == 2, START_S, "it is ready again")
-    assert "is gone, without which Ray replaces nothing; everything begins again" in run.said()
+def begins_again(run: Run, because: Callable[[], None]) -> str:
+    """Have it begin again; return what it said meanwhile."""
+    before = run.said()
+    because()
+    until(lambda: "headrace is ready" in run.said()[len(before) :], START_S, "it is ready again")
     assert run.infer("sleeper", 0.0)[0] == 200
-    assert run.end() == 0
+    return run.said()[len(before) :]
+
+
+@pytest.mark.parametrize("root", ["raylet/raylet", "keeper.py"])
+def test_a_server_that_loses_ray_begins_again_as_the_same_process(lasting: Run, root: str) -> None:
+    # Now: Ray is being asked for the second gateway.
+    below, folder = lasting.below(), sockets(lasting)
+    (victim,) = lasting.named(root)
+    said = begins_again(lasting, lambda: os.kill(victim, signal.SIGKILL))
+    assert "Ray ended by itself" in said
+    assert not alive(below)
+    assert not folder.exists()
+
+
+def test_a_server_whose_state_folder_was_deleted_begins_again_when_a_host_dies(
+    lasting: Run,
+) -> None:
+    (host,) = lasting.pids("sleeper/1")
+
+    def lose() -> None:
+        shutil.rmtree(lasting.state / "headrace-ray")
+        os.kill(host, signal.SIGKILL)
+
+    said = begins_again(lasting, lose)
+    assert "is gone, without which Ray replaces nothing; everything begins again" in said
 
 
 def test_a_server_that_loses_ray_before_it_is_ready_ends(serve: Serve, tmp_path: Path) -> None:
