@@ -18,6 +18,7 @@ from typing import Any, Final
 import pytest
 from tests.integration.models import BROKEN, IDENTITY, RUDE
 from tests.integration.proc import parent, state
+from tests.ports import free_ports
 
 from headrace.serve.keeper import descendants
 
@@ -198,28 +199,6 @@ def until(reached: Callable[[], Any], limit_s: float, what: str) -> float:
     return time.monotonic() - began
 
 
-def free_ports(count: int) -> int:
-    """The first of ``count`` neighbouring ports that are free now.
-
-    None that the kernel gives to clients: who asks there before a server listens may be connected
-    to itself.
-    """
-    for first in range(28_500, 32_700, 10):
-        listeners = []
-        try:
-            for port in range(first, first + count):
-                listeners.append(socket.socket())
-                listeners[-1].bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for listener in listeners:
-                listener.close()
-    raise RuntimeError("no free ports")
-
-
 def serving(run: Run) -> list[int]:
     """The gateways that listen: of all that know the port only these have a socket for it."""
     port = f":{int(run.http.rpartition(':')[2]):04X}"
@@ -259,7 +238,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         state: Path | None = None,
     ) -> Run:
         state = state or tmp_path_factory.mktemp("run") / "state"
-        run = Run(repository, state, port or free_ports(4), drain_s, terminal)
+        run = Run(repository, state, port or free_ports(), drain_s, terminal)
         runs.append(run)
         if wait:
             until(lambda: ready(run), START_S, "the server is ready")

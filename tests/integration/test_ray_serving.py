@@ -22,12 +22,12 @@ from tests.integration.conftest import (
     alive,
     command,
     error_id,
-    free_ports,
     until,
     write_model,
 )
 from tests.integration.load import CALL_S, Protocol, call, client
 from tests.integration.models import IDENTITY
+from tests.ports import free_ports
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +177,7 @@ def test_ray_is_small_and_its_own(run: Run) -> None:
 
 
 def test_a_taken_port_is_named_with_its_owner_at_once(repository: Path, tmp_path: Path) -> None:
-    port = free_ports(4)
+    port = free_ports()
     with socket.create_server(("127.0.0.1", port + 1)):
         began = time.monotonic()
         refused = subprocess.run(
@@ -194,7 +194,7 @@ def test_a_taken_port_is_named_with_its_owner_at_once(repository: Path, tmp_path
 
 def test_a_state_folder_in_use_is_refused(run: Run, repository: Path) -> None:
     refused = subprocess.run(
-        command(repository, run.state, free_ports(4)),
+        command(repository, run.state, free_ports()),
         capture_output=True,
         text=True,
         timeout=60,

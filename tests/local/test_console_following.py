@@ -6,8 +6,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
-from tests.local.conftest import free_ports
 from tests.local.consoles import Begin, connect, following, get
+from tests.ports import free_ports
 from tests.unit.desk import Desk, NoBoard
 
 from headrace.console.board import Status

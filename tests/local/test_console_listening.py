@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.local.conftest import free_ports
 from tests.local.consoles import PATIENCE_S, Begin, connect, following, get, read_answer
+from tests.ports import free_ports
 from tests.unit.desk import NoBoard
 
 from headrace.console import listening

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tests.local.conftest import LocalServer, free_ports, ready, start, write_model
+from tests.local.conftest import LocalServer, ready, start, write_model
+from tests.ports import free_ports
 from tritonclient.utils import InferenceServerException
 
 from headrace.cli.console_client import post
