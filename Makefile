@@ -28,14 +28,17 @@ serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0
 
 # What starts no server: two processes at once disturb each other in nothing but their time.
 ALONE := tests/unit tests/kernels
+# Servers of one process, on ports that no other test has: two files of tests at once.
+LOCAL := tests/local tests/seam tests/hooks
 # Simulated worlds and threads in every order need minutes of a processor and no clock, and the tests of servers wait
 # most of their time.
 test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integration
 	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet -- --skip simulation::
 	@nice -n 19 $(MAKE) --no-print-directory simulate loom >target/beside.log 2>&1 & beside=$$!; \
 	echo "== Python unit tests, and kernels; beside them simulated worlds, and every order of threads"; \
-	if $(BIN)/pytest -q -n 2 $(ALONE) && echo "== the seam, the wire and the whole server" && \
-	  $(BIN)/pytest -q tests $(ALONE:%=--ignore %) --durations 15; then ended=0; else ended=1; fi; \
+	if $(BIN)/pytest -q -n 2 $(ALONE) && echo "== the seam, and servers of one process" && \
+	  $(BIN)/pytest -q -n 2 --dist loadfile $(LOCAL) --durations 15 && echo "== the wire, and the whole server" && \
+	  $(BIN)/pytest -q tests $(addprefix --ignore ,$(ALONE) $(LOCAL)) --durations 15; then ended=0; else ended=1; fi; \
 	wait $$beside || ended=1; cat target/beside.log; exit $$ended
 
 # What is compiled and what comes over the network do not wait for each other.
