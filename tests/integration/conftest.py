@@ -263,7 +263,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models that behave, are slow, are rude, and do not load."""
     folder = tmp_path_factory.mktemp("models")
     write_model(folder, "identity", IDENTITY.format(pause=0))
-    write_model(folder, "slow", IDENTITY.format(pause=1.5), "batching: {max_rows: 1}\n")
+    write_model(folder, "slow", IDENTITY.format(pause=3), "batching: {max_rows: 1}\n")
     write_model(folder, "rude", RUDE)
     write_model(folder, "broken", BROKEN)
     return folder

@@ -37,7 +37,7 @@ def test_ctrl_c_lets_accepted_calls_finish(run: Run) -> None:
     ended: list[Any] = []
 
     def call() -> None:
-        ended.append(run.infer("sleeper", 1.5))
+        ended.append(run.infer("sleeper", 2.5))
 
     callers = [threading.Thread(target=call) for _ in range(2)]
     for caller in callers:
