@@ -186,7 +186,7 @@ def alive(pids: set[int]) -> set[int]:
 def stop(pid: int) -> None:
     """Stop a process, and return when it has: for a moment it still answers."""
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: state(pid) == "T", 5, "it stands still")
+    until(lambda: state(pid) == "T", 30, "it stands still")
 
 
 def until(reached: Callable[[], Any], limit_s: float, what: str) -> float:

@@ -20,7 +20,7 @@ from tests.sequences import ACCUMULATOR, CONTROLS, Stream, ask, inputs, interlea
 from tritonclient.utils import InferenceServerException
 
 #: Of the model `few`.
-IDLE_S = 0.3
+IDLE_S = 1.5
 PLAIN = """
     from headrace import Context, Model, Tensor
 
