@@ -101,7 +101,7 @@ def _without_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = sqlite3.connect
 
     def connected(*given: Any, **how: Any) -> sqlite3.Connection:
-        database = connect(*given, **how)
+        database: sqlite3.Connection = connect(*given, **how)
         database.execute("PRAGMA synchronous = OFF")
         return database
 
