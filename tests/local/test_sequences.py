@@ -201,7 +201,7 @@ def test_tools_see_that_it_has_sequences(client: tuple[Any, Any]) -> None:
         return connected.get_model_config(model, as_json=True)["config"]
 
     batching = config("few")["sequence_batching"]
-    assert int(batching["max_sequence_idle_microseconds"]) == 300_000
+    assert int(batching["max_sequence_idle_microseconds"]) == IDLE_S * 1e6
     assert batching["oldest"]["max_candidate_sequences"] == 2
     assert "direct" in config("direct")["sequence_batching"]
     assert "dynamic_batching" not in config("few")
