@@ -28,14 +28,18 @@ serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0
 
 # What starts no server: two processes at once disturb each other in nothing but their time.
 ALONE := tests/unit tests/kernels
-# Threads in every order need two minutes of a processor, and the tests of servers wait most of their time.
+# Servers of one process, on ports that no other test has: two files of tests at once.
+LOCAL := tests/local tests/seam tests/hooks
+# Simulated worlds and threads in every order need minutes of a processor and no clock, and the tests of servers wait
+# most of their time.
 test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integration
-	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet
-	@nice -n 19 $(MAKE) --no-print-directory loom >target/loom.log 2>&1 & loom=$$!; \
-	echo "== Python unit tests, and kernels; beside them every order of threads"; \
-	if $(BIN)/pytest -q -n 2 $(ALONE) && echo "== the seam, the wire and the whole server" && \
-	  $(BIN)/pytest -q tests $(ALONE:%=--ignore %) --durations 15; then ended=0; else ended=1; fi; \
-	wait $$loom || ended=1; cat target/loom.log; exit $$ended
+	@echo "== Rust tests"; $(CARGO) test $(MANIFEST) --quiet -- --skip simulation::
+	@nice -n 19 $(MAKE) --no-print-directory simulate loom >target/beside.log 2>&1 & beside=$$!; \
+	echo "== Python unit tests, and kernels; beside them simulated worlds, and every order of threads"; \
+	if $(BIN)/pytest -q -n 2 $(ALONE) && echo "== the seam, and servers of one process" && \
+	  $(BIN)/pytest -q -n 2 --dist loadfile $(LOCAL) --durations 15 && echo "== the wire, and the whole server" && \
+	  $(BIN)/pytest -q tests $(addprefix --ignore ,$(ALONE) $(LOCAL)) --durations 15; then ended=0; else ended=1; fi; \
+	wait $$beside || ended=1; cat target/beside.log; exit $$ended
 
 # What is compiled and what comes over the network do not wait for each other.
 .PHONY: ready clippy
@@ -61,6 +65,9 @@ check: $(VENV)/.dev $(VENV)/.test $(DENY) ## Run linters, type checks, import ru
 audit: $(VENV)/.test $(DENY) ## Look for known weaknesses in the Rust and Python packages that are used
 	@$(DENY) $(MANIFEST) check advisories
 	@$(BIN)/pip -q install $(PINS) pip-audit && $(BIN)/pip-audit --requirement constraints.txt --no-deps --disable-pip
+
+simulate: ## Run gateways, hosts and links under thousands of seeds of one virtual clock
+	@echo "== simulated worlds"; $(CARGO) test $(MANIFEST) --lib --quiet simulation::
 
 # With a folder of its own: the flag makes other crates of all that it meets.
 loom: ## Check what threads share in every order in which they can meet
@@ -184,4 +191,4 @@ for name, version in sorted((package["name"].lower(), package["version"]) for pa
 endef
 export WRITE_PINS
 
-.PHONY: help serve test test-gpu test-stores bench-gpu check audit pins loom miri bench chaos soak fuzz wheels clean
+.PHONY: help serve test test-gpu test-stores bench-gpu check audit pins simulate loom miri bench chaos soak fuzz wheels clean

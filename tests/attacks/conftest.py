@@ -1,7 +1,5 @@
 """Servers to attack."""
 
-import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,28 +8,11 @@ from pathlib import Path
 import pytest
 from tests.attacks import process
 from tests.attacks.target import Target
+from tests.ports import free_ports
 
 MODELS = Path(__file__).parents[2] / "load_tests" / "peers" / "models"
 #: A busy machine starts slowly.
 START_S = 60.0
-
-
-def free_ports() -> int:
-    """Return the first of four neighbouring ports that are free now."""
-    for first in range(26_000 + os.getpid() % 500 * 10, 32_000, 10):
-        held = []
-        try:
-            for port in range(first, first + 4):
-                one = socket.socket()
-                held.append(one)
-                one.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        finally:
-            for one in held:
-                one.close()
-        return first
-    raise RuntimeError("no four free ports")
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.browser.conftest import OpenUrl, confirm, press
-from tests.local.conftest import free_ports
+from tests.ports import free_ports
 from tests.unit.counting import CountingGateway
 from tests.unit.desk import Desk
 

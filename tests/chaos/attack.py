@@ -16,9 +16,9 @@ from tests.chaos.victims import Strike
 from tests.integration.conftest import START_S
 
 #: From SIGTERM to the end: what runs is finished, and nothing runs longer than a second.
-TERM_S: Final = 10.0
+TERM_S: Final = 25.0
 #: From SIGKILL of `headrace serve` until nothing of it is left.
-KILL_S: Final = 5.0
+KILL_S: Final = 20.0
 LOOK_S: Final = 0.02
 
 

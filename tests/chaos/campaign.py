@@ -29,7 +29,7 @@ MEANT: Final = ("400", "404", "499", "504")
 #: Until everything is whole again; where all of it begins again on a busy machine.
 WHOLE_S: Final = 90.0
 #: For the last cancelled call to be counted.
-COUNTED_S: Final = 5.0
+COUNTED_S: Final = 15.0
 #: Between a death and the news of it, on a busy machine.
 NOTICED_S: Final = 2.0
 #: Ten seconds for a new host, and what a stopped one held before.

@@ -30,9 +30,10 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from tests.chaos.server import GATEWAYS, Server
-from tests.integration.conftest import alive, free_ports, until, write_model
+from tests.integration.conftest import alive, until, write_model
 from tests.integration.load import Load
 from tests.integration.models import IDENTITY
+from tests.ports import free_ports
 
 MODEL: Final = "m"
 VERSIONS: Final = range(1, 6)
@@ -81,7 +82,7 @@ class Campaign:
         self._models, self._state = folder / "models", folder / "state"
         for number in VERSIONS:
             write_model(self._models, MODEL, IDENTITY.format(pause=0), "repeatable: true\n", number)
-        self._port = free_ports(4)
+        self._port = free_ports()
         self.server = self._begin()
 
     def _begin(self) -> Server:

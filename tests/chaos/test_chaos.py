@@ -7,14 +7,14 @@ from tests.chaos.attack import attack
 from tests.chaos.picture import draw
 from tests.chaos.report import table, write
 from tests.chaos.victims import SHORT, plan
-from tests.integration.conftest import free_ports
+from tests.ports import free_ports
 
 SEED = 1
 
 
 def test_every_blow_is_survived_in_time_and_every_call_is_counted_once(tmp_path: Path) -> None:
     strikes = plan(SEED, len(SHORT), SHORT)
-    outcome = attack(tmp_path / "state", free_ports(4), SEED, strikes, print)
+    outcome = attack(tmp_path / "state", free_ports(), SEED, strikes, print)
     assert not outcome.faults, table(outcome)
     assert len(outcome.records) == len(SHORT)
     assert all(record.compared > 100 for record in outcome.records), table(outcome)

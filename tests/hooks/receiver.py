@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,6 +38,8 @@ class Receiver:
     events: list[tuple[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
+    #: When each came, before it was answered.
+    times: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     came: threading.Condition = field(default_factory=threading.Condition)
 
@@ -78,6 +81,7 @@ def receiving(answers: Answers = accepts, port: int = 0) -> Iterator[Receiver]:
                     told.events.append((event["id"], event))
                 told.headers.append(dict(self.headers))
                 told.paths.append(self.path)
+                told.times.append(time.monotonic())
                 number = len(told.paths)
                 told.came.notify_all()
             status, headers = answers(number)

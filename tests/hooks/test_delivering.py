@@ -125,10 +125,9 @@ def test_a_receiver_that_says_when_is_asked_no_sooner(tmp_path: Path) -> None:
 
     with receiving(answers) as receiver, telling(tmp_path, receiver.url) as told:
         tell(told, "a/1")
-        receiver.wait(1)
-        began = time.monotonic()
         receiver.wait(2)
-        assert time.monotonic() - began > 0.9
+        first, second = receiver.times
+        assert second - first >= 1
 
 
 def test_what_a_receiver_does_not_take_holds_up_nothing(tmp_path: Path) -> None:
@@ -183,7 +182,8 @@ def test_a_slow_receiver_delays_neither_who_tells_nor_the_end(tmp_path: Path) ->
             slow.wait(1)
             quick.wait(2)
             began = time.monotonic()
-        assert time.monotonic() - began < ENDING_S + 0.5
+        # Its own patience and not the receiver's.
+        assert time.monotonic() - began < ENDING_S + PATIENCE_S / 2
         assert len(waiting(tmp_path)) == 2
         hold.set()
 

@@ -18,6 +18,7 @@ from typing import Any, Final
 import pytest
 from tests.integration.models import BROKEN, IDENTITY, RUDE
 from tests.integration.proc import parent, state
+from tests.ports import free_ports
 
 from headrace.serve.keeper import descendants
 
@@ -185,7 +186,7 @@ def alive(pids: set[int]) -> set[int]:
 def stop(pid: int) -> None:
     """Stop a process, and return when it has: for a moment it still answers."""
     os.kill(pid, signal.SIGSTOP)
-    until(lambda: state(pid) == "T", 5, "it stands still")
+    until(lambda: state(pid) == "T", 30, "it stands still")
 
 
 def until(reached: Callable[[], Any], limit_s: float, what: str) -> float:
@@ -196,28 +197,6 @@ def until(reached: Callable[[], Any], limit_s: float, what: str) -> float:
             raise AssertionError(f"{what}: not within {limit_s:g} s")
         time.sleep(0.02)  # noqa: TID251 - bounded, for another process
     return time.monotonic() - began
-
-
-def free_ports(count: int) -> int:
-    """The first of ``count`` neighbouring ports that are free now.
-
-    None that the kernel gives to clients: who asks there before a server listens may be connected
-    to itself.
-    """
-    for first in range(28_500, 32_700, 10):
-        listeners = []
-        try:
-            for port in range(first, first + count):
-                listeners.append(socket.socket())
-                listeners[-1].bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for listener in listeners:
-                listener.close()
-    raise RuntimeError("no free ports")
 
 
 def serving(run: Run) -> list[int]:
@@ -259,7 +238,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
         state: Path | None = None,
     ) -> Run:
         state = state or tmp_path_factory.mktemp("run") / "state"
-        run = Run(repository, state, port or free_ports(4), drain_s, terminal)
+        run = Run(repository, state, port or free_ports(), drain_s, terminal)
         runs.append(run)
         if wait:
             until(lambda: ready(run), START_S, "the server is ready")
@@ -284,7 +263,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Models that behave, are slow, are rude, and do not load."""
     folder = tmp_path_factory.mktemp("models")
     write_model(folder, "identity", IDENTITY.format(pause=0))
-    write_model(folder, "slow", IDENTITY.format(pause=1.5), "batching: {max_rows: 1}\n")
+    write_model(folder, "slow", IDENTITY.format(pause=3), "batching: {max_rows: 1}\n")
     write_model(folder, "rude", RUDE)
     write_model(folder, "broken", BROKEN)
     return folder

@@ -144,10 +144,10 @@ def test_who_reads_of_a_host_that_is_killed_is_told_and_the_next_are_answered(ru
     os.kill(host, signal.SIGKILL)
     for one in callers.wait():
         assert "the host that ran it is gone" in one.error, one
-        assert one.ended - killed < 5
+        assert one.ended - killed < 20, "not only once the gateway takes it for one that hangs"
     assert counted(run, "headrace_streams") == 0
     assert lost(run) == 2 * CALLERS
-    until(lambda: whole(run), 20, "the next one is answered")
+    until(lambda: whole(run), 60, "the next one is answered")
     for one in Callers(run, 50).wait():
         assert (len(one.parts), one.error) == (50, "")
 
@@ -161,6 +161,6 @@ def test_who_still_reads_when_a_server_ends_is_told(run: Run) -> None:
     ends.start()
     for one in callers.wait():
         assert "Server exiting" in one.error, one
-        assert one.ended - asked < DRAIN_S + 2
+        assert one.ended - asked < DRAIN_S + 15
     ends.join()
     assert run.process.wait(END_S) == 0, run.said()

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from tests.integration.conftest import START_S, Run, Serve, alive, until, write_model
 from tests.integration.load import Load, load
-from tests.integration.models import BROKEN, IDENTITY, SLEEPER
+from tests.integration.models import BROKEN, IDENTITY
 
 SHARED = "placement: {isolation: shared}\n"
 #: Of what takes a new process on a busy machine.
 SOON_S = 60.0
+#: What callers send, and no warm-up does.
+HELD = 7.25
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +26,20 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     for name, yaml in (("own", ""), ("one", SHARED), ("other", SHARED)):
         write_model(folder, name, IDENTITY.format(pause=0), yaml)
-    write_model(folder, "sleeper", SLEEPER)
+    write_model(folder, "waits", waiting(folder))
     return folder
+
+
+def gate(models: Path) -> str:
+    """A file beside the models."""
+    return f"{models}.gate"
+
+
+def waiting(models: Path) -> str:
+    """A model that answers `HELD` only once the gate is there."""
+    until_then = f'while batch["x"][0, 0] == {HELD} and not os.path.exists({gate(models)!r}):'
+    source = IDENTITY.format(pause=0)
+    return source.replace("time.sleep(0)", f"{until_then} time.sleep(0.05)")
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +111,7 @@ def test_one_that_cannot_be_loaded_leaves_what_serves_untouched_and_says_why(
         told = run.command("load", "own/6", "--swap", code=1)
         assert "own/6: failed: " in told
         assert "the weights are gone" in told
-        until(lambda: "pending" not in run.command("versions", "own"), 5, "given up")
+        until(lambda: "pending" not in run.command("versions", "own"), SOON_S, "given up")
         assert shares(run, "own")[4] == 100.0
         (models / "own" / "6" / "model.py").write_text(
             (models / "own" / "4" / "model.py").read_text()
@@ -108,18 +122,21 @@ def test_one_that_cannot_be_loaded_leaves_what_serves_untouched_and_says_why(
 
 
 def test_what_was_accepted_is_answered_before_its_version_ends(run: Run, models: Path) -> None:
-    write_model(models, "sleeper", SLEEPER, version=2)
+    write_model(models, "waits", waiting(models), version=2)
     answered: list[int] = []
-    caller = threading.Thread(target=lambda: answered.append(run.infer("sleeper", 4.0)[0]))
+    caller = threading.Thread(
+        target=lambda: answered.append(run.infer("waits", HELD, timeout_s=START_S)[0])
+    )
     caller.start()
-    until(lambda: run.accepted("sleeper") == 1, SOON_S, "it is accepted")
-    run.command("load", "sleeper/2", "--swap")
-    until(lambda: rows(run, "sleeper")[1]["state"] == "draining", SOON_S, "the old one is to end")
+    until(lambda: run.accepted("waits") == 1, SOON_S, "it is accepted")
+    run.command("load", "waits/2", "--swap")
+    until(lambda: rows(run, "waits")[1]["state"] == "draining", SOON_S, "the old one is to end")
     assert not answered
-    assert run.infer("sleeper", 0.0)[0] == 200
+    assert run.infer("waits", 0.0)[0] == 200
+    Path(gate(models)).touch()
     caller.join(SOON_S)
     assert answered == [200]
-    until(lambda: set(rows(run, "sleeper")) == {2}, SOON_S, "it is gone")
+    until(lambda: set(rows(run, "waits")) == {2}, SOON_S, "it is gone")
 
 
 def test_a_version_joins_a_process_that_runs_and_leaves_it_while_others_go_on(

@@ -23,10 +23,13 @@ rollouts:
 """
 #: What callers send, and no warm-up does.
 VALUE = 7.25
-#: Ends its process, as a bug in native code does, by chance.
+#: Ends its process, as a bug in native code does, at the tenth batch of each life.
 CRASHER = IDENTITY.replace(
     "time.sleep({pause})",
-    f'if batch["x"][0, 0] == {VALUE} and os.urandom(1)[0] < 8:\n                os._exit(3)',
+    f"""if batch["x"][0, 0] == {VALUE}:
+                self.ran = getattr(self, "ran", 0) + 1
+                if self.ran == 10:
+                    os._exit(3)""",
 )
 
 

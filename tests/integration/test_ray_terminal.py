@@ -25,7 +25,7 @@ def test_a_server_whose_terminal_is_gone_lets_accepted_calls_finish(
     if when == "while it serves":
         os.close(reader)
     ended: list[Any] = []
-    caller = threading.Thread(target=lambda: ended.append(run.infer("sleeper", 1.5)))
+    caller = threading.Thread(target=lambda: ended.append(run.infer("sleeper", 3.0)))
     caller.start()
     until(lambda: run.accepted("sleeper") == 1, 20, "the call is accepted")
     below = run.below()

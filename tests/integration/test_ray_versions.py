@@ -28,8 +28,8 @@ def test_requests_go_to_the_version_that_serves_until_a_higher_one_does(
     assert states(run) == {1: State.READY.value, 2: State.LOADING.value}
     assert run.get(f"{run.http}/v2/health/ready") == {"ready": True}
     gate.touch()
-    until(lambda: answering(run) == "2", 30, "version 2 answers")
-    until(lambda: "headrace is ready" in run.said(), 10, "it says so")
+    until(lambda: answering(run) == "2", START_S, "version 2 answers")
+    until(lambda: "headrace is ready" in run.said(), 30, "it says so")
     # Gateways are told of version 2 in this moment; that must not undo their end.
     assert run.end() == 0
     assert "not everything" not in run.said()

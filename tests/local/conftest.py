@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from typing import Any
 
 import pytest
 from tests.local.consoles import Begin
+from tests.ports import free_ports
 from tests.unit.desk import Desk
 
 from headrace.console.logbook import Logbook
@@ -24,7 +24,7 @@ from headrace.console.server import Console
 from headrace.console.sources import Sources
 
 #: A busy machine starts slowly; what is measured has bounds of its own.
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 #: Misbehaves by the first number that it is sent.
@@ -97,7 +97,7 @@ class LocalServer:
 
     def send(self, request: urllib.request.Request) -> tuple[int, Any]:
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
                 status, body = answer.status, answer.read()
         except urllib.error.HTTPError as error:
             status, body = error.code, error.read()
@@ -182,24 +182,6 @@ def serving(folder: Path, name: str, source: str) -> Iterator[LocalServer]:
     finally:
         one.process.kill()
         one.process.wait()
-
-
-def free_ports() -> int:
-    """Return the first of four neighbouring ports that are free now."""
-    for first in range(23_000 + os.getpid() % 500 * 10, 60_000, 10):
-        held = []
-        try:
-            for port in range(first, first + 4):
-                one = socket.socket()
-                held.append(one)
-                one.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        finally:
-            for one in held:
-                one.close()
-        return first
-    raise RuntimeError("no four free ports")
 
 
 def write_model(models: Path, name: str, body: str, yaml: str = "") -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from tests.local.conftest import free_ports
+from tests.ports import free_ports
 
 BARE = Path(__file__).parents[2] / "load_tests" / "bare"
 SMALL = "--device cpu --depth 18 --rows 2 --request-rows 1 --in-flight 4".split()

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tests.local.conftest import LocalServer, free_ports, ready, start, write_model
+from tests.local.conftest import LocalServer, ready, start, write_model
+from tests.ports import free_ports
 from tritonclient.utils import InferenceServerException
 
 from headrace.cli.console_client import post
@@ -210,7 +211,8 @@ def test_a_lost_server_is_told_of_at_once_and_found_again(tmp_path: Path) -> Non
 
     try:
         with fronting(f"grpc://{server.grpc}", tmp_path / "front") as front:
-            given = [(front, "grpc", X), (front, "http", X), (front, "grpc", SLOW)]
+            # So many slow ones that there is no moment without one in flight.
+            given = [(front, "grpc", X), (front, "http", X), *[(front, "grpc", SLOW)] * 4]
             callers = [threading.Thread(target=work, args=one) for one in given]
             for one in callers:
                 one.start()
@@ -230,7 +232,7 @@ def test_a_lost_server_is_told_of_at_once_and_found_again(tmp_path: Path) -> Non
             assert infer(front, "grpc", X)[0] == "1"
             assert again.end() == 0
         # Those who wait for the server's return have their deadline.
-        assert max(took for took, _ in ends) < 6.5
+        assert max(took for took, _ in ends) < 15
         lost = {"503", "504", "StatusCode.UNAVAILABLE", "StatusCode.DEADLINE_EXCEEDED"}
         assert {status for _, status in ends} <= {"1", *lost}
         assert any(status == "StatusCode.UNAVAILABLE" for _, status in ends), "one was in flight"
@@ -255,7 +257,7 @@ def test_a_server_that_is_away_is_said_and_waited_for(tmp_path: Path) -> None:
         server = start(tmp_path / "models", tmp_path / "up", port=port)
         try:
             server.wait_ready()
-            until = time.monotonic() + 10
+            until = time.monotonic() + 60
             while infer(front, "grpc", X)[0] != "1":
                 assert time.monotonic() < until, front.output()
             front.command("status", code=0)

@@ -63,13 +63,13 @@ def write(tmp_path: Path) -> Callable[..., str]:
 
 
 def test_each_part_is_a_line_when_it_comes(counting: Any, write: Callable[..., str]) -> None:
-    command = [sys.executable, "-m", "headrace", "infer", "count", write(3), "--json"]
+    command = [sys.executable, "-m", "headrace", "infer", "count", write(5), "--json"]
     environment = os.environ | {"HEADRACE_URL": counting.console}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as running:
         assert running.stdout is not None
         came = [(json.loads(line), time.monotonic()) for line in running.stdout]
         assert running.wait(60) == 0
-    assert [part["token"] for part, _ in came] == [0, 1, 2]
+    assert [part["token"] for part, _ in came] == [0, 1, 2, 3, 4]
     assert came[-1][1] - came[0][1] > 0.3, "they were printed together"
     assert counting.command("infer", "count", write(2)).splitlines() == [
         "count/1",

@@ -25,7 +25,9 @@ def test_six_models_in_three_places_are_all_answered(tmp_path: Path) -> None:
         (models / name / "1").mkdir(parents=True)
         (models / name / "1" / "model.py").write_text(MODEL.format(plus=plus))
         (models / name / "model.yaml").write_text("placement: {isolation: shared}\n")
-    with ready(models, tmp_path / "state", "--limit", "max_loaded=3") as server:
+    # Whoever's turn comes late on a busy machine still waits for it.
+    limits = ["--limit", "max_loaded=3", "--limit", "load_wait_ms=120000"]
+    with ready(models, tmp_path / "state", *limits) as server:
 
         def states() -> list[str]:
             told = json.loads(server.command("status", "--json"))

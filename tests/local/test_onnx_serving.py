@@ -1,7 +1,9 @@
 """Graphs in a server of one process, and a model of Triton's."""
 
 import io
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 import tritonclient.grpc as triton_grpc
 import tritonclient.http as triton_http
 from PIL import Image
-from tests.local.conftest import LocalServer, ready, start
+from tests.local.conftest import PATIENCE_S, LocalServer, ready, start
 from tests.local.test_serving import runs, until
 from tests.onnx_files import STRING, brightest, counter, doubler, identity, lookup, write
 from tritonclient.utils import InferenceServerException
@@ -124,18 +126,25 @@ def test_a_model_of_tritons_is_served_after_its_config_was_converted(tmp_path: P
     assert [one.rows for one in checked.trials] == [1, 2, 4, 8]
 
 
+def count_for_ever(own: LocalServer) -> None:
+    with triton_http.InferenceServerClient(own.http) as client:
+        sent = triton_http.InferInput("times", [1, 1], "INT64")
+        sent.set_data_from_numpy(np.array([[1 << 60]]))
+        with suppress(Exception):
+            client.infer("counter", [sent])
+
+
 def test_an_end_while_a_graph_runs_is_an_end_as_any_other(tmp_path: Path) -> None:
     """Its threads are C++'s: an interpreter that ended under them was aborted."""
     write(tmp_path / "models", "counter", counter())
     own = start(tmp_path / "models", tmp_path / "state", drain_s=1.0)
     try:
         own.wait_ready()
-        with triton_http.InferenceServerClient(own.http) as client:
-            sent = triton_http.InferInput("times", [1, 1], "INT64")
-            sent.set_data_from_numpy(np.array([[1 << 60]]))
-            client.async_infer("counter", [sent])
-            until(lambda: runs(own) == 1, "the call runs")
-            assert own.end() == 0, own.output()
+        caller = threading.Thread(target=count_for_ever, args=(own,), daemon=True)
+        caller.start()
+        until(lambda: runs(own) == 1, "the call runs")
+        assert own.end() == 0, own.output()
+        caller.join(PATIENCE_S)
     finally:
         own.process.kill()
         own.process.wait()

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from tests.local.conftest import free_ports
+from tests.ports import free_ports
 
 from headrace.control.store import Change, Note, Store
 from headrace.control.wanted import Wanted

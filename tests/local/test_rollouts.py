@@ -12,7 +12,7 @@ PLAN = """
 rollouts:
   default:
     steps_percent: [20, 50, 100]
-    judge: {errors: {max_increase_points: 3}, p99: {max_ratio: 8}}
+    judge: {errors: {max_increase_points: 3}, p99: {max_ratio: 4}}
     minimum: {units: 50, minutes: 0}
     max_hours: 1
   patient:
@@ -47,7 +47,8 @@ class One(Model):
 DOES = {
     1: "pass",
     2: 'if self.dice.random() < 0.2: raise ValueError("by chance")',
-    3: "time.sleep(0.1)",
+    # Far more than four times what a busy machine takes for the others.
+    3: "time.sleep(0.3)",
     4: "pass",
     5: "pass",
 }

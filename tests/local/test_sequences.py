@@ -20,7 +20,7 @@ from tests.sequences import ACCUMULATOR, CONTROLS, Stream, ask, inputs, interlea
 from tritonclient.utils import InferenceServerException
 
 #: Of the model `few`.
-IDLE_S = 0.3
+IDLE_S = 1.5
 PLAIN = """
     from headrace import Context, Model, Tensor
 
@@ -201,7 +201,7 @@ def test_tools_see_that_it_has_sequences(client: tuple[Any, Any]) -> None:
         return connected.get_model_config(model, as_json=True)["config"]
 
     batching = config("few")["sequence_batching"]
-    assert int(batching["max_sequence_idle_microseconds"]) == 300_000
+    assert int(batching["max_sequence_idle_microseconds"]) == IDLE_S * 1e6
     assert batching["oldest"]["max_candidate_sequences"] == 2
     assert "direct" in config("direct")["sequence_batching"]
     assert "dynamic_batching" not in config("few")

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 import tritonclient.grpc
 import tritonclient.http
-from tests.local.conftest import free_ports
+from tests.ports import free_ports
 
 ONES = [1.0, 1.0, 1.0, 1.0]
 IDENTITY = Path(__file__).parents[2] / "load_tests/peers/models"

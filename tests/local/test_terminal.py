@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local.conftest import LocalServer, free_ports
+from tests.local.conftest import LocalServer
+from tests.ports import free_ports
 
 ONES = [1.0, 1.0, 1.0, 1.0]
 SPEAKS = """

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local.conftest import free_ports
+from tests.ports import free_ports
 from tests.registry.mlflow_server import needs_server, serving
 from tests.reports import VERDICT, report_of, whole
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.local.conftest import LocalServer, free_ports, ready
+from tests.local.conftest import LocalServer, ready
+from tests.ports import free_ports
 from tests.registry.conftest import Logged, log_all
 from tests.registry.mlflow_server import needs_server, serving
 

@@ -28,7 +28,8 @@ class Rig:
     """Opens versions, runs them on threads, and asks for answers as a client does."""
 
     def __init__(self) -> None:
-        limits = {"client_regions": 4}
+        # What has no host any more gets none here, and whoever asks for it need not wait long.
+        limits = {"client_regions": 4, "park_ms": 500}
         settings = {"grpc": "127.0.0.1:0", "io_threads": 1, "limits": limits}
         self.gateway = headrace_core.Gateway(json.dumps(settings))
         self.host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": 0}))

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -177,10 +178,16 @@ def test_requests_without_time_are_a_share_of_their_second(served: Judged) -> No
         return str(raised.value.status())
 
     # The lane does not go on.
-    assert {ask_for(20) for _ in range(3)} == {"StatusCode.DEADLINE_EXCEEDED"}
-    threading.Event().wait(1.1)
+    began = time.monotonic()
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask_for, [20] * 8)) == {"StatusCode.DEADLINE_EXCEEDED"}
+    seconds = time.monotonic() - began
+    until(lambda: served.evidence()[0]["unserved"]["count"] > 0)
     (seen,) = served.evidence()
-    assert seen["unserved"] == {"count": 1, "bad": 1}
+    count = seen["unserved"]["count"]
+    assert seen["unserved"] == {"count": count, "bad": count}
+    # A second may end among them.
+    assert count <= int(seconds) + 2
     assert seen["slow"] == [{"count": 0, "bad": 0}] * 2
     served.goes_on.release(8)
 

@@ -54,10 +54,13 @@ def test_what_is_made_elsewhere_is_sent_as_it_comes_and_nothing_is_stepped_meanw
     # Its head comes with the first part.
     reply = served.ask([5], 3)
     until(lambda: served.running() == (0, 1))
-    threading.Event().wait(0.1)
-    before = model.steps
-    threading.Event().wait(0.2)
-    assert model.steps == before, "nobody has anything to say"
+
+    def rests() -> bool:
+        before = model.steps
+        threading.Event().wait(0.1)
+        return model.steps == before
+
+    until(rests)  # for nobody has anything to say
     for _ in range(2):
         model.go_on.release()
     assert parts(reply) == [5, 6, 7]

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from tests.local.conftest import PATIENCE_S, free_ports
+from tests.local.conftest import PATIENCE_S
+from tests.ports import free_ports
 
 BUCKET = "models"
 #: Of whom the server takes for the bucket's owner; it looks no further.

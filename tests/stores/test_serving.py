@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.local.conftest import PATIENCE_S, LocalServer, free_ports
+from tests.local.conftest import PATIENCE_S, LocalServer
+from tests.ports import free_ports
 from tests.stores.conftest import Bucket, folder_of
 
 #: A server whose cache has another bound than a user can choose, and whose store has one try.

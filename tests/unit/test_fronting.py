@@ -114,6 +114,7 @@ def test_who_served_so_far_serves_first(tmp_path: Path) -> None:
     versions = {one.number: one for one in find(tmp_path)}
     wanted = begun(None, "photos", {1: False, 2: False}, serves(versions))
     assert wanted.pending == Pending({1: WHOLE})
+    assert wanted.shares == {1: WHOLE}, "also while ours is ready and the server is away"
     ready, loading = Standing(State.READY, ""), Standing(State.LOADING, "")
     assert settle(wanted, {1: loading, 2: ready}) is None
     settled = settle(wanted, {1: ready, 2: loading})

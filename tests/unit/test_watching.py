@@ -91,16 +91,16 @@ def test_one_models_folder_may_be_the_repository(
 def test_a_folder_that_is_written_to_for_long_counts_at_its_end(
     tmp_path: Path, arrivals: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(watching, "SETTLED_S", 0.5)
+    monkeypatch.setattr(watching, "SETTLED_S", 1.0)
     write(tmp_path / "a" / "1")
     came = arrivals(tmp_path)
     folder = tmp_path / "a" / "2" / "deep" / "er"
     folder.mkdir(parents=True)
     with (folder / "weights").open("wb", buffering=0) as file:
-        for _ in range(8):
+        for _ in range(14):
             file.write(b"x")
             with pytest.raises(queue.Empty):
-                came.get(timeout=0.2)
+                came.get(timeout=0.1)
     assert came.get(timeout=30) == "a"
 
 

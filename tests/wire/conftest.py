@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from tests.ports import free_ports
 
 DATATYPES = (
     "BOOL UINT8 UINT16 UINT32 UINT64 INT8 INT16 INT32 INT64 FP16 FP32 FP64 BYTES BF16".split()
@@ -95,25 +95,6 @@ def write_model(repository: Path, name: str, source: str, yaml: str) -> None:
     (repository / name / "model.yaml").write_text(textwrap.dedent(yaml))
 
 
-def free_ports(count: int) -> int:
-    """The first of ``count`` neighbouring ports that are free now."""
-    for first in range(21_000, 32_000, 10):
-        sockets = []
-        try:
-            for port in range(first, first + count):
-                listener = socket.socket()
-                sockets.append(listener)
-                listener.bind(("127.0.0.1", port))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for listener in sockets:
-                listener.close()
-    raise RuntimeError("no free ports between 21000 and 32000")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Runs a test once for each ``datatype``, or ``json_datatype``: those that JSON can say."""
     if "datatype" in metafunc.fixturenames:
@@ -135,7 +116,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     write_model(repository, "pair", PAIR, "batching: {max_rows: 8}\n")
     write_model(repository, "count", COUNT, "streams: true\nbatching: {max_rows: 8}\n")
     state = tmp_path_factory.mktemp("state")
-    port = free_ports(4)
+    port = free_ports()
     log = state / "serve.log"
     command = [sys.executable, "-m", "headrace", "serve", str(repository), "--engine", "local"]
     with log.open("w") as output:

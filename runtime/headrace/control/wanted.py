@@ -83,12 +83,12 @@ def begun(
     a one gets no traffic by itself, unless ``found`` says that it swaps. Where traffic went to what
     is gone, others share it by what they had; where nobody had any, it is decided anew.
 
-    ``serves``: of a model that is new here the version that has served elsewhere so far: it takes
-    all traffic, whatever else is found.
+    ``serves``: who has served a new model elsewhere so far has all traffic, whoever is ready first.
     """
     if kept is None or kept.folder != folder:
-        pending = None if serves is None else Pending({serves: WHOLE})
-        return Wanted(folder, dict.fromkeys(sorted(found), 0), pending=pending)
+        first = None if serves is None else {serves: WHOLE}
+        pending = None if first is None else Pending(first)
+        return Wanted(folder, dict.fromkeys(sorted(found), 0), shares=first, pending=pending)
     unloaded = kept.unloaded & set(found)
     versions = {one: kept.versions.get(one, 0) for one in sorted(set(found) - unloaded)}
     pending = kept.pending

@@ -168,8 +168,8 @@ fn each_sequence_has_a_row_of_its_own() {
     assert_eq!(next(&intake), Some(vec![9, 0]));
 }
 
-#[test]
-fn who_finds_no_slot_waits_until_a_quiet_sequence_is_forgotten() {
+#[tokio::test(start_paused = true)]
+async fn who_finds_no_slot_waits_until_a_quiet_sequence_is_forgotten() {
     let (intake, desk) = opened(stateful(Strategy::Oldest, 1));
     intake.send(call(&desk, 1, 7, START, 1.0));
     intake.send(call(&desk, 2, 8, START, 2.0));

@@ -53,7 +53,7 @@ async fn a_lane_takes_in_what_comes_without_the_links_task() {
         let shelf = &pair.shelf;
         // Gateway and host share this thread's runtime: one turn sends the call, and the wait stops both.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        let taken = (0..1000).any(|_| {
+        let taken = (0..30_000).any(|_| {
             std::thread::sleep(Duration::from_millis(1));
             shelf.model.holds() == 1
         });

@@ -3,10 +3,11 @@
 use super::{
     guard::{Guard, Verdict},
     respond, service,
+    status::status,
     streams::{self, Streams},
     watch::{Watch, Watched},
 };
-use crate::base::{clock, panics};
+use crate::base::{clock, fault::Kind, panics};
 use crate::gateway::{
     Client, Gateway, Limits,
     leaving::Unheard,
@@ -209,7 +210,10 @@ impl Line {
                     respond::fault(headers, &fault)
                 }
             };
-            running.answered();
+            // Whose body broke off has taken the request back, though the task heard of it only now.
+            if reply.status() != status(Kind::Cancelled) {
+                running.answered();
+            }
             if let Some(seat) = served.filter(|_| reply.body().is_live()) {
                 reply.body_mut().hold(seat, running, streams::flow());
             } else if let Some(flow) = streams::flow() {

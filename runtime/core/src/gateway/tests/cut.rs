@@ -60,7 +60,8 @@ fn whoever_is_not_answered_in_time_is_told() {
     let began = Instant::now();
     assert!(!gateway.drain(Duration::from_secs(2)), "nobody was answered");
     let took = began.elapsed();
-    assert!((Duration::from_millis(1700)..Duration::from_millis(2500)).contains(&took), "{took:?}");
+    // Its own time and not that of a caller, which is thirty seconds.
+    assert!((Duration::from_millis(1700)..Duration::from_secs(20)).contains(&took), "{took:?}");
     let told = hears(begun);
     assert!(told.starts_with("HTTP/1.1 200") && told.matches("\"token\":").count() == 2, "{told}");
     let last = told.rsplit("data: ").next().unwrap();

@@ -166,12 +166,13 @@ async fn keep_linked(common: Arc<Common>, path: PathBuf, mut wanted: watch::Rece
         }
         tokio::select! {
             biased;
-            () = tokio::time::sleep(pause(failures)) => {}
+            // First: where both are true, one more dial would be for nobody.
             told = wanted.changed() => {
                 if told.is_err() {
                     return;
                 }
             }
+            () = tokio::time::sleep(pause(failures)) => {}
         }
     }
 }

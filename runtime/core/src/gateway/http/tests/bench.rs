@@ -7,13 +7,16 @@ use crate::base::{
     roster::Roster,
     units::{CallId, Rows},
 };
-use crate::gateway::{Gateway, GatewaySettings, Limits, http};
+use crate::gateway::{
+    Gateway, GatewaySettings, Limits,
+    http::{self, connection},
+};
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -72,6 +75,15 @@ pub(super) struct Server {
     pub(super) task: JoinHandle<()>,
 }
 
+impl Server {
+    /// A connection without sockets: under a paused clock nothing of it takes time but what is waited for.
+    pub(super) fn line(&self) -> DuplexStream {
+        let (ours, theirs) = duplex(64 << 10);
+        tokio::spawn(connection::serve(ours, Arc::clone(&self.gateway), Arc::default()));
+        theirs
+    }
+}
+
 const TABLE: &str = r#"{"epoch": {"term": 1, "sequence": 1}, "models": {
     "m": {"versions": [{"version": 1, "state": "READY"}], "weights": [{"version": 1, "share": 10000}]},
     "s": {"versions": [{"version": 2, "state": "READY"}], "weights": [{"version": 2, "share": 10000}]}}}"#;
@@ -124,8 +136,8 @@ impl Reply {
     }
 }
 
-pub(super) struct Client {
-    socket: TcpStream,
+pub(super) struct Client<S = TcpStream> {
+    socket: S,
     read: Vec<u8>,
 }
 
@@ -133,7 +145,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Client {
     pub(super) async fn new(at: SocketAddr) -> Client {
-        Client { socket: TcpStream::connect(at).await.unwrap(), read: Vec::new() }
+        Client::over(TcpStream::connect(at).await.unwrap())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub(super) fn over(socket: S) -> Client<S> {
+        Client { socket, read: Vec::new() }
     }
 
     pub(super) async fn send(&mut self, bytes: &[u8]) {

@@ -8,28 +8,28 @@ use tokio::time::{sleep, timeout};
 const INFER: &str = "POST /v2/models/m/infer";
 const GOOD: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn slow_and_idle_connections_are_closed() {
     let limits = Limits { header_timeout_ms: 30, idle_timeout_ms: 60, ..Limits::default() };
     let server = start(limits.clone(), false).await;
     for begun in ["", "G", "GET /v2 HTTP/1.1\r\nhost:"] {
-        let mut client = Client::new(server.at).await;
+        let mut client = Client::over(server.line());
         client.send(begun.as_bytes()).await;
         assert!(client.reply().await.is_none(), "after {begun:?}");
     }
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     client.send(&request("GET /v2/health/live", "", b"")).await;
     assert_eq!(client.reply().await.unwrap().status(), 200);
     assert!(client.reply().await.is_none(), "idle after an answer");
     // A part of the next head that stays is a slow head, not idleness.
     let server = start(Limits { idle_timeout_ms: 600_000, ..limits }, false).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     client.send(&request("GET /v2/health/live", "", b"")).await;
     assert_eq!(client.reply().await.unwrap().status(), 200);
     client.send(b"GET /v2 HT").await;
     assert!(client.reply().await.is_none());
     for begun in ["P", "PR"] {
-        let mut client = Client::new(server.at).await;
+        let mut client = Client::over(server.line());
         client.send(begun.as_bytes()).await;
         assert!(client.reply().await.is_none(), "after {begun:?}");
     }
@@ -64,13 +64,13 @@ async fn an_answer_does_not_wait_for_what_follows_its_request() {
 }
 
 /// It lies where the request before it came, and no byte more does.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_part_of_a_head_that_came_with_a_request_has_the_time_of_a_head() {
     let limits = Limits { header_timeout_ms: 30, idle_timeout_ms: 600_000, ..Limits::default() };
     let server = start(limits, false).await;
     let whole = request("GET /v2/health/live", "", b"");
     for more in [&b"G"[..], b"GET /v2 HT", &whole[..whole.len() - 1]] {
-        let mut client = Client::new(server.at).await;
+        let mut client = Client::over(server.line());
         client.send(&[&whole, more].concat()).await;
         assert_eq!(client.reply().await.unwrap().status(), 200);
         assert!(client.reply().await.is_none(), "after {more:?}");
@@ -78,31 +78,37 @@ async fn a_part_of_a_head_that_came_with_a_request_has_the_time_of_a_head() {
 }
 
 /// What is taken apart after a while is put together again, as often as it takes.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_idle_connection_goes_on_where_it_was() {
     let limits = Limits { header_timeout_ms: 20, idle_timeout_ms: 600, ..Limits::default() };
     let server = start(limits, false).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     for _ in 0..4 {
         client.send(&request(INFER, "", GOOD)).await;
         assert_eq!(client.reply().await.unwrap().status(), 200);
-        sleep(Duration::from_millis(150)).await;
+        sleep(Duration::from_millis(590)).await;
     }
-    assert!(timeout(Duration::from_millis(200), client.reply()).await.is_err(), "it is open still");
+    assert!(timeout(Duration::from_millis(5), client.reply()).await.is_err(), "it is open still");
     assert!(client.reply().await.is_none(), "until it was idle for long enough");
+}
+
+#[tokio::test]
+async fn an_idle_connection_hears_of_the_end() {
+    let limits = Limits { header_timeout_ms: 20, ..Limits::default() };
+    let server = start(limits, false).await;
     let mut client = Client::new(server.at).await;
     client.send(&request(INFER, "", GOOD)).await;
     assert_eq!(client.reply().await.unwrap().status(), 200);
-    sleep(Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await; // it is taken apart by then
     server.stop.send(true).unwrap();
     assert!(client.reply().await.is_none());
     server.task.await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_body_that_stops_is_told_so() {
     let server = start(Limits { body_timeout_ms: 20, ..Limits::default() }, false).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     let whole = request(INFER, "", GOOD);
     client.send(&whole[..whole.len() - 1]).await;
     let reply = client.reply().await.unwrap();

@@ -6,11 +6,11 @@ use crate::gateway::Limits;
 use std::time::Duration;
 
 /// It is no idle connection, however long its model takes for a part.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_stream_outlasts_what_idle_connections_have() {
     let limits = Limits { header_timeout_ms: 20, idle_timeout_ms: 40, ..Limits::default() };
     let (server, spout) = server(true, limits).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     client.send(&request(STREAM, "", br#"{"prompt":[9]}"#)).await;
     until("it runs", || spout.runs() == 1).await;
     spout.say(1);
@@ -115,10 +115,10 @@ async fn a_server_that_stops_finishes_its_streams() {
     server.task.await.unwrap();
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_deadline_ends_a_stream_with_an_event() {
     let (server, spout) = server(true, Limits::default()).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     client.send(&request(STREAM, "x-request-timeout-ms: 100\r\n", br#"{"prompt":[9]}"#)).await;
     until("it runs", || spout.runs() == 1).await;
     spout.say(1);

@@ -1,17 +1,21 @@
 //! HTTP/2 on the port of HTTP: cancels, answers that are not taken, and limits.
 
 use super::bench::{Client, Server, ask, request, start};
-use crate::gateway::Limits;
+use crate::gateway::{
+    Gateway, GatewaySettings, Limits,
+    http::{connection, watch::Watch},
+    sockets::crowd::Guest,
+};
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 const GOOD: &[u8] = br#"{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}]}"#;
 
 async fn connect(server: &Server, window: u32) -> SendRequest<Bytes> {
-    let socket = TcpStream::connect(server.at).await.unwrap();
-    let (client, connection) = Builder::new().initial_window_size(window).handshake(socket).await.unwrap();
+    let line = server.line();
+    let (client, connection) = Builder::new().initial_window_size(window).handshake(line).await.unwrap();
     tokio::spawn(connection);
     client.ready().await.unwrap()
 }
@@ -44,25 +48,50 @@ async fn a_client_whose_requests_run_out_of_time_together_keeps_its_connection()
     }
 }
 
-#[tokio::test]
+/// Whether the server sees them before they are taken back, or both come in one piece. The clock is ours, for it is how
+/// many a second that has a bound.
+#[tokio::test(start_paused = true)]
 async fn requests_that_are_reset_without_end_end_the_connection() {
-    let server = start(Limits { streams: 100, ..Limits::default() }, true).await;
-    let mut client = connect(&server, 65_535).await;
-    let mut reset = 0;
-    while let Ok(mut ready) = client.clone().ready().await {
-        let ask = http::Request::post("http://x/v2/models/m/infer").body(()).unwrap();
-        let Ok((_, mut stream)) = ready.send_request(ask, false) else { break };
-        // The head goes out first, else nobody would hear of the request.
-        tokio::task::yield_now().await;
-        stream.send_reset(h2::Reason::CANCEL);
-        reset += 1;
-        assert!(reset < 50_000, "nobody stops it");
-        client = ready;
+    const AT_ONCE: usize = 50;
+    for in_one_piece in [false, true] {
+        let limits = Limits { streams: 100, ..Limits::default() };
+        let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
+        let (ours, theirs) = tokio::io::duplex(32 << 10);
+        let watch = Arc::<Watch>::default();
+        let server = tokio::spawn(connection::serve(ours, gateway, Arc::clone(&watch)));
+        let (client, line) = h2::client::handshake(theirs).await.unwrap();
+        tokio::spawn(line);
+        let mut sent = 0;
+        let seen = async |count| {
+            while watch.came() < count && !server.is_finished() {
+                tokio::task::yield_now().await;
+            }
+        };
+        loop {
+            let mut opened = Vec::new();
+            while opened.len() < AT_ONCE
+                && let Ok(mut client) = client.clone().ready().await
+            {
+                let ask = http::Request::post("http://x/v2/models/m/infer").body(()).unwrap();
+                opened.extend(client.send_request(ask, false));
+            }
+            sent += u64::try_from(opened.len()).unwrap();
+            if !in_one_piece {
+                seen(sent).await;
+            }
+            opened.iter_mut().for_each(|(_, stream)| stream.send_reset(h2::Reason::CANCEL));
+            seen(sent).await;
+            if opened.len() < AT_ONCE {
+                break;
+            }
+            assert!(sent < 2000, "nobody stops it, in one piece: {in_one_piece}");
+        }
+        assert!(sent > 100, "{sent}");
+        server.await.unwrap();
     }
-    assert!(reset > 100, "{reset}");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_not_taken_is_given_up_while_others_run() {
     let server = start(Limits { body_timeout_ms: 300, ..Limits::default() }, false).await;
     let mut client = connect(&server, 1000).await;

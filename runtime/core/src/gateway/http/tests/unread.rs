@@ -3,28 +3,27 @@
 use super::bench::{Client, request, start};
 use crate::gateway::Limits;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
 const ECHO: &str = "POST /v2/models/s/infer";
 const AS_BYTES: &str = "inference-header-content-length: 0\r\n";
-/// More than the sockets of both ends hold.
-const LARGE: usize = 48 << 20;
+/// Much more than a line and its two ends hold.
+const LARGE: usize = 8 << 20;
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_nobody_reads_is_given_up() {
     let server = start(Limits { body_timeout_ms: 300, ..Limits::default() }, false).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     client.send(&request(ECHO, AS_BYTES, &vec![7; LARGE])).await;
     sleep(Duration::from_secs(2)).await;
     assert!(client.reply().await.is_none(), "the answer is not there as a whole");
 }
 
 /// A part of the next head comes while the answer waits to be read.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn who_reads_late_loses_neither_answer_nor_connection() {
     let server = start(Limits { header_timeout_ms: 200, ..Limits::default() }, false).await;
-    let mut client = Client::new(server.at).await;
+    let mut client = Client::over(server.line());
     client.send(&request(ECHO, AS_BYTES, &vec![7; LARGE])).await;
     sleep(Duration::from_millis(500)).await;
     let next = request("GET /v2/health/live", "", b"");
@@ -41,11 +40,14 @@ async fn who_reads_late_loses_neither_answer_nor_connection() {
 /// returns how much came before the connection ended, if it did.
 async fn read_slowly(limits: Limits, len: usize, part: usize, pause: Duration) -> (usize, bool) {
     let server = start(limits, false).await;
-    let socket = TcpStream::connect(server.at).await.unwrap();
-    let (client, mut connection) = h2::client::handshake(socket).await.unwrap();
+    let (client, mut connection) = h2::client::handshake(server.line()).await.unwrap();
     let mut pings = connection.ping_pong().unwrap();
     let driver = tokio::spawn(connection);
-    let pings = tokio::spawn(async move { while pings.ping(h2::Ping::opaque()).await.is_ok() {} });
+    let pings = tokio::spawn(async move {
+        while pings.ping(h2::Ping::opaque()).await.is_ok() {
+            sleep(Duration::from_millis(5)).await;
+        }
+    });
     let mut client = client.ready().await.unwrap();
     let ask = http::Request::post("http://x/v2/models/s/infer");
     let ask = ask.header("inference-header-content-length", "0").body(()).unwrap();
@@ -71,7 +73,7 @@ async fn read_slowly(limits: Limits, len: usize, part: usize, pause: Duration) -
     (read, ended)
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn pings_do_not_keep_an_answer_that_nobody_reads() {
     let limits = Limits { body_timeout_ms: 200, ..Limits::default() };
     // What is left fits one part, or does not.
@@ -81,7 +83,7 @@ async fn pings_do_not_keep_an_answer_that_nobody_reads() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_answer_that_is_read_slowly_comes_whole() {
     let limits = Limits { body_timeout_ms: 600, idle_timeout_ms: 600, ..Limits::default() };
     let (read, ended) = read_slowly(limits, 3_000_000, 30_000, Duration::from_millis(20)).await;
