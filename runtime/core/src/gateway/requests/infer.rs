@@ -197,8 +197,9 @@ impl Gateway {
         if let Some(copies) = copies {
             copies.answered(&produced, &success.timing);
         }
+        let prediction = self.prediction(contract, &produced);
         let answer = answer(contract, id, &outputs, produced, success.timing);
-        let delivered = deliver(answer).await;
+        let delivered = deliver(Answer { prediction, ..answer }).await;
         success.ends(delivered.as_ref().err());
         delivered
     }

@@ -108,8 +108,9 @@ impl Gateway {
         if !keeps {
             whole.forgets();
         }
+        let prediction = self.prediction(contract, &produced);
         let answer = answer(contract, std::mem::take(&mut inference.id), &outputs, produced, timing);
-        let delivered = deliver(answer).await;
+        let delivered = deliver(Answer { prediction, ..answer }).await;
         whole.ends(delivered.as_ref().err());
         delivered
     }
