@@ -26,6 +26,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.control import courses
 from headrace.control.database import opened, shown, words
+from headrace.control.labels import TABLES as FEEDBACK
+from headrace.control.labels import Labels
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import Deposed, StateInvalid, Unwanted
 from headrace.rollout.course import Course
@@ -131,6 +133,7 @@ class Store:
         for tries in reversed(range(TAKE_OVERS)):
             try:
                 self.term = self._begin()
+                self.labels = Labels(self._connected, self._deciding, clock)
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -140,7 +143,8 @@ class Store:
                     raise StateInvalid(f"the database {place} cannot be used: {told}") from None
 
     def _begin(self) -> int:
-        TABLES.create_all(self._engine)
+        for tables in (TABLES, FEEDBACK):
+            tables.create_all(self._engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
         # SQLite's transactions are alone as it is.
         alone = {} if is_sqlite else {"isolation_level": "SERIALIZABLE"}
@@ -169,8 +173,7 @@ class Store:
         """
         if not changes and course is None:
             return []
-        with self._connected() as connection:
-            _require(connection, self.term)
+        with self._deciding() as connection:
             if course is not None:
                 courses.write(connection, ROLLOUT, course)
             return [self._put(connection, one) for one in changes]
@@ -230,6 +233,12 @@ class Store:
             return [
                 int(one) for one in connection.execute(query.order_by(JOURNAL.c.number)).scalars()
             ]
+
+    @contextmanager
+    def _deciding(self) -> Iterator[Connection]:
+        with self._connected() as connection:
+            _require(connection, self.term)
+            yield connection
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

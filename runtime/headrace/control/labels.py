@@ -1,0 +1,248 @@
+"""Labels in the database: what was joined lately, and what is counted of each version."""
+
+import secrets
+import threading
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from headrace.errors import Unwanted
+from headrace.feedback.joining import SCORE, Count, Fitting, Label, Outcome, counts, sort
+from headrace.feedback.prediction import KEY_BYTES, S_PER_HOUR
+
+#: Hours for which counts are kept; no label may take longer.
+KEPT_HOURS: Final = 720
+#: Predictions that are known to have a label: some 40 bytes each.
+MOST_JOINED: Final = 10_000_000
+#: What all others of a model are counted as, once it has so many.
+OTHER: Final = "other"
+MOST_SEGMENTS: Final = 50
+#: Of a model.
+MOST_SCORES: Final = 32
+#: Predictions that are forgotten with each request: more than one request joins.
+FORGOTTEN_AT_ONCE: Final = 5000
+
+TABLES: Final = MetaData()
+#: One row.
+KEY: Final = Table("prediction_key", TABLES, Column("key", LargeBinary(KEY_BYTES), nullable=False))
+#: Predictions that have a label, until another one would be late.
+JOINED: Final = Table(
+    "feedback_joined",
+    TABLES,
+    Column("nonce", BigInteger, primary_key=True, autoincrement=False),
+    Column("until_hour", Integer, nullable=False, index=True),
+)
+#: Segments and custom scores of each model.
+NAME: Final = Table(
+    "feedback_name",
+    TABLES,
+    Column("model", String(255), primary_key=True),
+    Column("kind", String(8), primary_key=True),
+    Column("name", String(64), primary_key=True),
+)
+COUNT: Final = Table(
+    "feedback_count",
+    TABLES,
+    Column("model", String(255), primary_key=True),
+    Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("segment", String(64), primary_key=True),
+    #: When the predictions were made, in hours since 1970.
+    Column("hour", Integer, primary_key=True, autoincrement=False, index=True),
+    Column("what", String(80), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("total", Float(53), nullable=False),
+    Column("hits", BigInteger, nullable=False),
+)
+
+#: Model, version, segment, hour, and what is counted.
+Place = tuple[str, int, str, int, str]
+Connecting = Callable[[], AbstractContextManager[Connection]]
+
+
+class Labels:
+    """Any thread may call this."""
+
+    def __init__(
+        self, reading: Connecting, deciding: Connecting, clock: Callable[[], float]
+    ) -> None:
+        """Keep labels in the database of what is wanted.
+
+        Args:
+            reading: gives a connection in a transaction.
+            deciding: the same, for whoever decides alone.
+            clock: seconds since 1970.
+        """
+        self._reading, self._deciding, self._clock = reading, deciding, clock
+        self._lock = threading.Lock()
+        with deciding() as connection:
+            self._key = _key(connection)
+        self._joined: int | None = None
+        self._pruned_hour = 0
+
+    @property
+    def key(self) -> bytes:
+        """What ids of predictions are signed with, by all gateways of this database."""
+        return self._key
+
+    def join(self, labels: Sequence[Label], models: Container[str]) -> list[Outcome]:
+        """Join labels with their predictions; return what became of each, once it is durable.
+
+        Raises:
+            Unwanted: there is no room for as many; nothing was joined.
+            Deposed, StateInvalid: as the store's.
+        """
+        fitting, outcomes = sort(labels, self._key, models, now_s := self._clock())
+        if fitting:
+            with self._lock:
+                # Counted anew where this is not committed.
+                held, self._joined = self._joined, None
+                with self._deciding() as connection:
+                    held = self._forget(connection, held, int(now_s) // S_PER_HOUR)
+                    found = self._join(connection, held, fitting)
+                new = sum(one is Outcome.JOINED for one in found.values())
+                outcomes, self._joined = outcomes | found, held + new
+        return [outcomes[at] for at in range(len(labels))]
+
+    def _forget(self, connection: Connection, held: int | None, hour: int) -> int:
+        """Let go of what is too old; return how many predictions with a label are left."""
+        if hour > self._pruned_hour:
+            connection.execute(delete(COUNT).where(COUNT.c.hour < hour - KEPT_HOURS))
+            self._pruned_hour = hour
+        if held is None:
+            held = connection.execute(select(func.count()).select_from(JOINED)).scalar_one()
+        late = select(JOINED.c.nonce).where(JOINED.c.until_hour < hour).limit(FORGOTTEN_AT_ONCE)
+        return held - connection.execute(delete(JOINED).where(JOINED.c.nonce.in_(late))).rowcount
+
+    def _join(
+        self, connection: Connection, held: int, fitting: Sequence[Fitting]
+    ) -> dict[int, Outcome]:
+        nonces = [_signed(one.prediction.nonce) for one in fitting]
+        asked = select(JOINED.c.nonce).where(JOINED.c.nonce.in_(nonces))
+        seen = set(connection.execute(asked).scalars())
+        outcomes, new = dict[int, Outcome](), dict[int, Fitting]()
+        for nonce, one in zip(nonces, fitting, strict=True):
+            is_new = nonce not in seen and nonce not in new
+            outcomes[one.at] = Outcome.JOINED if is_new else Outcome.TWICE
+            if is_new:
+                new[nonce] = one
+        if held + len(new) > MOST_JOINED:
+            raise Unwanted(
+                f"labels of {held} predictions are kept, and no more than {MOST_JOINED} can be: "
+                "try again later, and write a smaller feedback.sample_percent or within_hours"
+            )
+        if new:
+            _write(connection, new)
+            _add(connection, _counted(connection, list(new.values())))
+        return outcomes
+
+    def counted(self, model: str, hours: int) -> dict[int, dict[str, dict[str, Count]]]:
+        """Return what is counted of predictions of the last hours, by version and segment."""
+        since = int(self._clock()) // S_PER_HOUR - hours
+        summed = (func.sum(COUNT.c.count), func.sum(COUNT.c.total), func.sum(COUNT.c.hits))
+        keys = (COUNT.c.version, COUNT.c.segment, COUNT.c.what)
+        query = select(*keys, *summed).where(COUNT.c.model == model, COUNT.c.hour > since)
+        with self._reading() as connection:
+            rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
+        found: dict[int, dict[str, dict[str, Count]]] = {}
+        for version, segment, what, count, total, hits in rows:
+            of_segment = found.setdefault(version, {}).setdefault(segment, {})
+            of_segment[what] = Count(int(count), float(total), int(hits))
+        return found
+
+
+def _key(connection: Connection) -> bytes:
+    kept = connection.execute(select(KEY.c.key)).scalar()
+    if kept is None:
+        kept = secrets.token_bytes(KEY_BYTES)
+        connection.execute(insert(KEY).values(key=kept))
+    return bytes(kept)
+
+
+def _write(connection: Connection, new: Mapping[int, Fitting]) -> None:
+    rows = [
+        {"nonce": nonce, "until_hour": one.prediction.until_s // S_PER_HOUR}
+        for nonce, one in new.items()
+    ]
+    connection.execute(insert(JOINED), rows)
+
+
+def _counted(connection: Connection, new: Sequence[Fitting]) -> dict[Place, Count]:
+    found: dict[Place, Count] = {}
+    names = _Names(connection)
+    for one in new:
+        model, version = one.prediction.model, one.prediction.version
+        segment = names.segment(model, one.label.segment)
+        for what, count in counts(one):
+            if what.startswith(SCORE):
+                names.check_score(model, what.removeprefix(SCORE))
+            place = (model, version, segment, one.prediction.hour, what)
+            found[place] = found.get(place, Count()).plus(count)
+    return found
+
+
+def _add(connection: Connection, counted: Mapping[Place, Count]) -> None:
+    keys = ("model", "version", "segment", "hour", "what")
+    for place, count in counted.items():
+        mine = [COUNT.c[key] == part for key, part in zip(keys, place, strict=True)]
+        more = {
+            COUNT.c.count: COUNT.c.count + count.count,
+            COUNT.c.total: COUNT.c.total + count.total,
+            COUNT.c.hits: COUNT.c.hits + count.right,
+        }
+        if not connection.execute(update(COUNT).where(*mine).values(more)).rowcount:
+            new = dict(zip(keys, place, strict=True))
+            first = {"count": count.count, "total": count.total, "hits": count.right}
+            connection.execute(insert(COUNT).values(**new, **first))
+
+
+class _Names:
+    """Segments and scores of models, and no more of them than are kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[tuple[str, str], set[str]] = {}
+
+    def segment(self, model: str, name: str) -> str:
+        """Return what a segment is counted as."""
+        return name if not name or self._has(model, "segment", name, MOST_SEGMENTS) else OTHER
+
+    def check_score(self, model: str, name: str) -> None:
+        """Raise Unwanted where a model has as many scores already as are kept."""
+        if not self._has(model, "score", name, MOST_SCORES):
+            raise Unwanted(
+                f"model {model!r} has {MOST_SCORES} scores, and no more are kept: {name!r} is "
+                "another; nothing of this request was joined"
+            )
+
+    def _has(self, model: str, kind: str, name: str, most: int) -> bool:
+        mine = NAME.c.model == model, NAME.c.kind == kind
+        known = self._known.get((model, kind))
+        if known is None:
+            known = set(self._connection.execute(select(NAME.c.name).where(*mine)).scalars())
+            self._known[model, kind] = known
+        if name not in known and len(known) < most:
+            self._connection.execute(insert(NAME).values(model=model, kind=kind, name=name))
+            known.add(name)
+        return name in known
+
+
+def _signed(nonce: int) -> int:
+    """Return 64 bits as a database has them."""
+    return nonce - (1 << 64) if nonce >> 63 else nonce
