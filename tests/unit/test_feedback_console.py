@@ -15,6 +15,7 @@ from headrace.console.labelling import MOST_BYTES
 from headrace.console.logbook import Logbook
 from headrace.console.token import Token
 from headrace.control import labels
+from headrace.control.label_tables import JOINED
 from headrace.control.labels import Labels
 from headrace.control.store import FILE, Store, in_folder
 from headrace.errors import Unwanted
@@ -168,7 +169,7 @@ def test_what_is_too_old_is_forgotten(kept: Labels, clock: Clock) -> None:
     clock.now_s += HOUR
     assert join(2, clock.now_s, 1.0) is Outcome.JOINED
     with kept._reading() as connection:
-        held = connection.execute(select(labels.JOINED.c.nonce)).scalars().all()
+        held = connection.execute(select(JOINED.c.nonce)).scalars().all()
     assert list(held) == [2]
     assert kept.counted("m", 720)[1][""]["predictions"].count == 2
     assert kept.counted("m", 1)[1][""]["predictions"].count == 1

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from headrace.console.answering import THREADS, in_thread
 from headrace.console.labelling_schema import Feedback, Joined
 from headrace.console.parameters import From, Misasked, Number
+from headrace.control.labelled import judged
 from headrace.control.labels import KEPT_HOURS
 from headrace.feedback.figures import figures, together
 from headrace.feedback.joining import Label, Outcome
@@ -81,8 +82,8 @@ async def join(request: Request, sources: From) -> dict[str, Any]:
 
     def joined() -> dict[str, Any]:
         labels = [one.read() for one in _read(text).feedback]
-        models = sources.controller.wanted()
-        return joined_json(sources.controller.store.labels.join(labels, models))
+        models, judges = sources.controller.wanted(), judged(sources.rollouts.all())
+        return joined_json(sources.controller.store.labels.join(labels, models, judges))
 
     return await THREADS.run(joined)
 

@@ -4,18 +4,10 @@ import secrets
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Final
+from typing import Final, NamedTuple
 
 from sqlalchemy import (
-    BigInteger,
-    Column,
     Connection,
-    Float,
-    Integer,
-    LargeBinary,
-    MetaData,
-    String,
-    Table,
     delete,
     func,
     insert,
@@ -23,9 +15,20 @@ from sqlalchemy import (
     update,
 )
 
+from headrace.control.label_tables import COUNT, JOINED, KEY, NAME, UNITS
 from headrace.errors import Unwanted
-from headrace.feedback.joining import SCORE, Count, Fitting, Label, Outcome, counts, sort
+from headrace.feedback.joining import (
+    SCORE,
+    Count,
+    Fitting,
+    Label,
+    Outcome,
+    counts,
+    sort,
+    wrong_share,
+)
 from headrace.feedback.prediction import KEY_BYTES, S_PER_HOUR
+from headrace.rollout.bets import NONE, Units
 
 #: Hours for which counts are kept; no label may take longer.
 KEPT_HOURS: Final = 720
@@ -39,37 +42,13 @@ MOST_SCORES: Final = 32
 #: Predictions that are forgotten with each request: more than one request joins.
 FORGOTTEN_AT_ONCE: Final = 5000
 
-TABLES: Final = MetaData()
-#: One row.
-KEY: Final = Table("prediction_key", TABLES, Column("key", LargeBinary(KEY_BYTES), nullable=False))
-#: Predictions that have a label, until another one would be late.
-JOINED: Final = Table(
-    "feedback_joined",
-    TABLES,
-    Column("nonce", BigInteger, primary_key=True, autoincrement=False),
-    Column("until_hour", Integer, nullable=False, index=True),
-)
-#: Segments and custom scores of each model.
-NAME: Final = Table(
-    "feedback_name",
-    TABLES,
-    Column("model", String(255), primary_key=True),
-    Column("kind", String(8), primary_key=True),
-    Column("name", String(64), primary_key=True),
-)
-COUNT: Final = Table(
-    "feedback_count",
-    TABLES,
-    Column("model", String(255), primary_key=True),
-    Column("version", BigInteger, primary_key=True, autoincrement=False),
-    Column("segment", String(64), primary_key=True),
-    #: When the predictions were made, in hours since 1970.
-    Column("hour", Integer, primary_key=True, autoincrement=False, index=True),
-    Column("what", String(80), primary_key=True),
-    Column("count", BigInteger, nullable=False),
-    Column("total", Float(53), nullable=False),
-    Column("hits", BigInteger, nullable=False),
-)
+
+class Judged(NamedTuple):
+    """A rollout that labels are counted for: of predictions made since, in seconds since 1970."""
+
+    rollout: int
+    since_s: float
+
 
 #: Model, version, segment, hour, and what is counted.
 Place = tuple[str, int, str, int, str]
@@ -101,8 +80,14 @@ class Labels:
         """What ids of predictions are signed with, by all gateways of this database."""
         return self._key
 
-    def join(self, labels: Sequence[Label], models: Container[str]) -> list[Outcome]:
+    def join(
+        self, labels: Sequence[Label], models: Container[str], judged: Mapping[str, Judged] = {}
+    ) -> list[Outcome]:
         """Join labels with their predictions; return what became of each, once it is durable.
+
+        Args:
+            models: those that there are.
+            judged: the rollouts that labels are counted for, by model.
 
         Raises:
             Unwanted: there is no room for as many; nothing was joined.
@@ -115,7 +100,7 @@ class Labels:
                 held, self._joined = self._joined, None
                 with self._deciding() as connection:
                     held = self._forget(connection, held, int(now_s) // S_PER_HOUR)
-                    found = self._join(connection, held, fitting)
+                    found = self._join(connection, held, fitting, judged)
                 new = sum(one is Outcome.JOINED for one in found.values())
                 outcomes, self._joined = outcomes | found, held + new
         return [outcomes[at] for at in range(len(labels))]
@@ -131,7 +116,11 @@ class Labels:
         return held - connection.execute(delete(JOINED).where(JOINED.c.nonce.in_(late))).rowcount
 
     def _join(
-        self, connection: Connection, held: int, fitting: Sequence[Fitting]
+        self,
+        connection: Connection,
+        held: int,
+        fitting: Sequence[Fitting],
+        judged: Mapping[str, Judged],
     ) -> dict[int, Outcome]:
         nonces = [_signed(one.prediction.nonce) for one in fitting]
         asked = select(JOINED.c.nonce).where(JOINED.c.nonce.in_(nonces))
@@ -150,7 +139,16 @@ class Labels:
         if new:
             _write(connection, new)
             _add(connection, _counted(connection, list(new.values())))
+            _judge(connection, list(new.values()), judged)
         return outcomes
+
+    def units(self, model: str, rollout: int) -> dict[int, Units]:
+        """Return what labels have said to a rollout, by version: labelled predictions are units."""
+        mine = UNITS.c.model == model, UNITS.c.rollout == rollout
+        query = select(UNITS.c.version, UNITS.c.count, UNITS.c.bad).where(*mine)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {version: Units(float(count), float(bad)) for version, count, bad in rows}
 
     def counted(self, model: str, hours: int) -> dict[int, dict[str, dict[str, Count]]]:
         """Return what is counted of predictions of the last hours, by version and segment."""
@@ -210,6 +208,26 @@ def _add(connection: Connection, counted: Mapping[Place, Count]) -> None:
             new = dict(zip(keys, place, strict=True))
             first = {"count": count.count, "total": count.total, "hits": count.right}
             connection.execute(insert(COUNT).values(**new, **first))
+
+
+def _judge(connection: Connection, new: Sequence[Fitting], judged: Mapping[str, Judged]) -> None:
+    found: dict[tuple[str, int, int], Units] = {}
+    for one in new:
+        made, label = one.prediction, one.label.label
+        rollout = judged.get(made.model)
+        bad = None if label is None else wrong_share(made, label)
+        if rollout is not None and bad is not None and made.made_s >= rollout.since_s:
+            place = (made.model, rollout.rollout, made.version)
+            found[place] = found.get(place, NONE) + Units(1, bad)
+    for (model, rollout_number, version), units in found.items():
+        of_model = UNITS.c.model == model
+        connection.execute(delete(UNITS).where(of_model, UNITS.c.rollout < rollout_number))
+        mine = (of_model, UNITS.c.rollout == rollout_number, UNITS.c.version == version)
+        more = {UNITS.c.count: UNITS.c.count + units.count, UNITS.c.bad: UNITS.c.bad + units.bad}
+        if not connection.execute(update(UNITS).where(*mine).values(more)).rowcount:
+            first = {"count": units.count, "bad": units.bad}
+            new_row = {"model": model, "rollout": rollout_number, "version": version, **first}
+            connection.execute(insert(UNITS).values(**new_row))
 
 
 class _Names:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.control import steering
+from headrace.control import labelled, steering
 from headrace.control.controller import ITSELF, Controller
 from headrace.control.course_book import Clocks, CourseBook
 from headrace.control.newcomers import ON_NEW, Newcomers
@@ -146,6 +146,8 @@ class Rollouts:
                 )
             serving = steering.may_begin(self._controller.known(model), candidate, baseline)
             for row in self._controller.held(model):
+                if row.version.number in (candidate, serving):
+                    labelled.may_be_labelled(plan, row.version)
                 if row.version.number == candidate:
                     steering.may_mirror(plan, row.version)
             return serving
@@ -224,7 +226,8 @@ class Rollouts:
                     self._newcomers.refuse(version, error)
 
     def _told(self) -> list[Counted]:
-        found = []
+        labels = self._controller.store.labels
+        found = list(labelled.counted(labels, self.all(), self._say_once))
         for text in self._gateways():
             try:
                 found += counted(text)

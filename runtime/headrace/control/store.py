@@ -26,7 +26,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.control import courses
 from headrace.control.database import opened, shown, words
-from headrace.control.labels import TABLES as FEEDBACK
+from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import Deposed, StateInvalid, Unwanted
