@@ -59,7 +59,7 @@ class Labels:
     """Any thread may call this."""
 
     def __init__(
-        self, reading: Connecting, deciding: Connecting, clock: Callable[[], float]
+        self, reading: Connecting, deciding: Connecting, clock: Callable[[], float], key: bytes
     ) -> None:
         """Keep labels in the database of what is wanted.
 
@@ -67,11 +67,11 @@ class Labels:
             reading: gives a connection in a transaction.
             deciding: the same, for whoever decides alone.
             clock: seconds since 1970.
+            key: what ids are signed with.
         """
         self._reading, self._deciding, self._clock = reading, deciding, clock
         self._lock = threading.Lock()
-        with deciding() as connection:
-            self._key = _key(connection)
+        self._key = key
         self._joined: int | None = None
         self._pruned_hour = 0
 
@@ -165,7 +165,8 @@ class Labels:
         return found
 
 
-def _key(connection: Connection) -> bytes:
+def prediction_key(connection: Connection) -> bytes:
+    """Return what ids of predictions are signed with; who is the first to ask makes it."""
     kept = connection.execute(select(KEY.c.key)).scalar()
     if kept is None:
         kept = secrets.token_bytes(KEY_BYTES)
@@ -223,9 +224,12 @@ def _judge(connection: Connection, new: Sequence[Fitting], judged: Mapping[str, 
         of_model = UNITS.c.model == model
         connection.execute(delete(UNITS).where(of_model, UNITS.c.rollout < rollout_number))
         mine = (of_model, UNITS.c.rollout == rollout_number, UNITS.c.version == version)
-        more = {UNITS.c.count: UNITS.c.count + units.count, UNITS.c.bad: UNITS.c.bad + units.bad}
+        more = {
+            UNITS.c.count: UNITS.c.count + int(units.count),
+            UNITS.c.bad: UNITS.c.bad + units.bad,
+        }
         if not connection.execute(update(UNITS).where(*mine).values(more)).rowcount:
-            first = {"count": units.count, "bad": units.bad}
+            first = {"count": int(units.count), "bad": units.bad}
             new_row = {"model": model, "rollout": rollout_number, "version": version, **first}
             connection.execute(insert(UNITS).values(**new_row))
 

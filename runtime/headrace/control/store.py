@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from headrace.control import courses
 from headrace.control.database import opened, shown, words
 from headrace.control.label_tables import TABLES as FEEDBACK
-from headrace.control.labels import Labels
+from headrace.control.labels import Labels, prediction_key
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import Deposed, StateInvalid, Unwanted
 from headrace.rollout.course import Course
@@ -132,8 +132,8 @@ class Store:
             ) from None
         for tries in reversed(range(TAKE_OVERS)):
             try:
-                self.term = self._begin()
-                self.labels = Labels(self._connected, self._deciding, clock)
+                self.term, key = self._begin()
+                self.labels = Labels(self._connected, self._deciding, clock, key)
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -142,14 +142,14 @@ class Store:
                     told = words(error, url)
                     raise StateInvalid(f"the database {place} cannot be used: {told}") from None
 
-    def _begin(self) -> int:
+    def _begin(self) -> tuple[int, bytes]:
         for tables in (TABLES, FEEDBACK):
             tables.create_all(self._engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
         # SQLite's transactions are alone as it is.
         alone = {} if is_sqlite else {"isolation_level": "SERIALIZABLE"}
         with self._engine.connect().execution_options(**alone) as connection, connection.begin():
-            return _take_over(connection)
+            return _take_over(connection), prediction_key(connection)
 
     def close(self) -> None:
         """Let the database go."""

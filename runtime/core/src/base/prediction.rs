@@ -1,7 +1,6 @@
 //! What a version answered, as far as a label that comes later is compared with it.
 
 use super::units::Version;
-use compact_str::CompactString;
 use smallvec::SmallVec;
 
 /// Rows of a request whose answer has an id: each takes some of a header.
@@ -25,8 +24,8 @@ impl Predicted {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Prediction {
-    pub model: CompactString,
+pub struct Prediction<'a> {
+    pub model: &'a str,
     pub version: Version,
     /// Seconds since 1970.
     pub made_s: u32,

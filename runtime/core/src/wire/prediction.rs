@@ -59,7 +59,7 @@ impl Signer {
     }
 
     /// As a header says it: one allocation. `None` where the model's name is longer than any that is served.
-    pub fn id(&self, prediction: &Prediction) -> Option<Box<[u8]>> {
+    pub fn id(&self, prediction: &Prediction<'_>) -> Option<Box<[u8]>> {
         let Prediction { model, version, made_s, within_hours, nonce, predicted } = prediction;
         let (kind, rows) = match predicted {
             Predicted::Classes(_) => (CLASSES, predicted.rows()),
@@ -99,9 +99,9 @@ mod tests {
         Signer::new(&PredictionKey::try_from(KEY).unwrap())
     }
 
-    fn prediction(predicted: Predicted) -> Prediction {
+    fn prediction(predicted: Predicted) -> Prediction<'static> {
         Prediction {
-            model: "photos".into(),
+            model: "photos",
             version: Version(3),
             made_s: 1_700_000_000,
             within_hours: 72,
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn the_longest_name_fits_and_a_longer_one_has_no_id() {
         for (len, fits) in [(255, true), (256, false)] {
-            let model = "m".repeat(len).into();
-            let one = Prediction { model, ..prediction(Predicted::Numbers(smallvec![1.0; 8])) };
+            let model = "m".repeat(len);
+            let one = Prediction { model: &model, ..prediction(Predicted::Numbers(smallvec![1.0; 8])) };
             assert_eq!(signer().id(&one).is_some(), fits, "{len}");
         }
     }

@@ -1,6 +1,6 @@
 //! A request's way through the gateway: routed, checked, admitted, awaited, answered.
 
-use super::produced::answer;
+use super::{predictions::identified, produced::answer};
 use crate::base::{
     clock,
     contract::Contract,
@@ -199,7 +199,7 @@ impl Gateway {
         }
         let prediction = self.prediction(contract, &produced);
         let answer = answer(contract, id, &outputs, produced, success.timing);
-        let delivered = deliver(Answer { prediction, ..answer }).await;
+        let delivered = deliver(identified(answer, prediction)).await;
         success.ends(delivered.as_ref().err());
         delivered
     }

@@ -2,7 +2,7 @@
 
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing, Window},
-    contract::Contract,
+    contract::{Contract, Feedback},
     fault::{Fault, Kind},
     roster::Roster,
     units::{CallId, Rows},
@@ -80,8 +80,14 @@ const TABLE: &str = r#"{"epoch": {"term": 1, "sequence": 1}, "models": {
 fn contract(model: &str, version: u64, datatype: &str, size: i64) -> Arc<Contract> {
     let tensor = |name: &str| serde_json::json!([{"name": name, "datatype": datatype, "shape": [size]}]);
     let text = serde_json::json!({"model": model, "version": version, "platform": "python",
-        "inputs": tensor("x"), "outputs": tensor("y"), "batching": {"max_rows": 8}, "feedback": {"output": 0, "within_hours": 72, "share": 10000}});
+        "inputs": tensor("x"), "outputs": tensor("y"), "batching": {"max_rows": 8}});
     Arc::new(serde_json::from_str(&text.to_string()).unwrap())
+}
+
+/// The same, of a version whose answers have ids by which they are labelled later.
+fn labelled(contract: Arc<Contract>) -> Arc<Contract> {
+    let feedback = Some(Box::new(Feedback { output: 0, within_hours: 72, share: 10_000 }));
+    Arc::new(Contract { feedback, ..Arc::unwrap_or_clone(contract) })
 }
 
 fn key() -> PredictionKey {
@@ -90,6 +96,15 @@ fn key() -> PredictionKey {
 
 /// `m` echoes FP32[-1,2], `s` echoes BYTES[-1,1].
 pub(super) async fn start(limits: Limits, hold: bool) -> Server {
+    start_as(limits, hold, |contract| contract).await
+}
+
+/// The same, with labels.
+pub(super) async fn start_labelled() -> Server {
+    start_as(Limits::default(), false, labelled).await
+}
+
+async fn start_as(limits: Limits, hold: bool, made: fn(Arc<Contract>) -> Arc<Contract>) -> Server {
     let gateway =
         Gateway::new(GatewaySettings { limits, prediction_key: Some(key()), ..GatewaySettings::default() })
             .unwrap();
@@ -99,7 +114,7 @@ pub(super) async fn start(limits: Limits, hold: bool) -> Server {
         Arc::new(Echo { hold, breaks: AtomicBool::new(false), held: Mutex::default(), got, cancelled });
     for contract in [contract("m", 1, "FP32", 2), contract("s", 2, "BYTES", 1)] {
         let window = Window { rows: Rows::new(16) };
-        gateway.carrier_up(contract, Arc::clone(&echo) as Arc<dyn Carrier>, window).unwrap();
+        gateway.carrier_up(made(contract), Arc::clone(&echo) as Arc<dyn Carrier>, window).unwrap();
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();
