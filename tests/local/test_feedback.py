@@ -38,5 +38,5 @@ def test_accuracy_is_exact_whatever_labels_come_with_the_genuine_ones(tmp_path: 
     assert {one.version for one in answered} == {1, 2}
     has_id = sum(one.prediction_id is not None for one in answered)
     assert 300 < has_id < 600
-    # Some 40 bytes of each, and what SQLite keeps beside it.
+    # Some 50 bytes of each, and what SQLite keeps beside it.
     assert told.disk_bytes < 6 << 20

@@ -58,7 +58,9 @@ def test_every_label_has_one_outcome() -> None:
     ]
     for label, now_s, want in table:
         fitting, others = sort([label], KEY, {"photos"}, now_s)
-        assert others == ({} if want is None else {0: want}), label
+        assert {at: one.outcome for at, one in others.items()} == (
+            {} if want is None else {0: want}
+        ), label
         assert [one.label for one in fitting] == [label][: want is None]
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 from sqlalchemy import select
 from tests.unit.asking import Answer, ask
 from tests.unit.desk import Desk
 
-from headrace.console.labelling import MOST_BYTES
+from headrace.console.labelling import MOST_BYTES, Meter, count
 from headrace.console.logbook import Logbook
 from headrace.console.token import Token
 from headrace.control import labels
@@ -19,7 +20,7 @@ from headrace.control.label_tables import JOINED
 from headrace.control.labels import Labels
 from headrace.control.store import FILE, Store, in_folder
 from headrace.errors import Unwanted
-from headrace.feedback.joining import Label, Outcome
+from headrace.feedback.joining import Label, Outcome, Verdict
 from headrace.feedback.prediction import Prediction, Top, written
 
 PATH = "/headrace/v1/feedback"
@@ -55,6 +56,10 @@ def kept(tmp_path: Path, clock: Clock) -> Iterator[Labels]:
     store = Store(in_folder(tmp_path), clock)
     yield store.labels
     store.close()
+
+
+def outcomes(kept: Labels, sent: list[Label]) -> list[Outcome]:
+    return [one.outcome for one in kept.join(sent, {"m"})]
 
 
 def made(nonce: int, number: int = 1, at_s: float = Clock.now_s, **more: Any) -> Prediction:
@@ -147,11 +152,11 @@ def test_nothing_is_joined_twice_also_after_a_restart(tmp_path: Path, clock: Clo
     first = Store(in_folder(tmp_path), clock)
     key = first.labels.key
     sent = [Label(written(made(nonce), key), (1.0,)) for nonce in (0, 1, 1 << 63, (1 << 64) - 1)]
-    assert first.labels.join(sent, {"m"}) == [Outcome.JOINED] * 4
+    assert outcomes(first.labels, sent) == [Outcome.JOINED] * 4
     first.close()
     again = Store(in_folder(tmp_path), clock)
     assert again.labels.key == key
-    assert again.labels.join(sent, {"m"}) == [Outcome.TWICE] * 4
+    assert outcomes(again.labels, sent) == [Outcome.TWICE] * 4
     assert again.labels.counted("m", 1)[1][""]["class:7"].right == 4
     again.close()
     assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
@@ -160,7 +165,7 @@ def test_nothing_is_joined_twice_also_after_a_restart(tmp_path: Path, clock: Clo
 def test_what_is_too_old_is_forgotten(kept: Labels, clock: Clock) -> None:
     def join(nonce: int, at_s: float, label: float) -> Outcome:
         one = Label(written(made(nonce, at_s=at_s, within_hours=1), kept.key), (label,))
-        return kept.join([one], {"m"})[0]
+        return outcomes(kept, [one])[0]
 
     begin = clock.now_s
     assert join(1, begin, 1.0) is Outcome.JOINED
@@ -201,4 +206,24 @@ def test_segments_scores_and_predictions_are_bounded(
         kept.join([label(7)], {"m"})
     # Nothing of those that were refused is kept.
     assert sum(one["predictions"].count for one in kept.counted("m", 1)[1].values()) == 6
-    assert kept.join(many, {"m"}) == [Outcome.TWICE] * 4
+    assert outcomes(kept, many) == [Outcome.TWICE] * 4
+
+
+def test_what_became_of_labels_is_counted() -> None:
+    one = made(1)
+    verdicts = [Verdict(Outcome.JOINED, one), Verdict(Outcome.JOINED, one), Verdict(Outcome.FORGED)]
+    meter = Meter.new()
+    count(meter, verdicts)
+    count(meter, verdicts)
+    page = generate_latest(meter.registry).decode().splitlines()
+    found = [line for line in page if line.startswith("headrace_feedback_total")]
+    assert found == [
+        'headrace_feedback_total{model="m",outcome="joined",version="1"} 4.0',
+        'headrace_feedback_total{model="",outcome="forged",version=""} 2.0',
+    ]
+
+
+def test_prometheus_reads_the_counts(desk: Desk) -> None:
+    page = ask(desk.sources, "GET", "/metrics")
+    assert (page.status, page.headers["content-type"].partition(";")[0]) == (200, "text/plain")
+    assert b"# TYPE headrace_feedback_total counter" in page.content

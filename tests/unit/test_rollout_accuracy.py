@@ -53,7 +53,7 @@ class Labels:
             one = Prediction("m", version, made, 720, self.nonce, rows)
             sent.append(Label(written(one, labels.key), (1.0 if at < right else 0.0,)))
         judged = labelled.judged(self.desk.rollouts.all())
-        assert set(labels.join(sent, {"m"}, judged)) <= {Outcome.JOINED}
+        assert {one.outcome for one in labels.join(sent, {"m"}, judged)} <= {Outcome.JOINED}
 
 
 @pytest.fixture
@@ -122,7 +122,8 @@ def test_labels_without_a_class_say_nothing_to_a_rollout(desk: Desk) -> None:
     of_class = written(Prediction("m", 2, now, 72, 1, (Top(1, 0.5),)), labels.key)
     of_number = written(Prediction("m", 2, now, 72, 2, (0.5,)), labels.key)
     sent = [Label(of_class, None, scores={"clicks": 1.0}), Label(of_number, (1.0,))]
-    assert labels.join(sent, {"m"}, judged) == [Outcome.JOINED] * 2
+    found = labels.join(sent, {"m"}, judged)
+    assert [one.outcome for one in found] == [Outcome.JOINED] * 2
     assert labels.units("m", 1) == {}
 
 

@@ -3,10 +3,13 @@
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request, Response
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import Counter as Metric
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from headrace.console.answering import THREADS, in_thread
@@ -15,7 +18,7 @@ from headrace.console.parameters import From, Misasked, Number
 from headrace.control.labelled import judged
 from headrace.control.labels import KEPT_HOURS
 from headrace.feedback.figures import figures, together
-from headrace.feedback.joining import Label, Outcome
+from headrace.feedback.joining import Label, Outcome, Verdict
 from headrace.feedback.prediction import MOST_CHARACTERS, MOST_ROWS
 
 #: Where labels are sent to; the second is as the rest of the API.
@@ -80,12 +83,21 @@ async def join(request: Request, sources: From) -> dict[str, Any]:
     """Join labels with the predictions that they are of, as `headrace feedback send`."""
     text = await _body(request)
 
-    def joined() -> dict[str, Any]:
+    def joined() -> list[Verdict]:
         labels = [one.read() for one in _read(text).feedback]
         models, judges = sources.controller.wanted(), judged(sources.rollouts.all())
-        return joined_json(sources.controller.store.labels.join(labels, models, judges))
+        return sources.controller.store.labels.join(labels, models, judges)
 
-    return await THREADS.run(joined)
+    verdicts = await THREADS.run(joined)
+    count(request.app.state.labelled, verdicts)
+    return joined_json([one.outcome for one in verdicts])
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """Tell Prometheus what became of labels since the server began."""
+    page = generate_latest(request.app.state.labelled.registry)
+    return Response(page, media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 for _path in PATHS:
@@ -126,6 +138,34 @@ def feedback(
             for version, segments in counted.items()
         ],
     }
+
+
+@dataclass(frozen=True)
+class Meter:
+    """What became of labels, by model and version where these are known."""
+
+    registry: CollectorRegistry
+    labels: Metric
+
+    @staticmethod
+    def new() -> "Meter":
+        """Return one that has counted nothing."""
+        registry = CollectorRegistry()
+        names = ("model", "version", "outcome")
+        what = "Labels that have come, by what became of them."
+        return Meter(registry, Metric("headrace_feedback", what, names, registry=registry))
+
+
+def count(meter: Meter, verdicts: Sequence[Verdict]) -> None:
+    """Count what became of labels; of a forged id nobody believes which model it names."""
+    for one, number in Counter(map(_series, verdicts)).items():
+        meter.labels.labels(*one).inc(number)
+
+
+def _series(verdict: Verdict) -> tuple[str, str, str]:
+    made = verdict.prediction
+    model, version = ("", "") if made is None else (made.model, str(made.version))
+    return model, version, verdict.outcome.value
 
 
 def joined_json(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -45,6 +45,7 @@ def application(
         responses={"default": {"model": schema.Refusal, "description": "Refused"}},
     )
     app.state.sources, app.state.followers = sources, followers
+    app.state.labelled = labelling.Meter.new()
     app.include_router(reading.router)
     app.include_router(deciding.router)
     app.include_router(steering.router)

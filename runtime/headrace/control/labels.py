@@ -23,6 +23,7 @@ from headrace.feedback.joining import (
     Fitting,
     Label,
     Outcome,
+    Verdict,
     counts,
     sort,
     wrong_share,
@@ -32,7 +33,7 @@ from headrace.rollout.bets import NONE, Units
 
 #: Hours for which counts are kept; no label may take longer.
 KEPT_HOURS: Final = 720
-#: Predictions that are known to have a label: some 40 bytes each.
+#: Predictions that are known to have a label: some 50 bytes each.
 MOST_JOINED: Final = 10_000_000
 #: What all others of a model are counted as, once it has so many.
 OTHER: Final = "other"
@@ -82,7 +83,7 @@ class Labels:
 
     def join(
         self, labels: Sequence[Label], models: Container[str], judged: Mapping[str, Judged] = {}
-    ) -> list[Outcome]:
+    ) -> list[Verdict]:
         """Join labels with their predictions; return what became of each, once it is durable.
 
         Args:
@@ -93,7 +94,7 @@ class Labels:
             Unwanted: there is no room for as many; nothing was joined.
             Deposed, StateInvalid: as the store's.
         """
-        fitting, outcomes = sort(labels, self._key, models, now_s := self._clock())
+        fitting, verdicts = sort(labels, self._key, models, now_s := self._clock())
         if fitting:
             with self._lock:
                 # Counted anew where this is not committed.
@@ -101,9 +102,9 @@ class Labels:
                 with self._deciding() as connection:
                     held = self._forget(connection, held, int(now_s) // S_PER_HOUR)
                     found = self._join(connection, held, fitting, judged)
-                new = sum(one is Outcome.JOINED for one in found.values())
-                outcomes, self._joined = outcomes | found, held + new
-        return [outcomes[at] for at in range(len(labels))]
+                new = sum(one.outcome is Outcome.JOINED for one in found.values())
+                verdicts, self._joined = verdicts | found, held + new
+        return [verdicts[at] for at in range(len(labels))]
 
     def _forget(self, connection: Connection, held: int | None, hour: int) -> int:
         """Let go of what is too old; return how many predictions with a label are left."""
@@ -121,14 +122,15 @@ class Labels:
         held: int,
         fitting: Sequence[Fitting],
         judged: Mapping[str, Judged],
-    ) -> dict[int, Outcome]:
+    ) -> dict[int, Verdict]:
         nonces = [_signed(one.prediction.nonce) for one in fitting]
         asked = select(JOINED.c.nonce).where(JOINED.c.nonce.in_(nonces))
         seen = set(connection.execute(asked).scalars())
-        outcomes, new = dict[int, Outcome](), dict[int, Fitting]()
+        verdicts, new = dict[int, Verdict](), dict[int, Fitting]()
         for nonce, one in zip(nonces, fitting, strict=True):
             is_new = nonce not in seen and nonce not in new
-            outcomes[one.at] = Outcome.JOINED if is_new else Outcome.TWICE
+            outcome = Outcome.JOINED if is_new else Outcome.TWICE
+            verdicts[one.at] = Verdict(outcome, one.prediction)
             if is_new:
                 new[nonce] = one
         if held + len(new) > MOST_JOINED:
@@ -140,7 +142,7 @@ class Labels:
             _write(connection, new)
             _add(connection, _counted(connection, list(new.values())))
             _judge(connection, list(new.values()), judged)
-        return outcomes
+        return verdicts
 
     def units(self, model: str, rollout: int) -> dict[int, Units]:
         """Return what labels have said to a rollout, by version: labelled predictions are units."""

@@ -36,6 +36,14 @@ class Outcome(StrEnum):
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What became of a label, and of which prediction it is; None if nobody knows."""
+
+    outcome: Outcome
+    prediction: Prediction | None = None
+
+
+@dataclass(frozen=True)
 class Label:
     """What is known of a prediction by now; a label, scores, or both.
 
@@ -74,21 +82,21 @@ class Fitting:
 
 def sort(
     labels: Sequence[Label], key: bytes, models: Container[str], now_s: float
-) -> tuple[list[Fitting], dict[int, Outcome]]:
+) -> tuple[list[Fitting], dict[int, Verdict]]:
     """Return the labels that can be joined, and what becomes of the others, by their places."""
-    fitting, others = list[Fitting](), dict[int, Outcome]()
+    fitting, others = list[Fitting](), dict[int, Verdict]()
     for at, label in enumerate(labels):
         try:
             prediction = read(label.prediction_id, key)
         except Forged:
-            others[at] = Outcome.FORGED
+            others[at] = Verdict(Outcome.FORGED)
             continue
         if prediction.model not in models:
-            others[at] = Outcome.UNKNOWN
+            others[at] = Verdict(Outcome.UNKNOWN)
         elif now_s > prediction.until_s:
-            others[at] = Outcome.LATE
+            others[at] = Verdict(Outcome.LATE, prediction)
         elif not _fits(label.label, prediction):
-            others[at] = Outcome.UNFIT
+            others[at] = Verdict(Outcome.UNFIT, prediction)
         else:
             fitting.append(Fitting(at, prediction, label))
     return fitting, others
