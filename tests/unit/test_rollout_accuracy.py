@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +154,9 @@ def test_a_version_without_ids_is_not_judged_by_labels(desk: Desk) -> None:
     play = Play(desk)
     with pytest.raises(Unwanted, match=r"answers of m/1 have no ids .* write feedback into its"):
         play.start(plan(**BY_LABELS))
+    version = desk.controller.held("m")[0].version
+    with pytest.raises(Unwanted, match="m/1 is another server's"):
+        labelled.may_be_labelled(plan(**BY_LABELS), replace(version, backend="upstream"))
 
 
 def test_a_database_that_cannot_be_read_is_said_and_not_taken_for_no_labels(desk: Desk) -> None:

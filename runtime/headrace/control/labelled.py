@@ -46,7 +46,14 @@ def may_be_labelled(plan: RolloutPlan, version: Version) -> None:
     Raises:
         Unwanted: its answers have no ids.
     """
-    if plan.judge.accuracy is not None and version.config.feedback is None:
+    if plan.judge.accuracy is None:
+        return
+    if version.backend == "upstream":
+        raise Unwanted(
+            f"accuracy is what labels say, and {version.label} is another server's, whose answers "
+            "have no ids to send them with: take accuracy out of the plan"
+        )
+    if version.config.feedback is None:
         raise Unwanted(
             f"accuracy is what labels say, and answers of {version.label} have no ids to send "
             "them with: write feedback into its model.yaml and load it anew"
