@@ -122,6 +122,8 @@ def test_what_is_no_label_is_refused_whole(desk: Desk) -> None:
         ([good, good | {"label": None}], "feedback.1: Value error, expected a label, scores"),
         ([good | {"label": 1e301}], "feedback.0.label"),
         ([good | {"segment": "x" * 65}], "feedback.0.segment"),
+        ([good | {"segment": "a\x00"}], "feedback.0.segment"),
+        ([good | {"scores": {"a\n": 1}}], "feedback.0.scores"),
         ([good | {"scores": {f"s{at}": 1 for at in range(9)}}], "feedback.0.scores"),
         ([good | {"prediction_id": "x" * 501}], "feedback.0.prediction_id"),
         ([good | {"lable": 1}], "feedback.0.lable"),

@@ -21,6 +21,8 @@ from headrace.feedback.figures import figures, together
 from headrace.feedback.joining import Label, Outcome, Verdict
 from headrace.feedback.prediction import MOST_CHARACTERS, MOST_ROWS
 
+#: Not every database keeps other characters, nor does every terminal show them.
+PRINTABLE: Final = r"^[^\x00-\x1f\x7f]*$"
 #: Where labels are sent to; the second is as the rest of the API.
 PATHS: Final = ("/headrace/v1/feedback", "/api/feedback")
 MOST_LABELS: Final = 1000
@@ -51,9 +53,10 @@ class Entry(Part):
     label: Value | Annotated[list[Value], Field(min_length=1, max_length=MOST_ROWS)] | None = Field(
         None, description="The class, or the number; a list with one for each row."
     )
-    segment: Annotated[str, Field(max_length=64)] = ""
+    segment: Annotated[str, Field(max_length=64, pattern=PRINTABLE)] = ""
     scores: Annotated[
-        dict[Annotated[str, Field(min_length=1, max_length=64)], Value], Field(max_length=8)
+        dict[Annotated[str, Field(min_length=1, max_length=64, pattern=PRINTABLE)], Value],
+        Field(max_length=8),
     ] = {}
 
     @model_validator(mode="after")
