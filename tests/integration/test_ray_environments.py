@@ -22,8 +22,8 @@ MODEL = f"""
 """
 
 
-def write(repository: Path, version: int, packages: str) -> None:
-    folder = repository / "numbered" / str(version)
+def write(repository: Path, version: int, packages: str, model: str = "numbered") -> None:
+    folder = repository / model / str(version)
     folder.mkdir(parents=True)
     (folder / "model.py").write_text(textwrap.dedent(MODEL))
     (folder / "requirements.txt").write_text(packages)
@@ -36,8 +36,14 @@ def test_versions_of_one_model_have_packages_that_do_not_go_together(
     models = tmp_path / "models"
     write(models, 1, wheels.requirements(tmp_path / "wheels", "1.0"))
     (models / "numbered" / "model.yaml").write_text("environment: requirements.txt\n")
+    # What another model asks for and nobody has keeps nobody from being served.
+    write(models, 1, wheels.requirements(tmp_path / "wheels", "3.0"), "hopeless")
+    (models / "hopeless" / "model.yaml").write_text("environment: requirements.txt\n")
     run = serve(models)
     assert number(run) == 1.0
+    (lost,) = run.status()["lost"]
+    assert (lost["model"], lost["version"]) == ("hopeless", 1)
+    assert "No matching distribution found" in lost["reason"]
     write(models, 2, wheels.requirements(tmp_path / "wheels", "2.0"))
     run.command("load", "numbered/2", "--swap")
     until(lambda: number(run) == 2.0, START_S, "version 2 answers")

@@ -109,6 +109,8 @@ def test_bad_versions_go_back_and_a_good_one_is_promoted(tmp_path: Path, models:
         listed = server.command("rollout", "list")
         assert [line.split()[0] for line in listed.splitlines()[1:]] == ["1", "2", "3"]
         assert "p99" in server.command("rollout", "show", "2")
+        server.command("rollout", "rollback", "3", "--why", "on second thoughts")
+        assert shares(server)[1] == 100
 
 
 def test_one_that_answers_otherwise_goes_back_and_one_that_does_not_stays(

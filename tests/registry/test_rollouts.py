@@ -1,12 +1,15 @@
 """A rollout of a registered model, as MLflow's own client reads it afterwards."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from tests.local.callers import traffic, until
-from tests.local.conftest import ready
+from tests.local.conftest import LocalServer, ready
 from tests.registry.conftest import log_all
+
+from headrace.registry.report import PNG
 
 YAML = """
 source: models:/kinds@champion
@@ -47,18 +50,37 @@ def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Pat
             until(lambda: server.get(url)[1]["end"] is not None)
         assert set(answered) == {200}
         assert server.get(url)[1]["end"] == "promoted", server.get(url)[1]["said"][-1]
-        reports = f"{server.console}/api/reports"
-        until(lambda: (told := server.get(reports)[1]["reports"]) and not told[0]["pending"])
+        told(server)
         said = server.command("rollout", "show", "1")
+        new, old = (client.get_model_version("kinds", version) for version in ("2", "1"))
+        assert new.tags["headrace.verdict"] == "promoted"
+        assert "no metric is worse than allowed" in new.tags["headrace.reason"]
+        assert state_and_share(new.tags) == ("serving", "100")
+        assert state_and_share(old.tags) == ("held", "0")
+        run = new.tags["headrace.run"]
+        assert run in said
+        history = client.get_metric_history(run, "candidate/errors_units")
+        assert history[-1].value >= 50
+        assert client.get_metric_history(run, "baseline/p99_ms")
+        assert client.get_run(run).info.status == "FINISHED"
+        picture = Path(client.download_artifacts(run, "verdict.png", str(tmp_path)))
+        assert picture.read_bytes().startswith(PNG)
+        assert client.get_model_version_by_alias("kinds", "champion").version == 2
+        # A day later somebody thinks otherwise.
+        server.command("rollout", "rollback", "1")
+        told(server)
     new, old = (client.get_model_version("kinds", version) for version in ("2", "1"))
-    assert new.tags["headrace.verdict"] == "promoted"
-    assert "no metric is worse than allowed" in new.tags["headrace.reason"]
-    assert (new.tags["headrace.state"], new.tags["headrace.traffic_percent"]) == ("serving", "100")
-    assert (old.tags["headrace.state"], old.tags["headrace.traffic_percent"]) == ("held", "0")
-    run = new.tags["headrace.run"]
-    assert run in said
-    history = client.get_metric_history(run, "candidate/errors_units")
-    assert history[-1].value >= 50
-    assert client.get_metric_history(run, "baseline/p99_ms")
-    assert client.get_run(run).info.status == "FINISHED"
-    assert client.get_model_version_by_alias("kinds", "champion").version == 2
+    assert new.tags["headrace.verdict"] == "rolled_back"
+    assert state_and_share(new.tags) == ("rolled_back", "0")
+    assert state_and_share(old.tags) == ("serving", "100")
+    assert client.get_model_version_by_alias("kinds", "champion").version == 1
+
+
+def told(server: LocalServer) -> None:
+    """Wait until the registry has heard of everything."""
+    url = f"{server.console}/api/reports"
+    until(lambda: (found := server.get(url)[1]["reports"]) and not found[0]["pending"])
+
+
+def state_and_share(tags: Mapping[str, str]) -> tuple[str, str]:
+    return tags["headrace.state"], tags["headrace.traffic_percent"]

@@ -18,7 +18,7 @@ from headrace.control.reports import Registered
 from headrace.control.rollouts import Rollouts
 from headrace.control.store import Store, in_folder
 from headrace.control.telling import Telling
-from headrace.errors import RepositoryInvalid, SourceInvalid
+from headrace.errors import RepositoryInvalid, RequirementsInvalid, SourceInvalid
 from headrace.hooks.event import Happened
 from headrace.models.lifecycle import Standing, State
 from headrace.registry.report import HERE, Kind, Report
@@ -101,6 +101,8 @@ class Desk:
         self.on_new: dict[int, dict[str, str]] = {}
         #: Numbers that a registry has beside those in folders; without any there is none.
         self.registry: set[int] = set()
+        #: Labels of those whose packages cannot be installed.
+        self.unfit: set[str] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
@@ -110,7 +112,8 @@ class Desk:
         self.crashes: dict[str, int] = {}
         self.said: list[str] = []
         self.now = 1000.0
-        #: What a registry was told.
+        #: Which registry has the versions, and what it was told.
+        self.place_of_versions = HERE
         self.registry_hears = KeepsReports()
         #: What hooks are told of.
         self.hooks_hear = HearsForHooks()
@@ -172,10 +175,12 @@ class Desk:
         return self.stood
 
     def registered(self, model: str, version: int) -> Registered | None:
-        return Registered(HERE, model, "champion")
+        return Registered(self.place_of_versions, model, "champion")
 
     def equipped(self, version: Version) -> Version:
-        """None of them asks for packages."""
+        """None of them asks for packages but those that cannot have them."""
+        if version.label in self.unfit:
+            raise RequirementsInvalid(f"no packages for {version.label}")
         return version
 
     def find(self, model: str, numbers: Set[int] = frozenset()) -> list[Version]:

@@ -40,7 +40,6 @@ class Clock:
 def desk(tmp_path: Path) -> Iterator[Desk]:
     logbook = Logbook(tmp_path / "logs", io.StringIO())
     desk = Desk(tmp_path, logbook, m=[1, 2])
-    desk.controller.begin([])
     yield desk
     desk.close()
     logbook.close()

@@ -12,7 +12,7 @@ from headrace.console.arrivals import tell_lost
 from headrace.control import orders
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.using import Folders, in_use
-from headrace.errors import RepositoryInvalid, SourceInvalid
+from headrace.errors import RepositoryInvalid, RequirementsInvalid, SourceInvalid
 from headrace.models.lifecycle import Standing, State
 from headrace.registry.cache import Cache, let_go_of_others
 from headrace.repository.folder import Version
@@ -177,3 +177,39 @@ def test_a_folder_that_is_gone_is_lost_too(desk: Desk) -> None:
     desk.begin()
     (one,) = desk.controller.lost()
     assert str(one).startswith("m/1 was wanted and is not served: its folder is gone; others have")
+
+
+def test_a_version_whose_packages_cannot_be_installed_keeps_no_other_from_being_served(
+    desk: Desk,
+) -> None:
+    desk.stand(m={1: READY})
+    desk.models = {"m": [1, 2], "n": [1]}
+    desk.unfit = {"m/2", "n/1"}
+    desk.begin()
+    assert desk.carried == ["m/1"]
+    assert [str(one) for one in desk.controller.lost()] == [
+        "m/2 was wanted and is not served: no packages for m/2",
+        "n/1 was wanted and is not served: no packages for n/1",
+    ]
+    # The next start tries again.
+    desk.unfit = set()
+    desk.begin()
+    assert desk.carried == ["m/1", "m/2", "n/1"]
+    assert desk.controller.lost() == []
+
+
+def test_what_had_all_traffic_and_has_no_packages_now_leaves_it_to_others(desk: Desk) -> None:
+    desk.models["m"] = [1, 2]
+    desk.begin()
+    desk.stand(m={1: READY, 2: READY})
+    desk.unfit = {"m/2"}
+    desk.begin()
+    assert (desk.carried, desk.shares) == (["m/1"], {"m": None})
+    (one,) = desk.controller.lost()
+    assert str(one).endswith("no packages for m/2; others have its 100 % of the traffic")
+
+
+def test_where_no_version_has_its_packages_there_is_nothing_to_begin_with(desk: Desk) -> None:
+    desk.unfit = {"m/1"}
+    with pytest.raises(RequirementsInvalid, match="no packages for m/1"):
+        desk.begin()

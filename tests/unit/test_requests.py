@@ -28,6 +28,7 @@ KEPT: dict[str, Any] = {
     "output_ms": 0.25,
     "batch_rows": 12,
     "sealed": "full",
+    "arm": None,
 }
 
 
@@ -41,6 +42,8 @@ def test_a_request_is_told_as_a_person_reads_it() -> None:
         "ran       in a batch of 12 rows; it was full",
         "computed  30.8 ms: gathering 0.5 ms, the model 30 ms, cutting 0.25 ms",
     ]
+    of_rollout = {**KEPT, "arm": {"rollout": 3, "name": "candidate"}}
+    assert "  was of    rollout 3, whose candidate this is" in request_lines(of_rollout)
     refused = {**KEPT, "id": "", "tries": 0, "batch_rows": 0, "note": "the queue is full"}
     lines = list(request_lines({**refused, "end": "overloaded", "deadline_ms": None}))
     assert lines[0].startswith("call 12 of photos/2 at ")

@@ -24,7 +24,6 @@ PLAN = {"judge": {"errors": {}}, "steps_percent": [5, 100], "minimum": {"units":
 def desk(tmp_path: Path) -> Iterator[Desk]:
     logbook = Logbook(tmp_path / "logs", io.StringIO())
     desk = Desk(tmp_path, logbook, m=[1, 2])
-    desk.controller.begin([])
     desk.stand(m={1: State.READY, 2: State.LOADING})
     desk.controller.obey(orders_to(1), who="me", why="")
     desk.stand(m={2: State.READY})

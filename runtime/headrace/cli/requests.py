@@ -45,6 +45,8 @@ def request_lines(one: Mapping[str, Any]) -> Iterator[str]:
     """Yield everything that is known of one request."""
     named = f"request {_id(one)} (call {one['call']})" if one["id"] else f"call {one['call']}"
     yield f"{named} of {_version(one)} at {clock_time(one['unix_ms'])}: {one['end']}"
+    if one["arm"]:
+        yield f"  was of    rollout {one['arm']['rollout']}, whose {one['arm']['name']} this is"
     level = f", priority {one['priority']} of {one['priorities']}" if one["priorities"] > 1 else ""
     deadline = one["deadline_ms"]
     within = f", wanted within {_ms(deadline)}" if deadline is not None else ", without a deadline"

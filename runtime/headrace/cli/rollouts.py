@@ -165,7 +165,10 @@ def promote(number: Number, why: Why = "", url: Url = CONSOLE) -> None:
 
 @app.command()
 def rollback(number: Number, why: Why = "", url: Url = CONSOLE) -> None:
-    """End a rollout now, and give the baseline all the traffic."""
+    """End a rollout now, and give the baseline all the traffic.
+
+    One that was promoted is taken back so, as long as the baseline is still loaded.
+    """
     _say("rollback", number, why, url)
 
 

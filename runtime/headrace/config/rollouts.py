@@ -169,6 +169,11 @@ class RolloutPlan(Section):
     max_hours: Annotated[AsWritten, Field(gt=0, le=24 * 365)] = 24.0
     when_inconclusive: Literal["hold", "roll_back"] = "hold"
     approval: Literal["none", "promotion", "each_step"] = "none"
+    keep_previous_hours: Annotated[AsWritten, Field(ge=0, le=24 * 365)] | None = Field(
+        None,
+        description="How long the baseline stays loaded after a promotion; until somebody unloads "
+        "it if left out.",
+    )
 
     @field_validator("steps_percent")
     @classmethod

@@ -1,5 +1,7 @@
 """The console's answers that change nothing."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
@@ -9,6 +11,8 @@ from headrace.console import applying, board, schema
 from headrace.console.answering import in_thread
 from headrace.console.deciding import entry_json, version_json
 from headrace.console.parameters import Folder, From, Limit, Number, OfModel, bounded
+from headrace.console.sources import Sources
+from headrace.rollout.arms import arm_of
 
 #: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
 #: noticed only then.
@@ -138,4 +142,15 @@ def requests_named(sources: From, name: str, limit: Limit = 100) -> dict[str, An
     if not found:
         told = "failed ones are, one of 256 others, and those that bring x-headrace-timing"
         raise HTTPException(404, f"no request {name!r} is kept: {told}")
-    return {"requests": found[: bounded(limit)]}
+    return _with_arms(sources, found[: bounded(limit)])
+
+
+def _with_arms(sources: Sources, kept: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    courses = sources.rollouts.all()
+    arms = [arm_of(courses, one["model"], one["version"], one["unix_ms"]) for one in kept]
+    return {
+        "requests": [
+            {**one, "arm": None if arm is None else asdict(arm)}
+            for one, arm in zip(kept, arms, strict=True)
+        ]
+    }

@@ -8,10 +8,11 @@ from headrace.control import wanted as words
 from headrace.control.aim import assignments, divisions
 from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, by_model
 from headrace.control.events import Events
-from headrace.control.finding import Finding, by_number
-from headrace.control.lost import Lost, lost
+from headrace.control.finding import Finding
+from headrace.control.lost import Lost
 from headrace.control.orders import Order
 from headrace.control.rows import Row, rows
+from headrace.control.starting import ITSELF, started
 from headrace.control.store import Change, Entry, Note, Store
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
@@ -21,8 +22,6 @@ from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.rollout.course import Course
 
-#: Who changes what nobody asked for, because it follows from what somebody did.
-ITSELF = "headrace"
 #: For gateways to take a table; one that stands still is replaced sooner.
 CATCH_UP_S = 30.0
 
@@ -44,28 +43,17 @@ class Controller:
         self._versions: dict[str, Version] = {}
         #: Versions that failed and were asked for anew, for as long as the engine does not know.
         self._anew: set[str] = set()
-        #: What the start has not found any more.
+        #: What the start does not serve.
         self._lost: list[Lost] = []
         self.using = Using(self._lock, finding.let_go_of_others)
 
     def begin(self, found: Sequence[Version]) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
         with self._lock:
-            kept = self.store.models()
-            changes = []
-            for model, here in by_number(found).items():
-                before, versions, reasons = kept.get(model), here, dict[int, str]()
-                folder = str(next(iter(versions.values())).home)
-                if before is not None and before.folder == folder:
-                    versions, reasons = self._finding.as_before(here, before.versions)
-                after = arriving.begun(before, folder, versions)
-                if after != before:
-                    note = Note(ITSELF, words.of_start(before, after))
-                    changes.append(Change(model, before, after, note))
-                self._wanted[model] = after
-                self._versions |= self._finding.equipped_all(versions, after.versions)
-                self._lost += lost(model, before, after, reasons)
-            self._put(*changes)
+            start = started(self._finding, self.store.models(), found)
+            self._wanted, self._versions = start.wanted, start.versions
+            self._lost = start.lost
+            self._put(*start.changes)
             self.settle()
             return Beginning(*self._aim(), self.store.term)
 
@@ -99,7 +87,7 @@ class Controller:
             self.using.settle(self._versions, self._standings())
 
     def lost(self) -> list[Lost]:
-        """Return what the start has not found any more, and nobody has loaded since."""
+        """Return what the start does not serve, and nobody has loaded since."""
         with self._lock:
             return [one for one in self._lost if one.label not in self._versions]
 

@@ -42,6 +42,10 @@ class CourseBook:
         """Return those that go on and the last that have ended, of one model or of all."""
         return [one for one in self._courses.values() if model in ("", one.model)]
 
+    def on(self, model: str = "") -> list[Course]:
+        """Return those that go on, of one model or of all."""
+        return [one for one in self.all(model) if one.end is None]
+
     def one(self, number: int) -> Course:
         """Return a rollout.
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
-from headrace.errors import SourceInvalid, Unwanted
+from headrace.errors import RequirementsInvalid, SourceInvalid, Unwanted
 from headrace.repository.folder import Version
 
 
@@ -52,6 +52,21 @@ class Finding:
     ) -> dict[str, Version]:
         """Return what was found under these numbers, ready to be loaded, by label."""
         return {found[one].label: self.equipped(found[one]) for one in numbers}
+
+    def fit(
+        self, found: Mapping[int, Version], numbers: Iterable[int]
+    ) -> tuple[dict[str, Version], dict[int, str]]:
+        """Return the same as far as it can be had, and by number why packages cannot.
+
+        One by one: what one version asks for keeps no other from being served.
+        """
+        fit, reasons = dict[str, Version](), dict[int, str]()
+        for number in numbers:
+            try:
+                fit |= self.equipped_all(found, [number])
+            except RequirementsInvalid as error:
+                reasons[number] = str(error)
+        return fit, reasons
 
     def as_before(
         self, found: Mapping[int, Version], numbers: Iterable[int]

@@ -1,4 +1,4 @@
-"""Versions that were wanted, and that a start did not find any more. Pure."""
+"""Versions that a start serves not: gone, or without what they need. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -46,13 +46,12 @@ def lost(
     Args:
         model: its name.
         before: what was wanted.
-        after: what is wanted of what was found.
-        reasons: why a version was not found, by number, where that was said.
+        after: what is wanted of what was found and can be served.
+        reasons: why a version was not found or cannot be, by number, where that was said.
     """
-    if before is None or before.folder != after.folder:
-        return []
-    shares = before.shares or {}
+    kept = before if before is not None and before.folder == after.folder else Wanted(after.folder)
+    shares = kept.shares or {}
     return [
         Lost(model, one, 100 * shares.get(one, 0) / WHOLE, reasons.get(one, GONE))
-        for one in sorted(set(before.versions) - set(after.versions))
+        for one in sorted({*kept.versions, *reasons} - set(after.versions))
     ]

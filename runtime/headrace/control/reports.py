@@ -61,7 +61,10 @@ def reports(
         if (where := known(version)) is not None:
             share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
             tags = {"state": state, "rollout": name(course), **share}
-            yield replace(_report(course, version, where, Kind.STATE, now), tags=tags)
+            aliases = _back(course, version, where)
+            yield replace(
+                _report(course, version, where, Kind.STATE, now), tags=tags, aliases=aliases
+            )
     where = known(course.record.candidate)
     if course.end is not None and where is not None:
         yield metrics(course, where, now)
@@ -120,6 +123,15 @@ def _verdict(course: Course, end: End, where: Registered, now: float) -> Report:
         verdict=Verdict(end.name.lower(), said[:MOST_CHARACTERS], evidence(course)),
         aliases=moves,
     )
+
+
+def _back(course: Course, version: int, where: Registered) -> tuple[AliasMove, ...]:
+    """Return the alias that goes back to a baseline whose candidate was promoted before."""
+    was_promoted = any(one.what == End.PROMOTED.value for one in course.said)
+    is_back = course.end is End.ROLLED_BACK and was_promoted
+    if not is_back or version != course.record.baseline or where.champion is None:
+        return ()
+    return (AliasMove(where.champion, seen=course.record.candidate),)
 
 
 def _units(what: str, units: Units) -> dict[str, float]:

@@ -9,10 +9,12 @@ from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import labelled, steering
-from headrace.control.controller import ITSELF, Controller
+from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks, CourseBook
 from headrace.control.newcomers import ON_NEW, Newcomers
+from headrace.control.previous import Previous, rest
 from headrace.control.reports import awaits_approval
+from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
@@ -61,6 +63,7 @@ class Rollouts:
         #: When each was looked at last; what passed before that was not watched.
         self._looked_at: dict[int, float] = {}
         self._newcomers = Newcomers(controller, telling.say)
+        self._previous = Previous(controller, telling.say)
         self._trouble = ""
         self._closed = self._deposed = False
         self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
@@ -80,7 +83,7 @@ class Rollouts:
                 return
             self._closed = True
             self._stirred.set()
-            for course in filter(_goes_on, self.all()):
+            for course in self._book.on():
                 if not self._deposed:
                     self._guarded(course, lambda one: self._controller.store.put(course=one))
             self.telling.close()
@@ -140,26 +143,26 @@ class Rollouts:
         if missing := unbuilt(plan):
             raise Unwanted(f"this plan has what is not built yet: {missing}")
         with self._lock:
-            if on := next(filter(_goes_on, self.all(model)), None):
+            if on := next(iter(self._book.on(model)), None):
                 raise Unwanted(
                     f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
                 )
             serving = steering.may_begin(self._controller.known(model), candidate, baseline)
-            for row in self._controller.held(model):
-                if row.version.number in (candidate, serving):
-                    labelled.may_be_labelled(plan, row.version)
-                if row.version.number == candidate:
-                    steering.may_mirror(plan, row.version)
+            steering.may_judge(plan, self._controller.held(model), candidate, serving)
             return serving
 
     def stop(self, number: int, end: End, *, who: str, why: str) -> Course:
         """End a rollout by a person's word: promote, roll back, or leave traffic as it is.
 
+        A promotion may be taken back later: rolled back, as long as both versions are there.
+
         Raises:
-            Unwanted: there is no such one, or it has ended.
+            Unwanted: there is no such one, or it has ended otherwise.
         """
         with self._lock:
-            course = self._on(number)
+            course = self.one(number)
+            if (course.end, end) != (End.PROMOTED, End.ROLLED_BACK):
+                course = self._on(number)
             reason = f"by {who}: {why}" if why else f"by {who}"
             ended = course.ended(end, reason, self._clocks.time())
             self._book.carry_out(course, ended, who, why)
@@ -192,8 +195,9 @@ class Rollouts:
     def _run(self) -> None:
         with self._controller.events.followed(self._stirred.set):
             while True:
-                # Where nothing goes on, and nothing happens, nobody wakes up.
-                self._stirred.wait(LOOK_S if any(map(_goes_on, self.all())) else None)
+                # Where nothing goes on, nothing happens and nothing is to go, nobody wakes up.
+                rest_s = rest(self.all(), self._clocks.time())
+                self._stirred.wait(LOOK_S if self._book.on() else rest_s)
                 self._stirred.clear()
                 if self._closed or self._deposed:
                     return
@@ -206,11 +210,10 @@ class Rollouts:
     def look(self) -> None:
         """Look at all that go on, do what follows, and begin those that begin by themselves."""
         # Without the lock: gateways may take their time, and nobody's word waits for them.
-        asks = any(map(_goes_on, self.all()))
-        told, crashes = (self._told(), self._crashes()) if asks else ([], {})
+        told, crashes = (self._told(), self._crashes()) if self._book.on() else ([], {})
         with self._lock:
             now = self._clocks.ticks()
-            on = [one for one in self.all() if _goes_on(one)]
+            on = self._book.on()
             self._looked_at = {one.number: self._looked_at.get(one.number, now) for one in on}
             for course in on:
                 passed_s = min(now - self._looked_at[course.number], MOST_PASSED_S)
@@ -224,10 +227,10 @@ class Rollouts:
                     self.start(model, number, plan, baseline=None, who=ITSELF, why=ON_NEW)
                 except Unwanted as error:
                     self._newcomers.refuse(version, error)
+            self._previous.let_go(self.all(), self._clocks.time())
 
     def _told(self) -> list[Counted]:
-        labels = self._controller.store.labels
-        found = list(labelled.counted(labels, self.all(), self._say_once))
+        found = list(labelled.counted(self._controller.store.labels, self.all(), self._say_once))
         for text in self._gateways():
             try:
                 found += counted(text)
@@ -293,7 +296,3 @@ class Rollouts:
             self._book.carry_out(course, ended, f"rollout {course.number}", ended.said[-1].why)
         else:
             self._book.keep(course, ended)
-
-
-def _goes_on(course: Course) -> bool:
-    return course.end is None

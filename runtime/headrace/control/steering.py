@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from headrace.config.rollouts import RolloutPlan
+from headrace.control.labelled import may_be_labelled
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
 from headrace.control.traffic import Judged
@@ -22,6 +23,19 @@ def shares(course: Course) -> dict[int, int]:
     share = round(course.percent * WHOLE / 100)
     parts = {candidate: share, baseline: WHOLE - share}
     return {one: part for one, part in sorted(parts.items()) if part}
+
+
+def may_judge(plan: RolloutPlan, held: Iterable[Row], candidate: int, baseline: int) -> None:
+    """Check that versions, among those that are held, can be judged as a plan has it.
+
+    Raises:
+        Unwanted: they cannot, and why.
+    """
+    for version in (row.version for row in held):
+        if version.number in (candidate, baseline):
+            may_be_labelled(plan, version)
+        if version.number == candidate:
+            may_mirror(plan, version)
 
 
 def may_mirror(plan: RolloutPlan, candidate: Version) -> None:
@@ -152,6 +166,8 @@ def order(course: Course, before: Course | None) -> Order:
     def changed(now: Wanted, standings: Standings) -> Wanted:
         if before is None:
             may_begin(now, *course.versions)
+        elif before.end is not None:
+            may_take_back(before, now)
         elif course.end is not End.STOPPED and (why := disturbed(before, now)):
             raise Unwanted(f"{course.model}: {why}")
         divided = {winner: WHOLE} if winner is not None else now.shares
@@ -159,6 +175,23 @@ def order(course: Course, before: Course | None) -> Order:
         return replace(now, shares=divided, traffic=replace(now.traffic, judged=judged(course)))
 
     return Order(course.model, what, changed)
+
+
+def may_take_back(course: Course, now: Wanted) -> None:
+    """Check that a promotion can still be taken back.
+
+    Raises:
+        Unwanted: traffic has moved on, or the baseline is gone.
+    """
+    candidate, baseline = course.versions
+    if now.shares != {candidate: WHOLE} or now.pending is not None:
+        raise Unwanted(
+            f"version {candidate} has not all the traffic any more: `headrace split` moves it"
+        )
+    if baseline not in now.versions:
+        raise Unwanted(
+            f"version {baseline} was unloaded; {loaded(now)}: `headrace load` it, and then again"
+        )
 
 
 def ways(course: Course, now: Wanted, standings: Mapping[int, Standing]) -> dict[int, Way]:

@@ -1,14 +1,16 @@
 """Tells of rollouts as they go on: the operator, registries and hooks."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, Protocol
 
 from headrace.control.reports import Registered, metrics, name, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.hooks.courier import Standing as HookStanding
-from headrace.registry.report import Report
+from headrace.registry.report import HERE, Kind, Report
 from headrace.registry.standing import Standing
 from headrace.rollout.course import Course
+from headrace.rollout.picture import png
 
 #: Between two points of a metric.
 METRICS_S: Final = 60.0
@@ -93,7 +95,7 @@ class Telling:
 
         try:
             for report in reports(before, course, known, now):
-                self._reporter.report(report)
+                self._reporter.report(self._illustrated(report, course))
             if course.end is not None:
                 self._told_at.pop(course.number, None)
                 self._found = {
@@ -109,6 +111,16 @@ class Telling:
         finally:
             self._announce(before, course)
         return True
+
+    def _illustrated(self, report: Report, course: Course) -> Report:
+        """Return a verdict that a registry hears with its picture; any other report as it is."""
+        if report.kind is not Kind.VERDICT or report.place == HERE:
+            return report
+        try:
+            return replace(report, picture=png(course))
+        except Exception as error:  # of a library, about what is only beside the verdict
+            self.say(f"the verdict of rollout {course.number} has no picture: {error}")
+            return report
 
     def _announce(self, before: Course | None, course: Course) -> None:
         if self._announcer is None:

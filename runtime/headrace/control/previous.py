@@ -1,0 +1,92 @@
+"""What served before a promotion, and how long it is kept."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
+
+from headrace.control import orders
+from headrace.control.controller import Controller
+from headrace.control.orders import Order
+from headrace.control.store import Entry
+from headrace.errors import HeadraceError
+from headrace.rollout.course import Course, End
+
+#: Of the journal, for whether somebody has said something about the model since.
+MOST_ENTRIES: Final = 100
+#: A clock that is set is looked at again after so long.
+LONGEST_REST_S: Final = 3600.0
+
+
+class Previous:
+    """Unloads it when its time is over; one thread at a time calls this."""
+
+    def __init__(self, controller: Controller, say: Callable[[str], None]) -> None:
+        """Begin; ``say`` tells the operator of what could not be done."""
+        self._controller = controller
+        self._say = say
+        #: Rollouts of which nothing is to be done any more.
+        self._done: set[int] = set()
+
+    def let_go(self, courses: Iterable[Course], now: float) -> None:
+        """Unload what served before these, where that is due."""
+        for course in courses:
+            left_s = _left_s(course, now)
+            if left_s is None or left_s > 0 or course.number in self._done:
+                continue
+            self._done.add(course.number)
+            entries = self._controller.journal(MOST_ENTRIES, course.model)
+            order = unloading(course, entries)
+            if order is not None:
+                self._carry_out(course, order)
+
+    def _carry_out(self, course: Course, order: Order) -> None:
+        who, why = f"rollout {course.number}", f"kept for {course.plan.keep_previous_hours:g} h"
+        try:
+            self._controller.obey(order, who=who, why=why)
+        except HeadraceError as error:
+            self._say(f"rollout {course.number} of {course.model}: {order.what} failed: {error}")
+
+
+def unloading(course: Course, entries: Sequence[Entry]) -> Order | None:
+    """Return the order that ends what served before a promotion; None where it is to stay. Pure.
+
+    A person's word about the model since then leaves it to persons.
+
+    Args:
+        course: one that was promoted.
+        entries: of the journal of its model, the newest first.
+    """
+    baseline = course.record.baseline
+    for entry in entries:
+        if entry.what.startswith(f"rollout {course.number} {End.PROMOTED.value}"):
+            return orders.unload(course.model, baseline) if _is_idle(entries, baseline) else None
+        if not _is_ours(entry):
+            return None
+    return None
+
+
+def rest(courses: Iterable[Course], now: float) -> float | None:
+    """Return after how many seconds the next one is due, if any will be."""
+    left = [left_s for one in courses if (left_s := _left_s(one, now)) is not None and left_s > 0]
+    return min([*left, LONGEST_REST_S]) if left else None
+
+
+def _left_s(course: Course, now: float) -> float | None:
+    hours = course.plan.keep_previous_hours
+    if course.end is not End.PROMOTED or hours is None:
+        return None
+    return course.said[-1].unix_ms / 1000 + 3600 * hours - now
+
+
+def _is_idle(entries: Sequence[Entry], version: int) -> bool:
+    """Return whether a version is loaded, and no request is meant for it."""
+    now = entries[0].after
+    shadows = {one.version for one in now.traffic.shadows}
+    judged = {one.version for one in now.traffic.judged}
+    pending = set() if now.pending is None else set(now.pending.shares)
+    used = set(now.shares or {}) | set(now.traffic.named) | shadows | judged | pending
+    return version in now.versions and version not in used
+
+
+def _is_ours(entry: Entry) -> bool:
+    """Return whether nobody said it: it followed from something."""
+    return entry.who == "headrace" or entry.who.startswith("rollout ")

@@ -1,0 +1,65 @@
+"""What a run begins with: what was wanted before, as far as it is there and has what it needs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from headrace.control import arriving
+from headrace.control import wanted as words
+from headrace.control.finding import Finding, by_number
+from headrace.control.lost import Lost, lost
+from headrace.control.store import Change, Note
+from headrace.control.wanted import Wanted
+from headrace.errors import RequirementsInvalid
+from headrace.repository.folder import Version
+
+#: Who changes what nobody asked for, because it follows from what somebody did.
+ITSELF = "headrace"
+
+
+@dataclass
+class Start:
+    """A run's."""
+
+    wanted: dict[str, Wanted] = field(default_factory=dict)
+    #: What is wanted, ready to be loaded, by label.
+    versions: dict[str, Version] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
+
+
+def started(finding: Finding, kept: Mapping[str, Wanted], found: Sequence[Version]) -> Start:
+    """Return what a run begins with that has found these versions in its repository.
+
+    A version whose packages cannot be installed is lost, and keeps no other from being served.
+
+    Raises:
+        RequirementsInvalid: there is no other.
+    """
+    start, unfit = Start(), list[str]()
+    for model, here in by_number(found).items():
+        unfit += _add(start, finding, model, kept.get(model), here)
+    if unfit and not start.versions:
+        raise RequirementsInvalid("\n".join(unfit))
+    return start
+
+
+def _add(
+    start: Start, finding: Finding, model: str, before: Wanted | None, here: dict[int, Version]
+) -> Iterable[str]:
+    """Add what becomes of a model, and return why packages of its versions cannot be installed."""
+    versions, reasons = here, dict[int, str]()
+    folder = str(next(iter(here.values())).home)
+    if before is not None and before.folder == folder:
+        versions, reasons = finding.as_before(here, before.versions)
+    expected = arriving.begun(before, folder, versions).versions
+    fit, unfit = finding.fit(versions, expected)
+    there = {number: one for number, one in versions.items() if number not in unfit}
+    after = arriving.begun(before, folder, there)
+    start.lost += lost(model, before, after, reasons | unfit)
+    if before is not None or after.versions:  # else the next start sees the model as new
+        start.wanted[model] = after
+        start.versions |= fit
+        if after != before:
+            note = Note(ITSELF, words.of_start(before, after))
+            start.changes.append(Change(model, before, after, note))
+    return unfit.values()
