@@ -12,9 +12,13 @@ from pathlib import Path
 import pytest
 from tests.ports import free_ports
 
+from headrace.control.labels import Judged
 from headrace.control.store import Change, Note, Store
 from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, StateInvalid
+from headrace.feedback.joining import Count, Label, Outcome
+from headrace.feedback.prediction import Prediction, Top, written
+from headrace.rollout.bets import Units
 
 ONE = Wanted("/m", {1: 0})
 TWO = Wanted("/m", {1: 0, 2: 0})
@@ -79,5 +83,15 @@ def test_postgresql_keeps_what_is_wanted_and_lets_one_decide(postgres: str) -> N
     assert before[0].models() == {"m": TWO}
     (newest, _) = last.journal(10)
     assert (newest.what, newest.before, newest.after) == ("load 2", ONE, TWO)
+    assert len({one.labels.key for one in stores}) == 1, "all gateways sign with one key"
+    made = Prediction("m", 1, 0, 720, (1 << 64) - 1, (Top(1, 0.5),))
+    sent = [Label(written(made, last.labels.key), (1.0,), scores={"clicks": 2.0})]
+    judged = {"m": Judged(1, 0.0)}
+    for want in (Outcome.JOINED, Outcome.TWICE):
+        assert [one.outcome for one in last.labels.join(sent, {"m"}, judged)] == [want]
+    assert last.labels.counted("m", 1)[1][""]["class:5"] == Count(1, 0.5, 1)
+    assert last.labels.units("m", 1) == {1: Units(1.0, 0.0)}
+    with pytest.raises(Deposed):
+        before[0].labels.join(sent, {"m"}, judged)
     for store in stores:
         store.close()

@@ -36,6 +36,7 @@ def ask(
     *,
     listens_on: str = "127.0.0.1",
     token: Token | None = None,
+    body: bytes = b"",
     **headers: str | None,
 ) -> Answer:
     """Return the answer to one request; ``client`` among its headers is the console's own."""
@@ -43,7 +44,7 @@ def ask(
     sent = {name: text for name, text in headers.items() if text is not None}
     if "client" in sent:
         sent[CLIENT.lower()] = sent.pop("client")
-    scope = {
+    scope: dict[str, Any] = {
         "type": "http",
         "method": method,
         "path": unquote(parts.path),
@@ -52,10 +53,12 @@ def ask(
         "root_path": "",
         "headers": [(name.encode(), text.encode()) for name, text in sent.items()],
     }
+    if body:
+        scope["headers"] = [*scope["headers"], (b"content-length", str(len(body)).encode())]
     told: list[Any] = []
 
     async def receive() -> Any:
-        return {"type": "http.request"}
+        return {"type": "http.request", "body": body}
 
     async def send(message: Any) -> None:
         told.append(message)

@@ -20,6 +20,7 @@ from headrace.serve.head import decode, encode
 from headrace.serve.private import HeadOptions
 from headrace.serve.sink import Lines, Peer
 
+KEY = bytes(32)
 LOADING = Standing(State.LOADING, "loading /models/m/1")
 READY = Standing(State.READY, "ready in 0.1 s")
 BROKEN = Standing(State.FAILED, "RuntimeError: no weights")
@@ -170,12 +171,12 @@ def test_shares_that_were_decided_count_and_who_is_unloaded_gets_nothing_new() -
 def test_a_plan_fits_the_processors() -> None:
     options = ServeOptions(Path("/m"), first_port=9000)
     crew = Crew([version("a", 1), version("b", 1)], cpus=8)
-    made = plan.make(options, crew.groups, crew.budget)
+    made = plan.make(options, crew.groups, crew.budget, KEY)
     assert made.settings["grpc"] == "127.0.0.1:9001"
     assert crew.budget.io + sum(crew.budget.lanes.values()) <= 8
     # Ray makes as many processes at once: no more than have work, nor than CPUs.
     crews = [Crew([version("a", 1)], cpus) for cpus in (1, 2, 64)]
-    assert [plan.make(options, one.groups, one.budget).ray_cpus for one in crews] == [1, 2, 3]
+    assert [plan.make(options, one.groups, one.budget, KEY).ray_cpus for one in crews] == [1, 2, 3]
 
 
 def test_who_comes_later_gets_threads_and_who_is_there_keeps_what_he_has() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_serve_decisions import BROKEN, LOADING, NOTHING, READY, version
+from tests.unit.test_serve_decisions import BROKEN, KEY, LOADING, NOTHING, READY, version
 from tests.unit.test_watch import Serve
 
 from headrace.config.options import ServeOptions
@@ -63,7 +63,7 @@ def test_no_two_groups_have_one_application() -> None:
 def test_a_shared_host_is_one_process_and_its_lanes_are_all_counted() -> None:
     versions = [version(f"m{at}", 1, lanes=2, **SHARED) for at in range(3)]
     crew = Crew(versions, cpus=64)
-    made = plan.make(ServeOptions(Path("/m")), crew.groups, crew.budget)
+    made = plan.make(ServeOptions(Path("/m")), crew.groups, crew.budget, KEY)
     assert made.ray_cpus == 1 + plan.GATEWAYS
     assert crew.budget.lanes == {f"m{at}/1": (64 - 16) // 6 for at in range(3)}
     assert [one.label for one, _ in crew.members] == ["m0/1", "m1/1", "m2/1"]

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from headrace.cli import rollouts
+from headrace.cli import labelling, rollouts
 from headrace.cli.applying import apply
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
@@ -243,3 +243,4 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(rollouts.app, name="rollout")
+app.add_typer(labelling.app, name="feedback")

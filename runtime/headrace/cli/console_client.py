@@ -26,7 +26,7 @@ DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 TOKEN: Final = "HEADRACE_TOKEN"
 TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 #: How the console says that something is not there; other ports and servers say it differently.
-CONSOLES_404: Final = ("no /", "no error ", "no request ", "there is no rollout ")
+CONSOLES_404: Final = ("no /", "no error ", "no model ", "no request ", "there is no rollout ")
 
 
 def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
@@ -46,9 +46,15 @@ def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
         raise _no_console(url) from error
 
 
-def post(url: str, path: str) -> Any:
-    """Return what the console answers to ``POST path``; raises as `get` does."""
-    request = _request(url, path, method="POST", headers={CLIENT: whoami()})
+def post(url: str, path: str, body: Any = None) -> Any:
+    """Return what the console answers to ``POST path``, with ``body`` as JSON if it is given.
+
+    Raises as `get` does.
+    """
+    headers, data = {CLIENT: whoami()}, None
+    if body is not None:
+        headers["Content-Type"], data = "application/json", json.dumps(body).encode()
+    request = _request(url, path, method="POST", headers=headers, data=data)
     try:
         return json.loads(send(request, DECISION_S)[0])
     except ValueError as error:

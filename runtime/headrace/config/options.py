@@ -1,5 +1,6 @@
 """What `headrace serve` was asked for."""
 
+from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,8 +51,8 @@ class ServeOptions:
         """What the environment says of this and models are not to see."""
         return ({DATABASE: self.database} if self.database else {}) | self.hooks.environ
 
-    def gateway(self, io_threads: int, arena_bytes: int) -> dict[str, Any]:
-        """Return the settings of the gateway's core."""
+    def gateway(self, io_threads: int, arena_bytes: int, prediction_key: bytes) -> dict[str, Any]:
+        """Return the settings of the gateway's core, which are not to be shown: they have a key."""
         return {
             "http": self.address(0),
             "grpc": self.address(1),
@@ -59,6 +60,7 @@ class ServeOptions:
             "io_threads": io_threads,
             "arena_bytes": arena_bytes,
             "model_control": self.model_control,
+            "prediction_key": urlsafe_b64encode(prediction_key).decode().rstrip("="),
             "limits": dict(self.limits),
         }
 

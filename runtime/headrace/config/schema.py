@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
+from headrace.config.feedback import Feedback
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
 from headrace.config.rollouts import RolloutPlan
@@ -153,6 +154,9 @@ class ModelConfig(Section):
         None,
         description="The model is stateful: requests of one sequence are answered in order, by one "
         "host. Default: there are no sequences.",
+    )
+    feedback: Feedback | None = Field(
+        None, description="Answers have ids, by which labels are joined with them later."
     )
     preprocess: tuple[Before, ...] = Field(
         (), strict=False, description="Steps from what callers send to what the model takes."

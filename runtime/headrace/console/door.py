@@ -29,8 +29,15 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it, of HTTP alone."""
         asked = Headers(scope=scope)
-        # A body is never read: what follows on this connection would be it.
+        # Of a body that is not read what follows on this connection would be the rest.
         closes = bool(asked.get("content-length") or asked.get("transfer-encoding"))
+
+        async def hear() -> Message:
+            nonlocal closes
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body"):
+                closes = False
+            return message
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -56,7 +63,7 @@ class Door:
             return
         # The server leaves an answer's body out where HEAD was asked.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._app({**scope, "method": method, "path": path}, receive, answer)
+        await self._app({**scope, "method": method, "path": path}, hear, answer)
 
     def _may(self, path: str, authorization: str) -> bool:
         return self._token is None or path in OPEN or self._token.fits(authorization)

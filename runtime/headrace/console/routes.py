@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from headrace import __version__
-from headrace.console import deciding, estimating, reading, schema, steering
+from headrace.console import deciding, estimating, labelling, reading, schema, steering
 from headrace.console.answering import MOST_THREADS, AllBusy
 from headrace.console.door import Door
 from headrace.console.following import MOST_FOLLOWERS, Followers, TooManyFollow
@@ -45,10 +45,12 @@ def application(
         responses={"default": {"model": schema.Refusal, "description": "Refused"}},
     )
     app.state.sources, app.state.followers = sources, followers
+    app.state.labelled = labelling.Meter.new()
     app.include_router(reading.router)
     app.include_router(deciding.router)
     app.include_router(steering.router)
     app.include_router(estimating.router)
+    app.include_router(labelling.router)
     for path in FILES:
         app.add_route(path, _page, include_in_schema=False)
     app.add_exception_handler(HTTPException, _refused)

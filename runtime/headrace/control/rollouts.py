@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.control import steering
+from headrace.control import labelled, steering
 from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks, CourseBook
 from headrace.control.newcomers import ON_NEW, Newcomers
@@ -148,9 +148,7 @@ class Rollouts:
                     f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
                 )
             serving = steering.may_begin(self._controller.known(model), candidate, baseline)
-            for row in self._controller.held(model):
-                if row.version.number == candidate:
-                    steering.may_mirror(plan, row.version)
+            steering.may_judge(plan, self._controller.held(model), candidate, serving)
             return serving
 
     def stop(self, number: int, end: End, *, who: str, why: str) -> Course:
@@ -232,7 +230,7 @@ class Rollouts:
             self._previous.let_go(self.all(), self._clocks.time())
 
     def _told(self) -> list[Counted]:
-        found = []
+        found = list(labelled.counted(self._controller.store.labels, self.all(), self._say_once))
         for text in self._gateways():
             try:
                 found += counted(text)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from headrace.config.rollouts import RolloutPlan
+from headrace.control.labelled import may_be_labelled
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
 from headrace.control.traffic import Judged
@@ -22,6 +23,19 @@ def shares(course: Course) -> dict[int, int]:
     share = round(course.percent * WHOLE / 100)
     parts = {candidate: share, baseline: WHOLE - share}
     return {one: part for one, part in sorted(parts.items()) if part}
+
+
+def may_judge(plan: RolloutPlan, held: Iterable[Row], candidate: int, baseline: int) -> None:
+    """Check that versions, among those that are held, can be judged as a plan has it.
+
+    Raises:
+        Unwanted: they cannot, and why.
+    """
+    for version in (row.version for row in held):
+        if version.number in (candidate, baseline):
+            may_be_labelled(plan, version)
+        if version.number == candidate:
+            may_mirror(plan, version)
 
 
 def may_mirror(plan: RolloutPlan, candidate: Version) -> None:

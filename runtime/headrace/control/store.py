@@ -26,6 +26,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.control import courses
 from headrace.control.database import opened, shown, words
+from headrace.control.label_tables import TABLES as FEEDBACK
+from headrace.control.labels import Labels, prediction_key
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import Deposed, StateInvalid, Unwanted
 from headrace.rollout.course import Course
@@ -130,7 +132,8 @@ class Store:
             ) from None
         for tries in reversed(range(TAKE_OVERS)):
             try:
-                self.term = self._begin()
+                self.term, key = self._begin()
+                self.labels = Labels(self._connected, self._deciding, clock, key)
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -139,13 +142,14 @@ class Store:
                     told = words(error, url)
                     raise StateInvalid(f"the database {place} cannot be used: {told}") from None
 
-    def _begin(self) -> int:
-        TABLES.create_all(self._engine)
+    def _begin(self) -> tuple[int, bytes]:
+        for tables in (TABLES, FEEDBACK):
+            tables.create_all(self._engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
         # SQLite's transactions are alone as it is.
         alone = {} if is_sqlite else {"isolation_level": "SERIALIZABLE"}
         with self._engine.connect().execution_options(**alone) as connection, connection.begin():
-            return _take_over(connection)
+            return _take_over(connection), prediction_key(connection)
 
     def close(self) -> None:
         """Let the database go."""
@@ -169,8 +173,7 @@ class Store:
         """
         if not changes and course is None:
             return []
-        with self._connected() as connection:
-            _require(connection, self.term)
+        with self._deciding() as connection:
             if course is not None:
                 courses.write(connection, ROLLOUT, course)
             return [self._put(connection, one) for one in changes]
@@ -230,6 +233,12 @@ class Store:
             return [
                 int(one) for one in connection.execute(query.order_by(JOURNAL.c.number)).scalars()
             ]
+
+    @contextmanager
+    def _deciding(self) -> Iterator[Connection]:
+        with self._connected() as connection:
+            _require(connection, self.term)
+            yield connection
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:

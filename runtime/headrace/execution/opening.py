@@ -16,7 +16,7 @@ from headrace.config.batching import Batching
 from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
-from headrace.execution import joining, sequencing
+from headrace.execution import joining, labelling, sequencing
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
@@ -52,6 +52,7 @@ def open_model(version: Version, threads: int = 0) -> Model:
     sent = sequencing.asked(model.inputs, config.sequences)
     check_cost(config.batching, sent)
     joining.check(config.batching, sent, model.outputs)
+    labelling.check(config.feedback, model.outputs, streams=config.streams)
     return model
 
 
@@ -196,6 +197,7 @@ def contract(version: Version, model: Model) -> str:
         "streams": config.streams,
         "unbatched": config.batching.unbatched,
         "sequences": sequencing.facts(config.sequences, model.inputs),
+        "feedback": labelling.facts(config.feedback, model.outputs),
     }
     return json.dumps(facts)
 

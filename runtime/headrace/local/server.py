@@ -102,10 +102,10 @@ class Server:
     ) -> None:
         import headrace_core
 
-        self._options = options
-        self._logbook = logbook
+        self._options, self._logbook = options, logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
-        self._gateway = headrace_core.Gateway(json.dumps(options.gateway(budget.io, NO_ARENA)))
+        settings = options.gateway(budget.io, NO_ARENA, controller.store.labels.key)
+        self._gateway = headrace_core.Gateway(json.dumps(settings))
         around = Around(
             host=self._host,
             apply=self._gateway.apply_policy,

@@ -12,6 +12,8 @@ from headrace.rollout.latency import EDGES_NS
 #: Counts of one version that are remembered, one for each gateway that has counted.
 MOST_SEEN: Final = 16
 
+#: Began when no gateway did: what labels said is in the database, which outlives all of them.
+DATABASE: Final = 0
 #: Pairs of a place among EDGES_NS and how many answers took so long; none is empty.
 Histogram = tuple[tuple[int, int], ...]
 
@@ -27,6 +29,8 @@ class Totals:
         slow: of each line, executions, and the parts of their calls that were beyond it.
         agreement: pairs of answers, and the parts of their rows that differ.
         latency: of all answers.
+        accuracy: labelled predictions, and the parts of their rows that were wrong; what gateways
+            do not count.
     """
 
     runs: Units
@@ -35,11 +39,17 @@ class Totals:
     slow: tuple[Units, ...]
     agreement: Units
     latency: Histogram
+    accuracy: Units = NONE
 
     @staticmethod
     def nothing(lines: int) -> "Totals":
         """Return those of a version that has done nothing yet."""
-        return Totals(NONE, NONE, NONE, (NONE,) * lines, NONE, ())
+        return Totals.of_labels(NONE, lines)
+
+    @staticmethod
+    def of_labels(accuracy: Units, lines: int) -> "Totals":
+        """Return what is known of a version by labels alone."""
+        return Totals(NONE, NONE, NONE, (NONE,) * lines, NONE, (), accuracy)
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
@@ -49,6 +59,7 @@ class Totals:
             tuple(one + more for one, more in zip(self.slow, other.slow, strict=True)),
             self.agreement + other.agreement,
             added(self.latency, other.latency),
+            self.accuracy + other.accuracy,
         )
 
     def since(self, before: "Totals") -> "Totals":
@@ -64,6 +75,7 @@ class Totals:
             tuple(_less(one, less) for one, less in zip(self.slow, before.slow, strict=True)),
             _less(self.agreement, before.agreement),
             added(self.latency, tuple((place, -count) for place, count in before.latency)),
+            _less(self.accuracy, before.accuracy),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -75,6 +87,7 @@ class Totals:
             "slow": [_told(one) for one in self.slow],
             "agreement": _told(self.agreement),
             "latency": [list(one) for one in self.latency],
+            "accuracy": _told(self.accuracy),
         }
 
     @staticmethod
@@ -91,6 +104,7 @@ class Totals:
             tuple(Units(**one) for one in told["slow"]),
             Units(**told["agreement"]),
             tuple((int(place), int(count)) for place, count in told["latency"]),
+            Units(**told.get("accuracy", {"count": 0.0, "bad": 0.0})),
         )
 
 
@@ -152,7 +166,7 @@ class Seen:
     @property
     def gateways(self) -> int:
         """How many have counted."""
-        return len({began for began, _, _ in self.counts})
+        return len({began for began, _, _ in self.counts} - {DATABASE})
 
     def then(self, now: Iterable[Counted], lines: int) -> tuple["Seen", Totals]:
         """Return what was seen with ``now``, all of one version, and what is new in that.

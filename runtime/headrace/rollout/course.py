@@ -78,6 +78,7 @@ class Course:
         watched_s: for so long it was looked at: what times of plan and record are of.
         said: the newest last.
         is_told: registries know how it ended.
+        compared_s: when both began to have traffic, in seconds since 1970; 0 from the beginning.
     """
 
     number: int
@@ -95,6 +96,7 @@ class Course:
     said: tuple[Said, ...] = ()
     end: End | None = None
     is_told: bool = False
+    compared_s: float = 0.0
 
     @staticmethod
     def begin(  # noqa: PLR0913 - a rollout is all of this
@@ -237,6 +239,8 @@ def _deltas(
     found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
     if plan.judge.agreement is not None:
         found["agreement"] = candidate.agreement, NONE
+    if plan.judge.accuracy is not None:
+        found["accuracy"] = candidate.accuracy, control.accuracy
     return found
 
 
@@ -271,7 +275,7 @@ def _measured(course: Course, now: float) -> Course:
         )
         begun = replace(record, step_started_at=course.watched_s)
         first = replace(course, lines=lines, record=begun, seen=(Seen(), Seen()), latency=((), ()))
-        return first.saying("step", f"{first.percent:.4g} %; {drawn}", now)
+        return replace(first, compared_s=now).saying("step", f"{first.percent:.4g} %; {drawn}", now)
     if course.watched_s >= 3600 * plan.max_hours:
         why = f"{plan.max_hours:.4g} hours are over, and version {record.baseline} gave {answers} "
         return course.ended(End.INCONCLUSIVE, f"{why}of {LEAST_HISTORY} answers", now)

@@ -1,6 +1,7 @@
 """Intervals that hold at every moment at once: what an operator is shown beside a verdict."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -71,3 +72,37 @@ def _psi(slopes: Floats) -> Floats:
 def _squares(units: Units, rate: float) -> float:
     good = max(units.count - units.bad, 0.0)
     return float(units.bad * (1.0 - rate) ** 2 + good * rate**2)
+
+
+def rate_interval(hits: int, count: int, alpha: float) -> tuple[float, float]:
+    """Return where the rate is of which ``count`` trials had ``hits``, at every moment at once.
+
+    The likelihood of a rate against a mixture of all rates, by Jeffreys' prior, is a martingale
+    under that rate: with a probability of at least 1 - ``alpha`` it never falls to ``alpha``
+    (Robbins 1970). Rates that it has not fallen so far for are an interval.
+    """
+    misses = count - hits
+    mixed = _log_beta(hits + 0.5, misses + 0.5) - _log_beta(0.5, 0.5)
+    bound = math.log(1.0 / alpha)
+
+    def is_outside(rate: float) -> bool:
+        of_hits = hits * math.log(rate) if hits else 0.0
+        of_misses = misses * math.log1p(-rate) if misses else 0.0
+        return mixed - of_hits - of_misses >= bound
+
+    centre = hits / count if count else 0.5
+    return _edge(is_outside, centre, 0.0), _edge(is_outside, centre, 1.0)
+
+
+def _edge(is_outside: Callable[[float], bool], inside: float, outside: float) -> float:
+    """Return where ``is_outside`` begins between two rates, from ``inside`` outwards."""
+    for _ in range(60):
+        middle = (inside + outside) / 2
+        if middle in (0.0, 1.0):
+            break
+        inside, outside = (inside, middle) if is_outside(middle) else (middle, outside)
+    return outside
+
+
+def _log_beta(one: float, other: float) -> float:
+    return math.lgamma(one) + math.lgamma(other) - math.lgamma(one + other)

@@ -30,6 +30,7 @@ def to_json(course: Course) -> dict[str, Any]:
         "crashes": list(course.crashes),
         "watched_s": course.watched_s,
         "is_told": course.is_told,
+        "compared_s": course.compared_s,
         "said": [asdict(one) for one in course.said],
         "end": course.end,
     }
@@ -61,6 +62,7 @@ def from_json(kept: dict[str, Any]) -> Course:
         crashes=(kept["crashes"][0], kept["crashes"][1]),
         watched_s=kept["watched_s"],
         is_told=kept["is_told"],
+        compared_s=kept.get("compared_s", 0.0),
         said=tuple(Said(**one) for one in kept["said"]),
         end=None if end is None else End(end),
     )

@@ -11,7 +11,6 @@ def unbuilt(plan: RolloutPlan) -> str:
     table: Iterable[tuple[bool, str]] = (
         (plan.kind in ("a/a", "shadow-first"), f"kind: {plan.kind}"),
         (plan.control == "own", "control: own"),
-        (judge.accuracy is not None, "judge.accuracy, which takes feedback"),
         (bool(judge.values), "judge.values"),
         (
             judge.agreement is not None and judge.agreement.max_drop_points is not None,

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypedDict
@@ -41,7 +41,7 @@ class Table(TypedDict):
 class GatewayOptions:
     """What a gateway is started with."""
 
-    settings: dict[str, Any]
+    settings: dict[str, Any] = field(repr=False)
     sink: str
     #: The file whose lock is the turn to serve.
     turn: str

@@ -67,7 +67,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         carried = [one.version for one in demand.carried(beginning.assignments, {}, {}, {})]
         crew = Crew(carried, threads.cpus(), told, demand)
         session = Session(
-            plan.make(options, crew.groups, crew.budget),
+            plan.make(options, crew.groups, crew.budget, controller.store.labels.key),
             crew,
             beginning,
             places,

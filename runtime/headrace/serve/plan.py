@@ -86,21 +86,26 @@ class Plan:
     """What does not change while a run lasts."""
 
     #: Of the gateway's core, as it reads them.
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(repr=False)
     #: How long accepted requests may take to finish at the end, in seconds.
     drain_s: float
     #: How many CPUs Ray is told of.
     ray_cpus: int = 1
 
 
-def make(options: ServeOptions, groups: Iterable[Group], budget: threads.Budget) -> Plan:
+def make(
+    options: ServeOptions,
+    groups: Iterable[Group],
+    budget: threads.Budget,
+    prediction_key: bytes,
+) -> Plan:
     """Return the run that was asked for, with these groups at its start.
 
     Ray makes a process for each CPU before anybody asks, of 50 MiB and up to 50 threads: it is told
     of no more than there is work for. What they may use is our own budget.
     """
     hosts = sum(group.placement.replicas.min for group in groups)
-    settings = options.gateway(budget.io, ARENA_BYTES)
+    settings = options.gateway(budget.io, ARENA_BYTES, prediction_key)
     return Plan(settings, options.drain_s, min(budget.cpus, hosts + GATEWAYS))
 
 

@@ -213,6 +213,21 @@ pub struct Contract {
     /// The version is stateful: requests of one sequence are answered in order, by one host.
     #[serde(default)]
     pub sequences: Option<Box<SequenceBatching>>,
+    /// Answers have ids by which labels that come later are joined with them.
+    #[serde(default)]
+    pub feedback: Option<Box<Feedback>>,
+}
+
+/// Which of a version's answers have an id, and for what.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feedback {
+    /// The place among the outputs of the one that labels are compared with.
+    pub output: usize,
+    /// How long a label may take.
+    pub within_hours: u16,
+    /// Of the requests, in ten-thousandths.
+    pub share: u32,
 }
 
 fn one() -> u32 {

@@ -82,4 +82,6 @@ pub struct Answer {
     pub outputs: SmallVec<[(usize, Tensor); 2]>,
     pub parameters: Parameters,
     pub timing: Timing,
+    /// By which a label is joined with it later, as a header says it.
+    pub prediction: Option<Box<[u8]>>,
 }

@@ -9,6 +9,7 @@ pub mod fault;
 pub mod inference;
 pub(crate) mod numbered;
 pub mod panics;
+pub mod prediction;
 pub mod primitive;
 pub mod roster;
 pub mod sequence;

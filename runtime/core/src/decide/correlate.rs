@@ -126,6 +126,7 @@ mod tests {
                 max_sequences: 8,
                 controls,
             })),
+            feedback: None,
         }
     }
 

@@ -21,6 +21,7 @@ fn contract(cost: Vec<Term>, datatype: Datatype) -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

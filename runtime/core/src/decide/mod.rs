@@ -17,6 +17,7 @@ mod mistakes;
 pub mod pace;
 pub mod plan;
 pub mod policy;
+pub mod predicted;
 pub mod priority;
 pub mod queue;
 pub mod rank;

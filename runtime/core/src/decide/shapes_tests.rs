@@ -33,6 +33,7 @@ pub(in crate::decide) fn contract(
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

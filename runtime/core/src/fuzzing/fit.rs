@@ -31,6 +31,7 @@ fn contract() -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

@@ -116,6 +116,7 @@ fn comes_back(request: &InferRequest) {
         outputs: request.inputs.iter().map(|input| (place(input), input.tensor.clone())).collect(),
         parameters: Vec::new(),
         timing: Timing::default(),
+        prediction: None,
     };
     let mut json = Vec::new();
     flat::write(&mut json, &answer).expect("what was JSON can be JSON");

@@ -105,6 +105,7 @@ fn comes_back(request: InferRequest) {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     };
     let answer = Answer {
         contract: Arc::new(contract),
@@ -112,6 +113,7 @@ fn comes_back(request: InferRequest) {
         outputs: inputs.iter().map(|input| input.tensor.clone()).enumerate().collect(),
         parameters: request.parameters,
         timing: Timing::default(),
+        prediction: None,
     };
     for form in [Form::Json, Form::Binary] {
         match reply::write(&answer, |_| form) {

@@ -39,6 +39,7 @@ fn contract(data: &[u8]) -> Option<(Contract, &[u8])> {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     };
     Some((contract, rest))
 }

@@ -32,6 +32,7 @@ use crate::base::{
 use crate::mem::arena::Arena;
 use crate::meter::Meter;
 use crate::sync::gate::Gate;
+use crate::wire::prediction::Signer;
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
 use demand::Demand;
@@ -87,6 +88,8 @@ pub struct Gateway {
     wishes: Wishes,
     demand: Demand,
     shadows: Shadows,
+    /// Of the ids of predictions.
+    signer: Option<Signer>,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -132,6 +135,7 @@ impl Gateway {
             wishes: Wishes::default(),
             demand: Demand::default(),
             shadows: Shadows::default(),
+            signer: settings.prediction_key.as_ref().map(Signer::new),
             timers: Arc::default(),
             since: OnceLock::new(),
             began: clock::unix_ns(),

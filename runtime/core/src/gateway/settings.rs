@@ -5,6 +5,7 @@ use crate::base::{
     fault::{Fault, Kind},
     units::Tick,
 };
+use crate::wire::prediction::PredictionKey;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -99,6 +100,8 @@ pub struct GatewaySettings {
     pub arena_bytes: usize,
     /// Clients may have models loaded and unloaded.
     pub model_control: bool,
+    /// What ids of predictions are signed with; without it no answer has one.
+    pub prediction_key: Option<PredictionKey>,
     pub limits: Limits,
 }
 

@@ -123,5 +123,6 @@ pub(super) fn contract(max_rows: u32, lanes: u32) -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }

@@ -140,6 +140,7 @@ mod tests {
             streams: false,
             unbatched: false,
             sequences: None,
+            feedback: None,
         }
     }
 

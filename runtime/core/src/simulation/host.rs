@@ -45,6 +45,7 @@ pub(super) fn contract(version: u64, batching: Batching, lanes: u32) -> Contract
         streams: version == STREAMS,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{frame::Malformed, frame_meta::proto};
 use crate::base::{
-    contract::{Batching, Contract, Join, Pad, TensorSpec, Term},
+    contract::{Batching, Contract, Feedback, Join, Pad, TensorSpec, Term},
     datatype::Datatype,
     sequence::{Control, ControlKind, SequenceBatching, Strategy},
     units::Version,
@@ -10,7 +10,7 @@ use crate::base::{
 
 pub fn contract_out(contract: &Contract) -> proto::Contract {
     let Contract { model, version, platform, inputs, outputs, batching, .. } = contract;
-    let Contract { repeatable, lanes, streams, unbatched, sequences, .. } = contract;
+    let Contract { repeatable, lanes, streams, unbatched, sequences, feedback, .. } = contract;
     proto::Contract {
         model: model.to_string(),
         version: version.0,
@@ -23,6 +23,7 @@ pub fn contract_out(contract: &Contract) -> proto::Contract {
         streams: *streams,
         unbatched: *unbatched,
         sequences: sequences.as_deref().map(sequences_out),
+        feedback: feedback.as_deref().map(feedback_out),
     }
 }
 
@@ -42,6 +43,7 @@ pub fn contract_in(contract: proto::Contract) -> Result<Contract, Malformed> {
         streams: contract.streams,
         unbatched: contract.unbatched,
         sequences: contract.sequences.map(sequences_in).transpose()?,
+        feedback: contract.feedback.map(feedback_in).transpose()?,
     })
 }
 
@@ -143,6 +145,20 @@ fn sequences_in(sequences: proto::SequenceBatching) -> Result<Box<SequenceBatchi
         max_sequences: sequences.max_sequences,
         controls: sequences.controls.into_iter().map(control).collect::<Result<_, _>>()?,
     }))
+}
+
+fn feedback_out(feedback: &Feedback) -> proto::Feedback {
+    let Feedback { output, within_hours, share } = feedback;
+    let output = u32::try_from(*output).unwrap_or(u32::MAX);
+    proto::Feedback { output, within_hours: u32::from(*within_hours), share: *share }
+}
+
+fn feedback_in(feedback: proto::Feedback) -> Result<Box<Feedback>, Malformed> {
+    let proto::Feedback { output, within_hours, share } = feedback;
+    let bad = || Malformed::Meta(format!("labels of output {output} may take {within_hours} hours"));
+    let output = usize::try_from(output).map_err(|_| bad())?;
+    let within_hours = u16::try_from(within_hours).map_err(|_| bad())?;
+    Ok(Box::new(Feedback { output, within_hours, share }))
 }
 
 fn join_out(join: &Join) -> Option<proto::Join> {

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::base::{
     call::{Sealed, Timing},
-    contract::{Batching, Contract, Join, Pad, TensorSpec, Term},
+    contract::{Batching, Contract, Feedback, Join, Pad, TensorSpec, Term},
     datatype::Datatype,
     fault::{Fault, Phase},
     inference::Value,
@@ -175,6 +175,7 @@ fn metadata_says_what_base_says() {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: Some(Box::new(Feedback { output: 1, within_hours: 72, share: 2500 })),
     };
     assert_eq!(frame_meta::contract_in(frame_meta::contract_out(&contract)), Ok(contract.clone()));
 
@@ -195,6 +196,10 @@ fn metadata_says_what_base_says() {
             assert!(frame_meta::contract_in(newer).is_err());
         }
     }
+
+    let mut newer = frame_meta::contract_out(&contract);
+    newer.feedback.as_mut().unwrap().within_hours = 1 << 16;
+    assert!(frame_meta::contract_in(newer).is_err());
 
     let mut newer = frame_meta::contract_out(&contract);
     newer.inputs[1].join = Some(proto::Join { how: 3, ..Default::default() });

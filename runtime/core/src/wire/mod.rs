@@ -15,6 +15,7 @@ mod frame_tests;
 pub mod json;
 mod limits;
 pub mod oip_proto;
+pub mod prediction;
 pub mod raw;
 pub mod server;
 mod shared;

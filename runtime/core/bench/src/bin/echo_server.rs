@@ -33,6 +33,7 @@ fn contract(model: &str) -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

@@ -21,6 +21,7 @@ pub(super) fn contract() -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

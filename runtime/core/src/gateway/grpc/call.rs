@@ -117,7 +117,7 @@ async fn describe(
         Ok(out.freeze())
     });
     match unless_reset(respond, answered).await? {
-        Ok(message) => send::answer(&call.client, respond, None, None, [message].into_iter().collect()).await,
+        Ok(message) => send::answer(&call.client, respond, None, [message].into_iter().collect()).await,
         Err(fault) => send::fail(respond, &call.gateway().told(fault, "", None)),
     }
 }

@@ -13,7 +13,10 @@ use crate::base::{
 use crate::gateway::{
     Reserved,
     memory::growing,
-    requests::shared::{self, Destinations},
+    requests::{
+        shared::{self, Destinations},
+        stages,
+    },
 };
 use crate::wire::{
     budget::Budget,
@@ -50,15 +53,15 @@ pub(super) async fn unary(
             let read = call.gateway().hear(pin!(read)).await;
             let read = read.map_err(|fault| call.gateway().turned_away(fault, "", None));
             let (inference, reserved, destinations) = read?;
-            let written = |answer: &Answer| {
-                let pieces = call.counted(answer::unary(answer));
-                pieces.map(|pieces| (answer.contract.version, answer.timing, pieces))
+            let written = |mut answer: Answer| {
+                let told = stages::Told::of(&mut answer, call.head.timing);
+                call.counted(answer::unary(&answer)).map(|pieces| (told, pieces))
             };
             let deliver = |mut answer: Answer| match destinations.are_none() {
-                true => Either::Left(ready(written(&answer))),
+                true => Either::Left(ready(written(answer))),
                 false => Either::Right(Box::pin(async move {
                     destinations.fill(&mut answer).await?;
-                    written(&answer)
+                    written(answer)
                 })),
             };
             call.gateway().infer(inference, reserved, deliver).await
@@ -66,10 +69,7 @@ pub(super) async fn unary(
         unless_reset(respond, work).await?
     };
     match answered {
-        Ok((version, timing, pieces)) => {
-            let timing = call.head.timing.then_some(&timing);
-            send::answer(&call.client, respond, Some(version), timing, pieces).await
-        }
+        Ok((told, pieces)) => send::answer(&call.client, respond, Some(told), pieces).await,
         Err(fault) => send::fail(respond, &fault),
     }
 }

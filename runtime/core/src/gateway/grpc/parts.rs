@@ -38,6 +38,7 @@ impl Parts<'_> {
             outputs: SmallVec::new(),
             parameters: Parameters::new(),
             timing: Default::default(),
+            prediction: None,
         };
         let last = self.told.wants_last.then(|| self.call.counted(answer::streamed(&empty())));
         self.answers.delivered();

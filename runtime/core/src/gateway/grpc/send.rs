@@ -1,8 +1,8 @@
 //! The sending half of a call: headers, messages, trailers.
 
 use super::status;
-use crate::base::{call::Timing, clock, fault::Fault, units::Version};
-use crate::gateway::{Client, requests::stages, settings::Patience};
+use crate::base::{clock, fault::Fault};
+use crate::gateway::{Client, requests::stages::Told, settings::Patience};
 use crate::wire::oip_proto::answer::Pieces;
 use bytes::Bytes;
 use h2::{SendStream, server::SendResponse};
@@ -38,11 +38,10 @@ fn head(room: usize) -> Response<()> {
 pub(super) async fn answer(
     client: &Client,
     respond: &mut SendResponse<Bytes>,
-    version: Option<Version>,
-    timing: Option<&Timing>,
+    told: Option<Told>,
     pieces: Pieces,
 ) -> Result<(), Gone> {
-    let mut stream = open(respond, version, timing)?;
+    let mut stream = open(respond, told)?;
     messages(client, &mut stream, pieces).await?;
     Ok(stream.send_trailers(status::ok())?)
 }
@@ -65,17 +64,10 @@ pub(super) fn refuse(respond: &mut SendResponse<Bytes>, status: StatusCode) -> R
 }
 
 /// Begins an answer of one message or of many.
-pub(super) fn open(
-    respond: &mut SendResponse<Bytes>,
-    version: Option<Version>,
-    timing: Option<&Timing>,
-) -> Result<SendStream<Bytes>, Gone> {
+pub(super) fn open(respond: &mut SendResponse<Bytes>, told: Option<Told>) -> Result<SendStream<Bytes>, Gone> {
     let mut head = head(2);
-    if let Some(version) = version {
-        head.headers_mut().insert(stages::VERSION, stages::number(version.0));
-    }
-    if let Some(timing) = timing {
-        stages::write(timing, head.headers_mut());
+    if let Some(told) = told {
+        told.write(head.headers_mut());
     }
     Ok(respond.send_response(head, false)?)
 }

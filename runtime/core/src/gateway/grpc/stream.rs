@@ -56,7 +56,7 @@ pub(super) async fn serve(
     respond: &mut SendResponse<Bytes>,
     mut stop: Stop,
 ) -> Result<(), Gone> {
-    let mut out = send::open(respond, None, None)?;
+    let mut out = send::open(respond, None)?;
     let mut running = FuturesUnordered::new();
     let (mut line, mut parted) = (Line::default(), SelectAll::new());
     let mut reading = pin!(Some(next(messages, false)));

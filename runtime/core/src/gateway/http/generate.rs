@@ -51,12 +51,9 @@ pub(super) async fn whole(
         Ok((answer, asked, chunks))
     };
     match answered.await {
-        Ok((answer, asked, chunks)) => {
+        Ok((mut answer, asked, chunks)) => {
             let mut reply = respond::reply(headers, StatusCode::OK, chunks);
-            reply.headers_mut().insert(stages::VERSION, stages::number(answer.contract.version.0));
-            if asked.timing {
-                stages::write(&answer.timing, reply.headers_mut());
-            }
+            stages::Told::of(&mut answer, asked.timing).write(reply.headers_mut());
             reply
         }
         Err(fault) => respond::fault(headers, &fault),

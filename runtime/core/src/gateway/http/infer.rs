@@ -88,14 +88,14 @@ pub(super) async fn infer(
                 if !wish.destinations.are_none() {
                     Box::pin(take(&mut wish.destinations).fill(&mut answer)).await?;
                 }
-                let (version, timing) = (answer.contract.version, answer.timing);
+                let told = stages::Told::of(&mut answer, asked.timing);
                 let mut sent = if work(&answer, &wish, asked.accepts.is_some()) > LONG {
                     Box::pin(aside(move || encode(&answer, &wish, asked))).await??
                 } else {
                     encode(&answer, &wish, asked)?
                 };
                 sent.body.count(client)?;
-                Ok((version, asked.timing.then_some(timing), sent))
+                Ok((told, sent))
             };
             gateway.infer(inference, reserved, deliver).await
         }
@@ -103,11 +103,8 @@ pub(super) async fn infer(
     };
     let mut headers = take(headers);
     match done {
-        Ok((version, timing, sent)) => {
-            headers.insert(stages::VERSION, stages::number(version.0));
-            if let Some(timing) = timing {
-                stages::write(&timing, &mut headers);
-            }
+        Ok((told, sent)) => {
+            told.write(&mut headers);
             finish(headers, sent)
         }
         Err(fault) => respond::fault(headers, &fault),
@@ -282,6 +279,7 @@ mod tests {
             outputs: [(0, tensor(300)), (1, tensor(7))].into_iter().collect(),
             parameters: Vec::new(),
             timing: crate::base::call::Timing::default(),
+            prediction: None,
         };
         let listed = |binary| Wanted { name: "y".into(), binary, classification: 0, region: None };
         let table = [

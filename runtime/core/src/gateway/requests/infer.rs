@@ -1,6 +1,6 @@
 //! A request's way through the gateway: routed, checked, admitted, awaited, answered.
 
-use super::produced::answer;
+use super::{predictions::identified, produced::answer};
 use crate::base::{
     clock,
     contract::Contract,
@@ -197,8 +197,9 @@ impl Gateway {
         if let Some(copies) = copies {
             copies.answered(&produced, &success.timing);
         }
+        let prediction = self.prediction(contract, &produced);
         let answer = answer(contract, id, &outputs, produced, success.timing);
-        let delivered = deliver(answer).await;
+        let delivered = deliver(identified(answer, prediction)).await;
         success.ends(delivered.as_ref().err());
         delivered
     }

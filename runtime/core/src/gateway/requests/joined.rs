@@ -69,5 +69,6 @@ fn none(answers: &Answers) -> Answer {
         outputs: contract.outputs.iter().map(empty).enumerate().collect(),
         parameters: Parameters::new(),
         timing: Timing::default(),
+        prediction: None,
     }
 }

@@ -25,5 +25,12 @@ pub(in crate::gateway) fn answer(
         (place, tensor)
     };
     let outputs = produced.outputs.into_iter().enumerate().filter(wanted).map(whole).collect();
-    Answer { contract: Arc::clone(contract), id, outputs, parameters: produced.parameters, timing }
+    Answer {
+        contract: Arc::clone(contract),
+        id,
+        outputs,
+        parameters: produced.parameters,
+        timing,
+        prediction: None,
+    }
 }

@@ -4,7 +4,7 @@
 //! It is one request to its caller, to the metrics and to its deadline. Where one part fails, it fails, and the others
 //! are taken back.
 
-use super::produced::answer;
+use super::{predictions::identified, produced::answer};
 use crate::base::{
     call::{Produced, Tensors, Timing},
     contract::{Contract, MOST_PARTS},
@@ -108,8 +108,9 @@ impl Gateway {
         if !keeps {
             whole.forgets();
         }
+        let prediction = self.prediction(contract, &produced);
         let answer = answer(contract, std::mem::take(&mut inference.id), &outputs, produced, timing);
-        let delivered = deliver(answer).await;
+        let delivered = deliver(identified(answer, prediction)).await;
         whole.ends(delivered.as_ref().err());
         delivered
     }

@@ -21,6 +21,7 @@ fn contract(max_rows: u32) -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

@@ -105,6 +105,7 @@ pub(super) fn contract(version: u64) -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     }
 }
 

@@ -140,6 +140,7 @@ fn contract(
         streams: config.model_transaction_policy.as_ref().is_some_and(|policy| policy.decoupled),
         unbatched,
         sequences: None,
+        feedback: None,
     })
 }
 

@@ -66,6 +66,7 @@ pub(in crate::link) fn contract(version: u64) -> Arc<Contract> {
         streams: version == STREAMS,
         unbatched: false,
         sequences: None,
+        feedback: None,
     })
 }
 

@@ -118,6 +118,7 @@ fn outputs_come_back_as_inputs_went() {
         outputs: request.inputs.into_iter().map(|input| input.tensor).enumerate().collect(),
         parameters: Vec::new(),
         timing: Timing::default(),
+        prediction: None,
     };
     let mut out = Vec::new();
     flat::write(&mut out, &answer).unwrap();

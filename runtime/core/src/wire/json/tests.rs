@@ -158,6 +158,7 @@ fn contract(outputs: &[(&str, Datatype)]) -> Arc<Contract> {
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     })
 }
 
@@ -176,6 +177,7 @@ fn answer(outputs: &[(&str, Datatype, &[u8])]) -> Answer {
         outputs: tensors.collect(),
         parameters: Vec::new(),
         timing: Timing::default(),
+        prediction: None,
     }
 }
 

@@ -27,6 +27,7 @@ fn contract(unbatched: bool, streams: bool) -> Contract {
         streams,
         unbatched,
         sequences: None,
+        feedback: None,
     }
 }
 

@@ -203,6 +203,7 @@ fn answer(id: &str, parameters: Vec<(String, Value)>, tensors: Vec<(Vec<i64>, Ve
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: None,
     };
     let tensor = |(shape, data): (Vec<i64>, Vec<u8>)| Tensor {
         datatype: Datatype::Uint8,
@@ -215,6 +216,7 @@ fn answer(id: &str, parameters: Vec<(String, Value)>, tensors: Vec<(Vec<i64>, Ve
         outputs: tensors.into_iter().map(tensor).enumerate().collect(),
         parameters: parameters.into_iter().map(|(key, value)| (key.into(), value)).collect(),
         timing: Timing::default(),
+        prediction: None,
     }
 }
 

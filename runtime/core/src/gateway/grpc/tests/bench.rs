@@ -2,7 +2,7 @@
 
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing, Window},
-    contract::{Batching, Contract, TensorSpec},
+    contract::{Batching, Contract, Feedback, TensorSpec},
     datatype::Datatype,
     roster::Roster,
     units::{CallId, Rows, Version},
@@ -10,6 +10,7 @@ use crate::base::{
 use crate::gateway::grpc::connection;
 use crate::gateway::{Gateway, GatewaySettings, Limits};
 use crate::wire::oip_proto::messages::{ModelInferRequest, model_infer_request::InferInputTensor};
+use crate::wire::prediction::PredictionKey;
 use bytes::{Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
@@ -81,7 +82,10 @@ pub(super) async fn bench() -> Bench {
 }
 
 pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Bench {
-    let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
+    let key = PredictionKey::try_from("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8");
+    let gateway =
+        Gateway::new(GatewaySettings { limits, prediction_key: key.ok(), ..GatewaySettings::default() })
+            .unwrap();
     gateway.apply_policy(TABLE).unwrap();
     let spec = |name: &str| TensorSpec::new(name, Datatype::Uint8, [-1]);
     let contract = Contract {
@@ -96,6 +100,7 @@ pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Be
         streams: false,
         unbatched: false,
         sequences: None,
+        feedback: Some(Box::new(Feedback { output: 0, within_hours: 72, share: 10_000 })),
     };
     let echo = Arc::new(Echo::default());
     gateway.carrier_up(Arc::new(contract), echo.clone(), Window { rows: Rows::new(64) }).unwrap();

@@ -5,6 +5,7 @@ use crate::gateway::grpc::method::Question;
 use crate::wire::oip_proto::health::HealthCheckResponse;
 use crate::wire::oip_proto::messages as m;
 use crate::wire::oip_proto::messages::{ModelInferResponse, infer_parameter::ParameterChoice};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use prost::Message;
 
@@ -16,6 +17,13 @@ async fn an_inference_comes_back_with_its_version() {
         assert_eq!((got.http.as_u16(), got.status()), (200, "0"));
         assert_eq!(got.head["content-type"], "application/grpc");
         assert_eq!(got.head["x-headrace-version"], "3");
+        let prediction = URL_SAFE_NO_PAD.decode(&got.head["x-headrace-prediction-id"]).unwrap();
+        let (said, _) = prediction[26..].split_at(9);
+        assert_eq!(
+            said,
+            [b"m".as_slice(), &2_u32.to_le_bytes(), &116_f32.to_le_bytes()].concat(),
+            "the t of data"
+        );
         let answer: ModelInferResponse = got.messages().remove(0);
         assert_eq!((&*answer.model_name, &*answer.model_version, &*answer.id), ("m", "3", id));
         assert_eq!((&*answer.outputs[0].name, &answer.outputs[0].shape), ("y", &vec![1, 4]));

@@ -2,7 +2,7 @@
 
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing, Window},
-    contract::Contract,
+    contract::{Contract, Feedback},
     fault::{Fault, Kind},
     roster::Roster,
     units::{CallId, Rows},
@@ -11,6 +11,7 @@ use crate::gateway::{
     Gateway, GatewaySettings, Limits,
     http::{self, connection},
 };
+use crate::wire::prediction::PredictionKey;
 use parking_lot::Mutex;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -95,16 +96,37 @@ fn contract(model: &str, version: u64, datatype: &str, size: i64) -> Arc<Contrac
     Arc::new(serde_json::from_str(&text.to_string()).unwrap())
 }
 
+/// The same, of a version whose answers have ids by which they are labelled later.
+fn labelled(contract: Arc<Contract>) -> Arc<Contract> {
+    let feedback = Some(Box::new(Feedback { output: 0, within_hours: 72, share: 10_000 }));
+    Arc::new(Contract { feedback, ..Arc::unwrap_or_clone(contract) })
+}
+
+fn key() -> PredictionKey {
+    PredictionKey::try_from("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8").unwrap()
+}
+
 /// `m` echoes FP32[-1,2], `s` echoes BYTES[-1,1].
 pub(super) async fn start(limits: Limits, hold: bool) -> Server {
-    let gateway = Gateway::new(GatewaySettings { limits, ..GatewaySettings::default() }).unwrap();
+    start_as(limits, hold, |contract| contract).await
+}
+
+/// The same, with labels.
+pub(super) async fn start_labelled() -> Server {
+    start_as(Limits::default(), false, labelled).await
+}
+
+async fn start_as(limits: Limits, hold: bool, made: fn(Arc<Contract>) -> Arc<Contract>) -> Server {
+    let gateway =
+        Gateway::new(GatewaySettings { limits, prediction_key: Some(key()), ..GatewaySettings::default() })
+            .unwrap();
     gateway.apply_policy(TABLE).unwrap();
     let (got, cancelled) = (Semaphore::new(0), Semaphore::new(0));
     let echo =
         Arc::new(Echo { hold, breaks: AtomicBool::new(false), held: Mutex::default(), got, cancelled });
     for contract in [contract("m", 1, "FP32", 2), contract("s", 2, "BYTES", 1)] {
         let window = Window { rows: Rows::new(16) };
-        gateway.carrier_up(contract, Arc::clone(&echo) as Arc<dyn Carrier>, window).unwrap();
+        gateway.carrier_up(made(contract), Arc::clone(&echo) as Arc<dyn Carrier>, window).unwrap();
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let at = listener.local_addr().unwrap();

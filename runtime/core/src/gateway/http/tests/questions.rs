@@ -1,8 +1,9 @@
 //! Questions and the answers they get.
 
-use super::bench::{Client, ask, request, start};
+use super::bench::{Client, ask, request, start, start_labelled};
 use crate::gateway::Limits;
 use crate::wire::compress::{self, Coding};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 const INFER: &str = "POST /v2/models/m/infer";
 const GOOD: &str = r#"{"id":"7","inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2.5]}]}"#;
@@ -113,6 +114,28 @@ async fn every_question_has_its_answer() {
     }
     let reply = ask(server.at, INFER, "", GOOD.as_bytes()).await;
     assert_eq!((reply.text().as_str(), reply.header("x-headrace-version")), (ANSWER, Some("1")));
+}
+
+#[tokio::test]
+async fn an_answer_has_the_id_that_labels_are_sent_with() {
+    let server = start_labelled().await;
+    let reply = ask(server.at, INFER, "", GOOD.as_bytes()).await;
+    let id = URL_SAFE_NO_PAD.decode(reply.header("x-headrace-prediction-id").unwrap()).unwrap();
+    assert_eq!(id[26..35], [b"m".as_slice(), &1_u32.to_le_bytes(), &2.5_f32.to_le_bytes()].concat());
+    let again = ask(server.at, INFER, "", GOOD.as_bytes()).await;
+    let parameter = reply.header("x-headrace-prediction-id").unwrap();
+    let parameter = format!(r#""parameters":{{"headrace_prediction_id":"{parameter}"}}"#);
+    assert!(reply.text().contains(&parameter), "{}", reply.text());
+    assert_ne!(reply.header("x-headrace-prediction-id"), again.header("x-headrace-prediction-id"));
+    let raw = "content-type: image/jpeg\r\n";
+    for (line, headers, body) in [
+        (INFER, "", "{}"),
+        ("POST /v2/models/s/infer", raw, "of BYTES there is no largest"),
+        ("POST /v2/models/m/generate", "", r#"{"x":[1,2]}"#),
+    ] {
+        let reply = ask(server.at, line, headers, body.as_bytes()).await;
+        assert_eq!(reply.header("x-headrace-prediction-id"), None, "{line}: {}", reply.text());
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,54 @@
+"""For programs that call models and learn later what was right: ids of answers, and labels."""
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from headrace.cli.console_client import DEFAULT_URL, post
+
+#: As an answer's header, and as its parameter.
+HEADER: Final = "x-headrace-prediction-id"
+PARAMETER: Final = "headrace_prediction_id"
+#: Labels of a request.
+PIECE: Final = 1000
+
+
+def prediction_id(answer: Any) -> str | None:
+    """Return the id that a label of an answer is sent with; None if it has none.
+
+    Args:
+        answer: a result of tritonclient's ``infer``, over HTTP or gRPC; the headers or gRPC
+            metadata of any other client, as a mapping; or an answer's JSON.
+    """
+    response = answer.get_response() if hasattr(answer, "get_response") else answer
+    if not isinstance(response, Mapping):
+        # A ModelInferResponse of any gRPC client.
+        return response.parameters[PARAMETER].string_param or None
+    parameters = response.get("parameters")
+    if isinstance(parameters, Mapping):
+        return parameters.get(PARAMETER)
+    named = {str(name).lower(): value for name, value in response.items()}
+    return named.get(HEADER)
+
+
+def send_labels(labels: Iterable[Mapping[str, Any]], url: str = DEFAULT_URL) -> dict[str, int]:
+    """Send labels, in pieces; return how many came to what (docs/feedback.md).
+
+    What was sent before does no harm: after an error all of it may be sent again.
+
+    Args:
+        labels: each with ``prediction_id``, ``label`` or ``scores``, and a ``segment`` if it has.
+        url: of the server's console; HEADRACE_TOKEN has its token, where it asks for one.
+
+    Raises:
+        Unreachable: nobody answers there.
+        Refused: a piece has what is no label, and nothing of it was joined.
+    """
+    total = Counter[str]()
+    left = iter(labels)
+    while piece := list(itertools.islice(left, PIECE)):
+        answer = post(url, "/headrace/v1/feedback", {"feedback": piece})
+        del answer["first"]
+        total.update(answer)
+    return dict(total)

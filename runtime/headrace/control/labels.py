@@ -1,0 +1,272 @@
+"""Labels in the database: what was joined lately, and what is counted of each version."""
+
+import secrets
+import threading
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Final, NamedTuple
+
+from sqlalchemy import (
+    Connection,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+
+from headrace.control.label_tables import COUNT, JOINED, KEY, NAME, UNITS
+from headrace.errors import Unwanted
+from headrace.feedback.joining import (
+    SCORE,
+    Count,
+    Fitting,
+    Label,
+    Outcome,
+    Verdict,
+    counts,
+    sort,
+    wrong_share,
+)
+from headrace.feedback.prediction import KEY_BYTES, S_PER_HOUR
+from headrace.rollout.bets import NONE, Units
+
+#: Hours for which counts are kept; no label may take longer.
+KEPT_HOURS: Final = 720
+#: Predictions that are known to have a label: some 50 bytes each.
+MOST_JOINED: Final = 10_000_000
+#: What all others of a model are counted as, once it has so many.
+OTHER: Final = "other"
+MOST_SEGMENTS: Final = 50
+#: Of a model.
+MOST_SCORES: Final = 32
+#: Predictions that are forgotten with each request: more than one request joins.
+FORGOTTEN_AT_ONCE: Final = 5000
+
+
+class Judged(NamedTuple):
+    """A rollout that labels are counted for: of predictions made since, in seconds since 1970."""
+
+    rollout: int
+    since_s: float
+
+
+#: Model, version, segment, hour, and what is counted.
+Place = tuple[str, int, str, int, str]
+Connecting = Callable[[], AbstractContextManager[Connection]]
+
+
+class Labels:
+    """Any thread may call this."""
+
+    def __init__(
+        self, reading: Connecting, deciding: Connecting, clock: Callable[[], float], key: bytes
+    ) -> None:
+        """Keep labels in the database of what is wanted.
+
+        Args:
+            reading: gives a connection in a transaction.
+            deciding: the same, for whoever decides alone.
+            clock: seconds since 1970.
+            key: what ids are signed with.
+        """
+        self._reading, self._deciding, self._clock = reading, deciding, clock
+        self._lock = threading.Lock()
+        self._key = key
+        self._joined: int | None = None
+        self._pruned_hour = 0
+
+    @property
+    def key(self) -> bytes:
+        """What ids of predictions are signed with, by all gateways of this database."""
+        return self._key
+
+    def join(
+        self, labels: Sequence[Label], models: Container[str], judged: Mapping[str, Judged] = {}
+    ) -> list[Verdict]:
+        """Join labels with their predictions; return what became of each, once it is durable.
+
+        Args:
+            models: those that there are.
+            judged: the rollouts that labels are counted for, by model.
+
+        Raises:
+            Unwanted: there is no room for as many; nothing was joined.
+            Deposed, StateInvalid: as the store's.
+        """
+        fitting, verdicts = sort(labels, self._key, models, now_s := self._clock())
+        if fitting:
+            with self._lock:
+                # Counted anew where this is not committed.
+                held, self._joined = self._joined, None
+                with self._deciding() as connection:
+                    held = self._forget(connection, held, int(now_s) // S_PER_HOUR)
+                    found = self._join(connection, held, fitting, judged)
+                new = sum(one.outcome is Outcome.JOINED for one in found.values())
+                verdicts, self._joined = verdicts | found, held + new
+        return [verdicts[at] for at in range(len(labels))]
+
+    def _forget(self, connection: Connection, held: int | None, hour: int) -> int:
+        """Let go of what is too old; return how many predictions with a label are left."""
+        if hour > self._pruned_hour:
+            connection.execute(delete(COUNT).where(COUNT.c.hour < hour - KEPT_HOURS))
+            self._pruned_hour = hour
+        if held is None:
+            held = connection.execute(select(func.count()).select_from(JOINED)).scalar_one()
+        late = select(JOINED.c.nonce).where(JOINED.c.until_hour < hour).limit(FORGOTTEN_AT_ONCE)
+        return held - connection.execute(delete(JOINED).where(JOINED.c.nonce.in_(late))).rowcount
+
+    def _join(
+        self,
+        connection: Connection,
+        held: int,
+        fitting: Sequence[Fitting],
+        judged: Mapping[str, Judged],
+    ) -> dict[int, Verdict]:
+        nonces = [_signed(one.prediction.nonce) for one in fitting]
+        asked = select(JOINED.c.nonce).where(JOINED.c.nonce.in_(nonces))
+        seen = set(connection.execute(asked).scalars())
+        verdicts, new = dict[int, Verdict](), dict[int, Fitting]()
+        for nonce, one in zip(nonces, fitting, strict=True):
+            is_new = nonce not in seen and nonce not in new
+            outcome = Outcome.JOINED if is_new else Outcome.TWICE
+            verdicts[one.at] = Verdict(outcome, one.prediction)
+            if is_new:
+                new[nonce] = one
+        if held + len(new) > MOST_JOINED:
+            raise Unwanted(
+                f"labels of {held} predictions are kept, and no more than {MOST_JOINED} can be: "
+                "try again later, and write a smaller feedback.sample_percent or within_hours"
+            )
+        if new:
+            _write(connection, new)
+            _add(connection, _counted(connection, list(new.values())))
+            _judge(connection, list(new.values()), judged)
+        return verdicts
+
+    def units(self, model: str, rollout: int) -> dict[int, Units]:
+        """Return what labels have said to a rollout, by version: labelled predictions are units."""
+        mine = UNITS.c.model == model, UNITS.c.rollout == rollout
+        query = select(UNITS.c.version, UNITS.c.count, UNITS.c.bad).where(*mine)
+        with self._reading() as connection:
+            rows = connection.execute(query).all()
+        return {version: Units(float(count), float(bad)) for version, count, bad in rows}
+
+    def counted(self, model: str, hours: int) -> dict[int, dict[str, dict[str, Count]]]:
+        """Return what is counted of predictions of the last hours, by version and segment."""
+        since = int(self._clock()) // S_PER_HOUR - hours
+        summed = (func.sum(COUNT.c.count), func.sum(COUNT.c.total), func.sum(COUNT.c.hits))
+        keys = (COUNT.c.version, COUNT.c.segment, COUNT.c.what)
+        query = select(*keys, *summed).where(COUNT.c.model == model, COUNT.c.hour > since)
+        with self._reading() as connection:
+            rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
+        found: dict[int, dict[str, dict[str, Count]]] = {}
+        for version, segment, what, count, total, hits in rows:
+            of_segment = found.setdefault(version, {}).setdefault(segment, {})
+            of_segment[what] = Count(int(count), float(total), int(hits))
+        return found
+
+
+def prediction_key(connection: Connection) -> bytes:
+    """Return what ids of predictions are signed with; who is the first to ask makes it."""
+    kept = connection.execute(select(KEY.c.key)).scalar()
+    if kept is None:
+        kept = secrets.token_bytes(KEY_BYTES)
+        connection.execute(insert(KEY).values(key=kept))
+    return bytes(kept)
+
+
+def _write(connection: Connection, new: Mapping[int, Fitting]) -> None:
+    rows = [
+        {"nonce": nonce, "until_hour": one.prediction.until_s // S_PER_HOUR}
+        for nonce, one in new.items()
+    ]
+    connection.execute(insert(JOINED), rows)
+
+
+def _counted(connection: Connection, new: Sequence[Fitting]) -> dict[Place, Count]:
+    found: dict[Place, Count] = {}
+    names = _Names(connection)
+    for one in new:
+        model, version = one.prediction.model, one.prediction.version
+        segment = names.segment(model, one.label.segment)
+        for what, count in counts(one):
+            if what.startswith(SCORE):
+                names.check_score(model, what.removeprefix(SCORE))
+            place = (model, version, segment, one.prediction.hour, what)
+            found[place] = found.get(place, Count()).plus(count)
+    return found
+
+
+def _add(connection: Connection, counted: Mapping[Place, Count]) -> None:
+    keys = ("model", "version", "segment", "hour", "what")
+    for place, count in counted.items():
+        mine = [COUNT.c[key] == part for key, part in zip(keys, place, strict=True)]
+        more = {
+            COUNT.c.count: COUNT.c.count + count.count,
+            COUNT.c.total: COUNT.c.total + count.total,
+            COUNT.c.hits: COUNT.c.hits + count.right,
+        }
+        if not connection.execute(update(COUNT).where(*mine).values(more)).rowcount:
+            new = dict(zip(keys, place, strict=True))
+            first = {"count": count.count, "total": count.total, "hits": count.right}
+            connection.execute(insert(COUNT).values(**new, **first))
+
+
+def _judge(connection: Connection, new: Sequence[Fitting], judged: Mapping[str, Judged]) -> None:
+    found: dict[tuple[str, int, int], Units] = {}
+    for one in new:
+        made, label = one.prediction, one.label.label
+        rollout = judged.get(made.model)
+        bad = None if label is None else wrong_share(made, label)
+        if rollout is not None and bad is not None and made.made_s >= rollout.since_s:
+            place = (made.model, rollout.rollout, made.version)
+            found[place] = found.get(place, NONE) + Units(1, bad)
+    for (model, rollout_number, version), units in found.items():
+        of_model = UNITS.c.model == model
+        connection.execute(delete(UNITS).where(of_model, UNITS.c.rollout < rollout_number))
+        mine = (of_model, UNITS.c.rollout == rollout_number, UNITS.c.version == version)
+        more = {
+            UNITS.c.count: UNITS.c.count + int(units.count),
+            UNITS.c.bad: UNITS.c.bad + units.bad,
+        }
+        if not connection.execute(update(UNITS).where(*mine).values(more)).rowcount:
+            first = {"count": int(units.count), "bad": units.bad}
+            new_row = {"model": model, "rollout": rollout_number, "version": version, **first}
+            connection.execute(insert(UNITS).values(**new_row))
+
+
+class _Names:
+    """Segments and scores of models, and no more of them than are kept."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._known: dict[tuple[str, str], set[str]] = {}
+
+    def segment(self, model: str, name: str) -> str:
+        """Return what a segment is counted as."""
+        return name if not name or self._has(model, "segment", name, MOST_SEGMENTS) else OTHER
+
+    def check_score(self, model: str, name: str) -> None:
+        """Raise Unwanted where a model has as many scores already as are kept."""
+        if not self._has(model, "score", name, MOST_SCORES):
+            raise Unwanted(
+                f"model {model!r} has {MOST_SCORES} scores, and no more are kept: {name!r} is "
+                "another; nothing of this request was joined"
+            )
+
+    def _has(self, model: str, kind: str, name: str, most: int) -> bool:
+        mine = NAME.c.model == model, NAME.c.kind == kind
+        known = self._known.get((model, kind))
+        if known is None:
+            known = set(self._connection.execute(select(NAME.c.name).where(*mine)).scalars())
+            self._known[model, kind] = known
+        if name not in known and len(known) < most:
+            self._connection.execute(insert(NAME).values(model=model, kind=kind, name=name))
+            known.add(name)
+        return name in known
+
+
+def _signed(nonce: int) -> int:
+    """Return 64 bits as a database has them."""
+    return nonce - (1 << 64) if nonce >> 63 else nonce

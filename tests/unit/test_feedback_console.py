@@ -1,0 +1,230 @@
+"""Labels over the console's REST API, and in the database."""
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import generate_latest
+from sqlalchemy import select
+from tests.unit.asking import Answer, ask
+from tests.unit.desk import Desk
+
+from headrace.console.labelling import MOST_BYTES, Meter, count
+from headrace.console.logbook import Logbook
+from headrace.console.token import Token
+from headrace.control import labels
+from headrace.control.label_tables import JOINED
+from headrace.control.labels import Labels
+from headrace.control.store import FILE, Store, in_folder
+from headrace.errors import Unwanted
+from headrace.feedback.joining import Label, Outcome, Verdict
+from headrace.feedback.prediction import Prediction, Top, written
+
+PATH = "/headrace/v1/feedback"
+HOUR = 3600
+
+
+class Clock:
+    """Seconds since 1970, as a test says."""
+
+    now_s = 500_000.0 * HOUR
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    logbook = Logbook(tmp_path / "logs", io.StringIO())
+    desk = Desk(tmp_path, logbook, m=[1, 2])
+    yield desk
+    desk.close()
+    logbook.close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def kept(tmp_path: Path, clock: Clock) -> Iterator[Labels]:
+    store = Store(in_folder(tmp_path), clock)
+    yield store.labels
+    store.close()
+
+
+def outcomes(kept: Labels, sent: list[Label]) -> list[Outcome]:
+    return [one.outcome for one in kept.join(sent, {"m"})]
+
+
+def made(nonce: int, number: int = 1, at_s: float = Clock.now_s, **more: Any) -> Prediction:
+    facts: dict[str, Any] = {"model": "m", "version": 1, "within_hours": 2} | more
+    return Prediction(made_s=int(at_s), nonce=nonce, rows=(Top(number, 0.75),), **facts)
+
+
+def labelled(desk: Desk, nonce: int, label: Any, **more: Any) -> dict[str, Any]:
+    now_s = desk.controller.store._clock()
+    key = desk.controller.store.labels.key
+    return {"prediction_id": written(made(nonce, at_s=now_s), key), "label": label, **more}
+
+
+def send(desk: Desk, entries: Any, path: str = PATH, **more: Any) -> Answer:
+    body = json.dumps({"feedback": entries}).encode()
+    return ask(desk.sources, "POST", path, body=body, **more)
+
+
+def test_labels_are_joined_and_shown(desk: Desk) -> None:
+    entries = [
+        labelled(desk, 1, 1, segment="de", scores={"clicks": 2}),
+        labelled(desk, 2, 5, segment="fr"),
+        labelled(desk, 1, 1),
+        labelled(desk, 3, [1]) | {"prediction_id": "forged"},
+        labelled(desk, 4, [1, 2]),
+    ]
+    answer = send(desk, entries)
+    assert (answer.status, answer.headers.get("connection")) == (200, None)
+    assert answer.body == {
+        "joined": 2,
+        "twice": 1,
+        "late": 0,
+        "unknown": 0,
+        "forged": 1,
+        "unfit": 1,
+        "first": {"twice": 2, "forged": 3, "unfit": 4},
+    }
+    assert send(desk, entries[:2], "/api/feedback").body["twice"] == 2
+    shown = ask(desk.sources, "GET", "/api/feedback/m").body
+    (version,) = shown["versions"]
+    assert (version["version"], version["predictions"], version["accuracy"]) == (1, 2, 0.5)
+    assert version["calibration_error"] == pytest.approx(0.25)
+    assert version["scores"] == {"clicks": {"count": 1, "mean": 2.0}}
+    assert {name: one["accuracy"] for name, one in version["segments"].items()} == {
+        "de": 1.0,
+        "fr": 0.0,
+    }
+    assert ask(desk.sources, "GET", "/api/feedback/none").status == 404
+
+
+def test_what_is_no_label_is_refused_whole(desk: Desk) -> None:
+    good = labelled(desk, 1, 1)
+    table: list[tuple[Any, str]] = [
+        (None, "feedback: Input should be a valid array"),
+        ([good] * 1001, "at most 1000 items"),
+        ([good | {"label": "1"}], "feedback.0.label"),
+        ([good | {"label": True}], "feedback.0.label"),
+        ([good | {"label": []}], "feedback.0.label"),
+        ([good | {"label": [1] * 9}], "feedback.0.label"),
+        ([good, good | {"label": None}], "feedback.1: Value error, expected a label, scores"),
+        ([good | {"label": 1e301}], "feedback.0.label"),
+        ([good | {"segment": "x" * 65}], "feedback.0.segment"),
+        ([good | {"segment": "a\x00"}], "feedback.0.segment"),
+        ([good | {"scores": {"a\n": 1}}], "feedback.0.scores"),
+        ([good | {"scores": {f"s{at}": 1 for at in range(9)}}], "feedback.0.scores"),
+        ([good | {"prediction_id": "x" * 501}], "feedback.0.prediction_id"),
+        ([good | {"lable": 1}], "feedback.0.lable"),
+    ]
+    for entries, want in table:
+        answer = send(desk, entries)
+        assert (answer.status, want in answer.body["error"]) == (400, True), answer.body
+        # Nobody is told back what he sent.
+        assert good["prediction_id"] not in answer.body["error"]
+    for body in (b"", b"{", b"\xff"):
+        assert ask(desk.sources, "POST", PATH, body=body).status == 400
+    assert ask(desk.sources, "POST", PATH, body=b" " * (MOST_BYTES + 1)).status == 413
+    assert ask(desk.sources, "GET", "/api/feedback/m").body["versions"] == []
+
+
+def test_labels_need_the_token_where_everything_does(desk: Desk) -> None:
+    token = Token(Path("console-token"), "secret")
+    sent = [labelled(desk, 1, 1)]
+    refused = send(desk, sent, listens_on="0.0.0.0", token=token)
+    # Its body was not read.
+    assert (refused.status, refused.headers["connection"]) == (401, "close")
+    told = "Bearer secret"
+    joined = send(desk, sent, listens_on="0.0.0.0", token=token, authorization=told)
+    assert joined.body["joined"] == 1
+
+
+def test_nothing_is_joined_twice_also_after_a_restart(tmp_path: Path, clock: Clock) -> None:
+    first = Store(in_folder(tmp_path), clock)
+    key = first.labels.key
+    sent = [Label(written(made(nonce), key), (1.0,)) for nonce in (0, 1, 1 << 63, (1 << 64) - 1)]
+    assert outcomes(first.labels, sent) == [Outcome.JOINED] * 4
+    first.close()
+    again = Store(in_folder(tmp_path), clock)
+    assert again.labels.key == key
+    assert outcomes(again.labels, sent) == [Outcome.TWICE] * 4
+    assert again.labels.counted("m", 1)[1][""]["class:7"].right == 4
+    again.close()
+    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+
+
+def test_what_is_too_old_is_forgotten(kept: Labels, clock: Clock) -> None:
+    def join(nonce: int, at_s: float, label: float) -> Outcome:
+        one = Label(written(made(nonce, at_s=at_s, within_hours=1), kept.key), (label,))
+        return outcomes(kept, [one])[0]
+
+    begin = clock.now_s
+    assert join(1, begin, 1.0) is Outcome.JOINED
+    clock.now_s += HOUR + 1
+    assert join(1, begin, 1.0) is Outcome.LATE
+    clock.now_s += HOUR
+    assert join(2, clock.now_s, 1.0) is Outcome.JOINED
+    with kept._reading() as connection:
+        held = connection.execute(select(JOINED.c.nonce)).scalars().all()
+    assert list(held) == [2]
+    assert kept.counted("m", 720)[1][""]["predictions"].count == 2
+    assert kept.counted("m", 1)[1][""]["predictions"].count == 1
+    clock.now_s += (labels.KEPT_HOURS + 1) * HOUR
+    assert join(3, clock.now_s, 1.0) is Outcome.JOINED
+    assert kept.counted("m", 10_000)[1][""]["predictions"].count == 1
+
+
+def test_segments_scores_and_predictions_are_bounded(
+    kept: Labels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels, "MOST_SEGMENTS", 2)
+    monkeypatch.setattr(labels, "MOST_SCORES", 1)
+    monkeypatch.setattr(labels, "MOST_JOINED", 6)
+
+    def label(nonce: int, **more: Any) -> Label:
+        return Label(written(made(nonce), kept.key), (1.0,), **more)
+
+    many = [label(at, segment=segment) for at, segment in enumerate(["a", "b", "c", "d"])]
+    kept.join(many, {"m"})
+    segments = kept.counted("m", 1)[1]
+    found = {name: counts["predictions"].count for name, counts in segments.items()}
+    assert found == {"a": 1, "b": 1, "other": 2}
+    kept.join([label(5, scores={"clicks": 1.0})], {"m"})
+    with pytest.raises(Unwanted, match="has 1 scores"):
+        kept.join([label(6, scores={"stars": 1.0})], {"m"})
+    kept.join([label(8)], {"m"})
+    with pytest.raises(Unwanted, match="labels of 6 predictions"):
+        kept.join([label(7)], {"m"})
+    # Nothing of those that were refused is kept.
+    assert sum(one["predictions"].count for one in kept.counted("m", 1)[1].values()) == 6
+    assert outcomes(kept, many) == [Outcome.TWICE] * 4
+
+
+def test_what_became_of_labels_is_counted() -> None:
+    one = made(1)
+    verdicts = [Verdict(Outcome.JOINED, one), Verdict(Outcome.JOINED, one), Verdict(Outcome.FORGED)]
+    meter = Meter.new()
+    count(meter, verdicts)
+    count(meter, verdicts)
+    page = generate_latest(meter.registry).decode().splitlines()
+    found = [line for line in page if line.startswith("headrace_feedback_total")]
+    assert found == [
+        'headrace_feedback_total{model="m",outcome="joined",version="1"} 4.0',
+        'headrace_feedback_total{model="",outcome="forged",version=""} 2.0',
+    ]
+
+
+def test_prometheus_reads_the_counts(desk: Desk) -> None:
+    page = ask(desk.sources, "GET", "/metrics")
+    assert (page.status, page.headers["content-type"].partition(";")[0]) == (200, "text/plain")
+    assert b"# TYPE headrace_feedback_total counter" in page.content

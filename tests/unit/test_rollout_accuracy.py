@@ -1,0 +1,187 @@
+"""Rollouts that are judged by what labels say."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.asking import ask
+from tests.unit.desk import Desk
+from tests.unit.rolling import Play, plan
+
+from headrace.config.feedback import Feedback
+from headrace.config.schema import ModelConfig
+from headrace.console.logbook import Logbook
+from headrace.control import labelled
+from headrace.errors import StateInvalid, Unwanted
+from headrace.feedback.joining import Label, Outcome
+from headrace.feedback.prediction import Prediction, Top, written
+from headrace.rollout.course import Course, End
+
+BY_LABELS: dict[str, Any] = {
+    "judge": {"accuracy": {"max_drop_points": 5}},
+    "steps_percent": [50, 100],
+    "max_hours": 1,
+}
+
+
+class Labelled(Desk):
+    """A desk whose versions have feedback."""
+
+    feedback: Feedback | None = Feedback()
+
+    def config(self, number: int) -> ModelConfig:
+        return super().config(number).model_copy(update={"feedback": self.feedback})
+
+
+class Labels:
+    """Sends labels of predictions that nobody has labelled yet."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.nonce = 0
+
+    def send(self, version: int, right: int, wrong: int, made_s: float | None = None) -> None:
+        """Label so many predictions, made when the clock of the desk says so."""
+        labels = self.desk.controller.store.labels
+        made = int(self.desk.now if made_s is None else made_s)
+        sent = []
+        for at in range(right + wrong):
+            self.nonce += 1
+            rows = (Top(1, 0.5),)
+            one = Prediction("m", version, made, 720, self.nonce, rows)
+            sent.append(Label(written(one, labels.key), (1.0 if at < right else 0.0,)))
+        judged = labelled.judged(self.desk.rollouts.all())
+        assert {one.outcome for one in labels.join(sent, {"m"}, judged)} <= {Outcome.JOINED}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    logbook = Logbook(tmp_path / "logs", io.StringIO())
+    desk = Labelled(tmp_path, logbook, m=[1, 2])
+    yield desk
+    desk.close()
+    logbook.close()
+
+
+def accuracy(course: Course) -> Any:
+    (found,) = [one for one in course.record.evidence if one.criterion.name == "accuracy"]
+    return found
+
+
+def looks(play: Play, labels: Labels, wrong: int) -> Course:
+    """Look until it ends, with 100 labels of each version a look; of 1 always 10 are wrong."""
+    for _ in range(100):
+        labels.send(1, 90, 10)
+        labels.send(2, 100 - wrong, wrong)
+        course = play.look()
+        if course.end is not None:
+            return course
+    raise AssertionError("it did not end")
+
+
+def test_who_is_wrong_more_often_goes_back_and_who_is_not_is_promoted(desk: Desk) -> None:
+    play, labels = Play(desk), Labels(desk)
+    play.start(plan(**BY_LABELS))
+    assert looks(play, labels, wrong=30).end is End.ROLLED_BACK
+    play.ready()
+    play.start(plan(**BY_LABELS))
+    # What labels said to the rollout before is none of this one's.
+    assert accuracy(play.look()).candidate.count == 0
+    assert looks(play, labels, wrong=10).end is End.PROMOTED
+
+
+def test_only_what_was_answered_since_it_began_counts_and_a_restart_loses_none(
+    desk: Desk,
+) -> None:
+    play, labels = Play(desk), Labels(desk)
+    began = desk.now
+    play.start(plan(**BY_LABELS))
+    labels.send(1, 9, 1, made_s=began)
+    labels.send(2, 0, 50, made_s=began - 1)
+    labels.send(2, 7, 3, made_s=began + 1)
+    course = play.look()
+    known = accuracy(course)
+    assert (known.candidate.count, known.candidate.bad) == (10, 3)
+    assert (known.control.count, known.control.bad) == (10, 1)
+    assert [seen.gateways for seen in course.seen] == [1, 1]
+    desk.rollouts.close()
+    desk.begin()
+    play.ready()
+    labels.send(2, 1, 0)
+    assert accuracy(play.look()).candidate.count == 11
+    assert accuracy(play.look()).candidate.count == 11
+
+
+def test_labels_without_a_class_say_nothing_to_a_rollout(desk: Desk) -> None:
+    play = Play(desk)
+    play.start(plan(**BY_LABELS))
+    labels, judged = desk.controller.store.labels, labelled.judged(desk.rollouts.all())
+    now = int(desk.now)
+    of_class = written(Prediction("m", 2, now, 72, 1, (Top(1, 0.5),)), labels.key)
+    of_number = written(Prediction("m", 2, now, 72, 2, (0.5,)), labels.key)
+    sent = [Label(of_class, None, scores={"clicks": 1.0}), Label(of_number, (1.0,))]
+    found = labels.join(sent, {"m"}, judged)
+    assert [one.outcome for one in found] == [Outcome.JOINED] * 2
+    assert labels.units("m", 1) == {}
+
+
+def test_labels_count_for_who_asks_for_them_once_both_have_traffic(desk: Desk) -> None:
+    play = Play(desk)
+    course = play.start(plan(**BY_LABELS, kind="canary"))
+    assert labelled.judged([course]) == {"m": (1, desk.now)}
+    ended = desk.rollouts.stop(1, End.ROLLED_BACK, who="me", why="")
+    assert labelled.judged([ended]) == {}
+    # The candidate has no traffic before the baseline's latency is known.
+    course = play.start(plan(judge={"accuracy": {}, "p99": {"max_ratio": 2}}))
+    assert labelled.judged([course]) == {}
+    for _ in range(100):
+        if (course := play.look()).step:
+            break
+    want = {"m": (2, desk.now)}
+    assert labelled.judged([course]) == want
+    desk.rollouts.close()
+    desk.begin()
+    assert labelled.judged(desk.rollouts.all()) == want
+
+
+def test_a_version_without_ids_is_not_judged_by_labels(desk: Desk) -> None:
+    assert isinstance(desk, Labelled)
+    desk.feedback = None
+    desk.begin()
+    play = Play(desk)
+    with pytest.raises(Unwanted, match=r"answers of m/1 have no ids .* write feedback into its"):
+        play.start(plan(**BY_LABELS))
+    version = desk.controller.held("m")[0].version
+    with pytest.raises(Unwanted, match="m/1 is another server's"):
+        labelled.may_be_labelled(plan(**BY_LABELS), replace(version, backend="upstream"))
+
+
+def test_a_database_that_cannot_be_read_is_said_and_not_taken_for_no_labels(desk: Desk) -> None:
+    play, labels = Play(desk), Labels(desk)
+    course = play.start(plan(**BY_LABELS))
+    labels.send(2, 3, 0)
+    said: list[str] = []
+
+    class Broken:
+        def units(self, model: str, rollout: int) -> Any:
+            raise StateInvalid("the disk is gone")
+
+    broken: Any = Broken()
+    assert list(labelled.counted(broken, [course], said.append)) == []
+    assert said == ["what labels have said cannot be read: the disk is gone"]
+    assert accuracy(play.look()).candidate.count == 3
+
+
+def test_the_console_shows_accuracy_as_any_metric(desk: Desk) -> None:
+    play, labels = Play(desk), Labels(desk)
+    play.start(plan(**BY_LABELS))
+    labels.send(1, 90, 10)
+    labels.send(2, 80, 20)
+    play.look()
+    first = ask(desk.sources, "GET", "/api/rollouts/1").body["metrics"][0]
+    assert (first["name"], first["margin"]) == ("accuracy", 0.05)
+    assert first["candidate"] == {"units": 100, "bad_percent": 20.0}
+    assert first["control"] == {"units": 100, "bad_percent": 10.0}
