@@ -57,6 +57,11 @@ class Placement(Section):
         description="What the version takes of its GPU, in MiB; what was measured on this machine "
         "if left out.",
     )
+    evictable: bool = Field(
+        False,
+        description="While nothing leads to the version, it may be unloaded so that another one "
+        "has its memory of the GPU.",
+    )
     lanes: Annotated[int, Field(ge=1, le=64)] | None = Field(
         None,
         description="Threads that gather, prepare, run and answer batches of one host; if left "
@@ -76,11 +81,10 @@ class Placement(Section):
 
     @model_validator(mode="after")
     def _memory_is_a_gpus(self) -> Self:
-        if self.device_memory_mib and not self.gpus:
-            raise AtItem(
-                ("device_memory_mib",),
-                "device_memory_mib is about a GPU, and gpus is 0: write gpus, or take it out",
-            )
+        for key in ("device_memory_mib", "evictable"):
+            if getattr(self, key) and not self.gpus:
+                why = f"{key} is about a GPU, and gpus is 0: write gpus, or take it out"
+                raise AtItem((key,), why)
         return self
 
 
