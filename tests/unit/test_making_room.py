@@ -8,6 +8,7 @@ from tests.unit.test_residency import BUSY, COMING, IDLE, LEAVING, kept
 from tests.unit.test_serve_decisions import version
 from tests.unit.test_serve_steps import Run
 
+from headrace.config.schema import ModelConfig
 from headrace.control.aim import spares
 from headrace.control.engine import Assignment
 from headrace.control.residency import QUIET_S, Choice, Lack, Memory, Resident, choose, relief
@@ -153,6 +154,12 @@ ALL = Wanted("/m", {1: 0, 2: 0, 3: 0}, shares={3: WHOLE, 2: 0})
 )  # fmt: skip
 def test_what_nothing_leads_to_may_go(why: str, wanted: Wanted, expected: set[int]) -> None:
     assert spares(wanted) == expected, why
+
+
+@pytest.mark.parametrize("key", ["evictable: true", "device_memory_mib: 5"])
+def test_without_a_gpu_there_is_no_memory_to_speak_of(key: str) -> None:
+    with pytest.raises(ValueError, match=f"{key.partition(':')[0]} is about a GPU, and gpus is 0"):
+        ModelConfig.model_validate({"placement": dict([key.split(": ")])}, strict=False)
 
 
 def test_what_another_server_has_by_the_same_name_is_not_ours_to_end() -> None:
