@@ -244,6 +244,19 @@ def test_of_versions_on_demand_as_many_are_there_as_the_device_holds(
     assert one.held() == {"b/1": 6000, "c/1": 6000}, "who has just come has its turn"
 
 
+def test_who_waits_for_one_that_makes_room_does_not_keep_it(node: Callable[..., Node]) -> None:
+    one = node(max_loaded=5)
+    for name in ("a", "b", "c"):
+        one.has(f"{name}/1", 6000, isolation="shared")
+    one.begin()
+    one.wait({"a/1": "READY", "b/1": "READY", "c/1": "UNAVAILABLE"})
+    # Each has a caller who comes again and again, and none of them is with a host.
+    one.usage |= dict.fromkeys(("a/1", "b/1", "c/1"), Usage(1, 0.0, 0))
+    one.engine.call("c/1")
+    one.until("c/1", State.READY)
+    assert len(one.held()) == 2
+
+
 def test_one_that_fits_on_no_device_answers_its_callers_with_the_reason(
     node: Callable[..., Node],
 ) -> None:

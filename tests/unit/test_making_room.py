@@ -104,11 +104,25 @@ def test_who_makes_room(
             kept("a", "b", "g"),
         ),
         (
-            "it comes before those that are asked for, and what it frees is not freed twice",
+            "it comes before those that are asked for",
             {"a": IDLE, "b": LONG},
             ["c"],
             Memory({"g": Lack(2, 0, {"a": 4, "b": 4}), "c": Lack(5, 0, {"a": 4, "b": 4})}, ["g"]),
-            Choice(frozenset(), is_awaited=True, let_go={"b": "g", "a": "c"}),
+            Choice(frozenset("a"), is_awaited=True, let_go={"b": "g"}),
+        ),
+        (
+            "who waits for a turn to end is overtaken by nobody who lacks memory, too",
+            {"a": replace(BUSY, ready_s=0.5), "b": LONG},
+            ["c", "d"],
+            Memory({"c": Lack(6, 0, {"a": 4, "b": 4}), "d": Lack(2, 0, {"a": 4, "b": 4})}),
+            kept("a", "b", awaited=True),
+        ),
+        (
+            "but by who has lacked none",
+            {"a": replace(BUSY, ready_s=0.5)},
+            ["c", "d"],
+            Memory({"c": Lack(6, 0, {"a": 8})}),
+            kept("a", "d", awaited=True),
         ),
         (
             "who does not fit keeps nobody else from coming",

@@ -25,17 +25,24 @@ class Usage:
     calls: int
     #: Seconds since it was asked for last.
     idle_s: float
+    #: Calls and rows that it has to answer before it ends. Who waits for it to be loaded is none of
+    #: them: he would keep it from ending, and its end is what others wait for.
+    taken: int = 0
 
 
 NONE: Final = Usage(0, 0.0)
 #: Of what no gateway has counted yet: nobody takes its place for that.
-UNKNOWN: Final = Usage(1, 0.0)
+UNKNOWN: Final = Usage(1, 0.0, 1)
 
 
 def usage(stats: Mapping[str, Any]) -> dict[str, Usage]:
     """Return what a gateway's statistics say of each version, by label."""
     return {
-        f"{model}/{version}": Usage(row["waiting"] + row["in_flight"], row["idle_ms"] / 1000)
+        f"{model}/{version}": Usage(
+            row["waiting"] + row["in_flight"],
+            row["idle_ms"] / 1000,
+            row["waiting_rows"] + row["in_flight"],
+        )
         for model, rows in stats.get("models", {}).items()
         for version, row in rows["versions"].items()
     }

@@ -52,12 +52,6 @@ class Lack:
     #: What the end of each other version would give back, by label.
     held: Mapping[str, int]
 
-    def after(self, let_go: Set[str]) -> "Lack":
-        """Return what it lacks while these are ending, too."""
-        coming = self.coming + sum(self.held.get(label, 0) for label in let_go)
-        held = {label: count for label, count in self.held.items() if label not in let_go}
-        return Lack(self.missing, coming, held)
-
 
 @dataclass(frozen=True)
 class Memory:
@@ -116,19 +110,28 @@ def choose(
     let_go: dict[str, str] = {}
     refused: set[str] = set()
     late = set(memory.reserved)
+    #: One waits for others to end, or for their turns to be over.
+    is_waited_for = False
     for label in (*memory.guests, *called):
         if label in kept or label in late or label in let_go:
             continue
         takes_turns = label in called
-        if (lack := memory.lacks.get(label)) is not None and lack.missing > 0:
-            lack = lack.after(let_go.keys())
+        lack = memory.lacks.get(label)
+        if lack is not None and is_waited_for:
+            # Nobody has, of what comes free, what another one was refused before.
+            late.add(label)
+            continue
+        if lack is not None and lack.missing > 0:
             gone = relief(lack, residents, memory.spares, called, takes_turns=takes_turns)
             if gone is None:
                 refused.add(label)
                 continue
+            is_waited_for = True
+            late.add(label)
+            if not gone and lack.coming < lack.missing:
+                continue
             let_go |= dict.fromkeys(sorted(gone), label)
             kept = [one for one in kept if one not in gone]
-            late.add(label)
         if takes_turns and len(kept) >= most:
             loser = _loser({one: residents[one] for one in kept if one in residents}, called)
             if loser is None:

@@ -261,7 +261,7 @@ class Carrying:
     def _is_busy(self, label: str, carried: Carried | None, used: Mapping[str, Usage]) -> bool:
         if self._demand.waits_for_room(label) or (carried is not None and carried.is_late):
             return False
-        return used.get(label, NONE).calls > 0
+        return used.get(label, NONE).taken > 0
 
     def _go_on(self, do: Do, label: str, carried: Carried) -> None:
         with self._lock:

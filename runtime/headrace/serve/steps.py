@@ -135,7 +135,7 @@ class Steps:
         since = self._since.get(label)
         if since is not None and self._clock() - since >= DRAIN_S:
             return False
-        return used is None or used.get(label, NONE).calls > 0
+        return used is None or used.get(label, NONE).taken > 0
 
     def _is_gone(self, label: str, applications: Mapping[str, fleet.Application]) -> bool:
         group = self._crew.group(self._crew.carrier(label))
