@@ -9,9 +9,10 @@ from headrace.config.options import ServeOptions
 from headrace.console.logbook import Logbook
 from headrace.control import orders
 from headrace.control.announcing import Announcer
-from headrace.control.controller import ITSELF, Controller
+from headrace.control.controller import Controller
 from headrace.control.reports import Registered, registered
 from headrace.control.rollouts import Rollouts
+from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.voices import OURSELVES, line
