@@ -87,9 +87,9 @@ bench: ## Time what a request costs in the core's decisions and codecs
 gpu:
 	@$(PYTHON) tests/kernels/gpu.py
 
-test-gpu: gpu $(VENV)/.cuda ## Run what kernels do on this machine's GPU; fails where there is none
+test-gpu: gpu $(VENV)/.dev $(VENV)/.cuda ## Run kernels and versions on this machine's GPU; fails where there is none
 	@$(BIN)/python -c 'import sys; from tests.kernels.implementations import no_device; sys.exit(no_device())'
-	@$(BIN)/pytest -q tests/kernels -m gpu
+	@$(BIN)/pytest -q tests/kernels tests/gpu -m gpu
 
 test-registry: $(VENV)/.dev $(VENV)/.mlflow ## Run what takes models from MLflow's registry; `make test` skips it, for its time
 	@$(BIN)/pytest -q tests/registry tests/unit/test_mlflow_signature.py

@@ -157,6 +157,7 @@ WRONG = [
     ("parameters: " + "{a: " * 5000, ":1:"),
     ("parameters:\n  a: \x00", "2:6: character 0x0 is not read here"),
     ("#" * (1 << 18) + "#", "1:1: the file is larger than 262144 bytes"),
+    ("placement: {gpus: 1.5}", "expected a share of one GPU, as 0.5, or whole ones, as 1, not 1.5"),
 ]
 
 

@@ -128,8 +128,8 @@ def test_what_an_operator_loads_is_loaded_at_once_and_is_not_on_standby_before()
 
 
 def test_what_gateways_count_is_read_by_label() -> None:
-    row = {"waiting": 2, "in_flight": 3, "idle_ms": 1500}
-    assert usage({"models": {"m": {"versions": {"7": row}}}}) == {"m/7": Usage(5, 1.5)}
+    row = {"waiting": 4, "waiting_rows": 2, "in_flight": 3, "idle_ms": 1500}
+    assert usage({"models": {"m": {"versions": {"7": row}}}}) == {"m/7": Usage(7, 1.5, 5)}
 
 
 def test_what_another_server_has_takes_no_place_here() -> None:

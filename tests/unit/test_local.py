@@ -44,7 +44,7 @@ class World:
     def next_hang(self) -> None: ...
 
     def used(self) -> Mapping[str, Usage]:
-        return {label: Usage(calls, 0.0) for label, calls in self.busy.items()}
+        return {label: Usage(calls, 0.0, calls) for label, calls in self.busy.items()}
 
     def dial(self, upstream: str) -> Any:
         raise ValueError("no server is spoken with here")

@@ -12,10 +12,11 @@ import pytest
 from tests.fake_driver import MIB, Memory
 
 from headrace.errors import EnvironmentInvalid
-from headrace.execution.memory.admission import Claim, Gpu, Need, Room, size
+from headrace.execution.memory.admission import Gpu, Need, Room
 from headrace.execution.memory.footprint import predicted
 from headrace.execution.memory.ledger import MOST_FOOTPRINTS, Ledger
 from headrace.execution.memory.process import process
+from headrace.models.shortage import Claim, size
 
 GIB = 1 << 30
 ME = os.getpid()

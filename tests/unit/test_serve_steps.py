@@ -50,7 +50,7 @@ class Run:
     def used(self) -> dict[str, Usage] | None:
         if self.calls is None:
             return None
-        return {label: Usage(calls, self.now) for label, calls in self.calls.items()}
+        return {label: Usage(calls, self.now, calls) for label, calls in self.calls.items()}
 
     def start(self, groups: Sequence[Group]) -> None:
         if self.away:

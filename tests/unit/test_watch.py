@@ -29,6 +29,7 @@ class Serve:
         self.asked = threading.Semaphore(0)
         self.broken: list[str] = []
         self.silences: list[str] = []
+        self.evicted: list[str] = []
         #: The hosts that were told of, with every change.
         self.hosts: list[int] = []
         self.tables: list[Table] = []
@@ -68,6 +69,7 @@ class Serve:
             look=self.look,
             publish=publish,
             changed=changed,
+            evict=lambda label, why: self.evicted.append(f"{label} {why}"),
             again=lambda group, times: self.again.append((group.label, times)),
             broken=self.broken.append,
             lost=(LookupError,),

@@ -1,12 +1,13 @@
 """What may be written in a model.yaml."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
 from headrace.config.feedback import Feedback
 from headrace.config.onnx import OnnxRuntime
+from headrace.config.placement import Placement
 from headrace.config.processing import After, Before
 from headrace.config.rollouts import RolloutPlan
 from headrace.config.section import LONGEST_S, AtItem, Section
@@ -17,72 +18,8 @@ from headrace.config.torch import check as check_torch
 from headrace.config.versions import Versions
 from headrace.vocabulary import DATATYPES
 
-#: Hosts of a version, each a process of 100 MiB and more. Serve plans all of them before it starts
-#: one, and a million took its controller 8.6 GB.
-MOST_REPLICAS = 1000
-#: Hosts of a version are on one machine; none has more.
-MOST_GPUS = 64
-#: No machine has more, and a number that is typed wrong is found here.
-MOST_THREADS = 1024
 #: Of one axis: more than any body may have elements; products of larger ones leave 64 bits.
 LARGEST_SIZE = 1 << 31
-Replica = Annotated[int, Field(ge=1, le=MOST_REPLICAS)]
-
-
-class Replicas(Section):
-    """How many hosts a version has."""
-
-    NOT_YET: ClassVar = {"target_wait_ms": "the count is fixed: write min = max"}
-
-    min: Replica = 1
-    max: Replica = 1
-
-    @model_validator(mode="after")
-    def _the_count_is_fixed(self) -> Self:
-        if self.max != self.min:
-            raise ValueError(
-                f"min is {self.min} and max {self.max}, but this release does not scale by itself: "
-                "write the same number for both"
-            )
-        return self
-
-
-class Placement(Section):
-    """What a version runs on."""
-
-    gpus: Annotated[float, Field(ge=0, le=MOST_GPUS)] = Field(
-        0.0, description="Share of a GPU, or whole ones; 0 is the CPU."
-    )
-    device_memory_mib: Annotated[int, Field(ge=1, le=1 << 22)] | None = Field(
-        None,
-        description="What the version takes of its GPU, in MiB; what was measured on this machine "
-        "if left out.",
-    )
-    lanes: Annotated[int, Field(ge=1, le=64)] | None = Field(
-        None,
-        description="Threads that gather, prepare, run and answer batches of one host; if left "
-        "out 2 with a GPU, for batches that come and go while it works, else 1.",
-    )
-    threads: Annotated[int, Field(ge=1, le=MOST_THREADS)] | None = Field(
-        None,
-        description="Threads that a lane may work on a batch with, of the model's libraries and of "
-        "decoding; a share of the machine if left out.",
-    )
-    isolation: Literal["own", "shared"] = Field(
-        "own",
-        description="own: the version has its own process; shared: one process for all versions "
-        "that say so and agree on gpus, replicas and threads.",
-    )
-    replicas: Replicas = Field(Replicas(), description="How many hosts a version has.")
-
-    @model_validator(mode="after")
-    def _memory_is_a_gpus(self) -> Self:
-        if self.device_memory_mib and not self.gpus:
-            raise AtItem(
-                ("device_memory_mib",),
-                "device_memory_mib is about a GPU, and gpus is 0: write gpus, or take it out",
-            )
-        return self
 
 
 class Limits(Section):

@@ -7,10 +7,12 @@ from urllib.parse import quote
 
 from headrace.config.options import ServeOptions
 from headrace.console.logbook import Logbook
+from headrace.control import orders
 from headrace.control.announcing import Announcer
 from headrace.control.controller import Controller
 from headrace.control.reports import Registered, registered
 from headrace.control.rollouts import Rollouts
+from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.voices import OURSELVES, line
@@ -78,6 +80,16 @@ def stand(controller: Controller, logbook: Logbook, standings: Mapping[str, Stan
     except HeadraceError as error:
         text = f"what follows from how versions stand was not decided: {error}"
         logbook.take(line(OURSELVES, "err", text))
+
+
+def evict(controller: Controller, logbook: Logbook, label: str, why: str) -> None:
+    """Have a version unloaded that others need the memory of, unless it is in use by now."""
+    model, _, number = label.rpartition("/")
+    try:
+        controller.obey(orders.evict(model, int(number)), who=ITSELF, why=why)
+        logbook.take(line(OURSELVES, "out", f"{label} is unloaded: it {why}"))
+    except HeadraceError as error:
+        logbook.take(line(OURSELVES, "err", f"{label} was not unloaded for others: {error}"))
 
 
 def loader(controller: Controller, logbook: Logbook) -> Callable[[str], None]:

@@ -142,7 +142,7 @@ def version_json(row: Row) -> dict[str, Any]:
         "folder": str(row.version.folder),
         "wanted": row.is_wanted,
         "state": standing.state.value if standing else "not loaded",
-        "reason": standing.reason if standing else "",
+        "reason": row.reason,
         "share_percent": 100 * row.share / WHOLE,
         "coming_percent": None if row.coming is None else 100 * row.coming / WHOLE,
     }

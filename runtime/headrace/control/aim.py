@@ -11,10 +11,24 @@ from headrace.repository.folder import Version
 def assignments(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> list[Assignment]:
     """Return what is to be carried; ``versions``: what each was when it was asked for, by label."""
     return [
-        Assignment(versions[f"{model}/{number}"], asked)
+        Assignment(versions[f"{model}/{number}"], asked, is_spare=number in spares(one))
         for model, one in sorted(wanted.items())
         for number, asked in sorted(one.versions.items())
     ]
+
+
+def spares(wanted: Wanted) -> frozenset[int]:
+    """Return the versions that nothing leads to: no share, now or soon, no rule and no shadow.
+
+    There are none while it is not decided who has the traffic, or while a rollout goes on.
+    """
+    traffic, pending = wanted.traffic, wanted.pending
+    if wanted.shares is None or traffic.judged:
+        return frozenset()
+    led = {version for version, share in wanted.shares.items() if share}
+    led |= {*traffic.named, *(one.version for one in traffic.shadows)}
+    led |= set() if pending is None else {*pending.shares, *pending.unload}
+    return frozenset(wanted.versions) - led
 
 
 def divisions(wanted: Mapping[str, Wanted]) -> Divisions:

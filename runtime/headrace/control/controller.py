@@ -41,6 +41,8 @@ class Controller:
         self._wanted: dict[str, Wanted] = {}
         #: What each wanted version was when it was asked for, by label.
         self._versions: dict[str, Version] = {}
+        #: Who had each unloaded last, and why.
+        self._unloaded: dict[str, Note] = {}
         #: Versions that failed and were asked for anew, for as long as the engine does not know.
         self._anew: set[str] = set()
         #: What the start does not serve.
@@ -64,8 +66,7 @@ class Controller:
     def stood(self, standings: Mapping[str, Standing]) -> None:
         """Take how versions stand now, and do what follows by itself."""
         with self._lock:
-            failed = {label for label, one in standings.items() if one.state is State.FAILED}
-            self._anew &= failed
+            self._anew &= {label for label, one in standings.items() if one.state is State.FAILED}
             stand = self._by_model(standings)
             changes = [
                 Change(model, now, found[0], Note(ITSELF, found[1]))
@@ -240,7 +241,7 @@ class Controller:
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
             seen = {one.label: one for one in found} | held
-            return rows(seen, self._wanted, self._anewed(self._standings()))
+            return rows(seen, self._wanted, self._anewed(self._standings()), self._unloaded)
 
     def known(self, model: str) -> Wanted:
         """Return what is wanted of a model; raises Unwanted where it is not served."""
@@ -261,8 +262,9 @@ class Controller:
         entries = self.store.put(*changes, course=course)
         for one in changes:
             self._wanted[one.model] = one.after
-            for gone in set((one.before or one.after).versions) - set(one.after.versions):
-                self._versions.pop(f"{one.model}/{gone}", None)
+            for label in one.gone:
+                self._versions.pop(label, None)
+                self._unloaded[label] = one.note
         for entry in entries:
             self.events.publish(entry)
 

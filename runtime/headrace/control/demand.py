@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from headrace.control.engine import Assignment
 from headrace.control.reconcile import Held
-from headrace.control.residency import SHORTEST_TURN_S, Phase, Resident, choose
+from headrace.control.residency import SHORTEST_TURN_S, Memory, Phase, Resident, choose
+from headrace.control.shortages import Shortages
 from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
 
@@ -24,17 +25,24 @@ class Usage:
     calls: int
     #: Seconds since it was asked for last.
     idle_s: float
+    #: Calls and rows that it has to answer before it ends. Who waits for it to be loaded is none of
+    #: them: he would keep it from ending, and its end is what others wait for.
+    taken: int = 0
 
 
 NONE: Final = Usage(0, 0.0)
 #: Of what no gateway has counted yet: nobody takes its place for that.
-UNKNOWN: Final = Usage(1, 0.0)
+UNKNOWN: Final = Usage(1, 0.0, 1)
 
 
 def usage(stats: Mapping[str, Any]) -> dict[str, Usage]:
     """Return what a gateway's statistics say of each version, by label."""
     return {
-        f"{model}/{version}": Usage(row["waiting"] + row["in_flight"], row["idle_ms"] / 1000)
+        f"{model}/{version}": Usage(
+            row["waiting"] + row["in_flight"],
+            row["idle_ms"] / 1000,
+            row["waiting_rows"] + row["in_flight"],
+        )
         for model, rows in stats.get("models", {}).items()
         for version, row in rows["versions"].items()
     }
@@ -57,8 +65,11 @@ class Demand:
         self._known: dict[str, int] | None = None
         self._began: dict[str, float] = {}
         self._ready: dict[str, float] = {}
+        self._shortages = Shortages()
         #: Somebody waits for a place.
         self.is_awaited = False
+        #: Versions that are to be unloaded for others, and why.
+        self.evictions: Mapping[str, str] = {}
 
     def is_of(self, one: Assignment) -> bool:
         """Whether a version is loaded on demand."""
@@ -90,13 +101,18 @@ class Demand:
         """
         with self._lock:
             known = self._known
-            return bool(self._called) or (
+            return bool(self._called or self._shortages.labels) or (
                 known is not None
                 and any(
                     known.get(one.version.label) != one.asked
                     for one in filter(self.is_of, assignments)
                 )
             )
+
+    def waits_for_room(self, label: str) -> bool:
+        """Whether a version was refused: it runs nothing, whoever waits for it."""
+        with self._lock:
+            return label in self._shortages.labels
 
     def standby(self, assignments: Iterable[Assignment]) -> dict[str, Standing]:
         """Return how those stand that are loaded on demand, while nothing of them is here."""
@@ -106,9 +122,25 @@ class Demand:
         """Return how a version stands that is wanted and not carried."""
         label = one.version.label
         with self._lock:
+            if (waits := self._shortages.waits(label, None)) is not None:
+                return waits
             is_known = self._known is not None and self._known.get(label) == one.asked
-            waits = self.is_of(one) and is_known and not self._called.get(label, False)
-        return STANDBY if waits else AWAITED
+            waits_for_calls = self.is_of(one) and is_known and not self._called.get(label, False)
+            why = self._shortages.made_room(label)
+        if not waits_for_calls:
+            return AWAITED
+        return STANDBY if not why else replace(STANDBY, reason=f"{STANDBY.reason}; it {why}")
+
+    def told(
+        self, assignments: Iterable[Assignment], carried: Mapping[str, Standing]
+    ) -> dict[str, Standing]:
+        """Return how all stand: those that are ``carried``, and those that wait to be."""
+        waiting = {one.version.label: one for one in assignments}
+        with self._lock:
+            short = set(self._shortages.labels)
+            found = {label: self._shortages.told(label, one) for label, one in carried.items()}
+        rest = [one for label, one in waiting.items() if self.is_of(one) or label in short]
+        return {one.version.label: self.standing(one) for one in rest} | found
 
     def carried(
         self,
@@ -125,19 +157,48 @@ class Demand:
             standings: how those stand.
             used: what gateways count of each; None if none answers.
         """
-        if self._most is None:
-            return list(assignments)
-        mine = {one.version.label: one for one in assignments if self.is_of(one)}
-        stay = {label: one for label, one in held.items() if not _leaves(one)}
-        failed = {label for label in stay if label in mine and _failed(standings.get(label))}
-        here = {label: one for label, one in held.items() if label not in failed}
-        residents = self._residents(mine, here, standings, used or {})
+        wanted = {one.version.label: one for one in assignments}
+        mine = {label: one for label, one in wanted.items() if self.is_of(one)}
         with self._lock:
+            stay = {label: one for label, one in held.items() if not _leaves(one)}
+            self._shortages.look(wanted, stay, standings)
+            short = self._shortages.labels
+            # They have no place, for they end; nor have they failed.
+            standings = {label: one for label, one in standings.items() if label not in short}
+            failed = {label for label in stay if label in mine and _failed(standings.get(label))}
+            here = {label: one for label, one in held.items() if label not in {*failed, *short}}
+            residents = self._residents(mine, here, standings, used or {})
             eager = self._hear(mine, stay, standings, used)
-            choice = choose(self._most, residents, list(self._called), eager)
-        self.is_awaited = choice.is_awaited
-        staying = choice.kept | failed
-        return [one for one in assignments if one.version.label in staying or not self.is_of(one)]
+            called = list(self._called)
+            for label in [one for one in short if one in mine and one not in called]:
+                self._shortages.forget(label)
+            short = self._shortages.labels
+            guests = [label for label in short if label not in mine]
+            ending = {label for label in held if label not in wanted or label not in stay}
+            apart = [one for label, one in wanted.items() if label not in mine]
+            spares = _spares(apart, standings, used or {})
+            free = {label: one for label, one in spares.items() if _is_evictable(wanted[label])}
+            lacks = self._shortages.lacks(held, ending)
+            memory = Memory(lacks, guests, free, self._shortages.reserved)
+            choice = choose(self._most or 0, residents, called, eager, memory)
+            self._shortages.take(choice)
+            if used is not None:
+                for label in choice.refused:
+                    others = sorted(set(spares) - set(free))
+                    self._shortages.refuse(label, free, others)
+            self.evictions = {
+                label: self._shortages.made_room(label)
+                for label in choice.let_go
+                if label not in mine
+            }
+            self.is_awaited = choice.is_awaited or bool(choice.refused)
+            staying = choice.kept | failed
+            return [
+                one
+                for label, one in wanted.items()
+                if (label in staying or label not in mine)
+                and self._shortages.may_load(label, choice.kept, held)
+            ]
 
     def _residents(
         self,
@@ -193,6 +254,25 @@ class Demand:
                 del self._called[label]
         self._seen = frozenset(self._called)
         return [] if known is not None else _highest_first(mine)
+
+
+def _spares(
+    wanted: Iterable[Assignment],
+    standings: Mapping[str, Standing],
+    used: Mapping[str, Usage],
+) -> dict[str, Resident]:
+    """Return those that are ready and that nothing leads to."""
+    found = {}
+    for one in wanted:
+        label, counted = one.version.label, used.get(one.version.label, UNKNOWN)
+        standing = standings.get(label, AWAITED)
+        if one.is_spare and standing.state is State.READY:
+            found[label] = Resident(Phase.READY, counted.calls > 0, counted.idle_s, turn_s=0.0)
+    return found
+
+
+def _is_evictable(one: Assignment) -> bool:
+    return one.version.config.placement.evictable
 
 
 def _failed(standing: Standing | None) -> bool:

@@ -16,6 +16,8 @@ class Assignment:
     version: Version
     #: How often it was asked for anew, after it could not be loaded.
     asked: int = 0
+    #: Nothing leads to it: it may be unloaded for others, where its model.yaml says so.
+    is_spare: bool = False
 
 
 #: Of each model.

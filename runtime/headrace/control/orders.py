@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from headrace.control import traffic
 from headrace.control import wanted as words
+from headrace.control.aim import spares
 from headrace.control.traffic import Shadow, Traffic
 from headrace.control.wanted import Wanted
 from headrace.errors import Unwanted
@@ -31,6 +32,17 @@ def unload(model: str, version: int | None) -> Order:
     if version is None:
         return Order(model, "unload", lambda now, _: words.unload_all(now))
     return Order(model, f"unload {version}", lambda now, _: words.unload(now, version))
+
+
+def evict(model: str, version: int) -> Order:
+    """Unload a version that nothing leads to, so that another one has its memory."""
+
+    def changed(now: Wanted, _: Standings) -> Wanted:
+        if version not in spares(now):
+            raise Unwanted(f"{model}/{version} is in use by now")
+        return words.unload(now, version)
+
+    return Order(model, f"unload {version}", changed)
 
 
 def split(model: str, shares: Mapping[int, int]) -> Order:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headrace.control.store import Note
 from headrace.control.wanted import Wanted
 from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing
@@ -22,21 +23,38 @@ class Row:
     share: int
     #: It takes so much as soon as it is ready.
     coming: int | None
+    #: Who had it unloaded last in this run, and why.
+    unloaded: Note | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it is as it is."""
+        if self.standing is not None:
+            return self.standing.reason
+        one = self.unloaded
+        return "" if one is None else f"unloaded by {one.who}{f': {one.why}' if one.why else ''}"
 
 
 def rows(
     versions: Mapping[str, Version],
     wanted: Mapping[str, Wanted],
     standings: Mapping[str, Standing],
+    unloaded: Mapping[str, Note],
 ) -> list[Row]:
     """Return the rows of versions, by label, in the order of models and numbers."""
     ordered = sorted(versions.values(), key=lambda one: (one.model, one.number))
     return [
-        _row(one, wanted.get(one.model, Wanted("")), standings.get(one.label)) for one in ordered
+        _row(
+            one,
+            wanted.get(one.model, Wanted("")),
+            standings.get(one.label),
+            unloaded.get(one.label),
+        )
+        for one in ordered
     ]
 
 
-def _row(version: Version, wanted: Wanted, standing: Standing | None) -> Row:
+def _row(version: Version, wanted: Wanted, standing: Standing | None, unloaded: Note | None) -> Row:
     is_wanted = version.number in wanted.versions
     pending = wanted.pending.shares if wanted.pending else None
     return Row(
@@ -45,4 +63,5 @@ def _row(version: Version, wanted: Wanted, standing: Standing | None) -> Row:
         standing=AWAITED if is_wanted and standing is None else standing,
         share=(wanted.shares or {}).get(version.number, 0),
         coming=None if pending is None else pending.get(version.number, 0),
+        unloaded=unloaded,
     )

@@ -107,6 +107,12 @@ class Change:
     after: Wanted
     note: Note
 
+    @property
+    def gone(self) -> list[str]:
+        """The versions that are wanted no more, by label."""
+        before = set() if self.before is None else set(self.before.versions)
+        return [f"{self.model}/{one}" for one in sorted(before - set(self.after.versions))]
+
 
 class Store:
     """Each method is one transaction: who is killed in it has not begun it."""

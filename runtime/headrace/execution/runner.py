@@ -16,6 +16,7 @@ from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
 from headrace.execution.device.seam import Device
 from headrace.execution.hangs import Hang
+from headrace.execution.memory.admission import NoRoom
 from headrace.execution.memory.reckoning import Reckoning, reckoning
 from headrace.execution.opening import (
     batching_facts,
@@ -28,6 +29,7 @@ from headrace.execution.passage import Passage, prepares
 from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
 from headrace.models import Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
+from headrace.models.shortage import Shortage
 from headrace.repository.digest import digest
 from headrace.repository.folder import Version
 
@@ -253,15 +255,20 @@ class Runner:
         self._sink(line(self.version.label, "log", text))
 
     def _fail(self, error: BaseException) -> None:
+        if isinstance(error, NoRoom):
+            # No mistake of anybody's: where others are let go for it, it is loaded after all.
+            self._say(f"was not loaded: {error}")
+            self._move(State.FAILED, str(error), error.shortage)
+            return
         error_id = lanes.new_error_id()
         trace = "".join(traceback.format_exception(error)).rstrip()
         self._sink(line(self.version.label, "err", trace, error_id))
         text = bounded(text_of(error).strip(), MOST_REASON) or "no text"
         self._move(State.FAILED, f"{type(error).__name__}: {text} [error id {error_id}]")
 
-    def _move(self, state: State, reason: str) -> None:
+    def _move(self, state: State, reason: str, short: Shortage | None = None) -> None:
         # A reason may name a file, and the core refuses a table with text that is not Unicode.
-        self.standing = self.standing.move(state, legible(reason))
+        self.standing = self.standing.move(state, legible(reason), short)
         self.since = monotonic()
         if state is not State.FAILED:
             # The traceback of a failure was a line already.

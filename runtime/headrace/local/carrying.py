@@ -11,12 +11,13 @@ from typing import Final
 
 from headrace.control.demand import NONE, Demand, Usage
 from headrace.control.engine import Assignment, Beginning, Divisions
-from headrace.control.reconcile import DRAIN_S, LEAVING, Do, Held, Seen, step
+from headrace.control.reconcile import DRAIN_S, Do, Held, Seen, step
 from headrace.execution import threads
 from headrace.execution.core import CoreHost
 from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
 from headrace.execution.voices import OURSELVES, Sink, line
+from headrace.local.carried import Carried
 from headrace.local.upstream import Dial, UpstreamRunner
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 from headrace.repository.folder import Version
@@ -47,17 +48,6 @@ class Around:
     max_loaded: int | None = None
 
 
-@dataclass
-class Carried:
-    """One version, from the moment that it is asked for until nothing of it is left."""
-
-    runner: Runner | UpstreamRunner
-    held: Held
-    #: Seconds for which it has been quiet, and whether it has ended.
-    quiet_s: float = 0.0
-    gone: bool = False
-
-
 class Carrying:
     """Any thread may call any of this; a thread of its own does what takes time."""
 
@@ -70,6 +60,8 @@ class Carrying:
         self._aim = beginning.assignments, beginning.divisions
         #: Called with how versions stand, whenever that may have changed.
         self.stood: Callable[[Mapping[str, Standing]], None] = lambda standings: None
+        #: Called with a version that is to be unloaded for others, and with why.
+        self.evict: Callable[[str, str], None] = lambda label, why: None
         #: Of the table, and of what it says.
         self._lock = threading.RLock()
         self._sequence = 0
@@ -109,15 +101,15 @@ class Carrying:
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""
         with self._lock:
-            here = {label: _standing(one) for label, one in self._carried.items()}
-            return self._demand.standby(self._aim[0]) | here
+            here = {label: one.standing for label, one in self._carried.items()}
+            return self._demand.told(self._aim[0], here)
 
     @property
     def standby(self) -> list[Version]:
-        """Those that are loaded on demand, and of which nothing is here."""
+        """Those of which nothing is here: they wait to be asked for, or for room."""
         with self._lock:
-            wanted = [one.version for one in self._aim[0] if self._demand.is_of(one)]
-            return [one for one in wanted if one.label not in self._carried]
+            there = set(self.standings()) - set(self._carried)
+            return [one.version for one in self._aim[0] if one.version.label in there]
 
     def call(self, label: str) -> None:
         """Have a version loaded that a request asks for."""
@@ -154,13 +146,10 @@ class Carrying:
         """Give the gateway the table of this moment."""
         with self._lock:
             models: dict[str, dict[int, Standing]] = {}
-            for one in self._carried.values():
-                version = one.runner.version
-                models.setdefault(version.model, {})[version.number] = _standing(one)
             wanted, divisions = self._aim
-            for label, standing in self._demand.standby(wanted).items():
+            for label, standing in self.standings().items():
                 model, _, number = label.rpartition("/")
-                models.setdefault(model, {}).setdefault(int(number), standing)
+                models.setdefault(model, {})[int(number)] = standing
             said = models, divisions, self._demand.labels(wanted)
             if said == self._published:
                 return
@@ -238,8 +227,10 @@ class Carrying:
         looks = any(one.held.quiet_since is not None for one in self._carried.values())
         used = self._around.used() if looks or self._demand.asks(self._aim[0]) else None
         held = {label: one.held for label, one in self._carried.items()}
-        standings = {label: one.runner.standing for label, one in self._carried.items()}
+        standings = {label: one.own_standing for label, one in self._carried.items()}
         carried_now = self._demand.carried(self._aim[0], held, standings, used)
+        for label, why in self._demand.evictions.items():
+            self.evict(label, why)
         wanted = {one.version.label: one for one in carried_now}
         changed = False
         for label in sorted({*wanted, *self._carried}):
@@ -248,7 +239,7 @@ class Carrying:
                 carried.quiet_s += passed_s
             seen = Seen(
                 acknowledged=self._sequence,
-                busy=(used or {}).get(label, NONE).calls > 0 and not _is_late(carried),
+                busy=self._is_busy(label, carried, used or {}),
                 gone=carried is not None and carried.gone,
             )
             do = step(
@@ -266,6 +257,11 @@ class Carrying:
         self.publish()
         leaving = any(one.held.quiet_since is not None for one in self._carried.values())
         return leaving or self._demand.is_awaited
+
+    def _is_busy(self, label: str, carried: Carried | None, used: Mapping[str, Usage]) -> bool:
+        if self._demand.waits_for_room(label) or (carried is not None and carried.is_late):
+            return False
+        return used.get(label, NONE).taken > 0
 
     def _go_on(self, do: Do, label: str, carried: Carried) -> None:
         with self._lock:
@@ -289,12 +285,3 @@ class Carrying:
         carried.runner.stop(DRAIN_S)
         carried.gone = True
         self._reason.set()
-
-
-def _is_late(carried: Carried | None) -> bool:
-    """Whether what it had accepted has had its time."""
-    return carried is not None and carried.quiet_s >= DRAIN_S
-
-
-def _standing(one: Carried) -> Standing:
-    return one.runner.standing if one.held.quiet_since is None else LEAVING

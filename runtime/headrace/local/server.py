@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import rolling, stand, tell_lost, watch
+from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
 from headrace.console.board import (
     ModelStatus,
     Status,
@@ -119,6 +119,7 @@ class Server:
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
+        self._carrying.evict = partial(evict, controller, logbook)
         evidence, digest = (lambda: [self._gateway.evidence()]), self._carrying.digest
         rollouts = rolling(options, controller, logbook, evidence, digest=digest)
         sources = Sources(self, logbook, self, controller, rollouts)
@@ -126,8 +127,7 @@ class Server:
         self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes = threading.Lock()
         self._operating = Operating(controller)
-        self._draining = ""
-        self._ended = False
+        self._draining, self._ended = "", False
         #: When `run` has returned: threads may still load models, or be in them.
         self.left_running = False
         self._ending = Ending(self._end, options.drain_s + GRACE_S)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from headrace.models.shortage import Shortage
+
 
 class State(Enum):
     """What a version is doing."""
@@ -56,8 +58,10 @@ class Standing:
 
     state: State
     reason: str
+    #: Of one that failed since there was not enough memory: others may be let go for it.
+    short: Shortage | None = None
 
-    def move(self, state: State, reason: str) -> "Standing":
+    def move(self, state: State, reason: str, short: Shortage | None = None) -> "Standing":
         """Return the standing after a legal move.
 
         Raises:
@@ -65,7 +69,7 @@ class Standing:
         """
         if state not in NEXT[self.state]:
             raise ValueError(f"a version that is {self.state.value} cannot become {state.value}")
-        return Standing(state, reason)
+        return Standing(state, reason, short)
 
 
 BEGIN: Final = Standing(State.DECLARED, "found in the repository")

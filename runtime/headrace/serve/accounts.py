@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from headrace.models.lifecycle import Standing, State
+from headrace.models.shortage import from_json
 from headrace.serve import deaths, fleet
 from headrace.serve.crew import Crew
 from headrace.serve.plan import Group
@@ -68,7 +69,7 @@ class Accounts:
             record = next(iter(told.values())).record
             match facts["event"]:
                 case "moved" if facts["version"] in told:
-                    standing = Standing(State(facts["state"]), str(facts["reason"]))
+                    standing = self._standing(facts)
                     told = {name: replace(one, pause_s=0) for name, one in told.items()}
                     name = facts["version"]
                     told[name] = fleet.moved(told[name], standing, pid)
@@ -88,6 +89,13 @@ class Accounts:
                     without = {name for name, one in told.items() if fleet.left_out(one)}
                     self._let_begin(group, pid, pause_s, without)
             self._told |= told
+
+    def _standing(self, facts: Mapping[str, Any]) -> Standing:
+        """Return what a host said of a version; of a shortage what hosts of this run have."""
+        short = from_json(facts.get("short"))
+        processes = {label: one.ready | one.loading for label, one in self._told.items()}
+        ours = None if short is None else short.of(processes)
+        return Standing(State(facts["state"]), str(facts["reason"]), ours)
 
     def _mourn(self, record: deaths.Record, pid: int) -> deaths.Record:
         kills = self._senses.oom_kills()

@@ -161,12 +161,17 @@ class HostReplica:
                 if self._runners[rest].standing.state in ON_THE_WAY:
                     self._turns.put(partial(self._end, rest))
                 else:
-                    threading.Thread(target=self._end, args=(rest,), daemon=True).start()
+                    # At once: who joins by the same name later is another one.
+                    runner = self._runners.pop(rest)
+                    threading.Thread(target=self._stop, args=(rest, runner), daemon=True).start()
+                    del runner
 
     def _end(self, label: str) -> None:
+        self._stop(label, self._runners.pop(label))
+
+    def _stop(self, label: str, runner: Runner) -> None:
         """End one version, of which gateways send nothing any more; the others go on."""
-        # The last reference, and with it what the model held.
-        self._runners.pop(label).stop(self._options.drain_s)
+        runner.stop(self._options.drain_s)
         self._moved(label, Standing(State.GONE, "unloaded"))
 
     def _batch(self, label: str, told: str) -> str:
@@ -188,6 +193,6 @@ class HostReplica:
                 runner.say_where_it_hangs(hang)
 
     def _moved(self, label: str, standing: Standing) -> None:
-        self._events.tell(
-            "moved", version=label, state=standing.state.value, reason=standing.reason
-        )
+        state, reason, short = standing.state.value, standing.reason, standing.short
+        told = None if short is None else short.as_json()
+        self._events.tell("moved", version=label, state=state, reason=reason, short=told)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
-from headrace.console.arrivals import rolling, stand, tell_lost, watch
+from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
@@ -75,6 +75,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         )
         controller.drive(session)
         session.stood = partial(stand, controller, logbook)
+        session.evict = partial(evict, controller, logbook)
         board = session.board
         rollouts = rolling(
             options, controller, logbook, board.evidence, board.crashes, digest=crew.digest

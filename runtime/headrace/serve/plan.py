@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.config.options import ServeOptions
-from headrace.config.schema import Placement
+from headrace.config.placement import Placement
 from headrace.control.reconcile import LEAVING
 from headrace.execution import threads
 from headrace.execution.policy import Division, Epoch, table

@@ -59,6 +59,8 @@ class Session:
         self._places = places
         #: Called with how versions stand, whenever that has changed.
         self.stood: Callable[[Mapping[str, Standing]], None] = lambda standings: None
+        #: Called with a version that is to be unloaded for others, and with why.
+        self.evict: Callable[[str, str], None] = lambda label, why: None
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._joined = False
         #: The process of the gateway that serves.
@@ -266,6 +268,7 @@ class Session:
             look=applications.look,
             publish=lambda table: applications.publish(self._plan, self._places, table),
             changed=self._changed,
+            evict=lambda label, why: self.evict(label, why),
             again=lambda group, times: applications.begin_again(group, self._places, times),
             broken=self._broken,
             lost=applications.LOST,

@@ -130,10 +130,12 @@ class Steps:
         return self._hands.used() if waits or self._crew.demand.asks(wanted) else None
 
     def _is_busy(self, label: str, used: Mapping[str, Usage] | None) -> bool:
+        if self._crew.demand.waits_for_room(label):
+            return False
         since = self._since.get(label)
         if since is not None and self._clock() - since >= DRAIN_S:
             return False
-        return used is None or used.get(label, NONE).calls > 0
+        return used is None or used.get(label, NONE).taken > 0
 
     def _is_gone(self, label: str, applications: Mapping[str, fleet.Application]) -> bool:
         group = self._crew.group(self._crew.carrier(label))

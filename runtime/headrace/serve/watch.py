@@ -35,6 +35,8 @@ class Reach:
     #: Give gateways a table.
     publish: Callable[[Table], None]
     changed: Callable[[Mapping[str, Standing]], None]
+    #: Have a version unloaded, which others need the memory of, and say why.
+    evict: Callable[[str, str], None]
     #: Ask Serve for a group's hosts once more; the count tells one time from another.
     again: Callable[[Group, int], None]
     #: No gateway could start, or hosts cannot be followed any more: the run is to end.
@@ -73,6 +75,8 @@ class Watch:
         self._served: frozenset[str] = frozenset()
         #: As it was published last, of sequence 0; None before there was anything to publish.
         self._published: Table | None = None
+        #: As hosts and Serve have them stand; `standings` has those that wait for room, too.
+        self._judged: Mapping[str, Standing] = {}
         #: Process of a gateway → the last table that it has.
         self._acknowledged: dict[int, int] = {}
         #: A gateway came up, once.
@@ -171,7 +175,9 @@ class Watch:
         aim = wanted, divisions = self._aim
         # What a gateway has that is only coming is not known: every one of them must have said so.
         has = min(list(self._acknowledged.values()), default=self._sequence)
-        under_way = self._steps.take(wanted, applications, has, self._sequence + 1, self.standings)
+        under_way = self._steps.take(wanted, applications, has, self._sequence + 1, self._judged)
+        for label, why in self._crew.demand.evictions.items():
+            self._reach.evict(label, why)
         quiet = self._judge(applications) and not under_way
         table = self._table(0, divisions)
         # The first time that all is quiet is published too: with it a second gateway comes to
@@ -200,12 +206,13 @@ class Watch:
             )
             for version, group in self._crew.members
         ]
-        standings = self._crew.demand.standby(self._aim[0]) | {
+        judged = self._judged = {
             version.label: LEAVING
             if version.label in leaving
             else fleet.judge(application, said, group.placement.gpus)
             for version, group, application, said in seen
         }
+        standings = self._crew.demand.told(self._aim[0], judged)
         # How many hosts there are changes without a change of where their version stands.
         changed = (standings, applications) != (self.standings, self.applications)
         self.standings, self.applications = standings, applications
@@ -223,7 +230,9 @@ class Watch:
             self._begun_again += 1
             self._reach.again(group, self._begun_again)
             self._accounts.begin_again(group)
-        return all(fleet.settled(application, said) for *_, application, said in stay)
+        # Whether a version that was refused is to wait is found at the next look.
+        decided = all(standings[label].state is one.state for label, one in judged.items())
+        return decided and all(fleet.settled(application, said) for *_, application, said in stay)
 
     def _table(self, sequence: int, divisions: Divisions) -> Table:
         standby = self._crew.demand.standby(self._aim[0])

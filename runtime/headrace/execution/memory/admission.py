@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.errors import ModelBroken
+from headrace.models.shortage import Claim, Shortage, size
+
 
 @dataclass(frozen=True)
 class Gpu:
@@ -12,15 +15,6 @@ class Gpu:
     total_bytes: int
     #: Of all processes, Headrace's and others'.
     free_bytes: int
-
-
-@dataclass(frozen=True)
-class Claim:
-    """What a version has of a device, or is about to have."""
-
-    label: str
-    pid: int
-    bytes: int
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ class Room:
         if beyond := self._beyond_share(need.bytes):
             return told + beyond
         claimed = sum(one.bytes for one in self.claims)
-        free = min(gpu.free_bytes, gpu.total_bytes - claimed)
+        free = self._free
         if need.bytes <= free:
             return ""
         holders = [f"{one.label} {size(one.bytes)} (process {one.pid})" for one in self.claims]
@@ -64,6 +58,14 @@ class Room:
             "batching.max_rows, or give it another GPU"
         )
 
+    def shortage(self, need: Need) -> Shortage:
+        """Return what a version that is refused lacks, and who holds it."""
+        beside, beyond = self._beside, need.bytes - int(self.share * self.gpu.total_bytes)
+        if self._beyond_share(need.bytes):
+            missing = beyond + sum(one.bytes for one in beside)
+            return Shortage(self.gpu.uuid, missing, tuple(beside))
+        return Shortage(self.gpu.uuid, need.bytes - self._free, tuple(self.claims))
+
     def overrun(self, label: str, taken: int) -> str:
         """Return why a version that has taken so much cannot stay; nothing where it can."""
         beyond = self._beyond_share(taken)
@@ -71,12 +73,22 @@ class Room:
             return ""
         return f"{label} took {size(taken)} of {self.gpu.uuid} as it warmed up{beyond}"
 
+    @property
+    def _free(self) -> int:
+        """What nobody has, nor is about to have; less than nothing where that is too much."""
+        claimed = sum(one.bytes for one in self.claims)
+        return min(self.gpu.free_bytes, self.gpu.total_bytes - claimed)
+
+    @property
+    def _beside(self) -> list[Claim]:
+        """What others in the same process have."""
+        return [one for one in self.claims if one.pid == self.pid]
+
     def _beyond_share(self, count: int) -> str:
         """Return the end of a sentence about more than is for the process."""
         if self.share >= 1:
             return ""
-        allowed = int(self.share * self.gpu.total_bytes)
-        beside = [one for one in self.claims if one.pid == self.pid]
+        allowed, beside = int(self.share * self.gpu.total_bytes), self._beside
         if count + sum(one.bytes for one in beside) <= allowed:
             return ""
         held = "".join(f", of which {one.label} has {size(one.bytes)}" for one in beside)
@@ -86,7 +98,12 @@ class Room:
         )
 
 
-def size(count: int) -> str:
-    """Return bytes as people read them: "1.5 GiB"."""
-    mebibytes = count / (1 << 20)
-    return f"{mebibytes / 1024:.1f} GiB" if mebibytes >= 1024 else f"{mebibytes:.0f} MiB"
+class NoRoom(ModelBroken):
+    """A version needs more of a device than is free for it."""
+
+    def __init__(self, why: str, shortage: Shortage) -> None:
+        super().__init__(why, shortage)
+        self.shortage = shortage
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Final
 
 from headrace.errors import EnvironmentInvalid
-from headrace.execution.memory.admission import Claim
 from headrace.execution.memory.process import Process, current, process
+from headrace.models.shortage import Claim
 
 #: Of the tables below; another one's are not read.
 SCHEMA: Final = 1

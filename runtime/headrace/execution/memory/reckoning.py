@@ -13,9 +13,10 @@ from typing import IO, Any, Final, Protocol
 
 from headrace.config.schema import ModelConfig
 from headrace.errors import ModelBroken
-from headrace.execution.memory.admission import Claim, Gpu, Need, Room, size
+from headrace.execution.memory.admission import Gpu, Need, NoRoom, Room
 from headrace.execution.memory.footprint import predicted
 from headrace.execution.memory.ledger import Ledger, place
+from headrace.models.shortage import Claim, size
 from headrace.repository.folder import Version
 
 #: What was predicted is told to be wrong from here on, as a share of what was measured.
@@ -29,7 +30,8 @@ class Reckoning(Protocol):
         """Ask for memory, before the version is loaded.
 
         Raises:
-            ModelBroken: there is not enough, with the numbers.
+            NoRoom: there is not enough, with the numbers.
+            ModelBroken: nothing is free, and nobody knows how much it needs.
             EnvironmentInvalid: nothing is known of who has how much.
         """
 
@@ -123,8 +125,10 @@ class OnGpu:
         with self._ledger.deciding(gpu.uuid, label) as (others, decision):
             # Of one that was never seen here: what it takes is seen as it loads.
             asked = need or Need(label, 1, "as much as it will")
-            if why := self._room(gpu, others).refusal(asked):
-                raise ModelBroken(why)
+            room = self._room(gpu, others)
+            if why := room.refusal(asked):
+                # Of one that was never seen nobody knows who would have to go for it.
+                raise NoRoom(why, room.shortage(need)) if need else ModelBroken(why)
             decision.bytes = need.bytes if need else 0
 
     def ran(self, rows: int) -> None:

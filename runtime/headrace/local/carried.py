@@ -1,0 +1,39 @@
+"""One version that a process carries, as far as it has come."""
+
+import os
+from dataclasses import dataclass, replace
+
+from headrace.control.reconcile import DRAIN_S, LEAVING, Held
+from headrace.execution.runner import Runner
+from headrace.local.upstream import UpstreamRunner
+from headrace.models.lifecycle import Standing
+
+
+@dataclass
+class Carried:
+    """One version, from the moment that it is asked for until nothing of it is left."""
+
+    runner: Runner | UpstreamRunner
+    held: Held
+    #: Seconds for which it has been quiet, and whether it has ended.
+    quiet_s: float = 0.0
+    gone: bool = False
+
+    @property
+    def own_standing(self) -> Standing:
+        """As its runner has it; of a shortage it tells what this process has."""
+        standing = self.runner.standing
+        if (short := standing.short) is None:
+            return standing
+        ours = {one.label: {os.getpid()} for one in short.held}
+        return replace(standing, short=short.of(ours))
+
+    @property
+    def standing(self) -> Standing:
+        """As others are told."""
+        return self.own_standing if self.held.quiet_since is None else LEAVING
+
+    @property
+    def is_late(self) -> bool:
+        """Whether what it had accepted has had its time."""
+        return self.quiet_s >= DRAIN_S
