@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
+from headrace.config.drift import Drift
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.processing import After, Before
 from headrace.config.rollouts import RolloutPlan
@@ -135,6 +136,7 @@ class ModelConfig(Section):
         max_length=32,
         description="Plans by name, for `headrace rollout start`; read when one begins.",
     )
+    drift: Drift | None = Field(None, description="Tensors that are watched. Default: none.")
     batching: Batching = Batching()
     placement: Placement = Placement()
     limits: Limits = Limits()

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import rolling, stand, tell_lost, watch
+from headrace.console.arrivals import drifting, rolling, stand, tell_lost, watch
 from headrace.console.board import (
     ModelStatus,
     Status,
@@ -102,8 +102,7 @@ class Server:
     ) -> None:
         import headrace_core
 
-        self._options = options
-        self._logbook = logbook
+        self._options, self._logbook = options, logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         self._gateway = headrace_core.Gateway(json.dumps(options.gateway(budget.io, NO_ARENA)))
         around = Around(
@@ -121,7 +120,8 @@ class Server:
         self._carrying.stood = partial(stand, controller, logbook)
         evidence, digest = (lambda: [self._gateway.evidence()]), self._carrying.digest
         rollouts = rolling(options, controller, logbook, evidence, digest=digest)
-        sources = Sources(self, logbook, self, controller, rollouts)
+        drift = drifting(controller, logbook, lambda shown: [self._gateway.profiles(shown)])
+        sources = Sources(self, logbook, self, controller, rollouts, drift)
         token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes = threading.Lock()

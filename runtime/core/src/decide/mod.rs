@@ -18,6 +18,7 @@ pub mod pace;
 pub mod plan;
 pub mod policy;
 pub mod priority;
+pub mod profile;
 pub mod queue;
 pub mod rank;
 pub mod rendezvous;

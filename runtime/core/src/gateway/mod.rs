@@ -9,6 +9,7 @@ pub mod http;
 mod leaving;
 mod memory;
 mod note;
+mod profile;
 mod queue;
 pub(crate) mod requests;
 mod settings;
@@ -40,6 +41,7 @@ use errors::Errors;
 use memory::admission::{Ledger, Of};
 use memory::regions::Regions;
 use parking_lot::Mutex;
+use profile::Profiles;
 use queue::flights::Flights;
 use queue::recent::Recent;
 use queue::service::Surroundings;
@@ -87,6 +89,7 @@ pub struct Gateway {
     wishes: Wishes,
     demand: Demand,
     shadows: Shadows,
+    profiles: Profiles,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -132,6 +135,7 @@ impl Gateway {
             wishes: Wishes::default(),
             demand: Demand::default(),
             shadows: Shadows::default(),
+            profiles: Profiles::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
             began: clock::unix_ns(),
