@@ -188,7 +188,7 @@ fn what_is_profiled_is_within_bounds() {
     let good = r#"{"version": 1, "inputs": ["x"], "outputs": ["y"], "per_second": 20}"#;
     let found = PolicyTable::parse(&profiled(good)).unwrap();
     assert_eq!(found.models["m"].profiled()[0].inputs, ["x"]);
-    let nine = vec!["\"x\""; 9].join(",");
+    let nine = ["\"x\""; 9].join(",");
     for (list, want) in [
         (format!("{good}, {good}"), "profiled twice"),
         (good.replace("20", "0"), "per_second of version 1 is 0"),

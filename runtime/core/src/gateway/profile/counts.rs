@@ -8,11 +8,15 @@ use std::collections::BTreeMap;
 /// Of one feature; a value beyond them is counted in the nearest place below, or in the first.
 const MOST_PLACES: usize = 512;
 
+/// By name, how often it had which value.
+type Features = BTreeMap<&'static str, BTreeMap<Place, u64>>;
+
 /// Of a few tensors, each with a few features: some ten kilobytes, however many rows there are.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     rows: u64,
-    tensors: BTreeMap<(bool, CompactString), BTreeMap<&'static str, BTreeMap<Place, u64>>>,
+    /// By whether it is an output, and by name.
+    tensors: BTreeMap<(bool, CompactString), Features>,
 }
 
 impl Counts {

@@ -38,7 +38,6 @@ fn after(gateway: &Gateway, rows: u64) -> Value {
         if seen["rows"] == rows {
             return seen;
         }
-        #[expect(clippy::disallowed_methods, reason = "another thread works, in a time of its own")]
         std::thread::sleep(Duration::from_millis(1));
     }
     panic!("{rows} rows were not looked at: {}", told(gateway));
