@@ -100,8 +100,14 @@ def test_a_gateway_that_is_replaced_and_one_that_is_silent_take_nothing_twice(
 
 
 def test_metrics_pages_are_given_the_scores(watching: Desk) -> None:
-    desk, one, pages = watching, Gateway(1), []
-    desk.drift._gateways = lambda scores: pages.append(json.loads(scores)) or desk.profiles
+    desk, one = watching, Gateway(1)
+    pages: list[list[dict[str, Any]]] = []
+
+    def gateways(scores: str) -> list[str]:
+        pages.append(json.loads(scores))
+        return desk.profiles
+
+    desk.drift._gateways = gateways
     look(desk, one, rows=400)
     look(desk, one, rows=100)
     look(desk, one, rows=1)
