@@ -12,6 +12,7 @@ from headrace.console.sources import Sources
 from headrace.control.announcing import of_rollout
 from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks
+from headrace.control.drift import Drift
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.finding import Finding
 from headrace.control.reports import Registered
@@ -99,6 +100,8 @@ class Desk:
         #: Numbers of versions that swap by themselves; and what others have under `versions`.
         self.swaps: set[int] = set()
         self.on_new: dict[int, dict[str, str]] = {}
+        #: Number → what its model.yaml has under `drift`.
+        self.watched: dict[int, dict[str, Any]] = {}
         #: Numbers that a registry has beside those in folders; without any there is none.
         self.registry: set[int] = set()
         #: Labels of those whose packages cannot be installed.
@@ -110,6 +113,7 @@ class Desk:
         #: What gateways have counted, how often hosts have ended, what rollouts said, and when.
         self.gateways: list[str] = []
         self.crashes: dict[str, int] = {}
+        self.profiles: list[str] = []
         self.said: list[str] = []
         self.now = 1000.0
         #: Which registry has the versions, and what it was told.
@@ -145,12 +149,18 @@ class Desk:
             Clocks(lambda: self.now, lambda: self.now),
         )
 
+        self.drift = Drift(
+            self.controller, lambda _: self.profiles, self.said.append, lambda: self.now
+        )
+
     def gateways_(self) -> list[str]:
         return self.gateways
 
     @property
     def sources(self) -> Sources:
-        return Sources(NoBoard(), self.logbook, NoOperations(), self.controller, self.rollouts)
+        return Sources(
+            NoBoard(), self.logbook, NoOperations(), self.controller, self.rollouts, self.drift
+        )
 
     @property
     def shares(self) -> dict[str, Any]:
@@ -206,7 +216,11 @@ class Desk:
 
     def config(self, number: int) -> ModelConfig:
         on_new = "swap" if number in self.swaps else "hold"
-        return ModelConfig.model_validate({"versions": self.on_new.get(number, {"on_new": on_new})})
+        given = {
+            "versions": self.on_new.get(number, {"on_new": on_new}),
+            "drift": self.watched.get(number),
+        }
+        return ModelConfig.model_validate(given)
 
     def stand(self, **models: Mapping[int, State]) -> None:
         """Have versions stand so, and the controller hear of it."""

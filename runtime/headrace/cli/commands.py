@@ -20,6 +20,7 @@ from headrace.cli.deciding import (
     unload,
     versions,
 )
+from headrace.cli.drifting import drift
 from headrace.cli.front import front
 from headrace.cli.looking import errors, logs, why
 from headrace.cli.options import Hooked, Host, Limits, Ports, State
@@ -239,7 +240,7 @@ def infer(
 
 for command in (
     *(apply, versions, load, unload, split, rule, sticky, shadow, undo, journal),
-    *(front, logs, errors, why, bench, convert),
+    *(front, drift, logs, errors, why, bench, convert),
 ):
     app.command()(command)
 app.add_typer(rollouts.app, name="rollout")

@@ -5,6 +5,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, field_validator, model_validator
 
 from headrace.config.batching import Batching
+from headrace.config.drift import Drift
 from headrace.config.feedback import Feedback
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.placement import Placement
@@ -73,6 +74,7 @@ class ModelConfig(Section):
         max_length=32,
         description="Plans by name, for `headrace rollout start`; read when one begins.",
     )
+    drift: Drift | None = Field(None, description="Tensors that are watched. Default: none.")
     batching: Batching = Batching()
     placement: Placement = Placement()
     limits: Limits = Limits()

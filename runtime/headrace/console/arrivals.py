@@ -10,6 +10,7 @@ from headrace.console.logbook import Logbook
 from headrace.control import orders
 from headrace.control.announcing import Announcer
 from headrace.control.controller import Controller
+from headrace.control.drift import Drift
 from headrace.control.reports import Registered, registered
 from headrace.control.rollouts import Rollouts
 from headrace.control.starting import ITSELF
@@ -65,6 +66,13 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
     announcer = Announcer(told, controller, digest, say) if told else None
     telling = Telling(Reporter(options.state, say), known, say, announcer)
     return Rollouts(controller, gateways, crashes, telling)
+
+
+def drifting(
+    controller: Controller, logbook: Logbook, gateways: Callable[[str], Sequence[str]]
+) -> Drift:
+    """Return what watches versions' tensors, by what gateways count, and says alarms in the log."""
+    return Drift(controller, gateways, lambda text: logbook.take(line(OURSELVES, "out", text)))
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:

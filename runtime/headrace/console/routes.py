@@ -11,7 +11,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from headrace import __version__
-from headrace.console import deciding, estimating, labelling, reading, schema, steering
+from headrace.console import (
+    deciding,
+    drifting,
+    estimating,
+    labelling,
+    reading,
+    schema,
+    steering,
+)
 from headrace.console.answering import MOST_THREADS, AllBusy
 from headrace.console.door import Door
 from headrace.console.following import MOST_FOLLOWERS, Followers, TooManyFollow
@@ -51,6 +59,7 @@ def application(
     app.include_router(steering.router)
     app.include_router(estimating.router)
     app.include_router(labelling.router)
+    app.include_router(drifting.router)
     for path in FILES:
         app.add_route(path, _page, include_in_schema=False)
     app.add_exception_handler(HTTPException, _refused)

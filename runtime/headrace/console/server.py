@@ -65,11 +65,13 @@ class Console:
             told = f"the console asks for the token in {self._token.file}"
             self._sources.logbook.take(line(OURSELVES, "out", told))
         self._sources.rollouts.open()
+        self._sources.drift.open()
         self._thread.start()
 
     def close(self) -> None:
         """Take no more connections, end those that there are, and decide nothing more."""
         self._sources.rollouts.close()
+        self._sources.drift.close()
         with self._lock:
             self._closed = True
             if self._listening is not None:

@@ -7,6 +7,7 @@ from headrace.console.board import Board
 from headrace.console.logbook import Logbook
 from headrace.console.operations import Operations
 from headrace.control.controller import Controller
+from headrace.control.drift import Drift
 from headrace.control.rollouts import Rollouts
 
 #: The header that says who asks. A page in somebody's browser cannot send it to another place than
@@ -23,3 +24,4 @@ class Sources:
     operations: Operations
     controller: Controller
     rollouts: Rollouts
+    drift: Drift

@@ -1,6 +1,7 @@
 """What an engine is to bring about, from what is wanted. Pure."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.wanted import Wanted
@@ -31,8 +32,26 @@ def spares(wanted: Wanted) -> frozenset[int]:
     return frozenset(wanted.versions) - led
 
 
-def divisions(wanted: Mapping[str, Wanted]) -> Divisions:
-    """Return how the requests of each model are divided."""
+def divisions(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> Divisions:
+    """Return how the requests of each model are divided, and of which versions some are watched."""
     return {
-        model: Division(one.shares, one.traffic.as_policy(model)) for model, one in wanted.items()
+        model: Division(
+            one.shares, {**one.traffic.as_policy(model), **_profiled(model, one, versions)}
+        )
+        for model, one in wanted.items()
     }
+
+
+def _profiled(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> dict[str, Any]:
+    found = (versions[f"{model}/{number}"] for number in sorted(wanted.versions))
+    rows = [
+        {
+            "version": one.number,
+            "inputs": list(drift.inputs),
+            "outputs": list(drift.outputs),
+            "per_second": drift.sample_per_second,
+        }
+        for one in found
+        if (drift := one.config.drift) is not None
+    ]
+    return {"profiled": rows} if rows else {}

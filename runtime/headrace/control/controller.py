@@ -273,7 +273,10 @@ class Controller:
             self._engine.want(*self._aim())
 
     def _aim(self) -> tuple[list[Assignment], Divisions]:
-        return assignments(self._wanted, self._versions), divisions(self._wanted)
+        return (
+            assignments(self._wanted, self._versions),
+            divisions(self._wanted, self._versions),
+        )
 
     def _standings(self) -> Mapping[str, Standing]:
         return {} if self._engine is None else self._engine.standings()

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
+from headrace.console.arrivals import drifting, evict, rolling, stand, tell_lost, watch
 from headrace.console.board import (
     ModelStatus,
     Status,
@@ -122,11 +122,11 @@ class Server:
         self._carrying.evict = partial(evict, controller, logbook)
         evidence, digest = (lambda: [self._gateway.evidence()]), self._carrying.digest
         rollouts = rolling(options, controller, logbook, evidence, digest=digest)
-        sources = Sources(self, logbook, self, controller, rollouts)
+        drift = drifting(controller, logbook, lambda shown: [self._gateway.profiles(shown)])
+        sources = Sources(self, logbook, self, controller, rollouts, drift)
         token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)
-        self._changes = threading.Lock()
-        self._operating = Operating(controller)
+        self._changes, self._operating = threading.Lock(), Operating(controller)
         self._draining, self._ended = "", False
         #: When `run` has returned: threads may still load models, or be in them.
         self.left_running = False

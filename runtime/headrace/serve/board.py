@@ -12,6 +12,7 @@ from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
 from headrace.serve import deaths, fleet
 from headrace.serve.crew import Crew
+from headrace.serve.voice import PROFILES
 
 #: Of a version that nothing has been heard of yet.
 UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
@@ -83,6 +84,14 @@ class RunBoard:
     def evidence(self) -> list[str]:
         """Return what each gateway that answers has counted of versions that are judged."""
         told = self._ask("evidence")
+        return [] if told is None else [told]
+
+    def profiles(self, shown: str) -> list[str]:
+        """Return what each gateway that answers has counted of versions that are watched.
+
+        ``shown``: what its metrics page is to say of them, as JSON.
+        """
+        told = self._ask(f"{PROFILES} {shown}")
         return [] if told is None else [told]
 
     def crashes(self) -> dict[str, int]:

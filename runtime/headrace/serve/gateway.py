@@ -12,7 +12,7 @@ from typing import Any, Final, TypedDict
 from headrace.serve.directory import HOST, Replica, endpoints
 from headrace.serve.private import Directory
 from headrace.serve.turn import Turn
-from headrace.serve.voice import DONE, Events, redirect_output
+from headrace.serve.voice import DONE, PROFILES, Events, redirect_output
 
 #: How long a new gateway waits for the directory before it takes connections: a replacement for
 #: one that died should know its hosts before its first request, and a run without hosts must still
@@ -181,6 +181,9 @@ class GatewayReplica:
         for question in self._events.questions():
             if question in answers and self._has_served:
                 self._events.tell("answer", question=question, answer=answers[question]())
+            elif question.startswith(f"{PROFILES} ") and self._has_served:
+                told = core.profiles(question.partition(" ")[2])
+                self._events.tell("answer", question=question, answer=told)
             elif question.startswith(f"{DONE} "):
                 _, number, error = question.split(" ", 2)
                 self._core.finish_operation(int(number), json.loads(error))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
-from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
+from headrace.console.arrivals import drifting, evict, rolling, stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
@@ -80,7 +80,8 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         rollouts = rolling(
             options, controller, logbook, board.evidence, board.crashes, digest=crew.digest
         )
-        sources = Sources(session.board, logbook, session.changing, controller, rollouts)
+        drift = drifting(controller, logbook, board.profiles)
+        sources = Sources(board, logbook, session.changing, controller, rollouts, drift)
         token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)
         held.callback(console.close)

@@ -25,6 +25,8 @@ JOIN: Final = "join"
 LEAVE: Final = "leave"
 #: The word that an operation that a client asked for is over: its number, and why it was not done.
 DONE: Final = "done"
+#: Before what metrics pages are to show of versions that are watched; asks what was counted.
+PROFILES: Final = "profiles"
 #: What a replica may have printed while the run's process is busy; a print waits beyond it.
 BUFFER_BYTES: Final = 1 << 20
 

@@ -1,6 +1,6 @@
 //! What is wrong with a policy table, in words.
 
-use super::policy::{Fact, Judged, ModelPolicy, Rule, Shadow, Share, Sticky};
+use super::policy::{Fact, Judged, ModelPolicy, Profiled, Rule, Shadow, Share, Sticky};
 use crate::base::units::Version;
 use std::collections::BTreeSet;
 
@@ -10,6 +10,8 @@ const MOST_RULES: usize = 64;
 const MOST_SHADOWS: usize = 8;
 /// The same.
 const MOST_JUDGED: usize = 8;
+/// The same.
+const MOST_PROFILED: usize = 64;
 /// Of a fact's name, a rule's value and a salt.
 const NAME_BYTES: usize = 128;
 
@@ -44,6 +46,7 @@ impl ModelPolicy {
         }
         self.mistakes_of_shadows(model, &known, out);
         self.mistakes_of_judged(model, out);
+        self.mistakes_of_profiled(model, out);
     }
 
     fn mistakes_of_shadows(&self, model: &str, known: &BTreeSet<Version>, out: &mut Mistakes) {
@@ -89,6 +92,37 @@ impl ModelPolicy {
                     format!("model {model:?}: a slow_ns of version {version} is 0, expected 1 or more")
                 });
             }
+        }
+    }
+
+    fn mistakes_of_profiled(&self, model: &str, out: &mut Mistakes) {
+        if self.profiled.len() > MOST_PROFILED {
+            let count = self.profiled.len();
+            out.add(|| {
+                format!("model {model:?}: {count} versions are profiled, at most {MOST_PROFILED} may be")
+            });
+        }
+        let mut seen = BTreeSet::new();
+        for Profiled { version, inputs, outputs, per_second } in &self.profiled {
+            if !seen.insert(version) {
+                out.add(|| format!("model {model:?}: version {version} is profiled twice"));
+            }
+            let (count, most) = (inputs.len().max(outputs.len()), Profiled::MOST_TENSORS);
+            if count > most {
+                out.add(|| {
+                    format!("model {model:?}: version {version} is profiled by {count} tensors, at most {most} are allowed")
+                });
+            }
+            let most = Profiled::MOST_PER_SECOND;
+            if !(1..=most).contains(per_second) {
+                out.add(|| {
+                    format!("model {model:?}: per_second of version {version} is {per_second}, expected 1 to {most}")
+                });
+            }
+            let long = inputs.iter().chain(outputs).find_map(|name| too_long("the name of a tensor", name));
+            long.into_iter().for_each(|mistake| {
+                out.add(|| format!("model {model:?}: version {version} is profiled: {mistake}"));
+            });
         }
     }
 

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod predicted;
 pub mod priority;
+pub mod profile;
 pub mod queue;
 pub mod rank;
 pub mod rendezvous;

@@ -117,6 +117,25 @@ impl Judged {
     pub const MOST_LINES: usize = 4;
 }
 
+/// A version of whose requests some are looked at, for what their tensors are like ([`super::profile`]). Nothing of routing
+/// depends on it. At most [`Profiled::MOST_TENSORS`] of either kind, and [`Profiled::MOST_PER_SECOND`] requests.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Profiled {
+    pub version: Version,
+    /// Names of tensors.
+    #[serde(default)]
+    pub inputs: Vec<CompactString>,
+    #[serde(default)]
+    pub outputs: Vec<CompactString>,
+    pub per_second: u32,
+}
+
+impl Profiled {
+    pub const MOST_TENSORS: usize = 8;
+    pub const MOST_PER_SECOND: u32 = 1000;
+}
+
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ModelPolicy {
@@ -131,6 +150,8 @@ pub struct ModelPolicy {
     pub(super) shadows: Vec<Shadow>,
     #[serde(default)]
     pub(super) judged: Vec<Judged>,
+    #[serde(default)]
+    pub(super) profiled: Vec<Profiled>,
 }
 
 impl ModelPolicy {
@@ -147,6 +168,11 @@ impl ModelPolicy {
     /// No version twice.
     pub fn judged(&self) -> &[Judged] {
         &self.judged
+    }
+
+    /// No version twice.
+    pub fn profiled(&self) -> &[Profiled] {
+        &self.profiled
     }
 
     pub fn entry(&self, version: Version) -> Option<&VersionEntry> {

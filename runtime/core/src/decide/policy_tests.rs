@@ -181,3 +181,22 @@ fn only_a_later_table_replaces() {
         assert_eq!(came.may_replace(&of(2, 5)).is_ok(), want, "{name}");
     }
 }
+
+#[test]
+fn what_is_profiled_is_within_bounds() {
+    let profiled = |list: &str| table(&format!(r#"{{{READY}, "profiled": [{list}]}}"#));
+    let good = r#"{"version": 1, "inputs": ["x"], "outputs": ["y"], "per_second": 20}"#;
+    let found = PolicyTable::parse(&profiled(good)).unwrap();
+    assert_eq!(found.models["m"].profiled()[0].inputs, ["x"]);
+    let nine = ["\"x\""; 9].join(",");
+    for (list, want) in [
+        (format!("{good}, {good}"), "profiled twice"),
+        (good.replace("20", "0"), "per_second of version 1 is 0"),
+        (good.replace("20", "1001"), "expected 1 to 1000"),
+        (good.replace("\"y\"", &nine), "profiled by 9 tensors"),
+        (good.replace("\"x\"", &format!("{:?}", "n".repeat(129))), "has 129 bytes"),
+    ] {
+        let told = PolicyTable::parse(&profiled(&list)).unwrap_err().to_string();
+        assert!(told.contains(want), "{want}: {told}");
+    }
+}

@@ -9,6 +9,7 @@ pub mod http;
 mod leaving;
 mod memory;
 mod note;
+mod profile;
 mod queue;
 pub(crate) mod requests;
 mod settings;
@@ -41,6 +42,7 @@ use errors::Errors;
 use memory::admission::{Ledger, Of};
 use memory::regions::Regions;
 use parking_lot::Mutex;
+use profile::Profiles;
 use queue::flights::Flights;
 use queue::recent::Recent;
 use queue::service::Surroundings;
@@ -90,6 +92,7 @@ pub struct Gateway {
     shadows: Shadows,
     /// Of the ids of predictions.
     signer: Option<Signer>,
+    profiles: Profiles,
     timers: Arc<OnceLock<Handle>>,
     /// When it began to take connections.
     since: OnceLock<Tick>,
@@ -136,6 +139,7 @@ impl Gateway {
             demand: Demand::default(),
             shadows: Shadows::default(),
             signer: settings.prediction_key.as_ref().map(Signer::new),
+            profiles: Profiles::default(),
             timers: Arc::default(),
             since: OnceLock::new(),
             began: clock::unix_ns(),

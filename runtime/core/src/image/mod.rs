@@ -7,6 +7,7 @@
 
 mod batch;
 mod fit;
+mod glance;
 mod jpeg;
 pub(crate) mod orientation;
 mod png;
@@ -17,6 +18,7 @@ mod webp;
 
 pub use batch::decode_batch;
 pub use fit::{Filter, Target};
+pub use glance::Glance;
 use std::panic::catch_unwind;
 
 /// Of one image. A photo of 24 million pixels is below it.

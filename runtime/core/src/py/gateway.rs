@@ -78,6 +78,14 @@ impl Gateway {
         py.detach(|| self.gateway.evidence())
     }
 
+    /// What was counted of the versions that the table has as profiled. JSON: began (this gateway's life, ns since 1970),
+    /// and versions, each with model, version, since (which count of it), rows, missed, tensors [{name, role, features
+    /// [{name, counts [[place, count]]}]}]. Of the same began and since it only grows. `scores`: what the metrics page is
+    /// to show, JSON [{model, version, tensor, feature, score, alarm}]; ValueError if it does not parse.
+    fn profiles(&self, py: Python<'_>, scores: &str) -> PyResult<String> {
+        py.detach(|| self.gateway.profiles(scores)).map_err(PyValueError::new_err)
+    }
+
     /// How requests went lately, some of them: JSON, the newest first.
     fn recent(&self) -> String {
         self.gateway.recent()

@@ -17,6 +17,7 @@ use crate::gateway::{
     leaving::Unheard,
     memory::admission::Reserved,
     note::shortened,
+    profile::Sample,
     queue::{
         pending::expired,
         service::{Running, Service},
@@ -52,6 +53,7 @@ impl Gateway {
         let model = inference.model.clone();
         let (inside, service, running) = self.seek(&inference).await?;
         let mut copies = self.copies(&inside, &inference, (&service, &running));
+        let mut sample = self.sample(&inference, (&service, &running));
         if running.contract.streams {
             let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
             return Err(self.told(fault, &model, Some(service.version)));
@@ -61,11 +63,19 @@ impl Gateway {
             return Box::pin(self.infer_in_parts(inference, reserved, (service, running), deliver)).await;
         }
         let to = (&service, &running);
-        let answered =
-            panics::survive_all(pin!(self.ask(inference, reserved, to, copies.as_deref_mut(), deliver)))
-                .await
-                .flatten();
+        let answered = panics::survive_all(pin!(self.ask(
+            inference,
+            reserved,
+            to,
+            (copies.as_deref_mut(), sample.as_deref_mut()),
+            deliver
+        )))
+        .await
+        .flatten();
         drop(inside);
+        if let Some(sample) = sample.filter(|_| answered.is_ok()) {
+            self.look_at(sample);
+        }
         if let Some(copies) = copies {
             copies.send(self, answered.as_ref().err());
         }
@@ -182,7 +192,7 @@ impl Gateway {
         inference: Box<Inference>,
         reserved: Reserved,
         (service, running): (&Arc<Service>, &Arc<Running>),
-        copies: Option<&mut Copies>,
+        (copies, sample): (Option<&mut Copies>, Option<&mut Sample>),
         deliver: impl FnOnce(Answer) -> D,
     ) -> Result<T, Fault> {
         let contract = &running.contract;
@@ -196,6 +206,9 @@ impl Gateway {
         }
         if let Some(copies) = copies {
             copies.answered(&produced, &success.timing);
+        }
+        if let Some(sample) = sample {
+            sample.answered(contract, &produced);
         }
         let prediction = self.prediction(contract, &produced);
         let answer = answer(contract, id, &outputs, produced, success.timing);

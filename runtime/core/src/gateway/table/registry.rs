@@ -54,6 +54,7 @@ impl Gateway {
         let Registry { services, carriers, .. } = &mut *registry;
         services.retain(|key, service| listed(key) || carriers.values().any(|of| Arc::ptr_eq(of, service)));
         self.shadows.follow(&models);
+        self.profiles.follow(&models);
         self.meter.judge(&table);
         self.state.store(Arc::new(State { table: Some(table), models }));
         self.choose_headers(&registry);

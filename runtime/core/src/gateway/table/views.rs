@@ -110,7 +110,9 @@ impl Gateway {
             }
         }
         hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
-        self.meter.render(&hosts, &self.shadows.families())
+        let mut families = self.shadows.families();
+        families.extend(self.profiles.families());
+        self.meter.render(&hosts, &families)
     }
 
     pub fn index(&self, ready_only: bool) -> Vec<IndexRow> {

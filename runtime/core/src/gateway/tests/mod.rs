@@ -17,6 +17,7 @@ mod models;
 mod part_models;
 mod parts;
 mod poison;
+mod profiles;
 mod races;
 mod shadow_bounds;
 mod shadows;

@@ -1,0 +1,1 @@
+"""Whether what comes in and goes out is what it was: pure decisions."""

@@ -1,0 +1,132 @@
+"""From what gateways count of tensors to what operators are told."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from tests.unit.asking import ask
+from tests.unit.desk import Desk
+
+from headrace.cli.drifting import drift_lines
+
+WATCHED = {"inputs": ["x"], "reference_rows": 400, "window_rows": 100}
+
+
+class Gateway:
+    """Counts as the core does: totals of one life."""
+
+    def __init__(self, began: int) -> None:
+        self.began, self.rows = began, 0
+        self.counts: dict[int, int] = {}
+        self.dice = np.random.default_rng(began)
+
+    def serve(self, rows: int, shift: float) -> None:
+        self.rows += rows
+        for place in np.floor(self.dice.normal(4000 + shift, 10, rows)).astype(int).tolist():
+            self.counts[place] = self.counts.get(place, 0) + 1
+
+    def told(self) -> str:
+        feature = {"name": "mean", "counts": sorted(self.counts.items())}
+        tensor = {"name": "x", "role": "input", "features": [feature]}
+        facts = {"model": "m", "version": 1, "since": 1, "rows": self.rows, "tensors": [tensor]}
+        return json.dumps({"began": self.began, "versions": [facts]})
+
+
+@pytest.fixture
+def watching(desk: Desk) -> Desk:
+    desk.watched = {1: WATCHED}
+    desk.begin()
+    return desk
+
+
+def shown(desk: Desk, model: str) -> Any:
+    return ask(desk.sources, "GET", f"/api/drift/{model}").body
+
+
+def look(desk: Desk, *gateways: Gateway, rows: int, shift: float = 0.0) -> None:
+    for one in gateways:
+        one.serve(rows, shift)
+    desk.profiles = [one.told() for one in gateways]
+    desk.now += 10.0
+    desk.drift.look()
+
+
+def test_gateways_are_told_what_to_look_at_and_of_others_nothing(desk: Desk) -> None:
+    assert "profiled" not in desk.divisions["m"].routes
+    desk.watched = {1: WATCHED}
+    desk.begin()
+    expected = [{"version": 1, "inputs": ["x"], "outputs": [], "per_second": 20}]
+    assert desk.divisions["m"].routes["profiled"] == expected
+
+
+def test_what_two_gateways_count_adds_up_to_a_reference_windows_and_an_alarm(
+    watching: Desk,
+) -> None:
+    desk, one, other = watching, Gateway(1), Gateway(2)
+    look(desk, one, other, rows=200)
+    assert desk.drift.of("m")[1].rows == 400
+    for _ in range(3):
+        look(desk, one, other, rows=50)
+    assert not desk.drift.of("m")[1].drifted
+    assert desk.said == []
+    look(desk, one, other, rows=50, shift=30)
+    assert desk.said == [], "one window may be chance"
+    look(desk, one, other, rows=50, shift=30)
+    assert desk.said == ["drift of m/1: input x mean: `headrace drift m` has the numbers"]
+    (version,) = shown(desk, "m")["versions"]
+    (feature,) = version["features"]
+    assert (version["drifted"], feature["alarm"], feature["since_unix_s"]) == (True, True, desk.now)
+    assert feature["now"] > feature["reference"]
+    (head, row) = drift_lines("m", [version])
+    assert head.split()[:3] == ["VERSION", "TENSOR", "FEATURE"]
+    assert row.split()[:4] == ["1", "input", "x", "mean"]
+    for _ in range(3):
+        look(desk, one, other, rows=50)
+    assert desk.said[1:] == ["drift of m/1 is over: its tensors are as they were"]
+
+
+def test_a_gateway_that_is_replaced_and_one_that_is_silent_take_nothing_twice(
+    watching: Desk,
+) -> None:
+    desk, one = watching, Gateway(1)
+    look(desk, one, rows=150)
+    desk.profiles = []
+    desk.drift.look()
+    look(desk, one, rows=0)
+    assert desk.drift.of("m")[1].rows == 150
+    look(desk, Gateway(2), rows=50)
+    assert desk.drift.of("m")[1].rows == 200
+
+
+def test_metrics_pages_are_given_the_scores(watching: Desk) -> None:
+    desk, one = watching, Gateway(1)
+    pages: list[list[dict[str, Any]]] = []
+
+    def gateways(scores: str) -> list[str]:
+        pages.append(json.loads(scores))
+        return desk.profiles
+
+    desk.drift._gateways = gateways
+    look(desk, one, rows=400)
+    look(desk, one, rows=100)
+    look(desk, one, rows=1)
+    (row,) = pages[-1]
+    assert pages[0] == []
+    score = {"model": "m", "version": 1, "tensor": "input x", "feature": "mean", "alarm": False}
+    assert {key: row[key] for key in score} == score
+    assert 0.0 <= row["score"] < 0.1
+
+
+def test_a_version_that_is_not_watched_is_not_counted(
+    watching: Desk,
+) -> None:
+    desk = watching
+    look(desk, Gateway(1), rows=100)
+    desk.watched = {}
+    desk.begin()
+    look(desk, Gateway(1), rows=100)
+    assert desk.drift.of("m") == {}
+    assert next(drift_lines("m", [])).startswith("no version of m is watched")
+    assert shown(desk, "m") == {"versions": []}
+    assert ask(desk.sources, "GET", "/api/drift/other").status == 404
