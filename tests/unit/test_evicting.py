@@ -1,5 +1,6 @@
 """A device's memory that is short: who is let go, for whom, and who hears of it."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,8 @@ class Node(World):
         super().__init__()
         self.folder, self.write, self.max_loaded = tmp_path, write, max_loaded
         self.placements: dict[str, dict[str, Any]] = {}
+        #: What passes from one look at what gateways count to the next, and has passed by now.
+        self.between_looks_s = self.passed_s = 0.0
         #: What gateways count of each version; of others that they are idle for long.
         self.usage: dict[str, Usage] = {}
         self.ledger = Ledger(tmp_path / "cache" / "devices.sqlite")
@@ -48,6 +51,7 @@ class Node(World):
         self.controller = Controller(self.store, finding)
 
     def used(self) -> Mapping[str, Usage]:
+        self.passed_s += self.between_looks_s
         found = [one.label for one in self.found("")]
         return {**dict.fromkeys(found, IDLE), **self.usage}
 
@@ -79,7 +83,7 @@ class Node(World):
             self.dial,
             max_loaded=self.max_loaded,
         )
-        self.engine = Carrying(around, beginning)
+        self.engine = Carrying(around, beginning, lambda: time.monotonic() + self.passed_s)
         self.controller.drive(self.engine)
         self.engine.stood = self.controller.stood
         self.engine.evict = partial(evict, self.controller, self.book)
@@ -87,11 +91,14 @@ class Node(World):
         self.engine.begin()
         return self.engine
 
-    def load(self, label: str) -> Standing:
-        """Have an operator load one, and wait for what becomes of it."""
+    def load(self, label: str, after_s: float = 3600.0) -> Standing:
+        """Have an operator load one, and wait for what becomes of it, with so much time passing."""
+        self.between_looks_s = after_s
         model, _, number = label.partition("/")
         self.controller.load(model, int(number), swap=False, **WHO)
-        return self.controller.wait(model, int(number))
+        standing = self.controller.wait(model, int(number))
+        self.between_looks_s = 0.0
+        return standing
 
     def until(self, label: str, state: State) -> None:
         """Wait until a version stands so; of each move gateways have a table."""
@@ -175,6 +182,18 @@ def test_who_did_not_say_so_is_not_unloaded_and_it_is_said_who_could_be(
     assert "without traffic: cats/1 5.9 GiB (`headrace unload`" in standing.reason
     assert one.held() == {"cats/1": 6000, "cats/2": 6000}
     assert one.closed == []
+
+
+def test_who_has_just_been_loaded_is_not_idle(node: Callable[..., Node]) -> None:
+    one = node()
+    one.has("cats/1", 6000, evictable=True)
+    one.has("cats/2", 6000, evictable=True)
+    one.begin()
+    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    one.has("dogs/1", 8000)
+    assert "cats/1 was asked for" in one.load("dogs/1", after_s=0.0).reason
+    assert one.held() == {"cats/1": 6000, "cats/2": 6000}
+    assert one.load("dogs/1").state is State.READY
 
 
 def test_nobody_goes_where_all_of_them_would_not_be_enough(node: Callable[..., Node]) -> None:

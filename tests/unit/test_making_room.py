@@ -10,6 +10,7 @@ from tests.unit.test_serve_steps import Run
 
 from headrace.config.schema import ModelConfig
 from headrace.control.aim import spares
+from headrace.control.demand import Demand
 from headrace.control.engine import Assignment
 from headrace.control.residency import QUIET_S, Choice, Lack, Memory, Resident, choose, relief
 from headrace.control.traffic import Fact, Judged, Rule, Shadow, Traffic
@@ -200,9 +201,11 @@ def spare(one: Version) -> Assignment:
 
 
 def test_on_ray_a_process_that_was_refused_ends_and_begins_anew_once_there_is_room() -> None:
-    run = Run(OLD, NEW)
-    demand = run.crew.demand
+    demand = Demand(None, lambda: run.now)
+    run = Run(OLD, NEW, demand=demand)
     run.calls = {"old/1": 0, "new/1": 5}
+    run.standings = {"old/1": READY}
+    run.take(spare(OLD), NEW)
     run.now = QUIET_S
     run.standings = {"old/1": READY, "new/1": short(4, old=6)}
     assert run.take(spare(OLD), NEW) == []

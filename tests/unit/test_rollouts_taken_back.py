@@ -1,15 +1,23 @@
 """Promotions that are taken back, and what served before, which is not kept for ever."""
 
+from typing import Any
+
 import pytest
 from tests.unit.rolling import ME, Play, plan
 
 from headrace.control import orders
-from headrace.control.previous import LONGEST_REST_S, rest
-from headrace.errors import Unwanted
+from headrace.control.previous import LONGEST_REST_S, Previous
+from headrace.errors import StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
-from headrace.registry.report import Kind
+from headrace.registry.report import Kind, Report
 from headrace.rollout.course import Course, End
+
+
+def rest_s(play: Play) -> float | None:
+    """Of one that has done nothing yet."""
+    previous = Previous(play.desk.controller, play.desk.said.append)
+    return previous.rest_s(play.desk.rollouts.all(), play.desk.now)
 
 
 def promoted(play: Play, hours: float | None = None) -> Course:
@@ -55,11 +63,33 @@ def test_what_has_moved_on_is_not_taken_back(play: Play) -> None:
     assert play.desk.rollouts.one(1).end is End.PROMOTED
 
 
+@pytest.mark.parametrize("state", [State.FAILED, State.LOADING])
+def test_nobody_goes_back_to_what_cannot_answer(play: Play, state: State) -> None:
+    promoted(play)
+    play.desk.stand(m={1: state, 2: State.READY})
+    with pytest.raises(Unwanted, match=f"version 1 cannot answer, it is {state.value}"):
+        play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    assert play.shares == {2: WHOLE}
+
+
+def test_registries_hear_later_of_one_that_was_taken_back_unheard(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(play)
+
+    def fails(report: Report) -> None:
+        raise StateInvalid("the disk is full")
+
+    monkeypatch.setattr(play.desk.registry_hears, "report", fails)
+    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    assert not play.desk.rollouts.one(1).is_told
+
+
 def test_what_served_before_goes_when_its_time_is_over(play: Play) -> None:
-    course = promoted(play, hours=2)
-    assert rest([course], play.desk.now) == LONGEST_REST_S
+    promoted(play, hours=2)
+    assert rest_s(play) == LONGEST_REST_S
     play.desk.now += 2 * 3600 - 10
-    assert rest([course], play.desk.now) == pytest.approx(10)
+    assert rest_s(play) == pytest.approx(10)
     play.desk.rollouts.look()
     assert play.desk.carried == ["m/1", "m/2"]
     play.desk.now += 10
@@ -70,7 +100,25 @@ def test_what_served_before_goes_when_its_time_is_over(play: Play) -> None:
     play.desk.controller.load("m", 1, swap=False, **ME)
     play.desk.rollouts.look()
     assert play.desk.carried == ["m/1", "m/2"]
-    assert rest([course], play.desk.now) is None
+
+
+def test_what_could_not_be_unloaded_is_unloaded_later(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promoted(play, hours=1)
+    play.desk.now += 3601
+
+    def fails(*_: Any, **__: Any) -> Any:
+        raise StateInvalid("the disk is full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(play.desk.controller, "obey", fails)
+        play.desk.rollouts.look()
+    assert "what served before stays, and is unloaded later: the disk is full" in play.desk.said[-1]
+    assert play.desk.carried == ["m/1", "m/2"]
+    assert rest_s(play) == LONGEST_REST_S
+    play.desk.rollouts.look()
+    assert play.desk.carried == ["m/2"]
 
 
 def test_what_somebody_has_spoken_about_since_stays(play: Play) -> None:
@@ -82,8 +130,8 @@ def test_what_somebody_has_spoken_about_since_stays(play: Play) -> None:
 
 
 def test_without_a_word_of_the_plan_it_stays(play: Play) -> None:
-    course = promoted(play)
+    promoted(play)
     play.desk.now += 1e9
     play.desk.rollouts.look()
     assert play.desk.carried == ["m/1", "m/2"]
-    assert rest([course], play.desk.now) is None
+    assert rest_s(play) is None

@@ -65,6 +65,8 @@ class Demand:
         self._known: dict[str, int] | None = None
         self._began: dict[str, float] = {}
         self._ready: dict[str, float] = {}
+        #: Since when each was ready and nothing led to it.
+        self._spare: dict[str, float] = {}
         self._shortages = Shortages()
         #: Somebody waits for a place.
         self.is_awaited = False
@@ -176,7 +178,7 @@ class Demand:
             guests = [label for label in short if label not in mine]
             ending = {label for label in held if label not in wanted or label not in stay}
             apart = [one for label, one in wanted.items() if label not in mine]
-            spares = _spares(apart, standings, used or {})
+            spares = self._spares(apart, standings, used or {})
             free = {label: one for label, one in spares.items() if _is_evictable(wanted[label])}
             lacks = self._shortages.lacks(held, ending)
             memory = Memory(lacks, guests, free, self._shortages.reserved)
@@ -192,7 +194,9 @@ class Demand:
                 if label not in mine
             }
             self.is_awaited = choice.is_awaited or bool(choice.refused)
-            staying = choice.kept | failed
+            # One that is refused for good now has no place, and fails where it is.
+            refused = choice.refused & set(stay) if used is not None else frozenset()
+            staying = choice.kept | failed | refused
             return [
                 one
                 for label, one in wanted.items()
@@ -225,6 +229,27 @@ class Demand:
             self._ready.pop(label, None)
         return found
 
+    def _spares(
+        self,
+        wanted: Iterable[Assignment],
+        standings: Mapping[str, Standing],
+        used: Mapping[str, Usage],
+    ) -> dict[str, Resident]:
+        """Return those that are ready and that nothing leads to.
+
+        Who has just come is not idle: somebody has loaded it, and is about to need it.
+        """
+        before, self._spare = self._spare, {}
+        found = {}
+        for one in wanted:
+            label, counted = one.version.label, used.get(one.version.label, UNKNOWN)
+            if one.is_spare and standings.get(label, AWAITED).state is State.READY:
+                now = self._clock()
+                since = self._spare[label] = before.get(label, now)
+                idle_s = min(counted.idle_s, now - since)
+                found[label] = Resident(Phase.READY, counted.calls > 0, idle_s, turn_s=0.0)
+        return found
+
     def _hear(
         self,
         mine: Mapping[str, Assignment],
@@ -254,21 +279,6 @@ class Demand:
                 del self._called[label]
         self._seen = frozenset(self._called)
         return [] if known is not None else _highest_first(mine)
-
-
-def _spares(
-    wanted: Iterable[Assignment],
-    standings: Mapping[str, Standing],
-    used: Mapping[str, Usage],
-) -> dict[str, Resident]:
-    """Return those that are ready and that nothing leads to."""
-    found = {}
-    for one in wanted:
-        label, counted = one.version.label, used.get(one.version.label, UNKNOWN)
-        standing = standings.get(label, AWAITED)
-        if one.is_spare and standing.state is State.READY:
-            found[label] = Resident(Phase.READY, counted.calls > 0, counted.idle_s, turn_s=0.0)
-    return found
 
 
 def _is_evictable(one: Assignment) -> bool:

@@ -32,18 +32,25 @@ class Previous:
             left_s = _left_s(course, now)
             if left_s is None or left_s > 0 or course.number in self._done:
                 continue
-            self._done.add(course.number)
-            entries = self._controller.journal(MOST_ENTRIES, course.model)
-            order = unloading(course, entries)
-            if order is not None:
-                self._carry_out(course, order)
+            try:
+                self._unload(course)
+                self._done.add(course.number)
+            except HeadraceError as error:
+                said = f"rollout {course.number} of {course.model}: what served before stays"
+                self._say(f"{said}, and is unloaded later: {error}")
 
-    def _carry_out(self, course: Course, order: Order) -> None:
-        who, why = f"rollout {course.number}", f"kept for {course.plan.keep_previous_hours:g} h"
-        try:
+    def _unload(self, course: Course) -> None:
+        entries = self._controller.journal(MOST_ENTRIES, course.model)
+        if (order := unloading(course, entries)) is not None:
+            who, why = f"rollout {course.number}", f"kept for {course.plan.keep_previous_hours:g} h"
             self._controller.obey(order, who=who, why=why)
-        except HeadraceError as error:
-            self._say(f"rollout {course.number} of {course.model}: {order.what} failed: {error}")
+
+    def rest_s(self, courses: Iterable[Course], now: float) -> float | None:
+        """Return after how many seconds there is something to do, if there ever will be."""
+        left = [_left_s(one, now) for one in courses if one.number not in self._done]
+        # What could not be done is tried again after as long.
+        due = [LONGEST_REST_S if one <= 0 else one for one in left if one is not None]
+        return min([*due, LONGEST_REST_S]) if due else None
 
 
 def unloading(course: Course, entries: Sequence[Entry]) -> Order | None:
@@ -62,12 +69,6 @@ def unloading(course: Course, entries: Sequence[Entry]) -> Order | None:
         if not _is_ours(entry):
             return None
     return None
-
-
-def rest(courses: Iterable[Course], now: float) -> float | None:
-    """Return after how many seconds the next one is due, if any will be."""
-    left = [left_s for one in courses if (left_s := _left_s(one, now)) is not None and left_s > 0]
-    return min([*left, LONGEST_REST_S]) if left else None
 
 
 def _left_s(course: Course, now: float) -> float | None:

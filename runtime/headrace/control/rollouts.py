@@ -12,7 +12,7 @@ from headrace.control import labelled, steering
 from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks, CourseBook
 from headrace.control.newcomers import ON_NEW, Newcomers
-from headrace.control.previous import Previous, rest
+from headrace.control.previous import Previous
 from headrace.control.reports import awaits_approval
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
@@ -196,7 +196,7 @@ class Rollouts:
         with self._controller.events.followed(self._stirred.set):
             while True:
                 # Where nothing goes on, nothing happens and nothing is to go, nobody wakes up.
-                rest_s = rest(self.all(), self._clocks.time())
+                rest_s = self._previous.rest_s(self.all(), self._clocks.time())
                 self._stirred.wait(LOOK_S if self._book.on() else rest_s)
                 self._stirred.clear()
                 if self._closed or self._deposed:

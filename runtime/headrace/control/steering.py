@@ -167,7 +167,7 @@ def order(course: Course, before: Course | None) -> Order:
         if before is None:
             may_begin(now, *course.versions)
         elif before.end is not None:
-            may_take_back(before, now)
+            may_take_back(before, now, standings)
         elif course.end is not End.STOPPED and (why := disturbed(before, now)):
             raise Unwanted(f"{course.model}: {why}")
         divided = {winner: WHOLE} if winner is not None else now.shares
@@ -177,11 +177,11 @@ def order(course: Course, before: Course | None) -> Order:
     return Order(course.model, what, changed)
 
 
-def may_take_back(course: Course, now: Wanted) -> None:
+def may_take_back(course: Course, now: Wanted, standings: Standings) -> None:
     """Check that a promotion can still be taken back.
 
     Raises:
-        Unwanted: traffic has moved on, or the baseline is gone.
+        Unwanted: traffic has moved on, or the baseline is gone, or cannot answer.
     """
     candidate, baseline = course.versions
     if now.shares != {candidate: WHOLE} or now.pending is not None:
@@ -192,6 +192,10 @@ def may_take_back(course: Course, now: Wanted) -> None:
         raise Unwanted(
             f"version {baseline} was unloaded; {loaded(now)}: `headrace load` it, and then again"
         )
+    standing = standings.get(baseline, AWAITED)
+    if standing.state not in ANSWERING:
+        why = f": {standing.reason}" if standing.reason else ""
+        raise Unwanted(f"version {baseline} cannot answer, it is {standing.state.value}{why}")
 
 
 def ways(course: Course, now: Wanted, standings: Mapping[int, Standing]) -> dict[int, Way]:

@@ -76,7 +76,7 @@ class Carrying:
         self._turns: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._carried: dict[str, Carried] = {}
         self.budget = around.budget
-        self._demand = Demand(around.max_loaded)
+        self._demand = Demand(around.max_loaded, clock)
         for one in self._demand.carried(beginning.assignments, {}, {}, {}):
             self._carry(one)
         self._first = list(self._carried.values())

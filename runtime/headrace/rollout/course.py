@@ -173,7 +173,7 @@ class Course:
 
     def ended(self, end: End, why: str, now: float) -> "Course":
         """Return it at its end."""
-        return replace(self, end=end).saying(end.value, why, now)
+        return replace(self, end=end, is_told=False).saying(end.value, why, now)
 
 
 def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
