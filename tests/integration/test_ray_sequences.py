@@ -57,6 +57,25 @@ def begin_on_both(run: Run) -> dict[int, int]:
         return all_of_them()
 
 
+def test_a_gateway_that_takes_over_finds_sequences_by_their_hash(run: Run) -> None:
+    # Before any host is replaced: the gateway that stands by has had both since the start.
+    begun = begin_on_both(run)
+    (gateway,) = serving(run)
+    os.kill(gateway, signal.SIGKILL)
+
+    def answers() -> bool:
+        try:
+            with tritonclient.grpc.InferenceServerClient(run.grpc) as client:
+                return bool(client.is_model_ready("oldest"))
+        except InferenceServerException:
+            return False
+
+    until(answers, 30, "the other gateway serves")
+    with tritonclient.grpc.InferenceServerClient(run.grpc) as client:
+        for name in NAMES:
+            assert ask(client, name, sequence_end=True) == (2 * name, begun[name])
+
+
 def test_sequences_are_lost_with_their_host_and_no_others(run: Run) -> None:
     begun = begin_on_both(run)
     stream = Stream(run.grpc)
@@ -82,21 +101,3 @@ def test_sequences_are_lost_with_their_host_and_no_others(run: Run) -> None:
     answers = stream.answers(len(NAMES))
     assert [result.as_numpy("sum").item() for result, _ in answers] == list(NAMES)
     stream.close()
-
-
-def test_a_gateway_that_takes_over_finds_sequences_by_their_hash(run: Run) -> None:
-    begun = begin_on_both(run)
-    (gateway,) = serving(run)
-    os.kill(gateway, signal.SIGKILL)
-
-    def answers() -> bool:
-        try:
-            with tritonclient.grpc.InferenceServerClient(run.grpc) as client:
-                return bool(client.is_model_ready("oldest"))
-        except InferenceServerException:
-            return False
-
-    until(answers, 30, "the other gateway serves")
-    with tritonclient.grpc.InferenceServerClient(run.grpc) as client:
-        for name in NAMES:
-            assert ask(client, name, sequence_end=True) == (2 * name, begun[name])
