@@ -147,14 +147,19 @@ def node(
         one.book.close()
 
 
+def with_two_cats(one: Node, mebibytes: int) -> Node:
+    """Begin with two versions that may be unloaded, the second of which has the traffic."""
+    for label in ("cats/1", "cats/2"):
+        one.has(label, mebibytes, evictable=True)
+    one.begin()
+    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    return one
+
+
 def test_what_an_operator_loads_has_the_memory_of_one_that_may_be_unloaded(
     node: Callable[..., Node],
 ) -> None:
-    one = node()
-    one.has("cats/1", 6000, evictable=True)
-    one.has("cats/2", 6000, evictable=True)
-    one.begin()
-    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    one = with_two_cats(node(), 6000)
     one.has("dogs/1", 8000)
     assert one.load("dogs/1").state is State.READY
     assert one.held() == {"cats/2": 6000, "dogs/1": 8000}, "the one with traffic stays"
@@ -185,11 +190,7 @@ def test_who_did_not_say_so_is_not_unloaded_and_it_is_said_who_could_be(
 
 
 def test_who_has_just_been_loaded_is_not_idle(node: Callable[..., Node]) -> None:
-    one = node()
-    one.has("cats/1", 6000, evictable=True)
-    one.has("cats/2", 6000, evictable=True)
-    one.begin()
-    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    one = with_two_cats(node(), 6000)
     one.has("dogs/1", 8000)
     assert "cats/1 was asked for" in one.load("dogs/1", after_s=0.0).reason
     assert one.held() == {"cats/1": 6000, "cats/2": 6000}
@@ -197,22 +198,14 @@ def test_who_has_just_been_loaded_is_not_idle(node: Callable[..., Node]) -> None
 
 
 def test_nobody_goes_where_all_of_them_would_not_be_enough(node: Callable[..., Node]) -> None:
-    one = node()
-    one.has("cats/1", 2000, evictable=True)
-    one.has("cats/2", 2000, evictable=True)
-    one.begin()
-    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    one = with_two_cats(node(), 2000)
     one.has("dogs/1", 15_000)
     assert one.load("dogs/1").state is State.FAILED
     assert one.held() == {"cats/1": 2000, "cats/2": 2000}
 
 
 def test_who_is_asked_for_by_its_number_is_in_use(node: Callable[..., Node]) -> None:
-    one = node()
-    one.has("cats/1", 6000, evictable=True)
-    one.has("cats/2", 6000, evictable=True)
-    one.begin()
-    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    one = with_two_cats(node(), 6000)
     one.usage["cats/1"] = Usage(0, 12.0)
     one.has("dogs/1", 8000)
     assert "cats/1 was asked for 12 s ago" in one.load("dogs/1").reason
@@ -292,11 +285,7 @@ def test_one_that_fits_on_no_device_answers_its_callers_with_the_reason(
 
 
 def test_a_version_that_has_traffic_by_now_is_not_evicted(node: Callable[..., Node]) -> None:
-    one = node()
-    one.has("cats/1", 100, evictable=True)
-    one.has("cats/2", 100, evictable=True)
-    one.begin()
-    one.wait({"cats/1": "READY", "cats/2": "READY"})
+    one = with_two_cats(node(), 100)
     with pytest.raises(Unwanted, match="cats/2 is in use by now"):
         one.controller.obey(orders.evict("cats", 2), **WHO)
     one.controller.obey(orders.split("cats", {1: 10_000}), **WHO)

@@ -167,7 +167,8 @@ class Demand:
             short = self._shortages.labels
             # They have no place, for they end; nor have they failed.
             standings = {label: one for label, one in standings.items() if label not in short}
-            failed = {label for label in stay if label in mine and _failed(standings.get(label))}
+            failures = {label for label, one in standings.items() if one.state is State.FAILED}
+            failed = failures & set(stay) & set(mine)
             here = {label: one for label, one in held.items() if label not in {*failed, *short}}
             residents = self._residents(mine, here, standings, used or {})
             eager = self._hear(mine, stay, standings, used)
@@ -235,10 +236,7 @@ class Demand:
         standings: Mapping[str, Standing],
         used: Mapping[str, Usage],
     ) -> dict[str, Resident]:
-        """Return those that are ready and that nothing leads to.
-
-        Who has just come is not idle: somebody has loaded it, and is about to need it.
-        """
+        """Return those that are ready and that nothing leads to; who has just come is not idle."""
         before, self._spare = self._spare, {}
         found = {}
         for one in wanted:
@@ -283,10 +281,6 @@ class Demand:
 
 def _is_evictable(one: Assignment) -> bool:
     return one.version.config.placement.evictable
-
-
-def _failed(standing: Standing | None) -> bool:
-    return standing is not None and standing.state is State.FAILED
 
 
 def _leaves(held: Held) -> bool:
