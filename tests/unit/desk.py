@@ -104,6 +104,8 @@ class Desk:
         self.watched: dict[int, dict[str, Any]] = {}
         #: Numbers that a registry has beside those in folders; without any there is none.
         self.registry: set[int] = set()
+        #: Of the files that versions were loaded from, by label.
+        self.digests: dict[str, str] = {}
         #: Labels of those whose packages cannot be installed.
         self.unfit: set[str] = set()
         self.stood: dict[str, Standing] = {}
@@ -150,7 +152,11 @@ class Desk:
         )
 
         self.drift = Drift(
-            self.controller, lambda _: self.profiles, self.said.append, lambda: self.now
+            self.controller,
+            lambda _: self.profiles,
+            self.said.append,
+            lambda label: self.digests.get(label, ""),
+            lambda: self.now,
         )
 
     def gateways_(self) -> list[str]:

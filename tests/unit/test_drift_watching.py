@@ -99,6 +99,23 @@ def test_a_gateway_that_is_replaced_and_one_that_is_silent_take_nothing_twice(
     assert desk.drift.of("m")[1].rows == 200
 
 
+def test_of_other_files_nothing_is_known(watching: Desk) -> None:
+    desk, one = watching, Gateway(1)
+    look(desk, one, rows=300)
+    desk.digests["m/1"] = "other"
+    look(desk, one, rows=50)
+    assert desk.drift.of("m")[1].rows == 50
+
+
+def test_a_gateway_that_cannot_be_read_costs_no_other_its_rows(watching: Desk) -> None:
+    desk, one = watching, Gateway(1)
+    one.serve(100, 0.0)
+    desk.profiles = [one.told(), "[]", "no"]
+    desk.drift.look()
+    assert desk.drift.of("m")[1].rows == 100
+    assert any("what a gateway has counted cannot be read" in said for said in desk.said)
+
+
 def test_metrics_pages_are_given_the_scores(watching: Desk) -> None:
     desk, one = watching, Gateway(1)
     pages: list[list[dict[str, Any]]] = []

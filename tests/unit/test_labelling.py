@@ -95,12 +95,12 @@ def test_labels_are_compared_with_an_output_that_can_be() -> None:
     scores, text = Tensor("scores", "FP32", [3]), Tensor("text", "BYTES", [1])
     box, number = Tensor("box", "FP32", [4, 2]), Tensor("number", "INT64", [])
     named = Feedback(output="scores", sample_percent=0.5, within_hours=9)
-    check(named, [text, scores], streams=False)
+    check(named, [text, scores], streams=False, unbatched=False)
     assert facts(named, [text, scores]) == {"output": 1, "within_hours": 9, "share": 50}
-    check(Feedback(), [number], streams=False)
+    check(Feedback(), [number], streams=False, unbatched=False)
     assert facts(Feedback(), [number]) == {"output": 0, "within_hours": 72, "share": 10_000}
     assert facts(None, [text]) is None
-    check(None, [text], streams=True)
+    check(None, [text], streams=True, unbatched=True)
     for feedback, outputs, streams, want in [
         (Feedback(), [scores, number], False, "names none: expected one of .* scores, number"),
         (named, [number], False, "names 'scores': expected one of .* number"),
@@ -109,4 +109,6 @@ def test_labels_are_compared_with_an_output_that_can_be() -> None:
         (Feedback(), [scores], True, "not for streams"),
     ]:
         with pytest.raises(ModelInvalid, match=want):
-            check(feedback, outputs, streams=streams)
+            check(feedback, outputs, streams=streams, unbatched=False)
+    with pytest.raises(ModelInvalid, match="not for batching"):
+        check(named, [scores], streams=False, unbatched=True)

@@ -69,10 +69,17 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
 
 
 def drifting(
-    controller: Controller, logbook: Logbook, gateways: Callable[[str], Sequence[str]]
+    controller: Controller,
+    logbook: Logbook,
+    gateways: Callable[[str], Sequence[str]],
+    digest: Callable[[str], str],
 ) -> Drift:
     """Return what watches versions' tensors, by what gateways count, and says alarms in the log."""
-    return Drift(controller, gateways, lambda text: logbook.take(line(OURSELVES, "out", text)))
+
+    def say(text: str) -> None:
+        logbook.take(line(OURSELVES, "out", text))
+
+    return Drift(controller, gateways, say, digest)
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:

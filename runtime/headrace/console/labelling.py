@@ -36,6 +36,8 @@ TOO_LONG: Final = (
 BODY_S: Final = 30.0
 #: Of one that is refused.
 MOST_ERRORS: Final = 10
+#: Each costs some hundred bytes to list, and a body has room for many that are tiny.
+MOST_EXPLAINED: Final = 1000
 
 Value = Annotated[int | float, Field(ge=-1e300, le=1e300)]
 
@@ -196,8 +198,15 @@ def _read(text: bytes) -> Body:
     try:
         return Body.model_validate_json(text)
     except ValidationError as error:
-        wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
-        told = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in wrong)
+        told = _explained(error)
         raise Misasked(
             f'expected {{"feedback": [{{"prediction_id": "...", "label": 3}}, ...]}}: {told}'
         ) from error
+
+
+def _explained(error: ValidationError) -> str:
+    count = error.error_count()
+    if count > MOST_EXPLAINED:
+        return f"{count} things are otherwise"
+    wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
+    return "; ".join(f"{'.'.join(map(str, one['loc'])):.100}: {one['msg']}" for one in wrong)

@@ -10,7 +10,7 @@ from typing import Final
 from headrace.config.drift import Drift as Config
 from headrace.control.controller import Controller
 from headrace.monitoring.drift import Policy, Watched, added
-from headrace.monitoring.profiles import Seen, profiled
+from headrace.monitoring.profiles import Profiled, Seen, profiled
 
 #: Between two looks at what gateways have counted, while a version is watched.
 LOOK_S: Final = 10.0
@@ -29,8 +29,8 @@ class Drift:
         controller: Controller,
         gateways: Callable[[str], Sequence[str]],
         say: Callable[[str], None],
+        digest: Callable[[str], str],
         clock: Callable[[], float] = time.time,
-        look_s: float = LOOK_S,
     ) -> None:
         """Watch nothing yet.
 
@@ -39,14 +39,16 @@ class Drift:
             gateways: takes what metrics pages are to show, and returns what each gateway that
                 answers has counted, both as JSON.
             say: says a line to the operator.
+            digest: returns that of the files that a version was loaded from, by label.
             clock: seconds since 1970.
-            look_s: between two looks.
         """
         self._controller, self._gateways, self._say = controller, gateways, say
-        self._clock, self._look_s = clock, look_s
+        self._digest, self._clock = digest, clock
         #: Replaced, so that who reads needs no lock.
         self._watched: dict[tuple[str, int], Watched] = {}
         self._seen: dict[tuple[str, int], Seen] = {}
+        #: What each was loaded from, and asked for: of another one nothing is known.
+        self._loaded: dict[tuple[str, int], tuple[str, Config]] = {}
         self._looked_at = 0.0
         self._stirred = threading.Event()
         self._closed = False
@@ -68,7 +70,7 @@ class Drift:
 
     def _run(self) -> None:
         with self._controller.events.followed(self._stirred.set):
-            next_at = time.monotonic() + self._look_s
+            next_at = time.monotonic() + LOOK_S
             while not self._closed:
                 # Where nothing is watched, and nothing happens, nobody wakes up.
                 left_s = max(0.0, next_at - time.monotonic()) if self._configs() else None
@@ -76,7 +78,7 @@ class Drift:
                 self._stirred.clear()
                 if self._closed or (woken and time.monotonic() < next_at):
                     continue
-                next_at = time.monotonic() + self._look_s
+                next_at = time.monotonic() + LOOK_S
                 try:
                     self.look()
                 # Whatever was not foreseen: who watches must not be gone without a word.
@@ -91,21 +93,32 @@ class Drift:
         """Take what gateways have counted since the last look, and say what follows."""
         configs, now = self._configs(), self._clock()
         passed_s, self._looked_at = max(0.0, now - (self._looked_at or now)), now
-        self._watched = {key: one for key, one in self._watched.items() if key in configs}
+        loaded = {key: (self._digest(f"{key[0]}/{key[1]}"), one) for key, one in configs.items()}
+        same = {key for key, one in loaded.items() if self._loaded.get(key) == one}
+        self._watched = {key: one for key, one in self._watched.items() if key in same}
+        self._loaded = loaded
         self._seen = {key: self._seen.get(key) or Seen() for key in configs}
         rows, came = dict.fromkeys(configs, 0), {key: added({}, {}) for key in configs}
-        for text in self._gateways(self._scores()):
-            for one in profiled(text):
-                key = one.model, one.version
-                if key in configs:
-                    new, profile = self._seen[key].take(one)
-                    rows[key] += new
-                    came[key] = added(came[key], profile)
+        for one in self._told():
+            key = one.model, one.version
+            if key in configs:
+                new, profile = self._seen[key].take(one)
+                rows[key] += new
+                came[key] = added(came[key], profile)
         for key, config in configs.items():
             before = self._watched.get(key, Watched())
             after = before.then(policy(config), rows[key], came[key], passed_s, now)
             self._watched = {**self._watched, key: after}
             self._tell(key, before, after)
+
+    def _told(self) -> list[Profiled]:
+        found = []
+        for text in self._gateways(self._scores()):
+            try:
+                found += profiled(text)
+            except ValueError as error:
+                self._say_once(f"drift: what a gateway has counted cannot be read: {error}")
+        return found
 
     def _tell(self, key: tuple[str, int], before: Watched, after: Watched) -> None:
         label = f"{key[0]}/{key[1]}"

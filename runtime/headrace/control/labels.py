@@ -97,20 +97,24 @@ class Labels:
         fitting, verdicts = sort(labels, self._key, models, now_s := self._clock())
         if fitting:
             with self._lock:
-                # Counted anew where this is not committed.
-                held, self._joined = self._joined, None
-                with self._deciding() as connection:
-                    held = self._forget(connection, held, int(now_s) // S_PER_HOUR)
-                    found = self._join(connection, held, fitting, judged)
+                known, hour = self._joined, int(now_s) // S_PER_HOUR
+                # Counted anew where it is not known whether this was committed.
+                self._joined = None
+                try:
+                    with self._deciding() as connection:
+                        held = self._forget(connection, known, hour)
+                        found = self._join(connection, held, fitting, judged)
+                except Unwanted:
+                    self._joined = known
+                    raise
                 new = sum(one.outcome is Outcome.JOINED for one in found.values())
-                verdicts, self._joined = verdicts | found, held + new
+                verdicts, self._joined, self._pruned_hour = verdicts | found, held + new, hour
         return [verdicts[at] for at in range(len(labels))]
 
     def _forget(self, connection: Connection, held: int | None, hour: int) -> int:
         """Let go of what is too old; return how many predictions with a label are left."""
         if hour > self._pruned_hour:
             connection.execute(delete(COUNT).where(COUNT.c.hour < hour - KEPT_HOURS))
-            self._pruned_hour = hour
         if held is None:
             held = connection.execute(select(func.count()).select_from(JOINED)).scalar_one()
         late = select(JOINED.c.nonce).where(JOINED.c.until_hour < hour).limit(FORGOTTEN_AT_ONCE)

@@ -22,7 +22,9 @@ def facts(feedback: Feedback | None, outputs: Sequence[Tensor]) -> dict[str, Any
     }
 
 
-def check(feedback: Feedback | None, outputs: Sequence[Tensor], *, streams: bool) -> None:
+def check(
+    feedback: Feedback | None, outputs: Sequence[Tensor], *, streams: bool, unbatched: bool
+) -> None:
     """Check that labels can be compared with an output.
 
     Raises:
@@ -32,6 +34,11 @@ def check(feedback: Feedback | None, outputs: Sequence[Tensor], *, streams: bool
         return
     if streams:
         raise ModelInvalid("feedback is not for streams: an answer in parts has no id; take it out")
+    if unbatched:
+        raise ModelInvalid(
+            "feedback is not for batching.unbatched: a prediction is a row, and its tensors have "
+            "none; take one of them out"
+        )
     output = outputs[_place(feedback, outputs)]
     if output.datatype in NO_NUMBERS or len(output.shape) > 1:
         raise ModelInvalid(

@@ -52,7 +52,12 @@ def open_model(version: Version, threads: int = 0) -> Model:
     sent = sequencing.asked(model.inputs, config.sequences)
     check_cost(config.batching, sent)
     joining.check(config.batching, sent, model.outputs)
-    labelling.check(config.feedback, model.outputs, streams=config.streams)
+    labelling.check(
+        config.feedback,
+        model.outputs,
+        streams=config.streams,
+        unbatched=config.batching.unbatched,
+    )
     return model
 
 

@@ -120,11 +120,11 @@ class Server:
         controller.drive(self._carrying)
         self._carrying.stood = partial(stand, controller, logbook)
         self._carrying.evict = partial(evict, controller, logbook)
-        evidence, digest = (lambda: [self._gateway.evidence()]), self._carrying.digest
+        gateway, token = self._gateway, token_for(options.host, options.state)
+        evidence, digest = (lambda: [gateway.evidence()]), self._carrying.digest
         rollouts = rolling(options, controller, logbook, evidence, digest=digest)
-        drift = drifting(controller, logbook, lambda shown: [self._gateway.profiles(shown)])
+        drift = drifting(controller, logbook, lambda shown: [gateway.profiles(shown)], digest)
         sources = Sources(self, logbook, self, controller, rollouts, drift)
-        token = token_for(options.host, options.state)
         self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes, self._operating = threading.Lock(), Operating(controller)
         self._draining, self._ended = "", False

@@ -8,8 +8,9 @@ from typing import Final
 
 from headrace.monitoring.drift import Key, Profile
 
-#: Counts of one version that are remembered, one for each gateway that has counted.
-MOST_SEEN: Final = 16
+#: Counts of one version that are remembered, one for each gateway that has counted: more than a
+#: cluster has gateways, for what is forgotten and comes again is counted again.
+MOST_SEEN: Final = 128
 #: As the core has them: the feature whose places are what it counts, and of others bits of FP32
 #: that a place has not.
 CLASS: Final = "class"

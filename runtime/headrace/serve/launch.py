@@ -80,7 +80,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         rollouts = rolling(
             options, controller, logbook, board.evidence, board.crashes, digest=crew.digest
         )
-        drift = drifting(controller, logbook, board.profiles)
+        drift = drifting(controller, logbook, board.profiles, crew.digest)
         sources = Sources(board, logbook, session.changing, controller, rollouts, drift)
         token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)

@@ -1,6 +1,7 @@
 //! The gateway: admits, routes, lets wait, sends to hosts, answers, counts.
 
 mod demand;
+mod dice;
 mod ending;
 mod errors;
 mod files;
@@ -37,6 +38,7 @@ use crate::wire::prediction::Signer;
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
 use demand::Demand;
+use dice::Dice;
 use ending::Ending;
 use errors::Errors;
 use memory::admission::{Ledger, Of};
@@ -49,12 +51,8 @@ use queue::service::Surroundings;
 use queue::suspects::Suspects;
 use queue::tenants::Tenants;
 use shadow::Shadows;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::sync::atomic::{
-    AtomicBool, AtomicU64,
-    Ordering::{Acquire, Relaxed},
-};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire};
 use std::sync::{Arc, OnceLock, Weak};
 use table::registry::Registry;
 use table::state::State;
@@ -104,7 +102,9 @@ pub struct Gateway {
     /// What a drain gave up on.
     left: OnceLock<String>,
     last_call: AtomicU64,
-    dice: AtomicU64,
+    dice: Dice,
+    /// Of ids, which callers read: who has seen some could foresee the next, and those alone.
+    nonces: Dice,
 }
 
 impl Gateway {
@@ -147,7 +147,8 @@ impl Gateway {
             threads: Mutex::default(),
             left: OnceLock::new(),
             last_call: AtomicU64::new(0),
-            dice: AtomicU64::new(RandomState::new().hash_one(())),
+            dice: Dice::default(),
+            nonces: Dice::default(),
             settings,
         }))
     }
@@ -210,15 +211,12 @@ impl Gateway {
     /// Its dice fall as these do.
     #[cfg(test)]
     pub(crate) fn seed(&self, dice: u64) {
-        self.dice.store(dice, Relaxed);
+        self.dice.seed(dice);
+        self.nonces.seed(dice);
     }
 
-    /// A number that nobody can foresee; one atomic addition and a mix (SplitMix64).
     fn draw(&self) -> u64 {
-        let mut z = self.dice.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.dice.draw()
     }
 }
 

@@ -19,8 +19,8 @@ impl Gateway {
     pub(super) fn prediction(&self, contract: &Contract, produced: &Produced) -> Option<Box<[u8]>> {
         let feedback = contract.feedback.as_deref()?;
         let signer = self.signer.as_ref()?;
-        // Of one gateway no two are the same, for the mix of its dice loses nothing.
-        let nonce = self.draw();
+        // Of one gateway no two are the same.
+        let nonce = self.nonces.draw();
         if nonce % u64::from(Share::FULL) >= u64::from(feedback.share) {
             return None;
         }
