@@ -49,11 +49,15 @@ class HearsForHooks:
 
     def __init__(self) -> None:
         self.courses: list[tuple[Course | None, Course, Sequence[str]]] = []
+        self.happened: list[Happened] = []
 
     def open(self) -> None: ...
 
     def heard(self, before: Course | None, course: Course, places: Sequence[str]) -> None:
         self.courses.append((before, course, places))
+
+    def tell(self, happened: Happened) -> None:
+        self.happened.append(happened)
 
     def told(self) -> list[Happened]:
         """Return what hooks were told of it; version 2 was loaded from files."""
@@ -154,8 +158,8 @@ class Desk:
         self.drift = Drift(
             self.controller,
             lambda _: self.profiles,
-            self.said.append,
-            lambda label: self.digests.get(label, ""),
+            lambda label: self.digests.get(label, "files"),
+            self.rollouts.telling,
             lambda: self.now,
         )
 

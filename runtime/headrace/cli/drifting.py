@@ -13,16 +13,27 @@ HEAD = ("VERSION", "TENSOR", "FEATURE", "REFERENCE", "NOW", "SCORE", "ALARM SINC
 
 def drift(
     model: Annotated[str, typer.Argument(help="MODEL.")],
+    anew: Annotated[
+        int,
+        typer.Option(
+            metavar="VERSION",
+            help="Compare this version with the rows that come next, from now on.",
+        ),
+    ] = 0,
     url: Url = CONSOLE,
     as_json: Json = False,
 ) -> None:
-    """Show whether a model's inputs and outputs are as they were when its versions were new."""
+    """Show whether a model's inputs and outputs are as they were when its versions were new.
+
+    After `--anew 3` that is: as they are in the next rows of version 3.
+    """
     import json
     from urllib.parse import quote
 
-    from headrace.cli.console_client import get
+    from headrace.cli.console_client import get, post
 
-    found = get(url, f"/api/drift/{quote(model, safe='')}")["versions"]
+    path = f"/api/drift/{quote(model, safe='')}"
+    found = (post(url, f"{path}?version={anew}") if anew else get(url, path))["versions"]
     for text in map(json.dumps, found) if as_json else drift_lines(model, found):
         tell(text)
 

@@ -10,7 +10,6 @@ from headrace.console.logbook import Logbook
 from headrace.control import orders
 from headrace.control.announcing import Announcer
 from headrace.control.controller import Controller
-from headrace.control.drift import Drift
 from headrace.control.reports import Registered, registered
 from headrace.control.rollouts import Rollouts
 from headrace.control.starting import ITSELF
@@ -66,20 +65,6 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
     announcer = Announcer(told, controller, digest, say) if told else None
     telling = Telling(Reporter(options.state, say), known, say, announcer)
     return Rollouts(controller, gateways, crashes, telling)
-
-
-def drifting(
-    controller: Controller,
-    logbook: Logbook,
-    gateways: Callable[[str], Sequence[str]],
-    digest: Callable[[str], str],
-) -> Drift:
-    """Return what watches versions' tensors, by what gateways count, and says alarms in the log."""
-
-    def say(text: str) -> None:
-        logbook.take(line(OURSELVES, "out", text))
-
-    return Drift(controller, gateways, say, digest)
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:

@@ -1,16 +1,26 @@
-"""The console's answer about versions whose tensors are watched."""
+"""The console's answers about versions whose tensors are watched."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from headrace.console import drift_schema as schema
 from headrace.console.answering import in_thread
-from headrace.console.parameters import From
+from headrace.console.parameters import From, Misasked, Number, Who
+from headrace.console.sources import Sources
+from headrace.monitoring.change import Counts, parts
 from headrace.monitoring.drift import Watched
 from headrace.monitoring.profiles import middle
 
 router = APIRouter()
+
+
+@router.get("/api/drift", response_model=schema.Drift)
+@in_thread
+def all_drift(sources: From) -> dict[str, Any]:
+    """Show of all versions that are watched whether tensors are as they were."""
+    return _versions(sources, lambda _: True)
 
 
 @router.get("/api/drift/{model}", response_model=schema.Drift)
@@ -18,12 +28,33 @@ router = APIRouter()
 def drift(sources: From, model: str) -> dict[str, Any]:
     """Show whether tensors are as they were, as `headrace drift`."""
     sources.controller.known(model)
-    found = sources.drift.of(model)
-    return {"versions": [_version(number, one) for number, one in sorted(found.items())]}
+    return _versions(sources, lambda name: name == model)
 
 
-def _version(number: int, one: Watched) -> dict[str, Any]:
+@router.post("/api/drift/{model}", response_model=schema.Drift)
+@in_thread
+def anew(
+    sources: From,
+    who: Who,
+    model: str,
+    version: Annotated[Number, Query(description="Whose next rows are its reference.")] = 0,
+) -> dict[str, Any]:
+    """Take a version's next rows as its reference, as `headrace drift --anew`."""
+    if not version:
+        raise Misasked("say which version: ?version=NUMBER")
+    sources.controller.known(model)
+    sources.drift.anew(model, version, who)
+    return _versions(sources, lambda name: name == model)
+
+
+def _versions(sources: Sources, of: Callable[[str], bool]) -> dict[str, Any]:
+    found = sorted(sources.drift.all().items())
+    return {"versions": [_version(*key, one) for key, one in found if of(key[0])]}
+
+
+def _version(model: str, number: int, one: Watched) -> dict[str, Any]:
     return {
+        "model": model,
         "version": number,
         "reference_rows": one.rows,
         "window_rows": one.window_rows,
@@ -38,7 +69,15 @@ def _version(number: int, one: Watched) -> dict[str, Any]:
                 "chance": alarm.last.chance,
                 "alarm": alarm.since is not None,
                 "since_unix_s": alarm.since,
+                "parts": _shares(
+                    one.reference[tensor, feature], one.shown.get((tensor, feature), {})
+                ),
             }
             for (tensor, feature), alarm in sorted(one.alarms.items())
         ],
     }
+
+
+def _shares(before: Counts, now: Counts) -> list[tuple[float, float]]:
+    first, second = sum(before.values()), sum(now.values())
+    return [(one / first, other / second) for one, other in parts(before, now)]

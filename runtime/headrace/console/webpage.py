@@ -13,7 +13,16 @@ FILES: Final = {
     "/page.css": ("page.css", "text/css; charset=utf-8"),
     **{
         f"/{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("api", "charts", "controls", "element", "main", "rollouts", "versions")
+        for name in (
+            "api",
+            "charts",
+            "controls",
+            "drift",
+            "element",
+            "main",
+            "rollouts",
+            "versions",
+        )
     },
 }
 #: Nothing comes from elsewhere, runs that is written into the page, or frames it.

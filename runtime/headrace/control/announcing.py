@@ -14,6 +14,8 @@ from headrace.hooks.courier import Standing
 from headrace.hooks.event import MOST_CHARACTERS, Happened, Kind
 from headrace.hooks.told import Told
 from headrace.models.lifecycle import State
+from headrace.monitoring.drift import Key, Watched
+from headrace.monitoring.profiles import middle
 from headrace.rollout.course import Course
 
 #: For what has happened to versions to be written down when a server ends.
@@ -94,6 +96,34 @@ def of_lost(lost: Lost) -> Happened:
     return Happened(Kind.LOST, lost.label, data)
 
 
+def of_drift(
+    model: str, version: int, digest: str, watched: Watched, began: Sequence[Key]
+) -> Happened:
+    """Return what is told of a version's tensors: which have drifted, or that none has any more.
+
+    Args:
+        model: of the version.
+        version: which one.
+        digest: of the files that it was loaded from.
+        watched: how it stands now.
+        began: what has an alarm since now.
+    """
+    features = [
+        {
+            "tensor": tensor,
+            "feature": feature,
+            "new": (tensor, feature) in began,
+            "reference": middle(feature, watched.reference.get((tensor, feature), {})),
+            "now": middle(feature, watched.shown.get((tensor, feature), {})),
+            "score": watched.alarms[tensor, feature].last.score,
+            "since_unix_s": watched.alarms[tensor, feature].since,
+        }
+        for tensor, feature in watched.drifted
+    ]
+    data = {"model": model, "version": version, "digest": digest, "features": features}
+    return Happened(Kind.DRIFTED if features else Kind.CLEARED, f"{model}/{version}", data)
+
+
 class Announcer:
     """Tells hooks of rollouts as it hears of them, and of versions from a thread of its own."""
 
@@ -148,7 +178,7 @@ class Announcer:
 
     def _run(self) -> None:
         for lost in self._controller.lost():
-            self._tell(of_lost(lost))
+            self.tell(of_lost(lost))
         number, events = 0, self._controller.events
         with events.followed(self._stirred.set):
             while True:
@@ -182,9 +212,10 @@ class Announcer:
         else:
             self._failed.discard(label)
         if happened is not None:
-            self._tell(happened)
+            self.tell(happened)
 
-    def _tell(self, happened: Happened) -> None:
+    def tell(self, happened: Happened) -> None:
+        """Tell what has happened; what cannot be kept for hooks is said to the operator."""
         try:
             self._told.tell(happened)
         except HeadraceError as error:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.control import courses
+from headrace.control import courses, references
 from headrace.control.database import opened, shown, words
 from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels, prediction_key
@@ -140,6 +140,7 @@ class Store:
             try:
                 self.term, key = self._begin()
                 self.labels = Labels(self._connected, self._deciding, clock, key)
+                self.references = references.References(self._connected, self._deciding)
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -149,7 +150,7 @@ class Store:
                     raise StateInvalid(f"the database {place} cannot be used: {told}") from None
 
     def _begin(self) -> tuple[int, bytes]:
-        for tables in (TABLES, FEEDBACK):
+        for tables in (TABLES, FEEDBACK, references.TABLES):
             tables.create_all(self._engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
         # SQLite's transactions are alone as it is.

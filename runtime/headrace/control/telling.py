@@ -7,6 +7,7 @@ from typing import Final, Protocol
 from headrace.control.reports import Registered, metrics, name, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.hooks.courier import Standing as HookStanding
+from headrace.hooks.event import Happened
 from headrace.registry.report import HERE, Kind, Report
 from headrace.registry.standing import Standing
 from headrace.rollout.course import Course
@@ -41,6 +42,10 @@ class Announces(Protocol):
 
     def heard(self, before: Course | None, course: Course, places: Sequence[str]) -> None:
         """Tell what has become of a rollout. Raises StateInvalid, ValueError."""
+        ...
+
+    def tell(self, happened: Happened) -> None:
+        """Tell what has happened to a version."""
         ...
 
     def status(self) -> Sequence[HookStanding]:
@@ -150,6 +155,11 @@ class Telling:
         """Tell hooks of versions, too, from now on."""
         if self._announcer is not None:
             self._announcer.open()
+
+    def tell(self, happened: Happened) -> None:
+        """Tell hooks what has happened to a version; any thread may call this."""
+        if self._announcer is not None:
+            self._announcer.tell(happened)
 
     def hooks(self) -> Sequence[HookStanding]:
         """Return how each hook stands."""

@@ -19,6 +19,8 @@ class Kind(StrEnum):
 
     STEP = "step"
     STARTED = "started"
+    CLEARED = "cleared"
+    DRIFTED = "drifted"
     LOST = "lost"
     FAILED = "failed"
     WAITING = "waiting"
@@ -29,6 +31,8 @@ class Kind(StrEnum):
 TYPES: Final[Mapping[Kind, str]] = {
     Kind.STEP: "dev.headrace.rollout.step",
     Kind.STARTED: "dev.headrace.rollout.started",
+    Kind.CLEARED: "dev.headrace.drift.cleared",
+    Kind.DRIFTED: "dev.headrace.drift.raised",
     Kind.LOST: "dev.headrace.version.lost",
     Kind.FAILED: "dev.headrace.version.failed",
     Kind.WAITING: "dev.headrace.rollout.waiting",

@@ -13,7 +13,7 @@ from typing import Any
 
 from headrace.config.options import ServeOptions
 from headrace.console import state
-from headrace.console.arrivals import drifting, evict, rolling, stand, tell_lost, watch
+from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
 from headrace.console.board import (
     ModelStatus,
     Status,
@@ -31,6 +31,7 @@ from headrace.console.terminal import Terminal
 from headrace.console.token import token_for
 from headrace.control.controller import Controller
 from headrace.control.demand import usage
+from headrace.control.drift import Drift
 from headrace.control.engine import Beginning
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
@@ -123,7 +124,7 @@ class Server:
         gateway, token = self._gateway, token_for(options.host, options.state)
         evidence, digest = (lambda: [gateway.evidence()]), self._carrying.digest
         rollouts = rolling(options, controller, logbook, evidence, digest=digest)
-        drift = drifting(controller, logbook, lambda shown: [gateway.profiles(shown)], digest)
+        drift = Drift(controller, lambda to: [gateway.profiles(to)], digest, rollouts.telling)
         sources = Sources(self, logbook, self, controller, rollouts, drift)
         self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes, self._operating = threading.Lock(), Operating(controller)
@@ -185,10 +186,9 @@ class Server:
             row = not_carried(version.number, standing, rows)
             found.setdefault(version.model, []).append(row)
         models = [ModelStatus(name, versions) for name, versions in found.items()]
-        addresses = {**self._gateway.addresses(), "console": self._options.address(3)}
         return Status(
             engine="local",
-            addresses=addresses,
+            addresses={**self._gateway.addresses(), "console": self._options.address(3)},
             models=models,
             draining=self._draining,
             processes={"headrace": [os.getpid()]},

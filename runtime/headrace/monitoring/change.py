@@ -35,22 +35,22 @@ UNCHANGED: Final = Change(1.0, 0.0)
 
 def change(before: Counts, now: Counts) -> Change:
     """Return what is between two samples; nothing where one is too small to say."""
-    parts = _parts(before, now)
-    sums = [sum(column) for column in zip(*parts, strict=True)]
-    if len(parts) < 2:
+    divided = parts(before, now)
+    sums = [sum(column) for column in zip(*divided, strict=True)]
+    if len(divided) < 2:
         return UNCHANGED
     first, second = sums
     total = first + second
     squared = 0.0
     apart = 0.0
-    for one, other in parts:
+    for one, other in divided:
         for count, of in ((one, first), (other, second)):
             expected = (one + other) * of / total
             squared += (count - expected) ** 2 / expected
         apart += _divergence(one / first, other / second)
-    usual = (len(parts) - 1) * (1 / first + 1 / second) / 8
+    usual = (len(divided) - 1) * (1 / first + 1 / second) / 8
     score = max(0.0, apart - usual) / math.log(2)
-    return Change(beyond(squared, len(parts) - 1), score)
+    return Change(beyond(squared, len(divided) - 1), score)
 
 
 def beyond(squared: float, degrees: int) -> float:
@@ -70,8 +70,11 @@ def beyond(squared: float, degrees: int) -> float:
     return min(1.0, tail)
 
 
-def _parts(before: Counts, now: Counts) -> Sequence[tuple[int, int]]:
-    """Divide both by the same lines, which depend on their sum alone: so the chance is one."""
+def parts(before: Counts, now: Counts) -> Sequence[tuple[int, int]]:
+    """Return how many of each are in the parts that are compared; none where one has none.
+
+    Both are divided by the same lines, which depend on their sum alone: so the chance is one.
+    """
     first, second = sum(before.values()), sum(now.values())
     if not first or not second:
         return []

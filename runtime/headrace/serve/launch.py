@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from headrace.config.options import ServeOptions
-from headrace.console.arrivals import drifting, evict, rolling, stand, tell_lost, watch
+from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
 from headrace.console.greeting import greeting
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
@@ -19,6 +19,7 @@ from headrace.console.sources import Sources
 from headrace.console.terminal import Terminal
 from headrace.console.token import token_for
 from headrace.control.demand import Demand
+from headrace.control.drift import Drift
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.execution import threads
@@ -80,7 +81,7 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         rollouts = rolling(
             options, controller, logbook, board.evidence, board.crashes, digest=crew.digest
         )
-        drift = drifting(controller, logbook, board.profiles, crew.digest)
+        drift = Drift(controller, board.profiles, crew.digest, rollouts.telling)
         sources = Sources(board, logbook, session.changing, controller, rollouts, drift)
         token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)

@@ -48,6 +48,20 @@ export function limitChart(percent, limit, reach) {
     })]));
 }
 
+// Of each part of all numbers, from the smallest on, what share of the reference is in it, and what
+// share of the last window. Where both are alike, two and two are of one height.
+export function partsChart(parts) {
+  const tallest = Math.max(...parts.flat());
+  const wide = 100 / parts.length;
+  return svg("parts", ...parts.flatMap((pair, at) => pair.map((share, which) => {
+    const height = 100 * share / tallest;
+    return drawing("rect", {
+      class: which === 0 ? "before" : "now", x: `${(at + 0.1 + 0.4 * which) * wide}%`,
+      width: `${0.4 * wide}%`, y: `${100 - height}%`, height: `${height}%`,
+    });
+  })));
+}
+
 function upright(kind, percent) {
   return drawing("line", {
     class: kind, x1: `${percent}%`, x2: `${percent}%`, y1: "0", y2: "100%",

@@ -2,6 +2,7 @@
 
 import { follow, keepToken, read, TokenNeeded } from "./api.js";
 import { load, sayTo, split, undo, unload } from "./controls.js";
+import { showDrift } from "./drift.js";
 import { element, show } from "./element.js";
 import { going, showRollouts } from "./rollouts.js";
 import { joined, percent, rateFacts, routes, undoable } from "./versions.js";
@@ -17,6 +18,7 @@ let rows = [];
 let traffic = {};
 let rates = {};
 let rollouts = [];
+let watched = [];
 let looks = 0;
 let lines = null;
 let isAsking = false;
@@ -98,6 +100,7 @@ async function refresh() {
       status = await read("/api/status");
       ({ versions: rows, traffic } = await read("/api/versions"));
       ({ rollouts } = await read("/api/rollouts?ended=5&said=20"));
+      ({ versions: watched } = await read("/api/drift"));
       const { entries } = await read("/api/journal?limit=20");
       draw();
       showJournal(entries);
@@ -125,6 +128,8 @@ function draw() {
   showModels(joined(status, rows));
   showRollouts(byId("rollouts"), rollouts);
   byId("rollouts-section").hidden = rollouts.length === 0;
+  showDrift(byId("drift"), watched);
+  byId("drift-section").hidden = watched.length === 0;
 }
 
 function failed(error) {
