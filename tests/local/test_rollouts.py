@@ -24,6 +24,11 @@ rollouts:
     steps_percent: [50, 100]
     judge: {agreement: {min_percent: 90, mirror_percent: 100, repeatable: true}}
     minimum: {units: 20, minutes: 0}
+  mirrored:
+    kind: shadow-first
+    steps_percent: [50, 100]
+    judge: {agreement: {min_percent: 90, mirror_percent: 100, repeatable: true}}
+    minimum: {units: 20, minutes: 0}
 """
 BODY = json.dumps(
     {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP32", "data": [1.0, 2.0, 3.0, 4.0]}]}
@@ -128,6 +133,26 @@ def test_one_that_answers_otherwise_goes_back_and_one_that_does_not_stays(
             end, why = ended(server, 2)
             assert (end, "agreement: 0 % bad" in why) == ("promoted", True), why
         assert set(answered) == {200}
+
+
+def test_a_version_is_proven_by_mirrored_traffic_before_anybody_has_its_answers(
+    tmp_path: Path, models: Path
+) -> None:
+    with ready(models, tmp_path / "state") as server:
+        server.command("split", "one", "1=100")
+        with traffic(server, "one", BODY, pause_s=0.05):
+            server.command("rollout", "start", "one/5", "--plan", "mirrored")
+            end, why = ended(server, 1)
+            assert (end, "agreement: 100 % bad, 10 % allowed" in why) == ("rolled back", True), why
+            entries = server.command("journal", "one").splitlines()
+            mine = [one for one in entries if "rollout 1" in one]
+            assert mine, entries
+            assert not any("5=" in one for one in mine), "nobody had its answers"
+            server.command("rollout", "start", "one/4", "--plan", "mirrored")
+            end, why = ended(server, 2)
+            assert (end, "agreement: 0 % bad" in why) == ("promoted", True), why
+        said = [one["why"] for one in rollout(server, 2)["said"]]
+        assert any("units of each metric at 0 %" in one for one in said), said
 
 
 def test_who_is_killed_goes_on_where_it_was(tmp_path: Path, models: Path) -> None:

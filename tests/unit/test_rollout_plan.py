@@ -15,6 +15,7 @@ from headrace.rollout.estimate import estimate, units_needed
 from headrace.rollout.evidence import Criterion
 
 ERRORS = {"errors": {"max_increase_points": 0.5}}
+AGREES = {"agreement": {"min_percent": 98}}
 
 
 def plan(**said: Any) -> RolloutPlan:
@@ -48,7 +49,10 @@ def test_the_designs_plan_is_one() -> None:
     [
         ({}, (1, 5, 25)),
         ({"ramp": {"from_percent": 10, "to_percent": 40, "steps": 4}}, (10, 20, 30, 40)),
-        ({"kind": "shadow-first", "steps_percent": [5, 100]}, (0, 5)),
+        (
+            {"kind": "shadow-first", "judge": AGREES, "steps_percent": [5, 100]},
+            (0, 5),
+        ),
         ({"kind": "a/b", "steps_percent": [50]}, (50,)),
         ({"control": "baseline", "steps_percent": [10, 90]}, (10, 90)),
     ],
@@ -66,6 +70,7 @@ def test_a_candidate_is_judged_at_every_share_but_the_last(
         ({"steps_percent": [100]}, "expected a step below 100 %"),
         ({"control": "own", "steps_percent": [1, 60, 100]}, "60 % is more than half"),
         ({"kind": "a/b"}, "expected one share for a/b"),
+        ({"kind": "shadow-first"}, "shadow-first begins with mirrored traffic alone"),
         ({"ramp": {}, "steps_percent": [1]}, "not both"),
         ({"ramp": {"from_percent": 50, "to_percent": 10}}, "from_percent below to_percent"),
         ({"judge": {}}, "expected something to judge by"),
@@ -115,8 +120,10 @@ def test_an_estimate_adds_up_to_the_slowest_metric_at_the_last_step() -> None:
     slower = estimate(asked, units_per_s=0.5, rates=rates)
     assert slower.hours > 24
     assert not slower.fits
-    shadow = plan(kind="shadow-first", steps_percent=[50])
-    assert estimate(shadow, units_per_s=1.0, rates=rates).steps[0].hours == pytest.approx(5 / 60)
+    shadow = plan(kind="shadow-first", judge=AGREES | ERRORS, steps_percent=[50])
+    # A twentieth of the traffic is mirrored, and 100 pairs are needed.
+    hours = estimate(shadow, units_per_s=1.0, rates=rates).steps[0].hours
+    assert hours == pytest.approx(100 / 0.05 / 3600)
 
 
 def test_an_estimate_of_nothing_is_refused() -> None:

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.rollout.bets import Units
+from headrace.rollout.bets import NONE, Units
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health, Record
 
@@ -25,7 +25,11 @@ def plan(**said: Any) -> RolloutPlan:
 
 PLAN = plan()
 A_A = plan(kind="a/a", steps_percent=[50])
-SHADOW = plan(kind="shadow-first", max_harm_units=30)
+SHADOW = plan(
+    kind="shadow-first",
+    max_harm_units=30,
+    judge={"errors": {"max_increase_points": 0.5}, "agreement": {"min_percent": 98}},
+)
 
 
 def seen(
@@ -37,7 +41,10 @@ def seen(
     for _ in range(step):
         record = record.advanced(asked, 0.0)
     for _ in range(looks):
-        record = record.observed({"errors": (Units(20, 20 * bad), Units(20, 0.2))})
+        units = {"errors": (Units(20, 20 * bad), Units(20, 0.2))}
+        if step == 0 and asked.kind == "shadow-first":
+            units = {"agreement": (Units(20, 20 * bad), NONE)}
+        record = record.observed(units)
     return replace(record, **changes)
 
 
@@ -88,11 +95,13 @@ def seen(
             0, "roll_back", "4 units failed more .*2 are allowed",
         ),
         (plan(max_harm_units=5), seen(PLAN, bad=0.03, looks=10), 0.5, "advance", ""),
-        (SHADOW, seen(SHADOW, bad=0.02, looks=170), 0.5, "advance", "at 0 %"),
+        (SHADOW, seen(SHADOW), 0.5, "hold", "0 units of the candidate for agreement at this step"),
+        (SHADOW, seen(SHADOW, looks=10), 0.5, "advance", "200 units of each metric at 0 %"),
+        (SHADOW, seen(SHADOW, bad=0.2, looks=20), 0.5, "roll_back", "agreement: 20 % bad, 2 %"),
         (
             SHADOW,
-            seen(SHADOW, bad=0.02, looks=170).advanced(SHADOW, 0.0),
-            0.5, "hold", "0 units of the candidate",
+            seen(SHADOW, looks=10).advanced(SHADOW, 0.0),
+            0.5, "hold", "0 units of the candidate for errors",
         ),
         (
             plan(approval="promotion"),
@@ -163,6 +172,7 @@ def test_what_is_no_record_of_the_plan_is_refused() -> None:
             Record.from_json(text)
 
 
+AGREES = {"agreement": {"min_percent": 98}}
 PLANS = some.builds(
     lambda kind, approval, most, when, judge: plan(
         kind=kind,
@@ -170,13 +180,13 @@ PLANS = some.builds(
         max_harm_units=most,
         when_inconclusive=when,
         steps_percent=[50] if kind in ("a/b", "a/a") else [5, 25, 100],
-        judge={"errors": {}} | judge,
+        judge={"errors": {}} | judge | (AGREES if kind == "shadow-first" else {}),
     ),
     some.sampled_from(["canary", "a/b", "a/a", "shadow-first"]),
     some.sampled_from(["none", "promotion", "each_step"]),
     some.sampled_from([None, 3.0]),
     some.sampled_from(["hold", "roll_back"]),
-    some.sampled_from([{}, {"p99": {}}, {"agreement": {"min_percent": 98}}]),
+    some.sampled_from([{}, {"p99": {}}, AGREES]),
 )
 UNITS = some.builds(
     lambda count, share: Units(count, count * share),
@@ -199,7 +209,7 @@ def assert_earned(asked: RolloutPlan, record: Record, move: Move, now: float) ->
     assert record.log_harm_peak < math.log(20)
     assert record.log_harm < math.log(20) / 2
     assert now - record.step_started_at >= 300
-    for known in record.evidence:
+    for known in record.asked_at_step(asked):
         assert known.step_candidate.count >= 100
         assert known.step_control.count >= 100 or not known.criterion.paired
         assert known.log_fine >= math.log(20) or move.kind is MoveKind.ADVANCE

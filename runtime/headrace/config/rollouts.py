@@ -186,6 +186,11 @@ class RolloutPlan(Section):
     def _steps_fit(self) -> Self:
         if self.max_harm_units is not None and self.judge.errors is None:
             raise ValueError("max_harm_units counts failures: expected judge.errors beside it")
+        if self.kind == "shadow-first" and self.judge.agreement is None:
+            raise ValueError(
+                "shadow-first begins with mirrored traffic alone, of which agreement is all that "
+                "can be judged: expected judge.agreement, such as {min_percent: 98}"
+            )
         if self.ramp is not None and "steps_percent" in self.model_fields_set:
             raise ValueError("expected steps_percent or ramp, not both")
         judged = self.shares_percent

@@ -88,7 +88,9 @@ def estimate(
     needed = {one.name: _to_promote(plan, one, rates[one.name], share) for one in asked}
     steps = []
     for percent in plan.shares_percent:
-        wanted = needed if percent == last else dict.fromkeys(needed, float(plan.minimum.units))
+        # Of mirrored traffic alone nothing else is judged.
+        judged = needed if percent else ("agreement",)
+        wanted = needed if percent == last else dict.fromkeys(judged, float(plan.minimum.units))
         taking = {
             name: units / (units_per_s * _arriving(plan, name, percent) / 100) / 3600
             for name, units in wanted.items()
@@ -115,7 +117,7 @@ def _to_promote(
 def _arriving(plan: RolloutPlan, metric: str, percent: float) -> float:
     """Return how many percent of the traffic are units of a metric at a step of so many."""
     agreement = plan.judge.agreement
-    if agreement is not None and (metric == "agreement" or not percent):
+    if agreement is not None and metric == "agreement":
         # Of mirrored traffic, whatever the step.
         return agreement.mirror_percent
-    return percent or 100.0
+    return percent

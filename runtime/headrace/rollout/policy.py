@@ -111,7 +111,7 @@ def _by_progress(plan: RolloutPlan, record: Record, now: float) -> Move | None:
         )
     else:
         share = shares[record.step + 1]
-        seen = min(int(known.step_candidate.count) for known in record.asked)
+        seen = min(int(known.step_candidate.count) for known in record.asked_at_step(plan))
         move = Move(
             MoveKind.ADVANCE,
             f"{seen} units of each metric at {shares[record.step]:.4g} %, and no sign of harm "
@@ -135,7 +135,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
     """Return what there is too little of to go on, or None."""
     if not record.health.baseline_ready:
         return f"version {record.baseline} cannot answer, so that there is nothing to compare with"
-    for known in record.asked:
+    for known in record.asked_at_step(plan):
         arms = [("candidate", known.step_candidate)]
         if known.criterion.paired:
             arms.append(("control", known.step_control))

@@ -79,6 +79,17 @@ class Record:
         """What is known of the metrics that the plan asks for, without guards."""
         return [known for known in self.evidence if not known.criterion.guard]
 
+    def asked_at_step(self, plan: RolloutPlan) -> list[Evidence]:
+        """What of it is known at the step that this is at.
+
+        Where only mirrored traffic comes, that is agreement alone: nobody has the candidate's
+        answers, and it gets none while others wait, so that nothing else is comparable. A copy that
+        fails where the baseline answered does not agree.
+        """
+        if plan.shares_percent[self.step] == 0.0:
+            return [known for known in self.asked if known.criterion.name == "agreement"]
+        return self.asked
+
     @property
     def log_harm(self) -> float:
         """The logarithm of the e-value against "the candidate is worse by no metric".

@@ -9,7 +9,7 @@ def unbuilt(plan: RolloutPlan) -> str:
     """Return what of a plan cannot be done yet, in words; empty if all of it can."""
     judge = plan.judge
     table: Iterable[tuple[bool, str]] = (
-        (plan.kind in ("a/a", "shadow-first"), f"kind: {plan.kind}"),
+        (plan.kind == "a/a", "kind: a/a"),
         (plan.control == "own", "control: own"),
         (bool(judge.values), "judge.values"),
         (
