@@ -3,6 +3,7 @@
 use super::{
     batch::{Batch, model_failed},
     intake::Intake,
+    room::Shrunk,
     running::Running,
     seat::Seat,
     settle,
@@ -17,22 +18,26 @@ impl Batch {
     pub fn run_out(mut self, returned: Tick, message: String) -> String {
         self.leave();
         let (intake, running) = (self.intake(), self.running());
-        let most = intake.state.lock().room.shrink(running);
-        let said = match most {
-            Some(most) => format!(
-                "a batch of {} rows ran out of memory: from now on none has more than {}; set batching.max_rows to \
-                 that, or max_cost",
-                running.padded().get(),
+        let shrunk = intake.state.lock().room.shrink(running);
+        let begun = format!("a batch of {} rows ran out of memory", running.padded().get());
+        let said = match shrunk {
+            Shrunk::To(most) => format!(
+                "{begun}: from now on none has more than {}; set batching.max_rows to that, or max_cost",
                 most.get()
             ),
-            None => format!(
-                "a batch of {} rows ran out of memory, and there is no smaller one",
-                running.padded().get()
+            Shrunk::NoSmaller => format!("{begun}, and there is no smaller one"),
+            Shrunk::Alone(most) => format!(
+                "{begun}, and there is no smaller one: one request takes so much by itself, and other batches may have \
+                 {} rows again",
+                most.get()
             ),
         };
         let Some(seats) = running.take() else { return said };
         let run = self.run(returned);
-        if most.is_none() || !intake.contract().repeatable || !seats.iter().all(Seat::can_run_again) {
+        if !matches!(shrunk, Shrunk::To(_))
+            || !intake.contract().repeatable
+            || !seats.iter().all(Seat::can_run_again)
+        {
             self.answer(&run, seats, Err(model_failed(message)));
             return said;
         }

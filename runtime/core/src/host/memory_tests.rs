@@ -11,18 +11,31 @@ use crate::base::{
     units::Rows,
 };
 
+const HUGE: f32 = 500.0;
+
 /// As a model on a device that holds so many rows; returns the rows of its runs, and what was said.
 fn serve(calls: u64, holds: u32, spec: Contract) -> (Vec<u32>, Vec<String>, Arc<Desk>) {
+    serve_with(calls, holds, spec, None)
+}
+
+/// One with a call that takes all of its memory by itself.
+fn serve_with(
+    calls: u64,
+    holds: u32,
+    spec: Contract,
+    huge: Option<u64>,
+) -> (Vec<u32>, Vec<String>, Arc<Desk>) {
     let desk = Arc::<Desk>::default();
     let intake = Arc::new(Intake::new(Arc::new(spec), Conduct::default(), None, None));
     let (mut runs, mut said) = (vec![], vec![]);
     for id in 0..calls {
-        intake.send(desk.call(id, &[1.0]));
+        intake.send(desk.call(id, &[if huge == Some(id) { HUGE } else { 1.0 }]));
     }
     while desk.outcomes.lock().len() < usize::try_from(calls).unwrap() {
         let batch = intake.next_batch().unwrap();
         runs.push(batch.rows().get());
-        if batch.rows().get() > holds {
+        let Gathered::Fixed { data, .. } = &batch.inputs()[0] else { panic!("fixed") };
+        if batch.rows().get() > holds || data.chunks(4).any(|one| one == HUGE.to_le_bytes()) {
             said.push(batch.run_out(clock::now(), "out of memory".to_owned()));
             continue;
         }
@@ -34,6 +47,23 @@ fn serve(calls: u64, holds: u32, spec: Contract) -> (Vec<u32>, Vec<String>, Arc<
     assert!(intake.wait_empty(clock::now()));
     assert_eq!(intake.occupancy(), (Rows::ZERO, Rows::ZERO));
     (runs, said, desk)
+}
+
+#[test]
+fn one_request_that_is_too_large_by_itself_costs_others_nothing_that_lasts() {
+    let (runs, said, desk) = serve_with(60, 16, spec(16, vec![]), Some(3));
+    assert_eq!(runs[..5], [16, 8, 4, 2, 2]);
+    assert_eq!(runs.iter().rposition(|rows| *rows == 16), Some(runs.len() - 2), "{runs:?}");
+    assert_eq!((desk.note(3), desk.kind(4)), ("out of memory".to_owned(), None));
+    assert_eq!((0..60).filter(|call| desk.kind(*call).is_some()).count(), 1);
+    assert!(said.last().unwrap().contains("other batches may have 16 rows again"), "{said:?}");
+}
+
+#[test]
+fn what_others_found_out_meanwhile_stays() {
+    let (runs, said, _) = serve_with(60, 4, spec(16, vec![]), Some(20));
+    assert_eq!(*runs.iter().rev().take(5).max().unwrap(), 4, "{runs:?}");
+    assert!(said.last().unwrap().contains("other batches may have 4 rows again"), "{said:?}");
 }
 
 fn spec(max_rows: u32, allowed_rows: Vec<u32>) -> Contract {

@@ -4,9 +4,12 @@
 mod again;
 mod ending;
 mod limits;
+mod memory;
 mod slots;
 mod steps;
 
+pub(super) use memory::Shrunk;
+use memory::TooLarge;
 use slots::Seating;
 pub(super) use steps::{Begun, Next, Over};
 
@@ -60,8 +63,7 @@ pub(super) struct Room {
     /// Of `batching`, as a plan wants them.
     limits: Limits,
     bounds: Bounds,
-    /// Of a batch, since a larger one ran out of memory.
-    most_rows: Option<Rows>,
+    too_large: Vec<TooLarge>,
     lanes: u32,
     /// Requests may have different shapes, and go into batches of one.
     varies: bool,
@@ -113,7 +115,7 @@ impl Room {
             batching: contract.batching.clone(),
             limits: limits::limits(&contract.batching),
             bounds: Bounds::default(),
-            most_rows: None,
+            too_large: Vec::new(),
             lanes: contract.lanes.max(1),
             varies: !contract.streams && shapes::vary(&contract.inputs),
             settling: 0,

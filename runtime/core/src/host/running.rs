@@ -86,6 +86,10 @@ impl Running {
         self.between_ns
     }
 
+    pub(super) fn calls(&self) -> impl Iterator<Item = CallId> + '_ {
+        self.callers.iter().map(|(call, _)| *call)
+    }
+
     /// False: the call is not of this batch.
     pub(super) fn mark_gone(&self, id: CallId) -> bool {
         let caller = self.callers.iter().find(|(seated, _)| *seated == id);

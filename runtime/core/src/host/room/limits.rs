@@ -25,7 +25,7 @@ impl Room {
         self.batching = batching.clone();
         self.limits = limits(batching);
         self.bounds.widen(self.window(), batching);
-        self.most_rows = None;
+        self.too_large.clear();
         self.line.limit(self.limits.max_rows);
     }
 
