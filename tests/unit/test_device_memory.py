@@ -168,6 +168,25 @@ def test_a_prediction_that_was_wrong_is_told(loads: Loads) -> None:
     assert again.stop(10)
 
 
+def test_what_a_neighbour_gives_back_meanwhile_makes_no_version_smaller(loads: Loads) -> None:
+    def reckoned(name: str, takes: int) -> OnGpu:
+        version = placed(loads.runner(name).version, gpus=1)
+        found = OnGpu(version, loads.gpu.read, loads.ledger, loads.say)
+        found.admit()
+        loads.gpu.take(f"{name}/1", takes * MIB)
+        return found
+
+    neighbour = reckoned("neighbour", 2000)
+    neighbour.ran(8)
+    neighbour.settle()
+    other = reckoned("other", 1000)
+    loads.gpu.give_back("neighbour/1")
+    neighbour.release()
+    other.ran(8)
+    other.settle()
+    assert loads.held() == {"other/1": 1000}
+
+
 def test_what_is_declared_counts_before_anything_was_measured(loads: Loads) -> None:
     runner = loads.runner()
     version = placed(runner.version, gpus=1, device_memory_mib=20_000)

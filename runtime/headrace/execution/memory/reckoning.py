@@ -112,6 +112,8 @@ class OnGpu:
         self._say = say
         self._turn: IO[bytes] | None = None
         self._before: Gpu | None = None
+        #: What others had then.
+        self._others: Sequence[Claim] = ()
         self._measured: dict[int, int] = {}
         self._need: Need | None = None
 
@@ -125,6 +127,7 @@ class OnGpu:
         with self._ledger.deciding(gpu.uuid, label) as (others, decision):
             # Of one that was never seen here: what it takes is seen as it loads.
             asked = need or Need(label, 1, "as much as it will")
+            self._others = others
             room = self._room(gpu, others)
             if why := room.refusal(asked):
                 # Of one that was never seen nobody knows who would have to go for it.
@@ -132,8 +135,13 @@ class OnGpu:
             decision.bytes = need.bytes if need else 0
 
     def ran(self, rows: int) -> None:
-        if self._before is not None:
-            self._measured[rows] = max(1, self._before.free_bytes - self._read().free_bytes)
+        if self._before is None:
+            return
+        free = self._read().free_bytes
+        # Asked for after that: what ends in between makes this one look larger, and not smaller.
+        still = {(one.label, one.pid) for one in self._ledger.claims(self._before.uuid)}
+        ended = sum(one.bytes for one in self._others if (one.label, one.pid) not in still)
+        self._measured[rows] = max(1, self._before.free_bytes + ended - free)
 
     def settle(self) -> None:
         if self._before is None or not self._measured:
