@@ -30,7 +30,7 @@ class Sizes(Model):
     outputs = [Tensor("bytes", "FP32", [1])]
 
     def predict(self, batch: Batch):
-        sizes = [len(one) for one in batch["image"][:, 0]]
+        sizes = [len(one) for one in batch["image"]]
         return {"bytes": np.array(sizes, np.float32)[:, None]}
 """
 

@@ -115,6 +115,15 @@ WRONG = [
     ("versions: {plan: x}", "plan is of on_new: rollout"),
     ("traffic: {}", "1:1: 'traffic' is not built yet"),
     ("environment: ../r.txt", "1:1: expected a file below the model's folder, not '../r.txt'"),
+    ('environment: "a\\0b"', "1:1: expected a file below the model's folder, not 'a\\x00b'"),
+    (
+        'postprocess: [{labels: {input: a, output: b, file: "a\\0b"}}]',
+        "1:46: expected a file in the version's folder, not 'a\\x00b'",
+    ),
+    (
+        "onnx: {provider_options: {CPUExecutionProvider: {a: [1]}}}",
+        "1:50: expected a text, a number, or true or false, not [1]",
+    ),
     ("inputs: {x: FP32}", "1:1: inputs: expected a list, not {'x': 'FP32'}"),
     ("inputs: [{name: x, shape: []}]", "1:10: datatype: 'datatype' is missing"),
     (
@@ -171,6 +180,13 @@ def test_what_does_not_belong_there_is_named_with_its_place(
         load(file)
     assert said in str(raised.value)
     assert str(raised.value).startswith(f"{file}:")
+
+
+def test_a_number_that_is_less_than_any_float_is_not_told_to_be_zero(tmp_path: Path) -> None:
+    file = tmp_path / "model.yaml"
+    file.write_text("placement: {gpus: 1e-400}")
+    with pytest.raises(ConfigInvalid, match="expected a number, not '1e-400'$"):
+        load(file)
 
 
 def test_all_errors_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

@@ -102,7 +102,8 @@ def _as_number(kind: str, given: Any) -> str:
         number = float(given)
     except ValueError:
         return ""
-    if not isfinite(number):
+    if not isfinite(number) or (number == 0.0 and given.strip("+-0.eE")):
+        # One that no float has.
         return ""
     digits, _, power = repr(number).partition("e")
     # Without a point it would be a text again.

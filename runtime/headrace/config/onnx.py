@@ -1,11 +1,22 @@
 """What may be written under ``onnx`` in a model.yaml."""
 
-from pydantic import Field, field_validator
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, Field, field_validator
 
 from headrace.config.section import AtItem, Section
 
 #: How ONNX Runtime's names of them end.
 PROVIDER = "ExecutionProvider"
+
+
+def _option(given: Any) -> Any:
+    if not isinstance(given, str | int | float):
+        raise ValueError(f"expected a text, a number, or true or false, not {given!r:.80}")
+    return given
+
+
+Option = Annotated[str | int | float | bool, BeforeValidator(_option)]
 
 
 class OnnxRuntime(Section):
@@ -17,7 +28,7 @@ class OnnxRuntime(Section):
         description="Execution providers, the preferred one first. Default: "
         "CUDAExecutionProvider where placement.gpus gives a GPU, else CPUExecutionProvider.",
     )
-    provider_options: dict[str, dict[str, str | int | float | bool]] = Field(
+    provider_options: dict[str, dict[str, Option]] = Field(
         {}, description="For providers by name, their options, such as trt_fp16_enable."
     )
 

@@ -10,7 +10,7 @@ from headrace.config.section import AsWritten, Section, rising
 
 def _inside(given: str) -> str:
     path = PurePosixPath(given)
-    if path.is_absolute() or ".." in path.parts:
+    if path.is_absolute() or ".." in path.parts or "\0" in given:
         raise ValueError(f"expected a file in the version's folder, not {given!r}")
     return given
 

@@ -139,7 +139,8 @@ class ModelConfig(Section):
     @field_validator("environment")
     @classmethod
     def _below(cls, given: str | None) -> str | None:
-        if given is not None and (given.startswith("/") or ".." in given.split("/")):
+        outside = given is not None and (given.startswith("/") or ".." in given.split("/"))
+        if given is not None and (outside or "\0" in given):
             raise ValueError(f"expected a file below the model's folder, not {given!r}")
         return given
 
