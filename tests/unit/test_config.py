@@ -185,7 +185,7 @@ def test_what_does_not_belong_there_is_named_with_its_place(
 def test_a_number_that_is_less_than_any_float_is_not_told_to_be_zero(tmp_path: Path) -> None:
     file = tmp_path / "model.yaml"
     file.write_text("placement: {gpus: 1e-400}")
-    with pytest.raises(ConfigInvalid, match="expected a number, not '1e-400'$"):
+    with pytest.raises(ConfigInvalid, match=r"expected a number, not '1e-400'$"):
         load(file)
 
 
