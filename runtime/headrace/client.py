@@ -19,17 +19,18 @@ def prediction_id(answer: Any) -> str | None:
 
     Args:
         answer: a result of tritonclient's ``infer``, over HTTP or gRPC; the headers or gRPC
-            metadata of any other client, as a mapping; or an answer's JSON.
+            metadata of any other client, as a mapping or as pairs; or an answer's JSON.
     """
     response = answer.get_response() if hasattr(answer, "get_response") else answer
-    if not isinstance(response, Mapping):
-        # A ModelInferResponse of any gRPC client.
-        return response.parameters[PARAMETER].string_param or None
-    parameters = response.get("parameters")
-    if isinstance(parameters, Mapping):
-        return parameters.get(PARAMETER)
-    named = {str(name).lower(): value for name, value in response.items()}
-    return named.get(HEADER)
+    parameters = getattr(response, "parameters", None)
+    if parameters is not None:
+        # A ModelInferResponse of any gRPC client; to ask for what is not there would add it.
+        return parameters[PARAMETER].string_param if PARAMETER in parameters else None
+    if isinstance(response, Mapping) and isinstance(response.get("parameters"), Mapping):
+        found: str | None = response["parameters"].get(PARAMETER)
+        return found
+    pairs = response.items() if hasattr(response, "items") else response
+    return {str(name).lower(): value for name, value in pairs}.get(HEADER)
 
 
 def send_labels(labels: Iterable[Mapping[str, Any]], url: str = DEFAULT_URL) -> dict[str, int]:

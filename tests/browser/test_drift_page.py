@@ -12,7 +12,7 @@ import pytest
 from tests.browser.conftest import OpenUrl
 from tests.ports import free_ports
 from tests.unit.desk import Desk
-from tests.unit.test_drift_watching import WATCHED, Gateway, look
+from tests.unit.drifting import WATCHED, Gateway, look
 
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console

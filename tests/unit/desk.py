@@ -160,7 +160,7 @@ class Desk:
             lambda _: self.profiles,
             lambda label: self.digests.get(label, "files"),
             self.rollouts.telling,
-            lambda: self.now,
+            Clocks(lambda: self.now, lambda: self.now),
         )
 
     def gateways_(self) -> list[str]:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from headrace import client
 from headrace.client import prediction_id, send_labels
@@ -32,15 +33,23 @@ def of_grpc(text: str) -> Any:
         (Result({"outputs": []}), None),
         (Result({"outputs": [], "parameters": {}}), None),
         (Result(of_grpc("a")), "a"),
-        (Result(of_grpc("")), None),
         (of_grpc("a"), "a"),
         ({"parameters": {"headrace_prediction_id": "a"}}, "a"),
         ({"X-Headrace-Prediction-Id": "a"}, "a"),
         ({"x-headrace-version": "1"}, None),
+        ([("X-Headrace-Prediction-Id", "a")], "a"),
+        ((("x-headrace-version", "1"),), None),
+        (ModelInferResponse(), None),
     ],
 )
 def test_an_id_is_found_in_answers_of_every_client(answer: Any, want: str | None) -> None:
     assert prediction_id(answer) == want
+
+
+def test_an_answer_is_not_changed_by_a_look_at_it() -> None:
+    answer = ModelInferResponse()
+    assert prediction_id(answer) is None
+    assert answer == ModelInferResponse()
 
 
 def test_labels_go_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,13 +1,9 @@
-import json
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 
-import headrace_core
 import pytest
 
-from headrace.config import limits
 from headrace.config.joining import Pad
 from headrace.config.load import load
 from headrace.config.schema import ModelConfig
@@ -287,30 +283,3 @@ def test_no_key_is_both_known_and_refused() -> None:
     assert len(sections) > 5
     for section in sections:
         assert not set(section.NOT_YET) & set(section.model_fields)
-
-
-def test_a_limit_is_named_as_the_core_names_it() -> None:
-    assert limits.read([]) == {}
-    assert limits.read(["connections=7", "streams=3"]) == {"connections": 7, "streams": 3}
-    for text, why in (
-        ("conections=7", "there is no limit 'conections': expected one of body_bytes,"),
-        ("connections", "limit connections should be a number from 1 on, not ''"),
-        ("connections=0", "limit connections should be a number from 1 on, not '0'"),
-        ("connections=-1", "limit connections should be a number from 1 on, not '-1'"),
-        ("connections=" + "9" * 19, "limit connections should be a number from 1 on"),
-        ("streams=4294967296", "limit streams should be at most 4294967295, not 4294967296"),
-        ("json_depth=1001", "limit json_depth may be 1000 at most, not 1001"),
-    ):
-        with pytest.raises(ConfigInvalid, match=re.escape(why)):
-            limits.read([text])
-
-
-def test_every_limit_may_be_given_to_a_gateway() -> None:
-    given = limits.read([f"{name}={number}" for name, number in headrace_core.limits().items()])
-    headrace_core.Gateway(json.dumps({"limits": given}))
-
-
-def test_every_limit_may_be_as_large_as_its_message_says() -> None:
-    for name in headrace_core.limits().keys() - {"json_depth"}:
-        most = 10**18 - 1 if "bytes" in name else limits.MOST
-        assert limits.read([f"{name}={most}"]) == {name: most}

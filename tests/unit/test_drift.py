@@ -107,3 +107,15 @@ def test_a_config_watches_something() -> None:
     with pytest.raises(ValueError, match="expected inputs or outputs"):
         Config()
     assert Config(outputs=("y",)).sample_per_second == 20
+
+
+def test_rows_that_lose_a_feature_are_told_and_those_that_have_a_new_one() -> None:
+    picture, text = ("input x", "width"), ("input x", "non_ascii")
+    came = {picture: {5: 1000}}
+    known = Watched().then(POLICY, 1000, came, 50.0, 0.0)
+    for at in range(2):
+        known = known.then(POLICY, 250, {text: {0: 250}}, WINDOW_S, at)
+    assert known.drifted == [text, picture]
+    for at in range(CLEARED_AFTER):
+        known = known.then(POLICY, 250, {picture: {5: 250}}, WINDOW_S, at)
+    assert known.drifted == []

@@ -119,7 +119,14 @@ def test_what_is_no_label_is_refused_whole(desk: Desk) -> None:
         ([good | {"label": []}], "feedback.0.label"),
         ([good | {"label": [1] * 9}], "feedback.0.label"),
         ([good, good | {"label": None}], "feedback.1: Value error, expected a label, scores"),
-        ([good | {"label": 1e301}], "feedback.0.label"),
+        (
+            [good | {"label": 1e301}],
+            "feedback.0.label: Value error, expected a number from -1e+300",
+        ),
+        (
+            [good | {"label": 10**400}],
+            "feedback.0.label: Value error, expected a number from -1e+300",
+        ),
         ([good | {"segment": "x" * 65}], "feedback.0.segment"),
         ([good | {"segment": "a\x00"}], "feedback.0.segment"),
         ([good | {"scores": {"a\n": 1}}], "feedback.0.scores"),
@@ -228,3 +235,35 @@ def test_prometheus_reads_the_counts(desk: Desk) -> None:
     page = ask(desk.sources, "GET", "/metrics")
     assert (page.status, page.headers["content-type"].partition(";")[0]) == (200, "text/plain")
     assert b"# TYPE headrace_feedback_total counter" in page.content
+
+
+def test_names_of_which_nothing_is_counted_any_more_make_room(
+    kept: Labels, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(labels, "MOST_SEGMENTS", 1)
+    monkeypatch.setattr(labels, "MOST_SCORES", 1)
+
+    def join(nonce: int, name: str) -> None:
+        sent = Label(written(made(nonce, at_s=clock.now_s), kept.key), (7.0,), name, {name: 1.0})
+        assert outcomes(kept, [sent]) == [Outcome.JOINED]
+
+    join(1, "a")
+    with pytest.raises(Unwanted, match="has 1 scores"):
+        join(2, "b")
+    clock.now_s += (labels.KEPT_HOURS + 2) * HOUR
+    # The first that comes lets go of what is too old.
+    sent = Label(written(made(3, at_s=clock.now_s), kept.key), (7.0,))
+    kept.join([sent], {"m"})
+    join(4, "b")
+    assert set(kept.counted("m", 1)[1]) == {"", "b"}
+
+
+def test_a_clock_that_is_ahead_for_a_moment_forgets_nothing(kept: Labels, clock: Clock) -> None:
+    sent = Label(written(made(1, at_s=clock.now_s), kept.key), (7.0,))
+    late = Label(written(made(2, at_s=clock.now_s, within_hours=720), kept.key), (7.0,))
+    assert outcomes(kept, [sent]) == [Outcome.JOINED]
+    clock.now_s += 29 * 24 * HOUR
+    assert outcomes(kept, [late]) == [Outcome.JOINED]
+    clock.now_s -= 29 * 24 * HOUR
+    assert outcomes(kept, [sent, late]) == [Outcome.TWICE] * 2
+    assert kept.counted("m", 1)[1][""]["predictions"].count == 2

@@ -90,6 +90,21 @@ def test_without_a_quantile_there_is_nothing_to_measure() -> None:
     assert (play.course.percent, play.course.judged) == (5, {1: (), 2: ()})
 
 
+def test_after_mirrored_traffic_the_versions_are_compared_from_the_first_step_on() -> None:
+    agreement = {"min_percent": 90}
+    mirrored = plan(kind="shadow-first", judge={"errors": {}, "agreement": agreement})
+    play = Play(mirrored)
+    play.gateway.follow(play.course.judged)
+    play.gateway.count(1, 500)
+    play.look()
+    assert (play.course.percent, play.course.compared_s) == (0, 0)
+    for pairs in (60, 120):
+        play.gateway.rows[2]["agreement"] = {"count": pairs, "bad": 0.0}
+        play.look(400)
+    assert (play.course.percent, play.course.compared_s) == (5, play.now)
+    assert play.course.latency == ((), ())
+
+
 def test_a_good_candidate_goes_from_step_to_step_and_is_promoted() -> None:
     play = Play(plan()).begun()
     shares: list[float] = []

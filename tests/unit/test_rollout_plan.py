@@ -68,6 +68,10 @@ def test_a_candidate_is_judged_at_every_share_but_the_last(
     [
         ({"steps_percent": [5, 1]}, "expected steps that rise"),
         ({"steps_percent": [100]}, "expected a step below 100 %"),
+        (
+            {"kind": "shadow-first", "judge": AGREES, "steps_percent": [100]},
+            "expected a step below 100 %",
+        ),
         ({"control": "own", "steps_percent": [1, 60, 100]}, "60 % is more than half"),
         ({"kind": "a/b"}, "expected one share for a/b"),
         ({"kind": "shadow-first"}, "shadow-first begins with mirrored traffic alone"),

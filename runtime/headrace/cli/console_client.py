@@ -53,7 +53,8 @@ def post(url: str, path: str, body: Any = None) -> Any:
     """
     headers, data = {CLIENT: whoami()}, None
     if body is not None:
-        headers["Content-Type"], data = "application/json", json.dumps(body).encode()
+        headers["Content-Type"] = "application/json"
+        data = json.dumps(body, ensure_ascii=False).encode()
     request = _request(url, path, method="POST", headers=headers, data=data)
     try:
         return json.loads(send(request, DECISION_S)[0])

@@ -39,11 +39,18 @@ def send(
     import json
 
     from headrace.cli.console_client import post
+    from headrace.errors import HeadraceError, Refused
 
     total: dict[str, Any] = {}
     for sent, piece in pieces(file):
-        body = {"feedback": list(piece.values())}
-        add(total, post(url, "/headrace/v1/feedback", body), list(piece))
+        body, lines = {"feedback": list(piece.values())}, list(piece)
+        try:
+            add(total, post(url, "/headrace/v1/feedback", body), lines)
+        except Refused as error:
+            # What is wrong is told by its place in the request, from 0.
+            where = f"lines {lines[0]} to {lines[-1]}, of which feedback.0 is the first"
+            before = f" ({sent - len(piece)} labels before them were sent)"
+            raise HeadraceError(f"{where}{before}: {error}") from error
         tell(f"{sent} labels sent", err=True)
     tell(json.dumps(total) if as_json else "\n".join(outcome_lines(total)))
     raise typer.Exit(int(any(total.get(one, 0) for one in LOST)))
@@ -82,12 +89,12 @@ def pieces(lines: Iterable[str]) -> Iterator[tuple[int, dict[int, Any]]]:
 
     piece: dict[int, Any] = {}
     read = 0
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_decoded(lines), start=1):
         if not line.strip():
             continue
         try:
             piece[number] = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise HeadraceError(
                 f'line {number}: expected {{"prediction_id": "...", "label": 3}}: {error}'
             ) from error
@@ -97,6 +104,15 @@ def pieces(lines: Iterable[str]) -> Iterator[tuple[int, dict[int, Any]]]:
             piece = {}
     if piece:
         yield read, piece
+
+
+def _decoded(lines: Iterable[str]) -> Iterator[str]:
+    from headrace.errors import HeadraceError
+
+    try:
+        yield from lines
+    except UnicodeDecodeError as error:
+        raise HeadraceError(f"expected labels in UTF-8: {error}") from error
 
 
 def add(total: dict[str, Any], answer: Mapping[str, Any], lines: list[int]) -> None:

@@ -196,7 +196,7 @@ class RolloutPlan(Section):
         judged = self.shares_percent
         if len(set(judged)) != len(judged):
             raise ValueError("expected steps of the ramp that are at least 0.01 % apart")
-        if not judged:
+        if not any(judged):
             raise ValueError("expected a step below 100 %, at which something can be compared")
         most = 50.0 if self.control == "own" else 100.0
         if judged[-1] > most:

@@ -63,15 +63,13 @@ def _version(model: str, number: int, one: Watched) -> dict[str, Any]:
             {
                 "tensor": tensor,
                 "feature": feature,
-                "reference": middle(feature, one.reference[tensor, feature]),
+                "reference": middle(feature, one.reference.get((tensor, feature), {})),
                 "now": middle(feature, one.shown.get((tensor, feature), {})),
                 "score": alarm.last.score,
                 "chance": alarm.last.chance,
                 "alarm": alarm.since is not None,
                 "since_unix_s": alarm.since,
-                "parts": _shares(
-                    one.reference[tensor, feature], one.shown.get((tensor, feature), {})
-                ),
+                "parts": _shares(*one.compared((tensor, feature))),
             }
             for (tensor, feature), alarm in sorted(one.alarms.items())
         ],

@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request, Response
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client import Counter as Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from headrace.console.answering import THREADS, in_thread
 from headrace.console.labelling_schema import Feedback, Joined
@@ -36,10 +36,21 @@ TOO_LONG: Final = (
 BODY_S: Final = 30.0
 #: Of one that is refused.
 MOST_ERRORS: Final = 10
+#: The largest number.
+MOST: Final = 1e300
 #: Each costs some hundred bytes to list, and a body has room for many that are tiny.
 MOST_EXPLAINED: Final = 1000
 
-Value = Annotated[int | float, Field(ge=-1e300, le=1e300)]
+
+def _of_a_size(given: float) -> float:
+    if not -MOST <= given <= MOST:
+        raise ValueError(f"expected a number from {-MOST:g} to {MOST:g}")
+    return given
+
+
+#: As pydantic calls them.
+NUMBERS: Final = ("int", "float")
+Value = Annotated[int | float, AfterValidator(_of_a_size)]
 
 
 class Part(BaseModel):
@@ -209,4 +220,14 @@ def _explained(error: ValidationError) -> str:
     if count > MOST_EXPLAINED:
         return f"{count} things are otherwise"
     wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
-    return "; ".join(f"{'.'.join(map(str, one['loc'])):.100}: {one['msg']}" for one in wrong)
+    return "; ".join(f"{_place(one['loc']):.100}: {one['msg']}" for one in wrong)
+
+
+def _place(where: tuple[int | str, ...]) -> str:
+    """Return where something is wrong, without the names that pydantic has of kinds of values."""
+    told = [
+        one
+        for before, one in zip(("", *where), where, strict=False)
+        if isinstance(one, int) or before == "scores" or not (one in NUMBERS or "[" in one)
+    ]
+    return ".".join(map(str, told))

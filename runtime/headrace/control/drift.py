@@ -4,22 +4,46 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headrace.config.drift import Drift as Config
 from headrace.control.announcing import of_drift
 from headrace.control.controller import Controller
+from headrace.control.course_book import Clocks
 from headrace.control.references import Of
 from headrace.control.telling import Telling
-from headrace.errors import HeadraceError, Unwanted
+from headrace.errors import HeadraceError, StateInvalid, Unwanted
 from headrace.monitoring.drift import Key, Policy, Watched, added
 from headrace.monitoring.profiles import Profiled, Seen, profiled
 
 #: Between two looks at what gateways have counted, while a version is watched.
 LOOK_S: Final = 10.0
+NOW: Final = Clocks()
 #: What the metrics page shows, at most.
 MOST_SCORES: Final = 4096
+#: What of a config its reference depends on.
+BASIS: Final = {"inputs", "outputs", "reference_rows"}
+#: A model and a version's number.
+Which = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of one version.
+
+    Attributes:
+        of: what it was loaded from, and what its reference depends on: of another one nothing is
+            known.
+        kept: since when there are alarms, as the database has it; None before its reference is
+            there.
+    """
+
+    of: Of
+    watched: Watched = field(default_factory=Watched)
+    kept: Sequence[tuple[Key, float | None]] | None = None
+    seen: Seen = field(default_factory=Seen)
 
 
 class Drift:
@@ -35,7 +59,7 @@ class Drift:
         gateways: Callable[[str], Sequence[str]],
         digest: Callable[[str], str],
         telling: Telling,
-        clock: Callable[[], float] = time.time,
+        clocks: Clocks = NOW,
     ) -> None:
         """Watch nothing yet.
 
@@ -44,24 +68,20 @@ class Drift:
             gateways: takes what metrics pages are to show, and returns what each gateway that
                 answers has counted, both as JSON.
             digest: returns that of the files that a version was loaded from, by label; empty
-                before.
+                while it is not loaded.
             telling: tells the operator, and hooks.
-            clock: seconds since 1970.
+            clocks: what time it is, and how time passes.
         """
         self._controller, self._gateways = controller, gateways
-        self._digest, self._telling, self._clock = digest, telling, clock
+        self._digest, self._telling, self._clocks = digest, telling, clocks
         #: Replaced, so that who reads needs no lock.
-        self._watched: dict[tuple[str, int], Watched] = {}
-        self._seen: dict[tuple[str, int], Seen] = {}
-        #: What each was loaded from, and asked for: of another one nothing is known.
-        self._loaded: dict[tuple[str, int], tuple[str, Config]] = {}
-        #: Since when there are alarms, of each version whose reference is in the database.
-        self._kept: dict[tuple[str, int], list[tuple[Key, float | None]]] = {}
-        self._looked_at = 0.0
+        self._known: Mapping[Which, Known] = {}
+        self._looked_at: float | None = None
         self._looking = threading.Lock()
         self._stirred = threading.Event()
         self._closed = False
-        self._trouble = ""
+        #: What was said at the last look, and is at this one.
+        self._troubles: tuple[set[str], set[str]] = set(), set()
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
 
     def open(self) -> None:
@@ -73,9 +93,9 @@ class Drift:
         self._closed = True
         self._stirred.set()
 
-    def all(self) -> dict[tuple[str, int], Watched]:
+    def all(self) -> dict[Which, Watched]:
         """Return what is known of all versions that are watched, by model and number."""
-        return self._watched
+        return {which: one.watched for which, one in self._known.items()}
 
     def anew(self, model: str, version: int, who: str) -> None:
         """Take a version's next rows as its reference, for somebody who says so.
@@ -83,15 +103,22 @@ class Drift:
         Raises:
             Unwanted: it is not watched. StateInvalid, Deposed: nothing was changed.
         """
+        which = model, version
         with self._looking:
-            if (model, version) not in self._watched:
+            # What has come until now is not what comes next.
+            self._look()
+            if which not in self._known:
                 raise Unwanted(
                     f"{model}/{version} is not watched: versions are that are loaded, and whose "
                     "model.yaml has `drift`"
                 )
             self._controller.store.references.forget(model, version)
-            self._kept.pop((model, version), None)
-            self._watched = {**self._watched, (model, version): Watched()}
+            before = self._known[which]
+            self._known = {
+                **self._known,
+                which: replace(before, watched=Watched(), kept=None),
+            }
+        self._tell(which, before, Watched())
         label = f"{model}/{version}"
         self._telling.say(f"drift of {label}: the next rows are its reference, {who} says")
 
@@ -100,7 +127,8 @@ class Drift:
             next_at = time.monotonic() + LOOK_S
             while not self._closed:
                 # Where nothing is watched, and nothing happens, nobody wakes up.
-                left_s = max(0.0, next_at - time.monotonic()) if self._configs() else None
+                is_watching = bool(self._configs() or self._known)
+                left_s = max(0.0, next_at - time.monotonic()) if is_watching else None
                 woken = self._stirred.wait(left_s)
                 self._stirred.clear()
                 if self._closed or (woken and time.monotonic() < next_at):
@@ -112,7 +140,7 @@ class Drift:
                 except Exception:
                     self._say_once(f"drift: {traceback.format_exc()}")
 
-    def _configs(self) -> dict[tuple[str, int], Config]:
+    def _configs(self) -> dict[Which, Config]:
         held = (one.version for one in self._controller.held())
         return {(one.model, one.number): one.config.drift for one in held if one.config.drift}
 
@@ -122,29 +150,65 @@ class Drift:
             self._look()
 
     def _look(self) -> None:
-        configs, now = self._configs(), self._clock()
-        passed_s, self._looked_at = max(0.0, now - (self._looked_at or now)), now
-        loaded = {key: (self._digest(f"{key[0]}/{key[1]}"), one) for key, one in configs.items()}
-        same = {key for key, one in loaded.items() if self._loaded.get(key) == one}
-        self._watched = {key: one for key, one in self._watched.items() if key in same}
-        self._kept = {key: one for key, one in self._kept.items() if key in same}
-        self._loaded = loaded
-        for key in {*configs} - same:
-            self._remember(key)
-        self._seen = {key: self._seen.get(key) or Seen() for key in configs}
-        rows, came = dict.fromkeys(configs, 0), {key: added({}, {}) for key in configs}
-        for one in self._told():
-            key = one.model, one.version
-            if key in configs:
-                new, profile = self._seen[key].take(one)
-                rows[key] += new
-                came[key] = added(came[key], profile)
-        for key, config in configs.items():
-            before = self._watched.get(key, Watched())
-            after = before.then(policy(config), rows[key], came[key], passed_s, now)
-            self._watched = {**self._watched, key: after}
-            self._keep(key, after)
-            self._tell(key, before, after)
+        configs, at, now = self._configs(), self._clocks.ticks(), self._clocks.time()
+        passed_s = 0.0 if self._looked_at is None else at - self._looked_at
+        # A window is of when somebody looked.
+        passed_s, self._looked_at = min(passed_s, 2 * LOOK_S), at
+        self._troubles = self._troubles[1], set()
+        known = {which: self._now(which, one) for which, one in configs.items()}
+        self._let_go({which: one for which, one in known.items() if one is not None})
+        rows, came = dict.fromkeys(self._known, 0), {which: added({}, {}) for which in self._known}
+        for told in self._told():
+            which = told.model, told.version
+            if which in came:
+                new, profile = self._known[which].seen.take(told)
+                rows[which] += new
+                came[which] = added(came[which], profile)
+        for which, before in self._known.items():
+            config = configs[which]
+            after = before.watched.then(policy(config), rows[which], came[which], passed_s, now)
+            # Told twice, if this ends in between, and not never.
+            self._tell(which, before, after)
+            kept = self._keep(before, after) if after.rows >= config.reference_rows else None
+            self._known = {**self._known, which: replace(before, watched=after, kept=kept)}
+
+    def _now(self, which: Which, config: Config) -> Known | None:
+        """Return what is known of a version that is held; None while that cannot be told."""
+        before = self._known.get(which)
+        digest = self._digest(f"{which[0]}/{which[1]}")
+        if not digest:
+            # It is on its way, or others have its place for a while.
+            return before
+        of = Of(*which, digest, config.model_dump(mode="json", include=BASIS))
+        if before is not None and before.of == of:
+            return before
+        try:
+            found = self._controller.store.references.read(of)
+        except StateInvalid as error:
+            # Rows that come meanwhile are not to take the place of what is there.
+            self._say_once(f"drift: the reference of {of.label} cannot be read: {error}")
+            return None
+        except (KeyError, TypeError, ValueError) as error:
+            self._say_once(
+                f"drift: the reference of {of.label} is another release's, and is taken anew: "
+                f"{type(error).__name__}: {error}"
+            )
+            found = None
+        seen = Seen() if before is None else before.seen
+        if found is None:
+            return Known(of, seen=seen)
+        return Known(of, found, _alarms(found), seen)
+
+    def _let_go(self, known: Mapping[Which, Known]) -> None:
+        """Go on with these versions, and say of others that their alarms are over."""
+        for which, before in self._known.items():
+            after = known.get(which)
+            if before.watched.drifted and (after is None or after.of != before.of):
+                self._tell(which, before, Watched())
+                if after is None and before.kept is not None:
+                    # It has none when it comes back.
+                    self._keep(before, replace(before.watched, alarms={}))
+        self._known = known
 
     def _told(self) -> list[Profiled]:
         found = []
@@ -155,44 +219,27 @@ class Drift:
                 self._say_once(f"drift: what a gateway has counted cannot be read: {error}")
         return found
 
-    def _of(self, key: tuple[str, int]) -> Of:
-        digest, config = self._loaded[key]
-        return Of(*key, digest, config.model_dump(mode="json"))
-
-    def _remember(self, key: tuple[str, int]) -> None:
-        """Go on with what is kept of a version that was loaded from the same files."""
-        try:
-            of = self._of(key)
-            found = self._controller.store.references.read(of) if of.digest else None
-        except (HeadraceError, KeyError, TypeError, ValueError) as error:
-            self._say_once(f"drift: the reference of {key[0]}/{key[1]} cannot be read: {error}")
-            return
-        if found is not None:
-            self._watched = {**self._watched, key: found}
-            self._kept[key] = _alarms(found)
-
-    def _keep(self, key: tuple[str, int], watched: Watched) -> None:
+    def _keep(self, known: Known, after: Watched) -> Sequence[tuple[Key, float | None]] | None:
         """Write down what a start is to go on with, where it is not; what fails is tried again."""
-        digest, config = self._loaded[key]
-        if not digest or watched.rows < config.reference_rows:
-            return
-        alarms = _alarms(watched)
-        if self._kept.get(key) != alarms:
-            try:
-                self._controller.store.references.write(self._of(key), watched)
-                self._kept[key] = alarms
-            except HeadraceError as error:
-                self._say_once(f"drift: the reference of {key[0]}/{key[1]} is not kept: {error}")
+        alarms = _alarms(after)
+        if known.kept == alarms:
+            return alarms
+        try:
+            self._controller.store.references.write(known.of, after)
+        except HeadraceError as error:
+            self._say_once(f"drift: the reference of {known.of.label} is not kept: {error}")
+            return known.kept
+        return alarms
 
-    def _tell(self, key: tuple[str, int], before: Watched, after: Watched) -> None:
-        label = f"{key[0]}/{key[1]}"
+    def _tell(self, which: Which, known: Known, after: Watched) -> None:
+        before, label = known.watched, known.of.label
         began = sorted({*after.drifted} - {*before.drifted})
         if began or (before.drifted and not after.drifted):
-            self._telling.tell(of_drift(*key, self._loaded[key][0], after, began))
+            self._telling.tell(of_drift(*which, known.of.digest, after, began))
         if began:
             found = ", ".join(f"{tensor} {feature}" for tensor, feature in began)
             self._telling.say(
-                f"drift of {label}: {found}: `headrace drift {key[0]}` has the numbers"
+                f"drift of {label}: {found}: `headrace drift {which[0]}` has the numbers"
             )
         elif before.drifted and not after.drifted:
             self._telling.say(f"drift of {label} is over: its tensors are as they were")
@@ -207,15 +254,17 @@ class Drift:
                 "score": alarm.last.score,
                 "alarm": alarm.since is not None,
             }
-            for (model, number), one in self._watched.items()
-            for (tensor, feature), alarm in one.alarms.items()
+            for (model, number), one in self._known.items()
+            for (tensor, feature), alarm in one.watched.alarms.items()
         ]
         return json.dumps(rows[:MOST_SCORES])
 
     def _say_once(self, text: str) -> None:
-        if text != self._trouble:
-            self._trouble = text
+        """Say what goes on to be so when it begins."""
+        before, now = self._troubles
+        if text not in before | now:
             self._telling.say(text)
+        now.add(text)
 
 
 def _alarms(watched: Watched) -> list[tuple[Key, float | None]]:

@@ -7,13 +7,18 @@ from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
+    case,
     delete,
+    exists,
     func,
     insert,
+    literal,
     select,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from headrace.control.label_tables import COUNT, JOINED, KEY, NAME, UNITS
 from headrace.errors import Unwanted
@@ -53,6 +58,10 @@ class Judged(NamedTuple):
 
 #: Model, version, segment, hour, and what is counted.
 Place = tuple[str, int, str, int, str]
+PLACE: Final = ("model", "version", "segment", "hour", "what")
+#: What a name is of.
+SEGMENT_KIND: Final = "segment"
+SCORE_KIND: Final = "score"
 Connecting = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -102,7 +111,8 @@ class Labels:
                 self._joined = None
                 try:
                     with self._deciding() as connection:
-                        held = self._forget(connection, known, hour)
+                        newest = max(one.prediction.hour for one in fitting)
+                        held = self._forget(connection, known, hour, newest)
                         found = self._join(connection, held, fitting, judged)
                 except Unwanted:
                     self._joined = known
@@ -111,10 +121,16 @@ class Labels:
                 verdicts, self._joined, self._pruned_hour = verdicts | found, held + new, hour
         return [verdicts[at] for at in range(len(labels))]
 
-    def _forget(self, connection: Connection, held: int | None, hour: int) -> int:
-        """Let go of what is too old; return how many predictions with a label are left."""
+    def _forget(self, connection: Connection, held: int | None, hour: int, newest: int) -> int:
+        """Let go of what is too old; return how many predictions with a label are left.
+
+        By the ``newest`` prediction with a label: a clock that is set wrong forgets nothing.
+        """
+        known = connection.execute(select(func.max(COUNT.c.hour))).scalar()
+        hour = min(hour, max(newest, known or 0) + 1)
         if hour > self._pruned_hour:
             connection.execute(delete(COUNT).where(COUNT.c.hour < hour - KEPT_HOURS))
+            connection.execute(delete(NAME).where(~_is_counted()))
         if held is None:
             held = connection.execute(select(func.count()).select_from(JOINED)).scalar_one()
         late = select(JOINED.c.nonce).where(JOINED.c.until_hour < hour).limit(FORGOTTEN_AT_ONCE)
@@ -161,7 +177,7 @@ class Labels:
         since = int(self._clock()) // S_PER_HOUR - hours
         summed = (func.sum(COUNT.c.count), func.sum(COUNT.c.total), func.sum(COUNT.c.hits))
         keys = (COUNT.c.version, COUNT.c.segment, COUNT.c.what)
-        query = select(*keys, *summed).where(COUNT.c.model == model, COUNT.c.hour > since)
+        query = select(*keys, *summed).where(COUNT.c.model == model, COUNT.c.hour >= since)
         with self._reading() as connection:
             rows = connection.execute(query.group_by(*keys).order_by(*keys)).all()
         found: dict[int, dict[str, dict[str, Count]]] = {}
@@ -203,18 +219,26 @@ def _counted(connection: Connection, new: Sequence[Fitting]) -> dict[Place, Coun
 
 
 def _add(connection: Connection, counted: Mapping[Place, Count]) -> None:
-    keys = ("model", "version", "segment", "hour", "what")
-    for place, count in counted.items():
-        mine = [COUNT.c[key] == part for key, part in zip(keys, place, strict=True)]
-        more = {
-            COUNT.c.count: COUNT.c.count + count.count,
-            COUNT.c.total: COUNT.c.total + count.total,
-            COUNT.c.hits: COUNT.c.hits + count.right,
-        }
-        if not connection.execute(update(COUNT).where(*mine).values(more)).rowcount:
-            new = dict(zip(keys, place, strict=True))
-            first = {"count": count.count, "total": count.total, "hits": count.right}
-            connection.execute(insert(COUNT).values(**new, **first))
+    # In one statement: who decides waits meanwhile.
+    sums = ("count", "total", "hits")
+    of_dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    new = of_dialect.insert(COUNT)
+    more = {name: COUNT.c[name] + new.excluded[name] for name in sums}
+    rows = [
+        dict(zip((*PLACE, *sums), (*place, one.count, one.total, one.right), strict=True))
+        for place, one in counted.items()
+    ]
+    connection.execute(new.on_conflict_do_update(index_elements=PLACE, set_=more), rows)
+
+
+def _is_counted() -> ColumnElement[bool]:
+    """Whether anything is counted of a segment or a score."""
+    of_model = COUNT.c.model == NAME.c.model
+    of_segment = of_model & (COUNT.c.segment == NAME.c.name)
+    of_score = of_model & (COUNT.c.what == literal(SCORE) + NAME.c.name)
+    return case(
+        (NAME.c.kind == SEGMENT_KIND, exists().where(of_segment)), else_=exists().where(of_score)
+    )
 
 
 def _judge(connection: Connection, new: Sequence[Fitting], judged: Mapping[str, Judged]) -> None:
@@ -249,11 +273,11 @@ class _Names:
 
     def segment(self, model: str, name: str) -> str:
         """Return what a segment is counted as."""
-        return name if not name or self._has(model, "segment", name, MOST_SEGMENTS) else OTHER
+        return name if not name or self._has(model, SEGMENT_KIND, name, MOST_SEGMENTS) else OTHER
 
     def check_score(self, model: str, name: str) -> None:
         """Raise Unwanted where a model has as many scores already as are kept."""
-        if not self._has(model, "score", name, MOST_SCORES):
+        if not self._has(model, SCORE_KIND, name, MOST_SCORES):
             raise Unwanted(
                 f"model {model!r} has {MOST_SCORES} scores, and no more are kept: {name!r} is "
                 "another; nothing of this request was joined"

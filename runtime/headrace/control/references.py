@@ -23,8 +23,8 @@ from sqlalchemy import (
 from headrace.monitoring.drift import Watched
 from headrace.monitoring.keeping import from_json, to_json
 
-#: Versions of a model whose references are kept, the highest: with all that is watched one has
-#: about a megabyte.
+#: Versions of a model whose references are kept, the highest and the one that is written: with all
+#: that is watched one has about a megabyte.
 MOST_KEPT: Final = 20
 
 TABLES: Final = MetaData()
@@ -44,12 +44,18 @@ Connected = Callable[[], AbstractContextManager[Connection]]
 
 @dataclass(frozen=True)
 class Of:
-    """Whose reference: a version, its files, and what is asked of its tensors, as JSON."""
+    """Whose reference: a version's, of its files, and of what of its config it depends on."""
 
     model: str
     version: int
     digest: str
+    #: As JSON.
     config: dict[str, Any]
+
+    @property
+    def label(self) -> str:
+        """The version, such as ``photos/3``."""
+        return f"{self.model}/{self.version}"
 
 
 class References:
@@ -88,11 +94,10 @@ class References:
             connection.execute(
                 insert(REFERENCE).values(model=of.model, version=of.version, **facts)
             )
-            versions = select(REFERENCE.c.version).where(REFERENCE.c.model == of.model)
-            lower = versions.order_by(REFERENCE.c.version.desc()).offset(MOST_KEPT).limit(1)
-            if (last := connection.execute(lower).scalar()) is not None:
-                older = (REFERENCE.c.model == of.model) & (REFERENCE.c.version <= last)
-                connection.execute(delete(REFERENCE).where(older))
+            others = (REFERENCE.c.model == of.model) & (REFERENCE.c.version != of.version)
+            lowest = select(REFERENCE.c.version).where(others).order_by(REFERENCE.c.version.desc())
+            if (last := connection.execute(lowest.offset(MOST_KEPT - 1)).scalar()) is not None:
+                connection.execute(delete(REFERENCE).where(others, REFERENCE.c.version <= last))
 
     def forget(self, model: str, version: int) -> None:
         """Keep nothing of a version.

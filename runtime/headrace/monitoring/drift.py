@@ -12,6 +12,8 @@ RAISED_AFTER: Final = 2
 CLEARED_AFTER: Final = 3
 #: Of one window, however long it took to fill: a test that is asked for less is none.
 MOST_CHANCE: Final = 0.01
+#: A place below all others, of rows that do not have a feature.
+ABSENT: Final = -(1 << 20)
 DAY_S: Final = 86_400.0
 
 #: A tensor and its feature, such as ``("input image", "mean")``.
@@ -72,8 +74,9 @@ class Watched:
     window_rows: int = 0
     window_s: float = 0.0
     window: Profile = field(default_factory=dict)
-    #: The last that was whole.
+    #: The last that was whole, and its rows.
     shown: Profile = field(default_factory=dict)
+    shown_rows: int = 0
     alarms: Mapping[Key, Alarm] = field(default_factory=dict)
 
     @property
@@ -92,14 +95,34 @@ class Watched:
         if filled < policy.window_rows:
             return replace(self, window=window, window_rows=filled, window_s=took_s)
         chance = min(MOST_CHANCE, policy.false_alarms_per_day * took_s / DAY_S)
-        chance /= max(1, len(self.reference))
+        after = replace(
+            self, window={}, window_rows=0, window_s=0.0, shown=window, shown_rows=filled
+        )
+        keys = {*self.reference, *window}
+        chance /= max(1, len(keys))
         alarms = {}
-        for key, before in self.reference.items():
-            found = change(before, window.get(key, {}))
+        for key in keys:
+            found = change(*after.compared(key))
             was = self.alarms.get(key, Alarm())
             differs = found.chance <= chance and found.score >= policy.least_score
             alarms[key] = was.then(found, differs=differs, now=now)
-        return replace(self, window={}, window_rows=0, window_s=0.0, shown=window, alarms=alarms)
+        return replace(after, alarms=alarms)
+
+    def compared(self, key: Key) -> tuple[Counts, Counts]:
+        """Return how often a feature had which value in the reference, and in the last window.
+
+        Rows that do not have it have a value of their own: a file that is no picture any more has
+        no brightness.
+        """
+        return (
+            _of_all(self.reference.get(key, {}), self.rows),
+            _of_all(self.shown.get(key, {}), self.shown_rows),
+        )
+
+
+def _of_all(counts: Counts, rows: int) -> Counts:
+    without = rows - sum(counts.values())
+    return {**counts, ABSENT: without} if without > 0 else counts
 
 
 def added(one: Profile, other: Profile) -> dict[Key, dict[int, int]]:

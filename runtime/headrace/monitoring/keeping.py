@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from headrace.monitoring.change import Change
 from headrace.monitoring.drift import Alarm, Watched
 
 
@@ -13,7 +14,10 @@ def to_json(watched: Watched) -> dict[str, Any]:
         "reference": [
             [*key, sorted(counts.items())] for key, counts in sorted(watched.reference.items())
         ],
-        "alarms": [[*key, watched.alarms[key].since] for key in watched.drifted],
+        "alarms": [
+            [*key, one.since, one.last.chance, one.last.score]
+            for key, one in ((key, watched.alarms[key]) for key in watched.drifted)
+        ],
     }
 
 
@@ -30,7 +34,7 @@ def from_json(kept: Mapping[str, Any]) -> Watched:
             for tensor, feature, counts in kept["reference"]
         },
         alarms={
-            (str(tensor), str(feature)): Alarm(since=float(since))
-            for tensor, feature, since in kept["alarms"]
+            (str(tensor), str(feature)): Alarm(Change(float(chance), float(score)), since=since)
+            for tensor, feature, since, chance, score in kept["alarms"]
         },
     )

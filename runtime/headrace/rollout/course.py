@@ -286,8 +286,9 @@ def _measured(course: Course, now: float) -> Course:
 def _moved(course: Course, move: Move, now: float) -> Course:
     match move.kind:
         case MoveKind.ADVANCE:
-            record = course.record.advanced(course.plan, course.watched_s)
-            onward = replace(course, record=record)
+            onward = replace(course, record=course.record.advanced(course.plan, course.watched_s))
+            if course.percent == 0.0:  # nobody had answers of the candidate until now
+                onward = replace(onward, compared_s=now, latency=((), ()))
             return onward.saying("step", f"{onward.percent:.4g} %; {move.reason}", now)
         case MoveKind.PROMOTE:
             return course.ended(End.PROMOTED, move.reason, now)
