@@ -7,13 +7,15 @@
 
 Version 1 serves all the time; a copy of it is loaded and unloaded as version 2. After every tenth
 time a line tells what all processes of the server hold, their threads and files, and what each GPU
-that the driver knows has taken. The last third of them is held against the first: exits with 1 if
-there is more than --kib a cycle of memory more, or a thread, a file, or --gpu-mib of a GPU. Run it
-with the interpreter that has Headrace; nobody else may use the GPUs.
+that the driver knows has taken. Exits with 1 if memory grows by more than --kib a cycle after the
+first third of them, or if the last third has a thread or a file more than the first, or more than
+--gpu-mib of a GPU. Run it with the interpreter that has Headrace; nobody else may use the GPUs.
 """
 
 import argparse
+import itertools
 import shutil
+import statistics
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -96,15 +98,18 @@ def cycle(console: str, model: str) -> None:
 def grown(seen: Sequence[Held], options: argparse.Namespace) -> list[str]:
     """Return what the least of the last third is more than the most of the first, if too much.
 
-    What an allocator keeps goes up and down; what is never given back goes up alone.
+    What an allocator keeps goes up and down; what is never given back goes up alone. Memory by the
+    slope of Theil (1950) and Sen (1968), the median of all pairs': a single step is no growth.
     """
     third = len(seen) // 3
     first, last = seen[:third], seen[-third:]
-    cycles = WARM * (len(seen) - 2 * third + 1)
     found = []
-    kib = min(one.kib for one in last) - max(one.kib for one in first)
-    if kib > options.kib * cycles:
-        found.append(f"{kib / cycles:.0f} KiB a cycle")
+    slope = statistics.median(
+        (later.kib - earlier.kib) / (WARM * (j - i))
+        for (i, earlier), (j, later) in itertools.combinations(enumerate(seen[third:]), 2)
+    )
+    if slope > options.kib:
+        found.append(f"{slope:.0f} KiB a cycle")
     for name in ("threads", "files"):
         more = min(getattr(one, name) for one in last) - max(getattr(one, name) for one in first)
         if more > 0:

@@ -50,7 +50,7 @@ def test_an_operator_may_say_how_many(text: str | None, count: int | None) -> No
     assert threads.told({} if text is None else {"OMP_NUM_THREADS": text}) == count
 
 
-@pytest.mark.parametrize("text", ["", "many", "-1", "0", "1.5"])
+@pytest.mark.parametrize("text", ["", "many", "-1", "0", "1.5", "1025", "9" * 30])
 def test_what_is_no_count_of_threads_is_told(text: str) -> None:
     with pytest.raises(EnvironmentInvalid, match="expected a count of threads"):
         threads.told({"OMP_NUM_THREADS": text})

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
 from typing import Final
 
+from headrace.config.placement import MOST_THREADS
 from headrace.errors import EnvironmentInvalid
 from headrace.repository.folder import Version
 
@@ -87,9 +88,12 @@ def told(environment: Mapping[str, str]) -> int | None:
         return None
     # A list is for nested regions.
     first = text.split(",")[0].strip()
-    if not first.isdecimal() or int(first) == 0:
-        raise EnvironmentInvalid(f"{TOLD} is {text!r}: expected a count of threads")
-    return int(first)
+    digits = first.lstrip("0")
+    if not first.isdecimal() or not digits or len(digits) > 4 or int(digits) > MOST_THREADS:
+        raise EnvironmentInvalid(
+            f"{TOLD} is {text!r:.80}: expected a count of threads, from 1 to {MOST_THREADS}"
+        )
+    return int(digits)
 
 
 def tell_libraries(budget: Budget, environment: MutableMapping[str, str]) -> None:

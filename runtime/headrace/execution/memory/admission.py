@@ -42,7 +42,8 @@ class Room:
     def refusal(self, need: Need) -> str:
         """Return why the version cannot be loaded, with the numbers; nothing where it can."""
         gpu = self.gpu
-        told = f"{need.label} takes {size(need.bytes)} of {gpu.uuid} ({need.known})"
+        amount = size(need.bytes) if need.bytes > 1 else "an unknown amount"
+        told = f"{need.label} takes {amount} of {gpu.uuid} ({need.known})"
         if beyond := self._beyond_share(need.bytes):
             return told + beyond
         claimed = sum(one.bytes for one in self.claims)

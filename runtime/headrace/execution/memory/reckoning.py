@@ -126,7 +126,7 @@ class OnGpu:
         self._need = need = self._known()
         with self._ledger.deciding(gpu.uuid, label) as (others, decision):
             # Of one that was never seen here: what it takes is seen as it loads.
-            asked = need or Need(label, 1, "as much as it will")
+            asked = need or Need(label, 1, "it was never loaded here")
             self._others = others
             room = self._room(gpu, others)
             if why := room.refusal(asked):
