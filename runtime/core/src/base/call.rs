@@ -9,8 +9,9 @@ use super::{
     inference::Parameters,
     numbered::numbered,
     tensor::Tensor,
-    units::{CallId, Rows, Tick},
+    units::{CallId, Rows, Tick, Version},
 };
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
@@ -216,6 +217,11 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// The process that runs its calls, where that is another one of this node.
     fn process(&self) -> Option<i32> {
         None
+    }
+
+    /// Models that it asks in its turn, one version of them or any: without them it answers nothing.
+    fn needs(&self) -> &[(CompactString, Option<Version>)] {
+        &[]
     }
 }
 

@@ -8,7 +8,7 @@ use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
     roster::CarrierId,
-    units::{Rows, Tick},
+    units::{Rows, Tick, Version},
 };
 use crate::decide::{
     admit::Load,
@@ -17,6 +17,7 @@ use crate::decide::{
     times::Times,
     trust::{Sign, Trust},
 };
+use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +123,11 @@ impl Carriers {
 
     pub(in crate::gateway) fn processes(&self) -> impl Iterator<Item = i32> {
         self.slots.iter().filter_map(|slot| slot.carrier.process())
+    }
+
+    /// Models that its carriers ask in their turn.
+    pub(in crate::gateway) fn needs(&self) -> Vec<(CompactString, Option<Version>)> {
+        self.slots.first().map_or_else(Vec::new, |slot| slot.carrier.needs().to_vec())
     }
 
     /// Calls and rows sent and not settled.
