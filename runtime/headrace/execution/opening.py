@@ -74,11 +74,6 @@ def _open(version: Version, threads: int) -> Model:
     config, unbatched = version.config, version.config.batching.unbatched
     device = devices(version)[0]
     file = version.folder / FILES[version.backend]
-    if version.backend == "upstream":
-        raise ModelInvalid(
-            f"{file}: another server has this version, and no host can load it: `headrace front` "
-            "and `headrace serve --engine local` send it requests"
-        )
     check_content(file)
     if version.backend == "onnx":
         graph = OnnxModel(

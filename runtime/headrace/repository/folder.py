@@ -46,6 +46,8 @@ FILES: Final = {
     "mlflow": "MLmodel",
     **{backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())},
 }
+#: Backends of versions that gateways carry themselves: no host loads them.
+UNHOSTED: Final = frozenset({"upstream"})
 #: Hears, a line at a time, what takes its time.
 Say = Callable[[str], None]
 
@@ -70,6 +72,11 @@ class Version:
     def label(self) -> str:
         """The version's name in logs and messages, such as ``photos/1``."""
         return f"{self.model}/{self.number}"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether hosts carry it, and not the gateways themselves."""
+        return self.backend not in UNHOSTED
 
     @property
     def home(self) -> Path:

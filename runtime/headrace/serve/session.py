@@ -27,6 +27,7 @@ from headrace.serve.plan import Plan
 from headrace.serve.standstill import Watched
 from headrace.serve.steps import Hands, Steps
 from headrace.serve.turn import forbid
+from headrace.serve.unhosted import AWAITED
 from headrace.serve.watch import Reach, Watch
 
 #: Beyond the drain's own limit: for the word to reach a busy gateway, and its answer us.
@@ -195,7 +196,11 @@ class Session:
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""
         standings = self.board.standings
-        waits = any(one.state not in SETTLED for one in standings.values())
+        # What gateways have tried in vain is not waited for: it may be away for long.
+        tried = {one.label for one in self._crew.unhosted if standings.get(one.label) != AWAITED}
+        waits = any(
+            one.state not in SETTLED for label, one in standings.items() if label not in tried
+        )
         if waits or len(standings) < len(self._crew.members) or not self._asking.is_served:
             return None
         self._greeted = True
