@@ -14,7 +14,6 @@ from headrace.control.demand import Usage
 from headrace.control.engine import Assignment, Beginning
 from headrace.execution import threads
 from headrace.execution.policy import Division
-from headrace.execution.unhosted import Carriage
 from headrace.execution.voices import Line
 from headrace.local.carrying import Around, Carrying
 from headrace.models.lifecycle import State
@@ -47,8 +46,8 @@ class World:
     def used(self) -> Mapping[str, Usage]:
         return {label: Usage(calls, 0.0, calls) for label, calls in self.busy.items()}
 
-    def carry(self, carriage: Carriage) -> Any:
-        raise ValueError("nothing is carried here without a host")
+    def dial(self, upstream: str) -> Any:
+        raise ValueError("no server is spoken with here")
 
     def apply(self, table: str) -> None:
         if self.refuses and self.refuses in table:
@@ -60,7 +59,7 @@ class World:
 
     def carrying(self, *versions: Version, clock: Callable[[], float] = time.monotonic) -> Carrying:
         budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
-        around = Around(self, self.apply, self.used, self.lines.append, budget, self.carry)
+        around = Around(self, self.apply, self.used, self.lines.append, budget, self)
         return Carrying(around, Beginning([Assignment(one) for one in versions]), clock)
 
     def wait(self, shown: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from headrace.config.schema import ModelConfig
 from headrace.control.engine import Assignment, Beginning
-from headrace.models.lifecycle import Standing, State
+from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet, watch
 from headrace.serve.accounts import Accounts, Senses
@@ -147,26 +147,6 @@ def test_a_group_that_serve_gave_up_is_begun_again_once_for_each_time_it_served(
         assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.again == [("m/1", 1)]
-
-
-def test_what_gateways_carry_themselves_stands_as_they_say(tmp_path: Path) -> None:
-    serve = Serve(RUNNING)
-    (tmp_path / "upstream.yaml").write_text("url: grpc://triton:8001\n")
-    there = Version("m", 1, tmp_path, "upstream", ModelConfig())
-    unread = Version("m", 2, tmp_path / "none", "upstream", ModelConfig())
-    watching = serve.watch(there, unread)
-    (carried,) = watching.first["carried"]
-    assert (carried["label"], carried["settings"]["url"]) == ("m/1", "grpc://triton:8001")
-    assert watching.first["hosts"] == []
-    moved = {"event": "moved", "version": "m/1", "reason": ""}
-    watching.start()
-    for state in ("loading", "ready", "loading"):
-        watching.hear("gateway", {**moved, "state": state})
-        assert serve.asked.acquire(timeout=60)
-    watching.stop(60)
-    assert serve.started == []
-    assert watching.standings["m/1"].state is State.READY, "another gateway begins, no more"
-    assert watching.standings["m/2"].state is State.FAILED
 
 
 def test_the_number_of_hosts_is_told_though_the_version_stands_where_it_stood() -> None:

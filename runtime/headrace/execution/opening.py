@@ -18,7 +18,8 @@ from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, labelling, sequencing
 from headrace.models import Context, Model, Tensor
-from headrace.repository.folder import FILES, Version
+from headrace.repository.folder import Version
+from headrace.repository.kinds import FILES
 from headrace.repository.private import import_private
 
 #: What runs code of a user's, who may keep state in it.

@@ -10,7 +10,8 @@ from headrace.execution.voices import legible
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.digest import digest
-from headrace.repository.folder import FILES, Version
+from headrace.repository.folder import Version
+from headrace.repository.kinds import FILES
 
 #: For the first try. After it the version waits for what it needs, and others are loaded.
 FIRST_TRY_S: Final = 6.0

@@ -16,7 +16,7 @@ from headrace.execution import threads
 from headrace.execution.core import CoreHost
 from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
-from headrace.execution.unhosted import Carry
+from headrace.execution.unhosted import CoreGateway, carry
 from headrace.execution.voices import OURSELVES, Sink, line
 from headrace.local.carried import Carried
 from headrace.local.unhosted import UnhostedRunner
@@ -41,8 +41,8 @@ class Around:
     used: Callable[[], Mapping[str, Usage]]
     sink: Sink
     budget: threads.Budget
-    #: Has the gateway carry a version itself.
-    carry: Carry
+    #: Carries versions itself that have no host.
+    gateway: CoreGateway
     #: How many threads a lane has, if the operator says so.
     told: int | None = None
     #: How many versions that share a process may be in memory; None: all.
@@ -174,7 +174,7 @@ class Carrying:
     def _runner(self, version: Version) -> Runner | UnhostedRunner:
         around = self._around
         if not version.is_hosted:
-            return UnhostedRunner(version, around.carry, around.sink, self._moved)
+            return UnhostedRunner(version, partial(carry, around.gateway), around.sink, self._moved)
         count = self.budget.lanes[version.label]
         return Runner(version, around.host, around.sink, self._moved, threads=count)
 

@@ -41,7 +41,6 @@ from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
 from headrace.execution.policy import AWAITED
 from headrace.execution.reminder import Reminder
-from headrace.execution.unhosted import carry
 from headrace.execution.voices import captured
 from headrace.local.carrying import Around, Carrying
 from headrace.local.status import version_status
@@ -113,7 +112,7 @@ class Server:
             used=lambda: usage(json.loads(self._gateway.stats())),
             sink=logbook.take,
             budget=budget,
-            carry=partial(carry, self._gateway),
+            gateway=self._gateway,
             told=threads.told(os.environ),
             max_loaded=options.max_loaded,
         )

@@ -1,15 +1,30 @@
 """The versions of a run that its gateways carry themselves, as their files have them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from headrace.errors import HeadraceError
 from headrace.execution.unhosted import Carriage, read
-from headrace.models.lifecycle import Standing, State
+from headrace.models.lifecycle import ANSWERING, Standing, State
 from headrace.serve.accounts import Accounts
 from headrace.serve.crew import Crew
 
 #: Until a gateway has tried it.
 AWAITED: Final = Standing(State.LOADING, "waiting for a gateway")
+
+#: Of versions that are not on their way any more.
+SETTLED: Final = ANSWERING | {State.FAILED}
+
+
+def awaited_of(crew: Crew, standings: Mapping[str, Standing]) -> list[str]:
+    """Return the labels of versions that a start waits for.
+
+    Not what gateways have tried in vain: its server may be away for long.
+    """
+    tried = {one.label for one in crew.unhosted if standings.get(one.label) != AWAITED}
+    return [
+        label for label, one in standings.items() if one.state not in SETTLED and label not in tried
+    ]
 
 
 class Unhosted:
