@@ -194,11 +194,8 @@ class Session:
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""
         standings = self.board.standings
-        if (
-            awaited_of(self._crew, standings)
-            or len(standings) < len(self._crew.members)
-            or not self._asking.is_served
-        ):
+        waits = awaited_of(self._crew, standings) or not self._asking.is_served
+        if waits or len(standings) < len(self._crew.members):
             return None
         self._greeted = True
         self._reminder.cancel()

@@ -21,9 +21,15 @@ def awaited_of(crew: Crew, standings: Mapping[str, Standing]) -> list[str]:
 
     Not what gateways have tried in vain: its server may be away for long.
     """
-    tried = {one.label for one in crew.unhosted if standings.get(one.label) != AWAITED}
+    unhosted = {one.label for one in crew.unhosted}
+
+    def was_tried(label: str, one: Standing) -> bool:
+        return label in unhosted and one.state is State.LOADING and one != AWAITED
+
     return [
-        label for label, one in standings.items() if one.state not in SETTLED and label not in tried
+        label
+        for label, one in standings.items()
+        if one.state not in SETTLED and not was_tried(label, one)
     ]
 
 
