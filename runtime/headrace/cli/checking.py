@@ -16,7 +16,8 @@ from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
 from headrace.repository import told
 from headrace.repository.equipped import equipped
-from headrace.repository.folder import FILES, Version, find
+from headrace.repository.folder import Version, find
+from headrace.repository.kinds import FILES
 
 if TYPE_CHECKING:
     from headrace.execution.trial import Trial

@@ -23,9 +23,9 @@ from headrace.config.onnx import OnnxRuntime
 from headrace.config.options import STATE
 from headrace.config.schema import ModelConfig
 from headrace.config.torch import PyTorch
-from headrace.config.triton.serving import BACKENDS as TRITONS_BACKENDS
 from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid
 from headrace.repository import sourced, tritons
+from headrace.repository.kinds import BACKENDS, FILES, UNHOSTED, file_of
 from headrace.repository.sourced import Reach
 
 #: Versions travel as 64-bit numbers and are written in URLs.
@@ -34,18 +34,6 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 CONFIG: Final = "model.yaml"
 #: What Triton calls its own.
 TRITONS: Final = "config.pbtxt"
-#: File of a version's folder → the backend that runs it; the first one found counts.
-BACKENDS: Final[dict[str, str]] = {
-    "model.py": "python",
-    "model.onnx": "onnx",
-    "net.pt2": "torch",
-    "upstream.yaml": "upstream",
-}
-#: And back, those of Triton's folders among them.
-FILES: Final = {
-    "mlflow": "MLmodel",
-    **{backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())},
-}
 #: Hears, a line at a time, what takes its time.
 Say = Callable[[str], None]
 
@@ -70,6 +58,11 @@ class Version:
     def label(self) -> str:
         """The version's name in logs and messages, such as ``photos/1``."""
         return f"{self.model}/{self.number}"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether hosts carry it, and not the gateways themselves."""
+        return self.backend not in UNHOSTED
 
     @property
     def home(self) -> Path:
@@ -177,7 +170,7 @@ def backends(folder: Path) -> set[str]:
     if not folder.is_dir():
         return set()
     numbered = [one for one in _folders(folder) if VERSION.fullmatch(one.name)]
-    return {found for one in numbered if (found := _backend_of(one))}
+    return {BACKENDS[file] for one in numbered if (file := file_of(one))}
 
 
 def _unreadable(error: OSError) -> str:
@@ -249,7 +242,7 @@ def _is_tritons(folder: Path) -> bool:
 
 
 def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
-    file = _file_of(place)
+    file = file_of(place)
     if file is None:
         raise RepositoryInvalid(f"{place} holds none of {', '.join(BACKENDS)}")
     backend = BACKENDS[file]
@@ -288,12 +281,3 @@ def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
             "{name: x, datatype: FP32, shape: [3, 224, 224]}"
         )
     return ""
-
-
-def _backend_of(place: Path) -> str | None:
-    file = _file_of(place)
-    return None if file is None else BACKENDS[file]
-
-
-def _file_of(place: Path) -> str | None:
-    return next((one for one in BACKENDS if (place / one).is_file()), None)
