@@ -3,13 +3,17 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Protocol
 
-from headrace.config.upstream import load
+from headrace.config import ensemble, upstream
+from headrace.config.triton import ensembles
+from headrace.config.triton.serving import ENSEMBLE
+from headrace.config.triton.text import FILE
 from headrace.execution.voices import legible
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
-from headrace.repository.digest import digest
+from headrace.repository.digest import digest, of_one
 from headrace.repository.folder import Version
 from headrace.repository.kinds import FILES
 
@@ -44,6 +48,7 @@ class CoreGateway(Protocol):
     """What of a gateway's core carries versions."""
 
     def dial(self, upstream: str) -> CoreCarriage: ...
+    def compose(self, ensemble: str) -> CoreCarriage: ...
 
 
 #: Has a gateway carry a version from now on. ValueError: the core does not take its settings.
@@ -66,8 +71,22 @@ def read(version: Version) -> Carriage:
         ConfigInvalid: its file is wrong.
         OSError: it cannot be read.
     """
-    told = load(version.folder / FILES[version.backend])
-    settings = {
+    label, backend = version.label, version.backend
+    if backend == ENSEMBLE:
+        file = version.home / FILE
+        settings = ensembles.load(file).settings(version.model, version.number)
+        return Carriage(label, backend, settings, of_one(file))
+    file = version.folder / FILES[backend]
+    if backend == "ensemble":
+        settings = ensemble.load(file).settings(version.model, version.number)
+    else:
+        settings = _upstream(file, version)
+    return Carriage(label, backend, settings, digest(version.folder))
+
+
+def _upstream(file: Path, version: Version) -> dict[str, Any]:
+    told = upstream.load(file)
+    return {
         "url": told.url,
         "upstream_model": told.model or version.model,
         "upstream_version": told.version,
@@ -75,7 +94,6 @@ def read(version: Version) -> Carriage:
         "version": version.number,
         "rows_in_flight": told.rows_in_flight,
     }
-    return Carriage(version.label, version.backend, settings, digest(version.folder))
 
 
 def carry(core: CoreGateway, carriage: Carriage) -> CoreCarriage:
@@ -84,7 +102,7 @@ def carry(core: CoreGateway, carriage: Carriage) -> CoreCarriage:
     Raises:
         ValueError: it does not take the settings.
     """
-    begin = {"upstream": core.dial}[carriage.backend]
+    begin = core.dial if carriage.backend == "upstream" else core.compose
     return begin(json.dumps(carriage.settings))
 
 
@@ -100,12 +118,15 @@ def words(carried: CoreCarriage) -> Iterator[Word]:
             return
         if told["state"] == "up":
             inputs = () if told["unbatched"] else _tensors(told["inputs"])
-            reason = f"its server is there, with platform {told['platform']!r}"
+            reason = f"what it needs is there, with platform {told['platform']!r}"
             yield Word(Standing(State.READY, legible(reason)), inputs)
+            return
+        if told["state"] == "refused":
+            yield Word(Standing(State.FAILED, legible(told["reason"])))
             return
         past, limit_s = told["reason"], EVER_S
         reason = past or f"no answer within {FIRST_TRY_S:g} s"
-        yield Word(Standing(State.LOADING, legible(f"waits for its server: {reason}")))
+        yield Word(Standing(State.LOADING, legible(f"waits for what answers it: {reason}")))
 
 
 def _tensors(told: Sequence[Mapping[str, Any]]) -> list[Tensor]:

@@ -68,7 +68,7 @@ class UnhostedRunner:
                 self._move(State.DRAINING, "finishing what was accepted")
         clean = self._carried is None or self._carried.close(limit_s)
         if served:
-            unfinished = f"its server had not answered all after {limit_s:g} s"
+            unfinished = f"not all was answered after {limit_s:g} s"
             self._move(State.GONE, "drained" if clean else unfinished)
         return clean
 
@@ -95,6 +95,9 @@ class UnhostedRunner:
                 self._move(State.WARMING, "its tensors are known")
                 self._move(State.READY, word.standing.reason)
                 return True
+            if word.standing.state is State.FAILED:
+                self._move(State.FAILED, word.standing.reason)
+                return False
             self.standing = word.standing
             self._say("log", word.standing.reason)
             self._moved(self.standing)

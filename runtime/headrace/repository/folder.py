@@ -4,7 +4,8 @@ MODEL/model.yaml        operations; may be absent
 MODEL/VERSION/model.py    a Python class, or
 MODEL/VERSION/model.onnx  an ONNX graph, or
 MODEL/VERSION/net.pt2     an exported PyTorch program, or
-MODEL/VERSION/upstream.yaml  where another server has it
+MODEL/VERSION/upstream.yaml  where another server has it, or
+MODEL/VERSION/ensemble.yaml  the models that answer it together
 
 With `source` in MODEL/model.yaml its one version is elsewhere (`sourced.py`).
 With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`tritons.py`).
@@ -45,8 +46,9 @@ class Version:
     model: str
     number: int
     folder: Path
-    #: ``python``, ``onnx``, ``torch`` or ``upstream``; of Triton's, ``triton_python`` or
-    #: ``torchscript``; of a registry's, ``mlflow`` or ``onnx``.
+    #: ``python``, ``onnx``, ``torch``, ``upstream`` or ``ensemble``; of Triton's,
+    #: ``triton_python``, ``torchscript`` or ``triton_ensemble``; of a registry's, ``mlflow`` or
+    #: ``onnx``.
     backend: str
     config: ModelConfig
     #: Where its model.yaml is, if that is not the folder around its own.
@@ -257,7 +259,7 @@ def _check_place(file: Path, folder: Path, backend: str, config: ModelConfig) ->
 
 def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
     """Return what a configuration says that is not for what runs the version; empty if nothing."""
-    if backend == "upstream":
+    if backend in UNHOSTED:
         # It is for versions that run here.
         return ""
     if backend != "torch" and (config.inputs is not None or config.outputs is not None):

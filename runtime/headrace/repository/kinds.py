@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.config.triton.serving import BACKENDS as TRITONS_BACKENDS
+from headrace.config.triton.serving import ENSEMBLE
 
 #: File of a version's folder → the backend that runs it; the first one found counts.
 BACKENDS: Final[dict[str, str]] = {
@@ -11,6 +12,7 @@ BACKENDS: Final[dict[str, str]] = {
     "model.onnx": "onnx",
     "net.pt2": "torch",
     "upstream.yaml": "upstream",
+    "ensemble.yaml": "ensemble",
 }
 #: And back, those of Triton's folders among them.
 FILES: Final = {
@@ -18,7 +20,7 @@ FILES: Final = {
     **{backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())},
 }
 #: Backends of versions that gateways carry themselves: no host loads them.
-UNHOSTED: Final = frozenset({"upstream"})
+UNHOSTED: Final = frozenset({"upstream", "ensemble", ENSEMBLE})
 
 
 def file_of(place: Path) -> str | None:

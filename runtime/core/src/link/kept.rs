@@ -65,6 +65,11 @@ impl Kept {
     }
 
     #[cfg(test)]
+    pub(crate) fn unwant(&self) {
+        self.wanted.send_replace(false);
+    }
+
+    #[cfg(test)]
     pub(crate) fn standing(&self) -> watch::Receiver<Standing> {
         self.standing.clone()
     }
