@@ -39,8 +39,8 @@ class Ensemble(Section):
     outputs: tuple[TensorEntry, ...] = Field(strict=False, description="What they get.")
     max_rows: Annotated[int, Field(ge=0, le=MOST_ROWS)] = Field(
         64,
-        description="Rows that a request may have, no more than any of the models takes. 0: tensors "
-        "have no axis of rows.",
+        description="Rows that a request may have, no more than any of the models takes. "
+        "0: tensors have no axis of rows.",
     )
     steps: tuple[EnsembleStep, ...] = Field(
         strict=False, description="In any order: each runs as soon as all that it reads is there."

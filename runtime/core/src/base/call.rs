@@ -8,10 +8,10 @@ use super::{
     fault::{Fault, Phase},
     inference::Parameters,
     numbered::numbered,
+    step::Step,
     tensor::Tensor,
-    units::{CallId, Rows, Tick, Version},
+    units::{CallId, Rows, Tick},
 };
-use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
@@ -219,8 +219,8 @@ pub trait Carrier: Send + Sync + fmt::Debug {
         None
     }
 
-    /// Models that it asks in its turn, one version of them or any: without them it answers nothing.
-    fn needs(&self) -> &[(CompactString, Option<Version>)] {
+    /// Models that it asks in its turn: without them it answers nothing.
+    fn steps(&self) -> &[Step] {
         &[]
     }
 }

@@ -78,11 +78,19 @@ def _refused(given: Any, name: str) -> Iterator[tuple[str, str]]:
     for field, _ in given.ListFields():
         if field.name not in KNOWN:
             yield field.name, ALWAYS
+    yield from _refused_tensors(given)
+    yield from _refused_steps(given)
+
+
+def _refused_tensors(given: Any) -> Iterator[tuple[str, str]]:
     for side in ("input", "output"):
         for at, one in enumerate(getattr(given, side)):
             for field, _ in one.ListFields():
                 if field.name not in KNOWN_OF_TENSORS:
                     yield f"{side}[{at}].{field.name}", "not known here, of an ensemble"
+
+
+def _refused_steps(given: Any) -> Iterator[tuple[str, str]]:
     for at, step in enumerate(given.ensemble_scheduling.step):
         field = f"ensemble_scheduling.step[{at}]"
         if step.model_namespace:

@@ -1,6 +1,6 @@
 //! Can the models of an ensemble give each other what it says?
 
-use super::graph::{Graph, Step};
+use super::graph::{Graph, Planned};
 use crate::base::{
     contract::{Contract, TensorSpec},
     datatype::Datatype,
@@ -68,7 +68,7 @@ pub fn misfit<'a>(graph: &Graph, contracts: impl Iterator<Item = Option<&'a Cont
 }
 
 /// Why a version cannot be the step.
-fn unable(own: &Contract, step: &Step, contract: &Contract) -> Option<String> {
+fn unable(own: &Contract, step: &Planned, contract: &Contract) -> Option<String> {
     if contract.streams {
         return Some("answers in parts, and a step has one answer".to_owned());
     }

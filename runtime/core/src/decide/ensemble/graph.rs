@@ -2,12 +2,13 @@
 
 use crate::base::{
     contract::{Batching, Contract, TensorSpec},
+    step::Step,
     units::Version,
 };
 use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What such a version is said to run on, as with Triton.
 pub const PLATFORM: &str = "ensemble";
@@ -26,18 +27,7 @@ pub struct Written {
     pub max_rows: u32,
     pub inputs: Vec<TensorSpec>,
     pub outputs: Vec<TensorSpec>,
-    pub steps: Vec<WrittenStep>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct WrittenStep {
-    pub model: CompactString,
-    /// `None`: as the model's traffic says.
-    pub version: Option<Version>,
-    /// The model's own names → the ensemble's tensors.
-    pub inputs: BTreeMap<CompactString, CompactString>,
-    pub outputs: BTreeMap<CompactString, CompactString>,
+    pub steps: Vec<Step>,
 }
 
 /// A model that an ensemble asks: one version of it, or any.
@@ -47,7 +37,8 @@ pub type Need = (CompactString, Option<Version>);
 #[derive(Debug)]
 pub struct Graph {
     pub contract: Contract,
-    pub steps: Vec<Step>,
+    pub written: Vec<Step>,
+    pub steps: Vec<Planned>,
     pub tensors: Vec<CompactString>,
     /// Of each tensor, how often it is read: by steps, and as an output.
     pub readers: Vec<u32>,
@@ -56,7 +47,7 @@ pub struct Graph {
 }
 
 #[derive(Debug)]
-pub struct Step {
+pub struct Planned {
     pub model: CompactString,
     pub version: Option<Version>,
     pub inputs: Vec<(CompactString, usize)>,
@@ -108,7 +99,7 @@ impl Graph {
         }
         let contract = contract(model, version, max_rows, (inputs, outputs));
         let Places { tensors, readers, .. } = places;
-        Ok(Graph { contract, steps: built, tensors, readers, outputs: found })
+        Ok(Graph { contract, written: steps, steps: built, tensors, readers, outputs: found })
     }
 
     /// Steps that need nothing but what the caller sent.
@@ -117,12 +108,17 @@ impl Graph {
     }
 
     pub fn needs(&self) -> Vec<Need> {
-        let all: BTreeSet<_> = self.steps.iter().map(|step| (step.model.clone(), step.version)).collect();
-        all.into_iter().collect()
+        needs(&self.written)
     }
 }
 
-fn told(at: usize, step: &WrittenStep) -> String {
+/// Each once.
+pub fn needs(steps: &[Step]) -> Vec<Need> {
+    let all: BTreeSet<_> = steps.iter().map(|step| (step.model.clone(), step.version)).collect();
+    all.into_iter().collect()
+}
+
+fn told(at: usize, step: &Step) -> String {
     format!("step {} (model '{}')", at + 1, step.model)
 }
 
@@ -182,7 +178,7 @@ impl Places {
         true
     }
 
-    fn makes(&mut self, at: usize, step: &WrittenStep) -> Result<(), String> {
+    fn makes(&mut self, at: usize, step: &Step) -> Result<(), String> {
         for tensor in step.outputs.values() {
             if !self.add(tensor, Some(at)) {
                 let by =
@@ -203,7 +199,7 @@ impl Places {
         Some(place)
     }
 
-    fn step(&mut self, at: usize, step: &WrittenStep) -> Result<Step, String> {
+    fn step(&mut self, at: usize, step: &Step) -> Result<Planned, String> {
         let mut inputs = Vec::with_capacity(step.inputs.len());
         for (input, tensor) in &step.inputs {
             let nobody = || {
@@ -217,7 +213,7 @@ impl Places {
         let outputs = step.outputs.iter();
         let outputs =
             outputs.filter_map(|(output, tensor)| Some((output.clone(), *self.by_name.get(tensor)?)));
-        Ok(Step {
+        Ok(Planned {
             model: step.model.clone(),
             version: step.version,
             inputs,
@@ -241,7 +237,7 @@ impl Places {
 }
 
 /// Tells each step who needs it.
-fn lead_on(steps: &mut [Step], makers: &[Option<usize>]) {
+fn lead_on(steps: &mut [Planned], makers: &[Option<usize>]) {
     for at in 0..steps.len() {
         let inputs = steps.get(at).map_or(&[][..], |step| &step.inputs);
         let before: BTreeSet<usize> =
@@ -258,7 +254,7 @@ fn lead_on(steps: &mut [Step], makers: &[Option<usize>]) {
 }
 
 /// Steps that would never begin.
-fn stuck(steps: &[Step]) -> Option<Vec<usize>> {
+fn stuck(steps: &[Planned]) -> Option<Vec<usize>> {
     let mut waits: Vec<usize> = steps.iter().map(|step| step.waits_for).collect();
     let mut ready: Vec<usize> = (0..steps.len()).filter(|at| waits.get(*at) == Some(&0)).collect();
     while let Some(at) = ready.pop() {

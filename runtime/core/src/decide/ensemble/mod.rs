@@ -6,4 +6,4 @@ mod graph;
 mod tests;
 
 pub use fit::misfit;
-pub use graph::{Graph, Need, PLATFORM, Step, Written, way_back};
+pub use graph::{Graph, Need, PLATFORM, Planned, Written, needs, way_back};

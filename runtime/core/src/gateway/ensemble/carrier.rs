@@ -6,11 +6,11 @@ use crate::base::{
     clock,
     fault::{Fault, Kind, Phase},
     panics,
-    units::{CallId, Version},
+    step::Step,
+    units::CallId,
 };
-use crate::decide::ensemble::{Graph, Need};
+use crate::decide::ensemble::Graph;
 use crate::gateway::Gateway;
-use compact_str::CompactString;
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
 use std::pin::pin;
@@ -23,7 +23,6 @@ pub(super) struct Pipeline {
     gateway: Weak<Gateway>,
     on: Handle,
     graph: Arc<Graph>,
-    needs: Vec<Need>,
     /// What its callers have to say to each call that is under way.
     calls: Mutex<FxHashMap<CallId, Arc<Notify>>>,
     landed: Notify,
@@ -44,8 +43,7 @@ impl Drop for Landing {
 
 impl Pipeline {
     pub(super) fn new(gateway: Weak<Gateway>, on: Handle, graph: Arc<Graph>) -> Pipeline {
-        let needs = graph.needs();
-        Pipeline { gateway, on, graph, needs, calls: Mutex::default(), landed: Notify::new() }
+        Pipeline { gateway, on, graph, calls: Mutex::default(), landed: Notify::new() }
     }
 
     pub(super) async fn until_landed(&self) {
@@ -88,8 +86,8 @@ impl Carrier for Slot {
         cancelled.inspect(|cancelled| cancelled.notify_one());
     }
 
-    fn needs(&self) -> &[(CompactString, Option<Version>)] {
-        &self.0.needs
+    fn steps(&self) -> &[Step] {
+        &self.0.graph.written
     }
 }
 

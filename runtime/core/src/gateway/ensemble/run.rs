@@ -9,7 +9,7 @@ use crate::base::{
     units::{Rows, Tick},
 };
 use crate::decide::{
-    ensemble::{Graph, Step},
+    ensemble::{Graph, Planned},
     validate::unfit_outputs,
 };
 use crate::gateway::{Gateway, memory::admission::Reserved, queue::flights::Asker};
@@ -147,7 +147,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the step made, for who reads it.
-    fn keep(&mut self, step: &Step, answer: Answer, reserved: &Arc<Reserved>) -> Result<(), Fault> {
+    fn keep(&mut self, step: &Planned, answer: Answer, reserved: &Arc<Reserved>) -> Result<(), Fault> {
         let Answer { contract, mut outputs, .. } = answer;
         for (name, place) in &step.outputs {
             let found = contract.outputs.iter().position(|spec| spec.name == *name);
@@ -192,7 +192,7 @@ fn of(graph: &Graph) -> String {
 }
 
 /// What became of a step, as the ensemble's caller is told. It is final: what may be tried again was, for the step.
-fn of_step(graph: &Graph, step: &Step, fault: Fault) -> Fault {
+fn of_step(graph: &Graph, step: &Planned, fault: Fault) -> Fault {
     let kind = match fault.kind {
         // The ensemble is there, its model is not.
         Kind::NotFound | Kind::HostLost => Kind::Unavailable,

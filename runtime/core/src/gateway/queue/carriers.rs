@@ -8,7 +8,8 @@ use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
     roster::CarrierId,
-    units::{Rows, Tick, Version},
+    step::Step,
+    units::{Rows, Tick},
 };
 use crate::decide::{
     admit::Load,
@@ -17,7 +18,6 @@ use crate::decide::{
     times::Times,
     trust::{Sign, Trust},
 };
-use compact_str::CompactString;
 use smallvec::SmallVec;
 use std::sync::Arc;
 use std::time::Duration;
@@ -126,8 +126,8 @@ impl Carriers {
     }
 
     /// Models that its carriers ask in their turn.
-    pub(in crate::gateway) fn needs(&self) -> Vec<(CompactString, Option<Version>)> {
-        self.slots.first().map_or_else(Vec::new, |slot| slot.carrier.needs().to_vec())
+    pub(in crate::gateway) fn steps(&self) -> &[Step] {
+        self.slots.first().map_or(&[], |slot| slot.carrier.steps())
     }
 
     /// Calls and rows sent and not settled.

@@ -7,7 +7,7 @@ use crate::base::{
     units::Version,
 };
 use crate::decide::{
-    ensemble::Need,
+    ensemble::{Need, needs},
     facts::Facts,
     policy::{ModelPolicy, PolicyTable, VersionState},
     route::{self, Standing},
@@ -128,8 +128,8 @@ impl State {
         if !model.answers(version) {
             return Some(model.excuse());
         }
-        let needs = service.look(|floor| floor.carriers.needs());
-        needs
+        let inner = service.look(|floor| needs(floor.carriers.steps()));
+        inner
             .iter()
             .find_map(|(name, version)| Some(format!("model '{name}': {}", self.lacks(name, *version)?)))
     }
@@ -139,7 +139,7 @@ impl State {
         let Some(model) = self.models.get(name) else { return Vec::new() };
         let meant =
             model.versions.iter().filter(|(_, service)| version.is_none_or(|one| one == service.version));
-        meant.map(|(_, service)| service.look(|floor| floor.carriers.needs())).collect()
+        meant.map(|(_, service)| service.look(|floor| needs(floor.carriers.steps()))).collect()
     }
 
     /// By which the version that is meant is asked, if it has been carried.

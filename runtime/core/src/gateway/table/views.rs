@@ -1,6 +1,6 @@
 //! What a gateway tells about itself: readiness, contracts, statistics, the index.
 
-use crate::base::{clock, contract::Contract, fault::Fault, units::Version};
+use crate::base::{clock, contract::Contract, fault::Fault, step::Step, units::Version};
 use crate::decide::{policy::VersionState, route::Standing};
 use crate::gateway::Gateway;
 use crate::meter::{Hosted, Statistics};
@@ -78,6 +78,13 @@ impl Gateway {
         ready.retain(|version| known.is_up(*version));
         ready.sort_unstable();
         Ok((Arc::clone(&running.contract), ready))
+    }
+
+    /// Models that a version asks for what it answers: those of an ensemble.
+    pub(in crate::gateway) fn steps(&self, of: &Contract) -> Vec<Step> {
+        let state = self.state.load();
+        let service = state.models.get(&of.model).and_then(|model| model.service(of.version));
+        service.map_or_else(Vec::new, |service| service.look(|floor| floor.carriers.steps().to_vec()))
     }
 
     /// Of all versions of the table, or of those of one model, or of one version.
