@@ -104,7 +104,7 @@ def _told(error: InferenceServerException) -> tuple[str, str, str]:
     return "error", str(error.status()), ERROR_ID.sub("", error.message())
 
 
-def _outcome(call: Callable[[], Any]) -> Any:
+def outcome(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except InferenceServerException as error:
@@ -217,22 +217,30 @@ def _streams() -> Cases:
 
 def same(direct: dict[str, str], front: dict[str, str]) -> int:
     """Make each call of both; print what differs, and return how many do."""
+    return compare(
+        direct, front, {"http": _looks() | _calls(), "grpc": _looks() | _calls() | _streams()}
+    )
+
+
+def compare(direct: dict[str, str], front: dict[str, str], cases: dict[str, Cases]) -> int:
+    """Make the calls of each protocol; print what differs, and return how many do."""
     differ = 0
-    for protocol in ("http", "grpc"):
+    for protocol, calls in cases.items():
         two = [Caller(protocol, addresses[protocol]) for addresses in (direct, front)]
-        cases = _looks() | _calls() | (_streams() if protocol == "grpc" else {})
-        for name, call in cases.items():
-            theirs, ours = (_outcome(lambda one=one, call=call: call(one)) for one in two)
+        for name, call in calls.items():
+            theirs, ours = (outcome(lambda one=one, call=call: call(one)) for one in two)
             if theirs == ours:
                 print(f"{protocol} {name}: the same")
             else:
                 differ += 1
-                print(f"{protocol} {name}: DIFFERS\n    direct  {theirs}\n    front   {ours}")
+                print(f"{protocol} {name}: DIFFERS\n    first   {theirs}\n    second  {ours}")
     print(f"{differ} calls differ")
     return differ
 
 
-def _turns(addresses: list[str], protocol: str, model: str, x: Any, callers: int) -> Iterator[Any]:
+def turns(
+    addresses: list[str], protocol: str, model: str, inputs: dict[str, Any], callers: int
+) -> Iterator[Any]:
     """Yield for each address in turn the times of calls in one turn, and its answers a second."""
     for address in addresses:
         times: list[float] = []
@@ -240,7 +248,7 @@ def _turns(addresses: list[str], protocol: str, model: str, x: Any, callers: int
 
         def work(address: str = address, times: list[float] = times, until: float = until) -> None:
             caller = Caller(protocol, address)
-            tensors = [caller._input("x", x, binary=True)]
+            tensors = [caller._input(name, x, binary=True) for name, x in inputs.items()]
             while (began := time.perf_counter()) < until:
                 caller.client.infer(model, tensors)
                 times.append(time.perf_counter() - began)
@@ -267,7 +275,7 @@ def cost(direct: dict[str, str], front: dict[str, str]) -> int:
             for callers in (1, 8):
                 addresses = [direct[protocol], front[protocol]]
                 rounds = [
-                    list(_turns(addresses, protocol, model, x, callers)) for _ in range(TURNS)
+                    list(turns(addresses, protocol, model, {"x": x}, callers)) for _ in range(TURNS)
                 ]
                 ms = [statistics.median(one[at][0] for one in rounds) * 1e3 for at in (0, 1)]
                 rate = [statistics.median(one[at][1] for one in rounds) for at in (0, 1)]

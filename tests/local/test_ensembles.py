@@ -133,11 +133,14 @@ def test_a_deadline_is_that_of_all_steps(server: LocalServer) -> None:
 
 def test_each_step_is_a_request_that_is_counted_and_shown(server: LocalServer) -> None:
     before = [_count(server, name) for name in ("chain", "first", "second")]
-    assert server.post("chain", [1, 1, 1, 1])[0] == 200
+    sent = triton_http.InferInput("x", [1, 4], "FP32")
+    sent.set_data_from_numpy(np.ones((1, 4), np.float32))
+    with client(server, triton_http) as asked:
+        asked.infer("chain", [sent], request_id="shown", headers={"x-headrace-timing": "1"})
     after = [_count(server, name) for name in ("chain", "first", "second")]
     assert [now - then for now, then in zip(after, before, strict=True)] == [1, 1, 1]
-    shown = server.command("why")
-    assert all(name in shown for name in ("chain", "first", "second"))
+    shown = server.command("why", "shown", "--json").splitlines()
+    assert {json.loads(one)["model"] for one in shown} == {"chain", "first", "second"}
 
 
 def _count(server: LocalServer, model: str) -> int:
@@ -171,5 +174,5 @@ def test_a_step_swaps_versions_and_nobody_notices(tmp_path: Path) -> None:
         status, told = server.post("chain", [1, 1, 1, 1])
         assert status == 503
         assert told["error"].startswith("in ensemble 'chain', model 'second'")
-        assert server.get(f"http://{server.http}/v2/models/chain/ready")[0] == 400
+        assert server.get(f"http://{server.http}/v2/models/chain/ready")[0] == 503
         assert server.get(f"http://{server.http}/v2/models/first/ready")[0] == 200

@@ -36,6 +36,11 @@ class Carriage:
     #: Of its files.
     digest: str
 
+    @property
+    def need(self) -> str:
+        """What it waits for."""
+        return "its server" if self.backend == "upstream" else "its models"
+
 
 class CoreCarriage(Protocol):
     """A version that a gateway's core carries itself, for as long as this is not closed."""
@@ -106,7 +111,7 @@ def carry(core: CoreGateway, carriage: Carriage) -> CoreCarriage:
     return begin(json.dumps(carriage.settings))
 
 
-def words(carried: CoreCarriage) -> Iterator[Word]:
+def words(carriage: Carriage, carried: CoreCarriage) -> Iterator[Word]:
     """Yield how it stands once it was tried, and whenever that changes, until it serves.
 
     From then on the gateway itself knows whether what it needs is there. Ends where it is closed.
@@ -126,7 +131,7 @@ def words(carried: CoreCarriage) -> Iterator[Word]:
             return
         past, limit_s = told["reason"], EVER_S
         reason = past or f"no answer within {FIRST_TRY_S:g} s"
-        yield Word(Standing(State.LOADING, legible(f"waits for what answers it: {reason}")))
+        yield Word(Standing(State.LOADING, legible(f"waits for {carriage.need}: {reason}")))
 
 
 def _tensors(told: Sequence[Mapping[str, Any]]) -> list[Tensor]:

@@ -49,7 +49,7 @@ class UnhostedRunner:
         except (HeadraceError, OSError, ValueError) as error:
             self._move(State.FAILED, f"{type(error).__name__}: {error}")
             return False
-        said = words(self._carried)
+        said = words(carriage, self._carried)
         first = next(said, None)
         if first is not None and self._take(first):
             return True

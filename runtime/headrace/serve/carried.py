@@ -49,7 +49,7 @@ class Carried:
         ).start()
 
     def _follow(self, carriage: Carriage, carried: CoreCarriage) -> None:
-        for word in words(carried):
+        for word in words(carriage, carried):
             self._hear(carriage, word)
             self._tried(carriage.label)
         self._tried(carriage.label)

@@ -198,8 +198,8 @@ fn of_step(graph: &Graph, step: &Planned, fault: Fault) -> Fault {
         Kind::NotFound | Kind::HostLost => Kind::Unavailable,
         kind => kind,
     };
-    let model = format!("model '{}'", step.model);
-    let named = if fault.note.contains(&model) { String::new() } else { format!("{model}: ") };
+    let model = format!("'{}'", step.model);
+    let named = if fault.note.contains(&model) { String::new() } else { format!("model {model}: ") };
     let note = format!("{}{named}{}", of(graph), fault.note);
     Fault::new(kind, note).retry_after(fault.retry_after)
 }
