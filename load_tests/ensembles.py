@@ -8,7 +8,6 @@ Addresses are HOST:PORT. Both serve tests/triton/ensembles. What differs is prin
 docs/ensembles.md says what may. Run it with the interpreter of the extra `load`.
 """
 
-import argparse
 import statistics
 import sys
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from front import TURNS, Caller, Cases, compare, turns
+from two_servers import TURNS, Caller, Cases, compare, done, turns
 
 X: Final = np.arange(8, dtype=np.float32).reshape(2, 4)
 IMAGES: Final = np.arange(96, dtype=np.uint8).reshape(2, 4, 4, 3)
@@ -92,16 +91,7 @@ def cost(theirs: dict[str, str], ours: dict[str, str]) -> int:
 
 def main() -> None:
     """Do what the command line says; exit with 1 where calls differ."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=("same", "cost"))
-    for name in ("http", "grpc", "our_http", "our_grpc"):
-        parser.add_argument(name)
-    told = parser.parse_args()
-    theirs = {"http": told.http, "grpc": told.grpc}
-    ours = {"http": told.our_http, "grpc": told.our_grpc}
-    sys.exit(bool((same if told.what == "same" else cost)(theirs, ours)))
+    sys.exit(bool(done(__doc__, {"same": same, "cost": cost}, "our")))
 
 
 if __name__ == "__main__":
