@@ -9,106 +9,18 @@ of its models that need PyTorch may fail) and load_tests/peers/triton_models (fo
 differs is printed; docs/front.md says what may. Run it with the interpreter of the extra `load`.
 """
 
-import argparse
-import re
 import statistics
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-import tritonclient.grpc
-import tritonclient.http
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
 
-ERROR_ID: Final = re.compile(r" \[error id [^]]*\]")
-LIBRARIES: Final[dict[str, Any]] = {"http": tritonclient.http, "grpc": tritonclient.grpc}
+from two_servers import TURNS, Caller, Cases, compare, done, turns
+
 FLOATS: Final = np.arange(8, dtype=np.float32).reshape(2, 4)
 WORDS: Final = np.array([[b"one", "zw\u00f6lf".encode()]], dtype=object)
 ROW: Final = np.ones((1, 4), np.float32)
-
-
-class Caller:
-    """tritonclient, of one protocol, before one server."""
-
-    def __init__(self, protocol: str, address: str) -> None:
-        self.library = LIBRARIES[protocol]
-        self.protocol = protocol
-        self.client = self.library.InferenceServerClient(address)
-        #: Has questions answered as JSON.
-        self.how = {"as_json": True} if protocol == "grpc" else {}
-
-    def infer(self, model: str, inputs: dict[str, Any], **how: Any) -> dict[str, Any]:
-        """Call; return the answer's facts, and its outputs as lists."""
-        binary = how.pop("binary", True)
-        wanted = how.pop("wanted", None)
-        tensors = [self._input(name, array, binary) for name, array in inputs.items()]
-        if wanted is not None:
-            outputs = [self.library.InferRequestedOutput(name) for name in wanted]
-        elif not binary and self.protocol == "http":
-            outputs = [self.library.InferRequestedOutput(name, binary_data=False) for name in ()]
-        else:
-            outputs = None
-        answer = self.client.infer(model, tensors, outputs=outputs or None, **how)
-        told = (
-            answer.get_response(as_json=True) if self.protocol == "grpc" else answer.get_response()
-        )
-        names = sorted(one["name"] for one in told["outputs"])
-        return {
-            "id": told.get("id", ""),
-            "version": told["model_version"],
-            "outputs": {name: answer.as_numpy(name).tolist() for name in names},
-        }
-
-    def stream(self, model: str, inputs: dict[str, Any], **how: Any) -> list[Any]:
-        """Call over a stream of gRPC; return parts and the error that ends them."""
-        parts: list[Any] = []
-        over = threading.Event()
-
-        def take(result: Any, error: Any) -> None:
-            if error is not None:
-                parts.append(("error", *_told(error)[1:]))
-                over.set()
-                return
-            told = result.get_response(as_json=True)
-            is_final = told["parameters"]["triton_final_response"].get("bool_param", False)
-            values = {
-                one["name"]: result.as_numpy(one["name"]).tolist()
-                for one in told.get("outputs", ())
-            }
-            parts.append(values)
-            if is_final:
-                over.set()
-
-        self.client.start_stream(take)
-        tensors = [self._input(name, array, binary=True) for name, array in inputs.items()]
-        self.client.async_stream_infer(model, tensors, enable_empty_final_response=True, **how)
-        if not over.wait(20):
-            parts.append("no end came")
-        self.client.stop_stream()
-        return parts
-
-    def _input(self, name: str, array: Any, binary: bool) -> Any:
-        datatype = np_to_triton_dtype(array.dtype)
-        tensor = self.library.InferInput(name, list(array.shape), datatype)
-        if self.protocol == "http":
-            tensor.set_data_from_numpy(array, binary_data=binary)
-        else:
-            tensor.set_data_from_numpy(array)
-        return tensor
-
-
-def _told(error: InferenceServerException) -> tuple[str, str, str]:
-    return "error", str(error.status()), ERROR_ID.sub("", error.message())
-
-
-def _outcome(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except InferenceServerException as error:
-        return _told(error)
 
 
 def _config(caller: Caller) -> Any:
@@ -142,10 +54,6 @@ def _sequence(caller: Caller) -> Any:
         return caller.infer("sequence", {"x": x}, sequence_id=7, **flags)["outputs"]
 
     return [one(1, sequence_start=True), one(2), one(4, sequence_end=True)]
-
-
-#: What is called → the call.
-Cases = dict[str, Callable[[Caller], Any]]
 
 
 def _looks() -> Cases:
@@ -217,45 +125,9 @@ def _streams() -> Cases:
 
 def same(direct: dict[str, str], front: dict[str, str]) -> int:
     """Make each call of both; print what differs, and return how many do."""
-    differ = 0
-    for protocol in ("http", "grpc"):
-        two = [Caller(protocol, addresses[protocol]) for addresses in (direct, front)]
-        cases = _looks() | _calls() | (_streams() if protocol == "grpc" else {})
-        for name, call in cases.items():
-            theirs, ours = (_outcome(lambda one=one, call=call: call(one)) for one in two)
-            if theirs == ours:
-                print(f"{protocol} {name}: the same")
-            else:
-                differ += 1
-                print(f"{protocol} {name}: DIFFERS\n    direct  {theirs}\n    front   {ours}")
-    print(f"{differ} calls differ")
-    return differ
-
-
-def _turns(addresses: list[str], protocol: str, model: str, x: Any, callers: int) -> Iterator[Any]:
-    """Yield for each address in turn the times of calls in one turn, and its answers a second."""
-    for address in addresses:
-        times: list[float] = []
-        until = time.perf_counter() + TURN_S
-
-        def work(address: str = address, times: list[float] = times, until: float = until) -> None:
-            caller = Caller(protocol, address)
-            tensors = [caller._input("x", x, binary=True)]
-            while (began := time.perf_counter()) < until:
-                caller.client.infer(model, tensors)
-                times.append(time.perf_counter() - began)
-
-        threads = [threading.Thread(target=work) for _ in range(callers)]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
-        yield statistics.median(times), len(times) / TURN_S
-
-
-#: Of one server, before the other has its turn.
-TURN_S: Final = 2.0
-TURNS: Final = 4
+    return compare(
+        direct, front, {"http": _looks() | _calls(), "grpc": _looks() | _calls() | _streams()}
+    )
 
 
 def cost(direct: dict[str, str], front: dict[str, str]) -> int:
@@ -267,7 +139,7 @@ def cost(direct: dict[str, str], front: dict[str, str]) -> int:
             for callers in (1, 8):
                 addresses = [direct[protocol], front[protocol]]
                 rounds = [
-                    list(_turns(addresses, protocol, model, x, callers)) for _ in range(TURNS)
+                    list(turns(addresses, protocol, model, {"x": x}, callers)) for _ in range(TURNS)
                 ]
                 ms = [statistics.median(one[at][0] for one in rounds) * 1e3 for at in (0, 1)]
                 rate = [statistics.median(one[at][1] for one in rounds) for at in (0, 1)]
@@ -282,16 +154,7 @@ def cost(direct: dict[str, str], front: dict[str, str]) -> int:
 
 def main() -> None:
     """Do what the command line says; exit with 1 where calls differ."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("what", choices=("same", "cost"))
-    for name in ("http", "grpc", "front_http", "front_grpc"):
-        parser.add_argument(name)
-    told = parser.parse_args()
-    direct = {"http": told.http, "grpc": told.grpc}
-    front = {"http": told.front_http, "grpc": told.front_grpc}
-    sys.exit(bool((same if told.what == "same" else cost)(direct, front)))
+    sys.exit(bool(done(__doc__, {"same": same, "cost": cost}, "front")))
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ class Node(World):
             self.used,
             self.lines.append,
             threads.plan(2, lanes),
-            self.dial,
+            self,
             max_loaded=self.max_loaded,
         )
         self.engine = Carrying(around, beginning, lambda: time.monotonic() + self.passed_s)

@@ -12,8 +12,7 @@ from headrace.cli.fronting import Found
 from headrace.config.upstream import Upstream, load
 from headrace.control.arriving import serves
 from headrace.control.wanted import Pending, begun, settle
-from headrace.errors import ConfigInvalid, ModelInvalid, RepositoryInvalid
-from headrace.execution.opening import open_model
+from headrace.errors import ConfigInvalid, RepositoryInvalid
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.changed import changed
@@ -120,13 +119,6 @@ def test_who_served_so_far_serves_first(tmp_path: Path) -> None:
     settled = settle(wanted, {1: ready, 2: loading})
     assert settled is not None
     assert settled[0].shares == {1: WHOLE}
-
-
-def test_no_host_loads_it(tmp_path: Path) -> None:
-    list(fronting.write(tmp_path, fronting.named(URL, ["photos"])))
-    (version,) = find(tmp_path)
-    with pytest.raises(ModelInvalid, match="another server has this version"):
-        open_model(version, 1)
 
 
 def test_a_change_of_model_yaml_is_for_versions_that_run_here(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from headrace.execution.unhosted import Carriage
+from headrace.serve.carried import Carried
 from headrace.serve.directory import Replica
 from headrace.serve.gateway import LOOKS, GatewayReplica, Table, linked
 
@@ -51,6 +53,10 @@ def run(live: Callable[[], Coroutine[Any, Any, None]]) -> None:
         runner.run(live())
 
 
+def no_server(_: Carriage) -> Any:
+    raise ValueError("nothing is carried here without a host")
+
+
 class Unmourned(GatewayReplica):
     def __del__(self) -> None:  # type: ignore[override]
         """Serve awaits the real one; here nobody would."""
@@ -62,9 +68,10 @@ def replica() -> Any:
     one._core = Core()
     one._changed = asyncio.Event()
     one._listens = False
+    one._carried = Carried(no_server, lambda *_: None)
     one._replicas = {"host-a": [], "host-b": []}
     one._seen = {"host-a": asyncio.Event(), "host-b": asyncio.Event()}
-    one._table = Table(policy=POLICY, hosts=["host-a", "host-b"])
+    one._table = Table(policy=POLICY, hosts=["host-a", "host-b"], carried=[])
     return one
 
 
@@ -115,7 +122,7 @@ def test_a_version_that_is_given_up_is_waited_for_no_longer(replica: Any) -> Non
         replica._core.hosts["a"] = 1
         await asyncio.sleep(60)
         failed = {"models": {"a": POLICY["models"]["a"], "b": {"versions": []}}}
-        replica._table = Table(policy=failed, hosts=["host-a"])
+        replica._table = Table(policy=failed, hosts=["host-a"], carried=[])
         replica._publish()
         await asyncio.sleep(1)
         assert waiting.done()
@@ -123,6 +130,23 @@ def test_a_version_that_is_given_up_is_waited_for_no_longer(replica: Any) -> Non
     run(live)
 
 
-def test_hosts_of_all_versions_count() -> None:
-    versions = {"1": {"hosts": 2}, "2": {}}
-    assert linked({"models": {"a": {"versions": versions}, "b": {"versions": {}}}}) == 2
+def test_what_was_tried_in_vain_is_not_waited_for(replica: Any) -> None:
+    async def live() -> None:
+        replica._table["carried"] = [{"label": "b/1"}]
+        replica._carried.untried = frozenset({"b/1"})
+        replica._core.hosts["a"] = 1
+        waiting = asyncio.create_task(replica._all_reached())
+        await asyncio.sleep(60)
+        assert not waiting.done(), "it may yet answer"
+        replica._carried.untried = frozenset()
+        replica._changed.set()
+        await asyncio.sleep(1)
+        assert waiting.done()
+
+    run(live)
+
+
+def test_hosts_of_all_versions_that_have_some_count() -> None:
+    versions = {"1": {"hosts": 2}, "2": {}, "3": {"hosts": 1}}
+    stats = {"models": {"a": {"versions": versions}, "b": {"versions": {}}}}
+    assert linked(stats, {"a/3"}) == 2

@@ -59,7 +59,7 @@ class World:
 
     def carrying(self, *versions: Version, clock: Callable[[], float] = time.monotonic) -> Carrying:
         budget = threads.plan(2, [threads.lanes_of(one, 1) for one in versions])
-        around = Around(self, self.apply, self.used, self.lines.append, budget, self.dial)
+        around = Around(self, self.apply, self.used, self.lines.append, budget, self)
         return Carrying(around, Beginning([Assignment(one) for one in versions]), clock)
 
     def wait(self, shown: Mapping[str, str]) -> None:

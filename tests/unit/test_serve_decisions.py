@@ -202,14 +202,21 @@ def test_endpoints_are_those_that_say_where_they_listen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hosts", "state", "there"), [(1, "READY", True), (0, "READY", False), (0, "UNAVAILABLE", True)]
+    ("hosts", "state", "without", "there"),
+    [
+        (1, "READY", "", True),
+        (0, "READY", "", False),
+        (0, "UNAVAILABLE", "", True),
+        # Its server is away.
+        (0, "READY", "m/3", True),
+    ],
 )
 def test_a_gateway_is_there_when_all_that_should_serve_is(
-    hosts: int, state: str, there: bool
+    hosts: int, state: str, without: str, there: bool
 ) -> None:
     policy = {"models": {"m": {"versions": [{"version": 3, "state": state}]}}}
     stats = {"models": {"m": {"versions": {"3": {"hosts": hosts}}}}}
-    assert reached(policy, stats) is there
+    assert reached(policy, stats, {without}) is there
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What a run on Ray does on the way to what is wanted, as gateways, hosts and Serve come along."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -107,6 +108,22 @@ def test_one_ends_once_every_gateway_has_the_table_and_nobody_waits_for_it() -> 
     run.applications.discard("host-a-1")
     assert run.take(TWO) == []
     assert run.held() == ["a/2"]
+
+
+def test_one_without_hosts_has_ended_once_no_gateway_has_it() -> None:
+    elsewhere = replace(version("a", 3), backend="upstream")
+    run = Run(ONE)
+    assert run.take(ONE, elsewhere) == [], "Serve has nothing to do with it"
+    assert run.take(ONE, elsewhere) == []
+    assert run.held() == ["a/1", "a/3"]
+    run.take(ONE)
+    assert run.take(ONE, acknowledge=False) == []
+    assert run.crew.leaving == {"a/3"}
+    run.take(ONE, acknowledge=False)
+    assert run.held() == ["a/1", "a/3"], "a gateway still carries it"
+    run.acknowledged = run.sequence
+    run.take(ONE)
+    assert run.held() == ["a/1"]
 
 
 def test_who_never_finishes_ends_all_the_same() -> None:

@@ -56,8 +56,6 @@ def write(tmp_path: Path) -> Write:
         ('platform: "pytorch_libtorch" backend: "python"', "", "not what runs platform"),
         ('backend: "python" default_model_filename: "other.py"', "", "expected model.py, not"),
         ('backend: "python" default_model_filename: "model.pt"', "", "expected model.py, not"),
-        ("ensemble_scheduling {}", "", "no pipelines of models"),
-        ('platform: "ensemble"', "", "no pipelines of models"),
     ],
 )
 def test_a_configuration_names_the_file_that_it_runs(text: str, file: str, said: str) -> None:

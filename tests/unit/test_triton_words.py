@@ -89,7 +89,7 @@ def test_instances_that_are_not_of_a_kind_are_refused(groups: str, said: str) ->
             "environment",
         ),
         ("optimization { cuda { graphs: true } }", "optimization", LEFT_OUT, "load"),
-        ("ensemble_scheduling { step {} }", "ensemble_scheduling", REFUSED, "into one class"),
+        ("ensemble_scheduling { step {} }", "ensemble_scheduling", REFUSED, "served as it is"),
         ("sequence_batching { oldest {} }", "sequence_batching", REFUSED, "not served"),
         (
             'input { name: "z" data_type: TYPE_FP32 dims: 4 optional: true }',

@@ -27,6 +27,7 @@ const GATEWAY_MAY_USE: &[(&str, &[&str])] = &[
     ("table", &["queue"]),
     ("shadow", &["memory", "queue", "table"]),
     ("profile", &["memory", "queue", "table"]),
+    ("ensemble", &["memory", "queue"]),
     ("requests", &["memory", "profile", "queue", "shadow"]),
     ("sockets", &["memory"]),
     ("http", &["memory", "requests", "sockets"]),

@@ -10,13 +10,14 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from headrace.config.options import STATE
-from headrace.config.upstream import load
+from headrace.errors import HeadraceError
 from headrace.execution import lanes, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
+from headrace.execution.unhosted import read
 from headrace.repository import told
 from headrace.repository.equipped import equipped
-from headrace.repository.folder import FILES, Version, find
+from headrace.repository.folder import Version, find
 
 if TYPE_CHECKING:
     from headrace.execution.trial import Trial
@@ -90,9 +91,8 @@ def run(version: Version, count: int) -> Checked:
     config = version.config
 
     checked = Checked(version.label)
-    if version.backend == "upstream":
-        url = load(version.folder / FILES[version.backend]).url
-        return Checked(version.label, elsewhere=url)
+    if not version.is_hosted:
+        return _unhosted(version)
     try:
         began = perf_counter()
         model = open_model(version, count)
@@ -118,6 +118,17 @@ def run(version: Version, count: int) -> Checked:
     return checked
 
 
+def _unhosted(version: Version) -> Checked:
+    try:
+        told = read(version).settings
+    except (HeadraceError, OSError) as error:
+        return Checked(version.label, error=str(error))
+    if "url" in told:
+        return Checked(version.label, elsewhere=f"at {told['url']}")
+    models = sorted({step["model"] for step in told["steps"]})
+    return Checked(version.label, elsewhere=f"by way of {', '.join(models)}")
+
+
 def lines(checked: Checked) -> Iterator[str]:
     """Yield the outcome as a person reads it: the verdict first."""
     yield f"{checked.label}: {_verdict(checked)}"
@@ -140,7 +151,7 @@ def lines(checked: Checked) -> Iterator[str]:
 
 def _verdict(checked: Checked) -> str:
     if checked.elsewhere:
-        return f"runs at {checked.elsewhere}, which was not asked"
+        return f"runs {checked.elsewhere}, which was not asked"
     if checked.load_s is None:
         return "FAILED to load"
     if not checked.error:

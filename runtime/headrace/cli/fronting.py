@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from headrace.config.upstream import Upstream, load, written
 from headrace.errors import ConfigInvalid, RepositoryInvalid, Unreachable
-from headrace.repository.folder import FILES, NAME, VERSION, backends
+from headrace.repository.folder import NAME, VERSION, backends
+from headrace.repository.kinds import FILES
 
 FILE: Final = FILES["upstream"]
 #: For the server to say what it has.

@@ -75,9 +75,8 @@ class Demand:
 
     def is_of(self, one: Assignment) -> bool:
         """Whether a version is loaded on demand."""
-        here = one.version.backend != "upstream"
         shares = one.version.config.placement.isolation == "shared"
-        return self._most is not None and here and shares
+        return self._most is not None and one.version.is_hosted and shares
 
     def labels(self, assignments: Iterable[Assignment]) -> frozenset[str]:
         """Return those of the versions that are loaded on demand."""

@@ -48,10 +48,10 @@ def may_be_labelled(plan: RolloutPlan, version: Version) -> None:
     """
     if plan.judge.accuracy is None:
         return
-    if version.backend == "upstream":
+    if not version.is_hosted:
         raise Unwanted(
-            f"accuracy is what labels say, and {version.label} is another server's, whose answers "
-            "have no ids to send them with: take accuracy out of the plan"
+            f"accuracy is what labels say, and no host runs {version.label}, whose answers have no "
+            "ids to send them with: take accuracy out of the plan"
         )
     if version.config.feedback is None:
         raise Unwanted(

@@ -18,7 +18,8 @@ from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, labelling, sequencing
 from headrace.models import Context, Model, Tensor
-from headrace.repository.folder import FILES, Version
+from headrace.repository.folder import Version
+from headrace.repository.kinds import FILES
 from headrace.repository.private import import_private
 
 #: What runs code of a user's, who may keep state in it.
@@ -74,11 +75,6 @@ def _open(version: Version, threads: int) -> Model:
     config, unbatched = version.config, version.config.batching.unbatched
     device = devices(version)[0]
     file = version.folder / FILES[version.backend]
-    if version.backend == "upstream":
-        raise ModelInvalid(
-            f"{file}: another server has this version, and no host can load it: `headrace front` "
-            "and `headrace serve --engine local` send it requests"
-        )
     check_content(file)
     if version.backend == "onnx":
         graph = OnnxModel(

@@ -132,8 +132,8 @@ def of_torch() -> int | None:
 
 
 def lanes_of(version: Version, hosts: int) -> Lanes:
-    """Return what so many hosts of a version have: none of one that another server runs."""
-    if version.backend == "upstream":
+    """Return what so many hosts of a version have: none of one that has no host."""
+    if not version.is_hosted:
         return Lanes(version.label, 0)
     config = version.config
     return Lanes(version.label, config.lanes * hosts, config.placement.threads)

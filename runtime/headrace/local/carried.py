@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from headrace.control.reconcile import DRAIN_S, LEAVING, Held
 from headrace.execution.runner import Runner
-from headrace.local.upstream import UpstreamRunner
+from headrace.local.unhosted import UnhostedRunner
 from headrace.models.lifecycle import Standing
 
 
@@ -13,7 +13,7 @@ from headrace.models.lifecycle import Standing
 class Carried:
     """One version, from the moment that it is asked for until nothing of it is left."""
 
-    runner: Runner | UpstreamRunner
+    runner: Runner | UnhostedRunner
     held: Held
     #: Seconds for which it has been quiet, and whether it has ended.
     quiet_s: float = 0.0

@@ -16,9 +16,10 @@ from headrace.execution import threads
 from headrace.execution.core import CoreHost
 from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
+from headrace.execution.unhosted import CoreGateway, carry
 from headrace.execution.voices import OURSELVES, Sink, line
 from headrace.local.carried import Carried
-from headrace.local.upstream import Dial, UpstreamRunner
+from headrace.local.unhosted import UnhostedRunner
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 from headrace.repository.folder import Version
 
@@ -40,8 +41,8 @@ class Around:
     used: Callable[[], Mapping[str, Usage]]
     sink: Sink
     budget: threads.Budget
-    #: For versions that other servers have.
-    dial: Dial
+    #: Carries versions itself that have no host.
+    gateway: CoreGateway
     #: How many threads a lane has, if the operator says so.
     told: int | None = None
     #: How many versions that share a process may be in memory; None: all.
@@ -82,7 +83,7 @@ class Carrying:
         self._first = list(self._carried.values())
 
     @property
-    def runners(self) -> list[Runner | UpstreamRunner]:
+    def runners(self) -> list[Runner | UnhostedRunner]:
         """Of every version, in the order of models and versions."""
         with self._lock:
             found = [one.runner for one in self._carried.values()]
@@ -127,7 +128,7 @@ class Carrying:
         """As `headrace.control.engine.Engine` has it: the gateway is told at once."""
         return True
 
-    def load_first(self) -> list[Runner | UpstreamRunner]:
+    def load_first(self) -> list[Runner | UnhostedRunner]:
         """Load what the run begins with; return those that serve. Called once, before `begin`."""
         self.publish()
         for one in self._first:
@@ -170,10 +171,10 @@ class Carrying:
             carried = self._carried[version.label] = Carried(runner, Held(one.asked))
         return carried
 
-    def _runner(self, version: Version) -> Runner | UpstreamRunner:
+    def _runner(self, version: Version) -> Runner | UnhostedRunner:
         around = self._around
-        if version.backend == "upstream":
-            return UpstreamRunner(version, around.dial, around.sink, self._moved)
+        if not version.is_hosted:
+            return UnhostedRunner(version, partial(carry, around.gateway), around.sink, self._moved)
         count = self.budget.lanes[version.label]
         return Runner(version, around.host, around.sink, self._moved, threads=count)
 

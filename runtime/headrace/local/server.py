@@ -113,7 +113,7 @@ class Server:
             used=lambda: usage(json.loads(self._gateway.stats())),
             sink=logbook.take,
             budget=budget,
-            dial=self._gateway.dial,
+            gateway=self._gateway,
             told=threads.told(os.environ),
             max_loaded=options.max_loaded,
         )

@@ -6,12 +6,12 @@ from typing import Any
 from headrace.console.board import VersionStatus
 from headrace.execution.policy import WHOLE
 from headrace.execution.runner import Runner
-from headrace.local.upstream import UpstreamRunner
+from headrace.local.unhosted import UnhostedRunner
 from headrace.models.lifecycle import Standing
 
 
 def version_status(
-    runner: Runner | UpstreamRunner, counted: Any, standing: Standing
+    runner: Runner | UnhostedRunner, counted: Any, standing: Standing
 ) -> VersionStatus:
     """Return how a version is that this process carries, with what the gateway counts of it."""
     return VersionStatus(

@@ -57,8 +57,8 @@ def compare(
     configs: dict[str, ModelConfig] = {}
     found = []
     for version in versions:
-        # Nothing of model.yaml is for what another server runs.
-        if model not in ("", version.model) or version.backend == "upstream":
+        # Nothing of model.yaml is for what no host runs.
+        if model not in ("", version.model) or not version.is_hosted:
             continue
         if not version.folder.is_dir():
             found.append(Changed(version, is_gone=True))

@@ -31,6 +31,15 @@ def digest(folder: Path, threads: int = 1) -> str:
     return whole.hexdigest()
 
 
+def of_one(path: Path) -> str:
+    """Return the same of one file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return _of_file(path).hex()
+
+
 def _of_file(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").digest()

@@ -4,7 +4,8 @@ MODEL/model.yaml        operations; may be absent
 MODEL/VERSION/model.py    a Python class, or
 MODEL/VERSION/model.onnx  an ONNX graph, or
 MODEL/VERSION/net.pt2     an exported PyTorch program, or
-MODEL/VERSION/upstream.yaml  where another server has it
+MODEL/VERSION/upstream.yaml  where another server has it, or
+MODEL/VERSION/ensemble.yaml  the models that answer it together
 
 With `source` in MODEL/model.yaml its one version is elsewhere (`sourced.py`).
 With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`tritons.py`).
@@ -23,9 +24,9 @@ from headrace.config.onnx import OnnxRuntime
 from headrace.config.options import STATE
 from headrace.config.schema import ModelConfig
 from headrace.config.torch import PyTorch
-from headrace.config.triton.serving import BACKENDS as TRITONS_BACKENDS
 from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid
 from headrace.repository import sourced, tritons
+from headrace.repository.kinds import BACKENDS, FILES, UNHOSTED, file_of
 from headrace.repository.sourced import Reach
 
 #: Versions travel as 64-bit numbers and are written in URLs.
@@ -34,18 +35,6 @@ NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 CONFIG: Final = "model.yaml"
 #: What Triton calls its own.
 TRITONS: Final = "config.pbtxt"
-#: File of a version's folder → the backend that runs it; the first one found counts.
-BACKENDS: Final[dict[str, str]] = {
-    "model.py": "python",
-    "model.onnx": "onnx",
-    "net.pt2": "torch",
-    "upstream.yaml": "upstream",
-}
-#: And back, those of Triton's folders among them.
-FILES: Final = {
-    "mlflow": "MLmodel",
-    **{backend: file for file, backend in (*TRITONS_BACKENDS.items(), *BACKENDS.items())},
-}
 #: Hears, a line at a time, what takes its time.
 Say = Callable[[str], None]
 
@@ -57,8 +46,9 @@ class Version:
     model: str
     number: int
     folder: Path
-    #: ``python``, ``onnx``, ``torch`` or ``upstream``; of Triton's, ``triton_python`` or
-    #: ``torchscript``; of a registry's, ``mlflow`` or ``onnx``.
+    #: ``python``, ``onnx``, ``torch``, ``upstream`` or ``ensemble``; of Triton's,
+    #: ``triton_python``, ``torchscript`` or ``triton_ensemble``; of a registry's, ``mlflow`` or
+    #: ``onnx``.
     backend: str
     config: ModelConfig
     #: Where its model.yaml is, if that is not the folder around its own.
@@ -70,6 +60,11 @@ class Version:
     def label(self) -> str:
         """The version's name in logs and messages, such as ``photos/1``."""
         return f"{self.model}/{self.number}"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether hosts carry it, and not the gateways themselves."""
+        return self.backend not in UNHOSTED
 
     @property
     def home(self) -> Path:
@@ -177,7 +172,7 @@ def backends(folder: Path) -> set[str]:
     if not folder.is_dir():
         return set()
     numbered = [one for one in _folders(folder) if VERSION.fullmatch(one.name)]
-    return {found for one in numbered if (found := _backend_of(one))}
+    return {BACKENDS[file] for one in numbered if (file := file_of(one))}
 
 
 def _unreadable(error: OSError) -> str:
@@ -249,7 +244,7 @@ def _is_tritons(folder: Path) -> bool:
 
 
 def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
-    file = _file_of(place)
+    file = file_of(place)
     if file is None:
         raise RepositoryInvalid(f"{place} holds none of {', '.join(BACKENDS)}")
     backend = BACKENDS[file]
@@ -264,7 +259,7 @@ def _check_place(file: Path, folder: Path, backend: str, config: ModelConfig) ->
 
 def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
     """Return what a configuration says that is not for what runs the version; empty if nothing."""
-    if backend == "upstream":
+    if backend in UNHOSTED:
         # It is for versions that run here.
         return ""
     if backend != "torch" and (config.inputs is not None or config.outputs is not None):
@@ -288,12 +283,3 @@ def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
             "{name: x, datatype: FP32, shape: [3, 224, 224]}"
         )
     return ""
-
-
-def _backend_of(place: Path) -> str | None:
-    file = _file_of(place)
-    return None if file is None else BACKENDS[file]
-
-
-def _file_of(place: Path) -> str | None:
-    return next((one for one in BACKENDS if (place / one).is_file()), None)

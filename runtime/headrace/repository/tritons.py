@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from headrace.config.schema import ModelConfig
-from headrace.config.triton import text
-from headrace.config.triton.serving import BACKENDS, chosen, served, wanted
+from headrace.config.triton import ensembles, text
+from headrace.config.triton.serving import BACKENDS, ENSEMBLE, SWAPS, chosen, served, wanted
 from headrace.errors import ConfigInvalid, RepositoryInvalid
 
 #: What to do about what is refused.
@@ -30,14 +30,13 @@ def read(folder: Path, versions: Mapping[int, Path]) -> tuple[str, ModelConfig, 
     """
     path = folder / text.FILE
     given = text.read(path)
+    if ensembles.is_one(given):
+        return _ensemble(given, path, versions)
     file, wrong = wanted(given)
     if wrong:
         raise ConfigInvalid(f"{path}: {wrong}")
-    numbers = chosen(given, list(versions))
+    numbers = _chosen(given, path, versions)
     places = [versions[number] for number in numbers]
-    if not places:
-        there = ", ".join(map(str, sorted(versions)))
-        raise RepositoryInvalid(f"{path}: version_policy chooses none of {there}, which are there")
     file = file or next((one for one in BACKENDS if (places[0] / one).is_file()), "")
     for place in places:
         if not file or not (place / file).is_file():
@@ -50,3 +49,21 @@ def read(folder: Path, versions: Mapping[int, Path]) -> tuple[str, ModelConfig, 
         lines = "\n".join(f"{path}: {line}" for line in wrong.splitlines())
         raise ConfigInvalid(f"{lines}\n{ADVICE}")
     return backend, config, numbers
+
+
+def _chosen(given: Any, path: Path, versions: Mapping[int, Path]) -> list[int]:
+    numbers = chosen(given, list(versions))
+    if not numbers:
+        there = ", ".join(map(str, sorted(versions)))
+        raise RepositoryInvalid(f"{path}: version_policy chooses none of {there}, which are there")
+    return numbers
+
+
+def _ensemble(
+    given: Any, path: Path, versions: Mapping[int, Path]
+) -> tuple[str, ModelConfig, list[int]]:
+    """Return the same of a pipeline: its versions' folders are empty."""
+    if wrong := ensembles.read(given, path.parent.name)[1]:
+        raise ConfigInvalid("\n".join(f"{path}: {line}" for line in wrong.splitlines()))
+    config = ModelConfig.model_validate({"versions": SWAPS})
+    return ENSEMBLE, config, _chosen(given, path, versions)

@@ -57,6 +57,16 @@ class Accounts:
                 told = self._told.get(version.label, fleet.Told())
                 self._told[version.label] = fleet.begun_again(told)
 
+    def note(self, label: str, standing: Standing) -> None:
+        """Note how a version stands that gateways carry themselves.
+
+        Once it has served they know that themselves, and another gateway may not know it yet.
+        """
+        with self._lock:
+            told = self._told.get(label, fleet.Told())
+            if told.standing is None or told.standing.state is not State.READY:
+                self._told[label] = replace(told, standing=standing)
+
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host of the group ``label`` told."""
         group = self._crew.group(label)

@@ -10,10 +10,14 @@ from headrace.console.board import ModelStatus, Status, VersionStatus, not_carri
 from headrace.execution.policy import WHOLE
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
+from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet
 from headrace.serve.crew import Crew
+from headrace.serve.plan import Group
 from headrace.serve.voice import PROFILES
 
+#: The processes that carry what has no hosts.
+GATEWAY: Final = "gateway"
 #: Of a version that nothing has been heard of yet.
 UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
 
@@ -106,22 +110,19 @@ class RunBoard:
         models: dict[str, list[VersionStatus]] = {}
         for version, group in self._crew.members:
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
-            application = self.applications.get(group.application)
-            standing = self.standings.get(version.label, UNKNOWN)
-            serves = standing.state is State.READY
             record = records.get(version.label, deaths.NONE)
             status = VersionStatus(
                 version=version.number,
-                standing=standing,
-                process=group.label,
+                standing=self.standings.get(version.label, UNKNOWN),
+                process=GATEWAY if group is None else group.label,
                 digest=self._crew.digest(version.label),
                 for_s=monotonic() - self._since.get(version.label, (None, self._began))[1],
                 deaths=record.count,
                 last_death=str(record.deaths[-1]) if record.deaths else "",
-                hosts=application.running if application and serves else 0,
-                hosts_wanted=group.placement.replicas.min,
-                lanes=version.config.lanes,
-                threads=self._crew.threads(version.label),
+                hosts=rows.get("hosts", 0) if group is None else self._hosts(version, group),
+                hosts_wanted=1 if group is None else group.placement.replicas.min,
+                lanes=0 if group is None else version.config.lanes,
+                threads=0 if group is None else self._crew.threads(version.label),
                 waiting=rows.get("waiting", 0),
                 in_flight=rows.get("in_flight", 0),
                 share_percent=100 * rows.get("share", 0) / WHOLE,
@@ -147,3 +148,8 @@ class RunBoard:
             io_threads=self._crew.budget.io,
             shadows=stats.get("shadows", []),
         )
+
+    def _hosts(self, version: Version, group: Group) -> int:
+        application = self.applications.get(group.application)
+        standing = self.standings.get(version.label, UNKNOWN)
+        return application.running if application and standing.state is State.READY else 0

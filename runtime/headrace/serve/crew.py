@@ -36,12 +36,19 @@ class Crew:
     def groups(self) -> tuple[Group, ...]:
         """Who shares processes with whom."""
         with self._lock:
-            return grouped(self._versions.values())
+            return grouped(one for one in self._versions.values() if one.is_hosted)
 
     @property
-    def members(self) -> list[tuple[Version, Group]]:
-        """Every version with its group, in the order of models and versions."""
-        found = [(version, group) for group in self.groups for version in group.versions]
+    def unhosted(self) -> list[Version]:
+        """Those that gateways carry themselves."""
+        with self._lock:
+            return [one for one in self._versions.values() if not one.is_hosted]
+
+    @property
+    def members(self) -> list[tuple[Version, Group | None]]:
+        """Every version with its group, if it has one, in the order of models and versions."""
+        hosted = [(version, group) for group in self.groups for version in group.versions]
+        found = [*hosted, *((version, None) for version in self.unhosted)]
         return sorted(found, key=lambda one: (one[0].model, one[0].number))
 
     def group(self, label: str) -> Group | None:

@@ -4,11 +4,14 @@ import asyncio
 import json
 import os
 import threading
+from collections.abc import Set
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypedDict
 
+from headrace.execution.unhosted import Carriage, Word, carry
+from headrace.serve.carried import Carried
 from headrace.serve.directory import HOST, Replica, endpoints
 from headrace.serve.private import Directory
 from headrace.serve.turn import Turn
@@ -35,6 +38,8 @@ class Table(TypedDict):
     policy: dict[str, Any]
     #: Serve applications whose replicas are hosts.
     hosts: list[str]
+    #: What it carries itself, without hosts: the fields of a `Carriage` each.
+    carried: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -63,13 +68,15 @@ class GatewayReplica:
         self._core = Gateway(json.dumps(options.settings))
         self._events = Events(Path(options.sink), "gateway")
         self._turn = Turn(Path(options.turn))
+        self._carried = Carried(partial(carry, self._core), self._hear_carried)
         self._replicas: dict[str, list[Replica]] = {}
         self._directory: Directory | None = None
         self._seen: dict[str, asyncio.Event] = {}
         self._changed = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
         self._serving: asyncio.Task[None] | None = None
         self._listens = self._has_served = False
-        self._table = Table(policy={}, hosts=[])
+        self._table = Table(policy={}, hosts=[], carried=[])
         for task in (
             self._report_errors,
             self._report_operations,
@@ -84,7 +91,7 @@ class GatewayReplica:
         self._core.apply_policy(json.dumps(table["policy"]))
         self._events.tell("applied", **table["policy"]["epoch"])
         if self._directory is None:
-            self._directory = Directory(asyncio.get_running_loop())
+            self._directory = Directory(self._loop)
         for application in set(self._replicas) - set(table["hosts"]):
             del self._replicas[application]
             self._directory.forget(application, HOST)
@@ -141,9 +148,13 @@ class GatewayReplica:
         The core calls nobody back, and a link comes up some time after its host was found.
         """
         looks, pause = 0, SHORTEST_LOOK_S
-        while not reached(self._table["policy"], stats := json.loads(self._core.stats())):
+        while True:
+            stats = json.loads(self._core.stats())
+            unhosted = {one["label"] for one in self._table["carried"]}
+            if reached(self._table["policy"], stats, unhosted - self._carried.untried):
+                return
             known = len(json.loads(endpoints(self._replicas.values())))
-            rest = looks >= LOOKS and linked(stats) >= known
+            rest = looks >= LOOKS and linked(stats, unhosted) >= known
             try:
                 await asyncio.wait_for(self._changed.wait(), None if rest else pause)
             except TimeoutError:
@@ -162,6 +173,17 @@ class GatewayReplica:
         self._changed.set()
         if self._listens:
             self._core.set_endpoints(endpoints(self._replicas.values()))
+            self._carried.want([Carriage(**one) for one in self._table["carried"]])
+
+    def _hear_carried(self, carriage: Carriage, word: Word) -> None:
+        label, standing = carriage.label, word.standing
+        if word.inputs:
+            inputs = [(one.name, one.datatype, list(one.shape)) for one in word.inputs]
+            self._events.tell("inputs", version=label, inputs=inputs, digest=carriage.digest)
+        self._events.tell(
+            "moved", version=label, state=standing.state.value, reason=standing.reason
+        )
+        self._loop.call_soon_threadsafe(self._changed.set)
 
     def _report_errors(self) -> None:
         while (error := self._core.next_error()) is not None:
@@ -192,8 +214,11 @@ class GatewayReplica:
                 threading.Thread(target=self._drain, name="drain", daemon=True).start()
 
 
-def reached(policy: dict[str, Any], stats: dict[str, Any]) -> bool:
-    """True once every version that the policy wants ready has a host that is connected."""
+def reached(policy: dict[str, Any], stats: dict[str, Any], without: Set[str]) -> bool:
+    """True once every version that the policy wants ready has a host that is connected.
+
+    But for those in ``without``, by label, which may be carried by somebody who is away.
+    """
     return all(
         stats["models"]
         .get(name, {})
@@ -202,14 +227,15 @@ def reached(policy: dict[str, Any], stats: dict[str, Any]) -> bool:
         .get("hosts")
         for name, model in policy["models"].items()
         for entry in model["versions"]
-        if entry["state"] == "READY"
+        if entry["state"] == "READY" and f"{name}/{entry['version']}" not in without
     )
 
 
-def linked(stats: dict[str, Any]) -> int:
-    """Return how many hosts are connected, of all versions."""
+def linked(stats: dict[str, Any], unhosted: Set[str]) -> int:
+    """Return how many hosts are connected, of all versions that have some."""
     return sum(
         row.get("hosts", 0)
-        for model in stats["models"].values()
-        for row in model["versions"].values()
+        for name, model in stats["models"].items()
+        for version, row in model["versions"].items()
+        if f"{name}/{version}" not in unhosted
     )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from headrace.config.placement import Placement
 from headrace.control.reconcile import LEAVING
 from headrace.execution import threads
 from headrace.execution.policy import Division, Epoch, table
+from headrace.execution.unhosted import Carriage
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.serve.gateway import Table
@@ -168,6 +169,9 @@ class Routes:
     served: Set[str] = frozenset()
     #: Those that are loaded on demand, and how each stands while no group has it.
     standby: Mapping[str, Standing] = field(default_factory=dict)
+    #: Of versions that gateways carry themselves: these, and what gateways are to know of them.
+    unhosted: Sequence[Version] = ()
+    carriages: Sequence[Carriage] = ()
 
 
 def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> Table:
@@ -180,7 +184,8 @@ def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> 
     """
     models: dict[str, dict[int, Standing]] = {}
     proven: dict[str, dict[int, Standing]] = {}
-    for version in (one for group in routes.groups for one in group.versions):
+    hosted = [one for group in routes.groups for one in group.versions]
+    for version in (*hosted, *routes.unhosted):
         standing = standings.get(version.label, LOADING)
         if version.label in routes.quiet:
             told = known = LEAVING
@@ -195,4 +200,8 @@ def routing(routes: Routes, standings: Mapping[str, Standing], epoch: Epoch) -> 
         models.setdefault(model, {}).setdefault(int(number), standing)
         proven.setdefault(model, {}).setdefault(int(number), standing)
     policy = json.loads(table(epoch, models, proven, routes.divisions, set(routes.standby)))
-    return Table(policy=policy, hosts=[group.application for group in routes.groups])
+    return Table(
+        policy=policy,
+        hosts=[group.application for group in routes.groups],
+        carried=[asdict(one) for one in routes.carriages],
+    )

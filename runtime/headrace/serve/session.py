@@ -12,7 +12,7 @@ from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.errors import HeadraceError
 from headrace.execution.ending import FINISHING, awaited, ended_by
 from headrace.execution.reminder import Reminder
-from headrace.models.lifecycle import ANSWERING, Standing, State
+from headrace.models.lifecycle import Standing, State
 from headrace.serve import standstill
 from headrace.serve.accounts import Accounts, Senses
 from headrace.serve.asking import Asking
@@ -27,14 +27,13 @@ from headrace.serve.plan import Plan
 from headrace.serve.standstill import Watched
 from headrace.serve.steps import Hands, Steps
 from headrace.serve.turn import forbid
+from headrace.serve.unhosted import awaited_of
 from headrace.serve.watch import Reach, Watch
 
 #: Beyond the drain's own limit: for the word to reach a busy gateway, and its answer us.
 GRACE_S: Final = 2.0
 #: For Ray's own farewell; without it Ray looks, loudly and for seconds, for what has ended.
 LEAVE_S: Final = 2.0
-#: Of versions that are not on their way any more.
-SETTLED: Final = ANSWERING | {State.FAILED}
 #: Of an error of Ray's; some bring a page.
 MOST_CHARACTERS: Final = 500
 
@@ -195,8 +194,8 @@ class Session:
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""
         standings = self.board.standings
-        waits = any(one.state not in SETTLED for one in standings.values())
-        if waits or len(standings) < len(self._crew.members) or not self._asking.is_served:
+        waits = awaited_of(self._crew, standings) or not self._asking.is_served
+        if waits or len(standings) < len(self._crew.members):
             return None
         self._greeted = True
         self._reminder.cancel()

@@ -86,7 +86,9 @@ class Steps:
             seen = Seen(
                 acknowledged=acknowledged,
                 busy=self._is_busy(label, used),
-                gone=held is not None and held.ends and self._is_gone(label, applications),
+                gone=held is not None
+                and held.ends
+                and self._is_gone(label, applications, acknowledged + 1 >= sequence),
             )
             do = step(None if one is None else one.asked, held, seen)
             if held is not None and do is not None:
@@ -137,7 +139,12 @@ class Steps:
             return False
         return used is None or used.get(label, NONE).taken > 0
 
-    def _is_gone(self, label: str, applications: Mapping[str, fleet.Application]) -> bool:
+    def _is_gone(
+        self, label: str, applications: Mapping[str, fleet.Application], is_told: bool
+    ) -> bool:
+        """``is_told``: every gateway has the last table, which came after it was let go."""
+        if not self._crew.version(label).is_hosted:
+            return is_told
         group = self._crew.group(self._crew.carrier(label))
         told = self._accounts.told(label)
         left = told.ready | told.loading
@@ -158,6 +165,9 @@ class Steps:
         version = self._crew.version(label)
         group = self._crew.group(self._crew.carrier(label))
         self._crew.leave(label)
+        if not version.is_hosted:
+            # The next table is without it.
+            return
         if group is not None and all(
             self._held[one.label].ends for one in group.versions if one.label != label
         ):

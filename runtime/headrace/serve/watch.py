@@ -16,6 +16,7 @@ from headrace.serve.crew import Crew
 from headrace.serve.gateway import Table
 from headrace.serve.plan import Group, Routes, routing
 from headrace.serve.steps import Steps
+from headrace.serve.unhosted import Unhosted
 
 #: Between two looks at Serve while something is under way; it grows to the longest. Nobody looks
 #: while nothing is.
@@ -58,6 +59,7 @@ class Watch:
         self._crew = crew
         self._accounts = accounts
         self._steps = steps
+        self._unhosted = Unhosted(crew, accounts)
         self._reach = reach
         self._term = beginning.term
         #: Replaced as one, never changed.
@@ -129,6 +131,9 @@ class Watch:
             case "applied" if facts["term"] == self._term:
                 self._acknowledged[pid] = int(facts["sequence"])
                 self._has_served = True
+            case "moved":
+                standing = Standing(State(facts["state"]), str(facts["reason"]))
+                self._accounts.note(facts["version"], standing)
             case "demand":
                 self._crew.demand.call(f"{facts['model']}/{facts['version']}")
             case "gone":
@@ -205,12 +210,16 @@ class Watch:
                 self._accounts.told(version.label),
             )
             for version, group in self._crew.members
+            if group is not None
         ]
         judged = self._judged = {
             version.label: LEAVING
             if version.label in leaving
             else fleet.judge(application, said, group.placement.gpus)
             for version, group, application, said in seen
+        } | {
+            one.label: LEAVING if one.label in leaving else self._unhosted.standing(one.label)
+            for one in self._crew.unhosted
         }
         standings = self._crew.demand.told(self._aim[0], judged)
         # How many hosts there are changes without a change of where their version stands.
@@ -236,7 +245,15 @@ class Watch:
 
     def _table(self, sequence: int, divisions: Divisions) -> Table:
         standby = self._crew.demand.standby(self._aim[0])
-        routes = Routes(self._crew.groups, divisions, self._steps.quiet, self._served, standby)
+        routes = Routes(
+            self._crew.groups,
+            divisions,
+            self._steps.quiet,
+            self._served,
+            standby,
+            self._crew.unhosted,
+            self._unhosted.carriages(),
+        )
         return routing(routes, self.standings, Epoch(self._term, sequence))
 
 

@@ -8,6 +8,7 @@ use super::{
     fault::{Fault, Phase},
     inference::Parameters,
     numbered::numbered,
+    step::Step,
     tensor::Tensor,
     units::{CallId, Rows, Tick},
 };
@@ -216,6 +217,11 @@ pub trait Carrier: Send + Sync + fmt::Debug {
     /// The process that runs its calls, where that is another one of this node.
     fn process(&self) -> Option<i32> {
         None
+    }
+
+    /// Models that it asks in its turn: without them it answers nothing.
+    fn steps(&self) -> &[Step] {
+        &[]
     }
 }
 

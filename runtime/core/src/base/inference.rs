@@ -72,6 +72,8 @@ pub struct Inference {
     pub facts: Vec<(CompactString, CompactString)>,
     /// Its caller asks how it went.
     pub traced: bool,
+    /// What a request that was taken needs of another version: let in also while nothing new is.
+    pub is_inner: bool,
 }
 
 /// What a caller gets. `outputs` are in the contract's order, only those wanted; names are the contract's.

@@ -13,6 +13,7 @@ pub mod prediction;
 pub mod primitive;
 pub mod roster;
 pub mod sequence;
+pub mod step;
 pub mod strings;
 pub mod tensor;
 pub mod units;

@@ -8,6 +8,7 @@ pub mod choice;
 pub mod compare;
 pub mod correlate;
 pub mod cost;
+pub mod ensemble;
 pub mod extents;
 pub mod facts;
 pub mod join;

@@ -3,6 +3,7 @@
 mod demand;
 mod dice;
 mod ending;
+mod ensemble;
 mod errors;
 mod files;
 pub mod grpc;

@@ -25,6 +25,7 @@ mod hostile_place_tests;
 #[cfg(test)]
 mod hostile_tests;
 mod inbox;
+pub mod kept;
 #[cfg(test)]
 mod kill_tests;
 mod leash;

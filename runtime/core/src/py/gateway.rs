@@ -1,6 +1,6 @@
 //! A gateway, as Python drives it.
 
-use super::{fault::raise, host::Host, upstream::Upstream};
+use super::{fault::raise, host::Host, upstream::Kept};
 use crate::gateway::{self, GatewaySettings, Limits};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -61,8 +61,16 @@ impl Gateway {
     /// Has a version carried by another server of the protocol, for as long as what this returns lives. JSON: {"url":
     /// "grpc://HOST:PORT", "upstream_model", "upstream_version" ("": as that server chooses), "model", "version",
     /// "rows_in_flight"}. ValueError if it does not parse or the gateway is not started.
-    fn dial(&self, py: Python<'_>, upstream: &str) -> PyResult<Upstream> {
-        py.detach(|| self.gateway.dial(upstream)).map(Upstream).map_err(PyValueError::new_err)
+    fn dial(&self, py: Python<'_>, upstream: &str) -> PyResult<Kept> {
+        py.detach(|| self.gateway.dial(upstream)).map(Kept).map_err(PyValueError::new_err)
+    }
+
+    /// Has a version answered by others of this gateway, for as long as what this returns lives. JSON: {"model", "version",
+    /// "max_rows" (0: tensors have no axis of rows), "inputs" [{"name", "datatype", "shape"}], "outputs", "steps" [{"model",
+    /// "version" (null: as its traffic says), "inputs" {its name: the ensemble's tensor}, "outputs"}]}. ValueError if it does
+    /// not hold together or the gateway is not started.
+    fn compose(&self, py: Python<'_>, ensemble: &str) -> PyResult<Kept> {
+        py.detach(|| self.gateway.compose(ensemble)).map(Kept).map_err(PyValueError::new_err)
     }
 
     /// JSON: ready, and for each model and version its state, reason, hosts, waiting, in_flight, contract.

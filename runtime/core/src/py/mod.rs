@@ -64,7 +64,7 @@ mod headrace_core {
     #[pymodule_export]
     use super::threads::{cores, use_threads};
     #[pymodule_export]
-    use super::upstream::{Upstream, upstream_models};
+    use super::upstream::{Kept, upstream_models};
 
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
 

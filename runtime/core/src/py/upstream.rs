@@ -1,22 +1,26 @@
-//! Versions that other servers carry, as Python drives them.
+//! Versions that a gateway carries itself, as Python drives them.
 
 use super::{fault::raise, gateway::seconds};
 use crate::base::contract::{Contract, TensorSpec};
-use crate::link::foreign::{self, Address, Standing};
+use crate::link::{
+    foreign::{self, Address},
+    kept::{self, Standing},
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use serde_json::json;
 
-/// A version that another server carries, for as long as this lives.
+/// A version that other servers or other versions answer, for as long as this lives.
 #[pyclass(frozen, module = "headrace_core")]
 #[derive(Debug)]
-pub(super) struct Upstream(pub(super) foreign::Upstream);
+pub(super) struct Kept(pub(super) kept::Kept);
 
 #[pymethods]
-impl Upstream {
-    /// Blocks, without the interpreter, until the server was reached, could not be for another reason than `past`, or
-    /// `timeout_s` is over. JSON: {"state": "down", "reason"} (empty: not tried yet), {"state": "up", "platform",
-    /// "max_rows", "streams", "unbatched", "inputs": [{"name", "datatype", "shape"}], "outputs"}, {"state": "over"}.
+impl Kept {
+    /// Blocks, without the interpreter, until what it needs is there, is not for another reason than `past`, or `timeout_s`
+    /// is over. JSON: {"state": "down", "reason"} (empty: not tried yet), {"state": "up", "platform", "max_rows", "streams",
+    /// "unbatched", "inputs": [{"name", "datatype", "shape"}], "outputs"}, {"state": "refused", "reason"} (whatever comes),
+    /// {"state": "over"}.
     fn wait(&self, py: Python<'_>, past: &str, timeout_s: f64) -> PyResult<String> {
         let limit = seconds(timeout_s)?;
         Ok(told(&py.detach(|| self.0.wait(past, limit))).to_string())
@@ -33,6 +37,7 @@ impl Upstream {
 fn told(standing: &Standing) -> serde_json::Value {
     match standing {
         Standing::Down(reason) => json!({"state": "down", "reason": reason}),
+        Standing::Refused(reason) => json!({"state": "refused", "reason": reason}),
         Standing::Over => json!({"state": "over"}),
         Standing::Up(contract) => {
             let Contract { platform, batching, streams, unbatched, inputs, outputs, .. } = &**contract;

@@ -39,6 +39,12 @@ impl Gate {
         self.shared.inside.enter().then(|| Pass { shared: Arc::clone(&self.shared) })
     }
 
+    /// For what somebody inside needs to get done: also once the gate is shut.
+    pub fn beside(&self) -> Pass {
+        self.shared.inside.join();
+        Pass { shared: Arc::clone(&self.shared) }
+    }
+
     pub fn shut(&self) {
         self.shared.inside.shut();
     }
@@ -98,6 +104,18 @@ mod tests {
         assert_eq!((one, other), (Drained::Clean, Drained::Clean));
         assert_eq!(clock::now().since(begun).as_secs(), 7);
         assert!(gate.enter().is_none());
+        assert_eq!(gate.drain(GRACE).await, Drained::Clean);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_inside_may_bring_others_once_it_is_shut() {
+        let gate = Gate::default();
+        let pass = gate.enter().unwrap();
+        gate.shut();
+        let beside = gate.beside();
+        drop(pass);
+        assert_eq!(gate.drain(GRACE).await, Drained::Forced { left: 1 });
+        drop(beside);
         assert_eq!(gate.drain(GRACE).await, Drained::Clean);
     }
 

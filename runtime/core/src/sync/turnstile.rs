@@ -17,6 +17,11 @@ impl Turnstile {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
     }
 
+    /// One more, beside somebody who is inside: also once shut.
+    pub(super) fn join(&self) {
+        self.word.fetch_add(1, Ordering::AcqRel);
+    }
+
     /// True for exactly one caller: the last to leave a place that is shut.
     pub(super) fn leave(&self) -> bool {
         self.word.fetch_sub(1, Ordering::AcqRel) == SHUT + 1

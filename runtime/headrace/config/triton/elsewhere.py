@@ -26,7 +26,7 @@ ELSEWHERE: Final = {
     "model_repository_agents": (REFUSED, "nothing looks at a folder before it is loaded"),
     "ensemble_scheduling": (
         REFUSED,
-        "there are no pipelines of models: write the steps into one class",
+        "no class takes its place: the folder is served as it is, or write an ensemble.yaml",
     ),
 }
 #: Parameters that Triton's Python backend reads itself.

@@ -13,6 +13,8 @@ BACKENDS: Final[Mapping[str, str]] = {
     "model.onnx": "onnx",
     "model.pt": "torchscript",
 }
+#: What runs a pipeline (`ensembles.py`), which no file of a version's folder says.
+ENSEMBLE: Final = "triton_ensemble"
 #: Triton's backend, or platform → the file that it runs.
 FILES: Final[Mapping[str, str]] = {
     "python": "model.py",
@@ -49,8 +51,6 @@ def wanted(given: Any) -> tuple[str, str]:
 
     The first is empty where it names none; the second where nothing is wrong.
     """
-    if given.HasField("ensemble_scheduling") or given.platform == "ensemble":
-        return "", "ensemble_scheduling: there are no pipelines of models"
     files = set()
     for field in ("backend", "platform"):
         word = getattr(given, field)

@@ -6,7 +6,7 @@ mod oversize;
 mod produced;
 
 pub(crate) use oversize::{is_oversize, parameter_bytes};
-pub(crate) use produced::miscounted;
+pub(crate) use produced::{miscounted, unfit_outputs};
 
 use super::cost::{cost, too_dear};
 use crate::base::{

@@ -10,6 +10,7 @@ use crate::base::{
     datatype::Datatype,
     fault::{Fault, Kind},
     sequence::{Control, ControlKind, SequenceBatching, Strategy},
+    step::Step,
 };
 use crate::gateway::Gateway;
 use crate::meter::{Span, Statistics};
@@ -20,7 +21,9 @@ use crate::wire::oip_proto::{
 };
 use crate::wire::server;
 use bytes::Bytes;
+use compact_str::CompactString;
 use prost::Message;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub(super) async fn reply(
@@ -50,7 +53,8 @@ pub(super) async fn reply(
         Question::ModelConfig => {
             let asked: m::ModelConfigRequest = read(request)?;
             let (contract, _) = gateway.describe(&asked.name, version(&asked.version)?)?;
-            m::ModelConfigResponse { config: Some(config(&contract)) }.encode_to_vec()
+            let config = config(&contract, &gateway.steps(&contract));
+            m::ModelConfigResponse { config: Some(config) }.encode_to_vec()
         }
         Question::ModelStatistics => {
             let asked: m::ModelStatisticsRequest = read(request)?;
@@ -143,7 +147,7 @@ fn micros(ms: f64) -> u64 {
     u64::try_from(span.as_micros()).unwrap_or(u64::MAX)
 }
 
-fn config(contract: &Contract) -> m::ModelConfig {
+fn config(contract: &Contract, steps: &[Step]) -> m::ModelConfig {
     let batching = &contract.batching;
     let input = |spec: &TensorSpec| m::ModelInput {
         name: spec.name.to_string(),
@@ -158,8 +162,9 @@ fn config(contract: &Contract) -> m::ModelConfig {
     };
     m::ModelConfig {
         name: contract.model.to_string(),
-        platform: String::new(), // Triton has one or the other
-        backend: contract.platform.to_string(),
+        // Triton has one or the other.
+        platform: if steps.is_empty() { String::new() } else { contract.platform.to_string() },
+        backend: if steps.is_empty() { contract.platform.to_string() } else { String::new() },
         max_batch_size: if contract.unbatched {
             0
         } else {
@@ -171,8 +176,10 @@ fn config(contract: &Contract) -> m::ModelConfig {
             .sequences
             .as_deref()
             .map(|sequences| sequence_batching(sequences, batching)),
-        dynamic_batching: (contract.sequences.is_none() && !contract.unbatched).then(|| {
-            m::ModelDynamicBatching {
+        ensemble_scheduling: (!steps.is_empty())
+            .then(|| m::ModelEnsembling { step: steps.iter().map(step).collect() }),
+        dynamic_batching: (contract.sequences.is_none() && !contract.unbatched && steps.is_empty()).then(
+            || m::ModelDynamicBatching {
                 preferred_batch_size: batching
                     .allowed_rows
                     .iter()
@@ -188,9 +195,21 @@ fn config(contract: &Contract) -> m::ModelConfig {
                     allow_timeout_override: true,
                     max_queue_size: batching.queue_rows,
                 }),
-            }
-        }),
+            },
+        ),
         model_transaction_policy: Some(m::ModelTransactionPolicy { decoupled: contract.streams }),
+    }
+}
+
+fn step(step: &Step) -> m::model_ensembling::Step {
+    let map = |names: &BTreeMap<CompactString, CompactString>| {
+        names.iter().map(|(name, tensor)| (name.to_string(), tensor.to_string())).collect()
+    };
+    m::model_ensembling::Step {
+        model_name: step.model.to_string(),
+        model_version: step.version.map_or(-1, |version| i64::try_from(version.0).unwrap_or(i64::MAX)),
+        input_map: map(&step.inputs),
+        output_map: map(&step.outputs),
     }
 }
 

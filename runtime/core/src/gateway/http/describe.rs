@@ -4,6 +4,7 @@ use crate::base::{
     contract::{Contract, TensorSpec},
     datatype::Datatype,
     sequence::{Control, ControlKind, SequenceBatching, Strategy},
+    step::Step,
     units::Version,
 };
 use crate::gateway::IndexRow;
@@ -81,7 +82,7 @@ fn config_type(datatype: Datatype) -> String {
 }
 
 /// As `ModelConfig` prints: every scalar of every message that is there, 64-bit numbers as numbers.
-pub(super) fn config(contract: &Contract) -> Vec<u8> {
+pub(super) fn config(contract: &Contract, steps: &[Step]) -> Vec<u8> {
     let input = |spec: &TensorSpec| {
         json!({"name": spec.name, "data_type": config_type(spec.datatype), "format": "FORMAT_NONE",
             "dims": spec.shape, "is_shape_tensor": false, "allow_ragged_batch": false, "optional": false,
@@ -129,7 +130,21 @@ pub(super) fn config(contract: &Contract) -> Vec<u8> {
         config
             .insert("sequence_batching".into(), sequence_batching(sequences, micros(batching.max_delay_ms)));
     }
+    if let (false, Some(config)) = (steps.is_empty(), config.as_object_mut()) {
+        config.remove("dynamic_batching");
+        let each: Vec<_> = steps.iter().map(step).collect();
+        config.insert("ensemble_scheduling".into(), json!({ "step": each }));
+        // Triton has one or the other.
+        config.insert("platform".into(), json!(contract.platform));
+        config.insert("backend".into(), json!(""));
+    }
     bytes(&config)
+}
+
+fn step(step: &Step) -> serde_json::Value {
+    let version = step.version.map_or_else(|| json!(-1), |version| json!(version));
+    json!({"model_name": step.model, "model_version": version, "input_map": step.inputs,
+        "output_map": step.outputs, "model_namespace": ""})
 }
 
 fn sequence_batching(sequences: &SequenceBatching, delay: u64) -> serde_json::Value {

@@ -139,6 +139,7 @@ async fn parse(
         arrived,
         facts: Vec::new(),
         traced: asked.timing,
+        is_inner: false,
     });
     Ok((inference, reserved))
 }

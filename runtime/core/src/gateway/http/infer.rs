@@ -208,6 +208,7 @@ async fn parse(
         arrived,
         facts,
         traced: asked.timing,
+        is_inner: false,
     });
     Ok((inference, wish, reserved))
 }

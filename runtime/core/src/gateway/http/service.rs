@@ -113,7 +113,10 @@ fn about(gateway: &Gateway, model: &str, version: Option<Version>, verb: Verb) -
             gateway.describe(model, version)?; // unknown is another answer than not ready
             Err(Fault::new(Kind::Unavailable, "Model version not ready"))
         }
-        Verb::Config => Ok(describe::config(&gateway.describe(model, version)?.0)),
+        Verb::Config => {
+            let (contract, _) = gateway.describe(model, version)?;
+            Ok(describe::config(&contract, &gateway.steps(&contract)))
+        }
         Verb::Statistics => Ok(describe::statistics(&gateway.statistics(Some(model), version)?)),
         Verb::Metadata | Verb::Infer | Verb::Generate | Verb::GenerateStream => {
             let (contract, versions) = gateway.describe(model, version)?;

@@ -8,6 +8,7 @@ use crate::base::{
     call::{Carrier, Window},
     contract::Contract,
     roster::CarrierId,
+    step::Step,
     units::{Rows, Tick},
 };
 use crate::decide::{
@@ -122,6 +123,11 @@ impl Carriers {
 
     pub(in crate::gateway) fn processes(&self) -> impl Iterator<Item = i32> {
         self.slots.iter().filter_map(|slot| slot.carrier.process())
+    }
+
+    /// Models that its carriers ask in their turn.
+    pub(in crate::gateway) fn steps(&self) -> &[Step] {
+        self.slots.first().map_or(&[], |slot| slot.carrier.steps())
     }
 
     /// Calls and rows sent and not settled.

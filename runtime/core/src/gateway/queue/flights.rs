@@ -14,6 +14,7 @@ use crate::base::{
     units::CallId,
     units::Tick,
 };
+use compact_str::CompactString;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -21,6 +22,14 @@ use std::sync::Arc;
 pub(super) struct Flight {
     pub(in crate::gateway) pending: Box<Pending>,
     pub(in crate::gateway) seat: Seat,
+}
+
+/// Who asked, as far as others need to know that are asked for it.
+#[derive(Clone, Debug)]
+pub(in crate::gateway) struct Asker {
+    pub(in crate::gateway) id: CompactString,
+    pub(in crate::gateway) facts: Vec<(CompactString, CompactString)>,
+    pub(in crate::gateway) traced: bool,
 }
 
 type Shard = Mutex<FxHashMap<CallId, Flight>>;
@@ -95,6 +104,13 @@ impl Flights {
         let shard = self.shard(call).lock();
         let Pending { parts, mailbox, .. } = &*shard.get(&call)?.pending;
         parts.clone().map(|parts| (parts, mailbox.clone()))
+    }
+
+    /// What whoever it sends on is to have of it.
+    pub(in crate::gateway) fn asker(&self, call: CallId) -> Option<Asker> {
+        let shard = self.shard(call).lock();
+        let Pending { name, facts, traced, .. } = &*shard.get(&call)?.pending;
+        Some(Asker { id: name.clone(), facts: facts.clone(), traced: *traced })
     }
 
     pub(in crate::gateway) fn carrier(&self, call: CallId) -> Option<Arc<dyn Carrier>> {

@@ -56,6 +56,8 @@ pub(in crate::gateway) struct Pending {
     pub(in crate::gateway) name: CompactString,
     /// Its caller asks how it went.
     pub(in crate::gateway) traced: bool,
+    /// Of an ensemble's, what its steps are routed by; else empty.
+    pub(in crate::gateway) facts: Vec<(CompactString, CompactString)>,
     pub(in crate::gateway) parameters: Parameters,
     /// Of a stateful version: which sequence it is of.
     pub(in crate::gateway) correlation: Option<Arc<Correlation>>,

@@ -21,6 +21,7 @@ use crate::base::{
 };
 use crate::decide::{
     correlate::correlate,
+    ensemble::PLATFORM,
     priority,
     queue::Place,
     rank::Rank,
@@ -180,6 +181,7 @@ impl Gateway {
             is_copy,
             name: Traced::name(&inference.id),
             traced: inference.traced,
+            facts: if running.contract.platform == PLATFORM { inference.facts.clone() } else { Vec::new() },
             parameters,
             correlation: correlation.clone(),
             arrived,
@@ -192,7 +194,8 @@ impl Gateway {
             suspicion: Suspicion::default(),
             _held: held,
         });
-        let turned_away = self.turns_away(pending.correlation.as_deref()).then(draining);
+        let is_new = !inference.is_inner;
+        let turned_away = (is_new && self.turns_away(pending.correlation.as_deref())).then(draining);
         let fault = turned_away.or_else(|| pending.is_late(now));
         if let Some(fault) = fault.or_else(|| pending.judge(&self.suspects, now)) {
             service.not_begun(&pending.running.contract, &pending.parameters);

@@ -91,7 +91,8 @@ impl Gateway {
         let mut unheard = Unheard::new(self, true);
         // The same for as long as it waits: who goes to whom is not decided by who is there first.
         let mut drawn = None;
-        let found = match self.gate.enter() {
+        let pass = if inference.is_inner { Some(self.gate.beside()) } else { self.gate.enter() };
+        let found = match pass {
             None => Err(draining()),
             Some(pass) => match self.find(inference, || *drawn.get_or_insert_with(|| self.draw())) {
                 Ok((service, running)) => Ok((self.shadows.inside(pass), service, running)),

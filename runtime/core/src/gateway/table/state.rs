@@ -1,11 +1,13 @@
 //! The table in force and the versions behind it, swapped as one.
 
 use crate::base::{
+    contract::Contract,
     fault::{Fault, Kind},
     inference::Inference,
     units::Version,
 };
 use crate::decide::{
+    ensemble::{Need, needs},
     facts::Facts,
     policy::{ModelPolicy, PolicyTable, VersionState},
     route::{self, Standing},
@@ -62,17 +64,12 @@ impl Model {
     }
 
     /// Whether a request for it would be answered, now or once it is loaded for that.
-    pub(super) fn answers(&self, version: Version) -> bool {
+    fn answers(&self, version: Version) -> bool {
         matches!(self.standing(version), Standing::Up | Standing::OnDemand)
     }
 
     pub(super) fn is_up(&self, version: Version) -> bool {
         self.standing(version) == Standing::Up
-    }
-
-    /// Whether a request that names no version would be answered.
-    pub(super) fn serves(&self) -> bool {
-        self.policy.shares().iter().any(|share| share.share > 0 && self.answers(share.version))
     }
 
     /// The version with the largest share that has a contract, for who asks about the model as such.
@@ -107,6 +104,55 @@ impl Model {
 }
 
 impl State {
+    /// Why a model, or the version of it that is named, would not answer; `None` if it would.
+    pub(in crate::gateway) fn lacks(&self, name: &str, version: Option<Version>) -> Option<String> {
+        let Some(model) = self.models.get(name) else { return Some("there is none of this name".to_owned()) };
+        if let Some(version) = version {
+            return self.version_lacks(model, version);
+        }
+        let mut why = None;
+        for share in model.policy.shares().iter().filter(|share| share.share > 0) {
+            match self.version_lacks(model, share.version) {
+                Some(lack) => why = why.or(Some(lack)),
+                None => return None,
+            }
+        }
+        why.or_else(|| Some(model.excuse()))
+    }
+
+    /// An ensemble lacks what a model of it does. It is no step of itself, by way of whomever: such a one is not carried.
+    fn version_lacks(&self, model: &Model, version: Version) -> Option<String> {
+        let Some((_, service)) = model.of(version) else {
+            return Some(format!("there is no version {version}"));
+        };
+        if !model.answers(version) {
+            return Some(model.excuse());
+        }
+        let inner = service.look(|floor| needs(floor.carriers.steps()));
+        inner
+            .iter()
+            .find_map(|(name, version)| Some(format!("model '{name}': {}", self.lacks(name, *version)?)))
+    }
+
+    /// Of each version that may be meant, if it is an ensemble, what it asks.
+    pub(in crate::gateway) fn needs_of(&self, (name, version): &Need) -> Vec<Vec<Need>> {
+        let Some(model) = self.models.get(name) else { return Vec::new() };
+        let meant =
+            model.versions.iter().filter(|(_, service)| version.is_none_or(|one| one == service.version));
+        meant.map(|(_, service)| service.look(|floor| needs(floor.carriers.steps()))).collect()
+    }
+
+    /// By which the version that is meant is asked, if it has been carried.
+    pub(in crate::gateway) fn contract_of(
+        &self,
+        name: &str,
+        version: Option<Version>,
+    ) -> Option<Arc<Contract>> {
+        let model = self.models.get(name)?;
+        let service = version.map_or_else(|| model.leading(), |version| model.service(version))?;
+        service.running().map(|running| Arc::clone(&running.contract))
+    }
+
     pub(in crate::gateway) fn model(&self, name: &str) -> Result<&Model, Fault> {
         self.models.get(name).ok_or_else(|| not_found(format_args!("'{name}' is not found")))
     }

@@ -5,7 +5,10 @@ use crate::base::{
     units::{Rows, Version},
 };
 use crate::gateway::Gateway;
-use crate::link::foreign::{Address, Place, Target, Upstream};
+use crate::link::{
+    foreign::{self, Address, Place, Target},
+    kept::Kept,
+};
 use compact_str::CompactString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -30,7 +33,7 @@ struct Asked {
 impl Gateway {
     /// Has a version carried by another server, given as JSON: `{"url": .., "upstream_model": .., "upstream_version": ..,
     /// "model": .., "version": .., "rows_in_flight": ..}`, until what this returns is closed. Fails before `start`.
-    pub fn dial(self: &Arc<Gateway>, text: &str) -> Result<Upstream, String> {
+    pub fn dial(self: &Arc<Gateway>, text: &str) -> Result<Kept, String> {
         let asked: Asked =
             serde_json::from_str(text).map_err(|e| format!("the upstream's settings do not parse: {e}"))?;
         let address: Address = asked.url.parse()?;
@@ -44,6 +47,6 @@ impl Gateway {
             most_bytes: self.limits().connection_bytes,
         };
         let roster: Arc<dyn Roster> = Arc::clone(self) as Arc<dyn Roster>;
-        Ok(Upstream::new(on.clone(), roster, target, self.log_of_links()))
+        Ok(foreign::keep(on, roster, target, self.log_of_links()))
     }
 }

@@ -1,6 +1,6 @@
 //! What a gateway tells about itself: readiness, contracts, statistics, the index.
 
-use crate::base::{clock, contract::Contract, fault::Fault, units::Version};
+use crate::base::{clock, contract::Contract, fault::Fault, step::Step, units::Version};
 use crate::decide::{policy::VersionState, route::Standing};
 use crate::gateway::Gateway;
 use crate::meter::{Hosted, Statistics};
@@ -19,17 +19,24 @@ pub struct IndexRow {
 }
 
 /// A version that the table wants ready is so only while somebody carries it.
-fn shown(state: VersionState, reason: &str, standing: Standing) -> (&'static str, String) {
+fn shown(
+    state: VersionState,
+    reason: &str,
+    standing: Standing,
+    lacks: impl FnOnce() -> Option<String>,
+) -> (&'static str, String) {
     match (state, standing) {
+        (VersionState::Ready, Standing::Up) => match lacks() {
+            Some(lack) => ("UNAVAILABLE", lack),
+            None => (state.name(), reason.to_owned()),
+        },
         (VersionState::Ready, Standing::Down | Standing::OnDemand) => {
             ("UNAVAILABLE", "no host carries it".to_owned())
         }
         (VersionState::Ready, Standing::Returning) => {
             ("UNAVAILABLE", "its host was lost and is being replaced".to_owned())
         }
-        (VersionState::Ready | VersionState::Loading | VersionState::Unavailable, _) => {
-            (state.name(), reason.to_owned())
-        }
+        (VersionState::Loading | VersionState::Unavailable, _) => (state.name(), reason.to_owned()),
     }
 }
 
@@ -37,18 +44,16 @@ impl Gateway {
     /// True once there is a table and every model that should serve has a ready version.
     pub fn is_ready(&self) -> bool {
         let state = self.state.load();
-        let wanted = |model: &&super::state::Model| !model.versions.is_empty();
+        let wanted = state.models.iter().filter(|(_, model)| !model.versions.is_empty());
         !self.gate.is_shut()
             && !self.is_ending()
             && state.table.is_some()
-            && state.models.values().filter(wanted).all(|m| m.serves())
+            && wanted.map(|(name, _)| state.lacks(name, None)).all(|lack| lack.is_none())
     }
 
     /// False for an unknown model or version too.
     pub fn is_model_ready(&self, model: &str, version: Option<Version>) -> bool {
-        let state = self.state.load();
-        let Some(model) = state.models.get(model) else { return false };
-        version.map_or_else(|| model.serves(), |version| model.answers(version))
+        self.state.load().lacks(model, version).is_none()
     }
 
     /// The contract of this version, or of the one that takes most of the model's traffic, and all ready versions.
@@ -73,6 +78,13 @@ impl Gateway {
         ready.retain(|version| known.is_up(*version));
         ready.sort_unstable();
         Ok((Arc::clone(&running.contract), ready))
+    }
+
+    /// Models that a version asks for what it answers: those of an ensemble.
+    pub(in crate::gateway) fn steps(&self, of: &Contract) -> Vec<Step> {
+        let state = self.state.load();
+        let service = state.models.get(&of.model).and_then(|model| model.service(of.version));
+        service.map_or_else(Vec::new, |service| service.look(|floor| floor.carriers.steps().to_vec()))
     }
 
     /// Of all versions of the table, or of those of one model, or of one version.
@@ -125,7 +137,8 @@ impl Gateway {
             }
             for (wanted, service) in &model.versions {
                 let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
-                let (word, reason) = shown(*wanted, reason, service.standing());
+                let lacks = || state.lacks(name, Some(service.version));
+                let (word, reason) = shown(*wanted, reason, service.standing(), lacks);
                 rows.push(IndexRow {
                     model: name.clone(),
                     version: Some(service.version),
@@ -158,7 +171,8 @@ impl Gateway {
             let mut versions = serde_json::Map::new();
             for (wanted, service) in &model.versions {
                 let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
-                let (word, reason) = shown(*wanted, reason, service.standing());
+                let lacks = || state.lacks(name, Some(service.version));
+                let (word, reason) = shown(*wanted, reason, service.standing(), lacks);
                 let share = model.policy.shares().iter().find(|share| share.version == service.version);
                 let called = self.demand.waiting(name, service.version);
                 let busy = service.look(|floor| {

@@ -7,6 +7,7 @@ mod change;
 mod cut;
 mod demand;
 mod ending;
+mod ensembles;
 mod evidence;
 mod interleavings;
 mod leaving;

@@ -17,11 +17,13 @@ mod tests;
 pub use address::Address;
 pub use learning::{Listed, Place};
 
-use super::Log;
+use super::{
+    Log,
+    kept::{Kept, Standing, unwanted},
+};
 use crate::base::{
     call::Window,
     clock,
-    contract::Contract,
     fault::{Fault, Kind},
     panics,
     roster::{CarrierId, Roster},
@@ -65,63 +67,10 @@ pub struct Target {
     pub most_bytes: usize,
 }
 
-/// How it stands.
-#[derive(Clone, Debug)]
-pub enum Standing {
-    /// Not reached since it is wanted, or lost; why not, empty before the first try.
-    Down(String),
-    Up(Arc<Contract>),
-    /// Not wanted any more, and nothing of it is in flight.
-    Over,
-}
-
-/// A version of another server, for as long as it is wanted.
-#[derive(Debug)]
-pub struct Upstream {
-    on: Handle,
-    wanted: watch::Sender<bool>,
-    standing: watch::Receiver<Standing>,
-    task: JoinHandle<()>,
-}
-
-impl Upstream {
-    /// Runs as tasks of `on`, from now until it is closed or dropped; its carrier appears in `roster` whenever the server
-    /// is reached.
-    pub fn new(on: Handle, roster: Arc<dyn Roster>, target: Target, log: Log) -> Upstream {
-        let (wanted, told) = watch::channel(true);
-        let (stands, standing) = watch::channel(Standing::Down(String::new()));
-        let task = on.spawn(keep(Keeping { on: on.clone(), roster, target, log, stands }, told));
-        Upstream { on, wanted, standing, task }
-    }
-
-    /// Blocks until it is not down any more, or for another reason than `past`, or for so long; how it stands then.
-    pub fn wait(&self, past: &str, limit: Duration) -> Standing {
-        let mut standing = self.standing.clone();
-        self.on.block_on(async {
-            let moved = standing.wait_for(|now| !matches!(now, Standing::Down(why) if why == past));
-            // In vain, or its task is gone: as it stands then.
-            let _ = tokio::time::timeout(limit, moved).await;
-        });
-        self.standing.borrow().clone()
-    }
-
-    /// Sends nothing more, and waits for so long until what was sent is answered; true if it was. Blocks.
-    pub fn close(&self, limit: Duration) -> bool {
-        self.wanted.send_replace(false);
-        let mut standing = self.standing.clone();
-        self.on.block_on(async {
-            let over = standing.wait_for(|now| matches!(now, Standing::Over));
-            // An error: the gateway has ended, and everybody was answered then.
-            tokio::time::timeout(limit, over).await.is_ok()
-        })
-    }
-}
-
-impl Drop for Upstream {
-    fn drop(&mut self) {
-        self.wanted.send_replace(false);
-        self.task.abort();
-    }
+/// Has it carried as tasks of `on`, from now on; its carrier appears in `roster` whenever the server is reached.
+pub fn keep(on: &Handle, roster: Arc<dyn Roster>, target: Target, log: Log) -> Kept {
+    let runtime = on.clone();
+    Kept::new(on, |stands, wanted| connect(Keeping { on: runtime, roster, target, log, stands }, wanted))
 }
 
 struct Keeping {
@@ -133,7 +82,7 @@ struct Keeping {
 }
 
 /// Connects until it succeeds, serves the connection until it ends, and begins again.
-async fn keep(keeping: Keeping, wanted: watch::Receiver<bool>) {
+async fn connect(keeping: Keeping, wanted: watch::Receiver<bool>) {
     let (address, place) = (&keeping.target.address, &keeping.target.place);
     let mut failures = 0_u32;
     while *wanted.borrow() {
@@ -174,10 +123,6 @@ enum Ended {
 /// 10 ms, doubling up to 1 s: what waits for it is a caller.
 fn pause(failures: u32) -> Duration {
     Duration::from_millis(10 << failures.min(10)).min(Duration::from_secs(1))
-}
-
-async fn unwanted(mut wanted: watch::Receiver<bool>) {
-    let _ = wanted.wait_for(|wanted| !wanted).await; // an error: whoever wanted it is gone
 }
 
 /// One connection, until it is lost; `Ok` if it is not wanted any more and all is answered.

@@ -10,7 +10,7 @@ struct Dialled {
     server: Arc<Server>,
     desk: Arc<Desk>,
     lines: Lines,
-    upstream: Upstream,
+    upstream: Kept,
 }
 
 fn target(address: Address) -> Target {
@@ -30,7 +30,7 @@ async fn dialled(mood: Mood) -> Dialled {
     let address = format!("grpc://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(Arc::clone(&server).serve(listener));
     let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-    let upstream = Upstream::new(Handle::current(), desk.clone(), target(address), lines.log());
+    let upstream = keep(&Handle::current(), desk.clone(), target(address), lines.log());
     until("it is up", || desk.up.lock().len() == 1).await;
     Dialled { server, desk, lines, upstream }
 }
@@ -159,9 +159,9 @@ async fn a_model_that_is_not_ready_is_waited_for() {
     let address = format!("grpc://{}", listener.local_addr().unwrap()).parse().unwrap();
     tokio::spawn(Arc::clone(&server).serve(listener));
     let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-    let upstream = Upstream::new(Handle::current(), desk.clone(), target(address), lines.log());
+    let upstream = keep(&Handle::current(), desk.clone(), target(address), lines.log());
     until("it was asked", || lines.count("is not ready") == 1).await;
-    let mut standing = upstream.standing.clone();
+    let mut standing = upstream.standing();
     assert!(matches!(&*standing.borrow_and_update(), Standing::Down(_)));
     assert!(desk.up.lock().is_empty());
     server.ready.store(true, Relaxed);

@@ -164,6 +164,7 @@ impl<'a> Request<'a> {
             arrived: around.arrived,
             facts: around.facts,
             traced: around.traced,
+            is_inner: false,
         })
     }
 }

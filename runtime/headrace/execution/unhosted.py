@@ -1,0 +1,138 @@
+"""Versions that a gateway carries itself: what it is told of each, and what it says of them."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from headrace.config import ensemble, upstream
+from headrace.config.triton import ensembles
+from headrace.config.triton.serving import ENSEMBLE
+from headrace.config.triton.text import FILE
+from headrace.execution.voices import legible
+from headrace.models import Tensor
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.digest import digest, of_one
+from headrace.repository.folder import Version
+from headrace.repository.kinds import FILES
+
+#: For the first try. After it the version waits for what it needs, and others are loaded.
+FIRST_TRY_S: Final = 6.0
+#: As long as it takes; the core's own clock does not go beyond.
+EVER_S: Final = 1e8
+#: Of one that cannot be reached the core says anew why, where that changes.
+UNTRIED: Final = ""
+
+
+@dataclass(frozen=True)
+class Carriage:
+    """A version that a gateway is to carry itself, as its files have it."""
+
+    label: str
+    backend: str
+    #: As the core reads them.
+    settings: Mapping[str, Any]
+    #: Of its files.
+    digest: str
+
+    @property
+    def need(self) -> str:
+        """What it waits for."""
+        return "its server" if self.backend == "upstream" else "its models"
+
+
+class CoreCarriage(Protocol):
+    """A version that a gateway's core carries itself, for as long as this is not closed."""
+
+    def wait(self, past: str, timeout_s: float) -> str: ...
+    def close(self, timeout_s: float) -> bool: ...
+
+
+class CoreGateway(Protocol):
+    """What of a gateway's core carries versions."""
+
+    def dial(self, upstream: str) -> CoreCarriage: ...
+    def compose(self, ensemble: str) -> CoreCarriage: ...
+
+
+#: Has a gateway carry a version from now on. ValueError: the core does not take its settings.
+Carry = Callable[[Carriage], CoreCarriage]
+
+
+@dataclass(frozen=True)
+class Word:
+    """How a version stands that a gateway carries."""
+
+    standing: Standing
+    #: What a row of its inputs is; empty while that is not known, and without rows.
+    inputs: Sequence[Tensor] = field(default=())
+
+
+def read(version: Version) -> Carriage:
+    """Return what a gateway is to know of a version.
+
+    Raises:
+        ConfigInvalid: its file is wrong.
+        OSError: it cannot be read.
+    """
+    label, backend = version.label, version.backend
+    if backend == ENSEMBLE:
+        file = version.home / FILE
+        settings = ensembles.load(file).settings(version.model, version.number)
+        return Carriage(label, backend, settings, of_one(file))
+    file = version.folder / FILES[backend]
+    if backend == "ensemble":
+        settings = ensemble.load(file).settings(version.model, version.number)
+    else:
+        settings = _upstream(file, version)
+    return Carriage(label, backend, settings, digest(version.folder))
+
+
+def _upstream(file: Path, version: Version) -> dict[str, Any]:
+    told = upstream.load(file)
+    return {
+        "url": told.url,
+        "upstream_model": told.model or version.model,
+        "upstream_version": told.version,
+        "model": version.model,
+        "version": version.number,
+        "rows_in_flight": told.rows_in_flight,
+    }
+
+
+def carry(core: CoreGateway, carriage: Carriage) -> CoreCarriage:
+    """Have ``core`` carry a version from now on.
+
+    Raises:
+        ValueError: it does not take the settings.
+    """
+    begin = core.dial if carriage.backend == "upstream" else core.compose
+    return begin(json.dumps(carriage.settings))
+
+
+def words(carriage: Carriage, carried: CoreCarriage) -> Iterator[Word]:
+    """Yield how it stands once it was tried, and whenever that changes, until it serves.
+
+    From then on the gateway itself knows whether what it needs is there. Ends where it is closed.
+    """
+    past, limit_s = UNTRIED, FIRST_TRY_S
+    while True:
+        told = json.loads(carried.wait(past, limit_s))
+        if told["state"] == "over":
+            return
+        if told["state"] == "up":
+            inputs = () if told["unbatched"] else _tensors(told["inputs"])
+            reason = f"what it needs is there, with platform {told['platform']!r}"
+            yield Word(Standing(State.READY, legible(reason)), inputs)
+            return
+        if told["state"] == "refused":
+            yield Word(Standing(State.FAILED, legible(told["reason"])))
+            return
+        past, limit_s = told["reason"], EVER_S
+        reason = past or f"no answer within {FIRST_TRY_S:g} s"
+        yield Word(Standing(State.LOADING, legible(f"waits for {carriage.need}: {reason}")))
+
+
+def _tensors(told: Sequence[Mapping[str, Any]]) -> list[Tensor]:
+    return [Tensor(one["name"], one["datatype"], one["shape"]) for one in told]
