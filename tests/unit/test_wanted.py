@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from headrace.control import moving
 from headrace.control import wanted as words
 from headrace.control.wanted import Pending, Wanted
 from headrace.errors import Unwanted
@@ -149,7 +150,7 @@ def test_a_whole_model_is_unloaded_and_with_it_its_traffic() -> None:
     ],
 )
 def test_split(shares: dict[int, int], states: Mapping[int, State], after: Wanted | str) -> None:
-    check(lambda: words.split(BOTH, shares, stand(states)), after)
+    check(lambda: moving.split(BOTH, shares, stand(states)), after)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,7 @@ def test_split(shares: dict[int, int], states: Mapping[int, State], after: Wante
 def test_what_follows_by_itself(
     now: Wanted, states: Mapping[int, State], after: Wanted | None, told: str
 ) -> None:
-    found = words.settle(now, stand(states))
+    found = moving.settle(now, stand(states))
     assert (found and found[0]) == after
     assert told in (found[1] if found else "")
 
@@ -213,7 +214,7 @@ SWAPPED = Wanted("/m", {2: 0}, frozenset({1}), {2: WHOLE})
     ],
 )
 def test_undo(now: Wanted, before: Wanted, states: Mapping[int, State], after: Wanted) -> None:
-    assert words.undone(now, before, stand(states)) == after
+    assert moving.undone(now, before, stand(states)) == after
 
 
 def check(change: Callable[[], Wanted], after: Wanted | str) -> None:
@@ -251,9 +252,9 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
             case "split":
                 part = data.draw(some.integers(0, WHOLE))
                 shares = {version: part, data.draw(NUMBERS): WHOLE - part}
-                now = said(now, lambda w: words.split(w, shares, standings))  # noqa: B023
+                now = said(now, lambda w: moving.split(w, shares, standings))  # noqa: B023
             case "settle":
-                found = words.settle(now, standings)
+                found = moving.settle(now, standings)
                 now = found[0] if found else now
             case "begin":
                 now = words.begun(now, "/m", data.draw(FOUND))
@@ -264,7 +265,7 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
         assert pending is None or set(pending.shares) <= set(now.versions)
         assert words.from_json(now.as_json()) == now
         if now != before:
-            back = words.undone(now, before, standings)
+            back = moving.undone(now, before, standings)
             assert set(back.shares or {}) <= set(back.versions)
             assert set(back.pending.shares if back.pending else {}) <= set(back.versions)
 
