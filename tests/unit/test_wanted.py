@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -72,6 +73,10 @@ def test_a_run_begins_with_what_was_wanted_as_far_as_it_is_there(
 ) -> None:
     swaps = found if isinstance(found, dict) else dict.fromkeys(found, False)
     assert words.begun(kept, folder, swaps) == after
+    # A swap that goes on is as it was; one that begins is as its version says.
+    if kept is not SWAP and after.pending is not None:
+        first = replace(after, pending=replace(after.pending, old_first=True))
+        assert words.begun(kept, folder, swaps, old_first={2, 3}) == first
 
 
 @pytest.mark.parametrize(
@@ -242,9 +247,10 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
         version = data.draw(NUMBERS)
         match data.draw(some.sampled_from(["load", "unload", "all", "split", "settle", "begin"])):
             case "load":
-                swap = data.draw(some.booleans())
+                swap, first = data.draw(some.booleans()), data.draw(some.booleans())
                 one = standings.get(version)
-                now = said(now, lambda w: words.load(w, version, swap=swap, standing=one))  # noqa: B023
+                load = partial(words.load, version=version, swap=swap, old_first=first)
+                now = said(now, partial(load, standing=one))
             case "unload":
                 now = said(now, lambda w: words.unload(w, version))  # noqa: B023
             case "all":
@@ -263,6 +269,10 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
         assert now.shares is None or sum(now.shares.values()) == WHOLE
         pending = now.pending
         assert pending is None or set(pending.shares) <= set(now.versions)
+        # Who has all traffic, and ends for others, is kept until they are there.
+        if pending is not None and pending.old_first:
+            assert not set(pending.shares) & pending.unload
+            assert set(now.shares or {}) <= {*pending.shares, *pending.unload}
         assert words.from_json(now.as_json()) == now
         if now != before:
             back = moving.undone(now, before, standings)
