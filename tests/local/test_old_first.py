@@ -119,10 +119,10 @@ def test_where_the_new_one_fails_the_old_one_comes_back_and_answers_who_waited(
             assert (one["answered"], one["errors"], one["dropped"]) == (one["due"], {}, 0)
         assert answer(server) == 1.0
         until(lambda: set(rows(server)) == {1})
-        told = whats(server)[-3:]
-        assert told[0] == "load 2 --swap --old-first"
-        assert told[1].startswith("load 1 again: version 2 failed: RuntimeError: no weights")
-        assert told[2].startswith("split 1=100: ready now; unload 2: version 2 failed")
+        asked, back, there = whats(server)[-3:]
+        assert asked == "load 2 --swap --old-first"
+        assert back.startswith("load 1 again: version 2 failed: RuntimeError: no weights")
+        assert there.startswith("split 1=100: ready now; unload 2: version 2 failed")
 
 
 def test_it_is_undone_while_it_goes_on(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from headrace.config.source import Address, Registry, Source, written_short
 from headrace.config.torch import PyTorch
 from headrace.config.torch import check as check_torch
 from headrace.config.versions import Versions
+from headrace.config.warmup import Warmup
 from headrace.vocabulary import DATATYPES
 
 #: Of one axis: more than any body may have elements; products of larger ones leave 64 bits.
@@ -75,6 +76,7 @@ class ModelConfig(Section):
         description="Plans by name, for `headrace rollout start`; read when one begins.",
     )
     drift: Drift | None = Field(None, description="Tensors that are watched. Default: none.")
+    warmup: Warmup = Field(Warmup(), description="Batches that are run before it is ready.")
     batching: Batching = Batching()
     placement: Placement = Placement()
     limits: Limits = Limits()

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import DeviceLost, HeadraceError, ModelBroken, ModelInvalid, NotLive
-from headrace.execution import forking, lanes, sequencing, steps, threads
+from headrace.execution import forking, lanes, sequencing, steps, threads, warming
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
 from headrace.execution.device.seam import Device
@@ -98,7 +98,7 @@ class Runner:
                 self.memory.admit()
                 keep_to(told.device, self.version.config.placement.gpus)
                 model.load(told)
-            self._move(State.WARMING, "running batches of 1 and of max_rows rows")
+            self._move(State.WARMING, "running its first batches")
             device = choose(told.device, in_turn=model.concurrency == 1)
             with speaking(label), forking.parent_alone(label):
                 self._warm(model, device)
@@ -174,38 +174,46 @@ class Runner:
     def _warm(self, model: Model, device: Device) -> None:
         """Run the smallest and the largest batch, or one of each size that is allowed.
 
-        Numbers that were made up may be no input: what the model raises on them is shown, and the
-        version serves. What it *returns* must be what it declares, whatever the input.
+        Once with each sample beside the version, as long as its time is not over. Numbers that were
+        made up may be no input: what the model raises on them is shown, and the version serves.
+        What it *returns* must be what it declares, whatever the input.
         """
         # Brings NumPy, which must not come before its count of threads is set.
-        from headrace.execution import rehearsal, trial
+        from headrace.execution import rehearsal, samples, trial
 
         config = self.version.config
         batching, lane = config.batching, device.lane()
+        found = samples.samples(self.version, self.inputs)
+        examples: list[samples.Example] = [one.example for one in found] or [model.example]
+        sizes = batching.allowed_rows or sorted({1, batching.max_rows})
+        first = warming.Batches(sizes, examples, config.warmup.max_s, monotonic)
         # Requests that are answered in parts share no arrays.
         run = (
             partial(rehearsal.run, model, device.name)
             if config.streams
             else partial(trial.run, Passage(self.version.label, model, lane), config=config)
         )
-        own_example = model.example(1) is not None
+        is_real = bool(found) or model.example(1) is not None
         with lanes.inference_mode(), lane.using():
-            for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
+            for rows, example in first:
                 try:
-                    self._judge_pace(run(rows, monotonic))
+                    self._judge_pace(run(rows, monotonic, example=example))
                     self.memory.ran(rows)
                 except (ModelBroken, DeviceLost):
                     raise
                 except Exception as error:
-                    if own_example:
+                    if is_real:
                         raise
                     raised = f"{type(error).__name__}: {text_of(error)}"
                     text = (
                         f"could not warm up with made-up inputs ({raised}); "
-                        "serving all the same; example() in the class would give real ones"
+                        "serving all the same; example() in the class, or files in samples/ "
+                        "beside it, would give real ones"
                     )
                     self._say(text)
                     return
+        if first.left_out:
+            self._say(first.left_out)
 
     def _judge_pace(self, trial: "Trial") -> None:
         """Warn before requests do that come near the limit of a batch."""
