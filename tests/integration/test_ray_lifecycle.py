@@ -209,6 +209,17 @@ def test_the_same_command_brings_everything_back_after_the_end_of_everything(
     assert (last["number"], last["what"]) == (entries["number"] + 1, "start: found 4")
 
 
+def test_the_next_host_is_a_process_that_was_ready_for_it(run: Run, models: Path) -> None:
+    for number in (1, 2):
+        until(lambda: run.named("ray::IDLE"), SOON_S, "one waits")
+        before = run.below()
+        write_model(models, "spared", IDENTITY.format(pause=0), version=number)
+        run.command("load", f"spared/{number}")
+        assert set(run.pids(f"spared/{number}")) <= before
+    until(lambda: run.named("ray::IDLE"), SOON_S, "another one waits")
+    run.command("unload", "spared")
+
+
 #: Takes the only room there is, for as long as its process lives.
 ONLY_ROOM = """
     import fcntl

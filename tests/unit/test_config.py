@@ -19,7 +19,7 @@ WRONG = [
     ("batchng: {}", "1:1: unknown key 'batchng'; did you mean 'batching'?"),
     ("batching: {max_row: 3}", "1:12: unknown key 'max_row'; did you mean 'max_rows'?"),
     ("placement:\n  replicas: {mni: 1}", "2:14: unknown key 'mni'; did you mean 'min'?"),
-    ("xyzzy: 1", "1:1: unknown key 'xyzzy'; known here: versions, rollouts, drift, batching,"),
+    ("xyzzy: 1", "1:1: unknown key 'xyzzy'; known here: versions, rollouts, drift, warmup,"),
     ("source: models:/a", "1:1: 'models:/a' does not say which version: write models:/a/1"),
     ("source: 3", "1:1: expected an address, or {address: …, sha256: …}, not 3"),
     ("mlflow: {registry: http://a}", "1:1: mlflow says where source is looked up, and there is no"),
@@ -276,6 +276,7 @@ def test_no_key_is_both_known_and_refused() -> None:
 def test_a_limit_is_named_as_the_core_names_it() -> None:
     assert limits.read([]) == {}
     assert limits.read(["connections=7", "streams=3"]) == {"connections": 7, "streams": 3}
+    assert limits.read(["spare_hosts=0", "max_loaded=1"]) == {"spare_hosts": 0, "max_loaded": 1}
     for text, why in (
         ("conections=7", "there is no limit 'conections': expected one of body_bytes,"),
         ("connections", "limit connections should be a number from 1 on, not ''"),

@@ -1,6 +1,7 @@
 """What the Ray engine decides, without Ray: standings, tables, endpoints, lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -173,10 +174,13 @@ def test_a_plan_fits_the_processors() -> None:
     crew = Crew([version("a", 1), version("b", 1)], cpus=8)
     made = plan.make(options, crew.groups, crew.budget, KEY)
     assert made.settings["grpc"] == "127.0.0.1:9001"
+    assert made.spare_hosts == 1
     assert crew.budget.io + sum(crew.budget.lanes.values()) <= 8
     # Ray makes as many processes at once: no more than have work, nor than CPUs.
     crews = [Crew([version("a", 1)], cpus) for cpus in (1, 2, 64)]
     assert [plan.make(options, one.groups, one.budget, KEY).ray_cpus for one in crews] == [1, 2, 3]
+    many = replace(options, spare_hosts=1000)
+    assert plan.make(many, crew.groups, crew.budget, KEY).spare_hosts == crew.budget.cpus
 
 
 def test_who_comes_later_gets_threads_and_who_is_there_keeps_what_he_has() -> None:

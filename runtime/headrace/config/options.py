@@ -43,6 +43,8 @@ class ServeOptions:
     hooks: Hooks = NO_HOOKS
     #: How many versions in shared processes are in memory at once; None: all that are wanted.
     max_loaded: int | None = None
+    #: Processes that are kept ready for hosts to come, on Ray.
+    spare_hosts: int = 1
     #: The gateway's limits that are not to be the core's own, by name.
     limits: Mapping[str, int] = field(default_factory=dict)
 

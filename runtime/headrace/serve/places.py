@@ -11,6 +11,7 @@ from typing import Final
 
 from headrace.console import state as state_folder
 from headrace.errors import StateInvalid
+from headrace.serve.workers import PRELOADED
 
 #: A path of a Unix socket has at most 107 bytes; our folder and names take up to 40 of them.
 LONGEST_BASE_BYTES: Final = 60
@@ -149,6 +150,7 @@ def ray_environment(places: Places) -> dict[str, str]:
         # One for four cores of the machine, whatever its container has, for calls of which there
         # is one now and then.
         "RAY_num_server_call_thread": "1",
+        "RAY_preload_python_modules": ",".join(PRELOADED),
         "RAY_gcs_server_rpc_server_thread_num": "1",
         "RAY_gcs_server_rpc_client_thread_num": "1",
         "RAY_object_manager_rpc_threads_num": "1",
