@@ -275,8 +275,7 @@ def test_no_key_is_both_known_and_refused() -> None:
 
 def test_a_limit_is_named_as_the_core_names_it() -> None:
     assert limits.read([]) == {}
-    assert limits.read(["connections=7", "streams=3"]) == {"connections": 7, "streams": 3}
-    assert limits.read(["spare_hosts=0", "max_loaded=1"]) == {"spare_hosts": 0, "max_loaded": 1}
+    assert limits.read(["connections=7", "spare_hosts=0"]) == {"connections": 7, "spare_hosts": 0}
     for text, why in (
         ("conections=7", "there is no limit 'conections': expected one of body_bytes,"),
         ("connections", "limit connections should be a number from 1 on, not ''"),

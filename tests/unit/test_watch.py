@@ -38,7 +38,6 @@ class Serve:
         #: Groups that Serve was asked for, since it did not name their application.
         self.started: list[str] = []
         self.oom_kills = 0
-        #: Nothing was under way.
         self.rested = threading.Event()
         #: What a look and a publish that has taken effect raise, the next one first.
         self.odd: list[Exception] = []
@@ -167,19 +166,6 @@ def test_the_number_of_hosts_is_told_though_the_version_stands_where_it_stood() 
     assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.hosts == [2, 1, 2]
-
-
-def test_what_comes_next_is_made_ready_for_while_nothing_is_under_way() -> None:
-    serve = Serve({"host-m-1": fleet.Application("DEPLOYING")})
-    watching = serve.watch(Version("m", 1, Path("/m/m/1"), "python", ModelConfig()))
-    watching.start()
-    for _ in range(2):
-        assert serve.asked.acquire(timeout=60)
-    assert not serve.rested.is_set()
-    serve.applications = {"host-m-1": fleet.Application("RUNNING", {"RUNNING": 1})}
-    watching.hear("m/1", {"event": "moved", "version": "m/1", "state": "ready", "reason": ""})
-    assert serve.rested.wait(60)
-    watching.stop(60)
 
 
 def test_a_long_silence_of_serves_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
