@@ -169,6 +169,13 @@ def test_shares_that_were_decided_count_and_who_is_unloaded_gets_nothing_new() -
     }
 
 
+def test_a_model_of_which_nothing_is_there_for_a_moment_is_in_the_table() -> None:
+    awaits = {"a": Division({2: 10_000}, awaited=frozenset({2}))}
+    routes = plan.Routes(plan.grouped([version("b", 1)]), awaits, served={"b/1"})
+    (row,) = plan.routing(routes, {}, Epoch())["policy"]["models"]["a"]["versions"]
+    assert (row["version"], row["state"], row["on_demand"]) == (2, "UNAVAILABLE", True)
+
+
 def test_a_plan_fits_the_processors() -> None:
     options = ServeOptions(Path("/m"), first_port=9000)
     crew = Crew([version("a", 1), version("b", 1)], cpus=8)

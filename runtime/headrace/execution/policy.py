@@ -85,7 +85,7 @@ def table(
             model: _entry(
                 standings,
                 divided.get(model, Division()),
-                (proven or held)[model],
+                (proven or held).get(model, standings),
                 {one for one in standings if f"{model}/{one}" in on_demand},
             )
             for model, standings in held.items()
