@@ -259,3 +259,27 @@ def test_without_room_for_both_the_old_one_ends_first_and_nobody_notices(
     journal = run.command("journal", "alone")
     assert "split 2=100: ready now; unload 1" in journal
     assert "load 2 again: version 3 failed: " in journal
+
+
+def test_after_the_end_of_everything_in_the_midst_of_it_the_new_one_comes(
+    serve: Serve, tmp_path: Path
+) -> None:
+    models, held = tmp_path / "models", tmp_path / "held"
+    waits = f"__import__('os').path.exists({str(held)!r}) and __import__('time').sleep(3600)"
+
+    def write(number: int) -> None:
+        source = ONLY_ROOM.format(room=str(tmp_path / "room"), then=waits)
+        write_model(models, "alone", source, version=number)
+
+    write(1)
+    run = serve(models)
+    write(2)
+    held.touch()
+    run.command("load", "alone/2", "--swap", "--old-first", "--no-wait")
+    until(lambda: rows(run, "alone").get(2, {}).get("state") == "loading", SOON_S, "it begins")
+    killed(run)
+    held.unlink()
+    again = serve(models, state=run.state)
+    until(lambda: shares(again, "alone") == {2: 100.0}, START_S, "it goes on")
+    assert again.answers("alone")
+    assert "split 2=100: ready now; unload 1" in again.command("journal", "alone")
