@@ -15,7 +15,7 @@ from headrace.config.schema import ModelConfig
 from headrace.errors import ModelInvalid
 from headrace.execution import samples
 from headrace.execution.voices import Line
-from headrace.execution.warming import Batches
+from headrace.execution.warming import Batches, batches
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
 from headrace.processing.pixel import PIXEL
@@ -138,17 +138,29 @@ def test_a_picture_and_an_array_are_samples_too(tmp_path: Path) -> None:
     assert one.example(1)["x"].shape == (1, 2, 3)
 
 
+def made_up(rows: int) -> None:
+    return None
+
+
 def test_no_batch_begins_after_its_time_and_one_is_run() -> None:
     times = iter([0.0, 1.0, 2.0, 3.0])
-    batches = Batches([1, 8], [lambda rows: None, lambda rows: {}], 2.0, lambda: next(times))
-    assert [rows for rows, _ in batches] == [1, 8]
-    assert batches.left_out == (
+    planned = batches([1, 8], [made_up, made_up], [])
+    first = Batches(planned, 2.0, lambda: next(times))
+    assert [rows for rows, _ in first] == [1, 8]
+    assert first.left_out == (
         "warmed up for 2 s (warmup.max_s) with 2 of 4 batches: not with all of 1, 8 rows"
     )
     late = iter([0.0, 9.0])
-    batches = Batches([4], [lambda rows: None], 1.0, lambda: next(late))
-    assert [rows for rows, _ in batches] == [4]
-    assert not batches.left_out
+    first = Batches([(4, made_up)], 1.0, lambda: next(late))
+    assert [rows for rows, _ in first] == [4]
+    assert not first.left_out
+
+
+def test_what_was_recorded_is_run_once_in_the_size_that_it_fits() -> None:
+    kept = [samples.Sample({"x": np.zeros((rows, 1))}) for rows in (1, 3, 9)]
+    planned = batches([2, 4], [made_up], kept)
+    assert [rows for rows, _ in planned] == [2, 4, 2, 4, 4]
+    assert planned[3][1](4) is not None
 
 
 def test_its_time_is_said_in_the_log(write_model: WriteModel, lines: list[Line]) -> None:

@@ -12,6 +12,8 @@ from headrace.vocabulary import FIRST_PORT
 
 #: Of the environment: a URL with a password is nobody's who lists processes.
 DATABASE: Final = "HEADRACE_DATABASE"
+#: In the state folder: what callers sent, of models whose model.yaml has that kept.
+RECORDINGS: Final = "recorded"
 #: The state folder, where nothing else is said.
 STATE: Final = Path(".headrace")
 

@@ -29,6 +29,11 @@ class Sample:
 
     arrays: Mapping[str, Any]
 
+    @property
+    def rows(self) -> int:
+        """How many it has."""
+        return len(next(iter(self.arrays.values())))
+
     def example(self, rows: int) -> Mapping[str, Any]:
         """Return its rows again and again, until there are so many."""
         return {name: array[np.arange(rows) % len(array)] for name, array in self.arrays.items()}

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from headrace.control.demand import NONE, Demand, Usage
@@ -46,6 +47,8 @@ class Around:
     told: int | None = None
     #: How many versions that share a process may be in memory; None: all.
     max_loaded: int | None = None
+    #: The folder of what callers sent, where that is kept.
+    recordings: Path | None = None
 
 
 class Carrying:
@@ -175,7 +178,14 @@ class Carrying:
         if version.backend == "upstream":
             return UpstreamRunner(version, around.dial, around.sink, self._moved)
         count = self.budget.lanes[version.label]
-        return Runner(version, around.host, around.sink, self._moved, threads=count)
+        return Runner(
+            version,
+            around.host,
+            around.sink,
+            self._moved,
+            threads=count,
+            recordings=around.recordings,
+        )
 
     def _moved(self, _: Standing) -> None:
         if self._begun:

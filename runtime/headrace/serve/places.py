@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from headrace.config.options import RECORDINGS
 from headrace.console import state as state_folder
 from headrace.errors import StateInvalid
 from headrace.serve.workers import PRELOADED
@@ -44,6 +45,11 @@ class Places:
     def ray_sockets(self) -> Path:
         """Ray's own sockets: it opens their folder to everybody, and ours is for us alone."""
         return self.sockets / "r"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of what callers sent, of models that keep it."""
+        return self.state / RECORDINGS
 
     @property
     def turn(self) -> Path:
