@@ -1,4 +1,4 @@
-"""The words that every part uses: datatypes and ports."""
+"""The words that every part uses: datatypes, pictures and ports."""
 
 from typing import Any, Final
 
@@ -35,6 +35,14 @@ NUMPY_NAMES: Final[dict[str, str]] = {
     "FP32": "float32",
     "FP64": "float64",
     "BF16": "bfloat16",
+}
+
+#: File ending → media type of what the core decodes.
+IMAGES: Final = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
 }
 
 #: HTTP is on the first port, gRPC, metrics and the console on the next three.

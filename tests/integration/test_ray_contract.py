@@ -1,5 +1,6 @@
 """What `headrace.serve.private` uses of Ray beyond its promises is there, as we use it."""
 
+import importlib.util
 import inspect
 import warnings
 from dataclasses import fields
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from headrace.serve import agent, private
+from headrace.serve import agent, private, workers
 
 with warnings.catch_warnings():
     # Ray's own use of pydantic, when it is imported.
@@ -17,8 +18,9 @@ with warnings.catch_warnings():
     import ray._private.services as services
     import ray._private.worker as worker
     from ray import serve
+    from ray._private.grpc_utils import init_grpc_channel
     from ray._private.parameter import RayParams
-    from ray.core.generated import runtime_env_agent_pb2
+    from ray.core.generated import node_manager_pb2, runtime_env_agent_pb2
     from ray.serve._private.common import DeploymentTargetInfo, RunningReplicaInfo
     from ray.serve._private.long_poll import LongPollClient, LongPollNamespace
     from ray.serve.api import RunTarget, _run_many
@@ -45,6 +47,7 @@ def test_the_installed_ray_is_one_that_the_private_calls_were_tried_with() -> No
         (serve.Deployment.options, {"version", "_internal"}),
         (LongPollClient.__init__, {"host_actor", "key_listeners", "call_in_event_loop"}),
         (LongPollClient.stop, set()),
+        (init_grpc_channel, {"address"}),
     ],
 )
 def test_functions_take_what_we_give_them(function: Any, names: set[str]) -> None:
@@ -56,6 +59,13 @@ def test_tables_have_the_columns_that_we_read() -> None:
     found = {one.name for one in fields(RunningReplicaInfo)}
     assert {"replica_id", "replica_metadata"} <= found
     assert LongPollNamespace.DEPLOYMENT_TARGETS
+
+
+def test_a_raylet_is_asked_for_workers_as_it_understands() -> None:
+    asked = node_manager_pb2.PrestartWorkersRequest.DESCRIPTOR.fields_by_name
+    assert {"language", "keep_alive_duration_secs", "num_workers"} <= set(asked)
+    for module in workers.PRELOADED:
+        assert importlib.util.find_spec(module) is not None
 
 
 def test_our_agent_reads_and_writes_what_rays_protobufs_are() -> None:

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from headrace.cli import exchange, show
 from headrace.cli.commands import app
-from headrace.cli.inferring import tensors, to_call
-from headrace.cli.payload import Payload, PayloadInvalid, read
+from headrace.cli.inferring import made_up, tensors, to_call
 from headrace.cli.tables import error_lines, error_rows, log_lines, status_lines
 from headrace.errors import RepositoryInvalid
+from headrace.execution.payload import Payload, PayloadInvalid, read
 from headrace.models import Tensor
 
 X = Tensor("x", "FP32", [2])
@@ -186,8 +186,8 @@ def test_what_json_cannot_say_goes_over_and_comes_back_as_bytes() -> None:
 
 
 def test_code_for_a_client_is_a_program() -> None:
-    payload = read(None, [X, PICTURE, Tensor("b f", "BF16", [-1])])
     inputs = [X, PICTURE, Tensor("b f", "BF16", [-1])]
+    payload = made_up(inputs, in_parts=False)
     code = show.python("h:1", "m", "2", payload, inputs)
     compile(code, "shown", "exec")
     assert "http.InferInput('b f', list(value_b_f.shape), 'BF16')" in code

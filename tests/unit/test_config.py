@@ -15,7 +15,7 @@ WRONG = [
     ("batchng: {}", "1:1: unknown key 'batchng'; did you mean 'batching'?"),
     ("batching: {max_row: 3}", "1:12: unknown key 'max_row'; did you mean 'max_rows'?"),
     ("placement:\n  replicas: {mni: 1}", "2:14: unknown key 'mni'; did you mean 'min'?"),
-    ("xyzzy: 1", "1:1: unknown key 'xyzzy'; known here: versions, rollouts, drift, batching,"),
+    ("xyzzy: 1", "1:1: unknown key 'xyzzy'; known here: versions, rollouts, drift, warmup,"),
     ("source: models:/a", "1:1: 'models:/a' does not say which version: write models:/a/1"),
     ("source: 3", "1:1: expected an address, or {address: …, sha256: …}, not 3"),
     ("mlflow: {registry: http://a}", "1:1: mlflow says where source is looked up, and there is no"),

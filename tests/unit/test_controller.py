@@ -213,6 +213,8 @@ def test_what_is_not_there_is_refused_with_what_is(desk: Desk) -> None:
         ("POST", "/api/shadow?model=m&version=1&off=1", 409, "version 1 is no shadow"),
         ("GET", "/api/shadows", 200, '"shadows": []'),
         ("GET", "/api/load?model=m", 405, "send POST /api/load"),
+        ("POST", "/api/load?model=m&version=2&old_first=1", 400, "say swap=1, too"),
+        ("POST", "/api/load?model=m&version=2&swap=1&old_first=1", 200, '"version": 2'),
         ("GET", "/api/versions", 200, '"state": "not loaded"'),
         ("GET", "/api/versions?model=m", 200, '"share_percent": 100.0'),
         ("GET", "/api/versions?model=x", 404, "no model 'x'"),

@@ -11,7 +11,8 @@ from headrace.cli.commands import app
 from headrace.cli.fronting import Found
 from headrace.config.upstream import Upstream, load
 from headrace.control.arriving import serves
-from headrace.control.wanted import Pending, begun, settle
+from headrace.control.moving import settle
+from headrace.control.wanted import Pending, begun
 from headrace.errors import ConfigInvalid, RepositoryInvalid
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from headrace.cli import console_client, exchange, inferring
-from headrace.cli.payload import Payload, PayloadInvalid
 from headrace.errors import Refused, Unreachable
+from headrace.execution.payload import Payload, PayloadInvalid
 from headrace.models import Tensor
 
 X = Tensor("x", "FP32", [1])

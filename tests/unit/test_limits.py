@@ -12,7 +12,7 @@ from headrace.errors import ConfigInvalid
 
 def test_a_limit_is_named_as_the_core_names_it() -> None:
     assert limits.read([]) == {}
-    assert limits.read(["connections=7", "streams=3"]) == {"connections": 7, "streams": 3}
+    assert limits.read(["connections=7", "spare_hosts=0"]) == {"connections": 7, "spare_hosts": 0}
     for text, why in (
         ("conections=7", "there is no limit 'conections': expected one of body_bytes,"),
         ("connections", "limit connections should be a number from 1 on, not ''"),

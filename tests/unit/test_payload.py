@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from headrace.cli import exchange
-from headrace.cli.payload import PayloadInvalid, read
+from headrace.execution.payload import PayloadInvalid, read
 from headrace.models import Tensor
 
 X = Tensor("x", "FP32", [2])

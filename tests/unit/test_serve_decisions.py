@@ -1,6 +1,7 @@
 """What the Ray engine decides, without Ray: standings, tables, endpoints, lines."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -168,15 +169,25 @@ def test_shares_that_were_decided_count_and_who_is_unloaded_gets_nothing_new() -
     }
 
 
+def test_a_model_of_which_nothing_is_there_for_a_moment_is_in_the_table() -> None:
+    awaits = {"a": Division({2: 10_000}, awaited=frozenset({2}))}
+    routes = plan.Routes(plan.grouped([version("b", 1)]), awaits, served={"b/1"})
+    (row,) = plan.routing(routes, {}, Epoch())["policy"]["models"]["a"]["versions"]
+    assert (row["version"], row["state"], row["on_demand"]) == (2, "UNAVAILABLE", True)
+
+
 def test_a_plan_fits_the_processors() -> None:
     options = ServeOptions(Path("/m"), first_port=9000)
     crew = Crew([version("a", 1), version("b", 1)], cpus=8)
     made = plan.make(options, crew.groups, crew.budget, KEY)
     assert made.settings["grpc"] == "127.0.0.1:9001"
+    assert made.spare_hosts == 1
     assert crew.budget.io + sum(crew.budget.lanes.values()) <= 8
     # Ray makes as many processes at once: no more than have work, nor than CPUs.
     crews = [Crew([version("a", 1)], cpus) for cpus in (1, 2, 64)]
     assert [plan.make(options, one.groups, one.budget, KEY).ray_cpus for one in crews] == [1, 2, 3]
+    many = replace(options, spare_hosts=1000)
+    assert plan.make(many, crew.groups, crew.budget, KEY).spare_hosts == crew.budget.cpus
 
 
 def test_who_comes_later_gets_threads_and_who_is_there_keeps_what_he_has() -> None:

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from headrace.control import moving
 from headrace.control import wanted as words
 from headrace.control.wanted import Pending, Wanted
 from headrace.errors import Unwanted
@@ -71,6 +73,10 @@ def test_a_run_begins_with_what_was_wanted_as_far_as_it_is_there(
 ) -> None:
     swaps = found if isinstance(found, dict) else dict.fromkeys(found, False)
     assert words.begun(kept, folder, swaps) == after
+    # A swap that goes on is as it was; one that begins is as its version says.
+    if kept is not SWAP and after.pending is not None:
+        first = replace(after, pending=replace(after.pending, old_first=True))
+        assert words.begun(kept, folder, swaps, old_first={2, 3}) == first
 
 
 @pytest.mark.parametrize(
@@ -149,7 +155,7 @@ def test_a_whole_model_is_unloaded_and_with_it_its_traffic() -> None:
     ],
 )
 def test_split(shares: dict[int, int], states: Mapping[int, State], after: Wanted | str) -> None:
-    check(lambda: words.split(BOTH, shares, stand(states)), after)
+    check(lambda: moving.split(BOTH, shares, stand(states)), after)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +188,7 @@ def test_split(shares: dict[int, int], states: Mapping[int, State], after: Wante
 def test_what_follows_by_itself(
     now: Wanted, states: Mapping[int, State], after: Wanted | None, told: str
 ) -> None:
-    found = words.settle(now, stand(states))
+    found = moving.settle(now, stand(states))
     assert (found and found[0]) == after
     assert told in (found[1] if found else "")
 
@@ -213,7 +219,7 @@ SWAPPED = Wanted("/m", {2: 0}, frozenset({1}), {2: WHOLE})
     ],
 )
 def test_undo(now: Wanted, before: Wanted, states: Mapping[int, State], after: Wanted) -> None:
-    assert words.undone(now, before, stand(states)) == after
+    assert moving.undone(now, before, stand(states)) == after
 
 
 def check(change: Callable[[], Wanted], after: Wanted | str) -> None:
@@ -241,9 +247,10 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
         version = data.draw(NUMBERS)
         match data.draw(some.sampled_from(["load", "unload", "all", "split", "settle", "begin"])):
             case "load":
-                swap = data.draw(some.booleans())
+                swap, first = data.draw(some.booleans()), data.draw(some.booleans())
                 one = standings.get(version)
-                now = said(now, lambda w: words.load(w, version, swap=swap, standing=one))  # noqa: B023
+                load = partial(words.load, version=version, swap=swap, old_first=first)
+                now = said(now, partial(load, standing=one))
             case "unload":
                 now = said(now, lambda w: words.unload(w, version))  # noqa: B023
             case "all":
@@ -251,9 +258,9 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
             case "split":
                 part = data.draw(some.integers(0, WHOLE))
                 shares = {version: part, data.draw(NUMBERS): WHOLE - part}
-                now = said(now, lambda w: words.split(w, shares, standings))  # noqa: B023
+                now = said(now, lambda w: moving.split(w, shares, standings))  # noqa: B023
             case "settle":
-                found = words.settle(now, standings)
+                found = moving.settle(now, standings)
                 now = found[0] if found else now
             case "begin":
                 now = words.begun(now, "/m", data.draw(FOUND))
@@ -262,9 +269,13 @@ def test_whatever_is_said_traffic_goes_to_versions_that_are_wanted_and_adds_up(
         assert now.shares is None or sum(now.shares.values()) == WHOLE
         pending = now.pending
         assert pending is None or set(pending.shares) <= set(now.versions)
+        # Who has all traffic, and ends for others, is kept until they are there.
+        if pending is not None and pending.old_first:
+            assert not set(pending.shares) & pending.unload
+            assert set(now.shares or {}) <= {*pending.shares, *pending.unload}
         assert words.from_json(now.as_json()) == now
         if now != before:
-            back = words.undone(now, before, standings)
+            back = moving.undone(now, before, standings)
             assert set(back.shares or {}) <= set(back.versions)
             assert set(back.pending.shares if back.pending else {}) <= set(back.versions)
 

@@ -38,6 +38,7 @@ class Serve:
         #: Groups that Serve was asked for, since it did not name their application.
         self.started: list[str] = []
         self.oom_kills = 0
+        self.rested = threading.Event()
         #: What a look and a publish that has taken effect raise, the next one first.
         self.odd: list[Exception] = []
         self.late: list[Exception] = []
@@ -74,6 +75,7 @@ class Serve:
             broken=self.broken.append,
             lost=(LookupError,),
             silent=lambda error: self.silences.append(str(error)),
+            rest=self.rested.set,
             gateway="gateway",
         )
         senses = Senses(

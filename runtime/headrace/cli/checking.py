@@ -84,7 +84,7 @@ def run(version: Version, count: int) -> Checked:
     import traceback
 
     # Brings NumPy, which must not come before its count of threads is set.
-    from headrace.execution import rehearsal, trial
+    from headrace.execution import rehearsal, samples, sequencing, trial
     from headrace.execution.device.choice import choose
     from headrace.execution.passage import Passage
 
@@ -105,6 +105,9 @@ def run(version: Version, count: int) -> Checked:
             once = partial(rehearsal.run, model, given.device)
         else:
             once = partial(trial.run, Passage(version.label, model, lane), config=config)
+        found = samples.samples(version, sequencing.asked(model.inputs, config.sequences))
+        if found:
+            once = partial(once, example=found[0].example)
         with lanes.inference_mode(), lane.using():
             for rows in config.batching.allowed_rows or sizes(config.batching.max_rows):
                 runs = [once(rows, perf_counter) for _ in range(ROUNDS)]

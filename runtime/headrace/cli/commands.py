@@ -135,6 +135,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         sources=allowed.read(sources),
         hooks=hooks.read(hook or [], secret),
         max_loaded=limited.pop("max_loaded", None),
+        spare_hosts=limited.pop("spare_hosts", 1),
         limits=limited,
     )
     if engine == "local":

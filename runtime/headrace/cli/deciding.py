@@ -27,7 +27,7 @@ def versions(
         tell(text)
 
 
-def load(
+def load(  # noqa: PLR0913 - a parameter is an option
     version: Annotated[str, typer.Argument(metavar="MODEL[/VERSION]", help=MODEL_VERSION)],
     swap: Annotated[
         bool | None,
@@ -35,6 +35,15 @@ def load(
             "--swap/--hold",
             help="All traffic goes to it once it is ready, and who had it is unloaded; or it gets "
             "none by itself. versions.on_new of model.yaml if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    old_first: Annotated[
+        bool | None,
+        typer.Option(
+            "--old-first/--new-first",
+            help="Of --swap: who had the traffic ends before it is loaded, for there is no room "
+            "for both, and requests wait meanwhile. versions.replace of model.yaml if left out.",
             show_default=False,
         ),
     ] = None,
@@ -56,6 +65,8 @@ def load(
     query = {"model": model, "why": why}
     if swap is not None:
         query["swap"] = str(int(swap))
+    if old_first is not None:
+        query["old_first"] = str(int(old_first))
     if number:
         query["version"] = number
     loaded = post(url, path("load", query))

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from headrace.cli.payload import Payload, PayloadInvalid, array
 from headrace.errors import HeadraceError
+from headrace.execution.payload import Payload, PayloadInvalid, array
 from headrace.models import Tensor
 from headrace.vocabulary import numpy_dtype
 

@@ -9,12 +9,15 @@ from typing import Any, Literal
 from urllib.parse import quote
 from urllib.request import Request
 
-from headrace.cli import exchange, payload
+from headrace.cli import exchange
 from headrace.cli import show as code
 from headrace.cli.console_client import get, read_lines, send
-from headrace.console.request import IMAGES, image_in, takes_one_file, whole_sequence
+from headrace.console.request import image_in, json_body, whole_sequence
 from headrace.errors import HeadraceError, Refused
+from headrace.execution import payload
 from headrace.models import Tensor
+from headrace.models.tensor import takes_one_file
+from headrace.vocabulary import IMAGES
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,11 @@ def infer(
     found = None
     if file is None and takes_one_file(target.inputs) and not target.in_parts:
         found = file = example_picture(Path(), target.name)
-    given = payload.read(file, target.inputs, in_parts=target.in_parts)
+    given = (
+        made_up(target.inputs, in_parts=target.in_parts)
+        if file is None
+        else payload.read(file, target.inputs, in_parts=target.in_parts)
+    )
     if target.in_sequences and not given.parameters:
         given = replace(given, parameters=whole_sequence())
     if show is not None:
@@ -101,6 +108,16 @@ def _find(url: str, model: str) -> Target:
         in_parts=config["model_transaction_policy"]["decoupled"],
         in_sequences="sequence_batching" in config,
     )
+
+
+def made_up(inputs: Sequence[Tensor], *, in_parts: bool) -> payload.Payload:
+    """Return inputs of one row, which ask a model that answers in parts for some."""
+    entries = json_body(inputs, in_parts=in_parts)["inputs"]
+    arrays = {
+        one.name: payload.array(one, entry["data"]).reshape(entry["shape"])
+        for one, entry in zip(inputs, entries, strict=True)
+    }
+    return payload.Payload(None, arrays=arrays)
 
 
 def _call(target: Target, given: payload.Payload) -> exchange.Call:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.cli.exchange import Call
-from headrace.cli.payload import Payload
+from headrace.execution.payload import Payload
 from headrace.models import Tensor
 from headrace.vocabulary import NUMPY_NAMES
 

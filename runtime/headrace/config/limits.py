@@ -10,8 +10,8 @@ from headrace.errors import ConfigInvalid
 MOST_DIGITS: Final = 18
 #: Of what is no count of bytes: the core has 32 bits for it. As milliseconds it is seven weeks.
 MOST: Final = (1 << 32) - 1
-#: The server's own limits; unless they are given there is none.
-OURS: Final = ("max_loaded",)
+#: The server's own limits, and the least that each may be.
+OURS: Final = {"max_loaded": 1, "spare_hosts": 0}
 
 
 def read(given: Sequence[str]) -> dict[str, int]:
@@ -24,7 +24,7 @@ def read(given: Sequence[str]) -> dict[str, int]:
         return {}
     from headrace_core import Gateway, limits
 
-    known = limits() | dict.fromkeys(OURS, 1)
+    known = limits() | OURS
     read = {}
     for text in given:
         name, _, number = text.partition("=")

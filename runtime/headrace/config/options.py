@@ -12,6 +12,8 @@ from headrace.vocabulary import FIRST_PORT
 
 #: Of the environment: a URL with a password is nobody's who lists processes.
 DATABASE: Final = "HEADRACE_DATABASE"
+#: In the state folder: what callers sent, of models whose model.yaml has that kept.
+RECORDINGS: Final = "recorded"
 #: The state folder, where nothing else is said.
 STATE: Final = Path(".headrace")
 
@@ -43,6 +45,8 @@ class ServeOptions:
     hooks: Hooks = NO_HOOKS
     #: How many versions in shared processes are in memory at once; None: all that are wanted.
     max_loaded: int | None = None
+    #: Processes that are kept ready for hosts to come, on Ray.
+    spare_hosts: int = 1
     #: The gateway's limits that are not to be the core's own, by name.
     limits: Mapping[str, int] = field(default_factory=dict)
 

@@ -10,6 +10,7 @@ from headrace.config.feedback import Feedback
 from headrace.config.onnx import OnnxRuntime
 from headrace.config.placement import Placement
 from headrace.config.processing import After, Before
+from headrace.config.recording import Recording
 from headrace.config.rollouts import RolloutPlan
 from headrace.config.section import LONGEST_S, AtItem, Section
 from headrace.config.sequences import Sequences, check
@@ -17,6 +18,7 @@ from headrace.config.source import Address, Registry, Source, written_short
 from headrace.config.torch import PyTorch
 from headrace.config.torch import check as check_torch
 from headrace.config.versions import Versions
+from headrace.config.warmup import Warmup
 from headrace.vocabulary import DATATYPES
 
 #: Of one axis: more than any body may have elements; products of larger ones leave 64 bits.
@@ -75,6 +77,10 @@ class ModelConfig(Section):
         description="Plans by name, for `headrace rollout start`; read when one begins.",
     )
     drift: Drift | None = Field(None, description="Tensors that are watched. Default: none.")
+    warmup: Warmup = Field(Warmup(), description="Batches that are run before it is ready.")
+    recording: Recording | None = Field(
+        None, description="What is kept of requests, to warm up with. Default: nothing."
+    )
     batching: Batching = Batching()
     placement: Placement = Placement()
     limits: Limits = Limits()
@@ -182,6 +188,18 @@ class ModelConfig(Section):
             if getattr(self, key):
                 why = "their steps are for whole batches; do it in the class, and take it out"
                 raise AtItem((key,), f"{key} is not for streams: {why}")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_rows_are_recorded(self) -> Self:
+        joins = any(not join.stack for join in self.batching.join.values())
+        for given, word in ((self.streams, "streams"), (joins, "batching.join")):
+            if given and self.recording is not None:
+                raise AtItem(
+                    ("recording",),
+                    f"recording keeps rows that share a batch as they are, and with {word} there "
+                    "are none: take one of them out",
+                )
         return self
 
     @model_validator(mode="after")

@@ -20,6 +20,12 @@ class Versions(Section):
         "it once it is ready, and who had it is unloaded; rollout: once it is ready it gets more "
         "and more of it, by a plan.",
     )
+    replace: Literal["new_first", "old_first"] = Field(
+        "new_first",
+        description="How it takes the place of who had the traffic where it swaps. new_first: both "
+        "are in memory until it is ready; old_first: it is loaded once that has ended, for there "
+        "is no room for both, and requests that name no version wait meanwhile.",
+    )
     plan: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
         None, description="Of rollout: one of `rollouts`; `headrace rollout start` says which else."
     )

@@ -24,8 +24,8 @@ from headrace.control.store import Entry
 from headrace.control.traffic import Shadow
 from headrace.execution.policy import WHOLE
 
-#: What ``swap`` may be, and what it says; anything else is as if left out.
-SWAP: Final = {"1": True, "true": True, "0": False, "false": False}
+#: What ``swap`` and ``old_first`` may be, and what it says; anything else is as if left out.
+SAID: Final = {"1": True, "true": True, "0": False, "false": False}
 Version = Annotated[Number, Query(description="Of the model; 0 is as if left out.")]
 TRUE: Final = frozenset({"1", "true"})
 Flag = Annotated[str, Query(description="1 or true; anything else is as if left out.")]
@@ -37,10 +37,21 @@ router = APIRouter()
 @router.post("/api/load", response_model=schema.Loaded)
 @in_thread
 def load(  # noqa: PLR0913 - a parameter is one of the request
-    sources: From, who: Who, model: Model, version: Version = 0, swap: str = "", why: Why = ""
+    sources: From,
+    who: Who,
+    model: Model,
+    version: Version = 0,
+    swap: str = "",
+    old_first: str = "",
+    why: Why = "",
 ) -> dict[str, Any]:
     """Load a version, the highest one if none is named, as `headrace load`."""
-    loaded = sources.controller.load(model, version or None, swap=SWAP.get(swap), who=who, why=why)
+    first = SAID.get(old_first)
+    if first is not None and not SAID.get(swap):
+        raise Misasked("old_first is how a version swaps: say swap=1, too")
+    loaded = sources.controller.load(
+        model, version or None, swap=SAID.get(swap), old_first=first, who=who, why=why
+    )
     return {"model": model, "version": loaded}
 
 

@@ -9,15 +9,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.models import Tensor
+from headrace.models.tensor import takes_one_file
 from headrace.processing.pixel import PIXEL
+from headrace.vocabulary import IMAGES
 
-#: File ending → media type of what the core decodes.
-IMAGES: Final = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-}
 #: What stands for a size that is any.
 ANY_SIZE: Final = 4
 #: Above this a line is no longer a line: values go into a file.
@@ -36,11 +31,6 @@ def pixel_in(scratch: Path) -> Path:
     path = scratch / "pixel.png"
     path.write_bytes(PIXEL)
     return path
-
-
-def takes_one_file(inputs: Sequence[Tensor]) -> bool:
-    """Return whether a row is one element of BYTES, so that a plain body can be it."""
-    return len(inputs) == 1 and inputs[0].datatype == "BYTES" and inputs[0].shape in ((), (1,))
 
 
 def curl(

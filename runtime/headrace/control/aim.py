@@ -1,6 +1,6 @@
 """What an engine is to bring about, from what is wanted. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from headrace.control.engine import Assignment, Divisions
@@ -9,13 +9,33 @@ from headrace.execution.policy import Division
 from headrace.repository.folder import Version
 
 
-def assignments(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> list[Assignment]:
+def assignments(
+    wanted: Mapping[str, Wanted],
+    versions: Mapping[str, Version],
+    held_back: Collection[str] = frozenset(),
+) -> list[Assignment]:
     """Return what is to be carried; ``versions``: what each was when it was asked for, by label."""
     return [
         Assignment(versions[f"{model}/{number}"], asked, is_spare=number in spares(one))
         for model, one in sorted(wanted.items())
         for number, asked in sorted(one.versions.items())
+        if f"{model}/{number}" not in held_back
     ]
+
+
+def held_back(wanted: Mapping[str, Wanted], there: Collection[str]) -> frozenset[str]:
+    """Return the labels of versions that are wanted and not to be carried at this moment.
+
+    Where the old one is to end first that is the old one, and as long as it is ``there`` the new
+    one, too.
+    """
+    held = set[str]()
+    for model, one in wanted.items():
+        if one.pending is not None and one.pending.old_first:
+            ends = {f"{model}/{number}" for number in one.pending.unload}
+            comes = {f"{model}/{number}" for number in one.pending.shares}
+            held |= ends if ends.isdisjoint(there) else ends | comes
+    return frozenset(held)
 
 
 def spares(wanted: Wanted) -> frozenset[int]:
@@ -34,12 +54,15 @@ def spares(wanted: Wanted) -> frozenset[int]:
 
 def divisions(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> Divisions:
     """Return how the requests of each model are divided, and of which versions some are watched."""
-    return {
-        model: Division(
-            one.shares, {**one.traffic.as_policy(model), **_profiled(model, one, versions)}
-        )
-        for model, one in wanted.items()
-    }
+    return {model: _division(model, one, versions) for model, one in wanted.items()}
+
+
+def _division(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> Division:
+    routes = {**wanted.traffic.as_policy(model), **_profiled(model, wanted, versions)}
+    pending = wanted.pending
+    if pending is not None and pending.old_first:
+        return Division(pending.shares, routes, awaited=frozenset(pending.shares))
+    return Division(wanted.shares, routes)
 
 
 def _profiled(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> dict[str, Any]:

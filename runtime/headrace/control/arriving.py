@@ -24,7 +24,7 @@ def coming(wanted: Mapping[str, Wanted], found: Sequence[Version]) -> list[Comin
 
 def begun(before: Wanted | None, folder: str, found: Mapping[int, Version]) -> Wanted:
     """Return what a run begins with that has found these versions in a model's folder."""
-    return words.begun(before, folder, swaps(found), serves(found))
+    return words.begun(before, folder, swaps(found), serves(found), old_first(found))
 
 
 def with_new(before: Wanted | None, found: Mapping[int, Version]) -> Wanted:
@@ -32,7 +32,7 @@ def with_new(before: Wanted | None, found: Mapping[int, Version]) -> Wanted:
     if before is None:
         return begun(None, str(next(iter(found.values())).home), found)
     known = dict.fromkeys({*before.versions, *before.unloaded}, False)
-    return words.begun(before, before.folder, known | swaps(found))
+    return words.begun(before, before.folder, known | swaps(found), old_first=old_first(found))
 
 
 def added(before: Wanted | None, after: Wanted) -> list[int]:
@@ -48,6 +48,13 @@ def new(before: Wanted | None, found: Mapping[int, Version]) -> list[int]:
 def swaps(versions: Mapping[int, Version]) -> dict[int, bool]:
     """Return of each whether it takes all traffic where it is new."""
     return {number: one.config.versions.on_new == "swap" for number, one in versions.items()}
+
+
+def old_first(versions: Mapping[int, Version]) -> frozenset[int]:
+    """Return those that are loaded once who had the traffic has ended."""
+    return frozenset(
+        number for number, one in versions.items() if one.config.versions.replace == "old_first"
+    )
 
 
 def serves(versions: Mapping[int, Version]) -> int | None:

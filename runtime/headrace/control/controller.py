@@ -3,9 +3,9 @@
 import threading
 from collections.abc import Mapping, Sequence
 
-from headrace.control import arriving, undoing
+from headrace.control import arriving, moving, undoing
 from headrace.control import wanted as words
-from headrace.control.aim import assignments, divisions
+from headrace.control.aim import assignments, divisions, held_back
 from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, by_model
 from headrace.control.events import Events
 from headrace.control.finding import Finding
@@ -45,6 +45,8 @@ class Controller:
         self._unloaded: dict[str, Note] = {}
         #: Versions that failed and were asked for anew, for as long as the engine does not know.
         self._anew: set[str] = set()
+        #: Versions that the engine was not told to carry, for others end first.
+        self._held_back: frozenset[str] = frozenset()
         #: What the start does not serve.
         self._lost: list[Lost] = []
         self.using = Using(self._lock, finding.let_go_of_others)
@@ -71,11 +73,12 @@ class Controller:
             changes = [
                 Change(model, now, found[0], Note(ITSELF, found[1]))
                 for model, now in self._wanted.items()
-                if (found := words.settle(now, stand.get(model, {}))) is not None
+                if (found := moving.settle(now, stand.get(model, {}))) is not None
             ]
             try:
                 if changes:
                     self._put(*changes)
+                if changes or self._held_back != held_back(self._wanted, standings):
                     self._tell()
             finally:  # also where it cannot be written down
                 self.events.stand(standings)
@@ -93,13 +96,20 @@ class Controller:
             return [one for one in self._lost if one.label not in self._versions]
 
     @looks
-    def load(
-        self, model: str, version: int | None, *, swap: bool | None, who: str, why: str
+    def load(  # noqa: PLR0913 - an operator says all of this
+        self,
+        model: str,
+        version: int | None,
+        *,
+        swap: bool | None,
+        old_first: bool | None = None,
+        who: str,
+        why: str,
     ) -> int:
         """Have a version loaded, the highest one if none is named; return its number.
 
-        ``swap``: all traffic goes to it once it is ready, and who had it is unloaded; None: if its
-        model.yaml says so.
+        ``swap``: all traffic goes to it once it is ready, and who had it is unloaded, ``old_first``
+        or then; None: if its model.yaml says so.
 
         Raises:
             RepositoryInvalid: there is no such version; ConfigInvalid: model.yaml is wrong.
@@ -117,8 +127,9 @@ class Controller:
             now = before or Wanted(str(one.home))
             standing = None if one.label in self._anew else self._standings().get(one.label)
             swap = one.config.versions.on_new == "swap" if swap is None else swap
-            after = words.load(now, version, swap=swap, standing=standing)
-            what = f"load {version}" + (" --swap" if swap else "")
+            first = version in arriving.old_first(found) if old_first is None else old_first
+            after = words.load(now, version, swap=swap, old_first=first, standing=standing)
+            what = f"load {version}{' --swap' * swap}{' --old-first' * (swap and first)}"
             self._put(Change(model, before, after, Note(who, what, why)))
             self._versions[one.label] = one
             if after.versions[version]:
@@ -134,16 +145,12 @@ class Controller:
         label = f"{model}/{version}"
         with self._moved:
             while True:
-                one = self._standing(label)
-                wanted = version in self._wanted.get(model, Wanted("")).versions
-                if not wanted:
-                    return Standing(State.GONE, "it was unloaded meanwhile")
-                if one.state is State.FAILED:
-                    return one
-                pending = self._wanted[model].pending
-                if one.state is State.READY and (pending is None or version not in pending.shares):
+                now = self._wanted.get(model, Wanted(""))
+                if (one := moving.outcome(now, version, self._standing(label))) is not None:
                     break
                 self._moved.wait()
+        if one.state is not State.READY:
+            return one
         if self._engine is not None:
             self._engine.catch_up(CATCH_UP_S)
         return one
@@ -218,7 +225,7 @@ class Controller:
         with self._lock:
             now = self.known(entry.model)
             before = undoing.before(entry, now, lambda: self.store.since(number, entry.model))
-            after = words.undone(now, before, self.stand(entry.model))
+            after = moving.undone(now, before, self.stand(entry.model))
             self._versions |= again
             self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
             return f"{entry.model}: {entry.what}"
@@ -273,8 +280,9 @@ class Controller:
             self._engine.want(*self._aim())
 
     def _aim(self) -> tuple[list[Assignment], Divisions]:
+        self._held_back = held_back(self._wanted, self._standings())
         return (
-            assignments(self._wanted, self._versions),
+            assignments(self._wanted, self._versions, self._held_back),
             divisions(self._wanted, self._versions),
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from headrace.control import traffic
+from headrace.control import moving, traffic
 from headrace.control import wanted as words
 from headrace.control.aim import spares
 from headrace.control.traffic import Shadow, Traffic
@@ -48,7 +48,7 @@ def evict(model: str, version: int) -> Order:
 def split(model: str, shares: Mapping[int, int]) -> Order:
     """Divide the requests that name no version, in parts of `WHOLE`."""
     parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
-    return Order(model, f"split {parts}", lambda now, stand: words.split(now, shares, stand))
+    return Order(model, f"split {parts}", lambda now, stand: moving.split(now, shares, stand))
 
 
 def rule(model: str, where: str, value: str, version: int | None) -> Order:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from headrace.control.moving import absent
 from headrace.control.store import Note
 from headrace.control.wanted import Wanted
-from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
 
@@ -60,7 +60,7 @@ def _row(version: Version, wanted: Wanted, standing: Standing | None, unloaded: 
     return Row(
         version,
         is_wanted=is_wanted,
-        standing=AWAITED if is_wanted and standing is None else standing,
+        standing=absent(wanted, version.number) if is_wanted and standing is None else standing,
         share=(wanted.shares or {}).get(version.number, 0),
         coming=None if pending is None else pending.get(version.number, 0),
         unloaded=unloaded,

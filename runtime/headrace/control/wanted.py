@@ -8,7 +8,7 @@ from headrace.control import traffic as routes
 from headrace.control.traffic import NOTHING, Traffic
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
-from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing, State
+from headrace.models.lifecycle import Standing, State
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,16 @@ class Pending:
     shares: Mapping[int, int]
     #: Who goes after that.
     unload: frozenset[int] = frozenset()
+    #: Who goes ends before the others are loaded, for there is no room for both; requests that name
+    #: no version wait meanwhile.
+    old_first: bool = False
+    #: It goes back to who had the traffic, for this reason.
+    back: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as the database keeps it."""
+        kept: dict[str, Any] = {"shares": _by_text(self.shares), "unload": sorted(self.unload)}
+        return kept | ({"old_first": True, "back": self.back} if self.old_first else {})
 
 
 @dataclass(frozen=True)
@@ -44,11 +54,7 @@ class Wanted:
             "versions": _by_text(self.versions),
             "unloaded": sorted(self.unloaded),
             "shares": None if self.shares is None else _by_text(self.shares),
-            "pending": self.pending
-            and {
-                "shares": _by_text(self.pending.shares),
-                "unload": sorted(self.pending.unload),
-            },
+            "pending": self.pending and self.pending.as_json(),
             "traffic": self.traffic.as_json(),
         }
 
@@ -61,7 +67,13 @@ def from_json(kept: Mapping[str, Any]) -> Wanted:
         versions=_by_number(kept["versions"]),
         unloaded=frozenset(kept["unloaded"]),
         shares=None if kept["shares"] is None else _by_number(kept["shares"]),
-        pending=pending and Pending(_by_number(pending["shares"]), frozenset(pending["unload"])),
+        pending=pending
+        and Pending(
+            _by_number(pending["shares"]),
+            frozenset(pending["unload"]),
+            pending.get("old_first", False),
+            pending.get("back", ""),
+        ),
         traffic=routes.from_json(kept.get("traffic", {})),
     )
 
@@ -75,7 +87,11 @@ def _by_number(texts: Mapping[str, int]) -> dict[int, int]:
 
 
 def begun(
-    kept: Wanted | None, folder: str, found: Mapping[int, bool], serves: int | None = None
+    kept: Wanted | None,
+    folder: str,
+    found: Mapping[int, bool],
+    serves: int | None = None,
+    old_first: Set[int] = frozenset(),
 ) -> Wanted:
     """Return what a run begins with that has ``found`` versions in ``folder``.
 
@@ -84,6 +100,7 @@ def begun(
     is gone, others share it by what they had; where nobody had any, it is decided anew.
 
     ``serves``: who has served a new model elsewhere so far has all traffic, whoever is ready first.
+    ``old_first``: those that are loaded once who had the traffic has ended.
     """
     if kept is None or kept.folder != folder:
         first = None if serves is None else {serves: WHOLE}
@@ -103,7 +120,10 @@ def begun(
         traffic=routes.only(kept.traffic, set(versions)),
     )
     swap = [one for one in versions if one not in kept.versions and found[one]]
-    return _swapped(after, max(swap)) if swap and after.shares else after
+    if not swap or not after.shares:
+        return after
+    ends = max(swap) in old_first and not set(after.shares) & set(after.traffic.named)
+    return replace(after, pending=_swap(after, max(swap), old_first=ends))
 
 
 def of_start(before: Wanted | None, after: Wanted) -> str:
@@ -130,13 +150,22 @@ def _without(shares: Mapping[int, int] | None, gone: Set[int]) -> Mapping[int, i
     return {one: part + (one in more) for one, (part, _) in sorted(parts.items())}
 
 
-def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None) -> Wanted:
+def load(
+    wanted: Wanted,
+    version: int,
+    *,
+    swap: bool,
+    old_first: bool = False,
+    standing: Standing | None,
+) -> Wanted:
     """Return what is wanted once ``version`` was asked for; it stands so now, if at all.
 
-    ``swap``: it takes all traffic once it is ready, and who has traffic now is unloaded then.
+    ``swap``: it takes all traffic once it is ready, and who has traffic now is unloaded then; or
+    ``old_first``, if it is not there already.
 
     Raises:
-        Unwanted: it is loaded, or on its way, and nothing would change.
+        Unwanted: it is loaded, or on its way, and nothing would change; or who is to end first may
+            not.
     """
     failed = standing is not None and standing.state is State.FAILED
     anew = wanted.versions.get(version, 0) + (version in wanted.versions and failed)
@@ -146,7 +175,14 @@ def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None)
         unloaded=wanted.unloaded - {version},
     )
     if swap and not _has_all(wanted, version):
-        after = _swapped(after, version)
+        pending = _swap(after, version, old_first=old_first and (standing is None or failed))
+        if pending.old_first and (ruled := pending.unload & set(wanted.traffic.named)):
+            one = min(ruled)
+            raise Unwanted(
+                f"version {one} is to end first, and {wanted.traffic.named[one]} leads to it: move "
+                "that first"
+            )
+        after = replace(after, pending=pending)
     if after == wanted:
         state = standing.state.value if standing else "on its way"
         raise Unwanted(
@@ -156,9 +192,24 @@ def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None)
     return after
 
 
-def _swapped(wanted: Wanted, version: int) -> Wanted:
+def _swap(wanted: Wanted, version: int, *, old_first: bool) -> Pending:
     had = frozenset(one for one, share in (wanted.shares or {}).items() if share)
-    return replace(wanted, pending=Pending({version: WHOLE}, had - {version}))
+    return move(wanted, {version: WHOLE}, had - {version}, old_first=old_first)
+
+
+def move(
+    wanted: Wanted, shares: Mapping[int, int], gone: frozenset[int], *, old_first: bool = False
+) -> Pending:
+    """Return how traffic is divided so once all who get some are ready, and who goes then.
+
+    Where who has it ends, or has ended, for others, it is moved ``old_first`` whatever is said:
+    nobody serves meanwhile, and who was to come goes.
+    """
+    now = wanted.pending
+    if now is not None and now.old_first:
+        gone = (gone | now.unload | set(now.shares)) - set(shares)
+        return Pending(shares, gone, old_first=True)
+    return Pending(shares, gone, old_first and bool(gone))
 
 
 def _has_all(wanted: Wanted, version: int) -> bool:
@@ -184,7 +235,7 @@ def unload(wanted: Wanted, version: int) -> Wanted:
         raise Unwanted(
             f"{wanted.traffic.named[version]} leads to version {version}: move that first"
         )
-    return _unloaded(wanted, frozenset({version}))
+    return unloaded(wanted, frozenset({version}))
 
 
 def unload_all(wanted: Wanted) -> Wanted:
@@ -195,103 +246,22 @@ def unload_all(wanted: Wanted) -> Wanted:
     """
     if not wanted.versions:
         raise Unwanted("nothing of it is loaded")
-    return _unloaded(wanted, frozenset(wanted.versions))
+    return unloaded(wanted, frozenset(wanted.versions))
 
 
-def _unloaded(wanted: Wanted, gone: frozenset[int]) -> Wanted:
-    pending = wanted.pending
+def unloaded(wanted: Wanted, gone: frozenset[int]) -> Wanted:
+    """Return what is wanted without ``gone``; what was to come to them stays where it is."""
+    pending, left = wanted.pending, _without(wanted.shares, gone)
     if pending is not None and gone & set(pending.shares):
-        pending = None
+        pending = Pending(left, gone, old_first=True) if pending.old_first and left else None
     return replace(
         wanted,
         versions={one: anew for one, anew in wanted.versions.items() if one not in gone},
         unloaded=wanted.unloaded | gone,
-        shares=_without(wanted.shares, gone),
+        shares=left,
         pending=pending,
         traffic=routes.only(wanted.traffic, set(wanted.versions) - gone),
     )
-
-
-def split(wanted: Wanted, shares: Mapping[int, int], standings: Mapping[int, Standing]) -> Wanted:
-    """Return what is wanted with traffic divided so, in parts of `WHOLE`; others get none.
-
-    Versions that are on their way are waited for; until then all stays as it is.
-
-    Raises:
-        Unwanted: a version is not loaded, or could not be; the parts do not add up.
-    """
-    shares = {one: share for one, share in sorted(shares.items()) if share}
-    if sum(shares.values()) != WHOLE or any(share < 0 for share in shares.values()):
-        told = ", ".join(f"{one}={share / 100:g}" for one, share in shares.items())
-        raise Unwanted(f"the parts should add up to 100 %, and none be negative: {told or 'none'}")
-    for version in shares:
-        if version not in wanted.versions:
-            raise Unwanted(f"version {version} is not loaded; {loaded(wanted)}")
-        one = standings.get(version)
-        if one is not None and one.state is State.FAILED:
-            raise Unwanted(f"version {version} failed: {one.reason}")
-    return settled_or_pending(wanted, shares, frozenset(), standings)
-
-
-def settled_or_pending(
-    wanted: Wanted,
-    shares: Mapping[int, int],
-    gone: frozenset[int],
-    standings: Mapping[int, Standing],
-) -> Wanted:
-    """Return it with ``shares`` and without ``gone``, at once if all of these are ready.
-
-    Whom a rule leads to stays.
-    """
-    if all(one in standings and standings[one].state in ANSWERING for one in shares):
-        gone -= set(wanted.traffic.named)
-        return replace(_unloaded(wanted, gone) if gone else wanted, shares=shares, pending=None)
-    return replace(wanted, pending=Pending(shares, gone))
-
-
-def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wanted:
-    """Return the way back to what was wanted ``before``.
-
-    Who had traffic then is loaded first where he is gone, and takes it once he is ready.
-    """
-    versions = {**before.versions, **now.versions}
-    unloaded = before.unloaded - set(versions)
-    # Who is judged is the rollout's, which goes on or has ended.
-    traffic = replace(before.traffic, judged=now.traffic.judged)
-    back = replace(now, versions=versions, unloaded=unloaded, traffic=traffic)
-    gone = frozenset(set(back.versions) - set(before.versions))
-    if before.shares is None or before.shares == now.shares:
-        kept = replace(back, pending=None)
-        return _unloaded(kept, gone) if gone else kept
-    return settled_or_pending(back, before.shares, gone, standings)
-
-
-def settle(wanted: Wanted, standings: Mapping[int, Standing]) -> tuple[Wanted, str] | None:
-    """Return what follows by itself from how versions stand now, and what to call it; or None."""
-    pending = wanted.pending
-    if pending is not None:
-        for version in pending.shares:
-            one = standings.get(version)
-            if one is not None and one.state is State.FAILED:
-                why = f"stays as it was: version {version} failed: {one.reason}"
-                return replace(wanted, pending=None), why
-        after = settled_or_pending(wanted, pending.shares, pending.unload, standings)
-        gone = set(wanted.versions) - set(after.versions)
-        return None if after == wanted else (after, _told(pending.shares, gone))
-    if wanted.shares is None and wanted.versions:
-        states = {one: standings[one].state for one in wanted.versions if one in standings}
-        ready = [one for one, state in states.items() if state is State.READY]
-        if ready and len(states) == len(wanted.versions) and not ON_THE_WAY & set(states.values()):
-            version = max(ready)
-            told = f"split {version}=100: the highest version that is ready"
-            return replace(wanted, shares={version: WHOLE}), told
-    return None
-
-
-def _told(shares: Mapping[int, int], gone: Set[int]) -> str:
-    parts = " ".join(f"{one}={share / 100:g}" for one, share in sorted(shares.items()))
-    ends = ", ".join(str(one) for one in sorted(gone))
-    return f"split {parts}: ready now" + (f"; unload {ends}" if ends else "")
 
 
 def loaded(wanted: Wanted) -> str:

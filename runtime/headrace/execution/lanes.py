@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from headrace.errors import DeviceLost, HeadraceError
 from headrace.execution import threads
@@ -16,6 +16,9 @@ from headrace.execution.device.seam import Device
 from headrace.execution.passage import OPEN, Passage
 from headrace.execution.voices import Sink, line, speaking, text_of
 from headrace.models import Model
+
+if TYPE_CHECKING:
+    from headrace.execution.recording import Recorder
 
 #: Of an exception's text; a caller needs no more, and the log has the rest.
 MOST_CHARACTERS: Final = 1000
@@ -46,6 +49,8 @@ class Work:
     threads: int = 1
     torch_threads: int | None = None
     error_id: Callable[[], str] = new_error_id
+    #: Keeps some of what callers send.
+    recorder: "Recorder | None" = None
 
 
 def run_lane(work: Work, lane: int) -> None:
@@ -68,6 +73,7 @@ def answer(work: Work, passage: Passage, batch: CoreBatch) -> None:
     The core gives out no more batches at once than the model is safe for.
     """
     try:
+        recorded = None if work.recorder is None else work.recorder.due(batch)
         outputs = passage.run(batch, batch if work.prepares else OPEN)
         # Else the model hangs in another one, and these callers were told.
         wrong = None if outputs is None else batch.complete(outputs)
@@ -91,6 +97,8 @@ def answer(work: Work, passage: Passage, batch: CoreBatch) -> None:
         return
     if wrong is not None:
         work.sink(line(work.label, "err", wrong))
+    elif work.recorder is not None and recorded is not None:
+        work.recorder.keep(recorded)
 
 
 def release_memory(error: BaseException) -> None:

@@ -22,6 +22,8 @@ class Division:
     shares: Mapping[int, int] | None = None
     #: Rules, what sticks and shadows, as the core reads them.
     routes: Mapping[str, Any] = field(default_factory=dict)
+    #: Versions whose requests wait until they are ready, however they stand.
+    awaited: frozenset[int] = frozenset()
 
     @property
     def leads_to(self) -> list[int]:
@@ -83,7 +85,7 @@ def table(
             model: _entry(
                 standings,
                 divided.get(model, Division()),
-                (proven or held)[model],
+                (proven or held).get(model, standings),
                 {one for one in standings if f"{model}/{one}" in on_demand},
             )
             for model, standings in held.items()
@@ -108,7 +110,11 @@ def _entry(
                 # Triton's index says nothing of what is ready.
                 "reason": "" if standing.state is State.READY else standing.reason,
                 # What failed is not tried again for every request.
-                **({"on_demand": True} if _waits(version, standing, on_demand) else {}),
+                **(
+                    {"on_demand": True}
+                    if version in division.awaited or _waits(version, standing, on_demand)
+                    else {}
+                ),
             }
             for version, standing in sorted(standings.items())
         ],

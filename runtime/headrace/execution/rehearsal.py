@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from headrace.execution.core import CoreSequence
 from headrace.execution.outputs import verify
+from headrace.execution.samples import Example
 from headrace.execution.stepping import stepping
 from headrace.execution.trial import Trial, inputs
 from headrace.models import Model, Tensor
@@ -79,8 +80,16 @@ class MadeUpSequence:
         self.rejected, self.has_ended = why, True
 
 
-def run(model: Model, device: str, count: int, clock: Callable[[], float]) -> Trial:
+def run(
+    model: Model,
+    device: str,
+    count: int,
+    clock: Callable[[], float],
+    example: Example | None = None,
+) -> Trial:
     """Step ``count`` requests of one row until they end; what the model raises comes through.
+
+    ``example`` gives their inputs; the model's own, if left out.
 
     Raises:
         ModelBroken: a part is not what it declared, or its example does not fit.
@@ -90,7 +99,7 @@ def run(model: Model, device: str, count: int, clock: Callable[[], float]) -> Tr
         raise error
 
     all_of_them = [
-        MadeUpSequence(number, inputs(model, 1, single=SOME), model.outputs)
+        MadeUpSequence(number, inputs(model, 1, single=SOME, example=example), model.outputs)
         for number in range(count)
     ]
     at_work = stepping(model, device, fail)

@@ -7,11 +7,12 @@ import traceback
 import weakref
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import DeviceLost, HeadraceError, ModelBroken, ModelInvalid, NotLive
-from headrace.execution import forking, lanes, sequencing, steps, threads
+from headrace.execution import forking, lanes, sequencing, steps, threads, warming
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
 from headrace.execution.device.seam import Device
@@ -34,6 +35,7 @@ from headrace.repository.digest import digest
 from headrace.repository.folder import Version
 
 if TYPE_CHECKING:
+    from headrace.execution.recording import Recorder
     from headrace.execution.trial import Trial
 
 #: A warm-up should be so many times faster than the limit of a batch.
@@ -45,7 +47,7 @@ MOST_REASON: Final = 4000
 class Runner:
     """Carries one version in a core Host. Methods are called by one thread, in order, or say so."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - an engine gives all of this
         self,
         version: Version,
         host: CoreHost,
@@ -53,6 +55,7 @@ class Runner:
         moved: Callable[[Standing], None],
         *,
         threads: int,
+        recordings: Path | None = None,
     ) -> None:
         self.version = version
         #: Of its files, as they were when it was loaded.
@@ -66,6 +69,10 @@ class Runner:
         self.inputs: Sequence[Tensor] = ()
         self._host = host
         self._sink = sink
+        #: What was sent to versions of the model, where that is kept.
+        self._recorded = (
+            recordings / version.model if recordings and version.config.recording else None
+        )
         self._moved = moved
         #: What it has of its GPU.
         self.memory: Reckoning = reckoning(version, self._say)
@@ -98,7 +105,7 @@ class Runner:
                 self.memory.admit()
                 keep_to(told.device, self.version.config.placement.gpus)
                 model.load(told)
-            self._move(State.WARMING, "running batches of 1 and of max_rows rows")
+            self._move(State.WARMING, "running its first batches")
             device = choose(told.device, in_turn=model.concurrency == 1)
             with speaking(label), forking.parent_alone(label):
                 self._warm(model, device)
@@ -174,38 +181,46 @@ class Runner:
     def _warm(self, model: Model, device: Device) -> None:
         """Run the smallest and the largest batch, or one of each size that is allowed.
 
-        Numbers that were made up may be no input: what the model raises on them is shown, and the
-        version serves. What it *returns* must be what it declares, whatever the input.
+        Once with each sample beside the version, and then what was recorded of callers, as long as
+        its time is not over. Numbers that were made up may be no input, nor may what was meant for
+        another version: what the model raises on them is shown, and the version serves. What it
+        *returns* must be what it declares, whatever the input.
         """
         # Brings NumPy, which must not come before its count of threads is set.
-        from headrace.execution import rehearsal, trial
+        from headrace.execution import recording, rehearsal, samples, trial
 
         config = self.version.config
         batching, lane = config.batching, device.lane()
+        found = samples.samples(self.version, self.inputs)
+        examples: list[samples.Example] = [one.example for one in found] or [model.example]
+        sizes = batching.allowed_rows or sorted({1, batching.max_rows})
+        kept = recording.recorded(self._recorded, self.inputs) if self._recorded else []
+        own = len(sizes) * len(examples)
+        first = warming.Batches(
+            warming.batches(sizes, examples, kept), config.warmup.max_s, monotonic
+        )
         # Requests that are answered in parts share no arrays.
         run = (
             partial(rehearsal.run, model, device.name)
             if config.streams
             else partial(trial.run, Passage(self.version.label, model, lane), config=config)
         )
-        own_example = model.example(1) is not None
+        is_real = bool(found) or model.example(1) is not None
         with lanes.inference_mode(), lane.using():
-            for rows in batching.allowed_rows or sorted({1, batching.max_rows}):
+            for at, (rows, example) in enumerate(first):
                 try:
-                    self._judge_pace(run(rows, monotonic))
+                    self._judge_pace(run(rows, monotonic, example=example))
                     self.memory.ran(rows)
                 except (ModelBroken, DeviceLost):
                     raise
                 except Exception as error:
-                    if own_example:
+                    if is_real and at < own:
                         raise
                     raised = f"{type(error).__name__}: {text_of(error)}"
-                    text = (
-                        f"could not warm up with made-up inputs ({raised}); "
-                        "serving all the same; example() in the class would give real ones"
-                    )
-                    self._say(text)
+                    self._say(warming.excuse(raised, made_up=at < own))
                     return
+        if first.left_out:
+            self._say(first.left_out)
 
     def _judge_pace(self, trial: "Trial") -> None:
         """Warn before requests do that come near the limit of a batch."""
@@ -239,9 +254,18 @@ class Runner:
             prepares=ahead,
             threads=self.threads,
             torch_threads=threads.of_torch(),
+            recorder=self._recorder(),
         )
         run = steps.run_steps if config.streams else lanes.run_lane
         self._threads = lanes.start(work, config.lanes, run)
+
+    def _recorder(self) -> "Recorder | None":
+        from headrace.execution.recording import Recorder
+
+        wish = self.version.config.recording
+        if wish is None or self._recorded is None:
+            return None
+        return Recorder(self._recorded, wish, self.inputs, monotonic, self._say)
 
     def _let_go_of_memory(self) -> None:
         """Let others have what the model had, once it has nothing any more."""

@@ -15,6 +15,7 @@ from headrace.execution import joining, sequencing
 from headrace.execution.elements import Elements
 from headrace.execution.outputs import misfit, verify
 from headrace.execution.passage import OPEN, Passage
+from headrace.execution.samples import Example
 from headrace.execution.sequencing import MadeUpRow
 from headrace.models import Model, Tensor
 from headrace.vocabulary import numpy_dtype
@@ -79,15 +80,18 @@ def run(
     rows: int,
     clock: Callable[[], float],
     config: ModelConfig = PLAIN,
+    example: Example | None = None,
 ) -> Trial:
     """Run one batch and check what comes back; what the model raises comes through.
+
+    ``example`` gives its inputs; the model's own, if left out.
 
     Raises:
         ModelBroken: it returned what it did not declare, or gave an example that does not fit.
     """
     batching, model = config.batching, passage.model
     controls = sequencing.controls(config.sequences)
-    given = inputs(model, rows, batching.join, controls=controls)
+    given = inputs(model, rows, batching.join, controls=controls, example=example)
     arranged = joining.Arranged(batching, model.inputs, given)
     made_up = MadeUpRows(rows, arranged.inputs, arranged.sizes, arranged.offsets)
     began = clock()
@@ -101,15 +105,16 @@ def run(
     return Trial(rows, seconds, made_up.rejected)
 
 
-def inputs(
+def inputs(  # noqa: PLR0913 - each says something else of a batch
     model: Model,
     rows: int,
     join: Mapping[str, Join] = PLAIN.batching.join,
     *,
     single: int = 0,
     controls: Mapping[str, str] = MappingProxyType({}),
+    example: Example | None = None,
 ) -> dict[str, Any]:
-    """Return the model's own example, or numbers made up for its declared inputs; read-only.
+    """Return an example, or numbers made up for the declared inputs; read-only.
 
     Args:
         model: whose inputs they are.
@@ -117,6 +122,7 @@ def inputs(
         join: how rows of different sizes would share a batch.
         single: what is made up for an input that has one whole number a row.
         controls: of the inputs that the core fills, what they say.
+        example: gives the others; the model's own, if left out.
     """
     filled = {
         one.name: _control(one, rows, controls[one.name])
@@ -124,13 +130,17 @@ def inputs(
         if one.name in controls
     }
     sent = [one for one in model.inputs if one.name not in controls]
-    return _sent(model, sent, rows, join, single) | filled
+    given = (example or model.example)(rows)
+    return _sent(given, sent, rows, join, single) | filled
 
 
 def _sent(
-    model: Model, sent: Sequence[Tensor], rows: int, join: Mapping[str, Join], single: int
+    example: Mapping[str, Any] | None,
+    sent: Sequence[Tensor],
+    rows: int,
+    join: Mapping[str, Join],
+    single: int,
 ) -> dict[str, Any]:
-    example = model.example(rows)
     if example is None:
         longest = {one.name: joining.longest(join.get(one.name)) for one in sent}
         return {

@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from headrace.control.demand import NONE, Demand, Usage
@@ -47,6 +48,8 @@ class Around:
     told: int | None = None
     #: How many versions that share a process may be in memory; None: all.
     max_loaded: int | None = None
+    #: The folder of what callers sent, where that is kept.
+    recordings: Path | None = None
 
 
 class Carrying:
@@ -176,7 +179,14 @@ class Carrying:
         if not version.is_hosted:
             return UnhostedRunner(version, partial(carry, around.gateway), around.sink, self._moved)
         count = self.budget.lanes[version.label]
-        return Runner(version, around.host, around.sink, self._moved, threads=count)
+        return Runner(
+            version,
+            around.host,
+            around.sink,
+            self._moved,
+            threads=count,
+            recordings=around.recordings,
+        )
 
     def _moved(self, _: Standing) -> None:
         if self._begun:

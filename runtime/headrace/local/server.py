@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
-from headrace.config.options import ServeOptions
+from headrace.config.options import RECORDINGS, ServeOptions
 from headrace.console import state
 from headrace.console.arrivals import evict, rolling, stand, tell_lost, watch
 from headrace.console.board import (
@@ -116,6 +116,7 @@ class Server:
             gateway=self._gateway,
             told=threads.told(os.environ),
             max_loaded=options.max_loaded,
+            recordings=options.state.absolute() / RECORDINGS,
         )
         self._carrying = Carrying(around, beginning)
         controller.drive(self._carrying)
@@ -145,9 +146,8 @@ class Server:
         # A daemon: what goes wrong in this thread must end the process.
         reader = threading.Thread(target=self._read_errors, name="errors", daemon=True)
         reader.start()
-        threading.Thread(target=self._read_hangs, name="hangs", daemon=True).start()
-        threading.Thread(target=self._operate, name="operations", daemon=True).start()
-        threading.Thread(target=self._hear_demand, name="demand", daemon=True).start()
+        for act in (self._read_hangs, self._operate, self._hear_demand):
+            threading.Thread(target=act, name=act.__name__, daemon=True).start()
         forking.guard(locks=[lock], handlers=self._ending.replaced)
         code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.

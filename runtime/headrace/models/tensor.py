@@ -47,3 +47,8 @@ class Tensor:
 
     def _facts(self) -> tuple[str, str, tuple[int, ...]]:
         return self.name, self.datatype, self.shape
+
+
+def takes_one_file(inputs: Sequence[Tensor]) -> bool:
+    """Return whether a row is one element of BYTES, so that a file can be it."""
+    return len(inputs) == 1 and inputs[0].datatype == "BYTES" and inputs[0].shape in ((), (1,))

@@ -89,6 +89,7 @@ def _host(group: Group, places: Places, times: int) -> Application:
             sockets=str(places.sockets),
             sink=str(places.log_socket),
             drain_s=STANDSTILL_S,
+            recordings=str(places.recordings),
         )
     )
     return application

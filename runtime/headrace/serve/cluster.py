@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import IO, Any, Final
 
 from headrace.errors import HeadraceError
-from headrace.serve import keeper
+from headrace.serve import keeper, workers
 from headrace.serve.head import encode
 from headrace.serve.places import Places
-from headrace.serve.private import RAYLET_PID, HeadOptions, controller
+from headrace.serve.private import RAYLET_PID, HeadOptions
 from headrace.serve.standstill import Process
 
 #: An address of the loopback that Ray takes as it is; it rewrites 127.0.0.1 to the network card's,
@@ -107,10 +107,16 @@ class Cluster:
         if self._controller is not None and not self._controller[1].state():
             self._controller[1].close()
             self._controller = None
-        if self._controller is None and (pid := controller(head["raylet_pid"])) is not None:
+        if self._controller is None and (pid := workers.controller(head["raylet_pid"])) is not None:
             with contextlib.suppress(OSError):
                 self._controller = pid, Process(pid)
         return found if self._controller is None else found | {"controller": self._controller[0]}
+
+    def keep_spares(self, count: int) -> None:
+        """Have so many processes wait for a host to come; called when none is on its way."""
+        missing = count - workers.waiting(self._head["raylet_pid"])
+        if missing > 0:
+            workers.begin_more(missing)
 
     def watch(self, gone: Callable[[], None]) -> None:
         """Call `gone` once, on another thread, when Ray or its keeper ended. After `address`."""

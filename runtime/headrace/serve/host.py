@@ -42,6 +42,8 @@ class HostOptions:
     sockets: str
     sink: str
     drain_s: float
+    #: The folder of what callers sent, where that is kept.
+    recordings: str
 
 
 class HostReplica:
@@ -130,6 +132,7 @@ class HostReplica:
             self._events.say,
             moved,
             threads=told["threads"],
+            recordings=Path(self._options.recordings),
         )
         self._runners[version.label] = runner
         return runner

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from headrace.config.options import RECORDINGS
 from headrace.console import state as state_folder
 from headrace.errors import StateInvalid
+from headrace.serve.workers import PRELOADED
 
 #: A path of a Unix socket has at most 107 bytes; our folder and names take up to 40 of them.
 LONGEST_BASE_BYTES: Final = 60
@@ -43,6 +45,11 @@ class Places:
     def ray_sockets(self) -> Path:
         """Ray's own sockets: it opens their folder to everybody, and ours is for us alone."""
         return self.sockets / "r"
+
+    @property
+    def recordings(self) -> Path:
+        """The folder of what callers sent, of models that keep it."""
+        return self.state / RECORDINGS
 
     @property
     def turn(self) -> Path:
@@ -149,6 +156,7 @@ def ray_environment(places: Places) -> dict[str, str]:
         # One for four cores of the machine, whatever its container has, for calls of which there
         # is one now and then.
         "RAY_num_server_call_thread": "1",
+        "RAY_preload_python_modules": ",".join(PRELOADED),
         "RAY_gcs_server_rpc_server_thread_num": "1",
         "RAY_gcs_server_rpc_client_thread_num": "1",
         "RAY_object_manager_rpc_threads_num": "1",

@@ -92,6 +92,8 @@ class Plan:
     drain_s: float
     #: How many CPUs Ray is told of.
     ray_cpus: int = 1
+    #: Processes that are kept ready for hosts to come; no more than CPUs.
+    spare_hosts: int = 1
 
 
 def make(
@@ -107,7 +109,8 @@ def make(
     """
     hosts = sum(group.placement.replicas.min for group in groups)
     settings = options.gateway(budget.io, ARENA_BYTES, prediction_key)
-    return Plan(settings, options.drain_s, min(budget.cpus, hosts + GATEWAYS))
+    cpus = min(budget.cpus, hosts + GATEWAYS)
+    return Plan(settings, options.drain_s, cpus, min(options.spare_hosts, budget.cpus))
 
 
 def lanes_of(version: Version) -> threads.Lanes:

@@ -1,11 +1,10 @@
-"""Every use of what Ray does not promise; tests/integration/test_ray_contract.py holds it to 2.60.
+"""What Ray does not promise, here and in workers.py; test_ray_contract.py holds it to 2.60.
 
 Why each is worth it, measured on two busy cores from nothing to the first replica: `ray.init()` 11
 s; the head node below 5 s, two thirds of Ray's processes less and 450 MB.
 """
 
 import asyncio
-import contextlib
 import importlib
 import logging
 import shutil
@@ -23,9 +22,6 @@ HOLDS_FOR: Final = ("2.60.0",)
 
 #: The process without which Ray's part of a process ends it; read when ray is imported.
 RAYLET_PID: Final = "RAY_RAYLET_PID"
-
-#: What the kernel calls the process of Serve's controller.
-CONTROLLER: Final = "ray::ServeContr"
 
 #: A file that says "this service is not used", as Ray's own minimal installation writes it.
 NOT_USED: Final = -1
@@ -146,20 +142,6 @@ def _free_port() -> int:
 def _pid(node: Any, kind: str) -> int:
     (process,) = node.all_processes[kind]
     return int(process.process.pid)
-
-
-def controller(raylet_pid: int) -> int | None:
-    """Return the process of Serve's controller; None while there is none."""
-    with contextlib.suppress(OSError):
-        children = Path(f"/proc/{raylet_pid}/task/{raylet_pid}/children").read_text().split()
-        return next((int(pid) for pid in children if _name(pid) == CONTROLLER), None)
-    return None
-
-
-def _name(pid: str) -> str:
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/comm").read_text().strip()
-    return ""
 
 
 def connect(address: str, temp: Path) -> None:

@@ -4,6 +4,7 @@ import queue
 import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
@@ -245,7 +246,7 @@ class Session:
             cluster.watch(lambda: self._inbox.put(Message("lost")))
             self._joined = True
             private.connect(address, self._places.ray)
-            watch = self._watching(applications)
+            watch = self._watching(applications, cluster)
             applications.start(self._plan, self._places, self._crew.groups, watch.first)
             watch.start()
         except HeadraceError as error:
@@ -253,7 +254,7 @@ class Session:
         except Exception as error:
             self._broken(f"Ray did not start: {type(error).__name__}: {error}")
 
-    def _watching(self, applications: ModuleType) -> Watch:
+    def _watching(self, applications: ModuleType, cluster: Cluster) -> Watch:
         """Join what watches to what it watches with: ``applications`` brings Ray."""
         accounts = Accounts(self._crew, Senses(self.changing.begin, oom_kills))
         hands = Hands(
@@ -272,6 +273,7 @@ class Session:
             broken=self._broken,
             lost=applications.LOST,
             silent=self._silent,
+            rest=partial(cluster.keep_spares, self._plan.spare_hosts),
             gateway=applications.GATEWAY,
         )
         self.board.records = accounts.records

@@ -45,6 +45,8 @@ class Reach:
     lost: tuple[type[Exception], ...]
     #: Serve has not answered for long: once for each silence.
     silent: Callable[[Exception], None]
+    #: Nothing is under way: make ready for what comes next.
+    rest: Callable[[], None]
     #: The application that gateways are.
     gateway: str
 
@@ -197,6 +199,8 @@ class Watch:
             self._published = table
         elif has >= self._sequence and aim is self._aim:
             self._caught_up.set()
+        if quiet and not given_up:
+            self._reach.rest()
         return quiet and not given_up
 
     def _judge(self, applications: Mapping[str, fleet.Application]) -> bool:

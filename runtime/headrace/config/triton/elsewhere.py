@@ -17,8 +17,8 @@ ELSEWHERE: Final = {
     "cc_model_filenames": (LEFT_OUT, BY_FILE),
     "model_warmup": (
         LEFT_OUT,
-        "every version runs a batch of 1 and of max_rows rows before it is ready; example() of "
-        "the class gives real inputs",
+        "every version runs a batch of 1 and of max_rows rows before it is ready; files in "
+        "samples/ beside it, or example() of the class, give real inputs",
     ),
     "model_operations": (LEFT_OUT, "load() of the class loads libraries"),
     "metric_tags": (LEFT_OUT, "metrics are labelled with model and version"),

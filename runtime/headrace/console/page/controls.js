@@ -43,14 +43,21 @@ export function load(model, version, done) {
   const swap = element("select", { name: "swap" },
     element("option", { value: "" }, "as model.yaml says"),
     element("option", { value: "0" }, "none by itself"),
-    element("option", { value: "1" }, "all, and who had it is unloaded"));
+    element("option", { value: "1" }, "all, and who had it is unloaded"),
+    element("option", { value: "first" }, "all, and who had it ends before it is loaded"));
   ask({
     title: `Load ${model}/${version}?`,
-    text: "It is loaded beside those that serve. They are not touched if it fails.",
+    text: "It is loaded beside those that serve, unless who has the traffic is to end before: then "
+      + "requests wait for it. If it fails all is as it was.",
     verb: "Load",
     fields: [element("label", { class: "field" }, "Traffic once it is ready", swap)],
     action: "load",
-    query: () => ({ model, version, ...(swap.value && { swap: swap.value }) }),
+    query: () => ({
+      model,
+      version,
+      ...(swap.value && { swap: swap.value === "0" ? "0" : "1" }),
+      ...(swap.value === "first" && { old_first: "1" }),
+    }),
     done,
     said: `${model}/${version} is to be loaded.`,
   });

@@ -1,4 +1,4 @@
-"""What a user wants to send, read from a file."""
+"""Inputs that a user has, read from a file."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import numpy as np
 
-from headrace.console.request import IMAGES, json_body, takes_one_file
 from headrace.errors import HeadraceError
 from headrace.models import Tensor
-from headrace.vocabulary import numpy_dtype
+from headrace.models.tensor import takes_one_file
+from headrace.vocabulary import IMAGES, numpy_dtype
 
 _ADVICE: Final = "; write it with numpy.save(), of numbers and not of objects"
 
@@ -34,24 +34,17 @@ class Payload:
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read(file: Path | None, inputs: Sequence[Tensor], *, in_parts: bool = False) -> Payload:
-    """Return what ``file`` holds for a model that takes ``inputs``; without one, make it up.
+def read(file: Path, inputs: Sequence[Tensor], *, in_parts: bool = False) -> Payload:
+    """Return what ``file`` holds for a model that takes ``inputs``.
 
     Args:
         file: what to read.
         inputs: what the model takes.
-        in_parts: what is made up is to ask a model that answers in parts for some.
+        in_parts: the model answers in parts, and takes no parameters.
 
     Raises:
         PayloadInvalid: the file cannot be read, or is nothing for these inputs.
     """
-    if file is None:
-        made_up = json_body(inputs, in_parts=in_parts)["inputs"]
-        arrays = {
-            one.name: array(one, entry["data"]).reshape(entry["shape"])
-            for one, entry in zip(inputs, made_up, strict=True)
-        }
-        return Payload(None, arrays=arrays)
     suffix = file.suffix.lower()
     if not file.is_file():
         raise PayloadInvalid(f"{file} is no file")
