@@ -10,6 +10,7 @@ from headrace.cli.applying import apply
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
 from headrace.cli.deciding import (
+    alias,
     journal,
     load,
     rule,
@@ -239,7 +240,7 @@ def infer(
 
 
 for command in (
-    *(apply, versions, load, unload, split, rule, sticky, shadow, undo, journal),
+    *(apply, versions, load, unload, split, alias, rule, sticky, shadow, undo, journal),
     *(front, drift, logs, errors, why, bench, convert),
 ):
     app.command()(command)

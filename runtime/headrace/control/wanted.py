@@ -241,7 +241,7 @@ def settled_or_pending(
 ) -> Wanted:
     """Return it with ``shares`` and without ``gone``, at once if all of these are ready.
 
-    Whom a rule leads to stays.
+    Whom an alias or a rule leads to stays.
     """
     if all(one in standings and standings[one].state in ANSWERING for one in shares):
         gone -= set(wanted.traffic.named)

@@ -10,7 +10,8 @@ use crate::base::{
     clock,
     fault::Fault,
     inference::{Answer, Inference, Wanted},
-    units::{Tick, Version},
+    named::Named,
+    units::Tick,
 };
 use crate::gateway::{
     Client, Gateway, Reserved,
@@ -68,13 +69,13 @@ impl Wish {
 /// Never fails: a fault becomes a response. `headers` are the request's, and the response has their map.
 pub(super) async fn infer(
     client: &Arc<Client>,
-    (model, version): (&str, Option<Version>),
+    (model, version): (&str, Option<&Named>),
     headers: &mut HeaderMap,
     body: Incoming,
 ) -> Reply {
     let (gateway, arrived) = (&client.gateway, clock::now());
     // Faults of the gateway have been counted and reported there.
-    let unread = |fault: Fault| gateway.turned_away(fault, model, version);
+    let unread = |fault: Fault| gateway.turned_away(fault, model, version.and_then(Named::number));
     let asked = match headers::read(headers) {
         Ok(asked) => asked,
         Err(fault) => return respond::fault(take(headers), &unread(fault)),
@@ -114,7 +115,7 @@ pub(super) async fn infer(
 /// What is asked, as soon as all of it is here.
 async fn read(
     client: &Arc<Client>,
-    to: (&str, Option<Version>),
+    to: (&str, Option<&Named>),
     asked: Wishes,
     told: (Tick, Vec<(CompactString, CompactString)>),
     body: Incoming,
@@ -158,7 +159,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 
 async fn parse(
     gateway: &Arc<Gateway>,
-    (model, version): (&str, Option<Version>),
+    (model, version): (&str, Option<&Named>),
     asked: Wishes,
     (reserved, body): (Reserved, Bytes),
     (arrived, facts): (Tick, Vec<(CompactString, CompactString)>),
@@ -199,7 +200,7 @@ async fn parse(
     // Boxed: it goes through many hands, and each would copy it.
     let inference = Box::new(Inference {
         model: model.into(),
-        version,
+        version: version.cloned(),
         id: request.id,
         parameters: request.parameters,
         inputs: request.inputs,
