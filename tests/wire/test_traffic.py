@@ -29,8 +29,8 @@ BODY = {"inputs": [{"name": "x", "datatype": "FP32", "shape": [1, 1], "data": [1
 class Node:
     """A gateway and a host with four versions, asked over both protocols."""
 
-    def __init__(self) -> None:
-        settings = {"http": "127.0.0.1:0", "grpc": "127.0.0.1:0", "io_threads": 1}
+    def __init__(self, **more: Any) -> None:
+        settings = {"http": "127.0.0.1:0", "grpc": "127.0.0.1:0", "io_threads": 1, **more}
         self.gateway = headrace_core.Gateway(json.dumps(settings))
         self.host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": 0}))
         self.gateway.attach(self.host)

@@ -19,7 +19,7 @@ def assignments(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -
 
 
 def spares(wanted: Wanted) -> frozenset[int]:
-    """Return the versions that nothing leads to: no share, now or soon, no name, no rule, no shadow.
+    """Return the versions that nothing leads to: no share, now or soon, no alias, rule or shadow.
 
     There are none while it is not decided who has the traffic, or while a rollout goes on.
     """

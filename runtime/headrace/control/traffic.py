@@ -5,10 +5,9 @@ from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from headrace.config.pins import HEADER
 from headrace.errors import Unwanted
 
-#: Names of headers and metadata are compared in lower case, and parameters as they are.
-HEADER: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
 #: What a request may name instead of a version's number; the core has the same.
 ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
 #: Of a model; the core has the same.

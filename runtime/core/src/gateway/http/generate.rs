@@ -90,6 +90,7 @@ async fn ask(
     let heard = pin!(async {
         let asked = headers::read(headers)?;
         let read = receive(client, body, asked).await?;
+        gateway.check_name(to.1.is_some(), gateway.may_name_versions(headers))?;
         Ok((parse(client, to, asked, read, arrived).await?, asked))
     });
     let heard = gateway.hear(heard).await;

@@ -34,9 +34,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Incoming;
-use std::sync::Arc;
-use std::time::Duration;
-use std::{mem::take, pin::pin};
+use std::{mem::take, pin::pin, sync::Arc, time::Duration};
 
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
@@ -80,9 +78,10 @@ pub(super) async fn infer(
         Ok(asked) => asked,
         Err(fault) => return respond::fault(take(headers), &unread(fault)),
     };
-    let facts = gateway.facts(headers);
+    let (facts, may_name) = (gateway.facts(headers), gateway.may_name_versions(headers));
     headers.clear(); // what they said is not kept while the request waits
-    let read = gateway.hear(pin!(read(client, (model, version), asked, (arrived, facts), body))).await;
+    let read =
+        gateway.hear(pin!(read(client, (model, version, may_name), asked, (arrived, facts), body))).await;
     let done = match read {
         Ok((inference, mut wish, reserved)) => {
             let deliver = |mut answer: Answer| async move {
@@ -115,15 +114,16 @@ pub(super) async fn infer(
 /// What is asked, as soon as all of it is here.
 async fn read(
     client: &Arc<Client>,
-    to: (&str, Option<&Named>),
+    (model, version, may_name): (&str, Option<&Named>, bool),
     asked: Wishes,
     told: (Tick, Vec<(CompactString, CompactString)>),
     body: Incoming,
 ) -> Result<(Box<Inference>, Wish, Reserved), Fault> {
     let (reserved, bytes) = receive(client, body, asked).await?;
+    client.gateway.check_name(version.is_some(), may_name)?;
     let place = growing::place(&bytes);
     let (mut inference, mut wish, mut reserved) =
-        parse(&client.gateway, to, asked, (reserved, bytes), told).await?;
+        parse(&client.gateway, (model, version), asked, (reserved, bytes), told).await?;
     if shared::is_shared(&inference) {
         wish.destinations = Box::pin(client.fetch(&mut inference, &mut reserved)).await?;
     }

@@ -109,10 +109,8 @@ impl<'a> Route<'a> {
 
     /// Whom it asks about; nobody is "".
     pub(super) fn subject(&self) -> (&str, Option<Version>) {
-        match self {
-            Route::Model { model, version, .. } => (model, version.as_ref().and_then(Named::number)),
-            _ => ("", None),
-        }
+        let Route::Model { model, version, .. } = self else { return ("", None) };
+        (model, version.as_ref().and_then(Named::number))
     }
 
     fn of_model(model: &'a str, rest: [Option<&str>; 5]) -> Option<Route<'a>> {

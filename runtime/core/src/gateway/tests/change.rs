@@ -58,7 +58,8 @@ async fn an_alias_leads_where_the_table_in_force_says() {
     gateway.apply_policy(&aliased(3, 1)).unwrap();
     let moved = start(&gateway, named("best", 2)).await;
     assert_eq!((one.fills(), two.fills()), (vec![2], vec![1]));
-    (one.answer(), two.answer());
+    one.answer();
+    two.answer();
     assert_eq!(first.await.unwrap().unwrap().contract.version, Version(2), "it keeps its version");
     assert_eq!(moved.await.unwrap().unwrap().contract.version, Version(1));
     let best = Named::alias("best");

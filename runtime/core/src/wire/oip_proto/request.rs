@@ -79,6 +79,10 @@ impl<'a> Request<'a> {
         Ok(request)
     }
 
+    pub fn names_version(&self) -> bool {
+        !self.version.is_empty()
+    }
+
     /// Whether a request that is answered in parts is told of their end.
     pub fn wants_last(&self) -> bool {
         matches!(find(&self.parameters, parameters::EMPTY_FINAL), Some(Some(Value::Bool(true))))
