@@ -92,6 +92,10 @@ def test_a_version_beside_others_gets_no_traffic_but_what_is_given_to_it(
         write_model(models, "own", IDENTITY.format(pause=0), version=5)
         run.command("load", "own/5")
         assert shares(run, "own") == {4: 100.0, 5: 0.0}
+        assert "own/next is version 5" in run.command("alias", "own", "next", "5")
+        until(lambda: run.infer("own/versions/next", 1.0)[0] == 200, SOON_S, "gateways know it")
+        assert "the alias next leads to version 5" in run.command("unload", "own/5", code=1)
+        run.command("alias", "own", "next", "--remove")
         run.command("split", "own", "4=75", "5=25")
         until(lambda: shares(run, "own") == {4: 75.0, 5: 25.0}, SOON_S, "the gateway has it")
         told = run.command("unload", "own/4", code=1)

@@ -89,11 +89,13 @@ class LocalServer:
     def get(self, url: str) -> tuple[int, Any]:
         return self.send(urllib.request.Request(url))
 
-    def post(self, model: str, x: Any, rows: int = 1) -> tuple[int, Any]:
+    def post(
+        self, model: str, x: Any, rows: int = 1, headers: dict[str, str] | None = None
+    ) -> tuple[int, Any]:
         body = {"inputs": [{"name": "x", "shape": [rows, 4], "datatype": "FP32", "data": x}]}
         url = f"http://{self.http}/v2/models/{model}/infer"
-        headers = {"Content-Type": "application/json"}
-        return self.send(urllib.request.Request(url, json.dumps(body).encode(), headers))
+        said = {"Content-Type": "application/json"} | (headers or {})
+        return self.send(urllib.request.Request(url, json.dumps(body).encode(), said))
 
     def send(self, request: urllib.request.Request) -> tuple[int, Any]:
         try:

@@ -9,7 +9,7 @@ from tests.unit.desk import Desk
 
 from headrace.control import orders, traffic
 from headrace.control.orders import Order
-from headrace.control.traffic import Fact, Rule, Shadow, Traffic
+from headrace.control.traffic import Alias, Fact, Rule, Shadow, Traffic
 from headrace.control.wanted import Pending, Wanted
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
@@ -88,6 +88,49 @@ def routed(**given: Any) -> Wanted:
                 traffic=Traffic(shadows=(Shadow(1, 1),)),
             ),
         ),
+        # Aliases are kept by name, and each leads to one version.
+        (
+            routed(aliases=(Alias("b", 2),)),
+            lambda: orders.alias("m", "a", 1),
+            routed(aliases=(Alias("a", 1), Alias("b", 2))),
+        ),
+        (
+            routed(aliases=(Alias("a", 1), Alias("b", 2))),
+            lambda: orders.alias("m", "a", 2),
+            routed(aliases=(Alias("a", 2), Alias("b", 2))),
+        ),
+        (
+            routed(aliases=(Alias("a", 1), Alias("b", 2))),
+            lambda: orders.alias("m", "a", None),
+            routed(aliases=(Alias("b", 2),)),
+        ),
+        (
+            routed(aliases=(Alias("b", 2),)),
+            lambda: orders.alias("m", "a", None),
+            "there is no alias 'a'; there is b",
+        ),
+        (NOW, lambda: orders.alias("m", "a" * 128, 1), routed(aliases=(Alias("a" * 128, 1),))),
+        *(
+            (NOW, lambda name=name: orders.alias("m", name, 1), "an alias is a lower-case letter")
+            for name in ("2", "Best", "a b", "a/b", "-a", "ä", "a\n", "a" * 129)
+        ),
+        (NOW, lambda: orders.alias("m", "a", 7), "version 7 is not loaded"),
+        (
+            routed(aliases=tuple(Alias(f"a{one:02}", 1) for one in range(64))),
+            lambda: orders.alias("m", "b", 1),
+            "at most 64 aliases",
+        ),
+        # Whom an alias leads to is not unloaded, but with the whole model.
+        (
+            routed(aliases=(Alias("best", 2),)),
+            lambda: orders.unload("m", 2),
+            "the alias best leads to version 2: move that first",
+        ),
+        (
+            routed(aliases=(Alias("best", 2),)),
+            lambda: orders.unload("m", None),
+            Wanted("/m", unloaded=frozenset({1, 2})),
+        ),
         # Who has a rule is not unloaded.
         (
             routed(rules=(Rule(USER, "7", 2),)),
@@ -133,6 +176,26 @@ def test_a_swap_leaves_whom_somebody_names(desk: Desk) -> None:
     assert desk.divisions["m"].routes == {}
 
 
+def test_an_alias_outlives_the_server_keeps_its_version_and_is_undone(desk: Desk) -> None:
+    desk.stand(m={1: State.READY})
+    desk.models["m"] = [1, 2]
+    who: Any = {"who": "me", "why": "proven"}
+    desk.controller.obey(orders.alias("m", "best", 1), **who)
+    told = {"aliases": [{"name": "best", "version": 1}]}
+    assert (desk.divisions["m"].routes, desk.divisions["m"].leads_to) == (told, [1])
+    desk.controller.load("m", 2, swap=True, **who)
+    desk.stand(m={2: State.READY})
+    assert (desk.carried, desk.shares) == (["m/1", "m/2"], {"m": {2: WHOLE}})
+    desk.begin()
+    assert desk.divisions["m"].routes == told
+    desk.controller.obey(orders.alias("m", "best", 2), **who)
+    (entry,) = desk.controller.journal(1)
+    assert (entry.what, entry.why) == ("alias best 2", "proven")
+    assert desk.divisions["m"].leads_to == [2]
+    desk.controller.undo(entry.number, **who)
+    assert desk.divisions["m"].routes == told
+
+
 def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
     desk.stand(m={1: State.READY})
     desk.models["m"] = [1, 2]
@@ -150,10 +213,16 @@ def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
 
 
 def test_what_is_kept_and_what_the_core_reads() -> None:
-    given = Traffic((Rule(USER, "7", 2), Rule(BETA, "yes", 1)), USER, (Shadow(2, 50),))
+    given = Traffic(
+        (Rule(USER, "7", 2), Rule(BETA, "yes", 1)),
+        USER,
+        (Shadow(2, 50),),
+        aliases=(Alias("best", 2),),
+    )
     assert traffic.from_json(given.as_json()) == given
     assert traffic.from_json({}) == Traffic()
     assert given.as_policy("m") == {
+        "aliases": [{"name": "best", "version": 2}],
         "rules": [
             {"fact": {"header": "x-user-id"}, "value": "7", "version": 2},
             {"fact": {"parameter": "Beta"}, "value": "yes", "version": 1},

@@ -10,6 +10,7 @@ from headrace.cli.applying import apply
 from headrace.cli.bench import bench
 from headrace.cli.convert import convert
 from headrace.cli.deciding import (
+    alias,
     journal,
     load,
     rule,
@@ -23,7 +24,7 @@ from headrace.cli.deciding import (
 from headrace.cli.drifting import drift
 from headrace.cli.front import front
 from headrace.cli.looking import errors, logs, why
-from headrace.cli.options import Hooked, Host, Limits, Ports, State
+from headrace.cli.options import Hooked, Host, Limits, PinHeader, Ports, State
 from headrace.cli.terminal import CONSOLE, Json, Url, tell
 from headrace.vocabulary import FIRST_PORT
 
@@ -102,6 +103,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         ),
     ] = None,
     hook: Hooked = None,
+    pin_header: PinHeader = "",
     limit: Limits = None,
 ) -> None:
     """Serve every model of a folder until Ctrl-C.
@@ -114,13 +116,14 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     """
     import os
 
-    from headrace.config import allowed, hooks, limits
+    from headrace.config import allowed, hooks, limits, pins
     from headrace.config.options import DATABASE, ServeOptions
 
     # Not for the processes of models.
     os.environ.pop(DATABASE, None)
     os.environ.pop(hooks.HOOKS, None)
     secret = os.environ.pop(hooks.SECRET, None)
+    pin_key = os.environ.pop(pins.KEY, None)
 
     limited = limits.read(limit or [])
     options = ServeOptions(
@@ -132,6 +135,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         database=database,
         watch=watch,
         model_control=model_control,
+        pins=pins.read(pin_header, pin_key),
         sources=allowed.read(sources),
         hooks=hooks.read(hook or [], secret),
         max_loaded=limited.pop("max_loaded", None),
@@ -240,7 +244,7 @@ def infer(
 
 
 for command in (
-    *(apply, versions, load, unload, split, rule, sticky, shadow, undo, journal),
+    *(apply, versions, load, unload, split, alias, rule, sticky, shadow, undo, journal),
     *(front, drift, logs, errors, why, bench, convert),
 ):
     app.command()(command)

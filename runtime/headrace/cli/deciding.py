@@ -112,6 +112,28 @@ def split(
     versions(model, url)
 
 
+def alias(  # noqa: PLR0913 - a parameter is an option
+    model: Annotated[str, typer.Argument(help="MODEL.")],
+    name: Annotated[str, typer.Argument(help="Such as champion.")],
+    version: Annotated[int, typer.Argument(help="Where it leads; left out with --remove.")] = 0,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the alias away.")] = False,
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Have a name lead to a version, for requests that name a version.
+
+    `headrace alias photos champion 3`; then `headrace infer photos/champion` is answered by version
+    3, until the alias leads elsewhere. A version that one leads to is not unloaded.
+    """
+    from headrace.cli.console_client import post
+
+    if bool(version) is remove:
+        raise typer.BadParameter("expected a version, or --remove, and not both")
+    query = {"model": model, "name": name, "why": why}
+    post(url, path("alias", query | ({} if remove else {"version": str(version)})))
+    versions(model, url)
+
+
 def rule(  # noqa: PLR0913 - a parameter is an option
     model: Annotated[str, typer.Argument(help="MODEL.")],
     condition: Annotated[

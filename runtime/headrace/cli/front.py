@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.options import Host, Limits, Ports, State
+from headrace.cli.options import Host, Limits, PinHeader, Ports, State
 from headrace.vocabulary import FIRST_PORT
 
 
@@ -28,6 +28,7 @@ def front(  # noqa: PLR0913 - a parameter is an option
     ports: Ports = FIRST_PORT,
     host: Host = "127.0.0.1",
     state: State = Path(".headrace"),
+    pin_header: PinHeader = "",
     limit: Limits = None,
 ) -> None:
     """Serve what another server has: a Triton, MLServer or KServe that runs already.
@@ -47,9 +48,11 @@ def front(  # noqa: PLR0913 - a parameter is an option
     and are refused after that; it is found again by itself. docs/front.md has what passes through
     and what does not.
     """
+    import os
+
     from headrace.cli import fronting
     from headrace.cli.terminal import tell
-    from headrace.config import limits
+    from headrace.config import limits, pins
     from headrace.config.options import ServeOptions
     from headrace.errors import Unreachable
     from headrace.local import run
@@ -77,6 +80,7 @@ def front(  # noqa: PLR0913 - a parameter is an option
         first_port=ports,
         host=host,
         state=state,
+        pins=pins.read(pin_header, os.environ.pop(pins.KEY, None)),
         max_loaded=limited.pop("max_loaded", None),
         limits=limited,
     )

@@ -38,6 +38,15 @@ Hooked = Annotated[
         "have blanks between them.",
     ),
 ]
+PinHeader = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Have versions answered by their name only for those who send this header, or gRPC "
+        "metadata, with the key that HEADRACE_PIN_KEY has; others are refused (docs/traffic.md). "
+        "Anyone if left out.",
+    ),
+]
 Limits = Annotated[
     list[str] | None,
     typer.Option(

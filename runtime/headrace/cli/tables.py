@@ -78,7 +78,9 @@ def version_lines(found: Mapping[str, Any], model: str = "") -> Iterator[str]:
 
 
 def traffic_lines(model: str, traffic: Mapping[str, Any]) -> Iterator[str]:
-    """Yield a line for each rule, for what sticks, and for each shadow."""
+    """Yield a line for each alias and rule, for what sticks, and for each shadow."""
+    for name, version in traffic.get("aliases", {}).items():
+        yield f"{model}/{name} is version {version}"
     for fact, value, version in traffic["rules"]:
         yield f"{model}/{version} has requests with {fact}={value}"
     if traffic["sticky"]:

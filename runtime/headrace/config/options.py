@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 from headrace.config.allowed import ANY, Allowed
 from headrace.config.hooks import NO_HOOKS, Hooks
+from headrace.config.pins import Pins
 from headrace.vocabulary import FIRST_PORT
 
 #: Of the environment: a URL with a password is nobody's who lists processes.
@@ -37,6 +38,8 @@ class ServeOptions:
     drain_s: float = 30.0
     #: Clients may have models loaded and unloaded over HTTP and gRPC.
     model_control: bool = False
+    #: Who may name a version; None: anyone.
+    pins: Pins | None = None
     #: Load what is new in the repository, as `versions.on_new` says.
     watch: bool = False
     #: Sources that a model.yaml may name.
@@ -53,10 +56,12 @@ class ServeOptions:
     @property
     def environ(self) -> dict[str, str]:
         """What the environment says of this and models are not to see."""
-        return ({DATABASE: self.database} if self.database else {}) | self.hooks.environ
+        database = {DATABASE: self.database} if self.database else {}
+        pins = self.pins.environ if self.pins else {}
+        return database | pins | self.hooks.environ
 
     def gateway(self, io_threads: int, arena_bytes: int, prediction_key: bytes) -> dict[str, Any]:
-        """Return the settings of the gateway's core, which are not to be shown: they have a key."""
+        """Return the settings of the gateway's core, which are not to be shown: they have keys."""
         return {
             "http": self.address(0),
             "grpc": self.address(1),
@@ -64,6 +69,7 @@ class ServeOptions:
             "io_threads": io_threads,
             "arena_bytes": arena_bytes,
             "model_control": self.model_control,
+            "pins": self.pins and {"header": self.pins.header, "key": self.pins.key},
             "prediction_key": urlsafe_b64encode(prediction_key).decode().rstrip("="),
             "limits": dict(self.limits),
         }

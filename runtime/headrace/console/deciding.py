@@ -77,6 +77,20 @@ def split(
     return _obey(sources, orders.split(model, shares(parts)), who, why)
 
 
+@router.post("/api/alias", response_model=schema.Done)
+@in_thread
+def alias(  # noqa: PLR0913 - a parameter is one of the request
+    sources: From,
+    who: Who,
+    model: Model,
+    name: Annotated[str, Query(min_length=1)],
+    version: Version = 0,
+    why: Why = "",
+) -> dict[str, Any]:
+    """Have an alias lead to a version, as `headrace alias`; without a version, to none."""
+    return _obey(sources, orders.alias(model, name, version or None), who, why)
+
+
 @router.post("/api/rule", response_model=schema.Done)
 @in_thread
 def rule(  # noqa: PLR0913 - a parameter is one of the request

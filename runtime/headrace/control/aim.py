@@ -39,7 +39,7 @@ def held_back(wanted: Mapping[str, Wanted], there: Collection[str]) -> frozenset
 
 
 def spares(wanted: Wanted) -> frozenset[int]:
-    """Return the versions that nothing leads to: no share, now or soon, no rule and no shadow.
+    """Return the versions that nothing leads to: no share, now or soon, no alias, rule or shadow.
 
     There are none while it is not decided who has the traffic, or while a rollout goes on.
     """

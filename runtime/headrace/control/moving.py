@@ -33,7 +33,7 @@ def split(wanted: Wanted, shares: Mapping[int, int], standings: Mapping[int, Sta
 def moved(wanted: Wanted, pending: Pending, standings: Mapping[int, Standing]) -> Wanted:
     """Return it with traffic divided as is ``pending``: at once, if all who get some are ready.
 
-    Whom a rule leads to stays.
+    Whom an alias or a rule leads to stays.
     """
     if all(one in standings and standings[one].state in ANSWERING for one in pending.shares):
         gone = pending.unload - set(wanted.traffic.named)

@@ -51,6 +51,12 @@ def split(model: str, shares: Mapping[int, int]) -> Order:
     return Order(model, f"split {parts}", lambda now, stand: moving.split(now, shares, stand))
 
 
+def alias(model: str, name: str, version: int | None) -> Order:
+    """Have requests that name an alias answered by a version, or by nobody any more."""
+    what = f"alias --remove {name}" if version is None else f"alias {name} {version}"
+    return _route(model, what, lambda now: traffic.alias(now, name, version), version)
+
+
 def rule(model: str, where: str, value: str, version: int | None) -> Order:
     """Have requests that carry a value go to a version, or not any more.
 

@@ -1,15 +1,17 @@
-"""What decides which version answers, beside shares: rules, and what sticks; and shadows."""
+"""What decides which version answers, beside shares: aliases, rules, what sticks; and shadows."""
 
 import re
 from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from headrace.config.pins import HEADER
 from headrace.errors import Unwanted
 
-#: Names of headers and metadata are compared in lower case, and parameters as they are.
-HEADER: Final = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,128}")
+#: What a request may name instead of a version's number; the core has the same.
+ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
 #: Of a model; the core has the same.
+MOST_ALIASES: Final = 64
 MOST_RULES: Final = 64
 MOST_SHADOWS: Final = 8
 #: Characters of a parameter's name, and of a value.
@@ -37,6 +39,14 @@ class Rule:
 
     def __str__(self) -> str:
         return f"{self.fact}={self.value}"
+
+
+@dataclass(frozen=True)
+class Alias:
+    """Requests that name this instead of a version's number are for this version."""
+
+    name: str
+    version: int
 
 
 @dataclass(frozen=True)
@@ -77,15 +87,19 @@ class Traffic:
     sticky: Fact | None = None
     shadows: tuple[Shadow, ...] = ()
     judged: tuple[Judged, ...] = ()
+    #: By name.
+    aliases: tuple[Alias, ...] = ()
 
     @property
     def named(self) -> dict[int, str]:
-        """The versions that a rule leads to, and the words for one that does."""
-        return {one.version: f"the rule {one}" for one in self.rules}
+        """The versions that an alias or a rule leads to, and the words for one that does."""
+        aliased = {one.version: f"the alias {one.name}" for one in self.aliases}
+        return aliased | {one.version: f"the rule {one}" for one in self.rules}
 
     def as_json(self) -> dict[str, Any]:
         """Return it as the database keeps it."""
         kept: dict[str, Any] = {
+            "aliases": {one.name: one.version for one in self.aliases},
             "rules": [[str(one.fact), one.value, one.version] for one in self.rules],
             "sticky": None if self.sticky is None else str(self.sticky),
             "shadows": [
@@ -102,6 +116,8 @@ class Traffic:
     def as_policy(self, salt: str) -> dict[str, Any]:
         """Return the part of a model's policy that the core reads; nothing of what is not used."""
         told: dict[str, Any] = {}
+        if self.aliases:
+            told["aliases"] = [asdict(one) for one in self.aliases]
         if self.rules:
             told["rules"] = [
                 {"fact": _of_core(one.fact), "value": one.value, "version": one.version}
@@ -129,6 +145,7 @@ NOTHING: Final = Traffic()
 def from_json(kept: Mapping[str, Any]) -> Traffic:
     """Return what `Traffic.as_json` made this of."""
     return Traffic(
+        aliases=tuple(Alias(name, version) for name, version in kept.get("aliases", {}).items()),
         rules=tuple(
             Rule(fact(one), value, version) for one, value, version in kept.get("rules", ())
         ),
@@ -155,6 +172,29 @@ def fact(text: str) -> Fact:
     if not colon or not good.get(kind, False):
         raise Unwanted(f"expected header:NAME or parameter:NAME, not {text!r:.100}")
     return Fact(kind, name)
+
+
+def alias(traffic: Traffic, name: str, version: int | None) -> Traffic:
+    """Return it with ``name`` leading to a version, or with no such alias.
+
+    Raises:
+        Unwanted: there is no such alias, it could be no version's, or there are too many.
+    """
+    others = {one.name: one for one in traffic.aliases if one.name != name}
+    if version is None:
+        if len(others) == len(traffic.aliases):
+            known = ", ".join(others) or "none"
+            raise Unwanted(f"there is no alias {name!r:.100}; there is {known}")
+    elif ALIAS.fullmatch(name) is None:
+        raise Unwanted(
+            "an alias is a lower-case letter and then those, digits, '.', '_' and '-', at most "
+            f"128 in all, not {name!r:.100}"
+        )
+    else:
+        others[name] = Alias(name, version)
+    if len(others) > MOST_ALIASES:
+        raise Unwanted(f"a model has at most {MOST_ALIASES} aliases")
+    return replace(traffic, aliases=tuple(others[one] for one in sorted(others)))
 
 
 def rule(traffic: Traffic, where: Fact, value: str, version: int | None) -> Traffic:
@@ -212,6 +252,7 @@ def only(traffic: Traffic, versions: Set[int]) -> Traffic:
     """Return it without what leads to other versions than these."""
     return replace(
         traffic,
+        aliases=tuple(one for one in traffic.aliases if one.version in versions),
         rules=tuple(one for one in traffic.rules if one.version in versions),
         shadows=tuple(one for one in traffic.shadows if one.version in versions),
         judged=tuple(one for one in traffic.judged if one.version in versions),

@@ -20,16 +20,16 @@ class Division:
 
     #: Version → its part of those that name none, of `WHOLE`; none where that is not decided.
     shares: Mapping[int, int] | None = None
-    #: Rules, what sticks and shadows, as the core reads them.
+    #: Aliases, rules, what sticks and shadows, as the core reads them.
     routes: Mapping[str, Any] = field(default_factory=dict)
     #: Versions whose requests wait until they are ready, however they stand.
     awaited: frozenset[int] = frozenset()
 
     @property
     def leads_to(self) -> list[int]:
-        """The versions that a rule leads to, or that are shadows."""
-        named = (*self.routes.get("rules", ()), *self.routes.get("shadows", ()))
-        return [one["version"] for one in named]
+        """The versions that an alias or a rule leads to, or that are shadows."""
+        kinds = ("aliases", "rules", "shadows")
+        return [one["version"] for kind in kinds for one in self.routes.get(kind, ())]
 
 
 @dataclass(frozen=True)

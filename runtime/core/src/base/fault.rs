@@ -34,6 +34,8 @@ numbered! {
     ModelHung = 12 "model_hung",
     /// Its body stalled, or did not keep its pace: what was sent in time would have been answered.
     Slow = 13 "slow",
+    /// Its caller has not the right to ask for it.
+    Forbidden = 14 "forbidden",
 }
 
 /// How far a call had come when it failed: decides whether it may be tried elsewhere.

@@ -1,11 +1,7 @@
 //! A request as the protocols' doors hand it in, and an answer as they take it out.
 
 use super::{
-    call::Timing,
-    contract::Contract,
-    device::DeviceRegion,
-    tensor::Tensor,
-    units::{Tick, Version},
+    call::Timing, contract::Contract, device::DeviceRegion, named::Named, tensor::Tensor, units::Tick,
 };
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -59,7 +55,7 @@ pub struct Wanted {
 pub struct Inference {
     pub model: CompactString,
     /// `None`: the router picks.
-    pub version: Option<Version>,
+    pub version: Option<Named>,
     pub id: CompactString,
     pub parameters: Parameters,
     pub inputs: SmallVec<[Input; 2]>,

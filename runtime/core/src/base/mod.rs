@@ -7,6 +7,7 @@ pub mod datatype;
 pub mod device;
 pub mod fault;
 pub mod inference;
+pub mod named;
 pub(crate) mod numbered;
 pub mod panics;
 pub mod prediction;

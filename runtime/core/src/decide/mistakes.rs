@@ -1,9 +1,11 @@
 //! What is wrong with a policy table, in words.
 
-use super::policy::{Fact, Judged, ModelPolicy, Profiled, Rule, Shadow, Share, Sticky};
-use crate::base::units::Version;
+use super::policy::{Alias, Fact, Judged, ModelPolicy, Profiled, Rule, Shadow, Share, Sticky};
+use crate::base::{named::is_alias, units::Version};
 use std::collections::BTreeSet;
 
+/// Each is looked at for a request that names one.
+const MOST_ALIASES: usize = 64;
 /// Each is looked at for every request.
 const MOST_RULES: usize = 64;
 /// Each holds memory of its own.
@@ -39,6 +41,7 @@ impl ModelPolicy {
         if !self.weights.is_empty() && sum != u64::from(Share::FULL) {
             out.add(|| format!("model {model:?}: shares add up to {sum}, expected {}", Share::FULL));
         }
+        self.mistakes_of_aliases(model, &known, out);
         self.mistakes_of_rules(model, &known, out);
         if let Some(Sticky { fact, salt }) = &self.sticky {
             let more = fact_mistake(fact).into_iter().chain(too_long("the salt", salt));
@@ -47,6 +50,37 @@ impl ModelPolicy {
         self.mistakes_of_shadows(model, &known, out);
         self.mistakes_of_judged(model, out);
         self.mistakes_of_profiled(model, out);
+    }
+
+    fn mistakes_of_aliases(&self, model: &str, known: &BTreeSet<Version>, out: &mut Mistakes) {
+        if self.aliases.len() > MOST_ALIASES {
+            let count = self.aliases.len();
+            out.add(|| format!("model {model:?}: {count} aliases, at most {MOST_ALIASES} are allowed"));
+        }
+        let mut seen = BTreeSet::new();
+        for Alias { name, version } in &self.aliases {
+            let shown = || name.chars().take(NAME_BYTES).collect::<String>();
+            if !is_alias(name) {
+                out.add(|| {
+                    format!(
+                        "model {model:?}: {:?} is no alias: expected a lower-case letter and then \
+                                    those, digits, '.', '_' and '-', 128 at most",
+                        shown()
+                    )
+                });
+            }
+            if !known.contains(version) {
+                out.add(|| {
+                    format!(
+                        "model {model:?}: alias {:?} is for version {version}, which is not listed",
+                        shown()
+                    )
+                });
+            }
+            if !seen.insert(name) {
+                out.add(|| format!("model {model:?}: alias {:?} stands twice", shown()));
+            }
+        }
     }
 
     fn mistakes_of_shadows(&self, model: &str, known: &BTreeSet<Version>, out: &mut Mistakes) {

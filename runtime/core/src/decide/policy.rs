@@ -75,6 +75,14 @@ pub struct Rule {
     pub version: Version,
 }
 
+/// Requests that name `name` instead of a version's number are for `version`, whether or not it has a share.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Alias {
+    pub name: CompactString,
+    pub version: Version,
+}
+
 /// Requests with the same value of `fact` go to the same version, by weight ([`super::sticky`]). Another salt deals the
 /// values out anew.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -141,6 +149,8 @@ impl Profiled {
 pub struct ModelPolicy {
     pub versions: Vec<VersionEntry>,
     pub(super) weights: Vec<Share>,
+    #[serde(default)]
+    pub(super) aliases: Vec<Alias>,
     /// The first that fits decides.
     #[serde(default)]
     pub(super) rules: Vec<Rule>,
@@ -177,6 +187,11 @@ impl ModelPolicy {
 
     pub fn entry(&self, version: Version) -> Option<&VersionEntry> {
         self.versions.iter().find(|entry| entry.version == version)
+    }
+
+    /// The version that an alias leads to.
+    pub fn alias(&self, name: &str) -> Option<Version> {
+        self.aliases.iter().find(|alias| alias.name == name).map(|alias| alias.version)
     }
 
     /// The version of the first rule that fits a request.

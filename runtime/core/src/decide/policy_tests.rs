@@ -69,6 +69,29 @@ fn what_decides_is_read() {
 }
 
 #[test]
+fn an_alias_leads_to_one_version_that_is_listed() {
+    let alias = |name: &str, version: u8| format!(r#"{{"name": {name:?}, "version": {version}}}"#);
+    let parsed = |aliases: &[String]| {
+        PolicyTable::parse(&table(&format!(r#"{{{READY}, "aliases": [{}]}}"#, aliases.join(","))))
+    };
+    let taken = parsed(&[alias("champion", 1), alias("next", 1)]).unwrap();
+    let found = |name| taken.models["m"].alias(name);
+    assert_eq!([found("next"), found("nex"), found("champion")], [Some(Version(1)), None, Some(Version(1))]);
+    let many: Vec<_> = (0..65).map(|at| alias(&format!("a{at}"), 1)).collect();
+    assert!(parsed(&many[..64]).is_ok());
+    for (aliases, want) in [
+        (&many[..], "65 aliases, at most 64"),
+        (&[alias("2", 1)], "\"2\" is no alias"),
+        (&[alias("a b", 1)], "\"a b\" is no alias"),
+        (&[alias("next", 2)], "for version 2, which is not listed"),
+        (&[alias("next", 1), alias("next", 1)], "\"next\" stands twice"),
+    ] {
+        let told = parsed(aliases).unwrap_err().to_string();
+        assert!(told.contains(want) && told.contains("1 mistake"), "{want}: {told}");
+    }
+}
+
+#[test]
 fn rules_that_could_not_act_are_refused() {
     let rule = |fact: &str, value: &str, version: u8| {
         format!(r#"{{"fact": {fact}, "value": "{value}", "version": {version}}}"#)

@@ -59,6 +59,7 @@ pub fn closes_carrier(fault: &Fault) -> bool {
         Kind::HostLost => true,
         Kind::Unavailable | Kind::NotFound => fault.phase == Phase::NotAdmitted,
         Kind::Invalid
+        | Kind::Forbidden
         | Kind::Unsupported
         | Kind::TooLarge
         | Kind::Overloaded

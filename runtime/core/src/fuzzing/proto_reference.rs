@@ -3,8 +3,10 @@
 use crate::base::{
     datatype::Datatype,
     inference::{InRegion, Inference, Value},
+    named::Named,
     strings,
     tensor::Tensor,
+    units::Version,
 };
 use crate::wire::oip_proto::messages::{
     InferParameter, InferTensorContents, ModelInferRequest, infer_parameter::ParameterChoice as Choice,
@@ -95,8 +97,8 @@ fn in_region(parameters: &HashMap<String, InferParameter>) -> Option<InRegion> {
 /// Panics where the two readings differ.
 pub(super) fn agree(ours: &Inference, theirs: &ModelInferRequest) {
     assert_eq!((ours.model.as_str(), ours.id.as_str()), (&*theirs.model_name, &*theirs.id));
-    let version = ours.version.map_or(0, |version| version.0);
-    assert_eq!(version, theirs.model_version.parse::<u64>().unwrap_or_default());
+    let version = theirs.model_version.parse().ok().map(|number| Version(number).into());
+    assert_eq!(ours.version, version.or_else(|| Named::alias(&theirs.model_version)));
     let parameters: HashMap<_, _> =
         ours.parameters.iter().map(|(key, value)| (key.to_string(), told(value))).collect();
     assert_eq!(parameters.len(), ours.parameters.len(), "a key stands twice");

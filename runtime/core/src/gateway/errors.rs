@@ -52,6 +52,7 @@ fn is_ours(kind: Kind) -> bool {
         | Kind::Internal => true,
         Kind::Invalid
         | Kind::NotFound
+        | Kind::Forbidden
         | Kind::Unsupported
         | Kind::TooLarge
         | Kind::Slow

@@ -11,6 +11,7 @@ pub mod http;
 mod leaving;
 mod memory;
 mod note;
+mod pins;
 mod profile;
 mod queue;
 pub(crate) mod requests;

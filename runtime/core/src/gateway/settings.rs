@@ -1,6 +1,6 @@
 //! What a gateway is told once, before it starts, and what that means for a body on its way.
 
-use super::{errors::Errors, files};
+use super::{errors::Errors, files, pins::Pins};
 use crate::base::{
     fault::{Fault, Kind},
     units::Tick,
@@ -102,6 +102,8 @@ pub struct GatewaySettings {
     pub model_control: bool,
     /// What ids of predictions are signed with; without it no answer has one.
     pub prediction_key: Option<PredictionKey>,
+    /// Who may name a version; without it anyone.
+    pub pins: Option<Pins>,
     pub limits: Limits,
 }
 

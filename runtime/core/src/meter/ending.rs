@@ -23,6 +23,7 @@ pub(super) fn says(fault: Option<Kind>, timing: &Timing) -> Says {
         Kind::Invalid if timing.batch_rows > 0 => Says::Refused,
         Kind::Invalid
         | Kind::NotFound
+        | Kind::Forbidden
         | Kind::Unsupported
         | Kind::TooLarge
         | Kind::Cancelled

@@ -35,9 +35,12 @@ impl Reason {
             Kind::Overloaded | Kind::Expired | Kind::Unavailable => Reason::Rejected,
             Kind::Cancelled | Kind::Slow => Reason::Canceled,
             Kind::HostLost | Kind::ModelFailed | Kind::ModelHung => Reason::Backend,
-            Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge | Kind::Internal => {
-                Reason::Other
-            }
+            Kind::Invalid
+            | Kind::NotFound
+            | Kind::Forbidden
+            | Kind::Unsupported
+            | Kind::TooLarge
+            | Kind::Internal => Reason::Other,
         }
     }
 

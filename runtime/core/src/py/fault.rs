@@ -10,7 +10,8 @@ pub(super) fn raise(fault: Fault) -> PyErr {
         Kind::Invalid | Kind::TooLarge | Kind::Unsupported => PyValueError::new_err(note),
         Kind::NotFound => PyLookupError::new_err(note),
         Kind::Expired | Kind::Slow => PyTimeoutError::new_err(note),
-        Kind::Overloaded
+        Kind::Forbidden
+        | Kind::Overloaded
         | Kind::Cancelled
         | Kind::Unavailable
         | Kind::HostLost

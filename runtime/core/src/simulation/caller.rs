@@ -122,7 +122,12 @@ impl Caller {
                 let may_have = |most: u32| fault.note.contains(&format!("batch-size must be <= {most} "));
                 weather != Weather::Calm && (1..self.wish.rows).any(may_have)
             }
-            Kind::NotFound | Kind::Unsupported | Kind::Slow | Kind::Cancelled | Kind::Internal => false,
+            Kind::NotFound
+            | Kind::Forbidden
+            | Kind::Unsupported
+            | Kind::Slow
+            | Kind::Cancelled
+            | Kind::Internal => false,
         }
     }
 

@@ -107,7 +107,7 @@ pub(super) fn inference(client: &Arc<Client>, wish: Wish) -> (Box<Inference>, Re
     let arrived = clock::now();
     let inference = Inference {
         model: MODEL.into(),
-        version: wish.version.map(Version),
+        version: wish.version.map(|number| Version(number).into()),
         id: "".into(),
         parameters: Vec::new(),
         inputs: [Input { name: "x".into(), tensor, region: None }].into_iter().collect(),

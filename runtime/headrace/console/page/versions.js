@@ -61,10 +61,12 @@ export function routes(traffic) {
   if (traffic === undefined) {
     return [];
   }
+  const aliases = Object.entries(traffic.aliases ?? {}).map(([name, version]) =>
+    `${name} is version ${version}`);
   const rules = traffic.rules.map(([fact, value, version]) =>
     `${fact}=${value} has version ${version}`);
   const sticky = traffic.sticky ? [`the same ${traffic.sticky} stays with one version`] : [];
   const shadows = (traffic.shadows ?? []).map(([version, share]) =>
     `version ${version} is a shadow of ${share / 100} %`);
-  return [...rules, ...sticky, ...shadows];
+  return [...aliases, ...rules, ...sticky, ...shadows];
 }

@@ -114,7 +114,7 @@ impl<'a> Run<'a> {
         let reserved = self.gateway.ledger.take(bytes)?;
         let inference = Box::new(Inference {
             model: step.model.clone(),
-            version: step.version,
+            version: step.version.map(Into::into),
             id: self.asker.id.clone(),
             parameters: self.parameters.clone(),
             inputs,

@@ -35,6 +35,7 @@ pub(super) struct Call {
     pub(super) deadline: Tick,
     /// Metadata that routing looks at.
     pub(super) facts: Vec<(CompactString, CompactString)>,
+    pub(super) may_name_versions: bool,
 }
 
 /// What a message says about the messages that answer it.
@@ -87,6 +88,7 @@ async fn attempt(
         arrived,
         deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
         facts: gateway.facts(&parts.headers),
+        may_name_versions: gateway.may_name_versions(&parts.headers),
         client,
     };
     (parts.headers, parts.uri) = Default::default(); // what they said is not kept while the call waits

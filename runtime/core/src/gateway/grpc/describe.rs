@@ -40,26 +40,26 @@ pub(super) async fn reply(
         }
         Question::ModelReady => {
             let asked: m::ModelReadyRequest = read(request)?;
-            let ready = gateway.is_model_ready(&asked.name, version(&asked.version)?);
+            let ready = gateway.is_model_ready(&asked.name, version(&asked.version)?.as_ref());
             m::ModelReadyResponse { ready }.encode_to_vec()
         }
         Question::ServerMetadata => about(gateway.regions.are_on()).encode_to_vec(),
         Question::ModelMetadata => {
             let asked: m::ModelMetadataRequest = read(request)?;
-            let (contract, versions) = gateway.describe(&asked.name, version(&asked.version)?)?;
+            let (contract, versions) = gateway.describe(&asked.name, version(&asked.version)?.as_ref())?;
             let versions = versions.iter().map(ToString::to_string).collect();
             metadata(&contract, versions).encode_to_vec()
         }
         Question::ModelConfig => {
             let asked: m::ModelConfigRequest = read(request)?;
-            let (contract, _) = gateway.describe(&asked.name, version(&asked.version)?)?;
+            let (contract, _) = gateway.describe(&asked.name, version(&asked.version)?.as_ref())?;
             let config = config(&contract, &gateway.steps(&contract));
             m::ModelConfigResponse { config: Some(config) }.encode_to_vec()
         }
         Question::ModelStatistics => {
             let asked: m::ModelStatisticsRequest = read(request)?;
             let model = (!asked.name.is_empty()).then_some(asked.name.as_str());
-            let rows = gateway.statistics(model, version(&asked.version)?)?;
+            let rows = gateway.statistics(model, version(&asked.version)?.as_ref())?;
             m::ModelStatisticsResponse { model_stats: rows.iter().map(statistics).collect() }.encode_to_vec()
         }
         Question::RepositoryIndex => {

@@ -117,6 +117,7 @@ impl Call {
         let request = Request::read(&body)?;
         told.id.clone_from(&request.id);
         told.wants_last = request.wants_last();
+        self.gateway().check_name(request.names_version(), self.may_name_versions)?;
         let (deadline, facts, traced) = (self.deadline, self.facts.clone(), self.head.timing);
         let around = Surroundings { arrived, deadline, facts, traced };
         let most = self.gateway().limits().body_bytes;

@@ -25,6 +25,7 @@ pub(super) enum Code {
     InvalidArgument,
     DeadlineExceeded,
     NotFound,
+    PermissionDenied,
     ResourceExhausted,
     Unimplemented,
     Internal,
@@ -38,6 +39,7 @@ impl Code {
             Code::InvalidArgument => "3",
             Code::DeadlineExceeded => "4",
             Code::NotFound => "5",
+            Code::PermissionDenied => "7",
             Code::ResourceExhausted => "8",
             Code::Unimplemented => "12",
             Code::Internal => "13",
@@ -50,6 +52,7 @@ pub(super) fn code(kind: Kind) -> Code {
     match kind {
         Kind::Invalid | Kind::TooLarge => Code::InvalidArgument,
         Kind::NotFound => Code::NotFound,
+        Kind::Forbidden => Code::PermissionDenied,
         Kind::Unsupported => Code::Unimplemented,
         Kind::Overloaded => Code::ResourceExhausted,
         Kind::Expired | Kind::Slow => Code::DeadlineExceeded,
@@ -62,7 +65,7 @@ pub(super) fn code(kind: Kind) -> Code {
 /// Whether a fault came out of the execution, so that a stream which asked for it ends with a status.
 pub(super) fn is_of_execution(kind: Kind) -> bool {
     match kind {
-        Kind::Invalid | Kind::NotFound | Kind::Unsupported | Kind::TooLarge => false,
+        Kind::Invalid | Kind::NotFound | Kind::Forbidden | Kind::Unsupported | Kind::TooLarge => false,
         Kind::Overloaded
         | Kind::Expired
         | Kind::Slow
@@ -148,7 +151,10 @@ mod tests {
     #[test]
     fn a_clients_fault_is_not_of_execution() {
         for kind in Kind::ALL {
-            let clients = matches!(code(*kind), Code::InvalidArgument | Code::NotFound | Code::Unimplemented);
+            let clients = matches!(
+                code(*kind),
+                Code::InvalidArgument | Code::NotFound | Code::PermissionDenied | Code::Unimplemented
+            );
             assert_eq!(is_of_execution(*kind), !clients, "{kind:?}");
         }
     }

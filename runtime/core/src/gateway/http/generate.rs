@@ -7,12 +7,7 @@ use super::{
     infer::{LONG, aside, receive},
     respond::{self, Reply},
 };
-use crate::base::{
-    clock,
-    fault::Fault,
-    inference::Inference,
-    units::{Tick, Version},
-};
+use crate::base::{clock, fault::Fault, inference::Inference, named::Named, units::Tick};
 use crate::gateway::{
     Client, Reserved,
     memory::growing,
@@ -31,7 +26,7 @@ use std::time::Duration;
 const EVENTS: HeaderValue = HeaderValue::from_static("text/event-stream; charset=utf-8");
 
 /// Whom it is for.
-type Subject<'a> = (&'a str, Option<Version>);
+type Subject<'a> = (&'a str, Option<&'a Named>);
 
 /// All that the model answers, in one object.
 pub(super) async fn whole(
@@ -95,10 +90,12 @@ async fn ask(
     let heard = pin!(async {
         let asked = headers::read(headers)?;
         let read = receive(client, body, asked).await?;
+        gateway.check_name(to.1.is_some(), gateway.may_name_versions(headers))?;
         Ok((parse(client, to, asked, read, arrived).await?, asked))
     });
     let heard = gateway.hear(heard).await;
-    let ((mut inference, reserved), asked) = heard.map_err(|fault| gateway.turned_away(fault, to.0, to.1))?;
+    let ((mut inference, reserved), asked) =
+        heard.map_err(|fault| gateway.turned_away(fault, to.0, to.1.and_then(Named::number)))?;
     inference.facts = gateway.facts(headers);
     let answers = gateway.open(inference, reserved, client).await?;
     Ok((answers, asked))
@@ -130,7 +127,7 @@ async fn parse(
     let reserved = growing::widen(reserved, &place, &request.inputs)?;
     let inference = Box::new(Inference {
         model: model.into(),
-        version,
+        version: version.cloned(),
         id: request.id,
         parameters: request.parameters,
         inputs: request.inputs,

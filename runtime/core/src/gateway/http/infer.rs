@@ -10,7 +10,8 @@ use crate::base::{
     clock,
     fault::Fault,
     inference::{Answer, Inference, Wanted},
-    units::{Tick, Version},
+    named::Named,
+    units::Tick,
 };
 use crate::gateway::{
     Client, Gateway, Reserved,
@@ -33,9 +34,7 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use http::{HeaderMap, HeaderValue, header};
 use hyper::body::Incoming;
-use std::sync::Arc;
-use std::time::Duration;
-use std::{mem::take, pin::pin};
+use std::{mem::take, pin::pin, sync::Arc, time::Duration};
 
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
@@ -68,20 +67,21 @@ impl Wish {
 /// Never fails: a fault becomes a response. `headers` are the request's, and the response has their map.
 pub(super) async fn infer(
     client: &Arc<Client>,
-    (model, version): (&str, Option<Version>),
+    (model, version): (&str, Option<&Named>),
     headers: &mut HeaderMap,
     body: Incoming,
 ) -> Reply {
     let (gateway, arrived) = (&client.gateway, clock::now());
     // Faults of the gateway have been counted and reported there.
-    let unread = |fault: Fault| gateway.turned_away(fault, model, version);
+    let unread = |fault: Fault| gateway.turned_away(fault, model, version.and_then(Named::number));
     let asked = match headers::read(headers) {
         Ok(asked) => asked,
         Err(fault) => return respond::fault(take(headers), &unread(fault)),
     };
-    let facts = gateway.facts(headers);
+    let (facts, may_name) = (gateway.facts(headers), gateway.may_name_versions(headers));
     headers.clear(); // what they said is not kept while the request waits
-    let read = gateway.hear(pin!(read(client, (model, version), asked, (arrived, facts), body))).await;
+    let read =
+        gateway.hear(pin!(read(client, (model, version, may_name), asked, (arrived, facts), body))).await;
     let done = match read {
         Ok((inference, mut wish, reserved)) => {
             let deliver = |mut answer: Answer| async move {
@@ -114,15 +114,16 @@ pub(super) async fn infer(
 /// What is asked, as soon as all of it is here.
 async fn read(
     client: &Arc<Client>,
-    to: (&str, Option<Version>),
+    (model, version, may_name): (&str, Option<&Named>, bool),
     asked: Wishes,
     told: (Tick, Vec<(CompactString, CompactString)>),
     body: Incoming,
 ) -> Result<(Box<Inference>, Wish, Reserved), Fault> {
     let (reserved, bytes) = receive(client, body, asked).await?;
+    client.gateway.check_name(version.is_some(), may_name)?;
     let place = growing::place(&bytes);
     let (mut inference, mut wish, mut reserved) =
-        parse(&client.gateway, to, asked, (reserved, bytes), told).await?;
+        parse(&client.gateway, (model, version), asked, (reserved, bytes), told).await?;
     if shared::is_shared(&inference) {
         wish.destinations = Box::pin(client.fetch(&mut inference, &mut reserved)).await?;
     }
@@ -158,7 +159,7 @@ pub(super) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 
 async fn parse(
     gateway: &Arc<Gateway>,
-    (model, version): (&str, Option<Version>),
+    (model, version): (&str, Option<&Named>),
     asked: Wishes,
     (reserved, body): (Reserved, Bytes),
     (arrived, facts): (Tick, Vec<(CompactString, CompactString)>),
@@ -199,7 +200,7 @@ async fn parse(
     // Boxed: it goes through many hands, and each would copy it.
     let inference = Box::new(Inference {
         model: model.into(),
-        version,
+        version: version.cloned(),
         id: request.id,
         parameters: request.parameters,
         inputs: request.inputs,

@@ -1,6 +1,6 @@
 //! Which question an address asks.
 
-use crate::base::units::Version;
+use crate::base::{named::Named, units::Version};
 use crate::gateway::wishes::Operation;
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -49,7 +49,7 @@ pub(super) enum Route<'a> {
     Statistics,
     Model {
         model: Cow<'a, str>,
-        version: Option<Version>,
+        version: Option<Named>,
         verb: Verb,
     },
     Index,
@@ -109,7 +109,8 @@ impl<'a> Route<'a> {
 
     /// Whom it asks about; nobody is "".
     pub(super) fn subject(&self) -> (&str, Option<Version>) {
-        if let Route::Model { model, version, .. } = self { (model, *version) } else { ("", None) }
+        let Route::Model { model, version, .. } = self else { return ("", None) };
+        (model, version.as_ref().and_then(Named::number))
     }
 
     fn of_model(model: &'a str, rest: [Option<&str>; 5]) -> Option<Route<'a>> {
@@ -117,7 +118,7 @@ impl<'a> Route<'a> {
             return Some(Route::Statistics); // wins over a model of that name, as in Triton
         }
         let (version, rest) = match rest {
-            [Some("versions"), Some(version), rest @ ..] => (Some(number(version)?), rest),
+            [Some("versions"), Some(version), rest @ ..] => (Some(named(version)?), rest),
             [a, b, c, ..] => (None, [a, b, c]),
         };
         let verb = match rest {
@@ -171,11 +172,13 @@ fn name(model: &str) -> Option<Cow<'_, str>> {
     percent_decode_str(model).decode_utf8().ok().filter(|model| !model.is_empty())
 }
 
-/// Digits only: a sign or a letter is no version's address.
-fn number(version: &str) -> Option<Version> {
+/// Digits, or an alias: a sign is no version's address.
+fn named(version: &str) -> Option<Named> {
     let decoded = percent_decode_str(version).decode_utf8().ok()?;
-    let digits = decoded.bytes().all(|byte| byte.is_ascii_digit());
-    decoded.parse().ok().filter(|_| digits).map(Version)
+    match decoded.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => decoded.parse().ok().map(|number| Version(number).into()),
+        false => Named::alias(&decoded),
+    }
 }
 
 #[cfg(test)]
@@ -189,7 +192,14 @@ mod tests {
     #[test]
     fn addresses_are_those_of_the_protocol() {
         let model = |model: &'static str, version: Option<u64>, verb| {
-            Some(Route::Model { model: model.into(), version: version.map(Version), verb })
+            Some(Route::Model {
+                model: model.into(),
+                version: version.map(|number| Version(number).into()),
+                verb,
+            })
+        };
+        let alias = |model: &'static str, name, verb| {
+            Some(Route::Model { model: model.into(), version: Named::alias(name), verb })
         };
         let control =
             |model: &'static str, operation| Some(Route::Control { model: model.into(), operation });
@@ -212,6 +222,10 @@ mod tests {
             ("/v2/models/m/versions/12/infer", model("m", Some(12), Verb::Infer)),
             ("/v2/models/m/versions/12", model("m", Some(12), Verb::Metadata)),
             ("/v2/models/m/versions/1x", None),
+            ("/v2/models/m/versions/champion/ready", alias("m", "champion", Verb::Ready)),
+            ("/v2/models/m/versions/next%2Dbest/infer", alias("m", "next-best", Verb::Infer)),
+            ("/v2/models/m/versions/Champion/infer", None),
+            ("/v2/models/m/versions//infer", None),
             ("/v2/models/m/versions/+1", None),
             ("/v2/models/m/versions/99999999999999999999", None),
             ("/v2/models/m/versions", None),

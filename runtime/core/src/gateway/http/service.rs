@@ -11,7 +11,7 @@ use super::{
 };
 use crate::base::{
     fault::{Fault, Kind},
-    units::Version,
+    named::Named,
 };
 use crate::gateway::{Client, Gateway};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -47,14 +47,15 @@ pub(super) async fn answer(
         return reply;
     }
     if let Route::Model { model, version, verb } = &route {
+        let to = (&**model, version.as_ref());
         match verb {
-            Verb::Infer => return infer(client, (model, *version), headers, body).await,
+            Verb::Infer => return infer(client, to, headers, body).await,
             // Boxed: else they would make every request's future larger.
             Verb::Generate => {
-                return Box::pin(generate::whole(client, (model, *version), take(headers), body)).await;
+                return Box::pin(generate::whole(client, to, take(headers), body)).await;
             }
             Verb::GenerateStream => {
-                return Box::pin(generate::stream(client, (model, *version), take(headers), body)).await;
+                return Box::pin(generate::stream(client, to, take(headers), body)).await;
             }
             Verb::Metadata | Verb::Ready | Verb::Config | Verb::Statistics => {}
         }
@@ -92,7 +93,7 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
         Route::Server => Ok(describe::server(gateway.regions.are_on())),
         Route::Models => Ok(describe::models(&gateway.index(false))),
         Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
-        Route::Model { model, version, verb } => about(gateway, model, *version, *verb),
+        Route::Model { model, version, verb } => about(gateway, model, version.as_ref(), *verb),
         Route::Index => {
             let ready_only = ready_only(&body::read(client, body).await?.1)?;
             Ok(describe::index(&gateway.index(ready_only)))
@@ -106,7 +107,7 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
     }
 }
 
-fn about(gateway: &Gateway, model: &str, version: Option<Version>, verb: Verb) -> Result<Vec<u8>, Fault> {
+fn about(gateway: &Gateway, model: &str, version: Option<&Named>, verb: Verb) -> Result<Vec<u8>, Fault> {
     match verb {
         Verb::Ready if gateway.is_model_ready(model, version) => Ok(describe::ready(model)),
         Verb::Ready => {

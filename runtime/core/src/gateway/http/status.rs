@@ -8,6 +8,7 @@ pub fn status(kind: Kind) -> StatusCode {
     match kind {
         Kind::Invalid | Kind::TooLarge => StatusCode::BAD_REQUEST, // Triton never says 413, and clients know that
         Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::Unsupported => StatusCode::NOT_IMPLEMENTED,
         Kind::Overloaded => StatusCode::TOO_MANY_REQUESTS,
         Kind::Expired => StatusCode::GATEWAY_TIMEOUT,

@@ -6,6 +6,7 @@ use crate::base::{
     contract::Contract,
     fault::{Fault, Kind},
     inference::{Answer, Inference},
+    named::Named,
     panics,
     units::{Rows, Tick, Version},
 };
@@ -118,7 +119,8 @@ impl Gateway {
     }
 
     fn sought(&self, inference: &Inference, found: Sought) -> Sought {
-        found.map_err(|fault| self.turned_away(fault, &inference.model, inference.version))
+        let number = || inference.version.as_ref().and_then(Named::number);
+        found.map_err(|fault| self.turned_away(fault, &inference.model, number()))
     }
 
     /// A fault as its caller reads it, after it was reported. Those of [`Gateway::infer`] are; this is for those

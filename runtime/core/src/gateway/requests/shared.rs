@@ -42,7 +42,7 @@ impl Client {
     ) -> Result<Destinations, Fault> {
         let gateway = &self.gateway;
         // What is refused anyhow is not worth a copy of what may be 64 MiB, for some 200 bytes of a request.
-        if let Err(fault) = gateway.describe(&inference.model, inference.version)
+        if let Err(fault) = gateway.describe(&inference.model, inference.version.as_ref())
             && fault.kind == Kind::NotFound
         {
             return Err(fault);

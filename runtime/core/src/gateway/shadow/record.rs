@@ -44,6 +44,7 @@ impl Compared {
                 | Kind::Cancelled
                 | Kind::TooLarge
                 | Kind::NotFound
+                | Kind::Forbidden
                 | Kind::Unsupported
                 | Kind::Slow => None,
             },

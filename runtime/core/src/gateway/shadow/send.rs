@@ -181,6 +181,7 @@ fn why(fault: &Fault) -> Cause {
         Kind::Unavailable | Kind::HostLost => Cause::NotReady,
         Kind::Invalid | Kind::TooLarge | Kind::Unsupported => Cause::Unfit,
         Kind::NotFound
+        | Kind::Forbidden
         | Kind::Overloaded
         | Kind::Expired
         | Kind::Cancelled

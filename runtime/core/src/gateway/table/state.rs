@@ -4,6 +4,7 @@ use crate::base::{
     contract::Contract,
     fault::{Fault, Kind},
     inference::Inference,
+    named::Named,
     units::Version,
 };
 use crate::decide::{
@@ -40,6 +41,16 @@ impl Model {
 
     pub(in crate::gateway) fn service(&self, version: Version) -> Option<&Arc<Service>> {
         self.of(version).map(|(_, service)| service)
+    }
+
+    /// The version that a request names.
+    pub(super) fn named(&self, name: &str, named: &Named) -> Result<&Arc<Service>, Fault> {
+        let version = match named {
+            Named::Number(version) => Some(*version),
+            Named::Alias(alias) => self.policy.alias(alias),
+        };
+        let unknown = || not_found(format_args!("'{name}' version {named} is not found"));
+        version.and_then(|version| self.service(version)).ok_or_else(unknown)
     }
 
     /// What routing may count on: the table must want it ready, and somebody must carry it.
@@ -157,28 +168,21 @@ impl State {
         self.models.get(name).ok_or_else(|| not_found(format_args!("'{name}' is not found")))
     }
 
-    pub(in crate::gateway) fn version(
-        &self,
-        name: &str,
-        version: Version,
-    ) -> Result<&(VersionState, Arc<Service>), Fault> {
-        let unknown = || not_found(format_args!("'{name}' version {version} is not found"));
-        self.model(name)?.of(version).ok_or_else(unknown)
-    }
-
     /// Whether it is only a matter of hosts that never came: of the pinned version, of the one that a rule names, or of
     /// one with a share.
     pub(in crate::gateway) fn awaits(&self, inference: &Inference) -> bool {
         let Some(model) = self.models.get(&inference.model) else { return false };
+        let named = inference.version.as_ref().map(|named| model.named(&inference.model, named));
         let ruled = model.policy.ruled(&Facts::of(inference));
-        let may_have = |version| {
-            let has_share = model.policy.shares().iter().any(|one| one.version == version && one.share > 0);
-            has_share || ruled == Some(version)
+        let may_have = |version| match &named {
+            Some(named) => named.as_ref().is_ok_and(|named| named.version == version),
+            None => {
+                let mut shares = model.policy.shares().iter();
+                shares.any(|one| one.version == version && one.share > 0) || ruled == Some(version)
+            }
         };
         model.versions.iter().any(|(state, service)| {
-            let meant =
-                inference.version.map_or_else(|| may_have(service.version), |one| one == service.version);
-            meant && *state == VersionState::Ready && service.running().is_none()
+            may_have(service.version) && *state == VersionState::Ready && service.running().is_none()
         })
     }
 
@@ -188,11 +192,10 @@ impl State {
         inference: &Inference,
         draw: impl FnOnce() -> u64,
     ) -> Result<&Arc<Service>, Unrouted> {
-        let (name, pinned) = (&inference.model, inference.version);
+        let name = &inference.model;
         let model = self.model(name)?;
-        if let Some(version) = pinned {
-            self.version(name, version)?;
-        }
+        let named = inference.version.as_ref();
+        let pinned = named.map(|named| model.named(name, named)).transpose()?.map(|service| service.version);
         let facts = Facts::of(inference);
         let pick = route::pick(&model.policy, pinned, &facts, draw, |version| model.standing(version));
         let found = pick.and_then(|pick| model.of(pick.version));
@@ -202,7 +205,7 @@ impl State {
                 Standing::Up | Standing::Returning | Standing::Down => Ok(service),
             };
         }
-        Err(Unrouted::Fault(match pinned {
+        Err(Unrouted::Fault(match named {
             None if model.versions.is_empty() => {
                 not_found(format_args!("'{name}' has no available versions"))
             }
@@ -210,10 +213,10 @@ impl State {
                 let note = format!("model '{name}' cannot serve now: {}", model.excuse());
                 Fault::new(Kind::Unavailable, note)
             }
-            Some(version) => {
+            Some(named) => {
                 let why = model.excuse();
                 let note = format!(
-                    "Request for unknown model: '{name}' version {version} is not at ready state: {why}"
+                    "Request for unknown model: '{name}' version {named} is not at ready state: {why}"
                 );
                 Fault::new(Kind::Unavailable, note)
             }

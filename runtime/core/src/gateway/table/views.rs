@@ -1,6 +1,6 @@
 //! What a gateway tells about itself: readiness, contracts, statistics, the index.
 
-use crate::base::{clock, contract::Contract, fault::Fault, step::Step, units::Version};
+use crate::base::{clock, contract::Contract, fault::Fault, named::Named, step::Step, units::Version};
 use crate::decide::{policy::VersionState, route::Standing};
 use crate::gateway::Gateway;
 use crate::meter::{Hosted, Statistics};
@@ -52,24 +52,29 @@ impl Gateway {
     }
 
     /// False for an unknown model or version too.
-    pub fn is_model_ready(&self, model: &str, version: Option<Version>) -> bool {
-        self.state.load().lacks(model, version).is_none()
+    pub fn is_model_ready(&self, model: &str, named: Option<&Named>) -> bool {
+        let state = self.state.load();
+        let version = |named| state.models.get(model)?.named(model, named).ok().map(|service| service.version);
+        match named {
+            Some(named) => version(named).is_some_and(|version| state.lacks(model, Some(version)).is_none()),
+            None => state.lacks(model, None).is_none(),
+        }
     }
 
     /// The contract of this version, or of the one that takes most of the model's traffic, and all ready versions.
     pub fn describe(
         &self,
         model: &str,
-        version: Option<Version>,
+        named: Option<&Named>,
     ) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
         let state = self.state.load();
         let known = state.model(model)?;
-        let service = match version {
-            Some(version) => Some(&state.version(model, version)?.1),
+        let service = match named {
+            Some(named) => Some(known.named(model, named)?),
             None => known.leading(),
         };
         let running = service.and_then(|service| service.running()).ok_or_else(|| {
-            let version = version.map_or_else(String::new, |version| format!(" version {version}"));
+            let version = named.map_or_else(String::new, |named| format!(" version {named}"));
             let why = known.excuse();
             let note = format!("Request for unknown model: '{model}'{version} is not at ready state: {why}");
             Fault::new(crate::base::fault::Kind::Unavailable, note)
@@ -88,26 +93,24 @@ impl Gateway {
     }
 
     /// Of all versions of the table, or of those of one model, or of one version.
-    pub fn statistics(
-        &self,
-        model: Option<&str>,
-        version: Option<Version>,
-    ) -> Result<Vec<Statistics>, Fault> {
+    pub fn statistics(&self, model: Option<&str>, named: Option<&Named>) -> Result<Vec<Statistics>, Fault> {
         let state = self.state.load();
+        let mut version = None;
         if let Some(name) = model {
             let known = state
                 .models
                 .get(name)
                 .ok_or_else(|| Fault::invalid(format!("requested model '{name}' is not available")))?;
-            if version
-                .is_some_and(|version| !known.versions.iter().any(|(_, service)| service.version == version))
-            {
-                let note = format!("requested model version is not available for model '{name}'");
-                return Err(Fault::invalid(note));
-            }
+            let unknown =
+                |_| Fault::invalid(format!("requested model version is not available for model '{name}'"));
+            let service = named.map(|named| known.named(name, named).map_err(unknown)).transpose()?;
+            version = service.map(|service| service.version);
         }
         let mut rows = self.meter.statistics(model, version);
-        rows.retain(|row| state.version(&row.model, row.version).is_ok());
+        let is_known = |row: &Statistics| {
+            state.models.get(&row.model).is_some_and(|model| model.service(row.version).is_some())
+        };
+        rows.retain(is_known);
         Ok(rows)
     }
 

@@ -4,6 +4,8 @@ use super::bench::*;
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Window},
     fault::Kind,
+    inference::Inference,
+    named::Named,
     roster::Roster,
     units::{CallId, Rows, Version},
 };
@@ -29,7 +31,7 @@ async fn traffic_follows_the_table_and_calls_keep_their_version() {
     gateway.apply_policy(&table(2, 10_000, "READY")).unwrap();
     let moved = start(&gateway, ask(1, 3)).await;
     let mut pinned = ask(1, 4);
-    pinned.version = Some(Version(1));
+    pinned.version = Some(Version(1).into());
     let pinned = start(&gateway, pinned).await;
     assert_eq!((one.fills(), two.fills()), (vec![1], vec![3]));
     two.answer();
@@ -39,6 +41,39 @@ async fn traffic_follows_the_table_and_calls_keep_their_version() {
         assert_eq!(asked.await.unwrap().unwrap().contract.version, Version(1));
     }
     assert_all_over(&gateway, 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_alias_leads_where_the_table_in_force_says() {
+    let gateway = gateway();
+    let (_, one) = up(&gateway, contract(1), 1);
+    let (_, two) = up(&gateway, contract(2), 8);
+    let aliased = |sequence, version| {
+        let aliases = format!(r#""aliases": [{{"name": "best", "version": {version}}}], "weights""#);
+        table(sequence, 0, "READY").replace("\"weights\"", &aliases)
+    };
+    let named = |name, fill| Inference { version: Named::alias(name), ..ask(1, fill) };
+    gateway.apply_policy(&aliased(2, 2)).unwrap();
+    let first = start(&gateway, named("best", 1)).await;
+    gateway.apply_policy(&aliased(3, 1)).unwrap();
+    let moved = start(&gateway, named("best", 2)).await;
+    assert_eq!((one.fills(), two.fills()), (vec![2], vec![1]));
+    one.answer();
+    two.answer();
+    assert_eq!(first.await.unwrap().unwrap().contract.version, Version(2), "it keeps its version");
+    assert_eq!(moved.await.unwrap().unwrap().contract.version, Version(1));
+    let best = Named::alias("best");
+    assert_eq!(gateway.describe("m", best.as_ref()).unwrap().0.version, Version(1));
+    assert_eq!(gateway.statistics(Some("m"), best.as_ref()).unwrap().len(), 1);
+    assert!(gateway.is_model_ready("m", best.as_ref()));
+    gateway.apply_policy(&table(4, 0, "READY")).unwrap();
+    assert!(!gateway.is_model_ready("m", best.as_ref()));
+    let gone = start(&gateway, named("best", 3)).await.await.unwrap().unwrap_err();
+    assert_eq!(
+        (gone.kind, &*gone.note),
+        (Kind::NotFound, "Request for unknown model: 'm' version 'best' is not found")
+    );
+    assert_all_over(&gateway, 2);
 }
 
 #[tokio::test(start_paused = true)]
@@ -72,11 +107,11 @@ async fn readiness_index_and_refusals_say_why() {
     assert_eq!(fault.kind, Kind::Unavailable);
     assert!(fault.note.contains("version 1 is LOADING: why; version 2 gets no traffic"), "{fault}");
     let mut pinned = ask(1, 1);
-    pinned.version = Some(Version(1));
+    pinned.version = Some(Version(1).into());
     let fault = start(&gateway, pinned).await.await.unwrap().unwrap_err();
     assert!(fault.note.contains("'m' version 1 is not at ready state"), "{fault}");
     assert_eq!(gateway.describe("m", None).unwrap().1, [Version(2)]);
-    assert_eq!(gateway.describe("m", Some(Version(1))).unwrap_err().kind, Kind::Unavailable);
+    assert_eq!(gateway.describe("m", Some(&Version(1).into())).unwrap_err().kind, Kind::Unavailable);
     assert_eq!(gateway.describe("n", None).unwrap_err().kind, Kind::NotFound);
     let unknown = gateway.statistics(Some("n"), None).unwrap_err();
     assert_eq!(

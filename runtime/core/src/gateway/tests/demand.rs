@@ -35,7 +35,10 @@ fn waiting(gateway: &Gateway) -> u64 {
 #[tokio::test]
 async fn who_asks_for_it_waits_and_is_answered_once_it_is_loaded() {
     let gateway = sleeping(Limits::default());
-    assert!(gateway.is_ready() && gateway.is_model_ready("m", Some(Version(1))), "it would be answered");
+    assert!(
+        gateway.is_ready() && gateway.is_model_ready("m", Some(&Version(1).into())),
+        "it would be answered"
+    );
     let asked = [start(&gateway, ask(1, 1)).await, start(&gateway, ask(1, 2)).await];
     assert_eq!((next(&gateway).await.as_deref(), waiting(&gateway)), (Some(TOLD), 2), "said once");
     gateway.apply_policy(&table(2, "LOADING", true)).unwrap();

@@ -179,7 +179,7 @@ async fn a_model_without_a_host_is_named_and_may_come_back() {
     let (id, _) = up(&gateway, Contract { model: "a".into(), ..contract(1) }, 16);
     let _b = host(&gateway, "b");
     let _kept = composed(&gateway, &CHAIN).await;
-    assert!(gateway.is_model_ready("m", None) && gateway.is_model_ready("m", Some(Version(1))));
+    assert!(gateway.is_model_ready("m", None) && gateway.is_model_ready("m", Some(&Version(1).into())));
     gateway.carrier_down(id);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let asked = start(&gateway, ask(1, 1)).await;

@@ -207,7 +207,7 @@ async fn callers_for_whom_there_is_no_room_or_no_time_are_a_share_of_their_secon
 async fn tables_begin_go_on_with_and_end_the_counts_of_each_version() {
     let (gateway, host) = judged("");
     let serve = async |pinned: Option<u64>| {
-        let inference = Inference { version: pinned.map(Version), ..ask(1, 1) };
+        let inference = Inference { version: pinned.map(|number| Version(number).into()), ..ask(1, 1) };
         let asked = start(&gateway, inference).await;
         run(&gateway, &host, Sealed::Free, |_| None);
         asked.await.unwrap().unwrap();
@@ -236,7 +236,7 @@ async fn tables_begin_go_on_with_and_end_the_counts_of_each_version() {
     gateway.apply_policy(&table(5, SECOND)).unwrap();
     serve(None).await;
     let (_, second) = up(&gateway, contract(2), 8);
-    let asked = start(&gateway, Inference { version: Some(Version(2)), ..ask(1, 1) }).await;
+    let asked = start(&gateway, Inference { version: Some(Version(2).into()), ..ask(1, 1) }).await;
     gateway.executed(&contract(2), execution(1));
     second.answer();
     asked.await.unwrap().unwrap();

@@ -171,7 +171,7 @@ async fn who_asks_before_the_first_host_answers_waits_for_it() {
     assert_eq!(start(&gateway, ask(1, 1)).await.await.unwrap().unwrap_err().kind, Kind::Unavailable);
     gateway.since.set(clock::now()).unwrap();
     let early = start(&gateway, ask(1, 2)).await;
-    let pinned = start(&gateway, Inference { version: Some(Version(1)), ..ask(1, 3) }).await;
+    let pinned = start(&gateway, Inference { version: Some(Version(1).into()), ..ask(1, 3) }).await;
     let gone = start(&gateway, ask(1, 4)).await;
     let refused = gateway.meter().refusals();
     gone.abort();

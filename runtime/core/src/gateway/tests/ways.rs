@@ -90,7 +90,7 @@ async fn what_fits_nowhere_is_refused_at_once() {
     other.model = "n".into();
     assert_eq!(kind(other).await.note, "Request for unknown model: 'n' is not found");
     let mut other = ask(1, 0);
-    other.version = Some(Version(9));
+    other.version = Some(Version(9).into());
     assert_eq!(kind(other).await.note, "Request for unknown model: 'm' version 9 is not found");
     assert_eq!(kind(ask(9, 0)).await.kind, Kind::TooLarge);
     let mut held = vec![start(&gateway, ask(1, 0)).await];

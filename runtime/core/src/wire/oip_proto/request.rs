@@ -8,6 +8,7 @@ use crate::base::{
     datatype::Datatype,
     fault::Fault,
     inference::{Inference, Input, Value, Wanted},
+    named::Named,
     tensor::{Shape, Tensor},
     units::{Tick, Version},
 };
@@ -76,6 +77,10 @@ impl<'a> Request<'a> {
             }
         }
         Ok(request)
+    }
+
+    pub fn names_version(&self) -> bool {
+        !self.version.is_empty()
     }
 
     /// Whether a request that is answered in parts is told of their end.
@@ -236,19 +241,21 @@ fn read_output(message: &[u8], room: &mut Rooms) -> Result<(CompactString, Entri
     Ok((name, entries))
 }
 
-/// A version as text; "" lets the router choose.
-pub fn version(text: &str) -> Result<Option<Version>, Fault> {
+/// A version as text, its number or an alias; "" lets the router choose.
+pub fn version(text: &str) -> Result<Option<Named>, Fault> {
     if text.is_empty() {
         return Ok(None);
     }
-    let number: i64 = text.parse().map_err(|_| {
-        Fault::invalid(format!(
-            "failed to get model version from specified version string '{text}' (details: stol), version should \
-             be an integral value > 0"
-        ))
-    })?;
+    let Ok(number) = text.parse::<i64>() else {
+        return Named::alias(text).map(Some).ok_or_else(|| {
+            Fault::invalid(format!(
+                "failed to get model version from specified version string '{text}' (details: stol), version should \
+                 be an integral value > 0, or an alias"
+            ))
+        });
+    };
     match u64::try_from(number) {
-        Ok(number @ 1..) => Ok(Some(Version(number))),
+        Ok(number @ 1..) => Ok(Some(Version(number).into())),
         Ok(0) | Err(_) => Err(Fault::invalid(format!(
             "invalid model version specified '{text}' , version should be an integral value > 0"
         ))),
