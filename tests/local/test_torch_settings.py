@@ -155,11 +155,6 @@ def test_a_machine_without_a_compiler_is_told_what_is_missing(tmp_path: Path) ->
     ("program", "torch_yaml", "said"),
     [
         (
-            {"rows": False},
-            "{compile: default}",
-            f"a batch of {LARGEST} rows cannot run with torch: .compile: default.: ",
-        ),
-        (
             {"decomposed": True},
             "{memory_format: channels_last}",
             "1 rows cannot run with torch: .memory_format: channels_last.: view size is not compat",

@@ -62,11 +62,13 @@ class ExportedProgram(Model):
         """
         import torch
 
+        from headrace.backends.pytorch.fitting import check
         from headrace.backends.pytorch.forward import forward
         from headrace.backends.pytorch.graphs import Captured
         from headrace.backends.pytorch.preparing import examples, prove, to_run
 
         program = torch.export.load(context.folder / FILE)
+        check(program, self.inputs, self._rows)
         settings, device = self._settings, context.device
         self.forward = run = forward(program, settings, self.outputs, device)
         rows = to_run(settings, self.inputs, self._rows)
