@@ -60,7 +60,7 @@ def write(folder: Path, model_ms: float) -> None:
 
 def phase(url: str, rate: float, seconds: float) -> dict[str, Any]:
     """Call for so long; return what came of it."""
-    load = Load("factor", rate, "poisson", (), None, None, False, seconds, 512, 1)
+    load = Load("factor", rate, "poisson", (), (), None, None, False, seconds, 512, 1)
     ((_, record),) = measure(load, [url], 1)
     return record
 

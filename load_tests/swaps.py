@@ -97,7 +97,7 @@ class Server:
 
 def call(url: str, model: str, rate: float, seconds: float) -> dict[str, Any]:
     """Call a model for so long; return what came of it."""
-    load = Load(model, rate, "constant", (), None, None, False, seconds, 512, 1)
+    load = Load(model, rate, "constant", (), (), None, None, False, seconds, 512, 1)
     ((_, record),) = measure(load, [url], 1)
     return record
 

@@ -28,6 +28,8 @@ class Record:
     rows: array[float] = field(default_factory=lambda: array("d"))
     #: Why there was no answer → how often.
     errors: Counter[str] = field(default_factory=Counter)
+    #: What the first of them said.
+    first_error: str = ""
     dropped: int = 0
 
     def add(self, sent: Sent) -> None:
@@ -37,6 +39,7 @@ class Record:
             self.dropped += 1
         elif sent.error is not None:
             self.errors[_kind(sent.error)] += 1
+            self.first_error = self.first_error or str(sent.error) or type(sent.error).__name__
         else:
             self.latencies.append(1000 * sent.latency)
             if isinstance(sent.answer, Stages):
@@ -61,6 +64,7 @@ class Record:
             "answered_per_s": len(self.latencies) / seconds,
             "dropped": self.dropped,
             "errors": dict(self.errors),
+            "first_error": self.first_error,
             "latency_ms": percentiles(self.latencies),
             "late_ms": percentiles(self.late),
         }

@@ -1,5 +1,6 @@
 """The command that loads servers."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -30,6 +31,14 @@ def bench(  # noqa: PLR0913 - a parameter is an option
             "they take turns. Default: what the model declares, and 1 for any size.",
         ),
     ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="What is sent: a picture, .npy or .json, as for `headrace infer`. Given again, "
+            "they take turns. Default: made up.",
+        ),
+    ] = None,
     timeout_ms: Annotated[
         float | None, typer.Option(help="The protocol's timeout of each request.")
     ] = None,
@@ -50,14 +59,25 @@ def bench(  # noqa: PLR0913 - a parameter is an option
     """Load a server of the Open Inference Protocol, and compare it with another one.
 
     Requests come when they are due, whoever still waits, and latency counts from then. Both servers
-    get the same requests at the same moments, one server after the other.
+    get the same requests at the same moments, one server after the other. Exits with 1 where a run
+    has no answer at all.
     """
     import json
 
     from headrace.cli import benching
 
     load = benching.Load(
-        model, rate, arrivals, shapes or [], timeout_ms, priority, json_tensors, seconds, most, seed
+        model,
+        rate,
+        arrivals,
+        shapes or [],
+        data or [],
+        timeout_ms,
+        priority,
+        json_tensors,
+        seconds,
+        most,
+        seed,
     )
     urls = [url] if against is None else [url, against]
     runs = []
@@ -70,3 +90,4 @@ def bench(  # noqa: PLR0913 - a parameter is an option
         typer.echo()
         for line in benching.table(runs, urls):
             typer.echo(line)
+    raise typer.Exit(int(not all(record["answered"] for _, record in runs)))

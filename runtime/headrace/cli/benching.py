@@ -4,6 +4,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from pathlib import Path
 from typing import Any, Final
 
 from headrace.cli.tables import aligned
@@ -32,6 +33,8 @@ class Load:
     rate: float
     arrivals: str
     shapes: Sequence[str]
+    #: Files, in the place of data of those shapes.
+    data: Sequence[Path]
     timeout_ms: float | None
     priority: int | None
     json_tensors: bool
@@ -45,7 +48,10 @@ def measure(load: Load, urls: Sequence[str], rounds: int) -> Iterator[tuple[str,
 
     Raises:
         ConfigInvalid: the load is none, or a server cannot be reached or does not know the model.
+        PayloadInvalid: a file does not hold what the model takes.
     """
+    if load.data and load.shapes:
+        raise ConfigInvalid("expected --data or --shapes, not both: files have shapes of their own")
     try:
         from headrace_load import arrivals
         from headrace_load.pacer import pace
@@ -66,14 +72,16 @@ def measure(load: Load, urls: Sequence[str], rounds: int) -> Iterator[tuple[str,
         try:
             target = Target.of(url)
             specs = metadata_of(target, load.model)
+            made = (
+                [_of_file(file, specs) for file in load.data]
+                if load.data
+                else [
+                    tensors(specs, sizes(text), load.seed + number)
+                    for number, text in enumerate(load.shapes or [""])
+                ]
+            )
             requests = [
-                Request(
-                    load.model,
-                    tensors(specs, sizes(text), load.seed + number),
-                    parameters,
-                    binary=not load.json_tensors,
-                )
-                for number, text in enumerate(load.shapes or [""])
+                Request(load.model, one, parameters, binary=not load.json_tensors) for one in made
             ]
             arrivals.parse(load.arrivals, load.rate, load.seed)
         except (ValueError, OSError) as error:
@@ -90,13 +98,31 @@ def measure(load: Load, urls: Sequence[str], rounds: int) -> Iterator[tuple[str,
             yield url, record.summary(load.seconds)
 
 
+def _of_file(file: Path, specs: Sequence[Any]) -> dict[str, tuple[str, Any]]:
+    """Return what a file holds for a model with these inputs, which have the axis of rows."""
+    import numpy as np
+
+    from headrace.execution import payload
+    from headrace.models import Tensor
+
+    inputs = [Tensor(one.name, one.datatype, list(one.shape[1:])) for one in specs]
+    found = payload.read(file, inputs)
+    if found.media_type:
+        (only,) = inputs
+        picture = np.array([file.read_bytes()], np.object_).reshape(1, 1)
+        return {only.name: (only.datatype, picture)}
+    datatypes = {one.name: one.datatype for one in inputs}
+    return {name: (datatypes[name], values) for name, values in found.arrays.items()}
+
+
 def run_line(url: str, record: Mapping[str, Any]) -> str:
     """Say in a line what a run came to."""
     latency = record["latency_ms"]
     seen = f"p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms" if latency else "no answer"
     failed = sum(record["errors"].values())
     kinds = ", ".join(f"{count} x {kind}" for kind, count in record["errors"].items())
-    wrong = f"; {failed} failed ({kinds})" if failed else ""
+    first = f", such as: {record['first_error']:.300}" if failed else ""
+    wrong = f"; {failed} failed ({kinds}{first})" if failed else ""
     left = record["dropped"]
     dropped = f"; {left} not sent: too many were under way" if left else ""
     return f"{url}: {record['answered']} of {record['due']} answered, {seen}{wrong}{dropped}"
