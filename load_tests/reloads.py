@@ -7,8 +7,8 @@
 
 Version 1 serves all the time; a copy of it is loaded and unloaded as version 2. After every tenth
 time a line tells what all processes of the server hold, their threads and files, and what each GPU
-that the driver knows has taken. Exits with 1 if memory grows by more than --kib a cycle after the
-first third of them, or if the last third has a thread or a file more than the first, or more than
+that the driver knows has taken. Exits with 1 if memory grows by more than --kib a cycle in the
+second half of them, or if the last third has a thread or a file more than the first, or more than
 --gpu-mib of a GPU. Run it with the interpreter that has Headrace; nobody else may use the GPUs.
 """
 
@@ -106,7 +106,7 @@ def grown(seen: Sequence[Held], options: argparse.Namespace) -> list[str]:
     found = []
     slope = statistics.median(
         (later.kib - earlier.kib) / (WARM * (j - i))
-        for (i, earlier), (j, later) in itertools.combinations(enumerate(seen[third:]), 2)
+        for (i, earlier), (j, later) in itertools.combinations(enumerate(seen[len(seen) // 2 :]), 2)
     )
     if slope > options.kib:
         found.append(f"{slope:.0f} KiB a cycle")

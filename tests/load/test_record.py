@@ -17,6 +17,7 @@ def test_each_request_is_counted_as_what_it_came_to() -> None:
     assert (summary["due"], summary["answered"], summary["dropped"]) == (105, 100, 1)
     assert summary["answered_per_s"] == 10
     assert summary["errors"] == {"429": 2, "UNAVAILABLE": 1, "OSError": 1}
+    assert summary["first_error"] == "429 full"
     latency = summary["latency_ms"]
     assert isinstance(latency, dict)
     assert (round(latency["p50"], 1), round(latency["p99"]), latency["max"]) == (50.5, 99, 100)
