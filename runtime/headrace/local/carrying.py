@@ -131,9 +131,12 @@ class Carrying:
     def load_first(self) -> list[Runner | UnhostedRunner]:
         """Load what the run begins with; return those that serve. Called once, before `begin`."""
         self.publish()
-        for one in self._first:
-            self._start(one)
-        self._tell()
+        hosted = [one for one in self._first if one.runner.version.is_hosted]
+        # What others answer together is ready at once where those are.
+        for of in (hosted, [one for one in self._first if one not in hosted]):
+            for one in of:
+                self._start(one)
+            self._tell()
         return [one.runner for one in self._first if one.runner.standing.state is State.READY]
 
     def begin(self) -> None:
