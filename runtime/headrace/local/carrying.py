@@ -101,9 +101,19 @@ class Carrying:
 
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""
+        return self._standings(told=False)
+
+    def _standings(self, *, told: bool) -> dict[str, Standing]:
+        """``told``: as the gateway is told."""
         with self._lock:
-            here = {label: one.standing for label, one in self._carried.items()}
+            carried = self._carried.items()
+            here = {label: one.told if told else one.standing for label, one in carried}
             return self._demand.told(self._aim[0], here)
+
+    def losses(self) -> dict[str, int]:
+        """Return how often each version that the gateway carries itself was lost, by label."""
+        with self._lock:
+            return {label: one.losses for label, one in self._carried.items()}
 
     @property
     def standby(self) -> list[Version]:
@@ -148,7 +158,7 @@ class Carrying:
         with self._lock:
             models: dict[str, dict[int, Standing]] = {}
             wanted, divisions = self._aim
-            for label, standing in self.standings().items():
+            for label, standing in self._standings(told=True).items():
                 model, _, number = label.rpartition("/")
                 models.setdefault(model, {})[int(number)] = standing
             said = models, divisions, self._demand.labels(wanted)

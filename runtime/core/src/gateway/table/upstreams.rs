@@ -5,7 +5,7 @@ use crate::base::{
     units::{Rows, Version},
 };
 use crate::gateway::Gateway;
-use crate::link::foreign::{Address, Place, Target, Upstream};
+use crate::link::foreign::{Access, Address, Place, Target, Upstream};
 use compact_str::CompactString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -14,8 +14,9 @@ use std::sync::Arc;
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// `grpc://HOST:PORT`.
     url: String,
+    #[serde(default)]
+    access: Access,
     /// What it is there; no version: as that server chooses.
     upstream_model: String,
     #[serde(default)]
@@ -28,7 +29,7 @@ struct Asked {
 }
 
 impl Gateway {
-    /// Has a version carried by another server, given as JSON: `{"url": .., "upstream_model": .., "upstream_version": ..,
+    /// Has a version carried by another server, given as JSON: `{"url": .., "access": .., "upstream_model": .., "upstream_version": ..,
     /// "model": .., "version": .., "rows_in_flight": ..}`, until what this returns is closed. Fails before `start`.
     pub fn dial(self: &Arc<Gateway>, text: &str) -> Result<Upstream, String> {
         let asked: Asked =
@@ -37,6 +38,7 @@ impl Gateway {
         let on = self.timers.get().ok_or("the gateway is not started")?;
         let target = Target {
             address,
+            access: asked.access,
             place: Place { model: asked.upstream_model, version: asked.upstream_version },
             model: asked.model,
             version: asked.version,
