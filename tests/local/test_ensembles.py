@@ -73,7 +73,8 @@ def test_an_image_is_prepared_and_classified(server: LocalServer, library: Any) 
     images[1, :, :, 2] = 51
     answer = ask(server, library, "photos", RAW=images)
     assert answer.as_numpy("COLOUR").tolist() == [[b"green"], [b"blue"]]
-    np.testing.assert_allclose(answer.as_numpy("SCORES"), [[0, 1, 0], [0, 0, 0.2]], rtol=1e-6)
+    scores = np.array([[0, 1, 0], [0, 0, 0.2]])
+    np.testing.assert_allclose(answer.as_numpy("SCORES"), scores, rtol=1e-6)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
