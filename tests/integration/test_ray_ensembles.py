@@ -60,6 +60,8 @@ def test_a_host_that_is_lost_is_waited_for(run: Run) -> None:
 def test_a_model_that_is_gone_is_named(run: Run) -> None:
     run.command("unload", "second/1")
     until(lambda: answered(run)[0] == 503, 60, "it is gone")
-    assert str(answered(run)[1]).startswith("in ensemble 'chain', model 'second'")
+    told = str(answered(run)[1])
+    assert told.startswith("in ensemble 'chain', ")
+    assert "'second'" in told
     run.command("load", "second/1")
     until(lambda: answered(run) == (200, 18.0), START_S, "it is back")

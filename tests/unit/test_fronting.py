@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from headrace.cli import fronting
 from headrace.cli.commands import app
 from headrace.cli.fronting import Found
-from headrace.config.upstream import Upstream, load
+from headrace.config.upstream import Upstream, load, server_at
 from headrace.control.arriving import serves
 from headrace.control.moving import settle
 from headrace.control.wanted import Pending, begun
@@ -20,6 +20,7 @@ from headrace.repository.changed import changed
 from headrace.repository.folder import find
 
 URL = "grpc://triton:8001"
+SERVER = Upstream(url=URL)
 
 
 def row(model: str, version: str = "1", ready: bool = True, reason: str = "") -> dict[str, Any]:
@@ -41,7 +42,7 @@ def row(model: str, version: str = "1", ready: bool = True, reason: str = "") ->
 def test_what_a_server_lists_is_served_or_told_why_not(
     given: dict[str, Any], number: int | None, why: str
 ) -> None:
-    found, passed_over = fronting.listed(URL, [given])
+    found, passed_over = fronting.listed(SERVER, [given])
     if number is None:
         assert found == []
         assert why in passed_over[0]
@@ -53,7 +54,7 @@ def test_what_a_server_lists_is_served_or_told_why_not(
 
 
 def test_what_is_written_is_found_and_written_once(tmp_path: Path) -> None:
-    found = [Found("photos", 3, Upstream(url=URL, version="3")), *fronting.named(URL, ["texts"])]
+    found = [Found("photos", 3, Upstream(url=URL, version="3")), *fronting.named(SERVER, ["texts"])]
     assert not fronting.is_known(tmp_path, URL)
     assert len(list(fronting.write(tmp_path, found))) == 2
     assert list(fronting.write(tmp_path, found)) == []
@@ -71,14 +72,14 @@ def test_a_number_is_not_taken_from_a_version_that_is_there(tmp_path: Path) -> N
     (tmp_path / "photos" / "1").mkdir(parents=True)
     (tmp_path / "photos" / "1" / "model.py").write_text("")
     with pytest.raises(RepositoryInvalid, match="give yours another number"):
-        list(fronting.write(tmp_path, fronting.named(URL, ["photos"])))
+        list(fronting.write(tmp_path, fronting.named(SERVER, ["photos"])))
     assert not (tmp_path / "photos" / "1" / "upstream.yaml").exists()
 
 
-@pytest.mark.parametrize("url", ["http://triton:8000", "triton:8001", "grpc://triton", "grpc://:x"])
+@pytest.mark.parametrize("url", ["ftp://triton:8000", "triton:8001", "grpc://triton", "http://:x"])
 def test_another_address_is_refused_in_words(url: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigInvalid, match="expected grpc://HOST:PORT"):
-        fronting.named(url, ["photos"])
+        server_at(url)
     file = tmp_path / "upstream.yaml"
     file.write_text(f'url: "{url}"\n')
     with pytest.raises(ConfigInvalid, match=r"upstream\.yaml:1:\d+: expected grpc://HOST:PORT"):
@@ -95,6 +96,10 @@ def test_another_address_is_refused_in_words(url: str, tmp_path: Path) -> None:
             "unknown key 'row_in_flight'; did you mean 'rows_in_flight'?",
         ),
         (f"url: {URL}\nrows_in_flight: 0\n", "rows_in_flight"),
+        (f"url: {URL}\nca: ca.pem\n", "ca, certificate and key are for grpcs:// and https://"),
+        ("url: grpcs://t:1\nkey: key.pem\n", "certificate and key are given together"),
+        (f"url: {URL}\ntoken_env: A\ntoken_file: b\n", "one of token_env and token_file"),
+        (f"url: {URL}\ntoken_env: a b\n", "token_env"),
     ],
 )
 def test_what_is_wrong_in_the_file_is_told(tmp_path: Path, text: str, why: str) -> None:
@@ -103,6 +108,17 @@ def test_what_is_wrong_in_the_file_is_told(tmp_path: Path, text: str, why: str) 
     with pytest.raises(ConfigInvalid) as told:
         load(file)
     assert why in str(told.value)
+
+
+def test_files_of_a_server_are_from_where_its_file_is(tmp_path: Path) -> None:
+    one = server_at("https://t:1", ca="ca.pem", certificate="/c.pem", key="k", token_env="TOKEN")
+    assert one.access(tmp_path) == {
+        "ca": str(tmp_path / "ca.pem"),
+        "certificate": "/c.pem",
+        "key": str(tmp_path / "k"),
+        "token_env": "TOKEN",
+    }
+    assert SERVER.access(tmp_path) == {}
 
 
 def test_who_served_so_far_serves_first(tmp_path: Path) -> None:
@@ -123,7 +139,7 @@ def test_who_served_so_far_serves_first(tmp_path: Path) -> None:
 
 
 def test_a_change_of_model_yaml_is_for_versions_that_run_here(tmp_path: Path) -> None:
-    list(fronting.write(tmp_path, fronting.named(URL, ["photos"])))
+    list(fronting.write(tmp_path, fronting.named(SERVER, ["photos"])))
     (tmp_path / "photos" / "2").mkdir()
     (tmp_path / "photos" / "2" / "model.py").write_text("")
     versions = find(tmp_path)
@@ -132,7 +148,7 @@ def test_a_change_of_model_yaml_is_for_versions_that_run_here(tmp_path: Path) ->
 
 
 def test_a_check_leaves_another_server_alone(tmp_path: Path) -> None:
-    list(fronting.write(tmp_path, fronting.named(URL, ["photos"])))
+    list(fronting.write(tmp_path, fronting.named(SERVER, ["photos"])))
     result = CliRunner().invoke(app, ["check", str(tmp_path)])
     assert result.exit_code == 0
     assert f"photos/1: runs at {URL}, which was not asked" in result.output

@@ -49,6 +49,9 @@ class World:
     def dial(self, upstream: str) -> Any:
         raise ValueError("no server is spoken with here")
 
+    def compose(self, ensemble: str) -> Any:
+        raise ValueError("no models answer together here")
+
     def apply(self, table: str) -> None:
         if self.refuses and self.refuses in table:
             self.refuses = ""

@@ -31,14 +31,16 @@ def test_what_gateways_carry_themselves_stands_as_they_say(tmp_path: Path) -> No
     (carried,) = watching.first["carried"]
     assert (carried["label"], carried["settings"]["url"]) == ("m/1", "grpc://triton:8001")
     assert watching.first["hosts"] == []
-    moved = {"event": "moved", "version": "m/1", "reason": ""}
+    moved = {"event": "moved", "version": "m/1", "reason": "gone"}
     watching.start()
-    for state in ("loading", "ready", "loading"):
-        watching.hear("gateway", {**moved, "state": state})
+    for state, is_lost in (("loading", False), ("ready", False), ("loading", True)):
+        watching.hear("gateway", {**moved, "state": state, "is_lost": is_lost})
         assert serve.asked.acquire(timeout=60)
     watching.stop(60)
     assert serve.started == []
-    assert watching.standings["m/1"].state is State.READY, "another gateway begins, no more"
+    assert watching.standings["m/1"].state is State.LOADING
+    (death,) = serve.accounts.records()["m/1"].deaths
+    assert death.why == "gone"
     assert watching.standings["m/2"].state is State.FAILED
 
 
@@ -66,7 +68,7 @@ class Server:
         self.told: queue.Queue[dict[str, Any]] = queue.Queue()
         self.is_closed = False
 
-    def wait(self, past: str, timeout_s: float) -> str:
+    def wait(self, timeout_s: float) -> str:
         return json.dumps(self.told.get(timeout=60))
 
     def close(self, timeout_s: float) -> bool:

@@ -10,7 +10,12 @@ from headrace.vocabulary import FIRST_PORT
 
 
 def front(  # noqa: PLR0913 - a parameter is an option
-    url: Annotated[str, typer.Argument(help="grpc://HOST:PORT of a server that runs.")],
+    url: Annotated[
+        str,
+        typer.Argument(
+            help="grpc://HOST:PORT of a server that runs, or http://; with TLS grpcs:// or https://."
+        ),
+    ],
     models: Annotated[
         Path | None,
         typer.Option(
@@ -25,6 +30,18 @@ def front(  # noqa: PLR0913 - a parameter is an option
             "once. Only these are served then."
         ),
     ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with certificates of who may vouch for the server, in PEM; the system's "
+            "if left out."
+        ),
+    ] = None,
+    token_env: Annotated[
+        str | None,
+        typer.Option(help="The variable of the environment with the token to show to the server."),
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(help="Or the file with it.")] = None,
     ports: Ports = FIRST_PORT,
     host: Host = "127.0.0.1",
     state: State = Path(".headrace"),
@@ -54,17 +71,19 @@ def front(  # noqa: PLR0913 - a parameter is an option
     from headrace.cli.terminal import tell
     from headrace.config import limits, pins
     from headrace.config.options import ServeOptions
+    from headrace.config.upstream import server_at
     from headrace.errors import Unreachable
     from headrace.local import run
 
     repository = models or state / "upstream"
+    server = server_at(url, ca=_absolute(ca), token_env=token_env, token_file=_absolute(token_file))
     found: list[fronting.Found]
     passed_over: list[str]
     try:
         if model:
-            found, passed_over = fronting.named(url, model), []
+            found, passed_over = fronting.named(server, model), []
         else:
-            found, passed_over = fronting.listed(url, fronting.models_at(url))
+            found, passed_over = fronting.listed(server, fronting.models_at(server))
     except Unreachable as error:
         if not fronting.is_known(repository, url):
             raise
@@ -85,3 +104,7 @@ def front(  # noqa: PLR0913 - a parameter is an option
         limits=limited,
     )
     raise typer.Exit(run(options))
+
+
+def _absolute(file: Path | None) -> str | None:
+    return None if file is None else str(file.absolute())

@@ -26,27 +26,27 @@ class Found:
     upstream: Upstream
 
 
-def models_at(url: str) -> list[dict[str, Any]]:
-    """Return what the server at ``url`` lists: model, version (may be empty), ready, reason.
+def models_at(server: Upstream) -> list[dict[str, Any]]:
+    """Return what the server lists: model, version (may be empty), ready, reason.
 
     Raises:
-        ConfigInvalid: ``url`` is none.
         Unreachable: the server cannot be reached, or has no list.
     """
     import headrace_core
 
-    _upstream(url)
+    asked = json.dumps({"url": server.url, "access": server.access(Path.cwd())})
     try:
-        found: list[dict[str, Any]] = json.loads(headrace_core.upstream_models(url, PATIENCE_S))
+        found: list[dict[str, Any]] = json.loads(headrace_core.upstream_models(asked, PATIENCE_S))
     except (RuntimeError, ValueError, TimeoutError, LookupError) as error:
         raise Unreachable(
-            f"{url} does not say what models it has: {error}. Is it there, and is this its port of "
-            "gRPC? Of a server without an index name them: --model NAME"
+            f"{server.url} does not say what models it has: {error}. Is it there, and is this its "
+            "port of what the address begins with? Of a server without an index name them: "
+            "--model NAME"
         ) from error
     return found
 
 
-def listed(url: str, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Found], list[str]]:
+def listed(server: Upstream, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Found], list[str]]:
     """Return the versions of a server's list that can be served here; of the others why not."""
     found: list[Found] = []
     passed_over: list[str] = []
@@ -60,24 +60,24 @@ def listed(url: str, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Found], li
             passed_over.append(f"{what}: its name cannot be written in URLs")
         elif version and not VERSION.fullmatch(version):
             passed_over.append(
-                f"{what}: its version is no number; write MODEL/1/{FILE} with url: {url} and "
-                f"version: {version!r}"
+                f"{what}: its version is no number; write MODEL/1/{FILE} with url: "
+                f"{server.url} and version: {version!r}"
             )
         else:
-            found.append(Found(model, int(version or 1), _upstream(url, version)))
+            found.append(Found(model, int(version or 1), _of(server, version)))
     return found, passed_over
 
 
-def named(url: str, models: Sequence[str]) -> list[Found]:
+def named(server: Upstream, models: Sequence[str]) -> list[Found]:
     """Return a version for each of these models, as the server chooses it.
 
     Raises:
-        ConfigInvalid: a name is none that could be served, or ``url`` is none.
+        ConfigInvalid: a name is none that could be served.
     """
     for model in models:
         if not NAME.fullmatch(model):
             raise ConfigInvalid(f"--model {model!r} cannot be written in URLs")
-    return [Found(model, 1, _upstream(url)) for model in models]
+    return [Found(model, 1, server) for model in models]
 
 
 def write(repository: Path, found: Sequence[Found]) -> Iterator[Path]:
@@ -122,11 +122,5 @@ def _is_there(file: Path, url: str) -> bool:
         return False
 
 
-def _upstream(url: str, version: str = "") -> Upstream:
-    try:
-        return Upstream(url=url, version=version)
-    except ValueError:
-        raise ConfigInvalid(
-            f"{url!r} is no address of a server: expected grpc://HOST:PORT, as in "
-            "grpc://triton:8001 (gRPC is what is spoken with it, whatever clients speak)"
-        ) from None
+def _of(server: Upstream, version: str) -> Upstream:
+    return server.model_copy(update={"version": version})

@@ -47,6 +47,12 @@ def may_mirror(plan: RolloutPlan, candidate: Version) -> None:
     asked, said = plan.judge.agreement, candidate.config.repeatable
     if asked is None or asked.repeatable:
         return
+    if not candidate.is_hosted:
+        raise Unwanted(
+            f"agreement runs on {candidate.label} what others have answered, and whether it may "
+            "have side effects its server does not tell: write repeatable: true under agreement of "
+            "the plan if it has none"
+        )
     if said is False or (said is None and candidate.backend in OPAQUE):
         raise Unwanted(
             f"agreement runs on {candidate.label} what others have answered, and it may have side "

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -21,8 +21,6 @@ from headrace.repository.kinds import FILES
 FIRST_TRY_S: Final = 6.0
 #: As long as it takes; the core's own clock does not go beyond.
 EVER_S: Final = 1e8
-#: Of one that cannot be reached the core says anew why, where that changes.
-UNTRIED: Final = ""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,7 @@ class Carriage:
 class CoreCarriage(Protocol):
     """A version that a gateway's core carries itself, for as long as this is not closed."""
 
-    def wait(self, past: str, timeout_s: float) -> str: ...
+    def wait(self, timeout_s: float) -> str: ...
     def close(self, timeout_s: float) -> bool: ...
 
 
@@ -66,7 +64,9 @@ class Word:
 
     standing: Standing
     #: What a row of its inputs is; empty while that is not known, and without rows.
-    inputs: Sequence[Tensor] = field(default=())
+    inputs: Sequence[Tensor] = ()
+    #: It served until now.
+    is_lost: bool = False
 
 
 def read(version: Version) -> Carriage:
@@ -93,6 +93,7 @@ def _upstream(file: Path, version: Version) -> dict[str, Any]:
     told = upstream.load(file)
     return {
         "url": told.url,
+        "access": told.access(version.folder),
         "upstream_model": told.model or version.model,
         "upstream_version": told.version,
         "model": version.model,
@@ -112,26 +113,26 @@ def carry(core: CoreGateway, carriage: Carriage) -> CoreCarriage:
 
 
 def words(carriage: Carriage, carried: CoreCarriage) -> Iterator[Word]:
-    """Yield how it stands once it was tried, and whenever that changes, until it serves.
-
-    From then on the gateway itself knows whether what it needs is there. Ends where it is closed.
-    """
-    past, limit_s = UNTRIED, FIRST_TRY_S
+    """Yield how it stands once it was tried, and whenever that changes, until it is closed."""
+    limit_s, serves = FIRST_TRY_S, False
     while True:
-        told = json.loads(carried.wait(past, limit_s))
+        told = json.loads(carried.wait(limit_s))
+        limit_s = EVER_S
         if told["state"] == "over":
             return
         if told["state"] == "up":
+            serves = True
             inputs = () if told["unbatched"] else _tensors(told["inputs"])
             reason = f"what it needs is there, with platform {told['platform']!r}"
             yield Word(Standing(State.READY, legible(reason)), inputs)
-            return
+            continue
         if told["state"] == "refused":
             yield Word(Standing(State.FAILED, legible(told["reason"])))
             return
-        past, limit_s = told["reason"], EVER_S
-        reason = past or f"no answer within {FIRST_TRY_S:g} s"
-        yield Word(Standing(State.LOADING, legible(f"waits for {carriage.need}: {reason}")))
+        is_lost, serves = serves, False
+        reason = told["reason"] or f"no answer within {FIRST_TRY_S:g} s"
+        standing = Standing(State.LOADING, legible(f"waits for {carriage.need}: {reason}"))
+        yield Word(standing, is_lost=is_lost)
 
 
 def _tensors(told: Sequence[Mapping[str, Any]]) -> list[Tensor]:

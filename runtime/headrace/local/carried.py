@@ -2,11 +2,14 @@
 
 import os
 from dataclasses import dataclass, replace
+from typing import Final
 
 from headrace.control.reconcile import DRAIN_S, LEAVING, Held
 from headrace.execution.runner import Runner
 from headrace.local.unhosted import UnhostedRunner
-from headrace.models.lifecycle import Standing
+from headrace.models.lifecycle import Standing, State
+
+WAITED_FOR: Final = Standing(State.READY, "")
 
 
 @dataclass
@@ -32,6 +35,17 @@ class Carried:
     def standing(self) -> Standing:
         """As others are told."""
         return self.own_standing if self.held.quiet_since is None else LEAVING
+
+    @property
+    def told(self) -> Standing:
+        """As the gateway is told: it lets requests wait for a server that was lost."""
+        waits = isinstance(self.runner, UnhostedRunner) and self.runner.is_lost
+        return WAITED_FOR if waits and self.held.quiet_since is None else self.standing
+
+    @property
+    def losses(self) -> int:
+        """How often a version was lost that the gateway carries itself."""
+        return self.runner.losses if isinstance(self.runner, UnhostedRunner) else 0
 
     @property
     def is_late(self) -> bool:

@@ -104,9 +104,19 @@ class Carrying:
 
     def standings(self) -> dict[str, Standing]:
         """As `headrace.control.engine.Engine` has it."""
+        return self._standings(told=False)
+
+    def _standings(self, *, told: bool) -> dict[str, Standing]:
+        """``told``: as the gateway is told."""
         with self._lock:
-            here = {label: one.standing for label, one in self._carried.items()}
+            carried = self._carried.items()
+            here = {label: one.told if told else one.standing for label, one in carried}
             return self._demand.told(self._aim[0], here)
+
+    def losses(self) -> dict[str, int]:
+        """Return how often each version that the gateway carries itself was lost, by label."""
+        with self._lock:
+            return {label: one.losses for label, one in self._carried.items()}
 
     @property
     def standby(self) -> list[Version]:
@@ -134,9 +144,11 @@ class Carrying:
     def load_first(self) -> list[Runner | UnhostedRunner]:
         """Load what the run begins with; return those that serve. Called once, before `begin`."""
         self.publish()
-        for one in self._first:
-            self._start(one)
-        self._tell()
+        # What others answer together is ready at once where those are told.
+        for hosted in (True, False):
+            for one in (one for one in self._first if one.runner.version.is_hosted is hosted):
+                self._start(one)
+            self._tell()
         return [one.runner for one in self._first if one.runner.standing.state is State.READY]
 
     def begin(self) -> None:
@@ -151,7 +163,7 @@ class Carrying:
         with self._lock:
             models: dict[str, dict[int, Standing]] = {}
             wanted, divisions = self._aim
-            for label, standing in self.standings().items():
+            for label, standing in self._standings(told=True).items():
                 model, _, number = label.rpartition("/")
                 models.setdefault(model, {})[int(number)] = standing
             said = models, divisions, self._demand.labels(wanted)

@@ -118,13 +118,13 @@ class Server:
             max_loaded=options.max_loaded,
             recordings=options.state.absolute() / RECORDINGS,
         )
-        self._carrying = Carrying(around, beginning)
-        controller.drive(self._carrying)
-        self._carrying.stood = partial(stand, controller, logbook)
-        self._carrying.evict = partial(evict, controller, logbook)
+        carrying = self._carrying = Carrying(around, beginning)
+        controller.drive(carrying)
+        carrying.stood = partial(stand, controller, logbook)
+        carrying.evict = partial(evict, controller, logbook)
         gateway, token = self._gateway, token_for(options.host, options.state)
-        evidence, digest = (lambda: [gateway.evidence()]), self._carrying.digest
-        rollouts = rolling(options, controller, logbook, evidence, digest=digest)
+        evidence, digest = (lambda: [gateway.evidence()]), carrying.digest
+        rollouts = rolling(options, controller, logbook, evidence, carrying.losses, digest=digest)
         drift = Drift(controller, lambda to: [gateway.profiles(to)], digest, rollouts.telling)
         sources = Sources(self, logbook, self, controller, rollouts, drift)
         self._console = Console(options.host, options.first_port + 3, sources, token)

@@ -29,6 +29,9 @@ class UnhostedRunner:
         self.since = monotonic()
         #: What a row of the model's inputs is, once that is known; empty without rows.
         self.inputs: Sequence[Tensor] = ()
+        #: It has served, and how often it was lost then.
+        self.has_served = False
+        self.losses = 0
         self._carry = carry
         self._sink = sink
         self._moved = moved
@@ -36,8 +39,13 @@ class UnhostedRunner:
         self._ends = False
         self._lock = threading.Lock()
 
+    @property
+    def is_lost(self) -> bool:
+        """Whether it has served and is waited for: the gateway lets its requests wait."""
+        return self.has_served and self.standing.state is State.LOADING
+
     def start(self, expected: str = "") -> bool:
-        """Have it carried; False where it does not serve yet: a thread of its own waits for that.
+        """Have it carried; False where it does not serve yet: a thread of its own follows that.
 
         ``expected``: the digest that the version's file must have; empty if it may be any.
         """
@@ -51,13 +59,11 @@ class UnhostedRunner:
             return False
         said = words(carriage, self._carried)
         first = next(said, None)
-        if first is not None and self._take(first):
-            return True
-        waiting = threading.Thread(
-            target=self._await, args=(said,), name=self.version.label, daemon=True
-        )
-        waiting.start()
-        return False
+        serves = first is not None and self._take(first)
+        threading.Thread(
+            target=self._follow, args=(said,), name=self.version.label, daemon=True
+        ).start()
+        return serves
 
     def stop(self, limit_s: float) -> bool:
         """Send nothing more; False when a request is still unanswered after ``limit_s``."""
@@ -81,7 +87,7 @@ class UnhostedRunner:
     def give_up(self, hang: Hang) -> None:
         """Do nothing: no batch of it runs here."""
 
-    def _await(self, said: Iterator[Word]) -> None:
+    def _follow(self, said: Iterator[Word]) -> None:
         for word in said:
             self._take(word)
 
@@ -91,14 +97,15 @@ class UnhostedRunner:
             if self._ends:
                 return False
             if word.standing.state is State.READY:
-                self.inputs = word.inputs
+                self.inputs, self.has_served = word.inputs, True
                 self._move(State.WARMING, "its tensors are known")
                 self._move(State.READY, word.standing.reason)
                 return True
             if word.standing.state is State.FAILED:
                 self._move(State.FAILED, word.standing.reason)
                 return False
-            self.standing = word.standing
+            self.losses += word.is_lost
+            self.standing, self.since = word.standing, monotonic()
             self._say("log", word.standing.reason)
             self._moved(self.standing)
             return False

@@ -57,15 +57,18 @@ class Accounts:
                 told = self._told.get(version.label, fleet.Told())
                 self._told[version.label] = fleet.begun_again(told)
 
-    def note(self, label: str, standing: Standing) -> None:
+    def note(self, label: str, standing: Standing, *, is_lost: bool = False) -> None:
         """Note how a version stands that gateways carry themselves.
 
-        Once it has served they know that themselves, and another gateway may not know it yet.
+        ``is_lost``: it served until now, which is a death as that of a host.
         """
         with self._lock:
-            told = self._told.get(label, fleet.Told())
-            if told.standing is None or told.standing.state is not State.READY:
-                self._told[label] = replace(told, standing=standing)
+            told = replace(self._told.get(label, fleet.Told()), standing=standing)
+            if is_lost:
+                now_ms = round(time.time() * 1000)
+                record = deaths.lost(told.record, self._senses.clock(), now_ms, standing.reason)
+                told = replace(told, record=record)
+            self._told[label] = told
 
     def hear(self, label: str, facts: Mapping[str, Any]) -> None:
         """Take what a host of the group ``label`` told."""

@@ -31,6 +31,7 @@ KEPT: Final = 32
 class Death:
     """A host that ended without being asked to."""
 
+    #: 0: another server's, of which none is known.
     pid: int
     #: Seconds on the run's own clock, and milliseconds since 1970.
     at: float
@@ -91,6 +92,12 @@ def died(record: Record, pid: int, at: float, unix_ms: int, *, no_memory: bool) 
     why = words.pop(pid, NO_MEMORY if no_memory else SILENT)
     deaths = (*record.deaths, Death(pid, at, unix_ms, why))[-KEPT:]
     return Record(deaths, record.count + 1, words)
+
+
+def lost(record: Record, at: float, unix_ms: int, why: str) -> Record:
+    """Return what is known after a server was lost that no process of ours is."""
+    deaths = (*record.deaths, Death(0, at, unix_ms, why))[-KEPT:]
+    return replace(record, deaths=deaths, count=record.count + 1)
 
 
 def recent(record: Record, now: float) -> int:

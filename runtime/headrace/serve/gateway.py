@@ -180,9 +180,8 @@ class GatewayReplica:
         if word.inputs:
             inputs = [(one.name, one.datatype, list(one.shape)) for one in word.inputs]
             self._events.tell("inputs", version=label, inputs=inputs, digest=carriage.digest)
-        self._events.tell(
-            "moved", version=label, state=standing.state.value, reason=standing.reason
-        )
+        state, reason = standing.state.value, standing.reason
+        self._events.tell("moved", version=label, state=state, reason=reason, is_lost=word.is_lost)
         self._loop.call_soon_threadsafe(self._changed.set)
 
     def _report_errors(self) -> None:

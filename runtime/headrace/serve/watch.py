@@ -135,7 +135,7 @@ class Watch:
                 self._has_served = True
             case "moved":
                 standing = Standing(State(facts["state"]), str(facts["reason"]))
-                self._accounts.note(facts["version"], standing)
+                self._accounts.note(facts["version"], standing, is_lost=facts["is_lost"])
             case "demand":
                 self._crew.demand.call(f"{facts['model']}/{facts['version']}")
             case "gone":

@@ -1,6 +1,6 @@
 //! A version that the gateway carries itself, without a host of ours: held by who wants it.
 
-use crate::base::contract::Contract;
+use crate::base::{contract::Contract, primitive::Mutex};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Kept {
     on: Handle,
     wanted: watch::Sender<bool>,
     standing: watch::Receiver<Standing>,
+    /// Of whoever follows it: what has been told.
+    told: Mutex<watch::Receiver<Standing>>,
     task: JoinHandle<()>,
 }
 
@@ -39,18 +41,19 @@ impl Kept {
         let (wanted, told) = watch::channel(true);
         let (stands, standing) = watch::channel(Standing::Down(String::new()));
         let task = on.spawn(keep(stands, told));
-        Kept { on: on.clone(), wanted, standing, task }
+        Kept { on: on.clone(), wanted, told: Mutex::new(standing.clone()), standing, task }
     }
 
-    /// Blocks until it is not down any more, or for another reason than `past`, or for so long; how it stands then.
-    pub fn wait(&self, past: &str, limit: Duration) -> Standing {
-        let mut standing = self.standing.clone();
+    /// Blocks until it stands otherwise than this has told before, or for so long; how it stands then. For one thread.
+    pub fn wait(&self, limit: Duration) -> Standing {
+        let mut told = self.told.lock().clone();
         self.on.block_on(async {
-            let moved = standing.wait_for(|now| !matches!(now, Standing::Down(why) if why == past));
             // In vain, or its task is gone: as it stands then.
-            let _ = tokio::time::timeout(limit, moved).await;
+            let _ = tokio::time::timeout(limit, told.changed()).await;
         });
-        self.standing.borrow().clone()
+        let standing = told.borrow_and_update().clone();
+        *self.told.lock() = told;
+        standing
     }
 
     /// Sends nothing more, and waits for so long until what was sent is answered; true if it was. Blocks.

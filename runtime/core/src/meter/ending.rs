@@ -21,6 +21,8 @@ pub(super) fn says(fault: Option<Kind>, timing: &Timing) -> Says {
         Kind::ModelFailed | Kind::ModelHung | Kind::Internal => Says::Failed,
         Kind::Overloaded | Kind::Expired => Says::Missed,
         Kind::Invalid if timing.batch_rows > 0 => Says::Refused,
+        // In the server's own words: it is there, and does not have what it had.
+        Kind::Unavailable | Kind::NotFound if is_from_elsewhere(timing) => Says::Failed,
         Kind::Invalid
         | Kind::NotFound
         | Kind::Forbidden

@@ -1,8 +1,10 @@
 //! Codecs that touch no socket.
 
 pub mod absent;
+pub mod asking;
 pub mod budget;
 pub mod compress;
+mod fit;
 pub mod frame;
 mod frame_contract;
 pub mod frame_decode;

@@ -40,7 +40,7 @@ pub fn misfit<'a>(graph: &Graph, contracts: impl Iterator<Item = Option<&'a Cont
     // What each tensor is to those that said so: its maker, and who reads it.
     let mut said: Vec<Vec<Side>> = graph.tensors.iter().map(|_| Vec::new()).collect();
     let outputs = graph.outputs.iter().copied().zip(&own.outputs);
-    for (place, spec) in own.inputs.iter().enumerate().map(|(place, spec)| (place, spec)).chain(outputs) {
+    for (place, spec) in own.inputs.iter().enumerate().chain(outputs) {
         said.get_mut(place)?.push(side(spec));
     }
     for (at, (step, contract)) in graph.steps.iter().zip(contracts).enumerate() {

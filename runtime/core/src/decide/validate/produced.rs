@@ -38,3 +38,48 @@ pub(crate) fn unfit_outputs(contract: &Contract, produced: &Produced, rows: Rows
     };
     contract.outputs.iter().zip(&produced.outputs).find_map(unfit)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{contract::Batching, datatype::Datatype, units::Version};
+    use bytes::Bytes;
+
+    #[test]
+    fn an_output_is_as_it_was_declared_and_has_the_rows_that_were_sent() {
+        let contract = |unbatched| Contract {
+            model: "m".into(),
+            version: Version(1),
+            platform: "ensemble".into(),
+            inputs: vec![],
+            outputs: vec![TensorSpec::new("y", Datatype::Fp32, [-1, 4])],
+            batching: Batching::default(),
+            repeatable: false,
+            lanes: 1,
+            streams: false,
+            unbatched,
+            sequences: None,
+            feedback: None,
+        };
+        let cases: [(Datatype, &[i64], bool, Option<&str>); 6] = [
+            (Datatype::Fp32, &[2, 3, 4], false, None),
+            (
+                Datatype::Fp32,
+                &[1, 3, 4],
+                false,
+                Some("output 'y' came as FP32 [1,3,4], and is declared as FP32 [-1,-1,4]; 2 rows"),
+            ),
+            (Datatype::Fp32, &[2, 3, 5], false, Some("FP32 [2,3,5]")),
+            (Datatype::Fp32, &[2, 4], false, Some("FP32 [2,4]")),
+            (Datatype::Int32, &[2, 3, 4], false, Some("INT32 [2,3,4]")),
+            (Datatype::Fp32, &[2, 3, 5], true, Some("FP32 [3,5], and is declared as FP32 [-1,4]")),
+        ];
+        for (datatype, shape, unbatched, want) in cases {
+            let tensor = Tensor { datatype, shape: shape.into(), data: Bytes::new() };
+            let produced = Produced { outputs: [tensor].into_iter().collect(), ..Produced::default() };
+            let got = unfit_outputs(&contract(unbatched), &produced, Rows::new(2));
+            assert_eq!(got.is_some(), want.is_some(), "{shape:?}");
+            assert!(got.unwrap_or_default().contains(want.unwrap_or_default()), "{shape:?}");
+        }
+    }
+}

@@ -116,7 +116,14 @@ async fn until_carried(
                     .carrier_up(contract, carrier, Window { rows })
                     .map_err(|fault| fault.note.into_owned());
             }
-            Look::Waits(why) => drop(stands.send_replace(Standing::Down(why))),
+            Look::Waits(why) => {
+                // What is told is news.
+                stands.send_if_modified(|now| {
+                    let is_new = !matches!(now, Standing::Down(before) if *before == why);
+                    *now = Standing::Down(why);
+                    is_new
+                });
+            }
         }
         arrival.await;
     }

@@ -193,11 +193,9 @@ fn of(graph: &Graph) -> String {
 
 /// What became of a step, as the ensemble's caller is told. It is final: what may be tried again was, for the step.
 fn of_step(graph: &Graph, step: &Planned, fault: Fault) -> Fault {
-    let kind = match fault.kind {
-        // The ensemble is there, its model is not.
-        Kind::NotFound | Kind::HostLost => Kind::Unavailable,
-        kind => kind,
-    };
+    // The ensemble is there, its model is not.
+    let is_gone = matches!(fault.kind, Kind::NotFound | Kind::HostLost);
+    let kind = if is_gone { Kind::Unavailable } else { fault.kind };
     let model = format!("'{}'", step.model);
     let named = if fault.note.contains(&model) { String::new() } else { format!("model {model}: ") };
     let note = format!("{}{named}{}", of(graph), fault.note);

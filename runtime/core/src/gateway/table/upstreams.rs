@@ -6,7 +6,7 @@ use crate::base::{
 };
 use crate::gateway::Gateway;
 use crate::link::{
-    foreign::{self, Address, Place, Target},
+    foreign::{self, Access, Address, Place, Target},
     kept::Kept,
 };
 use compact_str::CompactString;
@@ -17,8 +17,9 @@ use std::sync::Arc;
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Asked {
-    /// `grpc://HOST:PORT`.
     url: String,
+    #[serde(default)]
+    access: Access,
     /// What it is there; no version: as that server chooses.
     upstream_model: String,
     #[serde(default)]
@@ -31,7 +32,7 @@ struct Asked {
 }
 
 impl Gateway {
-    /// Has a version carried by another server, given as JSON: `{"url": .., "upstream_model": .., "upstream_version": ..,
+    /// Has a version carried by another server, given as JSON: `{"url": .., "access": .., "upstream_model": .., "upstream_version": ..,
     /// "model": .., "version": .., "rows_in_flight": ..}`, until what this returns is closed. Fails before `start`.
     pub fn dial(self: &Arc<Gateway>, text: &str) -> Result<Kept, String> {
         let asked: Asked =
@@ -40,6 +41,7 @@ impl Gateway {
         let on = self.timers.get().ok_or("the gateway is not started")?;
         let target = Target {
             address,
+            access: asked.access,
             place: Place { model: asked.upstream_model, version: asked.upstream_version },
             model: asked.model,
             version: asked.version,

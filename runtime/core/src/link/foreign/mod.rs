@@ -1,21 +1,23 @@
-//! Versions that another server of the Open Inference Protocol carries: a carrier for each, over gRPC.
+//! Versions that another server of the Open Inference Protocol carries: a carrier for each, over gRPC or HTTP.
 //!
-//! Each has a connection of its own, which says by its end that the server is gone. It is made anew for as long as the
-//! version is wanted, and the version is asked for its readiness and its tensors each time.
+//! Each has connections of its own. They are made anew for as long as the version is wanted, and the version is asked for
+//! its readiness and its tensors whenever the server was gone.
 
+mod access;
 mod address;
-mod exchange;
-mod learning;
+mod contract;
+mod failure;
+mod grpc;
+mod http;
+mod peer;
 mod reader;
-#[cfg(test)]
-mod scripted;
 mod session;
-mod status;
 #[cfg(test)]
 mod tests;
 
+pub use access::Access;
 pub use address::Address;
-pub use learning::{Listed, Place};
+pub use contract::{Listed, Place};
 
 use super::{
     Log,
@@ -29,33 +31,27 @@ use crate::base::{
     roster::{CarrierId, Roster},
     units::{Rows, Version},
 };
-use bytes::Bytes;
 use compact_str::CompactString;
-use exchange::Caller;
-use h2::client::SendRequest;
+use peer::{Ended, open};
 use session::{Session, Slot};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
 
 /// A connection that ends sooner counts as one more failure.
 const STEADY: Duration = Duration::from_secs(1);
-/// Of an answer that may come before it is read, for each call and for all of a connection.
-const CALL_WINDOW: u32 = 1 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
-/// Of the head and the trailers of an answer.
-const HEAD_BYTES: u32 = 64 << 10;
 /// Of a server's list of models, and of what it says of one.
 const INDEX_BYTES: usize = 4 << 20;
+/// For each question about a model.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What is to be carried, and from where.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub address: Address,
+    pub access: Access,
     /// What it is there.
     pub place: Place,
     /// What it is here.
@@ -89,14 +85,14 @@ async fn connect(keeping: Keeping, wanted: watch::Receiver<bool>) {
         let began = clock::now();
         let run = pin!(connected(&keeping, wanted.clone()));
         let ended = panics::survive_all(run).await;
-        let why = match ended.unwrap_or_else(|fault| Err(Ended::Lost(fault.note.into_owned()))) {
+        let why = match ended.unwrap_or_else(|fault| Err(Run::Lost(fault.note.into_owned()))) {
             Ok(()) => break,
-            Err(Ended::Lost(why)) => {
+            Err(Run::Lost(why)) => {
                 (keeping.log)(format!("lost the server at {address} of model '{}': {why}", place.model));
                 failures = if clock::now().since(began) > STEADY { 1 } else { failures + 1 };
                 why
             }
-            Err(Ended::Unreached(why)) => {
+            Err(Run::Unreached(why)) => {
                 // Once: a server that is away stays so for a while, and that it was lost is said already.
                 if failures == 0 {
                     (keeping.log)(format!("cannot reach model '{}' at {address}: {why}", place.model));
@@ -105,7 +101,12 @@ async fn connect(keeping: Keeping, wanted: watch::Receiver<bool>) {
                 why
             }
         };
-        keeping.stands.send_replace(Standing::Down(why));
+        // Each try finds the same while a server is away.
+        keeping.stands.send_if_modified(|now| {
+            let is_new = !matches!(now, Standing::Down(before) if *before == why);
+            *now = Standing::Down(why);
+            is_new
+        });
         tokio::select! {
             () = tokio::time::sleep(pause(failures)) => {}
             () = unwanted(wanted.clone()) => {}
@@ -115,7 +116,7 @@ async fn connect(keeping: Keeping, wanted: watch::Receiver<bool>) {
 }
 
 #[derive(Debug)]
-enum Ended {
+enum Run {
     Unreached(String),
     Lost(String),
 }
@@ -126,10 +127,10 @@ fn pause(failures: u32) -> Duration {
 }
 
 /// One connection, until it is lost; `Ok` if it is not wanted any more and all is answered.
-async fn connected(keeping: &Keeping, wanted: watch::Receiver<bool>) -> Result<(), Ended> {
+async fn connected(keeping: &Keeping, wanted: watch::Receiver<bool>) -> Result<(), Run> {
     let Keeping { on, roster, target, stands, .. } = keeping;
-    let unreached = |fault: Fault| Ended::Unreached(fault.note.into_owned());
-    let (session, mut connection) = tokio::select! {
+    let unreached = |fault: Fault| Run::Unreached(fault.note.into_owned());
+    let (session, ended) = tokio::select! {
         reached = reach(on, target) => reached.map_err(unreached)?,
         () = unwanted(wanted.clone()) => return Ok(()),
     };
@@ -140,12 +141,9 @@ async fn connected(keeping: &Keeping, wanted: watch::Receiver<bool>) -> Result<(
     let up = Up { roster, session: &session, id };
     stands.send_replace(Standing::Up(contract));
     let ended = tokio::select! {
-        ended = &mut connection => Err(Ended::Lost(match ended {
-            Ok(Err(error)) => error.to_string(),
-            Ok(Ok(())) | Err(_) => "it closed the connection".to_owned(),
-        })),
+        why = ended => Err(Run::Lost(why)),
         // What it has it may yet answer, on the old connection beside the next one.
-        () = session.broken.notified() => Err(Ended::Lost("it takes no more calls on this connection".to_owned())),
+        () = session.broken.notified() => Err(Run::Lost("it takes no more calls on this connection".to_owned())),
         () = unwanted(wanted) => Ok(()),
     };
     drop(up);
@@ -170,43 +168,24 @@ impl Drop for Up<'_> {
     }
 }
 
-type Connection = h2::client::Connection<TcpStream, Bytes>;
-
-/// The task of a connection ends by itself once nothing uses that any more.
-async fn reach(
-    on: &Handle,
-    target: &Target,
-) -> Result<(Arc<Session>, JoinHandle<Result<(), h2::Error>>), Fault> {
-    let (send, connection) = open(&target.address).await?;
-    let caller = Caller { send, address: target.address.clone(), most: target.most_bytes };
-    let connection = on.spawn(connection);
-    let contract = learning::learn(&caller, &target.place, (&target.model, target.version)).await;
-    let contract = contract.map_err(|failure| failure.fault(&target.address))?;
-    let session = Session::new(caller, Arc::new(contract), target.place.clone(), on.clone());
-    Ok((session, connection))
-}
-
-async fn open(address: &Address) -> Result<(SendRequest<Bytes>, Connection), Fault> {
-    let unavailable = |why: String| Fault::new(Kind::Unavailable, why);
-    let socket = address.connect().await.map_err(|error| unavailable(error.to_string()))?;
-    let mut builder = h2::client::Builder::new();
-    builder
-        .initial_window_size(CALL_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(HEAD_BYTES)
-        .enable_push(false);
-    builder.handshake(socket).await.map_err(|error| unavailable(error.to_string()))
+/// Connections end by themselves once nothing uses them any more.
+async fn reach(on: &Handle, target: &Target) -> Result<(Arc<Session>, Ended), Fault> {
+    let (peer, ended) = open(on, (&target.address, &target.access), target.most_bytes).await?;
+    let told = peer.learn(&target.place).await.and_then(|told| {
+        contract::contract(&told, (&target.model, target.version)).map_err(failure::Failure::Told)
+    });
+    let contract = told.map_err(|failure| failure.fault(&target.address))?;
+    Ok((Session::new(peer, Arc::new(contract), target.place.clone(), on.clone()), ended))
 }
 
 /// What the server has. Blocks; for who has no runtime yet.
-pub fn list(address: &Address, limit: Duration) -> Result<Vec<Listed>, Fault> {
+pub fn list(address: &Address, access: &Access, limit: Duration) -> Result<Vec<Listed>, Fault> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Fault::internal(format!("no runtime: {error}")))?;
+    let on = runtime.handle();
     let listed = async {
-        let (send, connection) = open(address).await?;
-        tokio::spawn(connection);
-        let caller = Caller { send, address: address.clone(), most: INDEX_BYTES };
-        learning::list(&caller).await.map_err(|failure| failure.fault(address))
+        let (peer, _ended) = open(on, (address, access), INDEX_BYTES).await?;
+        peer.list().await.map_err(|failure| failure.fault(address))
     };
     let late = || Fault::new(Kind::Expired, format!("no answer within {limit:?}"));
     runtime.block_on(async { tokio::time::timeout(limit, listed).await.unwrap_or_else(|_| Err(late())) })

@@ -1,10 +1,11 @@
 //! One connection to another server, and the calls that it has.
 
 use super::{
-    exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
-    learning::Place,
+    contract::Place,
+    failure::Failure,
+    grpc::exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
+    peer::Peer,
     reader::Reader,
-    status::Failure,
 };
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing},
@@ -15,9 +16,12 @@ use crate::base::{
     primitive::Mutex,
     units::CallId,
 };
-use crate::wire::oip_proto::{
-    answered::{self, Streamed},
+use crate::wire::{
     asking::Asking,
+    oip_proto::{
+        answer::Pieces,
+        answered::{self, Streamed},
+    },
 };
 use rustc_hash::FxHashMap;
 use std::pin::pin;
@@ -32,7 +36,7 @@ const END: Duration = Duration::from_secs(1);
 /// A version behind one connection.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) caller: Caller,
+    peer: Peer,
     pub(super) contract: Arc<Contract>,
     pub(super) place: Place,
     pub(super) on: Handle,
@@ -71,9 +75,9 @@ impl Drop for Landing<'_> {
 }
 
 impl Session {
-    pub(super) fn new(caller: Caller, contract: Arc<Contract>, place: Place, on: Handle) -> Arc<Session> {
+    pub(super) fn new(peer: Peer, contract: Arc<Contract>, place: Place, on: Handle) -> Arc<Session> {
         let (broken, landed) = (Notify::new(), Notify::new());
-        Arc::new(Session { caller, contract, place, on, flights: Mutex::default(), broken, landed })
+        Arc::new(Session { peer, contract, place, on, flights: Mutex::default(), broken, landed })
     }
 
     /// No more calls take off.
@@ -98,7 +102,7 @@ impl Session {
             if flights.closed {
                 drop(flights);
                 let closed = Failure::Unsent("the connection is closed".to_owned());
-                return call.reply.refuse(closed.fault(&self.caller.address));
+                return call.reply.refuse(closed.fault(self.peer.address()));
             }
             flights.flying.insert(call.id, Arc::clone(&flight));
         }
@@ -121,10 +125,13 @@ impl Session {
         if matches!(result, Err(Failure::Unsent(_))) {
             self.broken.notify_one();
         }
-        let result = result.map_err(|failure| self.named(failure.fault(&self.caller.address)));
-        // The whole way there and back: what of it was spent waiting there the server does not tell.
+        let has_answered = !matches!(result, Err(Failure::Unsent(_) | Failure::Lost(_)));
+        let result = result.map_err(|failure| self.named(failure.fault(self.peer.address())));
+        // The whole way there and back: what of it was spent waiting there the server does not tell. Who was lost with the
+        // server says nothing of it, for that it was lost is known.
         let infer_ns = u64::try_from(clock::now().since(sent).as_nanos()).unwrap_or(u64::MAX);
         let timing = Timing { infer_ns, batch_rows: rows, ..Timing::default() };
+        let timing = if has_answered { timing } else { Timing::default() };
         let outlet = call.reply.outlet().cloned();
         // First: it may be sent again from within.
         drop(landing);
@@ -149,18 +156,31 @@ impl Session {
             parameters: &call.parameters,
             in_parts: contract.streams,
         };
+        let caller = match &self.peer {
+            Peer::Grpc(caller) => caller,
+            Peer::Http(caller) => return caller.infer(&self.place, &asking, (call, contract)).await,
+        };
         let message = asking.write().map_err(Failure::Told)?;
-        if !contract.streams {
-            let answer = self.caller.ask(MODEL_INFER, message, call.deadline).await?;
-            let answered = answered::answered(&answer, contract, call.rows).map_err(Failure::Told)?;
-            return Ok(answered.produced);
+        if contract.streams {
+            return self.stream(caller, message, (call, flight)).await;
         }
-        let mut messages = self.caller.call(MODEL_STREAM_INFER, message, call.deadline).await?;
+        let answer = caller.ask(MODEL_INFER, message, call.deadline).await?;
+        let answered = answered::answered(&answer, contract, call.rows).map_err(Failure::Told)?;
+        Ok(answered.produced)
+    }
+
+    async fn stream(
+        &self,
+        caller: &Caller,
+        message: Pieces,
+        (call, flight): (&Call, &Flight),
+    ) -> Result<Produced, Failure> {
+        let mut messages = caller.call(MODEL_STREAM_INFER, message, call.deadline).await?;
         let mut failed = None;
         loop {
             flight.reader.has_room().await;
             let Some(message) = messages.next().await? else { break };
-            match answered::streamed(&message, contract, call.rows).map_err(Failure::Told)? {
+            match answered::streamed(&message, &self.contract, call.rows).map_err(Failure::Told)? {
                 // Without a code: `triton_grpc_error`, which would have one told, has ended Triton's process (2.51).
                 Streamed::Failed(note) => failed = failed.or(Some(Fault::new(Kind::ModelFailed, note))),
                 Streamed::Answered(part) => {
@@ -183,7 +203,7 @@ impl Session {
     /// A fault that is not the caller's says whose it is: the rest of an answer's way is ours.
     fn named(&self, fault: Fault) -> Fault {
         let ours = fault.kind == Kind::Internal && fault.phase == Phase::Final;
-        let address = &self.caller.address;
+        let address = self.peer.address();
         if ours { Fault { note: format!("{} (from {address})", fault.note).into(), ..fault } } else { fault }
     }
 

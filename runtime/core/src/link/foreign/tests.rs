@@ -1,9 +1,10 @@
 //! Against a server that does as it is told.
 
-use super::scripted::{Mood, Server};
+use super::grpc::scripted::{Mood, Server};
 use super::*;
 use crate::base::units::CallId;
 use crate::link::testing::{Desk, Lines, until};
+use bytes::Bytes;
 use std::sync::atomic::Ordering::Relaxed;
 
 struct Dialled {
@@ -16,6 +17,7 @@ struct Dialled {
 fn target(address: Address) -> Target {
     Target {
         address,
+        access: Access::default(),
         place: Place { model: "echo".into(), version: "1".into() },
         model: "echo".into(),
         version: Version(3),

@@ -57,26 +57,16 @@ pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fa
         if nth > 0 {
             out.push(b',');
         }
-        out.text("{\"name\":");
-        out.string(&spec.name);
-        out.text(",\"datatype\":\"");
-        out.text(tensor.datatype.name());
-        out.text("\",\"shape\":[");
-        separated(&mut out, tensor.shape.iter(), |out, size| {
-            out.integer(*size);
-            Some(())
-        });
+        head(&mut out, &spec.name, tensor.datatype, &tensor.shape);
         match form(&spec.name) {
             Form::Binary => {
-                out.text("],\"parameters\":{\"binary_data_size\":");
-                out.integer(tensor.data.len());
-                out.text("}}");
+                behind(&mut out, &tensor.data);
                 blobs.push(tensor.data.clone());
                 binary = true;
             }
-            Form::Elsewhere => out.text("]}"),
+            Form::Elsewhere => out.push(b'}'),
             Form::Json => {
-                out.text("],\"data\":[");
+                out.text(",\"data\":[");
                 elements(&mut out, tensor).ok_or_else(|| unsayable(&spec.name, tensor.datatype, BINARY))?;
                 out.text("]}");
             }
@@ -86,16 +76,42 @@ pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fa
     Ok(Encoded { json: out, blobs, binary })
 }
 
+/// What stands before a tensor's data.
+pub(super) fn head(out: &mut Vec<u8>, name: &str, datatype: Datatype, shape: &[i64]) {
+    out.text("{\"name\":");
+    out.string(name);
+    out.text(",\"datatype\":\"");
+    out.text(datatype.name());
+    out.text("\",\"shape\":[");
+    separated(out, shape.iter(), |out, size| {
+        out.integer(*size);
+        Some(())
+    });
+    out.push(b']');
+}
+
+/// The end of a tensor whose data stands behind the JSON.
+pub(super) fn behind(out: &mut Vec<u8>, data: &Bytes) {
+    out.text(",\"parameters\":{\"binary_data_size\":");
+    out.integer(data.len());
+    out.text("}}");
+}
+
 /// About how long the JSON becomes, so that it is allocated once.
 fn expected(answer: &Answer, form: impl Fn(&str) -> Form) -> usize {
     let name = |index: usize| answer.contract.outputs.get(index).map(|spec| spec.name.as_str());
     let json = |index: usize| name(index).is_some_and(|name| form(name) == Form::Json);
-    let len = |tensor: &Tensor| match tensor.datatype.size() {
+    let each = answer.outputs.iter();
+    each.map(|(index, tensor)| if json(*index) { expected_of(tensor) } else { 80 }).sum()
+}
+
+pub(super) fn expected_of(tensor: &Tensor) -> usize {
+    let len = match tensor.datatype.size() {
         Some(4 | 8) => tensor.data.len().saturating_mul(3), // 12 characters for a float, 24 for a double
         Some(_) => tensor.data.len().saturating_mul(5),
         None => tensor.data.len(),
     };
-    answer.outputs.iter().map(|(index, tensor)| 80 + if json(*index) { len(tensor) } else { 0 }).sum()
+    len.saturating_add(80)
 }
 
 const BINARY: &str =
@@ -185,15 +201,19 @@ pub(super) fn parameters(out: &mut Vec<u8>, answer: &Answer) {
         if nth > 0 {
             out.push(b',');
         }
-        out.string(key);
-        out.push(b':');
-        match value {
-            Value::Bool(value) => out.text(if *value { "true" } else { "false" }),
-            Value::Int(value) => out.integer(*value),
-            Value::Uint(value) => out.integer(*value),
-            Value::Text(value) => out.string(value),
-            Value::Double(value) => out.float(*value),
-        }
+        parameter(out, key, value);
     }
     out.push(b'}');
+}
+
+pub(super) fn parameter(out: &mut Vec<u8>, key: &str, value: &Value) {
+    out.string(key);
+    out.push(b':');
+    match value {
+        Value::Bool(value) => out.text(if *value { "true" } else { "false" }),
+        Value::Int(value) => out.integer(*value),
+        Value::Uint(value) => out.integer(*value),
+        Value::Text(value) => out.string(value),
+        Value::Double(value) => out.float(*value),
+    }
 }

@@ -7,15 +7,14 @@ use super::parameters::{Entries, FINAL_RESPONSE, read_entry, settle_keys};
 use crate::base::{
     call::{Produced, Tensors},
     contract::{Contract, TensorSpec},
-    datatype::Datatype,
     fault::Fault,
     inference::Value,
-    strings,
-    tensor::{Shape, Tensor, byte_len, elements},
+    tensor::{Shape, Tensor},
     units::Rows,
 };
 use crate::wire::{
     budget::Budget,
+    fit::{self, wrong},
     limits::{NAME_BYTES, Room},
 };
 use bytes::Bytes;
@@ -45,11 +44,6 @@ struct Output<'a> {
     datatype: &'a str,
     shape: Shape,
     contents: SmallVec<[&'a [u8]; 1]>,
-}
-
-/// What is wrong with an answer: its server's doing, and nobody's who asked.
-fn wrong(note: std::fmt::Arguments<'_>) -> Fault {
-    Fault::internal(format!("the server's answer does not hold together: {note}"))
 }
 
 /// Reads the answer to a request of so many rows.
@@ -158,24 +152,7 @@ fn tensor(
     rows: Rows,
 ) -> Result<Tensor, Fault> {
     let name = &spec.name;
-    if output.datatype != spec.datatype.name() {
-        let (got, want) = (output.datatype, spec.datatype.name());
-        return Err(Fault::invalid(format!("output '{name}' is {got}, its metadata says {want}")));
-    }
-    let mut shape = output.shape.clone();
-    if contract.unbatched {
-        shape.insert(0, 1);
-    }
-    let row = shape.split_first().filter(|(batch, _)| **batch == i64::from(rows.get())).map(|(_, row)| row);
-    let fits = |(size, want): (&i64, &i64)| *size >= 0 && (size == want || *want == -1);
-    if !row.is_some_and(|row| row.len() == spec.shape.len() && row.iter().zip(&spec.shape).all(fits)) {
-        let want = contract.told(spec);
-        return Err(Fault::invalid(format!(
-            "output '{name}' has the shape {:?} for {} rows, its metadata says {want:?}",
-            output.shape,
-            rows.get()
-        )));
-    }
+    let shape = fit::shape(output.datatype, &output.shape, spec, contract, rows)?;
     let datatype = spec.datatype;
     let data = match raw {
         Some(raw) => message.slice_ref(raw),
@@ -187,16 +164,5 @@ fn tensor(
             tensor_bytes(message, name, &output.contents, datatype, &mut budget, mixed)?
         }
     };
-    let whole = if datatype == Datatype::Bytes {
-        elements(&shape).is_some_and(|count| strings::count(&data).is_ok_and(|found| found == count))
-    } else {
-        byte_len(datatype, &shape) == Some(data.len())
-    };
-    if !whole {
-        let len = data.len();
-        return Err(Fault::invalid(format!(
-            "output '{name}' has {len} bytes, which its shape {shape:?} does not give"
-        )));
-    }
-    Ok(Tensor { datatype, shape, data })
+    fit::whole(name, Tensor { datatype, shape, data })
 }

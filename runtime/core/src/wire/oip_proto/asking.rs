@@ -4,29 +4,9 @@ use super::answer::{Pieces, put_prefix};
 use super::field::{delimited_len, put_text, text_len};
 use super::parameters::{EMPTY_FINAL, entry_len, put_entry};
 use super::tensors::{chained, put_tensor, tensor_len, with_contents};
-use crate::base::{
-    contract::TensorSpec,
-    fault::Fault,
-    inference::{Parameters, Value},
-    tensor::Tensor,
-};
+use crate::base::{fault::Fault, inference::Value};
+use crate::wire::asking::Asking;
 use bytes::BytesMut;
-
-/// What is asked.
-#[derive(Clone, Copy, Debug)]
-pub struct Asking<'a> {
-    pub model: &'a str,
-    /// As the other server has it; empty where it is to choose, or knows of none.
-    pub version: &'a str,
-    pub inputs: &'a [TensorSpec],
-    /// One for each input, in that order, with an axis of rows first.
-    pub tensors: &'a [Tensor],
-    /// The other server knows of no axis of rows: it is left out of what it is told.
-    pub unbatched: bool,
-    pub parameters: &'a Parameters,
-    /// It may answer in parts, and says when that was all.
-    pub in_parts: bool,
-}
 
 impl Asking<'_> {
     /// The message with its prefix. Refused (Internal) if it has more bytes than a message may have.
@@ -57,20 +37,12 @@ impl Asking<'_> {
         }
         Ok(with_contents(out, 7, self.tensors.iter().map(|tensor| &tensor.data)))
     }
-
-    fn tensors(&self) -> impl Iterator<Item = (&TensorSpec, &Tensor)> {
-        self.inputs.iter().zip(self.tensors)
-    }
-
-    fn shape<'t>(&self, tensor: &'t Tensor) -> &'t [i64] {
-        tensor.shape.get(usize::from(self.unbatched)..).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::datatype::Datatype;
+    use crate::base::{contract::TensorSpec, datatype::Datatype, tensor::Tensor};
     use crate::wire::oip_proto::{messages as m, tensors::CHAIN_FROM};
     use bytes::Bytes;
     use prost::Message;

@@ -1,14 +1,12 @@
 //! One gRPC call on a connection of HTTP/2: a message there, and messages back.
 
-use super::{
-    address::Address,
-    status::{self, Failure},
-};
+use super::status::{self, of_stream};
 use crate::base::{
     clock,
     fault::{Fault, Kind},
     units::Tick,
 };
+use crate::link::foreign::{address::Address, failure::Failure};
 use crate::wire::oip_proto::answer::{PREFIX, Pieces};
 use bytes::{Bytes, BytesMut};
 use h2::{RecvStream, client::SendRequest};
@@ -17,21 +15,23 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 /// Memory for a message is taken as it comes, from here on.
 const FIRST: usize = 1 << 20;
 
-pub(super) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
-pub(super) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
+pub(in crate::link::foreign) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub(in crate::link::foreign) const MODEL_STREAM_INFER: &str =
+    "/inference.GRPCInferenceService/ModelStreamInfer";
 
 /// What calls of one connection share.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) send: SendRequest<Bytes>,
-    pub(super) address: Address,
+pub(in crate::link::foreign) struct Caller {
+    pub(in crate::link::foreign) send: SendRequest<Bytes>,
+    pub(in crate::link::foreign) address: Address,
+    pub(super) token: Option<HeaderValue>,
     /// Bytes that a message of the server may have.
-    pub(super) most: usize,
+    pub(in crate::link::foreign) most: usize,
 }
 
 /// The messages of an answer.
 #[derive(Debug)]
-pub(super) struct Messages {
+pub(in crate::link::foreign) struct Messages {
     body: RecvStream,
     most: usize,
     /// Came, and belongs to no message yet.
@@ -40,7 +40,7 @@ pub(super) struct Messages {
 
 impl Caller {
     /// Sends one message and waits for the head of its answer. Dropping the future resets the call.
-    pub(super) async fn call(
+    pub(in crate::link::foreign) async fn call(
         &self,
         path: &'static str,
         message: Pieces,
@@ -53,9 +53,9 @@ impl Caller {
         let last = message.len().saturating_sub(1);
         for (at, piece) in message.into_iter().enumerate() {
             // What the server has no room for yet lies with the connection: these are the caller's own bytes.
-            body.send_data(piece, at == last).map_err(|error| Failure::of_stream(&error))?;
+            body.send_data(piece, at == last).map_err(|error| of_stream(&error))?;
         }
-        let answer = answer.await.map_err(|error| Failure::of_stream(&error))?;
+        let answer = answer.await.map_err(|error| of_stream(&error))?;
         let (head, body) = answer.into_parts();
         if let Some(Err(fault)) = status::read(&head.headers) {
             return Err(Failure::Told(fault));
@@ -70,7 +70,7 @@ impl Caller {
     }
 
     /// The only message of an answer.
-    pub(super) async fn ask(
+    pub(in crate::link::foreign) async fn ask(
         &self,
         path: &'static str,
         message: Pieces,
@@ -86,13 +86,19 @@ impl Caller {
 
     fn head(&self, path: &'static str, deadline: Tick) -> Result<Request<()>, Fault> {
         let wrong = |error: http::Error| Fault::internal(format!("a request to {}: {error}", self.address));
-        let uri = Uri::builder().scheme("http").authority(self.address.to_string()).path_and_query(path);
+        let uri = Uri::builder()
+            .scheme(if self.address.tls { "https" } else { "http" })
+            .authority(self.address.to_string())
+            .path_and_query(path);
         let mut head = Request::builder()
             .method(Method::POST)
             .uri(uri.build().map_err(wrong)?)
             .header(header::TE, "trailers")
             .header(header::CONTENT_TYPE, "application/grpc")
             .header(header::USER_AGENT, concat!("headrace/", env!("CARGO_PKG_VERSION")));
+        if let Some(token) = &self.token {
+            head = head.header(header::AUTHORIZATION, token.clone());
+        }
         if deadline != Tick::NEVER {
             head = head.header("grpc-timeout", timeout(deadline));
         }
@@ -119,7 +125,7 @@ fn broken(what: &str) -> Failure {
 impl Messages {
     /// The next one, without its prefix; `None` at an end that is no error. A message of which all came at once is a view
     /// of what was read; of any other the parts are copied together.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(in crate::link::foreign) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(prefix) = self.prefix().await? else { return self.end().await.map(|()| None) };
         let [flag, len @ ..] = prefix;
         let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
@@ -161,14 +167,14 @@ impl Messages {
 
     async fn chunk(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(chunk) = self.body.data().await else { return Ok(None) };
-        let chunk = chunk.map_err(|error| Failure::of_stream(&error))?;
+        let chunk = chunk.map_err(|error| of_stream(&error))?;
         // Room for as much more; on a call that has ended nobody needs it.
         let _ = self.body.flow_control().release_capacity(chunk.len());
         Ok(Some(chunk))
     }
 
     async fn end(&mut self) -> Result<(), Failure> {
-        let trailers = self.body.trailers().await.map_err(|error| Failure::of_stream(&error))?;
+        let trailers = self.body.trailers().await.map_err(|error| of_stream(&error))?;
         let status = trailers.as_ref().and_then(status::read);
         status.ok_or_else(|| broken("it ends without a status"))?.map_err(Failure::Told)
     }

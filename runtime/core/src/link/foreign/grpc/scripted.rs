@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// What it does with a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mood {
+pub(in crate::link::foreign) enum Mood {
     Echo,
     /// With typed contents, as servers of Python do.
     Typed,
@@ -35,14 +35,14 @@ pub(super) enum Mood {
 }
 
 #[derive(Debug)]
-pub(super) struct Server {
-    pub(super) mood: Mutex<Mood>,
-    pub(super) ready: AtomicBool,
+pub(in crate::link::foreign) struct Server {
+    pub(in crate::link::foreign) mood: Mutex<Mood>,
+    pub(in crate::link::foreign) ready: AtomicBool,
     /// Calls that were reset by their caller.
-    pub(super) reset: AtomicUsize,
-    pub(super) connections: AtomicUsize,
+    pub(in crate::link::foreign) reset: AtomicUsize,
+    pub(in crate::link::foreign) connections: AtomicUsize,
     /// Calls that came.
-    pub(super) calls: AtomicUsize,
+    pub(in crate::link::foreign) calls: AtomicUsize,
 }
 
 fn framed(message: &impl Message) -> Bytes {
@@ -86,7 +86,7 @@ fn answer(asked: &m::ModelInferRequest, mood: Mood) -> m::ModelInferResponse {
 }
 
 impl Server {
-    pub(super) async fn start(mood: Mood) -> (Arc<Server>, TcpListener) {
+    pub(in crate::link::foreign) async fn start(mood: Mood) -> (Arc<Server>, TcpListener) {
         let server = Server {
             mood: Mutex::new(mood),
             ready: AtomicBool::new(true),
@@ -97,7 +97,7 @@ impl Server {
         (Arc::new(server), TcpListener::bind("127.0.0.1:0").await.unwrap())
     }
 
-    pub(super) async fn serve(self: Arc<Self>, listener: TcpListener) {
+    pub(in crate::link::foreign) async fn serve(self: Arc<Self>, listener: TcpListener) {
         loop {
             let (socket, _) = listener.accept().await.unwrap();
             self.connections.fetch_add(1, Relaxed);

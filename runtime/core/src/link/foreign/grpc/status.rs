@@ -1,46 +1,19 @@
 //! What another server's status is to us: its callers get the same from us, over either protocol.
 
-use crate::base::fault::{Fault, Kind, Phase};
+use crate::base::fault::{Fault, Kind};
+use crate::link::foreign::failure::Failure;
 use http::HeaderMap;
 use percent_encoding::percent_decode;
 
-/// Why a call brought no answer.
-#[derive(Debug)]
-pub(super) enum Failure {
-    /// The server never saw it: the connection had ended.
-    Unsent(String),
-    /// The connection ended, and the server may have worked on it.
-    Lost(String),
-    /// The server's own words, or ours about its answer.
-    Told(Fault),
-}
-
-impl Failure {
-    /// For the caller of `model`, of which `address` is the server.
-    pub(super) fn fault(self, address: &dyn std::fmt::Display) -> Fault {
-        match self {
-            Failure::Unsent(why) => {
-                Fault::new(Kind::HostLost, format!("the server at {address} cannot be reached: {why}"))
-                    .at(Phase::NotAdmitted)
-            }
-            // No input is to blame for what happens to a server that has other callers.
-            Failure::Lost(why) => Fault::new(
-                Kind::Unavailable,
-                format!("the connection to the server at {address} was lost before it answered: {why}"),
-            ),
-            Failure::Told(fault) => fault,
-        }
-    }
-
-    pub(super) fn of_stream(error: &h2::Error) -> Failure {
-        // What a server says that goes away is that it has not looked at this call, nor will.
-        let unseen = error.reason() == Some(h2::Reason::REFUSED_STREAM)
-            || (error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR));
-        match error.reason() {
-            _ if unseen => Failure::Unsent(error.to_string()),
-            Some(reason) if error.is_reset() && error.is_remote() => Failure::Told(reset(reason)),
-            Some(_) | None => Failure::Lost(error.to_string()),
-        }
+/// What the end of a stream is to its call.
+pub(super) fn of_stream(error: &h2::Error) -> Failure {
+    // What a server says that goes away is that it has not looked at this call, nor will.
+    let unseen = error.reason() == Some(h2::Reason::REFUSED_STREAM)
+        || (error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR));
+    match error.reason() {
+        _ if unseen => Failure::Unsent(error.to_string()),
+        Some(reason) if error.is_reset() && error.is_remote() => Failure::Told(reset(reason)),
+        Some(_) | None => Failure::Lost(error.to_string()),
     }
 }
 
@@ -113,17 +86,17 @@ mod tests {
             trailers.insert("grpc-status", code.parse().unwrap());
             trailers.insert("grpc-message", message.parse().unwrap());
             let fault = read(&trailers).unwrap().unwrap_err();
-            assert_eq!((fault.kind, fault.note.as_ref(), fault.phase), (kind, note, Phase::Final));
+            assert_eq!(
+                (fault.kind, fault.note.as_ref(), fault.phase),
+                (kind, note, crate::base::fault::Phase::Final)
+            );
         }
         assert!(read(&HeaderMap::new()).is_none());
     }
 
     #[test]
-    fn only_what_no_server_saw_is_tried_again() {
-        let phase = |failure: Failure| failure.fault(&"here").phase;
-        assert_eq!(phase(Failure::Unsent("closed".into())), Phase::NotAdmitted);
-        assert_eq!(phase(Failure::Lost("closed".into())), Phase::Final);
+    fn a_refused_stream_was_seen_by_nobody() {
         let refused = h2::Error::from(h2::Reason::REFUSED_STREAM);
-        assert!(matches!(Failure::of_stream(&refused), Failure::Unsent(_)));
+        assert!(matches!(of_stream(&refused), Failure::Unsent(_)));
     }
 }

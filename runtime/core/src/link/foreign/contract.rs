@@ -1,23 +1,13 @@
 //! What another server says of its models: the contract by which ours send it calls.
 
-use super::{INDEX_BYTES, exchange::Caller, status::Failure};
 use crate::base::{
-    clock,
     contract::{Batching, Contract, TensorSpec},
     datatype::Datatype,
     fault::{Fault, Kind},
     units::Version,
 };
-use crate::wire::oip_proto::{
-    answer::{Pieces, put_prefix},
-    messages as m,
-};
-use bytes::{BufMut, BytesMut};
-use prost::Message;
-use std::time::Duration;
+use crate::wire::oip_proto::messages as m;
 
-/// For each question about a model.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Tensors that a model may have; a few bytes on the wire become a hundred in memory.
 const MOST_TENSORS: usize = 4096;
 
@@ -38,79 +28,26 @@ pub struct Listed {
     pub reason: String,
 }
 
-/// Asks whether the version is ready, and for its tensors. The contract is for version `as_version` of `as_model` here.
-pub(super) async fn learn(
-    caller: &Caller,
-    place: &Place,
-    (as_model, as_version): (&str, Version),
-) -> Result<Contract, Failure> {
-    let (name, version) = (place.model.clone(), place.version.clone());
-    let asked = m::ModelReadyRequest { name: name.clone(), version: version.clone() };
-    let found: m::ModelReadyResponse =
-        question(caller, "/inference.GRPCInferenceService/ModelReady", &asked).await?;
-    if !found.ready {
-        let note = format!("it says that model '{name}'{} is not ready", shown(&version));
-        return Err(Failure::Told(Fault::new(Kind::Unavailable, note)));
+/// What a server says of a version, whatever it was asked over.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) metadata: m::ModelMetadataResponse,
+    /// Of a server that does not tell it, an empty one.
+    pub(super) config: m::ModelConfig,
+}
+
+impl Place {
+    pub(super) fn not_ready(&self) -> Fault {
+        let Place { model, version } = self;
+        let shown = if version.is_empty() { String::new() } else { format!(" version {version}") };
+        Fault::new(Kind::Unavailable, format!("it says that model '{model}'{shown} is not ready"))
     }
-    let asked = m::ModelMetadataRequest { name: name.clone(), version: version.clone() };
-    let metadata = question(caller, "/inference.GRPCInferenceService/ModelMetadata", &asked).await?;
-    let asked = m::ModelConfigRequest { name, version };
-    let config = question(caller, "/inference.GRPCInferenceService/ModelConfig", &asked).await;
-    let config: Option<m::ModelConfigResponse> = match config {
-        Ok(config) => Some(config),
-        // The protocol's core has no such question: MLServer and KServe answer so.
-        Err(Failure::Told(fault)) if fault.kind == Kind::Unsupported => None,
-        Err(failure) => return Err(failure),
-    };
-    let config = config.and_then(|found| found.config).unwrap_or_default();
-    contract(&metadata, &config, (as_model, as_version)).map_err(Failure::Told)
-}
-
-/// What the server has. `Unsupported` from one that has no index.
-pub(super) async fn list(caller: &Caller) -> Result<Vec<Listed>, Failure> {
-    let asked = m::RepositoryIndexRequest::default();
-    let found: m::RepositoryIndexResponse =
-        question(caller, "/inference.GRPCInferenceService/RepositoryIndex", &asked).await?;
-    let one = |row: m::repository_index_response::ModelIndex| Listed {
-        is_ready: row.state == "READY",
-        model: row.name,
-        version: row.version,
-        reason: row.reason,
-    };
-    Ok(found.models.into_iter().map(one).collect())
-}
-
-async fn question<A: Message, R: Message + Default>(
-    caller: &Caller,
-    path: &'static str,
-    asked: &A,
-) -> Result<R, Failure> {
-    let len = asked.encoded_len();
-    let mut message = BytesMut::with_capacity(len + crate::wire::oip_proto::answer::PREFIX);
-    put_prefix(&mut message, len).map_err(Failure::Told)?;
-    message.put_slice(&asked.encode_to_vec());
-    let until = clock::now().plus(PATIENCE);
-    let asking = caller.ask(path, Pieces::from_iter([message.freeze()]), until);
-    let late = || Failure::Told(Fault::new(Kind::Expired, format!("it did not answer within {PATIENCE:?}")));
-    let answer = tokio::time::timeout_at(clock::instant(until), asking).await.map_err(|_| late())??;
-    if answer.len() > INDEX_BYTES {
-        // What is read of it takes many times as much.
-        let note = format!("its answer has {} bytes, and {INDEX_BYTES} are read", answer.len());
-        return Err(Failure::Told(Fault::internal(note)));
-    }
-    let wrong = |error| Failure::Told(Fault::internal(format!("its answer does not parse: {error}")));
-    R::decode(answer).map_err(wrong)
-}
-
-fn shown(version: &str) -> String {
-    if version.is_empty() { String::new() } else { format!(" version {version}") }
 }
 
 /// The contract of a version by what its server says of it. Without a configuration its tensors are taken as they
 /// are told, with no axis of rows.
-fn contract(
-    metadata: &m::ModelMetadataResponse,
-    config: &m::ModelConfig,
+pub(super) fn contract(
+    Told { metadata, config }: &Told,
     (model, version): (&str, Version),
 ) -> Result<Contract, Fault> {
     let max_rows = u32::try_from(config.max_batch_size).unwrap_or(0);
@@ -190,7 +127,7 @@ mod tests {
         ];
         for (shape, max_batch_size, datatype, want) in cases {
             let config = m::ModelConfig { max_batch_size, ..m::ModelConfig::default() };
-            let got = contract(&told(shape, datatype), &config, ("ours", Version(7)));
+            let got = contract(&Told { metadata: told(shape, datatype), config }, ("ours", Version(7)));
             match want {
                 Ok((row, unbatched)) => {
                     let got = got.unwrap();
@@ -205,12 +142,11 @@ mod tests {
 
     #[test]
     fn what_could_not_be_checked_is_refused() {
-        let config = m::ModelConfig::default();
-        let none = m::ModelMetadataResponse::default();
-        let got = contract(&none, &config, ("ours", Version(1))).unwrap_err();
+        let none = Told { metadata: m::ModelMetadataResponse::default(), config: m::ModelConfig::default() };
+        let got = contract(&none, ("ours", Version(1))).unwrap_err();
         assert!(got.note.contains("names 0 inputs"), "{got}");
         let input = m::ModelInput { name: "x".into(), optional: true, ..m::ModelInput::default() };
-        let config = m::ModelConfig { input: vec![input], ..config };
-        assert!(contract(&told(&[-1], "FP32"), &config, ("ours", Version(1))).is_err());
+        let config = m::ModelConfig { input: vec![input], ..m::ModelConfig::default() };
+        assert!(contract(&Told { metadata: told(&[-1], "FP32"), config }, ("ours", Version(1))).is_err());
     }
 }
