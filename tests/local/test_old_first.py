@@ -2,12 +2,13 @@
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.local.conftest import LocalServer, ready, start
+from tests.local.conftest import PATIENCE_S, LocalServer, ready, start
 from tests.local.test_lifecycle import rows
 
 #: Takes the only room, for as long as it lives; and some time to load.
@@ -62,8 +63,9 @@ def loaded(server: LocalServer, seconds: float) -> Iterator[list[Any]]:
 
 
 def until(reached: Callable[[], Any]) -> None:
+    late = time.monotonic() + PATIENCE_S
     while not reached():
-        pass
+        assert time.monotonic() < late
 
 
 def journal(server: LocalServer) -> list[Any]:

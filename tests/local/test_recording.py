@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tests.local.conftest import LocalServer, ready
+from tests.local.test_old_first import until
 
 MODEL = """
 from headrace import Model, Tensor
@@ -30,8 +31,7 @@ def test_a_request_warms_up_the_next_version_and_only_where_that_is_said(tmp_pat
     write(models, 1, "recording: {}")
     with ready(models, tmp_path / "state") as server:
         assert server.post("m", [7.0, 1.0, 2.0, 3.0])[0] == 200
-        while not kept(server):
-            pass
+        until(lambda: kept(server))
         write(models, 2, "recording: {}")
         server.command("load", "m/2")
         assert "m/2 | ran 1 of 7.0" in server.output()
