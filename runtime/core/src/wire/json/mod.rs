@@ -1,5 +1,6 @@
 //! Inference over HTTP: requests and replies as the Open Inference Protocol writes them in JSON.
 
+pub mod asking;
 mod elements;
 pub mod flat;
 pub mod generate;
