@@ -27,7 +27,7 @@ class Wanted:
 
     #: Where its versions are found; another folder's model of the same name is another model.
     folder: str
-    #: Version → how often it was asked for anew, after it could not be loaded.
+    #: Version → how often it was asked for anew, having failed or been on standby.
     versions: Mapping[int, int] = field(default_factory=dict)
     #: Those that are there, and that somebody has unloaded: a new start leaves them alone.
     unloaded: frozenset[int] = frozenset()
@@ -138,8 +138,8 @@ def load(wanted: Wanted, version: int, *, swap: bool, standing: Standing | None)
     Raises:
         Unwanted: it is loaded, or on its way, and nothing would change.
     """
-    failed = standing is not None and standing.state is State.FAILED
-    anew = wanted.versions.get(version, 0) + (version in wanted.versions and failed)
+    comes = standing is not None and standing.state in (State.FAILED, State.STANDBY)
+    anew = wanted.versions.get(version, 0) + (version in wanted.versions and comes)
     after = replace(
         wanted,
         versions={**wanted.versions, version: anew},
