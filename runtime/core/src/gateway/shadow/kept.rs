@@ -31,6 +31,7 @@ struct Pairs {
     worst: Worst<u64>,
     /// What an earlier gateway has left is known.
     is_read: bool,
+    /// The number of the next pair.
     next: u64,
     too_large: u64,
     /// Why the last one could not be written.
@@ -80,11 +81,12 @@ impl Kept {
         if pairs.most == 0 {
             return remove(folder);
         }
+        // Also where that failed, for another gateway may have taken the number.
+        pairs.next = number.saturating_add(1);
         if let Err(error) = written.and_then(|()| fs::rename(new, folder.join(number.to_string()))) {
             pairs.error = error.to_string();
             return;
         }
-        pairs.next += 1;
         let most = pairs.most;
         let gone = pairs.worst.add(most, pair.distance(), number);
         drop(pairs);
@@ -103,11 +105,8 @@ impl Kept {
         let most = pairs.most;
         for (number, distance) in found {
             pairs.next = pairs.next.max(number.saturating_add(1));
-            pairs
-                .worst
-                .add(most, distance, number)
-                .iter()
-                .for_each(|gone| remove(&folder.join(gone.to_string())));
+            let gone = pairs.worst.add(most, distance, number);
+            gone.iter().for_each(|number| remove(&folder.join(number.to_string())));
         }
     }
 
