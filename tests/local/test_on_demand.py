@@ -34,6 +34,8 @@ def test_six_models_in_three_places_are_all_answered(tmp_path: Path) -> None:
             return [model["versions"][0]["state"] for model in told["models"]]
 
         assert states() == ["ready"] * 3 + ["standby"] * 3
+        assert "f/1: ready" in server.command("load", "f/1"), "before anybody has called it"
+        assert sorted(states()) == ["ready"] * 3 + ["standby"] * 3
 
         def ask(at: int) -> tuple[int, bool]:
             status, answer = server.post(NAMES[at % 6], [[1, 2, 3, 4]])

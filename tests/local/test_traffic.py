@@ -1,6 +1,9 @@
 """Who answers: names for versions, over a server's life."""
 
+import json
 import os
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -52,3 +55,35 @@ def test_who_has_no_key_may_not_name_a_version_and_models_do_not_see_it(
     kept = [Path(folder) / name for folder, _, names in os.walk(server.state) for name in names]
     assert kept
     assert not [one for one in kept if key.encode() in one.read_bytes()]
+
+
+def test_the_worst_pairs_of_a_shadow_can_be_sent_again_and_end_with_it(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    write(models, 1, model(1))
+    with ready(models, tmp_path / "state") as server:
+        write(models, 2, model(2))
+        server.command("load", "times/2")
+        nothing = server.command("shadow", "times", "2", "--worst", code=1)
+        assert "no pairs are kept of version 2" in nothing
+        server.command("shadow", "times", "2", "--repeatable", "--keep-worst", "2")
+        folder = server.state / "worst"
+        while len(list(folder.glob("times*/[0-9]*/about.json"))) < 2:
+            assert server.post("times", [1.0, 2.0, 3.0, 4.0])[0] == 200
+        told = server.command("shadow", "times", "2", "--worst")
+        assert "2 of 2 pairs, in " in told
+        (first, _) = re.findall("^1 .* curl (.*)$", told, re.MULTILINE)
+        _, file, url = shlex.split(first)
+        request = Path(file.removeprefix("@"))
+        body = json.loads(request.read_text())
+        assert (url, body["inputs"][0]["data"]) == (
+            f"http://{server.http}/v2/models/times/versions/2/infer",
+            [1.0, 2.0, 3.0, 4.0],
+        )
+        assert "2.0, 4.0" in server.command("infer", "times/2", str(request), "--json")
+        for version, data in ((1, [1.0, 2.0, 3.0, 4.0]), (2, [2.0, 4.0, 6.0, 8.0])):
+            answer = json.loads((request.parent / f"answer-{version}.json").read_text())
+            assert answer["outputs"][0]["data"] == data
+        assert {one.stat().st_mode & 0o077 for one in (folder, *folder.rglob("*"))} == {0}
+        server.command("shadow", "times", "2", "off")
+        while list(folder.glob("*")):
+            pass

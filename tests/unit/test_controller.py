@@ -215,6 +215,8 @@ def test_what_is_not_there_is_refused_with_what_is(desk: Desk) -> None:
         ("POST", "/api/shadow?model=m", 400, "say which version"),
         ("POST", "/api/shadow?model=m&version=1&percent=x", 400, "expected a percentage"),
         ("POST", "/api/shadow?model=m&version=1&off=1", 409, "version 1 is no shadow"),
+        ("GET", "/api/shadow/worst?model=m&version=1", 404, "no pairs are kept of version 1"),
+        ("GET", "/api/shadow/worst?model=m", 400, "say which version"),
         ("GET", "/api/shadows", 200, '"shadows": []'),
         ("GET", "/api/load?model=m", 405, "send POST /api/load"),
         ("POST", "/api/load?model=m&version=2&old_first=1", 400, "say swap=1, too"),

@@ -59,6 +59,11 @@ def routed(**given: Any) -> Wanted:
             routed(shadows=(Shadow(1, 5), Shadow(2, 100, repeatable=True))),
         ),
         (NOW, lambda: orders.shadow("m", Shadow(7, WHOLE)), "version 7 is not loaded"),
+        (
+            NOW,
+            lambda: orders.shadow("m", Shadow(2, 1, keep_worst=65)),
+            "keeps 0 to 64 pairs, not 65",
+        ),
         (NOW, lambda: orders.shadow("m", Shadow(2, 0)), "more than 0 and at most 100 %, not 0"),
         (
             replace(NOW, shares={2: WHOLE}),
@@ -201,13 +206,15 @@ def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
     desk.models["m"] = [1, 2]
     who: Any = {"who": "me", "why": "it is new"}
     desk.controller.load("m", 2, swap=False, **who)
-    desk.controller.obey(orders.shadow("m", Shadow(2, 2500, repeatable=True, apart=True)), **who)
-    told = {"shadows": [{"version": 2, "share": 2500, "repeatable": True, "apart": True}]}
+    desk.controller.obey(orders.shadow("m", Shadow(2, 2500, True, True, 16)), **who)
+    one = {"version": 2, "share": 2500, "repeatable": True, "apart": True, "keep_worst": 16}
+    told = {"shadows": [one]}
     assert (desk.divisions["m"].routes, desk.divisions["m"].leads_to) == (told, [2])
     desk.begin()
     assert desk.divisions["m"].routes == told
     (entry,) = desk.controller.journal(1)
-    assert (entry.what, entry.why) == ("shadow 2 --percent 25 --repeatable --apart", "it is new")
+    said = "shadow 2 --percent 25 --repeatable --apart --keep-worst 16"
+    assert (entry.what, entry.why) == (said, "it is new")
     desk.controller.undo(entry.number, **who)
     assert (desk.divisions["m"].routes, desk.carried) == ({}, ["m/1", "m/2"])
 
@@ -228,7 +235,9 @@ def test_what_is_kept_and_what_the_core_reads() -> None:
             {"fact": {"parameter": "Beta"}, "value": "yes", "version": 1},
         ],
         "sticky": {"fact": {"header": "x-user-id"}, "salt": "m"},
-        "shadows": [{"version": 2, "share": 50, "repeatable": False, "apart": False}],
+        "shadows": [
+            {"version": 2, "share": 50, "repeatable": False, "apart": False, "keep_worst": 0}
+        ],
     }
     assert Traffic().as_policy("m") == {}
     waiting = replace(routed(sticky=USER), pending=Pending({2: WHOLE}))

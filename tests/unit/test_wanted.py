@@ -96,6 +96,8 @@ def test_a_run_begins_with_what_was_wanted_as_far_as_it_is_there(
         ),
         # It could not be loaded, and is asked for once more.
         (BOTH, 2, False, FAILED, served(1, 2, versions={1: 0, 2: 1})),
+        # It waits for its first caller, and is to be there before.
+        (BOTH, 2, False, State.STANDBY, served(1, 2, versions={1: 0, 2: 1})),
         (BOTH, 2, False, READY, "version 2 is ready already"),
         (BOTH, 2, False, LOADING, "version 2 is loading already"),
         (served(1), 1, True, READY, "version 1 is ready already"),

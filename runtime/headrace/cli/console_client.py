@@ -26,7 +26,10 @@ DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 TOKEN: Final = "HEADRACE_TOKEN"
 TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 #: How the console says that something is not there; other ports and servers say it differently.
-CONSOLES_404: Final = ("no /", "no error ", "no model ", "no request ", "there is no rollout ")
+CONSOLES_404: Final = (
+    *("no /", "no error ", "no model ", "no pairs ", "no request "),
+    "there is no rollout ",
+)
 
 
 def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:

@@ -205,6 +205,18 @@ def shadow(  # noqa: PLR0913 - a parameter is an option
             help="It has cores or a device of its own: do not wait until nobody is served.",
         ),
     ] = False,
+    keep_worst: Annotated[
+        int,
+        typer.Option(
+            help="Keep so many of the pairs of answers that are furthest apart, with their "
+            "requests, in the state folder.",
+            min=0,
+            max=64,
+        ),
+    ] = 0,
+    worst: Annotated[
+        bool, typer.Option("--worst", help="Show those that are kept, and change nothing.")
+    ] = False,
     why: Why = "",
     url: Url = CONSOLE,
 ) -> None:
@@ -215,11 +227,17 @@ def shadow(  # noqa: PLR0913 - a parameter is an option
     that serves are apart by themselves.
     """
     from headrace.cli.console_client import post
+    from headrace.cli.worst import lines
 
+    if worst:
+        for text in lines(url, model, version):
+            tell(text)
+        return
     if end not in ("", "off"):
         raise typer.BadParameter(f"expected off, or nothing, not {end!r}")
     query = {"model": model, "version": str(version), "why": why}
     flags = {"repeatable": str(int(repeatable)), "apart": str(int(apart))}
+    flags["keep_worst"] = str(keep_worst)
     said = {"off": "1"} if end else {"percent": percent, **flags}
     post(url, path("shadow", query | said))
     versions(model, url)

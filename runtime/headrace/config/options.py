@@ -60,6 +60,11 @@ class ServeOptions:
         pins = self.pins.environ if self.pins else {}
         return database | pins | self.hooks.environ
 
+    @property
+    def worst(self) -> Path:
+        """Where gateways keep the pairs of answers of shadows that are furthest apart."""
+        return self.state.absolute() / "worst"
+
     def gateway(self, io_threads: int, arena_bytes: int, prediction_key: bytes) -> dict[str, Any]:
         """Return the settings of the gateway's core, which are not to be shown: they have keys."""
         return {
@@ -71,6 +76,7 @@ class ServeOptions:
             "model_control": self.model_control,
             "pins": self.pins and {"header": self.pins.header, "key": self.pins.key},
             "prediction_key": urlsafe_b64encode(prediction_key).decode().rstrip("="),
+            "worst": str(self.worst),
             "limits": dict(self.limits),
         }
 

@@ -124,6 +124,7 @@ def shadow(  # noqa: PLR0913 - a parameter is one of the request
     off: Flag = "",
     repeatable: Flag = "",
     apart: Flag = "",
+    keep_worst: Number = 0,
     why: Why = "",
 ) -> dict[str, Any]:
     """Have a version get copies of what others answered, as `headrace shadow`; none with `off`."""
@@ -132,7 +133,7 @@ def shadow(  # noqa: PLR0913 - a parameter is one of the request
     if off in TRUE:
         return _obey(sources, orders.unshadow(model, version), who, why)
     share = shares(f"{version}={percent or 100}")[version]
-    wanted = Shadow(version, share, repeatable in TRUE, apart in TRUE)
+    wanted = Shadow(version, share, repeatable in TRUE, apart in TRUE, keep_worst)
     return _obey(sources, orders.shadow(model, wanted), who, why)
 
 

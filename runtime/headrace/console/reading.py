@@ -2,16 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, HTTPException, Request, Response
 from fastapi.responses import StreamingResponse
 
-from headrace.console import applying, board, schema
+from headrace.console import applying, board, schema, shadow_schema
 from headrace.console.answering import in_thread
 from headrace.console.deciding import entry_json, version_json
-from headrace.console.parameters import Folder, From, Limit, Number, OfModel, bounded
+from headrace.console.parameters import Folder, From, Limit, Model, Number, OfModel, bounded
 from headrace.console.sources import Sources
+from headrace.control.worst import pairs
+from headrace.errors import Unwanted
 from headrace.rollout.arms import arm_of
 
 #: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
@@ -43,11 +46,22 @@ def status(sources: From) -> dict[str, Any]:
     return {**board.as_json(sources.board.status()), "lost": lost}
 
 
-@router.get("/api/shadows", response_model=schema.Shadows)
+@router.get("/api/shadows", response_model=shadow_schema.Shadows)
 @in_thread
 def shadows(sources: From) -> dict[str, Any]:
     """Show what shadows found."""
     return {"shadows": board.as_json(sources.board.status())["shadows"]}
+
+
+@router.get("/api/shadow/worst", response_model=shadow_schema.Worst)
+@in_thread
+def worst(sources: From, model: Model, version: Number) -> dict[str, Any]:
+    """Show the pairs of answers that are furthest apart, as `headrace shadow MODEL N --worst`."""
+    for one in sources.board.status().shadows:
+        if (one["model"], one["version"]) == (model, version) and one.get("worst"):
+            return {**one["worst"], "pairs": pairs(Path(one["worst"]["folder"]))}
+    how = f"`headrace shadow {model} {version} --keep-worst 16`"
+    raise Unwanted(f"no pairs are kept of version {version}: {how} has some kept")
 
 
 @router.get("/api/versions", response_model=schema.Versions)

@@ -75,15 +75,6 @@ class Status(Answer):
     shadows: list[dict[str, Any]]
 
 
-class Shadows(Answer):
-    """What shadows found: copies, drops by cause, and of each version that callers have a verdict.
-
-    docs/traffic.md says what is counted of each output.
-    """
-
-    shadows: list[dict[str, Any]]
-
-
 class Version(Answer):
     """A version that is loaded, or could be."""
 

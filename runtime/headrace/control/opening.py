@@ -7,6 +7,7 @@ from headrace.config.options import ServeOptions
 from headrace.control.controller import Controller
 from headrace.control.finding import Finding
 from headrace.control.store import Store, in_folder
+from headrace.control.worst import forget_others
 from headrace.registry.cache import let_go_of_others
 from headrace.repository.equipped import equipped
 from headrace.repository.folder import find_model, find_older, tell
@@ -23,6 +24,7 @@ def controlling(options: ServeOptions) -> Iterator[Controller]:
     store = Store(options.database or in_folder(options.state))
     reach = Reach(options.state, tell, options.sources)
     try:
+        forget_others(options.worst, store.models())
         yield Controller(
             store,
             Finding(

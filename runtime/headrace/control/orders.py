@@ -84,6 +84,7 @@ def stick(model: str, where: str | None) -> Order:
 def shadow(model: str, new: Shadow) -> Order:
     """Have copies of a share of the traffic go to a version, whose answers nobody gets."""
     said = f"{' --repeatable' * new.repeatable}{' --apart' * new.apart}"
+    said += f" --keep-worst {new.keep_worst}" if new.keep_worst else ""
     what = f"shadow {new.version} --percent {new.share / 100:g}{said}"
 
     def changed(now: Wanted, standings: Standings) -> Wanted:
@@ -94,6 +95,8 @@ def shadow(model: str, new: Shadow) -> Order:
             raise Unwanted(f"version {new.version} failed: {one.reason}")
         if not 0 < new.share <= WHOLE:
             raise Unwanted(f"a shadow gets more than 0 and at most 100 %, not {new.share / 100:g}")
+        if not 0 <= new.keep_worst <= traffic.MOST_KEPT:
+            raise Unwanted(f"a shadow keeps 0 to {traffic.MOST_KEPT} pairs, not {new.keep_worst}")
         if (now.shares or {}).get(new.version) == WHOLE:
             raise Unwanted(f"version {new.version} has all the traffic: there is none to copy")
         return replace(now, traffic=traffic.shadow(now.traffic, new))

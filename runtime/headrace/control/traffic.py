@@ -14,6 +14,7 @@ ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
 MOST_ALIASES: Final = 64
 MOST_RULES: Final = 64
 MOST_SHADOWS: Final = 8
+MOST_KEPT: Final = 64
 #: Characters of a parameter's name, and of a value.
 MOST_CHARACTERS: Final = 128
 
@@ -60,6 +61,8 @@ class Shadow:
     repeatable: bool = False
     #: It has cores or a device of its own: copies need not wait until nobody is served.
     apart: bool = False
+    #: So many of the pairs of answers that are furthest apart are kept.
+    keep_worst: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,8 @@ class Traffic:
             "rules": [[str(one.fact), one.value, one.version] for one in self.rules],
             "sticky": None if self.sticky is None else str(self.sticky),
             "shadows": [
-                [one.version, one.share, one.repeatable, one.apart] for one in self.shadows
+                [one.version, one.share, one.repeatable, one.apart, one.keep_worst]
+                for one in self.shadows
             ],
         }
         if self.judged:

@@ -37,7 +37,7 @@ class Wanted:
 
     #: Where its versions are found; another folder's model of the same name is another model.
     folder: str
-    #: Version → how often it was asked for anew, after it could not be loaded.
+    #: Version → how often it was asked for anew, having failed or been on standby.
     versions: Mapping[int, int] = field(default_factory=dict)
     #: Those that are there, and that somebody has unloaded: a new start leaves them alone.
     unloaded: frozenset[int] = frozenset()
@@ -167,15 +167,15 @@ def load(
         Unwanted: it is loaded, or on its way, and nothing would change; or who is to end first may
             not.
     """
-    failed = standing is not None and standing.state is State.FAILED
-    anew = wanted.versions.get(version, 0) + (version in wanted.versions and failed)
+    comes = standing is not None and standing.state in (State.FAILED, State.STANDBY)
+    anew = wanted.versions.get(version, 0) + (version in wanted.versions and comes)
     after = replace(
         wanted,
         versions={**wanted.versions, version: anew},
         unloaded=wanted.unloaded - {version},
     )
     if swap and not _has_all(wanted, version):
-        pending = _swap(after, version, old_first=old_first and (standing is None or failed))
+        pending = _swap(after, version, old_first=old_first and (standing is None or comes))
         if pending.old_first and (ruled := pending.unload & set(wanted.traffic.named)):
             one = min(ruled)
             raise Unwanted(

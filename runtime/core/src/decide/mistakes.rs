@@ -89,7 +89,7 @@ impl ModelPolicy {
             out.add(|| format!("model {model:?}: {count} shadows, at most {MOST_SHADOWS} are allowed"));
         }
         let mut seen = BTreeSet::new();
-        for Shadow { version, share, .. } in &self.shadows {
+        for Shadow { version, share, keep_worst, .. } in &self.shadows {
             if !known.contains(version) {
                 out.add(|| format!("model {model:?}: version {version} is a shadow, and is not listed"));
             }
@@ -100,6 +100,12 @@ impl ModelPolicy {
                 let full = Share::FULL;
                 out.add(|| {
                     format!("model {model:?}: the share of shadow {version} is {share}, expected 1 to {full}")
+                });
+            }
+            let most = Shadow::MOST_KEPT;
+            if *keep_worst > most {
+                out.add(|| {
+                    format!("model {model:?}: keep_worst of shadow {version} is {keep_worst}, at most {most} may be")
                 });
             }
         }

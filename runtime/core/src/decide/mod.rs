@@ -35,6 +35,7 @@ pub mod times;
 pub mod trust;
 pub mod turns;
 pub mod validate;
+pub mod worst;
 
 #[cfg(test)]
 mod overload_tests;

@@ -105,6 +105,13 @@ pub struct Shadow {
     /// It has cores or a device of its own: copies need not wait until nobody is served.
     #[serde(default)]
     pub apart: bool,
+    /// So many of the pairs of answers that are furthest apart are kept. At most [`Shadow::MOST_KEPT`].
+    #[serde(default)]
+    pub keep_worst: usize,
+}
+
+impl Shadow {
+    pub const MOST_KEPT: usize = 64;
 }
 
 /// A version of which evidence is counted: how many of its units were bad. Nothing of routing depends on it. One that is

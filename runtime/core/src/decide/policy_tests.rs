@@ -69,6 +69,17 @@ fn what_decides_is_read() {
 }
 
 #[test]
+fn a_shadow_keeps_no_more_than_its_bound() {
+    let parsed = |keep: usize| {
+        let shadow = format!(r#"{{"version": 1, "share": 1, "keep_worst": {keep}}}"#);
+        PolicyTable::parse(&table(&format!(r#"{{{READY}, "shadows": [{shadow}]}}"#)))
+    };
+    assert_eq!(parsed(64).unwrap().models["m"].shadows()[0].keep_worst, 64);
+    let told = parsed(65).unwrap_err().to_string();
+    assert!(told.contains("keep_worst of shadow 1 is 65, at most 64"), "{told}");
+}
+
+#[test]
 fn an_alias_leads_to_one_version_that_is_listed() {
     let alias = |name: &str, version: u8| format!(r#"{{"name": {name:?}, "version": {version}}}"#);
     let parsed = |aliases: &[String]| {

@@ -64,6 +64,10 @@ fn agree(table: &PolicyTable, theirs: &Value) {
             assert_eq!(share.is_some(), !ours.is_empty());
             assert!(model.shares().len() < 2 || share.is_some_and(|share| share.share > 0));
         }
+        for alias in models[name.as_str()]["aliases"].as_array().into_iter().flatten() {
+            let meant = model.alias(alias["name"].as_str().unwrap()).expect("it leads somewhere");
+            assert!(Some(meant.0) == alias["version"].as_u64() && model.entry(meant).is_some());
+        }
         ruled(model, &models[name.as_str()]["rules"]);
     }
 }

@@ -139,7 +139,7 @@ impl Gateway {
             regions: Regions::new(settings.limits.client_regions),
             wishes: Wishes::default(),
             demand: Demand::default(),
-            shadows: Shadows::default(),
+            shadows: Shadows::new(settings.worst.clone()),
             signer: settings.prediction_key.as_ref().map(Signer::new),
             profiles: Profiles::default(),
             timers: Arc::default(),

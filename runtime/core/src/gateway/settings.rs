@@ -7,6 +7,7 @@ use crate::base::{
 };
 use crate::wire::prediction::PredictionKey;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Each level of JSON takes some of a thread's stack, and the process ends where that does.
@@ -104,6 +105,8 @@ pub struct GatewaySettings {
     pub prediction_key: Option<PredictionKey>,
     /// Who may name a version; without it anyone.
     pub pins: Option<Pins>,
+    /// Where pairs are kept of shadows that are told to; without it none are.
+    pub worst: Option<PathBuf>,
     pub limits: Limits,
 }
 

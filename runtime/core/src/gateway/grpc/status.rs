@@ -126,7 +126,7 @@ mod tests {
             assert_eq!(map[GRPC_MESSAGE], "why");
         }
         let codes: HashSet<_> = Kind::ALL.iter().map(|kind| code(*kind).number()).collect();
-        assert_eq!(codes.len(), 8, "every code is used");
+        assert_eq!(codes.len(), 9, "every code is used");
     }
 
     #[test]

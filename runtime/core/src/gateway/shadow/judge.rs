@@ -2,10 +2,12 @@
 
 use super::{
     line::{Copy, Shadow},
+    pair::Pair,
     record::Compared,
 };
 use crate::base::{
     call::{Produced, Timing},
+    clock,
     contract::Contract,
     fault::{Fault, Kind},
     panics,
@@ -13,6 +15,7 @@ use crate::base::{
 use crate::decide::{
     compare::{Comparison, compare},
     mirror::Cause,
+    worst::distance,
 };
 use parking_lot::Mutex;
 use rustix::process::nice;
@@ -83,6 +86,17 @@ impl Finding {
             (Some(answer), Ok((produced, timing))) => {
                 let shadow_ns = [timing.input_ns, timing.infer_ns, timing.output_ns].iter().sum();
                 let outputs = outputs((&copy.contract, answer), (contract, produced));
+                if !copy.is_noise() && shadow.wish.load().shadow.keep_worst > 0 {
+                    shadow.kept.keep(&Pair {
+                        inference: &copy.inference,
+                        answers: [(&copy.contract, answer, copy.host_ns), (contract, produced, shadow_ns)],
+                        distances: outputs
+                            .iter()
+                            .map(|(name, found)| (name.clone(), distance(found)))
+                            .collect(),
+                        unix_ms: clock::unix_ms(),
+                    });
+                }
                 Compared::Both { outputs, primary_ns: copy.host_ns, shadow_ns }
             }
             (Some(_), Err(fault)) => Compared::Failed(fault.kind),

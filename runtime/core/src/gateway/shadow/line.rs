@@ -1,6 +1,6 @@
 //! One shadow: what waits for it, what it may hold, and what was dropped.
 
-use super::record::Record;
+use super::{kept::Kept, record::Record};
 use crate::base::{
     call::Produced,
     contract::Contract,
@@ -91,6 +91,7 @@ pub(super) struct Shadow {
     pub(super) copied: AtomicU64,
     dropped: [AtomicU64; Cause::ALL.len()],
     pub(super) record: Mutex<Record>,
+    pub(super) kept: Kept,
     task: Mutex<Work>,
 }
 
@@ -105,7 +106,7 @@ enum Work {
 }
 
 impl Shadow {
-    pub(super) fn new(service: Arc<Service>, wish: Wish, held: Arc<Ledger>) -> Arc<Shadow> {
+    pub(super) fn new(service: Arc<Service>, wish: Wish, held: Arc<Ledger>, kept: Kept) -> Arc<Shadow> {
         Arc::new(Shadow {
             service,
             wish: ArcSwap::from_pointee(wish),
@@ -116,12 +117,14 @@ impl Shadow {
             copied: AtomicU64::new(0),
             dropped: Default::default(),
             record: Mutex::default(),
+            kept,
             task: Mutex::default(),
         })
     }
 
     pub(super) fn wish_for(&self, wish: Wish) {
         self.record.lock().keep(|primary| wish.is_of(primary));
+        self.kept.limit(wish.shadow.keep_worst);
         self.wish.store(Arc::new(wish));
     }
 

@@ -2,11 +2,14 @@
 //!
 //! A copy is made when its caller has the answer. It waits in the line of its shadow ([`line`]) until no caller is
 //! inside this gateway ([`quiet`]), is sent as a call that nobody retries or counts ([`send`]), and what comes back is
-//! compared on a thread of the lowest priority ([`judge`], [`record`]).
+//! compared on a thread of the lowest priority ([`judge`], [`record`]), which keeps the worst pairs if it is told to
+//! ([`kept`], [`pair`]).
 
 mod copies;
 mod judge;
+mod kept;
 mod line;
+mod pair;
 mod quiet;
 mod record;
 mod send;
@@ -16,16 +19,20 @@ pub(super) use quiet::Inside;
 
 use crate::gateway::{
     memory::admission::{Ledger, Of},
+    queue::service::Service,
     table::state::Model,
 };
 use crate::meter::Family;
 use arc_swap::ArcSwap;
 use compact_str::CompactString;
 use judge::Judge;
+use kept::Kept;
 use line::{Shadow, Wish};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use quiet::Quiet;
 use rustc_hash::FxHashMap;
 use serde_json::Value;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Release};
 
@@ -44,21 +51,22 @@ pub(super) struct Shadows {
     quiet: Arc<Quiet>,
     held: Arc<Ledger>,
     judge: Judge,
+    /// Of all pairs that are kept.
+    worst: Option<PathBuf>,
 }
 
-impl Default for Shadows {
-    fn default() -> Shadows {
+impl Shadows {
+    pub(super) fn new(worst: Option<PathBuf>) -> Shadows {
         Shadows {
             of: ArcSwap::default(),
             any: AtomicBool::new(false),
             quiet: Arc::default(),
             held: Ledger::new(Of::Requests, ALL_BYTES),
             judge: Judge::default(),
+            worst,
         }
     }
-}
 
-impl Shadows {
     /// Those of a new table. One that was there goes on with what it has and knows; one that is gone forgets it.
     pub(super) fn follow(&self, models: &FxHashMap<CompactString, Model>) {
         let before = self.of.load();
@@ -74,7 +82,10 @@ impl Shadows {
                         shadow.wish_for(wish);
                         Arc::clone(shadow)
                     }
-                    None => Shadow::new(Arc::clone(service), wish, Ledger::new(Of::Requests, BYTES)),
+                    None => {
+                        let kept = Kept::new(self.folder(service), wish.shadow.keep_worst);
+                        Shadow::new(Arc::clone(service), wish, Ledger::new(Of::Requests, BYTES), kept)
+                    }
                 };
                 after.entry(name.clone()).or_default().push(shadow);
             }
@@ -83,10 +94,19 @@ impl Shadows {
             let left = after.get(&shadow.service.model);
             !left.is_some_and(|left| left.iter().any(|one| Arc::ptr_eq(one, shadow)))
         };
-        before.values().flatten().filter(gone).for_each(|shadow| shadow.end());
+        for shadow in before.values().flatten().filter(gone) {
+            shadow.end();
+            shadow.kept.limit(0);
+        }
         let any = !after.is_empty();
         self.of.store(Arc::new(after));
         self.any.store(any, Release);
+    }
+
+    /// One name for a model and a version, whatever a model may be called.
+    fn folder(&self, service: &Service) -> Option<PathBuf> {
+        let model = utf8_percent_encode(&service.model, NON_ALPHANUMERIC);
+        Some(self.worst.as_ref()?.join(format!("{model}@{}", service.version)))
     }
 
     /// Nobody is copied any more.

@@ -171,6 +171,7 @@ impl Shadow {
             "copied": self.copied.load(Relaxed),
             "dropped": dropped,
             "against": each.collect::<Vec<_>>(),
+            "worst": self.kept.told(),
         })
     }
 }

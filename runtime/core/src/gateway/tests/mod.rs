@@ -21,6 +21,7 @@ mod poison;
 mod profiles;
 mod races;
 mod shadow_bounds;
+mod shadow_worst;
 mod shadows;
 mod split;
 pub(in crate::gateway) mod spout;

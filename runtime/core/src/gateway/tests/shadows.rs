@@ -67,7 +67,7 @@ pub(super) async fn served(gateway: &Arc<Gateway>, primary: &Held, inference: In
     settle_down().await;
 }
 
-fn settle(call: Call, result: Result<Tensor, Fault>) {
+pub(super) fn settle(call: Call, result: Result<Tensor, Fault>) {
     let result =
         result.map(|output| Produced { outputs: [output].into_iter().collect(), ..Produced::default() });
     call.reply.settle(Outcome {
@@ -104,12 +104,12 @@ async fn a_copy_is_sent_when_its_caller_has_the_answer_and_nobody_is_served() {
     assert!(gateway.metrics().contains("headrace_shadow_copies_total{model=\"m\",version=\"2\"} 2\n"));
 }
 
-fn floats(version: u64) -> Contract {
+pub(super) fn floats(version: u64) -> Contract {
     let spec = |name: &str| TensorSpec::new(name, Datatype::Fp32, [1]);
     Contract { inputs: vec![spec("x")], outputs: vec![spec("y")], ..contract(version) }
 }
 
-fn number(value: f32) -> Inference {
+pub(super) fn number(value: f32) -> Inference {
     let mut inference = ask(1, 0);
     let data = Bytes::from(value.to_le_bytes().to_vec());
     inference.inputs[0].tensor =

@@ -21,7 +21,8 @@ pub fn write(out: &mut Vec<u8>, answer: &Answer) -> Result<(), Fault> {
     out.integer(contract.version.0);
     out.push(b'"');
     if !answer.parameters.is_empty() {
-        parameters(out, answer);
+        out.push(b',');
+        parameters(out, &answer.parameters);
     }
     for (index, tensor) in &answer.outputs {
         let spec = contract.outputs.get(*index);

@@ -7,6 +7,7 @@ pub mod flat;
 pub mod generate;
 mod input;
 mod number;
+pub mod replay;
 pub mod reply;
 pub mod request;
 mod scan;

@@ -4,7 +4,7 @@ use super::text::Append;
 use crate::base::{
     datatype::Datatype,
     fault::Fault,
-    inference::{Answer, Value},
+    inference::{Answer, Parameters, Value},
     strings::Strings,
     tensor::Tensor,
 };
@@ -47,32 +47,20 @@ pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fa
     out.integer(contract.version.0);
     out.push(b'"');
     if !answer.parameters.is_empty() {
-        parameters(&mut out, answer);
+        out.push(b',');
+        parameters(&mut out, &answer.parameters);
     }
     out.text(",\"outputs\":[");
-    let mut binary = false;
     for (nth, (index, tensor)) in answer.outputs.iter().enumerate() {
         let spec = contract.outputs.get(*index);
         let spec = spec.ok_or_else(|| Fault::internal("an answer holds an output that no contract names"))?;
         if nth > 0 {
             out.push(b',');
         }
-        head(&mut out, &spec.name, tensor.datatype, &tensor.shape);
-        match form(&spec.name) {
-            Form::Binary => {
-                behind(&mut out, &tensor.data);
-                blobs.push(tensor.data.clone());
-                binary = true;
-            }
-            Form::Elsewhere => out.push(b'}'),
-            Form::Json => {
-                out.text(",\"data\":[");
-                elements(&mut out, tensor).ok_or_else(|| unsayable(&spec.name, tensor.datatype, BINARY))?;
-                out.text("]}");
-            }
-        }
+        self::tensor(&mut out, &mut blobs, &spec.name, tensor, form(&spec.name))?;
     }
     out.text("]}");
+    let binary = !blobs.is_empty();
     Ok(Encoded { json: out, blobs, binary })
 }
 
@@ -95,6 +83,30 @@ pub(super) fn behind(out: &mut Vec<u8>, data: &Bytes) {
     out.text(",\"parameters\":{\"binary_data_size\":");
     out.integer(data.len());
     out.text("}}");
+}
+
+/// One of an answer's, or of a request's.
+pub(super) fn tensor(
+    out: &mut Vec<u8>,
+    blobs: &mut SmallVec<[Bytes; 2]>,
+    name: &str,
+    tensor: &Tensor,
+    form: Form,
+) -> Result<(), Fault> {
+    head(out, name, tensor.datatype, &tensor.shape);
+    match form {
+        Form::Binary => {
+            behind(out, &tensor.data);
+            blobs.push(tensor.data.clone());
+        }
+        Form::Elsewhere => out.push(b'}'),
+        Form::Json => {
+            out.text(",\"data\":[");
+            elements(out, tensor).ok_or_else(|| unsayable(name, tensor.datatype, BINARY))?;
+            out.text("]}");
+        }
+    }
+    Ok(())
 }
 
 /// About how long the JSON becomes, so that it is allocated once.
@@ -195,9 +207,9 @@ pub(super) fn elements(out: &mut Vec<u8>, tensor: &Tensor) -> Option<()> {
     Some(())
 }
 
-pub(super) fn parameters(out: &mut Vec<u8>, answer: &Answer) {
-    out.text(",\"parameters\":{");
-    for (nth, (key, value)) in answer.parameters.iter().enumerate() {
+pub(super) fn parameters(out: &mut Vec<u8>, parameters: &Parameters) {
+    out.text("\"parameters\":{");
+    for (nth, (key, value)) in parameters.iter().enumerate() {
         if nth > 0 {
             out.push(b',');
         }
