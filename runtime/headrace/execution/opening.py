@@ -18,6 +18,7 @@ from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, labelling, sequencing
 from headrace.models import Context, Model, Tensor
+from headrace.models.calling import Caller, Nobody
 from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
 
@@ -165,8 +166,8 @@ def devices(version: Version) -> list[str]:
     return [f"cuda:{at}" for at in range(ceil(version.config.placement.gpus))] or ["cpu"]
 
 
-def context(version: Version) -> Context:
-    """Return what ``load`` is told."""
+def context(version: Version, caller: Caller | None = None) -> Context:
+    """Return what ``load`` is told; without a ``caller`` the model calls no other one."""
     return Context(
         model=version.model,
         version=version.number,
@@ -174,6 +175,7 @@ def context(version: Version) -> Context:
         device=devices(version)[0],
         devices=devices(version),
         parameters=version.config.parameters,
+        caller=caller or Nobody(),
     )
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.errors import DeviceLost, HeadraceError, ModelBroken, ModelInvalid, NotLive
 from headrace.execution import forking, lanes, sequencing, steps, threads
+from headrace.execution.calling import Calling
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
 from headrace.execution.device.seam import Device
@@ -64,6 +65,7 @@ class Runner:
         self.since = monotonic()
         #: What the model takes, once it was opened.
         self.inputs: Sequence[Tensor] = ()
+        self._calling = Calling(version)
         self._host = host
         self._sink = sink
         self._moved = moved
@@ -94,7 +96,7 @@ class Runner:
             with speaking(label), forking.parent_alone(label):
                 model = open_model(self.version, self.threads)
                 self.inputs = sequencing.asked(model.inputs, self.version.config.sequences)
-                told = context(self.version)
+                told = context(self.version, self._calling)
                 self.memory.admit()
                 keep_to(told.device, self.version.config.placement.gpus)
                 model.load(told)
@@ -103,6 +105,7 @@ class Runner:
             with speaking(label), forking.parent_alone(label):
                 self._warm(model, device)
             self.memory.settle()
+            self._calling.serves = True
             self._answer(model, device)
         except BaseException as error:
             self._fail(error)
@@ -197,9 +200,12 @@ class Runner:
                 except (ModelBroken, DeviceLost):
                     raise
                 except Exception as error:
+                    raised = f"{type(error).__name__}: {text_of(error)}"
+                    if self._calling.was_early:
+                        self._say(f"warmed up until where it calls another model ({raised})")
+                        return
                     if own_example:
                         raise
-                    raised = f"{type(error).__name__}: {text_of(error)}"
                     text = (
                         f"could not warm up with made-up inputs ({raised}); "
                         "serving all the same; example() in the class would give real ones"

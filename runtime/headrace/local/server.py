@@ -3,6 +3,7 @@
 import faulthandler
 import json
 import os
+import secrets
 import signal
 import sys
 import threading
@@ -35,7 +36,7 @@ from headrace.control.engine import Beginning
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.errors import HeadraceError, PortTaken
-from headrace.execution import forking, threads
+from headrace.execution import calling, forking, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
@@ -105,6 +106,9 @@ class Server:
         self._options, self._logbook = options, logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         settings = options.gateway(budget.io, NO_ARENA, controller.store.labels.key)
+        # A name of the kernel's, which ends with the process and leaves no file.
+        settings["calls"] = f"@headrace-{secrets.token_hex(16)}"
+        calling.go_to(settings["calls"])
         self._gateway = headrace_core.Gateway(json.dumps(settings))
         around = Around(
             host=self._host,

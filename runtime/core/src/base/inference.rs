@@ -2,6 +2,7 @@
 
 use super::{
     call::Timing,
+    callers::Callers,
     contract::Contract,
     device::DeviceRegion,
     tensor::Tensor,
@@ -72,6 +73,8 @@ pub struct Inference {
     pub facts: Vec<(CompactString, CompactString)>,
     /// Its caller asks how it went.
     pub traced: bool,
+    /// Of one that a model makes.
+    pub callers: Option<Callers>,
 }
 
 /// What a caller gets. `outputs` are in the contract's order, only those wanted; names are the contract's.

@@ -1,6 +1,7 @@
 //! What everything else speaks of: numbers with units, the one error, tensors, a model's contract, a call.
 
 pub mod call;
+pub mod callers;
 pub mod clock;
 pub mod contract;
 pub mod datatype;

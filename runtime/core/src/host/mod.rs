@@ -2,6 +2,7 @@
 
 mod attend;
 mod batch;
+mod behalf;
 mod behind;
 mod bounds;
 mod by_slot;
@@ -48,6 +49,7 @@ mod versions;
 mod watch;
 
 pub use batch::Batch;
+pub use behalf::Behalf;
 pub use conduct::Conduct;
 pub use elements::{Elements, TooLong};
 pub use entrance::{Entered, Entrance, Left};

@@ -8,6 +8,7 @@
 //! host's, even after it gave up the link. For a gateway it is the same moment, because what a host computes for a
 //! link that ended is thrown away.
 
+pub mod calls;
 #[cfg(test)]
 mod conservation_tests;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod ears_tests;
 mod fault_tests;
 pub mod foreign;
 pub mod gateway;
+mod grpc;
 mod handshake;
 pub mod host;
 #[cfg(test)]

@@ -4,6 +4,8 @@
 
 mod array;
 mod batch;
+mod behalf;
+mod calls;
 mod datatype;
 mod elements;
 mod fault;
@@ -37,6 +39,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod headrace_core {
     #[pymodule_export]
     use super::batch::Batch;
+    #[pymodule_export]
+    use super::calls::{CallFailed, Calls, Ongoing};
     #[pymodule_export]
     use super::elements::BytesTensor;
     #[pymodule_export]

@@ -39,6 +39,11 @@ impl Gate {
         self.shared.inside.enter().then(|| Pass { shared: Arc::clone(&self.shared) })
     }
 
+    /// For what somebody inside asks for: `None` once the gate is shut and nobody is.
+    pub fn enter_behind(&self) -> Option<Pass> {
+        self.shared.inside.enter_behind().then(|| Pass { shared: Arc::clone(&self.shared) })
+    }
+
     pub fn shut(&self) {
         self.shared.inside.shut();
     }

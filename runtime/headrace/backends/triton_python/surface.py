@@ -12,7 +12,7 @@ from headrace.backends.triton_python.refusals import (
     Refused,
     TritonModelException,
 )
-from headrace.backends.triton_python.request import END, START, InferenceRequest
+from headrace.backends.triton_python.request import END, START, InferenceRequest, PreferredMemory
 from headrace.backends.triton_python.response import InferenceResponse, TritonError
 from headrace.backends.triton_python.sender import COMPLETE_FINAL, ResponseSender
 
@@ -38,6 +38,9 @@ SERVED: Final[dict[str, Any]] = {
     "InferenceResponseSender": ResponseSender,
     "Logger": Logger,
     "ModelConfig": model_config.ModelConfig,
+    "PreferredMemory": PreferredMemory,
+    "TRITONSERVER_MEMORY_CPU": 0,
+    "TRITONSERVER_MEMORY_GPU": 2,
     "TRITONSERVER_REQUEST_FLAG_SEQUENCE_END": END,
     "TRITONSERVER_REQUEST_FLAG_SEQUENCE_START": START,
     "TRITONSERVER_REQUEST_RELEASE_ALL": 1,

@@ -10,7 +10,7 @@ use super::{
     stop::Stop,
     stream,
 };
-use crate::base::{clock, fault::Fault, panics, units::Tick};
+use crate::base::{callers::Callers, clock, fault::Fault, panics, units::Tick};
 use crate::gateway::{Client, Gateway, memory::growing};
 use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -35,6 +35,8 @@ pub(super) struct Call {
     pub(super) deadline: Tick,
     /// Metadata that routing looks at.
     pub(super) facts: Vec<(CompactString, CompactString)>,
+    /// Of one that a model makes.
+    pub(super) callers: Option<Callers>,
 }
 
 /// What a message says about the messages that answer it.
@@ -74,6 +76,11 @@ async fn attempt(
     #[cfg(test)]
     panics::trip(parts.uri.path());
     let gateway = &client.gateway;
+    if client.is_host && gateway.is_over() {
+        // Another has its place, or will have.
+        respond.send_reset(h2::Reason::REFUSED_STREAM);
+        return Err(send::Gone);
+    }
     let head = match head::read(parts) {
         Ok(head) => head,
         Err(Refusal::Http(status)) => return send::refuse(respond, status),
@@ -81,12 +88,17 @@ async fn attempt(
             return send::fail(respond, &gateway.turned_away(fault, "", None));
         }
     };
+    let callers = match client.is_host.then(|| head::callers(&parts.headers)).transpose() {
+        Ok(callers) => callers,
+        Err(fault) => return send::fail(respond, &gateway.turned_away(fault, "", None)),
+    };
     let arrived = clock::now();
     let call = Call {
         head,
         arrived,
         deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
         facts: gateway.facts(&parts.headers),
+        callers,
         client,
     };
     (parts.headers, parts.uri) = Default::default(); // what they said is not kept while the call waits

@@ -118,7 +118,8 @@ impl Call {
         told.id.clone_from(&request.id);
         told.wants_last = request.wants_last();
         let (deadline, facts, traced) = (self.deadline, self.facts.clone(), self.head.timing);
-        let around = Surroundings { arrived, deadline, facts, traced };
+        let callers = self.callers.clone();
+        let around = Surroundings { arrived, deadline, facts, traced, callers };
         let most = self.gateway().limits().body_bytes;
         let long = request.contents_bytes() > LONG;
         let read = move |request: Request<'_>, body: &Bytes| {

@@ -6,6 +6,7 @@ pub(crate) mod connection;
 mod control;
 mod describe;
 mod head;
+pub(in crate::gateway) mod hosts;
 mod idle;
 mod infer;
 mod memory;
@@ -22,7 +23,7 @@ mod stream;
 mod tests;
 
 use super::{
-    Gateway,
+    Client, Gateway,
     sockets::{crowd, listen},
 };
 use presence::Presence;
@@ -58,7 +59,7 @@ async fn begin(io: TcpStream, gateway: Arc<Gateway>, presence: Arc<Presence>, st
         () = presence.unwanted() => false,
     };
     if spoke {
-        Box::pin(connection::serve(io, gateway, presence, stop)).await;
+        Box::pin(connection::serve(io, Client::new(gateway), presence, stop)).await;
     }
 }
 

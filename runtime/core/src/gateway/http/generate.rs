@@ -139,6 +139,7 @@ async fn parse(
         arrived,
         facts: Vec::new(),
         traced: asked.timing,
+        callers: None,
     });
     Ok((inference, reserved))
 }

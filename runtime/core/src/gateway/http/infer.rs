@@ -208,6 +208,7 @@ async fn parse(
         arrived,
         facts,
         traced: asked.timing,
+        callers: None,
     });
     Ok((inference, wish, reserved))
 }

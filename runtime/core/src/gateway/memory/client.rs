@@ -11,14 +11,20 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct Client {
     pub(in crate::gateway) gateway: Arc<Gateway>,
+    /// A host of this server: its models make calls.
+    pub(in crate::gateway) is_host: bool,
     /// Of its large requests and of the answers that it has not read.
     share: Arc<Ledger>,
 }
 
 impl Client {
     pub fn new(gateway: Arc<Gateway>) -> Arc<Client> {
+        Client::of(gateway, false)
+    }
+
+    pub(in crate::gateway) fn of(gateway: Arc<Gateway>, is_host: bool) -> Arc<Client> {
         let share = Ledger::new(Of::Connection, gateway.limits().connection_bytes);
-        Arc::new(Client { gateway, share })
+        Arc::new(Client { gateway, is_host, share })
     }
 
     /// Room for a body of `len` bytes; a fault (TooLarge, Overloaded) before any memory is taken.

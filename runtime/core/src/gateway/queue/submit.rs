@@ -182,6 +182,7 @@ impl Gateway {
             traced: inference.traced,
             parameters,
             correlation: correlation.clone(),
+            callers: inference.callers.clone(),
             arrived,
             admitted: now,
             sent: now,
@@ -192,7 +193,9 @@ impl Gateway {
             suspicion: Suspicion::default(),
             _held: held,
         });
-        let turned_away = self.turns_away(pending.correlation.as_deref()).then(draining);
+        // What was taken before the end began needs what its model asks for.
+        let is_inner = pending.callers.is_some();
+        let turned_away = (!is_inner && self.turns_away(pending.correlation.as_deref())).then(draining);
         let fault = turned_away.or_else(|| pending.is_late(now));
         if let Some(fault) = fault.or_else(|| pending.judge(&self.suspects, now)) {
             service.not_begun(&pending.running.contract, &pending.parameters);

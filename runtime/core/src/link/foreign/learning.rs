@@ -1,6 +1,6 @@
 //! What another server says of its models: the contract by which ours send it calls.
 
-use super::{INDEX_BYTES, exchange::Caller, status::Failure};
+use super::INDEX_BYTES;
 use crate::base::{
     clock,
     contract::{Batching, Contract, TensorSpec},
@@ -8,6 +8,7 @@ use crate::base::{
     fault::{Fault, Kind},
     units::Version,
 };
+use crate::link::grpc::{exchange::Caller, status::Failure};
 use crate::wire::oip_proto::{
     answer::{Pieces, put_prefix},
     messages as m,
@@ -90,7 +91,7 @@ async fn question<A: Message, R: Message + Default>(
     put_prefix(&mut message, len).map_err(Failure::Told)?;
     message.put_slice(&asked.encode_to_vec());
     let until = clock::now().plus(PATIENCE);
-    let asking = caller.ask(path, Pieces::from_iter([message.freeze()]), until);
+    let asking = caller.ask(path, Pieces::from_iter([message.freeze()]), until, &[]);
     let late = || Failure::Told(Fault::new(Kind::Expired, format!("it did not answer within {PATIENCE:?}")));
     let answer = tokio::time::timeout_at(clock::instant(until), asking).await.map_err(|_| late())??;
     if answer.len() > INDEX_BYTES {

@@ -4,20 +4,18 @@
 //! version is wanted, and the version is asked for its readiness and its tensors each time.
 
 mod address;
-mod exchange;
 mod learning;
 mod reader;
 #[cfg(test)]
 mod scripted;
 mod session;
-mod status;
 #[cfg(test)]
 mod tests;
 
 pub use address::Address;
 pub use learning::{Listed, Place};
 
-use super::Log;
+use super::{Log, grpc::exchange::Caller};
 use crate::base::{
     call::Window,
     clock,
@@ -29,7 +27,6 @@ use crate::base::{
 };
 use bytes::Bytes;
 use compact_str::CompactString;
-use exchange::Caller;
 use h2::client::SendRequest;
 use session::{Session, Slot};
 use std::pin::pin;
@@ -233,7 +230,7 @@ async fn reach(
     target: &Target,
 ) -> Result<(Arc<Session>, JoinHandle<Result<(), h2::Error>>), Fault> {
     let (send, connection) = open(&target.address).await?;
-    let caller = Caller { send, address: target.address.clone(), most: target.most_bytes };
+    let caller = Caller { send, address: target.address.to_string(), most: target.most_bytes };
     let connection = on.spawn(connection);
     let contract = learning::learn(&caller, &target.place, (&target.model, target.version)).await;
     let contract = contract.map_err(|failure| failure.fault(&target.address))?;
@@ -260,7 +257,7 @@ pub fn list(address: &Address, limit: Duration) -> Result<Vec<Listed>, Fault> {
     let listed = async {
         let (send, connection) = open(address).await?;
         tokio::spawn(connection);
-        let caller = Caller { send, address: address.clone(), most: INDEX_BYTES };
+        let caller = Caller { send, address: address.to_string(), most: INDEX_BYTES };
         learning::list(&caller).await.map_err(|failure| failure.fault(address))
     };
     let late = || Fault::new(Kind::Expired, format!("no answer within {limit:?}"));

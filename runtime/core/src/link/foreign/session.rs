@@ -1,11 +1,6 @@
 //! One connection to another server, and the calls that it has.
 
-use super::{
-    exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
-    learning::Place,
-    reader::Reader,
-    status::Failure,
-};
+use super::{learning::Place, reader::Reader};
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing},
     clock,
@@ -14,6 +9,10 @@ use crate::base::{
     panics,
     primitive::Mutex,
     units::CallId,
+};
+use crate::link::grpc::{
+    exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
+    status::Failure,
 };
 use crate::wire::oip_proto::{
     answered::{self, Streamed},
@@ -143,6 +142,8 @@ impl Session {
         let asking = Asking {
             model: &self.place.model,
             version: &self.place.version,
+            id: "",
+            outputs: &[],
             inputs: &contract.inputs,
             tensors: &call.inputs,
             unbatched: contract.unbatched,
@@ -151,11 +152,11 @@ impl Session {
         };
         let message = asking.write().map_err(Failure::Told)?;
         if !contract.streams {
-            let answer = self.caller.ask(MODEL_INFER, message, call.deadline).await?;
+            let answer = self.caller.ask(MODEL_INFER, message, call.deadline, &[]).await?;
             let answered = answered::answered(&answer, contract, call.rows).map_err(Failure::Told)?;
             return Ok(answered.produced);
         }
-        let mut messages = self.caller.call(MODEL_STREAM_INFER, message, call.deadline).await?;
+        let mut messages = self.caller.call(MODEL_STREAM_INFER, message, call.deadline, &[]).await?;
         let mut failed = None;
         loop {
             flight.reader.has_room().await;

@@ -1,9 +1,6 @@
 //! One gRPC call on a connection of HTTP/2: a message there, and messages back.
 
-use super::{
-    address::Address,
-    status::{self, Failure},
-};
+use super::status::{self, Failure};
 use crate::base::{
     clock,
     fault::{Fault, Kind},
@@ -12,26 +9,27 @@ use crate::base::{
 use crate::wire::oip_proto::answer::{PREFIX, Pieces};
 use bytes::{Bytes, BytesMut};
 use h2::{RecvStream, client::SendRequest};
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 
 /// Memory for a message is taken as it comes, from here on.
 const FIRST: usize = 1 << 20;
 
-pub(super) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
-pub(super) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
+pub(in crate::link) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub(in crate::link) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 /// What calls of one connection share.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
-    pub(super) send: SendRequest<Bytes>,
-    pub(super) address: Address,
+pub(in crate::link) struct Caller {
+    pub(in crate::link) send: SendRequest<Bytes>,
+    /// As it is told, and as messages name the server.
+    pub(in crate::link) address: String,
     /// Bytes that a message of the server may have.
-    pub(super) most: usize,
+    pub(in crate::link) most: usize,
 }
 
 /// The messages of an answer.
 #[derive(Debug)]
-pub(super) struct Messages {
+pub(in crate::link) struct Messages {
     body: RecvStream,
     most: usize,
     /// Came, and belongs to no message yet.
@@ -40,14 +38,16 @@ pub(super) struct Messages {
 
 impl Caller {
     /// Sends one message and waits for the head of its answer. Dropping the future resets the call.
-    pub(super) async fn call(
+    pub(in crate::link) async fn call(
         &self,
         path: &'static str,
         message: Pieces,
         deadline: Tick,
+        metadata: &[(HeaderName, HeaderValue)],
     ) -> Result<Messages, Failure> {
         let mut send = self.send.clone().ready().await.map_err(|error| Failure::Unsent(error.to_string()))?;
-        let head = self.head(path, deadline).map_err(Failure::Told)?;
+        let mut head = self.head(path, deadline).map_err(Failure::Told)?;
+        head.headers_mut().extend(metadata.iter().cloned());
         let (answer, mut body) =
             send.send_request(head, false).map_err(|error| Failure::Unsent(error.to_string()))?;
         let last = message.len().saturating_sub(1);
@@ -70,13 +70,14 @@ impl Caller {
     }
 
     /// The only message of an answer.
-    pub(super) async fn ask(
+    pub(in crate::link) async fn ask(
         &self,
         path: &'static str,
         message: Pieces,
         deadline: Tick,
+        metadata: &[(HeaderName, HeaderValue)],
     ) -> Result<Bytes, Failure> {
-        let mut messages = self.call(path, message, deadline).await?;
+        let mut messages = self.call(path, message, deadline, metadata).await?;
         let answer = messages.next().await?.ok_or_else(|| broken("it is empty"))?;
         match messages.next().await? {
             None => Ok(answer),
@@ -86,7 +87,7 @@ impl Caller {
 
     fn head(&self, path: &'static str, deadline: Tick) -> Result<Request<()>, Fault> {
         let wrong = |error: http::Error| Fault::internal(format!("a request to {}: {error}", self.address));
-        let uri = Uri::builder().scheme("http").authority(self.address.to_string()).path_and_query(path);
+        let uri = Uri::builder().scheme("http").authority(self.address.as_str()).path_and_query(path);
         let mut head = Request::builder()
             .method(Method::POST)
             .uri(uri.build().map_err(wrong)?)
@@ -119,7 +120,7 @@ fn broken(what: &str) -> Failure {
 impl Messages {
     /// The next one, without its prefix; `None` at an end that is no error. A message of which all came at once is a view
     /// of what was read; of any other the parts are copied together.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(in crate::link) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(prefix) = self.prefix().await? else { return self.end().await.map(|()| None) };
         let [flag, len @ ..] = prefix;
         let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);

@@ -6,7 +6,7 @@ use percent_encoding::percent_decode;
 
 /// Why a call brought no answer.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::link) enum Failure {
     /// The server never saw it: the connection had ended.
     Unsent(String),
     /// The connection ended, and the server may have worked on it.
@@ -17,7 +17,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// For the caller of `model`, of which `address` is the server.
-    pub(super) fn fault(self, address: &dyn std::fmt::Display) -> Fault {
+    pub(in crate::link) fn fault(self, address: &dyn std::fmt::Display) -> Fault {
         match self {
             Failure::Unsent(why) => {
                 Fault::new(Kind::HostLost, format!("the server at {address} cannot be reached: {why}"))
@@ -32,7 +32,7 @@ impl Failure {
         }
     }
 
-    pub(super) fn of_stream(error: &h2::Error) -> Failure {
+    pub(in crate::link) fn of_stream(error: &h2::Error) -> Failure {
         // What a server says that goes away is that it has not looked at this call, nor will.
         let unseen = error.reason() == Some(h2::Reason::REFUSED_STREAM)
             || (error.is_go_away() && error.is_remote() && error.reason() == Some(h2::Reason::NO_ERROR));
@@ -55,7 +55,7 @@ fn reset(reason: h2::Reason) -> Fault {
 }
 
 /// The status in trailers, or in the head of an answer that is nothing else; `None` if there is none.
-pub(super) fn read(headers: &HeaderMap) -> Option<Result<(), Fault>> {
+pub(in crate::link) fn read(headers: &HeaderMap) -> Option<Result<(), Fault>> {
     let code: u32 = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
     if code == 0 {
         return Some(Ok(()));
