@@ -6,7 +6,7 @@ use super::{
     head::{self, Encoding, Head, Refusal},
     infer,
     method::{Method, Question},
-    send,
+    send, status,
     stop::Stop,
     stream,
 };
@@ -150,6 +150,11 @@ pub(super) fn unless_reset<T>(
 impl Call {
     pub(super) fn gateway(&self) -> &Arc<Gateway> {
         &self.client.gateway
+    }
+
+    /// Whether a stream ends with the status of this fault of one request. A host has one request in each.
+    pub(super) fn ends_on(&self, fault: &Fault) -> bool {
+        self.client.is_host || (self.head.ends_on_error && status::is_of_execution(fault.kind))
     }
 
     /// Undoes the client's compression, if there is any.

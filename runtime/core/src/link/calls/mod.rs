@@ -33,8 +33,6 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 /// Metadata that names the versions which wait for a call.
 pub const CALLERS: HeaderName = HeaderName::from_static("headrace-callers");
-/// A stream shall end with the status of what went wrong, and not say it in a message without a code.
-const ENDS_ON_ERROR: HeaderName = HeaderName::from_static("triton_grpc_error");
 
 /// On their way at once, of one process.
 pub const MOST_CALLS: usize = 1024;
@@ -132,13 +130,12 @@ impl Calls {
         let caller = self.line().await?;
         let broken = |_| Failure::Told(Fault::internal("callers that are no metadata"));
         let callers = HeaderValue::try_from(question.callers.text()).map_err(broken)?;
-        let mut metadata = vec![(CALLERS, callers)];
+        let metadata = [(CALLERS, callers)];
         let message = question.message.clone();
         if !question.in_parts {
             let answer = caller.ask(MODEL_INFER, message, question.deadline, &metadata).await?;
             return pass(came, told::answer(&answer)).await;
         }
-        metadata.push((ENDS_ON_ERROR, HeaderValue::from_static("true")));
         let mut messages = caller.call(MODEL_STREAM_INFER, message, question.deadline, &metadata).await?;
         while let Some(message) = messages.next().await? {
             // From here on it was seen.

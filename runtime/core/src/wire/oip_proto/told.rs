@@ -33,14 +33,13 @@ pub fn answer(message: &Bytes) -> Result<Told, Fault> {
     read(message, message).map(|(told, _)| told).map_err(named)
 }
 
-/// One message of a stream that ends with the status of what went wrong; `None` for one that only says that all is said.
+/// One message of a stream, which ends with the status of what went wrong; `None` for one that only says that all is said.
 pub fn part(message: &Bytes) -> Result<Option<Told>, Fault> {
     let found = || {
         let mut response: &[u8] = &[];
         let mut fields = Fields(message);
         while let Some((number, value)) = fields.next()? {
             match number {
-                1 => return Err(Fault::internal(value.text(message.len(), "the error")?.to_owned())),
                 2 => response = value.bytes()?,
                 _ => {}
             }

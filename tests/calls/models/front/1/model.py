@@ -6,7 +6,7 @@ import json
 import numpy as np
 
 from headrace import Batch, Context, Model, Tensor
-from headrace.errors import CallFailed
+from headrace.errors import CalledEarly, CallFailed
 
 
 class Front(Model):
@@ -26,6 +26,8 @@ class Front(Model):
         asked = dict(batch.parameters[row])
         how, model = asked.pop("how", "call"), asked.pop("model", "back")
         named = {name: asked.pop(name) for name in ("version", "timeout_s") if name in asked}
+        if "next" in asked:
+            asked["model"] = asked.pop("next")
         named["parameters"] = asked
         x = batch["x"][row : row + 1]
         try:
@@ -33,10 +35,15 @@ class Front(Model):
                 return asyncio.run(self.many(model, x, named))
             if how == "parts":
                 n = np.array([[4]], np.int32)
-                return [int(part["i"][0, 0]) for part in self.context.call_in_parts(model, {"n": n}, **named)]
+                parts = self.context.call_in_parts(model, {"n": n}, **named)
+                return [int(part["i"][0, 0]) for part in parts]
             answer = self.context.call(model, {"x": x}, **named)
+        except CalledEarly:
+            raise
         except CallFailed as error:
             return {"code": error.code, "text": error.text}
+        if "told" in answer:
+            return json.loads(bytes(answer["told"][0]))
         return [answer["y"].tolist(), [bytes(one).decode() for one in answer["who"]]]
 
     async def many(self, model, x, named):
