@@ -209,6 +209,30 @@ class Ongoing:
     def cancel(self) -> None: ...
 
 @final
+class Metrics:
+    """What the models of this process count, for the gateway's metrics page."""
+
+    def __new__(cls, life: str) -> Metrics: ...
+    def tell(self, calls: Calls) -> None: ...
+    def metric(
+        self,
+        of: tuple[str, int],
+        name: str,
+        description: str,
+        is_counter: bool,
+        labels: Mapping[str, str],
+    ) -> Metric: ...
+
+@final
+class Metric:
+    """One series. It is on the metrics page for as long as this lives."""
+
+    @property
+    def value(self) -> float: ...
+    def add(self, more: float) -> None: ...
+    def set(self, value: float) -> None: ...
+
+@final
 class Signals:
     """Signals that ask for the end of a process, and an end that no model can keep."""
 

@@ -1,14 +1,29 @@
 """Models that call others, in one process."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from headrace_core import Calls
 from tests.calls.asking import CASES, check, repository, told
 from tests.local.conftest import LocalServer, ready, start
 from tests.local.test_serving import until
+
+from headrace.execution.calling import Ongoing
+
+#: The rest of a call.
+HOW = {
+    "version": "",
+    "id": "",
+    "outputs": [],
+    "parameters": {},
+    "timeout_s": 60.0,
+    "callers": "front/1",
+    "in_parts": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +55,32 @@ def test_a_model_that_calls_is_warmed_up_until_it_does(server: LocalServer) -> N
 
 def test_what_was_taken_before_the_end_has_its_calls(tmp_path: Path) -> None:
     server = start(repository(tmp_path / "models"), tmp_path / "state")
-    asked = {"model": "middle", "next": "back", "sleep_s": 2.0}
+    asked: dict[str, Any] = {"how": "twice", "sleep_s": 2.0}
     found: list[Any] = []
     caller = threading.Thread(target=lambda: found.append(told(server.http, **asked)))
     try:
         server.wait_ready()
         caller.start()
         until(lambda: is_in_flight(server, "back"), "back has the call")
-        # That of `middle` ends when the end has begun.
+        # The second call is made when the end has begun.
         assert server.end() == 0
         caller.join()
         assert found == [[[[[2.0, 4.0]], ["back"]]]]
     finally:
         server.process.kill()
         server.process.wait()
+
+
+def test_a_call_that_its_task_leaves_is_taken_back(tmp_path: Path) -> None:
+    ongoing = Ongoing(Calls(str(tmp_path / "nobody")).begin("back", [], HOW))
+
+    async def leave() -> None:
+        await asyncio.wait_for(ongoing.when_ready(), 0.05)
+
+    with pytest.raises(TimeoutError):
+        asyncio.run(leave())
+    # Else it would be an error, once the gateway is not there after all.
+    assert ongoing.next() is None
 
 
 def is_in_flight(server: LocalServer, model: str) -> bool:

@@ -1,18 +1,22 @@
 """Calls that a version's model makes of others, over the gateway of its node."""
 
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import CalledEarly, CallFailed
-from headrace.execution.core import CoreCalls, CoreOngoing
 from headrace.models.behalf import NOBODYS, Behalf, working_for
 from headrace.models.calling import Answer, Call
+from headrace.models.metrics import Metric
 from headrace.repository.folder import Version
 
 if TYPE_CHECKING:
     import asyncio
+
+    import headrace_core
 
 #: Where the gateway takes them; empty where there is none.
 _at = ""
@@ -27,11 +31,21 @@ def go_to(at: str) -> None:
     _at = at
 
 
+def within() -> str:
+    """Have them go to a gateway of this process, and return where.
+
+    A name of the kernel's, which ends with the process and leaves no file.
+    """
+    go_to(f"@headrace-{secrets.token_hex(16)}")
+    return _at
+
+
 class Calling:
-    """Makes the calls of one version; any thread may make one."""
+    """Makes the calls of one version, and what it counts; from any thread."""
 
     def __init__(self, version: Version) -> None:
         self._label = version.label
+        self._of = version.model, version.number
         self._limit_s = SHARE * version.config.limits.hang_timeout_s
         #: Before that, who is called may not be there: versions are loaded one after the other.
         self.serves = False
@@ -58,11 +72,17 @@ class Calling:
             ongoing = _way(_at).begin(call.model, list(call.inputs.items()), how)
         return Ongoing(ongoing)
 
+    def metric(
+        self, name: str, description: str, labels: dict[str, str], *, is_counter: bool
+    ) -> Metric:
+        """As `headrace.models.metrics.Metrics` has it."""
+        return _counted().metric(self._of, name, description, is_counter, labels)
+
 
 class Ongoing:
     """As `headrace.models.calling.Ongoing` has it."""
 
-    def __init__(self, core: CoreOngoing) -> None:
+    def __init__(self, core: "headrace_core.Ongoing") -> None:
         self._core = core
 
     def next(self) -> Answer | None:
@@ -126,7 +146,19 @@ def _behalf() -> Behalf:
 
 
 @cache
-def _way(at: str) -> CoreCalls:
+def _counted() -> "headrace_core.Metrics":
+    """Return what all versions of a process count, as the gateway is told of it."""
+    from headrace_core import Metrics
+
+    # Not the process's number alone, which another one may have later.
+    metrics = Metrics(f"{os.getpid()}-{secrets.token_hex(8)}")
+    if _at:
+        metrics.tell(_way(_at))
+    return metrics
+
+
+@cache
+def _way(at: str) -> "headrace_core.Calls":
     """Return the way to a gateway, which all versions of a process share; made when needed."""
     from headrace_core import Calls
 

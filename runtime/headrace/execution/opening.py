@@ -17,8 +17,8 @@ from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, labelling, sequencing
+from headrace.execution.calling import Calling
 from headrace.models import Context, Model, Tensor
-from headrace.models.calling import Caller, Nobody
 from headrace.repository.folder import FILES, Version
 from headrace.repository.private import import_private
 
@@ -166,8 +166,9 @@ def devices(version: Version) -> list[str]:
     return [f"cuda:{at}" for at in range(ceil(version.config.placement.gpus))] or ["cpu"]
 
 
-def context(version: Version, caller: Caller | None = None) -> Context:
-    """Return what ``load`` is told; without a ``caller`` the model calls no other one."""
+def context(version: Version, calling: Calling | None = None) -> Context:
+    """Return what ``load`` is told; without a server's ``calling`` the model calls no other one."""
+    calling = calling or Calling(version)
     return Context(
         model=version.model,
         version=version.number,
@@ -175,7 +176,8 @@ def context(version: Version, caller: Caller | None = None) -> Context:
         device=devices(version)[0],
         devices=devices(version),
         parameters=version.config.parameters,
-        caller=caller or Nobody(),
+        caller=calling,
+        metrics=calling,
     )
 
 

@@ -17,6 +17,7 @@ from headrace.execution.outputs import misfit, verify
 from headrace.execution.passage import OPEN, Passage
 from headrace.execution.sequencing import MadeUpRow
 from headrace.models import Model, Tensor
+from headrace.models.behalf import NOBODYS
 from headrace.vocabulary import numpy_dtype
 
 #: What stands for a size that is any (-1).
@@ -47,6 +48,7 @@ class MadeUpRows:
         self.sequences = [MadeUpRow(row + 1) for row in range(rows)]
         #: All of them are here.
         self.on_device: Sequence[Any] = ()
+        self.behalf = NOBODYS
         #: Row → why the model refused it.
         self.rejected: dict[int, str] = {}
 

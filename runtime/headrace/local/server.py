@@ -3,7 +3,6 @@
 import faulthandler
 import json
 import os
-import secrets
 import signal
 import sys
 import threading
@@ -106,10 +105,7 @@ class Server:
         self._options, self._logbook = options, logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         settings = options.gateway(budget.io, NO_ARENA, controller.store.labels.key)
-        # A name of the kernel's, which ends with the process and leaves no file.
-        settings["calls"] = f"@headrace-{secrets.token_hex(16)}"
-        calling.go_to(settings["calls"])
-        self._gateway = headrace_core.Gateway(json.dumps(settings))
+        self._gateway = headrace_core.Gateway(json.dumps(settings | {"calls": calling.within()}))
         around = Around(
             host=self._host,
             apply=self._gateway.apply_policy,

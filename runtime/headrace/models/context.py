@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from headrace.errors import CallFailed
 from headrace.models.calling import Answer, Call, Caller, Nobody, Ongoing
+from headrace.models.metrics import Metric, Metrics, NoMetrics
 
 if TYPE_CHECKING:
     import logging
@@ -27,8 +28,9 @@ class Context:
     devices: Sequence[str] = ("cpu",)
     #: ``parameters`` of model.yaml, as they are written there.
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    #: Makes the calls of the version.
+    #: Makes the calls of the version, and what it counts.
     caller: Caller = field(default_factory=Nobody, repr=False, compare=False)
+    metrics: Metrics = field(default_factory=NoMetrics, repr=False, compare=False)
 
     def call(self, model: str, inputs: Mapping[str, Any], **how: Any) -> Mapping[str, Any]:
         """Ask another model, and return its outputs by name: read-only arrays ``[rows, *shape]``.
@@ -62,6 +64,21 @@ class Context:
         The call is sent at once. Who closes the generator takes it back.
         """
         return _parts(self.caller.begin(Call(model, inputs, **how), in_parts=True))
+
+    def counter(self, name: str, description: str, **labels: str) -> Metric:
+        """Return a number of the server's metrics page that only grows, by its ``add()``.
+
+        Keep it: it is on the page for as long as the model does. What several hosts of the version
+        count is added up there.
+
+        Raises:
+            ValueError: the name or a label is none of Prometheus's, or is the server's own.
+        """
+        return self.metrics.metric(name, description, labels, is_counter=True)
+
+    def gauge(self, name: str, description: str, **labels: str) -> Metric:
+        """Do as `counter` for a number that is set, by its ``set()``, or goes up and down."""
+        return self.metrics.metric(name, description, labels, is_counter=False)
 
     @property
     def log(self) -> "logging.Logger":

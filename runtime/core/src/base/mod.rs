@@ -14,6 +14,7 @@ pub mod prediction;
 pub mod primitive;
 pub mod roster;
 pub mod sequence;
+pub mod series;
 pub mod strings;
 pub mod tensor;
 pub mod units;

@@ -23,6 +23,7 @@ mod lay;
 mod leaving;
 mod line;
 mod memory;
+mod metrics;
 #[cfg(test)]
 #[cfg(headrace_loom)]
 mod models;
@@ -58,6 +59,7 @@ pub use hangs::{Report as Hang, Why};
 pub use intake::Intake;
 pub use kept::{InSequence, Kept};
 pub use leaving::{End, Leaver};
+pub use metrics::{Metric, Metrics, Named};
 pub use outputs::{Output, wrong_names, wrong_output};
 pub use placed::Placed;
 pub use sequence::{Refused, Sequence};

@@ -36,7 +36,7 @@ type Answer<'py> = (String, String, String, Bound<'py, PyDict>, Bound<'py, PyDic
 /// The way to the gateway of this node, for all models of this process.
 #[pyclass(frozen, module = "headrace_core")]
 #[derive(Debug)]
-pub(super) struct Calls(Arc<calls::Calls>);
+pub(super) struct Calls(pub(super) Arc<calls::Calls>);
 
 /// A call on its way. Dropped before its end, it is taken back.
 #[pyclass(frozen, module = "headrace_core")]

@@ -18,6 +18,7 @@ mod inputs;
 mod intake;
 mod layout;
 mod lent;
+mod metrics;
 mod on_device;
 mod outputs;
 mod ragged;
@@ -55,6 +56,8 @@ mod headrace_core {
     use super::image::decode_images;
     #[pymodule_export]
     use super::intake::Intake;
+    #[pymodule_export]
+    use super::metrics::{Metric, Metrics};
     #[pymodule_export]
     use super::on_device::{DeviceMemory, DeviceSpan};
     #[pymodule_export]

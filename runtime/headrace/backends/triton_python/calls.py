@@ -69,17 +69,22 @@ def begin(call: Call, *, in_parts: bool) -> Ongoing:
         TritonModelException: the model calls before it serves, or nobody knows which one it is.
     """
     try:
-        return _context().caller.begin(call, in_parts=in_parts)
+        return context().caller.begin(call, in_parts=in_parts)
     except CalledEarly as error:
         raise TritonModelException(str(error)) from error
 
 
-def _context() -> Context:
-    if (context := caller.get()) is not None:
-        return context
-    known = [one.context for one in instances]
-    if len(known) == 1 and known[0] is not None:
-        return known[0]
+def context() -> Context:
+    """Return that of the model that this thread calls.
+
+    Raises:
+        TritonModelException: nobody knows which one it is.
+    """
+    if (known := caller.get()) is not None:
+        return known
+    only, *others = [one.context for one in instances] or [None]
+    if only is not None and not others:
+        return only
     raise TritonModelException(
         "which model calls is not known in this thread, for several are in this process: start it "
         "with contextvars.copy_context().run, or say `isolation: process` in model.yaml"

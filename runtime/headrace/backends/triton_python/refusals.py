@@ -7,12 +7,9 @@ from typing import Any, Final, NoReturn
 #: What a model imports.
 MODULE: Final = "triton_python_backend_utils"
 NO_REPOSITORY: Final = "models are loaded as the server starts, and by no model"
-NO_METRICS: Final = "a model adds none to the server's metrics: log the number"
 #: Names of the module that are not served.
 REFUSED: Final = {
     "InferenceTrace": "requests have no traces",
-    "MetricFamily": NO_METRICS,
-    "Metric": NO_METRICS,
     "TRITONSERVER_REQUEST_RELEASE_RESCHEDULE": "a request runs once: iterate in execute()",
     "is_model_ready": NO_REPOSITORY,
     "load_model": NO_REPOSITORY,

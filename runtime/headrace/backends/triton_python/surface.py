@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from headrace.backends.triton_python import datatypes, model_config, tensor
 from headrace.backends.triton_python.logger import Logger
+from headrace.backends.triton_python.metrics import Metric, MetricFamily
 from headrace.backends.triton_python.refusals import (
     MODULE,
     REFUSED,
@@ -37,6 +38,8 @@ SERVED: Final[dict[str, Any]] = {
     "InferenceResponse": InferenceResponse,
     "InferenceResponseSender": ResponseSender,
     "Logger": Logger,
+    "Metric": Metric,
+    "MetricFamily": MetricFamily,
     "ModelConfig": model_config.ModelConfig,
     "PreferredMemory": PreferredMemory,
     "TRITONSERVER_MEMORY_CPU": 0,

@@ -6,7 +6,7 @@ use super::{
     head::{self, Encoding, Head, Refusal},
     infer,
     method::{Method, Question},
-    send, status,
+    send, series, status,
     stop::Stop,
     stream,
 };
@@ -88,7 +88,8 @@ async fn attempt(
             return send::fail(respond, &gateway.turned_away(fault, "", None));
         }
     };
-    let callers = match client.is_host.then(|| head::callers(&parts.headers)).transpose() {
+    let callers = if client.is_host { head::callers(&parts.headers) } else { Ok(None) };
+    let callers = match callers {
         Ok(callers) => callers,
         Err(fault) => return send::fail(respond, &gateway.turned_away(fault, "", None)),
     };
@@ -109,6 +110,7 @@ async fn attempt(
         Method::ModelStreamInfer => {
             Box::pin(stream::serve(call, messages, respond, Stop::new(stop.clone()))).await
         }
+        Method::TellSeries => Box::pin(series::take(call, messages, respond)).await,
         Method::Ask(question) => Box::pin(describe(call, question, messages, respond)).await,
     }
 }

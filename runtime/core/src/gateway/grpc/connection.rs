@@ -133,7 +133,7 @@ where
             return Poll::Ready(());
         }
         // Answers that no window lets go lie there without a call.
-        match idle.poll(cx, clock::now, calls.is_empty(), || connection.has_streams()) {
+        match idle.poll(cx, clock::now, calls.is_empty() && !client.is_host, || connection.has_streams()) {
             Verdict::Stay => Poll::Pending,
             Verdict::Close => {
                 closing = true;

@@ -76,10 +76,10 @@ impl Said<'_> {
     }
 }
 
-/// Who waits for what a host asks: itself, at least.
-pub(super) fn callers(headers: &HeaderMap) -> Result<Callers, Fault> {
-    let said = headers.get(CALLERS).and_then(|said| said.to_str().ok()).unwrap_or_default();
-    Callers::parse(said).map_err(Fault::invalid)
+/// Who waits for what a host asks.
+pub(super) fn callers(headers: &HeaderMap) -> Result<Option<Callers>, Fault> {
+    let said = headers.get(CALLERS).map(|said| Callers::parse(said.to_str().unwrap_or_default()));
+    said.transpose().map_err(Fault::invalid)
 }
 
 pub(super) fn read(parts: &Parts) -> Result<Head, Refusal> {

@@ -15,6 +15,7 @@ mod order;
 mod parts;
 mod presence;
 mod send;
+mod series;
 mod socket;
 mod status;
 mod stop;

@@ -112,6 +112,11 @@ impl Gateway {
         hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
         let mut families = self.shadows.families();
         families.extend(self.profiles.families());
+        let is_there = |model: &str, version| {
+            let model = state.models.get(model);
+            model.is_some_and(|model| model.versions.iter().any(|(_, service)| service.version == version))
+        };
+        families.extend(self.meter.of_models.families(is_there));
         self.meter.render(&hosts, &families)
     }
 

@@ -5,11 +5,11 @@
 
 mod door;
 mod ongoing;
-#[cfg(test)]
-mod tests;
+mod telling;
 
 pub use door::{is_ours, listen};
 pub use ongoing::{Came, Ongoing};
+pub use telling::{TELL_SERIES, Tells};
 
 use super::grpc::{
     exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
@@ -29,7 +29,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
 
 /// Metadata that names the versions which wait for a call.
 pub const CALLERS: HeaderName = HeaderName::from_static("headrace-callers");
@@ -45,6 +45,8 @@ const WINDOW: u32 = 16 << 20;
 const WAITING: usize = 16;
 /// For how long a gateway that is away is looked for: its place is taken sooner, or not at all.
 const AWAY: Duration = Duration::from_secs(10);
+/// Beyond a call's time: the gateway knows better where that went.
+const LATE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// What is asked.
@@ -64,6 +66,8 @@ pub struct Calls {
     on: Handle,
     under_way: Arc<Semaphore>,
     line: Mutex<Option<Caller>>,
+    /// A connection has ended.
+    lost: Arc<Notify>,
     _end: oneshot::Sender<()>,
 }
 
@@ -78,7 +82,7 @@ impl Calls {
             let _ = runtime.block_on(ended); // never sent: the sender's drop is the end
         })?;
         let under_way = Arc::new(Semaphore::new(MOST_CALLS));
-        Ok(Arc::new(Calls { at, on, under_way, line: Mutex::default(), _end: end }))
+        Ok(Arc::new(Calls { at, on, under_way, line: Mutex::default(), lost: Arc::default(), _end: end }))
     }
 
     /// Refused where too many are on their way.
@@ -114,11 +118,14 @@ impl Calls {
                 if !again {
                     return Err(told_of(failure));
                 }
+                // Whoever refuses is about to end: his successor is behind another connection.
+                self.line.lock().await.take();
                 tokio::time::sleep(PAUSE).await;
             }
         };
         let late = || Fault::new(Kind::Expired, "the call was not answered within its time");
-        tokio::time::timeout_at(clock::instant(deadline), asked).await.unwrap_or_else(|_| Err(late()))
+        let until = clock::instant(deadline.plus(LATE));
+        tokio::time::timeout_at(until, asked).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn ask_once(
@@ -160,7 +167,11 @@ impl Calls {
         let mut builder = h2::client::Builder::new();
         builder.initial_window_size(CALL_WINDOW).initial_connection_window_size(WINDOW).enable_push(false);
         let (send, connection) = builder.handshake::<_, Bytes>(socket).await.map_err(|error| away(&error))?;
-        self.on.spawn(connection); // it ends by itself once nothing uses it
+        let lost = Arc::clone(&self.lost);
+        self.on.spawn(async move {
+            let _ = connection.await; // by itself, once nothing uses it
+            lost.notify_one();
+        });
         let caller = Caller { send, address: "gateway".to_owned(), most: MOST_BYTES };
         *line = Some(caller.clone());
         Ok(caller)

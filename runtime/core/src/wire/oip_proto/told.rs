@@ -39,9 +39,8 @@ pub fn part(message: &Bytes) -> Result<Option<Told>, Fault> {
         let mut response: &[u8] = &[];
         let mut fields = Fields(message);
         while let Some((number, value)) = fields.next()? {
-            match number {
-                2 => response = value.bytes()?,
-                _ => {}
+            if number == 2 {
+                response = value.bytes()?;
             }
         }
         let (told, is_final) = read(message, response)?;
@@ -72,11 +71,9 @@ fn tensor(message: &Bytes, output: &Output<'_>, raw: &[u8]) -> Result<Tensor, Fa
     let (name, shape) = (output.name, output.shape.clone());
     let unknown = || Fault::invalid(format!("output '{name}' has the datatype '{}'", output.datatype));
     let datatype = Datatype::from_name(output.datatype).ok_or_else(unknown)?;
-    let fits = match datatype {
-        Datatype::Bytes => {
-            elements(&shape).is_some_and(|count| strings::count(raw).is_ok_and(|found| found == count))
-        }
-        _ => byte_len(datatype, &shape) == Some(raw.len()),
+    let fits = match datatype.size() {
+        None => elements(&shape).is_some_and(|count| strings::count(raw).is_ok_and(|found| found == count)),
+        Some(_) => byte_len(datatype, &shape) == Some(raw.len()),
     };
     if !fits {
         let len = raw.len();

@@ -37,6 +37,9 @@ class Front(Model):
                 n = np.array([[4]], np.int32)
                 parts = self.context.call_in_parts(model, {"n": n}, **named)
                 return [int(part["i"][0, 0]) for part in parts]
+            if how == "twice":
+                self.context.call(model, {"x": x}, **named)
+                named["parameters"] = {}
             answer = self.context.call(model, {"x": x}, **named)
         except CalledEarly:
             raise
