@@ -7,14 +7,12 @@ import threading
 import numpy as np
 import triton_python_backend_utils as pb_utils
 
-ONES = pb_utils.Tensor("INPUT0", np.ones((1, 4), np.float32))
-TWOS = pb_utils.Tensor("INPUT1", np.full((1, 4), 2, np.float32))
-
 
 class TritonPythonModel:
     def initialize(self, args):
-        family = pb_utils.MetricFamily("calls_made", "Calls", pb_utils.MetricFamily.COUNTER)
-        self.calls = {how: family.Metric(labels={"how": how}) for how in ("plain", "thread")}
+        # Triton has the numbers end with it.
+        self.family = pb_utils.MetricFamily("calls_made", "Calls", pb_utils.MetricFamily.COUNTER)
+        self.calls = {how: self.family.Metric(labels={"how": how}) for how in ("plain", "thread")}
 
     def execute(self, requests):
         return [self.answer(request) for request in requests]
@@ -44,8 +42,10 @@ class TritonPythonModel:
         )
 
     def plain(self, model="add_sub"):
+        ones = pb_utils.Tensor("INPUT0", np.ones((1, 4), np.float32))
+        twos = pb_utils.Tensor("INPUT1", np.full((1, 4), 2, np.float32))
         request = pb_utils.InferenceRequest(
-            model_name=model, requested_output_names=["OUTPUT0"], inputs=[ONES, TWOS]
+            model_name=model, requested_output_names=["OUTPUT0"], inputs=[ones, twos]
         )
         response = request.exec()
         if response.has_error():
@@ -62,5 +62,6 @@ class TritonPythonModel:
         for response in request.exec(decoupled=True):
             if response.has_error():
                 yield response.error().message()
-            else:
+            # Triton's last one is empty.
+            elif response.output_tensors():
                 yield pb_utils.get_output_tensor_by_name(response, "OUT").as_numpy()
