@@ -11,7 +11,7 @@ import pytest
 from tests.unit.conftest import WriteModel
 
 from headrace.errors import CalledEarly, CallFailed
-from headrace.execution import calling
+from headrace.execution import calling, forking
 from headrace.execution.opening import context
 from headrace.models import Context
 from headrace.models.behalf import NOBODYS, Behalf, Together, working_for
@@ -115,6 +115,15 @@ def test_a_batch_that_was_given_up_calls_for_nobody(version: Version, sent: list
     with pytest.raises(CallFailed, match=r"nobody waits .* the batch is settled") as failed:
         serving(version).call("back", X)
     assert failed.value.code == "cancelled"
+    assert sent == []
+
+
+def test_what_a_model_forks_calls_nobody(
+    version: Version, sent: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forking, "child", True)
+    with pytest.raises(CallFailed, match="has forked calls no other model"):
+        serving(version).call("back", X)
     assert sent == []
 
 

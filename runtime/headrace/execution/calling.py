@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from headrace.errors import CalledEarly, CallFailed
+from headrace.execution import forking
 from headrace.models.behalf import NOBODYS, Behalf, working_for
 from headrace.models.calling import Answer, Call
 from headrace.models.metrics import Metric
@@ -57,6 +58,11 @@ class Calling:
         if not self.serves or not _at:
             self.was_early = True
             raise CalledEarly(call.model)
+        if forking.child:
+            # It has none of our threads: nobody would answer.
+            raise CallFailed(
+                "unsupported", "a process that a model has forked calls no other model"
+            )
         left_s, callers = _behalf()
         limit_s = self._limit_s if call.timeout_s is None else call.timeout_s
         with _failing():
