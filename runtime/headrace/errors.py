@@ -41,6 +41,28 @@ class DeviceLost(HeadraceError):
     """A device does nothing any more for this process, which has to be replaced."""
 
 
+class CallFailed(HeadraceError):
+    """A call that a model made of another one has no answer; ``code`` is the core's word for it."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(code, text)
+        self.code, self.text = code, text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class CalledEarly(CallFailed):
+    """A model calls another one before it serves itself: who that is may not be there yet."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            "unavailable",
+            f"model {model!r} cannot be called now: a model calls others for its callers, once a "
+            "server runs it and it is ready",
+        )
+
+
 class NotLive(HeadraceError):
     """A configuration has changed in what a version takes only when it is loaded."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.unit.conftest import WORKING
 from typer.testing import CliRunner
 
 from headrace.cli import checking
@@ -79,6 +80,15 @@ def test_a_check_has_one_verdict(
     for verdict in verdicts:
         assert verdict in output
     assert result.output.count("loaded in") + result.output.count("FAILED to load") == 1
+
+
+def test_what_calls_other_models_is_run_until_there(write_model: Callable[..., Path]) -> None:
+    source = WORKING.replace("...", "self.context = context").replace(
+        '{"y": batch["x"] * 2}', 'self.context.call("back", {"x": batch["x"]})'
+    )
+    result = CliRunner().invoke(app, ["check", str(write_model(source=source))])
+    assert result.exit_code == 0
+    assert "s, and calls other models: run it in a server" in result.output
 
 
 def test_check_fails_with_the_traceback(write_model: Callable[..., Path]) -> None:

@@ -170,15 +170,11 @@ def test_a_class_is_opened_with_the_tensors_of_its_configuration(write: Write) -
         ("x = 1", "should define a class TritonPythonModel"),
         ("class TritonPythonModel: pass", r"does not define execute\(self, requests\)"),
         (CLASS + "    def is_ready(self): return True\n", r"is_ready\(\): a version is ready once"),
-        (
-            CLASS + "        pb_utils.InferenceRequest(model_name='a').exec()\n",
-            r"line 6: pb_utils.InferenceRequest\(\): no model calls another",
-        ),
         (CLASS + "    def f(self): pb_utils.load_model('a')\n", "line 6: pb_utils.load_model"),
         (
-            "from triton_python_backend_utils import MetricFamily as Family\n"
+            "from triton_python_backend_utils import InferenceTrace as Family\n"
             f"{CLASS}    def initialize(self, args): Family('a', 'b', Family.COUNTER)\n",
-            "line 7: pb_utils.MetricFamily: a model adds none",
+            "line 7: pb_utils.InferenceTrace: requests have no traces",
         ),
         (
             CLASS + "    @staticmethod\n    def auto_complete_config(config): return None\n",

@@ -94,8 +94,8 @@ def test_requests_that_join_together_are_executed_together() -> None:
             "a response should have output 'y' once",
         ),
         (
-            lambda self, requests: requests[0].get_response_sender().send(answer(1, np.int64)),
-            "should be INT32[1, 1], but the response has INT64[1, 1]",
+            lambda self, requests: requests[0].get_response_sender().send(answer(1, np.float32)),
+            "should be INT32[1, 1], but the response has FP32[1, 1]",
         ),
         (lambda self, requests: requests[0].timeout(), "InferenceRequest.timeout() is not served"),
     ],

@@ -58,15 +58,13 @@ def test_a_request_of_a_sequence(start: bool, end: bool, flags: int) -> None:
     assert (one.correlation_id(), one.flags()) == ("a", flags)
 
 
-@pytest.mark.parametrize("name", sorted(NOT_TOLD))
+@pytest.mark.parametrize("name", [*NOT_TOLD, "request_id", "timeout", "exec"])
 def test_what_a_request_does_not_tell(name: str) -> None:
     with pytest.raises(TritonModelException, match=rf"InferenceRequest.{name}\(\) is not served: "):
         getattr(request(), name)()
 
 
-def test_a_request_cannot_be_made() -> None:
-    with pytest.raises(TritonModelException, match="no model calls another one"):
-        pb_utils.InferenceRequest(model_name="m", requested_output_names=["y"], inputs=[])
+def test_a_request_has_nothing_else() -> None:
     with pytest.raises(AttributeError, match="has no rows"):
         _ = request().rows
 
@@ -145,6 +143,19 @@ def test_a_sender_waits_for_its_reader_and_not_for_who_left() -> None:
 
 NUMBERS = Declared("y", "FP32", [2])
 TEXTS = Declared("t", "BYTES", [-1])
+
+
+@pytest.mark.parametrize(
+    ("value", "fits"), [(np.int64(7), True), (np.uint8(7), True), (np.int64(1 << 40), False)]
+)
+def test_whole_numbers_are_as_wide_as_declared_where_they_fit(value: Any, fits: bool) -> None:
+    narrow, sent = Declared("n", "INT32", [1]), response(n=np.array([[value]]))
+    if fits:
+        array = joined([narrow], [sent], [1])["n"]
+        assert (array.dtype, array.tolist()) == (np.int32, [[7]])
+    else:
+        with pytest.raises(ModelBroken, match="INT64"):
+            joined([narrow], [sent], [1])
 
 
 def test_responses_are_joined_row_by_row() -> None:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from headrace.config.options import STATE
 from headrace.errors import HeadraceError
 from headrace.execution import lanes, threads
+from headrace.execution.calling import Calling
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.opening import context, open_model
 from headrace.execution.unhosted import read
@@ -38,6 +39,8 @@ class Checked:
     error: str = ""
     #: The server that has it, and is not asked; empty where it runs here.
     elsewhere: str = ""
+    #: It calls other models, which are there in a server only, and was run until there.
+    calls: bool = False
 
 
 def check(path: Path) -> Iterator[Checked]:
@@ -90,13 +93,13 @@ def run(version: Version, count: int) -> Checked:
 
     config = version.config
 
-    checked = Checked(version.label)
+    checked, calling = Checked(version.label), Calling(version)
     if not version.is_hosted:
         return _unhosted(version)
     try:
         began = perf_counter()
         model = open_model(version, count)
-        given = context(version)
+        given = context(version, calling)
         model.load(given)
         load_s = perf_counter() - began
         checked = Checked(version.label, load_s)
@@ -116,6 +119,8 @@ def run(version: Version, count: int) -> Checked:
         # All of them: a model that calls sys.exit() fails this check, and does not end it.
         if isinstance(error, KeyboardInterrupt):
             raise
+        if calling.was_early:
+            return replace(checked, calls=True)
         text = "".join(traceback.format_exception(error)).rstrip()
         return Checked(checked.label, checked.load_s, checked.trials, text)
     return checked
@@ -157,6 +162,8 @@ def _verdict(checked: Checked) -> str:
         return f"runs {checked.elsewhere}, which was not asked"
     if checked.load_s is None:
         return "FAILED to load"
+    if checked.calls:
+        return f"loaded in {checked.load_s:.2f} s, and calls other models: run it in a server"
     if not checked.error:
         return f"loaded in {checked.load_s:.2f} s, and works"
     tried = checked.trials[-1].rows if checked.trials else 0

@@ -16,6 +16,7 @@ from headrace.execution.device.seam import Device
 from headrace.execution.passage import OPEN, Passage
 from headrace.execution.voices import Sink, line, speaking, text_of
 from headrace.models import Model
+from headrace.models.behalf import working_for
 
 if TYPE_CHECKING:
     from headrace.execution.recording import Recorder
@@ -60,6 +61,7 @@ def run_lane(work: Work, lane: int) -> None:
     passage = Passage(work.label, work.model, on_device)
     with speaking(work.label), inference_mode(), on_device.using():
         while (batch := work.intake.next_batch(lane)) is not None:
+            working_for.set(batch)
             try:
                 answer(work, passage, batch)
             except BaseException as error:

@@ -17,6 +17,7 @@ from headrace.config.schema import ModelConfig, TensorEntry
 from headrace.config.torch import prepared_rows
 from headrace.errors import ModelBroken, ModelInvalid
 from headrace.execution import joining, labelling, sequencing
+from headrace.execution.calling import Calling
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import Version
 from headrace.repository.kinds import FILES
@@ -161,8 +162,9 @@ def devices(version: Version) -> list[str]:
     return [f"cuda:{at}" for at in range(ceil(version.config.placement.gpus))] or ["cpu"]
 
 
-def context(version: Version) -> Context:
-    """Return what ``load`` is told."""
+def context(version: Version, calling: Calling | None = None) -> Context:
+    """Return what ``load`` is told; without a server's ``calling`` the model calls no other one."""
+    calling = calling or Calling(version)
     return Context(
         model=version.model,
         version=version.number,
@@ -170,6 +172,8 @@ def context(version: Version) -> Context:
         device=devices(version)[0],
         devices=devices(version),
         parameters=version.config.parameters,
+        caller=calling,
+        metrics=calling,
     )
 
 

@@ -10,6 +10,7 @@ from headrace.execution.samples import Example
 from headrace.execution.stepping import stepping
 from headrace.execution.trial import Trial, inputs
 from headrace.models import Model, Tensor
+from headrace.models.behalf import NOBODYS
 
 #: Of one trial: what was made up may ask for more than anybody waits for.
 MOST_STEPS: Final = 16
@@ -23,6 +24,7 @@ class MadeUpSequence:
     """A request without a caller, who would read everything."""
 
     is_paused = False
+    behalf = NOBODYS
 
     def __init__(self, number: int, given: Mapping[str, Any], outputs: Sequence[Tensor]) -> None:
         self.number = number

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from headrace.errors import DeviceLost, HeadraceError, ModelBroken, ModelInvalid, NotLive
 from headrace.execution import forking, lanes, sequencing, steps, threads, warming
+from headrace.execution.calling import Calling
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
 from headrace.execution.device.seam import Device
@@ -67,6 +68,7 @@ class Runner:
         self.since = monotonic()
         #: What the model takes, once it was opened.
         self.inputs: Sequence[Tensor] = ()
+        self._calling = Calling(version)
         self._host = host
         self._sink = sink
         #: What was sent to versions of the model, where that is kept.
@@ -101,7 +103,7 @@ class Runner:
             with speaking(label), forking.parent_alone(label):
                 model = open_model(self.version, self.threads)
                 self.inputs = sequencing.asked(model.inputs, self.version.config.sequences)
-                told = context(self.version)
+                told = context(self.version, self._calling)
                 self.memory.admit()
                 keep_to(told.device, self.version.config.placement.gpus)
                 model.load(told)
@@ -110,6 +112,7 @@ class Runner:
             with speaking(label), forking.parent_alone(label):
                 self._warm(model, device)
             self.memory.settle()
+            self._calling.serves = True
             self._answer(model, device)
         except BaseException as error:
             self._fail(error)
@@ -214,9 +217,12 @@ class Runner:
                 except (ModelBroken, DeviceLost):
                     raise
                 except Exception as error:
+                    raised = f"{type(error).__name__}: {text_of(error)}"
+                    if self._calling.was_early:
+                        self._say(f"warmed up until where it calls another model ({raised})")
+                        return
                     if is_real and at < own:
                         raise
-                    raised = f"{type(error).__name__}: {text_of(error)}"
                     self._say(warming.excuse(raised, made_up=at < own))
                     return
         if first.left_out:

@@ -9,7 +9,10 @@ from headrace import models
 from headrace.errors import ModelBroken
 from headrace.execution.core import CoreSequence
 from headrace.execution.outputs import to_host
+from headrace.models import behalf
 from headrace.models.batch import place_on
+from headrace.models.behalf import working_for
+from headrace.models.sequence import work_of
 
 #: Answers one request with what its model raised.
 Fail = Callable[[CoreSequence, BaseException], None]
@@ -51,6 +54,7 @@ class Together:
         self._at_work.pop(number, None)
 
     def advance(self) -> None:
+        working_for.set(behalf.Together([work_of(one) for one in self._at_work.values()]))
         returned: Any = self._model.step(list(self._at_work.values()))  # type: ignore[func-returns-value]
         if returned is not None:
             raise ModelBroken(
@@ -92,6 +96,7 @@ class Turns:
                 self._fail(turn.core, error)
 
     def _next(self, turn: "_Turn") -> None:
+        working_for.set(turn.core)
         if turn.parts is None:
             turn.parts = _iterator(self._model.stream(models.Batch(turn, self._place)))
         try:

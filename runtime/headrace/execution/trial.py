@@ -18,6 +18,7 @@ from headrace.execution.passage import OPEN, Passage
 from headrace.execution.samples import Example
 from headrace.execution.sequencing import MadeUpRow
 from headrace.models import Model, Tensor
+from headrace.models.behalf import NOBODYS
 from headrace.vocabulary import numpy_dtype
 
 #: What stands for a size that is any (-1).
@@ -48,6 +49,7 @@ class MadeUpRows:
         self.sequences = [MadeUpRow(row + 1) for row in range(rows)]
         #: All of them are here.
         self.on_device: Sequence[Any] = ()
+        self.behalf = NOBODYS
         #: Row → why the model refused it.
         self.rejected: dict[int, str] = {}
 

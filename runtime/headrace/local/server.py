@@ -36,7 +36,7 @@ from headrace.control.engine import Beginning
 from headrace.control.opening import controlling
 from headrace.control.operating import Operating
 from headrace.errors import HeadraceError, PortTaken
-from headrace.execution import forking, threads
+from headrace.execution import calling, forking, threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import FINISHING, Ending, ended_by, leave
 from headrace.execution.hangs import hangs
@@ -106,7 +106,7 @@ class Server:
         self._options, self._logbook = options, logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
         settings = options.gateway(budget.io, NO_ARENA, controller.store.labels.key)
-        self._gateway = headrace_core.Gateway(json.dumps(settings))
+        self._gateway = headrace_core.Gateway(json.dumps(settings | {"calls": calling.within()}))
         around = Around(
             host=self._host,
             apply=self._gateway.apply_policy,

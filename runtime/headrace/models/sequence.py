@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+from headrace.models.behalf import Behalf, Work
 from headrace.models.reason import reason
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class Parts(Protocol):
     def parameters(self) -> Mapping[str, Any]: ...
     @property
     def is_paused(self) -> bool: ...
+    @property
+    def behalf(self) -> Behalf: ...
     def end(self) -> None: ...
     def rest(self) -> None: ...
     def wake(self) -> None: ...
@@ -128,3 +131,8 @@ class Sequence:
                 f"{verb}() of a sequence after its {self._over}(), which ends it: say "
                 f"{self._over}() once, and after the last part"
             )
+
+
+def work_of(sequence: Sequence) -> Work:
+    """Return what says on whose behalf a model goes on with it."""
+    return sequence._parts

@@ -87,6 +87,7 @@ def _host(group: Group, places: Places, times: int) -> Application:
             gpus=group.placement.gpus,
             is_shared=group.is_shared,
             sockets=str(places.sockets),
+            calls=str(places.calls),
             sink=str(places.log_socket),
             drain_s=STANDSTILL_S,
             recordings=str(places.recordings),
@@ -97,7 +98,7 @@ def _host(group: Group, places: Places, times: int) -> Application:
 
 def _gateway(plan: Plan, places: Places, first: Table, replicas: int) -> Application:
     options = GatewayOptions(
-        settings=dict(plan.settings),
+        settings={**plan.settings, "calls": str(places.calls)},
         sink=str(places.log_socket),
         turn=str(places.turn),
         drain_s=plan.drain_s,

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from headrace.config.batching import Batching
 from headrace.errors import HeadraceError, ModelBroken
-from headrace.execution import forking
+from headrace.execution import calling, forking
 from headrace.execution.hangs import hangs
 from headrace.execution.runner import Runner
 from headrace.execution.voices import captured
@@ -40,6 +40,8 @@ class HostOptions:
     #: Other versions may be in the process.
     is_shared: bool
     sockets: str
+    #: Where calls of its models go.
+    calls: str
     sink: str
     drain_s: float
     #: The folder of what callers sent, where that is kept.
@@ -80,6 +82,7 @@ class HostReplica:
         }
         self._core = Host(json.dumps(settings))
         self._core.listen()
+        calling.go_to(options.calls)
         self._runners: dict[str, Runner] = {}
         #: What is to be loaded, and who of those is to end; one after the other, for each has the
         #: whole machine to load with.

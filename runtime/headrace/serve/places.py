@@ -52,6 +52,11 @@ class Places:
         return self.state / RECORDINGS
 
     @property
+    def calls(self) -> Path:
+        """The socket on which the gateway at work takes the calls that models make."""
+        return self.sockets / "calls"
+
+    @property
     def turn(self) -> Path:
         """The file whose lock is the turn to serve on this node."""
         return self.sockets / "turn"

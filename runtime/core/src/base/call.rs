@@ -3,6 +3,7 @@
 //! Whoever holds a [`Call`] owes its [`Reply`] exactly one outcome; dropping it pays with a fault.
 
 use super::{
+    callers::Callers,
     contract::Contract,
     device::OnDevice,
     fault::{Fault, Phase},
@@ -40,6 +41,8 @@ pub struct Call {
     pub slot: Option<u32>,
     /// Tensors that are in its caller's memory on a device.
     pub on_device: Option<Arc<OnDevice>>,
+    /// Of one that a model made.
+    pub callers: Option<Callers>,
     pub reply: Reply,
 }
 

@@ -1,7 +1,8 @@
 //! A request as the protocols' doors hand it in, and an answer as they take it out.
 
 use super::{
-    call::Timing, contract::Contract, device::DeviceRegion, named::Named, tensor::Tensor, units::Tick,
+    call::Timing, callers::Callers, contract::Contract, device::DeviceRegion, named::Named, tensor::Tensor,
+    units::Tick,
 };
 use compact_str::CompactString;
 use smallvec::SmallVec;
@@ -68,8 +69,8 @@ pub struct Inference {
     pub facts: Vec<(CompactString, CompactString)>,
     /// Its caller asks how it went.
     pub traced: bool,
-    /// What a request that was taken needs of another version: let in also while nothing new is.
-    pub is_inner: bool,
+    /// Of one that a model makes, or that a step of an ensemble is.
+    pub callers: Option<Callers>,
 }
 
 /// What a caller gets. `outputs` are in the contract's order, only those wanted; names are the contract's.

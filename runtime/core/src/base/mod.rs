@@ -1,6 +1,7 @@
 //! What everything else speaks of: numbers with units, the one error, tensors, a model's contract, a call.
 
 pub mod call;
+pub mod callers;
 pub mod clock;
 pub mod contract;
 pub mod datatype;
@@ -14,6 +15,7 @@ pub mod prediction;
 pub mod primitive;
 pub mod roster;
 pub mod sequence;
+pub mod series;
 pub mod step;
 pub mod strings;
 pub mod tensor;

@@ -63,6 +63,7 @@ pub(in crate::decide) fn call(shapes: &[&[i64]]) -> Call {
         credit: 0,
         slot: None,
         on_device: None,
+        callers: None,
         reply: Reply::new(CallId(1), Arc::new(Nobody)),
     }
 }

@@ -4,7 +4,7 @@ use super::{
     echo::{check_said, nameless, with_gateway},
     memory::Most,
 };
-use crate::gateway::grpc;
+use crate::gateway::{Client, grpc};
 use crate::wire::oip_proto::messages::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
 use bytes::Bytes;
 use h2::{RecvStream, client::SendRequest};
@@ -73,7 +73,7 @@ fn exchange(how: (&str, &str), body: &[u8], cut: usize) -> Ended {
     with_gateway(|runtime, gateway| {
         let (ours, theirs) = duplex(256 << 10);
         let (_stop, told) = watch::channel(false);
-        let serve = grpc::connection::serve(ours, Arc::clone(gateway), Arc::default(), told);
+        let serve = grpc::connection::serve(ours, Client::new(Arc::clone(gateway)), Arc::default(), told);
         let talk = async {
             let (client, line) = h2::client::handshake(theirs).await.unwrap();
             tokio::select! {

@@ -18,8 +18,13 @@ const BUDGET: usize = 1 << 20;
 const MOST: Most = Most { each: 16, beside: 4 << 20 };
 
 pub(super) fn read(message: &Bytes) -> Result<Inference, Fault> {
-    let around =
-        Surroundings { arrived: Tick::default(), deadline: Tick::NEVER, facts: Vec::new(), traced: false };
+    let around = Surroundings {
+        arrived: Tick::default(),
+        deadline: Tick::NEVER,
+        facts: Vec::new(),
+        traced: false,
+        callers: None,
+    };
     let mut leave = |_| Ok(());
     let mut budget = Budget::new(BUDGET, message.len(), &mut leave);
     Request::read(message)?.into_inference(message, around, &mut budget)

@@ -26,6 +26,11 @@ impl Gateway {
         self.ending.begun.load(Relaxed) && correlation.is_none_or(|one| one.start)
     }
 
+    /// It takes nothing, and has nothing any more.
+    pub(super) fn is_over(&self) -> bool {
+        self.gate.is_shut() && self.gate.inside() == 0
+    }
+
     pub(super) fn is_ending(&self) -> bool {
         self.ending.begun.load(Relaxed)
     }

@@ -95,6 +95,8 @@ pub struct GatewaySettings {
     pub http: Option<String>,
     pub grpc: Option<String>,
     pub metrics: Option<String>,
+    /// For calls of hosts: a path, or a name of the kernel's that begins with `@`.
+    pub calls: Option<String>,
     /// Threads that read and write sockets; 0 takes half of the cores, one to four.
     pub io_threads: usize,
     /// Memory shared with hosts, for large bodies; 0 does without.

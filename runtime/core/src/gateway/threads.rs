@@ -3,14 +3,22 @@
 //! Each runs a runtime of its own: a connection stays on its thread, and whatever one turn of a runtime produced
 //! for a link leaves in one write. All accept from the same socket, so that an idle thread takes what comes.
 
-use super::{Gateway, grpc, http, memory::ebb, queue::mailbox::Mailbox, sockets::listen};
+use super::{
+    Gateway,
+    grpc::{self, hosts},
+    http,
+    memory::ebb,
+    queue::mailbox::Mailbox,
+    sockets::listen,
+};
 use crate::base::fault::Fault;
-use crate::link::gateway::Links;
+use crate::link::{calls, gateway::Links};
 use crate::meter::listener;
 use crate::sync::gate::Drained;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -27,16 +35,20 @@ enum Front {
 
 /// What one thread has of a listener: a copy of the socket, and its places, of which there is one set.
 #[derive(Debug)]
-struct Served {
-    front: Front,
-    listener: TcpListener,
-    places: Arc<Semaphore>,
+enum Served {
+    Port(Front, TcpListener, Arc<Semaphore>),
+    /// Of hosts, whose models make calls.
+    Hosts(UnixListener),
 }
 
 impl Served {
     fn copy(&self) -> io::Result<Served> {
-        let places = Arc::clone(&self.places);
-        Ok(Served { front: self.front, listener: self.listener.try_clone()?, places })
+        Ok(match self {
+            Served::Port(front, listener, places) => {
+                Served::Port(*front, listener.try_clone()?, Arc::clone(places))
+            }
+            Served::Hosts(listener) => Served::Hosts(listener.try_clone()?),
+        })
     }
 }
 
@@ -69,8 +81,12 @@ impl Gateway {
                 let listener = listen::bind(name, address)?;
                 addresses.insert(key, listener.local_addr()?);
                 let places = self.limits().connections.min(Semaphore::MAX_PERMITS);
-                listeners.push(Served { front, listener, places: Arc::new(Semaphore::new(places)) });
+                listeners.push(Served::Port(front, listener, Arc::new(Semaphore::new(places))));
             }
+        }
+        if let Some(at) = &settings.calls {
+            let listener = calls::listen(at).map_err(|e| io::Error::new(e.kind(), format!("{at}: {e}")))?;
+            listeners.push(Served::Hosts(listener));
         }
         let count = self.io_threads();
         let runtimes = (0..count).map(|_| runtime(aside_threads(count))).collect::<Result<Vec<_>, _>>()?;
@@ -78,7 +94,7 @@ impl Gateway {
         first.spawn(ebb::give_back([Arc::clone(&self.ledger), Arc::clone(&self.unread)]));
         let links = self.begin(first);
         let (scraped, served): (Vec<_>, Vec<_>) =
-            listeners.into_iter().partition(|listener| listener.front == Front::Metrics);
+            listeners.into_iter().partition(|one| matches!(one, Served::Port(Front::Metrics, ..)));
         let (end, _) = watch::channel(None);
         let mut started = Threads { addresses, end, handles: Vec::new(), links };
         let mut planned = Vec::new();
@@ -176,13 +192,14 @@ async fn work(
 ) -> bool {
     Mailbox::open();
     let mut fronts = JoinSet::new();
-    let (stop, _) = watch::channel(false);
+    let ((stop, _), (stop_calls, _)) = (watch::channel(false), watch::channel(false));
     for served in served {
+        let stop = if matches!(served, Served::Hosts(_)) { &stop_calls } else { &stop };
         let (gateway, stop) = (Arc::clone(&gateway), stop.subscribe());
         fronts.spawn(async move {
-            let front = served.front;
+            let what = format!("{served:?}");
             if let Err(e) = serve(served, Arc::clone(&gateway), stop).await {
-                let fault = Fault::internal(format!("{front:?} cannot be served: {e}"));
+                let fault = Fault::internal(format!("{what} cannot be served: {e}"));
                 gateway.errors.log(fault, "", None);
             }
         });
@@ -201,6 +218,8 @@ async fn work(
             gateway.cut();
             gateway.gate.drain(words).await;
         }
+        // What was taken before may have needed them until now.
+        stop_calls.send_replace(true);
         while fronts.join_next().await.is_some() {}
         // Last, because callers are answered over them.
         if let Some(links) = links {
@@ -221,7 +240,13 @@ fn last_words(grace: Duration) -> Duration {
 }
 
 async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-    let Served { front, listener, places } = served;
+    let (front, listener, places) = match served {
+        Served::Port(front, listener, places) => (front, listener, places),
+        Served::Hosts(listener) => {
+            hosts::serve(tokio::net::UnixListener::from_std(listener)?, gateway, stop).await;
+            return Ok(());
+        }
+    };
     let listener = tokio::net::TcpListener::from_std(listener)?;
     match front {
         Front::Http => http::serve(listener, gateway, places, stop).await,
@@ -237,63 +262,5 @@ async fn serve(served: Served, gateway: Arc<Gateway>, mut stop: watch::Receiver<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gateway::{GatewaySettings, Limits};
-    use std::io::{Read, Write};
-    use std::net::TcpStream;
-
-    /// Of a call, whose rest does not come: whoever asks nothing makes room.
-    fn beginning(front: &str) -> Vec<u8> {
-        if front == "http" {
-            return b"POST /v2/models/m/infer HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n".to_vec();
-        }
-        let mut headers = vec![0x83, 0x86, 0x41, 1, b'x', 0x44, 42];
-        headers.extend(b"/inference.GRPCInferenceService/ModelInfer");
-        headers.extend([0x5f, 16]);
-        headers.extend(b"application/grpc\x40\x02te\x08trailers");
-        let mut bytes = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
-        bytes.extend([0, 0, u8::try_from(headers.len()).unwrap(), 1, 4, 0, 0, 0, 1]);
-        bytes.extend(headers);
-        bytes
-    }
-
-    #[test]
-    fn the_limit_of_connections_is_a_listeners_and_not_a_threads() {
-        let settings = GatewaySettings {
-            http: Some("127.0.0.1:0".to_owned()),
-            grpc: Some("127.0.0.1:0".to_owned()),
-            io_threads: 4,
-            limits: Limits { connections: 3, ..Limits::default() },
-            ..GatewaySettings::default()
-        };
-        let gateway = Gateway::new(settings).unwrap();
-        gateway.start().unwrap();
-        for (front, address) in gateway.addresses() {
-            let clients: Vec<_> = (0..32)
-                .map(|_| {
-                    // One by one, so that threads take turns at accepting.
-                    std::thread::sleep(Duration::from_millis(2));
-                    let mut client = TcpStream::connect(&address).unwrap();
-                    let _ = client.write_all(&beginning(&front)); // it may be refused already
-                    client
-                })
-                .collect();
-            let mut told = 0;
-            let kept = clients.into_iter().filter(|mut client| {
-                client.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-                let mut said = Vec::new();
-                let end = client.read_to_end(&mut said);
-                // Over HTTP/2, too, it stands there as text: the reason to go.
-                let said = String::from_utf8_lossy(&said);
-                told += usize::from(
-                    said.contains("3 connections are open and no more may be (limit connections)"),
-                );
-                end.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
-            });
-            assert_eq!(kept.count(), 3, "{front}");
-            assert!(told > 0, "{front}: nobody is told why");
-        }
-        gateway.drain(Duration::from_millis(100));
-    }
-}
+#[path = "threads_tests.rs"]
+mod tests;

@@ -47,6 +47,7 @@ impl Desk {
             credit: 0,
             slot: None,
             on_device: None,
+            callers: None,
             reply: Reply::new(CallId(id), self.clone()),
         }
     }

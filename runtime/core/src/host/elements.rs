@@ -41,6 +41,10 @@ impl Elements {
         Ok(())
     }
 
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
     pub fn count(&self) -> usize {
         self.starts.len()
     }

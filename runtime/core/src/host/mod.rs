@@ -2,6 +2,7 @@
 
 mod attend;
 mod batch;
+mod behalf;
 mod behind;
 mod bounds;
 mod by_slot;
@@ -22,6 +23,7 @@ mod lay;
 mod leaving;
 mod line;
 mod memory;
+mod metrics;
 #[cfg(test)]
 #[cfg(headrace_loom)]
 mod models;
@@ -48,6 +50,7 @@ mod versions;
 mod watch;
 
 pub use batch::Batch;
+pub use behalf::Behalf;
 pub use conduct::Conduct;
 pub use elements::{Elements, TooLong};
 pub use entrance::{Entered, Entrance, Left};
@@ -56,6 +59,7 @@ pub use hangs::{Report as Hang, Why};
 pub use intake::Intake;
 pub use kept::{InSequence, Kept};
 pub use leaving::{End, Leaver};
+pub use metrics::{Metric, Metrics, Named};
 pub use outputs::{Output, wrong_names, wrong_output};
 pub use placed::Placed;
 pub use sequence::{Refused, Sequence};

@@ -1,6 +1,6 @@
 //! The rows of a batch, as the model asks about their callers.
 
-use super::{batch::Batch, kept::InSequence, seat::Seat};
+use super::{batch::Batch, behalf::Behalf, kept::InSequence, seat::Seat};
 use crate::base::{fault::Fault, inference::Parameters, units::Rows};
 
 impl Batch {
@@ -22,6 +22,11 @@ impl Batch {
     pub fn sequences(&self) -> Option<Vec<(Rows, Option<InSequence>)>> {
         let of = |at, _: &Seat| self.running().sequences().get(at).cloned();
         self.running().look(|seats| self.per_call(seats, of, || None))
+    }
+
+    /// On whose behalf the model runs; `None` once the callers have their answers.
+    pub fn behalf(&self) -> Option<Behalf> {
+        self.running().look(|seats| Behalf::of_all(seats.iter().map(|seat| &seat.behalf))).flatten()
     }
 
     fn per_call<T>(

@@ -1,5 +1,6 @@
 //! What a batch owes one of its calls.
 
+use super::behalf::Behalf;
 use crate::base::{
     call::{Call, Reply, Tensors},
     device::OnDevice,
@@ -22,6 +23,7 @@ pub(super) struct Seat {
     pub(super) parameters: Parameters,
     /// Outputs that its caller gets in its memory on a device, and inputs that are there.
     pub(super) on_device: Option<Arc<OnDevice>>,
+    pub(super) behalf: Behalf,
 }
 
 /// What of a call its answer does not need.
@@ -30,7 +32,6 @@ struct Again {
     id: CallId,
     inputs: Tensors,
     arrived: Tick,
-    deadline: Tick,
     level: u8,
     attempt: u8,
 }
@@ -39,10 +40,31 @@ impl Seat {
     /// `keeps`: the call may run again.
     pub(super) fn new(call: Call, sealed: Tick, keeps: bool) -> Seat {
         let Call {
-            id, inputs, rows, parameters, arrived, deadline, level, attempt, on_device, reply, ..
+            id,
+            inputs,
+            rows,
+            parameters,
+            arrived,
+            deadline,
+            level,
+            attempt,
+            on_device,
+            callers,
+            reply,
+            ..
         } = call;
-        let again = keeps.then(|| Box::new(Again { id, inputs, arrived, deadline, level, attempt }));
-        Seat { reply, rows, queue_ns: nanos(arrived, sealed), again, refused: None, parameters, on_device }
+        let again = keeps.then(|| Box::new(Again { id, inputs, arrived, level, attempt }));
+        let queue_ns = nanos(arrived, sealed);
+        Seat {
+            reply,
+            rows,
+            queue_ns,
+            again,
+            refused: None,
+            parameters,
+            on_device,
+            behalf: Behalf { deadline, callers },
+        }
     }
 
     pub(super) fn can_run_again(&self) -> bool {
@@ -50,8 +72,9 @@ impl Seat {
     }
 
     pub(super) fn into_call(self) -> Option<Call> {
-        let Seat { reply, rows, parameters, again, on_device, .. } = self;
-        let Again { id, inputs, arrived, deadline, level, attempt } = *again?;
+        let Seat { reply, rows, parameters, again, on_device, behalf, .. } = self;
+        let Behalf { deadline, callers } = behalf;
+        let Again { id, inputs, arrived, level, attempt } = *again?;
         let (credit, slot) = (0, None); // of versions that have neither parts nor sequences
         Some(Call {
             id,
@@ -65,6 +88,7 @@ impl Seat {
             credit,
             slot,
             on_device,
+            callers,
             reply,
         })
     }

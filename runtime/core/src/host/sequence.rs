@@ -1,5 +1,6 @@
 //! A request that is answered in parts: from the step that it joined until the model, its caller or the clock ends it.
 
+use super::behalf::Behalf;
 use super::outputs::{Output, check};
 use crate::base::{
     call::{Call, Outcome, Outlet, PARTS_BYTES, Produced, Reply, Sealed, Timing},
@@ -69,6 +70,7 @@ pub struct Sequence {
     has_ended: AtomicBool,
     joined: Tick,
     queue_ns: u64,
+    pub behalf: Behalf,
 }
 
 /// Held while a part goes out: none follows the end.
@@ -114,7 +116,7 @@ impl Sequence {
         stage: &Arc<Stage>,
         now: Tick,
     ) -> (Arc<Sequence>, crate::base::call::Tensors) {
-        let Call { id, inputs, rows, parameters, arrived, credit, reply, .. } = call;
+        let Call { id, inputs, rows, parameters, arrived, deadline, credit, callers, reply, .. } = call;
         let sequence = Sequence {
             number,
             id,
@@ -132,6 +134,7 @@ impl Sequence {
             has_ended: AtomicBool::new(false),
             joined: now,
             queue_ns: nanos(arrived, now),
+            behalf: Behalf { deadline, callers },
         };
         (Arc::new(sequence), inputs)
     }

@@ -8,14 +8,17 @@
 //! host's, even after it gave up the link. For a gateway it is the same moment, because what a host computes for a
 //! link that ended is thrown away.
 
+pub mod calls;
 #[cfg(test)]
 mod conservation_tests;
 #[cfg(test)]
 mod ears_tests;
+mod failure;
 #[cfg(test)]
 mod fault_tests;
 pub mod foreign;
 pub mod gateway;
+mod grpc;
 mod handshake;
 pub mod host;
 #[cfg(test)]

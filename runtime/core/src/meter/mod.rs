@@ -14,6 +14,7 @@ mod grouping;
 mod histogram;
 mod latency;
 pub mod listener;
+mod of_models;
 mod process;
 mod seconds;
 mod statistics;
@@ -22,6 +23,7 @@ mod version;
 
 pub use evidence::{Evidence, Units};
 pub use gpu::{GpuMemory, memory as gpu_memory};
+pub use of_models::OfModels;
 pub use process::Hosted;
 pub use statistics::{Span, Statistics};
 pub use text::{Family, label};
@@ -47,6 +49,7 @@ pub struct Meter {
     /// label values.
     versions: RwLock<BTreeMap<(CompactString, Version), Arc<VersionMeter>>>,
     refused: Failures,
+    pub(crate) of_models: OfModels,
 }
 
 impl Meter {

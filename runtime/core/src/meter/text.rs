@@ -7,6 +7,7 @@ use super::process::Hosted;
 use super::version::{FailureCounts, Totals};
 use crate::base::{call::Sealed, fault::Kind, units::Version};
 use compact_str::CompactString;
+use std::borrow::Cow;
 use std::fmt::{Display, Write};
 
 /// Triton's word for why a request failed.
@@ -98,9 +99,9 @@ const HISTOGRAMS: &[Spread] = &[
 /// What is counted elsewhere.
 #[derive(Debug)]
 pub struct Family {
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     pub kind: &'static str,
-    pub help: &'static str,
+    pub help: Cow<'static, str>,
     /// Labels, each made by [`label`] and separated by commas, and values.
     pub rows: Vec<(String, String)>,
 }
@@ -180,12 +181,15 @@ impl Page {
         }
         self.family(name, kind, help);
         for (labels, value) in rows {
-            self.put(format_args!("{name}{{{labels}}} {value}\n"));
+            match labels.is_empty() {
+                true => self.put(format_args!("{name} {value}\n")),
+                false => self.put(format_args!("{name}{{{labels}}} {value}\n")),
+            }
         }
     }
 
     pub(super) fn counted_elsewhere(&mut self, family: &Family) {
-        self.labelled(family.name, family.kind, family.help, &family.rows);
+        self.labelled(&family.name, family.kind, &family.help, &family.rows);
     }
 
     pub(super) fn finish(self) -> String {

@@ -1,7 +1,7 @@
 //! A batch, as Python runs it.
 
 use super::{
-    inputs,
+    behalf, inputs,
     layout::Layout,
     on_device::{self, DeviceSpan},
     outputs,
@@ -107,6 +107,13 @@ impl Batch {
     #[getter]
     fn on_device(&self, py: Python<'_>) -> PyResult<Vec<DeviceSpan>> {
         on_device::spans(py, &self.layout, &self.with(|open| open.batch.placed().to_vec())?)
+    }
+
+    /// On whose behalf the model runs: seconds that the last of the callers still waits (None: any), and the versions
+    /// whose models wait for one of them.
+    #[getter]
+    fn behalf(&self) -> PyResult<behalf::Told> {
+        Ok(behalf::told(&self.of_callers(host::Batch::behalf)?))
     }
 
     /// For each row, the parameters of the request it came with.

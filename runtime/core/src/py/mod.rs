@@ -4,6 +4,8 @@
 
 mod array;
 mod batch;
+mod behalf;
+mod calls;
 mod datatype;
 mod elements;
 mod fault;
@@ -16,6 +18,7 @@ mod inputs;
 mod intake;
 mod layout;
 mod lent;
+mod metrics;
 mod on_device;
 mod outputs;
 mod ragged;
@@ -38,6 +41,8 @@ mod headrace_core {
     #[pymodule_export]
     use super::batch::Batch;
     #[pymodule_export]
+    use super::calls::{CallFailed, Calls, Ongoing};
+    #[pymodule_export]
     use super::elements::BytesTensor;
     #[pymodule_export]
     use super::files::{jpeg_sizes, preprocess_image_files};
@@ -51,6 +56,8 @@ mod headrace_core {
     use super::image::decode_images;
     #[pymodule_export]
     use super::intake::Intake;
+    #[pymodule_export]
+    use super::metrics::{Metric, Metrics};
     #[pymodule_export]
     use super::on_device::{DeviceMemory, DeviceSpan};
     #[pymodule_export]

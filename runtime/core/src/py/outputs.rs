@@ -69,7 +69,8 @@ fn kind(value: &Bound<'_, PyAny>) -> String {
     value.get_type().name().map_or_else(|_| "?".into(), |name| name.to_string())
 }
 
-fn read<'py>(
+/// What is an array keeps its own datatype, whatever the specification says; what is none can be BYTES alone.
+pub(super) fn read<'py>(
     spec: &TensorSpec,
     rows: Rows,
     value: &Bound<'py, PyAny>,

@@ -1,6 +1,6 @@
 //! A step and its sequences, as Python runs them.
 
-use super::{inputs, layout::Layout, outputs};
+use super::{behalf, inputs, layout::Layout, outputs};
 use crate::host;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
@@ -142,6 +142,12 @@ impl Sequence {
     #[getter]
     fn parameters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         inputs::parameters(py, self.sequence.parameters())
+    }
+
+    /// As that of a batch.
+    #[getter]
+    fn behalf(&self) -> behalf::Told {
+        behalf::told(&self.sequence.behalf)
     }
 
     /// What will be said of it comes from elsewhere: no step is for it alone until it is woken. In a step.

@@ -116,7 +116,7 @@ pub(super) fn inference(client: &Arc<Client>, wish: Wish) -> (Box<Inference>, Re
         arrived,
         facts: Vec::new(),
         traced: false,
-        is_inner: false,
+        callers: None,
     };
     (Box::new(inference), reserved)
 }

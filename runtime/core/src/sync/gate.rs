@@ -39,10 +39,9 @@ impl Gate {
         self.shared.inside.enter().then(|| Pass { shared: Arc::clone(&self.shared) })
     }
 
-    /// For what somebody inside needs to get done: also once the gate is shut.
-    pub fn beside(&self) -> Pass {
-        self.shared.inside.join();
-        Pass { shared: Arc::clone(&self.shared) }
+    /// For what somebody inside asks for: `None` once the gate is shut and nobody is.
+    pub fn enter_behind(&self) -> Option<Pass> {
+        self.shared.inside.enter_behind().then(|| Pass { shared: Arc::clone(&self.shared) })
     }
 
     pub fn shut(&self) {
@@ -112,11 +111,12 @@ mod tests {
         let gate = Gate::default();
         let pass = gate.enter().unwrap();
         gate.shut();
-        let beside = gate.beside();
+        let beside = gate.enter_behind().unwrap();
         drop(pass);
         assert_eq!(gate.drain(GRACE).await, Drained::Forced { left: 1 });
         drop(beside);
         assert_eq!(gate.drain(GRACE).await, Drained::Clean);
+        assert!(gate.enter_behind().is_none());
     }
 
     #[tokio::test(start_paused = true)]

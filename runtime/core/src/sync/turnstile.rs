@@ -17,9 +17,10 @@ impl Turnstile {
         self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
     }
 
-    /// One more, beside somebody who is inside: also once shut.
-    pub(super) fn join(&self) {
-        self.word.fetch_add(1, Ordering::AcqRel);
+    /// The same, and once shut for as long as somebody is inside.
+    pub(super) fn enter_behind(&self) -> bool {
+        let one_more = |word: usize| (word != SHUT).then_some(word + 1);
+        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
     }
 
     /// True for exactly one caller: the last to leave a place that is shut.
@@ -70,6 +71,9 @@ mod tests {
         assert!(door.enter());
         door.shut();
         assert!(!door.leave());
+        assert!(door.enter_behind(), "for who is inside");
+        assert!(!door.leave());
         assert!(door.leave());
+        assert!(!door.enter_behind());
     }
 }

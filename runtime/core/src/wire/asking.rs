@@ -1,6 +1,7 @@
 //! A call to another server of the protocol, whatever it is written as.
 
 use crate::base::{contract::TensorSpec, inference::Parameters, tensor::Tensor};
+use compact_str::CompactString;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
@@ -8,6 +9,9 @@ pub struct Asking<'a> {
     pub model: &'a str,
     /// As the other server has it; empty where it is to choose, or knows of none.
     pub version: &'a str,
+    pub id: &'a str,
+    /// Those that are to be answered; none: all.
+    pub outputs: &'a [CompactString],
     pub inputs: &'a [TensorSpec],
     /// One for each input, in that order, with an axis of rows first.
     pub tensors: &'a [Tensor],

@@ -13,12 +13,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+from headrace.backends.triton_python.calls import caller, instances
 from headrace.backends.triton_python.logger import speaker
 from headrace.backends.triton_python.model_config import ModelConfig
 from headrace.backends.triton_python.refusals import METHODS, refused_in
 from headrace.backends.triton_python.request import InferenceRequest
 from headrace.errors import ModelInvalid
 from headrace.models import Context
+from headrace.models.behalf import working_for
 
 CLASS: Final = "TritonPythonModel"
 
@@ -72,6 +74,8 @@ class Instance:
         self._cls = cls
         self._config = config
         self._made: Any = None
+        #: Once it was told.
+        self.context: Context | None = None
         #: What prints and logs meanwhile belongs to the version, whichever thread it is in.
         self._variables = Variables()
         self.is_async = inspect.iscoroutinefunction(cls.execute)
@@ -80,6 +84,9 @@ class Instance:
         """Make the object and call its `initialize`, where it has one."""
         self._variables = copy_context()
         self._variables.run(speaker.set, context.log)
+        self._variables.run(caller.set, context)
+        self.context = context
+        instances.add(self)
         self._made = self.within(self._cls)
         if hasattr(self._made, "initialize"):
             self.within(self._made.initialize, arguments(context, self._config))
@@ -94,8 +101,10 @@ class Instance:
         return self._made.execute(list(requests))
 
     def within(self, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
-        """Call as the version, so that its lines have its name."""
-        return self._variables.copy().run(call, *given, **named)
+        """Call as the version, so that its lines have its name, for whom this thread works."""
+        variables = self._variables.copy()
+        variables.run(working_for.set, working_for.get())
+        return variables.run(call, *given, **named)
 
     def report(self, error: BaseException) -> None:
         """Write what it raised in a thread of its own, with its traceback."""

@@ -11,6 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -26,9 +27,20 @@ from headrace.errors import ModelBroken
 from headrace.models import Context
 from headrace.models import Sequence as AtWork
 from headrace.models import Tensor as Declared
+from headrace.models.behalf import Together, Work, working_for
+from headrace.models.sequence import work_of
 
-#: Gives requests to `execute`, each with its sender.
-HandOver = Callable[[list[InferenceRequest], list[ResponseSender]], None]
+#: Gives requests to `execute`.
+HandOver = Callable[["Joined"], None]
+
+
+@dataclass(frozen=True)
+class Joined:
+    """What one `execute` gets, each request with its sender, and for whom it works."""
+
+    requests: list[InferenceRequest]
+    senders: list[ResponseSender]
+    work: Work
 
 
 class _Kept:
@@ -83,7 +95,8 @@ class InParts(Around):
             requests.append(InferenceRequest.received(self._told, inputs, one.parameters, sender))
             senders.append(sender)
         if requests:
-            self._hand_over(requests, senders)
+            work = Together([work_of(one) for one in joined])
+            self._hand_over(Joined(requests, senders, work))
 
     def _deliver(self, one: AtWork) -> None:
         """Send what waits, and end what is whole."""
@@ -140,28 +153,27 @@ def _check(returned: Any) -> None:
 def _thread(instance: Instance, name: str) -> HandOver:
     """Start a thread that runs one `execute` after the other; return what hands it requests."""
     # No longer than the requests that the core has let in.
-    handed: queue.SimpleQueue[tuple[list[InferenceRequest], list[ResponseSender]]]
-    handed = queue.SimpleQueue()
+    handed: queue.SimpleQueue[Joined] = queue.SimpleQueue()
 
     def work() -> None:
         while True:
-            requests, senders = handed.get()
-            _execute(instance, requests, senders)
-            del requests, senders
+            joined = handed.get()
+            _execute(instance, joined)
+            del joined
+            working_for.set(None)
 
     threading.Thread(target=work, name=name, daemon=True).start()
-    return lambda requests, senders: handed.put((requests, senders))
+    return handed.put
 
 
-def _execute(
-    instance: Instance, requests: list[InferenceRequest], senders: list[ResponseSender]
-) -> None:
+def _execute(instance: Instance, joined: Joined) -> None:
     process = os.getpid()
+    working_for.set(joined.work)
     try:
-        _check(instance.execute(requests))
+        _check(instance.execute(joined.requests))
     except BaseException as error:
         instance.report(error)
-        _failed(senders, error)
+        _failed(joined.senders, error)
     finally:
         if os.getpid() != process:
             # A child that came back: its parent answers.
@@ -175,14 +187,16 @@ def _loop(instance: Instance, name: str) -> HandOver:
         target=instance.within, args=(loop.run_forever,), name=name, daemon=True
     ).start()
 
-    async def run(requests: list[InferenceRequest], senders: list[ResponseSender]) -> None:
+    async def run(joined: Joined) -> None:
+        # Of this task alone.
+        working_for.set(joined.work)
         try:
-            _check(await instance.coroutine(requests))
+            _check(await instance.coroutine(joined.requests))
         except BaseException as error:
             instance.report(error)
-            _failed(senders, error)
+            _failed(joined.senders, error)
 
-    def hand_over(requests: list[InferenceRequest], senders: list[ResponseSender]) -> None:
-        asyncio.run_coroutine_threadsafe(run(requests, senders), loop)
+    def hand_over(joined: Joined) -> None:
+        asyncio.run_coroutine_threadsafe(run(joined), loop)
 
     return hand_over

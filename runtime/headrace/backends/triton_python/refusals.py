@@ -6,17 +6,10 @@ from typing import Any, Final, NoReturn
 
 #: What a model imports.
 MODULE: Final = "triton_python_backend_utils"
-NO_CALLS: Final = "no model calls another one here: put what is to be computed into one class"
 NO_REPOSITORY: Final = "models are loaded as the server starts, and by no model"
-NO_METRICS: Final = "a model adds none to the server's metrics: log the number"
 #: Names of the module that are not served.
 REFUSED: Final = {
     "InferenceTrace": "requests have no traces",
-    "MetricFamily": NO_METRICS,
-    "Metric": NO_METRICS,
-    "PreferredMemory": NO_CALLS,
-    "TRITONSERVER_MEMORY_CPU": NO_CALLS,
-    "TRITONSERVER_MEMORY_GPU": NO_CALLS,
     "TRITONSERVER_REQUEST_RELEASE_RESCHEDULE": "a request runs once: iterate in execute()",
     "is_model_ready": NO_REPOSITORY,
     "load_model": NO_REPOSITORY,
@@ -73,8 +66,6 @@ def refused_in(source: str) -> Iterator[str]:
         name = _name(node, aliases, named)
         if name in REFUSED:
             found.add((node.lineno, name, REFUSED[name]))  # type: ignore[attr-defined]
-        if isinstance(node, ast.Call) and _name(node.func, aliases, named) == "InferenceRequest":
-            found.add((node.lineno, "InferenceRequest()", NO_CALLS))
     for line, name, why in sorted(found):
         yield f"line {line}: pb_utils.{name}: {why}"
 

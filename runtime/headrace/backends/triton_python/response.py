@@ -1,5 +1,6 @@
 """`pb_utils.InferenceResponse` and `TritonError`: what a model answers one request with."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -75,7 +76,15 @@ class InferenceResponse:
                 kind = type(one).__name__
                 raise TypeError(f"output_tensors: expected pb_utils.Tensor, not {kind}")
         self._tensors = list(output_tensors)
+        self._parameters: dict[str, Any] = {}
         self._error = TritonError(error) if isinstance(error, str) else error
+
+    @staticmethod
+    def received(tensors: list[Tensor], parameters: Mapping[str, Any]) -> "InferenceResponse":
+        """Return what another model has answered."""
+        one = InferenceResponse(tensors)
+        one._parameters = dict(parameters)
+        return one
 
     def output_tensors(self) -> list[Tensor]:
         """Return the outputs."""
@@ -90,5 +99,5 @@ class InferenceResponse:
         return self._error
 
     def parameters(self) -> str:
-        """Return the parameters as JSON: there are none."""
-        return "{}"
+        """Return the parameters as JSON: those of a response that was received."""
+        return json.dumps(self._parameters)

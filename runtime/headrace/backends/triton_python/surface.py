@@ -6,13 +6,14 @@ from typing import Any, Final
 
 from headrace.backends.triton_python import datatypes, model_config, tensor
 from headrace.backends.triton_python.logger import Logger
+from headrace.backends.triton_python.metrics import Metric, MetricFamily
 from headrace.backends.triton_python.refusals import (
     MODULE,
     REFUSED,
     Refused,
     TritonModelException,
 )
-from headrace.backends.triton_python.request import END, START, InferenceRequest
+from headrace.backends.triton_python.request import END, START, InferenceRequest, PreferredMemory
 from headrace.backends.triton_python.response import InferenceResponse, TritonError
 from headrace.backends.triton_python.sender import COMPLETE_FINAL, ResponseSender
 
@@ -37,7 +38,12 @@ SERVED: Final[dict[str, Any]] = {
     "InferenceResponse": InferenceResponse,
     "InferenceResponseSender": ResponseSender,
     "Logger": Logger,
+    "Metric": Metric,
+    "MetricFamily": MetricFamily,
     "ModelConfig": model_config.ModelConfig,
+    "PreferredMemory": PreferredMemory,
+    "TRITONSERVER_MEMORY_CPU": 0,
+    "TRITONSERVER_MEMORY_GPU": 2,
     "TRITONSERVER_REQUEST_FLAG_SEQUENCE_END": END,
     "TRITONSERVER_REQUEST_FLAG_SEQUENCE_START": START,
     "TRITONSERVER_REQUEST_RELEASE_ALL": 1,

@@ -154,6 +154,14 @@ def joined(
     return outputs
 
 
+def _as_declared(value: Any, declared: Declared) -> Any:
+    """Return whole numbers in the declared width, where they fit: Triton sends any, as it comes."""
+    if value.dtype.kind not in "iu" or "INT" not in declared.datatype:
+        return value
+    narrowed = value.astype(numpy_dtype(declared.datatype), copy=False)
+    return narrowed if (narrowed == value).all() else value
+
+
 def _blank(datatype: str, shape: Sequence[int]) -> Any:
     import numpy as np
 
@@ -181,7 +189,7 @@ def array(
             f"a response should have output {declared.name!r} once, as every output of "
             f"config.pbtxt; it has {names}"
         )
-    value = on_host(found[0].raw)
+    value = _as_declared(on_host(found[0].raw), declared)
     wanted = (rows, *declared.shape) if has_rows else tuple(declared.shape)
     datatype = datatype_of(value.dtype)
     fits = len(value.shape) == len(wanted) and all(

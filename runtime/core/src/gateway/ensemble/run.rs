@@ -2,6 +2,7 @@
 
 use crate::base::{
     call::{Call, Produced, Tensors},
+    callers::Callers,
     clock,
     fault::{Fault, Kind},
     inference::{Answer, Inference, Input, Parameters},
@@ -32,6 +33,8 @@ pub(super) struct Run<'a> {
     gateway: &'a Arc<Gateway>,
     graph: &'a Graph,
     asker: Asker,
+    /// Who waits for its steps: the ensemble, and those that wait for that.
+    callers: Callers,
     parameters: Parameters,
     deadline: Tick,
     rows: Rows,
@@ -57,6 +60,9 @@ impl<'a> Run<'a> {
         // Without one nobody waits for it any more.
         let gone = || Fault::new(Kind::Cancelled, "the caller is gone");
         let asker = gateway.flights.asker(call.id).ok_or_else(gone)?;
+        let contract = &graph.contract;
+        let callers = Callers::behind(asker.callers.as_ref(), &contract.model, contract.version);
+        let callers = callers.map_err(Fault::invalid)?;
         let mut held: Vec<_> = graph.tensors.iter().map(|_| None).collect();
         let inputs = std::mem::take(&mut call.inputs).into_iter().zip(&graph.readers);
         for (place, (mut tensor, readers)) in held.iter_mut().zip(inputs) {
@@ -71,6 +77,7 @@ impl<'a> Run<'a> {
             gateway,
             graph,
             asker,
+            callers,
             parameters,
             deadline: call.deadline,
             rows: call.rows,
@@ -123,7 +130,7 @@ impl<'a> Run<'a> {
             arrived: clock::now(),
             facts: self.asker.facts.clone(),
             traced: self.asker.traced,
-            is_inner: true,
+            callers: Some(self.callers.clone()),
         });
         let gateway = self.gateway;
         Ok(async move {

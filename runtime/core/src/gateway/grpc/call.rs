@@ -6,11 +6,11 @@ use super::{
     head::{self, Encoding, Head, Refusal},
     infer,
     method::{Method, Question},
-    send,
+    send, series, status,
     stop::Stop,
     stream,
 };
-use crate::base::{clock, fault::Fault, panics, units::Tick};
+use crate::base::{callers::Callers, clock, fault::Fault, panics, units::Tick};
 use crate::gateway::{Client, Gateway, memory::growing};
 use crate::wire::oip_proto::answer::put_prefix;
 use bytes::{BufMut, Bytes, BytesMut};
@@ -36,6 +36,8 @@ pub(super) struct Call {
     /// Metadata that routing looks at.
     pub(super) facts: Vec<(CompactString, CompactString)>,
     pub(super) may_name_versions: bool,
+    /// Of one that a model makes.
+    pub(super) callers: Option<Callers>,
 }
 
 /// What a message says about the messages that answer it.
@@ -75,12 +77,22 @@ async fn attempt(
     #[cfg(test)]
     panics::trip(parts.uri.path());
     let gateway = &client.gateway;
+    if client.is_host && gateway.is_over() {
+        // Another has its place, or will have.
+        respond.send_reset(h2::Reason::REFUSED_STREAM);
+        return Err(send::Gone);
+    }
     let head = match head::read(parts) {
         Ok(head) => head,
         Err(Refusal::Http(status)) => return send::refuse(respond, status),
         Err(Refusal::Grpc(fault)) => {
             return send::fail(respond, &gateway.turned_away(fault, "", None));
         }
+    };
+    let callers = if client.is_host { head::callers(&parts.headers) } else { Ok(None) };
+    let callers = match callers {
+        Ok(callers) => callers,
+        Err(fault) => return send::fail(respond, &gateway.turned_away(fault, "", None)),
     };
     let arrived = clock::now();
     let call = Call {
@@ -89,6 +101,7 @@ async fn attempt(
         deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
         facts: gateway.facts(&parts.headers),
         may_name_versions: gateway.may_name_versions(&parts.headers),
+        callers,
         client,
     };
     (parts.headers, parts.uri) = Default::default(); // what they said is not kept while the call waits
@@ -99,6 +112,7 @@ async fn attempt(
         Method::ModelStreamInfer => {
             Box::pin(stream::serve(call, messages, respond, Stop::new(stop.clone()))).await
         }
+        Method::TellSeries => Box::pin(series::take(call, messages, respond)).await,
         Method::Ask(question) => Box::pin(describe(call, question, messages, respond)).await,
     }
 }
@@ -140,6 +154,11 @@ pub(super) fn unless_reset<T>(
 impl Call {
     pub(super) fn gateway(&self) -> &Arc<Gateway> {
         &self.client.gateway
+    }
+
+    /// Whether a stream ends with the status of this fault of one request. A host has one request in each.
+    pub(super) fn ends_on(&self, fault: &Fault) -> bool {
+        self.client.is_host || (self.head.ends_on_error && status::is_of_execution(fault.kind))
     }
 
     /// Undoes the client's compression, if there is any.

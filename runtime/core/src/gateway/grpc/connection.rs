@@ -11,7 +11,7 @@ use super::{
 };
 use crate::base::clock;
 use crate::gateway::{
-    Client, Gateway, Limits,
+    Client, Limits,
     sockets::{flow::Flow, reading::Reading, resets::Resets, seats::Seat},
 };
 use bytes::Bytes;
@@ -75,16 +75,12 @@ fn serve_call(
 
 /// Serves until the client leaves, nothing happens for too long, or `stop` turns true and the calls that were
 /// accepted are answered. Dropping it ends every call.
-pub(crate) async fn serve<T>(
-    io: T,
-    gateway: Arc<Gateway>,
-    presence: Arc<Presence>,
-    stop: watch::Receiver<bool>,
-) where
+pub(crate) async fn serve<T>(io: T, client: Arc<Client>, presence: Arc<Presence>, stop: watch::Receiver<bool>)
+where
     T: AsyncRead + AsyncWrite + Unpin,
 {
+    let gateway = Arc::clone(&client.gateway);
     let (limits, seats) = (gateway.limits(), gateway.seats_of_a_thread());
-    let client = Client::new(Arc::clone(&gateway));
     let flow = Arc::<Flow>::default();
     let io = Socket { io, flow: Arc::clone(&flow) };
     let handshake = builder(limits).handshake(io);
@@ -137,7 +133,7 @@ pub(crate) async fn serve<T>(
             return Poll::Ready(());
         }
         // Answers that no window lets go lie there without a call.
-        match idle.poll(cx, clock::now, calls.is_empty(), || connection.has_streams()) {
+        match idle.poll(cx, clock::now, calls.is_empty() && !client.is_host, || connection.has_streams()) {
             Verdict::Stay => Poll::Pending,
             Verdict::Close => {
                 closing = true;

@@ -1,8 +1,12 @@
 //! A call's head, read before any of its body.
 
 use super::method::Method;
-use crate::base::fault::{Fault, Kind};
+use crate::base::{
+    callers::Callers,
+    fault::{Fault, Kind},
+};
 use crate::gateway::requests::stages;
+use crate::link::calls::CALLERS;
 use http::{HeaderMap, HeaderName, StatusCode, header, request::Parts};
 use std::time::Duration;
 
@@ -70,6 +74,12 @@ impl Said<'_> {
         }
         said
     }
+}
+
+/// Who waits for what a host asks.
+pub(super) fn callers(headers: &HeaderMap) -> Result<Option<Callers>, Fault> {
+    let said = headers.get(CALLERS).map(|said| Callers::parse(said.to_str().unwrap_or_default()));
+    said.transpose().map_err(Fault::invalid)
 }
 
 pub(super) fn read(parts: &Parts) -> Result<Head, Refusal> {

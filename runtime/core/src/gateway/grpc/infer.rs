@@ -119,7 +119,8 @@ impl Call {
         told.wants_last = request.wants_last();
         self.gateway().check_name(request.names_version(), self.may_name_versions)?;
         let (deadline, facts, traced) = (self.deadline, self.facts.clone(), self.head.timing);
-        let around = Surroundings { arrived, deadline, facts, traced };
+        let callers = self.callers.clone();
+        let around = Surroundings { arrived, deadline, facts, traced, callers };
         let most = self.gateway().limits().body_bytes;
         let long = request.contents_bytes() > LONG;
         let read = move |request: Request<'_>, body: &Bytes| {

@@ -1,5 +1,7 @@
 //! What can be called.
 
+use crate::link::calls::TELL_SERIES;
+
 macro_rules! questions {
     ($($name:ident = $path:literal,)+) => {
         /// The calls that only look.
@@ -41,6 +43,7 @@ questions! {
 pub(super) enum Method {
     ModelInfer,
     ModelStreamInfer,
+    TellSeries,
     Ask(Question),
 }
 
@@ -49,6 +52,7 @@ impl Method {
         match path {
             "/inference.GRPCInferenceService/ModelInfer" => Some(Method::ModelInfer),
             "/inference.GRPCInferenceService/ModelStreamInfer" => Some(Method::ModelStreamInfer),
+            TELL_SERIES => Some(Method::TellSeries),
             _ => Question::from_path(path).map(Method::Ask),
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod connection;
 mod control;
 mod describe;
 mod head;
+pub(in crate::gateway) mod hosts;
 mod idle;
 mod infer;
 mod memory;
@@ -14,6 +15,7 @@ mod order;
 mod parts;
 mod presence;
 mod send;
+mod series;
 mod socket;
 mod status;
 mod stop;
@@ -22,7 +24,7 @@ mod stream;
 mod tests;
 
 use super::{
-    Gateway,
+    Client, Gateway,
     sockets::{crowd, listen},
 };
 use presence::Presence;
@@ -58,7 +60,7 @@ async fn begin(io: TcpStream, gateway: Arc<Gateway>, presence: Arc<Presence>, st
         () = presence.unwanted() => false,
     };
     if spoke {
-        Box::pin(connection::serve(io, gateway, presence, stop)).await;
+        Box::pin(connection::serve(io, Client::new(gateway), presence, stop)).await;
     }
 }
 

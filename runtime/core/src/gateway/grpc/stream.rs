@@ -218,7 +218,7 @@ async fn say(
 ) -> Result<bool, Gone> {
     let pieces = match answered {
         Ok(pieces) => pieces,
-        Err(fault) if call.head.ends_on_error && status::is_of_execution(fault.kind) => {
+        Err(fault) if call.ends_on(&fault) => {
             end(out, &fault)?;
             return Ok(false);
         }

@@ -136,7 +136,7 @@ async fn parse(
         arrived,
         facts: Vec::new(),
         traced: asked.timing,
-        is_inner: false,
+        callers: None,
     });
     Ok((inference, reserved))
 }

@@ -209,7 +209,7 @@ async fn parse(
         arrived,
         facts,
         traced: asked.timing,
-        is_inner: false,
+        callers: None,
     });
     Ok((inference, wish, reserved))
 }

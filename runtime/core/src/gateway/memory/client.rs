@@ -4,21 +4,37 @@ use super::{
     admission::{Ledger, Of, Reserved},
     arriving::Arriving,
 };
-use crate::base::fault::{Fault, Kind};
+use crate::base::{
+    fault::{Fault, Kind},
+    series::Telling,
+};
 use crate::gateway::Gateway;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 #[derive(Debug)]
 pub struct Client {
     pub(in crate::gateway) gateway: Arc<Gateway>,
+    /// A host of this server: its models make calls.
+    pub(in crate::gateway) is_host: bool,
+    /// Of a host that has told what its models count.
+    life: OnceLock<String>,
     /// Of its large requests and of the answers that it has not read.
     share: Arc<Ledger>,
 }
 
 impl Client {
     pub fn new(gateway: Arc<Gateway>) -> Arc<Client> {
+        Client::of(gateway, false)
+    }
+
+    pub(in crate::gateway) fn of(gateway: Arc<Gateway>, is_host: bool) -> Arc<Client> {
         let share = Ledger::new(Of::Connection, gateway.limits().connection_bytes);
-        Arc::new(Client { gateway, share })
+        Arc::new(Client { gateway, is_host, life: OnceLock::new(), share })
+    }
+
+    pub(in crate::gateway) fn tells(&self, telling: Telling) {
+        let is_first = self.life.set(telling.life.clone()).is_ok();
+        self.gateway.meter.of_models.take(telling, is_first);
     }
 
     /// Room for a body of `len` bytes; a fault (TooLarge, Overloaded) before any memory is taken.
@@ -79,6 +95,14 @@ impl Client {
     /// Of what is held for a reader, what others need.
     pub(in crate::gateway) fn wanted(&self, held: usize) -> Option<usize> {
         self.is_short_of_unread().then_some(held)
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(life) = self.life.get() {
+            self.gateway.meter.of_models.is_gone(life);
+        }
     }
 }
 

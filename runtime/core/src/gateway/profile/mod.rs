@@ -160,9 +160,9 @@ impl Profiles {
             return Vec::new();
         }
         let mut rows = Family {
-            name: "headrace_profiled_rows_total",
+            name: "headrace_profiled_rows_total".into(),
             kind: "counter",
-            help: "Rows that were looked at for what they are like",
+            help: "Rows that were looked at for what they are like".into(),
             rows: Vec::new(),
         };
         for one in self.sorted() {

@@ -35,7 +35,12 @@ impl Scores {
     }
 
     pub(super) fn families(&self, is_profiled: impl Fn(&str, Version) -> bool) -> [Family; 2] {
-        let gauge = |name, help| Family { name, kind: "gauge", help, rows: Vec::new() };
+        let gauge = |name: &'static str, help: &'static str| Family {
+            name: name.into(),
+            kind: "gauge",
+            help: help.into(),
+            rows: Vec::new(),
+        };
         let mut sizes = gauge(
             "headrace_drift_score",
             "How far a feature of a tensor is from its reference, in bits from 0 to 1",

@@ -30,6 +30,7 @@ pub(in crate::gateway) struct Asker {
     pub(in crate::gateway) id: CompactString,
     pub(in crate::gateway) facts: Vec<(CompactString, CompactString)>,
     pub(in crate::gateway) traced: bool,
+    pub(in crate::gateway) callers: Option<crate::base::callers::Callers>,
 }
 
 type Shard = Mutex<FxHashMap<CallId, Flight>>;
@@ -109,8 +110,9 @@ impl Flights {
     /// What whoever it sends on is to have of it.
     pub(in crate::gateway) fn asker(&self, call: CallId) -> Option<Asker> {
         let shard = self.shard(call).lock();
-        let Pending { name, facts, traced, .. } = &*shard.get(&call)?.pending;
-        Some(Asker { id: name.clone(), facts: facts.clone(), traced: *traced })
+        let Pending { name, facts, traced, callers, .. } = &*shard.get(&call)?.pending;
+        let (id, facts, callers) = (name.clone(), facts.clone(), callers.clone());
+        Some(Asker { id, facts, traced: *traced, callers })
     }
 
     pub(in crate::gateway) fn carrier(&self, call: CallId) -> Option<Arc<dyn Carrier>> {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::base::{
     call::{Call, Outcome, Outlet, Produced, Reply, Tensors, Timing},
+    callers::Callers,
     device::OnDevice,
     fault::{Fault, Kind},
     inference::Parameters,
@@ -59,6 +60,8 @@ pub(in crate::gateway) struct Pending {
     /// Of an ensemble's, what its steps are routed by; else empty.
     pub(in crate::gateway) facts: Vec<(CompactString, CompactString)>,
     pub(in crate::gateway) parameters: Parameters,
+    /// Of one that a model makes: who waits for it.
+    pub(in crate::gateway) callers: Option<Callers>,
     /// Of a stateful version: which sequence it is of.
     pub(in crate::gateway) correlation: Option<Arc<Correlation>>,
     pub(in crate::gateway) arrived: Tick,
@@ -160,6 +163,7 @@ impl Pending {
             credit: if self.parts.is_some() { CREDIT } else { 0 },
             slot: None,
             on_device: self.on_device.clone(),
+            callers: self.callers.clone(),
             reply: Reply::new(self.id, outlet),
         }
     }

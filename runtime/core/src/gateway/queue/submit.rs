@@ -184,6 +184,7 @@ impl Gateway {
             facts: if running.contract.platform == PLATFORM { inference.facts.clone() } else { Vec::new() },
             parameters,
             correlation: correlation.clone(),
+            callers: inference.callers.clone(),
             arrived,
             admitted: now,
             sent: now,
@@ -194,8 +195,9 @@ impl Gateway {
             suspicion: Suspicion::default(),
             _held: held,
         });
-        let is_new = !inference.is_inner;
-        let turned_away = (is_new && self.turns_away(pending.correlation.as_deref())).then(draining);
+        // What was taken before the end began needs what its model asks for.
+        let is_inner = pending.callers.is_some();
+        let turned_away = (!is_inner && self.turns_away(pending.correlation.as_deref())).then(draining);
         let fault = turned_away.or_else(|| pending.is_late(now));
         if let Some(fault) = fault.or_else(|| pending.judge(&self.suspects, now)) {
             service.not_begun(&pending.running.contract, &pending.parameters);

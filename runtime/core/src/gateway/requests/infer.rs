@@ -2,6 +2,7 @@
 
 use super::{predictions::identified, produced::answer};
 use crate::base::{
+    callers::Callers,
     clock,
     contract::Contract,
     fault::{Fault, Kind},
@@ -56,7 +57,12 @@ impl Gateway {
         let mut copies = self.copies(&inside, &inference, (&service, &running));
         let mut sample = self.sample(&inference, (&service, &running));
         if running.contract.streams {
-            let fault = refused(&running, inference.arrived, Rows::ZERO, only_in_parts(&running.contract));
+            let fault = refused(
+                &running,
+                inference.arrived,
+                Rows::ZERO,
+                only_in_parts(&running.contract, inference.callers.is_some()),
+            );
             return Err(self.told(fault, &model, Some(service.version)));
         }
         if is_oversize(&running.contract, &inference) {
@@ -92,7 +98,10 @@ impl Gateway {
         let mut unheard = Unheard::new(self, true);
         // The same for as long as it waits: who goes to whom is not decided by who is there first.
         let mut drawn = None;
-        let pass = if inference.is_inner { Some(self.gate.beside()) } else { self.gate.enter() };
+        let pass = match inference.callers {
+            None => self.gate.enter(),
+            Some(_) => self.gate.enter_behind(),
+        };
         let found = match pass {
             None => Err(draining()),
             Some(pass) => match self.find(inference, || *drawn.get_or_insert_with(|| self.draw())) {
@@ -119,6 +128,12 @@ impl Gateway {
     }
 
     fn sought(&self, inference: &Inference, found: Sought) -> Sought {
+        let found = found.and_then(|found| match &inference.callers {
+            Some(callers) if callers.has(&found.1.model, found.1.version) => {
+                Err(in_a_ring(callers, &found.1))
+            }
+            Some(_) | None => Ok(found),
+        });
         let number = || inference.version.as_ref().and_then(Named::number);
         found.map_err(|fault| self.turned_away(fault, &inference.model, number()))
     }
@@ -221,8 +236,24 @@ impl Gateway {
     }
 }
 
-fn only_in_parts(contract: &Contract) -> Fault {
+/// What waits for a call holds its lane meanwhile, and other rows of its batch.
+fn in_a_ring(callers: &Callers, to: &Service) -> Fault {
+    let (model, version) = (&to.model, to.version);
+    Fault::invalid(format!(
+        "model '{model}' version {version} would wait for itself: this call is made for an answer that it waits for \
+         (callers: {})",
+        callers.text()
+    ))
+}
+
+fn only_in_parts(contract: &Contract, is_call: bool) -> Fault {
     let (model, version) = (&contract.model, contract.version);
+    if is_call {
+        return Fault::invalid(format!(
+            "model '{model}' version {version} answers a request with any number of parts: ask it with \
+             context.call_in_parts(), or with exec(decoupled=True)"
+        ));
+    }
     Fault::invalid(format!(
         "model '{model}' version {version} answers a request with any number of parts: ask it with ModelStreamInfer over \
          gRPC, or with POST /v2/models/{model}/generate or /generate_stream over HTTP"

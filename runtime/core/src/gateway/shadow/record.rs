@@ -178,8 +178,14 @@ impl Shadow {
 
 /// For the metrics page.
 pub(super) fn families(shadows: &[Arc<Shadow>]) -> Vec<Family> {
-    let counter = |name, help| Family { name, kind: "counter", help, rows: Vec::new() };
-    let gauge = |name, help| Family { name, kind: "gauge", help, rows: Vec::new() };
+    let family = |kind, name: &'static str, help: &'static str| Family {
+        name: name.into(),
+        kind,
+        help: help.into(),
+        rows: Vec::new(),
+    };
+    let counter = |name, help| family("counter", name, help);
+    let gauge = |name, help| family("gauge", name, help);
     let mut copies =
         counter("headrace_shadow_copies_total", "Copies of requests that wait or waited for a shadow");
     let mut drops = counter(

@@ -54,7 +54,8 @@ impl Gateway {
     /// False for an unknown model or version too.
     pub fn is_model_ready(&self, model: &str, named: Option<&Named>) -> bool {
         let state = self.state.load();
-        let version = |named| state.models.get(model)?.named(model, named).ok().map(|service| service.version);
+        let version =
+            |named| state.models.get(model)?.named(model, named).ok().map(|service| service.version);
         match named {
             Some(named) => version(named).is_some_and(|version| state.lacks(model, Some(version)).is_none()),
             None => state.lacks(model, None).is_none(),
@@ -127,6 +128,11 @@ impl Gateway {
         hosts.sort_unstable_by(|a, b| (&a.model, a.version, a.pid).cmp(&(&b.model, b.version, b.pid)));
         let mut families = self.shadows.families();
         families.extend(self.profiles.families());
+        let is_there = |model: &str, version| {
+            let model = state.models.get(model);
+            model.is_some_and(|model| model.versions.iter().any(|(_, service)| service.version == version))
+        };
+        families.extend(self.meter.of_models.families(is_there));
         self.meter.render(&hosts, &families)
     }
 

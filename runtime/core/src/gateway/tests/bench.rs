@@ -142,7 +142,7 @@ pub(super) fn ask(rows: u32, fill: u8) -> Inference {
         arrived: clock::now(),
         facts: Vec::new(),
         traced: false,
-        is_inner: false,
+        callers: None,
     }
 }
 

@@ -6,7 +6,6 @@
 mod access;
 mod address;
 mod contract;
-mod failure;
 mod grpc;
 mod http;
 mod peer;
@@ -21,6 +20,7 @@ pub use contract::{Listed, Place};
 
 use super::{
     Log,
+    failure::Failure,
     kept::{Kept, Standing, unwanted},
 };
 use crate::base::{
@@ -171,9 +171,10 @@ impl Drop for Up<'_> {
 /// Connections end by themselves once nothing uses them any more.
 async fn reach(on: &Handle, target: &Target) -> Result<(Arc<Session>, Ended), Fault> {
     let (peer, ended) = open(on, (&target.address, &target.access), target.most_bytes).await?;
-    let told = peer.learn(&target.place).await.and_then(|told| {
-        contract::contract(&told, (&target.model, target.version)).map_err(failure::Failure::Told)
-    });
+    let told = peer
+        .learn(&target.place)
+        .await
+        .and_then(|told| contract::contract(&told, (&target.model, target.version)).map_err(Failure::Told));
     let contract = told.map_err(|failure| failure.fault(&target.address))?;
     Ok((Session::new(peer, Arc::new(contract), target.place.clone(), on.clone()), ended))
 }

@@ -4,10 +4,10 @@ use super::{
     access::Access,
     address::{Address, Protocol},
     contract::{Listed, Place, Told},
-    failure::Failure,
     grpc, http,
 };
 use crate::base::fault::Fault;
+use crate::link::{failure::Failure, grpc::exchange};
 use futures_util::{FutureExt, future::BoxFuture};
 use std::future;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 /// What calls of one version share.
 #[derive(Clone, Debug)]
 pub(super) enum Peer {
-    Grpc(grpc::exchange::Caller),
+    Grpc(exchange::Caller),
     Http(Arc<http::Caller>),
 }
 
@@ -48,7 +48,7 @@ pub(super) async fn open(
 }
 
 impl Peer {
-    pub(super) fn address(&self) -> &Address {
+    pub(super) fn address(&self) -> &dyn std::fmt::Display {
         match self {
             Peer::Grpc(caller) => &caller.address,
             Peer::Http(caller) => caller.address(),

@@ -1,12 +1,6 @@
 //! One connection to another server, and the calls that it has.
 
-use super::{
-    contract::Place,
-    failure::Failure,
-    grpc::exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
-    peer::Peer,
-    reader::Reader,
-};
+use super::{contract::Place, peer::Peer, reader::Reader};
 use crate::base::{
     call::{Call, Carrier, Outcome, Produced, Timing},
     clock,
@@ -15,6 +9,10 @@ use crate::base::{
     panics,
     primitive::Mutex,
     units::CallId,
+};
+use crate::link::{
+    failure::Failure,
+    grpc::exchange::{Caller, MODEL_INFER, MODEL_STREAM_INFER},
 };
 use crate::wire::{
     asking::Asking,
@@ -150,6 +148,8 @@ impl Session {
         let asking = Asking {
             model: &self.place.model,
             version: &self.place.version,
+            id: "",
+            outputs: &[],
             inputs: &contract.inputs,
             tensors: &call.inputs,
             unbatched: contract.unbatched,
@@ -164,7 +164,7 @@ impl Session {
         if contract.streams {
             return self.stream(caller, message, (call, flight)).await;
         }
-        let answer = caller.ask(MODEL_INFER, message, call.deadline).await?;
+        let answer = caller.ask(MODEL_INFER, message, call.deadline, &[]).await?;
         let answered = answered::answered(&answer, contract, call.rows).map_err(Failure::Told)?;
         Ok(answered.produced)
     }
@@ -175,7 +175,7 @@ impl Session {
         message: Pieces,
         (call, flight): (&Call, &Flight),
     ) -> Result<Produced, Failure> {
-        let mut messages = caller.call(MODEL_STREAM_INFER, message, call.deadline).await?;
+        let mut messages = caller.call(MODEL_STREAM_INFER, message, call.deadline, &[]).await?;
         let mut failed = None;
         loop {
             flight.reader.has_room().await;

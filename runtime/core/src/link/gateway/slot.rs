@@ -61,6 +61,7 @@ impl Slot {
             parameters,
             on_device_inputs: on_device.map_or_else(Vec::new, |named| spans_out(&named.inputs)),
             on_device_outputs: on_device.map_or_else(Vec::new, |named| spans_out(&named.outputs)),
+            callers: call.callers.as_ref().map_or_else(String::new, |callers| callers.text().to_owned()),
             ..proto::Infer::default()
         };
         let lent = places(&call.inputs, arena);

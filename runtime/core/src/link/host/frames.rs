@@ -8,6 +8,7 @@ use super::{
 use crate::{
     base::{
         call::{Call, Outlet, Reply, Tensors, Timing},
+        callers::Callers,
         clock,
         contract::Contract,
         device::{End, OnDevice},
@@ -123,6 +124,7 @@ impl Reading {
         let inputs = incoming(tensors, self.memory.as_ref(), hold)?;
         let borrowed = lender.as_ref().map(|hold| Arc::clone(&hold.borrowed));
         let on_device = self.on_device(&infer, &inputs, &carried.contract)?;
+        let callers = callers(&infer.callers)?;
         let parameters = frame_meta::parameters_in(infer.parameters)?;
         let carrier = Arc::clone(&carried.carrier);
         let taken = Taken { rows, account, carrier, inputs: borrowed, broken: None };
@@ -146,6 +148,7 @@ impl Reading {
             credit,
             slot,
             on_device,
+            callers,
             reply,
         };
         carried.carrier.send(call);
@@ -185,6 +188,11 @@ impl Session {
     pub(super) fn local(&self, number: u64) -> CallId {
         CallId(self.number << LOCAL | number)
     }
+}
+
+fn callers(said: &str) -> Result<Option<Callers>, Malformed> {
+    let read = (!said.is_empty()).then(|| Callers::parse(said));
+    read.transpose().map_err(Malformed::conduct)
 }
 
 fn deadline(arrived: Tick, head: &Head) -> Tick {

@@ -114,6 +114,7 @@ impl Desk {
             credit,
             slot: None,
             on_device,
+            callers: None,
             reply: Reply::new(CallId(id), Arc::clone(self) as Arc<dyn Outlet>),
         });
         id

@@ -139,6 +139,8 @@ mod tests {
             let asking = Asking {
                 model: "m",
                 version: "",
+                id: "",
+                outputs: &[],
                 inputs: &inputs,
                 tensors: &tensors,
                 unbatched: false,

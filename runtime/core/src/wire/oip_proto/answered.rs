@@ -8,7 +8,7 @@ use crate::base::{
     call::{Produced, Tensors},
     contract::{Contract, TensorSpec},
     fault::Fault,
-    inference::Value,
+    inference::{Parameters, Value},
     tensor::{Shape, Tensor},
     units::Rows,
 };
@@ -39,10 +39,10 @@ pub enum Streamed {
 }
 
 #[derive(Default)]
-struct Output<'a> {
-    name: &'a str,
-    datatype: &'a str,
-    shape: Shape,
+pub(super) struct Output<'a> {
+    pub(super) name: &'a str,
+    pub(super) datatype: &'a str,
+    pub(super) shape: Shape,
     contents: SmallVec<[&'a [u8]; 1]>,
 }
 
@@ -71,29 +71,54 @@ pub fn streamed(message: &Bytes, contract: &Contract, rows: Rows) -> Result<Stre
     found().map_err(|fault: Fault| wrong(format_args!("{}", fault.note)))
 }
 
-/// `response`: all of `message`, or a part of it.
-fn read(message: &Bytes, response: &[u8], contract: &Contract, rows: Rows) -> Result<Answered, Fault> {
-    let mut outputs: SmallVec<[Output<'_>; 2]> = SmallVec::new();
-    let mut raw: SmallVec<[&[u8]; 2]> = SmallVec::new();
-    let mut entries = Entries::new();
-    let most = contract.outputs.len();
+/// What a message has, as it stands there.
+#[derive(Default)]
+pub(super) struct Said<'a> {
+    pub(super) model: &'a str,
+    pub(super) version: &'a str,
+    pub(super) id: &'a str,
+    pub(super) entries: Entries,
+    pub(super) outputs: SmallVec<[Output<'a>; 2]>,
+    pub(super) raw: SmallVec<[&'a [u8]; 2]>,
+}
+
+impl Said<'_> {
+    pub(super) fn parameters(&mut self) -> Parameters {
+        settle_keys(&mut self.entries);
+        let entries = std::mem::take(&mut self.entries);
+        entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+    }
+}
+
+/// Refused with more outputs than `most`.
+pub(super) fn fields(response: &[u8], most: usize) -> Result<Said<'_>, Fault> {
+    let mut said = Said::default();
     let mut room = Room::fields();
     let mut fields = Fields(response);
     while let Some((number, value)) = fields.next()? {
         room.take()?;
         match number {
-            4 => entries.push(read_entry(value.bytes()?, &mut room)?),
-            5 if outputs.len() < most => outputs.push(output(value.bytes()?, &mut room)?),
-            6 if raw.len() < most => raw.push(value.bytes()?),
+            1 => said.model = value.text(NAME_BYTES, "name")?,
+            2 => said.version = value.text(NAME_BYTES, "version")?,
+            3 => said.id = value.text(NAME_BYTES, "id")?,
+            4 => said.entries.push(read_entry(value.bytes()?, &mut room)?),
+            5 if said.outputs.len() < most => said.outputs.push(output(value.bytes()?, &mut room)?),
+            6 if said.raw.len() < most => said.raw.push(value.bytes()?),
             5 | 6 => {
                 return Err(Fault::invalid(format!("it has more than the {most} outputs of its metadata")));
             }
             _ => {}
         }
     }
-    let is_final = take_final(&mut entries);
-    settle_keys(&mut entries);
-    let parameters = entries.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    Ok(said)
+}
+
+/// `response`: all of `message`, or a part of it.
+fn read(message: &Bytes, response: &[u8], contract: &Contract, rows: Rows) -> Result<Answered, Fault> {
+    let mut said = fields(response, contract.outputs.len())?;
+    let is_final = take_final(&mut said.entries);
+    let parameters = said.parameters();
+    let Said { outputs, raw, .. } = said;
     if outputs.is_empty() && contract.streams {
         return Ok(Answered { produced: Produced { outputs: Tensors::new(), parameters }, is_final });
     }
@@ -111,7 +136,7 @@ fn read(message: &Bytes, response: &[u8], contract: &Contract, rows: Rows) -> Re
 }
 
 /// Takes the flag out: each gateway says it anew.
-fn take_final(entries: &mut Entries) -> bool {
+pub(super) fn take_final(entries: &mut Entries) -> bool {
     let is_final =
         entries.iter().any(|(key, value)| key == FINAL_RESPONSE && *value == Some(Value::Bool(true)));
     entries.retain(|(key, _): &(CompactString, _)| key != FINAL_RESPONSE);

@@ -1,7 +1,7 @@
 //! A call → `ModelInferRequest` to another server of the protocol. Tensors of any size are chained, not copied.
 
 use super::answer::{Pieces, put_prefix};
-use super::field::{delimited_len, put_text, text_len};
+use super::field::{delimited_len, put_head, put_text, text_len};
 use super::parameters::{EMPTY_FINAL, entry_len, put_entry};
 use super::tensors::{chained, put_tensor, tensor_len, with_contents};
 use crate::base::{fault::Fault, inference::Value};
@@ -16,7 +16,8 @@ impl Asking<'_> {
             let own = self.in_parts.then_some((EMPTY_FINAL, &flag));
             self.parameters.iter().map(|(key, value)| (key.as_str(), value)).chain(own)
         };
-        let mut len = text_len(self.model) + text_len(self.version);
+        let mut len = text_len(self.model) + text_len(self.version) + text_len(self.id);
+        len += self.outputs.iter().map(|name| delimited_len(text_len(name))).sum::<usize>();
         len += parameters().map(|(key, value)| delimited_len(entry_len(key, value))).sum::<usize>();
         let mut apart = 0;
         for (spec, tensor) in self.tensors() {
@@ -29,11 +30,16 @@ impl Asking<'_> {
         put_prefix(&mut out, len)?;
         put_text(&mut out, 1, self.model);
         put_text(&mut out, 2, self.version);
+        put_text(&mut out, 3, self.id);
         for (key, value) in parameters() {
             put_entry(&mut out, 4, key, value);
         }
         for (spec, tensor) in self.tensors() {
             put_tensor(&mut out, 5, &spec.name, tensor.datatype, self.shape(tensor));
+        }
+        for name in self.outputs {
+            put_head(&mut out, 6, text_len(name));
+            put_text(&mut out, 1, name);
         }
         Ok(with_contents(out, 7, self.tensors.iter().map(|tensor| &tensor.data)))
     }
@@ -64,6 +70,8 @@ mod tests {
             let asking = Asking {
                 model: "photos",
                 version: "3",
+                id: "n",
+                outputs: &["y".into()],
                 inputs: &inputs,
                 tensors: &tensors,
                 unbatched,
@@ -83,6 +91,8 @@ mod tests {
             );
             let read = m::ModelInferRequest::decode(message.slice(5..)).unwrap();
             assert_eq!((read.model_name.as_str(), read.model_version.as_str()), ("photos", "3"));
+            let outputs: Vec<_> = read.outputs.iter().map(|one| one.name.as_str()).collect();
+            assert_eq!((read.id.as_str(), &outputs[..]), ("n", &["y"][..]));
             let size = i64::try_from(large).unwrap() / 2;
             let shapes: Vec<_> = read.inputs.iter().map(|one| one.shape.clone()).collect();
             let want = if unbatched { vec![vec![2], vec![size]] } else { vec![vec![2, 2], vec![2, size]] };

@@ -17,6 +17,7 @@ pub mod request;
 mod tensors;
 #[cfg(test)]
 mod tests;
+pub mod told;
 
 /// Generated from `proto/`: package `inference`.
 #[allow(missing_debug_implementations, unreachable_pub, clippy::all, clippy::pedantic, reason = "generated")]

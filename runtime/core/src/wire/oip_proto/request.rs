@@ -5,6 +5,7 @@ use super::contents::{self, tensor_bytes};
 use super::field::{Fields, Value as Wire, each_varint};
 use super::parameters::{self, Entries, find, in_region, read_entry};
 use crate::base::{
+    callers::Callers,
     datatype::Datatype,
     fault::Fault,
     inference::{Inference, Input, Value, Wanted},
@@ -47,6 +48,8 @@ pub struct Surroundings {
     pub facts: Vec<(CompactString, CompactString)>,
     /// Its caller asks how it went.
     pub traced: bool,
+    /// Of one that a model makes: who waits for it.
+    pub callers: Option<Callers>,
 }
 
 impl<'a> Request<'a> {
@@ -169,7 +172,7 @@ impl<'a> Request<'a> {
             arrived: around.arrived,
             facts: around.facts,
             traced: around.traced,
-            is_inner: false,
+            callers: around.callers,
         })
     }
 }

@@ -23,8 +23,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 pub(super) fn read(message: &Bytes) -> Result<Inference, Fault> {
-    let around =
-        Surroundings { arrived: Tick::default(), deadline: Tick::NEVER, facts: Vec::new(), traced: false };
+    let around = Surroundings {
+        arrived: Tick::default(),
+        deadline: Tick::NEVER,
+        facts: Vec::new(),
+        traced: false,
+        callers: None,
+    };
     let mut leave = |_| Ok(());
     let mut budget = Budget::new(1 << 20, message.len(), &mut leave);
     Request::read(message)?.into_inference(message, around, &mut budget)

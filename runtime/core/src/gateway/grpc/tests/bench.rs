@@ -8,7 +8,7 @@ use crate::base::{
     units::{CallId, Rows, Version},
 };
 use crate::gateway::grpc::connection;
-use crate::gateway::{Gateway, GatewaySettings, Limits};
+use crate::gateway::{Client, Gateway, GatewaySettings, Limits};
 use crate::wire::oip_proto::messages::{ModelInferRequest, model_infer_request::InferInputTensor};
 use crate::wire::prediction::PredictionKey;
 use bytes::{Bytes, BytesMut};
@@ -106,7 +106,8 @@ pub(super) async fn bench_of(limits: Limits, client: &h2::client::Builder) -> Be
     gateway.carrier_up(Arc::new(contract), echo.clone(), Window { rows: Rows::new(64) }).unwrap();
     let (ours, theirs) = tokio::io::duplex(32 << 10);
     let (stop, told) = watch::channel(false);
-    let server = tokio::spawn(connection::serve(ours, Arc::clone(&gateway), Arc::default(), told));
+    let server =
+        tokio::spawn(connection::serve(ours, Client::new(Arc::clone(&gateway)), Arc::default(), told));
     let (client, line) = client.handshake(theirs).await.unwrap();
     Bench { gateway, echo, client, line: tokio::spawn(line), stop, server }
 }

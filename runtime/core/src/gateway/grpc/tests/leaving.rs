@@ -148,7 +148,7 @@ async fn who_does_not_greet_is_left() {
         let (_stop, told) = tokio::sync::watch::channel(false);
         let server = tokio::spawn(crate::gateway::grpc::connection::serve(
             ours,
-            gateway,
+            crate::gateway::Client::new(gateway),
             std::sync::Arc::default(),
             told,
         ));

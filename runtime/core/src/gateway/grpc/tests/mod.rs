@@ -1,6 +1,7 @@
 //! The server on one end of a pipe, a bare HTTP/2 client on the other.
 
 mod bench;
+mod calls;
 mod faults;
 mod hostile;
 mod leaving;

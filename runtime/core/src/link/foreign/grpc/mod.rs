@@ -1,15 +1,13 @@
 //! gRPC: one connection of HTTP/2 for a version, which says by its end that the server is gone.
 
-pub(super) mod exchange;
 pub(super) mod questions;
 #[cfg(test)]
 pub(super) mod scripted;
-mod status;
 
 use super::access::{Keys, Socket};
 use crate::base::fault::Fault;
+use crate::link::grpc::exchange::Caller;
 use bytes::Bytes;
-use exchange::Caller;
 
 /// Of an answer that may come before it is read, for each call and for all of a connection.
 const CALL_WINDOW: u32 = 1 << 20;
@@ -30,6 +28,6 @@ pub(super) async fn open(keys: &Keys, most: usize) -> Result<(Caller, Connection
         .enable_push(false);
     let (send, connection) =
         builder.handshake(socket).await.map_err(|error| keys.address().unreached(&error))?;
-    let (address, token) = (keys.address().clone(), keys.token.clone());
-    Ok((Caller { send, address, token, most }, connection))
+    let (address, is_encrypted) = (keys.address().to_string(), keys.address().tls);
+    Ok((Caller { send, address, is_encrypted, token: keys.token.clone(), most }, connection))
 }

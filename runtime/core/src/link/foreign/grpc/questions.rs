@@ -1,6 +1,5 @@
 //! What a server says of its models over gRPC.
 
-use super::exchange::Caller;
 use crate::base::{
     clock,
     fault::{Fault, Kind},
@@ -8,8 +7,8 @@ use crate::base::{
 use crate::link::foreign::{
     INDEX_BYTES, PATIENCE,
     contract::{Listed, Place, Told},
-    failure::Failure,
 };
+use crate::link::{failure::Failure, grpc::exchange::Caller};
 use crate::wire::oip_proto::{
     answer::{PREFIX, Pieces, put_prefix},
     messages as m,
@@ -65,7 +64,7 @@ async fn question<A: Message, R: Message + Default>(
     put_prefix(&mut message, len).map_err(Failure::Told)?;
     message.put_slice(&asked.encode_to_vec());
     let until = clock::now().plus(PATIENCE);
-    let asking = caller.ask(path, Pieces::from_iter([message.freeze()]), until);
+    let asking = caller.ask(path, Pieces::from_iter([message.freeze()]), until, &[]);
     let late = || Failure::Told(Fault::new(Kind::Expired, format!("it did not answer within {PATIENCE:?}")));
     let answer = tokio::time::timeout_at(clock::instant(until), asking).await.map_err(|_| late())??;
     if answer.len() > INDEX_BYTES {

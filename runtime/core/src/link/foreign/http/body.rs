@@ -1,7 +1,7 @@
 //! What is sent and what comes: bodies of known and of unknown length.
 
 use crate::base::fault::Fault;
-use crate::link::foreign::failure::Failure;
+use crate::link::failure::Failure;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;

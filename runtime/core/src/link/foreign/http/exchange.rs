@@ -10,7 +10,8 @@ use crate::base::{
     contract::Contract,
     fault::Fault,
 };
-use crate::link::foreign::{access::Keys, address::Address, contract::Place, failure::Failure};
+use crate::link::failure::Failure;
+use crate::link::foreign::{access::Keys, address::Address, contract::Place};
 use crate::wire::{asking::Asking, json::answered};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};

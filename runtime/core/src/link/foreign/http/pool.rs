@@ -2,7 +2,7 @@
 
 use super::body::Sent;
 use crate::base::{clock, primitive::Mutex, units::Tick};
-use crate::link::foreign::{access::Keys, failure::Failure};
+use crate::link::{failure::Failure, foreign::access::Keys};
 use hyper::client::conn::http1::{Builder, SendRequest};
 use hyper_util::rt::TokioIo;
 use std::time::Duration;

@@ -6,10 +6,10 @@ use super::{
     status,
 };
 use crate::base::fault::{Fault, Kind};
+use crate::link::failure::Failure;
 use crate::link::foreign::{
     INDEX_BYTES, PATIENCE,
     contract::{Listed, Place, Told},
-    failure::Failure,
 };
 use crate::wire::oip_proto::messages as m;
 use bytes::Bytes;

@@ -4,7 +4,7 @@ use crate::base::fault::{Fault, Kind, Phase};
 
 /// Why a call brought no answer.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(in crate::link) enum Failure {
     /// The server never saw it: the connection had ended.
     Unsent(String),
     /// The connection ended, and the server may have worked on it.
@@ -15,7 +15,7 @@ pub(super) enum Failure {
 
 impl Failure {
     /// For the caller of `model`, of which `address` is the server.
-    pub(super) fn fault(self, address: &dyn std::fmt::Display) -> Fault {
+    pub(in crate::link) fn fault(self, address: &dyn std::fmt::Display) -> Fault {
         match self {
             Failure::Unsent(why) => {
                 Fault::new(Kind::HostLost, format!("the server at {address} cannot be reached: {why}"))

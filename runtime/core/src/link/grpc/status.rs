@@ -1,7 +1,7 @@
 //! What another server's status is to us: its callers get the same from us, over either protocol.
 
 use crate::base::fault::{Fault, Kind};
-use crate::link::foreign::failure::Failure;
+use crate::link::failure::Failure;
 use http::HeaderMap;
 use percent_encoding::percent_decode;
 
@@ -28,7 +28,7 @@ fn reset(reason: h2::Reason) -> Fault {
 }
 
 /// The status in trailers, or in the head of an answer that is nothing else; `None` if there is none.
-pub(super) fn read(headers: &HeaderMap) -> Option<Result<(), Fault>> {
+pub(in crate::link) fn read(headers: &HeaderMap) -> Option<Result<(), Fault>> {
     let code: u32 = headers.get("grpc-status")?.to_str().ok()?.parse().ok()?;
     if code == 0 {
         return Some(Ok(()));

@@ -6,32 +6,33 @@ use crate::base::{
     fault::{Fault, Kind},
     units::Tick,
 };
-use crate::link::foreign::{address::Address, failure::Failure};
+use crate::link::failure::Failure;
 use crate::wire::oip_proto::answer::{PREFIX, Pieces};
 use bytes::{Bytes, BytesMut};
 use h2::{RecvStream, client::SendRequest};
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 
 /// Memory for a message is taken as it comes, from here on.
 const FIRST: usize = 1 << 20;
 
-pub(in crate::link::foreign) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
-pub(in crate::link::foreign) const MODEL_STREAM_INFER: &str =
-    "/inference.GRPCInferenceService/ModelStreamInfer";
+pub(in crate::link) const MODEL_INFER: &str = "/inference.GRPCInferenceService/ModelInfer";
+pub(in crate::link) const MODEL_STREAM_INFER: &str = "/inference.GRPCInferenceService/ModelStreamInfer";
 
 /// What calls of one connection share.
 #[derive(Clone, Debug)]
-pub(in crate::link::foreign) struct Caller {
-    pub(in crate::link::foreign) send: SendRequest<Bytes>,
-    pub(in crate::link::foreign) address: Address,
-    pub(super) token: Option<HeaderValue>,
+pub(in crate::link) struct Caller {
+    pub(in crate::link) send: SendRequest<Bytes>,
+    /// As it is told, and as messages name the server.
+    pub(in crate::link) address: String,
+    pub(in crate::link) is_encrypted: bool,
+    pub(in crate::link) token: Option<HeaderValue>,
     /// Bytes that a message of the server may have.
-    pub(in crate::link::foreign) most: usize,
+    pub(in crate::link) most: usize,
 }
 
 /// The messages of an answer.
 #[derive(Debug)]
-pub(in crate::link::foreign) struct Messages {
+pub(in crate::link) struct Messages {
     body: RecvStream,
     most: usize,
     /// Came, and belongs to no message yet.
@@ -40,14 +41,16 @@ pub(in crate::link::foreign) struct Messages {
 
 impl Caller {
     /// Sends one message and waits for the head of its answer. Dropping the future resets the call.
-    pub(in crate::link::foreign) async fn call(
+    pub(in crate::link) async fn call(
         &self,
         path: &'static str,
         message: Pieces,
         deadline: Tick,
+        metadata: &[(HeaderName, HeaderValue)],
     ) -> Result<Messages, Failure> {
         let mut send = self.send.clone().ready().await.map_err(|error| Failure::Unsent(error.to_string()))?;
-        let head = self.head(path, deadline).map_err(Failure::Told)?;
+        let mut head = self.head(path, deadline).map_err(Failure::Told)?;
+        head.headers_mut().extend(metadata.iter().cloned());
         let (answer, mut body) =
             send.send_request(head, false).map_err(|error| Failure::Unsent(error.to_string()))?;
         let last = message.len().saturating_sub(1);
@@ -70,13 +73,14 @@ impl Caller {
     }
 
     /// The only message of an answer.
-    pub(in crate::link::foreign) async fn ask(
+    pub(in crate::link) async fn ask(
         &self,
         path: &'static str,
         message: Pieces,
         deadline: Tick,
+        metadata: &[(HeaderName, HeaderValue)],
     ) -> Result<Bytes, Failure> {
-        let mut messages = self.call(path, message, deadline).await?;
+        let mut messages = self.call(path, message, deadline, metadata).await?;
         let answer = messages.next().await?.ok_or_else(|| broken("it is empty"))?;
         match messages.next().await? {
             None => Ok(answer),
@@ -87,8 +91,8 @@ impl Caller {
     fn head(&self, path: &'static str, deadline: Tick) -> Result<Request<()>, Fault> {
         let wrong = |error: http::Error| Fault::internal(format!("a request to {}: {error}", self.address));
         let uri = Uri::builder()
-            .scheme(if self.address.tls { "https" } else { "http" })
-            .authority(self.address.to_string())
+            .scheme(if self.is_encrypted { "https" } else { "http" })
+            .authority(self.address.as_str())
             .path_and_query(path);
         let mut head = Request::builder()
             .method(Method::POST)
@@ -125,7 +129,7 @@ fn broken(what: &str) -> Failure {
 impl Messages {
     /// The next one, without its prefix; `None` at an end that is no error. A message of which all came at once is a view
     /// of what was read; of any other the parts are copied together.
-    pub(in crate::link::foreign) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
+    pub(in crate::link) async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
         let Some(prefix) = self.prefix().await? else { return self.end().await.map(|()| None) };
         let [flag, len @ ..] = prefix;
         let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
