@@ -15,6 +15,10 @@ from tests.integration.conftest import Run, Serve, serving, until
 def run(serve: Serve, tmp_path_factory: pytest.TempPathFactory) -> Run:
     models = repository(tmp_path_factory.mktemp("models"))
     (models / "back" / "model.yaml").write_text("placement: {replicas: {min: 2, max: 2}}\n")
+    # In one process, as `front` and `back` are not.
+    for name in ("middle", "parts"):
+        with (models / name / "model.yaml").open("a") as yaml:
+            yaml.write("placement: {isolation: shared}\n")
     return serve(models)
 
 

@@ -87,7 +87,7 @@ def context() -> Context:
         return only
     raise TritonModelException(
         "which model calls is not known in this thread, for several are in this process: start it "
-        "with contextvars.copy_context().run, or say `isolation: process` in model.yaml"
+        "with contextvars.copy_context().run, or serve it on Ray, in a process of its own"
     )
 
 
