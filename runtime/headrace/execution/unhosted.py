@@ -70,6 +70,7 @@ def read(version: Version) -> Carriage:
     settings = {
         "url": told.url,
         "access": told.access(version.folder),
+        "declared": told.model_dump(include={"inputs", "outputs"}),
         "upstream_model": told.model or version.model,
         "upstream_version": told.version,
         "model": version.model,
@@ -100,7 +101,8 @@ def words(carried: CoreCarriage) -> Iterator[Word]:
         if told["state"] == "up":
             serves = True
             inputs = () if told["unbatched"] else _tensors(told["inputs"])
-            reason = f"its server is there, with platform {told['platform']!r}"
+            platform = f", with platform {told['platform']!r}" if told["platform"] else ""
+            reason = f"its server is there{platform}"
             yield Word(Standing(State.READY, legible(reason)), inputs)
             continue
         is_lost, serves = serves, False

@@ -5,7 +5,7 @@ use crate::base::{
     units::{Rows, Version},
 };
 use crate::gateway::Gateway;
-use crate::link::foreign::{Access, Address, Place, Target, Upstream};
+use crate::link::foreign::{Access, Address, Declared, Place, Target, Upstream};
 use compact_str::CompactString;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -17,6 +17,9 @@ struct Asked {
     url: String,
     #[serde(default)]
     access: Access,
+    /// Its tensors, where that server does not tell them.
+    #[serde(default)]
+    declared: Declared,
     /// What it is there; no version: as that server chooses.
     upstream_model: String,
     #[serde(default)]
@@ -39,6 +42,7 @@ impl Gateway {
         let target = Target {
             address,
             access: asked.access,
+            declared: asked.declared,
             place: Place { model: asked.upstream_model, version: asked.upstream_version },
             model: asked.model,
             version: asked.version,

@@ -9,6 +9,7 @@ mod contract;
 mod failure;
 mod grpc;
 mod http;
+mod parked;
 mod peer;
 mod reader;
 mod session;
@@ -17,7 +18,7 @@ mod tests;
 
 pub use access::Access;
 pub use address::Address;
-pub use contract::{Listed, Place};
+pub use contract::{Declared, Listed, Place};
 
 use super::Log;
 use crate::base::{
@@ -54,6 +55,7 @@ pub struct Target {
     pub access: Access,
     /// What it is there.
     pub place: Place,
+    pub declared: Declared,
     /// What it is here.
     pub model: CompactString,
     pub version: Version,
@@ -98,13 +100,11 @@ impl Upstream {
     /// Blocks until it stands otherwise than this has told before, or for so long; how it stands then. For one thread.
     pub fn wait(&self, limit: Duration) -> Standing {
         let mut told = self.told.lock().clone();
-        self.on.block_on(async {
-            // In vain, or its task is gone: as it stands then.
-            let _ = tokio::time::timeout(limit, told.changed()).await;
-        });
+        let moved = parked::wait(pin!(told.changed()), limit);
         let standing = told.borrow_and_update().clone();
         *self.told.lock() = told;
-        standing
+        // An error: its task is gone, with the gateway or as it was dropped.
+        if matches!(moved, Some(Err(_))) { Standing::Over } else { standing }
     }
 
     /// Sends nothing more, and waits for so long until what was sent is answered; true if it was. Blocks.
@@ -233,7 +233,8 @@ impl Drop for Up<'_> {
 async fn reach(on: &Handle, target: &Target) -> Result<(Arc<Session>, Ended), Fault> {
     let (peer, ended) = open(on, (&target.address, &target.access), target.most_bytes).await?;
     let told = peer.learn(&target.place).await.and_then(|told| {
-        contract::contract(&told, (&target.model, target.version)).map_err(failure::Failure::Told)
+        contract::contract(&told.or(&target.declared), (&target.model, target.version))
+            .map_err(failure::Failure::Told)
     });
     let contract = told.map_err(|failure| failure.fault(&target.address))?;
     Ok((Session::new(peer, Arc::new(contract), target.place.clone(), on.clone()), ended))
