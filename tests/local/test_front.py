@@ -67,6 +67,7 @@ def fronting(url: str, state: Path, *options: str) -> Iterator[LocalServer]:
         front.wait_ready()
         yield front
         assert front.end() == 0, front.output()
+        assert "Traceback" not in front.output()
     finally:
         front.process.kill()
         front.process.wait()

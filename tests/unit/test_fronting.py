@@ -100,6 +100,10 @@ def test_another_address_is_refused_in_words(url: str, tmp_path: Path) -> None:
         ("url: grpcs://t:1\nkey: key.pem\n", "certificate and key are given together"),
         (f"url: {URL}\ntoken_env: A\ntoken_file: b\n", "one of token_env and token_file"),
         (f"url: {URL}\ntoken_env: a b\n", "token_env"),
+        (
+            f"url: {URL}\ninputs: [{{name: x, datatype: FP32, shape: [-1]}}]\n",
+            "inputs and outputs are given together",
+        ),
     ],
 )
 def test_what_is_wrong_in_the_file_is_told(tmp_path: Path, text: str, why: str) -> None:

@@ -25,6 +25,14 @@ NAME: Final = r"[A-Za-z_][A-Za-z0-9_]*"
 Text = Annotated[str, Field(min_length=1, max_length=4096)]
 
 
+class StatedTensor(Section):
+    """A tensor of which the server says nothing."""
+
+    name: Text
+    datatype: Text
+    shape: Annotated[list[Annotated[int, Field(ge=-1)]], Field(max_length=64)]
+
+
 class Upstream(Section):
     """A version that another server of the Open Inference Protocol carries."""
 
@@ -50,6 +58,12 @@ class Upstream(Section):
     )
     token_file: Text | None = Field(None, description="Or the file with it.")
 
+    inputs: list[StatedTensor] = Field(
+        default_factory=list,
+        description="What the model takes, where the server does not tell it; with every axis.",
+    )
+    outputs: list[StatedTensor] = Field(default_factory=list, description="And what it makes.")
+
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, given: str) -> str:
@@ -66,6 +80,8 @@ class Upstream(Section):
             raise ValueError("certificate and key are given together")
         if self.token_env is not None and self.token_file is not None:
             raise ValueError("one of token_env and token_file has the token")
+        if bool(self.inputs) != bool(self.outputs):
+            raise ValueError("inputs and outputs are given together")
         return self
 
     def access(self, folder: Path) -> dict[str, str]:

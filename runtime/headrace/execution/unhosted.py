@@ -94,6 +94,7 @@ def _upstream(file: Path, version: Version) -> dict[str, Any]:
     return {
         "url": told.url,
         "access": told.access(version.folder),
+        "declared": told.model_dump(include={"inputs", "outputs"}),
         "upstream_model": told.model or version.model,
         "upstream_version": told.version,
         "model": version.model,
@@ -123,7 +124,8 @@ def words(carriage: Carriage, carried: CoreCarriage) -> Iterator[Word]:
         if told["state"] == "up":
             serves = True
             inputs = () if told["unbatched"] else _tensors(told["inputs"])
-            reason = f"what it needs is there, with platform {told['platform']!r}"
+            platform = f", with platform {told['platform']!r}" if told["platform"] else ""
+            reason = f"what it needs is there{platform}"
             yield Word(Standing(State.READY, legible(reason)), inputs)
             continue
         if told["state"] == "refused":

@@ -25,4 +25,5 @@ def version_status(
         share_percent=100 * counted.get("share", 0) / WHOLE,
         lanes=runner.lanes,
         threads=runner.threads,
+        deaths=runner.losses if isinstance(runner, UnhostedRunner) else 0,
     )

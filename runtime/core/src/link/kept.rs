@@ -1,7 +1,9 @@
 //! A version that the gateway carries itself, without a host of ours: held by who wants it.
 
+use super::parked;
 use crate::base::{contract::Contract, primitive::Mutex};
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -47,13 +49,11 @@ impl Kept {
     /// Blocks until it stands otherwise than this has told before, or for so long; how it stands then. For one thread.
     pub fn wait(&self, limit: Duration) -> Standing {
         let mut told = self.told.lock().clone();
-        self.on.block_on(async {
-            // In vain, or its task is gone: as it stands then.
-            let _ = tokio::time::timeout(limit, told.changed()).await;
-        });
+        let moved = parked::wait(pin!(told.changed()), limit);
         let standing = told.borrow_and_update().clone();
         *self.told.lock() = told;
-        standing
+        // An error: its task is gone, with the gateway or as it was dropped.
+        if matches!(moved, Some(Err(_))) { Standing::Over } else { standing }
     }
 
     /// Sends nothing more, and waits for so long until what was sent is answered; true if it was. Blocks.

@@ -39,6 +39,7 @@ mod on_device;
 #[cfg(test)]
 mod on_device_tests;
 mod outbox;
+mod parked;
 #[cfg(test)]
 mod part_tests;
 mod peer;

@@ -60,8 +60,9 @@ impl Gateway {
 
     /// Has a version carried by another server of the protocol, for as long as what this returns lives. JSON: {"url":
     /// "grpc://HOST:PORT" (or grpcs, http, https), "access": {"ca", "certificate", "key", "token_env", "token_file"}, each
-    /// a text or null, "upstream_model", "upstream_version" ("": as that server chooses), "model", "version",
-    /// "rows_in_flight"}. ValueError if it does not parse or the gateway is not started.
+    /// a text or null, "declared": {"inputs": [{"name", "datatype", "shape"}], "outputs"}, "upstream_model",
+    /// "upstream_version" ("": as that server chooses), "model", "version", "rows_in_flight"}. ValueError if it does not parse
+    /// or the gateway is not started.
     fn dial(&self, py: Python<'_>, upstream: &str) -> PyResult<Kept> {
         py.detach(|| self.gateway.dial(upstream)).map(Kept).map_err(PyValueError::new_err)
     }

@@ -6,7 +6,7 @@ use crate::base::{
 };
 use crate::gateway::Gateway;
 use crate::link::{
-    foreign::{self, Access, Address, Place, Target},
+    foreign::{self, Access, Address, Declared, Place, Target},
     kept::Kept,
 };
 use compact_str::CompactString;
@@ -20,6 +20,9 @@ struct Asked {
     url: String,
     #[serde(default)]
     access: Access,
+    /// Its tensors, where that server does not tell them.
+    #[serde(default)]
+    declared: Declared,
     /// What it is there; no version: as that server chooses.
     upstream_model: String,
     #[serde(default)]
@@ -42,6 +45,7 @@ impl Gateway {
         let target = Target {
             address,
             access: asked.access,
+            declared: asked.declared,
             place: Place { model: asked.upstream_model, version: asked.upstream_version },
             model: asked.model,
             version: asked.version,

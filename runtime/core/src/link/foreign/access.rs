@@ -157,3 +157,43 @@ impl Keys {
         Ok(Box::new(shaken.map_err(|error| unfit(format!("TLS: {error}")))?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(name: &str, text: &str) -> PathBuf {
+        let file = std::env::temp_dir().join(format!("headrace-{}-{name}", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        file
+    }
+
+    fn keys(url: &str, access: &Access) -> Result<Keys, Fault> {
+        access.read(url.parse().unwrap())
+    }
+
+    #[test]
+    fn a_token_is_shown_to_the_server_and_to_nobody_else() {
+        let shows = |text: &str| Access { token_file: Some(file("token", text)), ..Access::default() };
+        let keys_of = |text: &str| keys("grpc://t:1", &shows(text));
+        let found = keys_of("s3cret\n").unwrap();
+        assert_eq!(found.token.as_ref().unwrap(), "Bearer s3cret");
+        assert!(!format!("{found:?} {:?}", found.token).contains("s3cret"));
+        for text in ["", " \n", "s3\ncret"] {
+            let fault = keys_of(text).unwrap_err();
+            assert!(fault.note.contains("has no token") && !fault.note.contains("cret"), "{fault}");
+        }
+        let nowhere = Access { token_env: Some("HEADRACE_NO_SUCH".into()), ..Access::default() };
+        assert!(keys("grpc://t:1", &nowhere).unwrap_err().note.contains("HEADRACE_NO_SUCH has no token"));
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_told_by_its_file() {
+        let ca = Access { ca: Some(file("ca", "none")), ..Access::default() };
+        let fault = keys("grpcs://t:1", &ca).unwrap_err();
+        assert!(fault.note.contains("-ca: it has no certificate in PEM"), "{fault}");
+        assert!(keys("grpc://t:1", &ca).is_ok(), "it is not read where there is no TLS");
+        let away = Access { ca: Some("/none/ca.pem".into()), ..Access::default() };
+        assert!(keys("https://t:1", &away).unwrap_err().note.contains("/none/ca.pem cannot be read"));
+    }
+}

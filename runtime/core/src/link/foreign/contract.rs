@@ -7,6 +7,7 @@ use crate::base::{
     units::Version,
 };
 use crate::wire::oip_proto::messages as m;
+use serde::Deserialize;
 
 /// Tensors that a model may have; a few bytes on the wire become a hundred in memory.
 const MOST_TENSORS: usize = 4096;
@@ -28,12 +29,46 @@ pub struct Listed {
     pub reason: String,
 }
 
+/// A tensor, as JSON states it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
+pub struct Stated {
+    name: String,
+    datatype: String,
+    shape: Vec<i64>,
+}
+
+impl From<Stated> for m::model_metadata_response::TensorMetadata {
+    fn from(Stated { name, datatype, shape }: Stated) -> Self {
+        m::model_metadata_response::TensorMetadata { name, datatype, shape }
+    }
+}
+
+/// What an operator says of a version of which its server says nothing.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(deny_unknown_fields)]
+pub struct Declared {
+    inputs: Vec<Stated>,
+    outputs: Vec<Stated>,
+}
+
 /// What a server says of a version, whatever it was asked over.
 #[derive(Debug)]
 pub(super) struct Told {
     pub(super) metadata: m::ModelMetadataResponse,
     /// Of a server that does not tell it, an empty one.
     pub(super) config: m::ModelConfig,
+}
+
+impl Told {
+    /// What the server says counts.
+    pub(super) fn or(mut self, declared: &Declared) -> Told {
+        let Declared { inputs, outputs } = declared;
+        if self.metadata.inputs.is_empty() && self.metadata.outputs.is_empty() {
+            self.metadata.inputs = inputs.iter().cloned().map(Stated::into).collect();
+            self.metadata.outputs = outputs.iter().cloned().map(Stated::into).collect();
+        }
+        self
+    }
 }
 
 impl Place {
@@ -57,7 +92,8 @@ pub(super) fn contract(
         if tensors.is_empty() || tensors.len() > MOST_TENSORS {
             let count = tensors.len();
             return Err(refuse(format!(
-                "its metadata names {count} {what}: expected 1 to {MOST_TENSORS}, by which requests are checked"
+                "its metadata names {count} {what}: expected 1 to {MOST_TENSORS}, by which requests are checked; of a server \
+                 that names none, upstream.yaml may name inputs and outputs"
             )));
         }
         tensors.iter().map(|tensor| spec(tensor, unbatched).map_err(refuse)).collect::<Result<Vec<_>, _>>()
@@ -145,6 +181,11 @@ mod tests {
         let none = Told { metadata: m::ModelMetadataResponse::default(), config: m::ModelConfig::default() };
         let got = contract(&none, ("ours", Version(1))).unwrap_err();
         assert!(got.note.contains("names 0 inputs"), "{got}");
+        let stated = |name: &str| Stated { name: name.into(), datatype: "FP32".into(), shape: vec![-1] };
+        let declared = Declared { inputs: vec![stated("a")], outputs: vec![stated("b")] };
+        assert_eq!(contract(&none.or(&declared), ("ours", Version(1))).unwrap().inputs[0].name, "a");
+        let full = || Told { metadata: told(&[-1], "FP32"), config: m::ModelConfig::default() };
+        assert_eq!(full().or(&declared).metadata, full().metadata, "what the server says counts");
         let input = m::ModelInput { name: "x".into(), optional: true, ..m::ModelInput::default() };
         let config = m::ModelConfig { input: vec![input], ..m::ModelConfig::default() };
         assert!(contract(&Told { metadata: told(&[-1], "FP32"), config }, ("ours", Version(1))).is_err());

@@ -16,7 +16,7 @@ mod tests;
 
 pub use access::Access;
 pub use address::Address;
-pub use contract::{Listed, Place};
+pub use contract::{Declared, Listed, Place};
 
 use super::{
     Log,
@@ -54,6 +54,7 @@ pub struct Target {
     pub access: Access,
     /// What it is there.
     pub place: Place,
+    pub declared: Declared,
     /// What it is here.
     pub model: CompactString,
     pub version: Version,
@@ -171,10 +172,9 @@ impl Drop for Up<'_> {
 /// Connections end by themselves once nothing uses them any more.
 async fn reach(on: &Handle, target: &Target) -> Result<(Arc<Session>, Ended), Fault> {
     let (peer, ended) = open(on, (&target.address, &target.access), target.most_bytes).await?;
-    let told = peer
-        .learn(&target.place)
-        .await
-        .and_then(|told| contract::contract(&told, (&target.model, target.version)).map_err(Failure::Told));
+    let told = peer.learn(&target.place).await.and_then(|told| {
+        contract::contract(&told.or(&target.declared), (&target.model, target.version)).map_err(Failure::Told)
+    });
     let contract = told.map_err(|failure| failure.fault(&target.address))?;
     Ok((Session::new(peer, Arc::new(contract), target.place.clone(), on.clone()), ended))
 }

@@ -18,6 +18,7 @@ fn target(address: Address) -> Target {
     Target {
         address,
         access: Access::default(),
+        declared: Declared::default(),
         place: Place { model: "echo".into(), version: "1".into() },
         model: "echo".into(),
         version: Version(3),
@@ -56,6 +57,23 @@ async fn a_call_is_answered_by_the_server() {
         assert_eq!((contract.version, window.rows), (Version(3), Rows::new(8)));
         assert_eq!(contract.inputs[0].shape, [-1]);
     }
+}
+
+#[tokio::test]
+async fn each_call_shows_the_token() {
+    let file = std::env::temp_dir().join(format!("headrace-{}-shown", std::process::id()));
+    std::fs::write(&file, "s3cret\n").unwrap();
+    let (server, listener) = Server::start(Mood::Echo).await;
+    let address = format!("grpc://{}", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(Arc::clone(&server).serve(listener));
+    let access = serde_json::from_value(serde_json::json!({"token_file": file})).unwrap();
+    let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
+    let told = Target { access, ..target(address) };
+    let upstream = keep(&Handle::current(), desk.clone(), told, lines.log());
+    until("it is up", || desk.up.lock().len() == 1).await;
+    let one = Dialled { server, desk, lines, upstream };
+    assert!(one.call().await.is_ok());
+    assert_eq!(one.server.shown.lock().as_deref(), Some("Bearer s3cret"));
 }
 
 #[tokio::test]

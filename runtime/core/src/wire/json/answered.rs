@@ -97,6 +97,7 @@ mod tests {
     };
     use crate::wire::asking::Asking;
     use crate::wire::json::request;
+    use proptest::prelude::*;
 
     fn specs() -> Vec<TensorSpec> {
         vec![TensorSpec::new("a", Datatype::Fp32, [2]), TensorSpec::new("b", Datatype::Bytes, [-1])]
@@ -207,6 +208,24 @@ mod tests {
             let len = text.len();
             let fault = answered(&text.into(), len, &contract(false), Rows::new(1)).unwrap_err();
             assert!(fault.note.contains(why) && fault.kind == crate::base::fault::Kind::Internal, "{fault}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes: Vec<u8>, at in 0_usize..300, byte: u8, json_len in 0_usize..300) {
+            let text = concat!(
+                r#"{"parameters":{"a":1},"outputs":[{"name":"a","shape":[1,2],"datatype":"FP32","data":[1,2]},"#,
+                r#"{"name":"b","shape":[1,1],"datatype":"BYTES","parameters":{"binary_data_size":5}}]}"#
+            );
+            let mut changed = [text.as_bytes(), b"\x01\0\0\0x"].concat();
+            let at = at % changed.len();
+            changed[at] = byte;
+            for (body, json_len) in [(bytes, json_len), (changed, text.len())] {
+                if let Ok(produced) = answered(&body.into(), json_len, &contract(false), Rows::new(1)) {
+                    prop_assert_eq!(produced.outputs.len(), 2);
+                }
+            }
         }
     }
 }

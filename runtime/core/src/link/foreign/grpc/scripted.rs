@@ -41,6 +41,8 @@ pub(in crate::link::foreign) struct Server {
     /// Calls that were reset by their caller.
     pub(in crate::link::foreign) reset: AtomicUsize,
     pub(in crate::link::foreign) connections: AtomicUsize,
+    /// What the last one showed.
+    pub(in crate::link::foreign) shown: Mutex<Option<String>>,
     /// Calls that came.
     pub(in crate::link::foreign) calls: AtomicUsize,
 }
@@ -92,6 +94,7 @@ impl Server {
             ready: AtomicBool::new(true),
             reset: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
+            shown: Mutex::new(None),
             calls: AtomicUsize::new(0),
         };
         (Arc::new(server), TcpListener::bind("127.0.0.1:0").await.unwrap())
@@ -133,6 +136,8 @@ impl Server {
         let message = message.freeze().slice(5..);
         let path = head.uri.path().rsplit('/').next().unwrap().to_owned();
         let is_call = path.contains("Infer");
+        let shown = head.headers.get("authorization").map(|shown| shown.to_str().unwrap().to_owned());
+        *self.shown.lock() = shown;
         if is_call {
             self.calls.fetch_add(1, Relaxed);
         }

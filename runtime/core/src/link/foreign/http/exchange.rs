@@ -16,12 +16,14 @@ use crate::wire::{asking::Asking, json::answered};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use hyper::body::Incoming;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use tokio::runtime::Handle;
 
 /// Where the JSON ends and bytes of tensors begin.
 const JSON_LEN: &str = "inference-header-content-length";
+/// Triton takes a path as it stands, and reads no `%5F` in it.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'-').remove(b'.').remove(b'~');
 /// Of an answer that says why there is none.
 const MOST_OF_AN_ERROR: usize = 64 << 10;
 
@@ -141,7 +143,7 @@ impl Caller {
 
 /// Of a version, on any server of the protocol.
 pub(super) fn path(place: &Place) -> String {
-    let escaped = |text| utf8_percent_encode(text, NON_ALPHANUMERIC);
+    let escaped = |text| utf8_percent_encode(text, ESCAPED);
     let model = escaped(&place.model);
     if place.version.is_empty() {
         format!("/v2/models/{model}")

@@ -9,7 +9,7 @@ use crate::base::fault::{Fault, Kind};
 use crate::link::failure::Failure;
 use crate::link::foreign::{
     INDEX_BYTES, PATIENCE,
-    contract::{Listed, Place, Told},
+    contract::{Listed, Place, Stated, Told},
 };
 use crate::wire::oip_proto::messages as m;
 use bytes::Bytes;
@@ -34,15 +34,8 @@ struct Readiness {
 #[derive(Deserialize)]
 struct Metadata {
     platform: Option<String>,
-    inputs: Option<Vec<Tensor>>,
-    outputs: Option<Vec<Tensor>>,
-}
-
-#[derive(Deserialize)]
-struct Tensor {
-    name: String,
-    datatype: String,
-    shape: Vec<i64>,
+    inputs: Option<Vec<Stated>>,
+    outputs: Option<Vec<Stated>>,
 }
 
 /// Triton's, as far as requests are checked by it.
@@ -138,12 +131,7 @@ fn read<R: DeserializeOwned>(answer: &Answer) -> Result<R, Failure> {
 }
 
 fn told(metadata: Metadata, config: Config) -> Told {
-    let tensor = |one: Tensor| m::model_metadata_response::TensorMetadata {
-        name: one.name,
-        datatype: one.datatype,
-        shape: one.shape,
-    };
-    let tensors = |all: Option<Vec<Tensor>>| all.unwrap_or_default().into_iter().map(tensor).collect();
+    let tensors = |all: Option<Vec<Stated>>| all.unwrap_or_default().into_iter().map(Stated::into).collect();
     let input =
         |one: Input| m::ModelInput { name: one.name, optional: one.optional, ..m::ModelInput::default() };
     Told {

@@ -91,14 +91,14 @@ impl Server {
             "/v2" => plain(
                 json!({"extensions": if mood == Mood::Texts { vec![] } else { vec!["binary_tensor_data"] }}),
             ),
-            "/v2/models/a%2Fecho/versions/1/ready" => plain(json!({})),
-            "/v2/models/a%2Fecho/versions/1" => {
+            "/v2/models/a%2Fe_cho/versions/1/ready" => plain(json!({})),
+            "/v2/models/a%2Fe_cho/versions/1" => {
                 plain(json!({"platform": "scripted", "inputs": [tensor("in")], "outputs": [tensor("out")]}))
             }
-            "/v2/models/a%2Fecho/versions/1/config" => plain(
+            "/v2/models/a%2Fe_cho/versions/1/config" => plain(
                 json!({"max_batch_size": 8, "model_transaction_policy": {"decoupled": mood == Mood::Parts}}),
             ),
-            "/v2/models/a%2Fecho/versions/1/infer" => self.infer(mood, &head, body).await,
+            "/v2/models/a%2Fe_cho/versions/1/infer" => self.infer(mood, &head, body).await,
             other => panic!("{other} was asked"),
         }
     }
@@ -114,7 +114,7 @@ impl Server {
         if mood == Mood::Lie {
             output["shape"] = json!([1, 1_000_000]);
         }
-        let text = json!({"model_name": "a/echo", "model_version": "1", "outputs": [output]}).to_string();
+        let text = json!({"model_name": "a/e_cho", "model_version": "1", "outputs": [output]}).to_string();
         let blobs = body.slice(json_len.unwrap_or(body.len())..);
         let mut answer = Response::new(Full::new([text.as_bytes(), &blobs].concat().into()));
         if json_len.is_some() {

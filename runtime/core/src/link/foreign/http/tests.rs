@@ -7,7 +7,7 @@ use crate::base::{
 };
 use crate::link::testing::{Desk, Lines, until};
 use crate::link::{
-    foreign::{Access, Address, Place, Target, keep},
+    foreign::{Access, Address, Declared, Place, Target, keep},
     kept::{Kept, Standing},
 };
 use bytes::Bytes;
@@ -29,7 +29,8 @@ async fn dialled(mood: Mood) -> Dialled {
     let target = Target {
         address,
         access: Access::default(),
-        place: Place { model: "a/echo".into(), version: "1".into() },
+        declared: Declared::default(),
+        place: Place { model: "a/e_cho".into(), version: "1".into() },
         model: "echo".into(),
         version: Version(3),
         in_flight: Rows::new(4),
@@ -138,10 +139,18 @@ async fn a_server_that_takes_no_connection_is_gone_and_calls_go_back() {
     let address: Address = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
     let serving = tokio::spawn(Arc::clone(&server).serve(listener));
     let (desk, lines) = (Arc::new(Desk::default()), Lines::default());
-    let place = Place { model: "a/echo".into(), version: "1".into() };
+    let place = Place { model: "a/e_cho".into(), version: "1".into() };
     let (model, version, in_flight) = ("echo".into(), Version(3), Rows::new(4));
-    let target =
-        Target { address, access: Access::default(), place, model, version, in_flight, most_bytes: 1 << 20 };
+    let target = Target {
+        address,
+        access: Access::default(),
+        declared: Declared::default(),
+        place,
+        model,
+        version,
+        in_flight,
+        most_bytes: 1 << 20,
+    };
     let _upstream = keep(&Handle::current(), desk.clone(), target, lines.log());
     until("it is up", || desk.up.lock().len() == 1).await;
     serving.abort();
