@@ -74,7 +74,7 @@ class ServeOptions:
             "io_threads": io_threads,
             "arena_bytes": arena_bytes,
             "model_control": self.model_control,
-            "pins": self.pins and {"header": self.pins.header, "key": self.pins.key},
+            "pins": self.pins and self.pins.as_gateway_reads(),
             "prediction_key": urlsafe_b64encode(prediction_key).decode().rstrip("="),
             "worst": str(self.worst),
             "limits": dict(self.limits),
