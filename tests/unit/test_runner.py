@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from headrace.execution.runner import Runner
-from headrace.execution.trial import Trial
 from headrace.execution.voices import Line
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import find
@@ -18,11 +17,18 @@ class ClosedHost:
     def __init__(self) -> None:
         self.contracts: list[str] = []
         self.conducts: list[dict[str, Any]] = []
+        #: What a batch was limited to.
+        self.most_rows: int | None = None
 
     def open(self, contract: str, **conduct: Any) -> Any:
         self.contracts.append(contract)
         self.conducts.append(conduct)
-        return type("Intake", (), {"next_batch": lambda self, lane: None})()
+        return self
+
+    def next_batch(self, lane: int) -> None: ...
+
+    def limit_rows(self, rows: int) -> None:
+        self.most_rows = rows
 
     def close(self, model: str, version: int) -> None: ...
 
@@ -127,18 +133,3 @@ def test_the_reason_of_a_failure_can_be_put_into_a_table(
     assert moves[-1].state is State.FAILED
     assert len(moves[-1].reason.encode()) < 10_000
     assert moves[-1].reason.endswith(f" [error id {lines[-1].error}]")
-
-
-@pytest.mark.parametrize(("limit_s", "warned"), [(100, True), (300, False)])
-def test_a_warm_up_that_comes_near_the_limit_of_a_batch_is_a_warning(
-    write_model: Callable[..., Path], limit_s: int, warned: bool
-) -> None:
-    lines: list[Line] = []
-    (version,) = find(write_model(yaml=f"limits: {{hang_timeout_s: {limit_s}}}\n"))
-    runner = Runner(version, ClosedHost(), lines.append, lambda standing: None, threads=1)
-    runner._judge_pace(Trial(64, 45.0, {}))
-    texts = [one.text for one in lines]
-    assert texts == warned * [
-        "a batch of 64 rows took 45.0 s; one that takes more than 100 s is given up "
-        "(limits.hang_timeout_s): is that enough?"
-    ]

@@ -98,6 +98,16 @@ def test_who_waits_for_a_gpu_is_told_so() -> None:
     assert "GPU" not in fleet.judge(STARTING, NOTHING).reason
 
 
+@pytest.mark.parametrize("application", [None, STARTING])
+def test_what_asks_for_more_gpus_than_there_are_fails(
+    application: fleet.Application | None,
+) -> None:
+    standing = fleet.judge(application, NOTHING, gpus=1.0, there=0.0)
+    assert standing.state is State.FAILED
+    assert "asks for 1, and this machine has 0" in standing.reason
+    assert fleet.judge(STARTING, NOTHING, gpus=1.0, there=1.0).state is State.LOADING
+
+
 def test_a_death_is_mourned_until_a_host_is_ready() -> None:
     told = fleet.gone(fleet.moved(NOTHING, READY, 1), 1)
     assert told.bereft

@@ -14,8 +14,9 @@ from headrace.cli.commands import app
 from headrace.config.schema import ModelConfig
 from headrace.errors import ModelInvalid
 from headrace.execution import samples
+from headrace.execution.trial import Trial
 from headrace.execution.voices import Line
-from headrace.execution.warming import Batches, batches
+from headrace.execution.warming import Batches, batches, near_the_limit, smaller
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
 from headrace.processing.pixel import PIXEL
@@ -175,3 +176,49 @@ def test_a_check_runs_samples(models: Path) -> None:
     result = CliRunner().invoke(app, ["check", str(models)])
     assert result.exit_code == 0
     assert "ran [5.0, 6.0]" in result.output
+
+
+@pytest.mark.parametrize(("limit_s", "warned"), [(100, True), (300, False)])
+def test_a_warm_up_that_comes_near_the_limit_of_a_batch_is_a_warning(
+    limit_s: int, warned: bool
+) -> None:
+    told = near_the_limit(Trial(64, 45.0, {}), limit_s)
+    assert told == warned * (
+        "a batch of 64 rows took 45.0 s; one that takes more than 100 s is given up "
+        "(limits.hang_timeout_s): is that enough?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("allowed", "rows", "next_size"),
+    [([], 32, 16), ([], 3, 1), ([], 1, 0), ([1, 4, 8, 32], 32, 8), ([20, 32], 32, 20), ([4], 4, 0)],
+)
+def test_after_one_that_was_too_large_a_smaller_size_is_tried(
+    allowed: list[int], rows: int, next_size: int
+) -> None:
+    assert smaller(allowed, rows) == next_size
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_version_serves_in_batches_that_its_memory_has_room_for(
+    write_model: WriteModel, lines: list[Line], own: bool
+) -> None:
+    then = "if batch.rows > 5: raise MemoryError('no room')"
+    models = write_model(source=SAYS.format(then=then), yaml="batching: {max_rows: 32}")
+    if own:
+        beside(models, a_json=request(1), b_json=request(1))
+    moves, host = stand(models, lines)
+    assert [one.state for one in moves][-3:] == [State.READY, State.DRAINING, State.GONE]
+    assert host.most_rows == 4
+    told = [one.text for one in lines if "ran out of memory as it warmed up" in one.text]
+    assert [one.split()[3] for one in told] == ["32", "16", "8"]
+
+
+def test_a_version_without_room_for_one_row_fails_where_that_is_its_own(
+    write_model: WriteModel, lines: list[Line]
+) -> None:
+    then = "raise MemoryError('no room')"
+    models = write_model(source=SAYS.format(then=then), yaml="batching: {max_rows: 2}")
+    beside(models, a_json=request(1))
+    moves, host = stand(models, lines)
+    assert (moves[-1].state, host.most_rows) == (State.FAILED, None)

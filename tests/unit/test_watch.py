@@ -38,6 +38,7 @@ class Serve:
         #: Groups that Serve was asked for, since it did not name their application.
         self.started: list[str] = []
         self.oom_kills = 0
+        self.gpus = 0.0
         self.rested = threading.Event()
         #: What a look and a publish that has taken effect raise, the next one first.
         self.odd: list[Exception] = []
@@ -77,6 +78,7 @@ class Serve:
             silent=lambda error: self.silences.append(str(error)),
             rest=self.rested.set,
             gateway="gateway",
+            gpus=self.gpus,
         )
         senses = Senses(
             begin=lambda label, pid, without: self.begun.append((label, pid, without)),

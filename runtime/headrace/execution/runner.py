@@ -6,13 +6,12 @@ import threading
 import traceback
 import weakref
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Final
 
-from headrace.errors import DeviceLost, HeadraceError, ModelBroken, ModelInvalid, NotLive
-from headrace.execution import forking, lanes, sequencing, steps, threads, warming
+from headrace.errors import HeadraceError, ModelInvalid, NotLive
+from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.calling import Calling
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
@@ -27,8 +26,9 @@ from headrace.execution.opening import (
     contract,
     open_model,
 )
-from headrace.execution.passage import Passage, prepares
+from headrace.execution.passage import prepares
 from headrace.execution.voices import Sink, bounded, legible, line, speaking, text_of
+from headrace.execution.warm_up import WarmUp
 from headrace.models import Model, Tensor
 from headrace.models.lifecycle import BEGIN, Standing, State
 from headrace.models.shortage import Shortage
@@ -37,10 +37,7 @@ from headrace.repository.folder import Version
 
 if TYPE_CHECKING:
     from headrace.execution.recording import Recorder
-    from headrace.execution.trial import Trial
 
-#: A warm-up should be so many times faster than the limit of a batch.
-SAFE: Final = 3
 #: Of a standing's reason, which is in the policy and in answers; the log has the rest.
 MOST_REASON: Final = 4000
 
@@ -110,10 +107,18 @@ class Runner:
             self._move(State.WARMING, "running its first batches")
             device = choose(told.device, in_turn=model.concurrency == 1)
             with speaking(label), forking.parent_alone(label):
-                self._warm(model, device)
+                first = WarmUp(
+                    self.version,
+                    self.inputs,
+                    self._recorded,
+                    self._calling,
+                    self.memory,
+                    self._say,
+                )
+                most_rows = first.run(model, device)
             self.memory.settle()
             self._calling.serves = True
-            self._answer(model, device)
+            self._answer(model, device, most_rows)
         except BaseException as error:
             self._fail(error)
             self._let_go_of_memory()
@@ -181,65 +186,7 @@ class Runner:
                 f"new number, or `headrace load {self.version.label}` to load them as they are now"
             )
 
-    def _warm(self, model: Model, device: Device) -> None:
-        """Run the smallest and the largest batch, or one of each size that is allowed.
-
-        Once with each sample beside the version, and then what was recorded of callers, as long as
-        its time is not over. Numbers that were made up may be no input, nor may what was meant for
-        another version: what the model raises on them is shown, and the version serves. What it
-        *returns* must be what it declares, whatever the input.
-        """
-        # Brings NumPy, which must not come before its count of threads is set.
-        from headrace.execution import recording, rehearsal, samples, trial
-
-        config = self.version.config
-        batching, lane = config.batching, device.lane()
-        found = samples.samples(self.version, self.inputs)
-        examples: list[samples.Example] = [one.example for one in found] or [model.example]
-        sizes = batching.allowed_rows or sorted({1, batching.max_rows})
-        kept = recording.recorded(self._recorded, self.inputs) if self._recorded else []
-        own = len(sizes) * len(examples)
-        first = warming.Batches(
-            warming.batches(sizes, examples, kept), config.warmup.max_s, monotonic
-        )
-        # Requests that are answered in parts share no arrays.
-        run = (
-            partial(rehearsal.run, model, device.name)
-            if config.streams
-            else partial(trial.run, Passage(self.version.label, model, lane), config=config)
-        )
-        is_real = bool(found) or model.example(1) is not None
-        with lanes.inference_mode(), lane.using():
-            for at, (rows, example) in enumerate(first):
-                try:
-                    self._judge_pace(run(rows, monotonic, example=example))
-                    self.memory.ran(rows)
-                except (ModelBroken, DeviceLost):
-                    raise
-                except Exception as error:
-                    raised = f"{type(error).__name__}: {text_of(error)}"
-                    if self._calling.was_early:
-                        self._say(f"warmed up until where it calls another model ({raised})")
-                        return
-                    if is_real and at < own:
-                        raise
-                    self._say(warming.excuse(raised, made_up=at < own))
-                    return
-        if first.left_out:
-            self._say(first.left_out)
-
-    def _judge_pace(self, trial: "Trial") -> None:
-        """Warn before requests do that come near the limit of a batch."""
-        limit_s = self.version.config.limits.hang_timeout_s
-        if trial.seconds > limit_s / SAFE:
-            what = "step" if trial.steps else "batch"
-            text = (
-                f"a {what} of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more "
-                f"than {limit_s:g} s is given up (limits.hang_timeout_s): is that enough?"
-            )
-            self._say(text)
-
-    def _answer(self, model: Model, device: Device) -> None:
+    def _answer(self, model: Model, device: Device, most_rows: int | None) -> None:
         with self._lock:
             config = self.version.config
             ahead = prepares(model, device, config.lanes)
@@ -250,6 +197,8 @@ class Runner:
                 prepares=ahead,
                 lend=device.lend if device.is_apart else None,
             )
+            if most_rows is not None:
+                intake.limit_rows(most_rows)
             self._intake = weakref.ref(intake)
         work = lanes.Work(
             label=self.version.label,

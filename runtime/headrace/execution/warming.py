@@ -1,10 +1,14 @@
 """Which batches a version runs before it is ready, within its time."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from headrace.execution.samples import Example, Sample
+    from headrace.execution.trial import Trial
+
+#: A warm-up should be so many times faster than the limit of a batch.
+SAFE: Final = 3
 
 
 class Batches:
@@ -50,6 +54,17 @@ def _size(sizes: Sequence[int], rows: int) -> int:
     return next((size for size in sizes if size >= rows), sizes[-1])
 
 
+def near_the_limit(trial: "Trial", limit_s: float) -> str:
+    """Return a warning, before requests come near the limit of a batch; empty if they will not."""
+    if trial.seconds <= limit_s / SAFE:
+        return ""
+    what = "step" if trial.steps else "batch"
+    return (
+        f"a {what} of {trial.rows} rows took {trial.seconds:.1f} s; one that takes more than "
+        f"{limit_s:g} s is given up (limits.hang_timeout_s): is that enough?"
+    )
+
+
 def excuse(raised: str, *, made_up: bool) -> str:
     """Return what is said of a version that serves all the same, in words."""
     if not made_up:
@@ -57,4 +72,21 @@ def excuse(raised: str, *, made_up: bool) -> str:
     return (
         f"could not warm up with made-up inputs ({raised}); serving all the same; example() in the "
         "class, or files in samples/ beside it, would give real ones"
+    )
+
+
+def smaller(allowed: Sequence[int], rows: int) -> int:
+    """Return the size to try after one that was out of memory: half of it, or 0 for none."""
+    if not allowed:
+        return rows // 2
+    return max((size for size in allowed if size <= rows // 2), default=0) or max(
+        (size for size in allowed if size < rows), default=0
+    )
+
+
+def too_large(rows: int, most: int) -> str:
+    """Return what is said of a batch that was out of memory, in words."""
+    return (
+        f"a batch of {rows} rows ran out of memory as it warmed up: none will have more than "
+        f"{most}; set batching.max_rows to that, or max_cost"
     )

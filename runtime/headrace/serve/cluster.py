@@ -118,6 +118,12 @@ class Cluster:
         if missing > 0:
             workers.begin_more(missing)
 
+    def gpus(self) -> float:
+        """Return how many GPUs Ray has; once it was joined."""
+        import ray
+
+        return float(ray.cluster_resources().get("GPU", 0.0))
+
     def watch(self, gone: Callable[[], None]) -> None:
         """Call `gone` once, on another thread, when Ray or its keeper ended. After `address`."""
 

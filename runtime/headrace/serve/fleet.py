@@ -1,5 +1,6 @@
 """What is known of every version's hosts, and the standing that follows from it. Pure."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -123,8 +124,19 @@ def begun_again(told: Told) -> Told:
     return replace(told, standing=BEGINNING, bereft=True)
 
 
-def judge(application: Application | None, told: Told, gpus: float = 0.0) -> Standing:
-    """Return where a version that needs ``gpus`` stands, with a reason for a person to read."""
+def judge(
+    application: Application | None, told: Told, gpus: float = 0.0, there: float = math.inf
+) -> Standing:
+    """Return where a version that needs ``gpus`` stands, with a reason for a person to read.
+
+    ``there``: how many Ray has, be they free or not. It waits without end for what asks for more.
+    """
+    if gpus > there:
+        return Standing(
+            State.FAILED,
+            f"placement.gpus asks for {gpus:g}, and this machine has {there:g} that Ray knows of: "
+            "ask for fewer, or start where nvidia-smi -L lists as many",
+        )
     if application is None:
         return Standing(State.LOADING, "waiting for Ray Serve to take it")
     said = told.standing

@@ -275,6 +275,7 @@ class Session:
             silent=self._silent,
             rest=partial(cluster.keep_spares, self._plan.spare_hosts),
             gateway=applications.GATEWAY,
+            gpus=cluster.gpus(),
         )
         self.board.records = accounts.records
         with self._aiming:

@@ -49,6 +49,8 @@ class Reach:
     rest: Callable[[], None]
     #: The application that gateways are.
     gateway: str
+    #: How many GPUs Ray has.
+    gpus: float
 
 
 class Watch:
@@ -219,7 +221,7 @@ class Watch:
         judged = self._judged = {
             version.label: LEAVING
             if version.label in leaving
-            else fleet.judge(application, said, group.placement.gpus)
+            else fleet.judge(application, said, group.placement.gpus, self._reach.gpus)
             for version, group, application, said in seen
         } | {
             one.label: LEAVING if one.label in leaving else self._unhosted.standing(one.label)
@@ -233,7 +235,10 @@ class Watch:
         self._served |= ready
         if changed:
             self._reach.changed(standings)
-        stay = [one for one in seen if one[0].label not in leaving]
+        there = self._reach.gpus
+        stay = [
+            one for one in seen if one[0].label not in leaving and one[1].placement.gpus <= there
+        ]
         given_up = {
             group.label: group
             for _, group, application, said in stay

@@ -8,7 +8,10 @@ use super::{
     seat::Seat,
     settle,
 };
-use crate::base::{call::Call, units::Tick};
+use crate::base::{
+    call::Call,
+    units::{Rows, Tick},
+};
 use crate::decide::cost::cost;
 use std::sync::Arc;
 
@@ -48,6 +51,11 @@ impl Batch {
 }
 
 impl Intake {
+    /// No batch has more rows, as long as the limits are what they are.
+    pub fn limit_rows(&self, rows: Rows) {
+        self.state.lock().room.limit_to(rows);
+    }
+
     fn take_back(&self, running: &Arc<Running>, calls: impl Iterator<Item = Call>) {
         let mut state = self.state.lock();
         state.room.release(running, None);

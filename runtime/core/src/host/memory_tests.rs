@@ -60,6 +60,16 @@ fn one_request_that_is_too_large_by_itself_costs_others_nothing_that_lasts() {
 }
 
 #[test]
+fn what_was_too_large_before_the_first_request_is_not_tried() {
+    let desk = Arc::<Desk>::default();
+    let intake = Arc::new(Intake::new(Arc::new(spec(16, vec![])), Conduct::default(), None, None));
+    intake.limit_rows(Rows::new(5));
+    (0..12).for_each(|id| intake.send(desk.call(id, &[1.0])));
+    let runs: Vec<_> = (0..3).map(|_| intake.next_batch().unwrap()).map(|batch| batch.rows().get()).collect();
+    assert_eq!(runs, [5, 5, 2]);
+}
+
+#[test]
 fn what_others_found_out_meanwhile_stays() {
     let (runs, said, _) = serve_with(60, 4, spec(16, vec![]), Some(20));
     assert_eq!(*runs.iter().rev().take(5).max().unwrap(), 4, "{runs:?}");

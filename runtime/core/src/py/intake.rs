@@ -5,7 +5,7 @@ use super::{
     layout::Layout,
     step::Step,
 };
-use crate::base::contract::Batching;
+use crate::base::{contract::Batching, units::Rows};
 use crate::host;
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -54,6 +54,11 @@ impl Intake {
         let (batch, open) = Batch::new(batch, Arc::clone(&self.layout));
         *last.lock() = open;
         Ok(Some(batch))
+    }
+
+    /// No batch has more rows from now on, until the limits are changed.
+    fn limit_rows(&self, rows: u32) {
+        self.intake.limit_rows(Rows::new(rows.max(1)));
     }
 
     /// Blocks, without the interpreter, until sequences may be stepped or are to be forgotten; None once closed and

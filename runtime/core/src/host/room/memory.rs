@@ -48,6 +48,12 @@ impl Room {
         if self.limits.max_rows > before { Shrunk::Alone(self.limits.max_rows) } else { Shrunk::NoSmaller }
     }
 
+    /// From now on no batch is larger: larger ones ran out of memory before there was a request.
+    pub(in crate::host) fn limit_to(&mut self, rows: Rows) {
+        self.too_large.push(TooLarge { most: self.batching.fitting(rows), calls: Vec::new() });
+        self.limit_rows();
+    }
+
     fn limit_rows(&mut self) {
         let most = limits(&self.batching).max_rows;
         self.limits.max_rows = self.too_large.iter().map(|one| one.most).fold(most, Rows::min);
