@@ -33,6 +33,8 @@ from tests.ports import free_ports
 @pytest.fixture(scope="module")
 def run(serve: Serve, repository: Path) -> Run:
     write_model(repository, "wide", IDENTITY.format(pause=0).replace("[4]", "[-1]"))
+    # More than any machine has.
+    write_model(repository, "greedy", IDENTITY.format(pause=0), "placement: {gpus: 64}")
     return serve(repository)
 
 
@@ -79,6 +81,12 @@ def test_a_version_that_does_not_load_says_why_and_harms_no_other(run: Run) -> N
     assert "broken/1 | RuntimeError: the weights are gone" in run.said()
     status, body = run.infer("broken", 0.0)
     assert (status, "the weights are gone" in body["error"]) == (503, True)
+
+
+def test_a_version_that_asks_for_gpus_that_are_not_there_fails_at_once(run: Run) -> None:
+    greedy = run.version("greedy")
+    assert greedy["state"] == "failed"
+    assert "placement.gpus asks for 64, and this machine has" in greedy["reason"]
 
 
 def index(run: Run) -> dict[str, dict[str, str]]:

@@ -122,6 +122,9 @@ def words(carriage: Carriage, carried: CoreCarriage) -> Iterator[Word]:
         if told["state"] == "over":
             return
         if told["state"] == "up":
+            if serves:
+                # Over another connection.
+                continue
             serves = True
             inputs = () if told["unbatched"] else _tensors(told["inputs"])
             platform = f", with platform {told['platform']!r}" if told["platform"] else ""

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 /// How it stands.
 #[derive(Clone, Debug)]
 pub enum Standing {
-    /// What it needs is not there since it is wanted, or was lost; why not, empty before the first try.
+    /// What it needs is not there since it is wanted, or not again since it was lost; why not, empty before the first try.
     Down(String),
     Up(Arc<Contract>),
     /// It cannot be, whatever comes.

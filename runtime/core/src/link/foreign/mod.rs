@@ -86,12 +86,12 @@ async fn connect(keeping: Keeping, wanted: watch::Receiver<bool>) {
         let began = clock::now();
         let run = pin!(connected(&keeping, wanted.clone()));
         let ended = panics::survive_all(run).await;
-        let why = match ended.unwrap_or_else(|fault| Err(Run::Lost(fault.note.into_owned()))) {
+        match ended.unwrap_or_else(|fault| Err(Run::Lost(fault.note.into_owned()))) {
             Ok(()) => break,
+            // It stands as it did until it is known that the server is gone: connections end for many reasons.
             Err(Run::Lost(why)) => {
                 (keeping.log)(format!("lost the server at {address} of model '{}': {why}", place.model));
                 failures = if clock::now().since(began) > STEADY { 1 } else { failures + 1 };
-                why
             }
             Err(Run::Unreached(why)) => {
                 // Once: a server that is away stays so for a while, and that it was lost is said already.
@@ -99,15 +99,14 @@ async fn connect(keeping: Keeping, wanted: watch::Receiver<bool>) {
                     (keeping.log)(format!("cannot reach model '{}' at {address}: {why}", place.model));
                 }
                 failures += 1;
-                why
+                // Each try finds the same while a server is away.
+                keeping.stands.send_if_modified(|now| {
+                    let is_new = !matches!(now, Standing::Down(before) if *before == why);
+                    *now = Standing::Down(why);
+                    is_new
+                });
             }
-        };
-        // Each try finds the same while a server is away.
-        keeping.stands.send_if_modified(|now| {
-            let is_new = !matches!(now, Standing::Down(before) if *before == why);
-            *now = Standing::Down(why);
-            is_new
-        });
+        }
         tokio::select! {
             () = tokio::time::sleep(pause(failures)) => {}
             () = unwanted(wanted.clone()) => {}

@@ -129,10 +129,14 @@ async fn a_lost_server_is_told_of_at_once_and_found_again() {
 #[tokio::test]
 async fn a_server_that_says_goodbye_answers_what_it_has_and_gets_a_new_connection() {
     let one = dialled(Mood::GoAway).await;
+    let mut standing = one.upstream.standing();
+    let gone =
+        tokio::spawn(async move { standing.wait_for(|now| matches!(now, Standing::Down(_))).await.is_ok() });
     assert_eq!(one.call().await.unwrap(), "abcd");
     until("it is up again", || one.server.connections.load(Relaxed) == 2 && one.desk.up.lock().len() == 1)
         .await;
     assert_eq!(one.call().await.unwrap(), "abcd");
+    assert!(!gone.is_finished(), "it was never gone");
 }
 
 #[tokio::test]
