@@ -23,7 +23,8 @@ from headrace.errors import Unwanted
 from headrace.execution import runner, threads
 from headrace.execution.memory.ledger import Ledger
 from headrace.execution.memory.reckoning import OnGpu
-from headrace.local.carrying import Around, Carrying
+from headrace.local.around import Around
+from headrace.local.carrying import Carrying
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version, find
 

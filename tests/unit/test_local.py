@@ -15,7 +15,8 @@ from headrace.control.engine import Assignment, Beginning
 from headrace.execution import threads
 from headrace.execution.policy import Division
 from headrace.execution.voices import Line
-from headrace.local.carrying import Around, Carrying
+from headrace.local.around import Around
+from headrace.local.carrying import Carrying
 from headrace.models.lifecycle import State
 from headrace.repository.folder import Version, find
 

@@ -5,20 +5,18 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from headrace.control.demand import NONE, Demand, Usage
 from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.control.reconcile import DRAIN_S, Do, Held, Seen, step
 from headrace.execution import threads
-from headrace.execution.core import CoreHost
 from headrace.execution.policy import Epoch, table
 from headrace.execution.runner import Runner
-from headrace.execution.unhosted import CoreGateway, carry
-from headrace.execution.voices import OURSELVES, Sink, line
+from headrace.execution.voices import OURSELVES, line
+from headrace.local.around import Around
 from headrace.local.carried import Carried
 from headrace.local.unhosted import UnhostedRunner
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
@@ -29,27 +27,6 @@ SHORTEST_LOOK_S: Final = 0.05
 LONGEST_LOOK_S: Final = 1.0
 #: Times as long as a table took pass before the next one, while versions are loaded at the start.
 PAUSES: Final = 9.0
-
-
-@dataclass(frozen=True)
-class Around:
-    """What versions are carried with."""
-
-    host: CoreHost
-    #: Takes the gateway's table, as JSON.
-    apply: Callable[[str], None]
-    #: What the gateway counts of each version, by label.
-    used: Callable[[], Mapping[str, Usage]]
-    sink: Sink
-    budget: threads.Budget
-    #: Carries versions itself that have no host.
-    gateway: CoreGateway
-    #: How many threads a lane has, if the operator says so.
-    told: int | None = None
-    #: How many versions that share a process may be in memory; None: all.
-    max_loaded: int | None = None
-    #: The folder of what callers sent, where that is kept.
-    recordings: Path | None = None
 
 
 class Carrying:
@@ -182,23 +159,10 @@ class Carrying:
                 versions = [*(held.runner.version for held in self._carried.values()), version]
                 lanes = [threads.lanes_of(one, 1) for one in versions]
                 self.budget = threads.joined(self.budget, lanes, self._around.told)
-            runner = self._runner(version)
+            count = self.budget.lanes[version.label]
+            runner = self._around.runner(version, count, self._moved)
             carried = self._carried[version.label] = Carried(runner, Held(one.asked))
         return carried
-
-    def _runner(self, version: Version) -> Runner | UnhostedRunner:
-        around = self._around
-        if not version.is_hosted:
-            return UnhostedRunner(version, partial(carry, around.gateway), around.sink, self._moved)
-        count = self.budget.lanes[version.label]
-        return Runner(
-            version,
-            around.host,
-            around.sink,
-            self._moved,
-            threads=count,
-            recordings=around.recordings,
-        )
 
     def _moved(self, _: Standing) -> None:
         if self._begun:

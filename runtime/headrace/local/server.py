@@ -43,7 +43,8 @@ from headrace.execution.hangs import hangs
 from headrace.execution.policy import AWAITED
 from headrace.execution.reminder import Reminder
 from headrace.execution.voices import captured
-from headrace.local.carrying import Around, Carrying
+from headrace.local.around import Around
+from headrace.local.carrying import Carrying
 from headrace.local.status import version_status
 from headrace.models.lifecycle import ON_THE_WAY
 from headrace.repository.changed import Changed, changed, compare
@@ -183,8 +184,7 @@ class Server:
         for version in self._carrying.standby:
             rows = counted.get(version.model, {}).get("versions", {}).get(str(version.number), {})
             standing = standings.get(version.label, AWAITED)
-            row = not_carried(version.number, standing, rows)
-            found.setdefault(version.model, []).append(row)
+            found.setdefault(version.model, []).append(not_carried(version.number, standing, rows))
         models = [ModelStatus(name, versions) for name, versions in found.items()]
         return Status(
             engine="local",

@@ -14,6 +14,7 @@ mod field;
 mod limits_tests;
 pub mod parameters;
 pub mod request;
+mod rooms;
 mod tensors;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 use super::contents::{self, tensor_bytes};
 use super::field::{Fields, Value as Wire, each_varint};
 use super::parameters::{self, Entries, find, in_region, read_entry};
+use super::rooms::Rooms;
 use crate::base::{
     callers::Callers,
     datatype::Datatype,
@@ -174,27 +175,6 @@ impl<'a> Request<'a> {
             traced: around.traced,
             callers: around.callers,
         })
-    }
-}
-
-/// Room for the entries of a message, and parameters wherever they stand. An empty one takes 2 bytes on the wire and up to 100 here.
-struct Rooms {
-    parameters: Room,
-    inputs: Room,
-    outputs: Room,
-    raw: Room,
-    fields: Room,
-}
-
-impl Default for Rooms {
-    fn default() -> Rooms {
-        Rooms {
-            parameters: Room::entries("parameters"),
-            inputs: Room::entries("inputs"),
-            outputs: Room::entries("outputs"),
-            raw: Room::entries("raw contents"),
-            fields: Room::fields(),
-        }
     }
 }
 
