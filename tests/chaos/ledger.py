@@ -33,6 +33,7 @@ STATUS: Final = {
     "model_hung": "500",
     "internal": "500",
     "slow": "408",
+    "forbidden": "403",
 }
 
 

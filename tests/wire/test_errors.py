@@ -88,7 +88,8 @@ ONES = np.ones((1, 4), np.int32)
 GRPC_CASES: list[tuple[str, str, str, Any, str, str]] = [
     ("unknown model", "nobody", "", pair(ONES, ONES), "NOT_FOUND", "nobody"),
     ("unknown version", "pair", "9", pair(ONES, ONES), "NOT_FOUND", "version 9"),
-    ("version text", "pair", "abc", pair(ONES, ONES), "INVALID_ARGUMENT", "integral value > 0"),
+    ("unknown alias", "pair", "abc", pair(ONES, ONES), "NOT_FOUND", "version 'abc'"),
+    ("version text", "pair", "1b", pair(ONES, ONES), "INVALID_ARGUMENT", "integral value > 0"),
     (
         "too few",
         "pair",
