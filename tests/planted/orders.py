@@ -8,8 +8,10 @@ ORDERS: Final = [
     Bug(
         "turnstile: look, then count",
         f"{CORE}/sync/turnstile.rs",
-        "self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()",
-        "one_more(self.word.load(Ordering::Acquire)).is_some_and(|_| { "
+        "(word & SHUT == 0).then_some(word + 1);\n"
+        "        self.word.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()",
+        "(word & SHUT == 0).then_some(word + 1);\n"
+        "        one_more(self.word.load(Ordering::Acquire)).is_some_and(|_| { "
         "self.word.fetch_add(1, Ordering::AcqRel); true })",
         "sync::models",
     ),
