@@ -185,6 +185,7 @@ mod tests {
         }
         let nowhere = Access { token_env: Some("HEADRACE_NO_SUCH".into()), ..Access::default() };
         assert!(keys("grpc://t:1", &nowhere).unwrap_err().note.contains("HEADRACE_NO_SUCH has no token"));
+        std::fs::remove_file(file("token", "")).unwrap();
     }
 
     #[test]
@@ -195,5 +196,6 @@ mod tests {
         assert!(keys("grpc://t:1", &ca).is_ok(), "it is not read where there is no TLS");
         let away = Access { ca: Some("/none/ca.pem".into()), ..Access::default() };
         assert!(keys("https://t:1", &away).unwrap_err().note.contains("/none/ca.pem cannot be read"));
+        std::fs::remove_file(file("ca", "")).unwrap();
     }
 }

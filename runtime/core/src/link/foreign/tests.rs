@@ -74,6 +74,7 @@ async fn each_call_shows_the_token() {
     let one = Dialled { server, desk, lines, upstream };
     assert!(one.call().await.is_ok());
     assert_eq!(one.server.shown.lock().as_deref(), Some("Bearer s3cret"));
+    std::fs::remove_file(file).unwrap();
 }
 
 #[tokio::test]
