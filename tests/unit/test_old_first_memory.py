@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from tests.unit.test_evicting import WHO, Node, gpu, node
 
+from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State
 
 __all__ = ["gpu", "node"]
@@ -23,6 +24,11 @@ def with_one(one: Node, mebibytes: int, **placement: object) -> Node:
     one.has("cats/1", mebibytes, **placement)
     one.begin()
     one.until("cats/1", State.READY)
+    # What follows from that has a table of its own: it has all traffic.
+    with one.changed:
+        assert one.changed.wait_for(
+            lambda: one.controller.wanted()["cats"].shares == {1: WHOLE}, 60
+        )
     return one
 
 
