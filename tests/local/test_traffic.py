@@ -4,10 +4,12 @@ import json
 import os
 import re
 import shlex
+import time
 from pathlib import Path
 
 import pytest
-from tests.local.conftest import ready
+from tests.local.callers import until
+from tests.local.conftest import PATIENCE_S, ready
 from tests.local.test_lifecycle import model, write
 
 ONES = [1.0] * 4
@@ -67,8 +69,10 @@ def test_the_worst_pairs_of_a_shadow_can_be_sent_again_and_end_with_it(tmp_path:
         assert "no pairs are kept of version 2" in nothing
         server.command("shadow", "times", "2", "--repeatable", "--keep-worst", "2")
         folder = server.state / "worst"
+        until_s = time.monotonic() + PATIENCE_S
         while len(list(folder.glob("times*/[0-9]*/about.json"))) < 2:
             assert server.post("times", [1.0, 2.0, 3.0, 4.0])[0] == 200
+            assert time.monotonic() < until_s
         told = server.command("shadow", "times", "2", "--worst")
         assert "2 of 2 pairs, in " in told
         (first, _) = re.findall("^1 .* curl (.*)$", told, re.MULTILINE)
@@ -85,5 +89,4 @@ def test_the_worst_pairs_of_a_shadow_can_be_sent_again_and_end_with_it(tmp_path:
             assert answer["outputs"][0]["data"] == data
         assert {one.stat().st_mode & 0o077 for one in (folder, *folder.rglob("*"))} == {0}
         server.command("shadow", "times", "2", "off")
-        while list(folder.glob("*")):
-            pass
+        until(lambda: not list(folder.glob("*")))

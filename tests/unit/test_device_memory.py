@@ -232,7 +232,9 @@ def test_a_hundred_loads_leave_nothing_behind(loads: Loads) -> None:
             counts.append((threading.active_count(), len(os.listdir("/proc/self/fd")), resident()))  # noqa: PTH208
     gc.unfreeze()
     (threads, files, before), (threads_after, files_after, after) = counts
-    assert (threads_after, files_after) == (threads, files)
+    # Of others in this process some may end meanwhile.
+    assert threads_after <= threads
+    assert files_after <= files
     assert after - before < 50 * 20 * 1024
     assert loads.held() == {}
 

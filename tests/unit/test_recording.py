@@ -109,10 +109,23 @@ def test_files_of_other_inputs_or_of_none_are_left_out(tmp_path: Path) -> None:
     (whole,) = [one for one in newest(tmp_path) if one.name != "9.npz"]
     (tmp_path / "7.npz").write_bytes(whole.read_bytes()[:-9])
     np.savez(tmp_path / "8.npz", x=np.array([object()]))
+    # As a machine that goes out may leave it.
+    (tmp_path / "6.npz").write_bytes(b"")
     assert len(desk.kept()) == 1
     for others in ([T], [Tensor("x", "FP32", [3])], [Tensor("x", "FP64", [2])], [X, B]):
-        assert recorded(tmp_path, others) == []
-    assert recorded(tmp_path / "nowhere", [X]) == []
+        assert list(recorded(tmp_path, others)) == []
+    assert list(recorded(tmp_path / "nowhere", [X])) == []
+
+
+def test_no_more_bytes_are_kept_than_may_be_wherever_they_are(tmp_path: Path) -> None:
+    texts = Tensor("t", "BYTES", [1])
+    desk = Desk(tmp_path, [texts], max_bytes=1000)
+    large = Elements([b"x" * 900, *[b"y"] * 63], [64, 1])
+    desk.take(Batch({"t": large}))
+    assert [len(one["t"]) for one in desk.kept()] == [64]
+    desk.now += 10
+    desk.take(Batch({"t": Elements([b"x" * 2000, *[b"y"] * 63], [64, 1])}))
+    assert len(desk.kept()) == 1
 
 
 def test_what_was_begun_and_left_goes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from headrace.errors import ModelInvalid
 from headrace.execution import samples
 from headrace.execution.trial import Trial
 from headrace.execution.voices import Line
-from headrace.execution.warming import Batches, batches, near_the_limit, smaller
+from headrace.execution.warming import Batches, batches, near_the_limit, recorded, smaller
 from headrace.models import Tensor
 from headrace.models.lifecycle import State
 from headrace.processing.pixel import PIXEL
@@ -145,23 +145,27 @@ def made_up(rows: int) -> None:
 
 def test_no_batch_begins_after_its_time_and_one_is_run() -> None:
     times = iter([0.0, 1.0, 2.0, 3.0])
-    planned = batches([1, 8], [made_up, made_up], [])
-    first = Batches(planned, 2.0, lambda: next(times))
-    assert [rows for rows, _ in first] == [1, 8]
+    planned = batches([1, 8], [made_up, made_up])
+    first = Batches(planned, [], 2.0, lambda: next(times))
+    assert [rows for rows, *_ in first] == [1, 8]
     assert first.left_out == (
         "warmed up for 2 s (warmup.max_s) with 2 of 4 batches: not with all of 1, 8 rows"
     )
     late = iter([0.0, 9.0])
-    first = Batches([(4, made_up)], 1.0, lambda: next(late))
-    assert [rows for rows, _ in first] == [4]
+    first = Batches([(4, made_up)], [], 1.0, lambda: next(late))
+    assert [rows for rows, *_ in first] == [4]
     assert not first.left_out
+    late = iter([0.0, 9.0])
+    first = Batches([(4, made_up)], [(2, made_up)], 1.0, lambda: next(late))
+    assert [is_own for *_, is_own in first] == [True]
+    assert first.left_out.endswith("and not with all that was recorded")
 
 
 def test_what_was_recorded_is_run_once_in_the_size_that_it_fits() -> None:
     kept = [samples.Sample({"x": np.zeros((rows, 1))}) for rows in (1, 3, 9)]
-    planned = batches([2, 4], [made_up], kept)
-    assert [rows for rows, _ in planned] == [2, 4, 2, 4, 4]
-    assert planned[3][1](4) is not None
+    planned = list(recorded([2, 4], kept))
+    assert [rows for rows, _ in planned] == [2, 4, 4]
+    assert planned[1][1](4) is not None
 
 
 def test_its_time_is_said_in_the_log(write_model: WriteModel, lines: list[Line]) -> None:

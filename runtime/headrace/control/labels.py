@@ -106,13 +106,14 @@ class Labels:
         fitting, verdicts = sort(labels, self._key, models, now_s := self._clock())
         if fitting:
             with self._lock:
-                known, hour = self._joined, int(now_s) // S_PER_HOUR
+                known = self._joined
                 # Counted anew where it is not known whether this was committed.
                 self._joined = None
                 try:
                     with self._deciding() as connection:
                         newest = max(one.prediction.hour for one in fitting)
-                        held = self._forget(connection, known, hour, newest)
+                        hour = _until(connection, newest, int(now_s) // S_PER_HOUR)
+                        held = self._forget(connection, known, hour)
                         found = self._join(connection, held, fitting, judged)
                 except Unwanted:
                     self._joined = known
@@ -121,13 +122,8 @@ class Labels:
                 verdicts, self._joined, self._pruned_hour = verdicts | found, held + new, hour
         return [verdicts[at] for at in range(len(labels))]
 
-    def _forget(self, connection: Connection, held: int | None, hour: int, newest: int) -> int:
-        """Let go of what is too old; return how many predictions with a label are left.
-
-        By the ``newest`` prediction with a label: a clock that is set wrong forgets nothing.
-        """
-        known = connection.execute(select(func.max(COUNT.c.hour))).scalar()
-        hour = min(hour, max(newest, known or 0) + 1)
+    def _forget(self, connection: Connection, held: int | None, hour: int) -> int:
+        """Let go of what is too old; return how many predictions with a label are left."""
         if hour > self._pruned_hour:
             connection.execute(delete(COUNT).where(COUNT.c.hour < hour - KEPT_HOURS))
             connection.execute(delete(NAME).where(~_is_counted()))
@@ -194,6 +190,12 @@ def prediction_key(connection: Connection) -> bytes:
         kept = secrets.token_bytes(KEY_BYTES)
         connection.execute(insert(KEY).values(key=kept))
     return bytes(kept)
+
+
+def _until(connection: Connection, newest: int, hour: int) -> int:
+    """Return the hour by which things are old: a clock that is set wrong forgets nothing."""
+    known = connection.execute(select(func.max(COUNT.c.hour))).scalar()
+    return min(hour, max(newest, known or 0) + 1)
 
 
 def _write(connection: Connection, new: Mapping[int, Fitting]) -> None:

@@ -119,6 +119,9 @@ def _route(
     def changed(now: Wanted, _: Standings) -> Wanted:
         if version is not None and version not in now.versions:
             raise Unwanted(f"version {version} is not loaded; {words.loaded(now)}")
+        pending = now.pending
+        if version is not None and pending and pending.old_first and version in pending.unload:
+            raise Unwanted(f"version {version} is about to end for another: wait for that first")
         return replace(now, traffic=change(now.traffic))
 
     return Order(model, what, changed)

@@ -95,7 +95,8 @@ def _from_json(
         return {only.name: _from_values(file, only, found)}, {}
     if "inputs" in found and isinstance(found["inputs"], list):
         sent = {"inputs"} if in_parts else {"inputs", "parameters"}
-        if more := sorted(found.keys() - sent):
+        # An id is for whoever asked, and is made anew.
+        if more := sorted(found.keys() - sent - {"id"}):
             raise PayloadInvalid(
                 f"{file} is a request with {', '.join(more)}, and only its "
                 f"{' and '.join(sorted(sent))} would be sent: "

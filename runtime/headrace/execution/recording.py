@@ -2,11 +2,10 @@
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import time_ns
 from typing import Any, Final, Protocol
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -73,17 +72,26 @@ class Recorder:
         """Keep the first rows of these."""
         if not self._busy.acquire(blocking=False):
             return
-        arrays = self._copied(inputs)
-        if not arrays:
-            self._busy.release()
-            return
-        threading.Thread(target=self._write, args=(arrays,), name="records", daemon=True).start()
+        try:
+            if arrays := self._copied(inputs):
+                writes = threading.Thread(target=self._write, args=(arrays,), name="records")
+                writes.daemon = True
+                writes.start()
+                return
+        except (MemoryError, RuntimeError) as error:
+            # No more than this one is lost: there is no room for a copy, or for a thread.
+            self._say(f"a batch is not recorded: {error}")
+        self._busy.release()
 
     def _copied(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Return as many of the rows as there is room for, in arrays of their own; or nothing."""
         rows = int(inputs[self._inputs[0].name].shape[0])
-        size = sum(_bytes(inputs[one.name]) for one in self._inputs)
-        fit = min(rows, rows * self._wish.max_bytes // max(size, 1))
+        left, fit = self._wish.max_bytes, 0
+        while fit < rows:
+            left -= sum(_row_bytes(inputs[one.name], fit, rows) for one in self._inputs)
+            if left < 0:
+                break
+            fit += 1
         kept: dict[str, Any] = {}
         for one in self._inputs if fit else ():
             value = inputs[one.name]
@@ -105,6 +113,9 @@ class Recorder:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             with os.fdopen(os.open(begun, flags, 0o600), "wb") as out:
                 np.savez(out, **arrays)
+                out.flush()
+                # Else a machine that goes out may leave a whole name without what is in it.
+                os.fsync(out.fileno())
             begun.rename(file)
             for old in (*newest(self._folder)[self._wish.batches :], *_left(self._folder)):
                 old.unlink(missing_ok=True)
@@ -125,18 +136,20 @@ def _left(folder: Path) -> list[Path]:
     return [one for one in folder.glob(f"*{BEGUN}") if one.name < until]
 
 
-def recorded(folder: Path, inputs: Sequence[Tensor]) -> list[Sample]:
-    """Return what was kept of a model and fits these inputs, the newest first."""
-    found = (_read(file, inputs) for file in newest(folder))
-    return [one for one in found if one is not None]
+def recorded(folder: Path, inputs: Sequence[Tensor]) -> Iterator[Sample]:
+    """Yield what was kept of a model and fits these inputs, the newest first, as one asks on."""
+    for file in newest(folder):
+        if (found := _read(file, inputs)) is not None:
+            yield found
 
 
 def _read(file: Path, inputs: Sequence[Tensor]) -> Sample | None:
     try:
         with file.open("rb") as opened, np.load(opened, allow_pickle=False) as kept:
             arrays = {one.name: _array(one, kept) for one in inputs}
-    except (OSError, ValueError, KeyError, BadZipFile):
-        # Another version's inputs, or what a machine that went out has left.
+    except Exception:
+        # Another version's inputs, or a file that is damaged, of which NumPy raises whatever its
+        # readers of zip files, pickles and Python's literals do: it keeps no version from loading.
         return None
     rows = {len(array) for array in arrays.values() if array.ndim}
     fits = all(misfit(one, [*rows, *one.shape], arrays[one.name]) is None for one in inputs)
@@ -161,5 +174,8 @@ def _plain(tensor: Tensor) -> Any:
     return np.dtype(np.uint16) if tensor.datatype == "BF16" else numpy_dtype(tensor.datatype)
 
 
-def _bytes(value: Any) -> int:
-    return int(value.nbytes) if hasattr(value, "nbytes") else sum(len(one) for one in value)
+def _row_bytes(value: Any, row: int, rows: int) -> int:
+    if hasattr(value, "nbytes"):
+        return int(value.nbytes) // rows
+    each = len(value) // rows
+    return sum(len(value[at]) for at in range(row * each, (row + 1) * each))

@@ -55,7 +55,11 @@ class Together:
 
     def advance(self) -> None:
         working_for.set(behalf.Together([work_of(one) for one in self._at_work.values()]))
-        returned: Any = self._model.step(list(self._at_work.values()))  # type: ignore[func-returns-value]
+        try:
+            returned: Any = self._model.step(list(self._at_work.values()))  # type: ignore[func-returns-value]
+        finally:
+            # Else what has ended would be kept, with its inputs, until the next step.
+            working_for.set(None)
         if returned is not None:
             raise ModelBroken(
                 "step() should return None and give each part to its sequence's emit(), but it "
@@ -94,6 +98,8 @@ class Turns:
                 self._next(turn)
             except BaseException as error:
                 self._fail(turn.core, error)
+            finally:
+                working_for.set(None)
 
     def _next(self, turn: "_Turn") -> None:
         working_for.set(turn.core)

@@ -1,10 +1,11 @@
 """A version's first batches, which are run before there is a request."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from headrace.errors import DeviceLost, ModelBroken
 from headrace.execution import lanes, warming
@@ -16,10 +17,13 @@ from headrace.execution.voices import text_of
 from headrace.models import Model, Tensor
 from headrace.repository.folder import Version
 
+if TYPE_CHECKING:
+    from headrace.execution.trial import Trial
 
-@dataclass(frozen=True)
+
+@dataclass
 class WarmUp:
-    """Of one version, whose model is loaded.
+    """Of one version, whose model is loaded; run once.
 
     Attributes:
         inputs: what callers send.
@@ -35,6 +39,10 @@ class WarmUp:
     calling: Calling
     memory: Reckoning
     say: Callable[[str], None]
+    #: The rows that a batch may have, since larger ones were out of memory.
+    _most: int | None = None
+    #: Whether what was made up, and what was recorded, has failed.
+    _failed: set[bool] = field(default_factory=set)
 
     def run(self, model: Model, device: Device) -> int | None:
         """Run the smallest and the largest batch, or one of each size that is allowed.
@@ -59,10 +67,12 @@ class WarmUp:
         found = samples.samples(self.version, self.inputs)
         examples: list[samples.Example] = [one.example for one in found] or [model.example]
         sizes = config.batching.allowed_rows or sorted({1, config.batching.max_rows})
-        kept = recording.recorded(self.recorded, self.inputs) if self.recorded else []
-        own = len(sizes) * len(examples)
+        kept = recording.recorded(self.recorded, self.inputs) if self.recorded else ()
         first = warming.Batches(
-            warming.batches(sizes, examples, kept), config.warmup.max_s, monotonic
+            warming.batches(sizes, examples),
+            warming.recorded(sizes, kept),
+            config.warmup.max_s,
+            monotonic,
         )
         # Requests that are answered in parts share no arrays.
         run = (
@@ -71,35 +81,49 @@ class WarmUp:
             else partial(trial.run, Passage(self.version.label, model, lane), config=config)
         )
         is_real = bool(found) or model.example(1) is not None
-        most: int | None = None
         with lanes.inference_mode(), lane.using():
-            for at, (planned, example) in enumerate(first):
-                rows = planned if most is None else min(planned, most)
-                while True:
-                    try:
-                        done = run(rows, monotonic, example=example)
-                        if said := warming.near_the_limit(done, config.limits.hang_timeout_s):
-                            self.say(said)
-                        self.memory.ran(rows)
-                        break
-                    except (ModelBroken, DeviceLost):
-                        raise
-                    except Exception as error:
-                        smaller = warming.smaller(config.batching.allowed_rows, rows)
-                        is_large = not config.streams and model.is_out_of_memory(error)
-                        if is_large and smaller:
-                            lanes.release_memory(error)
-                            self.say(warming.too_large(rows, smaller))
-                            most = rows = smaller
-                            continue
-                        raised = f"{type(error).__name__}: {text_of(error)}"
-                        if self.calling.was_early:
-                            self.say(f"warmed up until where it calls another model ({raised})")
-                            return most
-                        if is_real and at < own:
-                            raise
-                        self.say(warming.excuse(raised, made_up=at < own))
-                        return most
+            for planned, example, is_own in first:
+                if is_own and (is_own in self._failed or planned > (self._most or planned)):
+                    continue
+                rows = min(planned, self._most or planned)
+                error = self._fitting(model, partial(run, clock=monotonic, example=example), rows)
+                if error is not None and not self._goes_on(error, is_own=is_own, is_real=is_real):
+                    return self._most
         if first.left_out:
             self.say(first.left_out)
-        return most
+        return self._most
+
+    def _fitting(self, model: Model, run: Callable[[int], "Trial"], rows: int) -> Exception | None:
+        """Run a batch, or smaller ones while it is out of memory; return what else it raised."""
+        config = self.version.config
+        while True:
+            self.calling.was_early = False
+            try:
+                done = run(rows)
+            except (ModelBroken, DeviceLost):
+                raise
+            except Exception as error:
+                smaller = warming.smaller(config.batching.allowed_rows, rows)
+                if config.streams or not smaller or not model.is_out_of_memory(error):
+                    return error
+                lanes.release_memory(error)
+                self.say(warming.too_large(rows, smaller))
+                self._most = rows = smaller
+                continue
+            if said := warming.near_the_limit(done, config.limits.hang_timeout_s):
+                self.say(said)
+            self.memory.ran(rows)
+            return None
+
+    def _goes_on(self, error: Exception, *, is_own: bool, is_real: bool) -> bool:
+        """Say what was raised, and whether other batches are of use all the same."""
+        raised = f"{type(error).__name__}: {text_of(error)}"
+        if self.calling.was_early:
+            self.say(f"warmed up until where it calls another model ({raised})")
+            return False
+        if is_real and is_own:
+            raise error
+        if is_own not in self._failed:
+            self.say(warming.excuse(raised, made_up=is_own))
+        self._failed.add(is_own)
+        return True

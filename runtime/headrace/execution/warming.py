@@ -1,6 +1,6 @@
 """Which batches a version runs before it is ready, within its time."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -12,46 +12,58 @@ SAFE: Final = 3
 
 
 class Batches:
-    """Sizes, each with an example of its rows, one after the other."""
+    """Sizes, each with an example of its rows, one after the other; what was recorded is last."""
 
     def __init__(
         self,
-        batches: Sequence[tuple[int, "Example"]],
+        own: Sequence[tuple[int, "Example"]],
+        kept: Iterable[tuple[int, "Example"]],
         max_s: float | None,
         clock: Callable[[], float],
     ) -> None:
         """Begin now; one batch is run, however short ``max_s`` is."""
-        self._batches = batches
+        self._own, self._kept = own, kept
         self._max_s, self._clock = max_s, clock
         self._began = clock()
         #: What was not run for want of time, in words; empty if nothing was.
         self.left_out = ""
 
-    def __iter__(self) -> Iterator[tuple[int, "Example"]]:
-        for at, batch in enumerate(self._batches):
-            if at and self._max_s is not None and self._clock() - self._began >= self._max_s:
-                sizes = dict.fromkeys(str(rows) for rows, _ in self._batches[at:])
+    def __iter__(self) -> Iterator[tuple[int, "Example", bool]]:
+        """Yield rows, an example, and whether that is the version's own."""
+        for at, (rows, example) in enumerate(self._own):
+            if at and self.is_over:
+                sizes = dict.fromkeys(str(size) for size, _ in self._own[at:])
                 self.left_out = (
                     f"warmed up for {self._max_s:g} s (warmup.max_s) with {at} of "
-                    f"{len(self._batches)} batches: not with all of {', '.join(sizes)} rows"
+                    f"{len(self._own)} batches: not with all of {', '.join(sizes)} rows"
                 )
                 return
-            yield batch
+            yield rows, example, True
+        for rows, example in self._kept:
+            if self.is_over:
+                self.left_out = (
+                    f"warmed up for {self._max_s:g} s (warmup.max_s), and not with all that was "
+                    "recorded"
+                )
+                return
+            yield rows, example, False
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is: no batch begins any more."""
+        return self._max_s is not None and self._clock() - self._began >= self._max_s
 
 
-def batches(
-    sizes: Sequence[int], examples: Sequence["Example"], kept: Sequence["Sample"]
-) -> list[tuple[int, "Example"]]:
-    """Return each example in each size, all sizes of the first one before others, and what is kept.
-
-    That has the least size that it fits into, or the largest.
-    """
-    once = [(rows, example) for example in examples for rows in sizes]
-    return once + [(_size(sizes, one.rows), one.example) for one in kept]
+def batches(sizes: Sequence[int], examples: Sequence["Example"]) -> list[tuple[int, "Example"]]:
+    """Return each example in each size, all sizes of the first one before others."""
+    return [(rows, example) for example in examples for rows in sizes]
 
 
-def _size(sizes: Sequence[int], rows: int) -> int:
-    return next((size for size in sizes if size >= rows), sizes[-1])
+def recorded(sizes: Sequence[int], kept: Iterable["Sample"]) -> Iterator[tuple[int, "Example"]]:
+    """Yield what is kept, in the least size that it fits into, or the largest."""
+    for one in kept:
+        size = next((size for size in sizes if size >= one.rows), sizes[-1])
+        yield size, one.example
 
 
 def near_the_limit(trial: "Trial", limit_s: float) -> str:

@@ -85,6 +85,8 @@ class Watch:
         self._judged: Mapping[str, Standing] = {}
         #: Process of a gateway → the last table that it has.
         self._acknowledged: dict[int, int] = {}
+        #: What makes ready for what comes next has failed, and was said to.
+        self._rests_badly = False
         #: A gateway came up, once.
         self._has_served = False
         #: Read by other threads; replaced, never changed.
@@ -202,8 +204,17 @@ class Watch:
         elif has >= self._sequence and aim is self._aim:
             self._caught_up.set()
         if quiet and not given_up:
-            self._reach.rest()
+            self._rest()
         return quiet and not given_up
+
+    def _rest(self) -> None:
+        """Make ready for what comes next; whatever that meets, nothing depends on it."""
+        try:
+            self._reach.rest()
+        except Exception as error:
+            if not self._rests_badly:
+                self._reach.silent(error)
+            self._rests_badly = True
 
     def _judge(self, applications: Mapping[str, fleet.Application]) -> bool:
         """Find out where every version stands; True when nobody is on the way or lost."""

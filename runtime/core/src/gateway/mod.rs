@@ -90,6 +90,7 @@ pub struct Gateway {
     wishes: Wishes,
     demand: Demand,
     shadows: Shadows,
+    composing: ensemble::Composing,
     /// Of the ids of predictions.
     signer: Option<Signer>,
     profiles: Profiles,
@@ -140,6 +141,7 @@ impl Gateway {
             wishes: Wishes::default(),
             demand: Demand::default(),
             shadows: Shadows::new(settings.worst.clone()),
+            composing: ensemble::Composing::default(),
             signer: settings.prediction_key.as_ref().map(Signer::new),
             profiles: Profiles::default(),
             timers: Arc::default(),

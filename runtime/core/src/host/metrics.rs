@@ -95,8 +95,11 @@ impl Metric {
         if !more.is_finite() || (self.named.kind == Kind::Counter && more < 0.0) {
             return Err(format!("counter '{name}' only grows: expected a number from 0 on, got {more}"));
         }
-        let sum = |bits: u64| Some((f64::from_bits(bits) + more).to_bits());
-        let _ = self.value.fetch_update(Relaxed, Relaxed, sum); // it always is
+        let sum =
+            |bits: u64| Some(f64::from_bits(bits) + more).filter(|sum| sum.is_finite()).map(f64::to_bits);
+        if self.value.fetch_update(Relaxed, Relaxed, sum).is_err() {
+            return Err(format!("'{name}' is as large as a number can be: {more} cannot be added"));
+        }
         self.changed.notify_one();
         Ok(())
     }

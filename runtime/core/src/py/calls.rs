@@ -23,7 +23,7 @@ use crate::wire::{asking::Asking, oip_proto::told::Told};
 use bytes::Bytes;
 use compact_str::CompactString;
 use pyo3::create_exception;
-use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 use std::sync::Arc;
@@ -78,7 +78,7 @@ impl Calls {
     ) -> PyResult<Ongoing> {
         let How { version, id, outputs, parameters, timeout_s, callers, in_parts } = how;
         let deadline = clock::now().plus(seconds(timeout_s)?);
-        let callers = Callers::parse(&callers).map_err(PyValueError::new_err)?;
+        let callers = Callers::parse(&callers).map_err(|why| failed(Fault::invalid(why)))?;
         let parameters = sent(&parameters)?;
         let outputs: Vec<CompactString> = outputs.into_iter().map(CompactString::from).collect();
         let (mut specs, mut tensors) = (Vec::new(), Vec::new());

@@ -25,6 +25,7 @@ CODES: Final = {
     "invalid": TritonError.INVALID_ARG,
     "too_large": TritonError.INVALID_ARG,
     "not_found": TritonError.NOT_FOUND,
+    "forbidden": TritonError.INVALID_ARG,
     "unsupported": TritonError.UNSUPPORTED,
     "overloaded": TritonError.UNAVAILABLE,
     "expired": TritonError.UNAVAILABLE,

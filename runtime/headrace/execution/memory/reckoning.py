@@ -112,6 +112,8 @@ class OnGpu:
         self._say = say
         self._turn: IO[bytes] | None = None
         self._before: Gpu | None = None
+        #: Nobody gave anything back meanwhile, of whom only the claim is known.
+        self._is_sure = True
         #: What others had then.
         self._others: Sequence[Claim] = ()
         self._measured: dict[int, int] = {}
@@ -142,6 +144,7 @@ class OnGpu:
         still = {(one.label, one.pid) for one in self._ledger.claims(self._before.uuid)}
         ended = sum(one.bytes for one in self._others if (one.label, one.pid) not in still)
         self._measured[rows] = max(1, self._before.free_bytes + ended - free)
+        self._is_sure &= not ended
 
     def settle(self) -> None:
         if self._before is None or not self._measured:
@@ -153,7 +156,8 @@ class OnGpu:
             if why := self._room(gpu, others).overrun(label, taken):
                 raise ModelBroken(why)
             decision.bytes = taken
-        self._ledger.keep(key(self._version, gpu), self._measured, int(time.time()))
+        if self._is_sure:
+            self._ledger.keep(key(self._version, gpu), self._measured, int(time.time()))
         self._say(f"takes {size(taken)} of {gpu.uuid}{self._as_predicted(taken)}")
         self._end_turn()
 

@@ -1,6 +1,9 @@
 //! When an ensemble is carried: once all its models can answer, and if they fit.
 
-use super::carrier::{Pipeline, Slot};
+use super::{
+    carrier::{Pipeline, Slot},
+    composing::Known,
+};
 use crate::base::{
     call::Window,
     contract::Contract,
@@ -43,9 +46,8 @@ impl Gateway {
         let missing =
             |(model, version): &Need| Some(format!("model '{model}': {}", state.lacks(model, *version)?));
         let needs = graph.needs();
-        if let Some(way) =
-            way_back((&graph.contract.model, graph.contract.version), &needs, |need| state.needs_of(need))
-        {
+        let asked = |need: &Need| [state.needs_of(need), self.composing.needs_of(need)].concat();
+        if let Some(way) = way_back((&graph.contract.model, graph.contract.version), &needs, asked) {
             return Look::Refused(format!(
                 "the ensemble contains itself: it asks {}",
                 way.join(", which asks ")
@@ -68,6 +70,7 @@ async fn keep(
     stands: watch::Sender<Standing>,
     wanted: watch::Receiver<bool>,
 ) {
+    let _known = Known::new(&gateway, &graph);
     let pipeline = Arc::new(Pipeline::new(Arc::downgrade(&gateway), on, Arc::clone(&graph)));
     let standing = tokio::select! {
         standing = until_carried(&gateway, &graph, &pipeline, &stands) => standing,

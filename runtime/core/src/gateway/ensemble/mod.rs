@@ -4,5 +4,8 @@
 //! step by step ([`run`]), each as a request of its own.
 
 mod carrier;
+mod composing;
 mod keep;
 mod run;
+
+pub(super) use composing::Composing;

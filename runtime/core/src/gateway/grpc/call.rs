@@ -100,7 +100,8 @@ async fn attempt(
         arrived,
         deadline: head.timeout.map_or(Tick::NEVER, |span| arrived.plus(span)),
         facts: gateway.facts(&parts.headers),
-        may_name_versions: gateway.may_name_versions(&parts.headers),
+        // A model has no key, and is the operator's own.
+        may_name_versions: client.is_host || gateway.may_name_versions(&parts.headers),
         callers,
         client,
     };

@@ -14,6 +14,7 @@ use crate::gateway::{
     Client, Limits,
     sockets::{flow::Flow, reading::Reading, resets::Resets, seats::Seat},
 };
+use crate::link::calls::MOST_CALLS;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, Stream};
 use h2::{
@@ -37,16 +38,16 @@ const FRAME: u32 = 256 << 10;
 /// Bytes of answers that wait for the socket, for each stream that keeps within its window.
 const SEND_BUFFER: usize = 1 << 20;
 
-fn builder(limits: &Limits) -> Builder {
+fn builder(limits: &Limits, streams: u32) -> Builder {
     let mut builder = Builder::new();
     builder
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_frame_size(FRAME)
         .max_send_buffer_size(SEND_BUFFER)
-        .max_concurrent_streams(limits.streams)
+        .max_concurrent_streams(streams)
         // Calls that are taken back before they are looked at: all that a client has may be. `Resets` bounds how often.
-        .max_pending_accept_reset_streams(usize::try_from(limits.streams).unwrap_or(usize::MAX))
+        .max_pending_accept_reset_streams(usize::try_from(streams).unwrap_or(usize::MAX))
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX));
     builder
 }
@@ -83,14 +84,16 @@ where
     let (limits, seats) = (gateway.limits(), gateway.seats_of_a_thread());
     let flow = Arc::<Flow>::default();
     let io = Socket { io, flow: Arc::clone(&flow) };
-    let handshake = builder(limits).handshake(io);
+    // A host has one connection for all calls of its models, which may wait for each other.
+    let streams = if client.is_host { MOST_CALLS } else { limits.streams };
+    let handshake = builder(limits, streams).handshake(io);
     let patience = Duration::from_millis(limits.header_timeout_ms);
     let Ok(Ok(mut connection)) = tokio::time::timeout(patience, handshake).await else { return };
 
     let (mut stopping, mut closing) = (Stop::new(stop.clone()), false);
     let mut idle = Idle::new(limits);
     let mut reading = Reading::new(limits);
-    let mut resets = Resets::new(limits.streams, clock::now());
+    let mut resets = Resets::new(streams, clock::now());
     let mut calls = FuturesUnordered::new();
     poll_fn(|cx| {
         flow.begins_a_turn();

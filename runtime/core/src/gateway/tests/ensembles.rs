@@ -223,6 +223,16 @@ async fn it_is_carried_once_its_models_are_there_and_fit() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_ring_of_new_ones_is_refused_and_keeps_nobody_waiting() {
+    let gateway = world(Limits::default());
+    let one = gateway.compose(&written("b", &["m x:x -> y:y"])).unwrap();
+    let other = composed(&gateway, &["b x:x -> y:y"]).await;
+    settle_down().await;
+    assert_eq!(reason(&one), "the ensemble contains itself: it asks m, which asks b");
+    assert_eq!(reason(&other), "the ensemble contains itself: it asks b, which asks m");
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_may_ask_another_but_not_itself() {
     let gateway = world(Limits::default());
     let a = host(&gateway, "a");

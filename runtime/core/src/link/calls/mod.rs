@@ -35,12 +35,13 @@ use tokio::sync::{Mutex, Notify, Semaphore, mpsc, oneshot};
 pub const CALLERS: HeaderName = HeaderName::from_static("headrace-callers");
 
 /// On their way at once, of one process.
-pub const MOST_CALLS: usize = 1024;
+pub const MOST_CALLS: u32 = 1024;
 /// Bytes of an answer.
 const MOST_BYTES: usize = 256 << 20;
 /// Of an answer that may come before it is read, for each call and for all.
 const CALL_WINDOW: u32 = 1 << 20;
-const WINDOW: u32 = 16 << 20;
+/// As much for each: parts that one model leaves unread keep nobody else's answer.
+const WINDOW: u32 = MOST_CALLS * CALL_WINDOW;
 /// Parts of an answer that wait to be taken.
 const WAITING: usize = 16;
 /// For how long a gateway that is away is looked for: its place is taken sooner, or not at all.
@@ -81,7 +82,7 @@ impl Calls {
         std::thread::Builder::new().name("headrace-calls".into()).spawn(move || {
             let _ = runtime.block_on(ended); // never sent: the sender's drop is the end
         })?;
-        let under_way = Arc::new(Semaphore::new(MOST_CALLS));
+        let under_way = Arc::new(Semaphore::new(usize::try_from(MOST_CALLS).unwrap_or(usize::MAX)));
         Ok(Arc::new(Calls { at, on, under_way, line: Mutex::default(), lost: Arc::default(), _end: end }))
     }
 

@@ -123,7 +123,13 @@ impl Session {
         if matches!(result, Err(Failure::Unsent(_))) {
             self.broken.notify_one();
         }
-        let has_answered = !matches!(result, Err(Failure::Unsent(_) | Failure::Lost(_)));
+        // Connections of HTTP end without a word: that one was lost is known by its call alone.
+        let is_told = matches!(self.peer, Peer::Grpc(_));
+        let has_answered = match result {
+            Err(Failure::Unsent(_)) => false,
+            Err(Failure::Lost(_)) => !is_told,
+            Ok(_) | Err(Failure::Told(_)) => true,
+        };
         let result = result.map_err(|failure| self.named(failure.fault(self.peer.address())));
         // The whole way there and back: what of it was spent waiting there the server does not tell. Who was lost with the
         // server says nothing of it, for that it was lost is known.

@@ -51,7 +51,7 @@ fn fault(code: u32, message: String) -> Fault {
         14 => (Kind::Unavailable, ""),
         2 => (Kind::ModelFailed, "UNKNOWN"),
         6 => (Kind::Invalid, "ALREADY_EXISTS"),
-        7 => (Kind::Invalid, "PERMISSION_DENIED"),
+        7 => (Kind::Forbidden, ""),
         9 => (Kind::Invalid, "FAILED_PRECONDITION"),
         10 => (Kind::Overloaded, "ABORTED"),
         11 => (Kind::Invalid, "OUT_OF_RANGE"),

@@ -15,6 +15,8 @@ const MOST: usize = 128;
 /// A connection that has been idle for longer is not used again: servers of Python close theirs after five seconds, and
 /// what is sent in that moment is lost.
 const IDLE: Duration = Duration::from_secs(4);
+/// From the end of an answer until its connection takes the next call.
+const READY: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct Pool {
@@ -65,7 +67,9 @@ impl Pool {
                 self.idle.lock().clear();
                 break;
             }
-            if connection.send.ready().await.is_ok() {
+            // One that is not, for its server has left a body unread, will never be.
+            let ready = tokio::time::timeout(READY, connection.send.ready()).await;
+            if ready.is_ok_and(|ready| ready.is_ok()) {
                 return Ok(Taken { pool: self, connection, was_used: true, _room: room });
             }
         }

@@ -20,7 +20,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// The extension by which tensors stand behind the JSON as bytes.
 const BINARY: &str = "binary_tensor_data";
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Server {
     #[serde(default)]
     extensions: Vec<String>,
@@ -82,9 +82,13 @@ pub(in crate::link::foreign) async fn learn(caller: &Caller, place: &Place) -> R
     let metadata: Metadata = read(&question(caller, Method::GET, &path).await?)?;
     // The protocol's core has no such question: MLServer and KServe do not know it.
     let config = question(caller, Method::GET, &format!("{path}/config")).await?;
-    let config: Config = if config.status == StatusCode::OK { read(&config)? } else { Config::default() };
+    let config: Config = if knows_not(config.status) { Config::default() } else { read(&config)? };
     let server = question(caller, Method::GET, "/v2").await?;
-    let server = serde_json::from_slice(&server.body).unwrap_or(Server { extensions: Vec::new() });
+    let server = match server.status {
+        StatusCode::OK => serde_json::from_slice(&server.body).unwrap_or_default(),
+        status if knows_not(status) => Server::default(),
+        status => return Err(Failure::Told(status::fault(status, &server.body))),
+    };
     caller.binary.store(server.extensions.iter().any(|one| one == BINARY), Relaxed);
     if config.model_transaction_policy.as_ref().is_some_and(|policy| policy.decoupled) {
         let note =
@@ -92,6 +96,13 @@ pub(in crate::link::foreign) async fn learn(caller: &Caller, place: &Place) -> R
         return Err(Failure::Told(Fault::new(Kind::Unsupported, note)));
     }
     Ok(told(metadata, config))
+}
+
+/// A server that answers so has no such question. Of anything else the answer may be another one a moment later, or to who
+/// may ask.
+fn knows_not(status: StatusCode) -> bool {
+    let is_known = matches!(status.as_u16(), 401 | 403 | 407 | 408 | 425 | 429);
+    (status.is_client_error() && !is_known) || status == StatusCode::NOT_IMPLEMENTED
 }
 
 /// What the server has. `Unsupported` from one that has no index.

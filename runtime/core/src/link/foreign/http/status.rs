@@ -15,6 +15,7 @@ struct Told {
 pub(super) fn fault(status: StatusCode, body: &[u8]) -> Fault {
     let (kind, is_ours) = match status.as_u16() {
         400 => (Kind::Invalid, true),
+        403 => (Kind::Forbidden, true),
         404 => (Kind::NotFound, true),
         413 => (Kind::TooLarge, true),
         429 => (Kind::Overloaded, true),
@@ -54,7 +55,7 @@ mod tests {
             (500, "oh", Kind::ModelFailed, "the server gave no reason"),
             (503, r#"{"error":"busy"}"#, Kind::Unavailable, "busy"),
             (302, "", Kind::ModelFailed, "the server gave no reason (HTTP status 302)"),
-            (403, r#"{"error":3}"#, Kind::Invalid, "the server gave no reason (HTTP status 403)"),
+            (403, r#"{"error":3}"#, Kind::Forbidden, "the server gave no reason"),
         ];
         for (status, body, kind, note) in cases {
             let fault = fault(StatusCode::from_u16(status).unwrap(), body.as_bytes());
