@@ -111,8 +111,7 @@ class Labels:
                 self._joined = None
                 try:
                     with self._deciding() as connection:
-                        newest = max(one.prediction.hour for one in fitting)
-                        hour = _until(connection, newest, int(now_s) // S_PER_HOUR)
+                        hour = _until(connection, fitting, int(now_s) // S_PER_HOUR)
                         held = self._forget(connection, known, hour)
                         found = self._join(connection, held, fitting, judged)
                 except Unwanted:
@@ -192,10 +191,10 @@ def prediction_key(connection: Connection) -> bytes:
     return bytes(kept)
 
 
-def _until(connection: Connection, newest: int, hour: int) -> int:
+def _until(connection: Connection, new: Sequence[Fitting], hour: int) -> int:
     """Return the hour by which things are old: a clock that is set wrong forgets nothing."""
-    known = connection.execute(select(func.max(COUNT.c.hour))).scalar()
-    return min(hour, max(newest, known or 0) + 1)
+    known = connection.execute(select(func.max(COUNT.c.hour))).scalar() or 0
+    return min(hour, max(known, *(one.prediction.hour for one in new)) + 1)
 
 
 def _write(connection: Connection, new: Mapping[int, Fitting]) -> None:
@@ -223,8 +222,7 @@ def _counted(connection: Connection, new: Sequence[Fitting]) -> dict[Place, Coun
 def _add(connection: Connection, counted: Mapping[Place, Count]) -> None:
     # In one statement: who decides waits meanwhile.
     sums = ("count", "total", "hits")
-    of_dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    new = of_dialect.insert(COUNT)
+    new = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(COUNT)
     more = {name: COUNT.c[name] + new.excluded[name] for name in sums}
     rows = [
         dict(zip((*PLACE, *sums), (*place, one.count, one.total, one.right), strict=True))
