@@ -13,6 +13,19 @@ from tests.local.conftest import PATIENCE_S, ready
 from tests.local.test_lifecycle import model, write
 
 ONES = [1.0] * 4
+ASKS = """
+from headrace import Batch, Context, Model, Tensor
+
+class Asks(Model):
+    inputs = [Tensor("x", "FP32", [4])]
+    outputs = [Tensor("y", "FP32", [4])]
+
+    def load(self, context: Context) -> None:
+        self.context = context
+
+    def predict(self, batch: Batch):
+        return self.context.call("times", {"x": batch["x"]}, version=1)
+"""
 
 
 def test_an_alias_moves_stays_over_a_start_and_keeps_its_version(tmp_path: Path) -> None:
@@ -46,6 +59,9 @@ def test_who_has_no_key_may_not_name_a_version_and_models_do_not_see_it(
     key = "only-for-tests-0123456789"
     seen = "import os\nassert 'HEADRACE_PIN_KEY' not in os.environ"
     write(tmp_path / "models", 1, model(1, seen))
+    asking = tmp_path / "models" / "asks" / "1"
+    asking.mkdir(parents=True)
+    (asking / "model.py").write_text(ASKS)
     monkeypatch.setenv("HEADRACE_PIN_KEY", key)
     with ready(tmp_path / "models", tmp_path / "state", "--pin-header", "X-Pin") as server:
         monkeypatch.delenv("HEADRACE_PIN_KEY")
@@ -53,6 +69,8 @@ def test_who_has_no_key_may_not_name_a_version_and_models_do_not_see_it(
         assert (status, "send its key as 'x-pin'" in body["error"]) == (403, True)
         assert server.post("times", ONES)[0] == 200
         assert server.post("times/versions/1", ONES, headers={"X-Pin": key})[0] == 200
+        # A model is the operator's own.
+        assert server.post("asks", ONES)[0] == 200
         assert key not in server.output()
     kept = [Path(folder) / name for folder, _, names in os.walk(server.state) for name in names]
     assert kept
