@@ -114,7 +114,7 @@ def test_typed_contents_are_read_and_the_server_chooses_the_version(
         (grpc.StatusCode.UNAVAILABLE, "503", True),
         (grpc.StatusCode.UNKNOWN, "500", False),
         (grpc.StatusCode.FAILED_PRECONDITION, "400", False),
-        (grpc.StatusCode.PERMISSION_DENIED, "400", False),
+        (grpc.StatusCode.PERMISSION_DENIED, "403", True),
         (grpc.StatusCode.DATA_LOSS, "500", False),
     ],
 )
