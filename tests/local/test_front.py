@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,21 +111,29 @@ X = np.arange(8, dtype=np.float32).reshape(2, 4)
 SLOW = np.full((1, 4), 99, np.float32)
 
 
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
-@pytest.mark.parametrize(
-    ("x", "how"),
-    [
-        (X, {"request_id": "one"}),
-        (X, {"model_version": "1"}),
-        (X, {"timeout": 9_000_000}),
-        (np.full((1, 4), 13, np.float32), {}),
-        (X[:, :3], {}),
-        (np.zeros((1000, 4), np.float32), {}),
-        (X, {"model": "none"}),
-        (X, {"model_version": "7"}),
-    ],
-    ids="rows version timeout raises shape oversize unknown unknown-version".split(),
-)
+#: What is sent, and how.
+Asked = tuple[Any, dict[str, Any]]
+
+ASKED: dict[str, Asked] = {
+    "rows": (X, {"request_id": "one"}),
+    "version": (X, {"model_version": "1"}),
+    "timeout": (X, {"timeout": 9_000_000}),
+    "raises": (np.full((1, 4), 13, np.float32), {}),
+    "shape": (X[:, :3], {}),
+    "oversize": (np.zeros((1000, 4), np.float32), {}),
+    "unknown": (X, {"model": "none"}),
+}
+UNKNOWN_VERSION: dict[str, Asked] = {"unknown-version": (X, {"model_version": "7"})}
+
+
+def asked(cases: Mapping[str, Asked]) -> pytest.MarkDecorator:
+    """Have a test run for each of these, over either protocol."""
+    each = [(protocol, x, how) for protocol in ("http", "grpc") for x, how in cases.values()]
+    ids = [f"{name}-{protocol}" for protocol in ("http", "grpc") for name in cases]
+    return pytest.mark.parametrize(("protocol", "x", "how"), each, ids=ids)
+
+
+@asked(ASKED | UNKNOWN_VERSION)
 def test_answers_and_errors_are_those_of_the_server(
     upstream: LocalServer, front: LocalServer, protocol: str, x: Any, how: dict[str, Any]
 ) -> None:

@@ -4,10 +4,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from tests.local.conftest import LocalServer, ready, start, write_model
-from tests.local.test_front import DOUBLE, SLOW, X, fronting, infer, start_front, write_models
+from tests.local.test_front import (
+    ASKED,
+    DOUBLE,
+    SLOW,
+    X,
+    asked,
+    fronting,
+    infer,
+    start_front,
+    write_models,
+)
 from tests.local.tls_proxy import make_certificates, tls_before
 
 SECRET = "t0p-s3cret"
@@ -27,20 +36,7 @@ def front(upstream: LocalServer, tmp_path_factory: pytest.TempPathFactory) -> It
         yield server
 
 
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
-@pytest.mark.parametrize(
-    ("x", "how"),
-    [
-        (X, {"request_id": "one"}),
-        (X, {"model_version": "1"}),
-        (X, {"timeout": 9_000_000}),
-        (np.full((1, 4), 13, np.float32), {}),
-        (X[:, :3], {}),
-        (np.zeros((1000, 4), np.float32), {}),
-        (X, {"model": "none"}),
-    ],
-    ids="rows version timeout raises shape oversize unknown".split(),
-)
+@asked(ASKED)
 def test_answers_and_errors_are_those_of_the_server(
     upstream: LocalServer, front: LocalServer, protocol: str, x: Any, how: dict[str, Any]
 ) -> None:
