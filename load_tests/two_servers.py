@@ -31,13 +31,8 @@ class Caller:
         binary = how.pop("binary", True)
         wanted = how.pop("wanted", None)
         tensors = [self._input(name, array, binary) for name, array in inputs.items()]
-        if wanted is not None:
-            outputs = [self.library.InferRequestedOutput(name) for name in wanted]
-        elif not binary and self.protocol == "http":
-            outputs = [self.library.InferRequestedOutput(name, binary_data=False) for name in ()]
-        else:
-            outputs = None
-        answer = self.client.infer(model, tensors, outputs=outputs or None, **how)
+        outputs = [self.library.InferRequestedOutput(name) for name in wanted or ()] or None
+        answer = self.client.infer(model, tensors, outputs=outputs, **how)
         told = (
             answer.get_response(as_json=True) if self.protocol == "grpc" else answer.get_response()
         )

@@ -35,3 +35,9 @@ def test_every_limit_may_be_as_large_as_its_message_says() -> None:
     for name in headrace_core.limits().keys() - {"json_depth"}:
         most = 10**18 - 1 if "bytes" in name else limits.MOST
         assert limits.read([f"{name}={most}"]) == {name: most}
+
+
+def test_a_server_has_its_own_limits_beside_those_of_its_gateway() -> None:
+    given = limits.as_options(["spare_hosts=0", "max_loaded=3", "connections=7"])
+    assert given == {"spare_hosts": 0, "max_loaded": 3, "limits": {"connections": 7}}
+    assert limits.as_options([]) == {"limits": {}}

@@ -124,6 +124,18 @@ def test_too_much_is_not_read(models: Path, monkeypatch: pytest.MonkeyPatch) -> 
         samples.samples(version(folder.parent), [Tensor("x", "FP32", [2])])
 
 
+def test_inputs_of_a_sample_have_as_many_rows(tmp_path: Path) -> None:
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    told = [
+        {"name": name, "datatype": "FP32", "shape": [rows, 1], "data": [0.5] * rows}
+        for name, rows in (("x", 2), ("y", 3))
+    ]
+    (folder / "a.json").write_text(json.dumps({"inputs": told}))
+    with pytest.raises(ModelInvalid, match="has rows 2 of 'x', 3 of 'y'"):
+        samples.samples(version(tmp_path), [Tensor(name, "FP32", [1]) for name in "xy"])
+
+
 def test_a_picture_and_an_array_are_samples_too(tmp_path: Path) -> None:
     folder = tmp_path / "samples"
     folder.mkdir()

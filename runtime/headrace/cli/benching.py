@@ -109,7 +109,7 @@ def _of_file(file: Path, specs: Sequence[Any]) -> dict[str, tuple[str, Any]]:
     found = payload.read(file, inputs)
     if found.media_type:
         (only,) = inputs
-        picture = np.array([file.read_bytes()], np.object_).reshape(1, 1)
+        picture = np.array([file.read_bytes()], np.object_).reshape(1, *only.shape)
         return {only.name: (only.datatype, picture)}
     datatypes = {one.name: one.datatype for one in inputs}
     return {name: (datatypes[name], values) for name, values in found.arrays.items()}

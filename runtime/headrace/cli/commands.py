@@ -125,7 +125,6 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     secret = os.environ.pop(hooks.SECRET, None)
     pin_key = os.environ.pop(pins.KEY, None)
 
-    limited = limits.read(limit or [])
     options = ServeOptions(
         repository=repository,
         engine=engine,
@@ -138,9 +137,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         pins=pins.read(pin_header, pin_key),
         sources=allowed.read(sources),
         hooks=hooks.read(hook or [], secret),
-        max_loaded=limited.pop("max_loaded", None),
-        spare_hosts=limited.pop("spare_hosts", 1),
-        limits=limited,
+        **limits.as_options(limit or []),
     )
     if engine == "local":
         from headrace.local import run as run_here

@@ -92,7 +92,6 @@ def front(  # noqa: PLR0913 - a parameter is an option
         tell(f"headrace: {line}")
     for file in fronting.write(repository, found):
         tell(f"headrace: wrote {file}")
-    limited = limits.read(limit or [])
     options = ServeOptions(
         repository=repository,
         engine="local",
@@ -100,8 +99,7 @@ def front(  # noqa: PLR0913 - a parameter is an option
         host=host,
         state=state,
         pins=pins.read(pin_header, os.environ.pop(pins.KEY, None)),
-        max_loaded=limited.pop("max_loaded", None),
-        limits=limited,
+        **limits.as_options(limit or []),
     )
     raise typer.Exit(run(options))
 

@@ -1,8 +1,8 @@
 """Limits as the command line names them: the server's, and the gateway's, which the core knows."""
 
 import json
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from headrace.errors import ConfigInvalid
 
@@ -12,6 +12,21 @@ MOST_DIGITS: Final = 18
 MOST: Final = (1 << 32) - 1
 #: The server's own limits, and the least that each may be.
 OURS: Final = {"max_loaded": 1, "spare_hosts": 0}
+
+
+def as_options(given: Sequence[str]) -> dict[str, Any]:
+    """Return what `NAME=NUMBER`s say, as `ServeOptions` names it: a gateway's limits together.
+
+    Raises:
+        ConfigInvalid: as `read`.
+    """
+    said = read(given)
+    ours = {name: number for name, number in said.items() if name in OURS}
+    return {**ours, "limits": _of_gateway(said)}
+
+
+def _of_gateway(said: Mapping[str, int]) -> dict[str, int]:
+    return {name: number for name, number in said.items() if name not in OURS}
 
 
 def read(given: Sequence[str]) -> dict[str, int]:
@@ -39,8 +54,7 @@ def read(given: Sequence[str]) -> dict[str, int]:
         read[name] = int(number)
     try:
         # What else it refuses it says itself; nothing is started.
-        of_gateway = {name: number for name, number in read.items() if name not in OURS}
-        Gateway(json.dumps({"arena_bytes": 0, "limits": of_gateway}))
+        Gateway(json.dumps({"arena_bytes": 0, "limits": _of_gateway(read)}))
     except ValueError as error:
         raise ConfigInvalid(str(error)) from error
     return read

@@ -77,4 +77,8 @@ def _sample(file: Path, sent: Sequence[Tensor], *, unbatched: bool) -> Sample:
                 f"a sample does not fit: {file} has input {one.name!r} as {wrong[1]}, not as "
                 f"{wrong[0]}"
             )
-    return Sample(arrays)
+    sample = Sample(arrays)
+    if any(len(array) != sample.rows for array in arrays.values()):
+        told = ", ".join(f"{len(array)} of {name!r}" for name, array in arrays.items())
+        raise ModelInvalid(f"a sample does not fit: {file} has rows {told}, not as many of each")
+    return sample

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Final
 
 from headrace.control.demand import NONE, Demand, Usage
-from headrace.control.engine import Assignment, Beginning, Divisions
+from headrace.control.engine import Assignment, Beginning, Divisions, by_model
 from headrace.control.reconcile import DRAIN_S, Do, Held, Seen, step
 from headrace.execution import threads
 from headrace.execution.policy import Epoch, table
@@ -138,11 +138,8 @@ class Carrying:
     def publish(self) -> None:
         """Give the gateway the table of this moment."""
         with self._lock:
-            models: dict[str, dict[int, Standing]] = {}
             wanted, divisions = self._aim
-            for label, standing in self._standings(told=True).items():
-                model, _, number = label.rpartition("/")
-                models.setdefault(model, {})[int(number)] = standing
+            models = by_model(self._standings(told=True))
             said = models, divisions, self._demand.labels(wanted)
             if said == self._published:
                 return
