@@ -3,10 +3,12 @@
 
   load_tests/shadow.py                         a model of 4 ms, 100 requests a second, on Ray
   load_tests/shadow.py --engine local --seconds 10 --rate 50
+  load_tests/shadow.py --shadow crashing       or slow, hanging, huge
 
-Version 1 serves, and version 2 answers one per cent more. Callers come over HTTP at random moments
-at a fixed rate, whatever the server does (an open loop); phases without and with the shadow take
-turns. Run it with the interpreter that has Headrace. What else runs disturbs the figures.
+Version 1 serves, and version 2 answers one per cent more; or it takes 100 ms a batch, ends its
+process at one batch in 50, never answers, or answers 16 MB a row. Callers come over HTTP at random
+moments at a fixed rate, whatever the server does (an open loop); phases without and with the shadow
+take turns. Run it with the interpreter that has Headrace. What else runs disturbs the figures.
 """
 
 import argparse
@@ -28,6 +30,8 @@ from headrace.cli.deciding import path
 
 LIMIT_S: Final = 120.0
 MODEL: Final = """
+    import os
+    import random
     import time
 
     import numpy as np
@@ -35,25 +39,35 @@ MODEL: Final = """
 
     class Factor(Model):
         inputs = [Tensor("x", "FP32", [16])]
-        outputs = [Tensor("y", "FP32", [16])]
+        outputs = [Tensor("y", "FP32", [-1])]
 
         def load(self, context: Context) -> None: ...
 
         def predict(self, batch: Batch):
+            factor = np.float32(1.0)
+            {does}
             ends = time.monotonic() + {seconds}
             while time.monotonic() < ends:  # it keeps a core busy, as models do
                 pass
-            return {{"y": batch["x"] * np.float32({factor})}}
+            return {{"y": batch["x"] * factor}}
 """
+#: What version 2 does first.
+SHADOWS: Final = {
+    "alike": "factor = np.float32(1.01)",
+    "slow": "time.sleep(0.1)",
+    "crashing": "random.random() < 0.02 and os._exit(1)",
+    "hanging": "time.sleep(3600)",
+    "huge": 'return {"y": np.zeros((batch.rows, 4 << 20), np.float32)}',
+}
 CONFIG: Final = "repeatable: true\nbatching: {max_rows: 8}\n"
 
 
-def write(folder: Path, model_ms: float) -> None:
+def write(folder: Path, model_ms: float, shadow: str) -> None:
     """Write a model of two versions."""
-    for version, factor in ((1, 1.0), (2, 1.01)):
+    for version, does in ((1, "pass"), (2, SHADOWS[shadow])):
         place = folder / "factor" / str(version)
         place.mkdir(parents=True)
-        text = MODEL.format(seconds=model_ms / 1000, factor=factor)
+        text = MODEL.format(seconds=model_ms / 1000, does=does)
         (place / "model.py").write_text(textwrap.dedent(text))
     (folder / "factor" / "model.yaml").write_text(CONFIG)
 
@@ -67,7 +81,7 @@ def phase(url: str, rate: float, seconds: float) -> dict[str, Any]:
 
 def run(options: argparse.Namespace, scratch: Path) -> int:
     """Compare callers' latencies with and without a shadow; return how many calls failed."""
-    write(scratch / "models", options.model_ms)
+    write(scratch / "models", options.model_ms, options.shadow)
     console = f"http://127.0.0.1:{options.ports + 3}"
     with (scratch / "output").open("w") as output:
         server = Started(scratch / "models", options.engine, options.ports, output)
@@ -120,6 +134,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--engine", choices=("ray", "local"), default="ray")
+    parser.add_argument("--shadow", choices=tuple(SHADOWS), default="alike")
     parser.add_argument("--ports", type=int, default=18500, help="the first of four")
     parser.add_argument("--model-ms", type=float, default=4.0)
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")

@@ -2,7 +2,7 @@
 """Swap a model's version again and again under load: who fails, who waits, what stays behind.
 
   load_tests/swaps.py                               100 swaps of a small model, on Ray
-  load_tests/swaps.py --models examples/photos --model photos --rate 4 --swaps 20
+  load_tests/swaps.py --models examples --model photos --data examples/photos/cat.jpg --rate 4
   load_tests/swaps.py --engine local
   load_tests/swaps.py --triton FOLDER               how soon each answers anew, in turns with Triton
 
@@ -42,6 +42,8 @@ from headrace.cli.deciding import path
 
 HERE: Final = Path(__file__).resolve().parent
 LIMIT_S: Final = 120.0
+#: Each look is work for the server that is measured.
+LOOK_S: Final = 0.1
 
 
 class Server:
@@ -68,6 +70,10 @@ class Server:
         models = get(self.console, "/api/status")["models"]
         return {row["version"]: row for one in models for row in one["versions"]}
 
+    def has_all(self, number: int) -> bool:
+        """True once this version has all traffic."""
+        return bool(self.rows.get(number, {}).get("share_percent") == 100)
+
     def carries(self, number: int) -> bool:
         """True once it carries this version and no other."""
         return set(self.rows) == {number}
@@ -87,29 +93,41 @@ class Server:
         began = time.monotonic()
         query = {"model": self.model, "version": str(number), "swap": "1", "why": "a benchmark"}
         post(self.console, path("load", query))
-        processes.until(lambda: self.rows.get(number, {}).get("share_percent") == 100, LIMIT_S)
+        processes.until(partial(self.has_all, number), LIMIT_S, LOOK_S)
         took = time.monotonic() - began
-        processes.until(partial(self.carries, number), LIMIT_S)
+        processes.until(partial(self.carries, number), LIMIT_S, LOOK_S)
         if number > 2:
             shutil.rmtree(self.folder / str(number - 1))
         return took
 
 
-def call(url: str, model: str, rate: float, seconds: float) -> dict[str, Any]:
+def call(url: str, options: argparse.Namespace) -> dict[str, Any]:
     """Call a model for so long; return what came of it."""
-    load = Load(model, rate, "constant", (), (), None, None, False, seconds, 512, 1)
+    load = Load(
+        options.model,
+        options.rate,
+        "constant",
+        (),
+        options.data,
+        None,
+        None,
+        False,
+        options.seconds,
+        512,
+        1,
+    )
     ((_, record),) = measure(load, [url], 1)
     return record
 
 
 @contextmanager
-def callers(server: Server, rate: float, seconds: float) -> Iterator[list[dict[str, Any]]]:
+def callers(server: Server, options: argparse.Namespace) -> Iterator[list[dict[str, Any]]]:
     """Call over both protocols for so long; what came of it is there once the block has ended."""
     records: list[dict[str, Any]] = []
     # Processes, for each has an event loop that knows of no other.
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         urls = (f"http://{server.http}", f"grpc://{server.grpc}")
-        calls = [pool.submit(call, url, server.model, rate, seconds) for url in urls]
+        calls = [pool.submit(call, url, options) for url in urls]
         yield records
         records.extend(one.result() for one in calls)
 
@@ -132,24 +150,28 @@ def swapping(options: argparse.Namespace, scratch: Path) -> int:
     """Compare callers' latencies with and without swaps; return how many calls failed."""
     server = Server(options, scratch)
     try:
-        with callers(server, options.rate, options.seconds) as calm:
+        with callers(server, options) as calm:
             pass
-        before = told("calm", calm)
+        still, moving = [told("calm", calm)], []
         memory, done, took = server.memory(), 1, []
         failed = 0
         while done <= options.swaps:
-            with callers(server, options.rate, options.seconds) as moved:
+            with callers(server, options) as moved:
                 ends = time.monotonic() + options.seconds
                 while done <= options.swaps and time.monotonic() < ends - 5:
                     done += 1
                     took.append(server.swap(done))
-            after = told(f"with swaps, {done - 1} so far", moved)
+            moving.append(told(f"with swaps, {done - 1} so far", moved))
             failed += sum(sum(record["errors"].values()) for record in moved)
             failed += sum(int(record["dropped"]) for record in moved)
+        with callers(server, options) as calm:
+            pass
+        still.append(told("calm again", calm))
         print(
             f"{len(took)} swaps: {failed} calls failed; a new version has all traffic after "
-            f"{statistics.median(took):.2f} s (median; longest {max(took):.2f}); p99 of the last "
-            f"phase {after / before:.2f} times the calm one's; memory of hosts "
+            f"{statistics.median(took):.2f} s (median; longest {max(took):.2f}); p99 of phases "
+            f"with swaps {statistics.median(moving) / statistics.mean(still):.2f} times those "
+            f"without (their median and mean); memory of hosts "
             f"{memory / 2**20:.0f} MiB before, {server.memory() / 2**20:.0f} MiB after"
         )
         return failed
@@ -216,6 +238,7 @@ def main() -> int:
     )
     parser.add_argument("--models", type=Path, default=HERE / "peers" / "models")
     parser.add_argument("--model", default="identity")
+    parser.add_argument("--data", type=Path, action="append", default=[], help="what is sent")
     parser.add_argument("--engine", choices=["ray", "local"], default="ray")
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--rate", type=float, default=100.0, help="of each protocol, a second")

@@ -23,13 +23,13 @@ class Memory:
     private_dirty: float
 
 
-def until(reached: Callable[[], bool], limit_s: float) -> bool:
-    """Look until something is so; False when it is not after `limit_s`."""
+def until(reached: Callable[[], bool], limit_s: float, look_s: float = LOOK_S) -> bool:
+    """Look each `look_s` until something is so; False when it is not after `limit_s`."""
     end = time.monotonic() + limit_s
     while not reached():
         if time.monotonic() > end:
             return False
-        time.sleep(LOOK_S)  # noqa: TID251 - bounded, for another process
+        time.sleep(look_s)  # noqa: TID251 - bounded, for another process
     return True
 
 

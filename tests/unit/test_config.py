@@ -120,6 +120,10 @@ WRONG = [
         "onnx: {provider_options: {CPUExecutionProvider: {a: [1]}}}",
         "1:50: expected a text, a number, or true or false, not [1]",
     ),
+    (
+        "preprocess: [{preprocess_images: {input: a, output: b, height: 9, width: 9, fill: 7}}]",
+        "fill is for fit: letterbox, and nothing is around a stretch",
+    ),
     ("inputs: {x: FP32}", "1:1: inputs: expected a list, not {'x': 'FP32'}"),
     ("inputs: [{name: x, shape: []}]", "1:10: datatype: 'datatype' is missing"),
     (

@@ -81,10 +81,11 @@ def test_what_cannot_be_served_is_told(inputs: list[Port], outputs: list[Port], 
     ],
 )
 def test_a_provider_is_chosen(providers: list[str] | None, gpu: bool, chosen: list[str]) -> None:
-    settings = OnnxRuntime(providers=providers, provider_options={chosen[0]: {"a": 1}})
+    options: dict[str, Any] = {} if chosen[0] == CPU else {"a": 1}
+    settings = OnnxRuntime(providers=providers, provider_options={chosen[0]: options})
     available = [CPU, CUDA, TRT, "OpenVINOExecutionProvider"]
     told = choose(settings, available, gpu=gpu)
-    assert told == [(chosen[0], {"a": 1}), *((one, {}) for one in chosen[1:])]
+    assert told == [(chosen[0], options), *((one, {}) for one in chosen[1:])]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +144,8 @@ def test_what_is_written_for_onnx_runtime_arrives(tmp_path: Path) -> None:
             "onnx: {providers: [cuda]}",
             "model.yaml:1:20: expected a provider, such as CUDAEx.*, not 'cuda'",
         ),
+        (f"onnx: {{providers: [{CPU}, {CPU}]}}", "model.yaml:1:42: .* is named twice"),
+        (f"onnx: {{provider_options: {{{CPU}: {{a: 1}}}}}}", "1:27: CPU.* has no options"),
         ("onnx: {threads: 3}", "unknown key 'threads'"),
         ("", ""),
     ],

@@ -102,6 +102,10 @@ def test_what_a_model_raises_on_a_sample_fails_it(
         ({"a_json": '{"x": [[1, 2, 3]]}'}, r"a.json has input 'x' as FP32\[1, 3\], not as FP32"),
         ({"a_json": '{"x": []}'}, "a.json has no row of input 'x'"),
         ({"a_json": '{"x": 1}'}, "a.json has no row of input 'x'"),
+        (
+            {"a_json": '{"inputs": [], "parameters": {}}'},
+            "a.json is a request with parameters, and only its inputs would be sent",
+        ),
         ({"notes.txt": "no"}, "notes.txt: expected .json, .npy"),
         ({f"{at}_json": "" for at in range(samples.MOST_FILES + 1)}, "has 65 files of 0.0 MiB"),
     ],

@@ -100,19 +100,13 @@ def measure(load: Load, urls: Sequence[str], rounds: int) -> Iterator[tuple[str,
 
 def _of_file(file: Path, specs: Sequence[Any]) -> dict[str, tuple[str, Any]]:
     """Return what a file holds for a model with these inputs, which have the axis of rows."""
-    import numpy as np
-
     from headrace.execution import payload
     from headrace.models import Tensor
 
     inputs = [Tensor(one.name, one.datatype, list(one.shape[1:])) for one in specs]
-    found = payload.read(file, inputs)
-    if found.media_type:
-        (only,) = inputs
-        picture = np.array([file.read_bytes()], np.object_).reshape(1, *only.shape)
-        return {only.name: (only.datatype, picture)}
+    found = payload.read(file, inputs, parameters=False).rows(inputs)
     datatypes = {one.name: one.datatype for one in inputs}
-    return {name: (datatypes[name], values) for name, values in found.arrays.items()}
+    return {name: (datatypes[name], values) for name, values in found.items()}
 
 
 def run_line(url: str, record: Mapping[str, Any]) -> str:

@@ -62,7 +62,7 @@ def infer(
     given = (
         made_up(target.inputs, in_parts=target.in_parts)
         if file is None
-        else payload.read(file, target.inputs, in_parts=target.in_parts)
+        else payload.read(file, target.inputs, parameters=not target.in_parts)
     )
     if target.in_sequences and not given.parameters:
         given = replace(given, parameters=whole_sequence())

@@ -8,6 +8,7 @@ from headrace.config.section import AtItem, Section
 
 #: How ONNX Runtime's names of them end.
 PROVIDER = "ExecutionProvider"
+CPU = f"CPU{PROVIDER}"
 
 
 def _option(given: Any) -> Any:
@@ -42,4 +43,13 @@ class OnnxRuntime(Section):
                 raise AtItem(
                     (at,), f"expected a provider, such as CUDA{PROVIDER}, not {one[:80]!r}"
                 )
+            if given and one in given[:at]:
+                raise AtItem((at,), f"{one} is named twice")
+        return given
+
+    @field_validator("provider_options")
+    @classmethod
+    def _the_cpu_has_none(cls, given: dict[str, dict[str, Option]]) -> dict[str, dict[str, Option]]:
+        if given.get(CPU):  # ONNX Runtime would say nothing, and do nothing with them
+            raise AtItem((CPU,), f"{CPU} has no options")
         return given

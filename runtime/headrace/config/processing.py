@@ -69,6 +69,12 @@ class PreprocessImages(Section):
 
     _divides = field_validator("std")(_above_zero)
 
+    @model_validator(mode="after")
+    def _fits_its_fit(self) -> Self:
+        if "fill" in self.model_fields_set and self.fit != "letterbox":
+            raise ValueError(f"fill is for fit: letterbox, and nothing is around a {self.fit}")
+        return self
+
 
 class Tokenize(Section):
     """A text becomes the numbers of its tokens, by a tokenizer.json of Hugging Face."""

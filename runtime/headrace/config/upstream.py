@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from headrace.config.load import load_section
+from headrace.config.load import explain, load_section
 from headrace.config.section import Section
 from headrace.errors import ConfigInvalid
 
@@ -103,7 +103,7 @@ def server_at(url: str, **access: Any) -> Upstream:
     try:
         return Upstream(url=url, **access)
     except ValidationError as error:
-        why = "; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())
+        why = "; ".join(explain(one["loc"], one, Upstream) for one in error.errors())
         raise ConfigInvalid(why) from None
 
 

@@ -24,6 +24,8 @@ from headrace.control.store import Entry
 from headrace.control.traffic import Shadow
 from headrace.execution.policy import WHOLE
 
+#: For gateways to take a table, before the answer: an order is kept, whether they do or not.
+CATCH_UP_S: Final = 5.0
 #: What ``swap`` and ``old_first`` may be, and what it says; anything else is as if left out.
 SAID: Final = {"1": True, "true": True, "0": False, "false": False}
 Version = Annotated[Number, Query(description="Of the model; 0 is as if left out.")]
@@ -141,7 +143,9 @@ def shadow(  # noqa: PLR0913 - a parameter is one of the request
 @in_thread
 def undo(sources: From, who: Who, number: Number = 0, why: Why = "") -> dict[str, Any]:
     """Go back to what was wanted before an entry of the journal, as `headrace undo`."""
-    return {"undone": sources.controller.undo(number, who=who, why=why)}
+    undone = sources.controller.undo(number, who=who, why=why)
+    sources.controller.catch_up(CATCH_UP_S)
+    return {"undone": undone}
 
 
 @router.post("/api/apply", response_model=schema.Applied)
@@ -156,6 +160,7 @@ def apply(
 
 def _obey(sources: From, order: Order, who: str, why: str) -> dict[str, Any]:
     sources.controller.obey(order, who=who, why=why)
+    sources.controller.catch_up(CATCH_UP_S)
     return {"model": order.model, "done": order.what}
 
 

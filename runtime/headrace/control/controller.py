@@ -69,7 +69,7 @@ class Controller:
         """Take how versions stand now, and do what follows by itself."""
         with self._lock:
             self._anew &= {label for label, one in standings.items() if one.state is State.FAILED}
-            stand = self._by_model(standings)
+            stand = by_model(self._anewed(standings))
             changes = [
                 Change(model, now, found[0], Note(ITSELF, found[1]))
                 for model, now in self._wanted.items()
@@ -149,11 +149,14 @@ class Controller:
                 if (one := moving.outcome(now, version, self._standing(label))) is not None:
                     break
                 self._moved.wait()
-        if one.state is not State.READY:
-            return one
-        if self._engine is not None:
-            self._engine.catch_up(CATCH_UP_S)
+        if one.state is State.READY:
+            self.catch_up(CATCH_UP_S)
         return one
+
+    def catch_up(self, limit_s: float) -> None:
+        """Wait until every gateway has the table of what is wanted now, for so long at most."""
+        if self._engine is not None:
+            self._engine.catch_up(limit_s)
 
     @looks
     def arrived(self, model: str, *, who: str = ITSELF, why: str = "") -> None:
@@ -195,7 +198,7 @@ class Controller:
     def stand(self, model: str) -> dict[int, Standing]:
         """Return how the versions of a model stand now, by number."""
         with self._lock:
-            return self._by_model(self._standings()).get(model, {})
+            return by_model(self._anewed(self._standings())).get(model, {})
 
     def obey(self, order: Order, *, who: str, why: str, course: Course | None = None) -> None:
         """Change what is wanted as an operator orders, or a rollout, which has come so far by it.
@@ -292,9 +295,6 @@ class Controller:
     def _standing(self, label: str) -> Standing:
         one = self._standings().get(label)
         return AWAITED if one is None or label in self._anew else one
-
-    def _by_model(self, standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:
-        return by_model(self._anewed(standings))
 
     def _anewed(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
         return {**standings, **dict.fromkeys(self._anew & set(standings), AWAITED)}

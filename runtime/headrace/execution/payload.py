@@ -33,14 +33,22 @@ class Payload:
     #: Of the request.
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    def rows(self, inputs: Sequence[Tensor]) -> Mapping[str, Any]:
+        """Return its arrays; a picture is a row of the only one of ``inputs``."""
+        if self.file is None or not self.media_type:
+            return self.arrays
+        (only,) = inputs
+        row = np.array([self.file.read_bytes()], dtype=object)
+        return {only.name: row.reshape(1, *only.shape)}
 
-def read(file: Path, inputs: Sequence[Tensor], *, in_parts: bool = False) -> Payload:
+
+def read(file: Path, inputs: Sequence[Tensor], *, parameters: bool = True) -> Payload:
     """Return what ``file`` holds for a model that takes ``inputs``.
 
     Args:
         file: what to read.
         inputs: what the model takes.
-        in_parts: the model answers in parts, and takes no parameters.
+        parameters: whether a request's may stand beside its inputs.
 
     Raises:
         PayloadInvalid: the file cannot be read, or is nothing for these inputs.
@@ -56,8 +64,8 @@ def read(file: Path, inputs: Sequence[Tensor], *, in_parts: bool = False) -> Pay
         only = _only(file, inputs)
         return Payload(file, arrays={only.name: _checked(only, _load(file))})
     if suffix == ".json":
-        arrays, parameters = _from_json(file, inputs, in_parts=in_parts)
-        return Payload(file, arrays=arrays, parameters=parameters)
+        arrays, given = _from_json(file, inputs, parameters=parameters)
+        return Payload(file, arrays=arrays, parameters=given)
     raise PayloadInvalid(f"{file}: expected .json, .npy, {', '.join(IMAGES)}")
 
 
@@ -83,7 +91,7 @@ def describe(inputs: Sequence[Tensor]) -> str:
 
 
 def _from_json(
-    file: Path, inputs: Sequence[Tensor], *, in_parts: bool
+    file: Path, inputs: Sequence[Tensor], *, parameters: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return a request's inputs, and its parameters."""
     try:
@@ -94,7 +102,7 @@ def _from_json(
         only = _only(file, inputs)
         return {only.name: _from_values(file, only, found)}, {}
     if "inputs" in found and isinstance(found["inputs"], list):
-        sent = {"inputs"} if in_parts else {"inputs", "parameters"}
+        sent = {"inputs", "parameters"} if parameters else {"inputs"}
         # An id is for whoever asked, and is made anew.
         if more := sorted(found.keys() - sent - {"id"}):
             raise PayloadInvalid(
@@ -102,14 +110,14 @@ def _from_json(
                 f"{' and '.join(sorted(sent))} would be sent: "
                 f"take the rest out, or send all of it with curl -d @{file.name}"
             )
-        parameters = found.get("parameters", {})
-        if not isinstance(parameters, dict):
+        given = found.get("parameters", {})
+        if not isinstance(given, dict):
             raise PayloadInvalid(f"{file}: parameters should be an object of names and values")
         known = {one.name: one for one in inputs}
         entries = [_from_entry(file, one, known) for one in found["inputs"]]
         if sorted(name for name, _ in entries) != sorted(known):
             raise _other_names(file, [name for name, _ in entries], inputs)
-        return dict(entries), parameters
+        return dict(entries), given
     if found.keys() != {one.name for one in inputs}:
         raise _other_names(file, list(found), inputs)
     return {one.name: _from_values(file, one, found[one.name]) for one in inputs}, {}

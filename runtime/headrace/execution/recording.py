@@ -10,8 +10,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from headrace.config.recording import Recording
-from headrace.execution.outputs import misfit
-from headrace.execution.samples import Sample
+from headrace.execution.samples import Sample, unlike
 from headrace.models import Tensor
 from headrace.vocabulary import numpy_dtype
 
@@ -151,9 +150,7 @@ def _read(file: Path, inputs: Sequence[Tensor]) -> Sample | None:
         # Another version's inputs, or a file that is damaged, of which NumPy raises whatever its
         # readers of zip files, pickles and Python's literals do: it keeps no version from loading.
         return None
-    rows = {len(array) for array in arrays.values() if array.ndim}
-    fits = all(misfit(one, [*rows, *one.shape], arrays[one.name]) is None for one in inputs)
-    return Sample(arrays) if fits and len(rows) == 1 and rows != {0} else None
+    return None if unlike(arrays, inputs) else Sample(arrays)
 
 
 def _array(tensor: Tensor, kept: Mapping[str, Any]) -> Any:

@@ -60,25 +60,27 @@ def samples(version: Version, sent: Sequence[Tensor]) -> list[Sample]:
 
 def _sample(file: Path, sent: Sequence[Tensor], *, unbatched: bool) -> Sample:
     try:
-        given = read(file, sent)
+        given = read(file, sent, parameters=False)
     except PayloadInvalid as error:
         raise ModelInvalid(f"a sample does not fit: {error}") from error
-    if given.media_type:
-        row = np.array([file.read_bytes()], dtype=object)
-        return Sample({sent[0].name: row.reshape(1, *sent[0].shape)})
-    arrays = {name: array[None] if unbatched else array for name, array in given.arrays.items()}
-    for one in sent:
+    arrays = given.rows(sent)
+    if unbatched and not given.media_type:
+        arrays = {name: array[None] for name, array in arrays.items()}
+    if why := unlike(arrays, sent):
+        raise ModelInvalid(f"a sample does not fit: {file} has {why}")
+    return Sample(arrays)
+
+
+def unlike(arrays: Mapping[str, Any], inputs: Sequence[Tensor]) -> str:
+    """Return what keeps arrays from being rows of these inputs; empty if nothing does."""
+    for one in inputs:
         array = arrays[one.name]
         rows = len(array) if array.ndim else 0
         if not rows:
-            raise ModelInvalid(f"a sample does not fit: {file} has no row of input {one.name!r}")
+            return f"no row of input {one.name!r}"
         if wrong := misfit(one, [rows, *one.shape], array):
-            raise ModelInvalid(
-                f"a sample does not fit: {file} has input {one.name!r} as {wrong[1]}, not as "
-                f"{wrong[0]}"
-            )
-    sample = Sample(arrays)
-    if any(len(array) != sample.rows for array in arrays.values()):
+            return f"input {one.name!r} as {wrong[1]}, not as {wrong[0]}"
+    if len({len(array) for array in arrays.values()}) > 1:
         told = ", ".join(f"{len(array)} of {name!r}" for name, array in arrays.items())
-        raise ModelInvalid(f"a sample does not fit: {file} has rows {told}, not as many of each")
-    return sample
+        return f"rows {told}, not as many of each"
+    return ""

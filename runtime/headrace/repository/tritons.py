@@ -46,8 +46,7 @@ def read(folder: Path, versions: Mapping[int, Path]) -> tuple[str, ModelConfig, 
     backend = BACKENDS[file]
     _, config, wrong = served(given, folder.name, backend)
     if wrong:
-        lines = "\n".join(f"{path}: {line}" for line in wrong.splitlines())
-        raise ConfigInvalid(f"{lines}\n{ADVICE}")
+        raise ConfigInvalid(f"{text.told(path, wrong)}\n{ADVICE}")
     return backend, config, numbers
 
 
@@ -64,6 +63,6 @@ def _ensemble(
 ) -> tuple[str, ModelConfig, list[int]]:
     """Return the same of a pipeline: its versions' folders are empty."""
     if wrong := ensembles.read(given, path.parent.name)[1]:
-        raise ConfigInvalid("\n".join(f"{path}: {line}" for line in wrong.splitlines()))
+        raise ConfigInvalid(text.told(path, wrong))
     config = ModelConfig.model_validate({"versions": SWAPS})
     return ENSEMBLE, config, _chosen(given, path, versions)

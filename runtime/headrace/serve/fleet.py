@@ -124,14 +124,19 @@ def begun_again(told: Told) -> Told:
     return replace(told, standing=BEGINNING, bereft=True)
 
 
+def impossible(gpus: float, there: float) -> bool:
+    """Return whether a version asks for more GPUs than Ray has: it would wait without end."""
+    return gpus > there
+
+
 def judge(
     application: Application | None, told: Told, gpus: float = 0.0, there: float = math.inf
 ) -> Standing:
     """Return where a version that needs ``gpus`` stands, with a reason for a person to read.
 
-    ``there``: how many Ray has, be they free or not. It waits without end for what asks for more.
+    ``there``: how many Ray has, be they free or not.
     """
-    if gpus > there:
+    if impossible(gpus, there):
         return Standing(
             State.FAILED,
             f"placement.gpus asks for {gpus:g}, and this machine has {there:g} that Ray knows of: "

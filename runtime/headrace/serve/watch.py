@@ -248,7 +248,9 @@ class Watch:
             self._reach.changed(standings)
         there = self._reach.gpus
         stay = [
-            one for one in seen if one[0].label not in leaving and one[1].placement.gpus <= there
+            one
+            for one in seen
+            if one[0].label not in leaving and not fleet.impossible(one[1].placement.gpus, there)
         ]
         given_up = {
             group.label: group

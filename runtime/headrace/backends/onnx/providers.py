@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from headrace.config.onnx import OnnxRuntime
+from headrace.config.onnx import CPU, OnnxRuntime
 from headrace.errors import ModelInvalid
 
 CUDA: Final = "CUDAExecutionProvider"
-CPU: Final = "CPUExecutionProvider"
 #: Providers that need a GPU.
 ON_GPUS: Final = frozenset({CUDA, "TensorrtExecutionProvider"})
 INSTALL: Final = "pip install 'onnxruntime-gpu[cuda,cudnn]' in place of onnxruntime"

@@ -62,7 +62,7 @@ def load(path: Path) -> Ensemble:
     """
     ensemble, wrong = read(text.read(path), path.parent.name)
     if ensemble is None:
-        raise ConfigInvalid("\n".join(f"{path}: {line}" for line in wrong.splitlines()))
+        raise ConfigInvalid(text.told(path, wrong))
     return ensemble
 
 

@@ -59,6 +59,11 @@ def read(path: Path) -> Any:
     return config
 
 
+def told(path: Path, wrong: str) -> str:
+    """Return what is wrong with a file, with its name before each line."""
+    return "\n".join(f"{path}: {line}" for line in wrong.splitlines())
+
+
 def from_dict(values: Mapping[str, Any], path: Path) -> Any:
     """Return the ModelConfig that a model has made of the one at ``path``.
 
