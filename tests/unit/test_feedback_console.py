@@ -15,13 +15,13 @@ from tests.unit.desk import Desk
 from headrace.console.labelling import MOST_BYTES, Meter, count
 from headrace.console.logbook import Logbook
 from headrace.console.token import Token
-from headrace.control import labels
-from headrace.control.label_tables import JOINED
+from headrace.control import label_names, labels
+from headrace.control.label_tables import JOINED, LABEL
 from headrace.control.labels import Labels
 from headrace.control.store import FILE, Store, in_folder
 from headrace.errors import Unwanted
 from headrace.feedback.joining import Label, Outcome, Verdict
-from headrace.feedback.prediction import Prediction, Top, written
+from headrace.feedback.prediction import KEY_BYTES, Prediction, Top, seems_one, written
 
 PATH = "/headrace/v1/feedback"
 HOUR = 3600
@@ -109,6 +109,27 @@ def test_labels_are_joined_and_shown(desk: Desk) -> None:
     assert ask(desk.sources, "GET", "/api/feedback/none").status == 404
 
 
+def test_a_prediction_is_shown_with_the_label_that_has_come(desk: Desk) -> None:
+    def label(at: int, **sent: Any) -> list[float] | None:
+        one = labelled(desk, at, None) | sent
+        assert seems_one(one["prediction_id"])
+        path = f"/api/predictions/{one['prediction_id']}"
+        before = ask(desk.sources, "GET", path).body
+        assert (before["model"], before["version"], before["arm"]) == ("m", 1, None)
+        assert before["rows"] == [{"number": 1.0, "score": 0.75}]
+        assert before["until_unix_ms"] - before["unix_ms"] == 2 * HOUR * 1000
+        assert before["label"] is None
+        send(desk, [one])
+        after: list[float] | None = ask(desk.sources, "GET", path).body["label"]
+        return after
+
+    assert label(1, label=281) == [281.0]
+    assert label(2, scores={"clicks": 1}) == []
+    forged = written(made(3), b"x" * KEY_BYTES)
+    assert ask(desk.sources, "GET", f"/api/predictions/{forged}").status == 404
+    assert ask(desk.sources, "GET", f"/api/predictions/{'A' * 4000}").status == 404
+
+
 def test_what_is_no_label_is_refused_whole(desk: Desk) -> None:
     good = labelled(desk, 1, 1)
     table: list[tuple[Any, str]] = [
@@ -182,8 +203,8 @@ def test_what_is_too_old_is_forgotten(kept: Labels, clock: Clock) -> None:
     clock.now_s += HOUR
     assert join(2, clock.now_s, 1.0) is Outcome.JOINED
     with kept._reading() as connection:
-        held = connection.execute(select(JOINED.c.nonce)).scalars().all()
-    assert list(held) == [2]
+        held = [list(connection.execute(select(one.c.nonce)).scalars()) for one in (JOINED, LABEL)]
+    assert held == [[2], [2]]
     assert kept.counted("m", 720)[1][""]["predictions"].count == 2
     assert kept.counted("m", 1)[1][""]["predictions"].count == 1
     clock.now_s += (labels.KEPT_HOURS + 1) * HOUR
@@ -194,8 +215,8 @@ def test_what_is_too_old_is_forgotten(kept: Labels, clock: Clock) -> None:
 def test_segments_scores_and_predictions_are_bounded(
     kept: Labels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "MOST_SEGMENTS", 2)
-    monkeypatch.setattr(labels, "MOST_SCORES", 1)
+    monkeypatch.setattr(label_names, "MOST_SEGMENTS", 2)
+    monkeypatch.setattr(label_names, "MOST_SCORES", 1)
     monkeypatch.setattr(labels, "MOST_JOINED", 6)
 
     def label(nonce: int, **more: Any) -> Label:
@@ -240,8 +261,8 @@ def test_prometheus_reads_the_counts(desk: Desk) -> None:
 def test_names_of_which_nothing_is_counted_any_more_make_room(
     kept: Labels, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labels, "MOST_SEGMENTS", 1)
-    monkeypatch.setattr(labels, "MOST_SCORES", 1)
+    monkeypatch.setattr(label_names, "MOST_SEGMENTS", 1)
+    monkeypatch.setattr(label_names, "MOST_SCORES", 1)
 
     def join(nonce: int, name: str) -> None:
         sent = Label(written(made(nonce, at_s=clock.now_s), kept.key), (7.0,), name, {name: 1.0})

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from headrace.cli.requests import SEALED, request_lines, request_rows
+import pytest
+
+from headrace.cli.requests import SEALED, prediction_lines, request_lines, request_rows
 
 ROOT = Path(__file__).parents[2]
 KEPT: dict[str, Any] = {
@@ -60,3 +62,31 @@ def test_every_reason_that_the_core_gives_has_words() -> None:
     source = (ROOT / "runtime" / "core" / "src" / "base" / "call.rs").read_text()
     reasons = source.partition("Sealed:")[2].partition("}")[0]
     assert set(re.findall(r'= \d+ "(\w+)"', reasons)) == set(SEALED)
+
+
+@pytest.mark.parametrize(
+    ("label", "told"),
+    [
+        ([281.0, 2.5], "label     281, 2.5"),
+        ([], "label     none, only scores of its sender"),
+        (None, "label     none, or forgotten; one may come until 1970-"),
+    ],
+)
+def test_a_prediction_is_told_with_its_label(label: list[float] | None, told: str) -> None:
+    made = {
+        "model": "photos",
+        "version": 2,
+        "unix_ms": 1,
+        "until_unix_ms": 3_600_001,
+        "rows": [{"number": 281.0, "score": 0.4}, {"number": 2.5, "score": None}],
+        "arm": {"rollout": 3, "name": "candidate"},
+        "label": label,
+    }
+    first, *lines = prediction_lines(made)
+    assert first.startswith("a prediction of photos/2, made 1970-")
+    assert [line.strip() for line in lines[:3]] == [
+        "was of    rollout 3, whose candidate this is",
+        "answered  281 with a score of 0.4",
+        "answered  2.5",
+    ]
+    assert lines[3].strip().startswith(told)

@@ -64,7 +64,9 @@ def why(
     request: Annotated[
         str,
         typer.Argument(
-            metavar="ID", help="The request's own id, or its call's number; the last if left out."
+            metavar="ID",
+            help="The request's own id, its call's number, or the id of its prediction; the last "
+            "requests if left out.",
         ),
     ] = "",
     limit: Annotated[int, typer.Option("--limit", "-n", help="How many.", min=1)] = 20,
@@ -74,14 +76,20 @@ def why(
     """Show why a request took as long as it did: where it waited, and the batch that it ran in.
 
     Kept are the last 256 that failed, and of those that were answered one in 256 and all that bring
-    the header or metadata x-headrace-timing.
+    the header or metadata x-headrace-timing. The id of a prediction (x-headrace-prediction-id)
+    tells by itself what was answered; the label that has come of it is shown, too.
     """
     import json
     from urllib.parse import quote
 
     from headrace.cli.console_client import get
-    from headrace.cli.requests import request_lines, request_rows
+    from headrace.cli.requests import prediction_lines, request_lines, request_rows
+    from headrace.feedback.prediction import seems_one
 
+    if seems_one(request):
+        made = get(url, f"/api/predictions/{quote(request, safe='')}")
+        tell(json.dumps(made) if as_json else "\n".join(prediction_lines(made)))
+        return
     path = f"/api/requests/{quote(request, safe='')}" if request else "/api/requests"
     found = get(url, f"{path}?limit={limit}")["requests"]
     if as_json:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from headrace.cli.tables import aligned, clock_time, first_line
+from headrace.cli.tables import aligned, clock_time, date_time, first_line
 
 COLUMNS: Final = ("TIME", "ID", "CALL", "MODEL", "END", "TOTAL", "QUEUE", "COMPUTE", "BATCH", "WHY")
 #: Why a batch went when it did, in words; the keys are those of headrace_batches_total.
@@ -71,6 +71,23 @@ def request_lines(one: Mapping[str, Any]) -> Iterator[str]:
         if one["parts"] > 1:
             yield f"  was cut   into {one['parts']} parts: the largest batch and the longest wait"
             yield "            of them, and the sums of their stages, which ran beside each other"
+
+
+def prediction_lines(one: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is known of a prediction of ``GET /api/predictions/{id}``."""
+    yield f"a prediction of {_version(one)}, made {date_time(one['unix_ms'])}"
+    if one["arm"]:
+        yield f"  was of    rollout {one['arm']['rollout']}, whose {one['arm']['name']} this is"
+    for row in one["rows"]:
+        score = "" if row["score"] is None else f"with a score of {row['score']:.3g}"
+        yield f"  answered  {row['number']:.10g} {score}".rstrip()
+    label = one["label"]
+    if label is None:
+        until = date_time(one["until_unix_ms"])
+        yield f"  label     none, or forgotten; one may come until {until}"
+    else:
+        said = ", ".join(f"{number:.10g}" for number in label) or "none, only scores of its sender"
+        yield f"  label     {said}"
 
 
 def _id(one: Mapping[str, Any]) -> str:

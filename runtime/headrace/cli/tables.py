@@ -116,7 +116,7 @@ def journal_rows(entries: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     rows = [
         (
             str(one["number"]),
-            datetime.fromtimestamp(one["unix_ms"] / 1000).strftime("%Y-%m-%d %H:%M:%S"),
+            date_time(one["unix_ms"]),
             one["who"],
             one["model"],
             first_line(one["what"]),
@@ -204,6 +204,11 @@ def first_line(text: str) -> str:
     """Return the first line of a text, marked where there is more."""
     first, more, _ = text.partition("\n")
     return f"{first} …" if more else first
+
+
+def date_time(unix_ms: int) -> str:
+    """Return a time with its day."""
+    return datetime.fromtimestamp(unix_ms / 1000).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def clock_time(unix_ms: int) -> str:

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -10,7 +9,7 @@ from urllib.parse import quote, urlencode
 from headrace.cli.console_client import get
 from headrace.cli.exchange import HEADER_LENGTH
 from headrace.cli.inferring import to_call
-from headrace.cli.tables import aligned
+from headrace.cli.tables import aligned, date_time
 
 HEAD = ("DISTANCE", "WHEN", "ID", "OUTPUT", "THE REQUEST AGAIN")
 
@@ -36,7 +35,7 @@ def _row(pair: Mapping[str, Any], asks: str) -> tuple[str, ...]:
     file = Path(pair["folder"]) / request["file"]
     return (
         "-" if pair["distance"] is None else f"{pair['distance']:.3g}",
-        datetime.fromtimestamp(pair["unix_ms"] / 1000).strftime("%Y-%m-%d %H:%M:%S"),
+        date_time(pair["unix_ms"]),
         pair["id"],
         furthest,
         shlex.join(["curl", "--data-binary", f"@{file}", *told, asks]),

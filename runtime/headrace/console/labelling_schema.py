@@ -47,3 +47,30 @@ class Feedback(Answer):
 
     model: str
     versions: list[LabelledVersion]
+
+
+class PredictedRow(Answer):
+    """A class and its score, or a number, whose score is None."""
+
+    number: float
+    score: float | None = None
+
+
+class OfArm(Answer):
+    """Which arm of a rollout it was."""
+
+    rollout: int
+    name: str
+
+
+class Predicted(Answer):
+    """A prediction; ``label`` is None where none has come, and empty where scores alone have."""
+
+    model: str
+    version: int
+    #: A second's first millisecond.
+    unix_ms: int
+    until_unix_ms: int
+    rows: list[PredictedRow]
+    arm: OfArm | None
+    label: list[float] | None

@@ -16,6 +16,7 @@ from headrace.console import (
     drifting,
     estimating,
     labelling,
+    predicting,
     reading,
     schema,
     steering,
@@ -59,6 +60,7 @@ def application(
     app.include_router(steering.router)
     app.include_router(estimating.router)
     app.include_router(labelling.router)
+    app.include_router(predicting.router)
     app.include_router(drifting.router)
     for path in FILES:
         app.add_route(path, _page, include_in_schema=False)

@@ -25,6 +25,13 @@ JOINED: Final = Table(
     Column("nonce", BigInteger, primary_key=True, autoincrement=False),
     Column("until_hour", Integer, nullable=False, index=True),
 )
+#: And which, where it is one: JSON of a number for each row.
+LABEL: Final = Table(
+    "feedback_label",
+    TABLES,
+    Column("nonce", BigInteger, primary_key=True, autoincrement=False),
+    Column("said", String(255), nullable=False),
+)
 #: Segments and custom scores of each model.
 NAME: Final = Table(
     "feedback_name",

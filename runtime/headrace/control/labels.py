@@ -1,5 +1,6 @@
 """Labels in the database: what was joined lately, and what is counted of each version."""
 
+import json
 import secrets
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -20,7 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from headrace.control.label_tables import COUNT, JOINED, KEY, NAME, UNITS
+from headrace.control.label_names import SEGMENT_KIND, Names
+from headrace.control.label_tables import COUNT, JOINED, KEY, LABEL, NAME, UNITS
 from headrace.errors import Unwanted
 from headrace.feedback.joining import (
     SCORE,
@@ -40,11 +42,6 @@ from headrace.rollout.bets import NONE, Units
 KEPT_HOURS: Final = 720
 #: Predictions that are known to have a label: some 50 bytes each.
 MOST_JOINED: Final = 10_000_000
-#: What all others of a model are counted as, once it has so many.
-OTHER: Final = "other"
-MOST_SEGMENTS: Final = 50
-#: Of a model.
-MOST_SCORES: Final = 32
 #: Predictions that are forgotten with each request: more than one request joins.
 FORGOTTEN_AT_ONCE: Final = 5000
 
@@ -59,9 +56,6 @@ class Judged(NamedTuple):
 #: Model, version, segment, hour, and what is counted.
 Place = tuple[str, int, str, int, str]
 PLACE: Final = ("model", "version", "segment", "hour", "what")
-#: What a name is of.
-SEGMENT_KIND: Final = "segment"
-SCORE_KIND: Final = "score"
 Connecting = Callable[[], AbstractContextManager[Connection]]
 
 
@@ -128,8 +122,11 @@ class Labels:
             connection.execute(delete(NAME).where(~_is_counted()))
         if held is None:
             held = connection.execute(select(func.count()).select_from(JOINED)).scalar_one()
-        late = select(JOINED.c.nonce).where(JOINED.c.until_hour < hour).limit(FORGOTTEN_AT_ONCE)
-        return held - connection.execute(delete(JOINED).where(JOINED.c.nonce.in_(late))).rowcount
+        old = select(JOINED.c.nonce).where(JOINED.c.until_hour < hour).limit(FORGOTTEN_AT_ONCE)
+        late = list(connection.execute(old).scalars())
+        for table in (LABEL, JOINED) if late else ():
+            connection.execute(delete(table).where(table.c.nonce.in_(late)))
+        return held - len(late)
 
     def _join(
         self,
@@ -158,6 +155,18 @@ class Labels:
             _add(connection, _counted(connection, list(new.values())))
             _judge(connection, list(new.values()), judged)
         return verdicts
+
+    def said(self, nonce: int) -> tuple[float, ...] | None:
+        """Return the label that a prediction has, a number for each row.
+
+        Empty: what came of it had scores alone. None: nothing has come, or it is forgotten.
+        """
+        query = select(JOINED.c.nonce, LABEL.c.said).outerjoin(
+            LABEL, LABEL.c.nonce == JOINED.c.nonce
+        )
+        with self._reading() as connection:
+            found = connection.execute(query.where(JOINED.c.nonce == _signed(nonce))).first()
+        return None if found is None else tuple(json.loads(found.said or "[]"))
 
     def units(self, model: str, rollout: int) -> dict[int, Units]:
         """Return what labels have said to a rollout, by version: labelled predictions are units."""
@@ -203,11 +212,18 @@ def _write(connection: Connection, new: Mapping[int, Fitting]) -> None:
         for nonce, one in new.items()
     ]
     connection.execute(insert(JOINED), rows)
+    labels = [
+        {"nonce": nonce, "said": json.dumps(one.label.label)}
+        for nonce, one in new.items()
+        if one.label.label is not None
+    ]
+    if labels:
+        connection.execute(insert(LABEL), labels)
 
 
 def _counted(connection: Connection, new: Sequence[Fitting]) -> dict[Place, Count]:
     found: dict[Place, Count] = {}
-    names = _Names(connection)
+    names = Names(connection)
     for one in new:
         model, version = one.prediction.model, one.prediction.version
         segment = names.segment(model, one.label.segment)
@@ -262,37 +278,6 @@ def _judge(connection: Connection, new: Sequence[Fitting], judged: Mapping[str, 
             first = {"count": int(units.count), "bad": units.bad}
             new_row = {"model": model, "rollout": rollout_number, "version": version, **first}
             connection.execute(insert(UNITS).values(**new_row))
-
-
-class _Names:
-    """Segments and scores of models, and no more of them than are kept."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known: dict[tuple[str, str], set[str]] = {}
-
-    def segment(self, model: str, name: str) -> str:
-        """Return what a segment is counted as."""
-        return name if not name or self._has(model, SEGMENT_KIND, name, MOST_SEGMENTS) else OTHER
-
-    def check_score(self, model: str, name: str) -> None:
-        """Raise Unwanted where a model has as many scores already as are kept."""
-        if not self._has(model, SCORE_KIND, name, MOST_SCORES):
-            raise Unwanted(
-                f"model {model!r} has {MOST_SCORES} scores, and no more are kept: {name!r} is "
-                "another; nothing of this request was joined"
-            )
-
-    def _has(self, model: str, kind: str, name: str, most: int) -> bool:
-        mine = NAME.c.model == model, NAME.c.kind == kind
-        known = self._known.get((model, kind))
-        if known is None:
-            known = set(self._connection.execute(select(NAME.c.name).where(*mine)).scalars())
-            self._known[model, kind] = known
-        if name not in known and len(known) < most:
-            self._connection.execute(insert(NAME).values(model=model, kind=kind, name=name))
-            known.add(name)
-        return name in known
 
 
 def _signed(nonce: int) -> int:

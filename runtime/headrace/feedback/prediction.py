@@ -15,10 +15,13 @@ HEAD: Final = struct.Struct("<BBBBIHQQ")
 CLASS: Final = struct.Struct("<If")
 NUMBER: Final = struct.Struct("<d")
 FORMAT: Final = 1
+#: How the first two bytes, the format and a kind, begin an id.
+BEGINNINGS: Final = ("AQA", "AQE")
 #: Of a request whose answer has an id.
 MOST_ROWS: Final = 8
-#: Of an id as text, with the longest name of a model.
+#: Of an id as text, with the longest name of a model, and with the shortest.
 MOST_CHARACTERS: Final = 500
+LEAST_CHARACTERS: Final = 68
 CLASSES: Final = 0
 NUMBERS: Final = 1
 S_PER_HOUR: Final = 3600
@@ -62,6 +65,11 @@ class Prediction:
     def until_s(self) -> int:
         """When a label of it is late, in seconds since 1970."""
         return self.made_s + self.within_hours * S_PER_HOUR
+
+
+def seems_one(text: str) -> bool:
+    """Return whether a text may be an id of a prediction, as far as that is seen without a key."""
+    return len(text) >= LEAST_CHARACTERS and text.startswith(BEGINNINGS)
 
 
 def read(text: str, key: bytes) -> Prediction:
