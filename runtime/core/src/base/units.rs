@@ -115,7 +115,10 @@ mod tests {
             (999_999_999_999_999_999, "999999999999999999", "999999999999999999"),
             (1_000_000_000_000_000_003, "3", "3+control"),
         ] {
-            assert_eq!((Version(number).to_string().as_str(), Version(number).shown().as_str()), (told, shown));
+            assert_eq!(
+                (Version(number).to_string().as_str(), Version(number).shown().as_str()),
+                (told, shown)
+            );
         }
     }
 

@@ -144,7 +144,9 @@ impl Gateway {
                 let state = CompactString::const_new("");
                 rows.push(IndexRow { model: name.clone(), version: None, state, reason: String::new() });
             }
-            for (wanted, service) in model.versions.iter().filter(|(_, service)| !service.version.is_control()) {
+            for (wanted, service) in
+                model.versions.iter().filter(|(_, service)| !service.version.is_control())
+            {
                 let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
                 let lacks = || state.lacks(name, Some(service.version));
                 let (word, reason) = shown(*wanted, reason, service.standing(), lacks);
