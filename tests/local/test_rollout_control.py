@@ -44,6 +44,8 @@ class One(Model):
         self.told = [context.version, time.monotonic()]
 
     def predict(self, batch: Batch):
+        if batch["x"][0, 0] == 9:
+            raise ValueError("nine")
         return {{"y": np.array([self.told] * batch.rows)}}
 """
 #: Of the requests whose answers are told apart.
@@ -107,6 +109,10 @@ def test_a_control_has_what_the_candidate_has_and_ends_with_the_rollout(
         arms = [told["metrics"][0][arm]["units"] for arm in ("candidate", "control")]
         assert 0.6 < arms[0] / arms[1] < 1.6, "one has as many as the other, and the rest has more"
         assert told["arms"] == {"candidate": "2", "baseline": "1+control"}
+        failed = {server.post("one", [9, 0, 0, 0])[1]["error"].split("[")[0] for _ in range(60)}
+        assert failed == {
+            f"model 'one' version {one} raised ValueError: nine " for one in ("1", "2")
+        }
         assert 'version="1+control"' in metrics(server)
         _index_and_metadata(server)
         assert "1+control  ready" in server.command("status")
