@@ -9,8 +9,9 @@ from tests.unit.counting import CountingGateway
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import counted
-from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way, looked
+from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way
 from headrace.rollout.keeping import from_json, to_json
+from headrace.rollout.looking import looked
 from headrace.rollout.unbuilt import unbuilt
 
 READY = {1: Way.ANSWERS, 2: Way.ANSWERS}
@@ -281,8 +282,8 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
     [
         ({}, ""),
         ({"judge": {"agreement": {"min_percent": 98}}}, ""),
-        ({"control": "own"}, "control: own"),
-        ({"kind": "a/a", "steps_percent": [50]}, "kind: a/a"),
+        ({"control": "own", "steps_percent": [5, 100]}, ""),
+        ({"kind": "a/a", "steps_percent": [50]}, ""),
         ({"kind": "shadow-first", "judge": {"agreement": {"min_percent": 98}}}, ""),
         ({"judge": {"accuracy": {}}}, ""),
         ({"judge": {"agreement": {"max_drop_points": 1}}}, "judge.agreement.max_drop_points"),

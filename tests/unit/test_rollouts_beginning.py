@@ -30,7 +30,11 @@ READY = Standing(State.READY, "ready")
         (orders.split("m", {2: WHOLE}), {}, "version 2 has all the traffic already"),
         (orders.unload("m", 2), {}, "version 2 is not loaded; loaded are 1"),
         (orders.shadow("m", Shadow(2, 100)), {}, "version 2 is a shadow"),
-        (None, {"asked": plan(control="own")}, "not built yet: control: own"),
+        (
+            None,
+            {"asked": plan(judge={"agreement": {"max_drop_points": 1}})},
+            "not built yet: judge.agreement.max_drop_points",
+        ),
         (orders.stick("m", "header:x-user"), {}, "users as units are not built"),
     ],
 )

@@ -8,7 +8,8 @@ from headrace.cli.tables import aligned
 
 def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
     """Yield what ``GET /api/rollout/estimate`` says."""
-    whole = f"{told['model']}: version {told['candidate']} against {told['baseline']}"
+    other = "itself" if told["plan"]["kind"] == "a/a" else told["baseline"]
+    whole = f"{told['model']}: version {told['candidate']} against {other}"
     yield f"{whole}, if it is as good: {_whole(told)}"
     traffic = told["traffic"]
     yield (

@@ -34,7 +34,7 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
     state = one["end"] or (f"step {one['step']}" if one["step"] else "before its first step")
     yield (
         f"rollout {one['number']} of {one['model']}: version {one['candidate']} against "
-        f"{one['baseline']}, {state}"
+        f"{'itself' if one['plan']['kind'] == 'a/a' else one['baseline']}, {state}"
     )
     yield f"{_bar(one)}  by {one['who']}{': ' if one['why'] else ''}{one['why']}"
     asked = 1 / one["plan"]["alpha"]
@@ -43,7 +43,7 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
         times = one["latency_ms"][arm]
         told = ", ".join(f"{name} {ms:.3g} ms" for name, ms in times.items() if ms is not None)
         crashes = f"; {one['crashes'][arm]} crashes" if one["crashes"][arm] else ""
-        yield f"{arm} {one[arm]}: {told or 'no answers yet'}{crashes}"
+        yield f"{arm} {one['arms'][arm]}: {told or 'no answers yet'}{crashes}"
     for said in one["said"][-MOST_SAID:]:
         # What lasts is told as it is now, and began then.
         since = "since " if said["lasts"] else ""

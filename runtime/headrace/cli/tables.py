@@ -19,7 +19,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     rows = [
         (
             model["name"],
-            str(one["version"]),
+            version,
             one["state"]
             if one["state"] in ("ready", "standby")
             else f"{one['state']} for {one['for_s']:.0f} s",
@@ -31,7 +31,7 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
             first_line(one["reason"]) + mourning(one),
         )
         for model in status["models"]
-        for one in model["versions"]
+        for version, one in _carried(model)
     ]
     yield from aligned([COLUMNS, *rows])
     for one in status["lost"]:
@@ -39,6 +39,13 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
         yield f"lost {one['model']}/{one['version']}{had}: {first_line(one['reason'])}"
     for shadow in status.get("shadows", ()):  # a server of before has none
         yield from shadow_lines(shadow)
+
+
+def _carried(model: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield what is carried of a model, and what it is called: versions and their controls."""
+    yield from ((str(one["version"]), one) for one in model["versions"])
+    # A server of before has none.
+    yield from ((f"{one['version']}+control", one) for one in model.get("controls", ()))
 
 
 def hook_lines(hooks: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -131,7 +138,7 @@ def process_memory(status: Mapping[str, Any], model: str, version: Mapping[str, 
     """Return what the processes of a version hold, and who they are if others share them."""
     process = version["process"]
     held = memory(status["memory_bytes"].get(process))
-    alone = process == f"{model}/{version['version']}"
+    alone = process.removesuffix("+control") == f"{model}/{version['version']}"
     return held if alone or not process else f"{held} ({process})"
 
 

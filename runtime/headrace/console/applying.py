@@ -12,6 +12,7 @@ from headrace.control.engine import Coming
 from headrace.errors import RepositoryInvalid
 from headrace.repository.changed import Changed
 from headrace.repository.digest import SHOWN
+from headrace.repository.instances import is_control
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,9 @@ def difference(
     coming = controller.coming(model)
     served = model in ("", *controller.wanted())
     changed = operations.compare(model) if served else ()
-    found = [one for each in changed for one in _of_changed(each)]
+    # A control has the files of its version, which is told of.
+    told = [one for one in changed if not is_control(one.version.number)]
+    found = [one for each in told for one in _of_changed(each)]
     return [*found, *map(_of_coming, coming)]
 
 

@@ -8,11 +8,12 @@ from headrace.console.memory import resident
 from headrace.control.shadows import judged
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import ANSWERING, ON_THE_WAY, Standing
+from headrace.repository.instances import is_control, shown, spoken, version_of
 
 
 @dataclass(frozen=True)
 class VersionStatus:
-    """One version, as an operator sees it."""
+    """One version, as an operator sees it; a control by its own number."""
 
     version: int
     standing: Standing
@@ -91,8 +92,8 @@ def not_carried(version: int, standing: Standing, counted: Mapping[str, Any]) ->
 def loading(status: Status) -> list[str]:
     """Return what keeps a server from being ready, a line for each version that is on its way."""
     return [
-        f"{model.name}/{one.version} has been {one.standing.state.value} for {one.for_s:.0f} s: "
-        f"{one.standing.reason}"
+        f"{model.name}/{spoken(one.version)} has been {one.standing.state.value} for "
+        f"{one.for_s:.0f} s: {one.standing.reason}"
         for model in status.models
         for one in model.versions
         if one.standing.state in ON_THE_WAY
@@ -102,7 +103,7 @@ def loading(status: Status) -> list[str]:
 def unfinished(status: Status, limit_s: float) -> str:
     """Return what a server waited for that ends all the same."""
     left = [
-        f"{model.name}/{one.version} ({one.waiting} waiting, {one.in_flight} running)"
+        f"{model.name}/{spoken(one.version)} ({one.waiting} waiting, {one.in_flight} running)"
         for model in status.models
         for one in model.versions
         if one.waiting or one.in_flight
@@ -130,33 +131,35 @@ def as_json(status: Status) -> dict[str, object]:
         "addresses": dict(status.addresses),
         "cpus": status.cpus,
         "io_threads": status.io_threads,
-        "processes": {name: list(pids) for name, pids in status.processes.items()},
-        "memory_bytes": {name: resident(pids) for name, pids in status.processes.items()},
+        "processes": {shown(name): list(pids) for name, pids in status.processes.items()},
+        "memory_bytes": {shown(name): resident(pids) for name, pids in status.processes.items()},
         "shadows": [judged(one) for one in status.shadows],
         "models": [
             {
                 "name": model.name,
-                "versions": [
-                    {
-                        "version": one.version,
-                        "state": one.standing.state.value,
-                        "reason": one.standing.reason,
-                        "digest": one.digest,
-                        "for_s": round(one.for_s, 1),
-                        "process": one.process,
-                        "hosts": one.hosts,
-                        "hosts_wanted": one.hosts_wanted,
-                        "deaths": one.deaths,
-                        "last_death": one.last_death,
-                        "waiting": one.waiting,
-                        "in_flight": one.in_flight,
-                        "share_percent": one.share_percent,
-                        "lanes": one.lanes,
-                        "threads": one.threads,
-                    }
-                    for one in model.versions
-                ],
+                "versions": [_row(one) for one in model.versions if not is_control(one.version)],
+                "controls": [_row(one) for one in model.versions if is_control(one.version)],
             }
             for model in status.models
         ],
+    }
+
+
+def _row(one: VersionStatus) -> dict[str, object]:
+    return {
+        "version": version_of(one.version),
+        "state": one.standing.state.value,
+        "reason": one.standing.reason,
+        "digest": one.digest,
+        "for_s": round(one.for_s, 1),
+        "process": shown(one.process),
+        "hosts": one.hosts,
+        "hosts_wanted": one.hosts_wanted,
+        "deaths": one.deaths,
+        "last_death": one.last_death,
+        "waiting": one.waiting,
+        "in_flight": one.in_flight,
+        "share_percent": one.share_percent,
+        "lanes": one.lanes,
+        "threads": one.threads,
     }

@@ -8,7 +8,8 @@ from fastapi import APIRouter, HTTPException
 from headrace.config.rollouts import RolloutPlan
 from headrace.console.answering import THREADS
 from headrace.console.estimate_schema import Estimate
-from headrace.console.forecast import forecast, forecast_json, resources
+from headrace.console.forecast import Carried, forecast, forecast_json, resources
+from headrace.console.memory import resident
 from headrace.console.parameters import From, Misasked, Model, Number
 from headrace.console.rates import Reading
 from headrace.console.scraping import scrape
@@ -35,14 +36,16 @@ async def estimate(
     await asyncio.sleep(OVER_S)
     now = await THREADS.run(lambda: _reading(sources))
     found = forecast(asked, f"{model}/{serving}", before, now)
-    hosts = await THREADS.run(lambda: _hosts(sources, model, version))
+    candidate, serves = await THREADS.run(
+        lambda: [_carried(sources, model, one) for one in (version, serving)]
+    )
     return {
         "model": model,
         "candidate": version,
         "baseline": serving,
         "plan": asked.model_dump(mode="json"),
         **forecast_json(asked, found),
-        "resources": resources(asked, version, hosts, found.traffic),
+        "resources": resources(asked, version, candidate, serves, found.traffic),
     }
 
 
@@ -66,10 +69,12 @@ def _reading(sources: Sources) -> Reading:
         raise HTTPException(503, f"no gateway tells what it has counted: {error}") from error
 
 
-def _hosts(sources: Sources, model: str, version: int) -> int:
-    return sum(
-        one.hosts
-        for of in sources.board.status().models
-        for one in of.versions
-        if (of.name, one.version) == (model, version)
-    )
+def _carried(sources: Sources, model: str, version: int) -> Carried:
+    status = sources.board.status()
+    of_model = next((one.versions for one in status.models if one.name == model), ())
+    found = next((one for one in of_model if one.version == version), None)
+    if found is None:
+        return Carried(0, None)
+    # Of a process that others are in, too, nobody knows what is whose.
+    pids = status.processes.get(found.process, ()) if found.process == f"{model}/{version}" else ()
+    return Carried(found.hosts, resident(pids) // len(pids) if pids else None)

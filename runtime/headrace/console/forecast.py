@@ -71,6 +71,8 @@ def forecast(plan: RolloutPlan, label: str, before: Reading, now: Reading) -> Fo
         for name, units in told.needed.items()
         if math.isinf(units)
     )
+    if plan.kind == "a/a":
+        notes += (f"a/a goes on for {plan.max_hours:g} h, however soon it could be decided",)
     together = traffic.requests_per_s / traffic.units_per_s
     if together >= TOGETHER:
         notes += (
@@ -112,15 +114,35 @@ def expected(
     return {name: pair for name, pair in rates.items() if name in asked}, tuple(notes)
 
 
-def resources(plan: RolloutPlan, candidate: int, hosts: int, traffic: Traffic) -> list[str]:
-    """Return what a rollout takes of the machines, in words; ``hosts`` are the candidate's."""
+@dataclass(frozen=True)
+class Carried:
+    """How a version is carried now: on how many hosts, and what each holds in memory, if known."""
+
+    hosts: int
+    host_bytes: int | None
+
+
+def resources(
+    plan: RolloutPlan, candidate: int, carried: Carried, baseline: Carried, traffic: Traffic
+) -> list[str]:
+    """Return what a rollout takes of the machines, in words."""
     most = plan.shares_percent[-1]
-    carried = f"{hosts} host{'' if hosts == 1 else 's'}"
-    told = [
-        f"version {candidate} is loaded, on {carried}; no more are started (control: baseline)",
-        f"up to {most:g} % of the traffic comes to it, {traffic.requests_per_s * most / 100:.3g} "
-        "requests/s as it is now, before it has all of it",
-    ]
+    hosts = f"{carried.hosts} host{'' if carried.hosts == 1 else 's'}"
+    comes = f"{traffic.requests_per_s * most / 100:.3g} requests/s as it is now"
+    told = []
+    if plan.stands_twice:
+        size = "what it takes is known once it is loaded"
+        if baseline.host_bytes is not None:
+            held = carried.hosts * baseline.host_bytes / (1 << 20)
+            size = f"{held:.0f} MiB of memory, as much as hosts of that version hold now"
+        told.append(f"who has the traffic is loaded a second time, on {hosts} more: {size}")
+    if plan.kind == "a/a":
+        return [*told, f"{most:g} % of the traffic, {comes}, go there until the test ends"]
+    if not plan.stands_twice:
+        told.append(
+            f"version {candidate} is loaded, on {hosts}; no more are started (control: baseline)"
+        )
+    told.append(f"up to {most:g} % of the traffic comes to it, {comes}, before it has all of it")
     if plan.judge.agreement is not None:
         mirrored = plan.judge.agreement.mirror_percent
         copies = traffic.requests_per_s * mirrored / 100

@@ -9,6 +9,7 @@ from headrace.console.board import Status, VersionStatus
 from headrace.console.request import curl, curl_for_parts, curl_for_sequence, image_in, pixel_in
 from headrace.models import Tensor
 from headrace.models.lifecycle import ON_THE_WAY, State
+from headrace.repository.instances import spoken
 
 
 def greeting(
@@ -35,7 +36,7 @@ def greeting(
             if one.process not in ("", f"{model.name}/{one.version}"):
                 work += f"; in {one.process}"
             told = f"{standing.state.value}, {standing.reason}{work}"
-            lines.append(f"  {model.name}/{one.version}: {told}")
+            lines.append(f"  {model.name}/{spoken(one.version)}: {told}")
     where = status.addresses
     places = ", ".join(
         f"{name} {where[key]}"

@@ -180,7 +180,7 @@ def count(meter: Meter, verdicts: Sequence[Verdict]) -> None:
 
 def _series(verdict: Verdict) -> tuple[str, str, str]:
     made = verdict.prediction
-    model, version = ("", "") if made is None else (made.model, str(made.version))
+    model, version = ("", "") if made is None else (made.model, str(made.of_version))
     return model, version, verdict.outcome.value
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from headrace.repository.changed import Changed
+from headrace.repository.instances import shown
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def as_json(applied: Sequence[Applied]) -> dict[str, Any]:
     return {
         "applied": [
             {
-                "version": one.version,
+                "version": shown(one.version),
                 "changes": list(one.changes),
                 "hosts": one.hosts,
                 "told": one.told,

@@ -15,6 +15,7 @@ from headrace.console.parameters import Folder, From, Limit, Model, Number, OfMo
 from headrace.console.sources import Sources
 from headrace.control.worst import pairs
 from headrace.errors import Unwanted
+from headrace.repository.instances import version_of
 from headrace.rollout.arms import arm_of
 
 #: How long a request for lines that are still to come may wait: a client that leaves meanwhile is
@@ -144,7 +145,7 @@ def error(sources: From, error_id: str) -> dict[str, Any]:
 @in_thread
 def requests(sources: From, limit: Limit = 100) -> dict[str, Any]:
     """Show how requests went that are kept."""
-    return {"requests": list(sources.board.requests()[: bounded(limit)])}
+    return {"requests": [_of_version(one) for one in sources.board.requests()[: bounded(limit)]]}
 
 
 @router.get("/api/requests/{name:path}", response_model=schema.Requests)
@@ -164,7 +165,11 @@ def _with_arms(sources: Sources, kept: Sequence[Mapping[str, Any]]) -> dict[str,
     arms = [arm_of(courses, one["model"], one["version"], one["unix_ms"]) for one in kept]
     return {
         "requests": [
-            {**one, "arm": None if arm is None else asdict(arm)}
+            {**_of_version(one), "arm": None if arm is None else asdict(arm)}
             for one, arm in zip(kept, arms, strict=True)
         ]
     }
+
+
+def _of_version(one: Mapping[str, Any]) -> dict[str, Any]:
+    return {**one, "version": version_of(one["version"])}

@@ -48,6 +48,8 @@ class RunningModel(Answer):
 
     name: str
     versions: list[Running]
+    #: Versions that a rollout has loaded a second time, to compare with.
+    controls: list[Running]
 
 
 class Lost(Answer):
@@ -237,6 +239,8 @@ class Rollout(Answer):
     model: str
     candidate: int
     baseline: int
+    #: What both arms are called in logs and metrics, as 2 and 1+control.
+    arms: dict[str, str]
     who: str
     why: str
     plan: dict[str, Any]

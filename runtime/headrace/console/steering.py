@@ -25,6 +25,7 @@ from headrace.console.parameters import (
 )
 from headrace.console.sources import Sources
 from headrace.control.plans import DEFAULT_PLAN, plan_of
+from headrace.repository.instances import spoken
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, MOST_SAID, Course, End
@@ -150,6 +151,7 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
         "model": course.model,
         "candidate": candidate,
         "baseline": baseline,
+        "arms": dict(zip(("candidate", "baseline"), map(spoken, course.arms), strict=True)),
         "who": course.who,
         "why": course.why,
         "plan": course.plan.model_dump(mode="json"),

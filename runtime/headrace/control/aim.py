@@ -1,12 +1,13 @@
 """What an engine is to bring about, from what is wanted. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.wanted import Wanted
 from headrace.execution.policy import Division
 from headrace.repository.folder import Version
+from headrace.repository.instances import control
 
 
 def assignments(
@@ -16,11 +17,21 @@ def assignments(
 ) -> list[Assignment]:
     """Return what is to be carried; ``versions``: what each was when it was asked for, by label."""
     return [
-        Assignment(versions[f"{model}/{number}"], asked, is_spare=number in spares(one))
-        for model, one in sorted(wanted.items())
-        for number, asked in sorted(one.versions.items())
-        if f"{model}/{number}" not in held_back
+        one
+        for model, now in sorted(wanted.items())
+        for one in _of_model(model, now, versions)
+        if one.version.label not in held_back
     ]
+
+
+def _of_model(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> Iterator[Assignment]:
+    spare = spares(wanted)
+    for number, asked in sorted(wanted.versions.items()):
+        yield Assignment(versions[f"{model}/{number}"], asked, is_spare=number in spare)
+    # Last, so that its version is there before it, and tells which files both have.
+    if (one := wanted.traffic.control) is not None:
+        twice = control(versions[f"{model}/{one.version}"], versions[f"{model}/{one.like}"])
+        yield Assignment(twice, wanted.versions[one.version])
 
 
 def held_back(wanted: Mapping[str, Wanted], there: Collection[str]) -> frozenset[str]:
@@ -62,7 +73,8 @@ def _division(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> Di
     pending = wanted.pending
     if pending is not None and pending.old_first:
         return Division(pending.shares, routes, awaited=frozenset(pending.shares))
-    return Division(wanted.shares, routes)
+    shares = None if wanted.shares is None else wanted.traffic.divided(wanted.shares)
+    return Division(shares, routes)
 
 
 def _profiled(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from headrace.control import steering
 from headrace.control.controller import Controller
 from headrace.control.courses import MOST_KEPT
+from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import Unchanged, Unwanted
 from headrace.rollout.course import Course
@@ -99,6 +100,14 @@ class CourseBook:
         self._telling.say(
             f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}"
         )
+
+    def end_controls(self) -> None:
+        """End what was loaded for a rollout of which nothing is known any more."""
+        on = {one.model for one in self.on()}
+        for model, wanted in self._controller.wanted().items():
+            if wanted.traffic.control is not None and model not in on:
+                order = steering.without_control(model)
+                self._controller.obey(order, who=ITSELF, why="its rollout cannot be read")
 
     def tell_ends(self) -> None:
         """Tell of those that ended when nobody had the time to."""

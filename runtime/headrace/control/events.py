@@ -10,6 +10,7 @@ from typing import Final
 
 from headrace.control.store import Entry
 from headrace.models.lifecycle import Standing, State
+from headrace.repository.instances import original
 
 #: Events that are kept for those who come back, or are slow.
 MOST_KEPT: Final = 1000
@@ -33,8 +34,13 @@ class Event:
 
 
 def moves(before: Mapping[str, Standing], now: Mapping[str, Standing]) -> Iterator[Moved]:
-    """Yield what became of versions, by label; who is not there any more is gone."""
+    """Yield what became of versions, by label; who is not there any more is gone.
+
+    A rollout tells of its control.
+    """
     for label in sorted({*before, *now}):
+        if original(label) != label:
+            continue
         standing = now.get(label, Standing(State.GONE, "it was unloaded"))
         if standing != before.get(label):
             model, _, number = label.rpartition("/")

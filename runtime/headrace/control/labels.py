@@ -225,7 +225,7 @@ def _counted(connection: Connection, new: Sequence[Fitting]) -> dict[Place, Coun
     found: dict[Place, Count] = {}
     names = Names(connection)
     for one in new:
-        model, version = one.prediction.model, one.prediction.version
+        model, version = one.prediction.model, one.prediction.of_version
         segment = names.segment(model, one.label.segment)
         for what, count in counts(one):
             if what.startswith(SCORE):

@@ -50,7 +50,7 @@ def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wa
     """
     versions = {**before.versions, **now.versions}
     # Who is judged is the rollout's, which goes on or has ended.
-    traffic = replace(before.traffic, judged=now.traffic.judged)
+    traffic = replace(before.traffic, judged=now.traffic.judged, control=now.traffic.control)
     back = replace(
         now, versions=versions, unloaded=before.unloaded - set(versions), traffic=traffic
     )

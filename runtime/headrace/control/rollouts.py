@@ -18,7 +18,8 @@ from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
-from headrace.rollout.course import Course, End, Sight, looked
+from headrace.rollout.course import Course, End, Sight, arms
+from headrace.rollout.looking import looked
 from headrace.rollout.unbuilt import unbuilt
 
 #: Between two looks at what gateways have counted, while a rollout goes on.
@@ -71,6 +72,7 @@ class Rollouts:
     def open(self) -> None:
         """Go on with those that go on, once there is an engine that can be looked at."""
         with self._lock:
+            self._book.end_controls()
             self._book.tell_ends()
         self.telling.open()
         self._stirred.set()
@@ -113,16 +115,14 @@ class Rollouts:
         with self._lock:
             serving = self.may_start(model, candidate, plan, baseline=baseline)
             crashes = self._crashes()
+            begun = [crashes.get(f"{model}/{one}", 0) for one in arms(plan, candidate, serving)]
             course = Course.begin(
                 self._book.next_number,
                 model,
                 plan,
                 candidate=candidate,
                 baseline=serving,
-                crashes=(
-                    crashes.get(f"{model}/{candidate}", 0),
-                    crashes.get(f"{model}/{serving}", 0),
-                ),
+                crashes=(begun[0], begun[1]),
                 now=self._clocks.time(),
                 who=who,
                 why=why,
@@ -147,7 +147,7 @@ class Rollouts:
                 raise Unwanted(
                     f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
                 )
-            serving = steering.may_begin(self._controller.known(model), candidate, baseline)
+            serving = steering.may_begin(self._controller.known(model), candidate, baseline, plan)
             steering.may_judge(plan, self._controller.held(model), candidate, serving)
             return serving
 
@@ -271,11 +271,13 @@ class Rollouts:
         if wanted is None or why:
             self._stop_disturbed(course, why)
             return
+        stand = self._controller.stand(course.model)
         sight = Sight(
             tuple(told),
-            steering.ways(course, wanted, self._controller.stand(course.model)),
-            {one: crashes.get(f"{course.model}/{one}", 0) for one in course.versions},
+            steering.ways(course, wanted, stand),
+            {one: crashes.get(f"{course.model}/{one}", 0) for one in course.instances},
             passed_s,
+            {number: one.reason for number, one in stand.items()},
         )
         after = looked(course, sight, self._clocks.time())
         # A person has to hear of it now.

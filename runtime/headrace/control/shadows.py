@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from headrace.repository.instances import version_of
+
 #: Pairs of answers, from which on something is said.
 ENOUGH: Final = 20
 #: Answers of the same version to the same requests, from which on they are a measure.
@@ -65,8 +67,9 @@ def judged(shadow: Told) -> dict[str, Any]:
     against = []
     for one in shadow["against"]:
         said = verdict(one["found"], one["noise"])
-        against.append({**one, "verdict": said.word.value, "why": said.why})
-    return {**shadow, "against": against}
+        row = {**one, "verdict": said.word.value, "why": said.why}
+        against.append({**row, "primary": version_of(one["primary"])})
+    return {**shadow, "version": version_of(shadow["version"]), "against": against}
 
 
 def _pairs(found: Told) -> int:

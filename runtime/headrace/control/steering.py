@@ -7,22 +7,35 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.control.labelled import may_be_labelled
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
-from headrace.control.traffic import Judged
+from headrace.control.traffic import Control, Judged, Traffic
 from headrace.control.wanted import Wanted, loaded
 from headrace.errors import Unwanted
 from headrace.execution.opening import OPAQUE
 from headrace.execution.policy import AWAITED, WHOLE
 from headrace.models.lifecycle import ANSWERING, Standing, State
 from headrace.repository.folder import Version
+from headrace.repository.instances import spoken, version_of
 from headrace.rollout.course import Course, End, Way
 
 
 def shares(course: Course) -> dict[int, int]:
     """Return how a rollout that goes on divides the requests that name no version."""
     candidate, baseline = course.versions
-    share = round(course.percent * WHOLE / 100)
+    share = 0 if candidate == baseline else _share(course)
     parts = {candidate: share, baseline: WHOLE - share}
     return {one: part for one, part in sorted(parts.items()) if part}
+
+
+def control(course: Course) -> Control | None:
+    """Return the second instance of its baseline that a rollout has now, if any."""
+    if course.end is not None or not course.plan.stands_twice:
+        return None
+    candidate, baseline = course.versions
+    return Control(baseline, _share(course), like=candidate)
+
+
+def _share(course: Course) -> int:
+    return round(course.percent * WHOLE / 100)
 
 
 def may_judge(plan: RolloutPlan, held: Iterable[Row], candidate: int, baseline: int) -> None:
@@ -34,6 +47,11 @@ def may_judge(plan: RolloutPlan, held: Iterable[Row], candidate: int, baseline: 
     for version in (row.version for row in held):
         if version.number in (candidate, baseline):
             may_be_labelled(plan, version)
+        if version.number == baseline and plan.stands_twice and not version.is_hosted:
+            raise Unwanted(
+                f"no host runs {version.label}, so that none can run it a second time: this plan "
+                "needs one that does"
+            )
         if version.number == candidate:
             may_mirror(plan, version)
 
@@ -61,7 +79,7 @@ def may_mirror(plan: RolloutPlan, candidate: Version) -> None:
         )
 
 
-def may_begin(now: Wanted, candidate: int, baseline: int | None) -> int:
+def may_begin(now: Wanted, candidate: int, baseline: int | None, plan: RolloutPlan) -> int:
     """Return the baseline of a rollout of ``candidate``: who has all traffic.
 
     Raises:
@@ -77,7 +95,9 @@ def may_begin(now: Wanted, candidate: int, baseline: int | None) -> int:
             f"a rollout begins where {whom} has all the traffic, and it is {told or 'none'}: "
             "`headrace split` moves it"
         )
-    if candidate == serving[0]:
+    if plan.kind == "a/a" and candidate != serving[0]:
+        raise Unwanted(f"a/a is of who has all the traffic, which version {candidate} has not")
+    if plan.kind != "a/a" and candidate == serving[0]:
         raise Unwanted(f"version {candidate} has all the traffic already")
     if candidate not in now.versions:
         raise Unwanted(f"version {candidate} is not loaded; {loaded(now)}: `headrace load` it")
@@ -124,7 +144,8 @@ def disturbed(course: Course, now: Wanted | None) -> str:
     if now.pending is not None:
         coming = ", ".join(str(one) for one in now.pending.shares)
         return f"version {coming} is on its way to the traffic"
-    if now.shares != shares(course) or judged(course) != now.traffic.judged:
+    asked = judged(course), control(course)
+    if now.shares != shares(course) or asked != (now.traffic.judged, now.traffic.control):
         told = ", ".join(f"{one}={share / 100:g}" for one, share in (now.shares or {}).items())
         return f"traffic is divided otherwise: {told or 'nobody has any'}"
     return _unlike(now)
@@ -142,7 +163,7 @@ def _unlike(now: Wanted) -> str:
 
 def judged(course: Course) -> tuple[Judged, ...]:
     """Return what gateways are to count for a rollout, and whom they send copies for it."""
-    agreement, candidate = course.plan.judge.agreement, course.record.candidate
+    agreement, candidate = course.plan.judge.agreement, course.arms[0]
     counts = (Judged(*one, course.number) for one in sorted(course.judged.items()))
     if agreement is None or course.lines is None:
         return tuple(counts)
@@ -162,7 +183,8 @@ def order(course: Course, before: Course | None) -> Order:
     """
     what, winner = f"rollout {course.number}", None
     if course.end is None:
-        parts = " ".join(f"{one}={share / 100:g}" for one, share in shares(course).items())
+        divided = Traffic(control=control(course)).divided(shares(course))
+        parts = " ".join(f"{spoken(one)}={part / 100:g}" for one, part in divided.items() if part)
         what = f"{what}: {parts}"
     else:
         after = {End.PROMOTED: course.record.candidate, End.ROLLED_BACK: course.record.baseline}
@@ -170,17 +192,29 @@ def order(course: Course, before: Course | None) -> Order:
         what = f"{what} {course.end.value}" + ("" if winner is None else f": {winner}=100")
 
     def changed(now: Wanted, standings: Standings) -> Wanted:
+        if course.end is End.PROMOTED and course.plan.kind == "a/a":
+            raise Unwanted("a/a has one version in both arms: there is nothing to promote")
         if before is None:
-            may_begin(now, *course.versions)
+            may_begin(now, *course.versions, course.plan)
         elif before.end is not None:
             may_take_back(before, now, standings)
         elif course.end is not End.STOPPED and (why := disturbed(before, now)):
             raise Unwanted(f"{course.model}: {why}")
         divided = {winner: WHOLE} if winner is not None else now.shares
         divided = shares(course) if course.end is None else divided
-        return replace(now, shares=divided, traffic=replace(now.traffic, judged=judged(course)))
+        asked = replace(now.traffic, judged=judged(course), control=control(course))
+        return replace(now, shares=divided, traffic=asked)
 
     return Order(course.model, what, changed)
+
+
+def without_control(model: str) -> Order:
+    """End the second instance of a version that nobody compares with any more."""
+
+    def changed(now: Wanted, _: Standings) -> Wanted:
+        return replace(now, traffic=replace(now.traffic, judged=(), control=None))
+
+    return Order(model, "the control of a rollout ends", changed)
 
 
 def may_take_back(course: Course, now: Wanted, standings: Standings) -> None:
@@ -205,10 +239,10 @@ def may_take_back(course: Course, now: Wanted, standings: Standings) -> None:
 
 
 def ways(course: Course, now: Wanted, standings: Mapping[int, Standing]) -> dict[int, Way]:
-    """Return how both versions of a rollout are; of what is wanted an engine may not know yet."""
+    """Return how all that a rollout needs is; of what is wanted an engine may not know yet."""
     return {
-        one: _way(standings.get(one, AWAITED)) if one in now.versions else Way.CANNOT
-        for one in course.versions
+        one: _way(standings.get(one, AWAITED)) if version_of(one) in now.versions else Way.CANNOT
+        for one in course.instances
     }
 
 

@@ -96,7 +96,8 @@ class Telling:
         """
 
         def known(version: int) -> Registered | None:
-            return self._known(course, version)
+            # An A/A test says nothing of a version that a registry would know it by.
+            return None if course.plan.kind == "a/a" else self._known(course, version)
 
         try:
             for report in reports(before, course, known, now):

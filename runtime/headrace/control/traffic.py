@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, Final
 
 from headrace.config.pins import HEADER
 from headrace.errors import Unwanted
+from headrace.repository.instances import control_of, is_control, number_of, spoken, version_of
 
 #: What a request may name instead of a version's number; the core has the same.
 ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
@@ -81,6 +82,17 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Control:
+    """The second instance of a version that a rollout has, in hosts of their own."""
+
+    version: int
+    #: What it takes of the version's own part, in parts of 10000.
+    share: int
+    #: It has as many replicas as this version.
+    like: int
+
+
+@dataclass(frozen=True)
 class Traffic:
     """Of one model. Replaced, never changed."""
 
@@ -92,6 +104,7 @@ class Traffic:
     judged: tuple[Judged, ...] = ()
     #: By name.
     aliases: tuple[Alias, ...] = ()
+    control: Control | None = None
 
     @property
     def named(self) -> dict[int, str]:
@@ -112,10 +125,20 @@ class Traffic:
         }
         if self.judged:
             kept["judged"] = [
-                [one.version, list(one.slow_ns), one.rollout, one.mirror, one.repeatable]
+                [_kept(one.version), list(one.slow_ns), one.rollout, one.mirror, one.repeatable]
                 for one in self.judged
             ]
+        if self.control is not None:
+            kept["control"] = list(astuple(self.control))
         return kept
+
+    def divided(self, shares: Mapping[int, int]) -> dict[int, int]:
+        """Return the shares of versions as the core is told them: a control has a part of one."""
+        if (one := self.control) is None:
+            return dict(shares)
+        taken = min(one.share, shares.get(one.version, 0))
+        whole = {**shares, one.version: shares.get(one.version, 0) - taken}
+        return {**whole, control_of(one.version): taken}
 
     def as_policy(self, salt: str) -> dict[str, Any]:
         """Return the part of a model's policy that the core reads; nothing of what is not used."""
@@ -156,8 +179,10 @@ def from_json(kept: Mapping[str, Any]) -> Traffic:
         sticky=fact(kept["sticky"]) if kept.get("sticky") else None,
         shadows=tuple(Shadow(*one) for one in kept.get("shadows", ())),
         judged=tuple(
-            Judged(one, tuple(lines), *more) for one, lines, *more in kept.get("judged", ())
+            Judged(number_of(one), tuple(lines), *more)
+            for one, lines, *more in kept.get("judged", ())
         ),
+        control=Control(*kept["control"]) if kept.get("control") else None,
     )
 
 
@@ -259,9 +284,15 @@ def only(traffic: Traffic, versions: Set[int]) -> Traffic:
         aliases=tuple(one for one in traffic.aliases if one.version in versions),
         rules=tuple(one for one in traffic.rules if one.version in versions),
         shadows=tuple(one for one in traffic.shadows if one.version in versions),
-        judged=tuple(one for one in traffic.judged if one.version in versions),
+        judged=tuple(one for one in traffic.judged if version_of(one.version) in versions),
+        control=one if (one := traffic.control) and {one.version, one.like} <= versions else None,
     )
 
 
 def _of_core(where: Fact) -> dict[str, str]:
     return {where.kind: where.name}
+
+
+def _kept(number: int) -> int | str:
+    # As ever where it is a version's own; the other is a number for machines alone.
+    return spoken(number) if is_control(number) else number

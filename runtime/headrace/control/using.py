@@ -8,6 +8,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
+from headrace.repository.instances import original
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
@@ -26,7 +27,8 @@ def in_use(before: Folders, wanted: Mapping[str, Version], carried: Collection[s
         wanted: what is to be carried, by label.
         carried: the labels of what an engine has anything left of.
     """
-    after = {label: before.get(label, frozenset()) for label in carried}
+    # A control is carried from the folder of its version.
+    after = {label: before.get(label, frozenset()) for label in map(original, carried)}
     for label, one in wanted.items():
         after[label] = after.get(label, frozenset()) | {one.folder}
     return after

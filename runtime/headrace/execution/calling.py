@@ -13,6 +13,7 @@ from headrace.models.behalf import NOBODYS, Behalf, working_for
 from headrace.models.calling import Answer, Call
 from headrace.models.metrics import Metric
 from headrace.repository.folder import Version
+from headrace.repository.instances import original, version_of
 
 if TYPE_CHECKING:
     import asyncio
@@ -45,8 +46,9 @@ class Calling:
     """Makes the calls of one version, and what it counts; from any thread."""
 
     def __init__(self, version: Version) -> None:
-        self._label = version.label
-        self._of = version.model, version.number
+        #: A control calls and counts as its version.
+        self._label = original(version.label)
+        self._of = version.model, version_of(version.number)
         self._limit_s = SHARE * version.config.limits.hang_timeout_s
         #: Before that, who is called may not be there: versions are loaded one after the other.
         self.serves = False

@@ -17,6 +17,7 @@ from headrace.execution.passage import OPEN, Passage
 from headrace.execution.voices import Sink, line, speaking, text_of
 from headrace.models import Model
 from headrace.models.behalf import working_for
+from headrace.repository.instances import original
 
 if TYPE_CHECKING:
     from headrace.execution.recording import Recorder
@@ -128,7 +129,7 @@ def describe(label: str, error: BaseException) -> str:
     text = text_of(error)
     if len(text) > MOST_CHARACTERS:
         text = text[:MOST_CHARACTERS] + "…"
-    model, _, version = label.partition("/")
+    model, _, version = original(label).partition("/")
     who = f"model {model!r} version {version}"
     if isinstance(error, HeadraceError):
         # What the core found names the version itself.

@@ -20,6 +20,7 @@ from headrace.execution import joining, labelling, sequencing
 from headrace.execution.calling import Calling
 from headrace.models import Context, Model, Tensor
 from headrace.repository.folder import Version
+from headrace.repository.instances import version_of
 from headrace.repository.kinds import FILES
 from headrace.repository.private import import_private
 
@@ -167,7 +168,7 @@ def context(version: Version, calling: Calling | None = None) -> Context:
     calling = calling or Calling(version)
     return Context(
         model=version.model,
-        version=version.number,
+        version=version_of(version.number),
         folder=version.folder,
         device=devices(version)[0],
         devices=devices(version),

@@ -34,6 +34,7 @@ from headrace.models.lifecycle import BEGIN, Standing, State
 from headrace.models.shortage import Shortage
 from headrace.repository.digest import digest
 from headrace.repository.folder import Version
+from headrace.repository.instances import original
 
 if TYPE_CHECKING:
     from headrace.execution.recording import Recorder
@@ -179,11 +180,11 @@ class Runner:
 
     def _check_files(self, expected: str) -> None:
         """Find out what the files are: other hosts of the version have the same."""
-        self.digest = digest(self.version.folder, self.threads)
+        label, self.digest = original(self.version.label), digest(self.version.folder, self.threads)
         if expected not in ("", self.digest):
             raise ModelInvalid(
-                f"the files of {self.version.label} have changed since it was loaded: give them a "
-                f"new number, or `headrace load {self.version.label}` to load them as they are now"
+                f"the files of {label} have changed since it was loaded: give them a "
+                f"new number, or `headrace load {label}` to load them as they are now"
             )
 
     def _answer(self, model: Model, device: Device, most_rows: int | None) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any, Final
 
 from headrace.execution import forking
+from headrace.repository.instances import shown
 
 #: A line without an end is cut here.
 MOST_CHARACTERS: Final = 8192
@@ -51,7 +52,7 @@ Sink = Callable[[Line], None]
 
 def line(speaker: str, stream: str, text: str, error: str = "") -> Line:
     """Return a line of now, of text that can be written and that has its bound."""
-    return Line(time.time_ns() // 1_000_000, legible(speaker), stream, bounded(text), error)
+    return Line(time.time_ns() // 1_000_000, legible(shown(speaker)), stream, bounded(text), error)
 
 
 def legible(text: str) -> str:

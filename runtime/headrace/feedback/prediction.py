@@ -7,6 +7,8 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from headrace.repository.instances import version_of
+
 #: Bytes of the key, and of the signature.
 KEY_BYTES: Final = 32
 SIGNATURE_BYTES: Final = 16
@@ -55,6 +57,11 @@ class Prediction:
     within_hours: int
     nonce: int
     rows: tuple[Top | float, ...]
+
+    @property
+    def of_version(self) -> int:
+        """The version that callers know, of which a control is a second instance."""
+        return version_of(self.version)
 
     @property
     def hour(self) -> int:

@@ -21,6 +21,7 @@ from headrace.local.carried import Carried
 from headrace.local.unhosted import UnhostedRunner
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 from headrace.repository.folder import Version
+from headrace.repository.instances import original
 
 #: Between two looks at the calls of a version that is to end; it grows to the longest.
 SHORTEST_LOOK_S: Final = 0.05
@@ -184,7 +185,9 @@ class Carrying:
 
     def _start(self, one: Carried) -> None:
         try:
-            one.runner.start()
+            label = one.runner.version.label
+            # A control runs the files of its version.
+            one.runner.start("" if original(label) == label else self.digest(original(label)))
         except Exception as error:
             self._complain(one.runner.version.label, error)
 

@@ -11,6 +11,7 @@ from headrace.config.schema import ModelConfig
 from headrace.errors import NotLive, RepositoryInvalid
 from headrace.repository.digest import SHOWN, digest
 from headrace.repository.folder import Version, configuration
+from headrace.repository.instances import shown
 
 #: Of what takes a restart: enough to know by.
 MOST_SHOWN: Final = 10
@@ -89,7 +90,9 @@ def changed(
                 f"nothing was changed: {one.version.folder} is gone, from which "
                 f"{one.version.label} is served"
             )
-    if told := [f"{one.version.label}: {text}" for one in found for text in one.only_when_loaded]:
+    if told := [
+        f"{shown(one.version.label)}: {text}" for one in found for text in one.only_when_loaded
+    ]:
         raise NotLive(
             "nothing was changed. A version takes this only when it is loaded, so restart the "
             "server, or take it back to apply the rest (changed files may have a new number):\n"

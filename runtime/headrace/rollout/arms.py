@@ -6,23 +6,32 @@ from typing import Literal
 
 from headrace.rollout.course import Course
 
+#: What serves the rest is the control, too, where there is no other.
+Name = Literal["candidate", "control", "baseline"]
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """One of a rollout's two."""
+    """Of a rollout."""
 
     rollout: int
-    name: Literal["candidate", "baseline"]
+    name: Name
 
 
 def arm_of(courses: Sequence[Course], model: str, version: int, unix_ms: int) -> Arm | None:
-    """Return the arm of a version at a moment; None where no rollout of it went on.
+    """Return the arm of a version, by the number it is counted as; None where none went on then.
 
     Of two rollouts that a millisecond has both of it is the one that began later.
     """
     for one in sorted(courses, key=lambda course: course.number, reverse=True):
         ended = None if one.end is None else one.said[-1].unix_ms
         went_on = one.began_unix_ms <= unix_ms and (ended is None or unix_ms <= ended)
-        if one.model == model and went_on and version in one.versions:
-            return Arm(one.number, "candidate" if version == one.record.candidate else "baseline")
+        if one.model == model and went_on and version in one.instances:
+            return Arm(one.number, _name(one, version))
     return None
+
+
+def _name(course: Course, version: int) -> Name:
+    if version == course.arms[0]:
+        return "candidate"
+    return "baseline" if version == course.record.baseline else "control"

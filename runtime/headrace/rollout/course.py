@@ -1,17 +1,15 @@
-"""A rollout from its beginning to its end: what is kept of it, and what a look at it brings."""
+"""A rollout from its beginning to its end: what is kept of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.rollout.bets import NONE, Units
-from headrace.rollout.counted import Counted, Histogram, Seen, Totals, added, dense
-from headrace.rollout.criteria import GUARDS
-from headrace.rollout.latency import LEAST_HISTORY, QUANTILES, SlowLines
-from headrace.rollout.policy import Move, MoveKind, next_move
-from headrace.rollout.record import Health, Record
+from headrace.repository.instances import control_of
+from headrace.rollout.counted import Counted, Histogram, Seen
+from headrace.rollout.latency import QUANTILES, SlowLines
+from headrace.rollout.record import Record
 
 #: What was said of a rollout and is remembered.
 MOST_SAID: Final = 200
@@ -49,18 +47,20 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What there is to see of both versions at one moment.
+    """What there is to see of what is compared at one moment, each by the number it is counted as.
 
     Attributes:
         crashes: of processes since this server began, by version.
         passed_s: since the last look, by a clock that only goes forward; what nobody watched is
             none of it.
+        reasons: why each is as it is.
     """
 
     counted: tuple[Counted, ...]
     ways: Mapping[int, Way]
     crashes: Mapping[int, int]
     passed_s: float
+    reasons: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class Course:
     Attributes:
         who, why: of the person who began it.
         lines: where answers are slow, of each quantile that is judged; None until the baseline's
-            latency is known.
-        seen: of candidate and baseline.
-        latency: of candidate and baseline since both have traffic; the baseline's from before that
-            while it is all there is.
+            latency is known, and what is loaded for the rollout alone has come.
+        seen: of candidate and control, which is the baseline until the first step.
+        latency: of both since both have traffic; the baseline's from before that while it is all
+            there is.
         crashes: of both, at the last look.
         watched_s: for so long it was looked at: what times of plan and record are of.
         said: the newest last.
@@ -117,9 +117,9 @@ class Course:
             ValueError: the two versions are not such as the plan compares.
         """
         record = Record.begin(plan, candidate=candidate, baseline=baseline, now=0.0)
-        lines = None if quantiles(plan) else ()
+        lines = None if quantiles(plan) or plan.stands_twice else ()
         began = round(1000 * now)
-        begun = Said(began, "begin", f"version {candidate} against {baseline}")
+        begun = Said(began, "begin", against(plan, candidate, baseline))
         return Course(
             number, model, plan, who, why, began, record, lines, crashes=crashes, said=(begun,)
         )
@@ -130,8 +130,18 @@ class Course:
         return self.record.candidate, self.record.baseline
 
     @property
+    def arms(self) -> tuple[int, int]:
+        """The numbers by which candidate and control are counted."""
+        return arms(self.plan, *self.versions)
+
+    @property
+    def instances(self) -> tuple[int, ...]:
+        """All that have to answer, by these numbers: the arms, and who serves the rest."""
+        return tuple(dict.fromkeys((*self.arms, self.record.baseline)))
+
+    @property
     def step(self) -> int:
-        """The step that it is at, from 1; 0 while the baseline's latency is measured."""
+        """The step that it is at, from 1; 0 before the first."""
         return 0 if self.lines is None else self.record.step + 1
 
     @property
@@ -159,9 +169,10 @@ class Course:
             return {}
         if self.lines is None:
             return {self.record.baseline: ()}
+        candidate, control = self.arms
         return {
-            self.record.candidate: tuple(line.candidate_ns for line in self.lines),
-            self.record.baseline: tuple(line.control_ns for line in self.lines),
+            candidate: tuple(line.candidate_ns for line in self.lines),
+            control: tuple(line.control_ns for line in self.lines),
         }
 
     def saying(self, what: str, why: str, now: float) -> "Course":
@@ -176,6 +187,20 @@ class Course:
         return replace(self, end=end, is_told=False).saying(end.value, why, now)
 
 
+def arms(plan: RolloutPlan, candidate: int, baseline: int) -> tuple[int, int]:
+    """Return the numbers by which candidate and control of a plan are counted."""
+    if plan.kind == "a/a":
+        return control_of(baseline), baseline
+    return candidate, control_of(baseline) if plan.stands_twice else baseline
+
+
+def against(plan: RolloutPlan, candidate: int, baseline: int) -> str:
+    """Return what is compared with what, in words."""
+    if plan.kind == "a/a":
+        return f"version {candidate} against itself"
+    return f"version {candidate} against {baseline}{' in hosts of its own' * plan.stands_twice}"
+
+
 def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
     """Return the quantiles of latency that a plan judges, each with the ratio that it allows."""
     return {
@@ -183,118 +208,3 @@ def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
         for name, part in QUANTILES.items()
         if (asked := getattr(plan.judge, name)) is not None
     }
-
-
-def looked(course: Course, sight: Sight, now: float) -> Course:
-    """Return a rollout after a look at its versions: at the same step, at the next, or ended.
-
-    ``now``: of what is said, in seconds since 1970.
-    """
-    course = replace(course, watched_s=course.watched_s + sight.passed_s)
-    ways = [sight.ways.get(version, Way.CANNOT) for version in course.versions]
-    # What requests meet while a version is away is no evidence about it: its crash is.
-    course = _taken(course, sight, observes=all(way is Way.ANSWERS for way in ways))
-    coming = [one for one, way in zip(course.versions, ways, strict=True) if way is Way.COMES]
-    if coming:
-        return course.saying("wait", f"version {coming[0]} is being loaded", now)
-    if course.lines is None:
-        return _measured(course, now)
-    return _moved(course, next_move(course.plan, course.record, course.watched_s), now)
-
-
-def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
-    """Return it with what was counted since the last look."""
-    lines = course.judged
-    seen, new = list(course.seen), []
-    for at, version in enumerate(course.versions):
-        asked = lines.get(version)
-        # Until every gateway has the table it may count for another rollout, or by other lines.
-        wanted = course.model, version, course.number, asked
-        mine = [
-            one
-            for one in sight.counted
-            if (one.model, one.version, one.rollout, one.slow_ns) == wanted
-        ]
-        seen[at], came = seen[at].then(mine, len(asked or ()))
-        new.append(came)
-    more = tuple(added(old, one.latency) for old, one in zip(course.latency, new, strict=True))
-    taken = replace(course, seen=(seen[0], seen[1]), latency=(more[0], more[1]))
-    if course.lines is not None and observes:
-        taken = replace(taken, record=course.record.observed(_deltas(course.plan, *new)))
-    return _with_health(taken, sight)
-
-
-def _deltas(
-    plan: RolloutPlan, candidate: Totals, control: Totals
-) -> dict[str, tuple[Units, Units]]:
-    found: dict[str, tuple[Units, Units]] = {
-        name: (getattr(candidate, name), getattr(control, name)) for name in GUARDS
-    }
-    # Who is slow when there is most to do has requests in each second then, and a small arm in few
-    # of the quiet ones: only seconds in which both have some can be compared.
-    if not all(units.count for units in found["unserved"]):
-        del found["unserved"]
-    if plan.judge.errors is not None:
-        found["errors"] = candidate.runs, control.runs
-    found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
-    if plan.judge.agreement is not None:
-        found["agreement"] = candidate.agreement, NONE
-    if plan.judge.accuracy is not None:
-        found["accuracy"] = candidate.accuracy, control.accuracy
-    return found
-
-
-def _with_health(course: Course, sight: Sight) -> Course:
-    now = [sight.crashes.get(version, 0) for version in course.versions]
-    # A server that began anew counts from zero.
-    more = [one - old if one >= old else one for one, old in zip(now, course.crashes, strict=True)]
-    known = course.record.health
-    health = Health(
-        sight.ways.get(course.record.candidate, Way.CANNOT) is not Way.CANNOT,
-        sight.ways.get(course.record.baseline, Way.CANNOT) is not Way.CANNOT,
-        known.candidate_crashes + more[0],
-        known.control_crashes + more[1],
-    )
-    return replace(course, crashes=(now[0], now[1]), record=replace(course.record, health=health))
-
-
-def _measured(course: Course, now: float) -> Course:
-    """Return it as the baseline's latency goes on to be measured, or at its first step."""
-    record, plan = course.record, course.plan
-    if not record.health.candidate_ready:
-        return course.ended(End.ROLLED_BACK, f"version {record.candidate} cannot answer", now)
-    counts = dense(course.latency[1])
-    answers = sum(counts)
-    if answers >= LEAST_HISTORY:
-        asked = quantiles(plan).values()
-        lines = tuple(SlowLines.of_history(counts, part, ratio) for part, ratio in asked)
-        drawn = "; ".join(
-            f"{name}: slow beyond {line.candidate_ns / 1e6:.4g} ms, of version {record.baseline} "
-            f"beyond {line.control_ns / 1e6:.4g} ms"
-            for name, line in zip(quantiles(plan), lines, strict=True)
-        )
-        begun = replace(record, step_started_at=course.watched_s)
-        first = replace(course, lines=lines, record=begun, seen=(Seen(), Seen()), latency=((), ()))
-        return replace(first, compared_s=now).saying("step", f"{first.percent:.4g} %; {drawn}", now)
-    if course.watched_s >= 3600 * plan.max_hours:
-        why = f"{plan.max_hours:.4g} hours are over, and version {record.baseline} gave {answers} "
-        return course.ended(End.INCONCLUSIVE, f"{why}of {LEAST_HISTORY} answers", now)
-    why = f"{answers} of {LEAST_HISTORY} answers of version {record.baseline}, to know its latency"
-    return course.saying("measure", why, now)
-
-
-def _moved(course: Course, move: Move, now: float) -> Course:
-    match move.kind:
-        case MoveKind.ADVANCE:
-            onward = replace(course, record=course.record.advanced(course.plan, course.watched_s))
-            if course.percent == 0.0:  # nobody had answers of the candidate until now
-                onward = replace(onward, compared_s=now, latency=((), ()))
-            return onward.saying("step", f"{onward.percent:.4g} %; {move.reason}", now)
-        case MoveKind.PROMOTE:
-            return course.ended(End.PROMOTED, move.reason, now)
-        case MoveKind.ROLL_BACK:
-            return course.ended(End.ROLLED_BACK, move.reason, now)
-        case MoveKind.INCONCLUSIVE:
-            return course.ended(End.INCONCLUSIVE, move.reason, now)
-        case MoveKind.HOLD | MoveKind.WAIT_FOR_APPROVAL:
-            return course.saying(move.kind.value, move.reason, now)

@@ -5,8 +5,9 @@ import textwrap
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
+from headrace.repository.instances import spoken
 from headrace.rollout.counted import dense
-from headrace.rollout.course import Course
+from headrace.rollout.course import Course, against
 from headrace.rollout.evidence import Evidence
 from headrace.rollout.latency import EDGES_NS
 
@@ -42,10 +43,9 @@ def png(course: Course) -> bytes:
 
 
 def _title(course: Course) -> str:
-    candidate, baseline = course.versions
     ended = "goes on" if course.end is None else course.end.value
     why = course.said[-1].why if course.said else ""
-    said = f"{course.model}: version {candidate} against {baseline}, {ended}: {why}"
+    said = f"{course.model}: {against(course.plan, *course.versions)}, {ended}: {why}"
     return "\n".join(textwrap.wrap(said, LINE, max_lines=MOST_LINES, placeholder=" …"))
 
 
@@ -86,7 +86,7 @@ def interval(known: Evidence, alpha: float) -> tuple[float, float, float, float]
 def _latency(axes: "Axes", course: Course) -> None:
     """Draw what part of answers took longer than so many milliseconds."""
     axes.set_title("answers that took longer, in %", fontsize="small")
-    arms = zip(("candidate", "baseline"), course.versions, course.latency, strict=True)
+    arms = zip(("candidate", "baseline"), map(spoken, course.arms), course.latency, strict=True)
     for (name, version, latency), colour in zip(arms, (GOOD, NEUTRAL), strict=True):
         counts = dense(latency)
         total = sum(counts)

@@ -60,14 +60,17 @@ def _back(record: Record, reason: str) -> Move:
 
 def _by_health(plan: RolloutPlan, record: Record) -> Move | None:
     health = record.health
+    same = plan.kind == "a/a"
+    who = "the new arm" if same else f"version {record.candidate}"
+    why = ": the arms differ by something else than the version" if same else ""
     if not health.candidate_ready:
-        return _back(record, f"version {record.candidate} cannot answer")
+        return _back(record, f"{who} cannot answer{why}")
     excess = health.candidate_crashes - health.control_crashes
     if excess > plan.max_crashes:
         return _back(
             record,
-            f"version {record.candidate} crashed {health.candidate_crashes} times, the control "
-            f"{health.control_crashes}; {plan.max_crashes} more are allowed",
+            f"{who} crashed {health.candidate_crashes} times, the control "
+            f"{health.control_crashes}; {plan.max_crashes} more are allowed{why}",
         )
     return None
 
@@ -80,7 +83,8 @@ def _by_harm(plan: RolloutPlan, record: Record) -> Move | None:
             return _back(
                 record,
                 f"one version differs from itself ({_rates(worst)}; {odds}): a false alarm, which "
-                f"{plan.alpha:.2g} of such tests may have, or its two arms are not alike",
+                f"{plan.alpha:.2g} of such tests may have, or the arms differ by something else "
+                "than the version, such as their machines",
             )
         return _back(record, f"{_rates(worst)}: worse than allowed ({odds})")
     for known in record.evidence:
@@ -133,8 +137,10 @@ def needs_approval(plan: RolloutPlan, record: Record) -> bool:
 
 def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
     """Return what there is too little of to go on, or None."""
-    if not record.health.baseline_ready:
-        return f"version {record.baseline} cannot answer, so that there is nothing to compare with"
+    if not (record.health.baseline_ready and record.health.control_ready):
+        whose = "the control of " * record.health.baseline_ready
+        who = f"{whose}version {record.baseline}"
+        return f"{who} cannot answer, so that there is nothing to compare with"
     for known in record.asked_at_step(plan):
         arms = [("candidate", known.step_candidate)]
         if known.criterion.paired:

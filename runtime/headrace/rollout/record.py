@@ -19,6 +19,7 @@ class Health:
 
     Attributes:
         candidate_ready, baseline_ready: whether the version can answer.
+        control_ready: whether what the candidate is compared with can, which may be the baseline.
         candidate_crashes, control_crashes: of processes, since the rollout began.
     """
 
@@ -26,6 +27,7 @@ class Health:
     baseline_ready: bool = True
     candidate_crashes: int = 0
     control_crashes: int = 0
+    control_ready: bool = True
 
 
 HEALTHY: Final = Health()

@@ -9,8 +9,6 @@ def unbuilt(plan: RolloutPlan) -> str:
     """Return what of a plan cannot be done yet, in words; empty if all of it can."""
     judge = plan.judge
     table: Iterable[tuple[bool, str]] = (
-        (plan.kind == "a/a", "kind: a/a"),
-        (plan.control == "own", "control: own"),
         (bool(judge.values), "judge.values"),
         (
             judge.agreement is not None and judge.agreement.max_drop_points is not None,

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from headrace.control.demand import Demand
 from headrace.execution import threads
 from headrace.repository.folder import Version
+from headrace.repository.instances import original
 from headrace.serve.plan import Group, grouped, label_of, lanes_of
 
 
@@ -76,7 +77,8 @@ class Crew:
     def digest(self, label: str) -> str:
         """Return the digest of a version's files as they were loaded; nothing before that."""
         with self._lock:
-            return self._digests.get(label, "")
+            # A control runs the files of its version.
+            return self._digests.get(label) or self._digests.get(original(label), "")
 
     def found(self, label: str, digest: str) -> None:
         """Note what the files of a version were when a host loaded them: all others' are so."""

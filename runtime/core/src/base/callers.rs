@@ -44,7 +44,7 @@ impl Callers {
     }
 
     pub fn has(&self, model: &str, version: Version) -> bool {
-        let is_it = |(name, number): (&str, &str)| name == model && number.parse() == Ok(version.0);
+        let is_it = |(name, number): (&str, &str)| name == model && number.parse() == Ok(version.told().0);
         self.each().filter_map(|one| one.rsplit_once('/')).any(is_it)
     }
 

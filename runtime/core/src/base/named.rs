@@ -33,7 +33,8 @@ impl From<Version> for Named {
 impl std::fmt::Display for Named {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Named::Number(version) => version.fmt(out),
+            // As it was named: no control is its version to who made its number up.
+            Named::Number(Version(number)) => number.fmt(out),
             Named::Alias(name) => write!(out, "'{name}'"),
         }
     }

@@ -33,9 +33,30 @@ impl Rows {
 #[serde(transparent)]
 pub struct Version(pub u64);
 
+impl Version {
+    /// Folders number versions below this. A number beyond it is the control of a rollout: the same version, in hosts of
+    /// its own.
+    const CONTROLS: u64 = 10_u64.pow(18);
+
+    pub const fn is_control(self) -> bool {
+        self.0 >= Version::CONTROLS
+    }
+
+    /// What callers are told, for whom both are one.
+    pub const fn told(self) -> Version {
+        Version(self.0 % Version::CONTROLS)
+    }
+
+    /// What operators are shown, as in `3` and `3+control`.
+    pub fn shown(self) -> String {
+        format!("{self}{}", if self.is_control() { "+control" } else { "" })
+    }
+}
+
+/// As callers are told.
 impl std::fmt::Display for Version {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.fmt(out)
+        self.told().0.fmt(out)
     }
 }
 
@@ -85,6 +106,20 @@ mod tests {
     fn rows_refuse_to_wrap() {
         assert_eq!(Rows::new(u32::MAX).plus(Rows::new(1)), None);
         assert_eq!(Rows::new(1).minus(Rows::new(2)), Rows::ZERO);
+    }
+
+    #[test]
+    fn a_control_is_its_version_to_callers_and_never_to_operators() {
+        for (number, told, shown) in [
+            (3, "3", "3"),
+            (999_999_999_999_999_999, "999999999999999999", "999999999999999999"),
+            (1_000_000_000_000_000_003, "3", "3+control"),
+        ] {
+            assert_eq!(
+                (Version(number).to_string().as_str(), Version(number).shown().as_str()),
+                (told, shown)
+            );
+        }
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl Errors {
             unix_ms: clock::unix_ms(),
             kind: fault.kind.code(),
             model: model.to_owned(),
-            version: version.map(|version| version.0),
+            version: version.map(|version| version.told().0),
             note: fault.note.clone().into_owned(),
         });
         drop(ring);

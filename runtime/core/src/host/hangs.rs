@@ -1,7 +1,10 @@
 //! Versions whose model hangs or has lost its device, for whoever can tell people more than the core knows, and what
 //! follows from one.
 
-use crate::base::{contract::Contract, units::Rows};
+use crate::base::{
+    contract::Contract,
+    units::{Rows, Version},
+};
 use parking_lot::{Condvar, Mutex};
 use serde::Serialize;
 use std::collections::VecDeque;
@@ -37,7 +40,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "model '{}' version {} ", self.model, self.version)?;
+        write!(out, "model '{}' version {} ", self.model, Version(self.version))?;
         match self.why {
             Why::LimitS(limit_s) => write!(out, "did not return a batch within {limit_s} s"),
             Why::LostDevice(_) => write!(out, "lost its device"),

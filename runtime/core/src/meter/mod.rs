@@ -38,7 +38,7 @@ use crate::base::{
 use crate::decide::policy::PolicyTable;
 use compact_str::CompactString;
 use parking_lot::RwLock;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 use std::sync::Arc;
 use version::Failures;
 
@@ -100,9 +100,17 @@ impl Meter {
     pub fn statistics(&self, model: Option<&str>, version: Option<Version>) -> Vec<Statistics> {
         let versions = self.versions.read();
         let wanted = versions.iter().filter(|((name, number), _)| {
-            model.is_none_or(|model| model == name) && version.is_none_or(|version| version == *number)
+            model.is_none_or(|model| model == name) && version.is_none_or(|version| version == number.told())
         });
-        wanted.map(|((name, number), meter)| Statistics::of(name.clone(), *number, &meter.totals())).collect()
+        let mut rows = BTreeMap::<_, Statistics>::new();
+        for ((name, number), meter) in wanted {
+            let row = Statistics::of(name.clone(), number.told(), &meter.totals());
+            match rows.entry((name, number.told())) {
+                Entry::Vacant(place) => drop(place.insert(row)),
+                Entry::Occupied(mut sum) => sum.get_mut().add(row), // a control is its version
+            }
+        }
+        rows.into_values().collect()
     }
 
     /// The Prometheus text exposition, format 0.0.4. `hosts`: those that there are now; `families`: what others count.
@@ -127,7 +135,10 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::contract::Batching;
+    use crate::base::{
+        call::{Execution, Sealed},
+        contract::Batching,
+    };
 
     pub(super) fn contract(model: &str, version: u64) -> Contract {
         let batching = Batching { max_rows: 8, queue_rows: 16, ..Batching::default() };
@@ -153,6 +164,32 @@ mod tests {
         meter.version(&contract("a", 1)).admitted();
         assert!(Arc::ptr_eq(&meter.version(&contract("a", 1)), &meter.version(&contract("a", 1))));
         assert_eq!(meter.version(&contract("a", 1)).totals().pending(), 1);
+    }
+
+    #[test]
+    fn a_control_counts_as_its_version_to_callers() {
+        let run = Execution {
+            rows: 1,
+            padding: 0,
+            padding_bytes: 0,
+            sealed: Sealed::Free,
+            input_ns: 1,
+            infer_ns: 1,
+            output_ns: 1,
+            between_ns: 0,
+            cost: 0,
+            failed: false,
+        };
+        let meter = Meter::default();
+        for version in [3, 1_000_000_000_000_000_003, 4] {
+            meter.version(&contract("a", version)).executed(run);
+        }
+        let rows = meter.statistics(None, None);
+        let seen: Vec<_> = rows.iter().map(|row| (row.version.0, row.execution_count)).collect();
+        assert_eq!(seen, [(3, 2), (4, 1)]);
+        assert_eq!(meter.statistics(Some("a"), Some(Version(3))).len(), 1);
+        let page = meter.render(&[], &[]);
+        assert!(page.contains("version=\"3+control\"") && page.contains("version=\"3\""), "{page}");
     }
 
     #[test]

@@ -12,6 +12,13 @@ pub struct Span {
     pub ns: u64,
 }
 
+impl Span {
+    fn add(&mut self, more: Span) {
+        self.count += more.count;
+        self.ns += more.ns;
+    }
+}
+
 /// One row of ModelStatistics. Spans are of requests, those of `batches` of executions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
@@ -56,6 +63,23 @@ impl Statistics {
             compute_infer: each(sum.infer_ns),
             compute_output: each(sum.output_ns),
             batches: sizes.collect(),
+        }
+    }
+
+    /// With what another row of the same version has.
+    pub(super) fn add(&mut self, more: Statistics) {
+        self.last_inference_ms = self.last_inference_ms.max(more.last_inference_ms);
+        self.inference_count += more.inference_count;
+        self.execution_count += more.execution_count;
+        self.success.add(more.success);
+        self.fail.add(more.fail);
+        self.queue.add(more.queue);
+        self.compute_input.add(more.compute_input);
+        self.compute_infer.add(more.compute_infer);
+        self.compute_output.add(more.compute_output);
+        for (size, spans) in more.batches {
+            let sums = self.batches.entry(size).or_default();
+            sums.iter_mut().zip(spans).for_each(|(sum, span)| sum.add(span));
         }
     }
 }

@@ -228,7 +228,7 @@ impl Page {
 }
 
 fn labels(model: &str, version: Version) -> String {
-    format!("{},version=\"{version}\"", label("model", model))
+    format!("{},version=\"{}\"", label("model", model), version.shown())
 }
 
 /// A label, its value escaped.

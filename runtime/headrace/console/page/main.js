@@ -193,6 +193,9 @@ function modelCard(model) {
       ...divided.map((one) => element("span", { "data-share": one.share }))),
     element("p", { class: "numbers" }, `Traffic: ${told}`),
     ...routes(traffic[model.name]).map((line) => element("p", { class: "numbers" }, line)),
+    ...model.controls.map((one) => element("p", { class: "numbers" },
+      `Version ${one.version} a second time, as the control of a rollout: ${percent(one.share_percent)}`
+      + ` of the traffic, ${one.state}, ${one.hosts} of ${one.hosts_wanted} hosts`)),
     element("ul", { class: "versions" }, ...model.versions.map((one) => versionRow(model, one))));
 }
 

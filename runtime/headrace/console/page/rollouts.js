@@ -69,7 +69,8 @@ function foldedCard(one) {
 }
 
 function head(one) {
-  const versions = `version ${one.candidate} against ${one.baseline}`;
+  const other = one.plan.kind === "a/a" ? "itself" : one.baseline;
+  const versions = `version ${one.candidate} against ${other}`;
   const last = one.said.at(-1);
   if (one.end !== null) {
     return [
@@ -187,7 +188,7 @@ function arm(one, name) {
     .map((part) => `${part} ${points(latency[part])} ms`);
   const crashes = one.crashes[name];
   return [
-    element("dt", {}, `Version ${one[name]}`),
+    element("dt", {}, `Version ${one.arms[name]}`),
     element("dd", { class: "numbers" }, [
       told.join(", ") || "no answers yet",
       crashes === 1 ? "1 crash" : `${crashes || "no"} crashes`,

@@ -16,7 +16,8 @@ export function rateFacts(rates) {
   ];
 }
 
-// status: of /api/status; rows: of /api/versions. Returns [{name, versions}], each by number.
+// status: of /api/status; rows: of /api/versions. Returns [{name, versions, controls}], each
+// by number.
 export function joined(status, rows) {
   const models = new Map();
   const versionsOf = (name) => {
@@ -41,8 +42,10 @@ export function joined(status, rows) {
       });
     }
   }
+  const controls = new Map(status.models.map((model) => [model.name, model.controls]));
   return [...models].sort(([a], [b]) => a < b ? -1 : 1).map(([name, versions]) => ({
     name, versions: [...versions.values()].sort((a, b) => a.version - b.version),
+    controls: controls.get(name) ?? [],
   }));
 }
 

@@ -18,6 +18,7 @@ from headrace.execution.memory.footprint import predicted
 from headrace.execution.memory.ledger import Ledger, place
 from headrace.models.shortage import Claim, size
 from headrace.repository.folder import Version
+from headrace.repository.instances import original
 
 #: What was predicted is told to be wrong from here on, as a share of what was measured.
 OFF: Final = 0.1
@@ -220,7 +221,7 @@ def key(version: Version, gpu: Gpu) -> str:
                 files.append((name, found.st_size, found.st_mtime_ns))
     config = version.config
     facts: list[Any] = [
-        version.label,
+        original(version.label),
         gpu.total_bytes,
         files,
         config.lanes,

@@ -72,7 +72,7 @@ pub(super) async fn stream(
         Ok((version, events)) => {
             let mut reply = respond::reply(headers, StatusCode::OK, Chunks::live(events));
             reply.headers_mut().insert(header::CONTENT_TYPE, EVENTS);
-            reply.headers_mut().insert(stages::VERSION, stages::number(version.0));
+            reply.headers_mut().insert(stages::VERSION, stages::number(version.told().0));
             reply
         }
         Err(fault) => respond::fault(headers, &fault),

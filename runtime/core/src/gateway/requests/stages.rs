@@ -32,7 +32,7 @@ impl Told {
     }
 
     pub(in crate::gateway) fn write(self, to: &mut HeaderMap) {
-        to.insert(VERSION, number(self.version.0));
+        to.insert(VERSION, number(self.version.told().0));
         if let Some(Ok(id)) = self.prediction.map(|id| HeaderValue::from_maybe_shared(Bytes::from(id))) {
             to.insert(PREDICTION, id);
         }

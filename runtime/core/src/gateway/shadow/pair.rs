@@ -53,7 +53,7 @@ impl Pair<'_> {
             let body = body(produced.bytes(), |form| reply::write(&answer, |_| form))?;
             is_bytes |= body.binary;
             let saved = save(folder, &format!("answer-{}", contract.version), &body)?;
-            answers.push(json!({"version": contract.version, "host_ns": host_ns, "body": saved}));
+            answers.push(json!({"version": contract.version.told(), "host_ns": host_ns, "body": saved}));
         }
         let mut inference = self.inference.clone();
         if is_bytes {

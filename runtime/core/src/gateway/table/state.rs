@@ -46,7 +46,7 @@ impl Model {
     /// The version that a request names.
     pub(super) fn named(&self, name: &str, named: &Named) -> Result<&Arc<Service>, Fault> {
         let version = match named {
-            Named::Number(version) => Some(*version),
+            Named::Number(version) => Some(*version).filter(|version| !version.is_control()),
             Named::Alias(alias) => self.policy.alias(alias),
         };
         let unknown = || not_found(format_args!("'{name}' version {named} is not found"));
@@ -95,7 +95,8 @@ impl Model {
 
     /// Why nobody answers, version by version.
     pub(super) fn excuse(&self) -> String {
-        let each = self.versions.iter().map(|(state, service)| {
+        let each = self.versions.iter().filter(|(_, service)| !service.version.is_control());
+        let each = each.map(|(state, service)| {
             let version = service.version;
             let share = self.policy.shares().iter().any(|share| share.version == version && share.share > 0);
             let reason = self.policy.entry(version).map_or("", |entry| entry.reason.as_str());

@@ -81,7 +81,7 @@ impl Gateway {
             Fault::new(crate::base::fault::Kind::Unavailable, note)
         })?;
         let mut ready: Vec<_> = known.versions.iter().map(|(_, service)| service.version).collect();
-        ready.retain(|version| known.is_up(*version));
+        ready.retain(|version| known.is_up(*version) && !version.is_control());
         ready.sort_unstable();
         Ok((Arc::clone(&running.contract), ready))
     }
@@ -144,7 +144,9 @@ impl Gateway {
                 let state = CompactString::const_new("");
                 rows.push(IndexRow { model: name.clone(), version: None, state, reason: String::new() });
             }
-            for (wanted, service) in &model.versions {
+            for (wanted, service) in
+                model.versions.iter().filter(|(_, service)| !service.version.is_control())
+            {
                 let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
                 let lacks = || state.lacks(name, Some(service.version));
                 let (word, reason) = shown(*wanted, reason, service.standing(), lacks);
@@ -195,7 +197,7 @@ impl Gateway {
                 if let (Value::Object(shown), Value::Object(busy)) = (&mut shown, busy) {
                     shown.extend(busy);
                 }
-                versions.insert(service.version.to_string(), shown);
+                versions.insert(service.version.0.to_string(), shown);
             }
             models.insert(name.to_string(), json!({ "versions": versions }));
         }

@@ -18,7 +18,7 @@ pub fn write(out: &mut Vec<u8>, answer: &Answer) -> Result<(), Fault> {
     out.text("\"model_name\":");
     out.string(&contract.model);
     out.text(",\"model_version\":\"");
-    out.integer(contract.version.0);
+    out.integer(contract.version.told().0);
     out.push(b'"');
     if !answer.parameters.is_empty() {
         out.push(b',');

@@ -44,7 +44,7 @@ pub fn write(answer: &Answer, form: impl Fn(&str) -> Form) -> Result<Encoded, Fa
     out.text("\"model_name\":");
     out.string(&contract.model);
     out.text(",\"model_version\":\"");
-    out.integer(contract.version.0);
+    out.integer(contract.version.told().0);
     out.push(b'"');
     if !answer.parameters.is_empty() {
         out.push(b',');

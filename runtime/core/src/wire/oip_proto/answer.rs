@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
     fn new(answer: &'a Answer, is_final: Option<bool>) -> Result<Writer<'a>, Fault> {
         let mut writer = Writer { answer, version: itoa::Buffer::new(), is_final, len: 0, inline: 0 };
         let contract = &answer.contract;
-        let version = writer.version.format(contract.version.0).len();
+        let version = writer.version.format(contract.version.told().0).len();
         let mut len = text_len(&contract.model) + delimited_len(version) + text_len(&answer.id);
         for (key, value) in &answer.parameters {
             len += delimited_len(entry_len(key, value));
@@ -120,7 +120,7 @@ impl<'a> Writer<'a> {
             put_head(&mut out, 2, self.len);
         }
         put_text(&mut out, 1, &answer.contract.model);
-        put_text(&mut out, 2, self.version.format(answer.contract.version.0));
+        put_text(&mut out, 2, self.version.format(answer.contract.version.told().0));
         put_text(&mut out, 3, &answer.id);
         for (key, value) in &answer.parameters {
             put_entry(&mut out, 4, key, value);
