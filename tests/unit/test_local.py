@@ -168,7 +168,9 @@ def test_who_never_gets_ready_and_is_wanted_no_more_keeps_no_other_from_loading(
     from tests.unit.conftest import WORKING
 
     go = tmp_path / "go"
-    waits = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    waits = (
+        f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    )
     write_model("doubler")
     write_model("doubler", version="2", source=waits + WORKING)
     one, late, last = find(write_model("doubler", version="3"))
