@@ -94,10 +94,11 @@ class Unreachable(HeadraceError):
 class Refused(HeadraceError):
     """The server answered, and said no."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, server: str = "") -> None:
         # All arguments reach args: that is what pickling carries between processes.
-        super().__init__(status, text)
-        self.status, self.text = status, text
+        super().__init__(status, text, server)
+        #: What the answer calls its server.
+        self.status, self.text, self.server = status, text, server
 
     def __str__(self) -> str:
         return f"{self.text} (HTTP {self.status})"

@@ -28,19 +28,19 @@ def test_an_address_that_is_none_is_refused_with_one_that_is(url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "kind", "said"),
+    ("status", "server", "body", "kind", "said"),
     [
-        (404, b'{"error": "Not Found"}', Unreachable, "http://h:1 is no console of headrace"),
-        (404, b"", Unreachable, r"should name it, http://127\.0\.0\.1:8003 if not moved"),
-        (200, b"<html>", Unreachable, "http://h:1 is no console"),
-        (404, b'{"error": "no error \'e-1\' in the log"}', Refused, "no error 'e-1' in the log"),
-        (404, b'{"error": "there is no rollout 9"}', Refused, "there is no rollout 9"),
-        (400, b'{"error": "limit should be"}', Refused, "limit should be"),
+        (404, "", b'{"error": "Not Found"}', Unreachable, "http://h:1 is no console of headrace"),
+        (404, "nginx", b"", Unreachable, r"should name it, http://127\.0\.0\.1:8003 if not moved"),
+        (200, "", b"<html>", Unreachable, "http://h:1 is no console"),
+        (404, "headrace", b'{"error": "/tmp is not what is"}', Refused, "/tmp is not what is"),
+        (400, "", b'{"error": "limit should be"}', Refused, "limit should be"),
     ],
 )
 def test_who_is_no_console_is_called_so(
     monkeypatch: pytest.MonkeyPatch,
     status: int,
+    server: str,
     body: bytes,
     kind: type[HeadraceError],
     said: str,
@@ -50,7 +50,9 @@ def test_who_is_no_console_is_called_so(
 
     def answer(*args: Any, **more: Any) -> Answer:
         if status != 200:
-            raise HTTPError("http://h:1", status, "", Message(), BytesIO(body))
+            headers = Message()
+            headers["Server"] = server
+            raise HTTPError("http://h:1", status, "", headers, BytesIO(body))
         return Answer(body)
 
     monkeypatch.setattr(console_client, "urlopen", answer)

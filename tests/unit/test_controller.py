@@ -287,3 +287,13 @@ def test_who_waits_for_what_is_unloaded_is_told(desk: Desk) -> None:
     desk.controller.obey(orders.unload("new", None), **ME)
     desk.stand(m={1: READY})
     assert told.get(timeout=30) == "version 1: it was unloaded meanwhile"
+
+
+def test_a_client_is_told_why_what_he_wishes_cannot_be(desk: Desk) -> None:
+    operating, told = Operating(desk.controller), queue.SimpleQueue[str]()
+    desk.stand(m={1: READY})
+    desk.controller.obey(orders.rule("m", "header:x-team", "red", 1), **ME)
+    desk.models["m"], desk.on_new[2] = [1, 2], {"replace": "old_first"}
+    operating.take("load", "m", told.put)
+    assert "version 1 is to end first, and the rule" in told.get(timeout=30)
+    assert desk.carried == ["m/1"]

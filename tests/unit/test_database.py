@@ -17,6 +17,8 @@ SECRET = "s3cret-of-nobody"
     [
         (f"nonsense {SECRET}", "the database's URL cannot be read: expected postgresql"),
         (f"nobody://me:{SECRET}@here/x", "the database nobody://here/x cannot be used: its driver"),
+        ("sqlite://", "the database's URL names no file"),
+        ("sqlite:///:memory:", "the database's URL names no file"),
         ("sqlite:////no/such/folder/x", "the database sqlite:////no/such/folder/x cannot be used"),
     ],
 )

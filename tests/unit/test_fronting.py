@@ -86,6 +86,14 @@ def test_another_address_is_refused_in_words(url: str, tmp_path: Path) -> None:
         load(file)
 
 
+def test_an_address_with_a_password_is_refused_without_it(tmp_path: Path) -> None:
+    file = tmp_path / "upstream.yaml"
+    file.write_text("url: grpc://me:s3cret@triton:8001\n")
+    with pytest.raises(ConfigInvalid, match="names a user: token_env") as error:
+        load(file)
+    assert "s3cret" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("text", "why"),
     [

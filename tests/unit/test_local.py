@@ -160,3 +160,28 @@ def test_what_could_not_be_loaded_is_loaded_anew_when_it_is_asked_for_again(
     (broken.folder / "model.py").write_text(WORKING)
     carrying.want([Assignment(broken, asked=1)], {})
     world.wait({"doubler/1": "READY"})
+
+
+def test_who_never_gets_ready_and_is_wanted_no_more_keeps_no_other_from_loading(
+    write_model: WriteModel, tmp_path: Path
+) -> None:
+    from tests.unit.conftest import WORKING
+
+    go = tmp_path / "go"
+    waits = (
+        f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.01)\n"
+    )
+    write_model("doubler")
+    write_model("doubler", version="2", source=waits + WORKING)
+    one, late, last = find(write_model("doubler", version="3"))
+    world = World()
+    carrying = world.carrying(one)
+    carrying.load_first()
+    carrying.begin()
+    carrying.want([Assignment(one), Assignment(late)], {})
+    world.wait({"doubler/1": "READY", "doubler/2": "LOADING"})
+    carrying.want([Assignment(one), Assignment(last)], {})
+    world.wait({"doubler/1": "READY", "doubler/2": "UNAVAILABLE", "doubler/3": "READY"})
+    go.touch()
+    world.wait({"doubler/1": "READY", "doubler/3": "READY"})
+    assert world.closed == ["doubler/2"]

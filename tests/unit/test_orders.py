@@ -13,7 +13,7 @@ from headrace.control.traffic import Alias, Fact, Rule, Shadow, Traffic
 from headrace.control.wanted import Pending, Wanted
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
-from headrace.models.lifecycle import State
+from headrace.models.lifecycle import Standing, State
 
 USER, BETA = Fact("header", "x-user-id"), Fact("parameter", "Beta")
 NOW = Wanted("/m", {1: 0, 2: 0}, shares={1: WHOLE})
@@ -157,6 +157,20 @@ def test_orders(now: Wanted, order: Callable[[], Order], after: Wanted | str) ->
         assert after in str(error.value)
     else:
         assert order().change(now, {}) == after
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        lambda: orders.alias("m", "best", 2),
+        lambda: orders.rule("m", "header:x-user-id", "7", 2),
+        lambda: orders.shadow("m", Shadow(2, WHOLE)),
+        lambda: orders.split("m", {2: WHOLE}),
+    ],
+)
+def test_nobody_is_sent_to_a_version_that_failed(order: Callable[[], Order]) -> None:
+    with pytest.raises(Unwanted, match="version 2 failed: no weights"):
+        order().change(NOW, {2: Standing(State.FAILED, "no weights")})
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
-from headrace.console.sources import CLIENT
+from headrace.console.sources import CLIENT, SERVER
 from headrace.errors import HeadraceError, Refused, Unreachable
 from headrace.vocabulary import FIRST_PORT
 
@@ -25,11 +25,6 @@ DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: Holds the token of a console that listens beyond its machine.
 TOKEN: Final = "HEADRACE_TOKEN"
 TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
-#: How the console says that something is not there; other ports and servers say it differently.
-CONSOLES_404: Final = (
-    *("no /", "no error ", "no model ", "no pairs ", "no request "),
-    "there is no rollout ",
-)
 
 
 def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
@@ -42,7 +37,7 @@ def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
     try:
         return json.loads(send(_request(url, path), limit_s)[0])
     except Refused as error:
-        if error.status != 404 or error.text.startswith(CONSOLES_404):
+        if error.status != 404 or error.server == SERVER:
             raise
         raise _no_console(url) from error
     except ValueError as error:
@@ -165,7 +160,8 @@ def _answer(request: Request, limit_s: float) -> Iterator[Any]:
         with urlopen(request, timeout=limit_s) as answer:
             yield answer
     except HTTPError as error:
-        raise Refused(error.code, _reason(error.read())) from error
+        server = error.headers.get("Server", "")
+        raise Refused(error.code, _reason(error.read()), server) from error
     except IncompleteRead as error:
         raise Unreachable(f"the answer of {request.full_url} broke off before its end") from error
     except HTTPException as error:

@@ -67,6 +67,11 @@ class Upstream(Section):
     @field_validator("url")
     @classmethod
     def _is_an_address(cls, given: str) -> str:
+        if "@" in given:
+            # Not shown: what stands before it may be a password.
+            raise ValueError(
+                "the address names a user: token_env or token_file has what the server is shown"
+            )
         if not URL.fullmatch(given):
             raise ValueError(f"{EXPECTED}, not {given!r}")
         return given

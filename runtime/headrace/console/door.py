@@ -7,6 +7,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from headrace.console.sources import SERVER
 from headrace.console.token import Token
 from headrace.console.webpage import FILES, may_ask
 
@@ -42,7 +43,7 @@ class Door:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Server"] = "headrace"
+                headers["Server"] = SERVER
                 headers["Date"] = formatdate(usegmt=True)
                 if message["status"] == 401:
                     headers["WWW-Authenticate"] = "Bearer"

@@ -13,6 +13,7 @@ from uvicorn import Config, Server
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from headrace.console.places import Places
+from headrace.console.sources import SERVER
 
 #: Connections at once.
 MOST_CONNECTIONS: Final = 32
@@ -149,6 +150,6 @@ def refused(status: str, text: str, more: str = "") -> bytes:
     """Return an answer to what has no request, and closes."""
     body = json.dumps({"error": text})
     return (
-        f"HTTP/1.1 {status}\r\nServer: headrace\r\nContent-Type: application/json\r\n"
+        f"HTTP/1.1 {status}\r\nServer: {SERVER}\r\nContent-Type: application/json\r\n"
         f"Connection: close\r\n{more}Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()

@@ -13,6 +13,8 @@ from headrace.control.rollouts import Rollouts
 #: The header that says who asks. A page in somebody's browser cannot send it to another place than
 #: its own without asking there.
 CLIENT: Final = "Headrace-Client"
+#: What each answer calls its server, by which commands tell a console from other ports and servers.
+SERVER: Final = "headrace"
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,15 @@ def shown(url: str) -> str:
     """Return where a database is, without what is secret.
 
     Raises:
-        StateInvalid: it is no such URL. The text does not have it.
+        StateInvalid: it is no such URL, or names no place. The text does not have it.
     """
     try:
         parts = make_url(url)
+        if parts.get_backend_name() == "sqlite" and parts.database in (None, "", ":memory:"):
+            raise StateInvalid(
+                "the database's URL names no file, and what is wanted would end with the server: "
+                "write sqlite:////PATH, or leave it out for the state folder's"
+            )
         # What follows the question mark may be a password, too.
         where = URL.create(
             parts.drivername, host=parts.host, port=parts.port, database=parts.database

@@ -22,12 +22,21 @@ def split(wanted: Wanted, shares: Mapping[int, int], standings: Mapping[int, Sta
         told = ", ".join(f"{one}={share / 100:g}" for one, share in shares.items())
         raise Unwanted(f"the parts should add up to 100 %, and none be negative: {told or 'none'}")
     for version in shares:
-        if version not in wanted.versions:
-            raise Unwanted(f"version {version} is not loaded; {loaded(wanted)}")
-        one = standings.get(version)
-        if one is not None and one.state is State.FAILED:
-            raise Unwanted(f"version {version} failed: {one.reason}")
+        check(version, wanted, standings)
     return moved(wanted, move(wanted, shares, frozenset()), standings)
+
+
+def check(version: int, wanted: Wanted, standings: Mapping[int, Standing]) -> None:
+    """Check that a version that requests are to go to may answer them, now or once it is loaded.
+
+    Raises:
+        Unwanted: it is not loaded, or could not be.
+    """
+    if version not in wanted.versions:
+        raise Unwanted(f"version {version} is not loaded; {loaded(wanted)}")
+    one = standings.get(version)
+    if one is not None and one.state is State.FAILED:
+        raise Unwanted(f"version {version} failed: {one.reason}")
 
 
 def moved(wanted: Wanted, pending: Pending, standings: Mapping[int, Standing]) -> Wanted:

@@ -7,7 +7,7 @@ from typing import Final
 
 from headrace.control import orders
 from headrace.control.controller import Controller
-from headrace.errors import HeadraceError, Unwanted
+from headrace.errors import HeadraceError, Unchanged, Unwanted
 from headrace.models.lifecycle import State
 
 #: Who changed what, in the journal: no client says who he is.
@@ -49,7 +49,7 @@ class Operating:
             return ""
         try:
             version = self._controller.load(model, None, swap=True, who=CLIENT, why=why)
-        except Unwanted:
+        except Unchanged:
             # It has all traffic, or will have it.
             version = max(one.version.number for one in self._controller.held(model))
         standing = self._controller.wait(model, version)

@@ -10,7 +10,7 @@ from headrace.control.traffic import Shadow, Traffic
 from headrace.control.wanted import Wanted
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
-from headrace.models.lifecycle import Standing, State
+from headrace.models.lifecycle import Standing
 
 #: How the versions of a model stand, by number.
 Standings = Mapping[int, Standing]
@@ -88,11 +88,7 @@ def shadow(model: str, new: Shadow) -> Order:
     what = f"shadow {new.version} --percent {new.share / 100:g}{said}"
 
     def changed(now: Wanted, standings: Standings) -> Wanted:
-        one = standings.get(new.version)
-        if new.version not in now.versions:
-            raise Unwanted(f"version {new.version} is not loaded; {words.loaded(now)}")
-        if one is not None and one.state is State.FAILED:
-            raise Unwanted(f"version {new.version} failed: {one.reason}")
+        moving.check(new.version, now, standings)
         if not 0 < new.share <= WHOLE:
             raise Unwanted(f"a shadow gets more than 0 and at most 100 %, not {new.share / 100:g}")
         if not 0 <= new.keep_worst <= traffic.MOST_KEPT:
@@ -116,9 +112,9 @@ def unshadow(model: str, version: int) -> Order:
 def _route(
     model: str, what: str, change: Callable[[Traffic], Traffic], version: int | None
 ) -> Order:
-    def changed(now: Wanted, _: Standings) -> Wanted:
-        if version is not None and version not in now.versions:
-            raise Unwanted(f"version {version} is not loaded; {words.loaded(now)}")
+    def changed(now: Wanted, standings: Standings) -> Wanted:
+        if version is not None:
+            moving.check(version, now, standings)
         pending = now.pending
         if version is not None and pending and pending.old_first and version in pending.unload:
             raise Unwanted(f"version {version} is about to end for another: wait for that first")

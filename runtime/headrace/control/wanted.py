@@ -6,7 +6,7 @@ from typing import Any
 
 from headrace.control import traffic as routes
 from headrace.control.traffic import NOTHING, Traffic
-from headrace.errors import Unwanted
+from headrace.errors import Unchanged, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State
 
@@ -164,8 +164,8 @@ def load(
     ``old_first``, if it is not there already.
 
     Raises:
-        Unwanted: it is loaded, or on its way, and nothing would change; or who is to end first may
-            not.
+        Unchanged: it is loaded, or on its way, and nothing would change.
+        Unwanted: who is to end first may not.
     """
     comes = standing is not None and standing.state in (State.FAILED, State.STANDBY)
     anew = wanted.versions.get(version, 0) + (version in wanted.versions and comes)
@@ -185,7 +185,7 @@ def load(
         after = replace(after, pending=pending)
     if after == wanted:
         state = standing.state.value if standing else "on its way"
-        raise Unwanted(
+        raise Unchanged(
             f"version {version} is {state} already; to load changed files give them a new number, "
             "or unload it first"
         )

@@ -1,6 +1,5 @@
 """The versions that one process carries, brought to what is wanted while it serves."""
 
-import queue
 import threading
 import time
 import traceback
@@ -18,6 +17,7 @@ from headrace.execution.runner import Runner
 from headrace.execution.voices import OURSELVES, line
 from headrace.local.around import Around
 from headrace.local.carried import Carried
+from headrace.local.turns import Turns
 from headrace.local.unhosted import UnhostedRunner
 from headrace.models.lifecycle import ON_THE_WAY, Standing, State
 from headrace.repository.folder import Version
@@ -53,9 +53,8 @@ class Carrying:
         #: What the gateway's table says; None where that is not known.
         self._published: tuple[object, ...] | None = None
         self._reason = threading.Event()
-        #: What is to be loaded, and who of those is to end; one after the other, for each has the
-        #: whole machine to load with.
-        self._turns: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        #: What is to be loaded, and who of those is to end.
+        self._turns = Turns()
         self._carried: dict[str, Carried] = {}
         self.budget = around.budget
         self._demand = Demand(around.max_loaded, clock)
@@ -132,7 +131,7 @@ class Carrying:
     def begin(self) -> None:
         """Bring about what is wanted, from now on."""
         self._begun = True
-        threading.Thread(target=self._take_turns, name="loads", daemon=True).start()
+        self._turns.begin()
         threading.Thread(target=self._run, name="control", daemon=True).start()
         self._reason.set()
 
@@ -178,10 +177,6 @@ class Carrying:
         except Exception as error:
             # A table that the gateway refuses, perhaps for another version than is in its turn.
             self._complain(OURSELVES, error)
-
-    def _take_turns(self) -> None:
-        while True:
-            self._turns.get()()
 
     def _start(self, one: Carried) -> None:
         try:
@@ -233,7 +228,7 @@ class Carrying:
                 None if one is None else one.asked, None if carried is None else carried.held, seen
             )
             if carried is None and one is not None and do is Do.CARRY:
-                self._turns.put(partial(self._start, self._carry(one)))
+                self._turns.put(label, partial(self._start, self._carry(one)))
                 changed = True
             elif carried is not None and do is not None:
                 self._go_on(do, label, carried)
@@ -262,7 +257,7 @@ class Carrying:
                     carried.held = replace(carried.held, ends=True)
                     end = partial(self._end, carried)
                     if carried.runner.standing.state in ON_THE_WAY:
-                        self._turns.put(end)
+                        self._turns.end(label, end)
                     else:
                         threading.Thread(target=end, name="unload", daemon=True).start()
                 case Do.FORGET:

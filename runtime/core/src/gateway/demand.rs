@@ -12,6 +12,9 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Of a version that is loaded on demand.
+const LATE: &str = "it was not loaded in time (limit load_wait_ms); try again later";
+
 type Key = (CompactString, Version);
 
 /// Why nobody answers a request at this moment.
@@ -20,6 +23,16 @@ pub(in crate::gateway) enum Unrouted {
     /// This version is to, once it is loaded.
     OnDemand(Arc<Service>),
     Fault(Fault),
+}
+
+impl Unrouted {
+    /// For who waits no longer.
+    pub(in crate::gateway) fn into_fault(self) -> Fault {
+        match self {
+            Unrouted::OnDemand(service) => service.unavailable(LATE),
+            Unrouted::Fault(fault) => fault,
+        }
+    }
 }
 
 impl From<Fault> for Unrouted {

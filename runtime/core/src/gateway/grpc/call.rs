@@ -127,7 +127,7 @@ async fn describe(
 ) -> Result<(), send::Gone> {
     let answered = pin!(async {
         let message = call.unpack(messages.only().await?).await?;
-        let reply = describe::reply(call.gateway(), question, message.body).await?;
+        let reply = describe::reply(&call, question, message.body).await?;
         let mut out = BytesMut::with_capacity(5 + reply.len());
         put_prefix(&mut out, reply.len())?;
         out.put_slice(&reply);

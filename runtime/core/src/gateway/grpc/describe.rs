@@ -1,6 +1,7 @@
 //! The calls that only look: health, metadata, configuration, statistics, the repository's index.
 
 use super::{
+    call::Call,
     control,
     memory::{device_memory, memory},
     method::Question,
@@ -24,13 +25,9 @@ use bytes::Bytes;
 use compact_str::CompactString;
 use prost::Message;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-pub(super) async fn reply(
-    gateway: &Arc<Gateway>,
-    question: Question,
-    request: Bytes,
-) -> Result<Vec<u8>, Fault> {
+pub(super) async fn reply(call: &Call, question: Question, request: Bytes) -> Result<Vec<u8>, Fault> {
+    let (gateway, times) = (call.gateway(), (call.arrived, call.deadline));
     Ok(match question {
         Question::ServerLive => m::ServerLiveResponse { live: true }.encode_to_vec(),
         Question::ServerReady => m::ServerReadyResponse { ready: gateway.is_ready() }.encode_to_vec(),
@@ -46,13 +43,15 @@ pub(super) async fn reply(
         Question::ServerMetadata => about(gateway.regions.are_on()).encode_to_vec(),
         Question::ModelMetadata => {
             let asked: m::ModelMetadataRequest = read(request)?;
-            let (contract, versions) = gateway.describe(&asked.name, version(&asked.version)?.as_ref())?;
+            let named = version(&asked.version)?;
+            let (contract, versions) = gateway.describe_later(&asked.name, named.as_ref(), times).await?;
             let versions = versions.iter().map(ToString::to_string).collect();
             metadata(&contract, versions).encode_to_vec()
         }
         Question::ModelConfig => {
             let asked: m::ModelConfigRequest = read(request)?;
-            let (contract, _) = gateway.describe(&asked.name, version(&asked.version)?.as_ref())?;
+            let named = version(&asked.version)?;
+            let (contract, _) = gateway.describe_later(&asked.name, named.as_ref(), times).await?;
             let config = config(&contract, &gateway.steps(&contract));
             m::ModelConfigResponse { config: Some(config) }.encode_to_vec()
         }

@@ -112,7 +112,8 @@ async fn parse(
         return Err(Fault::invalid("generate reads one JSON object: send bytes with /infer"));
     }
     let gateway = &client.gateway;
-    let (contract, _) = gateway.describe(model, version)?;
+    let times = (arrived, asked.deadline(arrived, None));
+    let (contract, _) = gateway.describe_later(model, version, times).await?;
     let (depth, most) = (gateway.limits().json_depth, gateway.limits().body_bytes);
     let (place, len) = (growing::place(&body), body.len());
     let read = move || {
@@ -123,7 +124,6 @@ async fn parse(
     };
     let (request, reserved) = if len > LONG { aside(read).await?? } else { read()? };
     let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
-    let timeout = asked.timeout.into_iter().chain(told).min();
     let reserved = growing::widen(reserved, &place, &request.inputs)?;
     let inference = Box::new(Inference {
         model: model.into(),
@@ -132,7 +132,7 @@ async fn parse(
         parameters: request.parameters,
         inputs: request.inputs,
         outputs: Vec::new(),
-        deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
+        deadline: asked.deadline(arrived, told),
         arrived,
         facts: Vec::new(),
         traced: asked.timing,

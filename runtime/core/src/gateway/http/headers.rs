@@ -1,6 +1,9 @@
 //! What a request's headers say about its body and its answer.
 
-use crate::base::fault::{Fault, Kind};
+use crate::base::{
+    fault::{Fault, Kind},
+    units::Tick,
+};
 use crate::gateway::requests::stages;
 use crate::wire::compress::Coding;
 use http::{HeaderMap, HeaderName, header};
@@ -28,6 +31,14 @@ pub(super) struct Wishes {
     pub(super) timeout: Option<Duration>,
     /// The answer tells of its stages.
     pub(super) timing: bool,
+}
+
+impl Wishes {
+    /// By when the answer is wanted; the body may have `told` a time, too.
+    pub(super) fn deadline(&self, arrived: Tick, told: Option<Duration>) -> Tick {
+        let timeout = self.timeout.into_iter().chain(told).min();
+        timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout))
+    }
 }
 
 /// In one pass: a request has few headers, and to look each of ours up would cost a hash. Of several values of one name

@@ -166,7 +166,8 @@ async fn parse(
 ) -> Result<(Box<Inference>, Wish, Reserved), Fault> {
     let (request, reserved) = match asked.shape {
         Shape::Raw { binary } => {
-            let (contract, _) = gateway.describe(model, version)?;
+            let times = (arrived, asked.deadline(arrived, None));
+            let (contract, _) = gateway.describe_later(model, version, times).await?;
             let inputs = std::iter::once(raw::input(&contract, body)?).collect();
             (InferRequest { inputs, binary_output: binary, ..InferRequest::default() }, reserved)
         }
@@ -194,7 +195,6 @@ async fn parse(
         }
     };
     let told = (request.timeout_us > 0).then(|| Duration::from_micros(request.timeout_us));
-    let timeout = asked.timeout.into_iter().chain(told).min();
     let (outputs, binary) = (request.outputs.clone(), request.binary_output);
     let wish = Wish { outputs, binary, destinations: Destinations::default() };
     // Boxed: it goes through many hands, and each would copy it.
@@ -205,7 +205,7 @@ async fn parse(
         parameters: request.parameters,
         inputs: request.inputs,
         outputs: request.outputs,
-        deadline: timeout.map_or(Tick::NEVER, |timeout| arrived.plus(timeout)),
+        deadline: asked.deadline(arrived, told),
         arrived,
         facts,
         traced: asked.timing,

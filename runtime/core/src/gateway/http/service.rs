@@ -10,8 +10,10 @@ use super::{
     respond::{self, Reply},
 };
 use crate::base::{
+    clock,
     fault::{Fault, Kind},
     named::Named,
+    units::Tick,
 };
 use crate::gateway::{Client, Gateway};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
@@ -93,7 +95,7 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
         Route::Server => Ok(describe::server(gateway.regions.are_on())),
         Route::Models => Ok(describe::models(&gateway.index(false))),
         Route::Statistics => Ok(describe::statistics(&gateway.statistics(None, None)?)),
-        Route::Model { model, version, verb } => about(gateway, model, version.as_ref(), *verb),
+        Route::Model { model, version, verb } => about(gateway, model, version.as_ref(), *verb).await,
         Route::Index => {
             let ready_only = ready_only(&body::read(client, body).await?.1)?;
             Ok(describe::index(&gateway.index(ready_only)))
@@ -107,7 +109,13 @@ async fn document(client: &Client, route: &Route<'_>, body: Incoming) -> Result<
     }
 }
 
-fn about(gateway: &Gateway, model: &str, version: Option<&Named>, verb: Verb) -> Result<Vec<u8>, Fault> {
+async fn about(
+    gateway: &Gateway,
+    model: &str,
+    version: Option<&Named>,
+    verb: Verb,
+) -> Result<Vec<u8>, Fault> {
+    let times = (clock::now(), Tick::NEVER);
     match verb {
         Verb::Ready if gateway.is_model_ready(model, version) => Ok(describe::ready(model)),
         Verb::Ready => {
@@ -115,12 +123,12 @@ fn about(gateway: &Gateway, model: &str, version: Option<&Named>, verb: Verb) ->
             Err(Fault::new(Kind::Unavailable, "Model version not ready"))
         }
         Verb::Config => {
-            let (contract, _) = gateway.describe(model, version)?;
+            let (contract, _) = gateway.describe_later(model, version, times).await?;
             Ok(describe::config(&contract, &gateway.steps(&contract)))
         }
         Verb::Statistics => Ok(describe::statistics(&gateway.statistics(Some(model), version)?)),
         Verb::Metadata | Verb::Infer | Verb::Generate | Verb::GenerateStream => {
-            let (contract, versions) = gateway.describe(model, version)?;
+            let (contract, versions) = gateway.describe_later(model, version, times).await?;
             Ok(describe::metadata(&contract, &versions))
         }
     }

@@ -3,15 +3,17 @@
 use super::{predictions::identified, produced::answer};
 use crate::base::{
     callers::Callers,
-    clock,
     contract::Contract,
     fault::{Fault, Kind},
     inference::{Answer, Inference},
     named::Named,
     panics,
-    units::{Rows, Tick, Version},
+    units::{Rows, Version},
 };
-use crate::decide::validate::{is_oversize, miscounted};
+use crate::decide::{
+    facts::Facts,
+    validate::{is_oversize, miscounted},
+};
 use crate::gateway::{
     Gateway,
     demand::Unrouted,
@@ -21,21 +23,18 @@ use crate::gateway::{
     note::shortened,
     profile::Sample,
     queue::{
-        pending::expired,
         service::{Running, Service},
         submit::{Asked, refused},
         waiting::Waiting,
     },
     shadow::{Copies, Inside},
+    table::state::State,
 };
 use crate::sync::gate::Pass;
 use futures_util::future::Either;
 use std::future::{Future, ready};
 use std::pin::pin;
 use std::sync::Arc;
-
-/// Of a version that is loaded on demand.
-const LATE: &str = "it was not loaded in time (limit load_wait_ms); try again later";
 
 /// Where a request goes, and who is inside meanwhile.
 type Sought = Result<(Inside, Arc<Service>, Arc<Running>), Fault>;
@@ -163,46 +162,15 @@ impl Gateway {
         Ok((Arc::clone(service), running))
     }
 
-    /// Who asks for a version that is loaded on demand waits for that. And a gateway that has just begun is still
-    /// dialling: who asks for a version that nobody has carried yet waits, as after the loss of a host. (It has no
-    /// contract, and so no queue, before its first carrier.)
     async fn find_later(
         &self,
         inference: &Inference,
         mut drawn: Option<u64>,
     ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
-        let mut called = None;
-        loop {
-            let arrival = self.arrivals.notified();
-            let draw = || *drawn.get_or_insert_with(|| self.draw());
-            let unrouted = match self.find(inference, draw) {
-                Ok(found) => return Ok(found),
-                Err(again) => again,
-            };
-            let until = match &unrouted {
-                Unrouted::OnDemand(service) => {
-                    self.call_for(service, &mut called)?;
-                    inference.arrived.plus(self.limits().load_wait())
-                }
-                Unrouted::Fault(fault) => {
-                    if fault.kind != Kind::Unavailable || !self.state.load().awaits(inference) {
-                        return Err(fault.clone());
-                    }
-                    self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()))
-                }
-            };
-            if tokio::time::timeout_at(clock::instant(until.min(inference.deadline)), arrival).await.is_err()
-            {
-                return Err(if inference.deadline <= clock::now() {
-                    expired(inference.arrived, inference.deadline)
-                } else {
-                    match unrouted {
-                        Unrouted::OnDemand(service) => service.unavailable(LATE),
-                        Unrouted::Fault(fault) => fault,
-                    }
-                });
-            }
-        }
+        let find = || self.find(inference, || *drawn.get_or_insert_with(|| self.draw()));
+        let named = inference.version.as_ref();
+        let awaits = |state: &State| state.awaits(&inference.model, named, &Facts::of(inference));
+        self.later(find, awaits, (inference.arrived, inference.deadline)).await
     }
 
     async fn ask<T, D: Future<Output = Result<T, Fault>>>(

@@ -3,6 +3,7 @@
 pub(crate) mod answers;
 pub(super) mod infer;
 pub(super) mod joined;
+pub(super) mod later;
 pub(super) mod predictions;
 pub(super) mod produced;
 pub(super) mod shared;

@@ -70,12 +70,17 @@ impl Model {
         }
     }
 
+    /// Whether it answers once it is loaded for that.
+    pub(super) fn is_asleep(&self, version: Version) -> bool {
+        self.standing(version) == Standing::OnDemand
+    }
+
     fn is_on_demand(&self, version: Version) -> bool {
         self.policy.entry(version).is_some_and(|entry| entry.on_demand)
     }
 
     /// Whether a request for it would be answered, now or once it is loaded for that.
-    fn answers(&self, version: Version) -> bool {
+    pub(super) fn answers(&self, version: Version) -> bool {
         matches!(self.standing(version), Standing::Up | Standing::OnDemand)
     }
 
@@ -83,14 +88,24 @@ impl Model {
         self.standing(version) == Standing::Up
     }
 
+    fn share(&self, version: Version) -> u32 {
+        let shares = self.policy.shares();
+        shares.iter().find(|share| share.version == version).map_or(0, |share| share.share)
+    }
+
     /// The version with the largest share that has a contract, for who asks about the model as such.
     pub(super) fn leading(&self) -> Option<&Arc<Service>> {
         let known = self.versions.iter().filter(|(_, service)| service.running().is_some());
-        let rank = |service: &Service| {
-            let share = self.policy.shares().iter().find(|share| share.version == service.version);
-            (self.is_up(service.version), share.map_or(0, |share| share.share), service.version)
-        };
+        let rank =
+            |service: &Service| (self.is_up(service.version), self.share(service.version), service.version);
         known.map(|(_, service)| service).max_by_key(|service| rank(service))
+    }
+
+    /// Of those that are loaded on demand the one with the largest share, if no other answers.
+    pub(super) fn asleep(&self) -> Option<&Arc<Service>> {
+        let each = self.versions.iter().map(|(_, service)| service);
+        let asleep = each.filter(|service| self.is_asleep(service.version));
+        asleep.max_by_key(|service| (self.share(service.version), service.version))
     }
 
     /// Why nobody answers, version by version.
@@ -171,10 +186,10 @@ impl State {
 
     /// Whether it is only a matter of hosts that never came: of the pinned version, of the one that a rule names, or of
     /// one with a share.
-    pub(in crate::gateway) fn awaits(&self, inference: &Inference) -> bool {
-        let Some(model) = self.models.get(&inference.model) else { return false };
-        let named = inference.version.as_ref().map(|named| model.named(&inference.model, named));
-        let ruled = model.policy.ruled(&Facts::of(inference));
+    pub(in crate::gateway) fn awaits(&self, name: &str, named: Option<&Named>, facts: &Facts<'_>) -> bool {
+        let Some(model) = self.models.get(name) else { return false };
+        let named = named.map(|named| model.named(name, named));
+        let ruled = model.policy.ruled(facts);
         let may_have = |version| match &named {
             Some(named) => named.as_ref().is_ok_and(|named| named.version == version),
             None => {

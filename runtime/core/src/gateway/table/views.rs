@@ -1,12 +1,22 @@
 //! What a gateway tells about itself: readiness, contracts, statistics, the index.
 
-use crate::base::{clock, contract::Contract, fault::Fault, named::Named, step::Step, units::Version};
+use crate::base::{
+    clock,
+    contract::Contract,
+    fault::{Fault, Kind},
+    named::Named,
+    step::Step,
+    units::Version,
+};
 use crate::decide::{policy::VersionState, route::Standing};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, demand::Unrouted};
 use crate::meter::{Hosted, Statistics};
 use compact_str::CompactString;
 use serde_json::{Value, json};
 use std::sync::Arc;
+
+/// A version's contract, and the versions of its model that answer.
+pub(in crate::gateway) type Described = (Arc<Contract>, Vec<Version>);
 
 /// One row of the repository index.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,26 +72,37 @@ impl Gateway {
         }
     }
 
-    /// The contract of this version, or of the one that takes most of the model's traffic, and all ready versions.
-    pub fn describe(
+    /// The contract of this version, or of the one that takes most of the model's traffic, and all that answer.
+    pub(in crate::gateway) fn describe(
         &self,
         model: &str,
         named: Option<&Named>,
-    ) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
+    ) -> Result<Described, Fault> {
+        self.look_up(model, named).map_err(Unrouted::into_fault)
+    }
+
+    pub(in crate::gateway) fn look_up(
+        &self,
+        model: &str,
+        named: Option<&Named>,
+    ) -> Result<Described, Unrouted> {
         let state = self.state.load();
         let known = state.model(model)?;
-        let service = match named {
+        let meant = match named {
             Some(named) => Some(known.named(model, named)?),
-            None => known.leading(),
+            None => known.leading().or_else(|| known.asleep()),
         };
-        let running = service.and_then(|service| service.running()).ok_or_else(|| {
+        let Some(running) = meant.and_then(|service| service.running()) else {
+            if let Some(service) = meant.filter(|service| known.is_asleep(service.version)) {
+                return Err(Unrouted::OnDemand(Arc::clone(service)));
+            }
             let version = named.map_or_else(String::new, |named| format!(" version {named}"));
             let why = known.excuse();
             let note = format!("Request for unknown model: '{model}'{version} is not at ready state: {why}");
-            Fault::new(crate::base::fault::Kind::Unavailable, note)
-        })?;
+            return Err(Fault::new(Kind::Unavailable, note).into());
+        };
         let mut ready: Vec<_> = known.versions.iter().map(|(_, service)| service.version).collect();
-        ready.retain(|version| known.is_up(*version) && !version.is_control());
+ready.retain(|version| known.answers(*version) && !version.is_control());
         ready.sort_unstable();
         Ok((Arc::clone(&running.contract), ready))
     }
@@ -149,7 +170,11 @@ impl Gateway {
             {
                 let reason = model.policy.entry(service.version).map_or("", |entry| entry.reason.as_str());
                 let lacks = || state.lacks(name, Some(service.version));
-                let (word, reason) = shown(*wanted, reason, service.standing(), lacks);
+                let (word, reason) = if model.is_asleep(service.version) {
+                    (VersionState::Ready.name(), reason.to_owned())
+                } else {
+                    shown(*wanted, reason, service.standing(), lacks)
+                };
                 rows.push(IndexRow {
                     model: name.clone(),
                     version: Some(service.version),

@@ -1,7 +1,13 @@
 //! Versions that are loaded when somebody asks for them.
 
 use super::bench::*;
-use crate::base::{fault::Kind, roster::Roster, units::Version};
+use crate::base::{
+    clock,
+    fault::Kind,
+    named::Named,
+    roster::Roster,
+    units::{Tick, Version},
+};
 use crate::gateway::{Gateway, GatewaySettings, Limits};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,4 +110,42 @@ async fn who_waits_while_the_gateway_ends_is_told_so() {
     let _clean = tokio::task::spawn_blocking(move || ending.drain(Duration::from_secs(5))).await.unwrap();
     assert_eq!(asked.await.unwrap().unwrap_err().kind, Kind::Unavailable);
     assert_eq!(gateway.next_demand(), None);
+}
+
+#[tokio::test]
+async fn who_asks_what_it_takes_waits_for_it_as_a_request_does() {
+    let gateway = sleeping(Limits::default());
+    let row = gateway.index(true).pop().unwrap();
+    assert_eq!((&*row.state, &*row.reason), ("READY", "so it is"), "for a request would be answered");
+    let asks = |named: Option<Named>| {
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.describe_later("m", named.as_ref(), (clock::now(), Tick::NEVER)).await }
+    };
+    let asked = [tokio::spawn(asks(None)), tokio::spawn(asks(Some(Version(1).into())))];
+    assert_eq!(next(&gateway).await.as_deref(), Some(TOLD));
+    gateway.apply_policy(&table(2, "READY", true)).unwrap();
+    let (id, _) = up(&gateway, contract(1), 8);
+    for one in asked {
+        let (told, versions) = one.await.unwrap().unwrap();
+        assert_eq!((told.version, versions), (Version(1), vec![Version(1)]));
+    }
+    // From then on that is known, whether it is loaded or not.
+    gateway.apply_policy(&table(3, "UNAVAILABLE", true)).unwrap();
+    gateway.carrier_down(id);
+    assert_eq!(gateway.describe("m", None).unwrap().1, [Version(1)]);
+    let unknown = asks(Some(Version(2).into())).await.unwrap_err();
+    assert_eq!(unknown.kind, Kind::NotFound);
+    assert_eq!(waiting(&gateway), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asks_what_it_takes_waits_no_longer_than_he_would_for_an_answer() {
+    let gateway = sleeping(Limits { load_wait_ms: 5000, ..Limits::default() });
+    let at = clock::now();
+    let late = gateway.describe_later("m", None, (at, Tick::NEVER)).await.unwrap_err();
+    assert!(late.kind == Kind::Unavailable && late.note.contains("limit load_wait_ms"), "{late}");
+    let at = clock::now();
+    let late = gateway.describe_later("m", None, (at, at.plus(Duration::from_secs(1)))).await.unwrap_err();
+    assert_eq!(late.kind, Kind::Expired);
+    assert_eq!(waiting(&gateway), 0);
 }
