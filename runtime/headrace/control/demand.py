@@ -295,8 +295,6 @@ def _highest_first(mine: Mapping[str, Assignment]) -> list[str]:
     ranked = [
         (rank, one.version.label)
         for versions in models.values()
-        for rank, one in enumerate(
-            sorted(versions, key=lambda one: -version_of(one.version.number))
-        )
+        for rank, one in enumerate(sorted(versions, key=lambda a: -version_of(a.version.number)))
     ]
     return [label for _, label in sorted(ranked)]

@@ -102,7 +102,7 @@ impl Gateway {
             return Err(Fault::new(Kind::Unavailable, note).into());
         };
         let mut ready: Vec<_> = known.versions.iter().map(|(_, service)| service.version).collect();
-ready.retain(|version| known.answers(*version) && !version.is_control());
+        ready.retain(|version| known.answers(*version) && !version.is_control());
         ready.sort_unstable();
         Ok((Arc::clone(&running.contract), ready))
     }
