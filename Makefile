@@ -27,9 +27,9 @@ serve: $(VENV)/.release $(VENV)/.serve ## Serve the photo model on Ray, on 127.0
 	@exec $(BIN)/headrace serve examples/photos $(SERVE_OPTIONS)
 
 # What starts no server: two processes at once disturb each other in nothing but their time.
-ALONE := tests/unit tests/kernels
+ALONE := tests/unit tests/kernels tests/fuzz tests/load
 # Servers of one process, on ports that no other test has: two files of tests at once.
-LOCAL := tests/local tests/seam tests/hooks
+LOCAL := tests/local tests/seam tests/hooks tests/wire tests/stores tests/embeddings
 # Simulated worlds and threads in every order need minutes of a processor and no clock, and the tests of servers wait
 # most of their time.
 test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integration

@@ -40,7 +40,7 @@ from headrace.rollout.bets import NONE, Units
 
 #: Hours for which counts are kept; no label may take longer.
 KEPT_HOURS: Final = 720
-#: Predictions that are known to have a label: some 50 bytes each.
+#: Predictions that are known to have a label: some 170 bytes each, with it.
 MOST_JOINED: Final = 10_000_000
 #: Predictions that are forgotten with each request: more than one request joins.
 FORGOTTEN_AT_ONCE: Final = 5000
