@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from headrace.cli.tables import status_lines
+from headrace.config.rollouts import RolloutPlan
 from headrace.config.schema import ModelConfig
 from headrace.console.board import ModelStatus, Status, VersionStatus, as_json, unfinished
+from headrace.console.forecast import Carried, Traffic, resources
+from headrace.control.engine import Assignment
 from headrace.control.using import in_use
 from headrace.execution.calling import Calling
 from headrace.execution.lanes import describe
@@ -70,7 +73,7 @@ def test_operators_see_it_beside_the_versions_and_under_a_name() -> None:
 
 def test_callers_and_the_model_see_the_version() -> None:
     twice = control(VERSION, VERSION)
-    assert twice.label == f"m/{ONE}"
+    assert (twice.label, Assignment(twice).number) == (f"m/{ONE}", 1)
     assert context(twice).version == 1
     assert describe(twice.label, ValueError("no")) == "model 'm' version 1 raised ValueError: no"
     assert vars(Calling(twice))["_label"] == "m/1"
@@ -87,3 +90,23 @@ def test_it_has_the_versions_files_and_as_many_replicas_as_who_it_is_compared_wi
     # Its folder is in use for as long as it runs, also where its version is not wanted any more.
     used = in_use({"m/1": frozenset({VERSION.folder})}, {}, [twice.label])
     assert used == {"m/1": frozenset({VERSION.folder})}
+
+
+ON_TWO, ON_THREE = Carried(2, 100 << 20), Carried(3, 50 << 20)
+
+
+@pytest.mark.parametrize(
+    ("said", "serves", "says"),
+    [
+        ({"control": "own"}, ON_THREE, "a second time, on 2 hosts more: 100 MiB of memory"),
+        ({"control": "own"}, Carried(1, None), "on 2 hosts more: what it takes is known once"),
+        ({"kind": "a/a"}, ON_THREE, "10 % of the traffic, 10 requests/s as it is now, go there"),
+    ],
+)
+def test_what_a_second_instance_takes_is_said(
+    said: dict[str, Any], serves: Carried, says: str
+) -> None:
+    twice = RolloutPlan.model_validate({"judge": {"errors": {}}, "steps_percent": [10]} | said)
+    found = resources(twice, 2, ON_TWO, serves, Traffic(100.0, 100.0, 50.0, over_s=5.0))
+    assert says in "\n".join(found)
+    assert not any("no more are started" in one for one in found)
