@@ -15,8 +15,7 @@ from headrace.control.traffic import Control, Traffic, from_json
 from headrace.errors import Unchanged, Unwanted
 from headrace.execution.policy import WHOLE, table
 from headrace.models.lifecycle import State
-from headrace.repository.instances import control_of, is_control, number_of, original, shown, spoken
-from headrace.repository.instances import version_of as told
+from headrace.repository.instances import control_of
 from headrace.rollout.arms import arm_of
 from headrace.rollout.course import Course, End
 from headrace.rollout.record import Record
@@ -52,25 +51,6 @@ def look(play: Play, *, candidate: float = 0.0, control: float = 0.0) -> Course:
 
 def judged(play: Play) -> list[int]:
     return [one["version"] for one in play.desk.divisions["m"].routes.get("judged", ())]
-
-
-@pytest.mark.parametrize(
-    ("number", "people", "callers"),
-    [(3, "3", 3), (10**18 - 1, "9" * 18, 10**18 - 1), (10**18 + 3, "3+control", 3)],
-)
-def test_a_control_is_its_version_to_callers_and_has_a_name_for_people(
-    number: int, people: str, callers: int
-) -> None:
-    assert (spoken(number), told(number), number_of(people)) == (people, callers, number)
-    assert shown(f"a/{number}") == f"a/{people}"
-    assert original(f"a/{number}") == f"a/{callers}"
-    assert is_control(number) is (number != callers)
-
-
-def test_what_is_no_version_stays_as_it_is() -> None:
-    assert [shown(one) for one in ("headrace", "shared", "a/b")] == ["headrace", "shared", "a/b"]
-    with pytest.raises(ValueError, match="3 or 3\\+control"):
-        number_of("3+shadow")
 
 
 @pytest.mark.parametrize(

@@ -246,29 +246,11 @@ def test_what_could_not_begin_is_not_reckoned(
 
 
 TRAFFIC = Traffic(100.0, 100.0, 50.0, over_s=5.0)
-ON_TWO, ON_THREE = Carried(2, 100 << 20), Carried(3, 50 << 20)
-
-
-@pytest.mark.parametrize(
-    ("said", "serves", "says"),
-    [
-        ({"control": "own"}, ON_THREE, "a second time, on 2 hosts more: 100 MiB of memory"),
-        ({"control": "own"}, Carried(1, None), "on 2 hosts more: what it takes is known once"),
-        ({"kind": "a/a"}, ON_THREE, "10 % of the traffic, 10 requests/s as it is now, go there"),
-    ],
-)
-def test_what_a_second_instance_takes_is_said(
-    said: dict[str, Any], serves: Carried, says: str
-) -> None:
-    twice = RolloutPlan.model_validate({"judge": ERRORS, "steps_percent": [10]} | said)
-    found = resources(twice, 2, ON_TWO, serves, TRAFFIC)
-    assert says in "\n".join(found)
-    assert not any("no more are started" in one for one in found)
 
 
 def test_what_it_takes_is_said() -> None:
     asked = plan(agreement={"min_percent": 98})
-    found = resources(asked, 2, Carried(1, None), ON_THREE, TRAFFIC)
+    found = resources(asked, 2, Carried(1, None), Carried(3, None), TRAFFIC)
     assert [one.split(",")[0] for one in found] == [
         "version 2 is loaded",
         "up to 10 % of the traffic comes to it",

@@ -12,7 +12,6 @@ from headrace.control.residency import SHORTEST_TURN_S, Memory, Phase, Resident,
 from headrace.control.shortages import Shortages
 from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
-from headrace.repository.instances import version_of
 
 #: Wanted, and not in memory.
 STANDBY: Final = Standing(State.STANDBY, "is loaded when a request asks for it")
@@ -295,6 +294,6 @@ def _highest_first(mine: Mapping[str, Assignment]) -> list[str]:
     ranked = [
         (rank, one.version.label)
         for versions in models.values()
-        for rank, one in enumerate(sorted(versions, key=lambda a: -version_of(a.version.number)))
+        for rank, one in enumerate(sorted(versions, key=lambda one: -one.number))
     ]
     return [label for _, label in sorted(ranked)]

@@ -7,6 +7,7 @@ from typing import Protocol
 from headrace.execution.policy import Division
 from headrace.models.lifecycle import Standing
 from headrace.repository.folder import Version
+from headrace.repository.instances import version_of
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,11 @@ class Assignment:
     asked: int = 0
     #: Nothing leads to it: it may be unloaded for others, where its model.yaml says so.
     is_spare: bool = False
+
+    @property
+    def number(self) -> int:
+        """The version's, of which a control is a second instance."""
+        return version_of(self.version.number)
 
 
 #: Of each model.
