@@ -283,11 +283,3 @@ def test_who_follows_the_log_sees_each_line_once(tmp_path: Path, desk: Desk) -> 
     assert [one["text"] for one in answer.body["lines"]] == ["one"]
     assert answer.body["taken"] == 1
     book.close()
-
-
-def test_what_is_loaded_is_told_where_its_folder_cannot_be_read(desk: Desk) -> None:
-    desk.stand(m={1: State.READY})
-    del desk.models["m"]
-    told = ask(desk.sources, "GET", "/api/versions?model=m").body
-    assert [one["state"] for one in told["versions"]] == ["ready"]
-    assert told["unread"] == "no model 'm'"

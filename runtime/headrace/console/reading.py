@@ -70,7 +70,9 @@ def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, 
     """Show what is loaded and, unless `loaded=1`, what could be, as far as that can be read."""
     controller = sources.controller
     rows, unread = controller.held(model), ""
-    if loaded != "1":
+    # To ask a source what it has by now would bring that here.
+    has_source = bool(model) and any(one.version.config.source is not None for one in rows)
+    if loaded != "1" and not has_source:
         try:
             rows = controller.versions(model)
         except (ConfigInvalid, RepositoryInvalid, SourceInvalid) as error:
