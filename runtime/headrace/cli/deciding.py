@@ -25,6 +25,8 @@ def versions(
     found = get(url, f"/api/versions?model={quote(model)}")
     for text in map(json.dumps, found["versions"]) if as_json else version_lines(found, model):
         tell(text)
+    if found.get("unread"):  # a server of before has none
+        tell(f"headrace: what could be loaded is not known: {found['unread']}", err=True)
 
 
 def load(  # noqa: PLR0913 - a parameter is an option

@@ -14,7 +14,7 @@ from headrace.console.deciding import entry_json, version_json
 from headrace.console.parameters import Folder, From, Limit, Model, Number, OfModel, bounded
 from headrace.console.sources import Sources
 from headrace.control.worst import pairs
-from headrace.errors import Unwanted
+from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid, Unwanted
 from headrace.repository.instances import version_of
 from headrace.rollout.arms import arm_of
 
@@ -68,11 +68,21 @@ def worst(sources: From, model: Model, version: Number) -> dict[str, Any]:
 @router.get("/api/versions", response_model=schema.Versions)
 @in_thread
 def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, Any]:
-    """Show what is loaded and, unless `loaded=1`, what could be."""
+    """Show what is loaded and, unless `loaded=1`, what could be, as far as that can be read."""
     controller = sources.controller
-    rows = controller.held(model) if loaded == "1" else controller.versions(model)
+    rows, unread = controller.held(model), ""
+    # To ask a source what it has by now would bring that here.
+    has_source = bool(model) and any(one.version.config.source is not None for one in rows)
+    if loaded != "1" and not has_source:
+        try:
+            rows = controller.versions(model)
+        except (ConfigInvalid, RepositoryInvalid, SourceInvalid) as error:
+            if not rows:
+                raise
+            unread = str(error)
     traffic = {name: one.traffic.as_json() for name, one in controller.wanted().items()}
-    return {"versions": [version_json(one) for one in rows], "traffic": traffic}
+    shown = [version_json(one) for one in rows]
+    return {"versions": shown, "traffic": traffic, "unread": unread}
 
 
 @router.get("/api/difference", response_model=schema.Differences)

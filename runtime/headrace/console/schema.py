@@ -95,6 +95,8 @@ class Versions(Answer):
 
     versions: list[Version]
     traffic: dict[str, dict[str, Any]]
+    #: Why what could be loaded is not known; empty if it is.
+    unread: str
 
 
 class Entry(Answer):

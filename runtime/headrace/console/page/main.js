@@ -98,13 +98,14 @@ async function refresh() {
     while (isStale) {
       isStale = false;
       status = await read("/api/status");
-      ({ versions: rows, traffic } = await read("/api/versions"));
+      let unread;
+      ({ versions: rows, traffic, unread } = await read("/api/versions"));
       ({ rollouts } = await read("/api/rollouts?ended=5&said=20"));
       ({ versions: watched } = await read("/api/drift"));
       const { entries } = await read("/api/journal?limit=20");
       draw();
       showJournal(entries);
-      trouble("");
+      trouble(unread ? `What could be loaded is not known: ${unread}` : "");
     }
   } catch (error) {
     isStale = true;
