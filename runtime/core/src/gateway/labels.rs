@@ -19,8 +19,8 @@ pub(super) const PATH: &str = "/headrace/v1/feedback";
 const PLACES: usize = 64;
 /// The console joins one after the other; in one process it shares Python's lock with models.
 const AT_ONCE: usize = 1;
-/// For the console's answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// For the turn, and the console's answer.
+const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_OF_AN_ANSWER: usize = 64 << 10;
 const BEARER: &str = "bearer ";
 
@@ -127,8 +127,11 @@ impl Sender<'_> {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(Full::new(labels)).map_err(|error| lost(&error))?;
-        let _turn = self.turn.acquire().await.map_err(|closed| lost(&closed))?;
-        let asked = tokio::time::timeout(PATIENCE, self.desk.ask(request)).await;
+        let asked = async {
+            let _turn = self.turn.acquire().await?;
+            self.desk.ask(request).await
+        };
+        let asked = tokio::time::timeout(PATIENCE, asked).await;
         asked.map_err(|_elapsed| lost(&format_args!("{PATIENCE:?} passed")))?.map_err(|error| lost(&error))
     }
 }

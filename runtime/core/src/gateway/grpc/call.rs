@@ -106,8 +106,8 @@ async fn attempt(
         callers,
         client,
     };
-    // Labels alone are let in by what they say.
-    let said = (call.head.method == Method::SendLabels).then(|| take(&mut parts.headers));
+    // Labels alone are let in by what they say. Boxed: every call's future has room for it.
+    let said = (call.head.method == Method::SendLabels).then(|| Box::new(take(&mut parts.headers)));
     (parts.headers, parts.uri) = Default::default(); // what they said is not kept while the call waits
     let mut messages = Messages::new(Arc::clone(&call.client), body);
     match call.head.method {

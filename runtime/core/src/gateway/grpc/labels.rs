@@ -1,7 +1,7 @@
 //! Labels over gRPC: the same as over HTTP, in messages.
 
 use super::{
-    body::Messages,
+    body::{Message, Messages},
     call::{Call, unless_reset},
     send,
     status::Code,
@@ -21,7 +21,7 @@ use std::pin::pin;
 /// `said` is the call's metadata.
 pub(super) async fn take(
     call: Call,
-    said: HeaderMap,
+    said: Box<HeaderMap>,
     messages: Messages,
     respond: &mut SendResponse<Bytes>,
 ) -> Result<(), send::Gone> {
@@ -44,12 +44,13 @@ pub(super) async fn take(
 
 async fn ask(call: &Call, said: &HeaderMap, mut messages: Messages) -> Result<Said, Fault> {
     let sender = call.gateway().let_in(said)?;
-    let message = call.unpack(messages.only().await?).await?;
-    let labels = to_json(&message.body)?;
+    let Message { body, mut reserved, .. } = call.unpack(messages.only().await?).await?;
+    let labels = to_json(&body)?;
     if labels.len() > MOST_BYTES {
         return Err(too_long());
     }
-    drop(message);
+    drop(body);
+    call.client.extend(&mut reserved, labels.len())?;
     sender.send(labels.into()).await
 }
 
@@ -82,4 +83,30 @@ fn reason(body: &[u8]) -> String {
     }
     serde_json::from_slice(body)
         .map_or_else(|_other| String::from_utf8_lossy(body).into_owned(), |Refused { error }| error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_of_the_consoles_has_its_code_and_its_words() {
+        let table = [
+            (400, Code::InvalidArgument),
+            (413, Code::InvalidArgument),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (408, Code::DeadlineExceeded),
+            (409, Code::FailedPrecondition),
+            (429, Code::ResourceExhausted),
+            (503, Code::Unavailable),
+            (500, Code::Internal),
+            (404, Code::Internal),
+        ];
+        for (status, want) in table {
+            assert_eq!(code(StatusCode::from_u16(status).unwrap()), want, "{status}");
+        }
+        assert_eq!(reason(br#"{"error":"no \"room\""}"#), "no \"room\"");
+        assert_eq!(reason(b"nothing of ours"), "nothing of ours");
+    }
 }
