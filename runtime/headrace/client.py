@@ -40,7 +40,8 @@ def send_labels(labels: Iterable[Mapping[str, Any]], url: str = DEFAULT_URL) -> 
 
     Args:
         labels: each with ``prediction_id``, ``label`` or ``scores``, and a ``segment`` if it has.
-        url: of the server's console; HEADRACE_TOKEN has its token, where it asks for one.
+        url: where the server answers inferences over HTTP, or its console; HEADRACE_TOKEN has the
+            console's token, where that asks for one.
 
     Raises:
         Unreachable: nobody answers there.

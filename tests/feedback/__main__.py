@@ -1,6 +1,6 @@
 """Label many predictions of a real server, late, twice, forged and in any order.
 
-    .venv/bin/python -m tests.feedback --predictions 100000
+    .venv/bin/python -m tests.feedback --predictions 100000 --door gateway
 
 Ends with 1 unless what is shown of each version is exactly what its callers saw.
 """
@@ -20,13 +20,15 @@ def main() -> int:
     )
     parser.add_argument("--predictions", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--door", choices=("console", "gateway"), default="console")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="feedback-") as name:
         folder = Path(name)
         with ready(write_models(folder / "models"), folder / "state") as server:
             halve(server)
             answered = call(server, wanted.predictions, wanted.seed)
-            told = label(server, answered, wanted.seed)
+            url = server.console if wanted.door == "console" else f"http://{server.http}"
+            told = label(server, answered, wanted.seed, url)
             print(server.command("feedback", "show", "m"))
     sent = sum(told.outcomes.values())
     print(f"{len(answered)} predictions; {sent} labels: {told.outcomes}")

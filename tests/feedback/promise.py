@@ -117,10 +117,13 @@ def _call(server: LocalServer, requests: int, seed: int) -> Iterator[Answered]:
     line.close()
 
 
-def label(server: LocalServer, answered: list[Answered], seed: int) -> Told:
-    """Send labels of all that has an id, and others; return what came of them."""
+def label(server: LocalServer, answered: list[Answered], seed: int, url: str = "") -> Told:
+    """Send labels of all that has an id, and others; return what came of them.
+
+    ``url``: where to, if not to the console.
+    """
     sampled = [one for one in answered if one.prediction_id is not None]
-    key = _key(server.state)
+    key = key_of(server.state)
     lines = [_line(one, one.prediction_id or "") for one in sampled]
     some = max(1, len(sampled) // ONE_IN)
     dice = random.Random(seed)
@@ -140,9 +143,9 @@ def label(server: LocalServer, answered: list[Answered], seed: int) -> Told:
     file = server.state / "labels.jsonl"
     file.write_text("\n".join(lines))
     began = time.monotonic()
-    outcomes = json.loads(
-        server.command("feedback", "send", str(file), "--json", code=1).splitlines()[0]
-    )
+    to = ("--url", url or server.console)
+    said = server.command("feedback", "send", str(file), "--json", *to, code=1)
+    outcomes = json.loads(said.splitlines()[0])
     seconds = time.monotonic() - began
     del outcomes["first_line"]
     status, shown = server.get(f"{server.console}/api/feedback/m")
@@ -192,7 +195,7 @@ def _line(one: Answered, prediction_id: str) -> str:
     return json.dumps({"prediction_id": prediction_id, "label": one.label, "segment": one.segment})
 
 
-def _key(state: Path) -> bytes:
+def key_of(state: Path) -> bytes:
     """Return what only the server and who may read its state folder know."""
     connection = sqlite3.connect(state / FILE)
     try:

@@ -10,6 +10,7 @@ from tests.unit.asking import ask
 from tests.unit.desk import Desk
 
 from headrace.cli import console_client
+from headrace.config.options import ServeOptions
 from headrace.console.token import FILE, Token, token_for
 from headrace.console.webpage import FILES
 from headrace.errors import HeadraceError, StateInvalid
@@ -22,6 +23,14 @@ OUTSIDE = "0.0.0.0"
 def test_a_loopback_address_needs_none(tmp_path: Path, host: str) -> None:
     assert token_for(host, tmp_path) is None
     assert list(tmp_path.iterdir()) == []
+
+
+def test_gateways_know_a_token_by_its_digest() -> None:
+    told = ServeOptions(Path(), host="::").gateway(1, 0, b"", TOKEN.text)
+    assert (told["labels"]["console"], len(told["labels"]["token_sha256"])) == ("[::]:8003", 43)
+    assert TOKEN.text not in str(told)
+    none = ServeOptions(Path()).gateway(1, 0, b"")["labels"]
+    assert none == {"console": "127.0.0.1:8003", "token_sha256": None}
 
 
 @pytest.mark.parametrize("host", [OUTSIDE, "::", "10.0.0.1", "server.example"])

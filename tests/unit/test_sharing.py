@@ -164,7 +164,7 @@ def test_a_death_is_one_of_all_that_the_process_carried_and_the_next_goes_withou
 def test_status_and_greeting_show_each_version_by_itself_and_where_it_is() -> None:
     versions = [version(name, 1, **SHARED) for name in "ab"]
     board = RunBoard(
-        Crew([*versions, version("c", 1)], cpus=8), "127.0.0.1:8003", lambda question: None
+        Crew([*versions, version("c", 1)], cpus=8), "127.0.0.1:8003", lambda question: []
     )
     board.stand({"a/1": READY, "b/1": BROKEN, "c/1": READY})
     one = fleet.Application("RUNNING", {"RUNNING": 1})

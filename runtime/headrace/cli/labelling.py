@@ -7,6 +7,14 @@ import typer
 
 from headrace.cli.terminal import CONSOLE, Json, Url, tell
 
+Door = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        envvar="HEADRACE_URL",
+        help="The server's console, or where it answers inferences over HTTP.",
+    ),
+]
 #: Labels of a request.
 PIECE: Final = 1000
 #: Whose labels are lost; one that came twice was joined before.
@@ -29,7 +37,7 @@ def send(
             help="Labels, one line of JSON each; - is standard input.", encoding="utf-8"
         ),
     ],
-    url: Url = CONSOLE,
+    url: Door = CONSOLE,
     as_json: Json = False,
 ) -> None:
     """Send labels, in pieces of 1000; what was sent before does no harm.

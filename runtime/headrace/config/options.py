@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from headrace.config.allowed import ANY, Allowed
+from headrace.config.digest import digest
 from headrace.config.hooks import NO_HOOKS, Hooks
 from headrace.config.pins import Pins
 from headrace.vocabulary import FIRST_PORT
@@ -65,8 +66,13 @@ class ServeOptions:
         """Where gateways keep the pairs of answers of shadows that are furthest apart."""
         return self.state.absolute() / "worst"
 
-    def gateway(self, io_threads: int, arena_bytes: int, prediction_key: bytes) -> dict[str, Any]:
-        """Return the settings of the gateway's core, which are not to be shown: they have keys."""
+    def gateway(
+        self, io_threads: int, arena_bytes: int, prediction_key: bytes, token: str | None = None
+    ) -> dict[str, Any]:
+        """Return the settings of the gateway's core, which are not to be shown: they have keys.
+
+        ``token``: the console's, where it asks for one.
+        """
         return {
             "http": self.address(0),
             "grpc": self.address(1),
@@ -76,6 +82,7 @@ class ServeOptions:
             "model_control": self.model_control,
             "pins": self.pins and self.pins.as_gateway_reads(),
             "prediction_key": urlsafe_b64encode(prediction_key).decode().rstrip("="),
+            "labels": {"console": self.address(3), "token_sha256": token and digest(token)},
             "worst": str(self.worst),
             "limits": dict(self.limits),
         }

@@ -1,11 +1,10 @@
 """Who may have a version answer by naming it. Pure."""
 
-import base64
-import hashlib
 import re
 from dataclasses import dataclass, field
 from typing import Final
 
+from headrace.config.digest import digest
 from headrace.errors import ConfigInvalid
 
 #: Of the environment: who lists processes sees arguments, and not this.
@@ -26,10 +25,8 @@ class Pins:
     key: str = field(repr=False)
 
     def as_gateway_reads(self) -> dict[str, str]:
-        """Return it without the key, of which the digest is enough: Ray writes settings down."""
-        digest = hashlib.sha256(self.key.encode()).digest()
-        told = base64.urlsafe_b64encode(digest).decode().rstrip("=")
-        return {"header": self.header, "key_sha256": told}
+        """Return it without the key, of which the digest is enough."""
+        return {"header": self.header, "key_sha256": digest(self.key)}
 
     @property
     def environ(self) -> dict[str, str]:

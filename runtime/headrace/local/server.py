@@ -106,7 +106,8 @@ class Server:
 
         self._options, self._logbook = options, logbook
         self._host = headrace_core.Host(json.dumps({"socket": None, "arena_bytes": NO_ARENA}))
-        settings = options.gateway(budget.io, NO_ARENA, controller.store.labels.key)
+        key, token = controller.store.labels.key, token_for(options.host, options.state)
+        settings = options.gateway(budget.io, NO_ARENA, key, token.text if token else None)
         self._gateway = headrace_core.Gateway(json.dumps(settings | {"calls": calling.within()}))
         around = Around(
             host=self._host,
@@ -123,10 +124,9 @@ class Server:
         controller.drive(carrying)
         carrying.stood = partial(stand, controller, logbook)
         carrying.evict = partial(evict, controller, logbook)
-        gateway, token = self._gateway, token_for(options.host, options.state)
-        evidence, digest = (lambda: [gateway.evidence()]), carrying.digest
+        evidence, digest = (lambda: [self._gateway.evidence()]), carrying.digest
         rollouts = rolling(options, controller, logbook, evidence, carrying.losses, digest=digest)
-        drift = Drift(controller, lambda to: [gateway.profiles(to)], digest, rollouts.telling)
+        drift = Drift(controller, lambda to: [self._gateway.profiles(to)], digest, rollouts.telling)
         sources = Sources(self, logbook, self, controller, rollouts, drift)
         self._console = Console(options.host, options.first_port + 3, sources, token)
         self._changes, self._operating = threading.Lock(), Operating(controller)

@@ -14,6 +14,7 @@ from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet
 from headrace.serve.crew import Crew
 from headrace.serve.plan import Group
+from headrace.serve.summed import summed
 from headrace.serve.voice import PROFILES
 
 #: The processes that carry what has no hosts.
@@ -25,8 +26,8 @@ UNKNOWN: Final = Standing(State.DECLARED, "waiting for Ray to start")
 class RunBoard:
     """Joins what replicas told, what Serve says and what the gateway counts. Any thread may ask."""
 
-    def __init__(self, crew: Crew, console: str, ask: Callable[[str], str | None]) -> None:
-        """``ask`` returns the gateway's answer as JSON, or None when none answers."""
+    def __init__(self, crew: Crew, console: str, ask: Callable[[str], list[str]]) -> None:
+        """``ask`` returns the answers of gateways as JSON, of the one that serves last."""
         self._crew = crew
         self._ask = ask
         self._lock = threading.Lock()
@@ -82,21 +83,19 @@ class RunBoard:
 
     def requests(self) -> Sequence[Mapping[str, Any]]:
         """As `headrace.console.board.Board` has it."""
-        kept: list[Mapping[str, Any]] = json.loads(self._ask("requests") or "[]")
-        return kept
+        kept = [request for one in self._ask("requests") for request in json.loads(one)]
+        return sorted(kept, key=lambda one: -int(one["unix_ms"]))
 
     def evidence(self) -> list[str]:
         """Return what each gateway that answers has counted of versions that are judged."""
-        told = self._ask("evidence")
-        return [] if told is None else [told]
+        return self._ask("evidence")
 
     def profiles(self, shown: str) -> list[str]:
         """Return what each gateway that answers has counted of versions that are watched.
 
         ``shown``: what its metrics page is to say of them, as JSON.
         """
-        told = self._ask(f"{PROFILES} {shown}")
-        return [] if told is None else [told]
+        return self._ask(f"{PROFILES} {shown}")
 
     def crashes(self) -> dict[str, int]:
         """Return how many hosts of each version have ended by themselves, by label."""
@@ -105,7 +104,7 @@ class RunBoard:
     def status(self) -> Status:
         """Return everything, at this moment."""
         records = self.records()
-        stats = json.loads(self._ask("stats") or "{}")
+        stats = summed([json.loads(one) for one in self._ask("stats")])
         counted = stats.get("models", {})
         models: dict[str, list[VersionStatus]] = {}
         for version, group in self._crew.members:

@@ -67,8 +67,10 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         demand = Demand(options.max_loaded)
         carried = [one.version for one in demand.carried(beginning.assignments, {}, {}, {})]
         crew = Crew(carried, threads.cpus(), told, demand)
+        token = token_for(options.host, options.state)
+        key, shown = controller.store.labels.key, token.text if token else None
         session = Session(
-            plan.make(options, crew.groups, crew.budget, controller.store.labels.key),
+            plan.make(options, crew.groups, crew.budget, key, shown),
             crew,
             beginning,
             places,
@@ -83,7 +85,6 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         )
         drift = Drift(controller, board.profiles, crew.digest, rollouts.telling)
         sources = Sources(board, logbook, session.changing, controller, rollouts, drift)
-        token = token_for(options.host, options.state)
         console = Console(options.host, options.first_port + 3, sources, token)
         held.callback(console.close)
 

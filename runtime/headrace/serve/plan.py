@@ -101,6 +101,7 @@ def make(
     groups: Iterable[Group],
     budget: threads.Budget,
     prediction_key: bytes,
+    token: str | None = None,
 ) -> Plan:
     """Return the run that was asked for, with these groups at its start.
 
@@ -108,7 +109,7 @@ def make(
     of no more than there is work for. What they may use is our own budget.
     """
     hosts = sum(group.placement.replicas.min for group in groups)
-    settings = options.gateway(budget.io, ARENA_BYTES, prediction_key)
+    settings = options.gateway(budget.io, ARENA_BYTES, prediction_key, token)
     cpus = min(budget.cpus, hosts + GATEWAYS)
     return Plan(settings, options.drain_s, cpus, min(options.spare_hosts, budget.cpus))
 

@@ -65,7 +65,7 @@ class Session:
         self._joined = False
         #: The process of the gateway that serves.
         self._serving: int | None = None
-        self._greeted = False
+        self._greeted = self._is_served = False
         self._reminder = Reminder(lambda: self._inbox.put(Message("waits")))
         self._stopping = False
         self._watch: Watch | None = None
@@ -74,7 +74,7 @@ class Session:
         self._lost = False
         #: False once Ray, which is gone, keeps a thread waiting for it.
         self.has_left = True
-        self._asking = Asking(lambda question: self.say("gateway", question, None))
+        self._asking = Asking(lambda question, pid: self.say("gateway", question, pid))
         #: What is wanted by now; held while it is given to the watch, or to be.
         self._aim, self._aiming = (beginning.assignments, beginning.divisions), threading.Lock()
         #: What hosts are told of their versions.
@@ -86,8 +86,7 @@ class Session:
         self.board.hear(label, facts)
         if facts["event"] in ("inputs", "changed"):
             self.changing.hear(facts["version"], facts)
-        if facts["event"] == "answer":
-            self._asking.hear(facts)
+        if label == "gateway" and self._asking.hear(facts):
             return
         if facts["event"] == "gone" and not self._stopping and not self._places.ray.is_dir():
             # Ray starts no process without it, and says so nowhere that anybody looks.
@@ -167,7 +166,7 @@ class Session:
             case "waits":
                 say("\n".join(f"headrace: {one}" for one in loading(self.board.status())))
             case "ready" | "settled" if not self._greeted:
-                self._asking.is_served = self._asking.is_served or message.kind == "ready"
+                self._is_served = self._is_served or message.kind == "ready"
                 return self._greet(say, ready)
             case "gone" if message.facts["pid"] == self._serving:
                 self._serving = None
@@ -195,7 +194,7 @@ class Session:
     def _greet(self, say: Callable[[str], None], ready: Callable[[], None]) -> int | None:
         """Say that the run is ready once no version is on its way any more and one serves."""
         standings = self.board.standings
-        waits = awaited_of(self._crew, standings) or not self._asking.is_served
+        waits = awaited_of(self._crew, standings) or not self._is_served
         if waits or len(standings) < len(self._crew.members):
             return None
         self._greeted = True

@@ -21,6 +21,7 @@ mod images;
 mod inflate;
 mod json;
 mod json_reference;
+mod labels;
 mod memory;
 mod policy;
 mod proto;
@@ -36,6 +37,7 @@ pub use http::any_http;
 pub use images::{any_image, any_orientation};
 pub use inflate::any_inflate;
 pub use json::any_json;
+pub use labels::any_labels;
 pub use memory::{Cost, cost};
 pub use policy::any_policy;
 pub use proto::any_proto;
@@ -52,6 +54,7 @@ pub const CHECKS: &[Check] = &[
     ("image", any_image),
     ("inflate", any_inflate),
     ("json", any_json),
+    ("labels", any_labels),
     ("orientation", any_orientation),
     ("policy", any_policy),
     ("proto", any_proto),

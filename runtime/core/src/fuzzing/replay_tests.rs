@@ -44,6 +44,7 @@ replay! {
     images_hold: "image",
     inflate_holds: "inflate",
     json_holds: "json",
+    labels_hold: "labels",
     orientations_hold: "orientation",
     policies_hold: "policy",
     protobuf_holds: "proto",

@@ -2,12 +2,14 @@
 
 mod demand;
 mod dice;
+mod digest;
 mod ending;
 mod ensemble;
 mod errors;
 mod files;
 pub mod grpc;
 pub mod http;
+mod labels;
 mod leaving;
 mod memory;
 mod note;
@@ -43,6 +45,7 @@ use demand::Demand;
 use dice::Dice;
 use ending::Ending;
 use errors::Errors;
+use labels::Labels;
 use memory::admission::{Ledger, Of};
 use memory::regions::Regions;
 use parking_lot::Mutex;
@@ -88,6 +91,7 @@ pub struct Gateway {
     arena: Option<Arena>,
     regions: Regions,
     wishes: Wishes,
+    labels: Labels,
     demand: Demand,
     shadows: Shadows,
     composing: ensemble::Composing,
@@ -139,6 +143,7 @@ impl Gateway {
             arena,
             regions: Regions::new(settings.limits.client_regions),
             wishes: Wishes::default(),
+            labels: Labels::default(),
             demand: Demand::default(),
             shadows: Shadows::new(settings.worst.clone()),
             composing: ensemble::Composing::default(),

@@ -1,27 +1,23 @@
 //! Who may have a version answer by naming it: anyone, or those who bring a key.
 
-use super::Gateway;
+use super::{Gateway, digest::Digest};
 use crate::base::fault::{Fault, Kind};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderName};
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
 
-/// Requests that name a version have this header, or metadata, with a key that is known by its digest alone: what a
-/// gateway is told lies in files of Ray's, too.
+/// Requests that name a version have this header, or metadata, with a key.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Told")]
 pub struct Pins {
     header: HeaderName,
-    digest: [u8; 32],
+    key: Digest,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Told {
     header: String,
-    /// In URL-safe base64 without padding.
-    key_sha256: String,
+    key_sha256: Digest,
 }
 
 impl TryFrom<Told> for Pins {
@@ -29,16 +25,13 @@ impl TryFrom<Told> for Pins {
 
     fn try_from(told: Told) -> Result<Pins, &'static str> {
         let header = told.header.try_into().map_err(|_| "pins: expected the name of a header")?;
-        let digest = URL_SAFE_NO_PAD.decode(told.key_sha256).ok().and_then(|bytes| bytes.try_into().ok());
-        Ok(Pins { header, digest: digest.ok_or("pins: expected the SHA-256 of a key")? })
+        Ok(Pins { header, key: told.key_sha256 })
     }
 }
 
 impl Pins {
-    /// How long digests take to compare tells nobody how much of a key is right.
     fn fit(&self, headers: &HeaderMap) -> bool {
-        let is_right = |brought: &[u8]| <[u8; 32]>::from(Sha256::digest(brought)) == self.digest;
-        headers.get(&self.header).is_some_and(|brought| is_right(brought.as_bytes()))
+        headers.get(&self.header).is_some_and(|brought| self.key.fits(brought.as_bytes()))
     }
 }
 

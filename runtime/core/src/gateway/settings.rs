@@ -1,6 +1,6 @@
 //! What a gateway is told once, before it starts, and what that means for a body on its way.
 
-use super::{errors::Errors, files, pins::Pins};
+use super::{errors::Errors, files, labels::Desk, pins::Pins};
 use crate::base::{
     fault::{Fault, Kind},
     units::Tick,
@@ -107,6 +107,8 @@ pub struct GatewaySettings {
     pub prediction_key: Option<PredictionKey>,
     /// Who may name a version; without it anyone.
     pub pins: Option<Pins>,
+    /// Who keeps labels; without it none are taken.
+    pub labels: Option<Desk>,
     /// Where pairs are kept of shadows that are told to; without it none are.
     pub worst: Option<PathBuf>,
     pub limits: Limits,

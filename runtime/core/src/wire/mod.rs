@@ -15,6 +15,7 @@ pub(crate) mod frame_testing;
 #[cfg(test)]
 mod frame_tests;
 pub mod json;
+pub mod labels;
 mod limits;
 pub mod oip_proto;
 pub mod prediction;

@@ -4,6 +4,7 @@ use crate::base::clock;
 use crate::base::fault::{Fault, Kind};
 use crate::gateway::settings::Patience;
 use crate::gateway::{Client, Reserved};
+use crate::wire::labels;
 use bytes::{Buf, Bytes};
 use h2::RecvStream;
 use std::future::poll_fn;
@@ -39,12 +40,19 @@ pub(super) struct Messages {
     chunk: Bytes,
     withheld: usize,
     patience: Patience,
+    /// Bytes that a message may have, where that is less than any other may.
+    most: usize,
 }
 
 impl Messages {
     pub(super) fn new(client: Arc<Client>, stream: RecvStream) -> Messages {
         let patience = Patience::new(client.gateway.limits());
-        Messages { client, stream, chunk: Bytes::new(), withheld: 0, patience }
+        Messages { client, stream, chunk: Bytes::new(), withheld: 0, patience, most: usize::MAX }
+    }
+
+    /// The same, of labels.
+    pub(super) fn within(self, most: usize) -> Messages {
+        Messages { most, ..self }
     }
 
     /// The only message of a unary call.
@@ -85,6 +93,9 @@ impl Messages {
             )));
         }
         let len = usize::try_from(u32::from_be_bytes(len)).unwrap_or(usize::MAX);
+        if len > self.most {
+            return Err(labels::too_long());
+        }
         let mut arriving = self.client.reserve(len)?;
         while arriving.missing() > 0 {
             if !self.fill(Wait::Patiently).await? {

@@ -4,7 +4,7 @@ use super::{
     body::{Message, Messages},
     describe,
     head::{self, Encoding, Head, Refusal},
-    infer,
+    infer, labels,
     method::{Method, Question},
     send, series, status,
     stop::Stop,
@@ -18,6 +18,7 @@ use compact_str::CompactString;
 use h2::{RecvStream, server::SendResponse};
 use http::request::Parts;
 use std::future::{Future, poll_fn};
+use std::mem::take;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -105,6 +106,8 @@ async fn attempt(
         callers,
         client,
     };
+    // Labels alone are let in by what they say. Boxed: every call's future has room for it.
+    let said = (call.head.method == Method::SendLabels).then(|| Box::new(take(&mut parts.headers)));
     (parts.headers, parts.uri) = Default::default(); // what they said is not kept while the call waits
     let mut messages = Messages::new(Arc::clone(&call.client), body);
     match call.head.method {
@@ -114,6 +117,7 @@ async fn attempt(
             Box::pin(stream::serve(call, messages, respond, Stop::new(stop.clone()))).await
         }
         Method::TellSeries => Box::pin(series::take(call, messages, respond)).await,
+        Method::SendLabels => Box::pin(labels::take(call, said.unwrap_or_default(), messages, respond)).await,
         Method::Ask(question) => Box::pin(describe(call, question, messages, respond)).await,
     }
 }

@@ -44,6 +44,7 @@ pub(super) enum Method {
     ModelInfer,
     ModelStreamInfer,
     TellSeries,
+    SendLabels,
     Ask(Question),
 }
 
@@ -53,6 +54,7 @@ impl Method {
             "/inference.GRPCInferenceService/ModelInfer" => Some(Method::ModelInfer),
             "/inference.GRPCInferenceService/ModelStreamInfer" => Some(Method::ModelStreamInfer),
             TELL_SERIES => Some(Method::TellSeries),
+            "/headrace.v1.Feedback/Send" => Some(Method::SendLabels),
             _ => Question::from_path(path).map(Method::Ask),
         }
     }

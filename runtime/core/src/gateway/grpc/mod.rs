@@ -9,6 +9,7 @@ mod head;
 pub(in crate::gateway) mod hosts;
 mod idle;
 mod infer;
+mod labels;
 mod memory;
 mod method;
 mod order;

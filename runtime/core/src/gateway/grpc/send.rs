@@ -48,8 +48,17 @@ pub(super) async fn answer(
 
 /// A call that failed before it sent anything: headers and trailers are one frame.
 pub(super) fn fail(respond: &mut SendResponse<Bytes>, fault: &Fault) -> Result<(), Gone> {
+    ended(respond, |headers| status::write(fault, headers))
+}
+
+/// The same with a code that no fault has.
+pub(super) fn fail_as(respond: &mut SendResponse<Bytes>, code: status::Code, note: &str) -> Result<(), Gone> {
+    ended(respond, |headers| status::write_as(code, note, headers))
+}
+
+fn ended(respond: &mut SendResponse<Bytes>, write: impl FnOnce(&mut HeaderMap)) -> Result<(), Gone> {
     let mut head = head(4);
-    status::write(fault, head.headers_mut());
+    write(head.headers_mut());
     head.headers_mut().insert(ACCEPTS, HeaderValue::from_static("identity, deflate, gzip"));
     respond.send_response(head, true)?;
     Ok(())

@@ -27,9 +27,11 @@ pub(super) enum Code {
     NotFound,
     PermissionDenied,
     ResourceExhausted,
+    FailedPrecondition,
     Unimplemented,
     Internal,
     Unavailable,
+    Unauthenticated,
 }
 
 impl Code {
@@ -41,9 +43,11 @@ impl Code {
             Code::NotFound => "5",
             Code::PermissionDenied => "7",
             Code::ResourceExhausted => "8",
+            Code::FailedPrecondition => "9",
             Code::Unimplemented => "12",
             Code::Internal => "13",
             Code::Unavailable => "14",
+            Code::Unauthenticated => "16",
         }
     }
 }
@@ -87,13 +91,18 @@ pub(super) fn ok() -> HeaderMap {
 
 /// Adds the status of a call that did not.
 pub(super) fn write(fault: &Fault, to: &mut HeaderMap) {
-    to.insert(GRPC_STATUS, HeaderValue::from_static(code(fault.kind).number()));
+    write_as(code(fault.kind), &fault.note, to);
     if fault.kind == Kind::Overloaded && !fault.retry_after.is_zero() {
         let ms = u32::try_from(fault.retry_after.as_millis()).unwrap_or(u32::MAX).clamp(1, LONGEST_MS);
         to.insert(GRPC_RETRY_PUSHBACK_MS, HeaderValue::from(ms));
     }
+}
+
+/// The same of a code and its reason.
+pub(super) fn write_as(code: Code, note: &str, to: &mut HeaderMap) {
+    to.insert(GRPC_STATUS, HeaderValue::from_static(code.number()));
     let mut message = String::new();
-    for part in utf8_percent_encode(&fault.note, ESCAPED) {
+    for part in utf8_percent_encode(note, ESCAPED) {
         // `%XX` comes as a part of its own: cutting between parts leaves no half of one.
         let room = MOST.saturating_sub(message.len());
         match part.get(..room.min(part.len())) {

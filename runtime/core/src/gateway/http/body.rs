@@ -5,6 +5,7 @@ use crate::base::fault::{Fault, Kind};
 use crate::gateway::memory::growing::Growing;
 use crate::gateway::settings::Patience;
 use crate::gateway::{Client, Reserved};
+use crate::wire::labels;
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use hyper::body::Incoming;
@@ -54,6 +55,27 @@ fn broken(error: &hyper::Error) -> Fault {
         }
         Some(_) | None => Fault::new(Kind::Cancelled, format!("the request's body broke off: {error}")),
     }
+}
+
+/// The whole body of labels, of which there are `most` bytes at most.
+pub(super) async fn read_within(
+    client: &Client,
+    mut body: Incoming,
+    most: usize,
+) -> Result<(Reserved, Bytes), Fault> {
+    if body.size_hint().lower() > most as u64 {
+        return Err(labels::too_long());
+    }
+    let mut patience = Patience::new(client.gateway.limits());
+    let (mut growing, mut came) = (Growing::new(client)?, 0_usize);
+    while let Some(part) = next(client, &mut body, &mut patience).await? {
+        came = came.saturating_add(part.len());
+        if came > most {
+            return Err(labels::too_long());
+        }
+        growing.push(&part)?;
+    }
+    Ok(growing.freeze())
 }
 
 /// The whole body, as it came.

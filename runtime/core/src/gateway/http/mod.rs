@@ -10,6 +10,7 @@ mod generate;
 mod guard;
 mod headers;
 mod infer;
+mod labels;
 mod memory;
 mod path;
 mod respond;

@@ -36,6 +36,13 @@ pub(super) fn fault(headers: HeaderMap, fault: &Fault) -> Reply {
     reply
 }
 
+/// Of an address that takes another method.
+pub(super) fn not_allowed(headers: HeaderMap, method: &'static str) -> Reply {
+    let mut reply = error(headers, StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
+    reply.headers_mut().insert(header::ALLOW, HeaderValue::from_static(method));
+    reply
+}
+
 pub(super) fn error(headers: HeaderMap, status: StatusCode, note: &str) -> Reply {
     let mut body = Vec::with_capacity(note.len() + 16);
     body.text("{\"error\":");

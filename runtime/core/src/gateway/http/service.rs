@@ -5,7 +5,7 @@ use super::{
     chunks::Chunks,
     control, describe, generate,
     infer::infer,
-    memory,
+    labels, memory,
     path::{Route, Verb},
     respond::{self, Reply},
 };
@@ -15,8 +15,8 @@ use crate::base::{
     named::Named,
     units::Tick,
 };
-use crate::gateway::{Client, Gateway};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use crate::gateway::{Client, Gateway, labels::PATH};
+use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde::Deserialize;
 use std::mem::take;
@@ -38,15 +38,15 @@ pub(super) async fn answer(
     #[cfg(test)]
     crate::base::panics::trip(path);
     let Some(route) = Route::of(path) else {
+        if path == PATH {
+            return Box::pin(labels::answer(client, method, take(headers), body)).await;
+        }
         return respond::error(take(headers), StatusCode::NOT_FOUND, "Not Found");
     };
     if let Some(posts) = route.posts()
         && *method != if posts { Method::POST } else { Method::GET }
     {
-        let mut reply = respond::error(take(headers), StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed");
-        let allowed = HeaderValue::from_static(if posts { "POST" } else { "GET" });
-        reply.headers_mut().insert(header::ALLOW, allowed);
-        return reply;
+        return respond::not_allowed(take(headers), if posts { "POST" } else { "GET" });
     }
     if let Route::Model { model, version, verb } = &route {
         let to = (&**model, version.as_ref());

@@ -6,7 +6,7 @@ use bytes::{BufMut, BytesMut};
 
 /// One field's value. Groups are older than this protocol and refused.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Value<'a> {
+pub(in crate::wire) enum Value<'a> {
     Varint(u64),
     Fixed64([u8; 8]),
     Bytes(&'a [u8]),
@@ -18,7 +18,7 @@ fn malformed(what: &'static str) -> Fault {
 }
 
 impl<'a> Value<'a> {
-    pub(super) fn bytes(self) -> Result<&'a [u8], Fault> {
+    pub(in crate::wire) fn bytes(self) -> Result<&'a [u8], Fault> {
         match self {
             Value::Bytes(bytes) => Ok(bytes),
             Value::Varint(_) | Value::Fixed64(_) | Value::Fixed32(_) => {
@@ -28,7 +28,7 @@ impl<'a> Value<'a> {
     }
 
     /// A string of at most `most` bytes; `what` names it if it has more.
-    pub(super) fn text(self, most: usize, what: &str) -> Result<&'a str, Fault> {
+    pub(in crate::wire) fn text(self, most: usize, what: &str) -> Result<&'a str, Fault> {
         let bytes = self.bytes()?;
         if bytes.len() > most {
             return Err(too_long(what, most));
@@ -37,7 +37,7 @@ impl<'a> Value<'a> {
     }
 
     /// An id, or a name of something.
-    pub(super) fn name(self, what: &str) -> Result<&'a str, Fault> {
+    pub(in crate::wire) fn name(self, what: &str) -> Result<&'a str, Fault> {
         self.text(NAME_BYTES, what)
     }
 
@@ -50,7 +50,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    pub(super) fn double(self) -> Result<f64, Fault> {
+    pub(in crate::wire) fn double(self) -> Result<f64, Fault> {
         match self {
             Value::Fixed64(bytes) => Ok(f64::from_le_bytes(bytes)),
             Value::Bytes(_) | Value::Varint(_) | Value::Fixed32(_) => {
@@ -62,11 +62,11 @@ impl<'a> Value<'a> {
 
 /// The fields of one message, in the order of the wire.
 #[derive(Clone, Debug)]
-pub(super) struct Fields<'a>(pub(super) &'a [u8]);
+pub(in crate::wire) struct Fields<'a>(pub(in crate::wire) &'a [u8]);
 
 impl<'a> Fields<'a> {
     /// The next field's number and value; `None` at the end.
-    pub(super) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, Fault> {
+    pub(in crate::wire) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, Fault> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -136,7 +136,7 @@ pub(super) fn each_varint(
 }
 
 /// The bytes of a run of fixed-size numbers: packed, or one of its own. They are little-endian already.
-pub(super) fn fixed<'a, const N: usize>(value: &'a Value<'a>) -> Result<&'a [u8], Fault> {
+pub(in crate::wire) fn fixed<'a, const N: usize>(value: &'a Value<'a>) -> Result<&'a [u8], Fault> {
     let run: &[u8] = match value {
         Value::Bytes(packed) => packed,
         Value::Fixed64(one) => one,

@@ -9,7 +9,7 @@ pub mod asking;
 mod contents;
 #[cfg(test)]
 mod contents_tests;
-mod field;
+pub(super) mod field;
 #[cfg(test)]
 mod limits_tests;
 pub mod parameters;

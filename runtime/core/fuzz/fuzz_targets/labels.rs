@@ -1,0 +1,2 @@
+#![no_main]
+headrace_fuzz::target!(any_labels);
