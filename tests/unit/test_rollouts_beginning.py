@@ -31,7 +31,6 @@ READY = Standing(State.READY, "ready")
         (orders.unload("m", 2), {}, "version 2 is not loaded; loaded are 1"),
         (orders.shadow("m", Shadow(2, 100)), {}, "version 2 is a shadow"),
         (None, {"asked": plan(control="own")}, "not built yet: control: own"),
-        (orders.stick("m", "header:x-user"), {}, "users as units are not built"),
     ],
 )
 def test_what_cannot_be_compared_does_not_begin(

@@ -25,12 +25,19 @@ def shares(course: Course) -> dict[int, int]:
     return {one: part for one, part in sorted(parts.items()) if part}
 
 
-def may_judge(plan: RolloutPlan, held: Iterable[Row], candidate: int, baseline: int) -> None:
+def may_judge(
+    plan: RolloutPlan, now: Wanted, held: Iterable[Row], candidate: int, baseline: int
+) -> None:
     """Check that versions, among those that are held, can be judged as a plan has it.
 
     Raises:
         Unwanted: they cannot, and why.
     """
+    if plan.judge.accuracy is not None and sticky(now):
+        raise Unwanted(
+            f"requests with the same {sticky(now)} stay with one version, so that users are the "
+            "units, and labels do not tell whose they are: take accuracy out of the plan"
+        )
     for version in (row.version for row in held):
         if version.number in (candidate, baseline):
             may_be_labelled(plan, version)
@@ -85,8 +92,6 @@ def may_begin(now: Wanted, candidate: int, baseline: int | None) -> int:
         raise Unwanted(
             f"version {candidate} is a shadow, and a rollout mirrors what it needs: end that first"
         )
-    if why := _unlike(now):
-        raise Unwanted(why)
     return serving[0]
 
 
@@ -96,8 +101,6 @@ def newcomer(now: Wanted, rows: Iterable[Row], had: Set[int]) -> Version | None:
     It is newer than who has all traffic, and the newest of such. Who ``had`` one has none again,
     whatever came of it, but by a person's word.
     """
-    if _unlike(now):
-        return None
     serving = [one for one, share in (now.shares or {}).items() if share == WHOLE]
     if not serving or now.pending is not None:
         return None
@@ -127,23 +130,23 @@ def disturbed(course: Course, now: Wanted | None) -> str:
     if now.shares != shares(course) or judged(course) != now.traffic.judged:
         told = ", ".join(f"{one}={share / 100:g}" for one, share in (now.shares or {}).items())
         return f"traffic is divided otherwise: {told or 'nobody has any'}"
-    return _unlike(now)
-
-
-def _unlike(now: Wanted) -> str:
-    """Return why executions do not depend on each other by chance alone; empty if they do."""
-    if now.traffic.sticky is not None:
-        return (
-            f"requests with the same {now.traffic.sticky} stay with one version, and what a user "
-            "meets again and again is counted as if it were chance: users as units are not built"
-        )
+    if sticky(now) != course.sticky:
+        return f"users stay with a version by {sticky(now) or 'nothing'} now"
     return ""
+
+
+def sticky(now: Wanted) -> str:
+    """Return what requests have in common that stay with one version; empty if none do."""
+    return "" if now.traffic.sticky is None else str(now.traffic.sticky)
 
 
 def judged(course: Course) -> tuple[Judged, ...]:
     """Return what gateways are to count for a rollout, and whom they send copies for it."""
     agreement, candidate = course.plan.judge.agreement, course.record.candidate
-    counts = (Judged(*one, course.number) for one in sorted(course.judged.items()))
+    counts = (
+        Judged(*one, course.number, users_at_step=course.users_at_step)
+        for one in sorted(course.judged.items())
+    )
     if agreement is None or course.lines is None:
         return tuple(counts)
     mirror = round(agreement.mirror_percent * WHOLE / 100)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Set
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, Final
 
 from headrace.config.pins import HEADER
@@ -78,6 +78,8 @@ class Judged:
     mirror: int = 0
     #: As a shadow's.
     repeatable: bool = False
+    #: Units are users, each once in this step; another one's count begins anew.
+    users_at_step: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,7 @@ class Traffic:
         }
         if self.judged:
             kept["judged"] = [
-                [one.version, list(one.slow_ns), one.rollout, one.mirror, one.repeatable]
-                for one in self.judged
+                [one.version, list(one.slow_ns), *astuple(one)[2:]] for one in self.judged
             ]
         return kept
 
@@ -137,6 +138,7 @@ class Traffic:
         if self.judged:
             told["judged"] = [
                 {"version": one.version, "slow_ns": one.slow_ns, "rollout": one.rollout}
+                | ({} if one.users_at_step is None else {"users_at_step": one.users_at_step})
                 for one in self.judged
             ]
         return told

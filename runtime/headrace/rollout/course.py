@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.rollout.bets import NONE, Units
-from headrace.rollout.counted import Counted, Histogram, Seen, Totals, added, dense
-from headrace.rollout.criteria import GUARDS
-from headrace.rollout.latency import LEAST_HISTORY, QUANTILES, SlowLines
+from headrace.rollout.counted import Counted, Histogram, Seen, added, dense
+from headrace.rollout.criteria import quantiles
+from headrace.rollout.deltas import deltas, of_users
+from headrace.rollout.latency import LEAST_HISTORY, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health, Record
 
@@ -79,6 +79,7 @@ class Course:
         said: the newest last.
         is_told: registries know how it ended.
         compared_s: when both began to have traffic, in seconds since 1970; 0 from the beginning.
+        sticky: what users are known by, where they are the units; else empty.
     """
 
     number: int
@@ -97,6 +98,7 @@ class Course:
     end: End | None = None
     is_told: bool = False
     compared_s: float = 0.0
+    sticky: str = ""
 
     @staticmethod
     def begin(  # noqa: PLR0913 - a rollout is all of this
@@ -110,19 +112,24 @@ class Course:
         now: float,
         who: str,
         why: str,
+        sticky: str = "",
     ) -> "Course":
         """Return a rollout that begins.
 
         Raises:
             ValueError: the two versions are not such as the plan compares.
         """
-        record = Record.begin(plan, candidate=candidate, baseline=baseline, now=0.0)
+        record = Record.begin(
+            plan, candidate=candidate, baseline=baseline, now=0.0, by_users=bool(sticky)
+        )
         lines = None if quantiles(plan) else ()
         began = round(1000 * now)
-        begun = Said(began, "begin", f"version {candidate} against {baseline}")
+        units = f"; users are the units, by {sticky}" if sticky else ""
+        begun = Said(began, "begin", f"version {candidate} against {baseline}{units}")
         return Course(
-            number, model, plan, who, why, began, record, lines, crashes=crashes, said=(begun,)
-        )
+            number, model, plan, who, why, began, record, lines,
+            crashes=crashes, said=(begun,), sticky=sticky,
+        )  # fmt: skip
 
     @property
     def versions(self) -> tuple[int, int]:
@@ -133,6 +140,11 @@ class Course:
     def step(self) -> int:
         """The step that it is at, from 1; 0 while the baseline's latency is measured."""
         return 0 if self.lines is None else self.record.step + 1
+
+    @property
+    def users_at_step(self) -> int | None:
+        """The step that users are counted for, each once; None where they are not the units."""
+        return self.step if self.sticky else None
 
     @property
     def percents(self) -> tuple[float | None, float | None]:
@@ -176,15 +188,6 @@ class Course:
         return replace(self, end=end, is_told=False).saying(end.value, why, now)
 
 
-def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
-    """Return the quantiles of latency that a plan judges, each with the ratio that it allows."""
-    return {
-        name: (part, asked.max_ratio)
-        for name, part in QUANTILES.items()
-        if (asked := getattr(plan.judge, name)) is not None
-    }
-
-
 def looked(course: Course, sight: Sight, now: float) -> Course:
     """Return a rollout after a look at its versions: at the same step, at the next, or ended.
 
@@ -208,40 +211,23 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
     seen, new = list(course.seen), []
     for at, version in enumerate(course.versions):
         asked = lines.get(version)
-        # Until every gateway has the table it may count for another rollout, or by other lines.
-        wanted = course.model, version, course.number, asked
+        # Until every gateway has the table it may count for another rollout, step, or lines.
+        wanted = course.model, version, course.number, asked, course.users_at_step
         mine = [
             one
             for one in sight.counted
-            if (one.model, one.version, one.rollout, one.slow_ns) == wanted
+            if (one.model, one.version, one.rollout, one.slow_ns, one.users_at_step) == wanted
         ]
         seen[at], came = seen[at].then(mine, len(asked or ()))
         new.append(came)
     more = tuple(added(old, one.latency) for old, one in zip(course.latency, new, strict=True))
     taken = replace(course, seen=(seen[0], seen[1]), latency=(more[0], more[1]))
     if course.lines is not None and observes:
-        taken = replace(taken, record=course.record.observed(_deltas(course.plan, *new)))
+        found = deltas(course.plan, *new, by_users=bool(course.sticky))
+        if course.sticky:
+            found = of_users(found, (seen[0].heard_by, seen[1].heard_by))
+        taken = replace(taken, record=course.record.observed(found))
     return _with_health(taken, sight)
-
-
-def _deltas(
-    plan: RolloutPlan, candidate: Totals, control: Totals
-) -> dict[str, tuple[Units, Units]]:
-    found: dict[str, tuple[Units, Units]] = {
-        name: (getattr(candidate, name), getattr(control, name)) for name in GUARDS
-    }
-    # Who is slow when there is most to do has requests in each second then, and a small arm in few
-    # of the quiet ones: only seconds in which both have some can be compared.
-    if not all(units.count for units in found["unserved"]):
-        del found["unserved"]
-    if plan.judge.errors is not None:
-        found["errors"] = candidate.runs, control.runs
-    found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
-    if plan.judge.agreement is not None:
-        found["agreement"] = candidate.agreement, NONE
-    if plan.judge.accuracy is not None:
-        found["accuracy"] = candidate.accuracy, control.accuracy
-    return found
 
 
 def _with_health(course: Course, sight: Sight) -> Course:
@@ -289,6 +275,8 @@ def _moved(course: Course, move: Move, now: float) -> Course:
             onward = replace(course, record=course.record.advanced(course.plan, course.watched_s))
             if course.percent == 0.0:  # nobody had answers of the candidate until now
                 onward = replace(onward, compared_s=now, latency=((), ()))
+            if course.sticky:  # who was heard at this step is heard anew at the next
+                onward = replace(onward, seen=(Seen(), Seen()))
             return onward.saying("step", f"{onward.percent:.4g} %; {move.reason}", now)
         case MoveKind.PROMOTE:
             return course.ended(End.PROMOTED, move.reason, now)

@@ -108,7 +108,7 @@ impl Finding {
             && shadow.wish.load().is_of(copy.contract.version)
             && let Some(running) = shadow.service.running()
         {
-            running.meter.compared(disagreement);
+            running.meter.compared(disagreement, copy.user);
         }
         shadow.record.lock().add(copy.contract.version, copy.is_noise(), &compared);
     }

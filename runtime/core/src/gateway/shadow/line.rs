@@ -5,7 +5,7 @@ use crate::base::{
     call::Produced,
     contract::Contract,
     inference::Inference,
-    units::{Tick, Version},
+    units::{Tick, User, Version},
 };
 use crate::decide::{
     mirror::Cause,
@@ -68,6 +68,8 @@ pub(super) struct Copy {
     pub(super) host_ns: u64,
     /// Who gets it: the shadow, or the version that answered, for the noise.
     pub(super) to: Arc<Service>,
+    /// Its caller, where evidence is counted by users.
+    pub(super) user: Option<User>,
     pub(super) since: Tick,
     /// Its bytes, until hosts and comparison have let go of them.
     pub(super) hold: Arc<Reserved>,
