@@ -98,7 +98,8 @@ def test_a_step_bets_with_its_part_and_knows_nothing_of_those_before() -> None:
         alone = alone.observed(Units(20, 2), Units(20, 0.2), 0)
     assert known.log_harm == pytest.approx(alone.log_harm - math.log(4))
     later = known.at_next_step()
-    assert (later.log_harm, later.candidate) == (pytest.approx(-math.log(4)), Units(800, 80))
+    assert later.log_harm == pytest.approx(-math.log(4))
+    assert later.candidate.count == 800
     assert later.spread.weight == 0.0
     with pytest.raises(ValueError, match="from 0 to 3, not 4"):
         later.observed(Units(1), Units(1), 4)
@@ -106,7 +107,7 @@ def test_a_step_bets_with_its_part_and_knows_nothing_of_those_before() -> None:
 
 def test_the_same_users_at_every_step_are_not_called_worse_too_often() -> None:
     """Chance gives one arm more of those who always fail, and it keeps them from step to step."""
-    alpha, steps, runs = 0.05, (0.05, 0.1, 0.2, 0.4), 300
+    alpha, steps, runs = 0.05, (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5), 60
     found = {True: 0, False: 0}
     for seed in range(runs):
         dice = np.random.default_rng(seed)
@@ -118,15 +119,15 @@ def test_the_same_users_at_every_step_are_not_called_worse_too_often() -> None:
                 if step:
                     known = known.at_next_step()
                 come = dice.permutation(1500)
-                for chunk in np.split(come, 30):
+                for chunk in np.split(come, 10):
                     new, old = chunk[place[chunk] < share], chunk[place[chunk] >= share]
-                    units = (Units(len(one), float(fails[one].sum())) for one in (new, old))
-                    known = known.observed(*units, step)
+                    units = [Units(len(one), float(fails[one].sum())) for one in (new, old)]
+                    known = known.observed(units[0], units[1], step)
                     peak = max(peak, known.log_harm)
             peaks[anew] = peak
             found[anew] += peak >= math.log(1 / alpha)
     assert found[True] / runs <= alpha
-    assert found[True] <= found[False]
+    assert found[False] / runs > alpha, "bets that go on count what chance has done again"
 
 
 def test_what_is_judged_is_kept_and_told_to_gateways() -> None:

@@ -39,30 +39,32 @@ def may_judge(
             "units, and labels do not tell whose they are: take accuracy out of the plan"
         )
     for version in (row.version for row in held):
-        if version.number in (candidate, baseline):
-            may_be_labelled(plan, version)
-        if version.number == candidate:
+        if version.number not in (candidate, baseline):
+            continue
+        may_be_labelled(plan, version)
+        asked = plan.judge.agreement
+        if version.number == candidate or (asked and asked.max_drop_points is not None):
             may_mirror(plan, version)
 
 
-def may_mirror(plan: RolloutPlan, candidate: Version) -> None:
-    """Check that a version may run what others have answered, where a plan compares that.
+def may_mirror(plan: RolloutPlan, one: Version) -> None:
+    """Check that a version may run what was answered already, where a plan compares that.
 
     Raises:
         Unwanted: it may have side effects.
     """
-    asked, said = plan.judge.agreement, candidate.config.repeatable
+    asked, said = plan.judge.agreement, one.config.repeatable
     if asked is None or asked.repeatable:
         return
-    if not candidate.is_hosted:
+    if not one.is_hosted:
         raise Unwanted(
-            f"agreement runs on {candidate.label} what others have answered, and whether it may "
+            f"agreement runs on {one.label} what others have answered, and whether it may "
             "have side effects its server does not tell: write repeatable: true under agreement of "
             "the plan if it has none"
         )
-    if said is False or (said is None and candidate.backend in OPAQUE):
+    if said is False or (said is None and one.backend in OPAQUE):
         raise Unwanted(
-            f"agreement runs on {candidate.label} what others have answered, and it may have side "
+            f"agreement runs on {one.label} what others have answered, and it may have side "
             "effects: write repeatable: true into its model.yaml and load it anew, or under "
             "agreement of the plan"
         )
@@ -151,7 +153,12 @@ def judged(course: Course) -> tuple[Judged, ...]:
         return tuple(counts)
     mirror = round(agreement.mirror_percent * WHOLE / 100)
     return tuple(
-        replace(one, mirror=mirror, repeatable=agreement.repeatable)
+        replace(
+            one,
+            mirror=mirror,
+            repeatable=agreement.repeatable,
+            noise=agreement.max_drop_points is not None,
+        )
         if one.version == candidate
         else one
         for one in counts

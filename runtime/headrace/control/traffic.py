@@ -80,6 +80,8 @@ class Judged:
     repeatable: bool = False
     #: Units are users, each once in this step; another one's count begins anew.
     users_at_step: int | None = None
+    #: What others answer they answer once more for each copy: how far they agree with themselves.
+    noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -131,10 +133,13 @@ class Traffic:
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
         mirrored = [
-            Shadow(one.version, one.mirror, one.repeatable) for one in self.judged if one.mirror
+            asdict(Shadow(one.version, one.mirror, one.repeatable))
+            | ({"noise_of_each": True} if one.noise else {})
+            for one in self.judged
+            if one.mirror
         ]
         if self.shadows or mirrored:
-            told["shadows"] = [asdict(one) for one in (*self.shadows, *mirrored)]
+            told["shadows"] = [*map(asdict, self.shadows), *mirrored]
         if self.judged:
             told["judged"] = [
                 {"version": one.version, "slow_ns": one.slow_ns, "rollout": one.rollout}

@@ -22,7 +22,8 @@ def deltas(
         found["errors"] = candidate.runs, control.runs
     found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
     if plan.judge.agreement is not None:
-        found["agreement"] = candidate.agreement, NONE
+        fixed = plan.judge.agreement.min_percent is not None
+        found["agreement"] = candidate.agreement, NONE if fixed else control.agreement
     if plan.judge.accuracy is not None:
         found["accuracy"] = candidate.accuracy, control.accuracy
     return found

@@ -108,6 +108,9 @@ pub struct Shadow {
     /// So many of the pairs of answers that are furthest apart are kept. At most [`Shadow::MOST_KEPT`].
     #[serde(default)]
     pub keep_worst: usize,
+    /// Who answered a request answers each copy of it once more, and not some: how far it agrees with itself is compared.
+    #[serde(default)]
+    pub noise_of_each: bool,
 }
 
 impl Shadow {

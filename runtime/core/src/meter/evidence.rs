@@ -57,7 +57,7 @@ pub struct Evidence {
     /// By each line of `slow_ns`, runs; bad is the share of a run's answers that took longer from arrival on.
     pub slow: Vec<Units>,
     /// Of a shadow, answers that were compared with those that callers had; bad is the share of rows that say something
-    /// else.
+    /// else. Of who answered them, second answers to the same.
     pub agreement: Units,
     /// Answers by their time from arrival on: bucket (`meter/latency.rs`) and count, where there is any.
     pub latency: Vec<(usize, u64)>,

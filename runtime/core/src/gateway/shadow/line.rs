@@ -191,7 +191,8 @@ impl Shadow {
     /// Whether the next copy is one to measure the noise by.
     pub(super) fn measures_noise(&self) -> bool {
         let copied = self.copied.load(Relaxed);
-        copied < FIRST_NOISE || copied.is_multiple_of(NOISE_OF)
+        let of_each = self.wish.load().shadow.noise_of_each;
+        of_each || copied < FIRST_NOISE || copied.is_multiple_of(NOISE_OF)
     }
 
     /// Until when the first in the line waits.
