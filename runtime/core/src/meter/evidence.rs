@@ -107,7 +107,7 @@ impl Counts {
 
     pub(super) fn executed(&mut self, execution: &Execution) {
         if let Some(users) = &mut self.users {
-            return users.ran(execution.rows, execution.failed);
+            return users.ran(execution);
         }
         match execution.sealed {
             Sealed::Again => {} // why it failed is asked, and that it did was a unit
@@ -123,7 +123,7 @@ impl Counts {
         let says = says(*fault, timing);
         if let Some(users) = &mut self.users {
             if says == Says::Failed {
-                users.ran(timing.batch_rows, true); // one that hangs is no run that ended
+                users.failed(timing);
             }
             let took = (says == Says::Answered && !in_parts).then(|| nanos(*total));
             took.into_iter().for_each(|took| self.latency.observe(took));

@@ -6,7 +6,10 @@
 //! would be heard more often where there are more of them.
 
 use super::{ending::Says, grouping::Marks};
-use crate::base::units::{Tick, User};
+use crate::base::{
+    call::{Execution, Sealed, Timing},
+    units::{Tick, User},
+};
 use crate::decide::policy::Judged;
 use std::time::Duration;
 
@@ -36,9 +39,12 @@ pub(super) struct Users {
     seats: Vec<Option<Heard>>,
     known: Vec<u64>,
     pools: [Pool; NUMBERS],
-    /// The most rows of a run, and of one that failed.
+    /// The most rows of a run.
     rows: u32,
-    failed_rows: u32,
+    /// The most requests that one run has failed.
+    failed: u32,
+    /// Of what was run again, those that failed since the last run that failed as a whole.
+    failed_again: u32,
 }
 
 /// What one user has said so far.
@@ -51,8 +57,8 @@ struct Heard {
     bad: [f64; NUMBERS],
 }
 
-/// Users who are one unit together: as many as one run has rows, for what it breaks it may break for all who are in it.
-/// So it is one unit at most in all, whomever it hit.
+/// Users who are one unit together: as many as one run has rows, for what goes wrong in it may do so for all who are in
+/// it; of failures as many as one has failed. So it is one unit at most in all, whomever it hit.
 #[derive(Clone, Copy, Debug, Default)]
 struct Pool {
     users: u32,
@@ -66,18 +72,25 @@ impl Default for Users {
             known: vec![0; usize::try_from(BITS / 64).unwrap_or_default()],
             pools: [Pool::default(); NUMBERS],
             rows: 1,
-            failed_rows: 1,
+            failed: 1,
+            failed_again: 0,
         }
     }
 }
 
 impl Users {
-    /// So many rows ran together.
-    pub(super) fn ran(&mut self, rows: u32, failed: bool) {
-        self.rows = self.rows.max(rows);
-        if failed {
-            self.failed_rows = self.failed_rows.max(rows);
+    pub(super) fn ran(&mut self, run: &Execution) {
+        self.rows = self.rows.max(run.rows);
+        if run.failed && run.sealed != Sealed::Again {
+            self.failed_again = 0;
         }
+    }
+
+    /// A request failed, as others of its run. What was run again to find who spoils it did so for some of them alone.
+    pub(super) fn failed(&mut self, timing: &Timing) {
+        self.failed_again += u32::from(timing.sealed == Sealed::Again);
+        let together = if timing.sealed == Sealed::Again { self.failed_again } else { timing.batch_rows };
+        self.failed = self.failed.max(together);
     }
 
     /// A request of a user ended. Who has no value that sticks is divided by the dice each time, and is somebody else each
@@ -116,7 +129,7 @@ impl Users {
     fn pooled(&mut self, said: Shares) -> Shares {
         let mut whole = Shares::default();
         for (number, ((pool, said), whole)) in self.pools.iter_mut().zip(said).zip(&mut whole).enumerate() {
-            let size = if number == FAILED { self.failed_rows } else { self.rows };
+            let size = if number == FAILED { self.failed } else { self.rows };
             *whole = said.and_then(|share| pool.add(share, size));
         }
         whole
