@@ -83,7 +83,8 @@ def calling(server: LocalServer, *callers: Callable[[HTTPConnection], object]) -
 def started(server: LocalServer) -> None:
     server.command("split", "picky", "1=100")
     server.command("sticky", "picky", "header:x-user")
-    assert "before its first step" in server.command("rollout", "start", "picky/2")
+    told = server.command("rollout", "start", "picky/2")
+    assert "users are the units, by header:x-user" in told
 
 
 def test_one_user_who_asks_most_and_always_fails_sends_no_version_back(

@@ -35,7 +35,7 @@ struct Collected {
 }
 
 impl Collector {
-    /// Begins a count, goes on with the one that is of the same rollout and by the same lines, or ends it.
+    /// Begins a count, goes on with the one that is of the same rollout, step and lines, or ends it.
     pub(super) fn judge(&self, judged: Option<(&Judged, Option<&Fact>)>) {
         let who = judged.filter(|(judged, _)| judged.users_at_step.is_some()).and_then(|(_, fact)| fact);
         let judged = judged.map(|(judged, _)| judged);
