@@ -18,18 +18,23 @@ class CountingGateway:
     model: str = "m"
     #: For which it counts; another one's count begins anew.
     rollout: int = 1
+    #: Of which users are the units, if any.
+    users_at_step: int | None = None
 
     def follow(self, judged: Mapping[int, tuple[int, ...]]) -> None:
         """Count these versions, by these lines, and no others."""
         kept = {one: row for one, row in self.rows.items() if one in judged}
         for version, lines in judged.items():
-            mine = kept.get(version, {"slow_ns": None, "rollout": None})
-            if (mine["slow_ns"], mine["rollout"]) != (list(lines), self.rollout):
+            mine = kept.get(version, {})
+            by = {"slow_ns": list(lines), "rollout": self.rollout}
+            if self.users_at_step is not None:
+                by["users_at_step"] = self.users_at_step
+            if {name: mine.get(name) for name in by} != by:
                 self.since += 1
                 slow = [{"count": 0, "bad": 0.0} for _ in lines]
                 kept[version] = {
                     "model": self.model, "version": version,
-                    "since": self.since, "slow_ns": list(lines), "rollout": self.rollout,
+                    "since": self.since, **by,
                     "runs": {"count": 0, "bad": 0.0}, "slow": slow, "latency": [],
                     "unserved": {"count": 0, "bad": 0.0}, "refused": {"count": 0, "bad": 0.0},
                     "agreement": {"count": 0, "bad": 0.0},

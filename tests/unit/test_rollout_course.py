@@ -286,7 +286,7 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
         ({"kind": "a/a", "steps_percent": [50]}, ""),
         ({"kind": "shadow-first", "judge": {"agreement": {"min_percent": 98}}}, ""),
         ({"judge": {"accuracy": {}}}, ""),
-        ({"judge": {"agreement": {"max_drop_points": 1}}}, "judge.agreement.max_drop_points"),
+        ({"judge": {"agreement": {"max_drop_points": 1}}}, ""),
         ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 0.1}}}}, "judge.values"),
     ],
 )

@@ -56,7 +56,7 @@ def test_a_bad_version_loses_its_traffic(play: Play) -> None:
         (orders.split("m", {1: 5000, 2: 5000}), "divided otherwise: 1=50, 2=50 (journal 5, ann"),
         (orders.split("m", {1: WHOLE}), "divided otherwise: 1=100 (journal 5, ann"),
         (orders.unload("m", None), "version 2 was unloaded (journal 5, ann"),
-        (orders.stick("m", "header:x-user"), "stay with one version"),
+        (orders.stick("m", "header:x-user"), "users stay with a version by header:x-user now"),
     ],
 )
 def test_a_person_who_divides_traffic_ends_it(play: Play, change: Any, says: str) -> None:

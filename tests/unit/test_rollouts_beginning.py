@@ -19,6 +19,8 @@ from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.rollout.course import End
 
+#: Of a number of the model's own.
+ASKED = {"low": 0, "high": 1, "max_loss": 0.1}
 READY = Standing(State.READY, "ready")
 
 
@@ -30,12 +32,7 @@ READY = Standing(State.READY, "ready")
         (orders.split("m", {2: WHOLE}), {}, "version 2 has all the traffic already"),
         (orders.unload("m", 2), {}, "version 2 is not loaded; loaded are 1"),
         (orders.shadow("m", Shadow(2, 100)), {}, "version 2 is a shadow"),
-        (
-            None,
-            {"asked": plan(judge={"agreement": {"max_drop_points": 1}})},
-            "not built yet: judge.agreement.max_drop_points",
-        ),
-        (orders.stick("m", "header:x-user"), {}, "users as units are not built"),
+        (None, {"asked": plan(judge={"values": {"y": ASKED}})}, "not built yet: judge.values"),
     ],
 )
 def test_what_cannot_be_compared_does_not_begin(

@@ -138,7 +138,10 @@ class Ramp(Section):
 class RolloutPlan(Section):
     """A plan, which has a name under ``rollouts``."""
 
-    NOT_YET: ClassVar = {"dry_run": "`headrace rollout start --dry-run` says what would come"}
+    NOT_YET: ClassVar = {
+        "dry_run": "`headrace rollout start --dry-run` says what would come, and kind: shadow-first "
+        "with approval: each_step compares, and moves nothing before a person agrees"
+    }
 
     kind: Literal["canary", "a/b", "a/a", "shadow-first"] = Field(
         "canary",

@@ -15,6 +15,7 @@ from headrace.console.rates import Reading
 from headrace.console.scraping import scrape
 from headrace.console.sources import Sources
 from headrace.console.steering import Plan, said_plan
+from headrace.control.steering import sticky
 from headrace.errors import ConfigInvalid, Unwanted
 
 #: Between two readings of what the gateway has counted.
@@ -30,12 +31,12 @@ async def estimate(
     """Say how long a rollout would take at the traffic of now, which is counted for 5 s."""
     if not version:
         raise Misasked("say which version: &version=NUMBER")
-    asked, serving = await THREADS.run(lambda: _asked(sources, model, version, baseline, plan))
+    asked, serving, by = await THREADS.run(lambda: _asked(sources, model, version, baseline, plan))
     before = await THREADS.run(lambda: _reading(sources))
     # Nobody's thread is held meanwhile.
     await asyncio.sleep(OVER_S)
     now = await THREADS.run(lambda: _reading(sources))
-    found = forecast(asked, f"{model}/{serving}", before, now)
+    found = forecast(asked, f"{model}/{serving}", before, now, sticky=by)
     candidate, serves = await THREADS.run(
         lambda: [_carried(sources, model, one) for one in (version, serving)]
     )
@@ -51,15 +52,16 @@ async def estimate(
 
 def _asked(
     sources: Sources, model: str, version: int, baseline: int, plan: str
-) -> tuple[RolloutPlan, int]:
-    """Return the plan, and the baseline of a rollout that could begin now."""
+) -> tuple[RolloutPlan, int, str]:
+    """Return the plan, the baseline of a rollout that could begin now, and what is sticky."""
     try:
         asked = said_plan(sources, model, plan)
         serving = sources.rollouts.may_start(model, version, asked, baseline=baseline or None)
+        by = sticky(sources.controller.known(model))
     except (Unwanted, ConfigInvalid) as error:
         # As to who would begin it.
         raise HTTPException(409, str(error)) from error
-    return asked, serving
+    return asked, serving, by
 
 
 def _reading(sources: Sources) -> Reading:

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.console.rates import Counts, Reading, beyond, quantile
-from headrace.rollout.course import quantiles
-from headrace.rollout.criteria import criteria
+from headrace.rollout.criteria import criteria, quantiles
 from headrace.rollout.estimate import Estimate, estimate
 from headrace.rollout.latency import LEAST_HISTORY
 
@@ -51,12 +50,22 @@ class Forecast:
         return math.nan if self.estimate is None else self.measuring_hours + self.estimate.hours
 
 
-def forecast(plan: RolloutPlan, label: str, before: Reading, now: Reading) -> Forecast:
-    """Return how long a plan will take for a baseline, ``MODEL/VERSION``, by two readings."""
+def forecast(
+    plan: RolloutPlan, label: str, before: Reading, now: Reading, *, sticky: str = ""
+) -> Forecast:
+    """Return how long a plan will take for a baseline, ``MODEL/VERSION``, by two readings.
+
+    ``sticky``: what users are known by, where they are the units.
+    """
     traffic = _traffic(label, before, now)
     rates, notes = expected(plan, label, now.versions.get(label, Counts()))
     if before.started != now.started:
         return Forecast(traffic, rates, math.nan, None, ("the gateway began anew: ask again",))
+    if sticky:
+        users = (
+            f"users are the units, by {sticky}, each once a step: how many come is not known before"
+        )
+        return Forecast(traffic, rates, math.nan, None, (users, *notes))
     if traffic.units_per_s <= 0.0:
         idle = f"{label} ran nothing in {traffic.over_s:.3g} s: without traffic nothing is decided"
         return Forecast(traffic, rates, math.nan, None, (idle, *notes))

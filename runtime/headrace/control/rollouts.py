@@ -126,6 +126,7 @@ class Rollouts:
                 now=self._clocks.time(),
                 who=who,
                 why=why,
+                sticky=steering.sticky(self._controller.known(model)),
             )
             self._book.carry_out(None, course, who, why)
             self._looked_at[course.number] = self._clocks.ticks()
@@ -147,8 +148,9 @@ class Rollouts:
                 raise Unwanted(
                     f"rollout {on.number} of {model} goes on: `headrace rollout stop` ends it"
                 )
-            serving = steering.may_begin(self._controller.known(model), candidate, baseline, plan)
-            steering.may_judge(plan, self._controller.held(model), candidate, serving)
+            now = self._controller.known(model)
+            serving = steering.may_begin(now, candidate, baseline, plan)
+            steering.may_judge(plan, now, self._controller.held(model), candidate, serving)
             return serving
 
     def stop(self, number: int, end: End, *, who: str, why: str) -> Course:

@@ -38,42 +38,51 @@ def _share(course: Course) -> int:
     return round(course.percent * WHOLE / 100)
 
 
-def may_judge(plan: RolloutPlan, held: Iterable[Row], candidate: int, baseline: int) -> None:
+def may_judge(
+    plan: RolloutPlan, now: Wanted, held: Iterable[Row], candidate: int, baseline: int
+) -> None:
     """Check that versions, among those that are held, can be judged as a plan has it.
 
     Raises:
         Unwanted: they cannot, and why.
     """
+    if plan.judge.accuracy is not None and sticky(now):
+        raise Unwanted(
+            f"requests with the same {sticky(now)} stay with one version, so that users are the "
+            "units, and labels do not tell whose they are: take accuracy out of the plan"
+        )
     for version in (row.version for row in held):
-        if version.number in (candidate, baseline):
-            may_be_labelled(plan, version)
+        if version.number not in (candidate, baseline):
+            continue
+        may_be_labelled(plan, version)
         if version.number == baseline and plan.stands_twice and not version.is_hosted:
             raise Unwanted(
                 f"no host runs {version.label}, so that none can run it a second time: this plan "
                 "needs one that does"
             )
-        if version.number == candidate:
+        asked = plan.judge.agreement
+        if version.number == candidate or (asked and asked.max_drop_points is not None):
             may_mirror(plan, version)
 
 
-def may_mirror(plan: RolloutPlan, candidate: Version) -> None:
-    """Check that a version may run what others have answered, where a plan compares that.
+def may_mirror(plan: RolloutPlan, one: Version) -> None:
+    """Check that a version may run what was answered already, where a plan compares that.
 
     Raises:
         Unwanted: it may have side effects.
     """
-    asked, said = plan.judge.agreement, candidate.config.repeatable
+    asked, said = plan.judge.agreement, one.config.repeatable
     if asked is None or asked.repeatable:
         return
-    if not candidate.is_hosted:
+    if not one.is_hosted:
         raise Unwanted(
-            f"agreement runs on {candidate.label} what others have answered, and whether it may "
+            f"agreement runs on {one.label} what others have answered, and whether it may "
             "have side effects its server does not tell: write repeatable: true under agreement of "
             "the plan if it has none"
         )
-    if said is False or (said is None and candidate.backend in OPAQUE):
+    if said is False or (said is None and one.backend in OPAQUE):
         raise Unwanted(
-            f"agreement runs on {candidate.label} what others have answered, and it may have side "
+            f"agreement runs on {one.label} what others have answered, and it may have side "
             "effects: write repeatable: true into its model.yaml and load it anew, or under "
             "agreement of the plan"
         )
@@ -105,8 +114,6 @@ def may_begin(now: Wanted, candidate: int, baseline: int | None, plan: RolloutPl
         raise Unwanted(
             f"version {candidate} is a shadow, and a rollout mirrors what it needs: end that first"
         )
-    if why := _unlike(now):
-        raise Unwanted(why)
     return serving[0]
 
 
@@ -116,8 +123,6 @@ def newcomer(now: Wanted, rows: Iterable[Row], had: Set[int]) -> Version | None:
     It is newer than who has all traffic, and the newest of such. Who ``had`` one has none again,
     whatever came of it, but by a person's word.
     """
-    if _unlike(now):
-        return None
     serving = [one for one, share in (now.shares or {}).items() if share == WHOLE]
     if not serving or now.pending is not None:
         return None
@@ -148,28 +153,33 @@ def disturbed(course: Course, now: Wanted | None) -> str:
     if now.shares != shares(course) or asked != (now.traffic.judged, now.traffic.control):
         told = ", ".join(f"{one}={share / 100:g}" for one, share in (now.shares or {}).items())
         return f"traffic is divided otherwise: {told or 'nobody has any'}"
-    return _unlike(now)
-
-
-def _unlike(now: Wanted) -> str:
-    """Return why executions do not depend on each other by chance alone; empty if they do."""
-    if now.traffic.sticky is not None:
-        return (
-            f"requests with the same {now.traffic.sticky} stay with one version, and what a user "
-            "meets again and again is counted as if it were chance: users as units are not built"
-        )
+    if sticky(now) != course.sticky:
+        return f"users stay with a version by {sticky(now) or 'nothing'} now"
     return ""
+
+
+def sticky(now: Wanted) -> str:
+    """Return what requests have in common that stay with one version; empty if none do."""
+    return "" if now.traffic.sticky is None else str(now.traffic.sticky)
 
 
 def judged(course: Course) -> tuple[Judged, ...]:
     """Return what gateways are to count for a rollout, and whom they send copies for it."""
     agreement, candidate = course.plan.judge.agreement, course.arms[0]
-    counts = (Judged(*one, course.number) for one in sorted(course.judged.items()))
+    counts = (
+        Judged(*one, course.number, users_at_step=course.users_at_step)
+        for one in sorted(course.judged.items())
+    )
     if agreement is None or course.lines is None:
         return tuple(counts)
     mirror = round(agreement.mirror_percent * WHOLE / 100)
     return tuple(
-        replace(one, mirror=mirror, repeatable=agreement.repeatable)
+        replace(
+            one,
+            mirror=mirror,
+            repeatable=agreement.repeatable,
+            noise=agreement.max_drop_points is not None,
+        )
         if one.version == candidate
         else one
         for one in counts

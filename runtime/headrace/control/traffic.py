@@ -79,6 +79,10 @@ class Judged:
     mirror: int = 0
     #: As a shadow's.
     repeatable: bool = False
+    #: Units are users, each once in this step; another one's count begins anew.
+    users_at_step: int | None = None
+    #: What others answer they answer once more for each copy: how far they agree with themselves.
+    noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,7 @@ class Traffic:
         }
         if self.judged:
             kept["judged"] = [
-                [_kept(one.version), list(one.slow_ns), one.rollout, one.mirror, one.repeatable]
-                for one in self.judged
+                [_kept(one.version), list(one.slow_ns), *astuple(one)[2:]] for one in self.judged
             ]
         if self.control is not None:
             kept["control"] = list(astuple(self.control))
@@ -153,13 +156,17 @@ class Traffic:
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
         mirrored = [
-            Shadow(one.version, one.mirror, one.repeatable) for one in self.judged if one.mirror
+            asdict(Shadow(one.version, one.mirror, one.repeatable))
+            | ({"noise_of_each": True} if one.noise else {})
+            for one in self.judged
+            if one.mirror
         ]
         if self.shadows or mirrored:
-            told["shadows"] = [asdict(one) for one in (*self.shadows, *mirrored)]
+            told["shadows"] = [*map(asdict, self.shadows), *mirrored]
         if self.judged:
             told["judged"] = [
                 {"version": one.version, "slow_ns": one.slow_ns, "rollout": one.rollout}
+                | ({} if one.users_at_step is None else {"users_at_step": one.users_at_step})
                 for one in self.judged
             ]
         return told

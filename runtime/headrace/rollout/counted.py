@@ -78,6 +78,12 @@ class Totals:
             _less(self.accuracy, before.accuracy),
         )
 
+    @property
+    def has_units(self) -> bool:
+        """Whether there is anything that was answered, refused, not served, or compared."""
+        kinds = self.runs, self.unserved, self.refused, *self.slow, self.agreement
+        return any(one.count for one in kinds)
+
     def as_json(self) -> dict[str, Any]:
         """Return it as a gateway tells it."""
         return {
@@ -117,6 +123,7 @@ class Counted:
         since: tells this count from others in that life; totals of one count only grow.
         slow_ns: the lines that answers are slow beyond.
         rollout: for which it counts.
+        users_at_step: of which step, where users are the units; each is in it once.
     """
 
     model: str
@@ -126,6 +133,7 @@ class Counted:
     slow_ns: tuple[int, ...]
     rollout: int
     totals: Totals
+    users_at_step: int | None = None
 
 
 def counted(told: str) -> list[Counted]:
@@ -146,6 +154,7 @@ def counted(told: str) -> list[Counted]:
                 tuple(int(line) for line in one["slow_ns"]),
                 int(one["rollout"]),
                 Totals.from_json(one),
+                one.get("users_at_step"),
             )
             for one in given["versions"]
         ]
@@ -167,6 +176,11 @@ class Seen:
     def gateways(self) -> int:
         """How many have counted."""
         return len({began for began, _, _ in self.counts} - {DATABASE})
+
+    @property
+    def heard_by(self) -> int:
+        """How many have units of users: each may have had the same users."""
+        return len({began for began, _, totals in self.counts if totals.has_units})
 
     def then(self, now: Iterable[Counted], lines: int) -> tuple["Seen", Totals]:
         """Return what was seen with ``now``, all of one version, and what is new in that.

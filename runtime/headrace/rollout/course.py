@@ -8,7 +8,8 @@ from typing import Final
 from headrace.config.rollouts import RolloutPlan
 from headrace.repository.instances import control_of
 from headrace.rollout.counted import Counted, Histogram, Seen
-from headrace.rollout.latency import QUANTILES, SlowLines
+from headrace.rollout.criteria import quantiles
+from headrace.rollout.latency import SlowLines
 from headrace.rollout.record import Record
 
 #: What was said of a rollout and is remembered.
@@ -79,6 +80,7 @@ class Course:
         said: the newest last.
         is_told: registries know how it ended.
         compared_s: when both began to have traffic, in seconds since 1970; 0 from the beginning.
+        sticky: what users are known by, where they are the units; else empty.
     """
 
     number: int
@@ -97,6 +99,7 @@ class Course:
     end: End | None = None
     is_told: bool = False
     compared_s: float = 0.0
+    sticky: str = ""
 
     @staticmethod
     def begin(  # noqa: PLR0913 - a rollout is all of this
@@ -110,19 +113,24 @@ class Course:
         now: float,
         who: str,
         why: str,
+        sticky: str = "",
     ) -> "Course":
         """Return a rollout that begins.
 
         Raises:
             ValueError: the two versions are not such as the plan compares.
         """
-        record = Record.begin(plan, candidate=candidate, baseline=baseline, now=0.0)
+        record = Record.begin(
+            plan, candidate=candidate, baseline=baseline, now=0.0, by_users=bool(sticky)
+        )
         lines = None if quantiles(plan) or plan.stands_twice else ()
         began = round(1000 * now)
-        begun = Said(began, "begin", against(plan, candidate, baseline))
+        units = f"; users are the units, by {sticky}" if sticky else ""
+        begun = Said(began, "begin", against(plan, candidate, baseline) + units)
         return Course(
-            number, model, plan, who, why, began, record, lines, crashes=crashes, said=(begun,)
-        )
+            number, model, plan, who, why, began, record, lines,
+            crashes=crashes, said=(begun,), sticky=sticky,
+        )  # fmt: skip
 
     @property
     def versions(self) -> tuple[int, int]:
@@ -143,6 +151,11 @@ class Course:
     def step(self) -> int:
         """The step that it is at, from 1; 0 before the first."""
         return 0 if self.lines is None else self.record.step + 1
+
+    @property
+    def users_at_step(self) -> int | None:
+        """The step that users are counted for, each once; None where they are not the units."""
+        return self.step if self.sticky else None
 
     @property
     def percents(self) -> tuple[float | None, float | None]:
@@ -199,12 +212,3 @@ def against(plan: RolloutPlan, candidate: int, baseline: int) -> str:
     if plan.kind == "a/a":
         return f"version {candidate} against itself"
     return f"version {candidate} against {baseline}{' in hosts of its own' * plan.stands_twice}"
-
-
-def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
-    """Return the quantiles of latency that a plan judges, each with the ratio that it allows."""
-    return {
-        name: (part, asked.max_ratio)
-        for name, part in QUANTILES.items()
-        if (asked := getattr(plan.judge, name)) is not None
-    }

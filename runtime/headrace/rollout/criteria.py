@@ -45,6 +45,15 @@ def _agreement(judge: Judge) -> list[Criterion]:
     return [Criterion("agreement", (asked.max_drop_points or 0.0) / 100)]
 
 
+def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
+    """Return the quantiles of latency that a plan judges, each with the ratio that it allows."""
+    return {
+        name: (part, asked.max_ratio)
+        for name, part in QUANTILES.items()
+        if (asked := getattr(plan.judge, name)) is not None
+    }
+
+
 def badness(asked: ValueWithin, value: float) -> float:
     """Return how bad a unit was by a number of its own, from 0 (best) to 1."""
     share = (min(max(value, asked.low), asked.high) - asked.low) / (asked.high - asked.low)

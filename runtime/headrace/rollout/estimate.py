@@ -85,7 +85,11 @@ def estimate(
         raise ValueError(f"expected the rates of {missing[0]!r}, too")
     last = plan.shares_percent[-1]
     share = 0.5 if plan.control == "own" else last / 100
-    needed = {one.name: _to_promote(plan, one, rates[one.name], share) for one in asked}
+    needed = {
+        # Each copy is answered by both versions.
+        one.name: _to_promote(plan, one, rates[one.name], 0.5 if one.name == "agreement" else share)
+        for one in asked
+    }
     steps = []
     for percent in plan.shares_percent:
         # Of mirrored traffic alone nothing else is judged.

@@ -55,6 +55,9 @@ class Evidence:
         pending: units of an arm that wait for the other to have some.
         recent: units of both arms, fading, from which the rate of bets is taken.
         spread: of the difference of rates, to show; of a pair only.
+        anew: among how many steps capital is divided where units of one come again in the next, as
+            users do: each bets by itself with its part of alpha, and forgets those before. 0: bets
+            go on from step to step.
     """
 
     criterion: Criterion
@@ -67,10 +70,13 @@ class Evidence:
     pending: tuple[Units, Units] = (NONE, NONE)
     recent: Units = NONE
     spread: Spread = UNSPREAD
+    anew: int = 0
 
     @staticmethod
-    def empty(criterion: Criterion, steps: int) -> "Evidence":
+    def empty(criterion: Criterion, steps: int, *, anew: bool = False) -> "Evidence":
         """Return what is known before anything is, of a plan of so many steps."""
+        if anew:
+            return Evidence(criterion, _alone(steps), anew=steps)
         return Evidence(criterion, (UNTOUCHED,) * steps)
 
     @property
@@ -106,8 +112,9 @@ class Evidence:
         Raises:
             ValueError: the plan has no such step.
         """
-        if not 0 <= step < len(self.harm):
-            raise ValueError(f"expected a step from 0 to {len(self.harm) - 1}, not {step}")
+        steps = self.anew or len(self.harm)
+        if not 0 <= step < steps:
+            raise ValueError(f"expected a step from 0 to {steps - 1}, not {step}")
         paired = self.criterion.paired
         waiting = self.pending[0] + candidate, self.pending[1] + control
         known = replace(
@@ -155,9 +162,16 @@ class Evidence:
             fine=UNTOUCHED,
             pending=(NONE, NONE),
         )
+        if self.anew:
+            known = replace(known, harm=_alone(self.anew), spread=UNSPREAD)
         if after_shadow:
             return replace(known, candidate=NONE, control=NONE, spread=UNSPREAD)
         return known
+
+
+def _alone(steps: int) -> tuple[tuple[float, ...]]:
+    """Return the capital of a step that knows nothing of others: its part (Bonferroni)."""
+    return ((-math.log(steps),) * len(STAKES),)
 
 
 def _added(logs: tuple[float, ...], gained: Floats) -> tuple[float, ...]:

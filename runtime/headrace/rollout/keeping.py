@@ -31,6 +31,7 @@ def to_json(course: Course) -> dict[str, Any]:
         "watched_s": course.watched_s,
         "is_told": course.is_told,
         "compared_s": course.compared_s,
+        "sticky": course.sticky,
         "said": [asdict(one) for one in course.said],
         "end": course.end,
     }
@@ -63,6 +64,7 @@ def from_json(kept: dict[str, Any]) -> Course:
         watched_s=kept["watched_s"],
         is_told=kept["is_told"],
         compared_s=kept.get("compared_s", 0.0),
+        sticky=kept.get("sticky", ""),
         said=tuple(Said(**one) for one in kept["said"]),
         end=None if end is None else End(end),
     )

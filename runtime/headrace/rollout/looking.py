@@ -4,10 +4,10 @@ from dataclasses import replace
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.repository.instances import is_control, spoken
-from headrace.rollout.bets import NONE, Units
-from headrace.rollout.counted import Seen, Totals, added, dense
-from headrace.rollout.course import Course, End, Sight, Way, quantiles
-from headrace.rollout.criteria import GUARDS
+from headrace.rollout.counted import Seen, added, dense
+from headrace.rollout.course import Course, End, Sight, Way
+from headrace.rollout.criteria import quantiles
+from headrace.rollout.deltas import deltas, of_users
 from headrace.rollout.latency import LEAST_HISTORY, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health
@@ -44,40 +44,23 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
     counts = course.arms if course.lines is not None else course.versions
     for at, version in enumerate(counts):
         asked = lines.get(version)
-        # Until every gateway has the table it may count for another rollout, or by other lines.
-        wanted = course.model, version, course.number, asked
+        # Until every gateway has the table it may count for another rollout, step, or lines.
+        wanted = course.model, version, course.number, asked, course.users_at_step
         mine = [
             one
             for one in sight.counted
-            if (one.model, one.version, one.rollout, one.slow_ns) == wanted
+            if (one.model, one.version, one.rollout, one.slow_ns, one.users_at_step) == wanted
         ]
         seen[at], came = seen[at].then(mine, len(asked or ()))
         new.append(came)
     more = tuple(added(old, one.latency) for old, one in zip(course.latency, new, strict=True))
     taken = replace(course, seen=(seen[0], seen[1]), latency=(more[0], more[1]))
     if course.lines is not None and observes:
-        taken = replace(taken, record=course.record.observed(_deltas(course.plan, *new)))
+        found = deltas(course.plan, *new, by_users=bool(course.sticky))
+        if course.sticky:
+            found = of_users(found, (seen[0].heard_by, seen[1].heard_by))
+        taken = replace(taken, record=course.record.observed(found))
     return _with_health(taken, sight)
-
-
-def _deltas(
-    plan: RolloutPlan, candidate: Totals, control: Totals
-) -> dict[str, tuple[Units, Units]]:
-    found: dict[str, tuple[Units, Units]] = {
-        name: (getattr(candidate, name), getattr(control, name)) for name in GUARDS
-    }
-    # Who is slow when there is most to do has requests in each second then, and a small arm in few
-    # of the quiet ones: only seconds in which both have some can be compared.
-    if not all(units.count for units in found["unserved"]):
-        del found["unserved"]
-    if plan.judge.errors is not None:
-        found["errors"] = candidate.runs, control.runs
-    found |= dict(zip(quantiles(plan), zip(candidate.slow, control.slow, strict=True), strict=True))
-    if plan.judge.agreement is not None:
-        found["agreement"] = candidate.agreement, NONE
-    if plan.judge.accuracy is not None:
-        found["accuracy"] = candidate.accuracy, control.accuracy
-    return found
 
 
 def _with_health(course: Course, sight: Sight) -> Course:
@@ -130,6 +113,8 @@ def _moved(course: Course, move: Move, now: float) -> Course:
             onward = replace(course, record=course.record.advanced(course.plan, course.watched_s))
             if course.percent == 0.0:  # nobody had answers of the candidate until now
                 onward = replace(onward, compared_s=now, latency=((), ()))
+            if course.sticky:  # who was heard at this step is heard anew at the next
+                onward = replace(onward, seen=(Seen(), Seen()))
             return onward.saying("step", f"{onward.percent:.4g} %; {move.reason}", now)
         case MoveKind.PROMOTE:
             return course.ended(End.PROMOTED, move.reason, now)

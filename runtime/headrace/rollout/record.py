@@ -59,8 +59,10 @@ class Record:
     health: Health = HEALTHY
 
     @staticmethod
-    def begin(plan: RolloutPlan, *, candidate: int, baseline: int, now: float) -> "Record":
-        """Return the record of a rollout that begins.
+    def begin(
+        plan: RolloutPlan, *, candidate: int, baseline: int, now: float, by_users: bool = False
+    ) -> "Record":
+        """Return the record of a rollout that begins; ``by_users``: they are the units.
 
         Raises:
             ValueError: an A/A test has one version, everything else two.
@@ -72,7 +74,8 @@ class Record:
             )
         steps = len(plan.shares_percent)
         known = tuple(
-            Evidence.empty(criterion, steps) for criterion in (*criteria(plan), *guards(plan))
+            Evidence.empty(criterion, steps, anew=by_users)
+            for criterion in (*criteria(plan), *guards(plan))
         )
         return Record(candidate, baseline, now, now, known)
 
@@ -181,5 +184,6 @@ def _evidence(given: dict[str, Any]) -> Evidence:
         fine=tuple(given["fine"]),
         pending=(Units(**given["pending"][0]), Units(**given["pending"][1])),
         spread=Spread(**(spread | {"penalty": tuple(spread["penalty"])})),
+        anew=given.get("anew", 0),
         **{name: Units(**given[name]) for name in units},
     )

@@ -1,5 +1,6 @@
 //! Numbers that cannot be mixed up.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 /// Rows of one request or of one batch.
@@ -59,6 +60,10 @@ impl std::fmt::Display for Version {
         self.told().0.fmt(out)
     }
 }
+
+/// Who asks, by a hash of the value that sticks to a version; of use in one process alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct User(pub NonZeroU64);
 
 /// A call's number: unique within the process that gave it out, never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -58,7 +58,14 @@ mod tests {
     use crate::base::units::Version;
 
     fn shadow(version: u64, share: u32) -> Shadow {
-        Shadow { version: Version(version), share, repeatable: false, apart: false, keep_worst: 0 }
+        Shadow {
+            version: Version(version),
+            share,
+            repeatable: false,
+            apart: false,
+            keep_worst: 0,
+            noise_of_each: false,
+        }
     }
 
     #[test]

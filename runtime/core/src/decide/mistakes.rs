@@ -117,7 +117,7 @@ impl ModelPolicy {
             out.add(|| format!("model {model:?}: {count} versions are judged, at most {MOST_JUDGED} may be"));
         }
         let mut seen = BTreeSet::new();
-        for Judged { version, slow_ns, .. } in &self.judged {
+        for Judged { version, slow_ns, users_at_step, .. } in &self.judged {
             if !seen.insert(version) {
                 out.add(|| format!("model {model:?}: version {version} is judged twice"));
             }
@@ -130,6 +130,11 @@ impl ModelPolicy {
             if slow_ns.contains(&0) {
                 out.add(|| {
                     format!("model {model:?}: a slow_ns of version {version} is 0, expected 1 or more")
+                });
+            }
+            if users_at_step.is_some() && self.sticky.is_none() {
+                out.add(|| {
+                    format!("model {model:?}: version {version} is judged by users, and nothing is sticky")
                 });
             }
         }

@@ -108,6 +108,9 @@ pub struct Shadow {
     /// So many of the pairs of answers that are furthest apart are kept. At most [`Shadow::MOST_KEPT`].
     #[serde(default)]
     pub keep_worst: usize,
+    /// Who answered a request answers each copy of it once more, and not some: how far it agrees with itself is compared.
+    #[serde(default)]
+    pub noise_of_each: bool,
 }
 
 impl Shadow {
@@ -126,6 +129,9 @@ pub struct Judged {
     /// Lines beyond which an answer is slow, from arrival on; each is counted by itself. At most [`Judged::MOST_LINES`].
     #[serde(default)]
     pub slow_ns: Vec<u64>,
+    /// Units are users, who are who has the same value of what is sticky: each is heard once in such a step.
+    #[serde(default)]
+    pub users_at_step: Option<u32>,
 }
 
 impl Judged {
@@ -213,17 +219,21 @@ impl ModelPolicy {
         facts.read(fact, |value| Key::new(salt, value))
     }
 
+    /// Where requests say who asks.
+    pub fn sticky_fact(&self) -> Option<&Fact> {
+        self.sticky.as_ref().map(|sticky| &sticky.fact)
+    }
+
     /// By what a request is in a shadow's share or is not: what sticks, or else its id. `None` for one that has neither.
     pub fn mirror_key(&self, facts: &Facts<'_>, id: &str) -> Option<Key> {
         let of = |value: &str| Key::new("shadow", value);
-        let stuck = self.sticky.as_ref().and_then(|sticky| facts.read(&sticky.fact, of));
+        let stuck = self.sticky_fact().and_then(|fact| facts.read(fact, of));
         stuck.or_else(|| (!id.is_empty()).then(|| of(id)))
     }
 
     /// Names of headers and metadata that decide.
     fn headers(&self) -> impl Iterator<Item = &CompactString> {
-        let facts =
-            self.rules.iter().map(|rule| &rule.fact).chain(self.sticky.as_ref().map(|sticky| &sticky.fact));
+        let facts = self.rules.iter().map(|rule| &rule.fact).chain(self.sticky_fact());
         facts.filter_map(|fact| match fact {
             Fact::Header(name) => Some(name),
             Fact::Parameter(_) => None,

@@ -157,11 +157,16 @@ fn what_is_judged_is_read_or_refused() {
     let one = |version: u64, slow_ns: &str| format!(r#"{{"version": {version}, "slow_ns": {slow_ns}}}"#);
     let read = PolicyTable::parse(&of(&[one(1, "[1, 18446744073709551615]"), one(2, "[]")])).unwrap();
     let wanted = [(1, vec![1, u64::MAX]), (2, vec![])];
-    let wanted = wanted.map(|(version, slow_ns)| Judged { version: Version(version), rollout: 0, slow_ns });
+    let wanted = wanted.map(|(version, slow_ns)| Judged {
+        version: Version(version),
+        rollout: 0,
+        slow_ns,
+        users_at_step: None,
+    });
     assert_eq!(read.models["m"].judged(), wanted);
     let read =
         PolicyTable::parse(&of(&[r#"{"version": 1, "rollout": 18446744073709551615}"#.into()])).unwrap();
-    let wanted = Judged { version: Version(1), rollout: u64::MAX, slow_ns: vec![] };
+    let wanted = Judged { version: Version(1), rollout: u64::MAX, slow_ns: vec![], users_at_step: None };
     assert_eq!(read.models["m"].judged(), [wanted]);
     assert_eq!(PolicyTable::parse(&table(&format!("{{{READY}}}"))).unwrap().models["m"].judged(), []);
     let many: Vec<_> = (1..=9).map(|version| one(version, "[]")).collect();
@@ -170,6 +175,7 @@ fn what_is_judged_is_read_or_refused() {
         (of(&[one(1, "[1, 2, 3, 4, 5]")]), "version 1 is judged by 5 slow_ns, at most 4 are allowed"),
         (of(&[one(1, "[7, 0]")]), "a slow_ns of version 1 is 0, expected 1 or more"),
         (of(&many), "9 versions are judged, at most 8 may be"),
+        (of(&[r#"{"version": 1, "users_at_step": 0}"#.into()]), "by users, and nothing is sticky"),
     ];
     for (text, want) in cases {
         let Err(BadPolicy::Mistakes(mistakes)) = PolicyTable::parse(&text) else { panic!("taken: {want}") };

@@ -1,24 +1,23 @@
 //! Evidence about a version that is judged: units, of which each says one number from 0 (good) to 1 (bad).
 //!
 //! What happened once is one unit, however many callers were told: a run of the model, and for latency what one run
-//! answered. Counted only while the policy table has the version as judged.
+//! answered; or a user, where the table says so. Counted only while the policy table has the version as judged.
 
 use super::{
     ending::{Says, is_from_elsewhere, says},
     grouping::{Cohort, Group, Marks, OpenRuns, Said},
     latency::Latencies,
     seconds::Second,
+    users::{self, Shares, Users},
     version::Ended,
 };
 use crate::base::{
     call::{Execution, Sealed},
-    units::{Tick, Version},
+    units::{Tick, User, Version},
 };
 use crate::decide::policy::Judged;
 use compact_str::CompactString;
-use parking_lot::Mutex;
 use serde::Serialize;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How many there were, and how bad they were together.
@@ -45,6 +44,9 @@ pub struct Evidence {
     /// Whose count it is, as the table has it.
     pub rollout: u64,
     pub slow_ns: Vec<u64>,
+    /// Of which step, where users are the units: of each what follows is the share of his requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub users_at_step: Option<u32>,
     /// Runs of the model; bad are those that failed.
     pub runs: Units,
     /// Seconds in which requests ended; bad is the share of them that it had no room or no time for.
@@ -55,7 +57,7 @@ pub struct Evidence {
     /// By each line of `slow_ns`, runs; bad is the share of a run's answers that took longer from arrival on.
     pub slow: Vec<Units>,
     /// Of a shadow, answers that were compared with those that callers had; bad is the share of rows that say something
-    /// else.
+    /// else. Of who answered them, second answers to the same.
     pub agreement: Units,
     /// Answers by their time from arrival on: bucket (`meter/latency.rs`) and count, where there is any.
     pub latency: Vec<(usize, u64)>,
@@ -64,7 +66,7 @@ pub struct Evidence {
 /// The counts of one version since it is judged so.
 #[derive(Debug)]
 pub(super) struct Counts {
-    judged: Judged,
+    pub(super) judged: Judged,
     runs: Units,
     unserved: Units,
     refused: Units,
@@ -79,10 +81,12 @@ pub(super) struct Counts {
     first_parts: Cohort,
     /// Of the latest step.
     step_rows: u32,
+    /// Where they are the units, and nothing of the above from `open` on is used.
+    users: Option<Users>,
 }
 
 impl Counts {
-    fn new(judged: &Judged) -> Counts {
+    pub(super) fn new(judged: &Judged) -> Counts {
         Counts {
             judged: judged.clone(),
             runs: Units::default(),
@@ -97,10 +101,14 @@ impl Counts {
             refusals: Cohort::default(),
             first_parts: Cohort::default(),
             step_rows: 0,
+            users: judged.users_at_step.map(|_| Users::default()),
         }
     }
 
     pub(super) fn executed(&mut self, execution: &Execution) {
+        if let Some(users) = &mut self.users {
+            return users.ran(execution);
+        }
         match execution.sealed {
             Sealed::Again => {} // why it failed is asked, and that it did was a unit
             Sealed::Step => self.step_rows = execution.rows, // see `Cohort`
@@ -111,8 +119,16 @@ impl Counts {
     }
 
     pub(super) fn settled(&mut self, ended: &Ended, now: Tick) {
-        let Ended { rows, fault, total, timing, in_parts } = ended;
+        let Ended { rows, fault, total, timing, in_parts, user } = ended;
         let says = says(*fault, timing);
+        if let Some(users) = &mut self.users {
+            if says == Says::Failed {
+                users.failed(timing);
+            }
+            let took = (says == Says::Answered && !in_parts).then(|| nanos(*total));
+            took.into_iter().for_each(|took| self.latency.observe(took));
+            return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), now);
+        }
         if matches!(says, Says::Answered | Says::Failed | Says::Missed) {
             let over = self.second.ended(says == Says::Missed, now);
             over.into_iter().for_each(|share| self.unserved.add(share));
@@ -151,6 +167,27 @@ impl Counts {
         }
     }
 
+    fn hear(&mut self, user: Option<User>, said: Shares, now: Tick) {
+        if let Some(users) = &mut self.users
+            && said.iter().any(Option::is_some)
+        {
+            let whole = users.heard(user, &said, now);
+            whole.into_iter().for_each(|shares| self.users_spoke(shares));
+        }
+    }
+
+    fn users_spoke(&mut self, [failed, missed, refused, disagreed, slow @ ..]: Shares) {
+        let first = [
+            (&mut self.runs, failed),
+            (&mut self.unserved, missed),
+            (&mut self.refused, refused),
+            (&mut self.agreement, disagreed),
+        ];
+        for (units, share) in first.into_iter().chain(self.slow.iter_mut().zip(slow)) {
+            share.into_iter().for_each(|share| units.add(share));
+        }
+    }
+
     fn ran(&mut self, run: Group) {
         add(&mut self.slow, run.shares());
         run.refused().into_iter().for_each(|share| self.refused.add(share));
@@ -158,15 +195,21 @@ impl Counts {
 
     /// The first part of an answer was taken so long after its arrival: what its caller waited for. How long the whole
     /// takes is the answer's length.
-    pub(super) fn first_part(&mut self, since: Duration) {
+    pub(super) fn first_part(&mut self, since: Duration, user: Option<User>, now: Tick) {
         let took = nanos(since);
         self.latency.observe(took);
+        if self.users.is_some() {
+            return self.hear(user, users::said(Says::Nothing, Some(self.marks(took))), now);
+        }
         let unit = self.first_parts.ended(self.marks(took), self.step_rows);
         add(&mut self.slow, unit.and_then(|unit| unit.shares()));
     }
 
     /// One of its answers was compared, as a shadow's.
-    pub(super) fn compared(&mut self, disagreement: f64) {
+    pub(super) fn compared(&mut self, disagreement: f64, user: Option<User>, now: Tick) {
+        if self.users.is_some() {
+            return self.hear(user, users::disagreed(disagreement), now);
+        }
         self.agreement.add(disagreement);
     }
 
@@ -178,16 +221,23 @@ impl Counts {
         marks
     }
 
-    fn told(&mut self, (model, version, since): (CompactString, Version, u64), now: Tick) -> Evidence {
+    pub(super) fn told(
+        &mut self,
+        (model, version, since): (CompactString, Version, u64),
+        now: Tick,
+    ) -> Evidence {
         let overdue: Vec<_> = self.open.overdue(now).collect();
         overdue.into_iter().for_each(|run| self.ran(run));
         self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
+        let overdue = self.users.as_mut().map(|users| users.overdue(now));
+        overdue.into_iter().flatten().for_each(|shares| self.users_spoke(shares));
         Evidence {
             model,
             version,
             since,
             rollout: self.judged.rollout,
             slow_ns: self.judged.slow_ns.clone(),
+            users_at_step: self.judged.users_at_step,
             runs: self.runs,
             unserved: self.unserved,
             refused: self.refused,
@@ -219,50 +269,6 @@ fn only(mark: bool) -> Marks {
 
 fn nanos(span: Duration) -> u64 {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
-}
-
-/// Counts for a version while it is judged; looked at by each request and run.
-#[derive(Debug, Default)]
-pub(super) struct Collector {
-    /// All that a version costs that is not judged. Relaxed: who ends while a count begins may be in it or not.
-    is_on: AtomicBool,
-    collected: Mutex<Collected>,
-}
-
-#[derive(Debug, Default)]
-struct Collected {
-    since: u64,
-    /// Boxed: three kilobytes, and rarely there.
-    counts: Option<Box<Counts>>,
-}
-
-impl Collector {
-    /// Begins a count, goes on with the one that is of the same rollout and by the same lines, or ends it.
-    pub(super) fn judge(&self, judged: Option<&Judged>) {
-        let mut collected = self.collected.lock();
-        if collected.counts.as_ref().map(|counts| &counts.judged) == judged {
-            return;
-        }
-        collected.since += u64::from(judged.is_some());
-        collected.counts = judged.map(|judged| Box::new(Counts::new(judged)));
-        self.is_on.store(judged.is_some(), Relaxed);
-    }
-
-    #[inline]
-    pub(super) fn count(&self, what: impl FnOnce(&mut Counts)) {
-        if self.is_on.load(Relaxed)
-            && let Some(counts) = &mut self.collected.lock().counts
-        {
-            what(counts);
-        }
-    }
-
-    /// `None`: it is not judged.
-    pub(super) fn told(&self, model: &CompactString, version: Version, now: Tick) -> Option<Evidence> {
-        let mut collected = self.collected.lock();
-        let since = collected.since;
-        collected.counts.as_mut().map(|counts| counts.told((model.clone(), version, since), now))
-    }
 }
 
 #[cfg(test)]

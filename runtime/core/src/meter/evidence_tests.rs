@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::{call::Timing, fault::Kind, units::Rows};
+use std::num::NonZeroU64;
 
 const MS: u64 = 1_000_000;
 
@@ -24,7 +25,14 @@ fn timing(infer_ns: u64, batch_rows: u32) -> Timing {
 
 /// One row that was answered.
 fn answered(timing: Timing, ms: u64) -> Ended {
-    Ended { rows: Rows::new(1), fault: None, total: Duration::from_millis(ms), timing, in_parts: false }
+    Ended {
+        rows: Rows::new(1),
+        fault: None,
+        total: Duration::from_millis(ms),
+        timing,
+        in_parts: false,
+        user: None,
+    }
 }
 
 fn failed(kind: Kind) -> Ended {
@@ -32,7 +40,11 @@ fn failed(kind: Kind) -> Ended {
 }
 
 fn judged(rollout: u64, slow_ns: &[u64]) -> Judged {
-    Judged { version: Version(2), rollout, slow_ns: slow_ns.to_vec() }
+    Judged { version: Version(2), rollout, slow_ns: slow_ns.to_vec(), users_at_step: None }
+}
+
+fn of_users(slow_ns: &[u64]) -> Counts {
+    Counts::new(&Judged { users_at_step: Some(0), ..judged(9, slow_ns) })
 }
 
 fn counts(slow_ns: &[u64]) -> Counts {
@@ -183,7 +195,7 @@ fn answers_in_parts_are_judged_by_their_first_part_and_their_end() {
     let mut counts = counts(&[100 * MS]);
     counts.executed(&ran(Sealed::Step, false));
     for ms in [50, 150, 250, 90, 500] {
-        counts.first_part(Duration::from_millis(ms));
+        counts.first_part(Duration::from_millis(ms), None, Tick::default());
     }
     let end = Timing { infer_ns: 5, batch_rows: 4, sealed: Sealed::Step, ..Timing::default() };
     let good = Ended { in_parts: true, ..answered(end, 60_000) };
@@ -209,40 +221,46 @@ fn answers_in_parts_are_judged_by_their_first_part_and_their_end() {
 }
 
 #[test]
-fn a_count_goes_on_for_the_same_rollout_and_lines_and_begins_anew_for_others() {
-    let collector = Collector::default();
-    let run = || collector.count(|counts| counts.executed(&ran(Sealed::Free, false)));
-    let seen = || {
-        let told = collector.told(&"m".into(), Version(1), Tick::default());
-        told.map(|told| (told.since, told.rollout, told.slow_ns, told.runs.count))
-    };
-    run();
-    assert_eq!(seen(), None);
-    let by = |rollout, slow_ns: &[u64]| Some(judged(rollout, slow_ns));
-    let steps = [
-        (by(1, &[5]), Some((1, 1, vec![5], 1))),
-        (by(1, &[5]), Some((1, 1, vec![5], 2))),
-        (by(1, &[6]), Some((2, 1, vec![6], 1))),
-        (by(1, &[]), Some((3, 1, vec![], 1))),
-        (by(1, &[]), Some((3, 1, vec![], 2))),
-        (by(2, &[]), Some((4, 2, vec![], 1))),
-        (by(1, &[]), Some((5, 1, vec![], 1))),
-        (None, None),
-        (None, None),
-        (by(1, &[]), Some((6, 1, vec![], 1))),
-    ];
-    for (table, want) in steps {
-        collector.judge(table.as_ref());
-        run();
-        assert_eq!(seen(), want, "{table:?}");
-    }
-}
-
-#[test]
 fn who_asks_sees_what_is_overdue() {
     let mut counts = counts(&[MS]);
     counts.settled(&answered(timing(5, 2), 40), Tick::default());
     assert_eq!(told(&mut counts).slow[0], units(0, 0.0), "a second is not long");
     let late = counts.told(("m".into(), Version(2), 7), Tick::from_nanos(2001 * MS));
     assert_eq!(late.slow[0], units(1, 1.0));
+}
+
+/// What runs do is nobody's word but of those who were in them.
+#[test]
+fn a_user_is_one_unit_by_each_metric_whatever_runs_there_were() {
+    let mut counts = of_users(&[10 * MS]);
+    let user = Some(User(NonZeroU64::MIN));
+    for ms in (0..18).map(|at| if at < 9 { 9 } else { 11 }) {
+        counts.executed(&Execution { rows: 1, ..ran(Sealed::Alone, false) });
+        counts.settled(&Ended { user, ..answered(timing(50, 1), ms) }, Tick::default());
+    }
+    counts.compared(0.5, user, Tick::default());
+    assert_eq!(told(&mut counts).runs, units(0, 0.0), "he may say more");
+    counts.settled(&Ended { user, ..failed(Kind::Overloaded) }, Tick::default());
+    let seen = told(&mut counts);
+    assert_eq!(
+        (seen.runs, seen.unserved, seen.refused),
+        (units(1, 0.0), units(1, 1.0 / 19.0), units(1, 0.0))
+    );
+    assert_eq!((seen.slow[0], seen.agreement), (units(1, 0.5), units(1, 0.5)));
+    assert_eq!(seen.users_at_step, Some(0));
+    assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 18);
+}
+
+/// Of answers in parts what he waits for is the first.
+#[test]
+fn a_user_of_answers_in_parts_is_one_unit() {
+    let mut counts = of_users(&[10 * MS]);
+    let user = Some(User(NonZeroU64::MIN));
+    let end = Ended { user, in_parts: true, ..answered(timing(50, 1), 60_000) };
+    for _ in 0..10 {
+        counts.first_part(Duration::from_millis(11), user, Tick::default());
+        counts.settled(&Ended { fault: Some(Kind::ModelFailed), ..end }, Tick::default());
+    }
+    let seen = told(&mut counts);
+    assert_eq!((seen.runs, seen.slow[0]), (units(1, 1.0), units(1, 1.0)));
 }

@@ -6,6 +6,7 @@
 //! besides, behind a lock that is held for moments: 260 instructions for a request that runs alone, of 62,400 over HTTP
 //! and 73,800 over gRPC (`load_tests/instructions.py --judged`). Of one that is not, each looks at a flag.
 
+mod collector;
 mod ending;
 mod evidence;
 mod executions;
@@ -19,6 +20,7 @@ mod process;
 mod seconds;
 mod statistics;
 mod text;
+mod users;
 mod version;
 
 pub use evidence::{Evidence, Units};
@@ -68,7 +70,7 @@ impl Meter {
         let mut judged = BTreeMap::new();
         for (name, model) in &table.models {
             for one in model.judged().iter().filter(|one| model.entry(one.version).is_some()) {
-                judged.insert((name.clone(), one.version), one);
+                judged.insert((name.clone(), one.version), (one, model.sticky_fact()));
             }
         }
         for key in judged.keys() {

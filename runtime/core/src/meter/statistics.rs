@@ -123,13 +123,20 @@ mod tests {
         for rows in [1, 2] {
             let total = Duration::from_nanos(40);
             meter.settled(
-                &Ended { rows: Rows::new(rows), fault: None, total, timing, in_parts: false },
+                &Ended { rows: Rows::new(rows), fault: None, total, timing, in_parts: false, user: None },
                 Tick::default(),
             );
         }
         let fault = Some(Kind::ModelFailed);
         meter.settled(
-            &Ended { rows: Rows::new(1), fault, total: Duration::from_nanos(7), timing, in_parts: false },
+            &Ended {
+                rows: Rows::new(1),
+                fault,
+                total: Duration::from_nanos(7),
+                timing,
+                in_parts: false,
+                user: None,
+            },
             Tick::default(),
         );
 

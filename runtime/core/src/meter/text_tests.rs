@@ -67,6 +67,7 @@ fn numbers_are_in_their_units() {
         total: Duration::from_micros(1_600),
         timing,
         in_parts: false,
+        user: None,
     };
     meter.admitted();
     meter.settled(&ended, Tick::default());

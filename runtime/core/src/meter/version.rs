@@ -1,15 +1,19 @@
 //! What is counted for one version while its requests come and go.
 
-use super::evidence::{Collector, Evidence};
 use super::executions::{self, Executions};
 use super::histogram::{Histogram, SECONDS, Seen};
+use super::{collector::Collector, evidence::Evidence};
 use crate::base::{
     call::{Execution, Sealed, Timing},
     clock,
     fault::Kind,
-    units::{Rows, Tick, Version},
+    units::{Rows, Tick, User, Version},
 };
-use crate::decide::{pace::Pace, policy::Judged};
+use crate::decide::{
+    facts::Facts,
+    pace::Pace,
+    policy::{Fact, Judged},
+};
 use compact_str::CompactString;
 use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -27,6 +31,8 @@ pub struct Ended {
     pub timing: Timing,
     /// Its version answers in parts.
     pub in_parts: bool,
+    /// Who asked, as [`VersionMeter::user`] has it.
+    pub user: Option<User>,
 }
 
 /// Threads are spread over so many sets of numbers: two threads that add to one cache line cost each other
@@ -175,13 +181,19 @@ impl VersionMeter {
         count.fetch_add(1, Relaxed);
     }
 
+    /// Who asks, where users are the units of evidence, and it says so.
+    #[inline]
+    pub fn user(&self, facts: &Facts<'_>) -> Option<User> {
+        self.evidence.user(facts)
+    }
+
     /// A caller took a part of its answer; `since`: the first, so long after its arrival.
-    pub fn part(&self, since: Option<Duration>) {
+    pub fn part(&self, since: Option<Duration>, user: Option<User>) {
         let shard = self.shard();
         shard.parts.fetch_add(1, Relaxed);
         if let Some(since) = since {
             shard.first_part.observe(u64::try_from(since.as_nanos()).unwrap_or(u64::MAX));
-            self.evidence.count(|counts| counts.first_part(since));
+            self.evidence.count(|counts| counts.first_part(since, user, clock::now()));
         }
     }
 
@@ -199,9 +211,9 @@ impl VersionMeter {
     }
 
     /// Of a shadow: an answer was compared with the one that a caller had. `disagreement`: how much of it says something
-    /// else, from 0 to 1.
-    pub fn compared(&self, disagreement: f64) {
-        self.evidence.count(|counts| counts.compared(disagreement));
+    /// else, from 0 to 1; `user`: of its caller.
+    pub fn compared(&self, disagreement: f64, user: Option<User>) {
+        self.evidence.count(|counts| counts.compared(disagreement, user, clock::now()));
     }
 
     /// How long it takes over batches, as far as is known now.
@@ -210,7 +222,7 @@ impl VersionMeter {
     }
 
     /// Whether evidence is counted of it, for whom, and by which lines an answer is slow.
-    pub(super) fn judge(&self, judged: Option<&Judged>) {
+    pub(super) fn judge(&self, judged: Option<(&Judged, Option<&Fact>)>) {
         self.evidence.judge(judged);
     }
 

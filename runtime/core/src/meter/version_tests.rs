@@ -5,8 +5,14 @@ fn a_request_is_counted_once_whichever_thread_ends_it() {
     let meter = VersionMeter::default();
     let timing =
         Timing { queue_ns: 10, input_ns: 1, infer_ns: 2, output_ns: 3, batch_rows: 4, ..Timing::default() };
-    let ended =
-        Ended { rows: Rows::new(2), fault: None, total: Duration::from_nanos(20), timing, in_parts: false };
+    let ended = Ended {
+        rows: Rows::new(2),
+        fault: None,
+        total: Duration::from_nanos(20),
+        timing,
+        in_parts: false,
+        user: None,
+    };
     std::thread::scope(|scope| {
         for _ in 0..SHARDS * 2 + 1 {
             scope.spawn(|| {

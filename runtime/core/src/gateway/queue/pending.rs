@@ -18,7 +18,7 @@ use crate::base::{
     inference::Parameters,
     primitive::oneshot,
     sequence::Correlation,
-    units::{CallId, Rows, Tick},
+    units::{CallId, Rows, Tick, User},
 };
 use crate::decide::{admit, plan::Size, queue::Place};
 use compact_str::CompactString;
@@ -65,6 +65,8 @@ pub(in crate::gateway) struct Pending {
     /// Of a stateful version: which sequence it is of.
     pub(in crate::gateway) correlation: Option<Arc<Correlation>>,
     pub(in crate::gateway) arrived: Tick,
+    /// Who asked, where evidence is counted by users.
+    pub(in crate::gateway) user: Option<User>,
     pub(in crate::gateway) admitted: Tick,
     /// Of the last try.
     pub(in crate::gateway) sent: Tick,
@@ -177,7 +179,7 @@ impl Pending {
         if self.counts_elsewhere() {
             return;
         }
-        self.running.settled(self.rows, Some(kind), self.arrived, timing, now);
+        self.running.settled(self.rows, Some(kind), (self.arrived, self.user), timing, now);
         self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
     }
 
@@ -207,9 +209,10 @@ impl Pending {
             Ok(produced) => {
                 let keeps = Recent::keeps(self.id, self.traced) && !self.counts_elsewhere();
                 let traced = keeps.then(|| Box::new(self.traced()));
-                let (rows, arrived, counted) = (self.rows, self.arrived, self.counts_elsewhere());
+                let (rows, arrived, user) = (self.rows, self.arrived, self.user);
+                let counted = self.counts_elsewhere();
                 let running = self.running;
-                Ok((produced, Success { running, rows, arrived, timing, traced, counted }))
+                Ok((produced, Success { running, rows, arrived, user, timing, traced, counted }))
             }
             Err(fault) => {
                 // Counted first: who has its answer must find itself in the statistics.

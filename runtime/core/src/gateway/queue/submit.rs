@@ -22,6 +22,7 @@ use crate::base::{
 use crate::decide::{
     correlate::correlate,
     ensemble::PLATFORM,
+    facts::Facts,
     priority,
     queue::Place,
     rank::Rank,
@@ -56,7 +57,8 @@ pub(in crate::gateway) struct Ticket {
 
 /// Counts a request that ends before it is admitted.
 pub(in crate::gateway) fn refused(running: &Running, arrived: Tick, rows: Rows, fault: Fault) -> Fault {
-    running.settled(rows, Some(fault.kind), arrived, Timing::default(), clock::now());
+    // Whoever asked: that it was not let in says nothing of the version.
+    running.settled(rows, Some(fault.kind), (arrived, None), Timing::default(), clock::now());
     fault
 }
 
@@ -165,6 +167,7 @@ impl Gateway {
             service.not_begun(&running.contract, &parameters);
             refused(running, arrived, rows, fault)
         })?;
+        let user = running.meter.user(&Facts { headers: &inference.facts, parameters: &parameters });
         let (caller, answer) = oneshot::channel();
         let mut pending = Box::new(Pending {
             id: call,
@@ -184,6 +187,7 @@ impl Gateway {
             facts: if running.contract.platform == PLATFORM { inference.facts.clone() } else { Vec::new() },
             parameters,
             correlation: correlation.clone(),
+            user,
             callers: inference.callers.clone(),
             arrived,
             admitted: now,

@@ -6,9 +6,9 @@ use crate::base::{
     clock,
     fault::{Fault, Kind},
     inference::Inference,
-    units::{CallId, Rows, Tick},
+    units::{CallId, Rows, Tick, User},
 };
-use crate::decide::priority;
+use crate::decide::{facts::Facts, priority};
 use crate::gateway::leaving::dropped;
 use crate::meter::Ended;
 use std::borrow::Cow;
@@ -21,6 +21,8 @@ pub(in crate::gateway) struct Success {
     pub(super) running: Arc<Running>,
     pub(super) rows: Rows,
     pub(super) arrived: Tick,
+    /// Who asked, where evidence is counted by users.
+    pub(super) user: Option<User>,
     pub(in crate::gateway) timing: Timing,
     /// Of one that is kept.
     pub(super) traced: Option<Box<Traced>>,
@@ -45,6 +47,7 @@ impl Success {
             running: Arc::clone(running),
             rows,
             arrived,
+            user: running.meter.user(&Facts::of(inference)),
             timing: Timing::default(),
             traced,
             counted: false,
@@ -75,7 +78,7 @@ impl Success {
     fn count(&mut self, fault: Option<Kind>) {
         self.counted = true;
         let (timing, now) = (self.timing, clock::now());
-        self.running.settled(self.rows, fault, self.arrived, timing, now);
+        self.running.settled(self.rows, fault, (self.arrived, self.user), timing, now);
         let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
         match fault {
             None => recent.answered(*traced, &self.running, &timing, now),
@@ -89,9 +92,16 @@ impl Success {
 
 impl Running {
     /// A request has ended, and is counted: by its one owner, whoever that is.
-    pub(super) fn settled(&self, rows: Rows, fault: Option<Kind>, arrived: Tick, timing: Timing, now: Tick) {
+    pub(super) fn settled(
+        &self,
+        rows: Rows,
+        fault: Option<Kind>,
+        (arrived, user): (Tick, Option<User>),
+        timing: Timing,
+        now: Tick,
+    ) {
         let (total, in_parts) = (now.since(arrived), self.contract.streams);
-        self.meter.settled(&Ended { rows, fault, total, timing, in_parts }, now);
+        self.meter.settled(&Ended { rows, fault, total, timing, in_parts, user }, now);
     }
 }
 

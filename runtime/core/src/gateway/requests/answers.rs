@@ -8,9 +8,9 @@ use crate::base::{
     fault::{Fault, Kind},
     inference::{Answer, Inference},
     panics,
-    units::Tick,
+    units::{Tick, User},
 };
-use crate::decide::{mirror::Cause, validate::miscounted};
+use crate::decide::{facts::Facts, mirror::Cause, validate::miscounted};
 use crate::gateway::{
     Client, Gateway,
     memory::admission::Reserved,
@@ -42,6 +42,8 @@ pub(crate) struct Answers {
     parts: Option<Arc<Parts>>,
     stage: Stage,
     arrived: Tick,
+    /// Who asked, where evidence is counted by users.
+    user: Option<User>,
     deadline: Tick,
     timer: Option<Pin<Box<Sleep>>>,
     id: CompactString,
@@ -73,6 +75,7 @@ impl Gateway {
         let (inside, service, running) = self.seek(&inference).await?;
         self.copies_none(&inside, &inference, &service, Cause::Stream);
         let parts = running.contract.streams.then(|| Parts::new(client));
+        let user = running.meter.user(&Facts::of(&inference));
         let asked = self.submit(inference, reserved, (&service, &running), parts.clone());
         let asked = panics::survive_all(pin!(asked)).await.flatten();
         let asked = asked.map_err(|fault| self.told(fault, &model, Some(service.version)))?;
@@ -89,6 +92,7 @@ impl Gateway {
             parts,
             stage: Stage::Open,
             arrived,
+            user,
             deadline,
             timer,
             id,
@@ -236,7 +240,7 @@ impl Answers {
     fn part(&mut self, part: Produced) -> Result<Answer, Fault> {
         miscounted(self.contract(), &part).map_or(Ok(()), Err)?;
         let since = (self.given == 0).then(|| clock::now().since(self.arrived));
-        self.running.meter.part(since);
+        self.running.meter.part(since, self.user);
         Ok(self.answer(part, Timing::default()))
     }
 

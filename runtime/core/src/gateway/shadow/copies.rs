@@ -9,6 +9,7 @@ use crate::base::{
     clock,
     fault::{Fault, Kind},
     inference::Inference,
+    units::User,
 };
 use crate::decide::{
     facts::Facts,
@@ -31,6 +32,8 @@ pub(in crate::gateway) struct Copies {
     running: Arc<Running>,
     to: SmallVec<[Arc<Shadow>; 1]>,
     answer: Option<(Produced, Timing)>,
+    /// Who asked, where evidence about the one that it is for is counted by users.
+    user: Option<User>,
 }
 
 impl Gateway {
@@ -58,12 +61,14 @@ impl Gateway {
             to.iter().for_each(|shadow| shadow.drops(cause));
             return None;
         }
+        let facts = Facts::of(inference);
+        let user = to.iter().find_map(|shadow| shadow.service.running()?.meter.user(&facts));
         let mut inference = Box::new(inference.clone());
         inference.outputs.clear();
         inference.facts.clear();
         (inference.version, inference.traced) = (None, false);
         let (service, running) = (Arc::clone(service), Arc::clone(running));
-        Some(Box::new(Copies { inference, service, running, to, answer: None }))
+        Some(Box::new(Copies { inference, service, running, to, answer: None, user }))
     }
 
     /// For a request that is not copied, whoever answers it.
@@ -153,6 +158,7 @@ impl Copies {
             answer: self.answer.as_ref().map(|(produced, _)| produced.clone()),
             host_ns: self.answer.as_ref().map_or(0, |(_, timing)| host(timing)),
             to: Arc::clone(to),
+            user: self.user,
             since: clock::now(),
             hold: Arc::clone(hold),
         }

@@ -103,12 +103,12 @@ impl Finding {
             (None, Ok(_)) => Compared::PrimaryFailed,
             (None, Err(_)) => Compared::BothFailed,
         };
+        // For the noise it is of who answered first, whose own second answer it is.
         if let Some(disagreement) = compared.disagreement()
-            && !copy.is_noise()
             && shadow.wish.load().is_of(copy.contract.version)
-            && let Some(running) = shadow.service.running()
+            && let Some(running) = copy.to.running()
         {
-            running.meter.compared(disagreement);
+            running.meter.compared(disagreement, copy.user);
         }
         shadow.record.lock().add(copy.contract.version, copy.is_noise(), &compared);
     }

@@ -5,7 +5,7 @@ use crate::base::{
     call::Produced,
     contract::Contract,
     inference::Inference,
-    units::{Tick, Version},
+    units::{Tick, User, Version},
 };
 use crate::decide::{
     mirror::Cause,
@@ -68,6 +68,8 @@ pub(super) struct Copy {
     pub(super) host_ns: u64,
     /// Who gets it: the shadow, or the version that answered, for the noise.
     pub(super) to: Arc<Service>,
+    /// Its caller, where evidence is counted by users.
+    pub(super) user: Option<User>,
     pub(super) since: Tick,
     /// Its bytes, until hosts and comparison have let go of them.
     pub(super) hold: Arc<Reserved>,
@@ -189,7 +191,8 @@ impl Shadow {
     /// Whether the next copy is one to measure the noise by.
     pub(super) fn measures_noise(&self) -> bool {
         let copied = self.copied.load(Relaxed);
-        copied < FIRST_NOISE || copied.is_multiple_of(NOISE_OF)
+        let of_each = self.wish.load().shadow.noise_of_each;
+        of_each || copied < FIRST_NOISE || copied.is_multiple_of(NOISE_OF)
     }
 
     /// Until when the first in the line waits.

@@ -26,5 +26,6 @@ mod shadows;
 mod split;
 pub(in crate::gateway) mod spout;
 mod urgency;
+mod users;
 mod ways;
 mod whole;

@@ -215,3 +215,32 @@ async fn what_cannot_be_copied_is_counted_by_its_cause() {
     served(&gateway, &primary, ask(1, 1)).await;
     assert_eq!(told(&gateway)[0]["dropped"], json!({"unfit": 1}));
 }
+
+/// Also behind the first, of which noise is measured anyway.
+#[tokio::test(start_paused = true)]
+async fn where_it_is_asked_who_answered_answers_each_copy_again_and_is_judged_by_that() {
+    let of_each = r#"{"version": 2, "share": 10000, "noise_of_each": true}"#;
+    let judged = r#""judged": [{"version": 1}, {"version": 2}], "shadows""#;
+    let gateway = Gateway::new(crate::gateway::GatewaySettings::default()).unwrap();
+    gateway.apply_policy(&table(2, of_each).replace("\"shadows\"", judged)).unwrap();
+    let ((_, primary), (_, shadow)) = (up(&gateway, contract(1), 64), up(&gateway, contract(2), 64));
+    for pair in 1..=20 {
+        served(&gateway, &primary, ask(2, 1)).await;
+        assert_eq!((primary.len(), shadow.len()), (1, 1), "{pair}");
+        shadow.answer();
+        let again = take(&primary);
+        let mut output = again.inputs[0].clone();
+        if pair % 10 == 0 {
+            output.data = Bytes::from_static(&[1, 9]);
+        }
+        settle(again, Ok(output));
+        let both = |seen: &Value| {
+            [&seen["against"][0]["found"], &seen["against"][0]["noise"]].map(|one| one["compared"] == pair)
+        };
+        found(&gateway, |seen| both(seen) == [true, true]).await;
+    }
+    let seen: Value = serde_json::from_str(&gateway.evidence()).unwrap();
+    let agreement = |at: usize| &seen["versions"][at]["agreement"];
+    assert_eq!(agreement(0), &json!({"count": 20, "bad": 1.0}));
+    assert_eq!(agreement(1), &json!({"count": 20, "bad": 0.0}));
+}
