@@ -12,8 +12,9 @@ from headrace.config.schema import ModelConfig
 from headrace.control.aim import spares
 from headrace.control.demand import Demand
 from headrace.control.engine import Assignment
+from headrace.control.judging import Judged
 from headrace.control.residency import QUIET_S, Choice, Lack, Memory, Resident, choose, relief
-from headrace.control.traffic import Fact, Judged, Rule, Shadow, Traffic
+from headrace.control.traffic import Fact, Rule, Shadow, Traffic
 from headrace.control.wanted import Pending, Wanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import Standing, State

@@ -7,7 +7,8 @@ from tests.unit.rolling import Play, plan
 
 from headrace.config.schema import ModelConfig
 from headrace.control import steering
-from headrace.control.traffic import Judged, Traffic
+from headrace.control.judging import Judged
+from headrace.control.traffic import Traffic
 from headrace.errors import Unwanted
 from headrace.rollout.bets import Units
 from headrace.rollout.course import End

@@ -10,8 +10,9 @@ from tests.unit.rolling import ME, Play, plan
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import orders
+from headrace.control.judging import Control
 from headrace.control.store import ROLLOUT
-from headrace.control.traffic import Control, Traffic, from_json
+from headrace.control.traffic import Traffic, from_json
 from headrace.errors import Unchanged, Unwanted
 from headrace.execution.policy import WHOLE, table
 from headrace.models.lifecycle import State

@@ -11,7 +11,8 @@ from tests.unit.counting import CountingGateway
 from tests.unit.rolling import ME, Play, plan
 
 from headrace.control import orders
-from headrace.control.traffic import Judged, Traffic, from_json
+from headrace.control.judging import Judged
+from headrace.control.traffic import Traffic, from_json
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.rollout.bets import Units

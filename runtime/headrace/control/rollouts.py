@@ -136,11 +136,7 @@ class Rollouts:
     def may_start(
         self, model: str, candidate: int, plan: RolloutPlan, *, baseline: int | None
     ) -> int:
-        """Return the baseline of a rollout that could begin now.
-
-        Raises:
-            Unwanted: it could not; as `start`.
-        """
+        """Return the baseline of a rollout that could begin now; raises Unwanted, as `start`."""
         if missing := unbuilt(plan):
             raise Unwanted(f"this plan has what is not built yet: {missing}")
         with self._lock:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 
 from headrace.config.rollouts import RolloutPlan
+from headrace.control.judging import Control, Judged
 from headrace.control.labelled import may_be_labelled
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
-from headrace.control.traffic import Control, Judged, Traffic
+from headrace.control.traffic import Traffic
 from headrace.control.wanted import Wanted, loaded
 from headrace.errors import Unwanted
 from headrace.execution.opening import OPAQUE

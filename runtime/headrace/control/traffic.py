@@ -6,8 +6,9 @@ from dataclasses import asdict, astuple, dataclass, replace
 from typing import Any, Final
 
 from headrace.config.pins import HEADER
+from headrace.control.judging import Control, Judged, kept_as
 from headrace.errors import Unwanted
-from headrace.repository.instances import control_of, is_control, number_of, spoken, version_of
+from headrace.repository.instances import control_of, number_of, version_of
 
 #: What a request may name instead of a version's number; the core has the same.
 ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
@@ -67,36 +68,6 @@ class Shadow:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """A version that gateways count the runs of, for a rollout."""
-
-    version: int
-    #: Beyond what an answer is slow, in ns, of each quantile that is judged.
-    slow_ns: tuple[int, ...] = ()
-    #: Another one's count begins anew.
-    rollout: int = 0
-    #: It gets copies of so much of what others answer, in parts of 10000, as a shadow does.
-    mirror: int = 0
-    #: As a shadow's.
-    repeatable: bool = False
-    #: Units are users, each once in this step; another one's count begins anew.
-    users_at_step: int | None = None
-    #: What others answer they answer once more for each copy: how far they agree with themselves.
-    noise: bool = False
-
-
-@dataclass(frozen=True)
-class Control:
-    """The second instance of a version that a rollout has, in hosts of their own."""
-
-    version: int
-    #: What it takes of the version's own part, in parts of 10000.
-    share: int
-    #: It has as many replicas as this version.
-    like: int
-
-
-@dataclass(frozen=True)
 class Traffic:
     """Of one model. Replaced, never changed."""
 
@@ -129,7 +100,7 @@ class Traffic:
         }
         if self.judged:
             kept["judged"] = [
-                [_kept(one.version), list(one.slow_ns), *astuple(one)[2:]] for one in self.judged
+                [kept_as(one.version), list(one.slow_ns), *astuple(one)[2:]] for one in self.judged
             ]
         if self.control is not None:
             kept["control"] = list(astuple(self.control))
@@ -298,8 +269,3 @@ def only(traffic: Traffic, versions: Set[int]) -> Traffic:
 
 def _of_core(where: Fact) -> dict[str, str]:
     return {where.kind: where.name}
-
-
-def _kept(number: int) -> int | str:
-    # As ever where it is a version's own; the other is a number for machines alone.
-    return spoken(number) if is_control(number) else number
