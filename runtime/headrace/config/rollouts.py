@@ -139,8 +139,8 @@ class RolloutPlan(Section):
     """A plan, which has a name under ``rollouts``."""
 
     NOT_YET: ClassVar = {
-        "dry_run": "`headrace rollout start --dry-run` says what would come, and kind: shadow-first with "
-        "approval: each_step compares, and moves nothing before a person agrees"
+        "dry_run": "`headrace rollout start --dry-run` says what would come, and kind: "
+        "shadow-first with approval: each_step moves nothing before a person agrees"
     }
 
     kind: Literal["canary", "a/b", "a/a", "shadow-first"] = Field(
