@@ -275,6 +275,16 @@ def test_a_time_is_said_as_people_say_it(hours: float | None, said: str) -> None
     assert duration(hours) == said
 
 
+def test_nothing_is_said_of_time_where_users_are_the_units(
+    desk: Desk, readings: list[Reading]
+) -> None:
+    readings += [reading(10, BUSY), reading(15, later(500, 400))]
+    desk.controller.obey(orders.stick("m", "header:x-user"), who="me", why="")
+    told = asked(desk, model="m", version=2)
+    assert (told.status, told.body["hours"], told.body["steps"]) == (200, None, [])
+    assert told.body["notes"][0].startswith("users are the units, by header:x-user")
+
+
 def test_a_dry_run_begins_nothing(
     desk: Desk, readings: list[Reading], monkeypatch: pytest.MonkeyPatch
 ) -> None:

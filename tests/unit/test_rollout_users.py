@@ -16,8 +16,8 @@ from headrace.control.traffic import Traffic, from_json
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.rollout.bets import Units
-from headrace.rollout.counted import Seen, Totals, counted
-from headrace.rollout.course import End
+from headrace.rollout.counted import Counted, Seen, Totals, counted
+from headrace.rollout.course import Course, End, Sight, Way, looked
 from headrace.rollout.deltas import of_users
 from headrace.rollout.evidence import Criterion, Evidence
 
@@ -87,6 +87,28 @@ def test_a_user_whom_several_gateways_have_heard_weighs_one_unit_in_all(gateways
     found = of_users({"errors": (new.runs, Units(7, 1))}, (seen.heard_by, 0))
     assert found["errors"][0].count == pytest.approx(40)
     assert found["errors"][1] == Units(7, 1)
+
+
+def test_a_rollout_takes_half_of_each_unit_where_two_gateways_have_some() -> None:
+    asked = plan(judge={"errors": {}}, minimum={"units": 10_000, "minutes": 0})
+    course = Course.begin(
+        1, "m", asked, candidate=2, baseline=1, crashes=(0, 0), now=0.0, sticky=BY, **ME
+    )
+    told: list[Counted] = []
+    for began in (1, 2):
+        gateway = CountingGateway(began=began, users_at_step=1)
+        gateway.follow(course.judged)
+        gateway.count(1, 40)
+        gateway.count(2, 10)
+        # The control has none in this second, and that is no reason to leave the candidate's out.
+        gateway.rows[2]["unserved"] = {"count": 10, "bad": 4.0}
+        told += counted(gateway.told())
+    sight = Sight(tuple(told), {1: Way.ANSWERS, 2: Way.ANSWERS}, {}, 1.0)
+    record = looked(course, sight, 1.0).record
+    (errors,) = record.asked
+    assert (errors.candidate, errors.control) == (Units(10), Units(40))
+    (unserved,) = [one for one in record.evidence if one.criterion.name == "unserved"]
+    assert unserved.pending[0] == Units(10, 4)
 
 
 def test_a_step_bets_with_its_part_and_knows_nothing_of_those_before() -> None:

@@ -140,7 +140,7 @@ class RolloutPlan(Section):
 
     NOT_YET: ClassVar = {
         "dry_run": "`headrace rollout start --dry-run` says what would come, and kind: "
-        "shadow-first with approval: each_step compares, and moves nothing before a person agrees"
+        "shadow-first with approval: each_step moves nothing before a person agrees"
     }
 
     kind: Literal["canary", "a/b", "a/a", "shadow-first"] = Field(
@@ -209,17 +209,7 @@ class RolloutPlan(Section):
             )
         if self.kind in ("a/b", "a/a") and len(judged) != 1:
             raise ValueError(f"expected one share for {self.kind}, such as steps_percent: [50]")
-        if self.kind == "a/a" and self.control == "own":
-            raise ValueError(
-                "a/a has one version twice, and is its own control: expected control: baseline, "
-                "and steps_percent: [50] where both are to have the same share"
-            )
         return self
-
-    @property
-    def stands_twice(self) -> bool:
-        """Whether the baseline is carried a second time, in hosts of their own."""
-        return self.control == "own" or self.kind == "a/a"
 
     @property
     def shares_percent(self) -> tuple[float, ...]:

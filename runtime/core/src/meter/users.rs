@@ -13,7 +13,7 @@ use crate::base::{
 use crate::decide::policy::Judged;
 use std::time::Duration;
 
-/// What a user says is the share of his first requests that were bad: of so many,
+/// What a user says is the share of his first requests that were bad: of so many by one number,
 const REQUESTS: u8 = 20;
 /// or of as many as he makes within so long after the first.
 const WINDOW: Duration = Duration::from_secs(60);
@@ -52,7 +52,6 @@ pub(super) struct Users {
 struct Heard {
     user: User,
     since: Tick,
-    requests: u8,
     counts: [u8; NUMBERS],
     bad: [f64; NUMBERS],
 }
@@ -115,7 +114,7 @@ impl Users {
             heard.hears(said);
         }
         // Of one that begins now another was over, if any.
-        let over = over.or_else(|| seat.take_if(|heard| heard.requests >= REQUESTS));
+        let over = over.or_else(|| seat.take_if(|heard| heard.is_whole()));
         over.map(|heard| self.pooled(heard.shares()))
     }
 
@@ -156,15 +155,19 @@ fn mark(known: &mut [u64], user: User) -> bool {
 
 impl Heard {
     fn new(user: User, since: Tick) -> Heard {
-        Heard { user, since, requests: 0, counts: [0; NUMBERS], bad: [0.0; NUMBERS] }
+        Heard { user, since, counts: [0; NUMBERS], bad: [0.0; NUMBERS] }
     }
 
     fn is_over(&self, now: Tick) -> bool {
         now.since(self.since) >= WINDOW
     }
 
+    /// Of one number he has said enough: others are of the same requests.
+    fn is_whole(&self) -> bool {
+        self.counts.iter().any(|count| *count >= REQUESTS)
+    }
+
     fn hears(&mut self, said: &Shares) {
-        self.requests = self.requests.saturating_add(1);
         for ((count, bad), share) in self.counts.iter_mut().zip(&mut self.bad).zip(said) {
             if let Some(share) = share {
                 *count = count.saturating_add(1);

@@ -103,9 +103,11 @@ impl Finding {
             (None, Ok(_)) => Compared::PrimaryFailed,
             (None, Err(_)) => Compared::BothFailed,
         };
-        // For the noise it is of who answered first, whose own second answer it is.
+        let wish = shadow.wish.load();
+        // Where noise is evidence, it is about who answered first, whose own second answer it is.
         if let Some(disagreement) = compared.disagreement()
-            && shadow.wish.load().is_of(copy.contract.version)
+            && (!copy.is_noise() || wish.shadow.noise_of_each)
+            && wish.is_of(copy.contract.version)
             && let Some(running) = copy.to.running()
         {
             running.meter.compared(disagreement, copy.user);
