@@ -247,6 +247,9 @@ def test_tables_are_aligned_and_say_everything() -> None:
     *_, row = status_lines({**status, "models": [{"name": "m", "versions": [served]}]})
     assert "  300 MiB (shared)  " in row
     assert row.endswith("loaded; 2 hosts died, the last one at 12:00:01: Segmentation fault")
+    fronted = {**served, "last_death": ""}
+    *_, row = status_lines({**status, "models": [{"name": "m", "versions": [fronted]}]})
+    assert row.endswith("loaded; its server was lost 2 times")
     gone = {"model": "m", "version": 3, "share_percent": 12.5, "reason": "none such"}
     *_, row = status_lines({**status, "lost": [gone]})
     assert row == "lost m/3, had 12.5 % of the traffic: none such"

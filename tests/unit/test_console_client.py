@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from headrace import __version__
-from headrace.cli import console_client
+from headrace.cli import console_client, waiting
 from headrace.cli.commands import app
 from headrace.errors import HeadraceError, Refused, Unreachable
 
@@ -128,3 +128,15 @@ def test_a_name_that_the_log_does_not_know_is_answered_with_those_it_knows(
 def test_the_version_is_told() -> None:
     told = CliRunner().invoke(app, ["--version"])
     assert (told.exit_code, told.output) == (0, f"headrace {__version__}\n")
+
+
+def test_a_load_that_swaps_waits_until_traffic_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"version": 2, "wanted": True, "state": "ready", "reason": "loaded"}]
+    coming = iter([100.0, None])
+    moved = ("journal", {"model": "m"})
+    monkeypatch.setattr(waiting, "follow", lambda _: iter([("begin", {}), moved, moved]))
+    monkeypatch.setattr(
+        waiting, "get", lambda *_: {"versions": [{**rows[0], "coming_percent": next(coming)}]}
+    )
+    assert waiting.until_ready("http://h:1", "m", 2)
+    assert next(coming, "none is left") == "none is left"

@@ -148,10 +148,15 @@ def memory(held: int | None) -> str:
 
 
 def mourning(version: Mapping[str, Any]) -> str:
-    """Return how often the hosts of a version that serves died, and why the last one did."""
+    """Return how often the hosts of a version that serves died, and why the last one did.
+
+    One that another server has loses that, and nobody's process has ended.
+    """
     many = version["deaths"]
     if not many or version["state"] != "ready":
         return ""
+    if not version["last_death"]:
+        return f"; its server was lost {'once' if many == 1 else f'{many} times'}"
     hosts = "1 host" if many == 1 else f"{many} hosts"
     return f"; {hosts} died, the last one {first_line(version['last_death'])}"
 

@@ -8,7 +8,9 @@ from headrace.errors import HeadraceError, Unreachable
 
 
 def until_ready(url: str, model: str, version: int) -> bool:
-    """Wait until a version is ready, a line for each of its states; False when it has failed.
+    """Wait until a version is ready and has what traffic it is to have; False when it has failed.
+
+    A line for each of its states.
 
     Raises:
         HeadraceError: somebody unloaded it meanwhile.
@@ -24,6 +26,7 @@ def until_ready(url: str, model: str, version: int) -> bool:
         if (line := f"{model}/{version}: {row['state']}: {row['reason']}") != said:
             said = line
             tell(line)
-        if row["state"] in ("ready", "failed"):
+        # One that swaps has its traffic a moment after it is ready, by an entry of the journal.
+        if row["state"] == "failed" or (row["state"] == "ready" and not row["coming_percent"]):
             return bool(row["state"] == "ready")
     raise Unreachable(f"{url} tells no more of {model}/{version}")
