@@ -157,11 +157,13 @@ class Trial:
             try:
                 with self._traffic(options.ports):
                     for version, candidate in enumerate(self.candidates, 2):
+                        if options.only and candidate.what not in options.only:
+                            continue
                         self.write(folder / "models" / self.model / str(version), candidate)
                         wrong += not self._tried(console, version, candidate)
             finally:
                 server.end()
-        print(f"{wrong} of {len(self.candidates)} ended otherwise; answers {dict(self.answered)}")
+        print(f"{wrong} ended otherwise; answers {dict(self.answered)}")
         return wrong
 
     def _tried(self, console: str, version: int, candidate: Candidate) -> bool:
@@ -272,6 +274,9 @@ def main() -> int:
         one = words.add_parser(word.__name__, help=textwrap.shorten(word.__doc__ or "", 80))
         one.set_defaults(play=word)
         one.add_argument("--engine", choices=("ray", "local"), default="ray")
+        one.add_argument(
+            "--only", nargs="*", help="of the versions; their words are in what is told"
+        )
         one.add_argument("--ports", type=int, default=18600, help="the first of four")
         if word is triton:
             one.add_argument("folder", type=Path, help="where Triton is")

@@ -282,7 +282,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calm", action="store_true", help="strike nobody")
     parser.add_argument(
-        "--every-s", type=float, nargs=2, default=(2.0, 8.0), help="between two blows"
+        "--every-s", type=float, nargs=2, default=(4.0, 12.0), help="between two blows"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
