@@ -173,10 +173,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000, help="of the same version twice")
     parser.add_argument("--power-runs", type=int, default=50, help="of each other one")
+    parser.add_argument("--program", type=Path, help="the core's tests, built already")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", type=Path, default=Path("target/batcher.json"))
     options = parser.parse_args()
-    program, found = build(), {}
+    program, found = options.program or build(), {}
     for scenario in SCENARIOS:
         began = time.monotonic()
         runs = options.runs if scenario.candidate == SAME else options.power_runs
