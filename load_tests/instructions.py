@@ -9,6 +9,8 @@ had more, is the cost of one. Needs valgrind and h2load.
     load_tests/instructions.py                  # one model in the table
     load_tests/instructions.py --models 1000    # a thousand
     load_tests/instructions.py --judged         # one, of which evidence is counted
+    load_tests/instructions.py --profiled       # one, of which requests are sampled for drift
+    load_tests/instructions.py --identified     # one, whose answers have ids for labels
 """
 
 import argparse
@@ -24,6 +26,12 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FEW, MANY = 1000, 4000
+#: What the server is told to watch of the model.
+WORDS: Final = {
+    "judged": "count evidence of the model",
+    "profiled": "sample its requests for drift",
+    "identified": "give its answers ids for labels",
+}
 TOTAL: Final = re.compile(r"^(?:summary|totals): (\d+)", re.MULTILINE)
 
 
@@ -95,7 +103,7 @@ def run(
         str(options.port),
         str(options.port + 1),
         str(options.models),
-        *(["judged"] if options.judged else []),
+        *(word for word in WORDS if getattr(options, word)),
     ]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -118,7 +126,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=int, default=1, help="models in the table (default 1)")
-    parser.add_argument("--judged", action="store_true", help="count evidence of the model")
+    for word, what in WORDS.items():
+        parser.add_argument(f"--{word}", action="store_true", help=what)
     parser.add_argument(
         "--port", type=int, default=8900, help="the first of two free ports (default 8900)"
     )

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from tests.rollouts import picture
-from tests.rollouts.campaign import SCENARIOS, campaign, summary
+from tests.rollouts.campaign import SCENARIOS, campaign, lines_of
 
 
 def main() -> None:
@@ -28,13 +28,7 @@ def main() -> None:
         runs = options.power_runs if scenario.margins else options.runs
         found[scenario.name] = campaign(scenario, runs, options.processes)
         print(f"{scenario.name}: {runs} rollouts in {time.monotonic() - began:.0f} s", flush=True)
-        for judge, said in found[scenario.name].items():
-            told = summary(said)
-            print(
-                f"  {judge:32} back {told['rolled_back']:6.3f}, requests p50 "
-                f"{told['requests_p50']:7.0f} p90 {told['requests_p90']:7.0f}",
-                flush=True,
-            )
+        print(*lines_of(found[scenario.name]), sep="\n", flush=True)
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(found))
     if options.pictures is not None:

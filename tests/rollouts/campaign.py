@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -107,18 +107,29 @@ def campaign(scenario: Scenario, runs: int, processes: int) -> dict[str, dict[st
     one = partial(rollout, scenario, drawn)
     seeds = range(FIRST_SEED, FIRST_SEED + runs)
     if processes == 1:
-        return _gathered(map(one, seeds))
+        return gathered(map(one, seeds))
     with ProcessPoolExecutor(processes) as pool:
-        return _gathered(pool.map(one, seeds, chunksize=5))
+        return gathered(pool.map(one, seeds, chunksize=5))
 
 
-def _gathered(said: Iterable[dict[str, tuple[Any, float]]]) -> dict[str, dict[str, list[Any]]]:
+def gathered(said: Iterable[dict[str, tuple[Any, float]]]) -> dict[str, dict[str, list[Any]]]:
+    """Return, by judge, what `campaign` does, of what each rollout said."""
     found: dict[str, dict[str, list[Any]]] = defaultdict(lambda: {"seconds": [], "requests": []})
     for verdicts in said:
         for name, (second, requests) in verdicts.items():
             found[name]["seconds"].append(second)
             found[name]["requests"].append(requests)
     return dict(found)
+
+
+def lines_of(found: dict[str, dict[str, list[Any]]]) -> Iterator[str]:
+    """Yield a line for each judge."""
+    for judge, said in found.items():
+        told = summary(said)
+        yield (
+            f"  {judge:32} back {told['rolled_back']:6.3f}, requests p50 "
+            f"{told['requests_p50']:7.0f} p90 {told['requests_p90']:7.0f}"
+        )
 
 
 def summary(of_judge: dict[str, list[Any]]) -> dict[str, float]:

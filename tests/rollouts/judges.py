@@ -63,6 +63,15 @@ def repeated_test(candidate: Arm, control: Arm, metric: str, *, alpha: float) ->
     return _first((np.minimum(x, y) >= 5) & (z > NormalDist().inv_cdf(1 - alpha)))
 
 
+def repeated_share(
+    count: NDArray[Any], bad: NDArray[Any], allowed: float, *, alpha: float
+) -> Verdict:
+    """Return when the same test of one share, against one that is allowed, first rejects."""
+    n, x = np.cumsum(count), np.cumsum(bad)
+    z = (x - allowed * n) / np.sqrt(np.maximum(n, 1) * allowed * (1 - allowed))
+    return _first((x >= 5) & (z > NormalDist().inv_cdf(1 - alpha)))
+
+
 @dataclass(frozen=True)
 class Thresholds:
     """Fixed limits on the candidate alone, looked at once in an interval.

@@ -4,15 +4,18 @@
 //! order in which processes run, what the wires between them do, callers and models. The same seed gives the same
 //! steps: `HEADRACE_SEED=7 cargo test simulation` replays seed 7 and prints them; `HEADRACE_SEEDS=100000` tries more.
 
+mod arms;
 mod book;
 mod caller;
 mod checks;
+mod crowd;
 mod faults;
 mod gateway;
 mod host;
 mod net;
 mod process;
 mod reader;
+mod rollouts;
 mod rows;
 mod stage;
 mod traffic;

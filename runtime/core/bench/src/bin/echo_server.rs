@@ -1,16 +1,18 @@
 //! The core without Python: a gateway with its ports and a host behind a link, whose models return what they are
-//! given. `echo_server HTTP_PORT GRPC_PORT MODELS [judged]` serves until its input ends; every model but the first is only
-//! in the table and on the host, and the first is judged if that is said.
+//! given. `echo_server HTTP_PORT GRPC_PORT MODELS [judged] [profiled] [identified]` serves until its input ends; every model
+//! but the first is only in the table and on the host. Of the first evidence is counted, requests are sampled for drift, and
+//! answers have ids for labels, as is said.
 
 use headrace_core::base::{
     clock,
-    contract::{Batching, Contract, TensorSpec},
+    contract::{Batching, Contract, Feedback, TensorSpec},
     datatype::Datatype,
     units::Version,
 };
 use headrace_core::gateway::{Gateway, GatewaySettings};
 use headrace_core::host::{Batch, Conduct, Gathered, Host, Intake, Output};
 use headrace_core::mem::arena::Arena;
+use headrace_core::wire::prediction::PredictionKey;
 use std::error::Error;
 use std::io::Read;
 use std::os::unix::fs::DirBuilderExt;
@@ -19,7 +21,10 @@ use std::time::Duration;
 
 const ARENA: usize = 64 << 20;
 
-fn contract(model: &str) -> Contract {
+/// As model.yaml has it by default: of each answer by the first output.
+const FEEDBACK: Feedback = Feedback { output: 0, within_hours: 168, share: 10_000 };
+
+fn contract(model: &str, is_identified: bool) -> Contract {
     let spec = |name: &str| TensorSpec::new(name, Datatype::Fp32, [16]);
     Contract {
         model: model.into(),
@@ -33,7 +38,7 @@ fn contract(model: &str) -> Contract {
         streams: false,
         unbatched: false,
         sequences: None,
-        feedback: None,
+        feedback: is_identified.then(|| Box::new(FEEDBACK)),
     }
 }
 
@@ -57,16 +62,16 @@ fn lane(intake: Arc<Intake>) {
     });
 }
 
-fn table(models: &[String], is_judged: bool) -> String {
+fn table(models: &[String], is_judged: bool, is_profiled: bool) -> String {
     let model = |name: &String| {
+        let if_first = |is_so: bool, what: &'static str| if is_so && name == "echo" { what } else { "" };
         // Two lines, as a rollout of a p99 draws them.
-        let judged = match is_judged && name == "echo" {
-            true => r#"{"version": 1, "slow_ns": [1000000, 1100000]}"#,
-            false => "",
-        };
+        let judged = if_first(is_judged, r#"{"version": 1, "slow_ns": [1000000, 1100000]}"#);
+        let profiled = r#"{"version": 1, "inputs": ["x"], "outputs": ["y"], "per_second": 100}"#;
+        let profiled = if_first(is_profiled, profiled);
         format!(
             r#""{name}": {{"versions": [{{"version": 1, "state": "READY"}}],
-            "weights": [{{"version": 1, "share": 10000}}], "judged": [{judged}]}}"#
+            "weights": [{{"version": 1, "share": 10000}}], "judged": [{judged}], "profiled": [{profiled}]}}"#
         )
     };
     let models: Vec<_> = models.iter().map(model).collect();
@@ -75,9 +80,11 @@ fn table(models: &[String], is_judged: bool) -> String {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: echo_server HTTP_PORT GRPC_PORT MODELS [judged]");
+    let mut next = || arguments.next().ok_or("usage: echo_server HTTP_PORT GRPC_PORT MODELS [WORD...]");
     let (http, grpc, count) = (next()?, next()?, next()?.parse::<usize>()?);
-    let is_judged = next().is_ok_and(|word| word == "judged");
+    let words: Vec<_> = arguments.collect();
+    let says = |word: &str| words.iter().any(|one| one == word);
+    let prediction_key = says("identified").then(|| PredictionKey::try_from("A".repeat(43).as_str()));
     let names = std::iter::once("echo".to_owned()).chain((1..count).map(|at| format!("other-{at}")));
     let names: Vec<_> = names.collect();
 
@@ -89,7 +96,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in &names {
         // As model.yaml has it by default.
         let conduct = Conduct { hang_timeout: Some(Duration::from_secs(300)), ..Conduct::default() };
-        let intake = host.open(contract(name), conduct).map_err(|fault| fault.to_string())?;
+        let intake = host.open(contract(name, says("identified") && name == "echo"), conduct).map_err(|fault| fault.to_string())?;
         if name == "echo" {
             lane(intake);
         }
@@ -99,10 +106,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         grpc: Some(format!("127.0.0.1:{grpc}")),
         io_threads: 1,
         arena_bytes: ARENA,
+        prediction_key: prediction_key.transpose()?,
         ..GatewaySettings::default()
     };
     let gateway = Gateway::new(settings)?;
-    gateway.apply_policy(&table(&names, is_judged)).map_err(|bad| bad.to_string())?;
+    gateway.apply_policy(&table(&names, says("judged"), says("profiled"))).map_err(|bad| bad.to_string())?;
     gateway.start()?;
     gateway.set_endpoints(&format!(r#"[{{"id": "host", "socket": "{}"}}]"#, socket.display()))?;
     let waited = (0..12_000).find(|_| {
