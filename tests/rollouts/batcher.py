@@ -28,8 +28,9 @@ from headrace.control.traffic import Traffic
 from headrace.execution.policy import Division, Epoch, table
 from headrace.models.lifecycle import Standing, State
 from headrace.rollout.counted import counted
-from headrace.rollout.course import Course, End, Sight, Way, looked
+from headrace.rollout.course import Course, End, Sight, Way
 from headrace.rollout.latency import EDGES_NS
+from headrace.rollout.looking import looked
 
 #: How long a rollout is watched, a look a second: two days of that node.
 SECONDS: Final = 600

@@ -17,9 +17,10 @@ from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Counted, Seen, Totals, counted
-from headrace.rollout.course import Course, End, Sight, Way, looked
+from headrace.rollout.course import Course, End, Sight, Way
 from headrace.rollout.deltas import of_users
 from headrace.rollout.evidence import Criterion, Evidence
+from headrace.rollout.looking import looked
 
 BY = "header:x-user"
 

@@ -209,7 +209,17 @@ class RolloutPlan(Section):
             )
         if self.kind in ("a/b", "a/a") and len(judged) != 1:
             raise ValueError(f"expected one share for {self.kind}, such as steps_percent: [50]")
+        if self.kind == "a/a" and self.control == "own":
+            raise ValueError(
+                "a/a has one version twice, and is its own control: expected control: baseline, "
+                "and steps_percent: [50] where both are to have the same share"
+            )
         return self
+
+    @property
+    def stands_twice(self) -> bool:
+        """Whether the baseline is carried a second time, in hosts of their own."""
+        return self.control == "own" or self.kind == "a/a"
 
     @property
     def shares_percent(self) -> tuple[float, ...]:
