@@ -96,7 +96,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     for name in &names {
         // As model.yaml has it by default.
         let conduct = Conduct { hang_timeout: Some(Duration::from_secs(300)), ..Conduct::default() };
-        let intake = host.open(contract(name, says("identified") && name == "echo"), conduct).map_err(|fault| fault.to_string())?;
+        let intake = host
+            .open(contract(name, says("identified") && name == "echo"), conduct)
+            .map_err(|fault| fault.to_string())?;
         if name == "echo" {
             lane(intake);
         }
