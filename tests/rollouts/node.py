@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 from tests.rollouts.streams import Version
 
@@ -42,8 +42,8 @@ def build() -> Path:
 class Node:
     """One process of nodes, of which each begins where the one before it ended."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._lines = connection.makefile("rw")
+    def __init__(self, lines: IO[str]) -> None:
+        self._lines = lines
         self._asks: dict[str, Any] = {}
 
     def begin(self, seed: int, candidate: Version, table: str) -> None:
@@ -83,5 +83,5 @@ def node(program: Path) -> Iterator[Node]:
             stdout=subprocess.DEVNULL,
         ):
             connection, _ = listener.accept()
-            with connection:
-                yield Node(connection)
+            with connection, connection.makefile("rw") as lines:
+                yield Node(lines)

@@ -75,6 +75,8 @@ pub(super) struct Node {
     answered: HashSet<u64>,
     /// Of these, copies that have come back since the table.
     copies: HashSet<u64>,
+    /// How many of them were waited for in vain.
+    uncompared: u64,
     _host: Arc<Host>,
     /// Last, for what is above must go while it still runs.
     process: Process,
@@ -108,6 +110,7 @@ impl Node {
             spoiled: HashMap::new(),
             answered: HashSet::new(),
             copies: HashSet::new(),
+            uncompared: 0,
             _host: host,
             process,
         }
@@ -116,6 +119,7 @@ impl Node {
     pub(super) fn table(&mut self, table: &str) {
         self.process.within(|| self.gateway.apply_policy(table).unwrap());
         self.copies.clear();
+        self.uncompared = 0;
     }
 
     /// All that happens within a second.
@@ -221,13 +225,14 @@ impl Node {
     }
 
     /// Answers are compared by a thread, whose time is not this node's.
-    fn wait_for_pairs(&self) {
+    fn wait_for_pairs(&mut self) {
         for _ in 0..MOST_LOOKS {
-            if self.copies.len() as u64 <= self.pairs() {
+            if self.copies.len() as u64 <= self.pairs().saturating_add(self.uncompared) {
                 return;
             }
             std::thread::sleep(Duration::from_micros(100));
         }
+        self.uncompared = (self.copies.len() as u64).saturating_sub(self.pairs());
     }
 
     fn pairs(&self) -> u64 {
