@@ -28,7 +28,6 @@ use crate::gateway::{
         waiting::Waiting,
     },
     shadow::{Copies, Inside},
-    table::state::State,
 };
 use crate::sync::gate::Pass;
 use futures_util::future::Either;
@@ -169,7 +168,7 @@ impl Gateway {
     ) -> Result<(Arc<Service>, Arc<Running>), Fault> {
         let find = || self.find(inference, || *drawn.get_or_insert_with(|| self.draw()));
         let named = inference.version.as_ref();
-        let awaits = |state: &State| state.awaits(&inference.model, named, &Facts::of(inference));
+        let awaits = || self.state.load().awaits(&inference.model, named, &Facts::of(inference));
         self.later(find, awaits, (inference.arrived, inference.deadline)).await
     }
 

@@ -2,17 +2,14 @@
 
 use crate::base::{
     clock,
+    contract::Contract,
     fault::{Fault, Kind},
     named::Named,
-    units::Tick,
+    units::{Tick, Version},
 };
 use crate::decide::facts::Facts;
-use crate::gateway::{
-    Gateway,
-    demand::Unrouted,
-    queue::pending::expired,
-    table::{state::State, views::Described},
-};
+use crate::gateway::{Gateway, demand::Unrouted, queue::pending::expired};
+use std::sync::Arc;
 
 impl Gateway {
     /// What `find` finds, as soon as it does.
@@ -23,7 +20,7 @@ impl Gateway {
     pub(super) async fn later<T>(
         &self,
         mut find: impl FnMut() -> Result<T, Unrouted>,
-        awaits: impl Fn(&State) -> bool,
+        awaits: impl Fn() -> bool,
         (arrived, deadline): (Tick, Tick),
     ) -> Result<T, Fault> {
         let mut called = None;
@@ -39,7 +36,7 @@ impl Gateway {
                     arrived.plus(self.limits().load_wait())
                 }
                 Unrouted::Fault(fault) => {
-                    if fault.kind != Kind::Unavailable || !awaits(&self.state.load()) {
+                    if fault.kind != Kind::Unavailable || !awaits() {
                         return Err(fault.clone());
                     }
                     self.since.get().map_or(Tick::default(), |since| since.plus(self.limits().park()))
@@ -58,13 +55,13 @@ impl Gateway {
         model: &str,
         named: Option<&Named>,
         times: (Tick, Tick),
-    ) -> Result<Described, Fault> {
+    ) -> Result<(Arc<Contract>, Vec<Version>), Fault> {
         let find = || self.look_up(model, named);
         match find() {
             Ok(found) => Ok(found),
             // Boxed: rare, and large enough to make every request's future larger.
             Err(_) => {
-                let awaits = |state: &State| state.awaits(model, named, &Facts::default());
+                let awaits = || self.state.load().awaits(model, named, &Facts::default());
                 Box::pin(self.later(find, awaits, times)).await
             }
         }
