@@ -28,7 +28,7 @@ const GATEWAY_MAY_USE: &[(&str, &[&str])] = &[
     ("shadow", &["memory", "queue", "table"]),
     ("profile", &["memory", "queue", "table"]),
     ("ensemble", &["memory", "queue"]),
-    ("requests", &["memory", "profile", "queue", "shadow", "table"]),
+    ("requests", &["memory", "profile", "queue", "shadow"]),
     ("sockets", &["memory"]),
     ("http", &["memory", "requests", "sockets"]),
     ("grpc", &["memory", "requests", "sockets"]),

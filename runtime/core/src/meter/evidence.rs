@@ -7,6 +7,7 @@ use super::{
     ending::{Says, is_from_elsewhere, says},
     grouping::{Cohort, Group, Marks, OpenRuns, Said},
     latency::Latencies,
+    pool::{Pair, Pairs},
     seconds::Second,
     users::{self, Shares, Users},
     version::Ended,
@@ -56,8 +57,8 @@ pub struct Evidence {
     pub refused: Units,
     /// By each line of `slow_ns`, runs; bad is the share of a run's answers that took longer from arrival on.
     pub slow: Vec<Units>,
-    /// Of a shadow, answers that were compared with those that callers had; bad is the share of rows that say something
-    /// else. Of who answered them, second answers to the same.
+    /// Of a shadow, answers that were compared with those that callers had, as many together as one run has given; bad is
+    /// the share of rows that say something else. Of who answered them, second answers to the same.
     pub agreement: Units,
     /// Answers by their time from arrival on: bucket (`meter/latency.rs`) and count, where there is any.
     pub latency: Vec<(usize, u64)>,
@@ -72,6 +73,7 @@ pub(super) struct Counts {
     refused: Units,
     slow: Vec<Units>,
     agreement: Units,
+    pairs: Pairs,
     latency: Latencies,
     open: OpenRuns,
     second: Second,
@@ -94,6 +96,7 @@ impl Counts {
             refused: Units::default(),
             slow: vec![Units::default(); judged.slow_ns.len()],
             agreement: Units::default(),
+            pairs: Pairs::default(),
             latency: Latencies::default(),
             open: OpenRuns::default(),
             second: Second::default(),
@@ -206,11 +209,12 @@ impl Counts {
     }
 
     /// One of its answers was compared, as a shadow's.
-    pub(super) fn compared(&mut self, disagreement: f64, user: Option<User>, now: Tick) {
+    pub(super) fn compared(&mut self, pair: &Pair, user: Option<User>, now: Tick) {
         if self.users.is_some() {
-            return self.hear(user, users::disagreed(disagreement), now);
+            return self.hear(user, users::disagreed(pair.disagreement), now);
         }
-        self.agreement.add(disagreement);
+        let unit = self.pairs.compared(pair);
+        unit.into_iter().for_each(|disagreement| self.agreement.add(disagreement));
     }
 
     fn marks(&self, took: u64) -> Marks {

@@ -238,7 +238,7 @@ fn a_user_is_one_unit_by_each_metric_whatever_runs_there_were() {
         counts.executed(&Execution { rows: 1, ..ran(Sealed::Alone, false) });
         counts.settled(&Ended { user, ..answered(timing(50, 1), ms) }, Tick::default());
     }
-    counts.compared(0.5, user, Tick::default());
+    counts.compared(&Pair { disagreement: 0.5, ..Pair::default() }, user, Tick::default());
     counts.settled(&Ended { user, ..failed(Kind::Overloaded) }, Tick::default());
     assert_eq!(told(&mut counts).runs, units(0, 0.0), "he may say more");
     counts.settled(&Ended { user, ..failed(Kind::ModelFailed) }, Tick::default());

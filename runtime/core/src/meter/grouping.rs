@@ -63,11 +63,18 @@ impl Group {
 /// What all calls of a run are told, to the nanosecond, and those of no other are: two runs that have the same by chance
 /// are mixed, and make one unit or two, so that less is known than happened and never more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
+pub(super) struct Key {
     input_ns: u64,
     infer_ns: u64,
     output_ns: u64,
     batch_rows: u32,
+}
+
+impl Key {
+    pub(super) fn of(timing: &Timing) -> Key {
+        let Timing { input_ns, infer_ns, output_ns, batch_rows, .. } = *timing;
+        Key { input_ns, infer_ns, output_ns, batch_rows }
+    }
 }
 
 #[derive(Debug)]
@@ -89,8 +96,7 @@ impl OpenRuns {
     /// A call with so many rows ended. Returns a run that is over: this one, or the oldest,
     /// whose place was needed.
     pub(super) fn ended(&mut self, timing: &Timing, rows: u32, said: Said, now: Tick) -> Option<Group> {
-        let Timing { input_ns, infer_ns, output_ns, batch_rows, .. } = *timing;
-        let key = Key { input_ns, infer_ns, output_ns, batch_rows };
+        let key = Key::of(timing);
         // The newest is the likeliest.
         let known = self.0.iter().rposition(|run| run.key == key);
         if let Some(run) = known.and_then(|at| self.0.get_mut(at)) {
@@ -99,7 +105,7 @@ impl OpenRuns {
             return known.filter(|_| is_over).and_then(|at| self.0.remove(at)).and_then(|run| run.unit());
         }
         let heard = Group::default();
-        let mut run = Run { key, since: now, rows_left: batch_rows, heard, is_told: false };
+        let mut run = Run { key, since: now, rows_left: timing.batch_rows, heard, is_told: false };
         run.hears(rows, said);
         if run.rows_left == 0 {
             return run.unit(); // all that there is while few ask, and never kept

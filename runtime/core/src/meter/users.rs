@@ -5,7 +5,7 @@
 //! when others came, which nothing that a version does changes. He is left out for good, for else those who ask often
 //! would be heard more often where there are more of them.
 
-use super::{ending::Says, grouping::Marks};
+use super::{ending::Says, grouping::Marks, pool::Pool};
 use crate::base::{
     call::{Execution, Sealed, Timing},
     units::{Tick, User},
@@ -38,6 +38,7 @@ pub(super) type Shares = [Option<f64>; NUMBERS];
 pub(super) struct Users {
     seats: Vec<Option<Heard>>,
     known: Vec<u64>,
+    /// As many users are one unit as a run has rows; of failures, as one has failed.
     pools: [Pool; NUMBERS],
     /// The most rows of a run.
     rows: u32,
@@ -54,14 +55,6 @@ struct Heard {
     since: Tick,
     counts: [u8; NUMBERS],
     bad: [f64; NUMBERS],
-}
-
-/// Users who are one unit together: as many as one run has rows, for what goes wrong in it may do so for all who are in
-/// it; of failures as many as one has failed. So it is one unit at most in all, whomever it hit.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pool {
-    users: u32,
-    bad: f64,
 }
 
 impl Default for Users {
@@ -182,18 +175,6 @@ impl Heard {
             *share = (count > 0).then(|| (bad / f64::from(count)).min(1.0));
         }
         shares
-    }
-}
-
-impl Pool {
-    fn add(&mut self, share: f64, size: u32) -> Option<f64> {
-        self.users += 1;
-        self.bad += share;
-        if self.users < size {
-            return None;
-        }
-        let Pool { users, bad } = std::mem::take(self);
-        Some(bad / f64::from(users))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::executions::{self, Executions};
 use super::histogram::{Histogram, SECONDS, Seen};
-use super::{collector::Collector, evidence::Evidence};
+use super::{collector::Collector, evidence::Evidence, pool::Pair};
 use crate::base::{
     call::{Execution, Sealed, Timing},
     clock,
@@ -210,10 +210,9 @@ impl VersionMeter {
         }
     }
 
-    /// Of a shadow: an answer was compared with the one that a caller had. `disagreement`: how much of it says something
-    /// else, from 0 to 1; `user`: of its caller.
-    pub fn compared(&self, disagreement: f64, user: Option<User>) {
-        self.evidence.count(|counts| counts.compared(disagreement, user, clock::now()));
+    /// Of a shadow: an answer was compared with the one that a caller, this `user`, had.
+    pub fn compared(&self, pair: &Pair, user: Option<User>) {
+        self.evidence.count(|counts| counts.compared(pair, user, clock::now()));
     }
 
     /// How long it takes over batches, as far as is known now.

@@ -151,12 +151,11 @@ impl Copies {
     }
 
     fn copy(&self, to: &Arc<Service>, hold: &Arc<Reserved>) -> Copy {
-        let host = |timing: &Timing| [timing.input_ns, timing.infer_ns, timing.output_ns].iter().sum();
         Copy {
             inference: self.inference.clone(),
             contract: Arc::clone(&self.running.contract),
             answer: self.answer.as_ref().map(|(produced, _)| produced.clone()),
-            host_ns: self.answer.as_ref().map_or(0, |(_, timing)| host(timing)),
+            ran: self.answer.as_ref().map_or_else(Timing::default, |(_, timing)| *timing),
             to: Arc::clone(to),
             user: self.user,
             since: clock::now(),

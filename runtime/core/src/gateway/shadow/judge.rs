@@ -17,6 +17,7 @@ use crate::decide::{
     mirror::Cause,
     worst::distance,
 };
+use crate::meter;
 use parking_lot::Mutex;
 use rustix::process::nice;
 use std::sync::Arc;
@@ -83,14 +84,15 @@ impl Finding {
 
     fn settle(self) {
         let Finding { shadow, copy, contract, delivered, .. } = &self;
+        let host = |timing: &Timing| [timing.input_ns, timing.infer_ns, timing.output_ns].iter().sum();
         let compared = match (&copy.answer, delivered) {
             (Some(answer), Ok((produced, timing))) => {
-                let shadow_ns = [timing.input_ns, timing.infer_ns, timing.output_ns].iter().sum();
+                let (primary_ns, shadow_ns) = (host(&copy.ran), host(timing));
                 let outputs = outputs((&copy.contract, answer), (contract, produced));
                 if !copy.is_noise() && shadow.wish.load().shadow.keep_worst > 0 {
                     shadow.kept.keep(&Pair {
                         inference: &copy.inference,
-                        answers: [(&copy.contract, answer, copy.host_ns), (contract, produced, shadow_ns)],
+                        answers: [(&copy.contract, answer, primary_ns), (contract, produced, shadow_ns)],
                         distances: outputs
                             .iter()
                             .map(|(name, found)| (name.clone(), distance(found)))
@@ -98,7 +100,7 @@ impl Finding {
                         unix_ms: clock::unix_ms(),
                     });
                 }
-                Compared::Both { outputs, primary_ns: copy.host_ns, shadow_ns }
+                Compared::Both { outputs, primary_ns, shadow_ns }
             }
             (Some(_), Err(fault)) => Compared::Failed(fault.kind),
             (None, Ok(_)) => Compared::PrimaryFailed,
@@ -111,7 +113,9 @@ impl Finding {
             && wish.is_of(copy.contract.version)
             && let Some(running) = copy.to.running()
         {
-            running.meter.compared(disagreement, copy.user);
+            let its = delivered.as_ref().map_or_else(|_| Timing::default(), |(_, timing)| *timing);
+            let pair = meter::Pair { disagreement, runs: [copy.ran, its], rows: copy.rows() };
+            running.meter.compared(&pair, copy.user);
         }
         shadow.record.lock().add(copy.contract.version, copy.is_noise(), &compared);
     }

@@ -2,7 +2,7 @@
 
 use super::{kept::Kept, record::Record};
 use crate::base::{
-    call::Produced,
+    call::{Produced, Timing},
     contract::Contract,
     inference::Inference,
     units::{Tick, User, Version},
@@ -64,8 +64,8 @@ pub(super) struct Copy {
     pub(super) contract: Arc<Contract>,
     /// `None`: the model failed.
     pub(super) answer: Option<Produced>,
-    /// How long a host had it.
-    pub(super) host_ns: u64,
+    /// Its run; none of a model that failed.
+    pub(super) ran: Timing,
     /// Who gets it: the shadow, or the version that answered, for the noise.
     pub(super) to: Arc<Service>,
     /// Its caller, where evidence is counted by users.
@@ -76,6 +76,13 @@ pub(super) struct Copy {
 }
 
 impl Copy {
+    /// Of the request, which was found to fit.
+    pub(super) fn rows(&self) -> u32 {
+        let shape = self.inference.inputs.first().map(|input| input.tensor.shape.as_slice());
+        let first = shape.and_then(|shape| shape.first()).filter(|_| !self.contract.unbatched);
+        first.map_or(1, |rows| u32::try_from(*rows).unwrap_or(u32::MAX))
+    }
+
     pub(super) fn is_noise(&self) -> bool {
         self.to.version == self.contract.version
     }
