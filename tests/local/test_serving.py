@@ -35,6 +35,19 @@ def test_tritons_clients_get_right_answers(server: Any, protocol: str) -> None:
         assert np.array_equal(answer.as_numpy("y"), x * 2)
 
 
+def test_a_model_that_is_on_its_way_is_never_unknown(
+    serve: Callable[..., Any], write: Callable[..., Path]
+) -> None:
+    models = write("good", "return {'y': batch['x']}")
+    for _ in range(3):
+        server = serve(models)
+        met: set[int] = set()
+        while 200 not in met and server.process.poll() is None:
+            with suppress(OSError):  # nobody listens yet
+                met.add(server.post("good", ONES)[0])
+        assert met <= {200, 503}, server.output()
+
+
 @pytest.mark.parametrize(
     ("first", "said"),
     [

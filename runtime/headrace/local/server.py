@@ -139,6 +139,7 @@ class Server:
         """Bind, load, serve, and drain when told to end."""
         self._ending.listen()
         self._gateway.attach(self._host)
+        self._carrying.publish()  # or models that are on their way would be unknown for a moment
         try:
             self._gateway.start()
         except OSError as error:
@@ -150,15 +151,13 @@ class Server:
         for act in (self._read_hangs, self._operate, self._hear_demand):
             threading.Thread(target=act, name=act.__name__, daemon=True).start()
         forking.guard(locks=[lock], handlers=self._ending.replaced)
-        code = 0
         # Not in this thread: it waits for signals, and loading may take minutes.
         loader = threading.Thread(target=self._load, args=(terminal,), name="load", daemon=True)
         loader.start()
         self._ending.wait(lambda: self._ended)
+        code = 0 if self._draining else 1
         if self._draining:
             terminal.show(f"{FINISHING}\n")
-        else:
-            code = 1
         self._console.close()
         clean: list[bool] = []
         # Not in this thread either: the core waits without looking for a second signal.
