@@ -42,15 +42,18 @@ test: $(VENV)/.dev ready check ## Run every test: Rust, Python, wire, integratio
 	wait $$beside || ended=1; cat target/beside.log; exit $$ended
 
 # What is compiled and what comes over the network do not wait for each other.
-.PHONY: ready clippy
+.PHONY: ready clippy built
 ready: $(VENV)/.dev
-	@mkdir -p target; $(MAKE) --no-print-directory $(DENY) clippy >target/ready.log 2>&1 & compiling=$$!; \
+	@mkdir -p target; $(MAKE) --no-print-directory $(DENY) clippy built >target/ready.log 2>&1 & compiling=$$!; \
 	$(MAKE) --no-print-directory $(VENV)/.test; \
 	wait $$compiling || { cat target/ready.log; exit 1; }
 
 clippy:
 	@echo "== clippy"; $(CARGO) clippy $(MANIFEST) --all-targets --features python --quiet -- -D warnings
 	@$(CARGO) clippy --manifest-path $(CORE)/bench/Cargo.toml --all-targets --quiet -- -D warnings
+
+built:
+	@$(CARGO) test $(MANIFEST) --quiet --no-run
 
 check: $(VENV)/.dev $(VENV)/.test $(DENY) ## Run linters, type checks, import rules, licences
 	@echo "== formats and lints"; $(BIN)/ruff check . && $(BIN)/ruff format --check .
