@@ -106,7 +106,7 @@ numbered! {
 
 /// One run of a model over one batch. Counted by the gateway that sent the batch's first call, so that
 /// the number outlives the host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Execution {
     pub rows: u32,
     /// Rows that the model ran besides, because only certain sizes are allowed.

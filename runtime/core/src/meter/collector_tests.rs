@@ -1,26 +1,12 @@
 use super::*;
-use crate::base::{
-    call::{Execution, Sealed},
-    inference::Value,
-};
+use crate::base::{call::Execution, inference::Value};
 
 fn judged(rollout: u64, slow_ns: &[u64]) -> Judged {
     Judged { version: Version(2), rollout, slow_ns: slow_ns.to_vec(), users_at_step: None }
 }
 
 fn run() -> Execution {
-    Execution {
-        rows: 1,
-        padding: 0,
-        padding_bytes: 0,
-        between_ns: 0,
-        cost: 0,
-        sealed: Sealed::Free,
-        input_ns: 1,
-        infer_ns: 2,
-        output_ns: 3,
-        failed: false,
-    }
+    Execution { rows: 1, ..Execution::default() }
 }
 
 #[test]

@@ -5,18 +5,7 @@ use std::num::NonZeroU64;
 const MS: u64 = 1_000_000;
 
 fn ran(sealed: Sealed, failed: bool) -> Execution {
-    Execution {
-        rows: 4,
-        padding: 0,
-        padding_bytes: 0,
-        between_ns: 0,
-        cost: 0,
-        sealed,
-        input_ns: 1,
-        infer_ns: 2,
-        output_ns: 3,
-        failed,
-    }
+    Execution { rows: 4, sealed, failed, ..Execution::default() }
 }
 
 fn timing(infer_ns: u64, batch_rows: u32) -> Timing {

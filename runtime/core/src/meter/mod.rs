@@ -139,10 +139,7 @@ impl Meter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{
-        call::{Execution, Sealed},
-        contract::Batching,
-    };
+    use crate::base::{call::Execution, contract::Batching};
 
     pub(super) fn contract(model: &str, version: u64) -> Contract {
         let batching = Batching { max_rows: 8, queue_rows: 16, ..Batching::default() };
@@ -172,18 +169,7 @@ mod tests {
 
     #[test]
     fn a_control_counts_as_its_version_to_callers() {
-        let run = Execution {
-            rows: 1,
-            padding: 0,
-            padding_bytes: 0,
-            sealed: Sealed::Free,
-            input_ns: 1,
-            infer_ns: 1,
-            output_ns: 1,
-            between_ns: 0,
-            cost: 0,
-            failed: false,
-        };
+        let run = Execution { rows: 1, ..Execution::default() };
         let meter = Meter::default();
         for version in [3, 1_000_000_000_000_000_003, 4] {
             meter.version(&contract("a", version)).executed(run);

@@ -21,18 +21,7 @@ fn fine() -> Shares {
 }
 
 fn run(rows: u32, failed: bool, sealed: Sealed) -> Execution {
-    Execution {
-        rows,
-        padding: 0,
-        padding_bytes: 0,
-        between_ns: 0,
-        cost: 0,
-        sealed,
-        input_ns: 1,
-        infer_ns: 2,
-        output_ns: 3,
-        failed,
-    }
+    Execution { rows, sealed, failed, ..Execution::default() }
 }
 
 fn failing_with(batch_rows: u32, sealed: Sealed) -> Timing {

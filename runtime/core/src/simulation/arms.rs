@@ -75,6 +75,8 @@ pub(super) struct Node {
     answered: HashSet<u64>,
     /// Of these, copies that have come back since the table.
     copies: HashSet<u64>,
+    /// Pairs that had been compared before it.
+    paired: u64,
     /// How many of them were waited for in vain.
     uncompared: u64,
     _host: Arc<Host>,
@@ -110,6 +112,7 @@ impl Node {
             spoiled: HashMap::new(),
             answered: HashSet::new(),
             copies: HashSet::new(),
+            paired: 0,
             uncompared: 0,
             _host: host,
             process,
@@ -119,7 +122,7 @@ impl Node {
     pub(super) fn table(&mut self, table: &str) {
         self.process.within(|| self.gateway.apply_policy(table).unwrap());
         self.copies.clear();
-        self.uncompared = 0;
+        (self.paired, self.uncompared) = (self.pairs(), 0);
     }
 
     /// All that happens within a second.
@@ -227,19 +230,26 @@ impl Node {
     /// Answers are compared by a thread, whose time is not this node's.
     fn wait_for_pairs(&mut self) {
         for _ in 0..MOST_LOOKS {
-            if self.copies.len() as u64 <= self.pairs().saturating_add(self.uncompared) {
+            if self.copies.len() as u64 <= self.pairs().saturating_sub(self.paired) + self.uncompared {
                 return;
             }
             std::thread::sleep(Duration::from_micros(100));
         }
-        self.uncompared = (self.copies.len() as u64).saturating_sub(self.pairs());
+        self.uncompared = (self.copies.len() as u64).saturating_sub(self.pairs().saturating_sub(self.paired));
     }
 
+    /// Those that were looked at: units of evidence are of several.
     fn pairs(&self) -> u64 {
-        let told: serde_json::Value = serde_json::from_str(&self.evidence()).unwrap();
-        let versions = told["versions"].as_array().unwrap();
-        let candidate = versions.iter().find(|one| one["version"] == 2);
-        candidate.map_or(u64::MAX, |one| one["agreement"]["count"].as_u64().unwrap())
+        let told: serde_json::Value =
+            serde_json::from_str(&self.process.within(|| self.gateway.stats())).unwrap();
+        let against =
+            told["shadows"].as_array().into_iter().flatten().flat_map(|one| one["against"].as_array());
+        let found = against.flatten().map(|one| {
+            let failed = one["found"]["failed"].as_object().into_iter().flat_map(|failed| failed.values());
+            let ends = ["compared", "primary_failed", "both_failed"].map(|end| &one["found"][end]);
+            failed.chain(ends).filter_map(serde_json::Value::as_u64).sum::<u64>()
+        });
+        found.sum()
     }
 
     pub(super) fn evidence(&self) -> String {
