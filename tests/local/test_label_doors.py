@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import select
 import threading
 import time
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def test_what_is_no_label_is_refused_in_the_same_words(server: LocalServer) -> N
                 [good | {"prediction_id": "x" * 501}],
             )
         ),
-        b" " * (MOST_BYTES + 1),
+        *(b" " * size for size in (MOST_BYTES + 1, 8 << 20)),
     ]
     for body in table:
         ours, consoles = (post(door, body)[:2] for door in doors(server))
@@ -103,6 +104,41 @@ def test_what_is_no_label_is_refused_in_the_same_words(server: LocalServer) -> N
     named = [post(door, body, Host="rebound.example")[:2] for door in doors(server)]
     assert named[0] == named[1]
     assert named[0][0] == 403
+
+
+def test_who_writes_a_long_body_nobody_wants_is_told_why(server: LocalServer) -> None:
+    body = b" " * (8 << 20)
+    ours, consoles = doors(server)
+    asked: list[tuple[str, str, dict[str, str], int]] = [
+        (ours, "/v2/models/none/infer", {}, 400),
+        (ours, "/nowhere", {}, 404),
+        (ours, "/v2/health/live", {}, 405),
+        (consoles, PATH, {"Host": "rebound.example"}, 403),
+        (consoles, "/nowhere", {}, 404),
+    ]
+    for door, path, headers, status in asked:
+        line = http.client.HTTPConnection(door, timeout=60)
+        line.putrequest("POST", path, skip_host="Host" in headers)
+        for name, text in {**headers, "Content-Length": str(len(body))}.items():
+            line.putheader(name, text)
+        line.endheaders()
+        if door == ours and path != "/v2/models/none/infer":
+            # It is answered before any of its body is written.
+            assert select.select([line.sock], [], [], 60)[0]
+        line.send(body)
+        answer = line.getresponse()
+        assert answer.status == status, path
+        assert json.loads(answer.read())["error"]
+        line.close()
+
+
+def test_who_writes_no_body_is_told_why_without_it(server: LocalServer) -> None:
+    for head in ({}, {"Expect": "100-continue"}):
+        line = http.client.HTTPConnection(doors(server)[1], timeout=60)
+        line.request("POST", "/nowhere", headers={**head, "Content-Length": "9"})
+        answer = line.getresponse()
+        assert (answer.status, answer.getheader("connection")) == (404, "close")
+        line.close()
 
 
 def test_a_body_of_no_known_length_is_read_no_further_than_it_may_go(server: LocalServer) -> None:

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from headrace.console.sources import SERVER
 from headrace.console.token import Token
+from headrace.console.unread import Unread
 from headrace.console.webpage import FILES, may_ask
 
 #: What needs no token: whether all is well, for those who watch, and the page, which asks for it.
@@ -30,24 +31,18 @@ class Door:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """As ASGI has it, of HTTP alone."""
         asked = Headers(scope=scope)
-        # Of a body that is not read what follows on this connection would be the rest.
-        closes = bool(asked.get("content-length") or asked.get("transfer-encoding"))
-
-        async def hear() -> Message:
-            nonlocal closes
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body"):
-                closes = False
-            return message
+        body = Unread(asked, receive)
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
+                await body.read_away()
                 headers = MutableHeaders(scope=message)
                 headers["Server"] = SERVER
                 headers["Date"] = formatdate(usegmt=True)
                 if message["status"] == 401:
                     headers["WWW-Authenticate"] = "Bearer"
-                if closes:
+                if body.is_some:
+                    # What follows on this connection would be the rest of it.
                     headers["Connection"] = "close"
             await send(message)
 
@@ -64,7 +59,7 @@ class Door:
             return
         # The server leaves an answer's body out where HEAD was asked.
         method = "GET" if scope["method"] == "HEAD" else scope["method"]
-        await self._app({**scope, "method": method, "path": path}, hear, answer)
+        await self._app({**scope, "method": method, "path": path}, body.hear, answer)
 
     def _may(self, path: str, authorization: str) -> bool:
         return self._token is None or path in OPEN or self._token.fits(authorization)

@@ -2,6 +2,7 @@
 
 use super::{
     guard::{Guard, Verdict},
+    linger::linger,
     respond, service,
     status::status,
     streams::{self, Streams},
@@ -70,7 +71,10 @@ where
 /// How the driving of a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
+    /// All is written, and nothing more will be.
     Over,
+    /// It goes without a word.
+    Dropped,
     /// It has been idle for a while, as far as requests tell.
     Quiet,
 }
@@ -89,15 +93,18 @@ async fn drive(connection: &mut (impl Connection + Unpin), guard: &mut Guard, li
             connection.as_mut().finish();
         }
         loop {
-            if connection.as_mut().poll(cx).is_ready() || watch.is_leaving() {
+            if connection.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Over);
+            }
+            if watch.is_leaving() {
+                return Poll::Ready(End::Dropped);
             }
             let taken_back = watch.taken_back();
             if taken_back > 0 && !resets.spend(taken_back, clock::now()) {
-                return Poll::Ready(End::Over);
+                return Poll::Ready(End::Dropped);
             }
             if reading.poll(cx, &watch.flow, || client.wanted(client.held())).is_ready() {
-                return Poll::Ready(End::Over);
+                return Poll::Ready(End::Dropped);
             }
             match ready!(guard.poll(cx, watch)) {
                 Verdict::Quiet if !finishing => return Poll::Ready(End::Quiet),
@@ -105,7 +112,7 @@ async fn drive(connection: &mut (impl Connection + Unpin), guard: &mut Guard, li
                     finishing = true;
                     connection.as_mut().finish();
                 }
-                Verdict::Quiet | Verdict::Finish | Verdict::Drop => return Poll::Ready(End::Over),
+                Verdict::Quiet | Verdict::Finish | Verdict::Drop => return Poll::Ready(End::Dropped),
             }
         }
     })
@@ -249,7 +256,12 @@ impl Line {
             .auto_date_header(false) // nothing caches our answers
             .serve_connection(TokioIo::new(io), service_fn(move |request| line.answer(request)));
         match drive(&mut connection, &mut Guard::http1(&self.limits), self).await {
-            End::Over => None,
+            End::Dropped => None,
+            End::Over => {
+                let mut io = connection.into_parts().io.into_inner();
+                Box::pin(linger(&mut io.socket, &io.watch)).await;
+                None
+            }
             End::Quiet => {
                 let parts = connection.into_parts();
                 parts.read_buf.is_empty().then(|| parts.io.into_inner())

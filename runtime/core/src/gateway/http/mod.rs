@@ -11,6 +11,7 @@ mod guard;
 mod headers;
 mod infer;
 mod labels;
+mod linger;
 mod memory;
 mod path;
 mod respond;

@@ -180,6 +180,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.socket.write_all(bytes).await.unwrap();
     }
 
+    /// How much of `bytes` it takes, again and again, before it is gone.
+    pub(super) async fn send_until_gone(&mut self, bytes: &[u8], pause: Duration) -> usize {
+        let mut sent = 0;
+        while self.socket.write_all(bytes).await.is_ok() {
+            sent += bytes.len();
+            tokio::time::sleep(pause).await;
+        }
+        sent
+    }
+
     /// What comes of a body, up to these bytes at the end of what came.
     pub(super) async fn until(&mut self, end: &[u8]) -> Vec<u8> {
         while !self.read.ends_with(end) {

@@ -3,6 +3,7 @@ mod ends;
 mod faults;
 mod generate;
 mod generate_ends;
+mod linger;
 mod pace;
 mod questions;
 mod regions;
