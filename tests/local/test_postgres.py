@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from tests.ports import free_ports
 
-from headrace.control.labels import Judged
+from headrace.config.rollouts import AccuracyWithin, Judge
+from headrace.control.label_units import Judged
 from headrace.control.store import Change, Note, Store
 from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, StateInvalid
@@ -86,11 +87,11 @@ def test_postgresql_keeps_what_is_wanted_and_lets_one_decide(postgres: str) -> N
     assert len({one.labels.key for one in stores}) == 1, "all gateways sign with one key"
     made = Prediction("m", 1, 0, 720, (1 << 64) - 1, (Top(1, 0.5),))
     sent = [Label(written(made, last.labels.key), (1.0,), scores={"clicks": 2.0})]
-    judged = {"m": Judged(1, 0.0)}
+    judged = {"m": Judged(1, 0.0, Judge(accuracy=AccuracyWithin()))}
     for want in (Outcome.JOINED, Outcome.TWICE):
         assert [one.outcome for one in last.labels.join(sent, {"m"}, judged)] == [want]
     assert last.labels.counted("m", 1)[1][""]["class:5"] == Count(1, 0.5, 1)
-    assert last.labels.units("m", 1) == {1: Units(1.0, 0.0)}
+    assert last.labels.units("m", 1) == {1: {"accuracy": Units(1.0, 0.0)}}
     with pytest.raises(Deposed):
         before[0].labels.join(sent, {"m"}, judged)
     for store in stores:

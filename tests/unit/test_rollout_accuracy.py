@@ -15,9 +15,11 @@ from headrace.config.feedback import Feedback
 from headrace.config.schema import ModelConfig
 from headrace.console.logbook import Logbook
 from headrace.control import labelled
+from headrace.control.reports import numbers
 from headrace.errors import StateInvalid, Unwanted
 from headrace.feedback.joining import Label, Outcome
 from headrace.feedback.prediction import Prediction, Top, written
+from headrace.rollout.bets import NONE, Units
 from headrace.rollout.course import Course, End
 
 BY_LABELS: dict[str, Any] = {
@@ -43,16 +45,25 @@ class Labels:
         self.desk = desk
         self.nonce = 0
 
+    def score(self, version: int, scores: list[float], name: str = "clicks") -> None:
+        """Say what a score of new predictions was."""
+        self._join(version, int(self.desk.now), [(None, {name: one}) for one in scores])
+
     def send(self, version: int, right: int, wrong: int, made_s: float | None = None) -> None:
         """Label so many predictions, made when the clock of the desk says so."""
-        labels = self.desk.controller.store.labels
         made = int(self.desk.now if made_s is None else made_s)
+        said = [(1.0,)] * right + [(0.0,)] * wrong
+        self._join(version, made, [(one, {}) for one in said])
+
+    def _join(
+        self, version: int, made: int, said: list[tuple[tuple[float, ...] | None, dict[str, float]]]
+    ) -> None:
+        labels = self.desk.controller.store.labels
         sent = []
-        for at in range(right + wrong):
+        for label, scores in said:
             self.nonce += 1
-            rows = (Top(1, 0.5),)
-            one = Prediction("m", version, made, 720, self.nonce, rows)
-            sent.append(Label(written(one, labels.key), (1.0 if at < right else 0.0,)))
+            one = Prediction("m", version, made, 720, self.nonce, (Top(1, 0.5),))
+            sent.append(Label(written(one, labels.key), label, scores=scores))
         judged = labelled.judged(self.desk.rollouts.all())
         assert {one.outcome for one in labels.join(sent, {"m"}, judged)} <= {Outcome.JOINED}
 
@@ -128,10 +139,64 @@ def test_labels_without_a_class_say_nothing_to_a_rollout(desk: Desk) -> None:
     assert labels.units("m", 1) == {}
 
 
+CLICKS: dict[str, Any] = {
+    "judge": {"values": {"clicks": {"low": 0, "high": 10, "max_loss": 0.5}}},
+    "steps_percent": [50, 100],
+    "max_hours": 1,
+}
+
+
+@pytest.mark.parametrize(("clicks", "end"), [(4.0, End.PROMOTED), (1.0, End.ROLLED_BACK)])
+def test_a_score_of_labels_decides_by_its_mean(desk: Desk, clicks: float, end: End) -> None:
+    play = Play(desk)
+    play.start(plan(**CLICKS))
+    labels = Labels(desk)
+    for _ in range(100):
+        for version, of_one in ((1, 4.0), (2, clicks)):
+            labels.score(version, [of_one + more for more in (-1.0, 0.0, 1.0)] * 40)
+        course = play.look()
+        if course.end is not None:
+            break
+    assert course.end is end
+    assert f"clicks: {clicks:g} on average against 4, 0.5 less allowed" in course.said[-1].why
+    (told,) = [
+        one
+        for one in ask(desk.sources, "GET", "/api/rollouts/1").body["metrics"]
+        if one["name"] == "clicks"
+    ]
+    assert told["candidate"]["mean"] == pytest.approx(clicks)
+    assert told["control"]["mean"] == pytest.approx(4.0)
+    assert numbers(course)["candidate/clicks_mean"] == pytest.approx(clicks)
+
+
+def test_each_label_says_what_it_tells_of_and_no_more(desk: Desk) -> None:
+    play = Play(desk)
+    both = {**CLICKS["judge"], "accuracy": {}}
+    play.start(plan(**CLICKS | {"judge": both}))
+    labels = Labels(desk)
+    labels.score(2, [10.0, 99.0, -3.0, 5.0], name="clicks")
+    labels.score(2, [1.0], name="likes")
+    labels.send(2, 3, 1)
+    labels.send(1, 1, 0)
+    assert desk.controller.store.labels.units("m", 1) == {
+        2: {"clicks": Units(4, 1.5), "accuracy": Units(4, 1.0)},
+        1: {"accuracy": Units(1, 0.0)},
+    }
+    found = {one.criterion.name: one for one in play.look().record.evidence}
+    assert (found["clicks"].candidate, found["clicks"].control) == (Units(4, 1.5), NONE)
+    desk.rollouts.close()
+    desk.begin()
+    play.ready()
+    labels.score(2, [10.0])
+    assert {one.criterion.name: one for one in play.look().record.evidence}[
+        "clicks"
+    ].candidate == Units(5, 1.5)
+
+
 def test_labels_count_for_who_asks_for_them_once_both_have_traffic(desk: Desk) -> None:
     play = Play(desk)
     course = play.start(plan(**BY_LABELS, kind="canary"))
-    assert labelled.judged([course]) == {"m": (1, desk.now)}
+    assert labelled.judged([course])["m"][:2] == (1, desk.now)
     ended = desk.rollouts.stop(1, End.ROLLED_BACK, who="me", why="")
     assert labelled.judged([ended]) == {}
     # The candidate has no traffic before the baseline's latency is known.
@@ -140,11 +205,11 @@ def test_labels_count_for_who_asks_for_them_once_both_have_traffic(desk: Desk) -
     for _ in range(100):
         if (course := play.look()).step:
             break
-    want = {"m": (2, desk.now)}
-    assert labelled.judged([course]) == want
+    want = (2, desk.now)
+    assert labelled.judged([course])["m"][:2] == want
     desk.rollouts.close()
     desk.begin()
-    assert labelled.judged(desk.rollouts.all()) == want
+    assert labelled.judged(desk.rollouts.all())["m"][:2] == want
 
 
 def test_a_version_without_ids_is_not_judged_by_labels(desk: Desk) -> None:
@@ -183,5 +248,5 @@ def test_the_console_shows_accuracy_as_any_metric(desk: Desk) -> None:
     play.look()
     first = ask(desk.sources, "GET", "/api/rollouts/1").body["metrics"][0]
     assert (first["name"], first["margin"]) == ("accuracy", 0.05)
-    assert first["candidate"] == {"units": 100, "bad_percent": 20.0}
-    assert first["control"] == {"units": 100, "bad_percent": 10.0}
+    assert first["candidate"] == {"units": 100, "bad_percent": 20.0, "mean": None}
+    assert first["control"] == {"units": 100, "bad_percent": 10.0, "mean": None}

@@ -62,8 +62,8 @@ def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
     shown = look(desk, bad=3)
     errors, *guards = shown["metrics"]
     assert [one["name"] for one in guards] == ["unserved", "refused"]
-    assert errors["candidate"] == {"units": 100, "bad_percent": 3.0}
-    assert errors["control"] == {"units": 1000, "bad_percent": 1.0}
+    assert errors["candidate"] == {"units": 100, "bad_percent": 3.0, "mean": None}
+    assert errors["control"] == {"units": 1000, "bad_percent": 1.0, "mean": None}
     assert shown["harm_odds"] == max(1.0, errors["harm_odds"])
     assert errors["difference_points"][0] < 2 < errors["difference_points"][1]
     assert shown["latency_ms"]["candidate"]["p50"] == pytest.approx(40, rel=0.07)

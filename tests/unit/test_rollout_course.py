@@ -12,7 +12,6 @@ from headrace.rollout.counted import counted
 from headrace.rollout.course import MOST_SAID, Course, End, Sight, Way
 from headrace.rollout.keeping import from_json, to_json
 from headrace.rollout.looking import looked
-from headrace.rollout.unbuilt import unbuilt
 
 READY = {1: Way.ANSWERS, 2: Way.ANSWERS}
 
@@ -275,21 +274,3 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
     for number in range(2 * MOST_SAID):
         course = course.saying("step", str(number), 3000.0)
     assert (len(course.said), course.said[-1].why) == (MOST_SAID, str(2 * MOST_SAID - 1))
-
-
-@pytest.mark.parametrize(
-    ("said", "missing"),
-    [
-        ({}, ""),
-        ({"judge": {"agreement": {"min_percent": 98}}}, ""),
-        ({"control": "own", "steps_percent": [5, 100]}, ""),
-        ({"kind": "a/a", "steps_percent": [50]}, ""),
-        ({"kind": "shadow-first", "judge": {"agreement": {"min_percent": 98}}}, ""),
-        ({"judge": {"accuracy": {}}}, ""),
-        ({"judge": {"agreement": {"max_drop_points": 1}}}, ""),
-        ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 0.1}}}}, "judge.values"),
-    ],
-)
-def test_what_is_not_built_is_named(said: dict[str, Any], missing: str) -> None:
-    found = unbuilt(plan(**said))
-    assert found == "" if not missing else missing in found

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from headrace.config.load import load
 from headrace.config.rollouts import RolloutPlan, ValueWithin
 from headrace.errors import ConfigInvalid
-from headrace.rollout.criteria import badness, criteria
+from headrace.rollout.criteria import badness, criteria, mean
 from headrace.rollout.estimate import estimate, units_needed
 from headrace.rollout.evidence import Criterion
 
@@ -78,9 +78,12 @@ def test_a_candidate_is_judged_at_every_share_but_the_last(
         ({"ramp": {}, "steps_percent": [1]}, "not both"),
         ({"ramp": {"from_percent": 50, "to_percent": 10}}, "from_percent below to_percent"),
         ({"judge": {}}, "expected something to judge by"),
+        ({"judge": {"values": {}, "errors": None}}, "expected something to judge by"),
         ({"judge": {"agreement": {}}}, "one of min_percent and max_drop_points"),
         ({"judge": {"p99": {}}, "max_harm_units": 5}, "expected judge.errors beside it"),
         ({"judge": {"values": {"p99": {"low": 0, "high": 1, "max_loss": 0}}}}, "metric already"),
+        ({"judge": {"values": {"refused": {"low": 0, "high": 1, "max_loss": 0}}}}, "already"),
+        ({"judge": {"values": {"a b": {"low": 0, "high": 1, "max_loss": 0}}}}, "match pattern"),
         ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 2}}}}, "max_loss below"),
         ({"alpha": 0}, "greater than 0"),
         ({"max_hours": math.nan}, "finite"),
@@ -97,6 +100,8 @@ def test_a_value_is_as_bad_as_it_is_far_from_its_best() -> None:
     lower = higher.model_copy(update={"better": "lower"})
     assert [badness(higher, value) for value in (-5, 0, 2.5, 10, 99)] == [1, 1, 0.75, 0, 0]
     assert [badness(lower, value) for value in (-5, 0, 2.5, 10, 99)] == [0, 0, 0.25, 1, 1]
+    for asked in (higher, lower):
+        assert [mean(asked, badness(asked, value)) for value in (0, 2.5, 10)] == [0, 2.5, 10]
 
 
 def test_a_larger_difference_and_a_larger_control_need_fewer_units() -> None:

@@ -32,7 +32,11 @@ READY = Standing(State.READY, "ready")
         (orders.split("m", {2: WHOLE}), {}, "version 2 has all the traffic already"),
         (orders.unload("m", 2), {}, "version 2 is not loaded; loaded are 1"),
         (orders.shadow("m", Shadow(2, 100)), {}, "version 2 is a shadow"),
-        (None, {"asked": plan(judge={"values": {"y": ASKED}})}, "not built yet: judge.values"),
+        (
+            None,
+            {"asked": plan(judge={"values": {"y": ASKED}})},
+            "y is what labels say",
+        ),
     ],
 )
 def test_what_cannot_be_compared_does_not_begin(

@@ -90,6 +90,8 @@ def _row(metric: Mapping[str, Any], asked: float) -> tuple[str, ...]:
 def _arm(arm: Mapping[str, Any]) -> str:
     if arm["bad_percent"] is None:
         return "no units yet"
+    if arm["mean"] is not None:
+        return f"{arm['mean']:.4g} on average of {arm['units']:.0f}"
     return f"{arm['bad_percent']:.3g} % bad of {arm['units']:.0f}"
 
 

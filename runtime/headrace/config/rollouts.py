@@ -7,6 +7,11 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from headrace.config.section import AsWritten, Section
 
 MOST_STEPS = 32
+#: What no plan has to ask for: requests that a version was too slow to take, a unit each second,
+#: and those that it refused as wrong, a unit each run. Callers of both arms are the same.
+GUARDS = ("unserved", "refused")
+#: As registries take it in names of metrics.
+VALUE_NAME = r"^[A-Za-z0-9_.\-]{1,64}$"
 #: More is a number that was typed wrong.
 MOST_COUNTED = 10**9
 
@@ -71,7 +76,7 @@ class AccuracyWithin(Section):
 
 
 class ValueWithin(Section):
-    """Of a number that each unit has, and which has bounds."""
+    """Of a score that labels bring, by its name there."""
 
     low: AsWritten = Field(description="The lowest that it may be; what is lower counts as this.")
     high: AsWritten = Field(description="The highest.")
@@ -99,15 +104,15 @@ class Judge(Section):
     p99: LatencyWithin | None = None
     agreement: AgreementWithin | None = None
     accuracy: AccuracyWithin | None = None
-    values: dict[Annotated[str, Field(min_length=1, max_length=64)], ValueWithin] = Field(
+    values: dict[Annotated[str, Field(pattern=VALUE_NAME)], ValueWithin] = Field(
         default_factory=dict, max_length=16
     )
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if not self.model_fields_set:
+        if not any(getattr(self, name) for name in type(self).model_fields):
             raise ValueError("expected something to judge by, such as errors: {}")
-        if taken := set(self.values) & (set(type(self).model_fields) - {"values"}):
+        if taken := set(self.values) & ({*type(self).model_fields, *GUARDS} - {"values"}):
             raise ValueError(f"values: {min(taken)} is a metric already; give it another name")
         return self
 

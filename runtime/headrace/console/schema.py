@@ -200,10 +200,14 @@ class Said(Answer):
 
 
 class Arm(Answer):
-    """Units of one version at one metric, and how bad they were on average."""
+    """Units of one version at one metric, and how bad they were on average.
+
+    Of a value that labels bring there is its mean, too.
+    """
 
     units: float
     bad_percent: float | None
+    mean: float | None
 
 
 class Metric(Answer):

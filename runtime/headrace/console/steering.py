@@ -9,7 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from pydantic import ValidationError
 
 from headrace.config.load import explain
-from headrace.config.rollouts import RolloutPlan
+from headrace.config.rollouts import RolloutPlan, ValueWithin
 from headrace.console import schema
 from headrace.console.answering import in_thread
 from headrace.console.parameters import (
@@ -29,6 +29,7 @@ from headrace.repository.instances import spoken
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, MOST_SAID, Course, End
+from headrace.rollout.criteria import mean
 from headrace.rollout.evidence import Evidence
 from headrace.rollout.latency import QUANTILES, quantiles
 from headrace.rollout.policy import needs_approval
@@ -163,7 +164,7 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
         and course.step > 0
         and needs_approval(course.plan, course.record),
         "harm_odds": _odds(course.record.log_harm_peak),
-        "metrics": [_metric(one, course.plan.alpha) for one in course.record.evidence],
+        "metrics": [_metric(one, course.plan) for one in course.record.evidence],
         "latency_ms": {
             "candidate": _latency(course.latency[0]),
             "baseline": _latency(course.latency[1]),
@@ -174,15 +175,17 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
     }
 
 
-def _metric(known: Evidence, alpha: float) -> dict[str, Any]:
+def _metric(known: Evidence, plan: RolloutPlan) -> dict[str, Any]:
+    asked = plan.judge.values.get(known.criterion.name)
     paired = known.criterion.paired
     told = paired and known.candidate.count and known.control.count
+    spread = known.spread.interval(plan.alpha)
     return {
         "name": known.criterion.name,
         "margin": known.criterion.margin,
-        "candidate": _arm(known.candidate),
-        "control": _arm(known.control) if paired else None,
-        "difference_points": [100 * end for end in known.spread.interval(alpha)] if told else None,
+        "candidate": _arm(known.candidate, asked),
+        "control": _arm(known.control, asked) if paired else None,
+        "difference_points": [100 * end for end in spread] if told else None,
         "harm_odds": _odds(known.log_harm),
         "fine_odds": _odds(known.log_fine),
     }
@@ -192,9 +195,12 @@ def _odds(log: float) -> float:
     return math.exp(min(log, MOST_LOG))
 
 
-def _arm(units: Units) -> dict[str, Any]:
-    bad = 100 * units.bad / units.count if units.count else None
-    return {"units": units.count, "bad_percent": bad}
+def _arm(units: Units, asked: ValueWithin | None) -> dict[str, Any]:
+    if not units.count:
+        return {"units": 0.0, "bad_percent": None, "mean": None}
+    bad = units.bad / units.count
+    average = None if asked is None else mean(asked, bad)
+    return {"units": units.count, "bad_percent": 100 * bad, "mean": average}
 
 
 def _latency(histogram: Histogram) -> dict[str, float | None]:

@@ -56,11 +56,12 @@ COUNT: Final = Table(
 
 #: What labels say to a rollout; only the newest of a model is kept.
 UNITS: Final = Table(
-    "feedback_units",
+    "feedback_said",
     TABLES,
     Column("model", String(255), primary_key=True),
     Column("rollout", Integer, primary_key=True, autoincrement=False),
     Column("version", BigInteger, primary_key=True, autoincrement=False),
+    Column("metric", String(64), primary_key=True),
     Column("count", BigInteger, nullable=False),
     Column("bad", Float(53), nullable=False),
 )

@@ -1,19 +1,21 @@
-"""What labels say to rollouts that judge accuracy."""
+"""What labels say to rollouts that judge by them."""
 
 from collections.abc import Callable, Iterable, Iterator
 
 from headrace.config.rollouts import RolloutPlan
-from headrace.control.labels import Judged, Labels
+from headrace.control.label_units import Judged
+from headrace.control.labels import Labels
 from headrace.errors import StateInvalid, Unwanted
 from headrace.repository.folder import Version
 from headrace.rollout.counted import DATABASE, Counted, Totals
 from headrace.rollout.course import Course
+from headrace.rollout.criteria import by_labels
 
 
 def judged(courses: Iterable[Course]) -> dict[str, Judged]:
     """Return the rollouts that labels are counted for, by model."""
     return {
-        one.model: Judged(one.number, one.compared_s or one.began_unix_ms / 1000)
+        one.model: Judged(one.number, one.compared_s or one.began_unix_ms / 1000, one.plan.judge)
         for one in courses
         if _counts(one)
     }
@@ -41,25 +43,24 @@ def counted(
 
 
 def may_be_labelled(plan: RolloutPlan, version: Version) -> None:
-    """Check that labels can say how accurate a version is, where a plan compares that.
+    """Check that labels can tell of a version's answers, where a plan judges by them.
 
     Raises:
         Unwanted: its answers have no ids.
     """
-    if plan.judge.accuracy is None:
+    if not (asked := by_labels(plan.judge)):
         return
     if not version.is_hosted:
         raise Unwanted(
-            f"accuracy is what labels say, and no host runs {version.label}, whose answers have no "
-            "ids to send them with: take accuracy out of the plan"
+            f"{asked[0]} is what labels say, and no host runs {version.label}, whose answers have "
+            f"no ids to send them with: take {asked[0]} out of the plan"
         )
     if version.config.feedback is None:
         raise Unwanted(
-            f"accuracy is what labels say, and answers of {version.label} have no ids to send "
+            f"{asked[0]} is what labels say, and answers of {version.label} have no ids to send "
             "them with: write feedback into its model.yaml and load it anew"
         )
 
 
 def _counts(course: Course) -> bool:
-    judges = course.plan.judge.accuracy is not None
-    return judges and course.end is None and course.lines is not None
+    return bool(by_labels(course.plan.judge)) and course.end is None and course.lines is not None

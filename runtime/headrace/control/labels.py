@@ -5,7 +5,7 @@ import secrets
 import threading
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Final, NamedTuple
+from typing import Final
 
 from sqlalchemy import (
     ColumnElement,
@@ -17,12 +17,12 @@ from sqlalchemy import (
     insert,
     literal,
     select,
-    update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
 from headrace.control.label_names import SEGMENT_KIND, Names
-from headrace.control.label_tables import COUNT, JOINED, KEY, LABEL, NAME, UNITS
+from headrace.control.label_tables import COUNT, JOINED, KEY, LABEL, NAME
+from headrace.control.label_units import Judged, tell, told
 from headrace.errors import Unwanted
 from headrace.feedback.joining import (
     SCORE,
@@ -33,10 +33,9 @@ from headrace.feedback.joining import (
     Verdict,
     counts,
     sort,
-    wrong_share,
 )
 from headrace.feedback.prediction import KEY_BYTES, S_PER_HOUR
-from headrace.rollout.bets import NONE, Units
+from headrace.rollout.bets import Units
 
 #: Hours for which counts are kept; no label may take longer.
 KEPT_HOURS: Final = 720
@@ -44,14 +43,6 @@ KEPT_HOURS: Final = 720
 MOST_JOINED: Final = 10_000_000
 #: Predictions that are forgotten with each request: more than one request joins.
 FORGOTTEN_AT_ONCE: Final = 5000
-
-
-class Judged(NamedTuple):
-    """A rollout that labels are counted for: of predictions made since, in seconds since 1970."""
-
-    rollout: int
-    since_s: float
-
 
 #: Model, version, segment, hour, and what is counted.
 Place = tuple[str, int, str, int, str]
@@ -153,7 +144,7 @@ class Labels:
         if new:
             _write(connection, new)
             _add(connection, _counted(connection, list(new.values())))
-            _judge(connection, list(new.values()), judged)
+            tell(connection, list(new.values()), judged)
         return verdicts
 
     def said(self, nonce: int) -> tuple[float, ...] | None:
@@ -168,13 +159,10 @@ class Labels:
             found = connection.execute(query.where(JOINED.c.nonce == _signed(nonce))).first()
         return None if found is None else tuple(json.loads(found.said or "[]"))
 
-    def units(self, model: str, rollout: int) -> dict[int, Units]:
-        """Return what labels have said to a rollout, by version: labelled predictions are units."""
-        mine = UNITS.c.model == model, UNITS.c.rollout == rollout
-        query = select(UNITS.c.version, UNITS.c.count, UNITS.c.bad).where(*mine)
+    def units(self, model: str, rollout: int) -> dict[int, dict[str, Units]]:
+        """Return what labels have said to a rollout, by version and metric."""
         with self._reading() as connection:
-            rows = connection.execute(query).all()
-        return {version: Units(float(count), float(bad)) for version, count, bad in rows}
+            return told(connection, model, rollout)
 
     def counted(self, model: str, hours: int) -> dict[int, dict[str, dict[str, Count]]]:
         """Return what is counted of predictions of the last hours, by version and segment."""
@@ -255,29 +243,6 @@ def _is_counted() -> ColumnElement[bool]:
     return case(
         (NAME.c.kind == SEGMENT_KIND, exists().where(of_segment)), else_=exists().where(of_score)
     )
-
-
-def _judge(connection: Connection, new: Sequence[Fitting], judged: Mapping[str, Judged]) -> None:
-    found: dict[tuple[str, int, int], Units] = {}
-    for one in new:
-        made, label = one.prediction, one.label.label
-        rollout = judged.get(made.model)
-        bad = None if label is None else wrong_share(made, label)
-        if rollout is not None and bad is not None and made.made_s >= rollout.since_s:
-            place = (made.model, rollout.rollout, made.version)
-            found[place] = found.get(place, NONE) + Units(1, bad)
-    for (model, rollout_number, version), units in found.items():
-        of_model = UNITS.c.model == model
-        connection.execute(delete(UNITS).where(of_model, UNITS.c.rollout < rollout_number))
-        mine = (of_model, UNITS.c.rollout == rollout_number, UNITS.c.version == version)
-        more = {
-            UNITS.c.count: UNITS.c.count + int(units.count),
-            UNITS.c.bad: UNITS.c.bad + units.bad,
-        }
-        if not connection.execute(update(UNITS).where(*mine).values(more)).rowcount:
-            first = {"count": int(units.count), "bad": units.bad}
-            new_row = {"model": model, "rollout": rollout_number, "version": version, **first}
-            connection.execute(insert(UNITS).values(**new_row))
 
 
 def _signed(nonce: int) -> int:

@@ -6,6 +6,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
+from headrace.config.rollouts import Judge
 from headrace.config.schema import ModelConfig
 from headrace.config.source import Address
 from headrace.registry.facts import Place
@@ -21,6 +22,7 @@ from headrace.registry.report import (
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, Course, End
+from headrace.rollout.criteria import mean
 from headrace.rollout.latency import quantiles
 from headrace.rollout.policy import MoveKind
 
@@ -84,7 +86,7 @@ def numbers(course: Course) -> dict[str, float]:
         arms = [("candidate", known.candidate)]
         arms += [("baseline", known.control)] if known.criterion.paired else []
         for arm, units in arms:
-            found |= _units(f"{arm}/{known.criterion.name}", units)
+            found |= _units(arm, known.criterion.name, units, course.plan.judge)
     for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
         found |= _latencies(arm, latency)
     if course.percents[0] is not None:
@@ -134,10 +136,14 @@ def _back(course: Course, version: int, where: Registered) -> tuple[AliasMove, .
     return (AliasMove(where.champion, seen=course.record.candidate),)
 
 
-def _units(what: str, units: Units) -> dict[str, float]:
+def _units(arm: str, name: str, units: Units, judge: Judge) -> dict[str, float]:
     if not units.count:
         return {}
-    return {f"{what}_units": units.count, f"{what}_bad_share": units.bad / units.count}
+    what, bad = f"{arm}/{name}", units.bad / units.count
+    found = {f"{what}_units": units.count, f"{what}_bad_share": bad}
+    if (asked := judge.values.get(name)) is not None:
+        found[f"{what}_mean"] = mean(asked, bad)
+    return found
 
 
 def _latencies(arm: str, latency: Histogram) -> dict[str, float]:

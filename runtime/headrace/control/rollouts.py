@@ -20,7 +20,6 @@ from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
 from headrace.rollout.course import Course, End, Sight, arms
 from headrace.rollout.looking import looked
-from headrace.rollout.unbuilt import unbuilt
 
 #: Between two looks at what gateways have counted, while a rollout goes on.
 LOOK_S: Final = 1.0
@@ -109,7 +108,7 @@ class Rollouts:
         """Begin to give a version more and more of the traffic, as a plan has it.
 
         Raises:
-            Unwanted: the plan asks for what is not built, one goes on already, or the versions
+            Unwanted: one goes on already, or the versions
                 cannot be compared.
         """
         with self._lock:
@@ -137,8 +136,6 @@ class Rollouts:
         self, model: str, candidate: int, plan: RolloutPlan, *, baseline: int | None
     ) -> int:
         """Return the baseline of a rollout that could begin now; raises Unwanted, as `start`."""
-        if missing := unbuilt(plan):
-            raise Unwanted(f"this plan has what is not built yet: {missing}")
         with self._lock:
             if on := next(iter(self._book.on(model)), None):
                 raise Unwanted(

@@ -17,6 +17,7 @@ from headrace.models.lifecycle import ANSWERING, Standing, State
 from headrace.repository.folder import Version
 from headrace.repository.instances import spoken, version_of
 from headrace.rollout.course import Course, End, Way
+from headrace.rollout.criteria import by_labels
 
 
 def shares(course: Course) -> dict[int, int]:
@@ -47,10 +48,10 @@ def may_judge(
     Raises:
         Unwanted: they cannot, and why.
     """
-    if plan.judge.accuracy is not None and sticky(now):
+    if (told := by_labels(plan.judge)) and sticky(now):
         raise Unwanted(
             f"requests with the same {sticky(now)} stay with one version, so that users are the "
-            "units, and labels do not tell whose they are: take accuracy out of the plan"
+            f"units, and labels do not tell whose they are: take {told[0]} out of the plan"
         )
     for version in (row.version for row in held):
         if version.number not in (candidate, baseline):

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from headrace.rollout.bets import NONE, Units
@@ -29,8 +29,8 @@ class Totals:
         slow: of each line, executions, and the parts of their calls that were beyond it.
         agreement: pairs of answers, and the parts of their rows that differ.
         latency: of all answers.
-        accuracy: labelled predictions, and the parts of their rows that were wrong; what gateways
-            do not count.
+        labelled: by metric, predictions whose labels tell of it, and how bad they were; what
+            gateways do not count.
     """
 
     runs: Units
@@ -39,17 +39,17 @@ class Totals:
     slow: tuple[Units, ...]
     agreement: Units
     latency: Histogram
-    accuracy: Units = NONE
+    labelled: Mapping[str, Units] = field(default_factory=dict)
 
     @staticmethod
     def nothing(lines: int) -> "Totals":
         """Return those of a version that has done nothing yet."""
-        return Totals.of_labels(NONE, lines)
+        return Totals.of_labels({}, lines)
 
     @staticmethod
-    def of_labels(accuracy: Units, lines: int) -> "Totals":
+    def of_labels(labelled: Mapping[str, Units], lines: int) -> "Totals":
         """Return what is known of a version by labels alone."""
-        return Totals(NONE, NONE, NONE, (NONE,) * lines, NONE, (), accuracy)
+        return Totals(NONE, NONE, NONE, (NONE,) * lines, NONE, (), labelled)
 
     def __add__(self, other: "Totals") -> "Totals":
         return Totals(
@@ -59,7 +59,10 @@ class Totals:
             tuple(one + more for one, more in zip(self.slow, other.slow, strict=True)),
             self.agreement + other.agreement,
             added(self.latency, other.latency),
-            self.accuracy + other.accuracy,
+            {
+                name: self.labelled.get(name, NONE) + other.labelled.get(name, NONE)
+                for name in {**self.labelled, **other.labelled}
+            },
         )
 
     def since(self, before: "Totals") -> "Totals":
@@ -75,7 +78,10 @@ class Totals:
             tuple(_less(one, less) for one, less in zip(self.slow, before.slow, strict=True)),
             _less(self.agreement, before.agreement),
             added(self.latency, tuple((place, -count) for place, count in before.latency)),
-            _less(self.accuracy, before.accuracy),
+            {
+                name: _less(units, before.labelled.get(name, NONE))
+                for name, units in self.labelled.items()
+            },
         )
 
     @property
@@ -93,7 +99,7 @@ class Totals:
             "slow": [_told(one) for one in self.slow],
             "agreement": _told(self.agreement),
             "latency": [list(one) for one in self.latency],
-            "accuracy": _told(self.accuracy),
+            "labelled": {name: _told(units) for name, units in self.labelled.items()},
         }
 
     @staticmethod
@@ -110,7 +116,7 @@ class Totals:
             tuple(Units(**one) for one in told["slow"]),
             Units(**told["agreement"]),
             tuple((int(place), int(count)) for place, count in told["latency"]),
-            Units(**told.get("accuracy", {"count": 0.0, "bad": 0.0})),
+            {name: Units(**units) for name, units in told.get("labelled", {}).items()},
         )
 
 

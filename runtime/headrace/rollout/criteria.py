@@ -1,12 +1,9 @@
 """What a plan asks of each metric, as rates of badness from 0 to 1."""
 
-from headrace.config.rollouts import ErrorsWithin, Judge, RolloutPlan, ValueWithin
+from headrace.config.rollouts import GUARDS, ErrorsWithin, Judge, RolloutPlan, ValueWithin
 from headrace.rollout.evidence import Criterion
 from headrace.rollout.latency import QUANTILES
 
-#: What no plan has to ask for: requests that a version was too slow to take, a unit each second,
-#: and those that it refused as wrong, a unit each run. Callers of both arms are the same.
-GUARDS = ("unserved", "refused")
 #: Of guards, where errors are not judged: the margin of those.
 MARGIN_POINTS = ErrorsWithin().max_increase_points
 
@@ -54,7 +51,18 @@ def quantiles(plan: RolloutPlan) -> dict[str, tuple[float, float]]:
     }
 
 
+def by_labels(judge: Judge) -> list[str]:
+    """Return what of it labels tell."""
+    return ["accuracy"] * (judge.accuracy is not None) + sorted(judge.values)
+
+
 def badness(asked: ValueWithin, value: float) -> float:
     """Return how bad a unit was by a number of its own, from 0 (best) to 1."""
     share = (min(max(value, asked.low), asked.high) - asked.low) / (asked.high - asked.low)
     return 1.0 - share if asked.better == "higher" else share
+
+
+def mean(asked: ValueWithin, bad: float) -> float:
+    """Return the number that units had on average, of how bad they were."""
+    share = 1.0 - bad if asked.better == "higher" else bad
+    return asked.low + share * (asked.high - asked.low)

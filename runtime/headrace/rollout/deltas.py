@@ -1,9 +1,9 @@
 """What came since the last look, by metric. Pure."""
 
-from headrace.config.rollouts import RolloutPlan
+from headrace.config.rollouts import GUARDS, RolloutPlan
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Totals
-from headrace.rollout.criteria import GUARDS, quantiles
+from headrace.rollout.criteria import by_labels, quantiles
 
 #: By metric, units of candidate and control.
 Deltas = dict[str, tuple[Units, Units]]
@@ -24,8 +24,8 @@ def deltas(
     if plan.judge.agreement is not None:
         fixed = plan.judge.agreement.min_percent is not None
         found["agreement"] = candidate.agreement, NONE if fixed else control.agreement
-    if plan.judge.accuracy is not None:
-        found["accuracy"] = candidate.accuracy, control.accuracy
+    for name in by_labels(plan.judge):
+        found[name] = candidate.labelled.get(name, NONE), control.labelled.get(name, NONE)
     return found
 
 

@@ -3,10 +3,15 @@
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
+from headrace.rollout.criteria import mean
 from headrace.rollout.evidence import Evidence
 from headrace.rollout.record import Record
+
+#: What is worse of a value.
+LESS: Final = {"higher": "less", "lower": "more"}
 
 
 class MoveKind(Enum):
@@ -82,11 +87,11 @@ def _by_harm(plan: RolloutPlan, record: Record) -> Move | None:
         if plan.kind == "a/a":
             return _back(
                 record,
-                f"one version differs from itself ({_rates(worst)}; {odds}): a false alarm, which "
-                f"{plan.alpha:.2g} of such tests may have, or the arms differ by something else "
-                "than the version, such as their machines",
+                f"one version differs from itself ({_rates(plan, worst)}; {odds}): a false alarm, "
+                f"which {plan.alpha:.2g} of such tests may have, or the arms differ by something "
+                "else than the version, such as their machines",
             )
-        return _back(record, f"{_rates(worst)}: worse than allowed ({odds})")
+        return _back(record, f"{_rates(plan, worst)}: worse than allowed ({odds})")
     for known in record.evidence:
         if known.criterion.name != "errors" or plan.max_harm_units is None:
             continue
@@ -96,7 +101,7 @@ def _by_harm(plan: RolloutPlan, record: Record) -> Move | None:
             return _back(
                 record,
                 f"{excess:.4g} units failed more than would have with the control "
-                f"({_rates(known)}); {plan.max_harm_units:.4g} are allowed",
+                f"({_rates(plan, known)}); {plan.max_harm_units:.4g} are allowed",
             )
     return None
 
@@ -111,7 +116,9 @@ def _by_progress(plan: RolloutPlan, record: Record, now: float) -> Move | None:
         move = Move(
             MoveKind.PROMOTE,
             "no metric is worse than allowed: "
-            + "; ".join(f"{_rates(known)}, {_odds(known.log_fine)} to 1" for known in record.asked),
+            + "; ".join(
+                f"{_rates(plan, known)}, {_odds(known.log_fine)} to 1" for known in record.asked
+            ),
         )
     else:
         share = shares[record.step + 1]
@@ -157,14 +164,14 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
     if record.log_harm >= math.log(1 / plan.alpha) / 2:
         worst = max(record.evidence, key=lambda known: known.log_harm)
         return (
-            f"{_rates(worst)} looks worse than allowed (evidence {_odds(record.log_harm)} to 1; "
-            f"back at {1 / plan.alpha:.4g})"
+            f"{_rates(plan, worst)} looks worse than allowed (evidence "
+            f"{_odds(record.log_harm)} to 1; back at {1 / plan.alpha:.4g})"
         )
     if record.step + 1 == len(plan.shares_percent):
         least = min(record.asked, key=lambda known: known.log_fine)
         if least.log_fine < math.log(1 / plan.alpha):
             return (
-                f"{_rates(least)} is not proven to be as good as asked (evidence "
+                f"{_rates(plan, least)} is not proven to be as good as asked (evidence "
                 f"{_odds(least.log_fine)} to 1, {1 / plan.alpha:.4g} are asked)"
             )
     return None
@@ -192,15 +199,17 @@ def _why_it_holds(plan: RolloutPlan, record: Record, now: float) -> Move:
     return Move(MoveKind.HOLD, _missing(plan, record, now) or "nothing is left to do")
 
 
-def _rates(known: Evidence) -> str:
-    name, of_candidate = known.criterion.name, f"{100 * known.candidate_rate:.3g} % bad"
+def _rates(plan: RolloutPlan, known: Evidence) -> str:
+    name, margin = known.criterion.name, known.criterion.margin
+    if (asked := plan.judge.values.get(name)) is not None:
+        arms = (mean(asked, rate) for rate in (known.candidate_rate, known.control_rate))
+        allowed = f", {asked.max_loss:.3g} {LESS[asked.better]} allowed" if margin else ""
+        return f"{name}: {{:.4g}} on average against {{:.4g}}".format(*arms) + allowed
+    of_candidate = f"{100 * known.candidate_rate:.3g} % bad"
     if not known.criterion.paired:
-        return f"{name}: {of_candidate}, {100 * known.criterion.margin:.3g} % allowed"
-    allowed = f", {100 * known.criterion.margin:.3g} points more allowed"
-    return (
-        f"{name}: {of_candidate} against {100 * known.control_rate:.3g} %"
-        f"{allowed if known.criterion.margin else ''}"
-    )
+        return f"{name}: {of_candidate}, {100 * margin:.3g} % allowed"
+    allowed = f", {100 * margin:.3g} points more allowed" if margin else ""
+    return f"{name}: {of_candidate} against {100 * known.control_rate:.3g} %{allowed}"
 
 
 def _odds(log: float) -> str:

@@ -203,9 +203,13 @@ function said(one) {
     element("span", {}, element("strong", {}, title(entry.what)), `: ${entry.why}`)));
 }
 
-function rate(metric, { units, bad_percent: bad }) {
-  return bad === null ? "no units yet"
-    : `${points(bad)} % of ${Math.round(units).toLocaleString("en")} ${BAD[metric] ?? "bad"}`;
+function rate(metric, { units, bad_percent: bad, mean }) {
+  const count = Math.round(units).toLocaleString("en");
+  if (bad === null) {
+    return "no units yet";
+  }
+  return mean === null ? `${points(bad)} % of ${count} ${BAD[metric] ?? "bad"}`
+    : `${points(mean)} on average of ${count}`;
 }
 
 function points(number) {
