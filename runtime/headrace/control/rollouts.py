@@ -108,8 +108,7 @@ class Rollouts:
         """Begin to give a version more and more of the traffic, as a plan has it.
 
         Raises:
-            Unwanted: one goes on already, or the versions
-                cannot be compared.
+            Unwanted: one goes on already, or the versions cannot be compared.
         """
         with self._lock:
             serving = self.may_start(model, candidate, plan, baseline=baseline)
