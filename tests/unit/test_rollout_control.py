@@ -208,7 +208,7 @@ def test_one_whose_rollout_cannot_be_read_ends_at_the_start(play: Play) -> None:
     play.desk.begin()
     play.desk.rollouts.open()
     assert play.desk.carried == ["m/1", "m/2"]
-    assert play.desk.controller.journal(1)[0].what == "the control of a rollout ends"
+    assert play.desk.controller.journal(1)[0].what == "nothing is judged any more"
     play.desk.rollouts.close()
 
 

@@ -184,6 +184,25 @@ def test_what_is_met_while_a_version_is_away_is_no_evidence() -> None:
     assert (course.end, course.record.evidence[0].candidate) == (None, Units(500, 0))
 
 
+@pytest.mark.parametrize(
+    ("asked", "crashes", "what", "says"),
+    [
+        ({"max_crashes": 1}, 2, "rolled back", "crashed 2 times"),
+        ({"max_hours": 0.001}, 0, "inconclusive", "version 2 is being loaded"),
+        ({"max_hours": 0.001, "when_inconclusive": "roll_back"}, 0, "rolled back", "being loaded"),
+    ],
+)
+def test_who_comes_and_comes_is_not_waited_for_for_ever(
+    asked: dict[str, Any], crashes: int, what: str, says: str
+) -> None:
+    play = Play(plan(**asked)).begun()
+    play.ways[2] = Way.COMES
+    play.crashes = {1: 0, 2: crashes}
+    course = play.run(10)
+    assert course.said[-1].what == what
+    assert says in course.said[-1].why
+
+
 def test_only_what_was_watched_counts_as_time() -> None:
     play = Play(plan(max_hours=1)).begun()
     play.now += 48 * 3600

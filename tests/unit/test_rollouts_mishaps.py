@@ -105,7 +105,16 @@ def test_what_another_release_has_written_keeps_nobody_from_starting(play: Play)
     play.desk.begin()
     assert play.desk.rollouts.all() == []
     assert "rollout 1 of m cannot be read and does not go on" in play.desk.said[-1]
+    assert play.desk.controller.wanted()["m"].traffic.judged
     play.desk.begin()
+    play.desk.rollouts.open()
+    assert play.desk.controller.wanted()["m"].traffic.judged == ()
+    play.desk.rollouts.close()
+    # What labels and gateways count is told apart by numbers.
+    play.desk.begin()
+    play.ready()
+    play.desk.controller.obey(orders.split("m", {1: WHOLE}), **ME)
+    assert play.start().number == 2
 
 
 def test_of_a_model_a_hundred_are_kept(play: Play) -> None:

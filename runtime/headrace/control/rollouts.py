@@ -71,7 +71,7 @@ class Rollouts:
     def open(self) -> None:
         """Go on with those that go on, once there is an engine that can be looked at."""
         with self._lock:
-            self._book.end_controls()
+            self._book.end_unreadable()
             self._book.tell_ends()
         self.telling.open()
         self._stirred.set()

@@ -220,13 +220,13 @@ def order(course: Course, before: Course | None) -> Order:
     return Order(course.model, what, changed)
 
 
-def without_control(model: str) -> Order:
-    """End the second instance of a version that nobody compares with any more."""
+def without_rollout(model: str) -> Order:
+    """Count, mirror and keep nothing for a rollout that nobody goes on with."""
 
     def changed(now: Wanted, _: Standings) -> Wanted:
         return replace(now, traffic=replace(now.traffic, judged=(), control=None))
 
-    return Order(model, "the control of a rollout ends", changed)
+    return Order(model, "nothing is judged any more", changed)
 
 
 def may_take_back(course: Course, now: Wanted, standings: Standings) -> None:
