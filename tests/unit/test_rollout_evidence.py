@@ -40,9 +40,8 @@ def test_what_comes_all_at_once_is_bet_on_whatever_the_rate_is(rate: float) -> N
     asked = Evidence.empty(Criterion("accuracy", rate / 2), 1)
     count = 100 / rate
     worse = asked.observed(Units(count, 3 * rate * count), Units(count, rate * count), 0)
-    same = asked.observed(
-        Units(count * 10, count * rate * 10), Units(count * 10, count * rate * 10), 0
-    )
+    alike = Units(10 * count, 10 * count * rate)
+    same = asked.observed(alike, alike, 0)
     assert worse.log_harm > math.log(20) > worse.log_fine
     assert same.log_fine > 0.5 > same.log_harm
 
