@@ -39,6 +39,12 @@ class CourseBook:
         found, self._last = self._controller.store.rollouts(self._telling.say)
         self._courses = {one.number: one for one in found}
 
+    def take_back(self, number: int) -> None:
+        """Know of one what the database has."""
+        found, _ = self._controller.store.rollouts(self._telling.say)
+        mine = {one.number: one for one in found if one.number == number}
+        self._courses = {**self._courses, **mine}
+
     def all(self, model: str = "") -> list[Course]:
         """Return those that go on and the last that have ended, of one model or of all."""
         return [one for one in self._courses.values() if model in ("", one.model)]

@@ -99,7 +99,13 @@ def _measured(course: Course, now: float) -> Course:
             for name, line in zip(quantiles(plan), lines, strict=True)
         )
         begun = replace(record, step_started_at=course.watched_s)
-        first = replace(course, lines=lines, record=begun, seen=(Seen(), Seen()), latency=((), ()))
+        first = replace(course, lines=lines, record=begun, latency=((), ()))
+        # Whoever is counted as before goes on from there: what came until now is no evidence.
+        one, other = (
+            seen if course.judged.get(arm) == first.judged[arm] else Seen()
+            for seen, arm in zip(course.seen, first.arms, strict=True)
+        )
+        first = replace(first, seen=(one, other))
         said = "; ".join(filter(None, (f"{first.percent:.4g} %", drawn)))
         return replace(first, compared_s=now).saying("step", said, now)
     if course.watched_s >= 3600 * plan.max_hours:
