@@ -2,7 +2,8 @@
 """Swap a model's version again and again under load: who fails, who waits, what stays behind.
 
   load_tests/swaps.py                               100 swaps of a small model, on Ray
-  load_tests/swaps.py --models examples --model photos --data examples/photos/cat.jpg --rate 4 --pause 3
+  load_tests/swaps.py --models examples --model photos --data examples/photos/cat.jpg --rate 4
+  load_tests/swaps.py --pause 3                     with 3 s from swap to swap
   load_tests/swaps.py --engine local
   load_tests/swaps.py --triton FOLDER               how soon each answers anew, in turns with Triton
 
