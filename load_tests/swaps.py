@@ -107,7 +107,8 @@ def call(url: str, options: argparse.Namespace) -> dict[str, Any]:
     load = Load(
         options.model,
         options.rate,
-        "constant",
+        # At an even pace two callers would meet always or never, by the chance of a moment.
+        "poisson",
         (),
         options.data,
         None,
