@@ -110,7 +110,7 @@ impl Counts {
 
     pub(super) fn executed(&mut self, execution: &Execution) {
         if let Some(users) = &mut self.users {
-            return users.ran(execution);
+            return users.ran(execution.rows);
         }
         match execution.sealed {
             Sealed::Again => {} // why it failed is asked, and that it did was a unit
@@ -125,8 +125,9 @@ impl Counts {
         let Ended { rows, fault, total, timing, in_parts, user } = ended;
         let says = says(*fault, timing);
         if let Some(users) = &mut self.users {
-            if says == Says::Failed {
-                users.failed(timing);
+            // Another gateway may have been told of its run. (What another server runs together nobody tells.)
+            if !is_from_elsewhere(timing) {
+                users.ran(timing.batch_rows);
             }
             let took = (says == Says::Answered && !in_parts).then(|| nanos(*total));
             took.into_iter().for_each(|took| self.latency.observe(took));

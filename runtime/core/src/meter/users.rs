@@ -6,10 +6,7 @@
 //! would be heard more often where there are more of them.
 
 use super::{ending::Says, grouping::Marks, pool::Pool};
-use crate::base::{
-    call::{Execution, Sealed, Timing},
-    units::{Tick, User},
-};
+use crate::base::units::{Tick, User};
 use crate::decide::policy::Judged;
 use std::time::Duration;
 
@@ -28,7 +25,6 @@ const BITS: u64 = 1 << 22;
 /// Numbers that a user says: of failures, of what found no room or no time, of refusals, of answers that disagree, and of
 /// answers beyond each line.
 const NUMBERS: usize = 4 + Judged::MOST_LINES;
-const FAILED: usize = 0;
 const DISAGREED: usize = 3;
 
 /// By each metric how bad something was, from 0 to 1, where it says anything of that.
@@ -38,14 +34,10 @@ pub(super) type Shares = [Option<f64>; NUMBERS];
 pub(super) struct Users {
     seats: Vec<Option<Heard>>,
     known: Vec<u64>,
-    /// As many users are one unit as a run has rows; of failures, as one has failed.
+    /// As many users are one unit as a run has rows.
     pools: [Pool; NUMBERS],
-    /// The most rows of a run.
+    /// The most rows of a run. How runs end is no matter: which rule counts a version must not depend on how it fares.
     rows: u32,
-    /// The most requests that one run has failed.
-    failed: u32,
-    /// Of what was run again, those that failed since the last run that failed as a whole.
-    failed_again: u32,
 }
 
 /// What one user has said so far.
@@ -64,25 +56,14 @@ impl Default for Users {
             known: vec![0; usize::try_from(BITS / 64).unwrap_or_default()],
             pools: [Pool::default(); NUMBERS],
             rows: 1,
-            failed: 1,
-            failed_again: 0,
         }
     }
 }
 
 impl Users {
-    pub(super) fn ran(&mut self, run: &Execution) {
-        self.rows = self.rows.max(run.rows);
-        if run.failed && run.sealed != Sealed::Again {
-            self.failed_again = 0;
-        }
-    }
-
-    /// A request failed, as others of its run. What was run again to find who spoils it did so for some of them alone.
-    pub(super) fn failed(&mut self, timing: &Timing) {
-        self.failed_again += u32::from(timing.sealed == Sealed::Again);
-        let together = if timing.sealed == Sealed::Again { self.failed_again } else { timing.batch_rows };
-        self.failed = self.failed.max(together);
+    /// The model has run over so many rows.
+    pub(super) fn ran(&mut self, rows: u32) {
+        self.rows = self.rows.max(rows);
     }
 
     /// A request of a user ended. Who has no value that sticks is divided by the dice each time, and is somebody else each
@@ -120,9 +101,8 @@ impl Users {
 
     fn pooled(&mut self, said: Shares) -> Shares {
         let mut whole = Shares::default();
-        for (number, ((pool, said), whole)) in self.pools.iter_mut().zip(said).zip(&mut whole).enumerate() {
-            let size = if number == FAILED { self.failed } else { self.rows };
-            *whole = said.and_then(|share| pool.add(share, size));
+        for ((pool, said), whole) in self.pools.iter_mut().zip(said).zip(&mut whole) {
+            *whole = said.and_then(|share| pool.add(share, self.rows));
         }
         whole
     }

@@ -1,6 +1,7 @@
 use super::*;
 use std::num::NonZeroU64;
 
+const FAILED: usize = 0;
 const SLOW: usize = 4;
 
 fn who(number: u64) -> Option<User> {
@@ -18,14 +19,6 @@ fn failing() -> Shares {
 
 fn fine() -> Shares {
     said(Says::Answered, Some([true, false, false, false]))
-}
-
-fn run(rows: u32, failed: bool, sealed: Sealed) -> Execution {
-    Execution { rows, sealed, failed, ..Execution::default() }
-}
-
-fn failing_with(batch_rows: u32, sealed: Sealed) -> Timing {
-    Timing { batch_rows, sealed, ..Timing::default() }
 }
 
 /// Units so far, of failures.
@@ -90,7 +83,7 @@ fn one_who_asks_seldom_has_said_it_after_a_minute() {
 fn what_one_run_breaks_is_one_unit_at_most_whomever_it_hit() {
     let mut users = Users::default();
     let mut sum = Sum::default();
-    users.failed(&failing_with(16, Sealed::Full));
+    users.ran(16);
     for number in 1..=160 {
         let says = if number <= 16 { failing() } else { fine() };
         assert_eq!(users.heard(who(number), &says, at(0)), None);
@@ -98,28 +91,23 @@ fn what_one_run_breaks_is_one_unit_at_most_whomever_it_hit() {
     sum.add(users.overdue(at(60)));
     assert_eq!(sum.0, 10);
     assert!((sum.1 - 1.0).abs() < 1e-9, "{}", sum.1);
-    // One of four has spoilt their run, and alone failed: each is a unit of failures, and a part of one otherwise.
-    let mut users = Users::default();
-    users.ran(&run(4, true, Sealed::Full));
-    users.failed(&failing_with(1, Sealed::Again));
-    let shares: Vec<_> = (1..=8).map(|number| users.heard(who(number), &fine(), at(0))).collect();
-    assert!(shares.iter().all(Option::is_none));
-    let whole = users.overdue(at(60));
-    let count = |number: usize| whole.iter().filter(|shares| shares[number].is_some()).count();
-    assert_eq!((count(FAILED), count(SLOW)), (8, 2));
 }
 
+/// Else a version that has not failed yet would be heard by another rule than one that has.
 #[test]
-fn what_fails_of_a_run_again_failed_together() {
-    let mut users = Users::default();
-    for failed in [1, 3, 2] {
-        users.ran(&run(8, true, Sealed::Full));
-        for _ in 0..failed {
-            users.ran(&run(1, true, Sealed::Again));
-            users.failed(&failing_with(1, Sealed::Again));
+fn how_many_units_there_are_is_no_matter_of_how_runs_end() {
+    let counted = |fails: &dyn Fn(u64) -> bool| {
+        let (mut users, mut sum) = (Users::default(), Sum::default());
+        for run in 0..40 {
+            users.ran(16);
+            let says = if fails(run) { failing() } else { fine() };
+            (0..16).for_each(|one| sum.add(users.heard(who(1 + 16 * run + one), &says, at(run))));
         }
-    }
-    assert_eq!((users.failed, users.rows), (3, 8));
+        sum.add(users.overdue(at(600)));
+        sum
+    };
+    let (none, late, all) = (counted(&|_| false), counted(&|run| run > 35), counted(&|_| true));
+    assert_eq!(((none.0, none.1), (late.0, late.1), (all.0, all.1)), ((40, 0.0), (40, 4.0), (40, 40.0)));
 }
 
 /// A dice throws who answers each of them, so that they are somebody else each time.
@@ -128,7 +116,7 @@ fn who_says_not_who_he_is_is_a_user_of_one_request() {
     let mut users = Users::default();
     assert_eq!(users.heard(None, &failing(), at(0)).unwrap()[FAILED], Some(1.0));
     assert_eq!(users.heard(None, &fine(), at(0)).unwrap()[FAILED], Some(0.0));
-    users.failed(&failing_with(2, Sealed::Full));
+    users.ran(2);
     assert_eq!(users.heard(None, &failing(), at(0)).unwrap()[FAILED], None);
     assert_eq!(users.heard(None, &fine(), at(0)).unwrap()[FAILED], Some(0.5));
 }
@@ -178,21 +166,20 @@ fn of_a_million_users_most_are_heard_and_the_rate_is_theirs() {
 }
 
 /// Of so many pairs of arms that are the same, how many differ by more than 1.96 deviations: one in twenty would by
-/// chance. Each run has sixteen users who ask once, and one in twenty fails for all of them.
+/// chance. Each run has sixteen users who ask once, and one in twenty fails for all of them. `rows`: of which it is known
+/// how many it has.
 fn differing(pairs: u64, rows: u32) -> u64 {
     let arm = |dice: &mut fastrand::Rng| {
         let (mut users, mut sum) = (Users::default(), Sum::default());
-        for _ in 0..100 {
-            let failed = dice.f64() < 0.05;
-            if failed {
-                users.failed(&failing_with(rows, Sealed::Full));
-            }
-            let says = if failed { failing() } else { fine() };
+        for run in 0..100 {
+            users.ran(rows);
+            let says = if dice.f64() < 0.05 { failing() } else { fine() };
             for _ in 0..16 {
-                sum.add(users.heard(NonZeroU64::new(dice.u64(1..)).map(User), &says, at(0)));
+                // Some have spoken before the first run fails.
+                sum.add(users.heard(NonZeroU64::new(dice.u64(1..)).map(User), &says, at(10 * run)));
             }
         }
-        sum.add(users.overdue(at(60)));
+        sum.add(users.overdue(at(2000)));
         (f64::from(sum.0), sum.1)
     };
     let differs = |seed: &u64| {

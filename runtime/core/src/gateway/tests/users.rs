@@ -84,8 +84,11 @@ async fn a_request_that_is_cut_is_its_users() {
     let mut splitting = contract(1);
     splitting.batching.split_oversize = true;
     let (_, host) = up(&gateway, splitting, 64);
-    for _ in 0..20 {
-        let asked = start(&gateway, Inference { parameters: by("ann").parameters, ..ask(9, 1) }).await;
+    // As many users are a unit as the larger part has rows.
+    for user in (1..=20).flat_map(|_| 1..=8) {
+        assert_eq!(told(&gateway)[0]["runs"], units(0, 0.0));
+        let asked = Inference { parameters: by(&user.to_string()).parameters, ..ask(9, 1) };
+        let asked = start(&gateway, asked).await;
         (0..2).for_each(|_| host.answer());
         asked.await.unwrap().unwrap();
     }
