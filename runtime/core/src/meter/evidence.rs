@@ -8,6 +8,7 @@ use super::{
     grouping::{Cohort, Group, Marks, OpenRuns, Said},
     latency::Latencies,
     pool::{Pair, Pairs},
+    seats::Spoken,
     seconds::Second,
     users::{self, Shares, Users},
     version::Ended,
@@ -50,7 +51,8 @@ pub struct Evidence {
     pub users_at_step: Option<u32>,
     /// Runs of the model; bad are those that failed.
     pub runs: Units,
-    /// Seconds in which requests ended; bad is the share of them that it had no room or no time for.
+    /// Seconds in which requests ended, or where users are the units the first of each; bad is the share of them that it
+    /// had no room or no time for.
     pub unserved: Units,
     /// Runs; bad is the share of a run's calls that the model refused for what they sent, of those that it has answered or
     /// refused. Whether callers are wrong one version alone cannot tell; two that serve the same callers can.
@@ -83,7 +85,7 @@ pub(super) struct Counts {
     first_parts: Cohort,
     /// Of the latest step.
     step_rows: u32,
-    /// Where they are the units, and nothing of the above from `open` on is used.
+    /// Where they are the units, and of the above from `open` on the second alone is used.
     users: Option<Users>,
 }
 
@@ -134,8 +136,7 @@ impl Counts {
             return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), now);
         }
         if matches!(says, Says::Answered | Says::Failed | Says::Missed) {
-            let over = self.second.ended(says == Says::Missed, now);
-            over.into_iter().for_each(|share| self.unserved.add(share));
+            self.missed(says == Says::Missed, now);
         }
         if *in_parts {
             return self.whole(says);
@@ -175,18 +176,21 @@ impl Counts {
         if let Some(users) = &mut self.users
             && said.iter().any(Option::is_some)
         {
-            let whole = users.heard(user, &said, now);
+            let Spoken { first: [.., missed], whole } = users.heard(user, &said, now);
+            missed.into_iter().for_each(|missed| self.missed(missed > 0.0, now));
             whole.into_iter().for_each(|shares| self.users_spoke(shares));
         }
     }
 
-    fn users_spoke(&mut self, [failed, missed, refused, disagreed, slow @ ..]: Shares) {
-        let first = [
-            (&mut self.runs, failed),
-            (&mut self.unserved, missed),
-            (&mut self.refused, refused),
-            (&mut self.agreement, disagreed),
-        ];
+    /// Whether somebody was, which is a unit together with whatever else ends in this second.
+    fn missed(&mut self, missed: bool, now: Tick) {
+        let over = self.second.ended(missed, now);
+        over.into_iter().for_each(|share| self.unserved.add(share));
+    }
+
+    fn users_spoke(&mut self, [failed, refused, disagreed, slow @ .., _]: Shares) {
+        let first =
+            [(&mut self.runs, failed), (&mut self.refused, refused), (&mut self.agreement, disagreed)];
         for (units, share) in first.into_iter().chain(self.slow.iter_mut().zip(slow)) {
             share.into_iter().for_each(|share| units.add(share));
         }

@@ -232,11 +232,36 @@ fn a_user_is_one_unit_by_each_metric_whatever_runs_there_were() {
     assert_eq!(told(&mut counts).runs, units(0, 0.0), "he may say more");
     counts.settled(&Ended { user, ..failed(Kind::ModelFailed) }, Tick::default());
     let seen = told(&mut counts);
-    assert_eq!((seen.runs, seen.unserved), (units(1, 1.0 / 19.0), units(1, 0.05)));
+    assert_eq!((seen.runs, seen.unserved), (units(1, 1.0 / 19.0), units(1, 0.0)));
     assert_eq!(seen.refused, units(1, 0.0));
     assert_eq!((seen.slow[0], seen.agreement), (units(1, 0.5), units(1, 0.5)));
     assert_eq!(seen.users_at_step, Some(0));
     assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 18);
+}
+
+/// A full queue turns away whoever comes, and somebody tries again and again.
+#[test]
+fn neither_a_second_nor_a_user_misses_more_than_one_unit() {
+    let at = |ms: u64| Tick::from_nanos(ms * MS);
+    let by = |number: u64, ended| Ended { user: NonZeroU64::new(number << 32 | number).map(User), ..ended };
+    let unserved = |counts: &mut Counts| counts.told(("m".into(), Version(2), 7), at(70_000)).unserved;
+    let missed = failed(Kind::Overloaded);
+    let mut stalled = of_users(&[]);
+    for number in 1..=300 {
+        let first = if number % 3 == 0 { answered(timing(50, 1), 1) } else { missed };
+        stalled.settled(&by(number, first), at(number));
+        (0..19).for_each(|_| stalled.settled(&by(number, answered(timing(50, 1), 1)), at(400 + number)));
+    }
+    assert_eq!(unserved(&mut stalled), units(1, 2.0 / 3.0));
+    let mut persistent = of_users(&[]);
+    (0..6000).for_each(|turn| persistent.settled(&by(1, missed), at(10 * turn)));
+    assert_eq!(unserved(&mut persistent), units(1, 1.0));
+    let refused = Ended { timing: timing(50, 1), ..failed(Kind::Invalid) };
+    let mut refused_first = of_users(&[]);
+    for (ms, ended) in [(0, refused), (1, missed), (2000, missed), (2001, answered(timing(50, 1), 1))] {
+        refused_first.settled(&by(1, ended), at(ms));
+    }
+    assert_eq!(unserved(&mut refused_first), units(1, 1.0), "by the first that says anything of it");
 }
 
 /// Of answers in parts what he waits for is the first.
