@@ -188,9 +188,8 @@ impl Counts {
         over.into_iter().for_each(|share| self.unserved.add(share));
     }
 
-    fn users_spoke(&mut self, [failed, refused, disagreed, slow @ .., _]: Shares) {
-        let first =
-            [(&mut self.runs, failed), (&mut self.refused, refused), (&mut self.agreement, disagreed)];
+    fn users_spoke(&mut self, [failed, refused, slow @ .., _]: Shares) {
+        let first = [(&mut self.runs, failed), (&mut self.refused, refused)];
         for (units, share) in first.into_iter().chain(self.slow.iter_mut().zip(slow)) {
             share.into_iter().for_each(|share| units.add(share));
         }
@@ -215,10 +214,10 @@ impl Counts {
 
     /// One of its answers was compared, as a shadow's.
     pub(super) fn compared(&mut self, pair: &Pair, user: Option<User>, now: Tick) {
-        if self.users.is_some() {
-            return self.hear(user, users::disagreed(pair.disagreement), now);
-        }
-        let unit = self.pairs.compared(pair);
+        let unit = match &mut self.users {
+            Some(users) => users.compared(pair, user, now),
+            None => self.pairs.compared(pair),
+        };
         unit.into_iter().for_each(|disagreement| self.agreement.add(disagreement));
     }
 
@@ -238,8 +237,11 @@ impl Counts {
         let overdue: Vec<_> = self.open.overdue(now).collect();
         overdue.into_iter().for_each(|run| self.ran(run));
         self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
-        let overdue = self.users.as_mut().map(|users| users.overdue(now));
-        overdue.into_iter().flatten().for_each(|shares| self.users_spoke(shares));
+        if let Some(users) = &mut self.users {
+            let (overdue, pairs) = (users.overdue(now), users.overdue_pairs(now));
+            overdue.into_iter().for_each(|shares| self.users_spoke(shares));
+            pairs.into_iter().for_each(|disagreement| self.agreement.add(disagreement));
+        }
         Evidence {
             model,
             version,

@@ -97,3 +97,12 @@ fn of_a_million_users_most_are_heard_and_the_rate_is_theirs() {
     let rate = sum / f64::from(u32::try_from(heard).unwrap());
     assert!((0.0095..0.0105).contains(&rate), "{rate}");
 }
+
+/// As docs/rollouts.md says it: of requests by seven numbers, and of copies by one.
+#[test]
+fn what_both_tables_of_a_version_take() {
+    fn bytes<const N: usize>() -> usize {
+        SEATS * size_of::<Option<Heard<N>>>() + usize::try_from(BITS / 8).unwrap()
+    }
+    assert_eq!(bytes::<7>() + bytes::<1>(), 1_966_080);
+}

@@ -6,16 +6,16 @@
 //! weighs more than one, and no second does, whomever it hit.
 
 use super::{
-    ending::Says,
+    ending::{Says, is_from_elsewhere},
     grouping::Marks,
-    pool::Pool,
+    pool::{Pair, Pool},
     seats::{Said, Seats, Spoken, nothing},
 };
 use crate::base::units::{Tick, User};
 use crate::decide::policy::Judged;
 
-/// Of failures, of refusals, of answers that disagree, and of answers beyond each line: shares of a user's requests.
-const MEANS: usize = 3 + Judged::MOST_LINES;
+/// Of failures, of refusals, and of answers beyond each line: shares of a user's requests.
+const MEANS: usize = 2 + Judged::MOST_LINES;
 /// These, and at last what found no room or no time.
 const NUMBERS: usize = MEANS + 1;
 
@@ -24,15 +24,27 @@ pub(super) type Shares = Said<NUMBERS>;
 #[derive(Debug)]
 pub(super) struct Users {
     seats: Seats<NUMBERS>,
+    /// Of copies, by how they disagree. Their own, for only of one version a user has requests beside them.
+    copied: Seats<1>,
     /// As many users are one unit as a run has rows.
     pools: [Pool; MEANS],
+    pairs: Pool,
     /// The most rows of a run. How runs end is no matter: which rule counts a version must not depend on how it fares.
     rows: u32,
+    /// The most of one that was compared with, whoever ran it.
+    other_rows: u32,
 }
 
 impl Default for Users {
     fn default() -> Users {
-        Users { seats: Seats::default(), pools: [Pool::default(); MEANS], rows: 1 }
+        Users {
+            seats: Seats::default(),
+            copied: Seats::default(),
+            pools: [Pool::default(); MEANS],
+            pairs: Pool::default(),
+            rows: 1,
+            other_rows: 1,
+        }
     }
 }
 
@@ -46,6 +58,25 @@ impl Users {
     pub(super) fn heard(&mut self, user: Option<User>, said: &Shares, now: Tick) -> Spoken<NUMBERS> {
         let Spoken { first, whole } = self.seats.heard(user, said, now);
         Spoken { first, whole: whole.map(|shares| self.pooled(shares)) }
+    }
+
+    /// A copy of one of his requests was answered. Returns a unit that is whole.
+    pub(super) fn compared(&mut self, pair: &Pair, user: Option<User>, now: Tick) -> Option<f64> {
+        let runs = pair.runs.iter().filter(|run| !is_from_elsewhere(run));
+        self.other_rows = runs.fold(self.other_rows, |most, run| most.max(run.batch_rows));
+        let whole = self.copied.heard(user, &[Some(pair.disagreement)], now).whole;
+        whole.and_then(|said| self.pooled_pair(said))
+    }
+
+    /// Units of copies that are whole because time is over.
+    pub(super) fn overdue_pairs(&mut self, now: Tick) -> Vec<f64> {
+        let over = self.copied.overdue(now);
+        over.into_iter().filter_map(|said| self.pooled_pair(said)).collect()
+    }
+
+    fn pooled_pair(&mut self, [disagreement]: Said<1>) -> Option<f64> {
+        let size = self.rows.max(self.other_rows);
+        disagreement.and_then(|share| self.pairs.add(share, size))
     }
 
     /// Units that are whole because time is over.
@@ -67,21 +98,13 @@ impl Users {
 pub(super) fn said(says: Says, slow: Option<Marks>) -> Shares {
     let share = |of: &[Says], bad: Says| of.contains(&says).then(|| f64::from(says == bad));
     let mut shares: Shares = nothing();
-    let [failed, refused, _, lines @ .., missed] = &mut shares;
+    let [failed, refused, lines @ .., missed] = &mut shares;
     *failed = share(&[Says::Answered, Says::Failed], Says::Failed);
     *refused = share(&[Says::Answered, Says::Refused], Says::Refused);
     *missed = share(&[Says::Answered, Says::Failed, Says::Missed], Says::Missed);
     for (line, mark) in lines.iter_mut().zip(slow.into_iter().flatten()) {
         *line = Some(f64::from(mark));
     }
-    shares
-}
-
-/// Of an answer that was compared, how much of it says something else.
-pub(super) fn disagreed(share: f64) -> Shares {
-    let mut shares: Shares = nothing();
-    let [_, _, disagreed, ..] = &mut shares;
-    *disagreed = Some(share);
     shares
 }
 
