@@ -5,7 +5,7 @@
 
 use super::{
     ending::{Says, is_from_elsewhere, says},
-    grouping::{Cohort, Group, Marks, OpenRuns, Said},
+    grouping::{Cohort, Group, Marks, OpenRuns, Said, only},
     latency::Latencies,
     pool::{Pair, Pairs},
     seats::Spoken,
@@ -79,6 +79,8 @@ pub(super) struct Counts {
     latency: Latencies,
     open: OpenRuns,
     second: Second,
+    /// Since when it has a host, if that came while this was counted.
+    there_since: Option<Tick>,
     /// Answers in parts by how they end, by whether they were refused, and by their first parts.
     ends: Cohort,
     refusals: Cohort,
@@ -102,6 +104,7 @@ impl Counts {
             latency: Latencies::default(),
             open: OpenRuns::default(),
             second: Second::default(),
+            there_since: None,
             ends: Cohort::default(),
             refusals: Cohort::default(),
             first_parts: Cohort::default(),
@@ -125,7 +128,7 @@ impl Counts {
 
     pub(super) fn settled(&mut self, ended: &Ended, now: Tick) {
         let Ended { rows, fault, total, timing, in_parts, user } = ended;
-        let says = says(*fault, timing);
+        let says = if self.waited_for_it(*total, now) { Says::Nothing } else { says(*fault, timing) };
         if let Some(users) = &mut self.users {
             // Another gateway may have been told of its run. (What another server runs together nobody tells.)
             if !is_from_elsewhere(timing) {
@@ -160,15 +163,24 @@ impl Counts {
         over.into_iter().for_each(|run| self.ran(run));
     }
 
+    pub(super) fn returned(&mut self, now: Tick) {
+        self.there_since = Some(now);
+    }
+
+    /// For whatever that needs to load. What a request meets that came before it was there is no evidence.
+    fn waited_for_it(&self, total: Duration, now: Tick) -> bool {
+        self.there_since.is_some_and(|since| now.since(since) < total)
+    }
+
     /// An answer in parts is over.
     fn whole(&mut self, says: Says) {
         if matches!(says, Says::Answered | Says::Failed) {
             let unit = self.ends.ended(only(says == Says::Failed), self.step_rows);
-            share(unit).into_iter().for_each(|share| self.runs.add(share));
+            unit.and_then(|unit| unit.share()).into_iter().for_each(|share| self.runs.add(share));
         }
         if matches!(says, Says::Answered | Says::Refused) {
             let unit = self.refusals.ended(only(says == Says::Refused), self.step_rows);
-            share(unit).into_iter().for_each(|share| self.refused.add(share));
+            unit.and_then(|unit| unit.share()).into_iter().for_each(|share| self.refused.add(share));
         }
     }
 
@@ -203,6 +215,9 @@ impl Counts {
     /// The first part of an answer was taken so long after its arrival: what its caller waited for. How long the whole
     /// takes is the answer's length.
     pub(super) fn first_part(&mut self, since: Duration, user: Option<User>, now: Tick) {
+        if self.waited_for_it(since, now) {
+            return;
+        }
         let took = nanos(since);
         self.latency.observe(took);
         if self.users.is_some() {
@@ -263,19 +278,6 @@ fn add(slow: &mut [Units], shares: Option<[f64; Judged::MOST_LINES]>) {
     for (units, share) in slow.iter_mut().zip(shares.into_iter().flatten()) {
         units.add(share);
     }
-}
-
-/// By the first mark.
-fn share(unit: Option<Group>) -> Option<f64> {
-    unit.and_then(|unit| unit.shares()).map(|[share, ..]| share)
-}
-
-fn only(mark: bool) -> Marks {
-    let mut marks = Marks::default();
-    if let Some(first) = marks.first_mut() {
-        *first = mark;
-    }
-    marks
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -218,5 +218,22 @@ fn who_asks_sees_what_is_overdue() {
     assert_eq!(late.slow[0], units(1, 1.0));
 }
 
+/// What they found, and how long they took, is the time that it took to load.
+#[test]
+fn who_came_before_it_was_there_again_says_nothing() {
+    let at = |ms: u64| Tick::from_nanos(ms * MS);
+    for mut counts in [counts(&[MS]), of_users(&[MS])] {
+        counts.settled(&answered(timing(50, 1), 3), at(100));
+        counts.returned(at(20_000));
+        counts.settled(&answered(timing(51, 1), 10_000), at(20_001));
+        counts.settled(&Ended { total: Duration::from_secs(10), ..failed(Kind::Expired) }, at(20_001));
+        counts.first_part(Duration::from_secs(10), None, at(20_001));
+        counts.settled(&answered(timing(52, 1), 1), at(20_001));
+        let seen = counts.told(("m".into(), Version(2), 7), at(30_000));
+        assert_eq!((seen.slow[0], seen.unserved), (units(2, 1.0), units(2, 0.0)));
+        assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 2);
+    }
+}
+
 #[path = "evidence_users_tests.rs"]
 mod users;

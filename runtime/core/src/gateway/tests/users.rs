@@ -5,6 +5,7 @@ use super::shadows::{ALL, compared, found, served};
 use crate::base::{
     fault::{Kind, Phase},
     inference::{Inference, Value},
+    roster::Roster,
 };
 use crate::gateway::{Gateway, GatewaySettings};
 use serde_json::{Value as Json, json};
@@ -117,4 +118,27 @@ async fn copies_of_one_users_requests_are_his() {
     let [of_primary, of_shadow] = told(&gateway);
     assert_eq!((&of_primary["runs"], &of_primary["agreement"]), (&units(1, 0.0), &units(0, 0.0)));
     assert_eq!((&of_shadow["agreement"], &of_shadow["runs"]), (&units(1, 0.25), &units(0, 0.0)));
+}
+
+/// What a request waited for while its version was loaded again is told neither at once nor with what else he says.
+#[tokio::test(start_paused = true)]
+async fn what_waited_for_a_host_is_no_evidence() {
+    let gateway = Gateway::new(GatewaySettings::default()).unwrap();
+    gateway.apply_policy(&table(1, 1, "")).unwrap();
+    let (id, host) = up(&gateway, contract(1), 64);
+    let eve = start(&gateway, by("eve")).await;
+    host.answer();
+    eve.await.unwrap().unwrap();
+    gateway.carrier_down(id);
+    let ann = start(&gateway, by("ann")).await;
+    tokio::time::advance(Duration::from_secs(5)).await;
+    let (_, host) = up(&gateway, contract(1), 64);
+    host.answer();
+    ann.await.unwrap().unwrap();
+    let bob = start(&gateway, by("bob")).await;
+    host.answer();
+    bob.await.unwrap().unwrap();
+    tokio::time::advance(Duration::from_secs(60)).await;
+    let [seen, _] = told(&gateway);
+    assert_eq!((&seen["runs"], &seen["slow"][0]), (&units(2, 0.0), &units(2, 0.0)));
 }
