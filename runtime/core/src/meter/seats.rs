@@ -8,13 +8,13 @@ use crate::base::units::{Tick, User};
 use std::time::Duration;
 
 /// What a user says is the share of his first requests that were bad: of so many by one number,
-pub(super) const REQUESTS: u8 = 20;
+const REQUESTS: u8 = 20;
 /// or of as many as he makes within so long after the first.
 const WINDOW: Duration = Duration::from_secs(60);
 /// Users who are listened to at once; some tens of bytes each.
 const SEATS: usize = 8192;
 /// Seats that a user may have.
-pub(super) const CHOICE: usize = 4;
+const CHOICE: usize = 4;
 /// Who was heard is remembered by a bit; half a megabyte. After a million users a fifth of those who come have the bit of
 /// another, and are left out.
 const BITS: u64 = 1 << 22;
