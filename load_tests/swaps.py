@@ -3,6 +3,7 @@
 
   load_tests/swaps.py                               100 swaps of a small model, on Ray
   load_tests/swaps.py --models examples --model photos --data examples/photos/cat.jpg --rate 4
+  load_tests/swaps.py --pause 3                     with 3 s from swap to swap
   load_tests/swaps.py --engine local
   load_tests/swaps.py --triton FOLDER               how soon each answers anew, in turns with Triton
 
@@ -161,6 +162,7 @@ def swapping(options: argparse.Namespace, scratch: Path) -> int:
                 while done <= options.swaps and time.monotonic() < ends - 5:
                     done += 1
                     took.append(server.swap(done))
+                    threading.Event().wait(options.pause)
             moving.append(told(f"with swaps, {done - 1} so far", moved))
             failed += sum(sum(record["errors"].values()) for record in moved)
             failed += sum(int(record["dropped"]) for record in moved)
@@ -242,6 +244,7 @@ def main() -> int:
     parser.add_argument("--engine", choices=["ray", "local"], default="ray")
     parser.add_argument("--swaps", type=int, default=100)
     parser.add_argument("--rate", type=float, default=100.0, help="of each protocol, a second")
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds from swap to swap")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each phase")
     parser.add_argument("--ports", type=int, default=28_800)
     parser.add_argument("--triton", type=Path, help="where Triton is; only how soon it answers")

@@ -24,6 +24,8 @@ def run(serve: Serve, models: Path) -> Run:
 
 
 def test_the_next_host_is_a_process_that_was_ready_for_it(run: Run, models: Path) -> None:
+    # Until then a process that waits may become the second gateway.
+    until(lambda: len(run.pids("gateway")) == 2, SOON_S, "one serves and one stands by")
     for number in (1, 2):
         until(lambda: run.named("ray::IDLE"), SOON_S, "one waits")
         before = run.below()

@@ -19,6 +19,7 @@ from headrace.control.reports import numbers
 from headrace.errors import StateInvalid, Unwanted
 from headrace.feedback.joining import Label, Outcome
 from headrace.feedback.prediction import Prediction, Top, written
+from headrace.models.lifecycle import State
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.course import Course, End
 
@@ -222,6 +223,27 @@ def test_a_version_without_ids_is_not_judged_by_labels(desk: Desk) -> None:
     version = desk.controller.held("m")[0].version
     with pytest.raises(Unwanted, match="no host runs m/1"):
         labelled.may_be_labelled(plan(**BY_LABELS), replace(version, backend="upstream"))
+
+
+def test_labels_that_come_while_a_version_is_away_count(desk: Desk) -> None:
+    play, labels = Play(desk), Labels(desk)
+    play.start(plan(**BY_LABELS))
+    labels.send(1, 9, 1)
+    labels.send(2, 9, 1)
+    play.look()
+    desk.stand(m={1: State.READY, 2: State.LOADING})
+    labels.send(2, 70, 20)
+    assert accuracy(play.look()).candidate == Units(100, 21)
+    play.ready()
+    assert accuracy(play.look()).candidate == Units(100, 21)
+
+
+def test_labels_that_all_come_at_once_decide(desk: Desk) -> None:
+    play, labels = Play(desk), Labels(desk)
+    play.start(plan(**BY_LABELS))
+    labels.send(1, 900, 100)
+    labels.send(2, 700, 300)
+    assert play.look().end is End.ROLLED_BACK
 
 
 def test_a_database_that_cannot_be_read_is_said_and_not_taken_for_no_labels(desk: Desk) -> None:

@@ -41,3 +41,9 @@ def test_a_request_is_of_the_arm_whose_rollout_went_on_then(
 ) -> None:
     courses = [course(2, 3, 20.0), course(1, 2, 10.0, 20.0)]
     assert arm_of(courses, model, version, unix_ms) == arm
+
+
+def test_a_promotion_that_is_taken_back_was_no_arm_in_between() -> None:
+    taken_back = course(1, 2, 10.0, 20.0).ended(End.ROLLED_BACK, "by me", 99.0)
+    found = [arm_of([taken_back], "m", 2, unix_ms) for unix_ms in (20_000, 50_000, 99_000)]
+    assert found == [Arm(1, "candidate"), None, None]

@@ -208,7 +208,7 @@ def test_one_whose_rollout_cannot_be_read_ends_at_the_start(play: Play) -> None:
     play.desk.begin()
     play.desk.rollouts.open()
     assert play.desk.carried == ["m/1", "m/2"]
-    assert play.desk.controller.journal(1)[0].what == "the control of a rollout ends"
+    assert play.desk.controller.journal(1)[0].what == "nothing is judged any more"
     play.desk.rollouts.close()
 
 
@@ -280,3 +280,17 @@ def test_a_record_of_before_has_a_control_that_answers() -> None:
     before = json.loads(record.to_json())
     del before["health"]["control_ready"]
     assert Record.from_json(json.dumps(before)) == record
+
+
+def test_what_the_baseline_did_before_the_first_step_of_an_a_a_is_no_evidence(play: Play) -> None:
+    play.desk.rollouts.start("m", 1, A_A, baseline=None, **ME)
+    play.desk.stand(m={1: State.READY, 2: State.READY, ONE: State.LOADING})
+    for _ in range(5):
+        look(play)
+    play.desk.stand(m=READY)
+    begun = look(play)
+    assert begun.step == 1
+    errors = look(play).record.evidence[0]
+    # Its gateway counts on as before: nothing that it is asked for has changed.
+    assert play.gateway.rows[1]["runs"]["count"] == 7 * 50
+    assert (errors.candidate.count, errors.control.count) == (50, 50)

@@ -184,6 +184,25 @@ def test_what_is_met_while_a_version_is_away_is_no_evidence() -> None:
     assert (course.end, course.record.evidence[0].candidate) == (None, Units(500, 0))
 
 
+@pytest.mark.parametrize(
+    ("asked", "crashes", "what", "says"),
+    [
+        ({"max_crashes": 1}, 2, "rolled back", "crashed 2 times"),
+        ({"max_hours": 0.001}, 0, "inconclusive", "version 2 is being loaded"),
+        ({"max_hours": 0.001, "when_inconclusive": "roll_back"}, 0, "rolled back", "being loaded"),
+    ],
+)
+def test_who_comes_and_comes_is_not_waited_for_for_ever(
+    asked: dict[str, Any], crashes: int, what: str, says: str
+) -> None:
+    play = Play(plan(**asked)).begun()
+    play.ways[2] = Way.COMES
+    play.crashes = {1: 0, 2: crashes}
+    course = play.run(10)
+    assert course.said[-1].what == what
+    assert says in course.said[-1].why
+
+
 def test_only_what_was_watched_counts_as_time() -> None:
     play = Play(plan(max_hours=1)).begun()
     play.now += 48 * 3600
@@ -271,6 +290,12 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
     for second in range(3):
         course = course.saying("hold", f"{second} units", 2000.0 + second)
     assert [(one.unix_ms, one.why) for one in course.said[1:]] == [(2_000_000, "2 units")]
+    for second in range(3 * MOST_SAID):
+        course = course.saying(("wait", "hold")[second % 2], str(second), 2500.0 + second)
+    assert [(one.unix_ms, one.what) for one in course.said[1:]] == [
+        (2_500_000, "wait"),
+        (2_000_000, "hold"),
+    ]
     for number in range(2 * MOST_SAID):
         course = course.saying("step", str(number), 3000.0)
     assert (len(course.said), course.said[-1].why) == (MOST_SAID, str(2 * MOST_SAID - 1))

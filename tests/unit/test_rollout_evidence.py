@@ -35,9 +35,19 @@ def test_a_worse_candidate_is_found_and_one_as_good_is_proven() -> None:
     assert same.log_fine > math.log(20) > same.log_harm
 
 
-def test_the_first_stretch_is_learned_from_and_not_bet_on() -> None:
-    assert seen((1.0, 0.0), looks=1).log_harm == 0.0
-    assert seen((1.0, 0.0), looks=2).log_harm > 1.0
+@pytest.mark.parametrize("rate", [0.001, 0.01, 0.1, 0.3])
+def test_what_comes_all_at_once_is_bet_on_whatever_the_rate_is(rate: float) -> None:
+    asked = Evidence.empty(Criterion("accuracy", rate / 2), 1)
+    count = 100 / rate
+    worse = asked.observed(Units(count, 3 * rate * count), Units(count, rate * count), 0)
+    alike = Units(10 * count, 10 * count * rate)
+    same = asked.observed(alike, alike, 0)
+    assert worse.log_harm > math.log(20) > worse.log_fine
+    assert same.log_fine > 0.5 > same.log_harm
+
+
+def test_nothing_is_learned_from_what_is_bet_on() -> None:
+    assert seen((1.0, 0.0), looks=1).recent == Units(40, 20)
     limit = Evidence.empty(Criterion("agreement", 0.02, paired=False), 1)
     assert limit.observed(Units(20, 20), Units(), 0).log_harm > 1.0
 

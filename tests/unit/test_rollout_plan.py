@@ -83,6 +83,7 @@ def test_a_candidate_is_judged_at_every_share_but_the_last(
         ({"judge": {"p99": {}}, "max_harm_units": 5}, "expected judge.errors beside it"),
         ({"judge": {"values": {"p99": {"low": 0, "high": 1, "max_loss": 0}}}}, "metric already"),
         ({"judge": {"values": {"refused": {"low": 0, "high": 1, "max_loss": 0}}}}, "already"),
+        ({"judge": {"values": {".x": {"low": 0, "high": 1, "max_loss": 0}}}}, "match pattern"),
         ({"judge": {"values": {"a b": {"low": 0, "high": 1, "max_loss": 0}}}}, "match pattern"),
         ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 2}}}}, "max_loss below"),
         ({"alpha": 0}, "greater than 0"),

@@ -5,15 +5,17 @@ from typing import Any
 
 import pytest
 from sqlalchemy import update
+from tests.unit.desk import Desk
 from tests.unit.rolling import ME, Play, plan
 
 from headrace.control import orders, rollouts
 from headrace.control.courses import MOST_KEPT
 from headrace.control.store import ROLLOUT
-from headrace.errors import StateInvalid
+from headrace.errors import StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
-from headrace.rollout.course import End
+from headrace.rollout.course import Course, End
+from headrace.rollout.looking import looked
 
 
 def test_who_divides_traffic_in_the_moment_of_a_step_wins(
@@ -105,7 +107,16 @@ def test_what_another_release_has_written_keeps_nobody_from_starting(play: Play)
     play.desk.begin()
     assert play.desk.rollouts.all() == []
     assert "rollout 1 of m cannot be read and does not go on" in play.desk.said[-1]
+    assert play.desk.controller.wanted()["m"].traffic.judged
     play.desk.begin()
+    play.desk.rollouts.open()
+    assert play.desk.controller.wanted()["m"].traffic.judged == ()
+    play.desk.rollouts.close()
+    # What labels and gateways count is told apart by numbers.
+    play.desk.begin()
+    play.ready()
+    play.desk.controller.obey(orders.split("m", {1: WHOLE}), **ME)
+    assert play.start().number == 2
 
 
 def test_of_a_model_a_hundred_are_kept(play: Play) -> None:
@@ -116,3 +127,80 @@ def test_of_a_model_a_hundred_are_kept(play: Play) -> None:
     kept = play.desk.rollouts.all()
     assert len(kept) == MOST_KEPT
     assert kept[-1].number == MOST_KEPT + 3
+
+
+def test_what_is_not_foreseen_of_one_holds_up_no_other(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = {1: State.READY, 2: State.READY}
+    desk.models = {"m": [1, 2], "n": [1, 2]}
+    desk.begin()
+    desk.stand(m=both, n=both)
+    for model in desk.models:
+        desk.controller.obey(orders.split(model, {1: WHOLE}), **ME)
+        desk.rollouts.start(model, 2, plan(), baseline=None, **ME)
+
+    def fails(course: Course, *given: Any) -> Course:
+        if course.model == "m":
+            raise RuntimeError("a bug")
+        return looked(course, *given)
+
+    monkeypatch.setattr(rollouts, "looked", fails)
+    for _ in range(4):
+        desk.now += 1
+        desk.rollouts.look()
+    watched = {one.model: one.watched_s for one in desk.rollouts.all()}
+    assert watched == {"m": 0.0, "n": 4.0}
+    assert len([one for one in desk.said if "a bug" in one]) == 1
+
+
+def test_who_crashed_before_a_rollout_is_not_charged_where_one_begins_during_a_look(
+    play: Play,
+) -> None:
+    play.desk.crashes = {"m/2": 5}
+    lock = play.desk.rollouts._lock
+
+    class Begins:
+        """A look that waits for the lock, which a start has."""
+
+        def __enter__(self) -> None:
+            play.desk.rollouts._lock = lock
+            lock.acquire()
+            if not play.desk.rollouts.all():
+                play.start(plan(max_crashes=2))
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+
+    begins: Any = Begins()
+    play.desk.rollouts._lock = begins
+    play.desk.rollouts.look()
+    for _ in range(3):
+        course = play.look()
+    assert (course.end, course.record.health.candidate_crashes) == (None, 0)
+
+
+def test_what_begins_by_itself_does_so_though_the_database_was_away(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rollouts, "LOOK_S", 0.001)
+    tries = threading.Semaphore(0)
+
+    def away(*_: object) -> None:
+        tries.release()
+        raise StateInvalid("the database is away")
+
+    monkeypatch.setattr(play.desk.rollouts._newcomers, "due", away)
+    play.desk.rollouts.open()
+    for _ in range(3):
+        assert tries.acquire(timeout=10), "nobody asks again"
+    play.desk.rollouts.close()
+    assert [one for one in play.desk.said if "away" in one] == ["rollouts: the database is away"]
+
+
+def test_nobody_is_sent_back_to_what_has_failed(play: Play) -> None:
+    play.start()
+    play.desk.stand(m={1: State.FAILED, 2: State.READY})
+    with pytest.raises(Unwanted, match="version 1 has failed, and would have all the traffic"):
+        play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    assert play.desk.rollouts.one(1).end is None

@@ -230,6 +230,21 @@ def test_what_fails_once_in_an_unknown_way_is_tried_again() -> None:
     assert serve.published == [2]
 
 
+@pytest.mark.parametrize(("rest_s", "looks"), [(60.0, 1), (0.0, 2)])
+def test_what_comes_next_is_made_ready_when_nothing_has_been_under_way_for_a_while(
+    monkeypatch: pytest.MonkeyPatch, rest_s: float, looks: int
+) -> None:
+    monkeypatch.setattr(watch, "REST_S", rest_s)
+    serve = Serve(RUNNING)
+    watching = serve.watch()
+    watching.start()
+    for _ in range(looks):
+        assert serve.asked.acquire(timeout=60)
+    assert serve.rested.wait(0.3 if looks == 1 else 60) is (looks == 2)
+    assert not serve.asked.acquire(timeout=0.3), "nobody looks while nothing is under way"
+    watching.stop(60)
+
+
 def test_a_table_that_may_have_been_taken_is_followed_by_one_of_a_later_sequence() -> None:
     serve = Serve(RUNNING)
     serve.late = [LookupError("the answer was lost")]

@@ -11,7 +11,7 @@ MOST_STEPS = 32
 #: and those that it refused as wrong, a unit each run. Callers of both arms are the same.
 GUARDS = ("unserved", "refused")
 #: As registries take it in names of metrics.
-VALUE_NAME = r"^[A-Za-z0-9_.\-]{1,64}$"
+VALUE_NAME = r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}$"
 #: More is a number that was typed wrong.
 MOST_COUNTED = 10**9
 

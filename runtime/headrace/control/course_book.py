@@ -36,8 +36,14 @@ class CourseBook:
 
     def read(self) -> None:
         """Take what the database has, and nothing else."""
-        found = self._controller.store.rollouts(self._telling.say)
+        found, self._last = self._controller.store.rollouts(self._telling.say)
         self._courses = {one.number: one for one in found}
+
+    def take_back(self, number: int) -> None:
+        """Know of one what the database has."""
+        found, _ = self._controller.store.rollouts(self._telling.say)
+        mine = {one.number: one for one in found if one.number == number}
+        self._courses = {**self._courses, **mine}
 
     def all(self, model: str = "") -> list[Course]:
         """Return those that go on and the last that have ended, of one model or of all."""
@@ -61,7 +67,8 @@ class CourseBook:
     @property
     def next_number(self) -> int:
         """The number of the next one."""
-        return max(self._courses, default=0) + 1
+        # One that cannot be read has its number, too, and labels and counts that are its own.
+        return max((self._last, *self._courses)) + 1
 
     def kept_for_s(self, course: Course) -> float:
         """Return for how long what is known of it was not written down."""
@@ -101,12 +108,12 @@ class CourseBook:
             f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}"
         )
 
-    def end_controls(self) -> None:
-        """End what was loaded for a rollout of which nothing is known any more."""
+    def end_unreadable(self) -> None:
+        """End what traffic has for a rollout of which nothing is known any more."""
         on = {one.model for one in self.on()}
         for model, wanted in self._controller.wanted().items():
-            if wanted.traffic.control is not None and model not in on:
-                order = steering.without_control(model)
+            if (wanted.traffic.control or wanted.traffic.judged) and model not in on:
+                order = steering.without_rollout(model)
                 self._controller.obey(order, who=ITSELF, why="its rollout cannot be read")
 
     def tell_ends(self) -> None:

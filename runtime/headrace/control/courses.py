@@ -57,8 +57,10 @@ def write(connection: Connection, rollouts: Table, course: Course) -> None:
         connection.execute(delete(rollouts).where(older & ~rollouts.c.goes_on))
 
 
-def read(connection: Connection, rollouts: Table, say: Callable[[str], None]) -> list[Course]:
-    """Return all that are kept, the oldest first.
+def read(
+    connection: Connection, rollouts: Table, say: Callable[[str], None]
+) -> tuple[list[Course], int]:
+    """Return all that are kept, the oldest first, and the last number that one has.
 
     What cannot be read, as another release has written it, is said and left out: it keeps no
     server from starting, and does not go on.
@@ -75,4 +77,4 @@ def read(connection: Connection, rollouts: Table, say: Callable[[str], None]) ->
             )
             mine = rollouts.c.number == row["number"]
             connection.execute(update(rollouts).where(mine).values(goes_on=False))
-    return found
+    return found, rows[-1]["number"] if rows else 0

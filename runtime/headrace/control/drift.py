@@ -14,6 +14,7 @@ from headrace.control.controller import Controller
 from headrace.control.course_book import Clocks
 from headrace.control.references import Of
 from headrace.control.telling import Telling
+from headrace.control.troubles import Troubles
 from headrace.errors import HeadraceError, StateInvalid, Unwanted
 from headrace.monitoring.drift import Key, Policy, Watched, added
 from headrace.monitoring.profiles import Profiled, Seen, profiled
@@ -80,8 +81,7 @@ class Drift:
         self._looking = threading.Lock()
         self._stirred = threading.Event()
         self._closed = False
-        #: What was said at the last look, and is at this one.
-        self._troubles: tuple[set[str], set[str]] = set(), set()
+        self._troubles = Troubles(telling.say)
         self._thread = threading.Thread(target=self._run, name="drift", daemon=True)
 
     def open(self) -> None:
@@ -138,7 +138,7 @@ class Drift:
                     self.look()
                 # Whatever was not foreseen: who watches must not be gone without a word.
                 except Exception:
-                    self._say_once(f"drift: {traceback.format_exc()}")
+                    self._troubles.meet(f"drift: {traceback.format_exc()}")
 
     def _configs(self) -> dict[Which, Config]:
         held = (one.version for one in self._controller.held())
@@ -154,7 +154,7 @@ class Drift:
         passed_s = 0.0 if self._looked_at is None else at - self._looked_at
         # A window is of when somebody looked.
         passed_s, self._looked_at = min(passed_s, 2 * LOOK_S), at
-        self._troubles = self._troubles[1], set()
+        self._troubles.begin_look()
         known = {which: self._now(which, one) for which, one in configs.items()}
         self._let_go({which: one for which, one in known.items() if one is not None})
         rows, came = dict.fromkeys(self._known, 0), {which: added({}, {}) for which in self._known}
@@ -186,10 +186,10 @@ class Drift:
             found = self._controller.store.references.read(of)
         except StateInvalid as error:
             # Rows that come meanwhile are not to take the place of what is there.
-            self._say_once(f"drift: the reference of {of.label} cannot be read: {error}")
+            self._troubles.meet(f"drift: the reference of {of.label} cannot be read: {error}")
             return None
         except (KeyError, TypeError, ValueError) as error:
-            self._say_once(
+            self._troubles.meet(
                 f"drift: the reference of {of.label} is another release's, and is taken anew: "
                 f"{type(error).__name__}: {error}"
             )
@@ -216,7 +216,7 @@ class Drift:
             try:
                 found += profiled(text)
             except ValueError as error:
-                self._say_once(f"drift: what a gateway has counted cannot be read: {error}")
+                self._troubles.meet(f"drift: what a gateway has counted cannot be read: {error}")
         return found
 
     def _keep(self, known: Known, after: Watched) -> Sequence[tuple[Key, float | None]] | None:
@@ -227,7 +227,7 @@ class Drift:
         try:
             self._controller.store.references.write(known.of, after)
         except HeadraceError as error:
-            self._say_once(f"drift: the reference of {known.of.label} is not kept: {error}")
+            self._troubles.meet(f"drift: the reference of {known.of.label} is not kept: {error}")
             return known.kept
         return alarms
 
@@ -258,13 +258,6 @@ class Drift:
             for (tensor, feature), alarm in one.watched.alarms.items()
         ]
         return json.dumps(rows[:MOST_SCORES])
-
-    def _say_once(self, text: str) -> None:
-        """Say what goes on to be so when it begins."""
-        before, now = self._troubles
-        if text not in before | now:
-            self._telling.say(text)
-        now.add(text)
 
 
 def _alarms(watched: Watched) -> list[tuple[Key, float | None]]:

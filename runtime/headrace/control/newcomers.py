@@ -26,6 +26,20 @@ class Newcomers:
         #: Versions whose rollout could not begin, by label.
         self._refused: set[str] = set()
 
+    def begin(
+        self, courses: Sequence[Course], start: Callable[[str, int, RolloutPlan], object]
+    ) -> None:
+        """Begin rollouts of those that are due.
+
+        Raises:
+            StateInvalid: the database cannot be used now.
+        """
+        for version, plan in self.due(courses):
+            try:
+                start(version.model, version.number, plan)
+            except Unwanted as error:
+                self.refuse(version, error)
+
     def due(self, courses: Sequence[Course]) -> Iterator[tuple[Version, RolloutPlan]]:
         """Yield the versions that are to have a rollout now, and by which plan.
 

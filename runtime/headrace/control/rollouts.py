@@ -16,6 +16,7 @@ from headrace.control.previous import Previous
 from headrace.control.reports import awaits_approval
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
+from headrace.control.troubles import Troubles
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
 from headrace.rollout.course import Course, End, Sight, arms
@@ -64,14 +65,14 @@ class Rollouts:
         self._looked_at: dict[int, float] = {}
         self._newcomers = Newcomers(controller, telling.say)
         self._previous = Previous(controller, telling.say)
-        self._trouble = ""
+        self._troubles = Troubles(telling.say)
         self._closed = self._deposed = False
         self._thread = threading.Thread(target=self._run, name="rollouts", daemon=True)
 
     def open(self) -> None:
         """Go on with those that go on, once there is an engine that can be looked at."""
         with self._lock:
-            self._book.end_controls()
+            self._book.end_unreadable()
             self._book.tell_ends()
         self.telling.open()
         self._stirred.set()
@@ -191,7 +192,8 @@ class Rollouts:
             while True:
                 # Where nothing goes on, nothing happens and nothing is to go, nobody wakes up.
                 rest_s = self._previous.rest_s(self.all(), self._clocks.time())
-                self._stirred.wait(LOOK_S if self._book.on() else rest_s)
+                goes_on = self._book.on() or self._troubles.are_some
+                self._stirred.wait(LOOK_S if goes_on else rest_s)
                 self._stirred.clear()
                 if self._closed or self._deposed:
                     return
@@ -199,37 +201,42 @@ class Rollouts:
                     self.look()
                 # Whatever was not foreseen: who decides must not be gone without a word.
                 except Exception:
-                    self._say_once(f"rollouts: {traceback.format_exc()}")
+                    self._troubles.meet(f"rollouts: {traceback.format_exc()}")
 
     def look(self) -> None:
         """Look at all that go on, do what follows, and begin those that begin by themselves."""
+        self._troubles.begin_look()
+        # Of one that begins meanwhile it is not known what was before.
+        asked = {one.number for one in self._book.on()}
         # Without the lock: gateways may take their time, and nobody's word waits for them.
-        told, crashes = (self._told(), self._crashes()) if self._book.on() else ([], {})
+        told, crashes = (self._told(), self._crashes()) if asked else ([], {})
         with self._lock:
             now = self._clocks.ticks()
             on = self._book.on()
             self._looked_at = {one.number: self._looked_at.get(one.number, now) for one in on}
-            for course in on:
+            for course in (one for one in on if one.number in asked):
                 passed_s = min(now - self._looked_at[course.number], MOST_PASSED_S)
                 self._looked_at[course.number] = now
                 if not self._closed and not self._deposed:
                     take = partial(self._take, told=told, crashes=crashes, passed_s=passed_s)
                     self._guarded(course, take)
-            for version, plan in self._newcomers.due(self.all()):
-                model, number = version.model, version.number
-                try:
-                    self.start(model, number, plan, baseline=None, who=ITSELF, why=ON_NEW)
-                except Unwanted as error:
-                    self._newcomers.refuse(version, error)
-            self._previous.let_go(self.all(), self._clocks.time())
+            if self._closed or self._deposed:
+                return
+            try:
+                begin = partial(self.start, baseline=None, who=ITSELF, why=ON_NEW)
+                self._newcomers.begin(self.all(), begin)
+                self._previous.let_go(self.all(), self._clocks.time())
+            except HeadraceError as error:
+                self._troubles.meet(f"rollouts: {error}")
 
     def _told(self) -> list[Counted]:
-        found = list(labelled.counted(self._controller.store.labels, self.all(), self._say_once))
+        labels = self._controller.store.labels
+        found = list(labelled.counted(labels, self.all(), self._troubles.meet))
         for text in self._gateways():
             try:
                 found += counted(text)
             except ValueError as error:
-                self._say_once(f"what a gateway has counted cannot be read: {error}")
+                self._troubles.meet(f"what a gateway has counted cannot be read: {error}")
         return found
 
     def _guarded(self, course: Course, do: Callable[[Course], object]) -> None:
@@ -240,17 +247,12 @@ class Rollouts:
             self.telling.say(f"rollouts are another's now: {error}")
         except HeadraceError as error:
             said = f"rollout {course.number} of {course.model} cannot go on now: {error}"
-            self._say_once(said)
+            self._troubles.meet(said)
             self._book.put(course.saying("wait", said, self._clocks.time()))
         except Exception:
-            # What was written down counts, and not what was about to be.
-            self._book.read()
-            raise
-
-    def _say_once(self, text: str) -> None:
-        if text != self._trouble:
-            self._trouble = text
-            self.telling.say(text)
+            # Others go on. Of this one what was written down counts, not what was about to be.
+            self._troubles.meet(f"rollouts: {traceback.format_exc()}")
+            self._book.take_back(course.number)
 
     def _take(
         self,

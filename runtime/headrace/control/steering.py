@@ -188,6 +188,10 @@ def judged(course: Course) -> tuple[Judged, ...]:
     )
 
 
+def _has_failed(version: int, standings: Standings) -> bool:
+    return version in standings and standings[version].state is State.FAILED
+
+
 def order(course: Course, before: Course | None) -> Order:
     """Divide traffic, and count, as a rollout has it now that has come from ``before``.
 
@@ -212,6 +216,8 @@ def order(course: Course, before: Course | None) -> Order:
             may_take_back(before, now, standings)
         elif course.end is not End.STOPPED and (why := disturbed(before, now)):
             raise Unwanted(f"{course.model}: {why}")
+        elif winner is not None and _has_failed(winner, standings):
+            raise Unwanted(f"version {winner} has failed, and would have all the traffic")
         divided = {winner: WHOLE} if winner is not None else now.shares
         divided = shares(course) if course.end is None else divided
         asked = replace(now.traffic, judged=judged(course), control=control(course))
@@ -220,13 +226,13 @@ def order(course: Course, before: Course | None) -> Order:
     return Order(course.model, what, changed)
 
 
-def without_control(model: str) -> Order:
-    """End the second instance of a version that nobody compares with any more."""
+def without_rollout(model: str) -> Order:
+    """Count, mirror and keep nothing for a rollout that nobody goes on with."""
 
     def changed(now: Wanted, _: Standings) -> Wanted:
         return replace(now, traffic=replace(now.traffic, judged=(), control=None))
 
-    return Order(model, "the control of a rollout ends", changed)
+    return Order(model, "nothing is judged any more", changed)
 
 
 def may_take_back(course: Course, now: Wanted, standings: Standings) -> None:

@@ -213,8 +213,8 @@ class Store:
             rows = connection.execute(query.where(JOURNAL.c.model == model) if model else query)
             return [_entry(dict(row)) for row in rows.mappings()]
 
-    def rollouts(self, say: Callable[[str], None]) -> list[Course]:
-        """Return the rollouts that go on and the last that have ended, the oldest first.
+    def rollouts(self, say: Callable[[str], None]) -> tuple[list[Course], int]:
+        """Return the rollouts that go on and the last that have ended, and the last number of one.
 
         ``say`` hears of those that cannot be read.
         """

@@ -113,7 +113,8 @@ class Telling:
                     self._reporter.report(metrics(course, where, now))
         except (HeadraceError, ValueError) as error:
             self.say(f"rollout {course.number} of {course.model} is not reported: {error}")
-            return False
+            # Of a version that nobody has any more nobody will ever be told.
+            return isinstance(error, RepositoryInvalid)
         finally:
             self._announce(before, course)
         return True

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import takewhile
 from typing import Final
 
 from headrace.config.rollouts import RolloutPlan
@@ -189,10 +190,15 @@ class Course:
         }
 
     def saying(self, what: str, why: str, now: float) -> "Course":
-        """Return it with this said; what lasts is told anew, and began when it did."""
+        """Return it with this said; what lasts is told anew, and began when it did.
+
+        Of what takes turns, as to wait and to hold, each is there once.
+        """
         at, before = round(1000 * now), self.said
-        if before and what in LASTING and before[-1].what == what:
-            at, before = before[-1].unix_ms, before[:-1]
+        lasting = takewhile(lambda said: said.what in LASTING, reversed(before))
+        same = [said for said in lasting if said.what == what]
+        if same and what in LASTING:
+            at, before = same[0].unix_ms, tuple(said for said in before if said is not same[0])
         return replace(self, said=(*before[-(MOST_SAID - 1) :], Said(at, what, why)))
 
     def ended(self, end: End, why: str, now: float) -> "Course":

@@ -31,9 +31,10 @@ def deltas(plan: RolloutPlan, candidate: Totals, control: Totals) -> Deltas:
 def of_users(found: Deltas, heard_by: tuple[int, int]) -> Deltas:
     """Return it where so many gateways have heard users of each version, each by itself.
 
-    One user may be a unit of each of them. So each unit counts as a part of one: whomever how many
-    have heard, nobody weighs more than one unit in all. (Bets are products of what units pay, and
-    a part of a unit pays a root: the geometric mean of as many bets, which is below their mean.)
+    One user may be a unit of each of them. So each unit counts as a part of one: who is heard by
+    all of them between two looks weighs one unit, and who is heard by another one later half of one
+    more, or a third. (Bets are products of what units pay, and a part of a unit pays a root: the
+    geometric mean of as many bets, which is below their mean.)
     """
     parts = tuple(1 / max(number, 1) for number in heard_by)
     return {

@@ -12,6 +12,9 @@ from headrace.rollout.intervals import Spread
 
 #: For how many units a rate is remembered that bets are made by: traffic changes over a day.
 MEMORY_UNITS: Final = 20_000.0
+#: What a rate is thought to be about before there is a unit. Labels may come all at once, so that
+#: the first stretch is bet on, too; a guess that is wrong tenfold costs such a bet a few units.
+FIRST_RATE: Final = 0.05
 #: What capital is before anything is bet.
 UNTOUCHED: Final = (0.0,) * len(STAKES)
 UNSPREAD: Final = Spread()
@@ -107,7 +110,6 @@ class Evidence:
         """Return what is known with a stretch more, which passed at a step (from 0).
 
         Units of one arm wait until the other has some, for rates are compared within a stretch.
-        The first stretch tells what the rate is about, and nothing is bet on it.
 
         Raises:
             ValueError: the plan has no such step.
@@ -135,9 +137,7 @@ class Evidence:
         kept = min(1.0, MEMORY_UNITS / (self.recent.count + both.count))
         grown = self.recent + both
         recent = Units(grown.count * kept, grown.bad * kept)
-        if paired and self.recent.count == 0.0:
-            return replace(self, pending=(NONE, NONE), recent=recent)
-        rate = self.recent.bad / self.recent.count if self.recent.count else 0.0
+        rate = self.recent.bad / self.recent.count if self.recent.count else FIRST_RATE
         against = control if paired else None
         worse, fine = gains(candidate, against, rate=rate, margin=self.criterion.margin)
         begun = self.harm[: step + 1]

@@ -6,7 +6,7 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.repository.instances import is_control, spoken
 from headrace.rollout.counted import Seen, added, dense
 from headrace.rollout.course import Course, End, Sight, Way
-from headrace.rollout.criteria import quantiles
+from headrace.rollout.criteria import by_labels, quantiles
 from headrace.rollout.deltas import deltas, of_users
 from headrace.rollout.latency import LEAST_HISTORY, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
@@ -23,18 +23,21 @@ def looked(course: Course, sight: Sight, now: float) -> Course:
     # What requests meet while a version is away is no evidence about it: its crash is.
     course = _taken(course, sight, observes=all(way is Way.ANSWERS for way in ways.values()))
     coming = [one for one, way in ways.items() if way is Way.COMES]
-    if coming:
-        why = f"version {spoken(coming[0])} is being loaded"
-        if course.lines is None and course.watched_s >= 3600 * course.plan.max_hours:
-            return course.ended(End.INCONCLUSIVE, f"{_over(course.plan)}, and {why}", now)
-        return course.saying("wait", why, now)
+    waits = f"version {spoken(coming[0])} is being loaded" if coming else ""
+    if waits and course.lines is None:
+        if course.watched_s >= 3600 * course.plan.max_hours:
+            return course.ended(End.INCONCLUSIVE, f"{_over(course.plan)}, and {waits}", now)
+        return course.saying("wait", waits, now)
     apart = [one for one, way in ways.items() if is_control(one) and way is Way.CANNOT]
     if apart and course.lines is None:
         why = f"version {spoken(apart[0])} cannot be loaded: {sight.reasons.get(apart[0], '')}"
         return course.ended(End.INCONCLUSIVE, f"it did not begin, for {why}", now)
     if course.lines is None:
         return _measured(course, now)
-    return _moved(course, next_move(course.plan, course.record, course.watched_s), now)
+    move = next_move(course.plan, course.record, course.watched_s, waits=waits)
+    if waits and move.kind is MoveKind.HOLD:
+        return course.saying("wait", move.reason, now)
+    return _moved(course, move, now)
 
 
 def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
@@ -55,10 +58,13 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
         new.append(came)
     more = tuple(added(old, one.latency) for old, one in zip(course.latency, new, strict=True))
     taken = replace(course, seen=(seen[0], seen[1]), latency=(more[0], more[1]))
-    if course.lines is not None and observes:
+    if course.lines is not None:
         found = deltas(course.plan, *new)
         if course.sticky:
             found = of_users(found, (seen[0].heard_by, seen[1].heard_by))
+        if not observes:
+            # Labels are of answers that were given before.
+            found = {name: found[name] for name in by_labels(course.plan.judge)}
         taken = replace(taken, record=course.record.observed(found))
     return _with_health(taken, sight)
 
@@ -93,7 +99,13 @@ def _measured(course: Course, now: float) -> Course:
             for name, line in zip(quantiles(plan), lines, strict=True)
         )
         begun = replace(record, step_started_at=course.watched_s)
-        first = replace(course, lines=lines, record=begun, seen=(Seen(), Seen()), latency=((), ()))
+        first = replace(course, lines=lines, record=begun, latency=((), ()))
+        # Whoever is counted as before goes on from there: what came until now is no evidence.
+        one, other = (
+            seen if course.judged.get(arm) == first.judged[arm] else Seen()
+            for seen, arm in zip(course.seen, first.arms, strict=True)
+        )
+        first = replace(first, seen=(one, other))
         said = "; ".join(filter(None, (f"{first.percent:.4g} %", drawn)))
         return replace(first, compared_s=now).saying("step", said, now)
     if course.watched_s >= 3600 * plan.max_hours:

@@ -38,18 +38,19 @@ class Move:
     percent: float | None = None
 
 
-def next_move(plan: RolloutPlan, record: Record, now: float) -> Move:
+def next_move(plan: RolloutPlan, record: Record, now: float, *, waits: str = "") -> Move:
     """Return the next move of a rollout, for any record that ``Record.begin`` and its methods made.
 
     Harm is judged first, so that a candidate goes back even where too little has been seen to go
     on; then what there is to go on by; and the time last, so that nothing proven is lost to it.
+    ``waits``: why it does not go on for now, whatever has been seen.
     """
     return (
         _by_health(plan, record)
         or _by_harm(plan, record)
-        or _by_progress(plan, record, now)
-        or _by_time(plan, record, now)
-        or _why_it_holds(plan, record, now)
+        or (None if waits else _by_progress(plan, record, now))
+        or _by_time(plan, record, now, waits)
+        or (Move(MoveKind.HOLD, waits) if waits else _why_it_holds(plan, record, now))
     )
 
 
@@ -177,7 +178,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
     return None
 
 
-def _by_time(plan: RolloutPlan, record: Record, now: float) -> Move | None:
+def _by_time(plan: RolloutPlan, record: Record, now: float, waits: str) -> Move | None:
     hours = (now - record.started_at) / 3600
     if hours < plan.max_hours:
         return None
@@ -186,7 +187,7 @@ def _by_time(plan: RolloutPlan, record: Record, now: float) -> Move | None:
             MoveKind.INCONCLUSIVE,
             f"{hours:.4g} hours, and no difference of one version from itself: as it should be",
         )
-    reason = f"{hours:.4g} hours are over, and {_missing(plan, record, now)}"
+    reason = f"{hours:.4g} hours are over, and {waits or _missing(plan, record, now)}"
     if plan.when_inconclusive == "roll_back":
         return _back(record, reason)
     return Move(MoveKind.INCONCLUSIVE, reason)

@@ -22,6 +22,9 @@ from headrace.serve.unhosted import Unhosted
 #: while nothing is.
 SHORTEST_LOOK_S: Final = 0.2
 LONGEST_LOOK_S: Final = 5.0
+#: From when nothing is under way until what comes next is made ready, which takes a processor more
+#: than a second: who was just given traffic has its first requests then, and who had it ends.
+REST_S: Final = 1.0
 #: Looks without an answer, some ten seconds: a controller that is restarted needs one or two. What
 #: fails in another way as often will not mend itself.
 LONG_SILENCE: Final = 8
@@ -45,7 +48,7 @@ class Reach:
     lost: tuple[type[Exception], ...]
     #: Serve has not answered for long: once for each silence.
     silent: Callable[[Exception], None]
-    #: Nothing is under way: make ready for what comes next.
+    #: Nothing has been under way for a while: make ready for what comes next.
     rest: Callable[[], None]
     #: The application that gateways are.
     gateway: str
@@ -147,7 +150,7 @@ class Watch:
 
     def _run(self) -> None:
         pause: float | None = None
-        silence = 0
+        silence, was_quiet = 0, False
         while True:
             heard = self._reason.wait(pause)
             self._reason.clear()
@@ -168,12 +171,11 @@ class Watch:
                     self._reach.silent(error)
             else:
                 silence = 0
-            if quiet:
-                pause = None
-            elif heard or pause is None:
-                pause = SHORTEST_LOOK_S
-            else:
-                pause = min(1.5 * pause, LONGEST_LOOK_S)
+            rests = quiet and was_quiet and not heard
+            if rests:
+                self._rest()
+            pause = None if rests else _pause(pause, quiet=quiet, heard=heard)
+            was_quiet = quiet
 
     def _once(self) -> bool:
         """Look, judge, tell, and take the next steps; True when nothing is under way."""
@@ -203,8 +205,6 @@ class Watch:
             self._published = table
         elif has >= self._sequence and aim is self._aim:
             self._caught_up.set()
-        if quiet and not given_up:
-            self._rest()
         return quiet and not given_up
 
     def _rest(self) -> None:
@@ -277,6 +277,15 @@ class Watch:
             self._unhosted.carriages(),
         )
         return routing(routes, self.standings, Epoch(self._term, sequence))
+
+
+def _pause(before: float | None, *, quiet: bool, heard: bool) -> float:
+    """Return the seconds until the next look, after one that found quiet, or heard something."""
+    if quiet:
+        return REST_S
+    if heard or before is None:
+        return SHORTEST_LOOK_S
+    return min(1.5 * before, LONGEST_LOOK_S)
 
 
 def _trace(error: Exception) -> str:
