@@ -15,7 +15,7 @@ from headrace.control.judging import Judged
 from headrace.control.traffic import Traffic, from_json
 from headrace.errors import Unwanted
 from headrace.execution.policy import WHOLE
-from headrace.rollout.bets import Units
+from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Counted, Seen, Totals, counted
 from headrace.rollout.course import Course, End, Sight, Way
 from headrace.rollout.deltas import of_users
@@ -101,7 +101,7 @@ def test_a_rollout_takes_half_of_each_unit_where_two_gateways_have_some() -> Non
         gateway.follow(course.judged)
         gateway.count(1, 40)
         gateway.count(2, 10)
-        # The control has none in this second, and that is no reason to leave the candidate's out.
+        # The control had no new user in this second, and nothing to compare it with.
         gateway.rows[2]["unserved"] = {"count": 10, "bad": 4.0}
         told += counted(gateway.told())
     sight = Sight(tuple(told), {1: Way.ANSWERS, 2: Way.ANSWERS}, {}, 1.0)
@@ -109,7 +109,7 @@ def test_a_rollout_takes_half_of_each_unit_where_two_gateways_have_some() -> Non
     (errors,) = record.asked
     assert (errors.candidate, errors.control) == (Units(10), Units(40))
     (unserved,) = [one for one in record.evidence if one.criterion.name == "unserved"]
-    assert unserved.pending[0] == Units(10, 4)
+    assert (unserved.pending[0], unserved.candidate) == (NONE, NONE)
 
 
 def test_a_step_bets_with_its_part_and_knows_nothing_of_those_before() -> None:

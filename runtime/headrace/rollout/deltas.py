@@ -9,14 +9,13 @@ from headrace.rollout.criteria import by_labels, quantiles
 Deltas = dict[str, tuple[Units, Units]]
 
 
-def deltas(
-    plan: RolloutPlan, candidate: Totals, control: Totals, *, by_users: bool = False
-) -> Deltas:
-    """Return what two versions have done of what a plan judges; ``by_users``: they are units."""
+def deltas(plan: RolloutPlan, candidate: Totals, control: Totals) -> Deltas:
+    """Return what two versions have done of what a plan judges."""
     found: Deltas = {name: (getattr(candidate, name), getattr(control, name)) for name in GUARDS}
     # Who is slow when there is most to do has requests in each second then, and a small arm in few
-    # of the quiet ones: only seconds in which both have some can be compared.
-    if not by_users and not all(units.count for units in found["unserved"]):
+    # of the quiet ones: only seconds in which both have some can be compared. (So it is where users
+    # are the units: what they find at first is counted by the second, too.)
+    if not all(units.count for units in found["unserved"]):
         del found["unserved"]
     if plan.judge.errors is not None:
         found["errors"] = candidate.runs, control.runs

@@ -59,7 +59,7 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
     more = tuple(added(old, one.latency) for old, one in zip(course.latency, new, strict=True))
     taken = replace(course, seen=(seen[0], seen[1]), latency=(more[0], more[1]))
     if course.lines is not None:
-        found = deltas(course.plan, *new, by_users=bool(course.sticky))
+        found = deltas(course.plan, *new)
         if course.sticky:
             found = of_users(found, (seen[0].heard_by, seen[1].heard_by))
         if not observes:

@@ -5,9 +5,10 @@
 
 use super::{
     ending::{Says, is_from_elsewhere, says},
-    grouping::{Cohort, Group, Marks, OpenRuns, Said},
+    grouping::{Cohort, Group, Marks, OpenRuns, Said, only},
     latency::Latencies,
     pool::{Pair, Pairs},
+    seats::Spoken,
     seconds::Second,
     users::{self, Shares, Users},
     version::Ended,
@@ -50,7 +51,8 @@ pub struct Evidence {
     pub users_at_step: Option<u32>,
     /// Runs of the model; bad are those that failed.
     pub runs: Units,
-    /// Seconds in which requests ended; bad is the share of them that it had no room or no time for.
+    /// Seconds in which requests ended, or where users are the units the first of each; bad is the share of them that it
+    /// had no room or no time for.
     pub unserved: Units,
     /// Runs; bad is the share of a run's calls that the model refused for what they sent, of those that it has answered or
     /// refused. Whether callers are wrong one version alone cannot tell; two that serve the same callers can.
@@ -77,13 +79,15 @@ pub(super) struct Counts {
     latency: Latencies,
     open: OpenRuns,
     second: Second,
+    /// Since when it has a host, if that came while this was counted.
+    there_since: Option<Tick>,
     /// Answers in parts by how they end, by whether they were refused, and by their first parts.
     ends: Cohort,
     refusals: Cohort,
     first_parts: Cohort,
     /// Of the latest step.
     step_rows: u32,
-    /// Where they are the units, and nothing of the above from `open` on is used.
+    /// Where they are the units, and of the above from `open` on the second alone is used.
     users: Option<Users>,
 }
 
@@ -100,6 +104,7 @@ impl Counts {
             latency: Latencies::default(),
             open: OpenRuns::default(),
             second: Second::default(),
+            there_since: None,
             ends: Cohort::default(),
             refusals: Cohort::default(),
             first_parts: Cohort::default(),
@@ -110,7 +115,7 @@ impl Counts {
 
     pub(super) fn executed(&mut self, execution: &Execution) {
         if let Some(users) = &mut self.users {
-            return users.ran(execution);
+            return users.ran(execution.rows);
         }
         match execution.sealed {
             Sealed::Again => {} // why it failed is asked, and that it did was a unit
@@ -123,18 +128,18 @@ impl Counts {
 
     pub(super) fn settled(&mut self, ended: &Ended, now: Tick) {
         let Ended { rows, fault, total, timing, in_parts, user } = ended;
-        let says = says(*fault, timing);
+        let says = if self.waited_for_it(*total, now) { Says::Nothing } else { says(*fault, timing) };
         if let Some(users) = &mut self.users {
-            if says == Says::Failed {
-                users.failed(timing);
+            // Another gateway may have been told of its run. (What another server runs together nobody tells.)
+            if !is_from_elsewhere(timing) {
+                users.ran(timing.batch_rows);
             }
             let took = (says == Says::Answered && !in_parts).then(|| nanos(*total));
             took.into_iter().for_each(|took| self.latency.observe(took));
             return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), now);
         }
         if matches!(says, Says::Answered | Says::Failed | Says::Missed) {
-            let over = self.second.ended(says == Says::Missed, now);
-            over.into_iter().for_each(|share| self.unserved.add(share));
+            self.missed(says == Says::Missed, now);
         }
         if *in_parts {
             return self.whole(says);
@@ -158,15 +163,24 @@ impl Counts {
         over.into_iter().for_each(|run| self.ran(run));
     }
 
+    pub(super) fn returned(&mut self, now: Tick) {
+        self.there_since = Some(now);
+    }
+
+    /// For whatever that needs to load. What a request meets that came before it was there is no evidence.
+    fn waited_for_it(&self, total: Duration, now: Tick) -> bool {
+        self.there_since.is_some_and(|since| now.since(since) < total)
+    }
+
     /// An answer in parts is over.
     fn whole(&mut self, says: Says) {
         if matches!(says, Says::Answered | Says::Failed) {
             let unit = self.ends.ended(only(says == Says::Failed), self.step_rows);
-            share(unit).into_iter().for_each(|share| self.runs.add(share));
+            unit.and_then(|unit| unit.share()).into_iter().for_each(|share| self.runs.add(share));
         }
         if matches!(says, Says::Answered | Says::Refused) {
             let unit = self.refusals.ended(only(says == Says::Refused), self.step_rows);
-            share(unit).into_iter().for_each(|share| self.refused.add(share));
+            unit.and_then(|unit| unit.share()).into_iter().for_each(|share| self.refused.add(share));
         }
     }
 
@@ -174,18 +188,20 @@ impl Counts {
         if let Some(users) = &mut self.users
             && said.iter().any(Option::is_some)
         {
-            let whole = users.heard(user, &said, now);
+            let Spoken { first: [.., missed], whole } = users.heard(user, &said, now);
+            missed.into_iter().for_each(|missed| self.missed(missed > 0.0, now));
             whole.into_iter().for_each(|shares| self.users_spoke(shares));
         }
     }
 
-    fn users_spoke(&mut self, [failed, missed, refused, disagreed, slow @ ..]: Shares) {
-        let first = [
-            (&mut self.runs, failed),
-            (&mut self.unserved, missed),
-            (&mut self.refused, refused),
-            (&mut self.agreement, disagreed),
-        ];
+    /// Whether somebody was, which is a unit together with whatever else ends in this second.
+    fn missed(&mut self, missed: bool, now: Tick) {
+        let over = self.second.ended(missed, now);
+        over.into_iter().for_each(|share| self.unserved.add(share));
+    }
+
+    fn users_spoke(&mut self, [failed, refused, slow @ .., _]: Shares) {
+        let first = [(&mut self.runs, failed), (&mut self.refused, refused)];
         for (units, share) in first.into_iter().chain(self.slow.iter_mut().zip(slow)) {
             share.into_iter().for_each(|share| units.add(share));
         }
@@ -199,6 +215,9 @@ impl Counts {
     /// The first part of an answer was taken so long after its arrival: what its caller waited for. How long the whole
     /// takes is the answer's length.
     pub(super) fn first_part(&mut self, since: Duration, user: Option<User>, now: Tick) {
+        if self.waited_for_it(since, now) {
+            return;
+        }
         let took = nanos(since);
         self.latency.observe(took);
         if self.users.is_some() {
@@ -210,10 +229,10 @@ impl Counts {
 
     /// One of its answers was compared, as a shadow's.
     pub(super) fn compared(&mut self, pair: &Pair, user: Option<User>, now: Tick) {
-        if self.users.is_some() {
-            return self.hear(user, users::disagreed(pair.disagreement), now);
-        }
-        let unit = self.pairs.compared(pair);
+        let unit = match &mut self.users {
+            Some(users) => users.compared(pair, user, now),
+            None => self.pairs.compared(pair),
+        };
         unit.into_iter().for_each(|disagreement| self.agreement.add(disagreement));
     }
 
@@ -233,8 +252,11 @@ impl Counts {
         let overdue: Vec<_> = self.open.overdue(now).collect();
         overdue.into_iter().for_each(|run| self.ran(run));
         self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
-        let overdue = self.users.as_mut().map(|users| users.overdue(now));
-        overdue.into_iter().flatten().for_each(|shares| self.users_spoke(shares));
+        if let Some(users) = &mut self.users {
+            let (overdue, pairs) = (users.overdue(now), users.overdue_pairs(now));
+            overdue.into_iter().for_each(|shares| self.users_spoke(shares));
+            pairs.into_iter().for_each(|disagreement| self.agreement.add(disagreement));
+        }
         Evidence {
             model,
             version,
@@ -256,19 +278,6 @@ fn add(slow: &mut [Units], shares: Option<[f64; Judged::MOST_LINES]>) {
     for (units, share) in slow.iter_mut().zip(shares.into_iter().flatten()) {
         units.add(share);
     }
-}
-
-/// By the first mark.
-fn share(unit: Option<Group>) -> Option<f64> {
-    unit.and_then(|unit| unit.shares()).map(|[share, ..]| share)
-}
-
-fn only(mark: bool) -> Marks {
-    let mut marks = Marks::default();
-    if let Some(first) = marks.first_mut() {
-        *first = mark;
-    }
-    marks
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -218,37 +218,22 @@ fn who_asks_sees_what_is_overdue() {
     assert_eq!(late.slow[0], units(1, 1.0));
 }
 
-/// What runs do is nobody's word but of those who were in them.
+/// What they found, and how long they took, is the time that it took to load.
 #[test]
-fn a_user_is_one_unit_by_each_metric_whatever_runs_there_were() {
-    let mut counts = of_users(&[10 * MS]);
-    let user = Some(User(NonZeroU64::MIN));
-    for ms in (0..18).map(|at| if at < 9 { 9 } else { 11 }) {
-        counts.executed(&Execution { rows: 1, ..ran(Sealed::Alone, false) });
-        counts.settled(&Ended { user, ..answered(timing(50, 1), ms) }, Tick::default());
+fn who_came_before_it_was_there_again_says_nothing() {
+    let at = |ms: u64| Tick::from_nanos(ms * MS);
+    for mut counts in [counts(&[MS]), of_users(&[MS])] {
+        counts.settled(&answered(timing(50, 1), 3), at(100));
+        counts.returned(at(20_000));
+        counts.settled(&answered(timing(51, 1), 10_000), at(20_001));
+        counts.settled(&Ended { total: Duration::from_secs(10), ..failed(Kind::Expired) }, at(20_001));
+        counts.first_part(Duration::from_secs(10), None, at(20_001));
+        counts.settled(&answered(timing(52, 1), 1), at(20_001));
+        let seen = counts.told(("m".into(), Version(2), 7), at(30_000));
+        assert_eq!((seen.slow[0], seen.unserved), (units(2, 1.0), units(2, 0.0)));
+        assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 2);
     }
-    counts.compared(&Pair { disagreement: 0.5, ..Pair::default() }, user, Tick::default());
-    counts.settled(&Ended { user, ..failed(Kind::Overloaded) }, Tick::default());
-    assert_eq!(told(&mut counts).runs, units(0, 0.0), "he may say more");
-    counts.settled(&Ended { user, ..failed(Kind::ModelFailed) }, Tick::default());
-    let seen = told(&mut counts);
-    assert_eq!((seen.runs, seen.unserved), (units(1, 1.0 / 19.0), units(1, 0.05)));
-    assert_eq!(seen.refused, units(1, 0.0));
-    assert_eq!((seen.slow[0], seen.agreement), (units(1, 0.5), units(1, 0.5)));
-    assert_eq!(seen.users_at_step, Some(0));
-    assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 18);
 }
 
-/// Of answers in parts what he waits for is the first.
-#[test]
-fn a_user_of_answers_in_parts_is_one_unit() {
-    let mut counts = of_users(&[10 * MS]);
-    let user = Some(User(NonZeroU64::MIN));
-    let end = Ended { user, in_parts: true, ..answered(timing(50, 1), 60_000) };
-    for _ in 0..20 {
-        counts.first_part(Duration::from_millis(11), user, Tick::default());
-        counts.settled(&Ended { fault: Some(Kind::ModelFailed), ..end }, Tick::default());
-    }
-    let seen = told(&mut counts);
-    assert_eq!((seen.runs, seen.slow[0]), (units(1, 1.0), units(1, 1.0)));
-}
+#[path = "evidence_users_tests.rs"]
+mod users;

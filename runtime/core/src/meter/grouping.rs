@@ -14,6 +14,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// By each line, whether it was on the wrong side.
 pub(super) type Marks = [bool; Judged::MOST_LINES];
 
+/// By the first line alone.
+pub(super) fn only(mark: bool) -> Marks {
+    let mut marks = Marks::default();
+    if let Some(first) = marks.first_mut() {
+        *first = mark;
+    }
+    marks
+}
+
 /// What a call that ended has heard from the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Said {
@@ -57,6 +66,11 @@ impl Group {
     pub(super) fn shares(&self) -> Option<[f64; Judged::MOST_LINES]> {
         let calls = f64::from(self.calls);
         (self.calls > 0).then(|| self.bad.map(|bad| f64::from(bad) / calls))
+    }
+
+    /// Of the first line.
+    pub(super) fn share(&self) -> Option<f64> {
+        self.shares().map(|[share, ..]| share)
     }
 }
 

@@ -18,6 +18,7 @@ pub mod listener;
 mod of_models;
 mod pool;
 mod process;
+mod seats;
 mod seconds;
 mod statistics;
 mod text;

@@ -1,7 +1,8 @@
 use super::*;
 use std::num::NonZeroU64;
+use std::time::Duration;
 
-const SLOW: usize = 4;
+const FAILED: usize = 0;
 
 fn who(number: u64) -> Option<User> {
     // Another seat and another bit for each.
@@ -18,14 +19,6 @@ fn failing() -> Shares {
 
 fn fine() -> Shares {
     said(Says::Answered, Some([true, false, false, false]))
-}
-
-fn run(rows: u32, failed: bool, sealed: Sealed) -> Execution {
-    Execution { rows, sealed, failed, ..Execution::default() }
-}
-
-fn failing_with(batch_rows: u32, sealed: Sealed) -> Timing {
-    Timing { batch_rows, sealed, ..Timing::default() }
 }
 
 /// Units so far, of failures.
@@ -45,44 +38,16 @@ fn what_a_request_says_of_each_number() {
     let none = None;
     let table = [
         (Says::Answered, [Some(0.0), Some(0.0), Some(0.0)]),
-        (Says::Failed, [Some(1.0), Some(0.0), none]),
-        (Says::Missed, [none, Some(1.0), none]),
-        (Says::Refused, [none, none, Some(1.0)]),
+        (Says::Failed, [Some(1.0), none, Some(0.0)]),
+        (Says::Missed, [none, none, Some(1.0)]),
+        (Says::Refused, [none, Some(1.0), none]),
         (Says::Nothing, [none, none, none]),
     ];
-    for (says, want) in table {
+    for (says, [failed, refused, missed]) in table {
         let shares = said(says, None);
-        assert_eq!((&shares[..3], &shares[3..]), (&want[..], &[none; 5][..]), "{says:?}");
+        assert_eq!(shares, [failed, refused, none, none, none, none, missed], "{says:?}");
     }
-    assert_eq!(fine()[SLOW..], [Some(1.0), Some(0.0), Some(0.0), Some(0.0)]);
-    assert_eq!(disagreed(0.25), [none, none, none, Some(0.25), none, none, none, none]);
-}
-
-#[test]
-fn a_user_speaks_once_however_much_he_asks() {
-    let mut users = Users::default();
-    for _ in 1..REQUESTS {
-        assert_eq!(users.heard(who(1), &failing(), at(0)), None);
-    }
-    let whole = users.heard(who(1), &fine(), at(1)).unwrap();
-    assert_eq!((whole[FAILED], whole[SLOW]), (Some(0.95), Some(1.0)), "of those that say anything of it");
-    for second in 0..500 {
-        assert_eq!(users.heard(who(1), &failing(), at(second)), None);
-    }
-    assert!(users.overdue(at(1000)).is_empty());
-}
-
-#[test]
-fn one_who_asks_seldom_has_said_it_after_a_minute() {
-    let mut users = Users::default();
-    assert_eq!(users.heard(who(1), &failing(), at(5)), None);
-    assert_eq!(users.heard(who(2), &fine(), at(30)), None);
-    assert!(users.overdue(at(64)).is_empty());
-    let [whole] = users.overdue(at(65)).try_into().unwrap();
-    assert_eq!(whole[FAILED], Some(1.0));
-    let whole = users.heard(who(2), &failing(), at(90)).unwrap();
-    assert_eq!(whole[FAILED], Some(0.0), "what comes after that minute is not heard");
-    assert!(users.overdue(at(999)).is_empty());
+    assert_eq!(fine()[2..6], [Some(1.0), Some(0.0), Some(0.0), Some(0.0)]);
 }
 
 /// The product's own simulation has no bursts among users; these are such.
@@ -90,109 +55,60 @@ fn one_who_asks_seldom_has_said_it_after_a_minute() {
 fn what_one_run_breaks_is_one_unit_at_most_whomever_it_hit() {
     let mut users = Users::default();
     let mut sum = Sum::default();
-    users.failed(&failing_with(16, Sealed::Full));
+    users.ran(16);
     for number in 1..=160 {
         let says = if number <= 16 { failing() } else { fine() };
-        assert_eq!(users.heard(who(number), &says, at(0)), None);
+        assert_eq!(users.heard(who(number), &says, at(0)).whole, None);
     }
     sum.add(users.overdue(at(60)));
     assert_eq!(sum.0, 10);
     assert!((sum.1 - 1.0).abs() < 1e-9, "{}", sum.1);
-    // One of four has spoilt their run, and alone failed: each is a unit of failures, and a part of one otherwise.
-    let mut users = Users::default();
-    users.ran(&run(4, true, Sealed::Full));
-    users.failed(&failing_with(1, Sealed::Again));
-    let shares: Vec<_> = (1..=8).map(|number| users.heard(who(number), &fine(), at(0))).collect();
-    assert!(shares.iter().all(Option::is_none));
-    let whole = users.overdue(at(60));
-    let count = |number: usize| whole.iter().filter(|shares| shares[number].is_some()).count();
-    assert_eq!((count(FAILED), count(SLOW)), (8, 2));
 }
 
+/// Else a version that has not failed yet would be heard by another rule than one that has.
 #[test]
-fn what_fails_of_a_run_again_failed_together() {
-    let mut users = Users::default();
-    for failed in [1, 3, 2] {
-        users.ran(&run(8, true, Sealed::Full));
-        for _ in 0..failed {
-            users.ran(&run(1, true, Sealed::Again));
-            users.failed(&failing_with(1, Sealed::Again));
+fn how_many_units_there_are_is_no_matter_of_how_runs_end() {
+    let counted = |fails: &dyn Fn(u64) -> bool| {
+        let (mut users, mut sum) = (Users::default(), Sum::default());
+        for run in 0..40 {
+            users.ran(16);
+            let says = if fails(run) { failing() } else { fine() };
+            (0..16).for_each(|one| sum.add(users.heard(who(1 + 16 * run + one), &says, at(run)).whole));
         }
-    }
-    assert_eq!((users.failed, users.rows), (3, 8));
+        sum.add(users.overdue(at(600)));
+        sum
+    };
+    let (none, late, all) = (counted(&|_| false), counted(&|run| run > 35), counted(&|_| true));
+    assert_eq!(((none.0, none.1), (late.0, late.1), (all.0, all.1)), ((40, 0.0), (40, 4.0), (40, 40.0)));
 }
 
 /// A dice throws who answers each of them, so that they are somebody else each time.
 #[test]
 fn who_says_not_who_he_is_is_a_user_of_one_request() {
     let mut users = Users::default();
-    assert_eq!(users.heard(None, &failing(), at(0)).unwrap()[FAILED], Some(1.0));
-    assert_eq!(users.heard(None, &fine(), at(0)).unwrap()[FAILED], Some(0.0));
-    users.failed(&failing_with(2, Sealed::Full));
-    assert_eq!(users.heard(None, &failing(), at(0)).unwrap()[FAILED], None);
-    assert_eq!(users.heard(None, &fine(), at(0)).unwrap()[FAILED], Some(0.5));
-}
-
-/// Else heavy users would be heard more where there is less room.
-#[test]
-fn whom_there_is_no_seat_for_is_never_heard_however_often_he_asks() {
-    let mut users = Users::default();
-    let crowd = |number: u64| NonZeroU64::new(number).map(User); // all of the first seats
-    for number in 1..=6 {
-        assert_eq!(users.heard(crowd(number), &failing(), at(0)), None);
-    }
-    assert_eq!(users.overdue(at(60)).len(), CHOICE);
-    for number in 1..=7 {
-        for _ in 0..100 {
-            assert!(users.heard(crowd(number), &fine(), at(61)).is_none(), "{number}");
-            if number == 7 {
-                break; // he is new
-            }
-        }
-    }
-    assert_eq!(users.overdue(at(130)).len(), 1);
-}
-
-/// Whom a false hit leaves out is a matter of his hash: of two kinds of users as many are left out.
-#[test]
-fn of_a_million_users_most_are_heard_and_the_rate_is_theirs() {
-    let mut users = Users::default();
-    let mut sum = Sum::default();
-    let mut state = 7_u64;
-    let mut bad = 0;
-    for count in 0..1_000_000_u64 {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let user = NonZeroU64::new(state ^ state >> 29).map(User);
-        // One in a hundred always fails, and asks ten times as often.
-        let (is_bad, asks) = if count % 100 == 0 { (true, REQUESTS) } else { (false, 2) };
-        bad += u64::from(is_bad);
-        let says = if is_bad { failing() } else { fine() };
-        for _ in 0..asks {
-            sum.add(users.heard(user, &says, at(count / 25)));
-        }
-    }
-    sum.add(users.overdue(at(1_000_000)));
-    assert!((800_000..1_000_000).contains(&sum.0), "{}", sum.0);
-    let rate = sum.1 / f64::from(sum.0);
-    assert!((0.0095..0.0105).contains(&rate), "{rate} of {bad}");
+    let mut fails = |says| users.heard(None, &says, at(0)).whole.unwrap()[FAILED];
+    assert_eq!((fails(failing()), fails(fine())), (Some(1.0), Some(0.0)));
+    users.ran(2);
+    let mut fails = |says| users.heard(None, &says, at(0)).whole.unwrap()[FAILED];
+    assert_eq!((fails(failing()), fails(fine())), (None, Some(0.5)));
 }
 
 /// Of so many pairs of arms that are the same, how many differ by more than 1.96 deviations: one in twenty would by
-/// chance. Each run has sixteen users who ask once, and one in twenty fails for all of them.
+/// chance. Each run has sixteen users who ask once, and one in twenty fails for all of them. `rows`: of which it is known
+/// how many it has.
 fn differing(pairs: u64, rows: u32) -> u64 {
     let arm = |dice: &mut fastrand::Rng| {
         let (mut users, mut sum) = (Users::default(), Sum::default());
-        for _ in 0..100 {
-            let failed = dice.f64() < 0.05;
-            if failed {
-                users.failed(&failing_with(rows, Sealed::Full));
-            }
-            let says = if failed { failing() } else { fine() };
+        for run in 0..100 {
+            users.ran(rows);
+            let says = if dice.f64() < 0.05 { failing() } else { fine() };
             for _ in 0..16 {
-                sum.add(users.heard(NonZeroU64::new(dice.u64(1..)).map(User), &says, at(0)));
+                // Some have spoken before the first run fails.
+                let user = NonZeroU64::new(dice.u64(1..)).map(User);
+                sum.add(users.heard(user, &says, at(10 * run)).whole);
             }
         }
-        sum.add(users.overdue(at(60)));
+        sum.add(users.overdue(at(2000)));
         (f64::from(sum.0), sum.1)
     };
     let differs = |seed: &u64| {

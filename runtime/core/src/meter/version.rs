@@ -174,6 +174,11 @@ impl VersionMeter {
         shard.total.observe(total_ns);
     }
 
+    /// It has a host again, and had none.
+    pub fn returned(&self, now: Tick) {
+        self.evidence.count(|counts| counts.returned(now));
+    }
+
     /// A request is to be answered in parts, or is no more.
     pub fn stream(&self, begins: bool) {
         let shard = self.shard();

@@ -114,6 +114,9 @@ impl Service {
             let open = floor.carriers.open();
             if open > 0 {
                 floor.parked = false;
+                if before == 0 {
+                    self.running().iter().for_each(|running| running.meter.returned(now));
+                }
             } else if before > 0 && !self.around.park.is_zero() && self.around.timers.get().is_some() {
                 floor.parked = true;
                 floor.losses += 1;
