@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.unit.test_watch import RUNNING, Serve
+from tests.unit.watched import RUNNING, Serve
 
 from headrace.config.schema import ModelConfig
 from headrace.control.engine import Assignment

@@ -292,10 +292,8 @@ def test_what_lasts_is_said_once_and_all_of_it_is_bounded() -> None:
     assert [(one.unix_ms, one.why) for one in course.said[1:]] == [(2_000_000, "2 units")]
     for second in range(3 * MOST_SAID):
         course = course.saying(("wait", "hold")[second % 2], str(second), 2500.0 + second)
-    assert [(one.unix_ms, one.what) for one in course.said[1:]] == [
-        (2_500_000, "wait"),
-        (2_000_000, "hold"),
-    ]
+    lasting = [(2_500_000, "wait"), (2_000_000, "hold")]
+    assert [(one.unix_ms, one.what) for one in course.said[1:]] == lasting
     for number in range(2 * MOST_SAID):
         course = course.saying("step", str(number), 3000.0)
     assert (len(course.said), course.said[-1].why) == (MOST_SAID, str(2 * MOST_SAID - 1))

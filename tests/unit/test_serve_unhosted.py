@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_watch import RUNNING, Serve
+from tests.unit.watched import RUNNING, Serve
 
 from headrace.config.schema import ModelConfig
 from headrace.execution.policy import AWAITED as DECLARED

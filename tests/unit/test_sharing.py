@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.unit.test_serve_decisions import BROKEN, KEY, LOADING, NOTHING, READY, version
-from tests.unit.test_watch import Serve
+from tests.unit.watched import Serve
 
 from headrace.config.options import ServeOptions
 from headrace.config.schema import ModelConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.test_watch import Serve
+from tests.unit.watched import Serve
 
 from headrace.config.schema import ModelConfig
 from headrace.repository.folder import Version
