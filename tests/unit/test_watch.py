@@ -6,13 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.watched import Serve
+from tests.unit.watched import RUNNING, Serve
 
 from headrace.config.schema import ModelConfig
 from headrace.repository.folder import Version
 from headrace.serve import deaths, fleet, watch
-
-RUNNING = {"gateway": fleet.Application("RUNNING", {"RUNNING": 1})}
 
 
 def test_who_was_stopped_does_not_ask_again() -> None:

@@ -13,6 +13,8 @@ from headrace.serve.gateway import Table
 from headrace.serve.steps import Hands, Steps
 from headrace.serve.watch import Reach, Watch
 
+RUNNING = {"gateway": fleet.Application("RUNNING", {"RUNNING": 1})}
+
 
 class Serve:
     """What Serve would say, and whether it was asked."""
