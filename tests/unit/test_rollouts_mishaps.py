@@ -154,6 +154,27 @@ def test_what_is_not_foreseen_of_one_holds_up_no_other(
     assert len([one for one in desk.said if "a bug" in one]) == 1
 
 
+def test_a_bug_while_the_database_is_away_keeps_nobody_from_the_end(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise StateInvalid("the database is away")
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    closed: list[bool] = []
+    play.start()
+    monkeypatch.setattr(play.desk.controller.store, "rollouts", away)
+    monkeypatch.setattr(rollouts, "looked", fails)
+    play.desk.rollouts.look()
+    monkeypatch.setattr(play.desk.controller.store, "put", fails)
+    monkeypatch.setattr(play.desk.rollouts.telling, "close", lambda: closed.append(True))
+    play.desk.rollouts.close()
+    assert closed == [True]
+    assert play.desk.rollouts.one(1).end is None
+
+
 def test_who_crashed_before_a_rollout_is_not_charged_where_one_begins_during_a_look(
     play: Play,
 ) -> None:

@@ -3,6 +3,7 @@
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -85,10 +86,12 @@ class Rollouts:
                 return
             self._closed = True
             self._stirred.set()
-            for course in self._book.on():
-                if not self._deposed:
-                    self._guarded(course, lambda one: self._controller.store.put(course=one))
-            self.telling.close()
+            try:
+                for course in self._book.on():
+                    if not self._deposed:
+                        self._guarded(course, lambda one: self._controller.store.put(course=one))
+            finally:
+                self.telling.close()
 
     def all(self, model: str = "") -> list[Course]:
         """Return those that go on and the last that have ended, of one model or of all."""
@@ -252,7 +255,8 @@ class Rollouts:
         except Exception:
             # Others go on. Of this one what was written down counts, not what was about to be.
             self._troubles.meet(f"rollouts: {traceback.format_exc()}")
-            self._book.take_back(course.number)
+            with suppress(HeadraceError):
+                self._book.take_back(course.number)
 
     def _take(
         self,
