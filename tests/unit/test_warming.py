@@ -79,6 +79,8 @@ def test_each_sample_is_run_in_each_size_the_first_one_before_others(
         [1.0, 2.0, 3.0, 4.0, 1.0, 2.0],
         [7.0, 8.0],
         [7.0, 8.0] * 3,
+        # The first one again, by its lane.
+        [1.0, 2.0],
     ]
 
 

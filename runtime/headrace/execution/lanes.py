@@ -13,6 +13,7 @@ from headrace.errors import DeviceLost, HeadraceError
 from headrace.execution import threads
 from headrace.execution.core import CoreBatch, CoreIntake
 from headrace.execution.device.seam import Device
+from headrace.execution.first_batches import FirstBatches
 from headrace.execution.passage import OPEN, Passage
 from headrace.execution.voices import Sink, line, speaking, text_of
 from headrace.models import Model
@@ -53,6 +54,7 @@ class Work:
     error_id: Callable[[], str] = new_error_id
     #: Keeps some of what callers send.
     recorder: "Recorder | None" = None
+    first: FirstBatches | None = None
 
 
 def run_lane(work: Work, lane: int) -> None:
@@ -61,6 +63,8 @@ def run_lane(work: Work, lane: int) -> None:
     on_device = work.device.lane()
     passage = Passage(work.label, work.model, on_device)
     with speaking(work.label), inference_mode(), on_device.using():
+        if work.first is not None:
+            work.first.take_part(on_device)
         while (batch := work.intake.next_batch(lane)) is not None:
             working_for.set(batch)
             try:
@@ -149,8 +153,16 @@ def start(
     work: Work, lanes: int, run: Callable[[Work, int], None] = run_lane
 ) -> list[threading.Thread]:
     """Start a thread for each lane. They end when the version's intake is closed and empty."""
+
+    def live(lane: int) -> None:
+        try:
+            run(work, lane)
+        finally:
+            if work.first is not None:
+                work.first.leave()
+
     started = [
-        threading.Thread(target=run, args=(work, lane), name=f"{work.label} lane {lane}")
+        threading.Thread(target=live, args=(lane,), name=f"{work.label} lane {lane}")
         for lane in range(lanes)
     ]
     for thread in started:

@@ -15,7 +15,8 @@ from headrace.execution import forking, lanes, sequencing, steps, threads
 from headrace.execution.calling import Calling
 from headrace.execution.core import CoreHost, CoreIntake
 from headrace.execution.device.choice import choose, keep_to
-from headrace.execution.device.seam import Device
+from headrace.execution.device.seam import Device, Lane
+from headrace.execution.first_batches import FirstBatches
 from headrace.execution.hangs import Hang
 from headrace.execution.memory.admission import NoRoom
 from headrace.execution.memory.reckoning import Reckoning, reckoning
@@ -118,8 +119,8 @@ class Runner:
                 )
                 most_rows = first.run(model, device)
             self.memory.settle()
+            self._answer(model, device, most_rows, first.again)
             self._calling.serves = True
-            self._answer(model, device, most_rows)
         except BaseException as error:
             self._fail(error)
             self._let_go_of_memory()
@@ -187,7 +188,14 @@ class Runner:
                 f"new number, or `headrace load {label}` to load them as they are now"
             )
 
-    def _answer(self, model: Model, device: Device, most_rows: int | None) -> None:
+    def _answer(
+        self,
+        model: Model,
+        device: Device,
+        most_rows: int | None,
+        again: Callable[[Lane], object],
+    ) -> None:
+        """Have lanes that have run one batch each, which nobody sent."""
         with self._lock:
             config = self.version.config
             ahead = prepares(model, device, config.lanes)
@@ -211,9 +219,11 @@ class Runner:
             threads=self.threads,
             torch_threads=threads.of_torch(),
             recorder=self._recorder(),
+            first=(first := FirstBatches(config.lanes, again, self._say)),
         )
         run = steps.run_steps if config.streams else lanes.run_lane
         self._threads = lanes.start(work, config.lanes, run)
+        first.wait()
 
     def _recorder(self) -> "Recorder | None":
         from headrace.execution.recording import Recorder

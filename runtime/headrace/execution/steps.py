@@ -25,6 +25,8 @@ def run_steps(work: Work, lane: int) -> None:
     threads.use(work.threads, work.torch_threads)
     with speaking(work.label), inference_mode(), on_device.using():
         at_work = stepping(work.model, work.device.name, fail)
+        if work.first is not None:
+            work.first.take_part(on_device)
         while (step := work.intake.next_step()) is not None:
             try:
                 if not take(work, step, at_work):

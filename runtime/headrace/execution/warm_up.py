@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from headrace.errors import DeviceLost, ModelBroken
 from headrace.execution import lanes, warming
 from headrace.execution.calling import Calling
-from headrace.execution.device.seam import Device
+from headrace.execution.device.seam import Device, Lane
 from headrace.execution.memory.reckoning import Reckoning
 from headrace.execution.passage import Passage
 from headrace.execution.voices import text_of
@@ -18,6 +18,7 @@ from headrace.models import Model, Tensor
 from headrace.repository.folder import Version
 
 if TYPE_CHECKING:
+    from headrace.execution.samples import Example
     from headrace.execution.trial import Trial
 
 
@@ -41,6 +42,10 @@ class WarmUp:
     say: Callable[[str], None]
     #: The rows that a batch may have, since larger ones were out of memory.
     _most: int | None = None
+    #: What runs batches, by lane; and the rows and the example of the first that went well.
+    _run_by: "Callable[[Lane], Callable[..., Trial]]" = field(init=False)
+    _well: "tuple[int, Example] | None" = None
+    _batches: warming.Batches = field(init=False)
     #: Whether what was made up, and what was recorded, has failed.
     _failed: set[bool] = field(default_factory=set)
 
@@ -62,36 +67,49 @@ class WarmUp:
         # Brings NumPy, which must not come before its count of threads is set.
         from headrace.execution import recording, rehearsal, samples, trial
 
-        config = self.version.config
-        lane = device.lane()
+        config, label = self.version.config, self.version.label
         found = samples.samples(self.version, self.inputs)
         examples: list[samples.Example] = [one.example for one in found] or [model.example]
         sizes = config.batching.allowed_rows or sorted({1, config.batching.max_rows})
         kept = recording.recorded(self.recorded, self.inputs) if self.recorded else ()
-        first = warming.Batches(
+        first = self._batches = warming.Batches(
             warming.batches(sizes, examples),
             warming.recorded(sizes, kept),
             config.warmup.max_s,
             monotonic,
         )
-        # Requests that are answered in parts share no arrays.
-        run = (
-            partial(rehearsal.run, model, device.name)
-            if config.streams
-            else partial(trial.run, Passage(self.version.label, model, lane), config=config)
-        )
+
+        def run_by(lane: Lane) -> "Callable[..., Trial]":
+            # Requests that are answered in parts share no arrays.
+            if config.streams:
+                return partial(rehearsal.run, model, device.name, clock=monotonic)
+            # Without `self`, which has this: the model goes with the last who refers to it.
+            passage = Passage(label, model, lane)
+            return partial(trial.run, passage, clock=monotonic, config=config)
+
+        self._run_by = run_by
+        lane = device.lane()
+        run = run_by(lane)
         is_real = bool(found) or model.example(1) is not None
         with lanes.inference_mode(), lane.using():
             for planned, example, is_own in first:
                 if is_own and (is_own in self._failed or planned > (self._most or planned)):
                     continue
                 rows = min(planned, self._most or planned)
-                error = self._fitting(model, partial(run, clock=monotonic, example=example), rows)
+                error = self._fitting(model, partial(run, example=example), rows)
+                if error is None and self._well is None:
+                    self._well = self._most or rows, example
                 if error is not None and not self._goes_on(error, is_own=is_own, is_real=is_real):
                     return self._most
         if first.left_out:
             self.say(first.left_out)
         return self._most
+
+    def again(self, lane: Lane) -> None:
+        """Run the first batch that went well once more, if there is time, by another lane."""
+        if self._well is not None and not self._batches.is_over:
+            rows, example = self._well
+            self._run_by(lane)(rows, example=example)
 
     def _fitting(self, model: Model, run: Callable[[int], "Trial"], rows: int) -> Exception | None:
         """Run a batch, or smaller ones while it is out of memory; return what else it raised."""
