@@ -23,6 +23,16 @@ from headrace.repository.folder import Version, find
 WriteModel = Callable[..., Path]
 
 
+class Intake:
+    """Of a version that nobody calls: its lanes wait until it is closed."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def next_batch(self, lane: int) -> None:
+        self.closed.wait()
+
+
 class World:
     """A host whose versions have no calls, and a gateway that takes tables."""
 
@@ -33,14 +43,22 @@ class World:
         self.busy: dict[str, int] = {}
         self.changed = threading.Condition()
         self.closed: list[str] = []
+        self.intakes: dict[str, Intake] = {}
 
     def open(self, contract: str, **conduct: Any) -> Any:
-        return self
-
-    def next_batch(self, lane: int) -> None: ...
+        told = json.loads(contract)
+        intake = self.intakes[f"{told['model']}/{told['version']}"] = Intake()
+        return intake
 
     def close(self, model: str, version: int) -> None:
-        self.closed.append(f"{model}/{version}")
+        label = f"{model}/{version}"
+        self.closed.append(label)
+        self.intakes.pop(label).closed.set()
+
+    def end(self) -> None:
+        """Have all lanes end."""
+        for one in self.intakes.values():
+            one.closed.set()
 
     def next_hang(self) -> None: ...
 

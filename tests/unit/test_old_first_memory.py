@@ -25,10 +25,7 @@ def with_one(one: Node, mebibytes: int, **placement: object) -> Node:
     one.begin()
     one.until("cats/1", State.READY)
     # What follows from that has a table of its own: it has all traffic.
-    with one.changed:
-        assert one.changed.wait_for(
-            lambda: one.controller.wanted()["cats"].shares == {1: WHOLE}, 60
-        )
+    one.comes(lambda: one.controller.wanted()["cats"].shares == {1: WHOLE})
     return one
 
 
