@@ -105,20 +105,6 @@ class Node(World):
         """Wait until a version stands so."""
         self.comes(lambda: self.engine.standings()[label].state is state)
 
-    def comes(self, met: Callable[[], bool]) -> None:
-        """Wait until this is so; of each move gateways have a table."""
-        told = len(self.tables)
-        # Without the lock of tables: who publishes one has others, and waits for this one.
-        while not met():
-            with self.changed:
-                assert self.changed.wait_for(partial(self._has_more_than, told), 60), (
-                    self.engine.standings()
-                )
-            told = len(self.tables)
-
-    def _has_more_than(self, told: int) -> bool:
-        return len(self.tables) > told
-
     def held(self) -> dict[str, int]:
         return {one.label: one.bytes // MIB for one in self.ledger.claims("GPU-1")}
 

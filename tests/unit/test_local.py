@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,19 @@ class World:
 
         with self.changed:
             assert self.changed.wait_for(there, 60), states(self.tables[-1])
+
+    def comes(self, met: Callable[[], bool]) -> None:
+        """Wait until this is so; of each move gateways have a table."""
+        told = len(self.tables)
+        # Without the lock of tables: who publishes one has others, and waits for this one.
+        while not met():
+            with self.changed:
+                more = partial(self._has_more_than, told)
+                assert self.changed.wait_for(more, 60), states(self.tables[-1])
+            told = len(self.tables)
+
+    def _has_more_than(self, told: int) -> bool:
+        return len(self.tables) > told
 
 
 def states(table: Any) -> dict[str, str]:
