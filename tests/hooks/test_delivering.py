@@ -84,6 +84,17 @@ def test_events_come_signed_in_order_once_to_each_hook(tmp_path: Path) -> None:
     assert waiting(tmp_path) == []
 
 
+def test_what_a_later_process_tells_once_more_has_the_same_id(tmp_path: Path) -> None:
+    with receiving() as one:
+        for count, end in enumerate(("back", "back", "promoted"), 1):
+            with telling(tmp_path, one.url) as told:
+                told.tell(Happened(Kind.ENDED, "a/1", {}, once=end))
+                one.wait(count)
+    first, again, other = one.ids
+    assert first == again != other
+    assert first.isalnum()
+
+
 def test_a_receiver_that_was_away_is_told_all_in_order_once_it_is_back(tmp_path: Path) -> None:
     with receiving() as away:
         pass

@@ -196,7 +196,7 @@ def test_what_changes_nothing_is_not_told(play: Play) -> None:
     # One whose end nobody had the time to tell of has not begun.
     ended = of_rollout(None, course.ended(End.PROMOTED, "it is good", 3.0), {}, ())
     assert ended is not None
-    assert ended.kind is Kind.ENDED
+    assert (ended.kind, ended.once) == (Kind.ENDED, "1 1000000 PROMOTED")
     assert of_rollout(course, course.saying("hold", "too little", 2.0), {}, ()) is None
 
 

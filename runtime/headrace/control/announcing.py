@@ -53,7 +53,9 @@ def of_rollout(
         "evidence": evidence(course),
         "reports": list(places),
     }
-    return Happened(kind, f"{course.model}/{candidate}", data)
+    # An end is told again by the next process where not all of it could be kept to be told.
+    end = course.end and f"{course.number} {course.began_unix_ms} {course.end.name}"
+    return Happened(kind, f"{course.model}/{candidate}", data, once=end or "")
 
 
 def _kind(before: Course | None, course: Course) -> Kind | None:

@@ -49,6 +49,8 @@ class Happened:
     subject: str
     #: JSON.
     data: Mapping[str, Any]
+    #: Of what a later process may tell once more: no other has it. Empty: it is told once.
+    once: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Everybody who is told: a courier for each hook, and the folder of what waits."""
 
+import hashlib
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -65,7 +66,7 @@ class Told:
             ValueError: it has a number that JSON has not.
         """
         event = Event(
-            self._patience.name(),
+            _name(self._source, happened.once) if happened.once else self._patience.name(),
             self._source,
             round(1000 * self._patience.clock()),
             happened.kind,
@@ -93,6 +94,11 @@ class Told:
             courier.flush(until_s)
         for courier in self._couriers:
             courier.close()
+
+
+def _name(source: str, once: str) -> str:
+    """Return an id that every process gives what happened so."""
+    return hashlib.sha256(f"{source}\0{once}".encode()).hexdigest()[:32]
 
 
 def _forget_others(folder: Path, known: set[str], say: Callable[[str], None]) -> None:
