@@ -73,7 +73,7 @@ def routed(**given: Any) -> Wanted:
         (
             routed(shadows=tuple(Shadow(one, 1) for one in range(3, 11))),
             lambda: orders.shadow("m", Shadow(2, 1)),
-            "at most 8 shadows",
+            "at most 7 shadows",
         ),
         (routed(shadows=(Shadow(2, 1),)), lambda: orders.unshadow("m", 2), routed()),
         (

@@ -3,12 +3,12 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.rolling import Play, plan
+from tests.unit.rolling import ME, Play, plan
 
 from headrace.config.schema import ModelConfig
-from headrace.control import steering
+from headrace.control import orders, steering
 from headrace.control.judging import Judged
-from headrace.control.traffic import Traffic
+from headrace.control.traffic import Shadow, Traffic
 from headrace.errors import Unwanted
 from headrace.rollout.bets import Units
 from headrace.rollout.course import End
@@ -70,3 +70,16 @@ def test_a_baseline_that_may_have_side_effects_answers_nothing_twice(play: Play)
 def test_a_shadow_that_a_person_wants_measures_noise_as_ever() -> None:
     told = Traffic(judged=(Judged(2, mirror=100, noise=True), Judged(1))).as_policy("m")
     assert [one["noise_of_each"] for one in told["shadows"]] == [True]
+
+
+def test_a_version_in_a_rollout_is_nobodys_shadow(play: Play) -> None:
+    play.start(NOISY)
+    for version in (1, 2):
+        with pytest.raises(Unwanted, match=f"version {version} is in rollout 1, which mirrors"):
+            play.desk.controller.obey(orders.shadow("m", Shadow(version, 100)), **ME)
+
+
+def test_a_table_has_copies_for_a_version_once() -> None:
+    judged = (Judged(2, mirror=100), Judged(1))
+    told = Traffic(shadows=(Shadow(2, 5000), Shadow(3, 50)), judged=judged).as_policy("m")
+    assert [(one["version"], one["share"]) for one in told["shadows"]] == [(2, 100), (3, 50)]

@@ -15,7 +15,8 @@ ALIAS: Final = re.compile(r"[a-z][a-z0-9._-]{0,127}")
 #: Of a model; the core has the same.
 MOST_ALIASES: Final = 64
 MOST_RULES: Final = 64
-MOST_SHADOWS: Final = 8
+#: The core takes one more, which a rollout may have.
+MOST_SHADOWS: Final = 7
 MOST_KEPT: Final = 64
 #: Characters of a parameter's name, and of a value.
 MOST_CHARACTERS: Final = 128
@@ -126,14 +127,14 @@ class Traffic:
             ]
         if self.sticky is not None:
             told["sticky"] = {"fact": _of_core(self.sticky), "salt": salt}
-        mirrored = [
-            asdict(Shadow(one.version, one.mirror, one.repeatable))
+        copies = {one.version: asdict(one) for one in self.shadows} | {
+            one.version: asdict(Shadow(one.version, one.mirror, one.repeatable))
             | ({"noise_of_each": True} if one.noise else {})
             for one in self.judged
             if one.mirror
-        ]
-        if self.shadows or mirrored:
-            told["shadows"] = [*map(asdict, self.shadows), *mirrored]
+        }
+        if copies:
+            told["shadows"] = list(copies.values())
         if self.judged:
             told["judged"] = [
                 {"version": one.version, "slow_ns": one.slow_ns, "rollout": one.rollout}
@@ -234,8 +235,13 @@ def shadow(traffic: Traffic, new: Shadow) -> Traffic:
     """Return it with a shadow; one that is there already is replaced.
 
     Raises:
-        Unwanted: there are too many.
+        Unwanted: there are too many, or a rollout has copies of its own for this version.
     """
+    if rollouts := [one.rollout for one in traffic.judged if one.version == new.version]:
+        raise Unwanted(
+            f"version {new.version} is in rollout {rollouts[0]}, which mirrors what it needs: "
+            "`headrace rollout stop` ends it"
+        )
     others = tuple(one for one in traffic.shadows if one.version != new.version)
     if len(others) >= MOST_SHADOWS:
         raise Unwanted(f"a model has at most {MOST_SHADOWS} shadows")
