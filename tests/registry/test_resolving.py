@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.registry.conftest import Logged
@@ -13,10 +14,11 @@ from headrace.config.source import Address, parse
 from headrace.errors import ConfigInvalid, SourceInvalid
 from headrace.registry.cache import damage, let_go
 from headrace.registry.facts import Facts
-from headrace.registry.seen import recall, remember
+from headrace.registry.seen import Seen, recall, remember
 from headrace.registry.source import fetch, resolve
 from headrace.repository.changed import changed
-from headrace.repository.folder import find
+from headrace.repository.folder import find, find_model
+from headrace.repository.sourced import Reach
 
 
 def address_of(text: str) -> Address:
@@ -97,6 +99,38 @@ def test_without_its_registry_what_is_here_is_served_by_its_number(
     assert find(models, tmp_path, said.append)[0].folder == here.folder
     assert "taken is what is here, version 1" in said[-1]
     let_go(here.folder)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_alias_that_is_gone_keeps_no_server_from_starting(
+    logged: Logged, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    client: Any = MlflowClient(logged.uri)
+    said = list[str]()
+    models = folder_of(
+        tmp_path, f"source: models:/kinds@champion\nmlflow: {{registry: '{logged.uri}'}}\n"
+    )
+    (here,) = find(models, tmp_path, nobody)
+    client.delete_registered_model_alias("kinds", "champion")
+    try:
+        assert find(models, tmp_path, said.append)[0].folder == here.folder
+        assert "has no alias 'champion'" in said[-1]
+        assert "taken is version 1, which was meant when it was last asked" in said[-1]
+        # Who asks anew, and who never had it, is refused.
+        with pytest.raises(SourceInvalid, match="has no alias 'champion'"):
+            find_model(models, "a", set(), Reach(tmp_path, nobody))
+        with pytest.raises(ConfigInvalid, match="has no alias 'champion'"):
+            find(models, tmp_path / "other", nobody)
+        # What the registry has no more is not served, wherever its files are.
+        where = f"models:/kinds@champion in {logged.uri}"
+        remember(tmp_path / "models", where, Seen(9, "kinds", here.folder.name, None))
+        with pytest.raises(ConfigInvalid, match="has no alias 'champion'"):
+            find(models, tmp_path, nobody)
+    finally:
+        client.set_registered_model_alias("kinds", "champion", "1")
+        let_go(here.folder)
 
 
 def test_files_are_fetched_whole_and_once(logged: Logged, tmp_path: Path) -> None:
