@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import pytest
 from tests.registry.conftest import Logged
 
 from headrace.config.source import Address, parse
-from headrace.errors import ConfigInvalid, SourceInvalid
+from headrace.errors import ConfigInvalid, SourceAway, SourceInvalid
 from headrace.registry.cache import damage, let_go
 from headrace.registry.facts import Facts
 from headrace.registry.seen import Seen, recall, remember
@@ -79,6 +81,27 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(SourceInvalid, match=r"http://127\.0\.0\.1:9 or its store failed: .*is it"):
         resolve(Address("a", version=1), registry="http://127.0.0.1:9", state=tmp_path)
+
+
+class NotLetIn(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(401)
+
+    def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002 - its name
+
+
+def test_who_is_not_let_in_is_told_how_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret-of-nobody")
+    with HTTPServer(("127.0.0.1", 0), NotLetIn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://me:password-of-nobody@127.0.0.1:{server.server_port}"
+        with pytest.raises(SourceInvalid, match=r"(?s)401.*MLFLOW_TRACKING_PASSWORD, or") as told:
+            resolve(Address("a", alias="b"), registry=uri, state=tmp_path)
+        server.shutdown()
+    assert not isinstance(told.value, SourceAway)
+    assert "of-nobody" not in str(told.value)
 
 
 def test_without_its_registry_what_is_here_is_served_by_its_number(
