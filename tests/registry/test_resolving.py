@@ -4,19 +4,23 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.registry.conftest import Logged
 
 from headrace.config.source import Address, parse
-from headrace.errors import ConfigInvalid, SourceInvalid
+from headrace.errors import ConfigInvalid, SourceAway, SourceInvalid
 from headrace.registry.cache import damage, let_go
 from headrace.registry.facts import Facts
-from headrace.registry.seen import recall, remember
+from headrace.registry.seen import Seen, recall, remember
 from headrace.registry.source import fetch, resolve
 from headrace.repository.changed import changed
-from headrace.repository.folder import find
+from headrace.repository.folder import find, find_model
+from headrace.repository.sourced import Reach
 
 
 def address_of(text: str) -> Address:
@@ -79,6 +83,27 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         resolve(Address("a", version=1), registry="http://127.0.0.1:9", state=tmp_path)
 
 
+class NotLetIn(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_error(401)
+
+    def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002 - its name
+
+
+def test_who_is_not_let_in_is_told_how_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "secret-of-nobody")
+    with HTTPServer(("127.0.0.1", 0), NotLetIn) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        uri = f"http://me:password-of-nobody@127.0.0.1:{server.server_port}"
+        with pytest.raises(SourceInvalid, match=r"(?s)401.*MLFLOW_TRACKING_PASSWORD, or") as told:
+            resolve(Address("a", alias="b"), registry=uri, state=tmp_path)
+        server.shutdown()
+    assert not isinstance(told.value, SourceAway)
+    assert "of-nobody" not in str(told.value)
+
+
 def test_without_its_registry_what_is_here_is_served_by_its_number(
     logged: Logged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -97,6 +122,38 @@ def test_without_its_registry_what_is_here_is_served_by_its_number(
     assert find(models, tmp_path, said.append)[0].folder == here.folder
     assert "taken is what is here, version 1" in said[-1]
     let_go(here.folder)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_alias_that_is_gone_keeps_no_server_from_starting(
+    logged: Logged, tmp_path: Path
+) -> None:
+    from mlflow import MlflowClient
+
+    client: Any = MlflowClient(logged.uri)
+    said = list[str]()
+    models = folder_of(
+        tmp_path, f"source: models:/kinds@champion\nmlflow: {{registry: '{logged.uri}'}}\n"
+    )
+    (here,) = find(models, tmp_path, nobody)
+    client.delete_registered_model_alias("kinds", "champion")
+    try:
+        assert find(models, tmp_path, said.append)[0].folder == here.folder
+        assert "has no alias 'champion'" in said[-1]
+        assert "taken is version 1, which was meant when it was last asked" in said[-1]
+        # Who asks anew, and who never had it, is refused.
+        with pytest.raises(SourceInvalid, match="has no alias 'champion'"):
+            find_model(models, "a", set(), Reach(tmp_path, nobody))
+        with pytest.raises(ConfigInvalid, match="has no alias 'champion'"):
+            find(models, tmp_path / "other", nobody)
+        # What the registry has no more is not served, wherever its files are.
+        where = f"models:/kinds@champion in {logged.uri}"
+        remember(tmp_path / "models", where, Seen(9, "kinds", here.folder.name, None))
+        with pytest.raises(ConfigInvalid, match="has no alias 'champion'"):
+            find(models, tmp_path, nobody)
+    finally:
+        client.set_registered_model_alias("kinds", "champion", "1")
+        let_go(here.folder)
 
 
 def test_files_are_fetched_whole_and_once(logged: Logged, tmp_path: Path) -> None:

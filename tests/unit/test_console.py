@@ -118,6 +118,13 @@ def test_health_is_503_until_it_is_ready(desk: Desk) -> None:
     assert ask(sources, "GET", "/api/health").status == 503
 
 
+@pytest.mark.parametrize("asked", ["/api/journal", "/api/feedback/m"])
+def test_without_its_database_the_console_is_what_fails(desk: Desk, asked: str) -> None:
+    (desk.folder / "control.sqlite").unlink()
+    answer = ask(desk.sources, "GET", asked)
+    assert (answer.status, "was taken away" in str(answer.body)) == (503, True)
+
+
 def test_every_state_is_told_with_its_reason() -> None:
     body: Any = as_json(status(*State))
     told = {one["versions"][0]["state"] for one in body["models"]}

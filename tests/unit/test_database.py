@@ -6,7 +6,8 @@ import pytest
 
 from headrace.config.options import ServeOptions
 from headrace.control.opening import controlling
-from headrace.control.store import Store
+from headrace.control.store import FILE, Change, Note, Store, in_folder
+from headrace.control.wanted import Wanted
 from headrace.errors import StateInvalid
 
 SECRET = "s3cret-of-nobody"
@@ -36,3 +37,21 @@ def test_a_run_keeps_what_is_wanted_where_it_is_told_to(tmp_path: Path) -> None:
         pass
     assert (tmp_path / "other").is_file()
     assert not (tmp_path / "control.sqlite").exists()
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_file_that_was_taken_away_takes_no_decision_until_it_is_back(
+    tmp_path: Path, another: bool
+) -> None:
+    store = Store(in_folder(tmp_path))
+    file, away = tmp_path / FILE, tmp_path / "away"
+    file.rename(away)
+    if another:
+        file.touch()
+    for _ in range(3):
+        with pytest.raises(StateInvalid, match=r"control\.sqlite was taken away from the server"):
+            store.put(Change("m", None, Wanted("/m", {1: 0}), Note("me", "load 1")))
+    away.rename(file)
+    assert store.models() == {}
+    store.put(Change("m", None, Wanted("/m", {1: 0}), Note("me", "load 1")))
+    store.close()

@@ -29,7 +29,7 @@ from headrace.console.parameters import Misasked, words
 from headrace.console.sources import Sources
 from headrace.console.token import Token
 from headrace.console.webpage import FILES, HEADERS, page_file
-from headrace.errors import HeadraceError, RepositoryInvalid
+from headrace.errors import HeadraceError, RepositoryInvalid, StateInvalid
 from headrace.execution.voices import OURSELVES, line
 
 DOCUMENT: Final = "/api/openapi.json"
@@ -105,6 +105,8 @@ async def _misasked(_: Request, error: Any) -> Response:
 async def _not_done(request: Request, error: Exception) -> Response:
     if isinstance(error, Misasked):
         status = 400
+    elif isinstance(error, StateInvalid):
+        status = 503
     elif isinstance(error, RepositoryInvalid) or request.method == "GET":
         status = 404
     else:

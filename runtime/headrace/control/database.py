@@ -1,5 +1,8 @@
 """Connections to the database of what is wanted, and what may be said of it."""
 
+import os
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -51,9 +54,41 @@ def opened(url: str) -> Engine:
     driver = make_url(url).get_driver_name()
     engine = create_engine(url, pool_pre_ping=True, connect_args=PATIENCE.get(driver, {}))
     if engine.dialect.name == "sqlite":
+        file = _File()
         event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", file.hold)
+        event.listen(engine, "begin", file.check)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+class _File:
+    """The one that SQLite has open: of one taken away the next start would know nothing."""
+
+    def __init__(self) -> None:
+        self._path = Path()
+        self._held: os.stat_result | None = None
+
+    def hold(self, connection: Any, _: Any) -> None:
+        """Note the first that is opened; a later connection may have made another one."""
+        if self._held is None:
+            self._path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+            self._held = self._path.stat()
+
+    def check(self, _: Connection) -> None:
+        """Check that it is where it was.
+
+        Raises:
+            StateInvalid: it is not.
+        """
+        with suppress(OSError):
+            if self._held is not None and os.path.samestat(self._path.stat(), self._held):
+                return
+        raise StateInvalid(
+            f"the database {self._path} was taken away from the server that has it: what is "
+            "decided would be lost, and nothing was changed; put it back, or start the server "
+            "again, with a new one"
+        )
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -26,6 +26,10 @@ SETTINGS: Final = {
 INSTALL: Final = "pip install 'headrace[mlflow]'"
 TRY: Final = "is it up, and is its address right? Mend that, and start again"
 AGAIN: Final = "is it up, is its address right, and may it be written to? It is asked again"
+LOG_IN: Final = (
+    "who is let in has MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "
+    "MLFLOW_TRACKING_TOKEN, in the environment"
+)
 #: A model's description, which is in the folder of its files.
 MLMODEL: Final = "MLmodel"
 #: A description is a page; what is beyond it is something else.
@@ -245,6 +249,7 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
         # Whatever a store's library raises: there is one for each kind of store.
         refused = getattr(error, "error_code", "") in REFUSALS
         raise (SourceInvalid if refused else SourceAway)(
-            f"the registry {place.registry} or its store failed: {error}: {advice}"
+            f"the registry {place.registry} or its store failed: {error}: "
+            f"{LOG_IN if refused else advice}"
         ) from error
     return None

@@ -76,6 +76,11 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
             if not reach.may_recall:
                 raise
             return _as_last_seen(config, where, away, reach)
+        except SourceInvalid as error:
+            last = seen.recall(reach.models, where)
+            if address.version is not None or last is None or not reach.may_recall:
+                raise
+            return _as_last_meant(folder, config, last.number, error, reach)
         seen.remember(reach.models, where, what)
         # What an alias means, or is the highest, is asked for by its number after a start.
         by_number = _where(_numbered(address, found.number), config, reach)
@@ -119,6 +124,21 @@ def _as_last_seen(config: ModelConfig, where: str, away: SourceAway, reach: Reac
         "asked"
     )
     return _sourced(folder, last)[0]
+
+
+def _as_last_meant(
+    folder: Path, config: ModelConfig, number: int, error: SourceInvalid, reach: Reach
+) -> Sourced:
+    """Return what was meant by an alias that is gone now, or leads to what cannot be had.
+
+    Whoever moves an alias does not decide whether a server starts.
+    """
+    try:
+        found = read(folder, config, number, reach)
+    except SourceInvalid:
+        raise error from None
+    reach.say(f"{error}; taken is version {number}, which was meant when it was last asked")
+    return found
 
 
 def _sourced(folder: Path, what: Seen) -> tuple[Sourced, Seen]:
