@@ -234,6 +234,9 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
     place = Place(**question["place"])
     advice = AGAIN if question["ask"] == "report" else TRY
     try:
+        # What is not installed is said first.
+        import mlflow  # noqa: F401
+
         _check_there(place, advice)
         if question["ask"] == "resolve":
             facts = resolve(place, question["model"], question["version"], question["alias"])
