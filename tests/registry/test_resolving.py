@@ -83,6 +83,14 @@ def test_a_registry_that_is_away_is_named(tmp_path: Path, monkeypatch: pytest.Mo
         resolve(Address("a", version=1), registry="http://127.0.0.1:9", state=tmp_path)
 
 
+def test_a_database_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    for scheme in ("sqlite", "sqlite+pysqlite"):
+        uri = f"{scheme}:///{tmp_path}/gone.db"
+        with pytest.raises(SourceAway, match=r"gone\.db gives no answer, for its file is gone"):
+            resolve(Address("a", version=1), registry=uri, state=tmp_path)
+    assert not (tmp_path / "gone.db").exists()
+
+
 class NotLetIn(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_error(401)

@@ -4,6 +4,7 @@ A server counts its threads before NumPy comes, and has no use for MLflow once f
 """
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ LOG_IN: Final = (
 )
 #: A model's description, which is in the folder of its files.
 MLMODEL: Final = "MLmodel"
+#: An address of a SQLite database with the path of its file.
+DATABASE: Final = re.compile(r"sqlite(?:\+\w+)?:///(?!file:|:memory:)([^?]+)")
 #: A description is a page; what is beyond it is something else.
 MOST_MLMODEL_BYTES: Final = 16 << 20
 #: Between two words of how far it is, which come with the end of a file.
@@ -211,6 +214,14 @@ def _what_is_missing(
     )
 
 
+def _check_there(place: Place, advice: str) -> None:
+    """Check that a database in a file is there: MLflow would make one, which knows nothing."""
+    for uri in (place.registry, place.tracking):
+        named = DATABASE.match(uri)
+        if named is not None and not Path(named[1]).is_file():
+            raise SourceAway(f"the registry {uri} gives no answer, for its file is gone: {advice}")
+
+
 def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
     """Return the answer to a question; ``say`` is told of progress.
 
@@ -223,6 +234,10 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Any:
     place = Place(**question["place"])
     advice = AGAIN if question["ask"] == "report" else TRY
     try:
+        # What is not installed is said first.
+        import mlflow  # noqa: F401
+
+        _check_there(place, advice)
         if question["ask"] == "resolve":
             facts = resolve(place, question["model"], question["version"], question["alias"])
             return as_json(facts)
