@@ -86,6 +86,7 @@ def test_a_candidate_is_judged_at_every_share_but_the_last(
         ({"judge": {"values": {".x": {"low": 0, "high": 1, "max_loss": 0}}}}, "match pattern"),
         ({"judge": {"values": {"a b": {"low": 0, "high": 1, "max_loss": 0}}}}, "match pattern"),
         ({"judge": {"values": {"x": {"low": 0, "high": 1, "max_loss": 2}}}}, "max_loss below"),
+        ({"judge": {"values": {"x": {"low": -1e308, "high": 1e308, "max_loss": 1}}}}, "finite"),
         ({"alpha": 0}, "greater than 0"),
         ({"max_hours": math.nan}, "finite"),
         ({"percent": 5}, "Extra inputs"),

@@ -1,5 +1,6 @@
 """How a rollout is planned: steps, what is judged, and what may be risked."""
 
+import math
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
@@ -87,9 +88,10 @@ class ValueWithin(Section):
 
     @model_validator(mode="after")
     def _bounds(self) -> Self:
-        if not (self.low < self.high and self.max_loss < self.high - self.low):
+        # Badness is a part of what is between them: of an infinite span it would be no number.
+        if not (self.low < self.high and self.max_loss < self.high - self.low < math.inf):
             raise ValueError(
-                "expected low < high, and max_loss below what is between them, not "
+                "expected low < high, a finite number apart, and max_loss below that, not "
                 f"{self.low:g}, {self.high:g} and {self.max_loss:g}"
             )
         return self
