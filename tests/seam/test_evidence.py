@@ -53,8 +53,16 @@ class Judged:
         self.intake = self.host.open(json.dumps(contract))
         self.lane = threading.Thread(target=self.run)
         self.lane.start()
-        address = self.gateway.addresses()["grpc"]
-        self.client = tritonclient.grpc.InferenceServerClient(address)
+        self.begin()
+
+    def begin(self) -> None:
+        """Be ready for callers: one who waits until a gateway has a host says nothing of it."""
+        until(lambda: self.hosts() == 1)
+        self.client = tritonclient.grpc.InferenceServerClient(self.gateway.addresses()["grpc"])
+
+    def hosts(self) -> int:
+        models = json.loads(self.gateway.stats())["models"]
+        return int(models["m"]["versions"]["1"]["hosts"]) if "m" in models else 0
 
     def judge(self, sequence: int, slow_ns: list[int] | None, rollout: int = 1) -> None:
         table: dict[str, Any] = {
@@ -113,7 +121,14 @@ class Judged:
             pause.wait(0.01)
         raise AssertionError(f"never: {rows} rows; {host}")
 
-    def evidence(self) -> list[dict[str, Any]]:
+    def evidence(self, answers: int = 0) -> list[dict[str, Any]]:
+        """What is counted, with so many answers in it: their callers may have them before."""
+
+        def found() -> int:
+            told = json.loads(self.gateway.evidence())["versions"]
+            return sum(count for one in told for _, count in one["latency"])
+
+        until(lambda: found() >= answers)
         told = json.loads(self.gateway.evidence())
         assert set(told) == {"began", "versions"}
         return list(told["versions"])
@@ -136,7 +151,7 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Judged]:
 
 def test_a_batch_is_one_unit_wherever_its_model_runs(served: Judged) -> None:
     assert served.together(1, 2, 3, 4) == ["answered"] * 4
-    (seen,) = served.evidence()
+    (seen,) = served.evidence(5)
     assert served.sizes == [1, 4]
     assert (seen["model"], seen["version"], seen["slow_ns"]) == ("m", 1, LINES)
     assert seen["rollout"] == 1
@@ -147,14 +162,14 @@ def test_a_batch_is_one_unit_wherever_its_model_runs(served: Judged) -> None:
 
     # One of two is refused for what it sent: its run is as good as any, and that it was is told.
     assert served.together(5, -2) == ["answered", "StatusCode.INVALID_ARGUMENT"]
-    (seen,) = served.evidence()
+    (seen,) = served.evidence(7)
     assert seen["runs"] == {"count": 4, "bad": 0}
     assert seen["refused"] == {"count": 4, "bad": 0.5}
     assert seen["slow"] == [{"count": 4, "bad": 4}, {"count": 4, "bad": 0}]
 
     # One makes its batch fail, and what is run again of it is no unit.
     assert served.together(6, -1) == ["answered", "StatusCode.INTERNAL"]
-    (seen,) = served.evidence()
+    (seen,) = served.evidence(9)
     assert served.sizes[-4:] == [1, 2, 1, 1]
     assert seen["runs"] == {"count": 6, "bad": 1}
     assert seen["refused"] == {"count": 5, "bad": 0.5}
@@ -163,7 +178,7 @@ def test_a_batch_is_one_unit_wherever_its_model_runs(served: Judged) -> None:
 
     # Nobody of this run has an answer.
     assert served.together(-2, -3) == ["StatusCode.INVALID_ARGUMENT"] * 2
-    (seen,) = served.evidence()
+    (seen,) = served.evidence(10)
     assert seen["runs"] == {"count": 8, "bad": 1}
     assert seen["refused"] == {"count": 7, "bad": 1.5}
     assert seen["slow"] == [{"count": 6, "bad": 6}, {"count": 6, "bad": 0}]
@@ -194,7 +209,7 @@ def test_requests_without_time_are_a_share_of_their_second(served: Judged) -> No
 
 def test_a_count_ends_and_begins_with_the_table(served: Judged) -> None:
     served.together(1)
-    (first,) = served.evidence()
+    (first,) = served.evidence(2)
     served.judge(2, LINES)
     (same,) = served.evidence()
     assert same == first
@@ -205,6 +220,7 @@ def test_a_count_ends_and_begins_with_the_table(served: Judged) -> None:
     assert anew["slow"] == [{"count": 0, "bad": 0}]
     assert anew["latency"] == []
     served.together(1)
+    served.evidence(2)
     served.judge(4, [5], rollout=2)
     (others,) = served.evidence()
     assert (others["rollout"], others["runs"]) == (2, {"count": 0, "bad": 0})

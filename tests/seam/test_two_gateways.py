@@ -10,6 +10,7 @@ from typing import Any
 import headrace_core
 import pytest
 from tests.seam.test_evidence import LINES, LONG, Judged
+from tests.seam.test_steps import until
 
 from headrace.control.demand import usage
 from headrace.rollout.counted import Seen, Totals, counted
@@ -19,13 +20,13 @@ from headrace.serve.summed import summed
 class Second(Judged):
     """Another gateway before the same host, whose lane runs already."""
 
-    def __init__(self, first: Judged, socket: Path) -> None:
+    def __init__(self, socket: Path) -> None:
         settings = {"grpc": "127.0.0.1:0", "io_threads": 1}
         self.gateway = headrace_core.Gateway(json.dumps(settings))
         self.gateway.start()
         self.gateway.set_endpoints(json.dumps([{"id": "host", "socket": str(socket)}]))
         self.judge(1, LINES)
-        self.client = type(first.client)(self.gateway.addresses()["grpc"])
+        self.begin()
 
 
 class Looked:
@@ -34,8 +35,15 @@ class Looked:
     def __init__(self) -> None:
         self.seen, self.sum = Seen(), Totals.nothing(len(LINES))
 
-    def look(self, *gateways: Judged) -> tuple[float, int]:
-        """Return how many runs and answers are known of by now."""
+    def look(self, *gateways: Judged, answers: int = 0) -> tuple[float, int]:
+        """Return how many runs and answers are known of, once so many answers are.
+
+        Callers may have theirs before they are counted.
+        """
+        until(lambda: self._look(*gateways)[1] >= answers)
+        return self._look(*gateways)
+
+    def _look(self, *gateways: Judged) -> tuple[float, int]:
         told = [one for gateway in gateways for one in counted(gateway.gateway.evidence())]
         self.seen, new = self.seen.then(told, len(LINES))
         self.sum += new
@@ -57,20 +65,20 @@ def first(socket: Path) -> Iterator[Judged]:
 
 
 def test_evidence_is_the_sum_over_gateways_and_their_lives(first: Judged, socket: Path) -> None:
-    second, looked = Second(first, socket), Looked()
+    second, looked = Second(socket), Looked()
     for one in (first, second):
         assert [one.ask(1.0) for _ in range(3)] == ["answered"] * 3
-    assert looked.look(first, second) == (6, 6)
+    assert looked.look(first, second, answers=6) == (6, 6)
     # Nothing new is in the same words, whichever of them says them.
     assert looked.look(first, second) == looked.look(second) == (6, 6)
     assert second.ask(1.0) == "answered"
     assert looked.look(first) == (6, 6)
-    assert looked.look(second, first) == (7, 7)
+    assert looked.look(second, first, answers=7) == (7, 7)
     # One that begins anew has counted less than before, and is another.
     assert second.gateway.drain(LONG)
-    third = Second(first, socket)
+    third = Second(socket)
     assert third.ask(1.0) == first.ask(1.0) == "answered"
-    assert looked.look(first, third) == (9, 9)
+    assert looked.look(first, third, answers=9) == (9, 9)
     assert looked.look(first, second, third) == (9, 9)
     assert looked.seen.gateways == 3
     assert third.gateway.drain(LONG)
@@ -79,7 +87,7 @@ def test_evidence_is_the_sum_over_gateways_and_their_lives(first: Judged, socket
 def test_calls_that_each_has_are_together_what_a_version_has(first: Judged, socket: Path) -> None:
     while first.goes_on.acquire(blocking=False):
         pass
-    second, pause = Second(first, socket), threading.Event()
+    second, pause = Second(socket), threading.Event()
 
     def calls() -> tuple[list[Any], int]:
         stats = [json.loads(one.gateway.stats()) for one in (first, second)]
