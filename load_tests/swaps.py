@@ -224,6 +224,7 @@ def beside_triton(options: argparse.Namespace, scratch: Path) -> int:
             folder = theirs / options.model
             shutil.copytree(folder / "1", folder / str(number))
             timed("Triton", triton.http, number, triton.load)
+            threading.Event().wait(options.pause)
         ours, others = took.values()
         ratio = statistics.median(b / a for a, b in zip(ours, others, strict=True))
         for name, times in took.items():

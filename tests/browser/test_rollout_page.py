@@ -160,7 +160,7 @@ def test_a_word_is_said_and_the_journal_has_it(played: Played, page: Any) -> Non
     confirm(page)
     card(page, 2).locator(".state.rolled-back").wait_for()
     page.get_by_text("rollout 2 rolled back: 1=100: not today").wait_for()
-    entry = played.desk.controller.journal(1)[0]
+    entry = played.desk.controller.store.journal(1)[0]
     assert (entry.who, entry.what, entry.why) == (
         "console page",
         "rollout 2 rolled back: 1=100",

@@ -60,5 +60,5 @@ class Play:
 
     @property
     def journal(self) -> list[str]:
-        entries = self.desk.controller.journal(100)
+        entries = self.desk.controller.store.journal(100)
         return [f"{one.who}: {one.what}" for one in reversed(entries)][2:]

@@ -89,7 +89,7 @@ def test_changes_are_published_where_they_are_written_down(desk: Desk) -> None:
     states = [one.happened.standing.state for one in fresh if isinstance(one.happened, Moved)]
     assert states == [State.LOADING, State.READY]
     written = [entry_json(one.happened) for one in fresh if not isinstance(one.happened, Moved)]
-    assert written == [entry_json(one) for one in desk.controller.journal(2)[::-1]]
+    assert written == [entry_json(one) for one in desk.controller.store.journal(2)[::-1]]
     assert json.loads(told(fresh[-1], "1-1").partition("data: ")[2])["why"] == "a test"
 
 

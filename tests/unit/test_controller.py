@@ -19,7 +19,7 @@ ME: Any = {"who": "me@here", "why": ""}
 
 
 def journal(desk: Desk) -> list[str]:
-    return [f"{one.who}: {one.what}" for one in reversed(desk.controller.journal(100))]
+    return [f"{one.who}: {one.what}" for one in reversed(desk.controller.store.journal(100))]
 
 
 def test_the_highest_version_takes_all_at_first_and_a_later_one_nothing_by_itself(
@@ -242,7 +242,7 @@ def test_the_console_changes_what_is_wanted(
 def test_no_web_page_changes_anything(desk: Desk, path: str) -> None:
     answer = ask(desk.sources, "POST", f"/api/{path}?model=m")
     assert answer.status == 403
-    assert len(desk.controller.journal(9)) == 1
+    assert len(desk.controller.store.journal(9)) == 1
 
 
 def test_what_clients_wish_is_done_as_triton_does_it(desk: Desk) -> None:

@@ -108,7 +108,7 @@ def test_what_is_new_is_loaded_and_traffic_is_as_the_operator_said(
     assert (status, [one["version"] for one in done["loading"]]) == (200, ["m/2", "other/4"])
     assert desk.carried == ["m/1", "m/2", "other/4"]
     assert desk.shares["m"] == {1: 10_000}, "no file says who has traffic"
-    last = desk.controller.journal(2)
+    last = desk.controller.store.journal(2)
     assert {(one.who, one.why) for one in last} == {("me@here", "release")}
     assert told(sources) == []
 

@@ -109,7 +109,7 @@ class Node(World):
         return {one.label: one.bytes // MIB for one in self.ledger.claims("GPU-1")}
 
     def journal(self) -> list[tuple[str, str, str]]:
-        return [(one.who, one.what, one.why) for one in self.controller.journal(10)]
+        return [(one.who, one.what, one.why) for one in self.controller.store.journal(10)]
 
     def reason(self, label: str) -> str:
         rows = self.controller.versions()

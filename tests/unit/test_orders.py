@@ -208,7 +208,7 @@ def test_an_alias_outlives_the_server_keeps_its_version_and_is_undone(desk: Desk
     desk.begin()
     assert desk.divisions["m"].routes == told
     desk.controller.obey(orders.alias("m", "best", 2), **who)
-    (entry,) = desk.controller.journal(1)
+    (entry,) = desk.controller.store.journal(1)
     assert (entry.what, entry.why) == ("alias best 2", "proven")
     assert desk.divisions["m"].leads_to == [2]
     desk.controller.undo(entry.number, **who)
@@ -226,7 +226,7 @@ def test_a_shadow_outlives_the_server_and_is_undone(desk: Desk) -> None:
     assert (desk.divisions["m"].routes, desk.divisions["m"].leads_to) == (told, [2])
     desk.begin()
     assert desk.divisions["m"].routes == told
-    (entry,) = desk.controller.journal(1)
+    (entry,) = desk.controller.store.journal(1)
     said = "shadow 2 --percent 25 --repeatable --apart --keep-worst 16"
     assert (entry.what, entry.why) == (said, "it is new")
     desk.controller.undo(entry.number, **who)

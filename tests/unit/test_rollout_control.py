@@ -169,7 +169,7 @@ def test_its_crashes_are_the_controls(play: Play) -> None:
 def test_a_person_who_divides_traffic_ends_it(play: Play, change: Any, shares: Any) -> None:
     own(play)
     if change is None:
-        play.desk.controller.undo(play.desk.controller.journal(1)[0].number, **ME)
+        play.desk.controller.undo(play.desk.controller.store.journal(1)[0].number, **ME)
     else:
         play.desk.controller.obey(change, who="ann", why="")
     assert look(play).end is End.STOPPED
@@ -183,7 +183,7 @@ def test_it_ends_as_a_person_says(play: Play, end: End) -> None:
     play.desk.rollouts.stop(1, end, **ME)
     assert play.desk.carried == ["m/1", "m/2"]
     with suppress(Unchanged):  # where it stopped nothing was moved
-        play.desk.controller.undo(play.desk.controller.journal(1)[0].number, **ME)
+        play.desk.controller.undo(play.desk.controller.store.journal(1)[0].number, **ME)
     assert play.desk.carried == ["m/1", "m/2"], "no undo brings it back"
 
 
@@ -208,14 +208,14 @@ def test_one_whose_rollout_cannot_be_read_ends_at_the_start(play: Play) -> None:
     play.desk.begin()
     play.desk.rollouts.open()
     assert play.desk.carried == ["m/1", "m/2"]
-    assert play.desk.controller.journal(1)[0].what == "nothing is judged any more"
+    assert play.desk.controller.store.journal(1)[0].what == "nothing is judged any more"
     play.desk.rollouts.close()
 
 
 def test_nobody_sees_it_as_a_version(play: Play) -> None:
     own(play)
     assert [row.version.number for row in play.desk.controller.versions("m")] == [1, 2]
-    entry = play.desk.controller.journal(1)[0]
+    entry = play.desk.controller.store.journal(1)[0]
     assert str(ONE) not in json.dumps(entry.after.as_json())
     told = json.loads(table_of(play))["models"]["m"]
     assert [one["version"] for one in told["versions"]] == [1, 2, ONE]

@@ -30,11 +30,11 @@ def test_a_good_version_gets_all_traffic_step_by_step(play: Play) -> None:
         "rollout 1: rollout 1: 1=75 2=25",
         "rollout 1: rollout 1 promoted: 2=100",
     ]
-    assert "no metric is worse" in play.desk.controller.journal(1)[0].why
+    assert "no metric is worse" in play.desk.controller.store.journal(1)[0].why
     assert play.desk.divisions["m"].routes == {}
     # The baseline stays loaded, and the last step can be undone.
     assert play.desk.carried == ["m/1", "m/2"]
-    play.desk.controller.undo(play.desk.controller.journal(1)[0].number, **ME)
+    play.desk.controller.undo(play.desk.controller.store.journal(1)[0].number, **ME)
     assert play.shares == {1: 7500, 2: 2500}
     assert play.desk.divisions["m"].routes == {}, "nobody is judged any more"
 
@@ -79,7 +79,7 @@ def test_a_version_that_swaps_ends_it(play: Play) -> None:
 
 def test_an_undone_step_ends_it(play: Play) -> None:
     play.start()
-    play.desk.controller.undo(play.desk.controller.journal(1)[0].number, **ME)
+    play.desk.controller.undo(play.desk.controller.store.journal(1)[0].number, **ME)
     assert play.shares == {1: WHOLE}
     assert play.look().end is End.STOPPED
 
@@ -155,7 +155,7 @@ def test_agreement_is_judged_by_mirrored_traffic(play: Play) -> None:
     assert play.desk.controller.wanted()["m"].traffic.shadows == ()
     play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
     assert play.desk.divisions["m"].routes == {}
-    play.desk.controller.undo(play.desk.controller.journal(1)[0].number, **ME)
+    play.desk.controller.undo(play.desk.controller.store.journal(1)[0].number, **ME)
     assert "shadows" not in play.desk.divisions["m"].routes
 
 

@@ -125,7 +125,7 @@ def test_what_is_new_is_loaded_as_its_model_says_and_what_was_unloaded_is_not(de
     desk.models["new"] = [7]
     desk.controller.arrived("new")
     assert desk.carried == ["m/3", "new/7"]
-    entry = desk.controller.journal(1)[0]
+    entry = desk.controller.store.journal(1)[0]
     assert (entry.who, entry.what) == ("headrace", "load 7: new in its folder")
 
 

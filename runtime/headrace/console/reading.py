@@ -98,7 +98,7 @@ def difference(sources: From, model: OfModel = "", folder: Folder = "") -> dict[
 @in_thread
 def journal(sources: From, model: OfModel = "", limit: Limit = 100) -> dict[str, Any]:
     """Show who changed what, when and why, the newest first."""
-    return {"entries": [entry_json(one) for one in sources.controller.journal(limit, model)]}
+    return {"entries": [entry_json(one) for one in sources.controller.store.journal(limit, model)]}
 
 
 @router.get(

@@ -13,11 +13,11 @@ from headrace.control.lost import Lost
 from headrace.control.orders import Order
 from headrace.control.rows import Row, rows
 from headrace.control.starting import ITSELF, started
-from headrace.control.store import Change, Entry, Note, Store
+from headrace.control.store import Change, Note, Store
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
 from headrace.errors import RepositoryInvalid, Unchanged, Unwanted
-from headrace.execution.policy import AWAITED
+from headrace.execution.policy import AWAITED, check
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.rollout.course import Course
@@ -130,8 +130,7 @@ class Controller:
             first = version in arriving.old_first(found) if old_first is None else old_first
             after = words.load(now, version, swap=swap, old_first=first, standing=standing)
             what = f"load {version}{' --swap' * swap}{' --old-first' * (swap and first)}"
-            self._put(Change(model, before, after, Note(who, what, why)))
-            self._versions[one.label] = one
+            self._keep(Change(model, before, after, Note(who, what, why)), {one.label: one})
             if after.versions[version]:
                 self._anew.add(one.label)
             self._tell()
@@ -175,8 +174,8 @@ class Controller:
                 new = arriving.added(before, after)
                 fit |= self._finding.equipped_all(found, set(new) - set(expected))
                 what = f"load {' '.join(map(str, new))}: new in its folder"
-                self._put(Change(model, before, after, Note(who, what, why)))
-                self._versions |= {found[one].label: fit[found[one].label] for one in new}
+                versions = {found[one].label: fit[found[one].label] for one in new}
+                self._keep(Change(model, before, after, Note(who, what, why)), versions)
                 self._tell()
 
     @looks
@@ -209,7 +208,7 @@ class Controller:
         with self._lock:
             now = self.known(order.model)
             after = order.change(now, self.stand(order.model))
-            self._change(order.model, now, after, Note(who, order.what, why), course)
+            self._change(Change(order.model, now, after, Note(who, order.what, why)), {}, course)
 
     @looks
     def undo(self, number: int, *, who: str, why: str) -> str:
@@ -229,13 +228,9 @@ class Controller:
             now = self.known(entry.model)
             before = undoing.before(entry, now, lambda: self.store.since(number, entry.model))
             after = moving.undone(now, before, self.stand(entry.model))
-            self._versions |= again
-            self._change(entry.model, now, after, Note(who, f"undo {number} ({entry.what})", why))
+            what = f"undo {number} ({entry.what})"
+            self._change(Change(entry.model, now, after, Note(who, what, why)), again)
             return f"{entry.model}: {entry.what}"
-
-    def journal(self, limit: int, model: str = "") -> list[Entry]:
-        """Return the last changes, the newest first."""
-        return self.store.journal(limit, model)
 
     @looks
     def versions(self, model: str = "") -> list[Row]:
@@ -261,12 +256,19 @@ class Controller:
         return self._wanted[model]
 
     def _change(
-        self, model: str, before: Wanted, after: Wanted, note: Note, course: Course | None = None
+        self, change: Change, new: Mapping[str, Version], course: Course | None = None
     ) -> None:
-        if after == before:
-            raise Unchanged(f"{model}: nothing would change")
-        self._put(Change(model, before, after, note), course=course)
+        if change.after == change.before:
+            raise Unchanged(f"{change.model}: nothing would change")
+        self._keep(change, new, course)
         self._tell()
+
+    def _keep(self, one: Change, new: Mapping[str, Version], course: Course | None = None) -> None:
+        # What is kept and no gateway takes would keep every later start from serving.
+        divided = divisions({one.model: one.after}, {**self._versions, **new})
+        check({one.model: one.after.versions}, divided)
+        self._put(one, course=course)
+        self._versions |= new
 
     def _put(self, *changes: Change, course: Course | None = None) -> None:
         entries = self.store.put(*changes, course=course)
@@ -284,10 +286,8 @@ class Controller:
 
     def _aim(self) -> tuple[list[Assignment], Divisions]:
         self._held_back = held_back(self._wanted, self._standings())
-        return (
-            assignments(self._wanted, self._versions, self._held_back),
-            divisions(self._wanted, self._versions),
-        )
+        carried = assignments(self._wanted, self._versions, self._held_back)
+        return carried, divisions(self._wanted, self._versions)
 
     def _standings(self) -> Mapping[str, Standing]:
         return {} if self._engine is None else self._engine.standings()

@@ -40,7 +40,7 @@ class Previous:
                 self._say(f"{said}, and is unloaded later: {error}")
 
     def _unload(self, course: Course) -> None:
-        entries = self._controller.journal(MOST_ENTRIES, course.model)
+        entries = self._controller.store.journal(MOST_ENTRIES, course.model)
         if (order := unloading(course, entries)) is not None:
             who, why = f"rollout {course.number}", f"kept for {course.plan.keep_previous_hours:g} h"
             self._controller.obey(order, who=who, why=why)

@@ -291,7 +291,7 @@ class Rollouts:
             self._book.put(after)
 
     def _stop_disturbed(self, course: Course, why: str) -> None:
-        last = next(iter(self._controller.journal(1, course.model)), None)
+        last = next(iter(self._controller.store.journal(1, course.model)), None)
         by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
         ended = course.ended(End.STOPPED, f"{why}{by}", self._clocks.time())
         if course.model in self._controller.wanted():

@@ -1,11 +1,12 @@
 """From versions and how they stand to the table that gateways route by."""
 
 import json
-from collections.abc import Mapping, Set
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from headrace.errors import Unwanted
 from headrace.models.lifecycle import INDEX_STATES, Standing, State
 
 #: Shares are in parts of this, and those of a model add up to it.
@@ -93,6 +94,17 @@ def table(
         },
     }
     return json.dumps(facts)
+
+
+def check(versions: Mapping[str, Collection[int]], divided: Mapping[str, Division]) -> None:
+    """Raise Unwanted with the mistakes if gateways would refuse these ``versions`` of models."""
+    import headrace_core
+
+    models = {model: dict.fromkeys(numbers, AWAITED) for model, numbers in versions.items()}
+    try:
+        headrace_core.check_policy(table(Epoch(), models, divided=divided))
+    except ValueError as error:
+        raise Unwanted(f"no gateway would take it, and nothing was changed: {error}") from None
 
 
 def _entry(

@@ -1,6 +1,7 @@
 //! A gateway, as Python drives it.
 
 use super::{fault::raise, host::Host, upstream::Kept};
+use crate::decide::policy::PolicyTable;
 use crate::gateway::{self, GatewaySettings, Limits};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -14,6 +15,12 @@ pub(super) fn limits() -> BTreeMap<String, u64> {
     let all = serde_json::to_value(Limits::default()).unwrap_or_default();
     let each = all.as_object().into_iter().flatten();
     each.filter_map(|(name, value)| Some((name.clone(), value.as_u64()?))).collect()
+}
+
+/// ValueError, with its mistakes, if a gateway would not take this policy table.
+#[pyfunction]
+pub(super) fn check_policy(table: &str) -> PyResult<()> {
+    PolicyTable::parse(table).map(drop).map_err(|e| PyValueError::new_err(e.to_string()))
 }
 
 /// Serves HTTP, gRPC and metrics, and sends calls to hosts.

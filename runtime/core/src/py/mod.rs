@@ -47,7 +47,7 @@ mod headrace_core {
     #[pymodule_export]
     use super::files::{jpeg_sizes, preprocess_image_files};
     #[pymodule_export]
-    use super::gateway::{Gateway, limits};
+    use super::gateway::{Gateway, check_policy, limits};
     #[pymodule_export]
     use super::gpu::gpu_memory;
     #[pymodule_export]
