@@ -1,6 +1,7 @@
 """Addresses resolved and files fetched, from a real registry in SQLite."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from tests.registry.conftest import Logged
 
+from headrace.cli import checking
 from headrace.config.source import Address, parse
 from headrace.errors import ConfigInvalid, SourceAway, SourceInvalid
 from headrace.registry.cache import damage, let_go
@@ -134,7 +136,7 @@ def test_without_its_registry_what_is_here_is_served_by_its_number(
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_alias_that_is_gone_keeps_no_server_from_starting(
-    logged: Logged, tmp_path: Path
+    logged: Logged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
@@ -154,6 +156,8 @@ def test_an_alias_that_is_gone_keeps_no_server_from_starting(
             find_model(models, "a", set(), Reach(tmp_path, nobody))
         with pytest.raises(ConfigInvalid, match="has no alias 'champion'"):
             find(models, tmp_path / "other", nobody)
+        monkeypatch.setattr(checking, "STATE", tmp_path)
+        assert ["has no alias 'champion'" in one.error for one in checking.check(models)] == [True]
         # What the registry has no more is not served, wherever its files are.
         where = f"models:/kinds@champion in {logged.uri}"
         remember(tmp_path / "models", where, Seen(9, "kinds", here.folder.name, None))
@@ -162,6 +166,20 @@ def test_an_alias_that_is_gone_keeps_no_server_from_starting(
     finally:
         client.set_registered_model_alias("kinds", "champion", "1")
         let_go(here.folder)
+
+
+def test_without_the_state_folders_own_database_what_is_here_is_served(
+    logged: Logged, tmp_path: Path
+) -> None:
+    database, said = tmp_path / "mlflow.db", list[str]()
+    shutil.copy(logged.state / "mlflow.db", database)
+    models = folder_of(tmp_path, "source: models:/kinds@champion\n")
+    (here,) = find(models, tmp_path, nobody)
+    database.unlink()
+    assert find(models, tmp_path, said.append)[0].folder == here.folder
+    assert "there is no" in said[-1]
+    assert "taken is what is here, version 1" in said[-1]
+    let_go(here.folder)
 
 
 def test_files_are_fetched_whole_and_once(logged: Logged, tmp_path: Path) -> None:
