@@ -1,7 +1,6 @@
 """Addresses resolved and files fetched, from a real registry in SQLite."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -166,20 +165,6 @@ def test_an_alias_that_is_gone_keeps_no_server_from_starting(
     finally:
         client.set_registered_model_alias("kinds", "champion", "1")
         let_go(here.folder)
-
-
-def test_without_the_state_folders_own_database_what_is_here_is_served(
-    logged: Logged, tmp_path: Path
-) -> None:
-    database, said = tmp_path / "mlflow.db", list[str]()
-    shutil.copy(logged.state / "mlflow.db", database)
-    models = folder_of(tmp_path, "source: models:/kinds@champion\n")
-    (here,) = find(models, tmp_path, nobody)
-    database.unlink()
-    assert find(models, tmp_path, said.append)[0].folder == here.folder
-    assert "there is no" in said[-1]
-    assert "taken is what is here, version 1" in said[-1]
-    let_go(here.folder)
 
 
 def test_files_are_fetched_whole_and_once(logged: Logged, tmp_path: Path) -> None:
