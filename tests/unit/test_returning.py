@@ -43,6 +43,12 @@ def test_it_keeps_no_other_from_being_served_and_is_said(away: Desk) -> None:
     assert f"lost m: {AWAY}" in list(status_lines(body))
 
 
+def test_who_looks_at_its_versions_does_not_wait_for_its_source(away: Desk) -> None:
+    away.missing = {"m": "it was asked again"}
+    body: Any = ask(away.sources, "GET", "/api/versions?model=m").body
+    assert (body["versions"], body["unread"]) == ([], AWAY)
+
+
 def test_it_comes_by_itself_with_what_was_wanted_of_it(away: Desk) -> None:
     waits, said = list[float](), list[str]()
 
