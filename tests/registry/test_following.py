@@ -1,11 +1,16 @@
-"""An alias that moves while a server serves, and before it is started again."""
+"""An alias that moves, and a registry that goes, while a server serves and before it starts."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.local.conftest import LocalServer, ready
 from tests.registry.conftest import Logged
+from tests.registry.test_resolving import folder_of, nobody
+
+from headrace.registry.cache import let_go
+from headrace.repository.folder import find
 
 
 def shares(server: LocalServer) -> dict[int, float]:
@@ -36,3 +41,17 @@ def test_an_alias_that_moves_moves_no_traffic_and_a_load_follows_it(
             assert shares(server) == {1: 100}
     finally:
         client.set_registered_model_alias("kinds", "champion", "1")
+
+
+def test_without_the_state_folders_own_database_what_is_here_is_served(
+    logged: Logged, tmp_path: Path
+) -> None:
+    database, said = tmp_path / "mlflow.db", list[str]()
+    shutil.copy(logged.state / "mlflow.db", database)
+    models = folder_of(tmp_path, "source: models:/kinds@champion\n")
+    (here,) = find(models, tmp_path, nobody)
+    database.unlink()
+    assert find(models, tmp_path, said.append)[0].folder == here.folder
+    assert "there is no" in said[-1]
+    assert "taken is what is here, version 1" in said[-1]
+    let_go(here.folder)

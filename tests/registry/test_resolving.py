@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from tests.registry.conftest import Logged
 
+from headrace.cli import checking
 from headrace.config.source import Address, parse
 from headrace.errors import ConfigInvalid, SourceAway, SourceInvalid
 from headrace.registry.cache import damage, let_go
@@ -134,7 +135,7 @@ def test_without_its_registry_what_is_here_is_served_by_its_number(
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_alias_that_is_gone_keeps_no_server_from_starting(
-    logged: Logged, tmp_path: Path
+    logged: Logged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
@@ -154,6 +155,8 @@ def test_an_alias_that_is_gone_keeps_no_server_from_starting(
             find_model(models, "a", set(), Reach(tmp_path, nobody))
         with pytest.raises(ConfigInvalid, match="has no alias 'champion'"):
             find(models, tmp_path / "other", nobody)
+        monkeypatch.setattr(checking, "STATE", tmp_path)
+        assert ["has no alias 'champion'" in one.error for one in checking.check(models)] == [True]
         # What the registry has no more is not served, wherever its files are.
         where = f"models:/kinds@champion in {logged.uri}"
         remember(tmp_path / "models", where, Seen(9, "kinds", here.folder.name, None))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.local.conftest import PATIENCE_S, LocalServer
 from tests.ports import free_ports
-from tests.stores.conftest import Bucket, folder_of
+from tests.stores.conftest import MODEL, Bucket, folder_of
 
 #: A server whose cache has another bound than a user can choose, and whose store has one try.
 BOUNDED = """
@@ -117,6 +117,27 @@ def test_a_start_without_its_store_goes_on_with_what_had_traffic(
         assert "photos/1 was wanted and is not served: " in server.output()
         said = server.command("status")
         assert "lost photos/1, had 100 % of the traffic: " in said
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_a_model_whose_store_is_away_keeps_no_other_from_being_served(
+    tmp_path: Path, engine: str
+) -> None:
+    store, state = tmp_path / "store", tmp_path / "state"
+    models = folder_of(tmp_path, f"source: file://{store}/photos")
+    (models / "here" / "1").mkdir(parents=True)
+    (models / "here" / "1" / "model.py").write_text(MODEL.replace("NUMBER", "1"))
+    with serving(models, state, engine=engine) as server:
+        assert server.post("here", [X])[0] == 200
+        assert server.post("photos", [X])[0] == 404
+        for said in (server.output(), server.command("status"), server.command("logs")):
+            assert "is no folder: is it mounted?" in said
+        assert "is it mounted?" in server.command("load", "photos", code=1)
+        (store / "photos" / "3").mkdir(parents=True)
+        (store / "photos" / "3" / "model.py").write_text(MODEL.replace("NUMBER", "3"))
+        wait(lambda: server.post("photos", [X])[0] == 200, server)
+        assert answer(server) == 3
+        assert "lost" not in server.command("status")
 
 
 def test_a_server_takes_allowed_sources_alone(bucket: Bucket, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from headrace.control.reports import Registered
 from headrace.control.rollouts import Rollouts
 from headrace.control.store import Store, in_folder
 from headrace.control.telling import Telling
-from headrace.errors import RepositoryInvalid, RequirementsInvalid, SourceInvalid
+from headrace.errors import RepositoryInvalid, RequirementsInvalid, SourceAway, SourceInvalid
 from headrace.hooks.event import Happened
 from headrace.models.lifecycle import Standing, State
 from headrace.registry.report import HERE, Kind, Report
@@ -112,6 +112,8 @@ class Desk:
         self.digests: dict[str, str] = {}
         #: Labels of those whose packages cannot be installed.
         self.unfit: set[str] = set()
+        #: Model → why its source cannot be had.
+        self.missing: dict[str, str] = {}
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
@@ -143,8 +145,9 @@ class Desk:
         self.store = Store(in_folder(self.folder), clock=lambda: 1.0)
         finding = Finding(self.find, self.older, self.equipped, self.used.append)
         self.controller = Controller(self.store, finding)
-        found = [one for model in self.models for one in self.find(model)]
-        beginning = self.controller.begin(found)
+        there = [model for model in self.models if model not in self.missing]
+        found = [one for model in there for one in self.find(model)]
+        beginning = self.controller.begin(found, self.missing)
         self.assignments, self.divisions = beginning.assignments, beginning.divisions
         self.controller.drive(self)
         self.rollouts = Rollouts(
@@ -206,6 +209,8 @@ class Desk:
     def find(self, model: str, numbers: Set[int] = frozenset()) -> list[Version]:
         if model and model not in self.models:
             raise RepositoryInvalid(f"no model {model!r}")
+        if model in self.missing:
+            raise SourceAway(self.missing[model])
         found = [
             Version(name, number, self.place(name) / str(number), "python", self.config(number))
             for name in ([model] if model else self.models)

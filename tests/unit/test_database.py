@@ -9,6 +9,7 @@ from headrace.control.opening import controlling
 from headrace.control.store import FILE, Change, Note, Store, in_folder
 from headrace.control.wanted import Wanted
 from headrace.errors import StateInvalid
+from headrace.repository.sourced import Reach
 
 SECRET = "s3cret-of-nobody"
 
@@ -33,7 +34,7 @@ def test_what_cannot_be_used_is_told_without_what_is_secret(url: str, told: str)
 
 def test_a_run_keeps_what_is_wanted_where_it_is_told_to(tmp_path: Path) -> None:
     options = ServeOptions(tmp_path, state=tmp_path, database=f"sqlite:///{tmp_path}/other")
-    with controlling(options):
+    with controlling(options, Reach(tmp_path, print)):
         pass
     assert (tmp_path / "other").is_file()
     assert not (tmp_path / "control.sqlite").exists()

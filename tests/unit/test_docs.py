@@ -8,15 +8,19 @@ from typing import Any, Union, get_args, get_origin
 
 import headrace_core
 from pydantic import BaseModel
+from tests.unit.asking import ask
+from tests.unit.desk import Desk
 
 from headrace import Batch, Model, Sequence
 from headrace.cli.commands import app
 from headrace.cli.console_client import DEFAULT_URL
 from headrace.config.schema import ModelConfig, TensorEntry
+from headrace.console.routes import DOCUMENT
 from headrace.models.batch import SequenceRow
 
 ROOT = Path(__file__).parents[2]
 PROTOCOL = (ROOT / "docs" / "protocol.md").read_text()
+CONSOLE = (ROOT / "docs" / "console.md").read_text()
 MODELS = (ROOT / "docs" / "models.md").read_text()
 README = (ROOT / "README.md").read_text()
 
@@ -63,6 +67,23 @@ def test_every_public_part_of_a_rows_sequence_is_documented() -> None:
     for name in (*SequenceRow.__annotations__, *vars(SequenceRow)):
         if name[0] != "_":
             assert f"`{name}`" in table
+
+
+def test_every_route_of_the_console_is_documented_and_no_other(desk: Desk) -> None:
+    table = CONSOLE.partition("## The API")[2].partition("\n## ")[0]
+    documented = set[tuple[str, str]]()
+    for cell in (row.split("|")[1] for row in table.splitlines() if row.startswith("| `")):
+        (method,) = re.findall(r"`(GET|POST) ", cell)[:1]
+        for path in re.findall(r"`(?:[A-Z]+ )?(/[^`?]*)", cell):
+            documented.add((method, re.sub(r"[A-Z]+", "{}", path)))
+    paths: Any = ask(desk.sources, "GET", DOCUMENT).body
+    routes = {
+        (method.upper(), re.sub(r"{\w+}", "{}", path))
+        for path, methods in paths["paths"].items()
+        for method in methods
+    }
+    # It speaks no JSON.
+    assert documented == routes | {("GET", "/metrics")}
 
 
 def test_every_command_that_the_readme_shows_is_one() -> None:

@@ -75,6 +75,8 @@ def test_a_log_that_could_not_be_rotated_goes_on_when_it_can(
     file.close()
     assert (tmp_path / FILE).read_text() == '{"text": "' + "z" * 80 + '"}\n'
     assert (tmp_path / f"{FILE}.1").exists()
+    # Whoever may not ask the console may not read what it keeps.
+    assert {one.stat().st_mode & 0o777 for one in tmp_path.iterdir()} == {0o600}
 
 
 def refuse(*args: Any) -> None:

@@ -12,6 +12,8 @@ from headrace.config.options import ServeOptions
 from headrace.console.state import StateInUse
 from headrace.errors import HeadraceError, PortTaken, StateInvalid
 from headrace.execution import threads
+from headrace.repository.folder import Found
+from headrace.repository.sourced import Reach
 from headrace.serve import launch, sink
 from headrace.serve.places import Places, claim, ray_environment, release
 
@@ -84,8 +86,9 @@ def test_a_run_that_is_refused_leaves_no_folder(
     monkeypatch.setattr(launch, "Console", Console)
     monkeypatch.setattr(threads, "tell_libraries", lambda *_: None)
     monkeypatch.setattr(launch, part, taken)
+    reach, nothing = Reach(tmp_path, print), Found([], {})
     with pytest.raises(PortTaken):
-        launch._serve(ServeOptions(tmp_path, state=tmp_path / "state"), [], None)
+        launch._serve(ServeOptions(tmp_path, state=tmp_path / "state"), reach, nothing, None)
     assert [one.sockets.exists() for one in claimed] == [False]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from headrace.config.source import Address, parse
-from headrace.errors import ConfigInvalid, EnvironmentInvalid, SourceInvalid
+from headrace.errors import ConfigInvalid, EnvironmentInvalid, SourceAway, SourceInvalid
 from headrace.registry import cache as caching
 from headrace.registry.cache import Cache, Kept, damage, let_go, surplus
 from headrace.registry.child import listed
 from headrace.registry.facts import Facts, Place, Signature, as_json, flavour, from_json
-from headrace.registry.place import cache_bytes, place
+from headrace.registry.place import cache_bytes, check_there, place
 from headrace.repository.folder import find
 
 
@@ -83,11 +83,14 @@ def test_a_setting_goes_before_mlflows_variables(
 
 
 def test_where_nothing_is_said_a_database_of_the_state_folder_is_asked(tmp_path: Path) -> None:
-    with pytest.raises(SourceInvalid, match=r"set MLFLOW_TRACKING_URI, or write mlflow:"):
-        place(None, {"MLFLOW_TRACKING_URI": ""}, tmp_path)
-    (tmp_path / "mlflow.db").touch()
     uri = f"sqlite:///{tmp_path}/mlflow.db"
-    assert place(None, {}, tmp_path) == Place(uri, uri)
+    own = place(None, {"MLFLOW_TRACKING_URI": ""}, tmp_path)
+    assert own == Place(uri, uri)
+    # What is here may serve meanwhile.
+    with pytest.raises(SourceAway, match=r"set MLFLOW_TRACKING_URI, or write mlflow:"):
+        check_there(own, tmp_path)
+    (tmp_path / "mlflow.db").touch()
+    check_there(own, tmp_path)
 
 
 def test_the_bound_of_what_is_kept_is_a_number_of_gib() -> None:

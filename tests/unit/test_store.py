@@ -148,14 +148,17 @@ def test_who_is_killed_at_any_write_has_written_all_or_nothing(tmp_path: Path) -
     assert at == int(done.stdout) + 1 >= 8
 
 
-def test_a_database_of_another_release_is_not_read(tmp_path: Path) -> None:
+def test_a_database_of_another_release_is_named_and_left_as_it_is(tmp_path: Path) -> None:
     Store(in_folder(tmp_path)).close()
     connection = sqlite3.connect(tmp_path / FILE)
-    connection.execute("UPDATE lease SET schema = 99")
-    connection.commit()
-    connection.close()
-    with pytest.raises(StateInvalid, match=r"another release's \(layout 99, not 1\)"):
+    # That one has no journal, or calls it otherwise.
+    connection.executescript("UPDATE lease SET schema = 99; DROP TABLE journal")
+    told = rf"{FILE} is another release's \(layout 99, not 1\), and was left as it is: start that"
+    with pytest.raises(StateInvalid, match=told):
         Store(in_folder(tmp_path))
+    tables = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'journal'")
+    assert tables.fetchone() == (0,)
+    connection.close()
 
 
 @pytest.mark.parametrize("broken", ["no folder", "no database"])

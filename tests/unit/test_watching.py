@@ -69,8 +69,14 @@ def test_what_comes_is_told_of_whichever_way_it_comes(
     write(elsewhere / "c" / "1")
     (elsewhere / "c").rename(models / "c")
     assert came.get(timeout=30) == "c"
-    # What was there has changed, a version went, and what is none came: nothing is new.
+    # What kept a version out may be mended, in place or as editors do.
     (models / "a" / "model.yaml").write_text("batching: {max_rows: 2}")
+    assert came.get(timeout=30) == "a"
+    (elsewhere / "new").write_text("batching: {max_rows: 4}")
+    (elsewhere / "new").rename(models / "b" / "model.yaml")
+    assert came.get(timeout=30) == "b"
+    # What was there has changed, a version went, and what is none came: nothing is new.
+    (models / "a" / "notes.txt").write_text("x")
     (models / "a" / "1" / "model.py").write_text("x = 2")
     shutil.rmtree(models / "a" / "3")
     write(models / "a" / "notes")

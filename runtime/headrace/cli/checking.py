@@ -18,7 +18,8 @@ from headrace.execution.opening import context, open_model
 from headrace.execution.unhosted import read
 from headrace.repository import told
 from headrace.repository.equipped import equipped
-from headrace.repository.folder import Version, find
+from headrace.repository.folder import Version, look, tell
+from headrace.repository.sourced import Reach
 
 if TYPE_CHECKING:
     from headrace.execution.trial import Trial
@@ -44,8 +45,14 @@ class Checked:
 
 
 def check(path: Path) -> Iterator[Checked]:
-    """Yield the outcome of each version below ``path``, as it is found."""
-    versions = find(path)
+    """Yield the outcome of each version below ``path``, as it is found.
+
+    A source is asked what it has now: what it had before is no answer to whether that works.
+    """
+    found = look(path, Reach(STATE, tell, may_recall=False))
+    yield from (Checked(model, error=why) for model, why in found.away.items())
+    if not (versions := found.versions):
+        return
     # One after the other.
     most = threads.Lanes("", max(one.config.lanes for one in versions))
     budget = threads.plan(threads.cpus(), [most], threads.told(os.environ))

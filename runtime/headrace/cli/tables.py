@@ -36,7 +36,9 @@ def status_lines(status: Mapping[str, Any]) -> Iterator[str]:
     yield from aligned([COLUMNS, *rows])
     for one in status["lost"]:
         had = f", had {one['share_percent']:g} % of the traffic" if one["share_percent"] else ""
-        yield f"lost {one['model']}/{one['version']}{had}: {first_line(one['reason'])}"
+        # Of a model whose source is away no version is known.
+        label = one["model"] + (f"/{one['version']}" if one["version"] else "")
+        yield f"lost {label}{had}: {first_line(one['reason'])}"
     for shadow in status.get("shadows", ()):  # a server of before has none
         yield from shadow_lines(shadow)
 

@@ -11,6 +11,7 @@ from headrace.control import orders
 from headrace.control.announcing import Announcer
 from headrace.control.controller import Controller
 from headrace.control.reports import Registered, registered
+from headrace.control.returning import Returning
 from headrace.control.rollouts import Rollouts
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
@@ -23,11 +24,13 @@ from headrace.repository.watching import Watching
 
 
 def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> None:
-    """Have what comes loaded from now on, if the options say so.
+    """Have what comes loaded from now on: what was away as the server started, and what comes
+    into the folder, if the options say so.
 
     Raises:
         RepositoryInvalid: the kernel does not watch the repository.
     """
+    Returning(controller, lambda text: logbook.take(line(OURSELVES, "out", text))).begin()
     if options.watch:
         Watching(options.repository, loader(controller, logbook))
 

@@ -139,7 +139,8 @@ def _lines_with(path: Path, needle: str) -> Iterator[str]:
 def _open_file(path: Path, flags: int) -> int:
     """Return the descriptor of a file; whoever opens a pipe would wait for its other end."""
     try:
-        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+        # Errors have parts of what callers sent, and the console may want a token for them.
+        descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise OSError(error.errno, NO_FILE) if error.errno == errno.ENXIO else error from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -70,10 +70,11 @@ def worst(sources: From, model: Model, version: Number) -> dict[str, Any]:
 def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, Any]:
     """Show what is loaded and, unless `loaded=1`, what could be, as far as that can be read."""
     controller = sources.controller
-    rows, unread = controller.held(model), ""
+    away = (one.reason for one in controller.lost() if (one.model, one.version) == (model, None))
+    rows, unread = controller.held(model), next(away, "")
     # To ask a source what it has by now would bring that here.
     has_source = bool(model) and any(one.version.config.source is not None for one in rows)
-    if loaded != "1" and not has_source:
+    if loaded != "1" and not has_source and not unread:
         try:
             rows = controller.versions(model)
         except (ConfigInvalid, RepositoryInvalid, SourceInvalid) as error:

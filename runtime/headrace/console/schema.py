@@ -53,10 +53,13 @@ class RunningModel(Answer):
 
 
 class Lost(Answer):
-    """A version that was wanted before the start, and is not served; others have its traffic."""
+    """A version that was wanted before the start, and is not served; others have its traffic.
+
+    Or a model whose source cannot be had: then no version is named.
+    """
 
     model: str
-    version: int
+    version: int | None
     share_percent: float
     reason: str
 

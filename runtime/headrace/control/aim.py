@@ -5,7 +5,7 @@ from typing import Any
 
 from headrace.control.engine import Assignment, Divisions
 from headrace.control.wanted import Wanted
-from headrace.execution.policy import Division
+from headrace.execution.policy import Division, check
 from headrace.repository.folder import Version
 from headrace.repository.instances import control
 
@@ -66,6 +66,11 @@ def spares(wanted: Wanted) -> frozenset[int]:
 def divisions(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> Divisions:
     """Return how the requests of each model are divided, and of which versions some are watched."""
     return {model: _division(model, one, versions) for model, one in wanted.items()}
+
+
+def require_taken(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> None:
+    """Raise Unwanted if no gateway would take this: kept, it keeps later starts from serving."""
+    check({model: wanted.versions}, divisions({model: wanted}, versions))
 
 
 def _division(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> Division:

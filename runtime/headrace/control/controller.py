@@ -5,19 +5,20 @@ from collections.abc import Mapping, Sequence
 
 from headrace.control import arriving, moving, undoing
 from headrace.control import wanted as words
-from headrace.control.aim import assignments, divisions, held_back
-from headrace.control.engine import Assignment, Beginning, Coming, Divisions, Engine, by_model
+from headrace.control.aim import require_taken
+from headrace.control.driving import Driving
+from headrace.control.engine import Beginning, Coming, Engine, by_model
 from headrace.control.events import Events
 from headrace.control.finding import Finding
-from headrace.control.lost import Lost
+from headrace.control.lost import Lost, away, still
 from headrace.control.orders import Order
 from headrace.control.rows import Row, rows
-from headrace.control.starting import ITSELF, started
+from headrace.control.starting import ITSELF, NONE, Start, started
 from headrace.control.store import Change, Note, Store
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
-from headrace.errors import RepositoryInvalid, Unchanged, Unwanted
-from headrace.execution.policy import AWAITED, check
+from headrace.errors import Unchanged, Unwanted
+from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.rollout.course import Course
@@ -33,7 +34,7 @@ class Controller:
         """Take over what the store keeps."""
         self.store = store
         self._finding = finding
-        self._engine: Engine | None = None
+        self._driving = Driving()
         #: Every change of what is wanted and of how versions stand, as it comes about.
         self.events = Events(store.term)
         self._lock = threading.RLock()
@@ -43,33 +44,40 @@ class Controller:
         self._versions: dict[str, Version] = {}
         #: Who had each unloaded last, and why.
         self._unloaded: dict[str, Note] = {}
-        #: Versions that failed and were asked for anew, for as long as the engine does not know.
-        self._anew: set[str] = set()
-        #: Versions that the engine was not told to carry, for others end first.
-        self._held_back: frozenset[str] = frozenset()
         #: What the start does not serve.
         self._lost: list[Lost] = []
         self.using = Using(self._lock, finding.let_go_of_others)
 
-    def begin(self, found: Sequence[Version]) -> Beginning:
+    def begin(self, found: Sequence[Version], missing: Mapping[str, str] = NONE) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
         with self._lock:
-            start = started(self._finding, self.store.models(), found)
-            self._wanted, self._versions = start.wanted, start.versions
-            self._lost = start.lost
-            self._put(*start.changes)
+            self._take(started(self._finding, self.store.models(), found, missing))
             self.settle()
-            return Beginning(*self._aim(), self.store.term)
+            return Beginning(*self._driving.aim(self._wanted, self._versions), self.store.term)
+
+    @looks
+    def come(self, model: str) -> int:
+        """Begin with a model that was not there as the run began; return its highest version.
+
+        Raises:
+            HeadraceError: it is not there now either; nothing was changed.
+        """
+        found = self._finding.every(model)
+        start = started(self._finding, self.store.models(), found)  # takes long: not under the lock
+        with self._lock:
+            if model not in self._wanted:  # else somebody else was faster
+                self._take(start)
+                self._tell()
+        return max(one.number for one in found)
 
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
-        self._engine = engine
+        self._driving.engine = engine
 
     def stood(self, standings: Mapping[str, Standing]) -> None:
         """Take how versions stand now, and do what follows by itself."""
         with self._lock:
-            self._anew &= {label for label, one in standings.items() if one.state is State.FAILED}
-            stand = by_model(self._anewed(standings))
+            stand = self._driving.hear(standings)
             changes = [
                 Change(model, now, found[0], Note(ITSELF, found[1]))
                 for model, now in self._wanted.items()
@@ -78,7 +86,7 @@ class Controller:
             try:
                 if changes:
                     self._put(*changes)
-                if changes or self._held_back != held_back(self._wanted, standings):
+                if changes or self._driving.holds_others_back(self._wanted, standings):
                     self._tell()
             finally:  # also where it cannot be written down
                 self.events.stand(standings)
@@ -88,7 +96,7 @@ class Controller:
     def settle(self) -> None:
         """Let go of the files of versions that are neither wanted nor carried any more."""
         with self._lock:
-            self.using.settle(self._versions, self._standings())
+            self.using.settle(self._versions, self._driving.standings())
 
     def lost(self) -> list[Lost]:
         """Return what the start does not serve, and nobody has loaded since."""
@@ -115,24 +123,23 @@ class Controller:
             RepositoryInvalid: there is no such version; ConfigInvalid: model.yaml is wrong.
             Unwanted: it is loaded already.
         """
-        found = self._finding.of(model, set() if version is None else {version})
-        if version is None:
-            version = max(found, default=0)
-        if version not in found:
-            there = ", ".join(str(one) for one in sorted(found)) or "none"
-            raise RepositoryInvalid(f"no version {version} of {model}; in its folder are {there}")
+        if self._begins(model):
+            there = self.come(model)
+            if not swap and (version or there) in self._wanted[model].versions:
+                return version or there
+        found, version = self._finding.chosen(model, version)
         one = self._finding.equipped(found[version])  # not under the lock: it may take long
         with self._lock:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.home))
-            standing = None if one.label in self._anew else self._standings().get(one.label)
+            standing = self._driving.standing(one.label)
             swap = one.config.versions.on_new == "swap" if swap is None else swap
             first = version in arriving.old_first(found) if old_first is None else old_first
             after = words.load(now, version, swap=swap, old_first=first, standing=standing)
             what = f"load {version}{' --swap' * swap}{' --old-first' * (swap and first)}"
             self._keep(Change(model, before, after, Note(who, what, why)), {one.label: one})
             if after.versions[version]:
-                self._anew.add(one.label)
+                self._driving.ask_anew(one.label)
             self._tell()
         return version
 
@@ -145,7 +152,8 @@ class Controller:
         with self._moved:
             while True:
                 now = self._wanted.get(model, Wanted(""))
-                if (one := moving.outcome(now, version, self._standing(label))) is not None:
+                standing = self._driving.standing(label) or AWAITED
+                if (one := moving.outcome(now, version, standing)) is not None:
                     break
                 self._moved.wait()
         if one.state is State.READY:
@@ -154,8 +162,7 @@ class Controller:
 
     def catch_up(self, limit_s: float) -> None:
         """Wait until every gateway has the table of what is wanted now, for so long at most."""
-        if self._engine is not None:
-            self._engine.catch_up(limit_s)
+        self._driving.catch_up(limit_s)
 
     @looks
     def arrived(self, model: str, *, who: str = ITSELF, why: str = "") -> None:
@@ -164,6 +171,8 @@ class Controller:
         Raises:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
+        if self._begins(model):
+            self.come(model)
         found = self._finding.of(model)
         expected = arriving.new(self._wanted.get(model), found)
         fit = self._finding.equipped_all(found, expected)  # not under the lock: it may take long
@@ -197,7 +206,7 @@ class Controller:
     def stand(self, model: str) -> dict[int, Standing]:
         """Return how the versions of a model stand now, by number."""
         with self._lock:
-            return by_model(self._anewed(self._standings())).get(model, {})
+            return by_model(self._driving.stand()).get(model, {})
 
     def obey(self, order: Order, *, who: str, why: str, course: Course | None = None) -> None:
         """Change what is wanted as an operator orders, or a rollout, which has come so far by it.
@@ -246,7 +255,7 @@ class Controller:
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
             seen = {one.label: one for one in found} | held
-            return rows(seen, self._wanted, self._anewed(self._standings()), self._unloaded)
+            return rows(seen, self._wanted, self._driving.stand(), self._unloaded)
 
     def known(self, model: str) -> Wanted:
         """Return what is wanted of a model; raises Unwanted where it is not served."""
@@ -256,19 +265,27 @@ class Controller:
         return self._wanted[model]
 
     def _change(
-        self, change: Change, new: Mapping[str, Version], course: Course | None = None
+        self, one: Change, new: Mapping[str, Version], course: Course | None = None
     ) -> None:
-        if change.after == change.before:
-            raise Unchanged(f"{change.model}: nothing would change")
-        self._keep(change, new, course)
+        if one.after == one.before:
+            raise Unchanged(f"{one.model}: nothing would change")
+        self._keep(one, new, course)
         self._tell()
 
     def _keep(self, one: Change, new: Mapping[str, Version], course: Course | None = None) -> None:
-        # What is kept and no gateway takes would keep every later start from serving.
-        divided = divisions({one.model: one.after}, {**self._versions, **new})
-        check({one.model: one.after.versions}, divided)
+        require_taken(one.model, one.after, {**self._versions, **new})
         self._put(one, course=course)
         self._versions |= new
+
+    def _begins(self, model: str) -> bool:
+        """Whether a model was not there as the run began, and goes on from what is kept of it."""
+        return model not in self._wanted and model in {*away(self.lost()), *self.store.models()}
+
+    def _take(self, start: Start) -> None:
+        self._put(*start.changes)
+        self._wanted |= start.wanted
+        self._versions |= start.versions
+        self._lost = [*still(self._lost, start.wanted), *start.lost]
 
     def _put(self, *changes: Change, course: Course | None = None) -> None:
         entries = self.store.put(*changes, course=course)
@@ -281,20 +298,4 @@ class Controller:
             self.events.publish(entry)
 
     def _tell(self) -> None:
-        if self._engine is not None:
-            self._engine.want(*self._aim())
-
-    def _aim(self) -> tuple[list[Assignment], Divisions]:
-        self._held_back = held_back(self._wanted, self._standings())
-        carried = assignments(self._wanted, self._versions, self._held_back)
-        return carried, divisions(self._wanted, self._versions)
-
-    def _standings(self) -> Mapping[str, Standing]:
-        return {} if self._engine is None else self._engine.standings()
-
-    def _standing(self, label: str) -> Standing:
-        one = self._standings().get(label)
-        return AWAITED if one is None or label in self._anew else one
-
-    def _anewed(self, standings: Mapping[str, Standing]) -> dict[str, Standing]:
-        return {**standings, **dict.fromkeys(self._anew & set(standings), AWAITED)}
+        self._driving.tell(self._wanted, self._versions)

@@ -5,7 +5,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.errors import StateInvalid
@@ -60,6 +70,29 @@ def opened(url: str) -> Engine:
         event.listen(engine, "begin", file.check)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def check_layout(engine: Engine, lease: Table, layout: int, place: str) -> None:
+    """Check that a database is this release's, or a new one, before anything is written to it.
+
+    Args:
+        engine: connects to it.
+        lease: the table that says which layout the others have.
+        layout: this release's.
+        place: where the database is, as people may be shown it.
+
+    Raises:
+        StateInvalid: it is not.
+    """
+    with engine.connect() as connection:
+        if not inspect(connection).has_table(lease.name):
+            return
+        found = connection.execute(select(lease.c.schema)).scalar()
+    if found not in (None, layout):
+        raise StateInvalid(
+            f"the database {place} is another release's (layout {found}, not {layout}), and was "
+            "left as it is: start that release, or begin anew with another --state or --database"
+        )
 
 
 class _File:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from pathlib import Path
 
-from headrace.errors import RequirementsInvalid, SourceInvalid, Unwanted
+from headrace.errors import RepositoryInvalid, RequirementsInvalid, SourceInvalid, Unwanted
 from headrace.repository.folder import Version
 
 
@@ -38,6 +38,19 @@ class Finding:
     def of(self, model: str, numbers: Set[int] = frozenset()) -> dict[int, Version]:
         """Return a model's versions by number, and of one with a source these, if any are named."""
         return {one.number: one for one in self._find(model, numbers)}
+
+    def chosen(self, model: str, version: int | None) -> tuple[dict[int, Version], int]:
+        """Return what `of` does, and which of it is meant: the highest one if none is named.
+
+        Raises:
+            RepositoryInvalid: there is no such version.
+        """
+        found = self.of(model, set() if version is None else {version})
+        number = max(found, default=0) if version is None else version
+        if number not in found:
+            there = ", ".join(str(one) for one in sorted(found)) or "none"
+            raise RepositoryInvalid(f"no version {number} of {model}; in its folder are {there}")
+        return found, number
 
     def with_older(self, found: Mapping[int, Version], numbers: Set[int]) -> dict[int, Version]:
         """Return what was found of a model, and these numbers too if its source has them."""

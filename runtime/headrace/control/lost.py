@@ -1,6 +1,6 @@
-"""Versions that a start serves not: gone, or without what they need. Pure."""
+"""Versions that a start serves not: gone, away, or without what they need. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -16,7 +16,8 @@ class Lost:
     """One of them."""
 
     model: str
-    version: int
+    #: None where its source does not even say which it would be.
+    version: int | None
     #: What it had of the requests that name no version; others share that now.
     share_percent: float
     reason: str
@@ -24,9 +25,11 @@ class Lost:
     @property
     def label(self) -> str:
         """Its name in messages."""
-        return f"{self.model}/{self.version}"
+        return self.model if self.version is None else f"{self.model}/{self.version}"
 
     def __str__(self) -> str:
+        if self.version is None:
+            return f"{self.model} is not served, and is asked for again by itself: {self.reason}"
         had = f"; others have its {self.share_percent:g} % of the traffic"
         return (
             f"{self.label} was wanted and is not served: {self.reason}"
@@ -55,3 +58,13 @@ def lost(
         Lost(model, one, 100 * shares.get(one, 0) / WHOLE, reasons.get(one, GONE))
         for one in sorted({*kept.versions, *reasons} - set(after.versions))
     ]
+
+
+def away(lost: Iterable[Lost]) -> list[str]:
+    """Return the models whose source could not be had."""
+    return sorted(one.model for one in lost if one.version is None)
+
+
+def still(lost: Iterable[Lost], there: Collection[str]) -> list[Lost]:
+    """Return what is lost of it once the models are ``there``."""
+    return [one for one in lost if one.version is not None or one.model not in there]

@@ -10,19 +10,18 @@ from headrace.control.store import Store, in_folder
 from headrace.control.worst import forget_others
 from headrace.registry.cache import let_go_of_others
 from headrace.repository.equipped import equipped
-from headrace.repository.folder import find_model, find_older, tell
+from headrace.repository.folder import find_model, find_older
 from headrace.repository.sourced import Reach
 
 
 @contextmanager
-def controlling(options: ServeOptions) -> Iterator[Controller]:
-    """Open what is wanted, and close it at the end.
+def controlling(options: ServeOptions, reach: Reach) -> Iterator[Controller]:
+    """Open what is wanted, and close it at the end; ``reach`` is how versions were found.
 
     Raises:
         StateInvalid: the database cannot be used.
     """
     store = Store(options.database or in_folder(options.state))
-    reach = Reach(options.state, tell, options.sources)
     try:
         forget_others(options.worst, store.models())
         yield Controller(

@@ -165,9 +165,6 @@ def registered(
     """Return where a version is registered, by its model.yaml; None where nobody is to be told.
 
     Of a version that no registry knows reports stay in the state folder.
-
-    Raises:
-        SourceInvalid: nothing says where its registry is.
     """
     address = None if config.source is None else config.source.parsed
     if not isinstance(address, Address):

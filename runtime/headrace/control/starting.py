@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
 
 from headrace.control import arriving
 from headrace.control import wanted as words
@@ -9,11 +11,13 @@ from headrace.control.finding import Finding, by_number
 from headrace.control.lost import Lost, lost
 from headrace.control.store import Change, Note
 from headrace.control.wanted import Wanted
-from headrace.errors import RequirementsInvalid
+from headrace.errors import RequirementsInvalid, SourceInvalid
 from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
+#: Where nothing is away.
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass
@@ -27,19 +31,29 @@ class Start:
     lost: list[Lost] = field(default_factory=list)
 
 
-def started(finding: Finding, kept: Mapping[str, Wanted], found: Sequence[Version]) -> Start:
+def started(
+    finding: Finding,
+    kept: Mapping[str, Wanted],
+    found: Sequence[Version],
+    missing: Mapping[str, str] = NONE,
+) -> Start:
     """Return what a run begins with that has found these versions in its repository.
 
-    A version whose packages cannot be installed is lost, and keeps no other from being served.
+    A version whose packages cannot be installed is lost, and so is a ``missing`` model, whose
+    source cannot be had for a reason; neither keeps any other from being served. What is kept of
+    such a model stays as it is, for when that can be had.
 
     Raises:
-        RequirementsInvalid: there is no other.
+        RequirementsInvalid, SourceInvalid: there is no other.
     """
+    if missing and not found:
+        raise SourceInvalid("\n".join(missing.values()))
     start, unfit = Start(), list[str]()
+    start.lost += [Lost(model, None, 0.0, why) for model, why in missing.items()]
     for model, here in by_number(found).items():
         unfit += _add(start, finding, model, kept.get(model), here)
     if unfit and not start.versions:
-        raise RequirementsInvalid("\n".join(unfit))
+        raise RequirementsInvalid("\n".join([*missing.values(), *unfit]))
     return start
 
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.control import courses, references
-from headrace.control.database import opened, shown, words
+from headrace.control.database import check_layout, opened, shown, words
 from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels, prediction_key
 from headrace.control.wanted import Wanted, from_json
@@ -138,7 +138,7 @@ class Store:
             ) from None
         for tries in reversed(range(TAKE_OVERS)):
             try:
-                self.term, key = self._begin()
+                self.term, key = self._begin(place)
                 self.labels = Labels(self._connected, self._deciding, clock, key)
                 self.references = references.References(self._connected, self._deciding)
                 return
@@ -149,7 +149,8 @@ class Store:
                     told = words(error, url)
                     raise StateInvalid(f"the database {place} cannot be used: {told}") from None
 
-    def _begin(self) -> tuple[int, bytes]:
+    def _begin(self, place: str) -> tuple[int, bytes]:
+        check_layout(self._engine, LEASE, SCHEMA, place)
         for tables in (TABLES, FEEDBACK, references.TABLES):
             tables.create_all(self._engine)
         is_sqlite = self._engine.dialect.name == "sqlite"
@@ -277,11 +278,6 @@ def _take_over(connection: Connection) -> int:
     if row is None:
         connection.execute(insert(LEASE).values(schema=SCHEMA, term=1, holder=holder))
         return 1
-    if row["schema"] != SCHEMA:
-        raise StateInvalid(
-            f"the database of what is wanted is another release's (layout {row['schema']}, not "
-            f"{SCHEMA}): move it away, or give another folder with --state"
-        )
     connection.execute(update(LEASE).values(term=LEASE.c.term + 1, holder=holder))
     return int(row["term"]) + 1
 

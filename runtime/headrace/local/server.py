@@ -48,7 +48,8 @@ from headrace.local.carrying import Carrying
 from headrace.local.status import version_status
 from headrace.models.lifecycle import ON_THE_WAY
 from headrace.repository.changed import Changed, changed, compare
-from headrace.repository.folder import Version, find
+from headrace.repository.folder import Version, look, tell
+from headrace.repository.sourced import Reach
 
 #: Beyond the drain's own limit, for whatever else there is to end.
 GRACE_S = 5.0
@@ -62,15 +63,15 @@ def run(options: ServeOptions) -> int:
     Raises:
         HeadraceError: the repository is wrong, or a port is taken.
     """
-    versions = find(options.repository, options.state, allowed=options.sources)
+    found = look(options.repository, reach := Reach(options.state, tell, options.sources))
     told = threads.told(os.environ)
     lock = state.take(options.state.absolute())
     # Where a model is when it takes the process with it, or keeps it from ending.
     faulthandler.enable(sys.stderr.fileno())
     with ExitStack() as held:
         held.callback(state.let_go, lock)
-        controller = held.enter_context(controlling(options))
-        beginning = controller.begin(versions)
+        controller = held.enter_context(controlling(options, reach))
+        beginning = controller.begin(found.versions, found.away)
         carried = [one.version for one in beginning.assignments]
         lanes = [threads.lanes_of(version, hosts=1) for version in carried]
         budget = threads.plan(threads.cpus(), lanes, told)

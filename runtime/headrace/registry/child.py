@@ -25,7 +25,7 @@ SETTINGS: Final = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 INSTALL: Final = "pip install 'headrace[mlflow]'"
-TRY: Final = "is it up, and is its address right? Mend that, and start again"
+TRY: Final = "is it up, and is its address right?"
 AGAIN: Final = "is it up, is its address right, and may it be written to? It is asked again"
 LOG_IN: Final = (
     "who is let in has MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or "

@@ -1,10 +1,10 @@
-"""Where MLflow is asked, and where its files are kept. Pure, but for one look at a file."""
+"""Where MLflow is asked, and where its files are kept."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from headrace.errors import EnvironmentInvalid, SourceInvalid
+from headrace.errors import EnvironmentInvalid, SourceAway
 from headrace.registry.facts import Place
 
 #: Of MLflow's own.
@@ -26,22 +26,32 @@ def place(setting: str | None, environ: Mapping[str, str], state: Path) -> Place
         setting: ``mlflow.registry`` of model.yaml, which goes before all else.
         environ: may have MLflow's own variables, of which each stands for both.
         state: the state folder, with a database of its own where nothing else is said.
-
-    Raises:
-        SourceInvalid: nothing is said, and there is no such database.
     """
     if setting is not None:
         return Place(setting, setting)
     tracking, registry = environ.get(TRACKING, ""), environ.get(REGISTRY, "")
     if tracking or registry:
         return Place(tracking or registry, registry or tracking)
+    own = _own(state)
+    return Place(own, own)
+
+
+def check_there(asked: Place, state: Path) -> None:
+    """Check that the state folder's own database is there, where that is asked.
+
+    Raises:
+        SourceAway: it is not.
+    """
     database = state.absolute() / DATABASE
-    if not database.is_file():
-        raise SourceInvalid(
+    if asked.registry == _own(state) and not database.is_file():
+        raise SourceAway(
             f"nothing says where MLflow's registry is, and there is no {database}: set {TRACKING}, "
             "or write mlflow: {registry: http://…} into model.yaml"
         )
-    return Place(f"sqlite:///{database}", f"sqlite:///{database}")
+
+
+def _own(state: Path) -> str:
+    return f"sqlite:///{state.absolute() / DATABASE}"
 
 
 def cache_bytes(environ: Mapping[str, str]) -> int:

@@ -11,7 +11,7 @@ from headrace.registry.answering import MLFLOW
 from headrace.registry.asking import ask
 from headrace.registry.cache import Cache
 from headrace.registry.facts import Facts, from_json
-from headrace.registry.place import cache_bytes, place
+from headrace.registry.place import cache_bytes, check_there, place
 
 #: Of the state folder.
 MODELS: Final = "models"
@@ -34,10 +34,12 @@ def resolve(address: Address, *, registry: str | None, state: Path) -> Facts:
         SourceInvalid: the registry has no such model, version, alias or files.
         SourceAway: it gives no answer.
     """
+    asked = place(registry, os.environ, state)
+    check_there(asked, state)
     question = {
         "of": MLFLOW,
         "ask": "resolve",
-        "place": asdict(place(registry, os.environ, state)),
+        "place": asdict(asked),
         "model": address.model,
         "version": address.version,
         "alias": address.alias,

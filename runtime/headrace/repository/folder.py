@@ -20,13 +20,11 @@ from typing import Final
 
 from headrace.config.allowed import ANY, Allowed
 from headrace.config.load import load
-from headrace.config.onnx import OnnxRuntime
 from headrace.config.options import STATE
 from headrace.config.schema import ModelConfig
-from headrace.config.torch import PyTorch
 from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid
 from headrace.repository import sourced, tritons
-from headrace.repository.kinds import BACKENDS, FILES, UNHOSTED, file_of
+from headrace.repository.kinds import BACKENDS, FILES, UNHOSTED, file_of, misplaced
 from headrace.repository.sourced import Reach
 
 #: Versions travel as 64-bit numbers and are written in URLs.
@@ -77,6 +75,15 @@ def tell(text: str) -> None:
     print(f"headrace: {text}", file=sys.stderr, flush=True)
 
 
+@dataclass(frozen=True)
+class Found:
+    """What is below a folder of models."""
+
+    versions: list[Version]
+    #: Model → why nothing of it is here: its source cannot be had.
+    away: dict[str, str]
+
+
 def find(
     path: Path, state: Path = STATE, say: Say | None = tell, allowed: Allowed = ANY
 ) -> list[Version]:
@@ -91,7 +98,20 @@ def find(
 
     Raises:
         RepositoryInvalid: there is no model, or a folder is not laid out as one.
-        ConfigInvalid: a model.yaml is wrong. Errors of all models are in one text.
+        ConfigInvalid: a model.yaml is wrong, or its source cannot be had. Errors of all models are
+            in one text.
+    """
+    found = look(path, None if say is None else Reach(state, say, allowed))
+    if found.away:
+        raise ConfigInvalid("\n".join(found.away.values()))
+    return found.versions
+
+
+def look(path: Path, reach: Reach | None) -> Found:
+    """Return what `find` does, and beside that the models whose source cannot be had.
+
+    Raises:
+        RepositoryInvalid, ConfigInvalid: as `find`, but for sources.
     """
     path = path.absolute()
     if not path.is_dir():
@@ -106,19 +126,20 @@ def find(
             "in it; "
             f"`headrace new {path / 'hello'}` writes one that works"
         )
-    reach = None if say is None else Reach(state, say, allowed)
-    versions: list[Version] = []
+    found = Found([], {})
     wrong: list[str] = []
     for folder in folders:
         try:
-            versions += _versions(folder, reach)
-        except (ConfigInvalid, RepositoryInvalid, SourceInvalid) as error:
+            found.versions.extend(_versions(folder, reach))
+        except SourceInvalid as error:
+            found.away[folder.name] = str(error)
+        except (ConfigInvalid, RepositoryInvalid) as error:
             wrong.append(str(error))
         except OSError as error:
             wrong.append(_unreadable(error))
     if wrong:
         raise ConfigInvalid("\n".join(wrong))
-    return versions
+    return found
 
 
 def find_model(path: Path, model: str, numbers: Set[int], reach: Reach) -> list[Version]:
@@ -253,33 +274,5 @@ def _backend(folder: Path, place: Path, config: ModelConfig) -> str:
 
 
 def _check_place(file: Path, folder: Path, backend: str, config: ModelConfig) -> None:
-    if wrong := _misplaced(file, backend, config):
+    if wrong := misplaced(file, backend, config):
         raise ConfigInvalid(f"{folder / CONFIG}: {wrong}")
-
-
-def _misplaced(file: Path, backend: str, config: ModelConfig) -> str:
-    """Return what a configuration says that is not for what runs the version; empty if nothing."""
-    if backend in UNHOSTED:
-        # It is for versions that run here.
-        return ""
-    if backend != "torch" and (config.inputs is not None or config.outputs is not None):
-        owner = "class" if backend == "python" else "file"
-        return (
-            f"inputs and outputs are declared here and in {file}: the {owner} owns them, take them "
-            "out here"
-        )
-    if backend != "python" and config.streams:
-        return (
-            f"streams is for a class with stream() or step(), and {file} returns one answer: take "
-            "it out"
-        )
-    if backend != "onnx" and config.onnx != OnnxRuntime():
-        return f"onnx is for a model.onnx, and {file} runs this version: take it out"
-    if backend != "torch" and config.torch != PyTorch():
-        return f"torch is for a net.pt2, and {file} runs this version: take it out"
-    if backend == "torch" and (config.inputs is None or config.outputs is None):
-        return (
-            f"{file} does not name its tensors: write inputs and outputs here, as a list of "
-            "{name: x, datatype: FP32, shape: [3, 224, 224]}"
-        )
-    return ""

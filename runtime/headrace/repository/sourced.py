@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -14,7 +14,9 @@ from headrace.registry import seen, source, stored
 from headrace.registry.cache import Cache
 from headrace.registry.facts import flavour
 from headrace.registry.place import cache_bytes, place
+from headrace.registry.redacting import without_secrets
 from headrace.registry.seen import Seen
+from headrace.registry.silence import Silence
 
 #: MLflow's name of a graph's file is ours.
 GRAPH: Final = "model.onnx"
@@ -32,6 +34,8 @@ class Reach:
     allowed: Allowed = ANY
     #: Where nobody answers, what was meant when somebody did.
     may_recall: bool = True
+    #: Who gave no answer a moment ago.
+    silence: Silence = field(default_factory=Silence)
 
     @property
     def models(self) -> Path:
@@ -69,9 +73,12 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
     address = named if number is None else _numbered(named, number)
     try:
         reach.allowed.check(address, config.mlflow.registry)
-        where = _where(address, config, reach)
+        where, asked = _where(address, config, reach), _asked(address, config, reach)
         try:
-            found, what = _fetched(config, address, reach)
+            if reach.may_recall:
+                reach.silence.check(asked)
+            with reach.silence.heard(asked, reach.say):
+                found, what = _fetched(config, address, reach)
         except SourceAway as away:
             if not reach.may_recall:
                 raise
@@ -157,3 +164,11 @@ def _where(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -
         return str(address)
     asked = place(config.mlflow.registry, os.environ, reach.state)
     return f"{address} in {asked.registry}"
+
+
+def _asked(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -> str:
+    """Return who is asked, as people may be shown it: a registry, or a bucket."""
+    if isinstance(address, StoreAddress):
+        return "/".join(address.folder.split("/")[:3])
+    asked = place(config.mlflow.registry, os.environ, reach.state)
+    return without_secrets(asked.registry, os.environ)

@@ -1,4 +1,4 @@
-"""Which models have new versions in their folders, as the kernel tells it (inotify).
+"""Which models have new versions in their folders, or another configuration, as inotify tells it.
 
 On file systems whose changes other machines make (NFS, object stores) the kernel knows nothing of
 those: there versions are loaded by command.
@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from headrace.errors import RepositoryInvalid
-from headrace.repository.folder import VERSION
+from headrace.repository.folder import CONFIG, TRITONS, VERSION
 
 #: A folder counts once nobody has written to it for so long: files come one after the other.
 SETTLED_S: Final = 2.0
 #: What comes at once is read at once.
 TOGETHER_MS: Final = 100
+#: Of a model: what kept a version from being loaded may have been mended.
+CONFIGS: Final = frozenset({CONFIG, TRITONS})
 #: Folders below one version's; one that has more is not looked into further down.
 MOST_FOLDERS: Final = 1000
 
@@ -45,8 +47,8 @@ class Watching:
         self._arrived = arrived
         self._root = repository.absolute()
         #: Of folders: what comes into them, and for those of new versions also what is written.
-        self._comes = flags.CREATE | flags.MOVED_TO | flags.ONLYDIR
-        self._written = self._comes | flags.MODIFY | flags.CLOSE_WRITE
+        self._comes = flags.CREATE | flags.MOVED_TO | flags.CLOSE_WRITE | flags.ONLYDIR
+        self._written = self._comes | flags.MODIFY
         #: Watch → the folder, and the model whose it is; none of the repository.
         self._folders: dict[int, tuple[Path, str]] = {}
         #: Model → when somebody last wrote to a version of it that is new.
@@ -104,7 +106,7 @@ class Watching:
         if not model:
             if is_folder and event.name[0] not in "._":
                 self._come(path, path.name)
-        elif folder.name != model or VERSION.fullmatch(event.name):
+        elif folder.name != model or VERSION.fullmatch(event.name) or event.name in CONFIGS:
             self._changed[model] = time.monotonic()
             if is_folder:
                 self._come(path, model)

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,8 @@ from headrace.execution import threads
 from headrace.execution.device.choice import number_as_the_driver_does
 from headrace.execution.ending import awaited
 from headrace.execution.voices import OURSELVES, line
-from headrace.repository.folder import Version, find
+from headrace.repository.folder import Found, look, tell
+from headrace.repository.sourced import Reach
 from headrace.serve import plan, ports
 from headrace.serve.crew import Crew
 from headrace.serve.places import claim, release
@@ -42,18 +42,18 @@ def launch(options: ServeOptions) -> int:
     Raises:
         HeadraceError: it cannot start as asked: models, ports, the state folder. Nothing is left.
     """
-    versions = find(options.repository, options.state, allowed=options.sources)
+    found = look(options.repository, reach := Reach(options.state, tell, options.sources))
     told = threads.told(os.environ)
     ports.require_free(options.address(offset) for offset in range(4))
     # Taken from the kernel's queue by one thread; every thread made from here on inherits this.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, awaited())
     try:
-        return _serve(options, versions, told)
+        return _serve(options, reach, found, told)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None) -> int:
+def _serve(options: ServeOptions, reach: Reach, found: Found, told: int | None) -> int:
     environment = {**os.environ, **options.environ}
     with ExitStack() as held:
         places = claim(options.state)
@@ -62,8 +62,8 @@ def _serve(options: ServeOptions, versions: Sequence[Version], told: int | None)
         held.callback(logbook.close)
         terminal = Terminal(sys.stdout)
         held.callback(terminal.close)
-        controller = held.enter_context(controlling(options))
-        beginning = controller.begin(versions)
+        controller = held.enter_context(controlling(options, reach))
+        beginning = controller.begin(found.versions, found.away)
         demand = Demand(options.max_loaded)
         carried = [one.version for one in demand.carried(beginning.assignments, {}, {}, {})]
         crew = Crew(carried, threads.cpus(), told, demand)

@@ -1,0 +1,110 @@
+"""Models whose source cannot be had as a server starts: others serve, and they come later."""
+
+from typing import Any
+
+import pytest
+from tests.unit.asking import ask
+from tests.unit.desk import Desk
+
+from headrace.cli.tables import status_lines
+from headrace.console.arrivals import tell_lost
+from headrace.control import orders
+from headrace.control.returning import Returning
+from headrace.errors import SourceAway, SourceInvalid
+from headrace.models.lifecycle import State
+
+READY = State.READY
+ME: Any = {"who": "me@here", "why": ""}
+AWAY = "m/model.yaml: source models:/m@champion: the registry gives no answer"
+
+
+@pytest.fixture
+def away(desk: Desk) -> Desk:
+    """A start whose model m had 1=90 2=10, and whose registry gives no answer now."""
+    desk.models = {"m": [1, 2], "n": [1]}
+    desk.begin()
+    desk.stand(m={1: READY, 2: READY}, n={1: READY})
+    desk.controller.obey(orders.split("m", {1: 9000, 2: 1000}), **ME)
+    desk.controller.obey(orders.alias("m", "best", 1), **ME)
+    desk.missing = {"m": AWAY}
+    desk.begin()
+    return desk
+
+
+def test_it_keeps_no_other_from_being_served_and_is_said(away: Desk) -> None:
+    assert away.carried == ["n/1"]
+    said = f"m is not served, and is asked for again by itself: {AWAY}"
+    assert [str(one) for one in away.controller.lost()] == [said]
+    tell_lost(away.controller, away.logbook)
+    assert said in away.logbook.recent("", 10)[0][-1]["text"]
+    body: Any = ask(away.sources, "GET", "/api/status").body
+    lost = {"model": "m", "version": None, "share_percent": 0, "reason": AWAY}
+    assert body["lost"] == [lost]
+    assert f"lost m: {AWAY}" in list(status_lines(body))
+
+
+def test_who_looks_at_its_versions_does_not_wait_for_its_source(away: Desk) -> None:
+    away.missing = {"m": "it was asked again"}
+    body: Any = ask(away.sources, "GET", "/api/versions?model=m").body
+    assert (body["versions"], body["unread"]) == ([], AWAY)
+
+
+def test_it_comes_by_itself_with_what_was_wanted_of_it(away: Desk) -> None:
+    waits, said = list[float](), list[str]()
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 3:
+            away.missing = {}
+
+    Returning(away.controller, said.append, retry=float, sleep=sleep).run()
+    assert waits == [1, 2, 3]
+    assert said == [f"m is still not served: {AWAY}", "m is there now, and begins"]
+    assert away.carried == ["m/1", "m/2", "n/1"]
+    assert away.shares["m"] == {1: 9000, 2: 1000}
+    assert away.controller.wanted()["m"].traffic.as_json()["aliases"] == {"best": 1}
+    assert away.controller.lost() == []
+
+
+def test_one_that_nobody_has_seen_yet_comes_as_any_new_model(desk: Desk) -> None:
+    desk.models, desk.missing = {"m": [1], "n": [1, 2]}, {"n": AWAY}
+    desk.begin()
+    desk.missing = {}
+    assert desk.controller.come("n") == 2
+    desk.stand(n={1: READY, 2: READY})
+    assert desk.shares["n"] == {2: 10000}
+
+
+def test_load_brings_it_too_and_says_why_not(away: Desk) -> None:
+    with pytest.raises(SourceAway, match="gives no answer"):
+        away.controller.load("m", None, swap=None, **ME)
+    away.missing = {}
+    assert away.controller.load("m", None, swap=None, **ME) == 2
+    assert away.carried == ["m/1", "m/2", "n/1"]
+    assert away.shares["m"] == {1: 9000, 2: 1000}
+
+
+def test_a_named_version_is_loaded_beside_what_was_wanted(away: Desk) -> None:
+    away.missing = {}
+    assert away.controller.load("m", 1, swap=None, **ME) == 1
+    assert away.carried == ["m/1", "m/2", "n/1"]
+    away.missing = {"m": AWAY}
+    away.begin()
+    away.missing, away.registry = {}, {3}
+    assert away.controller.load("m", 3, swap=None, **ME) == 3
+    assert away.carried == ["m/1", "m/2", "m/3", "n/1"]
+
+
+def test_a_folder_that_was_away_comes_with_what_was_wanted_of_it(away: Desk) -> None:
+    away.missing, away.models = {}, {"n": [1]}
+    away.begin()
+    away.models = {"m": [1, 2], "n": [1]}
+    away.controller.arrived("m")
+    assert away.carried == ["m/1", "m/2", "n/1"]
+    assert away.shares["m"] == {1: 9000, 2: 1000}
+
+
+def test_where_no_source_can_be_had_there_is_nothing_to_begin_with(desk: Desk) -> None:
+    desk.missing = {"m": AWAY}
+    with pytest.raises(SourceInvalid, match="gives no answer"):
+        desk.begin()
