@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 import numpy as np
-from tests.rollouts import judges
+from tests.rollouts import judges, stalls
 from tests.rollouts.streams import SAME, Arm, Version, World, executions, users
 
 from headrace.config.rollouts import RolloutPlan
@@ -27,6 +27,7 @@ class Scenario:
         sticky: users stay with their arm, and are the units.
         metrics: that are judged; all together in the first verdict, and each alone.
         margins: what is allowed, or nothing at all: the edge of the hypothesis.
+        stalls: processes stand still now and then, each by itself.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Scenario:
     sticky: bool
     metrics: tuple[str, ...]
     margins: bool
+    stalls: bool = False
 
     @property
     def plan(self) -> RolloutPlan:
@@ -56,6 +58,7 @@ SLOW: Final = Version(slowdown=1.36)
 SCENARIOS: Final = (
     Scenario("a/a, bursts", SAME, False, BURSTS, False),
     Scenario("a/a, sticky users", SAME, True, STICKY, False),
+    Scenario("a/a, sticky users, stalls", SAME, True, ("p99",), False, stalls=True),
     Scenario("errors 1 to 3 %", Version(failing=0.018), False, ("errors",), True),
     Scenario("p99 +50 %", SLOW, False, ("p99",), True),
     Scenario("agreement 99 to 95 %", Version(agreement=0.95), False, ("agreement",), True),
@@ -77,6 +80,9 @@ def lines(max_ratio: float) -> SlowLines:
 def arms(scenario: Scenario, drawn: SlowLines, seed: int) -> tuple[Arm, Arm]:
     """Return candidate and control of one rollout."""
     dice = np.random.default_rng(seed)
+    if scenario.stalls:
+        candidate, control = stalls.arms(dice)
+        return candidate.arm(), control.arm()
     world = World.thrown(dice)
     if scenario.sticky:
         return users(scenario.candidate, world, dice), users(SAME, world, dice)

@@ -26,7 +26,8 @@ class Totals:
         runs: executions, and those that failed.
         unserved: seconds, and the parts of their requests that the version was too slow to take.
         refused: executions, and the parts of their calls that the model refused as wrong.
-        slow: of each line, executions, and the parts of their calls that were beyond it.
+        slow: of each line, executions, and the parts of their calls that were beyond it; seconds
+            where users are the units.
         agreement: pairs of answers, and the parts of their rows that differ.
         latency: of all answers.
         labelled: by metric, predictions whose labels tell of it, and how bad they were; what

@@ -4,6 +4,7 @@ from headrace.config.rollouts import GUARDS, RolloutPlan
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Totals
 from headrace.rollout.criteria import by_labels, quantiles
+from headrace.rollout.latency import QUANTILES
 
 #: By metric, units of candidate and control.
 Deltas = dict[str, tuple[Units, Units]]
@@ -35,11 +36,14 @@ def of_users(found: Deltas, heard_by: tuple[int, int]) -> Deltas:
     all of them between two looks weighs one unit, and who is heard by another one later half of one
     more, or a third. (Bets are products of what units pay, and a part of a unit pays a root: the
     geometric mean of as many bets, which is below their mean.)
+
+    How long they waited is counted by the second, as what was not served is, and compared likewise.
     """
     parts = tuple(1 / max(number, 1) for number in heard_by)
     return {
         name: (_part(units[0], parts[0]), _part(units[1], parts[1]))
         for name, units in found.items()
+        if name not in QUANTILES or all(one.count for one in units)
     }
 
 

@@ -57,7 +57,8 @@ pub struct Evidence {
     /// Runs; bad is the share of a run's calls that the model refused for what they sent, of those that it has answered or
     /// refused. Whether callers are wrong one version alone cannot tell; two that serve the same callers can.
     pub refused: Units,
-    /// By each line of `slow_ns`, runs; bad is the share of a run's answers that took longer from arrival on.
+    /// By each line of `slow_ns`, runs, or seconds as of `unserved` where users are the units; bad is the share of their
+    /// answers that took longer from arrival on.
     pub slow: Vec<Units>,
     /// Of a shadow, answers that were compared with those that callers had, as many together as one run has given; bad is
     /// the share of rows that say something else. Of who answered them, second answers to the same.
@@ -79,6 +80,8 @@ pub(super) struct Counts {
     latency: Latencies,
     open: OpenRuns,
     second: Second,
+    /// By each line, where users are the units.
+    slow_seconds: [Second; Judged::MOST_LINES],
     /// Since when it has a host, if that came while this was counted.
     there_since: Option<Tick>,
     /// Answers in parts by how they end, by whether they were refused, and by their first parts.
@@ -104,6 +107,7 @@ impl Counts {
             latency: Latencies::default(),
             open: OpenRuns::default(),
             second: Second::default(),
+            slow_seconds: Default::default(),
             there_since: None,
             ends: Cohort::default(),
             refusals: Cohort::default(),
@@ -188,7 +192,11 @@ impl Counts {
         if let Some(users) = &mut self.users
             && said.iter().any(Option::is_some)
         {
-            let Spoken { first: [.., missed], whole } = users.heard(user, &said, now);
+            let Spoken { first: [_, _, slow @ .., missed], whole } = users.heard(user, &said, now);
+            for ((second, units), slow) in self.slow_seconds.iter_mut().zip(&mut self.slow).zip(slow) {
+                let over = slow.and_then(|slow| second.ended(slow > 0.0, now));
+                over.into_iter().for_each(|share| units.add(share));
+            }
             missed.into_iter().for_each(|missed| self.missed(missed > 0.0, now));
             whole.into_iter().for_each(|shares| self.users_spoke(shares));
         }
@@ -200,9 +208,8 @@ impl Counts {
         over.into_iter().for_each(|share| self.unserved.add(share));
     }
 
-    fn users_spoke(&mut self, [failed, refused, slow @ .., _]: Shares) {
-        let first = [(&mut self.runs, failed), (&mut self.refused, refused)];
-        for (units, share) in first.into_iter().chain(self.slow.iter_mut().zip(slow)) {
+    fn users_spoke(&mut self, [failed, refused, ..]: Shares) {
+        for (units, share) in [(&mut self.runs, failed), (&mut self.refused, refused)] {
             share.into_iter().for_each(|share| units.add(share));
         }
     }
@@ -252,6 +259,9 @@ impl Counts {
         let overdue: Vec<_> = self.open.overdue(now).collect();
         overdue.into_iter().for_each(|run| self.ran(run));
         self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
+        for (second, units) in self.slow_seconds.iter_mut().zip(&mut self.slow) {
+            second.over(now).into_iter().for_each(|share| units.add(share));
+        }
         if let Some(users) = &mut self.users {
             let (overdue, pairs) = (users.overdue(now), users.overdue_pairs(now));
             overdue.into_iter().for_each(|shares| self.users_spoke(shares));

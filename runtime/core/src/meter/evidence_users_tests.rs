@@ -18,7 +18,7 @@ fn a_user_is_one_unit_by_each_metric_whatever_runs_there_were() {
     let seen = told(&mut counts);
     assert_eq!((seen.runs, seen.unserved), (units(1, 1.0 / 19.0), units(1, 0.0)));
     assert_eq!(seen.refused, units(1, 0.0));
-    assert_eq!((seen.slow[0], seen.agreement), (units(1, 0.5), units(0, 0.0)), "he may have more copies");
+    assert_eq!((seen.slow[0], seen.agreement), (units(1, 0.0), units(0, 0.0)), "he may have more copies");
     assert_eq!(seen.users_at_step, Some(0));
     assert_eq!(seen.latency.iter().map(|(_, count)| count).sum::<u64>(), 18);
 }
@@ -74,6 +74,29 @@ fn neither_a_second_nor_a_user_misses_more_than_one_unit() {
         refused_first.settled(&by(1, ended), at(ms));
     }
     assert_eq!(unserved(&mut refused_first), units(1, 1.0), "by the first that says anything of it");
+}
+
+/// A process stands still for a moment: whoever asks meanwhile waits, and some ask for the first time long before it.
+#[test]
+fn neither_a_second_nor_a_user_is_more_than_one_slow_unit() {
+    let at = |ms: u64| Tick::from_nanos(ms * MS);
+    let by = |number: u64, ms| Ended {
+        user: NonZeroU64::new(number << 32 | number).map(User),
+        ..answered(timing(50, 1), ms)
+    };
+    let slow = |counts: &mut Counts| counts.told(("m".into(), Version(2), 7), at(70_000)).slow;
+    let mut stalled = of_users(&[10 * MS, 20 * MS]);
+    for number in 1..=300 {
+        stalled.settled(&by(number, if number % 3 == 0 { 9 } else { 11 }), at(1000 + number));
+    }
+    for number in 1..=300 {
+        stalled.settled(&by(number, 21), at(2500 + number)); // they were heard
+        stalled.settled(&Ended { user: None, ..by(number, 21) }, at(5000 + number));
+    }
+    assert_eq!(slow(&mut stalled), [units(2, 2.0 / 3.0 + 1.0), units(2, 1.0)]);
+    let mut persistent = of_users(&[10 * MS]);
+    (0..6000).for_each(|turn| persistent.settled(&by(1, 11), at(10 * turn)));
+    assert_eq!(slow(&mut persistent), [units(1, 1.0)]);
 }
 
 /// Of answers in parts what he waits for is the first.

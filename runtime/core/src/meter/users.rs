@@ -1,9 +1,9 @@
 //! Users as units of evidence. Where requests stick to a version by a value, whoever has it meets that version again and
 //! again: he says one number by each metric, however many requests are his.
 //!
-//! What found no room or no time is the exception, for a full queue turns away everybody at once. Of that a user speaks by
-//! the first of his requests that says anything of it, and all who do so in one second are a unit (`seconds.rs`): no user
-//! weighs more than one, and no second does, whomever it hit.
+//! What took too long, or found no room or no time, is the exception: a process that stands still makes everybody wait, and
+//! a full queue turns everybody away. Of these a user speaks by the first of his requests that says anything of it, and all
+//! who do so in one second are a unit (`seconds.rs`): no user weighs more than one, and no second does, whomever it hit.
 
 use super::{
     ending::{Says, is_from_elsewhere},
@@ -14,10 +14,10 @@ use super::{
 use crate::base::units::{Tick, User};
 use crate::decide::policy::Judged;
 
-/// Of failures, of refusals, and of answers beyond each line: shares of a user's requests.
-const MEANS: usize = 2 + Judged::MOST_LINES;
-/// These, and at last what found no room or no time.
-const NUMBERS: usize = MEANS + 1;
+/// Of failures and of refusals: shares of a user's requests.
+const MEANS: usize = 2;
+/// These, then answers beyond each line, and at last what found no room or no time.
+const NUMBERS: usize = MEANS + Judged::MOST_LINES + 1;
 
 pub(super) type Shares = Said<NUMBERS>;
 
