@@ -1,6 +1,7 @@
 """From what gateways count of tensors to what operators are told."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from tests.unit.desk import Desk
 from tests.unit.drifting import WATCHED, Gateway, drifted, look
 
 from headrace.cli.drifting import drift_lines
+from headrace.control.drift import LOOK_S
+from headrace.models.lifecycle import State
 
 
 @pytest.fixture
@@ -103,6 +106,32 @@ def test_metrics_pages_are_given_the_scores(watching: Desk) -> None:
     score = {"model": "m", "version": 1, "tensor": "input x", "feature": "mean", "alarm": False}
     assert {key: row[key] for key in score} == score
     assert 0.0 <= row["score"] < 0.1
+
+
+def test_a_version_that_comes_is_looked_at_at_once_and_what_happens_else_hurries_nobody(
+    watching: Desk,
+) -> None:
+    desk, looked = watching, threading.Event()
+
+    def gateways(_: str) -> list[str]:
+        looked.set()
+        return []
+
+    desk.drift._gateways = gateways
+    desk.digests["m/1"] = ""
+    desk.drift.open()
+    try:
+        desk.stand(m={1: State.LOADING})
+        assert not looked.wait(0.2), "its files are not read yet"
+        desk.digests["m/1"] = "files"
+        desk.stand(m={1: State.READY})
+        assert looked.wait(LOOK_S / 2)
+        assert [*desk.drift.all()] == [("m", 1)]
+        looked.clear()
+        desk.stand(m={1: State.DRAINING})
+        assert not looked.wait(0.2)
+    finally:
+        desk.drift.close()
 
 
 def test_a_version_that_is_not_watched_is_not_counted(

@@ -124,3 +124,11 @@ def test_a_rollout_of_a_version_that_is_not_to_be_told_of_tells_nothing(play: Pl
     play.start()
     play.desk.rollouts.stop(1, End.PROMOTED, **ME)
     assert play.desk.registry_hears.reports == []
+
+
+@pytest.mark.parametrize(("why", "added"), [("", ""), ("new weights", ": new weights")])
+def test_the_log_says_which_versions_and_who_ended_it(play: Play, why: str, added: str) -> None:
+    play.start(why=why)
+    assert play.desk.said[-1] == f"rollout 1 of m: begin: version 2 against 1{added}"
+    play.desk.rollouts.stop(1, End.STOPPED, who="ann", why=why)
+    assert play.desk.said[-1] == f"rollout 1 of m: stopped: by ann{added}"

@@ -104,9 +104,10 @@ class CourseBook:
             # Traffic is as it is to be already: what has come about is written down all the same.
             self._controller.store.put(course=course)
         self._remember(before, course)
-        self._telling.say(
-            f"rollout {course.number} of {course.model}: {course.said[-1].what}: {why}"
-        )
+        said = course.said[-1]
+        # That of who begins one is not in what it says.
+        reason = f"{said.why}: {why}" if before is None and why else said.why
+        self._telling.say(f"rollout {course.number} of {course.model}: {said.what}: {reason}")
 
     def end_unreadable(self) -> None:
         """End what traffic has for a rollout of which nothing is known any more."""

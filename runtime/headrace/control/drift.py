@@ -131,7 +131,8 @@ class Drift:
                 left_s = max(0.0, next_at - time.monotonic()) if is_watching else None
                 woken = self._stirred.wait(left_s)
                 self._stirred.clear()
-                if self._closed or (woken and time.monotonic() < next_at):
+                is_early = woken and time.monotonic() < next_at
+                if self._closed or (is_early and not self._is_new()):
                     continue
                 next_at = time.monotonic() + LOOK_S
                 try:
@@ -139,6 +140,13 @@ class Drift:
                 # Whatever was not foreseen: who watches must not be gone without a word.
                 except Exception:
                     self._troubles.meet(f"drift: {traceback.format_exc()}")
+
+    def _is_new(self) -> bool:
+        """Whether a version is there that nothing was looked up of, such as its alarms."""
+        return any(
+            which not in self._known and self._digest(f"{which[0]}/{which[1]}")
+            for which in self._configs()
+        )
 
     def _configs(self) -> dict[Which, Config]:
         held = (one.version for one in self._controller.held())
