@@ -148,11 +148,10 @@ class Controller:
 
         Return how it stands then: ready, failed, or gone where it is wanted no more.
         """
-        label = f"{model}/{version}"
         with self._moved:
             while True:
                 now = self._wanted.get(model, Wanted(""))
-                standing = self._driving.standing(label) or AWAITED
+                standing = self._driving.standing(f"{model}/{version}") or AWAITED
                 if (one := moving.outcome(now, version, standing)) is not None:
                     break
                 self._moved.wait()
