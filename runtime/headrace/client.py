@@ -10,6 +10,8 @@ from headrace.cli.console_client import DEFAULT_URL, post
 #: As an answer's header, and as its parameter.
 HEADER: Final = "x-headrace-prediction-id"
 PARAMETER: Final = "headrace_prediction_id"
+#: What may become of a label.
+OUTCOMES: Final = ("joined", "twice", "late", "unknown", "forged", "unfit")
 #: Labels of a request.
 PIECE: Final = 1000
 
@@ -39,7 +41,8 @@ def send_labels(labels: Iterable[Mapping[str, Any]], url: str = DEFAULT_URL) -> 
     What was sent before does no harm: after an error all of it may be sent again.
 
     Args:
-        labels: each with ``prediction_id``, ``label`` or ``scores``, and a ``segment`` if it has.
+        labels: each with ``prediction_id``, ``label`` or ``scores``, and a ``segment`` if it has;
+            numbers may be NumPy's.
         url: where the server answers inferences over HTTP, or its console; HEADRACE_TOKEN has the
             console's token, where that asks for one.
 
@@ -47,10 +50,20 @@ def send_labels(labels: Iterable[Mapping[str, Any]], url: str = DEFAULT_URL) -> 
         Unreachable: nobody answers there.
         Refused: a piece has what is no label, and nothing of it was joined.
     """
-    total = Counter[str]()
+    total = Counter(dict.fromkeys(OUTCOMES, 0))
     left = iter(labels)
     while piece := list(itertools.islice(left, PIECE)):
-        answer = post(url, "/headrace/v1/feedback", {"feedback": piece})
+        answer = post(url, "/headrace/v1/feedback", {"feedback": piece}, default=_plain)
         del answer["first"]
         total.update(answer)
     return dict(total)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy's, or an array of them, as JSON has it."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(
+        f"expected numbers, texts, lists and mappings in a label, not {type(value).__name__}: "
+        f"{value!r:.100}"
+    )

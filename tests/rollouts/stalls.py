@@ -47,7 +47,7 @@ class Visits:
         second = self.at_s[first].astype(int)
         came = np.bincount(second, minlength=SECONDS)
         slow = np.bincount(second, self.is_slow[first], minlength=SECONDS)
-        return (came > 0).astype(float), slow / np.maximum(came, 1)
+        return (came > 0).astype(float), (slow / np.maximum(came, 1)).astype(float)
 
     def by_user(self) -> tuple[Floats, Floats]:
         """Return users by the second in which each has said all that he may, and slow shares."""
@@ -60,14 +60,14 @@ class Visits:
         second = np.where(number == USER_REQUESTS, ended, over).astype(int)
         kept = second < SECONDS
         count = np.bincount(second[kept], minlength=SECONDS).astype(float)
-        return count, np.bincount(second[kept], share[kept], minlength=SECONDS)
+        return count, np.bincount(second[kept], share[kept], minlength=SECONDS).astype(float)
 
     def arm(self) -> Arm:
         """Return it as judges have it."""
         inside = self.at_s < SECONDS
         second = self.at_s[inside].astype(int)
         count = np.bincount(second, minlength=SECONDS).astype(float)
-        slow = np.bincount(second, self.is_slow[inside], minlength=SECONDS)
+        slow = np.bincount(second, self.is_slow[inside], minlength=SECONDS).astype(float)
         return Arm({"p99": self.by_second()}, {"p99": (count, slow)})
 
 

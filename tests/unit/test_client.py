@@ -1,13 +1,19 @@
 """What programs have of answers that they label later."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 
 from headrace import client
+from headrace.cli import console_client
 from headrace.client import prediction_id, send_labels
+from headrace.feedback.joining import Outcome
+
+NONE = dict.fromkeys((one.value for one in Outcome), 0)
 
 
 class Result:
@@ -55,12 +61,27 @@ def test_an_answer_is_not_changed_by_a_look_at_it() -> None:
 def test_labels_go_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[int] = []
 
-    def post(url: str, path: str, body: Any) -> dict[str, Any]:
+    def post(url: str, path: str, body: Any, **_: Any) -> dict[str, Any]:
         sent.append(len(body["feedback"]))
         return {"joined": sent[-1] - 1, "twice": 1, "first": {"twice": 0}}
 
     monkeypatch.setattr(client, "post", post)
     labels = ({"prediction_id": str(at), "label": 1} for at in range(2001))
-    assert send_labels(labels) == {"joined": 1998, "twice": 3}
+    assert send_labels(labels) == NONE | {"joined": 1998, "twice": 3}
     assert sent == [1000, 1000, 1]
-    assert send_labels([]) == {}
+    assert send_labels([]) == NONE
+
+
+def test_a_label_may_be_a_number_of_numpy(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+
+    def send(request: Any, _: float) -> tuple[bytes, Any]:
+        sent.extend(json.loads(request.data)["feedback"])
+        return b'{"joined": 1, "first": {}}', None
+
+    monkeypatch.setattr(console_client, "send", send)
+    for label in (np.int64(3), np.float32(0.5), np.array([1, 2])):
+        send_labels([{"prediction_id": "a", "label": label, "scores": {"y": np.float64(2)}}])
+    assert [one["label"] for one in sent] == [3, 0.5, [1, 2]]
+    with pytest.raises(TypeError, match=r"texts, lists and mappings in a label, not set: \{1\}"):
+        send_labels([{"prediction_id": "a", "label": {1}}])

@@ -84,7 +84,7 @@ def report(error_id: str, kind: str) -> str:
         ("GET", "/api/health", 200, '"ready": true'),
         ("HEAD", "/api/health", 200, '"ready": true'),
         ("GET", "/api/status", 200, '"reason": "so it is"'),
-        ("GET", "/api/status/?x=1", 200, '"engine": "local"'),
+        ("GET", "/api/status?x=1", 400, "unknown: 'x'; /api/status takes nothing"),
         ("GET", "/api/logs?model=photos", 200, "loaded"),
         ("GET", "/api/errors", 200, '"e-ab"'),
         ("GET", "/api/errors/e-ab", 200, "Traceback: no"),

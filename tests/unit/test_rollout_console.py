@@ -97,6 +97,32 @@ def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
         ("start", {"model": "m", "version": 2, "baseline": 2}, 409, "where version 2 has all"),
         ("approve", {"number": 5}, 409, "there is no rollout 5"),
         ("stop", {"number": 5}, 409, "there is no rollout 5"),
+        (
+            "start",
+            {"model": "m", "version": 2, "dry_run": 1},
+            400,
+            "unknown: 'dry_run'; /api/rollou",
+        ),
+        (
+            "start",
+            {
+                "model": "m",
+                "version": 2,
+                "plan": '{"judge": {"p50": {}}, "steps_percent": [1, "a"]}',
+            },
+            400,
+            "steps_percent[1]: expected a number, not 'a'",
+        ),
+        (
+            "start",
+            {
+                "model": "m",
+                "version": 2,
+                "plan": '{"judge": {"p50": {}}, "steps_percent": [0.001]}',
+            },
+            400,
+            "steps_percent[0]: input should be greater than or equal to 0.01, not 0.001",
+        ),
         ("hasten", {"number": 5}, 404, "no /api/rollout/hasten; there is start, approve, promote"),
     ],
 )
@@ -105,6 +131,23 @@ def test_what_cannot_be_done_is_said(
 ) -> None:
     found, told = say(desk, word, **query)
     assert (found, says in told["error"]) == (status, True), told
+
+
+def test_a_rollouts_number_is_one(desk: Desk) -> None:
+    told = ask(desk.sources, "GET", "/api/rollouts/x")
+    assert (told.status, told.body["error"]) == (
+        400,
+        "number expected that of a rollout, not 'x': GET /api/rollouts has them",
+    )
+
+
+def test_one_that_was_stopped_has_no_share(desk: Desk) -> None:
+    say(desk, "start", model="m", version=2, plan=json.dumps(PLAN), why="a\nb\u2028 c")
+    unloaded = ask(desk.sources, "POST", "/api/unload?model=m&version=2", client="me")
+    assert "which rollout 1 divides: `headrace rollout stop 1`" in unloaded.body["error"]
+    _, stopped = say(desk, "stop", number=1)
+    assert (stopped["percent"], stopped["why"]) == (None, "a b c")
+    assert list(rollout_lines(stopped))[1].startswith("traffic is as it was left; steps were 5 100")
 
 
 def test_who_does_not_say_so_changes_nothing(desk: Desk) -> None:

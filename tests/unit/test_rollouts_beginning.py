@@ -107,6 +107,17 @@ def test_a_plan_that_is_not_there_begins_nothing_and_is_said_once(play: Play) ->
     ]
 
 
+def test_shadows_of_before_leave_room_for_what_a_plan_mirrors() -> None:
+    traffic = Traffic(shadows=tuple(Shadow(one, 1) for one in range(3, 11)))
+    now = Wanted("/m", dict.fromkeys(range(1, 11), 0), shares={1: WHOLE}, traffic=traffic)
+    mirrors = plan(judge={"agreement": {"min_percent": 98}})
+    with pytest.raises(Unwanted, match="at most 7: `headrace shadow MODEL 10 off` ends one"):
+        steering.may_begin(now, 2, None, mirrors)
+    assert steering.may_begin(now, 2, None, plan()) == 1
+    fewer = replace(now, traffic=Traffic(shadows=traffic.shadows[:-1]))
+    assert steering.may_begin(fewer, 2, None, mirrors) == 1
+
+
 @pytest.mark.parametrize(
     "changes",
     [

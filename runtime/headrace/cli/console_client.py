@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from getpass import getuser
 from http.client import HTTPException, IncompleteRead
@@ -44,15 +44,19 @@ def get(url: str, path: str, limit_s: float = LIMIT_S) -> Any:
         raise _no_console(url) from error
 
 
-def post(url: str, path: str, body: Any = None) -> Any:
+def post(
+    url: str, path: str, body: Any = None, *, default: Callable[[Any], Any] | None = None
+) -> Any:
     """Return what the console answers to ``POST path``, with ``body`` as JSON if it is given.
+
+    ``default``: makes of what JSON has not what it has.
 
     Raises as `get` does.
     """
     headers, data = {CLIENT: whoami()}, None
     if body is not None:
         headers["Content-Type"] = "application/json"
-        data = json.dumps(body, ensure_ascii=False).encode()
+        data = json.dumps(body, ensure_ascii=False, default=default).encode()
     request = _request(url, path, method="POST", headers=headers, data=data)
     try:
         return json.loads(send(request, DECISION_S)[0])

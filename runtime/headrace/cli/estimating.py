@@ -27,6 +27,8 @@ def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
 def _whole(told: Mapping[str, Any]) -> str:
     if told["fits"] is None:
         return "nothing can be said"
+    if told["plan"]["kind"] == "a/a":
+        return f"it ends after {told['max_hours']:.3g} h, which are max_hours"
     slowest = f"{told['slowest']} is slowest"
     if told["hours"] is None:
         return f"never decided; {slowest}"

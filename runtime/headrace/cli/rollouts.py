@@ -56,8 +56,11 @@ def start(  # noqa: PLR0913 - a parameter is an option
     from headrace.cli.steering import rollout_lines
 
     model, number = split_label(version)
-    if not number:
-        raise typer.BadParameter(f"expected MODEL/VERSION, such as {model}/2, not {version!r}")
+    if not number.strip("0"):
+        raise typer.BadParameter(
+            f"expected MODEL/VERSION, such as {model}/2, not {version!r}: versions begin with 1, "
+            "and `headrace versions` lists them"
+        )
     query = {"model": model, "version": number}
     if baseline:
         query["baseline"] = str(baseline)

@@ -65,12 +65,14 @@ def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]
 
 def _bar(one: Mapping[str, Any]) -> str:
     """Return how much of the traffic the candidate has, and the steps that are to come."""
-    percent = one["percent"]
-    filled = round(BAR * percent / 100)
     steps = " ".join(
         f"[{share:g}]" if at == one["step"] and one["end"] is None else f"{share:g}"
         for at, share in enumerate((*one["shares_percent"], 100), start=1)
     )
+    percent = one["percent"]
+    if percent is None:  # stopped: others divide it
+        return f"traffic is as it was left; steps were {steps}"
+    filled = round(BAR * percent / 100)
     return f"[{'#' * filled}{'.' * (BAR - filled)}] {percent:g} % of steps {steps}"
 
 

@@ -83,15 +83,27 @@ def _lines(
 
 def explain(where: tuple[str | int, ...], detail: Any, section: type[Section] = ModelConfig) -> str:
     """Return what is wrong at a key of ``section``, of one of pydantic's errors."""
-    key, kind = where[-1] if where else "the file", detail["type"]
+    key, kind = _named(where), detail["type"]
     if kind == "extra_forbidden":
         return _unknown(where, section)
     if kind == "value_error":
-        return str(detail["ctx"]["error"])
+        # What is wrong with an item of a list says not of which.
+        told = str(detail["ctx"]["error"])
+        return f"{key}: {told}" if where and isinstance(where[-1], int) else told
     if kind in WORDS:
         words = WORDS[kind].format(input=_shown(detail["input"]), key=repr(key))
         return f"{key}: {words}{_as_number(kind, detail['input'])}"
     return f"{key}: {detail['msg'][:1].lower()}{detail['msg'][1:]}, not {_shown(detail['input'])}"
+
+
+def _named(where: tuple[str | int, ...]) -> str:
+    """Return what a place is called: its key, with those of the lists that it is in, as a[0]."""
+    named = ""
+    for step in reversed(where):
+        if isinstance(step, str):
+            return f"{step}{named}"
+        named = f"[{step}]{named}"
+    return named or "the file"
 
 
 def _as_number(kind: str, given: Any) -> str:

@@ -15,6 +15,8 @@ GUARDS = ("unserved", "refused")
 VALUE_NAME = r"^[A-Za-z0-9_\-][A-Za-z0-9_.\-]{0,63}$"
 #: More is a number that was typed wrong.
 MOST_COUNTED = 10**9
+#: Less would ask for evidence that no traffic brings.
+LEAST_ALPHA = 1e-9
 
 
 def _of_traffic(given: float) -> float:
@@ -167,7 +169,7 @@ class RolloutPlan(Section):
     )
     judge: Judge
     minimum: Minimum = Minimum()
-    alpha: Annotated[AsWritten, Field(gt=0, le=0.5)] = Field(
+    alpha: Annotated[AsWritten, Field(ge=LEAST_ALPHA, le=0.5)] = Field(
         0.05, description="How likely a candidate that is not worse may be called worse, at most."
     )
     max_harm_units: Annotated[AsWritten, Field(gt=0)] | None = Field(

@@ -5,7 +5,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Header, HTTPException, Query, Request
-from pydantic import BeforeValidator
+from fastapi.routing import APIRoute
+from pydantic import AfterValidator, BeforeValidator
 
 from headrace.console.sources import CLIENT, Sources
 from headrace.errors import HeadraceError
@@ -30,6 +31,11 @@ def digits(text: Any) -> Any:
     if isinstance(text, str) and not is_number(text):
         raise ValueError(f"should be a number, not {text!r:.40}")
     return text
+
+
+def one_line(text: str) -> str:
+    """Return a text without line breaks and other odd blanks: journals have a line for each."""
+    return " ".join(text.split())
 
 
 def is_number(text: str) -> bool:
@@ -77,6 +83,23 @@ async def _sources(request: Request) -> Sources:
     return found
 
 
+async def known(request: Request) -> None:
+    """Refuse what a route does not read: who misspells ``baseline`` or asks for ``dry_run`` there.
+
+    Raises:
+        Misasked: it names what there is.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    names = [one.alias for one in route.dependant.query_params]
+    if unknown := sorted(set(request.query_params) - set(names)):
+        raise Misasked(
+            f"unknown: {unknown[0]!r:.40}; {request.url.path:.80} takes "
+            f"{', '.join(names) or 'nothing'}: leave it out"
+        )
+
+
 async def _client(
     who: Annotated[
         str, Header(alias=CLIENT, description="Who asks, as the journal is to say it.")
@@ -94,7 +117,7 @@ Limit = Annotated[Number, Query(description=f"How many at most, from 1 to {MOST}
 OfModel = Annotated[str, Query(description="Of this model; of all if left out.")]
 Folder = Annotated[str, Query(description="What is meant by its folder, if by no name.")]
 Model = Annotated[str, Query(min_length=1, description="Which model.")]
-Why = Annotated[str, Query(description="The reason, for the journal.")]
+Why = Annotated[str, AfterValidator(one_line), Query(description="The reason, for the journal.")]
 
 
 def bounded(limit: int) -> int:

@@ -4,7 +4,7 @@ import traceback
 from http import HTTPStatus
 from typing import Any, Final
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
@@ -25,7 +25,7 @@ from headrace.console.answering import MOST_THREADS, AllBusy
 from headrace.console.door import Door
 from headrace.console.following import MOST_FOLLOWERS, Followers, TooManyFollow
 from headrace.console.logbook import TooManyWait
-from headrace.console.parameters import Misasked, words
+from headrace.console.parameters import Misasked, known, words
 from headrace.console.sources import Sources
 from headrace.console.token import Token
 from headrace.console.webpage import FILES, HEADERS, page_file
@@ -51,6 +51,7 @@ def application(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        dependencies=[Depends(known)],
         responses={"default": {"model": schema.Refusal, "description": "Refused"}},
     )
     app.state.sources, app.state.followers = sources, followers

@@ -255,7 +255,8 @@ class Rollout(Answer):
     plan: dict[str, Any]
     shares_percent: list[float]
     step: int
-    percent: float
+    #: None once a person's word has stopped it: it no longer knows.
+    percent: float | None
     end: str | None
     #: A person has to allow it to leave its step, and nobody has.
     may_approve: bool

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 
 from headrace.config.load import explain
 from headrace.config.rollouts import RolloutPlan, ValueWithin
@@ -22,6 +22,7 @@ from headrace.console.parameters import (
     Who,
     Why,
     bounded,
+    is_number,
 )
 from headrace.console.sources import Sources
 from headrace.control.plans import DEFAULT_PLAN, plan_of
@@ -40,6 +41,16 @@ MOST_LOG: Final = 700.0
 MOST_ERRORS: Final = 10
 ENDS: Final = {"promote": End.PROMOTED, "rollback": End.ROLLED_BACK, "stop": End.STOPPED}
 
+
+def _one_of(text: Any) -> Any:
+    if isinstance(text, str) and not is_number(text):
+        raise ValueError(
+            f"expected that of a rollout, not {text!r:.40}: GET /api/rollouts has them"
+        )
+    return text
+
+
+OneOf = Annotated[int, BeforeValidator(_one_of)]
 Ended = Annotated[Number, Query(description="How many that have ended, at most.")]
 LastSaid = Annotated[Number, Query(description="How much of what was said, at most.")]
 Plan = Annotated[str, Query(description="A name in model.yaml, or a plan as JSON.")]
@@ -75,7 +86,7 @@ def reports(sources: From) -> dict[str, Any]:
 
 @router.get("/api/rollouts/{number}", response_model=schema.Rollout)
 @in_thread
-def rollout(sources: From, number: int) -> dict[str, Any]:
+def rollout(sources: From, number: OneOf) -> dict[str, Any]:
     """Show one rollout, as `headrace rollout show`."""
     return course_json(sources.rollouts.one(number))
 
@@ -158,7 +169,7 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
         "plan": course.plan.model_dump(mode="json"),
         "shares_percent": list(course.plan.shares_percent),
         "step": course.step,
-        "percent": course.percent if course.percents[0] is None else course.percents[0],
+        "percent": course.percents[0],
         "end": course.end,
         "may_approve": course.end is None
         and course.step > 0

@@ -8,7 +8,7 @@ from headrace.control.judging import Control, Judged
 from headrace.control.labelled import may_be_labelled
 from headrace.control.orders import Order, Standings
 from headrace.control.rows import Row
-from headrace.control.traffic import Traffic
+from headrace.control.traffic import MOST_SHADOWS, Traffic
 from headrace.control.wanted import Wanted, loaded
 from headrace.errors import Unwanted
 from headrace.execution.opening import OPAQUE
@@ -112,9 +112,15 @@ def may_begin(now: Wanted, candidate: int, baseline: int | None, plan: RolloutPl
         raise Unwanted(f"version {candidate} has all the traffic already")
     if candidate not in now.versions:
         raise Unwanted(f"version {candidate} is not loaded; {loaded(now)}: `headrace load` it")
-    if any(one.version == candidate for one in now.traffic.shadows):
+    shadows = now.traffic.shadows
+    if any(one.version == candidate for one in shadows):
         raise Unwanted(
             f"version {candidate} is a shadow, and a rollout mirrors what it needs: end that first"
+        )
+    if plan.judge.agreement is not None and len(shadows) > MOST_SHADOWS:
+        raise Unwanted(
+            f"the model has {len(shadows)} shadows, and with the traffic that this plan mirrors at "
+            f"most {MOST_SHADOWS}: `headrace shadow MODEL {shadows[-1].version} off` ends one"
         )
     return serving[0]
 

@@ -226,6 +226,12 @@ def unload(wanted: Wanted, version: int) -> Wanted:
         raise Unwanted(f"version {version} is not loaded; {loaded(wanted)}")
     share = (wanted.shares or {}).get(version, 0)
     others = sorted(set(wanted.versions) - {version})
+    if share and others and (judged := wanted.traffic.judged):
+        raise Unwanted(
+            f"version {version} has {share / 100:g} % of the traffic, which rollout "
+            f"{judged[0].rollout} divides: `headrace rollout stop {judged[0].rollout}`, or promote "
+            "or rollback, ends that first"
+        )
     if share and others:
         raise Unwanted(
             f"version {version} has {share / 100:g} % of the traffic: move that first, as with "

@@ -108,8 +108,10 @@ function facts(one) {
   const steps = [...one.shares_percent, 100];
   const last = one.said.at(-1);
   return [
-    shareBar(one.percent, steps.slice(0, -1)),
-    element("p", { class: "numbers" }, `${percent(one.percent)} of the traffic · steps: ${
+    shareBar(one.percent ?? 0, steps.slice(0, -1)),
+    element("p", { class: "numbers" }, `${
+      one.percent === null ? "traffic as it was left" : `${percent(one.percent)} of the traffic`
+    } · steps: ${
       steps.map((step) => percent(step)).join(", ")}`),
     element("p", { class: "last" }, element("strong", {}, `${title(last.what)}: `), last.why),
     element("ul", { class: "metrics" }, columns(), ...one.metrics.map((metric) => metricRow(one, metric)),
