@@ -155,7 +155,7 @@ class Cache:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say(f"waits: another process fetches into {self.folder}")
+                say(f"waits: something else is being fetched into {self.folder}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
             for folder in self.folder.iterdir():
                 if folder.is_dir():
