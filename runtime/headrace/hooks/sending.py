@@ -51,7 +51,7 @@ def post(hook: Hook, headers: Mapping[str, str], body: bytes) -> Answer:
 def _words(error: Exception) -> str:
     # A connection that ends is one, too, and says so itself.
     if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
-        return f"it does not speak HTTP: {error.line.strip()[:MOST_SAID]!r}"
+        return f"it does not speak HTTP: {str(error).strip()[:MOST_SAID]!r}"
     return str(error) or type(error).__name__
 
 
