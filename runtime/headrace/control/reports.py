@@ -10,7 +10,7 @@ from headrace.config.rollouts import Judge
 from headrace.config.schema import ModelConfig
 from headrace.config.source import Address
 from headrace.registry.facts import Place
-from headrace.registry.place import place
+from headrace.registry.place import meant
 from headrace.registry.report import (
     HERE,
     MOST_CHARACTERS,
@@ -165,14 +165,12 @@ def registered(
     """Return where a version is registered, by its model.yaml; None where nobody is to be told.
 
     Of a version that no registry knows reports stay in the state folder.
-
-    Raises:
-        SourceInvalid: nothing says where its registry is.
     """
     address = None if config.source is None else config.source.parsed
     if not isinstance(address, Address):
         return Registered(HERE, model)
     if not config.mlflow.report:
         return None
-    where = place(config.mlflow.registry, environ, state)
+    # Also while its file is gone: a version came from there, and reports wait until it is back.
+    where = meant(config.mlflow.registry, environ, state)
     return Registered(where, address.model, config.mlflow.champion)

@@ -20,28 +20,39 @@ MOST_GIB: Final = 1 << 20
 
 
 def place(setting: str | None, environ: Mapping[str, str], state: Path) -> Place:
-    """Return where MLflow is asked.
+    """Return where MLflow is asked; as `meant`, if that is there.
+
+    Raises:
+        SourceInvalid: nothing is said, and there is no such database.
+    """
+    database = state.absolute() / DATABASE
+    if _said(setting, environ) is None and not database.is_file():
+        raise SourceInvalid(
+            f"nothing says where MLflow's registry is, and there is no {database}: set {TRACKING}, "
+            "or write mlflow: {registry: http://…} into model.yaml"
+        )
+    return meant(setting, environ, state)
+
+
+def meant(setting: str | None, environ: Mapping[str, str], state: Path) -> Place:
+    """Return where MLflow is asked, whether or not it is away.
 
     Args:
         setting: ``mlflow.registry`` of model.yaml, which goes before all else.
         environ: may have MLflow's own variables, of which each stands for both.
         state: the state folder, with a database of its own where nothing else is said.
-
-    Raises:
-        SourceInvalid: nothing is said, and there is no such database.
     """
+    own = f"sqlite:///{state.absolute() / DATABASE}"
+    return _said(setting, environ) or Place(own, own)
+
+
+def _said(setting: str | None, environ: Mapping[str, str]) -> Place | None:
     if setting is not None:
         return Place(setting, setting)
     tracking, registry = environ.get(TRACKING, ""), environ.get(REGISTRY, "")
     if tracking or registry:
         return Place(tracking or registry, registry or tracking)
-    database = state.absolute() / DATABASE
-    if not database.is_file():
-        raise SourceInvalid(
-            f"nothing says where MLflow's registry is, and there is no {database}: set {TRACKING}, "
-            "or write mlflow: {registry: http://…} into model.yaml"
-        )
-    return Place(f"sqlite:///{database}", f"sqlite:///{database}")
+    return None
 
 
 def cache_bytes(environ: Mapping[str, str]) -> int:
