@@ -1,5 +1,6 @@
 """Events on their way to receivers that are there, away, slow, or want nothing any more."""
 
+import socket
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -210,6 +211,27 @@ def test_an_answer_that_never_ends_ends(tmp_path: Path, monkeypatch: pytest.Monk
         tell(told, "a/1")
         receiver.wait(2)
         until(told, "taken", 1)
+
+
+def test_of_what_is_no_answer_a_line_is_said_and_no_more_than_its_beginning(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mail:
+
+        def greet() -> None:
+            line, _ = mail.accept()
+            with line:
+                line.sendall(b"220 mail.example ESMTP\x1b[2J" + b"x" * 5000 + b"\r\n")
+                while line.recv(4096):
+                    pass
+
+        greets = threading.Thread(target=greet)
+        greets.start()
+        url = f"http://127.0.0.1:{mail.getsockname()[1]}/"
+        with telling(tmp_path, url, retry=never) as told:
+            tell(told, "a/1")
+            error = until(told, "tries", 1).last_error
+        greets.join()
+    assert error.startswith("it does not speak HTTP: '220 mail.example ESMTP\\x1b[2Jx")
+    assert len(error) < 2 * sending.MOST_SAID
 
 
 def test_what_failed_for_a_day_is_dropped_and_what_comes_after_it_is_told(tmp_path: Path) -> None:

@@ -117,6 +117,12 @@ def test_where_a_version_is_registered(name: str, tmp_path: Path) -> None:
     assert registered("m", config, environ, tmp_path) == expected
 
 
+def test_a_registry_whose_file_is_gone_is_to_be_told_once_it_is_back(tmp_path: Path) -> None:
+    config = ModelConfig.model_validate({"source": "models:/a/1"})
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert registered("m", config, {}, tmp_path) == Registered(Place(uri, uri), "a")
+
+
 def test_a_rollout_of_a_version_that_is_not_to_be_told_of_tells_nothing(play: Play) -> None:
     play.desk.registered = lambda model, version: None  # type: ignore[method-assign]
     play.desk.begin()

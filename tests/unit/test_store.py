@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -189,3 +190,24 @@ def test_many_changes_are_one_all_of_which_are_written_or_none(store: Store) -> 
     assert written == [store.entry(2), store.entry(3)]
     assert store.models() == {"m": TWO, "other": ONE}
     assert store.put() == []
+
+
+def test_a_key_of_predictions_is_made_anew_where_there_is_none_and_refused_where_it_is_none(
+    tmp_path: Path,
+) -> None:
+    def begin() -> bytes:
+        store = Store(in_folder(tmp_path))
+        store.close()
+        return store.labels.key
+
+    def have(statement: str) -> None:
+        with closing(sqlite3.connect(tmp_path / FILE)) as line, line:
+            line.execute(statement)
+
+    first = begin()
+    have("UPDATE prediction_key SET key = x'0102'")
+    with pytest.raises(StateInvalid, match="has 2 bytes, and 32 are expected"):
+        begin()
+    have("DELETE FROM prediction_key")
+    assert begin() != first
+    assert begin() == begin()

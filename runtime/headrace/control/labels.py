@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from headrace.control.label_names import SEGMENT_KIND, Names
 from headrace.control.label_tables import COUNT, JOINED, KEY, LABEL, NAME
 from headrace.control.label_units import Judged, tell, told
-from headrace.errors import Unwanted
+from headrace.errors import StateInvalid, Unwanted
 from headrace.feedback.joining import (
     SCORE,
     Count,
@@ -180,11 +180,20 @@ class Labels:
 
 
 def prediction_key(connection: Connection) -> bytes:
-    """Return what ids of predictions are signed with; who is the first to ask makes it."""
+    """Return what ids of predictions are signed with; who is the first to ask makes it.
+
+    Raises:
+        StateInvalid: somebody has put something else there.
+    """
     kept = connection.execute(select(KEY.c.key)).scalar()
     if kept is None:
         kept = secrets.token_bytes(KEY_BYTES)
         connection.execute(insert(KEY).values(key=kept))
+    if len(kept) != KEY_BYTES:
+        raise StateInvalid(
+            f"the key that ids of predictions are signed with has {len(kept)} bytes, and "
+            f"{KEY_BYTES} are expected: delete it from prediction_key, and the next start makes one"
+        )
     return bytes(kept)
 
 

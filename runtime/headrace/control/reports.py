@@ -171,5 +171,6 @@ def registered(
         return Registered(HERE, model)
     if not config.mlflow.report:
         return None
+    # Also while its file is gone: a version came from there, and reports wait until it is back.
     where = place(config.mlflow.registry, environ, state)
     return Registered(where, address.model, config.mlflow.champion)

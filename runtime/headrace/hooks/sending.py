@@ -22,6 +22,8 @@ TIMEOUT_S: Final = 10.0
 DEADLINE_S: Final = 20.0
 #: Of a response; the rest is left.
 MOST_RESPONSE: Final = 64 << 10
+#: Characters of what is no response, such as the greeting of a server of mail.
+MOST_SAID: Final = 60
 
 
 def post(hook: Hook, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -40,11 +42,17 @@ def post(hook: Hook, headers: Mapping[str, str], body: bytes) -> Answer:
     except TimeoutError:
         return Answer(None, f"it gave no answer within {TIMEOUT_S:g} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        words = str(error) or type(error).__name__
-        return Answer(None, without_secrets(words, os.environ))
+        return Answer(None, without_secrets(_words(error), os.environ))
     finally:
         deadline.cancel()
         connection.close()
+
+
+def _words(error: Exception) -> str:
+    # A connection that ends is one, too, and says so itself.
+    if isinstance(error, http.client.BadStatusLine) and not isinstance(error, OSError):
+        return f"it does not speak HTTP: {str(error).strip()[:MOST_SAID]!r}"
+    return str(error) or type(error).__name__
 
 
 def _connection(hook: Hook) -> http.client.HTTPConnection:
