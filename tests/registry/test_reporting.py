@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.local.callers import until
 from tests.ports import free_ports
 from tests.registry.mlflow_server import needs_server, serving
 from tests.reports import VERDICT, report_of, whole
@@ -167,6 +168,22 @@ def test_an_alias_that_somebody_moved_stays_and_it_is_said(
     assert int(client.get_model_version_by_alias("photos", "live").version) == 1
     assert standing.aliases["live"].startswith("live names version 1 and stays so: it named")
     assert standing.pending == standing.refused == 0
+    client.delete_registered_model_alias("photos", "live")
+
+
+def test_an_alias_that_somebody_moves_while_it_is_watched_is_said(
+    client: Any, uri: str, state: Path
+) -> None:
+    client.set_registered_model_alias("photos", "live", "1")
+    reporter = Reporter(state, list[str]().append)
+    for step, version in (1, "1"), (2, "3"):
+        client.set_registered_model_alias("photos", "live", version)
+        report = replace(report_of(step=step), rollout="watched", watched="live")
+        reporter.report(at(uri, report))
+        until(lambda: step == 2 or not reporter.status()[0].pending)  # noqa: B023 - called at once
+    reporter.close(patience_s=PATIENCE_S)
+    words = "somebody moved live in the registry: version 1 to version 3"
+    assert reporter.status()[0].moved == {"watched": words}
     client.delete_registered_model_alias("photos", "live")
 
 

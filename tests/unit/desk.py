@@ -75,6 +75,8 @@ class KeepsReports:
 
     def __init__(self) -> None:
         self.reports: list[Report] = []
+        #: Rollout → how somebody moved an alias.
+        self.moved: dict[str, str] = {}
 
     def report(self, report: Report) -> None:
         self.reports.append(report)
@@ -86,7 +88,8 @@ class KeepsReports:
             for one in self.reports
             if one.kind is Kind.VERDICT
         }
-        return [ReportsStand("m", "", 0, 0, "", 0, 0, "", places, {})] if places else []
+        known = ReportsStand("m", "", 0, 0, "", 0, 0, "", places, {}, self.moved)
+        return [known] if places or self.moved else []
 
     def close(self) -> None: ...
 

@@ -63,6 +63,20 @@ def test_other_ends_move_no_alias(play: Play, end: End, after: list[Any]) -> Non
     assert verdict.aliases == ()
 
 
+def test_a_person_who_moves_the_alias_stops_the_rollout(play: Play) -> None:
+    play.start()
+    assert play.look().end is None
+    assert {one.watched for one in play.desk.registry_hears.reports} == {"champion"}
+    words = "somebody moved champion in the registry: version 1 to version 3"
+    play.desk.registry_hears.moved = {"2-1000": words}
+    assert play.look().end is None, "it was another one's"
+    shares = play.shares
+    play.desk.registry_hears.moved = {"1-1000": words}
+    ended = play.look()
+    assert (ended.end, ended.said[-1].why, play.shares) == (End.STOPPED, words, shares)
+    assert states(play)[-2:] == [(2, "stopped", None), (1, "baseline", None)]
+
+
 def test_metrics_are_a_series_with_a_point_each_minute(play: Play) -> None:
     play.start(plan(minimum={"units": 100_000, "minutes": 0}))
     for _ in range(int(2.5 * METRICS_S)):

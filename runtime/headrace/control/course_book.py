@@ -10,7 +10,7 @@ from headrace.control.courses import MOST_KEPT
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import Unchanged, Unwanted
-from headrace.rollout.course import Course
+from headrace.rollout.course import Course, End
 
 
 @dataclass(frozen=True)
@@ -108,6 +108,14 @@ class CourseBook:
         # That of who begins one is not in what it says.
         reason = f"{said.why}: {why}" if before is None and why else said.why
         self._telling.say(f"rollout {course.number} of {course.model}: {said.what}: {reason}")
+
+    def stop(self, course: Course, why: str) -> None:
+        """End a rollout that somebody has decided otherwise, with traffic as he has it."""
+        ended = course.ended(End.STOPPED, why, self._clocks.time())
+        if course.model in self._controller.wanted():
+            self.carry_out(course, ended, f"rollout {course.number}", ended.said[-1].why)
+        else:
+            self.keep(course, ended)
 
     def end_unreadable(self) -> None:
         """End what traffic has for a rollout of which nothing is known any more."""

@@ -42,7 +42,8 @@ class Registered:
 
     place: Place
     model: str
-    #: The alias that moves to what is promoted, if it names what served before.
+    #: The alias that moves to what is promoted, if it names what served before. If somebody else
+    #: moves it meanwhile, that stops the rollout.
     champion: str | None = None
 
 
@@ -64,9 +65,10 @@ def reports(
             share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
             tags = {"state": state, "rollout": name(course), **share}
             aliases = _back(course, version, where)
-            yield replace(
-                _report(course, version, where, Kind.STATE, now), tags=tags, aliases=aliases
-            )
+            # It is told at once, while metrics gather: a move is seen from the beginning on.
+            watched = None if course.end else where.champion
+            report = _report(course, version, where, Kind.STATE, now)
+            yield replace(report, tags=tags, aliases=aliases, watched=watched)
     where = known(course.record.candidate)
     if course.end is not None and where is not None:
         yield metrics(course, where, now)
@@ -76,7 +78,8 @@ def reports(
 def metrics(course: Course, where: Registered, now: float) -> Report:
     """Return a point of each metric of both versions, for the candidate, which is registered."""
     report = _report(course, course.record.candidate, where, Kind.METRICS, now)
-    return replace(report, metrics=numbers(course), step=round(course.watched_s))
+    points, step = numbers(course), round(course.watched_s)
+    return replace(report, metrics=points, step=step, watched=where.champion)
 
 
 def numbers(course: Course) -> dict[str, float]:

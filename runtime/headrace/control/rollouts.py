@@ -18,6 +18,7 @@ from headrace.control.reports import awaits_approval
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.control.troubles import Troubles
+from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.rollout.counted import Counted, counted
 from headrace.rollout.course import Course, End, Sight, arms
@@ -267,9 +268,9 @@ class Rollouts:
     ) -> None:
         """Look at one rollout, and do what follows."""
         wanted = self._controller.wanted().get(course.model)
-        why = steering.disturbed(course, wanted)
+        why = self._disturbed(course, wanted) or self.telling.moved(course)
         if wanted is None or why:
-            self._stop_disturbed(course, why)
+            self._book.stop(course, why)
             return
         stand = self._controller.stand(course.model)
         sight = Sight(
@@ -290,11 +291,9 @@ class Rollouts:
         else:
             self._book.put(after)
 
-    def _stop_disturbed(self, course: Course, why: str) -> None:
+    def _disturbed(self, course: Course, wanted: Wanted | None) -> str:
+        if not (why := steering.disturbed(course, wanted)):
+            return ""
         last = next(iter(self._controller.store.journal(1, course.model)), None)
         by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
-        ended = course.ended(End.STOPPED, f"{why}{by}", self._clocks.time())
-        if course.model in self._controller.wanted():
-            self._book.carry_out(course, ended, f"rollout {course.number}", ended.said[-1].why)
-        else:
-            self._book.keep(course, ended)
+        return f"{why}{by}"

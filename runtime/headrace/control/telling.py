@@ -153,6 +153,11 @@ class Telling:
         places = [one.places for one in self._reporter.status()]
         return [known[version] for known in places for version in mine if version in known]
 
+    def moved(self, course: Course) -> str:
+        """Return how somebody moved an alias in a registry since a rollout began; else nothing."""
+        found = (one.moved.get(name(course), "") for one in self._reporter.status())
+        return next(filter(None, found), "")
+
     def open(self) -> None:
         """Tell hooks of versions, too, from now on."""
         if self._announcer is not None:

@@ -45,6 +45,8 @@ class Outcome:
     place: str = ""
     #: Alias → what became of it, in words.
     aliases: dict[str, str] = field(default_factory=dict)
+    #: The alias that is watched → the version that it names; None if there is no such alias.
+    named: dict[str, int | None] = field(default_factory=dict)
 
 
 def deliver(
@@ -145,6 +147,8 @@ class Delivery:
             # What a store of files may hold up comes last.
             self._tell_version(self.report.labels)
             outcome.aliases = self._move_aliases()
+            if (watched := self.report.watched) is not None:
+                outcome.named = {watched: self._named(watched)}
             if self.report.needs_run:
                 run = self._run()
                 outcome.place = self._shown(run)
@@ -173,13 +177,16 @@ class Delivery:
         said: dict[str, str] = {}
         for move in self.report.aliases:
             # Looked up for each: MLflow has no way to move one only if it is where it was.
-            known = self.client.get_registered_model(name).aliases.get(move.alias)
-            now = None if known is None else int(known)
+            now = self._named(move.alias)
             moves, words = moved(move.alias, now=now, seen=move.seen, version=version)
             if moves:
                 self.client.set_registered_model_alias(name, move.alias, str(version))
             said[move.alias] = words
         return said
+
+    def _named(self, alias: str) -> int | None:
+        known = self.client.get_registered_model(self.report.model).aliases.get(alias)
+        return None if known is None else int(known)
 
     def _run(self) -> Any:
         """Return the run of this version in this rollout, which is made if there is none."""

@@ -90,6 +90,8 @@ class Report:
     #: Bytes of a PNG.
     picture: bytes | None = None
     aliases: tuple[AliasMove, ...] = ()
+    #: An alias that is only looked at: who moves it decides for himself.
+    watched: str | None = None
 
     def __post_init__(self) -> None:
         _check_address(self)
@@ -168,6 +170,7 @@ def _check_names(report: Report) -> None:
         (report.metrics, METRIC, "a metric", MOST_METRICS),
         (numbers, METRIC, "a verdict's number", MOST_METRICS),
         ([move.alias for move in report.aliases], ALIAS, "an alias", MOST_ALIASES),
+        ([] if report.watched is None else [report.watched], ALIAS, "an alias", 1),
         ([] if report.rollout is None else [report.rollout], ROLLOUT, "a rollout", 1),
     ):
         if len(names) > most:

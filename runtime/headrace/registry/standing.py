@@ -38,6 +38,8 @@ class Standing:
     places: Mapping[str, str]
     #: Alias → what became of it, in words.
     aliases: Mapping[str, str]
+    #: Rollout → how somebody moved an alias while it went on, in words.
+    moved: Mapping[str, str]
 
 
 @dataclass
@@ -67,6 +69,9 @@ class Record:
     last_refusal: str = ""
     places: dict[str, str] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
+    #: By rollout: which version an alias named when it was first looked at.
+    named: dict[str, dict[str, int | None]] = field(default_factory=dict)
+    moved: dict[str, str] = field(default_factory=dict)
 
     def note(self, report: Report, outcome: Outcome) -> list[str]:
         """Remember what became of a report, and return what somebody should be told."""
@@ -78,6 +83,8 @@ class Record:
             self.places[where] = outcome.place
             for oldest in list(self.places)[:-MOST_PLACES]:
                 del self.places[oldest]
+        if report.rollout is not None:
+            self._compare(report.rollout, outcome.named)
         if outcome.refused:
             self.refused += 1
             self.last_refusal = without_secrets(outcome.refused, os.environ)
@@ -85,6 +92,16 @@ class Record:
                 f"the registry does not take a report of {report.label}: {self.last_refusal}"
             )
         return said
+
+    def _compare(self, rollout: str, named: Mapping[str, int | None]) -> None:
+        first = self.named.setdefault(rollout, {})
+        for alias, now in named.items():
+            if (before := first.setdefault(alias, now)) != now:
+                was, names = (f"version {one}" if one else "nothing" for one in (before, now))
+                self.moved[rollout] = f"somebody moved {alias} in the registry: {was} to {names}"
+        for oldest in list(self.named)[:-MOST_PLACES]:
+            del self.named[oldest]
+            self.moved.pop(oldest, None)
 
 
 def due_s(record: Record, place: Backoff, *, is_urgent: bool) -> float:
@@ -157,6 +174,7 @@ class Records:
                 last_refusal=record.last_refusal,
                 places=dict(record.places),
                 aliases=dict(record.aliases),
+                moved=dict(record.moved),
             )
             for model in dict.fromkeys([*self._records, *pending])
             for record in [self.of(model)]
