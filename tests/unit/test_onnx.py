@@ -142,7 +142,7 @@ def test_what_is_written_for_onnx_runtime_arrives(tmp_path: Path) -> None:
         ("onnx: {providers: []}", "providers: expected at least one"),
         (
             "onnx: {providers: [cuda]}",
-            "model.yaml:1:20: expected a provider, such as CUDAEx.*, not 'cuda'",
+            "model.yaml:1:20: providers.0.: expected a provider, such as CUDAEx.*, not 'cuda'",
         ),
         (f"onnx: {{providers: [{CPU}, {CPU}]}}", "model.yaml:1:42: .* is named twice"),
         (f"onnx: {{provider_options: {{{CPU}: {{a: 1}}}}}}", "1:27: CPU.* has no options"),

@@ -39,13 +39,13 @@ WRONG = [
     ),
     (
         f"torch: {{compile: default}}\n{ANY_SIZE}",
-        "4:5: compile of torch makes each shape ready before the first request, and this input "
-        "has an axis of any size: write its size, or take torch.compile out",
+        "4:5: inputs[1]: compile of torch makes each shape ready before the first request, and "
+        "this input has an axis of any size: write its size, or take torch.compile out",
     ),
     (
         "placement: {gpus: 1}\nbatching: {allowed_rows: [64]}\n"
         f"torch: {{cuda_graphs: true}}\n{ANY_SIZE}",
-        "6:5: cuda_graphs of torch makes each shape ready",
+        "6:5: inputs[1]: cuda_graphs of torch makes each shape ready",
     ),
     (
         "batching: {max_rows: 65}\ntorch: {compile: default}",
