@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from tests.unit.asking import ask
 from tests.unit.desk import Desk
+from tests.unit.rolling import Play
 
 from headrace.cli.tables import status_lines
 from headrace.console.arrivals import tell_lost
@@ -108,3 +109,19 @@ def test_where_no_source_can_be_had_there_is_nothing_to_begin_with(desk: Desk) -
     desk.missing = {"m": AWAY}
     with pytest.raises(SourceInvalid, match="gives no answer"):
         desk.begin()
+
+
+def test_a_rollout_of_such_a_model_goes_on_once_it_is_there(play: Play) -> None:
+    desk = play.desk
+    play.start()
+    assert play.look().end is None
+    desk.missing = {"m": AWAY}
+    desk.models = {"m": [1, 2], "n": [1]}
+    desk.begin()
+    desk.rollouts.look()
+    assert desk.rollouts.one(1).end is None
+    desk.missing = {}
+    desk.controller.come("m")
+    desk.stand(m={1: READY, 2: READY}, n={1: READY})
+    assert play.shares == {1: 9500, 2: 500}
+    assert (play.look().end, play.shares) == (None, {1: 7500, 2: 2500})

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from headrace.control import steering
 from headrace.control.controller import Controller
 from headrace.control.courses import MOST_KEPT
+from headrace.control.lost import away
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import Unchanged, Unwanted
@@ -111,6 +112,8 @@ class CourseBook:
 
     def stop(self, course: Course, why: str) -> None:
         """End a rollout that somebody has decided otherwise, with traffic as he has it."""
+        if course.model in away(self._controller.lost()):
+            return  # it goes on once the source of its model can be had
         ended = course.ended(End.STOPPED, why, self._clocks.time())
         if course.model in self._controller.wanted():
             self.carry_out(course, ended, f"rollout {course.number}", ended.said[-1].why)

@@ -93,7 +93,8 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
         by_number = _where(_numbered(address, found.number), config, reach)
         seen.remember(reach.models, by_number, what)
     except SourceInvalid as error:
-        raise SourceInvalid(f"{folder / 'model.yaml'}: source {address}: {error}") from error
+        told = without_secrets(str(error), os.environ)
+        raise SourceInvalid(f"{folder / 'model.yaml'}: source {address}: {told}") from error
     return found
 
 
