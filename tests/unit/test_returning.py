@@ -128,3 +128,19 @@ def test_a_rollout_of_such_a_model_goes_on_once_it_is_there(play: Play) -> None:
     while (ended := play.look()).end is None:
         pass
     assert ended.end is End.PROMOTED
+
+
+def test_what_nobody_foresaw_keeps_nobody_from_asking_again(
+    away: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, come = list[str](), away.controller.come
+
+    def fails(model: str) -> int:
+        monkeypatch.setattr(away.controller, "come", come)
+        away.missing = {}
+        raise OSError("no more files may be open")
+
+    monkeypatch.setattr(away.controller, "come", fails)
+    Returning(away.controller, said.append, retry=float, sleep=lambda _: None).run()
+    assert "OSError: no more files may be open" in said[0]
+    assert said[-1] == "m is there now, and begins"

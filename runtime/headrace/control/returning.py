@@ -1,6 +1,7 @@
 """Models whose source could not be had as the server started: they begin once it can."""
 
 import threading
+import traceback
 from collections.abc import Callable
 from itertools import count
 
@@ -49,5 +50,8 @@ class Returning:
                 self._controller.come(model)
             except HeadraceError as error:
                 self._troubles.meet(f"{model} is still not served: {error}")
+            # Whatever was not foreseen: it and the others are asked for again all the same.
+            except Exception:
+                self._troubles.meet(f"{model} is still not served: {traceback.format_exc()}")
             else:
                 self._say(f"{model} is there now, and begins")
