@@ -25,12 +25,14 @@ class Batches:
     """What ran in one arm.
 
     Attributes:
+        came_s: of each batch, when its first request came.
         ended_s: of each batch.
         rows: of each batch.
         batch: of each request, the place of its batch.
         latency_ms: of each request.
     """
 
+    came_s: Floats
     ended_s: Floats
     rows: NDArray[np.int64]
     batch: NDArray[np.int64]
@@ -58,4 +60,5 @@ def run(arrivals_s: Floats, dice: np.random.Generator, *, slowdown: float) -> Ba
         first = last
     batch = np.repeat(np.arange(len(rows)), rows)
     latency_ms = 1e3 * (np.array(ended)[batch] - arrivals_s)
-    return Batches(np.array(ended), np.array(rows), batch, latency_ms)
+    firsts = np.cumsum(rows) - rows
+    return Batches(arrivals_s[firsts], np.array(ended), np.array(rows), batch, latency_ms)

@@ -57,6 +57,7 @@ STICKY: Final = ("errors", "agreement")
 SLOW: Final = Version(slowdown=1.36)
 SCENARIOS: Final = (
     Scenario("a/a, bursts", SAME, False, BURSTS, False),
+    Scenario("a/a, stalls", SAME, False, ("p99",), False, stalls=True),
     Scenario("a/a, sticky users", SAME, True, STICKY, False),
     Scenario("a/a, sticky users, stalls", SAME, True, ("p99",), False, stalls=True),
     Scenario("errors 1 to 3 %", Version(failing=0.018), False, ("errors",), True),
@@ -81,8 +82,7 @@ def arms(scenario: Scenario, drawn: SlowLines, seed: int) -> tuple[Arm, Arm]:
     """Return candidate and control of one rollout."""
     dice = np.random.default_rng(seed)
     if scenario.stalls:
-        candidate, control = stalls.arms(dice)
-        return candidate.arm(), control.arm()
+        return stalls.arms_of_users(dice) if scenario.sticky else stalls.arms_of_runs(dice)
     world = World.thrown(dice)
     if scenario.sticky:
         return users(scenario.candidate, world, dice), users(SAME, world, dice)

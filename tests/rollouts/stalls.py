@@ -1,24 +1,43 @@
-"""Users of two arms whose processes stand still for moments: on a busy machine, or to collect.
+"""Two arms whose processes stand still for moments: on a busy machine, or to collect.
 
-Whoever asks meanwhile waits, so that one stall is many users' bad luck and one arm's alone. Nobody
-shares a batch, so that no run tells who was hit together.
+Whoever asks meanwhile waits, so that one stall is bad luck of many callers and of one arm alone.
+Nobody shares a batch, so that no run tells who was hit together.
+
+nice python -m tests.rollouts.stalls tells how often the same version twice is sent back by p99 if
+each user, or each execution, is a unit, and as the product counts.
 """
 
+import argparse
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.rollouts.streams import SECONDS, USER_REQUESTS, USER_S, Arm
+from tests.rollouts.judges import product
+from tests.rollouts.streams import SECONDS, USER_REQUESTS, USER_S, Arm, per_second
+from tests.rollouts.together import together
+
+from headrace.config.rollouts import RolloutPlan
 
 Floats = NDArray[np.float64]
+#: Of each second how many units ended in it, and how bad they were in all.
+Stream = tuple[Floats, Floats]
 
-#: Of the candidate, and how many times as many the control has: a step of 20 %.
-USERS_PER_S: Final = 20.0
+#: One share, and no margin.
+PLAN: Final = RolloutPlan.model_validate(
+    {"kind": "a/b", "steps_percent": [20.0], "judge": {"p99": {"max_ratio": 1.0}}, "max_hours": 1.0}
+)
+#: Of the candidate, new users or requests, and how many times as many the control has: a step of
+#: 20 %.
+PER_S: Final = 20.0
 CONTROL_TIMES: Final = 4.0
 #: Between two stalls of a process on average, and how long one is.
 APART_S: Final = 20.0
 STALL_S: Final = (0.1, 0.5)
+#: What an execution takes, about, and beyond what it is slow.
+RUN_S, LINE_S = 0.004, 0.02
 #: What is slow otherwise: any request, and mostly those of a few users, who ask for much.
 SLOW: Final = 0.002
 LARGE_USERS, LARGE_SLOW = 0.02, 0.3
@@ -41,15 +60,21 @@ class Visits:
     at_s: Floats
     is_slow: NDArray[np.bool_]
 
-    def by_second(self) -> tuple[Floats, Floats]:
-        """Return, as the product counts, seconds with somebody new, and their slow shares."""
-        first = (self.turn == 0) & (self.at_s < SECONDS)
-        second = self.at_s[first].astype(int)
-        came = np.bincount(second, minlength=SECONDS)
-        slow = np.bincount(second, self.is_slow[first], minlength=SECONDS)
-        return (came > 0).astype(float), (slow / np.maximum(came, 1)).astype(float)
+    def by_second(self) -> Stream:
+        """Return, as the product counts, seconds with somebody new, and their slow shares.
 
-    def by_user(self) -> tuple[Floats, Floats]:
+        A second begins with whom it hears first, and is told at the next look behind its end.
+        """
+        first = (self.turn == 0) & (self.at_s < SECONDS)
+        order = np.argsort(self.at_s[first])
+        at, is_slow = self.at_s[first][order], self.is_slow[first][order]
+        begins = [0] if len(at) else []
+        while (after := int(np.searchsorted(at, at[begins[-1]] + 1.0))) < len(at):
+            begins.append(after)
+        share = np.add.reduceat(is_slow.astype(float), begins) / np.diff([*begins, len(at)])
+        return per_second((at[begins] + 1.0).astype(int), share)
+
+    def by_user(self) -> Stream:
         """Return users by the second in which each has said all that he may, and slow shares."""
         heard = (self.turn < USER_REQUESTS) & (self.since_s < USER_S)
         number = np.bincount(self.user[heard])
@@ -58,17 +83,11 @@ class Visits:
         np.maximum.at(ended, self.user[heard], self.at_s[heard])
         over = self.at_s[self.turn == 0] + USER_S
         second = np.where(number == USER_REQUESTS, ended, over).astype(int)
-        kept = second < SECONDS
-        count = np.bincount(second[kept], minlength=SECONDS).astype(float)
-        return count, np.bincount(second[kept], share[kept], minlength=SECONDS).astype(float)
+        return per_second(second, share)
 
-    def arm(self) -> Arm:
-        """Return it as judges have it."""
-        inside = self.at_s < SECONDS
-        second = self.at_s[inside].astype(int)
-        count = np.bincount(second, minlength=SECONDS).astype(float)
-        slow = np.bincount(second, self.is_slow[inside], minlength=SECONDS).astype(float)
-        return Arm({"p99": self.by_second()}, {"p99": (count, slow)})
+    def by_request(self) -> Stream:
+        """Return single requests."""
+        return per_second(self.at_s.astype(int), self.is_slow.astype(float))
 
 
 def visits(dice: np.random.Generator, users_per_s: float) -> Visits:
@@ -82,7 +101,7 @@ def visits(dice: np.random.Generator, users_per_s: float) -> Visits:
     since = elapsed - elapsed[started][user]
     at = came[user] + since
     stalls = np.sort(dice.uniform(0, SECONDS, dice.poisson(SECONDS / APART_S)))
-    ends = np.append(stalls + dice.uniform(*STALL_S, len(stalls)), -np.inf)
+    ends = np.append(stalls + _stands_still(dice, stalls), -np.inf)
     is_slow = at < ends[np.searchsorted(stalls, at) - 1]  # before the first it is the last's, none
     is_slow |= dice.random(len(at)) < SLOW
     large = dice.random(count) < LARGE_USERS
@@ -90,6 +109,100 @@ def visits(dice: np.random.Generator, users_per_s: float) -> Visits:
     return Visits(user, np.arange(len(user)) - started[user], since, at, is_slow)
 
 
-def arms(dice: np.random.Generator) -> tuple[Visits, Visits]:
-    """Return candidate and control, the same version."""
-    return visits(dice, USERS_PER_S), visits(dice, USERS_PER_S * CONTROL_TIMES)
+@dataclass(frozen=True)
+class Runs:
+    """Executions of an arm, of one request each.
+
+    Attributes:
+        came_s, ended_s: of each, in the order in which they ended.
+    """
+
+    came_s: Floats
+    ended_s: Floats
+
+    @property
+    def is_slow(self) -> Floats:
+        """Whether each answer was beyond the line."""
+        return (self.ended_s - self.came_s > LINE_S).astype(float)
+
+    def each(self) -> Stream:
+        """Return them."""
+        return per_second(self.ended_s.astype(int), self.is_slow)
+
+    def arm(self) -> Arm:
+        """Return it as judges have it."""
+        most = together(self.came_s, self.ended_s, SECONDS)
+        return Arm({"p99": self.each()}, {"p99": self.each()}, together=most)
+
+
+def runs(dice: np.random.Generator, per_s: float) -> Runs:
+    """Return what one process does that takes a request at a time."""
+    came = dice.uniform(0, SECONDS, dice.poisson(per_s * SECONDS))
+    stalls = dice.uniform(0, SECONDS, dice.poisson(SECONDS / APART_S))
+    # While it stands still it is as busy as with one that takes as long.
+    at = np.concatenate((came, stalls))
+    takes = np.concatenate(
+        (dice.lognormal(np.log(RUN_S), 0.2, len(came)), _stands_still(dice, stalls))
+    )
+    order = np.argsort(at)
+    busy = np.cumsum(takes[order])
+    ended = busy + np.maximum.accumulate(at[order] - (busy - takes[order]))
+    ran = order < len(came)
+    return Runs(at[order][ran], ended[ran])
+
+
+def arms_of_users(dice: np.random.Generator) -> tuple[Arm, Arm]:
+    """Return candidate and control, the same version, as judges have them."""
+    both = visits(dice, PER_S), visits(dice, PER_S * CONTROL_TIMES)
+    candidate, control = compared(both[0].by_second(), both[1].by_second())
+    return (
+        Arm({"p99": candidate}, {"p99": both[0].by_request()}),
+        Arm({"p99": control}, {"p99": both[1].by_request()}),
+    )
+
+
+def arms_of_runs(dice: np.random.Generator) -> tuple[Arm, Arm]:
+    """Return the same of two that run a request at a time."""
+    return runs(dice, PER_S).arm(), runs(dice, PER_S * CONTROL_TIMES).arm()
+
+
+def compared(candidate: Stream, control: Stream) -> tuple[Stream, Stream]:
+    """Return seconds of both where both have some (`rollout/deltas.py` of the product)."""
+    both = (candidate[0] > 0) & (control[0] > 0)
+    return (candidate[0] * both, candidate[1] * both), (control[0] * both, control[1] * both)
+
+
+def _stands_still(dice: np.random.Generator, stalls: Floats) -> Floats:
+    return dice.uniform(*STALL_S, len(stalls))
+
+
+def sent_back(seed: int) -> dict[str, bool]:
+    """Return of one rollout of each kind, by what is a unit, whether p99 sends it back."""
+    dice = np.random.default_rng(seed)
+    user = [visits(dice, times * PER_S) for times in (1.0, CONTROL_TIMES)]
+    run = [runs(dice, times * PER_S) for times in (1.0, CONTROL_TIMES)]
+    arms = {
+        "each user": [Arm({"p99": one.by_user()}, {}) for one in user],
+        "users by the second": [
+            Arm({"p99": one}, {}) for one in compared(*(each.by_second() for each in user))
+        ],
+        "each execution": [Arm({"p99": one.each()}, {}) for one in run],
+        "executions that wait together": [one.arm() for one in run],
+    }
+    return {name: product(PLAN, *both)[0] is not None for name, both in arms.items()}
+
+
+def main() -> None:
+    """Print how often each kind of unit is sent back in error."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.processes) as pool:
+        said = list(pool.map(sent_back, range(options.runs), chunksize=5))
+    for name in said[0]:
+        print(f"{name:30} {100 * sum(one[name] for one in said) / len(said):5.1f} %")
+
+
+if __name__ == "__main__":
+    main()

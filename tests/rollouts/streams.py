@@ -7,6 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from tests.rollouts import batches
+from tests.rollouts.together import together
+
+from headrace.rollout.together import Together
 
 Floats = NDArray[np.float64]
 
@@ -47,12 +50,15 @@ class Arm:
         units: how many units ended in each second, and how bad they were in all.
         requests: the same of single requests, which are no units.
         latency_ms, ended_s: of each request.
+        together: by second, the most executions so far that waited at the same time; empty where
+            each unit is by itself.
     """
 
     units: dict[str, tuple[Floats, Floats]]
     requests: dict[str, tuple[Floats, Floats]]
     latency_ms: Floats = field(default_factory=lambda: np.empty(0))
     ended_s: Floats = field(default_factory=lambda: np.empty(0))
+    together: list[Together] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -99,10 +105,11 @@ def executions(
         **{name: (ran.latency_ms > line).astype(float) for name, line in lines_ms.items()},
     }
     return Arm(
-        {name: _per_second(second, bad) for name, bad in shares.items()},
-        {name: _per_second(second[ran.batch], bad) for name, bad in of_rows.items()},
+        {name: per_second(second, bad) for name, bad in shares.items()},
+        {name: per_second(second[ran.batch], bad) for name, bad in of_rows.items()},
         ran.latency_ms,
         ran.ended_s[ran.batch],
+        together(ran.came_s, ran.ended_s, SECONDS),
     )
 
 
@@ -138,8 +145,8 @@ def users(version: Version, world: World, dice: np.random.Generator) -> Arm:
     units, single = {}, {}
     for name, wrong in bad.items():
         share = np.bincount(user[counted], wrong[counted], minlength=count)
-        units[name] = _per_second(done[whole].astype(int), share[whole] / number[whole])
-        single[name] = _per_second(at[seen].astype(int), wrong[seen].astype(float))
+        units[name] = per_second(done[whole].astype(int), share[whole] / number[whole])
+        single[name] = per_second(at[seen].astype(int), wrong[seen].astype(float))
     return Arm(units, single)
 
 
@@ -147,7 +154,8 @@ def _mean(ran: batches.Batches, of_requests: NDArray[np.bool_]) -> Floats:
     return np.bincount(ran.batch, of_requests, minlength=len(ran.rows)) / ran.rows
 
 
-def _per_second(second: NDArray[np.int64], bad: Floats) -> tuple[Floats, Floats]:
+def per_second(second: NDArray[np.int64], bad: Floats) -> tuple[Floats, Floats]:
+    """Return of each second how many units ended in it, and how bad they were in all."""
     kept = second < SECONDS
     count = np.bincount(second[kept], minlength=SECONDS).astype(float)
     return count, np.bincount(second[kept], bad[kept], minlength=SECONDS).astype(float)

@@ -1,9 +1,7 @@
 """A few of the rollouts that `python -m tests.rollouts` judges, with the same dice each time."""
 
-import numpy as np
-from tests.rollouts import judges, stalls
+from tests.rollouts import stalls
 from tests.rollouts.campaign import SCENARIOS, campaign, summary
-from tests.rollouts.streams import Arm
 
 from headrace.rollout.estimate import units_needed
 from headrace.rollout.evidence import Criterion
@@ -21,17 +19,11 @@ def test_the_same_version_twice_is_not_told_apart_however_often_one_looks() -> N
 
 
 def test_a_process_that_stands_still_for_moments_is_no_worse_version() -> None:
-    plan = BY_NAME["a/a, sticky users, stalls"].plan
-    wrong = {"by second": 0, "by user": 0}
-    for seed in range(4):
-        both = stalls.arms(np.random.default_rng(seed))
-        for name, (new, old) in {
-            "by second": tuple(one.arm() for one in both),
-            "by user": tuple(Arm({"p99": one.by_user()}, {}) for one in both),
-        }.items():
-            wrong[name] += judges.product(plan, new, old)[0] is not None
-    assert wrong["by second"] == 0
-    assert wrong["by user"] > 0, "users whom one stall hit are no evidence each"
+    said = [stalls.sent_back(seed) for seed in range(4)]
+    wrong = {name: sum(one[name] for one in said) for name in said[0]}
+    assert wrong["users by the second"] == wrong["executions that wait together"] == 0, wrong
+    assert wrong["each user"] > 0, "users whom one stall hit are no evidence each"
+    assert wrong["each execution"] > 0, "nor are executions that waited behind it"
 
 
 def test_a_worse_version_goes_back_before_a_fixed_threshold_sees_it() -> None:

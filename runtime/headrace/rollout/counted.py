@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import reduce
 from typing import Any, Final
 
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.latency import EDGES_NS
+from headrace.rollout.together import ALONE, Together
 
 #: Counts of one version that are remembered, one for each gateway that has counted.
 MOST_SEEN: Final = 16
@@ -32,6 +34,7 @@ class Totals:
         latency: of all answers.
         labelled: by metric, predictions whose labels tell of it, and how bad they were; what
             gateways do not count.
+        together: the most executions of ``slow`` that waited at the same time, which only grows.
     """
 
     runs: Units
@@ -41,6 +44,7 @@ class Totals:
     agreement: Units
     latency: Histogram
     labelled: Mapping[str, Units] = field(default_factory=dict)
+    together: Together = ALONE
 
     @staticmethod
     def nothing(lines: int) -> "Totals":
@@ -64,6 +68,7 @@ class Totals:
                 name: self.labelled.get(name, NONE) + other.labelled.get(name, NONE)
                 for name in {**self.labelled, **other.labelled}
             },
+            self.together.most(other.together),
         )
 
     def since(self, before: "Totals") -> "Totals":
@@ -83,6 +88,7 @@ class Totals:
                 name: _less(units, before.labelled.get(name, NONE))
                 for name, units in self.labelled.items()
             },
+            self.together,
         )
 
     @property
@@ -101,6 +107,7 @@ class Totals:
             "agreement": _told(self.agreement),
             "latency": [list(one) for one in self.latency],
             "labelled": {name: _told(units) for name, units in self.labelled.items()},
+            "together": asdict(self.together),
         }
 
     @staticmethod
@@ -118,6 +125,7 @@ class Totals:
             Units(**told["agreement"]),
             tuple((int(place), int(count)) for place, count in told["latency"]),
             {name: Units(**units) for name, units in told.get("labelled", {}).items()},
+            Together(**told.get("together", {})),
         )
 
 
@@ -183,6 +191,11 @@ class Seen:
     def gateways(self) -> int:
         """How many have counted."""
         return len({began for began, _, _ in self.counts} - {DATABASE})
+
+    @property
+    def together(self) -> Together:
+        """The most that waited at the same time in any of these counts."""
+        return reduce(Together.most, (totals.together for *_, totals in self.counts), ALONE)
 
     @property
     def heard_by(self) -> int:

@@ -5,6 +5,7 @@ from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Totals
 from headrace.rollout.criteria import by_labels, quantiles
 from headrace.rollout.latency import QUANTILES
+from headrace.rollout.together import Together, apart
 
 #: By metric, units of candidate and control.
 Deltas = dict[str, tuple[Units, Units]]
@@ -29,13 +30,20 @@ def deltas(plan: RolloutPlan, candidate: Totals, control: Totals) -> Deltas:
     return found
 
 
+def of_runs(found: Deltas, together: tuple[Together, Together], passed_s: float) -> Deltas:
+    """Return it where executions are the units: how long they took is counted by what is apart."""
+    return {
+        name: apart(units, together, passed_s) if name in QUANTILES else units
+        for name, units in found.items()
+    }
+
+
 def of_users(found: Deltas, heard_by: tuple[int, int]) -> Deltas:
     """Return it where so many gateways have heard users of each version, each by itself.
 
     One user may be a unit of each of them. So each unit counts as a part of one: who is heard by
     all of them between two looks weighs one unit, and who is heard by another one later half of one
-    more, or a third. (Bets are products of what units pay, and a part of a unit pays a root: the
-    geometric mean of as many bets, which is below their mean.)
+    more, or a third.
 
     How long they waited is counted by the second, as what was not served is, and compared likewise.
     """

@@ -5,11 +5,13 @@
 
 use super::{
     ending::{Says, is_from_elsewhere, says},
-    grouping::{Cohort, Group, Marks, OpenRuns, Said, only},
+    grouping::{Cohort, Marks, OpenRuns, Said, only},
     latency::Latencies,
     pool::{Pair, Pairs},
     seats::Spoken,
     seconds::Second,
+    slowness::Slowness,
+    together::{Stay, Together},
     users::{self, Shares, Users},
     version::Ended,
 };
@@ -30,7 +32,7 @@ pub struct Units {
 }
 
 impl Units {
-    fn add(&mut self, bad: f64) {
+    pub(super) fn add(&mut self, bad: f64) {
         self.count += 1;
         self.bad += bad;
     }
@@ -60,6 +62,8 @@ pub struct Evidence {
     /// By each line of `slow_ns`, runs, or seconds as of `unserved` where users are the units; bad is the share of their
     /// answers that took longer from arrival on.
     pub slow: Vec<Units>,
+    /// The most of these runs that waited at the same time.
+    pub together: Together,
     /// Of a shadow, answers that were compared with those that callers had, as many together as one run has given; bad is
     /// the share of rows that say something else. Of who answered them, second answers to the same.
     pub agreement: Units,
@@ -74,20 +78,17 @@ pub(super) struct Counts {
     runs: Units,
     unserved: Units,
     refused: Units,
-    slow: Vec<Units>,
+    slowness: Slowness,
     agreement: Units,
     pairs: Pairs,
     latency: Latencies,
     open: OpenRuns,
     second: Second,
-    /// By each line, where users are the units.
-    slow_seconds: [Second; Judged::MOST_LINES],
     /// Since when it has a host, if that came while this was counted.
     there_since: Option<Tick>,
-    /// Answers in parts by how they end, by whether they were refused, and by their first parts.
+    /// Answers in parts by how they end, and by whether they were refused.
     ends: Cohort,
     refusals: Cohort,
-    first_parts: Cohort,
     /// Of the latest step.
     step_rows: u32,
     /// Where they are the units, and of the above from `open` on the second alone is used.
@@ -101,17 +102,15 @@ impl Counts {
             runs: Units::default(),
             unserved: Units::default(),
             refused: Units::default(),
-            slow: vec![Units::default(); judged.slow_ns.len()],
+            slowness: Slowness::default(),
             agreement: Units::default(),
             pairs: Pairs::default(),
             latency: Latencies::default(),
             open: OpenRuns::default(),
             second: Second::default(),
-            slow_seconds: Default::default(),
             there_since: None,
             ends: Cohort::default(),
             refusals: Cohort::default(),
-            first_parts: Cohort::default(),
             step_rows: 0,
             users: judged.users_at_step.map(|_| Users::default()),
         }
@@ -163,8 +162,10 @@ impl Counts {
             Says::Refused => Said::Refusal,
             Says::Failed | Says::Missed | Says::Nothing => Said::Nothing,
         };
-        let over = self.open.ended(timing, rows.get(), said, now);
-        over.into_iter().for_each(|run| self.ran(run));
+        if let Some(run) = self.open.ended(timing, rows.get(), said, Stay::of(now.minus(*total), now)) {
+            self.slowness.ran(&run);
+            run.refused().into_iter().for_each(|share| self.refused.add(share));
+        }
     }
 
     pub(super) fn returned(&mut self, now: Tick) {
@@ -179,11 +180,11 @@ impl Counts {
     /// An answer in parts is over.
     fn whole(&mut self, says: Says) {
         if matches!(says, Says::Answered | Says::Failed) {
-            let unit = self.ends.ended(only(says == Says::Failed), self.step_rows);
+            let unit = self.ends.ended(only(says == Says::Failed), Stay::default(), self.step_rows);
             unit.and_then(|unit| unit.share()).into_iter().for_each(|share| self.runs.add(share));
         }
         if matches!(says, Says::Answered | Says::Refused) {
-            let unit = self.refusals.ended(only(says == Says::Refused), self.step_rows);
+            let unit = self.refusals.ended(only(says == Says::Refused), Stay::default(), self.step_rows);
             unit.and_then(|unit| unit.share()).into_iter().for_each(|share| self.refused.add(share));
         }
     }
@@ -193,10 +194,7 @@ impl Counts {
             && said.iter().any(Option::is_some)
         {
             let Spoken { first: [_, _, slow @ .., missed], whole } = users.heard(user, &said, now);
-            for ((second, units), slow) in self.slow_seconds.iter_mut().zip(&mut self.slow).zip(slow) {
-                let over = slow.and_then(|slow| second.ended(slow > 0.0, now));
-                over.into_iter().for_each(|share| units.add(share));
-            }
+            self.slowness.heard(slow, now);
             missed.into_iter().for_each(|missed| self.missed(missed > 0.0, now));
             whole.into_iter().for_each(|shares| self.users_spoke(shares));
         }
@@ -214,11 +212,6 @@ impl Counts {
         }
     }
 
-    fn ran(&mut self, run: Group) {
-        add(&mut self.slow, run.shares());
-        run.refused().into_iter().for_each(|share| self.refused.add(share));
-    }
-
     /// The first part of an answer was taken so long after its arrival: what its caller waited for. How long the whole
     /// takes is the answer's length.
     pub(super) fn first_part(&mut self, since: Duration, user: Option<User>, now: Tick) {
@@ -230,8 +223,7 @@ impl Counts {
         if self.users.is_some() {
             return self.hear(user, users::said(Says::Nothing, Some(self.marks(took))), now);
         }
-        let unit = self.first_parts.ended(self.marks(took), self.step_rows);
-        add(&mut self.slow, unit.and_then(|unit| unit.shares()));
+        self.slowness.first_part(self.marks(took), Stay::of(now.minus(since), now), self.step_rows);
     }
 
     /// One of its answers was compared, as a shadow's.
@@ -257,11 +249,11 @@ impl Counts {
         now: Tick,
     ) -> Evidence {
         let overdue: Vec<_> = self.open.overdue(now).collect();
-        overdue.into_iter().for_each(|run| self.ran(run));
-        self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
-        for (second, units) in self.slow_seconds.iter_mut().zip(&mut self.slow) {
-            second.over(now).into_iter().for_each(|share| units.add(share));
+        for run in overdue {
+            self.slowness.was_left(&run);
+            run.refused().into_iter().for_each(|share| self.refused.add(share));
         }
+        self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
         if let Some(users) = &mut self.users {
             let (overdue, pairs) = (users.overdue(now), users.overdue_pairs(now));
             overdue.into_iter().for_each(|shares| self.users_spoke(shares));
@@ -277,16 +269,11 @@ impl Counts {
             runs: self.runs,
             unserved: self.unserved,
             refused: self.refused,
-            slow: self.slow.clone(),
+            slow: self.slowness.told(self.judged.slow_ns.len(), now),
+            together: self.slowness.together(),
             agreement: self.agreement,
             latency: self.latency.sparse(),
         }
-    }
-}
-
-fn add(slow: &mut [Units], shares: Option<[f64; Judged::MOST_LINES]>) {
-    for (units, share) in slow.iter_mut().zip(shares.into_iter().flatten()) {
-        units.add(share);
     }
 }
 

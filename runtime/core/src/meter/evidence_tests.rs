@@ -209,6 +209,47 @@ fn answers_in_parts_are_judged_by_their_first_part_and_their_end() {
     assert_eq!((seen.refused, seen.runs), (units(2, 0.5), units(2, 1.0)));
 }
 
+/// What happened to one of them may have happened to all.
+#[test]
+fn it_is_told_how_many_runs_waited_at_the_same_time() {
+    let mut counts = counts(&[10 * MS]);
+    let together = |counts: &mut Counts| told(counts).together;
+    let run = |counts: &mut Counts, number: u64, (came, answered_at): (u64, u64)| {
+        let ended = answered(timing(number, 2), answered_at - came);
+        counts.settled(&ended, Tick::from_nanos(answered_at * MS));
+    };
+    for number in 0..50 {
+        (0..2).for_each(|_| run(&mut counts, number, (100 + 10 * number, 105 + 10 * number)));
+    }
+    assert_eq!(together(&mut counts), Together { count: 1, span_ns: 0 }, "two calls, one run");
+    for number in 100..140 {
+        (0..2).for_each(|late| run(&mut counts, number, (10 * number + late, 1500)));
+    }
+    assert_eq!(together(&mut counts), Together { count: 40, span_ns: 390 * MS });
+    assert_eq!(told(&mut counts).slow[0], units(90, 40.0));
+    run(&mut counts, 200, (1600, 1700)); // whose other call nobody hears of
+    (210..300).for_each(|number| (0..2).for_each(|_| run(&mut counts, number, (1650, 10 * number))));
+    assert!(together(&mut counts).count > 40);
+    let before = together(&mut counts);
+    counts.told(("m".into(), Version(2), 7), Tick::from_nanos(9000 * MS));
+    assert_eq!((told(&mut counts).slow[0].count, together(&mut counts)), (181, before));
+}
+
+#[test]
+fn so_it_is_of_first_parts_as_many_as_a_step_has_rows() {
+    let mut counts = counts(&[10 * MS]);
+    counts.executed(&ran(Sealed::Step, false));
+    for answer in 0..64 {
+        counts.first_part(
+            Duration::from_millis(500 - 4 * answer),
+            None,
+            Tick::from_nanos((900 + answer) * MS),
+        );
+    }
+    let seen = told(&mut counts);
+    assert_eq!((seen.slow[0], seen.together), (units(16, 16.0), Together { count: 16, span_ns: 300 * MS }));
+}
+
 #[test]
 fn who_asks_sees_what_is_overdue() {
     let mut counts = counts(&[MS]);

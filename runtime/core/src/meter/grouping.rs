@@ -1,5 +1,6 @@
 //! Which calls were answered by one thing that happened: they are one unit of evidence, however many there were.
 
+use super::together::Stay;
 use crate::base::{call::Timing, units::Tick};
 use crate::decide::policy::Judged;
 use std::collections::VecDeque;
@@ -38,19 +39,22 @@ pub(super) struct Group {
     calls: u32,
     bad: [u32; Judged::MOST_LINES],
     refused: u32,
+    /// Of those with an answer.
+    stay: Stay,
 }
 
 impl Group {
-    fn add(&mut self, marks: Marks) {
+    fn add(&mut self, marks: Marks, stay: Stay) {
+        self.stay = self.stay.with(stay);
         self.calls = self.calls.saturating_add(1);
         for (bad, mark) in self.bad.iter_mut().zip(marks) {
             *bad = bad.saturating_add(mark.into());
         }
     }
 
-    fn hears(&mut self, said: Said) {
+    fn hears(&mut self, said: Said, stay: Stay) {
         match said {
-            Said::Answer(marks) => self.add(marks),
+            Said::Answer(marks) => self.add(marks, stay),
             Said::Refusal => self.refused = self.refused.saturating_add(1),
             Said::Nothing => {}
         }
@@ -66,6 +70,11 @@ impl Group {
     pub(super) fn shares(&self) -> Option<[f64; Judged::MOST_LINES]> {
         let calls = f64::from(self.calls);
         (self.calls > 0).then(|| self.bad.map(|bad| f64::from(bad) / calls))
+    }
+
+    /// From the first arrival of a run's calls on until the last was answered; `None` where nobody was.
+    pub(super) fn stay(&self) -> Option<Stay> {
+        (self.calls > 0).then_some(self.stay)
     }
 
     /// Of the first line.
@@ -107,20 +116,20 @@ struct Run {
 pub(super) struct OpenRuns(VecDeque<Run>);
 
 impl OpenRuns {
-    /// A call with so many rows ended. Returns a run that is over: this one, or the oldest,
+    /// A call with so many rows ended, now. Returns a run that is over: this one, or the oldest,
     /// whose place was needed.
-    pub(super) fn ended(&mut self, timing: &Timing, rows: u32, said: Said, now: Tick) -> Option<Group> {
+    pub(super) fn ended(&mut self, timing: &Timing, rows: u32, said: Said, stay: Stay) -> Option<Group> {
         let key = Key::of(timing);
         // The newest is the likeliest.
         let known = self.0.iter().rposition(|run| run.key == key);
         if let Some(run) = known.and_then(|at| self.0.get_mut(at)) {
-            run.hears(rows, said);
+            run.hears(rows, said, stay);
             let is_over = run.rows_left == 0;
             return known.filter(|_| is_over).and_then(|at| self.0.remove(at)).and_then(|run| run.unit());
         }
         let heard = Group::default();
-        let mut run = Run { key, since: now, rows_left: timing.batch_rows, heard, is_told: false };
-        run.hears(rows, said);
+        let mut run = Run { key, since: stay.until(), rows_left: timing.batch_rows, heard, is_told: false };
+        run.hears(rows, said, stay);
         if run.rows_left == 0 {
             return run.unit(); // all that there is while few ask, and never kept
         }
@@ -141,9 +150,9 @@ impl OpenRuns {
 }
 
 impl Run {
-    fn hears(&mut self, rows: u32, said: Said) {
+    fn hears(&mut self, rows: u32, said: Said, stay: Stay) {
         self.rows_left = self.rows_left.saturating_sub(rows);
-        self.heard.hears(said);
+        self.heard.hears(said, stay);
     }
 
     fn unit(&self) -> Option<Group> {
@@ -164,9 +173,9 @@ pub(super) struct Cohort {
 
 impl Cohort {
     /// `rows`: of the latest step; 0 where nothing is known of steps, and each answer is a unit.
-    pub(super) fn ended(&mut self, marks: Marks, rows: u32) -> Option<Group> {
+    pub(super) fn ended(&mut self, marks: Marks, stay: Stay, rows: u32) -> Option<Group> {
         self.size = self.size.max(rows);
-        self.answered.add(marks);
+        self.answered.add(marks, stay);
         (self.answered.calls >= self.size).then(|| std::mem::take(self).answered)
     }
 }

@@ -20,8 +20,10 @@ mod pool;
 mod process;
 mod seats;
 mod seconds;
+mod slowness;
 mod statistics;
 mod text;
+mod together;
 mod users;
 mod version;
 

@@ -1,0 +1,158 @@
+//! How many were there at the same time: what one moment did to one of them it may have done to all.
+
+use crate::base::units::Tick;
+use serde::Serialize;
+use std::collections::VecDeque;
+
+/// From the first arrival on until the last end; nobody was there at first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stay {
+    since: Tick,
+    until: Tick,
+}
+
+impl Default for Stay {
+    fn default() -> Stay {
+        Stay { since: Tick::NEVER, until: Tick::default() }
+    }
+}
+
+impl Stay {
+    pub(super) fn of(since: Tick, until: Tick) -> Stay {
+        Stay { since, until }
+    }
+
+    pub(super) fn until(self) -> Tick {
+        self.until
+    }
+
+    /// One more was there, too.
+    pub(super) fn with(self, other: Stay) -> Stay {
+        Stay { since: self.since.min(other.since), until: self.until.max(other.until) }
+    }
+}
+
+/// Some that were there at the same moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Together {
+    pub count: u32,
+    /// From the first to come to the last of them.
+    pub span_ns: u64,
+}
+
+impl Together {
+    const ALONE: Together = Together { count: 1, span_ns: 0 };
+
+    /// As many as the most of two, and of as many those that came faster: what is slow alone is met by somebody on its way,
+    /// who came long after it.
+    fn most(self, other: Together) -> Together {
+        std::cmp::max_by_key(self, other, |one| (one.count, std::cmp::Reverse(one.span_ns)))
+    }
+}
+
+/// As many stays are looked back at: eight kilobytes.
+const KEPT: usize = 512;
+
+/// Stays as they end, and the most of them that were there at one moment.
+///
+/// A process that stands still for half a second keeps all waiting who come meanwhile, and they are slow together. While
+/// it does not, few are there at once, and nearly each is by itself.
+#[derive(Debug)]
+pub(super) struct Stays {
+    /// In the order in which they ended.
+    ended: VecDeque<Stay>,
+    most: Together,
+}
+
+impl Default for Stays {
+    fn default() -> Stays {
+        Stays { ended: VecDeque::new(), most: Together::ALONE }
+    }
+}
+
+impl Stays {
+    /// One ended, as the last so far.
+    pub(super) fn ended(&mut self, stay: Stay) {
+        // Of several that wait in turn the last to come saw all of them: those that had come, and were not over.
+        let (mut count, mut first) = (1, stay.since);
+        for other in self.ended.iter().rev().take_while(|other| other.until > stay.since) {
+            if other.since <= stay.since {
+                count += 1;
+                first = first.min(other.since);
+            }
+        }
+        self.most = self.most.most(Together { count, span_ns: stay.since.nanos() - first.nanos() });
+        if self.ended.len() == KEPT {
+            self.ended.pop_front();
+        }
+        self.ended.push_back(stay);
+    }
+
+    /// The most so far: it never shrinks.
+    pub(super) fn most(&self) -> Together {
+        self.most
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn most(stays: &[(u64, u64)]) -> (u32, u64) {
+        let mut held = Stays::default();
+        for (since, until) in stays {
+            held.ended(Stay::of(Tick::from_nanos(*since), Tick::from_nanos(*until)));
+        }
+        (held.most().count, held.most().span_ns)
+    }
+
+    #[test]
+    fn those_who_wait_at_one_moment_are_together() {
+        let cases: [(&str, &[_], _); 8] = [
+            ("nobody yet", &[], (1, 0)),
+            ("one after the other", &[(0, 5), (5, 9), (9, 20)], (1, 0)),
+            ("the next comes while one runs", &[(0, 5), (4, 9), (8, 20)], (2, 4)),
+            ("a process stands still", &[(0, 50), (10, 51), (20, 52), (30, 53), (60, 61)], (4, 30)),
+            ("another process of it goes on", &[(10, 12), (20, 22), (30, 32), (0, 50)], (1, 0)),
+            ("and somebody meets both ends", &[(40, 43), (42, 45), (0, 50), (49, 51)], (2, 2)),
+            (
+                "it had come first, and did not run meanwhile",
+                &[(10, 42), (20, 43), (0, 50), (41, 51)],
+                (4, 41),
+            ),
+            ("an old moment is not forgotten", &[(0, 9), (1, 10), (2, 11), (20, 21), (30, 31)], (3, 2)),
+        ];
+        for (what, stays, want) in cases {
+            assert_eq!(most(stays), want, "{what}");
+        }
+    }
+
+    #[test]
+    fn it_looks_back_at_no_more_than_it_keeps() {
+        let stays: Vec<_> = (0..5000).map(|at| (at, 10_000 + at)).collect();
+        let kept = u32::try_from(KEPT).unwrap();
+        assert_eq!(most(&stays), (1 + kept, kept.into()));
+    }
+
+    proptest! {
+        /// Never more than there were at any moment, and all of them where they end as they came.
+        #[test]
+        fn it_is_the_most_of_any_moment(
+            mut stays in prop::collection::vec((0_u64..60, 1_u64..30), 1..80), in_turn in any::<bool>(),
+        ) {
+            stays.iter_mut().for_each(|(since, span)| *span += *since);
+            stays.sort_unstable_by_key(|(_, until)| *until);
+            if in_turn {
+                let mut came: Vec<_> = stays.iter().map(|(since, _)| *since).collect();
+                came.sort_unstable();
+                stays.iter_mut().zip(came).for_each(|((since, _), came)| *since = came);
+            }
+            let at = |moment: u64| stays.iter().filter(|(since, until)| (*since..*until).contains(&moment)).count();
+            let peak = u32::try_from((0..90).map(at).max().unwrap()).unwrap();
+            let (most, span) = most(&stays);
+            prop_assert!(most <= peak && (!in_turn || most == peak), "{} of {}", most, peak);
+            prop_assert!(span < 30);
+        }
+    }
+}
