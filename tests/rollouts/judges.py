@@ -12,7 +12,7 @@ from tests.rollouts.streams import SECONDS, Arm
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
-from headrace.rollout.deltas import of_runs
+from headrace.rollout.deltas import not_together
 from headrace.rollout.policy import MoveKind, next_move
 from headrace.rollout.record import Record
 
@@ -37,7 +37,7 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
         }
         if candidate.together:
             most = candidate.together[second], control.together[second]
-            deltas = of_runs(deltas, most, passed_s=1.0)
+            deltas = not_together(deltas, most, passed_s=1.0)
         record = record.observed(deltas)
         for known in record.asked:
             if alone[known.criterion.name] is None and known.log_harm >= bound:

@@ -3,19 +3,21 @@
 Whoever asks meanwhile waits, so that one stall is bad luck of many callers and of one arm alone.
 Nobody shares a batch, so that no run tells who was hit together.
 
-nice python -m tests.rollouts.stalls tells how often the same version twice is sent back by p99 if
-each user, or each execution, is a unit, and as the product counts.
+nice python -m tests.rollouts.stalls tells how often the same version twice is sent back by p99, and
+how soon a slower one, if each user, or each execution, is a unit, and as the product counts.
 """
 
 import argparse
+import math
 import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from tests.rollouts.judges import product
+from tests.rollouts.judges import Verdict, product
 from tests.rollouts.streams import SECONDS, USER_REQUESTS, USER_S, Arm, per_second
 from tests.rollouts.together import together
 
@@ -41,6 +43,8 @@ RUN_S, LINE_S = 0.004, 0.02
 #: What is slow otherwise: any request, and mostly those of a few users, who ask for much.
 SLOW: Final = 0.002
 LARGE_USERS, LARGE_SLOW = 0.02, 0.3
+#: Of how many more of the candidate's requests each worse version is slow.
+WORSE: Final = (0.02, 0.1)
 
 
 @dataclass(frozen=True)
@@ -50,29 +54,30 @@ class Visits:
     Attributes:
         user: of each request, his number; those of one are in a row, and in order.
         turn, since_s: how many he has made before, and how long after his first it came.
-        at_s: when it came.
-        is_slow: whether its answer was beyond the line.
+        at_s, ended_s: when it came, and was answered.
     """
 
     user: NDArray[np.int64]
     turn: NDArray[np.int64]
     since_s: Floats
     at_s: Floats
-    is_slow: NDArray[np.bool_]
+    ended_s: Floats
 
-    def by_second(self) -> Stream:
-        """Return, as the product counts, seconds with somebody new, and their slow shares.
+    @property
+    def is_slow(self) -> NDArray[np.bool_]:
+        """Whether each answer was beyond the line."""
+        return self.ended_s - self.at_s > LINE_S
 
-        A second begins with whom it hears first, and is told at the next look behind its end.
-        """
-        first = (self.turn == 0) & (self.at_s < SECONDS)
-        order = np.argsort(self.at_s[first])
-        at, is_slow = self.at_s[first][order], self.is_slow[first][order]
-        begins = [0] if len(at) else []
-        while (after := int(np.searchsorted(at, at[begins[-1]] + 1.0))) < len(at):
-            begins.append(after)
-        share = np.add.reduceat(is_slow.astype(float), begins) / np.diff([*begins, len(at)])
-        return per_second((at[begins] + 1.0).astype(int), share)
+    def first(self) -> Stream:
+        """Return users by the first answer of each."""
+        first = self.turn == 0
+        return per_second(self.ended_s[first].astype(int), self.is_slow[first].astype(float))
+
+    def arm(self) -> Arm:
+        """Return it as judges have it."""
+        first = self.turn == 0
+        most = together(self.at_s[first], self.ended_s[first], SECONDS)
+        return Arm({"p99": self.first()}, {"p99": self.by_request()}, together=most)
 
     def by_user(self) -> Stream:
         """Return users by the second in which each has said all that he may, and slow shares."""
@@ -90,7 +95,7 @@ class Visits:
         return per_second(self.at_s.astype(int), self.is_slow.astype(float))
 
 
-def visits(dice: np.random.Generator, users_per_s: float) -> Visits:
+def visits(dice: np.random.Generator, users_per_s: float, slow: float = SLOW) -> Visits:
     """Return what the users of one process meet; a few make most requests."""
     count = dice.poisson(users_per_s * SECONDS)
     came = dice.uniform(0, SECONDS, count)
@@ -102,11 +107,12 @@ def visits(dice: np.random.Generator, users_per_s: float) -> Visits:
     at = came[user] + since
     stalls = np.sort(dice.uniform(0, SECONDS, dice.poisson(SECONDS / APART_S)))
     ends = np.append(stalls + _stands_still(dice, stalls), -np.inf)
-    is_slow = at < ends[np.searchsorted(stalls, at) - 1]  # before the first it is the last's, none
-    is_slow |= dice.random(len(at)) < SLOW
+    # Before the first stall it is the last's end, which is none.
+    ended = np.maximum(at, ends[np.searchsorted(stalls, at) - 1]) + RUN_S
+    is_slow = dice.random(len(at)) < slow
     large = dice.random(count) < LARGE_USERS
     is_slow |= large[user] & (dice.random(len(at)) < LARGE_SLOW)
-    return Visits(user, np.arange(len(user)) - started[user], since, at, is_slow)
+    return Visits(user, np.arange(len(user)) - started[user], since, at, ended + LINE_S * is_slow)
 
 
 @dataclass(frozen=True)
@@ -135,7 +141,7 @@ class Runs:
         return Arm({"p99": self.each()}, {"p99": self.each()}, together=most)
 
 
-def runs(dice: np.random.Generator, per_s: float) -> Runs:
+def runs(dice: np.random.Generator, per_s: float, slow: float = 0.0) -> Runs:
     """Return what one process does that takes a request at a time."""
     came = dice.uniform(0, SECONDS, dice.poisson(per_s * SECONDS))
     stalls = dice.uniform(0, SECONDS, dice.poisson(SECONDS / APART_S))
@@ -144,6 +150,7 @@ def runs(dice: np.random.Generator, per_s: float) -> Runs:
     takes = np.concatenate(
         (dice.lognormal(np.log(RUN_S), 0.2, len(came)), _stands_still(dice, stalls))
     )
+    takes[: len(came)] += LINE_S * (dice.random(len(came)) < slow)
     order = np.argsort(at)
     busy = np.cumsum(takes[order])
     ended = busy + np.maximum.accumulate(at[order] - (busy - takes[order]))
@@ -153,12 +160,7 @@ def runs(dice: np.random.Generator, per_s: float) -> Runs:
 
 def arms_of_users(dice: np.random.Generator) -> tuple[Arm, Arm]:
     """Return candidate and control, the same version, as judges have them."""
-    both = visits(dice, PER_S), visits(dice, PER_S * CONTROL_TIMES)
-    candidate, control = compared(both[0].by_second(), both[1].by_second())
-    return (
-        Arm({"p99": candidate}, {"p99": both[0].by_request()}),
-        Arm({"p99": control}, {"p99": both[1].by_request()}),
-    )
+    return visits(dice, PER_S).arm(), visits(dice, PER_S * CONTROL_TIMES).arm()
 
 
 def arms_of_runs(dice: np.random.Generator) -> tuple[Arm, Arm]:
@@ -166,42 +168,45 @@ def arms_of_runs(dice: np.random.Generator) -> tuple[Arm, Arm]:
     return runs(dice, PER_S).arm(), runs(dice, PER_S * CONTROL_TIMES).arm()
 
 
-def compared(candidate: Stream, control: Stream) -> tuple[Stream, Stream]:
-    """Return seconds of both where both have some (`rollout/deltas.py` of the product)."""
-    both = (candidate[0] > 0) & (control[0] > 0)
-    return (candidate[0] * both, candidate[1] * both), (control[0] * both, control[1] * both)
-
-
 def _stands_still(dice: np.random.Generator, stalls: Floats) -> Floats:
     return dice.uniform(*STALL_S, len(stalls))
 
 
-def sent_back(seed: int) -> dict[str, bool]:
-    """Return of one rollout of each kind, by what is a unit, whether p99 sends it back."""
+def sent_back(seed: int, more: float = 0.0) -> dict[str, Verdict]:
+    """Return of one rollout of each kind, by what is a unit, when p99 sends it back.
+
+    ``more`` of the candidate's requests are slow by themselves.
+    """
     dice = np.random.default_rng(seed)
-    user = [visits(dice, times * PER_S) for times in (1.0, CONTROL_TIMES)]
-    run = [runs(dice, times * PER_S) for times in (1.0, CONTROL_TIMES)]
+    user = visits(dice, PER_S, SLOW + more), visits(dice, PER_S * CONTROL_TIMES)
+    run = runs(dice, PER_S, more), runs(dice, PER_S * CONTROL_TIMES)
     arms = {
         "each user": [Arm({"p99": one.by_user()}, {}) for one in user],
-        "users by the second": [
-            Arm({"p99": one}, {}) for one in compared(*(each.by_second() for each in user))
-        ],
+        "each user's first answer": [Arm({"p99": one.first()}, {}) for one in user],
+        "users who wait together": [one.arm() for one in user],
         "each execution": [Arm({"p99": one.each()}, {}) for one in run],
         "executions that wait together": [one.arm() for one in run],
     }
-    return {name: product(PLAN, *both)[0] is not None for name, both in arms.items()}
+    return {name: product(PLAN, *both)[0] for name, both in arms.items()}
 
 
 def main() -> None:
-    """Print how often each kind of unit is sent back in error."""
+    """Print how often each kind of unit is sent back in error, and how soon rightly."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--runs", type=int, default=1000, help="of the same version twice")
+    parser.add_argument("--power-runs", type=int, default=200, help="of each slower one")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     with ProcessPoolExecutor(options.processes) as pool:
-        said = list(pool.map(sent_back, range(options.runs), chunksize=5))
-    for name in said[0]:
-        print(f"{name:30} {100 * sum(one[name] for one in said) / len(said):5.1f} %")
+        for more in (0.0, *WORSE):
+            count = options.power_runs if more else options.runs
+            said = list(pool.map(partial(sent_back, more=more), range(count), chunksize=5))
+            print(f"{100 * more:g} % more slow requests, {count} rollouts", flush=True)
+            for name in said[0]:
+                seconds = [one[name] for one in said]
+                until = sorted(math.inf if at is None else at for at in seconds)
+                back = 1 - seconds.count(None) / count
+                print(f"  {name:30} back {back:6.3f}, seconds p50 {until[count // 2]:5.0f}")
 
 
 if __name__ == "__main__":

@@ -16,17 +16,21 @@ KEPT: Final = 512
 def together(came_s: Floats, ended_s: Floats, seconds: int) -> list[Together]:
     """Return, by second, the most executions so far that were there at one moment.
 
-    ``came_s`` is when the first request of each came. Both rise: one lane takes them in turn.
+    ``came_s`` is when the first request of each came.
     """
-    place = np.arange(len(ended_s))
-    first = np.maximum(np.searchsorted(ended_s, came_s, side="right"), place - KEPT)
-    first = np.minimum(first, place)
-    count, span_ns = place - first + 1, 1e9 * (came_s - came_s[first])
-    # The most, and of as many those that came within the shortest time.
-    best = np.maximum.accumulate(count - span_ns / 1e15)
-    most = np.ceil(best)
-    last = np.searchsorted(ended_s, np.arange(1, seconds + 1)) - 1
-    return [
-        Together(int(most[at]), round(1e15 * (most[at] - best[at]))) if at >= 0 else Together()
-        for at in last
-    ]
+    order = np.argsort(ended_s, kind="stable")
+    came, ended = came_s[order], ended_s[order]
+    first = np.maximum(
+        np.searchsorted(ended, came, side="right"), np.arange(len(ended)) - KEPT
+    ).tolist()
+    most, told, second = Together(), [], 1
+    for place, since in enumerate(came.tolist()):
+        while ended[place] >= second and second <= seconds:
+            told.append(most)
+            second += 1
+        there = came[first[place] : place]
+        there = there[there <= since]
+        if len(there) + 1 >= most.count:
+            span_s = since - float(there.min(initial=since))
+            most = most.most(Together(len(there) + 1, round(1e9 * span_s)))
+    return [*told, *[most] * (seconds - len(told))]

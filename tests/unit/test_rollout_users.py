@@ -112,14 +112,6 @@ def test_a_rollout_takes_half_of_each_unit_where_two_gateways_have_some() -> Non
     assert (unserved.pending[0], unserved.candidate) == (NONE, NONE)
 
 
-def test_how_long_users_waited_is_compared_where_both_versions_have_a_second() -> None:
-    some, none = Units(1, 0.5), NONE
-    for candidate, control, is_compared in [(some, some, True), (some, none, False)]:
-        for pair in ((candidate, control), (control, candidate)):
-            found = of_users({"errors": pair, "p50": pair, "p99": pair}, (1, 1))
-            assert found.keys() - {"errors"} == ({"p50", "p99"} if is_compared else set()), pair
-
-
 def test_a_step_bets_with_its_part_and_knows_nothing_of_those_before() -> None:
     known = Evidence.empty(Criterion("errors", 0.0), 4, anew=True)
     assert known.log_harm == pytest.approx(-math.log(4))

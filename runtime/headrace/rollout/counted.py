@@ -28,13 +28,12 @@ class Totals:
         runs: executions, and those that failed.
         unserved: seconds, and the parts of their requests that the version was too slow to take.
         refused: executions, and the parts of their calls that the model refused as wrong.
-        slow: of each line, executions, and the parts of their calls that were beyond it; seconds
-            where users are the units.
+        slow: of each line, executions, and the parts of their calls that were beyond it.
         agreement: pairs of answers, and the parts of their rows that differ.
         latency: of all answers.
         labelled: by metric, predictions whose labels tell of it, and how bad they were; what
             gateways do not count.
-        together: the most executions of ``slow`` that waited at the same time, which only grows.
+        together: the most units of ``slow`` that waited at the same time, which only grows.
     """
 
     runs: Units

@@ -30,28 +30,25 @@ def deltas(plan: RolloutPlan, candidate: Totals, control: Totals) -> Deltas:
     return found
 
 
-def of_runs(found: Deltas, together: tuple[Together, Together], passed_s: float) -> Deltas:
-    """Return it where executions are the units: how long they took is counted by what is apart."""
-    return {
-        name: apart(units, together, passed_s) if name in QUANTILES else units
-        for name, units in found.items()
-    }
-
-
 def of_users(found: Deltas, heard_by: tuple[int, int]) -> Deltas:
     """Return it where so many gateways have heard users of each version, each by itself.
 
     One user may be a unit of each of them. So each unit counts as a part of one: who is heard by
     all of them between two looks weighs one unit, and who is heard by another one later half of one
     more, or a third.
-
-    How long they waited is counted by the second, as what was not served is, and compared likewise.
     """
     parts = tuple(1 / max(number, 1) for number in heard_by)
     return {
         name: (_part(units[0], parts[0]), _part(units[1], parts[1]))
         for name, units in found.items()
-        if name not in QUANTILES or all(one.count for one in units)
+    }
+
+
+def not_together(found: Deltas, together: tuple[Together, Together], passed_s: float) -> Deltas:
+    """Return it with how long units took counted by what is `apart`."""
+    return {
+        name: apart(units, together, passed_s) if name in QUANTILES else units
+        for name, units in found.items()
     }
 
 

@@ -7,7 +7,7 @@ from headrace.repository.instances import is_control, spoken
 from headrace.rollout.counted import Seen, added, dense
 from headrace.rollout.course import Course, End, Sight, Way
 from headrace.rollout.criteria import by_labels, quantiles
-from headrace.rollout.deltas import deltas, of_runs, of_users
+from headrace.rollout.deltas import deltas, not_together, of_users
 from headrace.rollout.latency import LEAST_HISTORY, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health
@@ -62,9 +62,8 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
         found = deltas(course.plan, *new)
         if course.sticky:
             found = of_users(found, (seen[0].heard_by, seen[1].heard_by))
-        else:
-            together = seen[0].together, seen[1].together
-            found = of_runs(found, together, sight.passed_s)
+        together = seen[0].together, seen[1].together
+        found = not_together(found, together, sight.passed_s)
         if not observes:
             # Labels are of answers that were given before.
             found = {name: found[name] for name in by_labels(course.plan.judge)}

@@ -1,4 +1,4 @@
-"""Executions that waited at the same time: what one moment did to one of them it did to all."""
+"""Units that waited at the same time: what one moment did to one of them it did to all."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -11,7 +11,7 @@ LONGEST_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Together:
-    """The most executions of a version that were there at one moment.
+    """The most executions of a version, or users, that were there at one moment.
 
     Attributes:
         count: how many, 1 where each was alone.
@@ -32,7 +32,7 @@ ALONE: Final = Together()
 def apart(
     found: tuple[Units, Units], together: tuple[Together, Together], passed_s: float
 ) -> tuple[Units, Units]:
-    """Return executions of candidate and control in a stretch, as many as do not hang together.
+    """Return units of candidate and control in a stretch, as many as do not hang together.
 
     A process that stands still for half a second makes all wait who come meanwhile: they are slow
     by one thing that happened. So as many as ever waited together weigh one, and no more have

@@ -59,10 +59,10 @@ pub struct Evidence {
     /// Runs; bad is the share of a run's calls that the model refused for what they sent, of those that it has answered or
     /// refused. Whether callers are wrong one version alone cannot tell; two that serve the same callers can.
     pub refused: Units,
-    /// By each line of `slow_ns`, runs, or seconds as of `unserved` where users are the units; bad is the share of their
-    /// answers that took longer from arrival on.
+    /// By each line of `slow_ns`, runs, and bad is the share of their answers that took longer from arrival on; or users, by
+    /// the first answer of each.
     pub slow: Vec<Units>,
-    /// The most of these runs that waited at the same time.
+    /// The most of these that waited at the same time.
     pub together: Together,
     /// Of a shadow, answers that were compared with those that callers had, as many together as one run has given; bad is
     /// the share of rows that say something else. Of who answered them, second answers to the same.
@@ -139,7 +139,7 @@ impl Counts {
             }
             let took = (says == Says::Answered && !in_parts).then(|| nanos(*total));
             took.into_iter().for_each(|took| self.latency.observe(took));
-            return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), now);
+            return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), *total, now);
         }
         if matches!(says, Says::Answered | Says::Failed | Says::Missed) {
             self.missed(says == Says::Missed, now);
@@ -189,12 +189,12 @@ impl Counts {
         }
     }
 
-    fn hear(&mut self, user: Option<User>, said: Shares, now: Tick) {
+    fn hear(&mut self, user: Option<User>, said: Shares, total: Duration, now: Tick) {
         if let Some(users) = &mut self.users
             && said.iter().any(Option::is_some)
         {
             let Spoken { first: [_, _, slow @ .., missed], whole } = users.heard(user, &said, now);
-            self.slowness.heard(slow, now);
+            self.slowness.heard(slow, Stay::of(now.minus(total), now));
             missed.into_iter().for_each(|missed| self.missed(missed > 0.0, now));
             whole.into_iter().for_each(|shares| self.users_spoke(shares));
         }
@@ -221,7 +221,7 @@ impl Counts {
         let took = nanos(since);
         self.latency.observe(took);
         if self.users.is_some() {
-            return self.hear(user, users::said(Says::Nothing, Some(self.marks(took))), now);
+            return self.hear(user, users::said(Says::Nothing, Some(self.marks(took))), since, now);
         }
         self.slowness.first_part(self.marks(took), Stay::of(now.minus(since), now), self.step_rows);
     }
@@ -269,7 +269,7 @@ impl Counts {
             runs: self.runs,
             unserved: self.unserved,
             refused: self.refused,
-            slow: self.slowness.told(self.judged.slow_ns.len(), now),
+            slow: self.slowness.told(self.judged.slow_ns.len()),
             together: self.slowness.together(),
             agreement: self.agreement,
             latency: self.latency.sparse(),

@@ -78,25 +78,27 @@ fn neither_a_second_nor_a_user_misses_more_than_one_unit() {
 
 /// A process stands still for a moment: whoever asks meanwhile waits, and some ask for the first time long before it.
 #[test]
-fn neither_a_second_nor_a_user_is_more_than_one_slow_unit() {
+fn a_user_is_slow_by_his_first_answer_and_together_with_those_who_waited() {
     let at = |ms: u64| Tick::from_nanos(ms * MS);
     let by = |number: u64, ms| Ended {
         user: NonZeroU64::new(number << 32 | number).map(User),
         ..answered(timing(50, 1), ms)
     };
-    let slow = |counts: &mut Counts| counts.told(("m".into(), Version(2), 7), at(70_000)).slow;
-    let mut stalled = of_users(&[10 * MS, 20 * MS]);
+    let mut counts = of_users(&[10 * MS, 20 * MS]);
     for number in 1..=300 {
-        stalled.settled(&by(number, if number % 3 == 0 { 9 } else { 11 }), at(1000 + number));
+        counts.settled(&by(number, 5), at(5 * number));
+        (0..3).for_each(|_| counts.settled(&by(number, 900), at(2000))); // he was heard
     }
-    for number in 1..=300 {
-        stalled.settled(&by(number, 21), at(2500 + number)); // they were heard
-        stalled.settled(&Ended { user: None, ..by(number, 21) }, at(5000 + number));
+    let seen = told(&mut counts);
+    assert_eq!((seen.slow, seen.together), (vec![units(300, 0.0); 2], Together { count: 1, span_ns: 0 }));
+    for number in 1..=30 {
+        counts.settled(&Ended { user: None, ..by(number, 430 - 14 * number) }, at(3000));
     }
-    assert_eq!(slow(&mut stalled), [units(2, 2.0 / 3.0 + 1.0), units(2, 1.0)]);
-    let mut persistent = of_users(&[10 * MS]);
-    (0..6000).for_each(|turn| persistent.settled(&by(1, 11), at(10 * turn)));
-    assert_eq!(slow(&mut persistent), [units(1, 1.0)]);
+    let seen = told(&mut counts);
+    assert_eq!(seen.slow, [units(330, 29.0), units(330, 29.0)], "the last took 10 ms");
+    assert_eq!(seen.together, Together { count: 30, span_ns: 406 * MS });
+    counts.settled(&Ended { user: None, ..failed(Kind::ModelFailed) }, at(3000));
+    assert_eq!(told(&mut counts).together, seen.together, "it has no answer");
 }
 
 /// Of answers in parts what he waits for is the first.

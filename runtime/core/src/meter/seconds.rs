@@ -1,6 +1,5 @@
-//! Requests that a version has no room or no time for, or users who waited too long for it: what ended within a second is
-//! one unit of evidence, for the former are as many as callers try again, and a process that stands still for a moment
-//! makes everybody wait who asks meanwhile.
+//! Requests that a version has no room or no time for: what ended within a second is one unit of evidence, for they are
+//! as many as callers try again.
 //!
 //! What is asked is their share, not whether there were any: of two versions that are the same the one with more traffic
 //! would have some in more seconds. The mean of those in which anybody came is then the same, unless more are missed

@@ -3,22 +3,19 @@
 use super::{
     evidence::Units,
     grouping::{Cohort, Group, Marks},
-    seconds::Second,
     together::{Stay, Stays, Together},
 };
-use crate::base::units::Tick;
 use crate::decide::policy::Judged;
 
 /// A share for each line; `None` where nobody said anything of it.
 pub(super) type Shares = [Option<f64>; Judged::MOST_LINES];
 
-/// Runs, and as many answers in parts as a step has rows; or seconds, where users are the units.
+/// Runs, and as many answers in parts as a step has rows; or users, by the first of their answers.
 #[derive(Debug, Default)]
 pub(super) struct Slowness {
     units: [Units; Judged::MOST_LINES],
     stays: Stays,
     first_parts: Cohort,
-    seconds: [Second; Judged::MOST_LINES],
 }
 
 impl Slowness {
@@ -42,23 +39,22 @@ impl Slowness {
         unit.into_iter().for_each(|unit| self.ran(&unit));
     }
 
-    /// Users were heard first.
-    pub(super) fn heard(&mut self, slow: Shares, now: Tick) {
-        for ((second, units), slow) in self.seconds.iter_mut().zip(&mut self.units).zip(slow) {
-            let over = slow.and_then(|slow| second.ended(slow > 0.0, now));
-            over.into_iter().for_each(|share| units.add(share));
+    /// A user was heard first.
+    pub(super) fn heard(&mut self, slow: Shares, stay: Stay) {
+        if slow.iter().any(Option::is_some) {
+            self.stays.ended(stay);
+        }
+        for (units, slow) in self.units.iter_mut().zip(slow) {
+            slow.into_iter().for_each(|slow| units.add(slow));
         }
     }
 
-    /// Of so many lines; a second that is over by now is among them.
-    pub(super) fn told(&mut self, lines: usize, now: Tick) -> Vec<Units> {
-        for (second, units) in self.seconds.iter_mut().zip(&mut self.units) {
-            second.over(now).into_iter().for_each(|share| units.add(share));
-        }
+    /// Of so many lines.
+    pub(super) fn told(&self, lines: usize) -> Vec<Units> {
         self.units.iter().take(lines).copied().collect()
     }
 
-    /// The most units that waited at the same time; it means nothing of seconds.
+    /// The most units that waited at the same time.
     pub(super) fn together(&self) -> Together {
         self.stays.most()
     }

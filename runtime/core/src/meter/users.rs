@@ -1,9 +1,9 @@
 //! Users as units of evidence. Where requests stick to a version by a value, whoever has it meets that version again and
 //! again: he says one number by each metric, however many requests are his.
 //!
-//! What took too long, or found no room or no time, is the exception: a process that stands still makes everybody wait, and
-//! a full queue turns everybody away. Of these a user speaks by the first of his requests that says anything of it, and all
-//! who do so in one second are a unit (`seconds.rs`): no user weighs more than one, and no second does, whomever it hit.
+//! Of what took too long, or found no room or no time, he speaks by the first of his requests that says anything of it: a
+//! process that stands still makes everybody wait, and a full queue turns everybody away, so that when it was has to be
+//! known. Of the latter all who speak in one second are a unit (`seconds.rs`).
 
 use super::{
     ending::{Says, is_from_elsewhere},
