@@ -21,8 +21,8 @@ def test_the_same_version_twice_is_not_told_apart_however_often_one_looks() -> N
 def test_a_process_that_stands_still_for_moments_is_no_worse_version() -> None:
     said = [stalls.sent_back(seed) for seed in range(4)]
     wrong = {name: sum(one[name] is not None for one in said) for name in said[0]}
-    assert wrong["users by the second"] == wrong["executions that wait together"] == 0, wrong
-    assert wrong["each user"] > 0, "users whom one stall hit are no evidence each"
+    assert wrong["users who wait together"] == wrong["executions that wait together"] == 0, wrong
+    assert wrong["each user's first answer"] > 0, "whom one stall hit are no evidence each"
     assert wrong["each execution"] > 0, "nor are executions that waited behind it"
 
 
