@@ -25,14 +25,14 @@ class Batches:
     """What ran in one arm.
 
     Attributes:
-        came_s: of each batch, when its first request came.
-        ended_s: of each batch.
+        came_s, ran_s, ended_s: of each batch, when its first request came, and it began and ended.
         rows: of each batch.
         batch: of each request, the place of its batch.
         latency_ms: of each request.
     """
 
     came_s: Floats
+    ran_s: Floats
     ended_s: Floats
     rows: NDArray[np.int64]
     batch: NDArray[np.int64]
@@ -45,6 +45,7 @@ def run(arrivals_s: Floats, dice: np.random.Generator, *, slowdown: float) -> Ba
     noise = dice.lognormal(0.0, 0.2, most)
     noise[dice.random(most) < 1 / STALL_ONE_IN] *= STALL_TIMES
     came, factor = arrivals_s.tolist(), (noise * slowdown).tolist()
+    began: list[float] = []
     ended: list[float] = []
     rows: list[int] = []
     first, free = 0, 0.0
@@ -55,10 +56,12 @@ def run(arrivals_s: Floats, dice: np.random.Generator, *, slowdown: float) -> Ba
             last += 1
         cold = 1.0 + COLD_TIMES * max(0.0, 1.0 - begins / COLD_S)
         free = begins + (BASE_S + ROW_S * (last - first)) * factor[len(ended)] * cold
+        began.append(begins)
         ended.append(free)
         rows.append(last - first)
         first = last
     batch = np.repeat(np.arange(len(rows)), rows)
     latency_ms = 1e3 * (np.array(ended)[batch] - arrivals_s)
     firsts = np.cumsum(rows) - rows
-    return Batches(arrivals_s[firsts], np.array(ended), np.array(rows), batch, latency_ms)
+    times = arrivals_s[firsts], np.array(began), np.array(ended)
+    return Batches(*times, np.array(rows), batch, latency_ms)

@@ -54,13 +54,14 @@ class Visits:
     Attributes:
         user: of each request, his number; those of one are in a row, and in order.
         turn, since_s: how many he has made before, and how long after his first it came.
-        at_s, ended_s: when it came, and was answered.
+        at_s, ran_s, ended_s: when it came, ran, and was answered.
     """
 
     user: NDArray[np.int64]
     turn: NDArray[np.int64]
     since_s: Floats
     at_s: Floats
+    ran_s: Floats
     ended_s: Floats
 
     @property
@@ -76,7 +77,7 @@ class Visits:
     def arm(self) -> Arm:
         """Return it as judges have it."""
         first = self.turn == 0
-        most = together(self.at_s[first], self.ended_s[first], SECONDS)
+        most = together(self.at_s[first], self.ran_s[first], SECONDS)
         return Arm({"p99": self.first()}, {"p99": self.by_request()}, together=most)
 
     def by_user(self) -> Stream:
@@ -108,11 +109,12 @@ def visits(dice: np.random.Generator, users_per_s: float, slow: float = SLOW) ->
     stalls = np.sort(dice.uniform(0, SECONDS, dice.poisson(SECONDS / APART_S)))
     ends = np.append(stalls + _stands_still(dice, stalls), -np.inf)
     # Before the first stall it is the last's end, which is none.
-    ended = np.maximum(at, ends[np.searchsorted(stalls, at) - 1]) + RUN_S
+    ran = np.maximum(at, ends[np.searchsorted(stalls, at) - 1])
     is_slow = dice.random(len(at)) < slow
     large = dice.random(count) < LARGE_USERS
     is_slow |= large[user] & (dice.random(len(at)) < LARGE_SLOW)
-    return Visits(user, np.arange(len(user)) - started[user], since, at, ended + LINE_S * is_slow)
+    turn = np.arange(len(user)) - started[user]
+    return Visits(user, turn, since, at, ran, ran + RUN_S + LINE_S * is_slow)
 
 
 @dataclass(frozen=True)
@@ -120,10 +122,11 @@ class Runs:
     """Executions of an arm, of one request each.
 
     Attributes:
-        came_s, ended_s: of each, in the order in which they ended.
+        came_s, ran_s, ended_s: of each, in the order in which they ran.
     """
 
     came_s: Floats
+    ran_s: Floats
     ended_s: Floats
 
     @property
@@ -137,7 +140,7 @@ class Runs:
 
     def arm(self) -> Arm:
         """Return it as judges have it."""
-        most = together(self.came_s, self.ended_s, SECONDS)
+        most = together(self.came_s, self.ran_s, SECONDS)
         return Arm({"p99": self.each()}, {"p99": self.each()}, together=most)
 
 
@@ -155,7 +158,7 @@ def runs(dice: np.random.Generator, per_s: float, slow: float = 0.0) -> Runs:
     busy = np.cumsum(takes[order])
     ended = busy + np.maximum.accumulate(at[order] - (busy - takes[order]))
     ran = order < len(came)
-    return Runs(at[order][ran], ended[ran])
+    return Runs(at[order][ran], (ended - takes[order])[ran], ended[ran])
 
 
 def arms_of_users(dice: np.random.Generator) -> tuple[Arm, Arm]:

@@ -109,7 +109,7 @@ def executions(
         {name: per_second(second[ran.batch], bad) for name, bad in of_rows.items()},
         ran.latency_ms,
         ran.ended_s[ran.batch],
-        together(ran.came_s, ran.ended_s, SECONDS),
+        together(ran.came_s, ran.ran_s, SECONDS),
     )
 
 

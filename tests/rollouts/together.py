@@ -1,4 +1,4 @@
-"""Executions that wait at the same time, as the core counts them (`meter/together.rs`)."""
+"""Who waits at the same time, as the core counts it (`meter/together.rs`)."""
 
 from typing import Final
 
@@ -9,23 +9,23 @@ from headrace.rollout.together import Together
 
 Floats = NDArray[np.float64]
 
-#: As many executions are looked back at.
+#: As many are looked back at.
 KEPT: Final = 512
 
 
-def together(came_s: Floats, ended_s: Floats, seconds: int) -> list[Together]:
-    """Return, by second, the most executions so far that were there at one moment.
+def together(came_s: Floats, ran_s: Floats, seconds: int) -> list[Together]:
+    """Return, by second, the most executions so far that waited at one moment.
 
-    ``came_s`` is when the first request of each came.
+    ``came_s`` is when the first request of each came, ``ran_s`` when it began to run.
     """
-    order = np.argsort(ended_s, kind="stable")
-    came, ended = came_s[order], ended_s[order]
+    order = np.argsort(ran_s, kind="stable")
+    came, ran = came_s[order], ran_s[order]
     first = np.maximum(
-        np.searchsorted(ended, came, side="right"), np.arange(len(ended)) - KEPT
+        np.searchsorted(ran, came, side="right"), np.arange(len(ran)) - KEPT
     ).tolist()
     most, told, second = Together(), [], 1
     for place, since in enumerate(came.tolist()):
-        while ended[place] >= second and second <= seconds:
+        while ran[place] >= second and second <= seconds:
             told.append(most)
             second += 1
         there = came[first[place] : place]

@@ -5,7 +5,7 @@
 
 use super::{
     ending::{Says, is_from_elsewhere, says},
-    grouping::{Cohort, Marks, OpenRuns, Said, only},
+    grouping::{Cohort, Group, Marks, OpenRuns, Said, only},
     latency::Latencies,
     pool::{Pair, Pairs},
     seats::Spoken,
@@ -16,7 +16,7 @@ use super::{
     version::Ended,
 };
 use crate::base::{
-    call::{Execution, Sealed},
+    call::{Execution, Sealed, Timing},
     units::{Tick, User, Version},
 };
 use crate::decide::policy::Judged;
@@ -132,6 +132,7 @@ impl Counts {
     pub(super) fn settled(&mut self, ended: &Ended, now: Tick) {
         let Ended { rows, fault, total, timing, in_parts, user } = ended;
         let says = if self.waited_for_it(*total, now) { Says::Nothing } else { says(*fault, timing) };
+        let stay = waited(now.minus(*total), timing, now);
         if let Some(users) = &mut self.users {
             // Another gateway may have been told of its run. (What another server runs together nobody tells.)
             if !is_from_elsewhere(timing) {
@@ -139,7 +140,7 @@ impl Counts {
             }
             let took = (says == Says::Answered && !in_parts).then(|| nanos(*total));
             took.into_iter().for_each(|took| self.latency.observe(took));
-            return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), *total, now);
+            return self.hear(*user, users::said(says, took.map(|took| self.marks(took))), stay, now);
         }
         if matches!(says, Says::Answered | Says::Failed | Says::Missed) {
             self.missed(says == Says::Missed, now);
@@ -162,10 +163,8 @@ impl Counts {
             Says::Refused => Said::Refusal,
             Says::Failed | Says::Missed | Says::Nothing => Said::Nothing,
         };
-        if let Some(run) = self.open.ended(timing, rows.get(), said, Stay::of(now.minus(*total), now)) {
-            self.slowness.ran(&run);
-            run.refused().into_iter().for_each(|share| self.refused.add(share));
-        }
+        let over = self.open.ended(timing, rows.get(), (said, stay), now);
+        over.into_iter().for_each(|run| self.ran(&run));
     }
 
     pub(super) fn returned(&mut self, now: Tick) {
@@ -189,12 +188,12 @@ impl Counts {
         }
     }
 
-    fn hear(&mut self, user: Option<User>, said: Shares, total: Duration, now: Tick) {
+    fn hear(&mut self, user: Option<User>, said: Shares, stay: Stay, now: Tick) {
         if let Some(users) = &mut self.users
             && said.iter().any(Option::is_some)
         {
             let Spoken { first: [_, _, slow @ .., missed], whole } = users.heard(user, &said, now);
-            self.slowness.heard(slow, Stay::of(now.minus(total), now));
+            self.slowness.heard(slow, stay);
             missed.into_iter().for_each(|missed| self.missed(missed > 0.0, now));
             whole.into_iter().for_each(|shares| self.users_spoke(shares));
         }
@@ -212,6 +211,11 @@ impl Counts {
         }
     }
 
+    fn ran(&mut self, run: &Group) {
+        self.slowness.ran(run);
+        run.refused().into_iter().for_each(|share| self.refused.add(share));
+    }
+
     /// The first part of an answer was taken so long after its arrival: what its caller waited for. How long the whole
     /// takes is the answer's length.
     pub(super) fn first_part(&mut self, since: Duration, user: Option<User>, now: Tick) {
@@ -220,10 +224,11 @@ impl Counts {
         }
         let took = nanos(since);
         self.latency.observe(took);
+        let stay = Stay::of(now.minus(since), now); // when the first step began nobody tells
         if self.users.is_some() {
-            return self.hear(user, users::said(Says::Nothing, Some(self.marks(took))), since, now);
+            return self.hear(user, users::said(Says::Nothing, Some(self.marks(took))), stay, now);
         }
-        self.slowness.first_part(self.marks(took), Stay::of(now.minus(since), now), self.step_rows);
+        self.slowness.first_part(self.marks(took), stay, self.step_rows);
     }
 
     /// One of its answers was compared, as a shadow's.
@@ -249,10 +254,7 @@ impl Counts {
         now: Tick,
     ) -> Evidence {
         let overdue: Vec<_> = self.open.overdue(now).collect();
-        for run in overdue {
-            self.slowness.was_left(&run);
-            run.refused().into_iter().for_each(|share| self.refused.add(share));
-        }
+        overdue.into_iter().for_each(|run| self.ran(&run));
         self.second.over(now).into_iter().for_each(|share| self.unserved.add(share));
         if let Some(users) = &mut self.users {
             let (overdue, pairs) = (users.overdue(now), users.overdue_pairs(now));
@@ -275,6 +277,12 @@ impl Counts {
             latency: self.latency.sparse(),
         }
     }
+}
+
+/// Until it ran; until it was answered where another server ran it, which tells nothing of that.
+fn waited(since: Tick, timing: &Timing, answered: Tick) -> Stay {
+    let ran = since.plus(Duration::from_nanos(timing.queue_ns));
+    Stay::of(since, if is_from_elsewhere(timing) { answered } else { ran })
 }
 
 fn nanos(span: Duration) -> u64 {

@@ -215,7 +215,8 @@ fn it_is_told_how_many_runs_waited_at_the_same_time() {
     let mut counts = counts(&[10 * MS]);
     let together = |counts: &mut Counts| told(counts).together;
     let run = |counts: &mut Counts, number: u64, (came, answered_at): (u64, u64)| {
-        let ended = answered(timing(number, 2), answered_at - came);
+        let queue_ns = (answered_at - came - 2) * MS;
+        let ended = answered(Timing { queue_ns, ..timing(number, 2) }, answered_at - came);
         counts.settled(&ended, Tick::from_nanos(answered_at * MS));
     };
     for number in 0..50 {

@@ -72,7 +72,7 @@ impl Group {
         (self.calls > 0).then(|| self.bad.map(|bad| f64::from(bad) / calls))
     }
 
-    /// From the first arrival of a run's calls on until the last was answered; `None` where nobody was.
+    /// From the first arrival of a run's calls on until it ran; `None` where nobody was answered.
     pub(super) fn stay(&self) -> Option<Stay> {
         (self.calls > 0).then_some(self.stay)
     }
@@ -118,7 +118,13 @@ pub(super) struct OpenRuns(VecDeque<Run>);
 impl OpenRuns {
     /// A call with so many rows ended, now. Returns a run that is over: this one, or the oldest,
     /// whose place was needed.
-    pub(super) fn ended(&mut self, timing: &Timing, rows: u32, said: Said, stay: Stay) -> Option<Group> {
+    pub(super) fn ended(
+        &mut self,
+        timing: &Timing,
+        rows: u32,
+        (said, stay): (Said, Stay),
+        now: Tick,
+    ) -> Option<Group> {
         let key = Key::of(timing);
         // The newest is the likeliest.
         let known = self.0.iter().rposition(|run| run.key == key);
@@ -128,7 +134,7 @@ impl OpenRuns {
             return known.filter(|_| is_over).and_then(|at| self.0.remove(at)).and_then(|run| run.unit());
         }
         let heard = Group::default();
-        let mut run = Run { key, since: stay.until(), rows_left: timing.batch_rows, heard, is_told: false };
+        let mut run = Run { key, since: now, rows_left: timing.batch_rows, heard, is_told: false };
         run.hears(rows, said, stay);
         if run.rows_left == 0 {
             return run.unit(); // all that there is while few ask, and never kept

@@ -21,11 +21,6 @@ fn at(ms: u64) -> Tick {
     Tick::from_nanos(ms * 1_000_000)
 }
 
-/// What came and was answered at once.
-fn then(ms: u64) -> Stay {
-    Stay::of(at(ms), at(ms))
-}
-
 fn share(group: Option<Group>) -> Option<f64> {
     group.and_then(|group| group.shares()).map(|shares| shares[0])
 }
@@ -48,7 +43,7 @@ fn calls_of_one_run_are_one_unit_when_the_last_was_heard_of() {
         ("more rows than its run had, as of a request that was cut", timing(5, 8), 20, SLOW, Some(1.0)),
     ];
     for (what, timing, rows, said, want) in steps {
-        assert_eq!(share(open.ended(&timing, rows, said, then(0))), want, "{what}");
+        assert_eq!(share(open.ended(&timing, rows, (said, Stay::default()), at(0))), want, "{what}");
     }
     assert!(open.0.is_empty());
 }
@@ -66,7 +61,8 @@ fn who_is_refused_is_a_part_of_those_that_the_model_answers_or_refuses() {
     ];
     for (run, (said, refused, slow)) in (0..).zip(cases) {
         let (mut open, rows) = (OpenRuns::default(), u32::try_from(said.len()).unwrap());
-        let units = said.iter().filter_map(|one| open.ended(&timing(run, rows), 1, *one, then(0)));
+        let units =
+            said.iter().filter_map(|one| open.ended(&timing(run, rows), 1, (*one, Stay::default()), at(0)));
         let seen: Vec<_> = units.map(|unit| (unit.refused(), share(Some(unit)))).collect();
         let want: Vec<_> = refused.map(|refused| (Some(refused), slow)).into_iter().collect();
         assert_eq!(seen, want, "{said:?}");
@@ -86,28 +82,32 @@ fn runs_are_told_apart_by_all_that_their_calls_share() {
     ];
     for other in others {
         let mut open = OpenRuns::default();
-        assert_eq!([first, other].map(|one| open.ended(&one, 1, SLOW, then(0))), [None, None]);
+        assert_eq!(
+            [first, other].map(|one| open.ended(&one, 1, (SLOW, Stay::default()), at(0))),
+            [None, None]
+        );
         assert_eq!(open.0.len(), 2, "{other:?}");
     }
     let mut open = OpenRuns::default();
-    open.ended(&first, 1, SLOW, then(0));
-    open.ended(&Timing { queue_ns: 77, ..first }, 1, SLOW, then(0));
+    open.ended(&first, 1, (SLOW, Stay::default()), at(0));
+    open.ended(&Timing { queue_ns: 77, ..first }, 1, (SLOW, Stay::default()), at(0));
     assert_eq!(open.0.len(), 1, "each has waited by itself");
 }
 
 #[test]
 fn who_has_left_is_waited_for_two_seconds_and_heard_of_later_adds_nothing() {
     let mut open = OpenRuns::default();
-    open.ended(&timing(1, 3), 1, SLOW, then(1000));
-    open.ended(&timing(2, 3), 1, Said::Nothing, then(1000));
-    open.ended(&timing(3, 3), 1, FAST, then(1001));
+    open.ended(&timing(1, 3), 1, (SLOW, Stay::default()), at(1000));
+    open.ended(&timing(2, 3), 1, (Said::Nothing, Stay::default()), at(1000));
+    open.ended(&timing(3, 3), 1, (FAST, Stay::default()), at(1001));
     let mut overdue = |ms| open.overdue(at(ms)).map(|group| share(Some(group))).collect::<Vec<_>>();
     assert_eq!(overdue(3000), []);
     assert_eq!(overdue(3001), [Some(1.0)], "the first; the second has no answer, and the third is younger");
     assert_eq!(overdue(3001), []);
     assert_eq!(overdue(9000), [Some(0.0)]);
     for (run, want) in [(1, None), (2, Some(1.0)), (3, None)] {
-        let last = [1, 1].map(|rows| share(open.ended(&timing(run, 3), rows, SLOW, then(9001))));
+        let last =
+            [1, 1].map(|rows| share(open.ended(&timing(run, 3), rows, (SLOW, Stay::default()), at(9001))));
         assert_eq!(last, [None, want], "of the second nobody had an answer before");
     }
     assert!(open.0.is_empty());
@@ -119,12 +119,20 @@ fn the_oldest_makes_room() {
     let most = u64::try_from(MOST_OPEN).unwrap();
     for run in 0..most {
         let said = if run == 1 { Said::Nothing } else { SLOW };
-        assert_eq!(open.ended(&timing(run, 2), 1, said, then(run)), None);
+        assert_eq!(open.ended(&timing(run, 2), 1, (said, Stay::default()), at(run)), None);
     }
-    assert_eq!(share(open.ended(&timing(most, 2), 1, FAST, then(most))), Some(1.0), "run 0");
-    assert_eq!(share(open.ended(&timing(most + 1, 2), 1, FAST, then(most))), None, "run 1 had no answer");
+    assert_eq!(share(open.ended(&timing(most, 2), 1, (FAST, Stay::default()), at(most))), Some(1.0), "run 0");
+    assert_eq!(
+        share(open.ended(&timing(most + 1, 2), 1, (FAST, Stay::default()), at(most))),
+        None,
+        "run 1 had no answer"
+    );
     assert_eq!(open.overdue(at(100_000)).count(), MOST_OPEN);
-    assert_eq!(open.ended(&timing(most + 2, 2), 1, FAST, then(most)), None, "run 2 was told");
+    assert_eq!(
+        open.ended(&timing(most + 2, 2), 1, (FAST, Stay::default()), at(most)),
+        None,
+        "run 2 was told"
+    );
     assert_eq!(open.0.len(), MOST_OPEN);
 }
 
@@ -169,7 +177,7 @@ fn units(
             Fate::Ended => Said::Nothing,
             Fate::Gone => continue,
         };
-        units.extend(open.ended(&timing(*run, *batch_rows), *rows, said, then(now)));
+        units.extend(open.ended(&timing(*run, *batch_rows), *rows, (said, Stay::default()), at(now)));
         assert!(open.0.len() <= MOST_OPEN);
         if at_call % ask_each == 0 {
             units.extend(open.overdue(at(now)));
@@ -223,7 +231,7 @@ proptest! {
         let mut cohort = Cohort::default();
         let ends = [(before, false), (rows, true), (after, false)];
         let ends = ends.into_iter().flat_map(|(count, bad)| (0..count).map(move |_| bad));
-        let units: Vec<_> = ends.filter_map(|bad| share(cohort.ended([bad, false, false, false], then(0), rows))).collect();
+        let units: Vec<_> = ends.filter_map(|bad| share(cohort.ended([bad, false, false, false], Stay::default(), rows))).collect();
         prop_assert_eq!(units.len(), usize::try_from((before + rows + after) / rows).unwrap());
         let bad: f64 = units.iter().sum();
         prop_assert!(bad <= 1.0 + 1e-9 && (after + 1 < rows || bad > 1.0 - 1e-9), "{}", bad);
@@ -246,6 +254,6 @@ fn answers_in_parts_are_as_many_to_a_unit_as_a_step_has_rows() {
         ("the last", true, 1, Some(2.0 / 3.0)),
     ];
     for (what, bad, rows, want) in steps {
-        assert_eq!(share(cohort.ended(mark(bad), then(0), rows)), want, "{what}");
+        assert_eq!(share(cohort.ended(mark(bad), Stay::default(), rows)), want, "{what}");
     }
 }

@@ -19,16 +19,11 @@ pub(super) struct Slowness {
 }
 
 impl Slowness {
-    /// A run is over, and was the last to be.
+    /// A run is over.
     pub(super) fn ran(&mut self, run: &Group) {
         if let Some(stay) = run.stay() {
             self.stays.ended(stay);
         }
-        self.was_left(run);
-    }
-
-    /// A run is over that some have left, and was so a while ago.
-    pub(super) fn was_left(&mut self, run: &Group) {
         let shares = run.shares().into_iter().flatten();
         self.units.iter_mut().zip(shares).for_each(|(units, share)| units.add(share));
     }

@@ -1,10 +1,10 @@
-//! How many were there at the same time: what one moment did to one of them it may have done to all.
+//! How many waited at the same time: what one moment did to one of them it may have done to all.
 
 use crate::base::units::Tick;
 use serde::Serialize;
 use std::collections::VecDeque;
 
-/// From the first arrival on until the last end; nobody was there at first.
+/// From the first arrival on until it ran; nobody was there at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stay {
     since: Tick,
@@ -20,10 +20,6 @@ impl Default for Stay {
 impl Stay {
     pub(super) fn of(since: Tick, until: Tick) -> Stay {
         Stay { since, until }
-    }
-
-    pub(super) fn until(self) -> Tick {
-        self.until
     }
 
     /// One more was there, too.
@@ -53,39 +49,41 @@ impl Together {
 /// As many stays are looked back at: eight kilobytes.
 const KEPT: usize = 512;
 
-/// Stays as they end, and the most of them that were there at one moment.
+/// Who has waited, and the most of them that did so at one moment.
 ///
 /// A process that stands still for half a second keeps all waiting who come meanwhile, and they are slow together. While
-/// it does not, few are there at once, and nearly each is by itself.
+/// it does not, one waits while another one runs, and nearly each is by itself.
 #[derive(Debug)]
 pub(super) struct Stays {
-    /// In the order in which they ended.
-    ended: VecDeque<Stay>,
+    /// In the order in which they ran.
+    over: VecDeque<Stay>,
     most: Together,
 }
 
 impl Default for Stays {
     fn default() -> Stays {
-        Stays { ended: VecDeque::new(), most: Together::ALONE }
+        Stays { over: VecDeque::new(), most: Together::ALONE }
     }
 }
 
 impl Stays {
-    /// One ended, as the last so far.
+    /// One is over, of the last so far.
     pub(super) fn ended(&mut self, stay: Stay) {
-        // Of several that wait in turn the last to come saw all of them: those that had come, and were not over.
+        // Of several that wait in turn the last to come saw all of them: those that had come, and did not run yet.
         let (mut count, mut first) = (1, stay.since);
-        for other in self.ended.iter().rev().take_while(|other| other.until > stay.since) {
+        for other in self.over.iter().rev().take_while(|other| other.until > stay.since) {
             if other.since <= stay.since {
                 count += 1;
                 first = first.min(other.since);
             }
         }
         self.most = self.most.most(Together { count, span_ns: stay.since.nanos() - first.nanos() });
-        if self.ended.len() == KEPT {
-            self.ended.pop_front();
+        if self.over.len() == KEPT {
+            self.over.pop_front();
         }
-        self.ended.push_back(stay);
+        // One that ran for long, beside others, began before those that are over already.
+        let before = self.over.iter().rposition(|other| other.until <= stay.until);
+        self.over.insert(before.map_or(0, |at| at + 1), stay);
     }
 
     /// The most so far: it never shrinks.
@@ -109,7 +107,7 @@ mod tests {
 
     #[test]
     fn those_who_wait_at_one_moment_are_together() {
-        let cases: [(&str, &[_], _); 8] = [
+        let cases: [(&str, &[_], _); 9] = [
             ("nobody yet", &[], (1, 0)),
             ("one after the other", &[(0, 5), (5, 9), (9, 20)], (1, 0)),
             ("the next comes while one runs", &[(0, 5), (4, 9), (8, 20)], (2, 4)),
@@ -121,6 +119,7 @@ mod tests {
                 &[(10, 42), (20, 43), (0, 50), (41, 51)],
                 (4, 41),
             ),
+            ("one ran for long, and is told late", &[(20, 30), (22, 31), (0, 1), (24, 32), (26, 33)], (4, 6)),
             ("an old moment is not forgotten", &[(0, 9), (1, 10), (2, 11), (20, 21), (30, 31)], (3, 2)),
         ];
         for (what, stays, want) in cases {
@@ -142,8 +141,8 @@ mod tests {
             mut stays in prop::collection::vec((0_u64..60, 1_u64..30), 1..80), in_turn in any::<bool>(),
         ) {
             stays.iter_mut().for_each(|(since, span)| *span += *since);
-            stays.sort_unstable_by_key(|(_, until)| *until);
             if in_turn {
+                stays.sort_unstable_by_key(|(_, until)| *until);
                 let mut came: Vec<_> = stays.iter().map(|(since, _)| *since).collect();
                 came.sort_unstable();
                 stays.iter_mut().zip(came).for_each(|((since, _), came)| *since = came);
