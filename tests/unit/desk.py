@@ -117,6 +117,8 @@ class Desk:
         self.unfit: set[str] = set()
         #: Model → why its source cannot be had.
         self.missing: dict[str, str] = {}
+        #: Models whose alias is gone; numbers of theirs can be had.
+        self.aliasless: set[str] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
@@ -214,6 +216,8 @@ class Desk:
             raise RepositoryInvalid(f"no model {model!r}")
         if model in self.missing:
             raise SourceAway(self.missing[model])
+        if model in self.aliasless and not numbers:
+            raise SourceInvalid("no such alias")
         found = [
             Version(name, number, self.place(name) / str(number), "python", self.config(number))
             for name in ([model] if model else self.models)

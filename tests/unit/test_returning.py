@@ -72,7 +72,8 @@ def test_one_that_nobody_has_seen_yet_comes_as_any_new_model(desk: Desk) -> None
     desk.models, desk.missing = {"m": [1], "n": [1, 2]}, {"n": AWAY}
     desk.begin()
     desk.missing = {}
-    assert desk.controller.come("n") == 2
+    assert desk.controller.come("n") == (2, True)
+    assert desk.controller.come("n") == (2, False), "it was there already"
     desk.stand(n={1: READY, 2: READY})
     assert desk.shares["n"] == {2: 10000}
 
@@ -95,6 +96,28 @@ def test_a_named_version_is_loaded_beside_what_was_wanted(away: Desk) -> None:
     away.missing, away.registry = {}, {3}
     assert away.controller.load("m", 3, swap=None, **ME) == 3
     assert away.carried == ["m/1", "m/2", "m/3", "n/1"]
+
+
+def test_a_named_version_does_not_need_the_alias(away: Desk) -> None:
+    away.missing, away.aliasless = {}, {"m"}
+    with pytest.raises(SourceInvalid, match="no such alias"):
+        away.controller.load("m", None, swap=None, **ME)
+    assert away.controller.load("m", 2, swap=None, **ME) == 2
+    assert away.carried == ["m/1", "m/2", "n/1"]
+
+
+def test_who_brought_it_and_why_is_in_the_journal(away: Desk) -> None:
+    away.missing, away.registry = {}, {3}
+    away.controller.load("m", 3, swap=None, who="me@here", why="it is urgent")
+    entry = away.controller.store.journal(1)[0]
+    assert (entry.who, entry.what, entry.why) == ("me@here", "start: found 3", "it is urgent")
+
+
+def test_who_applies_what_has_come_back_is_in_the_journal(away: Desk) -> None:
+    away.missing, away.models = {}, {"m": [1, 2, 3], "n": [1]}
+    away.controller.arrived("m", who="me@here", why="it is back")
+    entry = away.controller.store.journal(1)[0]
+    assert (entry.who, entry.what, entry.why) == ("me@here", "start: found 3", "it is back")
 
 
 def test_a_folder_that_was_away_comes_with_what_was_wanted_of_it(away: Desk) -> None:
@@ -135,7 +158,7 @@ def test_what_nobody_foresaw_keeps_nobody_from_asking_again(
 ) -> None:
     said, come = list[str](), away.controller.come
 
-    def fails(model: str) -> int:
+    def fails(model: str) -> tuple[int, bool]:
         monkeypatch.setattr(away.controller, "come", come)
         away.missing = {}
         raise OSError("no more files may be open")
