@@ -117,6 +117,8 @@ class Desk:
         self.unfit: set[str] = set()
         #: Model → why its source cannot be had.
         self.missing: dict[str, str] = {}
+        #: Models whose versions are a source's.
+        self.sourced: set[str] = set()
         #: Models whose alias is gone; numbers of theirs can be had.
         self.aliasless: set[str] = set()
         self.stood: dict[str, Standing] = {}
@@ -219,7 +221,9 @@ class Desk:
         if model in self.aliasless and not numbers:
             raise SourceInvalid("no such alias")
         found = [
-            Version(name, number, self.place(name) / str(number), "python", self.config(number))
+            Version(
+                name, number, self.place(name) / str(number), "python", self.config(number, name)
+            )
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
@@ -236,11 +240,12 @@ class Desk:
             raise SourceInvalid(f"no version {min(away)}")
         return [replace(found, number=one) for one in sorted(numbers)]
 
-    def config(self, number: int) -> ModelConfig:
+    def config(self, number: int, model: str = "") -> ModelConfig:
         on_new = "swap" if number in self.swaps else "hold"
         given = {
             "versions": self.on_new.get(number, {"on_new": on_new}),
             "drift": self.watched.get(number),
+            "source": f"models:/{model}@champion" if model in self.sourced else None,
         }
         return ModelConfig.model_validate(given)
 

@@ -77,8 +77,7 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
         try:
             if reach.may_recall:
                 reach.silence.check(asked)
-            with reach.silence.heard(asked, reach.say):
-                found, what = _fetched(config, address, reach)
+            found, what = _fetched(config, address, asked, reach)
         except SourceAway as away:
             if not reach.may_recall:
                 raise
@@ -99,14 +98,17 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
 
 
 def _fetched(
-    config: ModelConfig, address: Address | StoreAddress, reach: Reach
+    config: ModelConfig, address: Address | StoreAddress, asked: str, reach: Reach
 ) -> tuple[Sourced, Seen]:
     sha256 = None if config.source is None else config.source.sha256
+    # Who answers and then takes long over the files does not hang.
     if isinstance(address, StoreAddress):
-        listed = stored.resolve(address)
+        with reach.silence.heard(asked, reach.say):
+            listed = stored.resolve(address)
         folder = stored.fetch(listed, state=reach.state, say=reach.say, sha256=sha256)
         return _sourced(folder, Seen(listed.number, address.model, listed.key, None))
-    facts = source.resolve(address, registry=config.mlflow.registry, state=reach.state)
+    with reach.silence.heard(asked, reach.say):
+        facts = source.resolve(address, registry=config.mlflow.registry, state=reach.state)
     chosen = flavour(facts.flavours, facts.label)
     if facts.signature is None and chosen != "onnx":
         raise SourceInvalid(
