@@ -221,9 +221,7 @@ class Desk:
         if model in self.aliasless and not numbers:
             raise SourceInvalid("no such alias")
         found = [
-            Version(
-                name, number, self.place(name) / str(number), "python", self.config(number, name)
-            )
+            Version(name, number, self.place(name) / str(number), "python", self.of(name, number))
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
@@ -240,12 +238,16 @@ class Desk:
             raise SourceInvalid(f"no version {min(away)}")
         return [replace(found, number=one) for one in sorted(numbers)]
 
-    def config(self, number: int, model: str = "") -> ModelConfig:
+    def of(self, model: str, number: int) -> ModelConfig:
+        source = ModelConfig.model_validate({"source": f"models:/{model}@champion"}).source
+        is_sourced = model in self.sourced
+        return self.config(number).model_copy(update={"source": source} if is_sourced else {})
+
+    def config(self, number: int) -> ModelConfig:
         on_new = "swap" if number in self.swaps else "hold"
         given = {
             "versions": self.on_new.get(number, {"on_new": on_new}),
             "drift": self.watched.get(number),
-            "source": f"models:/{model}@champion" if model in self.sourced else None,
         }
         return ModelConfig.model_validate(given)
 
