@@ -21,6 +21,7 @@ from headrace.execution.voices import OURSELVES, line
 from headrace.hooks.told import Told
 from headrace.models.lifecycle import Standing
 from headrace.registry.reporting import Reporter
+from headrace.repository.folder import asked_of
 from headrace.repository.watching import Watching
 
 
@@ -31,7 +32,11 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
     Raises:
         RepositoryInvalid: the kernel does not watch the repository.
     """
-    Returning(controller, lambda text: logbook.take(line(OURSELVES, "out", text))).begin()
+    Returning(
+        controller,
+        lambda text: logbook.take(line(OURSELVES, "out", text)),
+        lambda model: asked_of(options.repository, model, options.state),
+    ).begin()
     if options.watch:
         Watching(options.repository, loader(controller, logbook))
 

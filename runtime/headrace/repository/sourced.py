@@ -73,7 +73,7 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
     address = named if number is None else _numbered(named, number)
     try:
         reach.allowed.check(address, config.mlflow.registry)
-        where, asked = _where(address, config, reach), _asked(address, config, reach)
+        where, asked = _where(address, config, reach), asked_of(address, config, reach.state)
         try:
             if reach.may_recall:
                 reach.silence.check(asked)
@@ -169,9 +169,9 @@ def _where(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -
     return f"{address} in {asked.registry}"
 
 
-def _asked(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -> str:
+def asked_of(address: Address | StoreAddress, config: ModelConfig, state: Path) -> str:
     """Return who is asked, as people may be shown it: a registry, or a bucket."""
     if isinstance(address, StoreAddress):
         return "/".join(address.folder.split("/")[:3])
-    asked = place(config.mlflow.registry, os.environ, reach.state)
+    asked = place(config.mlflow.registry, os.environ, state)
     return without_secrets(asked.registry, os.environ)
