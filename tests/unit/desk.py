@@ -117,6 +117,10 @@ class Desk:
         self.unfit: set[str] = set()
         #: Model → why its source cannot be had.
         self.missing: dict[str, str] = {}
+        #: Models whose versions are a source's.
+        self.sourced: set[str] = set()
+        #: Models whose alias is gone; numbers of theirs can be had.
+        self.aliasless: set[str] = set()
         self.stood: dict[str, Standing] = {}
         self.assignments: Sequence[Assignment] = ()
         self.divisions: Divisions = {}
@@ -214,8 +218,10 @@ class Desk:
             raise RepositoryInvalid(f"no model {model!r}")
         if model in self.missing:
             raise SourceAway(self.missing[model])
+        if model in self.aliasless and not numbers:
+            raise SourceInvalid("no such alias")
         found = [
-            Version(name, number, self.place(name) / str(number), "python", self.config(number))
+            Version(name, number, self.place(name) / str(number), "python", self.of(name, number))
             for name in ([model] if model else self.models)
             for number in self.models[name]
         ]
@@ -231,6 +237,11 @@ class Desk:
         if away := numbers - self.registry:
             raise SourceInvalid(f"no version {min(away)}")
         return [replace(found, number=one) for one in sorted(numbers)]
+
+    def of(self, model: str, number: int) -> ModelConfig:
+        source = ModelConfig.model_validate({"source": f"models:/{model}@champion"}).source
+        is_sourced = model in self.sourced
+        return self.config(number).model_copy(update={"source": source} if is_sourced else {})
 
     def config(self, number: int) -> ModelConfig:
         on_new = "swap" if number in self.swaps else "hold"

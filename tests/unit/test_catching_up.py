@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+from tests.unit.asking import ask
+from tests.unit.desk import Desk
 from tests.unit.watched import RUNNING, Serve
 
 from headrace.config.schema import ModelConfig
+from headrace.console.deciding import CATCH_UP_S
 from headrace.control.engine import Assignment
 from headrace.execution.policy import Division
 from headrace.repository.folder import Version
@@ -31,3 +35,13 @@ def test_what_is_wanted_is_reached_once_every_gateway_has_its_table() -> None:
     applied(8, newest)
     assert watching.catch_up(60)
     watching.stop(60)
+
+
+def test_who_asks_what_has_moved_is_answered_once_gateways_have_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited = list[float]()
+    monkeypatch.setattr(desk.controller, "catch_up", waited.append)
+    for said, waits in (("", []), ("&moved=0", []), ("&moved=1", [CATCH_UP_S])):
+        answer = ask(desk.sources, "GET", f"/api/versions?model=m&loaded=1{said}")
+        assert (answer.status, waited) == (200, waits)

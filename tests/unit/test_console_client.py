@@ -132,11 +132,15 @@ def test_the_version_is_told() -> None:
 
 def test_a_load_that_swaps_waits_until_traffic_has_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [{"version": 2, "wanted": True, "state": "ready", "reason": "loaded"}]
-    coming = iter([100.0, None])
+    coming, asked = iter([100.0, None, None]), list[str]()
     moved = ("journal", {"model": "m"})
     monkeypatch.setattr(waiting, "follow", lambda _: iter([("begin", {}), moved, moved]))
-    monkeypatch.setattr(
-        waiting, "get", lambda *_: {"versions": [{**rows[0], "coming_percent": next(coming)}]}
-    )
+
+    def get(_: str, path: str) -> Any:
+        asked.append(path.partition("model=m")[2])
+        return {"versions": [{**rows[0], "coming_percent": next(coming)}]}
+
+    monkeypatch.setattr(waiting, "get", get)
     assert waiting.until_ready("http://h:1", "m", 2)
+    assert asked == ["", "", "&moved=1"], "gateways have it, too"
     assert next(coming, "none is left") == "none is left"

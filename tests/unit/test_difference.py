@@ -23,6 +23,12 @@ from headrace.repository.digest import digest
 from headrace.repository.folder import Version, find
 
 WriteModel = Callable[..., Path]
+CHAIN = """
+inputs: [{name: x, datatype: FP32, shape: [4]}]
+outputs: [{name: y, datatype: FP32, shape: [4]}]
+max_rows: 8
+steps: [{model: doubler, %s inputs: {x: x}, outputs: {y: y}}]
+"""
 
 
 def test_files_that_changed_are_found_and_refused(write_model: WriteModel) -> None:
@@ -145,6 +151,49 @@ def test_nothing_is_done_where_one_thing_cannot_be(
     assert told(sources)[0] == ("m/1", "files", False)
     engine.found = [Changed(engine.found[0].version, is_gone=True)]
     assert told(sources)[0] == ("m/1", "gone", False)
+
+
+@pytest.mark.parametrize(
+    ("asks", "before", "after", "barred"),
+    [
+        ("", "max_rows: 8", "max_rows: 7", True),
+        ("version: 1,", "max_rows: 8", "max_rows: 7", True),
+        ("version: 2,", "max_rows: 8", "max_rows: 7", False),
+        ("", "max_rows: 16", "max_rows: 8", False),
+        # It fails as it is, and less so then.
+        ("", "max_rows: 4", "max_rows: 6", False),
+        ("", "max_rows: 8", "max_rows: 4, split_oversize: true", False),
+        ("", "max_rows: 4, split_oversize: true", "max_rows: 4", True),
+        ("", "max_rows: 8", "max_rows: 8, max_delay_ms: 2", False),
+    ],
+)
+def test_a_step_that_would_take_fewer_rows_than_its_ensemble_sends_is_refused(
+    write_model: WriteModel,
+    sources: Sources,
+    engine: Engine,
+    asks: str,
+    before: str,
+    after: str,
+    *,
+    barred: bool,
+) -> None:
+    models = write_model(yaml=f"batching: {{{before}}}")
+    (models / "both" / "1").mkdir(parents=True)
+    (models / "both" / "1" / "ensemble.yaml").write_text(CHAIN % asks)
+    versions = find(models)
+    (models / "doubler" / "model.yaml").write_text(f"batching: {{{after}}}")
+    if not barred:
+        assert len(changed(versions, "doubler")) == 1
+        return
+    with pytest.raises(NotLive, match=r"nothing was changed:\n.*both/1 sends it 8 rows at once: g"):
+        changed(versions, "doubler")
+    engine.found = [replace(one) for one in compare(versions, "")]
+    answer: Any = ask(sources, "GET", "/api/difference").body
+    (said,) = [one for one in answer["differences"] if one["kind"] == "setting"]
+    assert (said["applies"], said["note"][:28]) == (False, "both/1 sends it 8 rows at on")
+    # What cannot be read keeps nothing from being changed.
+    (models / "both" / "1" / "ensemble.yaml").write_text("steps: 1")
+    assert len(changed(versions, "doubler")) == 1
 
 
 def test_a_folder_names_what_is_served_from_it(desk: Desk, sources: Sources) -> None:

@@ -1,5 +1,9 @@
 """Models whose source cannot be had as a server starts: others serve, and they come later."""
 
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 from typing import Any
 
 import pytest
@@ -13,6 +17,7 @@ from headrace.control import orders
 from headrace.control.returning import Returning
 from headrace.errors import SourceAway, SourceInvalid
 from headrace.models.lifecycle import State
+from headrace.repository.folder import asked_of
 from headrace.rollout.course import End
 
 READY = State.READY
@@ -31,6 +36,15 @@ def away(desk: Desk) -> Desk:
     desk.missing = {"m": AWAY}
     desk.begin()
     return desk
+
+
+def returning(
+    desk: Desk,
+    say: Callable[[str], None],
+    whom: Callable[[str], str] = str,
+    sleep: Callable[[float], object] = lambda _: None,
+) -> Returning:
+    return Returning(desk.controller, say, whom, retry=float, sleep=sleep)
 
 
 def test_it_keeps_no_other_from_being_served_and_is_said(away: Desk) -> None:
@@ -59,7 +73,7 @@ def test_it_comes_by_itself_with_what_was_wanted_of_it(away: Desk) -> None:
         if len(waits) == 3:
             away.missing = {}
 
-    Returning(away.controller, said.append, retry=float, sleep=sleep).run()
+    returning(away, said.append, sleep=sleep).run(["m"])
     assert waits == [1, 2, 3]
     assert said == [f"m is still not served: {AWAY}", "m is there now, and begins"]
     assert away.carried == ["m/1", "m/2", "n/1"]
@@ -72,7 +86,8 @@ def test_one_that_nobody_has_seen_yet_comes_as_any_new_model(desk: Desk) -> None
     desk.models, desk.missing = {"m": [1], "n": [1, 2]}, {"n": AWAY}
     desk.begin()
     desk.missing = {}
-    assert desk.controller.come("n") == 2
+    assert desk.controller.come("n") == (2, True)
+    assert desk.controller.come("n") == (2, False), "it was there already"
     desk.stand(n={1: READY, 2: READY})
     assert desk.shares["n"] == {2: 10000}
 
@@ -95,6 +110,28 @@ def test_a_named_version_is_loaded_beside_what_was_wanted(away: Desk) -> None:
     away.missing, away.registry = {}, {3}
     assert away.controller.load("m", 3, swap=None, **ME) == 3
     assert away.carried == ["m/1", "m/2", "m/3", "n/1"]
+
+
+def test_a_named_version_does_not_need_the_alias(away: Desk) -> None:
+    away.missing, away.aliasless = {}, {"m"}
+    with pytest.raises(SourceInvalid, match="no such alias"):
+        away.controller.load("m", None, swap=None, **ME)
+    assert away.controller.load("m", 2, swap=None, **ME) == 2
+    assert away.carried == ["m/1", "m/2", "n/1"]
+
+
+def test_who_brought_it_and_why_is_in_the_journal(away: Desk) -> None:
+    away.missing, away.registry = {}, {3}
+    away.controller.load("m", 3, swap=None, who="me@here", why="it is urgent")
+    entry = away.controller.store.journal(1)[0]
+    assert (entry.who, entry.what, entry.why) == ("me@here", "start: found 3", "it is urgent")
+
+
+def test_who_applies_what_has_come_back_is_in_the_journal(away: Desk) -> None:
+    away.missing, away.models = {}, {"m": [1, 2, 3], "n": [1]}
+    away.controller.arrived("m", who="me@here", why="it is back")
+    entry = away.controller.store.journal(1)[0]
+    assert (entry.who, entry.what, entry.why) == ("me@here", "start: found 3", "it is back")
 
 
 def test_a_folder_that_was_away_comes_with_what_was_wanted_of_it(away: Desk) -> None:
@@ -135,12 +172,72 @@ def test_what_nobody_foresaw_keeps_nobody_from_asking_again(
 ) -> None:
     said, come = list[str](), away.controller.come
 
-    def fails(model: str) -> int:
+    def fails(model: str) -> tuple[int, bool]:
         monkeypatch.setattr(away.controller, "come", come)
         away.missing = {}
         raise OSError("no more files may be open")
 
     monkeypatch.setattr(away.controller, "come", fails)
-    Returning(away.controller, said.append, retry=float, sleep=lambda _: None).run()
+    returning(away, said.append).run(["m"])
     assert "OSError: no more files may be open" in said[0]
     assert said[-1] == "m is there now, and begins"
+
+
+def test_a_registry_that_hangs_keeps_no_models_of_others(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.models = {"m": [1], "a": [1], "b": [1], "c": [1]}
+    desk.missing = dict.fromkeys("abc", AWAY)
+    desk.begin()
+    desk.missing, goes_on, said, find = {}, Event(), SimpleQueue[str](), desk.controller.come
+
+    def come(model: str) -> tuple[int, bool]:
+        if model != "c":
+            goes_on.wait(30)
+        return find(model)
+
+    monkeypatch.setattr(desk.controller, "come", come)
+    whom = {"a": "http://hangs", "b": "http://hangs", "c": "http://here"}
+    returning(desk, said.put, whom.__getitem__).begin()
+    assert said.get(timeout=10) == "c is there now, and begins"
+    goes_on.set()
+    assert said.get(timeout=10) == "a is there now, and begins"
+    assert said.get(timeout=10) == "b is there now, and begins"
+
+
+def test_what_somebody_has_loaded_meanwhile_is_not_said_to_him(
+    away: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said, come = list[str](), away.controller.come
+
+    def slow(model: str) -> tuple[int, bool]:
+        monkeypatch.undo()
+        away.controller.load(model, None, swap=None, **ME)
+        return come(model)
+
+    away.missing = {}
+    monkeypatch.setattr(away.controller, "come", slow)
+    returning(away, said.append).run(["m"])
+    assert (said, away.carried) == ([], ["m/1", "m/2", "n/1"])
+
+
+def test_whom_a_models_source_is_asked_of_is_in_its_model_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("MLFLOW_REGISTRY_URI", raising=False)
+    state = tmp_path / "state"
+    for number, (yaml, whom) in enumerate(
+        [
+            ("source: models:/a@b\nmlflow: {registry: 'http://h:5000'}", "http://h:5000"),
+            ("source: models:/a@b", f"sqlite:///{state / 'mlflow.db'}"),
+            ("source: s3://bucket/deep/a", "s3://bucket"),
+            ("source: nonsense", ""),
+            ("", ""),
+        ]
+    ):
+        folder = tmp_path / f"m{number}"
+        folder.mkdir()
+        (folder / "model.yaml").write_text(yaml)
+        assert asked_of(tmp_path, folder.name, state) == whom
+    assert asked_of(tmp_path, "nobody", state) == ""

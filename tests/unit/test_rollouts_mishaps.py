@@ -225,3 +225,20 @@ def test_nobody_is_sent_back_to_what_has_failed(play: Play) -> None:
     with pytest.raises(Unwanted, match="version 1 has failed, and would have all the traffic"):
         play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
     assert play.desk.rollouts.one(1).end is None
+
+
+def test_what_traffic_has_for_such_a_rollout_ends_once_its_model_has_come(play: Play) -> None:
+    play.start()
+    store = play.desk.store
+    assert store is not None
+    with store._connected() as connection:
+        connection.execute(update(ROLLOUT).values(course={"number": 1}))
+    play.desk.models, play.desk.missing = {"m": [1, 2], "n": [1]}, {"m": "no answer"}
+    play.desk.begin()
+    play.desk.rollouts.look()
+    play.desk.missing = {}
+    play.desk.controller.come("m")
+    assert play.desk.controller.wanted()["m"].traffic.judged
+    play.desk.rollouts.look()
+    assert not play.desk.controller.wanted()["m"].traffic.judged
+    assert play.journal[-1] == "headrace: nothing is judged any more"

@@ -3,17 +3,23 @@
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import pytest
 
+from headrace.config.source import StoreAddress
 from headrace.errors import SourceAway, SourceInvalid
-from headrace.registry import silence
+from headrace.registry import silence, source, stored
+from headrace.registry.facts import Facts, Place
 from headrace.registry.silence import LONG_S, REST_S, Silence
-from headrace.repository import sourced
+from headrace.registry.stored import Stored
 from headrace.repository.folder import find_model, look
 from headrace.repository.sourced import Reach
 
 HERE = "http://here"
+MEANT = Facts(
+    Place(HERE, HERE), "a", 1, "champion", None, f"{HERE}/a", ["onnx"], None, {}, "a" * 64
+)
 
 
 class Hanging:
@@ -66,12 +72,12 @@ def test_a_start_waits_once_for_a_registry_of_many_models(
         (tmp_path / name / "model.yaml").write_text(yaml)
     world, said = Hanging(), list[str]()
 
-    def fetched(config: object, address: object, reach: Reach) -> None:
+    def resolve(address: object, **_: object) -> None:
         world.asked.append(str(address))
         world.now += LONG_S
         raise SourceAway("no answer")
 
-    monkeypatch.setattr(sourced, "_fetched", fetched)
+    monkeypatch.setattr(source, "resolve", resolve)
     reach = Reach(tmp_path / "state", said.append, silence=Silence(lambda: world.now))
     found = look(tmp_path, reach)
     assert world.asked == ["models:/a@champion", "models:/c@champion"]
@@ -82,6 +88,34 @@ def test_a_start_waits_once_for_a_registry_of_many_models(
     with pytest.raises(SourceInvalid, match="no answer"):
         find_model(tmp_path, "b", set(), asks_anew)
     assert world.asked[2:] == ["models:/b@champion"]
+
+
+@pytest.mark.parametrize(
+    ("place", "address", "told"),
+    [
+        (source, "models:/a@champion", MEANT),
+        (stored, "s3://bucket/a", Stored(StoreAddress("s3://bucket/a"), 1, "a" * 64)),
+    ],
+)
+def test_a_download_that_breaks_after_long_is_no_silence(
+    place: Any, address: str, told: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a"
+    folder.mkdir()
+    (folder / "model.yaml").write_text(f"source: {address}\n")
+    world = Hanging()
+
+    def fetch(*_: object, **__: object) -> None:
+        world.asked.append("fetch")
+        world.now += LONG_S
+        raise SourceAway("it broke")
+
+    monkeypatch.setattr(place, "resolve", lambda *_, **__: told)
+    monkeypatch.setattr(place, "fetch", fetch)
+    reach = Reach(tmp_path / "state", print, silence=Silence(lambda: world.now))
+    for _ in range(2):
+        assert "it broke" in look(tmp_path, reach).away["a"]
+    assert world.asked == ["fetch", "fetch"]
 
 
 def test_who_waits_is_told_what_for(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,6 +46,23 @@ def test_what_arrives_in_the_folder_is_refused_too(full: Desk) -> None:
     assert len(full.carried) == MOST_PROFILED
 
 
+def test_what_a_start_would_add_is_refused_before_it_is_kept(full: Desk) -> None:
+    before = full.controller.store.journal(1)
+    with pytest.raises(Unwanted, match="at most 64"):
+        full.begin()
+    assert full.controller.store.journal(1) == before
+
+
+def test_so_is_what_comes_of_a_model_that_was_away(full: Desk) -> None:
+    full.models["n"] = [1]
+    full.missing = {"m": "the registry gives no answer"}
+    full.begin()
+    full.missing, before = {}, full.controller.store.journal(1)
+    with pytest.raises(Unwanted, match="at most 64"):
+        full.controller.come("m")
+    assert (full.carried, full.controller.store.journal(1)) == (["n/1"], before)
+
+
 @pytest.mark.parametrize(
     ("routes", "mistake"),
     [

@@ -141,6 +141,39 @@ def test_what_cannot_be_loaded_is_said_in_the_log(desk: Desk) -> None:
     assert line["text"] == "what is new of nobody was not loaded: no model 'nobody'"
 
 
+def test_what_nobody_foresaw_keeps_nobody_from_loading_what_comes_next(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(model: str) -> None:
+        raise OSError("no more files may be open")
+
+    monkeypatch.setattr(desk.controller, "arrived", fails)
+    load = loader(desk.controller, desk.logbook)
+    load("m")
+    (line,) = desk.logbook.recent("", 10)[0]
+    assert "OSError: no more files may be open" in line["text"]
+    monkeypatch.undo()
+    desk.models["m"] = [1, 2]
+    load("m")
+    assert desk.carried == ["m/1", "m/2"]
+
+
+def test_who_writes_to_the_model_yaml_of_a_source_moves_no_traffic_to_what_its_alias_means_now(
+    desk: Desk,
+) -> None:
+    desk.sourced, desk.models, desk.swaps = {"s"}, {"m": [1], "s": [1]}, {2}
+    load = loader(desk.controller, desk.logbook)
+    load("s")
+    assert desk.carried == ["m/1", "s/1"], "nothing of it was wanted: it is asked for"
+    desk.models["s"] = [2]
+    load("s")
+    assert desk.carried == ["m/1", "s/1"]
+    (line,) = desk.logbook.recent("", 10)[0]
+    assert line["text"] == "s serves what was resolved: `headrace load s` asks its source"
+    desk.controller.load("s", None, swap=None, who="me", why="")
+    assert desk.carried == ["m/1", "s/1", "s/2"]
+
+
 def test_what_cannot_be_written_down_is_said_in_the_log_and_ends_nothing(desk: Desk) -> None:
     deposed = desk.controller
     desk.begin()

@@ -19,7 +19,8 @@ def until_ready(url: str, model: str, version: int) -> bool:
     for kind, facts in follow(url):
         if kind != "begin" and facts["model"] != model:
             continue
-        rows = get(url, f"/api/versions?loaded=1&model={quote(model)}")["versions"]
+        asked = f"/api/versions?loaded=1&model={quote(model)}"
+        rows = get(url, asked)["versions"]
         row = next((one for one in rows if one["version"] == version), None)
         if row is None or not row["wanted"]:
             raise HeadraceError(f"{model}/{version} is wanted no more: `headrace journal` says why")
@@ -27,6 +28,9 @@ def until_ready(url: str, model: str, version: int) -> bool:
             said = line
             tell(line)
         # One that swaps has its traffic a moment after it is ready, by an entry of the journal.
-        if row["state"] == "failed" or (row["state"] == "ready" and not row["coming_percent"]):
-            return bool(row["state"] == "ready")
+        if row["state"] == "failed":
+            return False
+        if row["state"] == "ready" and not row["coming_percent"]:
+            get(url, f"{asked}&moved=1")  # whoever asks gateways next finds it so
+            return True
     raise Unreachable(f"{url} tells no more of {model}/{version}")

@@ -93,8 +93,10 @@ def _of_changed(one: Changed) -> Iterator[Difference]:
         note = f"it serves on; `headrace unload {label}` ends it"
         yield Difference(label, "gone", f"{one.version.folder} is gone", False, note)
     for change in one.changes:
+        barred = one.barred.get(change.key, "")
         note = "at once" if change.is_live else "a version takes this only when it is loaded"
-        yield Difference(label, "setting", str(change), change.is_live, note)
+        applies = change.is_live and not barred
+        yield Difference(label, "setting", str(change), applies, barred or note)
     if one.files is not None:
         before, after = (digest[:SHOWN] for digest in one.files)
         note = "it serves them as they were loaded; give these a new number, or unload and load it"

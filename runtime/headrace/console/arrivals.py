@@ -2,6 +2,7 @@
 
 import os
 import socket
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from headrace.execution.voices import OURSELVES, line
 from headrace.hooks.told import Told
 from headrace.models.lifecycle import Standing
 from headrace.registry.reporting import Reporter
+from headrace.repository.folder import asked_of
 from headrace.repository.watching import Watching
 
 
@@ -30,7 +32,11 @@ def watch(options: ServeOptions, controller: Controller, logbook: Logbook) -> No
     Raises:
         RepositoryInvalid: the kernel does not watch the repository.
     """
-    Returning(controller, lambda text: logbook.take(line(OURSELVES, "out", text))).begin()
+    Returning(
+        controller,
+        lambda text: logbook.take(line(OURSELVES, "out", text)),
+        lambda model: asked_of(options.repository, model, options.state),
+    ).begin()
     if options.watch:
         Watching(options.repository, loader(controller, logbook))
 
@@ -98,11 +104,20 @@ def evict(controller: Controller, logbook: Logbook, label: str, why: str) -> Non
 def loader(controller: Controller, logbook: Logbook) -> Callable[[str], None]:
     """Return what loads a model's new versions, and says in the log what it cannot load."""
 
+    def say(stream: str, text: str) -> None:
+        logbook.take(line(OURSELVES, stream, text))
+
     def load(model: str) -> None:
+        if any(row.version.config.source is not None for row in controller.held(model)):
+            # Who writes to model.yaml does not say that traffic is to follow an alias.
+            say("out", f"{model} serves what was resolved: `headrace load {model}` asks its source")
+            return
         try:
             controller.arrived(model)
         except HeadraceError as error:
-            text = f"what is new of {model} was not loaded: {error}"
-            logbook.take(line(OURSELVES, "err", text))
+            say("err", f"what is new of {model} was not loaded: {error}")
+        # Whatever was not foreseen: what comes next is loaded all the same.
+        except Exception:
+            say("err", f"what is new of {model} was not loaded: {traceback.format_exc()}")
 
     return load

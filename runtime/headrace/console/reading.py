@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 
 from headrace.console import applying, board, schema, shadow_schema
 from headrace.console.answering import in_thread
-from headrace.console.deciding import entry_json, version_json
+from headrace.console.deciding import CATCH_UP_S, entry_json, version_json
 from headrace.console.parameters import Folder, From, Limit, Model, Number, OfModel, bounded
 from headrace.console.sources import Sources
 from headrace.control.worst import pairs
@@ -67,9 +67,16 @@ def worst(sources: From, model: Model, version: Number) -> dict[str, Any]:
 
 @router.get("/api/versions", response_model=schema.Versions)
 @in_thread
-def versions(sources: From, model: OfModel = "", loaded: str = "") -> dict[str, Any]:
-    """Show what is loaded and, unless `loaded=1`, what could be, as far as that can be read."""
+def versions(
+    sources: From, model: OfModel = "", loaded: str = "", moved: str = ""
+) -> dict[str, Any]:
+    """Show what is loaded and, unless `loaded=1`, what could be, as far as that can be read.
+
+    With `moved=1` once gateways divide traffic so, or after 5 s.
+    """
     controller = sources.controller
+    if moved == "1":
+        controller.catch_up(CATCH_UP_S)
     away = (one.reason for one in controller.lost() if (one.model, one.version) == (model, None))
     rows, unread = controller.held(model), next(away, "")
     # To ask a source what it has by now would bring that here.

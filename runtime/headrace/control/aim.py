@@ -68,9 +68,9 @@ def divisions(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> 
     return {model: _division(model, one, versions) for model, one in wanted.items()}
 
 
-def require_taken(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> None:
+def require_taken(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> None:
     """Raise Unwanted if no gateway would take this: kept, it keeps later starts from serving."""
-    check({model: wanted.versions}, divisions({model: wanted}, versions))
+    check({model: one.versions for model, one in wanted.items()}, divisions(wanted, versions))
 
 
 def _division(model: str, wanted: Wanted, versions: Mapping[str, Version]) -> Division:

@@ -13,7 +13,7 @@ from headrace.control.finding import Finding
 from headrace.control.lost import Lost, away, still
 from headrace.control.orders import Order
 from headrace.control.rows import Row, rows
-from headrace.control.starting import ITSELF, NONE, Start, started
+from headrace.control.starting import BY_ITSELF, ITSELF, NONE, Start, started
 from headrace.control.store import Change, Note, Store
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
@@ -22,9 +22,6 @@ from headrace.execution.policy import AWAITED
 from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 from headrace.rollout.course import Course
-
-#: For gateways to take a table; one that stands still is replaced sooner.
-CATCH_UP_S = 30.0
 
 
 class Controller:
@@ -56,19 +53,24 @@ class Controller:
             return Beginning(*self._driving.aim(self._wanted, self._versions), self.store.term)
 
     @looks
-    def come(self, model: str) -> int:
-        """Begin with a model that was not there as the run began; return its highest version.
+    def come(
+        self, model: str, version: int | None = None, by: Note = BY_ITSELF
+    ) -> tuple[int, bool]:
+        """Begin with a model that was not there as the run began, and with this version of it.
+
+        Return its number, the highest if none is named, and whether nobody else was faster.
 
         Raises:
             HeadraceError: it is not there now either; nothing was changed.
         """
-        found = self._finding.every(model)
-        start = started(self._finding, self.store.models(), found)  # takes long: not under the lock
+        # Not under the lock: it may take long.
+        found, number = self._finding.chosen(model, version)
+        start = started(self._finding, self.store.models(), [*found.values()], by=by)
         with self._lock:
-            if model not in self._wanted:  # else somebody else was faster
+            if begins := model not in self._wanted:
                 self._take(start)
                 self._tell()
-        return max(one.number for one in found)
+        return number, begins
 
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
@@ -124,9 +126,9 @@ class Controller:
             Unwanted: it is loaded already.
         """
         if self._begins(model):
-            there = self.come(model)
-            if not swap and (version or there) in self._wanted[model].versions:
-                return version or there
+            there, _ = self.come(model, version, Note(who, "", why))
+            if not swap and there in self._wanted[model].versions:
+                return there
         found, version = self._finding.chosen(model, version)
         one = self._finding.equipped(found[version])  # not under the lock: it may take long
         with self._lock:
@@ -156,7 +158,7 @@ class Controller:
                     break
                 self._moved.wait()
         if one.state is State.READY:
-            self.catch_up(CATCH_UP_S)
+            self._driving.catch_up()
         return one
 
     def catch_up(self, limit_s: float) -> None:
@@ -171,7 +173,7 @@ class Controller:
             HeadraceError: it cannot be loaded as it is there; nothing was changed.
         """
         if self._begins(model):
-            self.come(model)
+            self.come(model, by=Note(who, "", why))
         found = self._finding.of(model)
         expected = arriving.new(self._wanted.get(model), found)
         fit = self._finding.equipped_all(found, expected)  # not under the lock: it may take long
@@ -258,10 +260,7 @@ class Controller:
 
     def known(self, model: str) -> Wanted:
         """Return what is wanted of a model; raises Unwanted where it is not served."""
-        if model not in self._wanted:
-            known = ", ".join(sorted(self._wanted)) or "none"
-            raise Unwanted(f"no model {model!r} is served here; there is {known}")
-        return self._wanted[model]
+        return words.known(self._wanted, model)
 
     def _change(
         self, one: Change, new: Mapping[str, Version], course: Course | None = None
@@ -272,7 +271,7 @@ class Controller:
         self._tell()
 
     def _keep(self, one: Change, new: Mapping[str, Version], course: Course | None = None) -> None:
-        require_taken(one.model, one.after, {**self._versions, **new})
+        require_taken({one.model: one.after}, {**self._versions, **new})
         self._put(one, course=course)
         self._versions |= new
 
@@ -281,6 +280,7 @@ class Controller:
         return model not in self._wanted and model in {*away(self.lost()), *self.store.models()}
 
     def _take(self, start: Start) -> None:
+        require_taken(start.wanted, start.versions)
         self._put(*start.changes)
         self._wanted |= start.wanted
         self._versions |= start.versions

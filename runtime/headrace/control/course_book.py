@@ -121,12 +121,13 @@ class CourseBook:
             self.keep(course, ended)
 
     def end_unreadable(self) -> None:
-        """End what traffic has for a rollout of which nothing is known any more."""
+        """End what traffic has for a rollout that nobody goes on with: its model may have come."""
         on = {one.model for one in self.on()}
         for model, wanted in self._controller.wanted().items():
             if (wanted.traffic.control or wanted.traffic.judged) and model not in on:
                 order = steering.without_rollout(model)
-                self._controller.obey(order, who=ITSELF, why="its rollout cannot be read")
+                why = "its rollout is over, or cannot be read"
+                self._controller.obey(order, who=ITSELF, why=why)
 
     def tell_ends(self) -> None:
         """Tell of those that ended when nobody had the time to."""

@@ -1,6 +1,7 @@
 """The engine that brings about what is wanted, and how versions stand there."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from headrace.control.aim import assignments, divisions, held_back
 from headrace.control.engine import Assignment, Divisions, Engine, by_model
@@ -10,6 +11,8 @@ from headrace.models.lifecycle import Standing, State
 from headrace.repository.folder import Version
 
 Aim = tuple[list[Assignment], Divisions]
+#: For gateways to take a table; one that stands still is replaced sooner.
+CATCH_UP_S: Final = 30.0
 
 
 class Driving:
@@ -38,7 +41,7 @@ class Driving:
         """Whether other versions are to be carried by now than the engine was told."""
         return self._held_back != held_back(wanted, standings)
 
-    def catch_up(self, limit_s: float) -> None:
+    def catch_up(self, limit_s: float = CATCH_UP_S) -> None:
         """Wait until every gateway has the table of what is wanted now, for so long at most."""
         if self.engine is not None:
             self.engine.catch_up(limit_s)

@@ -2,7 +2,7 @@
 
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import count
 
 from headrace.control.controller import Controller
@@ -19,39 +19,58 @@ class Returning:
         self,
         controller: Controller,
         say: Callable[[str], None],
+        whom: Callable[[str], str],
         *,
         retry: Retry = jittered,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
-        """``say`` says a line to the operator."""
+        """Take whom to tell, and whom to ask.
+
+        Args:
+            controller: begins with them.
+            say: says a line to the operator; any thread may call it.
+            whom: returns the registry or bucket that a model's source is asked of.
+            retry: when to try again.
+            sleep: until then.
+        """
         self._controller = controller
         self._say = say
-        self._troubles = Troubles(say)
+        self._whom = whom
         self._retry = retry
         self._sleep = sleep or threading.Event().wait
 
     def begin(self) -> None:
-        """Ask from a thread of its own, if there is anything to ask for."""
-        if away(self._controller.lost()):
-            threading.Thread(target=self.run, name="returning", daemon=True).start()
+        """Ask all registries at once, each from a thread of its own: one may hang for minutes."""
+        by: dict[str, list[str]] = {}
+        for model in self._away():
+            by.setdefault(self._whom(model), []).append(model)
+        for models in by.values():
+            threading.Thread(target=self.run, args=(models,), name="returning", daemon=True).start()
 
-    def run(self) -> None:
-        """Ask until all of them are there."""
+    def run(self, models: Sequence[str]) -> None:
+        """Ask until all of these are there."""
+        troubles = Troubles(self._say)
         for tries in count(1):
-            if not away(self._controller.lost()):
+            if self._away().isdisjoint(models):
                 return
             self._sleep(self._retry(tries))
-            self._look()
+            self._look(models, troubles)
 
-    def _look(self) -> None:
-        self._troubles.begin_look()
-        for model in away(self._controller.lost()):
+    def _away(self) -> set[str]:
+        return set(away(self._controller.lost()))
+
+    def _look(self, models: Sequence[str], troubles: Troubles) -> None:
+        troubles.begin_look()
+        for model in models:
+            if model not in self._away():
+                continue
             try:
-                self._controller.come(model)
+                _, begins = self._controller.come(model)
             except HeadraceError as error:
-                self._troubles.meet(f"{model} is still not served: {error}")
+                troubles.meet(f"{model} is still not served: {error}")
             # Whatever was not foreseen: it and the others are asked for again all the same.
             except Exception:
-                self._troubles.meet(f"{model} is still not served: {traceback.format_exc()}")
+                troubles.meet(f"{model} is still not served: {traceback.format_exc()}")
             else:
-                self._say(f"{model} is there now, and begins")
+                if begins:  # else somebody loaded it meanwhile, and knows
+                    self._say(f"{model} is there now, and begins")

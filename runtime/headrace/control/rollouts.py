@@ -227,6 +227,7 @@ class Rollouts:
             if self._closed or self._deposed:
                 return
             try:
+                self._book.end_unreadable()
                 begin = partial(self.start, baseline=None, who=ITSELF, why=ON_NEW)
                 self._newcomers.begin(self.all(), begin)
                 self._previous.let_go(self.all(), self._clocks.time())

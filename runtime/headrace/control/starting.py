@@ -1,7 +1,7 @@
 """What a run begins with: what was wanted before, as far as it is there and has what it needs."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,6 +16,7 @@ from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
+BY_ITSELF: Final = Note(ITSELF, "")
 #: Where nothing is away.
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
@@ -36,12 +37,14 @@ def started(
     kept: Mapping[str, Wanted],
     found: Sequence[Version],
     missing: Mapping[str, str] = NONE,
+    *,
+    by: Note = BY_ITSELF,
 ) -> Start:
     """Return what a run begins with that has found these versions in its repository.
 
     A version whose packages cannot be installed is lost, and so is a ``missing`` model, whose
     source cannot be had for a reason; neither keeps any other from being served. What is kept of
-    such a model stays as it is, for when that can be had.
+    such a model stays as it is, for when that can be had. ``by`` has who began it, and why.
 
     Raises:
         RequirementsInvalid, SourceInvalid: there is no other.
@@ -51,14 +54,19 @@ def started(
     start, unfit = Start(), list[str]()
     start.lost += [Lost(model, None, 0.0, why) for model, why in missing.items()]
     for model, here in by_number(found).items():
-        unfit += _add(start, finding, model, kept.get(model), here)
+        unfit += _add(start, finding, model, kept.get(model), here, by)
     if unfit and not start.versions:
         raise RequirementsInvalid("\n".join([*missing.values(), *unfit]))
     return start
 
 
-def _add(
-    start: Start, finding: Finding, model: str, before: Wanted | None, here: dict[int, Version]
+def _add(  # noqa: PLR0913 - a model, what is known of it, and what is to become of both
+    start: Start,
+    finding: Finding,
+    model: str,
+    before: Wanted | None,
+    here: dict[int, Version],
+    by: Note,
 ) -> Iterable[str]:
     """Add what becomes of a model, and return why packages of its versions cannot be installed."""
     versions, reasons = here, dict[int, str]()
@@ -74,6 +82,6 @@ def _add(
         start.wanted[model] = after
         start.versions |= fit
         if after != before:
-            note = Note(ITSELF, words.of_start(before, after))
+            note = replace(by, what=words.of_start(before, after))
             start.changes.append(Change(model, before, after, note))
     return unfit.values()

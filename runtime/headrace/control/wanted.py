@@ -78,6 +78,14 @@ def from_json(kept: Mapping[str, Any]) -> Wanted:
     )
 
 
+def known(wanted: Mapping[str, Wanted], model: str) -> Wanted:
+    """Return what is wanted of a model; raises Unwanted where it is not served."""
+    if model not in wanted:
+        there = ", ".join(sorted(wanted)) or "none"
+        raise Unwanted(f"no model {model!r} is served here; there is {there}")
+    return wanted[model]
+
+
 def _by_text(numbers: Mapping[int, int]) -> dict[str, int]:
     return {str(version): number for version, number in sorted(numbers.items())}
 

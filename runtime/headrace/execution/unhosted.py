@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from headrace.config import ensemble, upstream
-from headrace.config.triton import ensembles
+from headrace.config import upstream
 from headrace.config.triton.serving import ENSEMBLE
 from headrace.config.triton.text import FILE
 from headrace.execution.voices import legible
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
+from headrace.repository import ensembles
 from headrace.repository.digest import digest, of_one
 from headrace.repository.folder import Version
 from headrace.repository.kinds import FILES
@@ -77,16 +77,12 @@ def read(version: Version) -> Carriage:
         OSError: it cannot be read.
     """
     label, backend = version.label, version.backend
-    if backend == ENSEMBLE:
-        file = version.home / FILE
-        settings = ensembles.load(file).settings(version.model, version.number)
-        return Carriage(label, backend, settings, of_one(file))
-    file = version.folder / FILES[backend]
-    if backend == "ensemble":
-        settings = ensemble.load(file).settings(version.model, version.number)
+    if backend == "upstream":
+        settings = _upstream(version.folder / FILES[backend], version)
     else:
-        settings = _upstream(file, version)
-    return Carriage(label, backend, settings, digest(version.folder))
+        settings = ensembles.read(version).settings(version.model, version.number)
+    of = of_one(version.home / FILE) if backend == ENSEMBLE else digest(version.folder)
+    return Carriage(label, backend, settings, of)
 
 
 def _upstream(file: Path, version: Version) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -10,6 +10,7 @@ from headrace.config.changes import Change, changes
 from headrace.config.schema import ModelConfig
 from headrace.errors import NotLive, RepositoryInvalid
 from headrace.repository.digest import SHOWN, digest
+from headrace.repository.ensembles import too_few
 from headrace.repository.folder import Version, configuration
 from headrace.repository.instances import shown
 
@@ -29,6 +30,8 @@ class Changed:
     files: tuple[str, str] | None = None
     #: The folder that it was loaded from is not there any more.
     is_gone: bool = False
+    #: Key of a change → why it may not be, though a version that serves could take it.
+    barred: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def only_when_loaded(self) -> list[str]:
@@ -70,7 +73,9 @@ def compare(
         different = tuple(changes(version.config, config))
         files = _files(version, digests.get(version.label, ""))
         if different or files is not None:
-            found.append(Changed(replace(version, config=config), different, files))
+            after = replace(version, config=config)
+            barred = {one.key: too_few(after, one, versions) for one in different}
+            found.append(Changed(after, different, files, barred=barred))
     return found
 
 
@@ -81,7 +86,8 @@ def changed(
 
     Raises:
         RepositoryInvalid, ConfigInvalid: as `compare`; or a version's folder is gone.
-        NotLive: something has changed that a version takes only when it is loaded.
+        NotLive: something has changed that a version takes only when it is loaded, or by which an
+            ensemble sends it too many rows.
     """
     found = compare(versions, model, digests)
     for one in found:
@@ -98,6 +104,13 @@ def changed(
             "server, or take it back to apply the rest (changed files may have a new number):\n"
             + "\n".join(told[:MOST_SHOWN])
         )
+    if told := [
+        f"{shown(one.version.label)}: {change}: {why}"
+        for one in found
+        for change in one.changes
+        if (why := one.barred.get(change.key))
+    ]:
+        raise NotLive("nothing was changed:\n" + "\n".join(told[:MOST_SHOWN]))
     return found
 
 

@@ -73,12 +73,11 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
     address = named if number is None else _numbered(named, number)
     try:
         reach.allowed.check(address, config.mlflow.registry)
-        where, asked = _where(address, config, reach), _asked(address, config, reach)
+        where, asked = _where(address, config, reach), asked_of(address, config, reach.state)
         try:
             if reach.may_recall:
                 reach.silence.check(asked)
-            with reach.silence.heard(asked, reach.say):
-                found, what = _fetched(config, address, reach)
+            found, what = _fetched(config, address, asked, reach)
         except SourceAway as away:
             if not reach.may_recall:
                 raise
@@ -99,14 +98,17 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
 
 
 def _fetched(
-    config: ModelConfig, address: Address | StoreAddress, reach: Reach
+    config: ModelConfig, address: Address | StoreAddress, asked: str, reach: Reach
 ) -> tuple[Sourced, Seen]:
     sha256 = None if config.source is None else config.source.sha256
+    # Who answers and then takes long over the files does not hang.
     if isinstance(address, StoreAddress):
-        listed = stored.resolve(address)
+        with reach.silence.heard(asked, reach.say):
+            listed = stored.resolve(address)
         folder = stored.fetch(listed, state=reach.state, say=reach.say, sha256=sha256)
         return _sourced(folder, Seen(listed.number, address.model, listed.key, None))
-    facts = source.resolve(address, registry=config.mlflow.registry, state=reach.state)
+    with reach.silence.heard(asked, reach.say):
+        facts = source.resolve(address, registry=config.mlflow.registry, state=reach.state)
     chosen = flavour(facts.flavours, facts.label)
     if facts.signature is None and chosen != "onnx":
         raise SourceInvalid(
@@ -167,9 +169,9 @@ def _where(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -
     return f"{address} in {asked.registry}"
 
 
-def _asked(address: Address | StoreAddress, config: ModelConfig, reach: Reach) -> str:
+def asked_of(address: Address | StoreAddress, config: ModelConfig, state: Path) -> str:
     """Return who is asked, as people may be shown it: a registry, or a bucket."""
     if isinstance(address, StoreAddress):
         return "/".join(address.folder.split("/")[:3])
-    asked = place(config.mlflow.registry, os.environ, reach.state)
+    asked = place(config.mlflow.registry, os.environ, state)
     return without_secrets(asked.registry, os.environ)
