@@ -32,7 +32,9 @@ def start(  # noqa: PLR0913 - a parameter is an option
     ] = "",
     plan_file: Annotated[
         Path | None,
-        typer.Option("--plan-file", metavar="FILE", help="A plan that is a file of its own."),
+        typer.Option(
+            "--plan-file", metavar="FILE", help="A plan that is a file of its own, or a pipe."
+        ),
     ] = None,
     baseline: Annotated[
         int, typer.Option(help="The version that has all the traffic, to be sure of it.", min=0)
@@ -84,7 +86,7 @@ def _read(file: Path, name: str) -> str:
     if name:
         raise typer.BadParameter("expected --plan or --plan-file, and not both")
     try:
-        return load_section(file, RolloutPlan).model_dump_json(exclude_unset=True)
+        return load_section(file, RolloutPlan, or_pipe=True).model_dump_json(exclude_unset=True)
     except FileNotFoundError as error:
         raise ConfigInvalid(f"there is no {file}") from error
 
