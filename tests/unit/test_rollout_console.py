@@ -133,6 +133,22 @@ def test_what_cannot_be_done_is_said(
     assert (found, says in told["error"]) == (status, True), told
 
 
+def test_a_body_is_refused_where_none_is_read(desk: Desk) -> None:
+    target = "/api/rollout/start?model=m&version=2"
+    told = ask(desk.sources, "POST", target, client="me", body=json.dumps(PLAN).encode())
+    assert (told.status, told.body["error"]) == (
+        400,
+        "/api/rollout/start reads no body: say all of it in the address; it takes model, version, "
+        "baseline, plan, why",
+    )
+    parts: dict[str, Any] = {"client": "me", "transfer-encoding": "chunked"}
+    assert ask(desk.sources, "POST", target, **parts).status == 400
+    assert ask(desk.sources, "GET", "/api/rollouts", body=b"{}").status == 400
+    assert ask(desk.sources, "GET", "/api/rollouts/1").status == 404
+    length: dict[str, Any] = {"client": "me", "content-length": "0"}
+    assert ask(desk.sources, "POST", target, **length).status == 200
+
+
 def test_a_rollouts_number_is_one(desk: Desk) -> None:
     told = ask(desk.sources, "GET", "/api/rollouts/x")
     assert (told.status, told.body["error"]) == (
