@@ -77,16 +77,23 @@ def _bar(one: Mapping[str, Any]) -> str:
 
 
 def _row(metric: Mapping[str, Any], asked: float) -> tuple[str, ...]:
-    difference = metric["difference_points"]
     control = metric["control"]
     return (
         metric["name"],
         _arm(metric["candidate"]),
         f"at most {100 * metric['margin']:.3g} %" if control is None else _arm(control),
-        "" if difference is None else f"{difference[0]:+.3g} to {difference[1]:+.3g} points",
+        _difference(metric),
         f"{metric['harm_odds']:.3g} of {asked:.3g}",
         f"{metric['fine_odds']:.3g} of {asked:.3g}",
     )
+
+
+def _difference(metric: Mapping[str, Any]) -> str:
+    if (found := metric["difference_points"]) is None:
+        return ""
+    means = metric["mean_difference"]
+    low, high = found if means is None else means
+    return f"{low:+.3g} to {high:+.3g} {'points' if means is None else 'on average'}"
 
 
 def _arm(arm: Mapping[str, Any]) -> str:
