@@ -218,6 +218,14 @@ def test_a_person_reads_what_is_known(desk: Desk) -> None:
     assert "1 % bad of 1000" in text
     assert "of 20" in text
     assert "candidate 2: p50 " in text
+    waits = [
+        {"unix_ms": 0, "what": "hold", "why": "too few units", "lasts": True},
+        {"unix_ms": 0, "what": "wait_for_approval", "why": "a person", "lasts": True},
+    ]
+    held, asks, what = list(rollout_lines({**shown, "said": waits, "may_approve": True}))[-3:]
+    assert held.endswith("00 hold: too few units")
+    assert not held.startswith("since")
+    assert (asks[:6], what) == ("since ", "`headrace rollout approve 1` lets it go on")
     say(desk, "promote", number=1)
     shown = ask(desk.sources, "GET", "/api/rollouts/1").body
     assert "[##############################] 100 % of steps 5 100" in "\n".join(

@@ -44,10 +44,17 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
         told = ", ".join(f"{name} {ms:.3g} ms" for name, ms in times.items() if ms is not None)
         crashes = f"; {one['crashes'][arm]} crashes" if one["crashes"][arm] else ""
         yield f"{arm} {one['arms'][arm]}: {told or 'no answers yet'}{crashes}"
-    for said in one["said"][-MOST_SAID:]:
-        # What lasts is told as it is now, and began then.
-        since = "since " if said["lasts"] else ""
-        yield f"{since}{_time(said['unix_ms'])} {said['what']}: {said['why']}"
+    *before, last = one["said"][-MOST_SAID:]
+    yield from map(said_line, before)
+    # What lasts is told as it is now, and began then.
+    yield ("since " if last["lasts"] else "") + said_line(last)
+    if one["may_approve"] and last["what"] == "wait_for_approval":
+        yield f"`headrace rollout approve {one['number']}` lets it go on"
+
+
+def said_line(said: Mapping[str, Any]) -> str:
+    """Return what was said of a rollout, and when."""
+    return f"{_time(said['unix_ms'])} {said['what']}: {said['why']}"
 
 
 def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
