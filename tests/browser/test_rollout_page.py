@@ -5,6 +5,7 @@
 
 import itertools
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.browser.conftest import OpenUrl, confirm, press
 from tests.ports import free_ports
 from tests.unit.counting import CountingGateway
 from tests.unit.desk import Desk
+from tests.unit.labels_sent import Labelled, Labels
+from tests.unit.rolling import Play, plan
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.console.logbook import Logbook
@@ -187,3 +190,26 @@ def test_nothing_of_a_rollout_is_cut_off(played: Played, page: Any) -> None:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         if folder := os.environ.get("ROLLOUT_PICTURES"):
             page.locator("main").screenshot(path=f"{folder}/{scheme}-{width}.png")
+
+
+def test_the_difference_of_a_value_is_in_its_own_unit(tmp_path: Path, open_url: OpenUrl) -> None:
+    logbook = Logbook(tmp_path / "logs", None)
+    desk, port = Labelled(tmp_path, logbook, m=[1, 2]), free_ports()
+    play, labels = Play(desk), Labels(desk)
+    value = {"low": 0, "high": 10, "max_loss": 0.5}
+    play.start(plan(judge={"values": {"clicks": value}}, steps_percent=[50, 100], max_hours=1))
+    for version, clicks in ((1, 4.0), (2, 5.0)):
+        labels.score(version, [clicks] * 40)
+    play.look()
+    console = Console("127.0.0.1", port, desk.sources)
+    console.start()
+    metrics = open_url(f"http://127.0.0.1:{port}").locator(".metrics li")
+    clicks_row = metrics.filter(has_text="clicks")
+    clicks_row.get_by_text("version 2: 5 on average of 40").wait_for()
+    told = clicks_row.locator(".where p").inner_text()
+    found = re.fullmatch(r".(.*) to \+(.*) on average; at most 0.5 less is allowed", told)
+    assert found is not None, told
+    assert float(found[2]) - float(found[1]) == pytest.approx(2, abs=0.2)
+    console.close()
+    desk.close()
+    logbook.close()

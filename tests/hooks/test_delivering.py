@@ -1,67 +1,17 @@
-"""Events on their way to receivers that are there, away, slow, or want nothing any more."""
+"""Events on their way to receivers that are there, away, or want nothing any more."""
 
-import socket
 import threading
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.hooks.receiver import PATIENCE_S, SECRET, Receiver, receiving
+from tests.hooks.receiver import PATIENCE_S, receiving
+from tests.hooks.telling import never, subjects, tell, telling, until, waiting
 
-from headrace.config import hooks
-from headrace.hooks import sending
 from headrace.hooks.answers import MOST_AGE_S
-from headrace.hooks.courier import Patience, Standing
+from headrace.hooks.courier import Standing
 from headrace.hooks.event import Happened, Kind
-from headrace.hooks.told import ENDING_S, Told
 from headrace.spool import Bounds
-
-
-def soon(tries: int) -> float:
-    return 0.02
-
-
-def never(tries: int) -> float:
-    return 3600.0
-
-
-@contextmanager
-def telling(
-    state: Path, *urls: str, said: list[str] | None = None, **patience: Any
-) -> Iterator[Told]:
-    read = hooks.read(urls, SECRET)
-    hears = [] if said is None else said
-    told = Told(
-        read, state, "//here", hears.append, patience=Patience(**{"retry": soon, **patience})
-    )
-    try:
-        yield told
-    finally:
-        told.close()
-
-
-def tell(told: Told, *subjects: str, kind: Kind = Kind.FAILED) -> None:
-    for subject in subjects:
-        told.tell(Happened(kind, subject, {"reason": f"of {subject}"}))
-
-
-def subjects(receiver: Receiver) -> list[str]:
-    return [event["subject"] for _, event in receiver.events]
-
-
-def until(told: Told, what: str, value: Any) -> Standing:
-    deadline = time.monotonic() + PATIENCE_S
-    while getattr(told.status()[0], what) != value:
-        assert time.monotonic() < deadline, told.status()
-        time.sleep(0.005)  # noqa: TID251 - waits for another thread
-    return told.status()[0]
-
-
-def waiting(state: Path) -> Sequence[Path]:
-    return list((state / "hooks").rglob("*.json"))
 
 
 def test_events_come_signed_in_order_once_to_each_hook(tmp_path: Path) -> None:
@@ -179,59 +129,6 @@ def test_gone_ends_a_hook_until_the_next_start(tmp_path: Path) -> None:
             tell(again, "a/4")
             receiver.wait(2)
     assert subjects(receiver) == ["a/1", "a/4"]
-
-
-def test_a_slow_receiver_delays_neither_who_tells_nor_the_end(tmp_path: Path) -> None:
-    hold = threading.Event()
-
-    def answers(number: int) -> tuple[int, dict[str, str]]:
-        hold.wait(PATIENCE_S)
-        return 204, {}
-
-    with receiving(answers) as slow, receiving() as quick:
-        with telling(tmp_path, slow.url, quick.url) as told:
-            tell(told, "a/1", "a/2")
-            slow.wait(1)
-            quick.wait(2)
-            began = time.monotonic()
-        # Its own patience and not the receiver's.
-        assert time.monotonic() - began < ENDING_S + PATIENCE_S / 2
-        assert len(waiting(tmp_path)) == 2
-        hold.set()
-
-
-def test_an_answer_that_never_ends_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sending, "DEADLINE_S", 0.3)
-
-    def answers(number: int) -> tuple[int, dict[str, str]]:
-        threading.Event().wait(2.0 if number == 1 else 0.0)
-        return 204, {}
-
-    with receiving(answers) as receiver, telling(tmp_path, receiver.url) as told:
-        tell(told, "a/1")
-        receiver.wait(2)
-        until(told, "taken", 1)
-
-
-def test_of_what_is_no_answer_a_line_is_said_and_no_more_than_its_beginning(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as mail:
-
-        def greet() -> None:
-            line, _ = mail.accept()
-            with line:
-                line.sendall(b"220 mail.example ESMTP\x1b[2J" + b"x" * 5000 + b"\r\n")
-                while line.recv(4096):
-                    pass
-
-        greets = threading.Thread(target=greet)
-        greets.start()
-        url = f"http://127.0.0.1:{mail.getsockname()[1]}/"
-        with telling(tmp_path, url, retry=never) as told:
-            tell(told, "a/1")
-            error = until(told, "tries", 1).last_error
-        greets.join()
-    assert error.startswith("it does not speak HTTP: '220 mail.example ESMTP\\x1b[2Jx")
-    assert len(error) < 2 * sending.MOST_SAID
 
 
 def test_what_failed_for_a_day_is_dropped_and_what_comes_after_it_is_told(tmp_path: Path) -> None:

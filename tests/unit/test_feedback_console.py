@@ -161,7 +161,8 @@ def test_what_is_no_label_is_refused_whole(desk: Desk) -> None:
         # Nobody is told back what he sent.
         assert good["prediction_id"] not in answer.body["error"]
     for body in (b"", b"{", b"\xff"):
-        assert ask(desk.sources, "POST", PATH, body=body).status == 400
+        answer = ask(desk.sources, "POST", PATH, body=body)
+        assert (answer.status, "...]}: Invalid JSON: " in answer.body["error"]) == (400, True)
     assert ask(desk.sources, "POST", PATH, body=b" " * (MOST_BYTES + 1)).status == 413
     assert ask(desk.sources, "GET", "/api/feedback/m").body["versions"] == []
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from tests.unit.asking import ask
 from tests.unit.desk import Desk
+from tests.unit.labels_sent import Labelled, Labels
 from tests.unit.rolling import Play, plan
 
-from headrace.config.feedback import Feedback
-from headrace.config.schema import ModelConfig
+from headrace.cli.steering import rollout_lines
 from headrace.console.logbook import Logbook
 from headrace.control import labelled
 from headrace.control.reports import numbers
@@ -28,45 +28,6 @@ BY_LABELS: dict[str, Any] = {
     "steps_percent": [50, 100],
     "max_hours": 1,
 }
-
-
-class Labelled(Desk):
-    """A desk whose versions have feedback."""
-
-    feedback: Feedback | None = Feedback()
-
-    def config(self, number: int) -> ModelConfig:
-        return super().config(number).model_copy(update={"feedback": self.feedback})
-
-
-class Labels:
-    """Sends labels of predictions that nobody has labelled yet."""
-
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
-        self.nonce = 0
-
-    def score(self, version: int, scores: list[float], name: str = "clicks") -> None:
-        """Say what a score of new predictions was."""
-        self._join(version, int(self.desk.now), [(None, {name: one}) for one in scores])
-
-    def send(self, version: int, right: int, wrong: int, made_s: float | None = None) -> None:
-        """Label so many predictions, made when the clock of the desk says so."""
-        made = int(self.desk.now if made_s is None else made_s)
-        said = [(1.0,)] * right + [(0.0,)] * wrong
-        self._join(version, made, [(one, {}) for one in said])
-
-    def _join(
-        self, version: int, made: int, said: list[tuple[tuple[float, ...] | None, dict[str, float]]]
-    ) -> None:
-        labels = self.desk.controller.store.labels
-        sent = []
-        for label, scores in said:
-            self.nonce += 1
-            one = Prediction("m", version, made, 720, self.nonce, (Top(1, 0.5),))
-            sent.append(Label(written(one, labels.key), label, scores=scores))
-        judged = labelled.judged(self.desk.rollouts.all())
-        assert {one.outcome for one in labels.join(sent, {"m"}, judged)} <= {Outcome.JOINED}
 
 
 @pytest.fixture
@@ -160,13 +121,14 @@ def test_a_score_of_labels_decides_by_its_mean(desk: Desk, clicks: float, end: E
             break
     assert course.end is end
     assert f"clicks: {clicks:g} on average against 4, 0.5 less allowed" in course.said[-1].why
-    (told,) = [
-        one
-        for one in ask(desk.sources, "GET", "/api/rollouts/1").body["metrics"]
-        if one["name"] == "clicks"
-    ]
+    shown = ask(desk.sources, "GET", "/api/rollouts/1").body
+    (told,) = [one for one in shown["metrics"] if one["name"] == "clicks"]
     assert told["candidate"]["mean"] == pytest.approx(clicks)
     assert told["control"]["mean"] == pytest.approx(4.0)
+    low, high = told["mean_difference"]
+    assert low < clicks - 4.0 < high
+    assert [-10 * low, -10 * high] == pytest.approx(told["difference_points"][::-1])
+    assert f" {low:+.3g} to {high:+.3g} on average " in "\n".join(rollout_lines(shown))
     assert numbers(course)["candidate/clicks_mean"] == pytest.approx(clicks)
 
 

@@ -133,6 +133,22 @@ def test_what_cannot_be_done_is_said(
     assert (found, says in told["error"]) == (status, True), told
 
 
+def test_a_body_is_refused_where_none_is_read(desk: Desk) -> None:
+    target = "/api/rollout/start?model=m&version=2"
+    told = ask(desk.sources, "POST", target, client="me", body=json.dumps(PLAN).encode())
+    assert (told.status, told.body["error"]) == (
+        400,
+        "/api/rollout/start reads no body: say all of it in the address; it takes model, version, "
+        "baseline, plan, why",
+    )
+    parts: dict[str, Any] = {"client": "me", "transfer-encoding": "chunked"}
+    assert ask(desk.sources, "POST", target, **parts).status == 400
+    assert ask(desk.sources, "GET", "/api/rollouts", body=b"{}").status == 400
+    assert ask(desk.sources, "GET", "/api/rollouts/1").status == 404
+    length: dict[str, Any] = {"client": "me", "content-length": "0"}
+    assert ask(desk.sources, "POST", target, **length).status == 200
+
+
 def test_a_rollouts_number_is_one(desk: Desk) -> None:
     told = ask(desk.sources, "GET", "/api/rollouts/x")
     assert (told.status, told.body["error"]) == (
@@ -202,6 +218,14 @@ def test_a_person_reads_what_is_known(desk: Desk) -> None:
     assert "1 % bad of 1000" in text
     assert "of 20" in text
     assert "candidate 2: p50 " in text
+    waits = [
+        {"unix_ms": 0, "what": "hold", "why": "too few units", "lasts": True},
+        {"unix_ms": 0, "what": "wait_for_approval", "why": "a person", "lasts": True},
+    ]
+    held, asks, what = list(rollout_lines({**shown, "said": waits, "may_approve": True}))[-3:]
+    assert held.endswith("00 hold: too few units")
+    assert not held.startswith("since")
+    assert (asks[:6], what) == ("since ", "`headrace rollout approve 1` lets it go on")
     say(desk, "promote", number=1)
     shown = ask(desk.sources, "GET", "/api/rollouts/1").body
     assert "[##############################] 100 % of steps 5 100" in "\n".join(

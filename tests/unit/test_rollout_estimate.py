@@ -283,6 +283,8 @@ def test_nothing_is_said_of_time_where_users_are_the_units(
     told = asked(desk, model="m", version=2)
     assert (told.status, told.body["hours"], told.body["steps"]) == (200, None, [])
     assert told.body["notes"][0].startswith("users are the units, by header:x-user")
+    lines = "\n".join(estimate_lines(told.body))
+    assert [one in lines for one in ("not known", "never enough", "is one unit")] == [1, 0, 0]
 
 
 def test_a_dry_run_begins_nothing(

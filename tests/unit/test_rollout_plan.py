@@ -1,13 +1,14 @@
 """What a plan may say, what it asks of each metric, and how long it takes."""
 
 import math
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from headrace.config.load import load
+from headrace.config.load import load, load_section
 from headrace.config.rollouts import RolloutPlan, ValueWithin
 from headrace.errors import ConfigInvalid
 from headrace.rollout.criteria import badness, criteria, mean
@@ -170,3 +171,14 @@ def test_a_wrong_plan_in_a_models_file_is_told_with_its_place(
     file.write_text(text)
     with pytest.raises(ConfigInvalid, match=says):
         load(file)
+
+
+def test_a_plan_may_come_from_a_pipe_of_which_no_more_is_read_than_of_a_file() -> None:
+    reads, writes = os.pipe()
+    os.write(writes, b"judge: {p50: {}}")
+    os.close(writes)
+    given = load_section(Path(f"/dev/fd/{reads}"), RolloutPlan, or_pipe=True)
+    os.close(reads)
+    assert given.judge.p50 is not None
+    with pytest.raises(ConfigInvalid, match="larger than"):
+        load_section(Path("/dev/zero"), RolloutPlan, or_pipe=True)

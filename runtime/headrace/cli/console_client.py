@@ -149,8 +149,9 @@ def follow(url: str, *, looks: bool = False) -> Iterator[tuple[str, Any]]:
                 elif name == "data":
                     yield kind, json.loads(said)
         except Unreachable as error:
-            # Nothing happened for a while. Whether somebody is still there the next one shows.
-            if not isinstance(error.__cause__, TimeoutError):
+            # Nothing happened for a while. Whether somebody is still there the next one shows; but
+            # who tells each second how it goes stands still.
+            if looks or not isinstance(error.__cause__, TimeoutError):
                 raise
         except ValueError as error:
             raise _no_console(url) from error

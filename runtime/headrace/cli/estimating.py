@@ -14,7 +14,8 @@ def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
     traffic = told["traffic"]
     yield (
         f"traffic of the last {traffic['over_s']:.3g} s: {traffic['requests_per_s']:.3g} "
-        f"requests/s in {traffic['units_per_s']:.3g} executions/s, of which each is one unit"
+        f"requests/s in {traffic['units_per_s']:.3g} executions/s"
+        f"{'' if told['fits'] is None else ', of which each is one unit'}"
     )
     if told["steps"]:
         yield from aligned([("STEP", "TIME"), *_steps(told)])
@@ -44,12 +45,13 @@ def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _metrics(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    never = "not known" if told["fits"] is None else "never enough"
     for one in told["metrics"]:
         yield (
             one["name"],
             f"{one['candidate_bad_percent']:.3g} % bad",
             f"{one['control_bad_percent']:.3g} % bad",
-            "never enough" if one["units"] is None else f"{one['units']:.0f}",
+            never if one["units"] is None else f"{one['units']:.0f}",
         )
 
 

@@ -1,7 +1,7 @@
 """Commands about rollouts: a version that gets more and more of the traffic, or none."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -32,7 +32,9 @@ def start(  # noqa: PLR0913 - a parameter is an option
     ] = "",
     plan_file: Annotated[
         Path | None,
-        typer.Option("--plan-file", metavar="FILE", help="A plan that is a file of its own."),
+        typer.Option(
+            "--plan-file", metavar="FILE", help="A plan that is a file of its own, or a pipe."
+        ),
     ] = None,
     baseline: Annotated[
         int, typer.Option(help="The version that has all the traffic, to be sure of it.", min=0)
@@ -84,7 +86,7 @@ def _read(file: Path, name: str) -> str:
     if name:
         raise typer.BadParameter("expected --plan or --plan-file, and not both")
     try:
-        return load_section(file, RolloutPlan).model_dump_json(exclude_unset=True)
+        return load_section(file, RolloutPlan, or_pipe=True).model_dump_json(exclude_unset=True)
     except FileNotFoundError as error:
         raise ConfigInvalid(f"there is no {file}") from error
 
@@ -116,37 +118,28 @@ def show(
 ) -> None:
     """Show both versions of a rollout, what is still needed, and what was said and done.
 
-    Exits with 1 if --watch saw it end with anything but a promotion.
+    Exits with 1 if --watch saw it end with anything but a promotion. A server that is begun anew
+    meanwhile is waited for, five minutes at most. Where the output is no terminal, --watch has a
+    line for all that is said and done.
     """
     import json
 
-    from headrace.cli.console_client import follow, get
+    from headrace.cli.console_client import get
     from headrace.cli.steering import report_lines, rollout_lines
 
-    def look() -> Any:
-        return get(url, f"/api/rollouts/{number}")
+    if watch and not as_json:
+        from headrace.cli.watching import watch as until_it_ends
 
-    found = look()
+        if until_it_ends(url, number)["end"] != "promoted":
+            raise typer.Exit(1)
+        return
+    found = get(url, f"/api/rollouts/{number}")
     if as_json:
         tell(json.dumps(found))
         return
-    if not watch:
-        reports = get(url, "/api/reports")["reports"]
-        for text in [*rollout_lines(found), *report_lines(found, reports)]:
-            tell(text)
-        return
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
-
-    with Live(console=Console(), auto_refresh=False) as live:
-        for _ in follow(url, looks=True):
-            found = look()
-            live.update(Text("\n".join(rollout_lines(found))), refresh=True)
-            if found["end"] is not None:
-                break
-    if found["end"] != "promoted":
-        raise typer.Exit(1)
+    reports = get(url, "/api/reports")["reports"]
+    for text in [*rollout_lines(found), *report_lines(found, reports)]:
+        tell(text)
 
 
 @app.command()

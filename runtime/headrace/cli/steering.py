@@ -44,10 +44,17 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
         told = ", ".join(f"{name} {ms:.3g} ms" for name, ms in times.items() if ms is not None)
         crashes = f"; {one['crashes'][arm]} crashes" if one["crashes"][arm] else ""
         yield f"{arm} {one['arms'][arm]}: {told or 'no answers yet'}{crashes}"
-    for said in one["said"][-MOST_SAID:]:
-        # What lasts is told as it is now, and began then.
-        since = "since " if said["lasts"] else ""
-        yield f"{since}{_time(said['unix_ms'])} {said['what']}: {said['why']}"
+    *before, last = one["said"][-MOST_SAID:]
+    yield from map(said_line, before)
+    # What lasts is told as it is now, and began then.
+    yield ("since " if last["lasts"] else "") + said_line(last)
+    if one["may_approve"] and last["what"] == "wait_for_approval":
+        yield f"`headrace rollout approve {one['number']}` lets it go on"
+
+
+def said_line(said: Mapping[str, Any]) -> str:
+    """Return what was said of a rollout, and when."""
+    return f"{_time(said['unix_ms'])} {said['what']}: {said['why']}"
 
 
 def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -77,16 +84,23 @@ def _bar(one: Mapping[str, Any]) -> str:
 
 
 def _row(metric: Mapping[str, Any], asked: float) -> tuple[str, ...]:
-    difference = metric["difference_points"]
     control = metric["control"]
     return (
         metric["name"],
         _arm(metric["candidate"]),
         f"at most {100 * metric['margin']:.3g} %" if control is None else _arm(control),
-        "" if difference is None else f"{difference[0]:+.3g} to {difference[1]:+.3g} points",
+        _difference(metric),
         f"{metric['harm_odds']:.3g} of {asked:.3g}",
         f"{metric['fine_odds']:.3g} of {asked:.3g}",
     )
+
+
+def _difference(metric: Mapping[str, Any]) -> str:
+    if (found := metric["difference_points"]) is None:
+        return ""
+    means = metric["mean_difference"]
+    low, high = found if means is None else means
+    return f"{low:+.3g} to {high:+.3g} {'points' if means is None else 'on average'}"
 
 
 def _arm(arm: Mapping[str, Any]) -> str:

@@ -11,15 +11,17 @@ from headrace.errors import ConfigInvalid
 MOST_BYTES: Final = 256 << 10
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, or_pipe: bool = False) -> str:
     """Return what is in the file at ``path``.
+
+    ``or_pipe``: it may be a pipe, too, or a terminal, whose other end is waited for.
 
     Raises:
         FileNotFoundError: there is none.
         ConfigInvalid: it is no file of text that this user may read, or too large.
     """
     try:
-        return _read(path)
+        return _read(path, or_pipe=or_pipe)
     except FileNotFoundError:
         if path.is_symlink():
             raise ConfigInvalid(
@@ -36,10 +38,11 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, *, or_pipe: bool) -> str:
     # Whoever opens a pipe would wait for its other end.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+    at_once = 0 if or_pipe else os.O_NONBLOCK
+    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | at_once)) as file:
+        if not (or_pipe or stat.S_ISREG(os.fstat(file.fileno()).st_mode)):
             raise ConfigInvalid(
                 f"{path}:1:1: expected a file, but this is a pipe or a device: take it away"
             )

@@ -45,14 +45,14 @@ def load(path: Path) -> ModelConfig:
         return ModelConfig()
 
 
-def load_section(path: Path, section: type[Read]) -> Read:
-    """Return what the file at ``path`` says, which is one section.
+def load_section(path: Path, section: type[Read], *, or_pipe: bool = False) -> Read:
+    """Return what the file at ``path`` says, or the pipe, which is one section.
 
     Raises:
         FileNotFoundError: there is none.
         ConfigInvalid: a line ``file:line:column: what`` for each error.
     """
-    text = read_text(path)
+    text = read_text(path, or_pipe=or_pipe)
     try:
         document = read(text)
     except Unreadable as error:

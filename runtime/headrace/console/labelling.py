@@ -220,7 +220,9 @@ def _explained(error: ValidationError) -> str:
     if count > MOST_EXPLAINED:
         return f"{count} things are otherwise"
     wrong = error.errors(include_url=False, include_input=False)[:MOST_ERRORS]
-    return "; ".join(f"{_place(one['loc']):.100}: {one['msg']}" for one in wrong)
+    # What is no JSON at all is wrong as a whole.
+    places = [f"{_place(one['loc']):.100}: " if one["loc"] else "" for one in wrong]
+    return "; ".join(place + one["msg"] for place, one in zip(places, wrong, strict=True))
 
 
 def _place(where: tuple[int | str, ...]) -> str:

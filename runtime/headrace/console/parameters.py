@@ -84,7 +84,7 @@ async def _sources(request: Request) -> Sources:
 
 
 async def known(request: Request) -> None:
-    """Refuse what a route does not read: who misspells ``baseline`` or asks for ``dry_run`` there.
+    """Refuse what a route does not read: a misspelt ``baseline``, ``dry_run``, a plan as a body.
 
     Raises:
         Misasked: it names what there is.
@@ -98,6 +98,16 @@ async def known(request: Request) -> None:
             f"unknown: {unknown[0]!r:.40}; {request.url.path:.80} takes "
             f"{', '.join(names) or 'nothing'}: leave it out"
         )
+    if "requestBody" not in (route.openapi_extra or {}) and _has_body(request):
+        raise Misasked(
+            f"{request.url.path:.80} reads no body: say all of it in the address; it takes "
+            f"{', '.join(names) or 'nothing'}"
+        )
+
+
+def _has_body(request: Request) -> bool:
+    size = request.headers.get("content-length", "0")
+    return size.strip("0") != "" or "transfer-encoding" in request.headers
 
 
 async def _client(

@@ -203,10 +203,7 @@ class Said(Answer):
 
 
 class Arm(Answer):
-    """Units of one version at one metric, and how bad they were on average.
-
-    Of a value that labels bring there is its mean, too.
-    """
+    """Units of one version at one metric: how bad they were on average, and the mean of a value."""
 
     units: float
     bad_percent: float | None
@@ -216,8 +213,8 @@ class Arm(Answer):
 class Metric(Answer):
     """One metric of a rollout.
 
-    Odds are the evidence to 1 that the candidate is worse than allowed, and that it is not; the
-    difference is that of what is bad, in points, and holds at all times at once.
+    Odds are the evidence to 1 that the candidate is worse than allowed, and that it is not. Its
+    difference from control, of what is bad in points, or of means, holds at all times at once.
     """
 
     name: str
@@ -225,6 +222,7 @@ class Metric(Answer):
     candidate: Arm
     control: Arm | None
     difference_points: list[float] | None
+    mean_difference: list[float] | None
     harm_odds: float
     fine_odds: float
 

@@ -30,7 +30,7 @@ from headrace.repository.instances import spoken
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, MOST_SAID, Course, End
-from headrace.rollout.criteria import mean
+from headrace.rollout.criteria import mean, mean_change
 from headrace.rollout.evidence import Evidence
 from headrace.rollout.latency import QUANTILES, quantiles
 from headrace.rollout.policy import needs_approval
@@ -190,13 +190,14 @@ def _metric(known: Evidence, plan: RolloutPlan) -> dict[str, Any]:
     asked = plan.judge.values.get(known.criterion.name)
     paired = known.criterion.paired
     told = paired and known.candidate.count and known.control.count
-    spread = known.spread.interval(plan.alpha)
+    spread = known.spread.interval(plan.alpha) if told else None
     return {
         "name": known.criterion.name,
         "margin": known.criterion.margin,
         "candidate": _arm(known.candidate, asked),
         "control": _arm(known.control, asked) if paired else None,
-        "difference_points": [100 * end for end in spread] if told else None,
+        "difference_points": spread and [100 * end for end in spread],
+        "mean_difference": spread and asked and sorted(mean_change(asked, end) for end in spread),
         "harm_odds": _odds(known.log_harm),
         "fine_odds": _odds(known.log_fine),
     }

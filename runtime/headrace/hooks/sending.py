@@ -6,8 +6,8 @@ import os
 import socket
 import ssl
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from headrace import __version__
@@ -29,23 +29,32 @@ MOST_SAID: Final = 60
 def post(hook: Hook, headers: Mapping[str, str], body: bytes) -> Answer:
     """Post a body and return what came of it. No redirect is followed, and no proxy is asked."""
     connection = _connection(hook)
-    # It cannot be told from within: a socket's timeout begins anew with each byte.
-    deadline = threading.Timer(DEADLINE_S, _break, (connection,))
-    deadline.daemon = True
-    deadline.start()
+    late = threading.Event()
     try:
-        connection.request("POST", hook.target, body, {**_about(hook), **headers})
-        response = connection.getresponse()
-        with suppress(OSError, http.client.HTTPException):  # it has answered already
-            response.read(MOST_RESPONSE)
-        return Answer(response.status, retry_after=response.getheader("Retry-After", ""))
+        connection.connect()
+        with _deadline(connection.sock, late):
+            connection.request("POST", hook.target, body, {**_about(hook), **headers})
+            response = connection.getresponse()
+            # Headers that were cut off look as if they were whole.
+            if late.is_set():
+                return _too_late()
+            with suppress(OSError, http.client.HTTPException):  # it has answered already
+                response.read(MOST_RESPONSE)
+            return Answer(response.status, retry_after=response.getheader("Retry-After", ""))
     except TimeoutError:
         return Answer(None, f"it gave no answer within {TIMEOUT_S:g} s")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        return Answer(None, without_secrets(_words(error), os.environ))
+        return _too_late() if late.is_set() else Answer(None, _told(error))
     finally:
-        deadline.cancel()
         connection.close()
+
+
+def _too_late() -> Answer:
+    return Answer(None, f"it gave no whole answer within {DEADLINE_S:g} s")
+
+
+def _told(error: Exception) -> str:
+    return without_secrets(_words(error), os.environ)
 
 
 def _words(error: Exception) -> str:
@@ -70,8 +79,23 @@ def _about(hook: Hook) -> dict[str, str]:
     return about
 
 
-def _break(connection: http.client.HTTPConnection) -> None:
-    found = connection.sock
-    if isinstance(found, socket.socket):
+@contextmanager
+def _deadline(connected: socket.socket, late: threading.Event) -> Iterator[None]:
+    """Break a connection that is still used at `DEADLINE_S`.
+
+    It cannot be told from within: a socket's timeout begins anew with each byte. And it is told of
+    the socket, which a connection forgets once an answer says that it is the last.
+    """
+
+    def end() -> None:
+        late.set()
         with suppress(OSError):
-            found.shutdown(socket.SHUT_RDWR)
+            connected.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(DEADLINE_S, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -66,3 +66,8 @@ def mean(asked: ValueWithin, bad: float) -> float:
     """Return the number that units had on average, of how bad they were."""
     share = 1.0 - bad if asked.better == "higher" else bad
     return asked.low + share * (asked.high - asked.low)
+
+
+def mean_change(asked: ValueWithin, bad: float) -> float:
+    """Return by how much a mean is another, of by how much units are worse on average."""
+    return (-bad if asked.better == "higher" else bad) * (asked.high - asked.low)

@@ -136,7 +136,7 @@ function metricRow(one, metric) {
       element("p", { class: "numbers" }, metric.control === null
         ? "against a fixed limit"
         : `version ${one.baseline}: ${rate(metric.name, metric.control)}`)),
-    element("div", { class: "where" }, ...difference(metric, reach)),
+    element("div", { class: "where" }, ...difference(one, metric, reach)),
     element("div", { class: "bets" },
       ...evidence("harm", "Worse than allowed", metric.harm_odds, asked),
       ...evidence("fine", "As good as asked", metric.fine_odds, asked)));
@@ -154,7 +154,7 @@ function together(one) {
       ...evidence("harm", "Worse than allowed", one.harm_odds, 1 / one.plan.alpha)))];
 }
 
-function difference(metric, reach) {
+function difference(one, metric, reach) {
   const margin = 100 * metric.margin;
   if (metric.control === null) {
     const found = metric.candidate.bad_percent;
@@ -163,11 +163,18 @@ function difference(metric, reach) {
     return [limitChart(found, margin, reach), element("p", { class: "numbers" }, text)];
   }
   const found = metric.difference_points ?? [-100, 100];
-  const allowed = `at most ${margin ? signed(margin) : "0"} is allowed`;
+  // Of a value worse is less or more; the chart has what is worse to the right, as for all.
+  const value = one.plan.judge.values[metric.name];
+  const [low, high] = metric.mean_difference ?? found;
+  const limit = value
+    ? `${points(value.max_loss)} ${value.better === "higher" ? "less" : "more"}`
+    : margin ? signed(margin) : "0";
   const text = metric.difference_points === null
-    ? `Not known yet; ${allowed}`
-    : `${signed(found[0])} to ${signed(found[1])} points; ${allowed}`;
-  return [differenceChart(found, margin, reach), element("p", { class: "numbers" }, text)];
+    ? "Not known yet" : `${signed(low)} to ${signed(high)} ${value ? "on average" : "points"}`;
+  return [
+    differenceChart(found, margin, reach),
+    element("p", { class: "numbers" }, `${text}; at most ${limit} is allowed`),
+  ];
 }
 
 // In points, or in percent where there is a limit. Of the plan alone: it stays as it is.
