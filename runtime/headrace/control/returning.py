@@ -42,7 +42,7 @@ class Returning:
     def begin(self) -> None:
         """Ask all registries at once, each from a thread of its own: one may hang for minutes."""
         by: dict[str, list[str]] = {}
-        for model in self._away():
+        for model in sorted(self._away()):
             by.setdefault(self._whom(model), []).append(model)
         for models in by.values():
             threading.Thread(target=self.run, args=(models,), name="returning", daemon=True).start()
