@@ -213,3 +213,23 @@ def test_the_difference_of_a_value_is_in_its_own_unit(tmp_path: Path, open_url: 
     console.close()
     desk.close()
     logbook.close()
+
+
+def test_of_a_version_against_itself_each_arm_has_its_name(
+    tmp_path: Path, open_url: OpenUrl
+) -> None:
+    logbook = Logbook(tmp_path / "logs", None)
+    desk, port = Desk(tmp_path, logbook, m=[1, 2]), free_ports()
+    Play(desk)
+    asked = plan(kind="a/a", steps_percent=[50], max_hours=1)
+    desk.rollouts.start("m", 1, asked, baseline=None, who="me", why="")
+    console = Console("127.0.0.1", port, desk.sources)
+    console.start()
+    shown = card(open_url(f"http://127.0.0.1:{port}"), 1)
+    shown.get_by_text("version 1+control: no units yet").first.wait_for()
+    assert shown.get_by_text("version 1: no units yet").count() > 0
+    # There is nothing to promote.
+    assert shown.locator("button").all_inner_texts() == ["Roll back", "Stop"]
+    console.close()
+    desk.close()
+    logbook.close()

@@ -89,9 +89,11 @@ function head(one) {
 }
 
 function words(one) {
-  const found = [
-    word(one, "promote", "Promote"), word(one, "rollback", "Roll back"), word(one, "stop", "Stop"),
-  ];
+  const found = [word(one, "rollback", "Roll back"), word(one, "stop", "Stop")];
+  // One version in both arms promotes nothing.
+  if (one.plan.kind !== "a/a") {
+    found.unshift(word(one, "promote", "Promote"));
+  }
   const waits = one.said.at(-1).what === "wait_for_approval";
   return one.may_approve
     ? [word(one, "approve", "Approve", waits ? "primary" : ""), ...found] : found;
@@ -132,10 +134,10 @@ function metricRow(one, metric) {
   return element("li", {},
     element("h4", {}, metric.name),
     element("div", { class: "rates" },
-      element("p", {}, `version ${one.candidate}: ${rate(metric.name, metric.candidate)}`),
+      element("p", {}, `version ${one.arms.candidate}: ${rate(metric.name, metric.candidate)}`),
       element("p", { class: "numbers" }, metric.control === null
         ? "against a fixed limit"
-        : `version ${one.baseline}: ${rate(metric.name, metric.control)}`)),
+        : `version ${one.arms.baseline}: ${rate(metric.name, metric.control)}`)),
     element("div", { class: "where" }, ...difference(one, metric, reach)),
     element("div", { class: "bets" },
       ...evidence("harm", "Worse than allowed", metric.harm_odds, asked),
