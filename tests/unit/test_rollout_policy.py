@@ -52,6 +52,10 @@ def seen(
     ("asked", "record", "hours", "kind", "says"),
     [
         (PLAN, seen(PLAN), 0.5, "hold", "0 units of the candidate for errors at this step; 100"),
+        (PLAN, seen(PLAN, looks=2), 0.5, "hold", "100 are needed: about 45 minutes more, as it"),
+        (PLAN, seen(PLAN, looks=4), 0.02, "hold", "100 are needed: about 18 seconds more, as it"),
+        (PLAN, seen(PLAN, looks=2), 3, "hold", "100 are needed: about 4.5 hours more, as it"),
+        (PLAN, seen(PLAN, looks=300, step=1), 0.5, "hold", r" are asked\): about \d+ minutes more"),
         (PLAN, seen(PLAN, looks=10), 0.0, "hold", "0 minutes at this step; 5 are needed"),
         (PLAN, seen(PLAN, looks=10), 0.5, "advance", "200 units of each metric at 5 %"),
         (PLAN, seen(PLAN, looks=10, step=1), 0.5, "hold", "not proven to be as good as asked"),

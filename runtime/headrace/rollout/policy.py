@@ -149,6 +149,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
         whose = "the control of " * record.health.baseline_ready
         who = f"{whose}version {record.baseline}"
         return f"{who} cannot answer, so that there is nothing to compare with"
+    since_s = now - record.step_started_at
     for known in record.asked_at_step(plan):
         arms = [("candidate", known.step_candidate)]
         if known.criterion.paired:
@@ -158,8 +159,9 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
                 return (
                     f"{units.count:.0f} units of the {arm} for {known.criterion.name} at this "
                     f"step; {plan.minimum.units} are needed"
+                    f"{_longer(units.count / plan.minimum.units, since_s)}"
                 )
-    minutes = (now - record.step_started_at) / 60
+    minutes = since_s / 60
     if minutes < plan.minimum.minutes:
         return f"{minutes:.3g} minutes at this step; {plan.minimum.minutes:.4g} are needed"
     if record.log_harm >= math.log(1 / plan.alpha) / 2:
@@ -174,8 +176,23 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
             return (
                 f"{_rates(plan, least)} is not proven to be as good as asked (evidence "
                 f"{_odds(least.log_fine)} to 1, {1 / plan.alpha:.4g} are asked)"
+                f"{_longer(least.log_fine / math.log(1 / plan.alpha), since_s)}"
             )
     return None
+
+
+def _longer(part: float, since_s: float) -> str:
+    """Return how much longer what is done so far takes, if it goes on so; nothing if it does not.
+
+    Evidence grows as a power of the units: its logarithm is what a part is of.
+    """
+    if not (0.0 < part < 1.0 and since_s > 0.0):
+        return ""
+    left_s = since_s * (1 / part - 1)
+    for unit, longest_s, one_s in (("seconds", 90, 1), ("minutes", 5400, 60)):
+        if left_s < longest_s:
+            return f": about {max(left_s / one_s, 1):.0f} {unit} more, as it goes"
+    return f": about {left_s / 3600:.1f} hours more, as it goes"
 
 
 def _by_time(plan: RolloutPlan, record: Record, now: float, waits: str) -> Move | None:
