@@ -95,6 +95,7 @@ async fn a_batch_is_one_unit_whoever_asked() {
     let expected = json!({"model": "m", "version": 1, "since": 1, "rollout": 0,
         "slow_ns": [1_000_000, 50_000_000],
         "runs": units(1, 0.0), "unserved": units(0, 0.0), "refused": units(1, 0.0), "slow": [units(1, 0.75), units(1, 0.0)], "agreement": units(0, 0.0),
+        "together": {"count": 1, "span_ns": 0},
         "latency": [[63, 1], [79, 1], [87, 1], [95, 1]]});
     assert_eq!(only(&gateway), expected);
     assert_all_over(&gateway, 4);
