@@ -98,12 +98,17 @@ def test_an_end_that_nobody_had_the_time_to_tell_of_is_told_after_a_restart(
     play.desk.rollouts.close()
 
 
-def test_what_another_release_has_written_keeps_nobody_from_starting(play: Play) -> None:
-    play.start()
+def written_by_another_release(play: Play) -> None:
+    """Have the database keep a rollout that this one cannot read."""
     store = play.desk.store
     assert store is not None
     with store._connected() as connection:
         connection.execute(update(ROLLOUT).values(course={"number": 1}))
+
+
+def test_what_another_release_has_written_keeps_nobody_from_starting(play: Play) -> None:
+    play.start()
+    written_by_another_release(play)
     play.desk.begin()
     assert play.desk.rollouts.all() == []
     assert "rollout 1 of m cannot be read and does not go on" in play.desk.said[-1]
@@ -229,10 +234,7 @@ def test_nobody_is_sent_back_to_what_has_failed(play: Play) -> None:
 
 def test_what_traffic_has_for_such_a_rollout_ends_once_its_model_has_come(play: Play) -> None:
     play.start()
-    store = play.desk.store
-    assert store is not None
-    with store._connected() as connection:
-        connection.execute(update(ROLLOUT).values(course={"number": 1}))
+    written_by_another_release(play)
     play.desk.models, play.desk.missing = {"m": [1, 2], "n": [1]}, {"m": "no answer"}
     play.desk.begin()
     play.desk.rollouts.look()
