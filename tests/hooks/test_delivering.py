@@ -8,6 +8,7 @@ import pytest
 from tests.hooks.receiver import PATIENCE_S, receiving
 from tests.hooks.telling import never, subjects, tell, telling, until, waiting
 
+from headrace.errors import StateInvalid
 from headrace.hooks.answers import MOST_AGE_S
 from headrace.hooks.courier import Standing
 from headrace.hooks.event import Happened, Kind
@@ -162,6 +163,23 @@ def test_there_is_a_bound_and_what_went_is_said(tmp_path: Path) -> None:
     assert (standing.waiting, standing.dropped) == (2, 1)
     assert "no room for more events: 1 dropped (step)" in said[-1]
     assert sorted(path.name[13:] for path in waiting(tmp_path)) == ["ended.json"] * 2
+
+
+def test_an_event_that_the_disk_does_not_take_is_counted_too(tmp_path: Path) -> None:
+    with receiving() as there, telling(tmp_path, there.url) as told:
+        tell(told, "a/1")
+        until(told, "taken", 1)
+        (folder,) = (
+            path for path in tmp_path.rglob("*") if path.is_dir() and not any(path.iterdir())
+        )
+        folder.rmdir()
+        with pytest.raises(StateInvalid, match="cannot keep events for a hook"):
+            tell(told, "a/2")
+        assert told.status()[0].dropped == 1
+        folder.mkdir()
+        tell(told, "a/3")
+        until(told, "taken", 2)
+    assert subjects(there) == ["a/1", "a/3"]
 
 
 def test_the_next_process_goes_on_and_forgets_hooks_that_are_no_more(tmp_path: Path) -> None:

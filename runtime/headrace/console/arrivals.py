@@ -2,7 +2,6 @@
 
 import os
 import socket
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import quote
 
@@ -20,6 +19,7 @@ from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.execution.voices import OURSELVES, line
 from headrace.hooks.told import Told
 from headrace.models.lifecycle import Standing
+from headrace.registry.redacting import trace
 from headrace.registry.reporting import Reporter
 from headrace.repository.folder import asked_of
 from headrace.repository.watching import Watching
@@ -117,7 +117,7 @@ def loader(controller: Controller, logbook: Logbook) -> Callable[[str], None]:
         except HeadraceError as error:
             say("err", f"what is new of {model} was not loaded: {error}")
         # Whatever was not foreseen: what comes next is loaded all the same.
-        except Exception:
-            say("err", f"what is new of {model} was not loaded: {traceback.format_exc()}")
+        except Exception as error:
+            say("err", f"what is new of {model} was not loaded: {trace(error)}")
 
     return load

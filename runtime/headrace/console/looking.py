@@ -1,7 +1,6 @@
 """How it goes, read once a second while somebody looks, for all who do."""
 
 import asyncio
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from headrace.console.scraping import scrape
 from headrace.console.sources import Sources
 from headrace.console.steering import course_json
 from headrace.execution.voices import OURSELVES, line
+from headrace.registry.redacting import trace
 
 #: Between two readings.
 EVERY_S: Final = 1.0
@@ -60,8 +60,8 @@ class Looking:
                 # Who asks goes before who looks.
                 pass
             except Exception as error:
-                told = "".join(traceback.format_exception(error))
-                self._sources.logbook.take(line(OURSELVES, "err", f"the console: {told}"))
+                told = f"the console: {trace(error)}"
+                self._sources.logbook.take(line(OURSELVES, "err", told))
             else:
                 self.number += 1
                 for wake in list(self._lookers.values()):

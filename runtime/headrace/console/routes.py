@@ -1,6 +1,5 @@
 """The console as an application: its routes, and what is said where they do not answer."""
 
-import traceback
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -31,6 +30,7 @@ from headrace.console.token import Token
 from headrace.console.webpage import FILES, HEADERS, page_file
 from headrace.errors import HeadraceError, RepositoryInvalid, StateInvalid
 from headrace.execution.voices import OURSELVES, line
+from headrace.registry.redacting import trace
 
 DOCUMENT: Final = "/api/openapi.json"
 RETRY: Final = {"Retry-After": "1"}
@@ -129,6 +129,6 @@ async def _all_busy(_: Request, __: Exception) -> Response:
 
 
 async def _broken(request: Request, error: Exception) -> Response:
-    told = "".join(traceback.format_exception(error))
-    request.app.state.sources.logbook.take(line(OURSELVES, "err", f"the console: {told}"))
+    told = f"the console: {trace(error)}"
+    request.app.state.sources.logbook.take(line(OURSELVES, "err", told))
     return refusal(500, "the console could not answer: `headrace logs headrace` has the traceback")

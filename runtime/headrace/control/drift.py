@@ -3,7 +3,6 @@
 import json
 import threading
 import time
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -18,6 +17,7 @@ from headrace.control.troubles import Troubles
 from headrace.errors import HeadraceError, StateInvalid, Unwanted
 from headrace.monitoring.drift import Key, Policy, Watched, added
 from headrace.monitoring.profiles import Profiled, Seen, profiled
+from headrace.registry.redacting import trace
 
 #: Between two looks at what gateways have counted, while a version is watched.
 LOOK_S: Final = 10.0
@@ -138,8 +138,8 @@ class Drift:
                 try:
                     self.look()
                 # Whatever was not foreseen: who watches must not be gone without a word.
-                except Exception:
-                    self._troubles.meet(f"drift: {traceback.format_exc()}")
+                except Exception as error:
+                    self._troubles.meet(f"drift: {trace(error)}")
 
     def _is_new(self) -> bool:
         """Whether a version is there that nothing was looked up of, such as its alarms."""

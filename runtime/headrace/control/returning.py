@@ -1,7 +1,6 @@
 """Models whose source could not be had as the server started: they begin once it can."""
 
 import threading
-import traceback
 from collections.abc import Callable, Sequence
 from itertools import count
 
@@ -9,6 +8,7 @@ from headrace.control.controller import Controller
 from headrace.control.lost import away
 from headrace.control.troubles import Troubles
 from headrace.errors import HeadraceError
+from headrace.registry.redacting import trace
 from headrace.retrying import Retry, jittered
 
 
@@ -69,8 +69,8 @@ class Returning:
             except HeadraceError as error:
                 troubles.meet(f"{model} is still not served: {error}")
             # Whatever was not foreseen: it and the others are asked for again all the same.
-            except Exception:
-                troubles.meet(f"{model} is still not served: {traceback.format_exc()}")
+            except Exception as error:
+                troubles.meet(f"{model} is still not served: {trace(error)}")
             else:
                 if begins:  # else somebody loaded it meanwhile, and knows
                     self._say(f"{model} is there now, and begins")

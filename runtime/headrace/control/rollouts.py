@@ -1,7 +1,6 @@
 """Rollouts that go on: looked at once a second, written down, and carried out."""
 
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +19,7 @@ from headrace.control.telling import Telling
 from headrace.control.troubles import Troubles
 from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, HeadraceError, Unwanted
+from headrace.registry.redacting import trace
 from headrace.rollout.counted import Counted, counted
 from headrace.rollout.course import Course, End, Sight, arms
 from headrace.rollout.looking import looked
@@ -204,8 +204,8 @@ class Rollouts:
                 try:
                     self.look()
                 # Whatever was not foreseen: who decides must not be gone without a word.
-                except Exception:
-                    self._troubles.meet(f"rollouts: {traceback.format_exc()}")
+                except Exception as error:
+                    self._troubles.meet(f"rollouts: {trace(error)}")
 
     def look(self) -> None:
         """Look at all that go on, do what follows, and begin those that begin by themselves."""
@@ -254,9 +254,9 @@ class Rollouts:
             said = f"rollout {course.number} of {course.model} cannot go on now: {error}"
             self._troubles.meet(said)
             self._book.put(course.saying("wait", said, self._clocks.time()))
-        except Exception:
+        except Exception as error:
             # Others go on. Of this one what was written down counts, not what was about to be.
-            self._troubles.meet(f"rollouts: {traceback.format_exc()}")
+            self._troubles.meet(f"rollouts: {trace(error)}")
             with suppress(HeadraceError):
                 self._book.take_back(course.number)
 

@@ -40,7 +40,7 @@ class Standing:
     #: Events that it is still to be told of.
     waiting: int = 0
     taken: int = 0
-    #: Events for which there was no room, or that failed for too long.
+    #: Events for which there was no room, on the disk neither, or that failed for too long.
     dropped: int = 0
     #: Events that the receiver does not take.
     refused: int = 0
@@ -114,9 +114,14 @@ class Courier:
             StateInvalid: it cannot be kept.
         """
         with self._changed:
-            if not self._standing.ended:
+            if self._standing.ended:
+                return
+            try:
                 self._count_dropped(self._outbox.add(event, self._sending))
-                self._changed.notify_all()
+            except StateInvalid:
+                self._standing = replace(self._standing, dropped=self._standing.dropped + 1)
+                raise
+            self._changed.notify_all()
 
     def standing(self) -> Standing:
         """Return how it stands."""

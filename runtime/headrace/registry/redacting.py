@@ -1,6 +1,8 @@
-"""Texts of libraries, as people may be shown them. Pure."""
+"""Texts of libraries, as people may be shown them."""
 
+import os
 import re
+import traceback
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,3 +24,8 @@ def without_secrets(text: str, environ: Mapping[str, str]) -> str:
         if name.endswith(SECRET) and len(value) >= LEAST_CHARACTERS:
             text = text.replace(value, "…")
     return QUERY.sub(r"\1?…", USER.sub("://…@", text))
+
+
+def trace(error: BaseException) -> str:
+    """Return the traceback of what was not foreseen, without secrets, as a log may have it."""
+    return without_secrets("".join(traceback.format_exception(error)).rstrip(), os.environ)

@@ -1,7 +1,6 @@
 """Looks at Serve when there is reason to, judges every version, and has the next steps taken."""
 
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,6 +9,7 @@ from headrace.control.engine import Assignment, Beginning, Divisions
 from headrace.control.reconcile import LEAVING
 from headrace.execution.policy import Epoch
 from headrace.models.lifecycle import Standing, State
+from headrace.registry.redacting import trace
 from headrace.serve import fleet
 from headrace.serve.accounts import Accounts
 from headrace.serve.crew import Crew
@@ -165,7 +165,7 @@ class Watch:
                 quiet = False
                 silence += 1
                 if silence >= LONG_SILENCE and not isinstance(error, self._reach.lost):
-                    self._reach.broken(f"hosts cannot be followed any more:\n{_trace(error)}")
+                    self._reach.broken(f"hosts cannot be followed any more:\n{trace(error)}")
                     return
                 if silence == LONG_SILENCE:
                     self._reach.silent(error)
@@ -286,7 +286,3 @@ def _pause(before: float | None, *, quiet: bool, heard: bool) -> float:
     if heard or before is None:
         return SHORTEST_LOOK_S
     return min(1.5 * before, LONGEST_LOOK_S)
-
-
-def _trace(error: Exception) -> str:
-    return "".join(traceback.format_exception(error)).rstrip()
