@@ -55,6 +55,7 @@ def seen(
         (PLAN, seen(PLAN, looks=2), 0.5, "hold", "100 are needed: about 45 minutes more, as it"),
         (PLAN, seen(PLAN, looks=4), 0.02, "hold", "100 are needed: about 18 seconds more, as it"),
         (PLAN, seen(PLAN, looks=2), 3, "hold", "100 are needed: about 4.5 hours more, as it"),
+        (PLAN, seen(PLAN, looks=2), 15, "hold", "100 are needed: longer than is left of max_hours"),
         (PLAN, seen(PLAN, looks=300, step=1), 0.5, "hold", r" are asked\): about \d+ minutes more"),
         (PLAN, seen(PLAN, looks=10), 0.0, "hold", "0 minutes at this step; 5 are needed"),
         (PLAN, seen(PLAN, looks=10), 0.5, "advance", "200 units of each metric at 5 %"),

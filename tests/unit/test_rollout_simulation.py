@@ -1,6 +1,6 @@
 """A few of the rollouts that `python -m tests.rollouts` judges, with the same dice each time."""
 
-from tests.rollouts import stalls
+from tests.rollouts import queues, stalls
 from tests.rollouts.campaign import SCENARIOS, campaign, summary
 
 from headrace.rollout.estimate import units_needed
@@ -24,6 +24,15 @@ def test_a_process_that_stands_still_for_moments_is_no_worse_version() -> None:
     assert wrong["users who wait together"] == wrong["executions that wait together"] == 0, wrong
     assert wrong["each user's first answer"] > 0, "whom one stall hit are no evidence each"
     assert wrong["each execution"] > 0, "nor are executions that waited behind it"
+
+
+def test_a_queue_that_is_seldom_empty_is_no_worse_version() -> None:
+    said = [queues.sent_back(seed, busy=0.9, stalls=False) for seed in range(8)]
+    wrong = {name: sum(one[name] is not None for one in said) for name in said[0]}
+    assert wrong["as the product counts"] <= 1, wrong
+    assert wrong["those that wait together"] >= 3, "a long queue is one, for as long as it is"
+    slower = queues.sent_back(1, busy=0.8, stalls=False, slowdown=1.5)
+    assert slower["as the product counts"] is not None
 
 
 def test_a_worse_version_goes_back_before_a_fixed_threshold_sees_it() -> None:

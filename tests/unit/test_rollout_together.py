@@ -35,6 +35,7 @@ HALF_A_SECOND = 500_000_000
             (20, 80), (Together(400, 9 * HALF_A_SECOND), ALONE), 1.0, (1, 1), id="a second is one"
         ),
         pytest.param((0, 0), (Together(9, 5), ALONE), 1.0, (0, 0), id="nothing"),
+        pytest.param((0.5, 2.5), (ALONE, ALONE), 1.0, (0.5, 2.5), id="of several gateways' users"),
     ],
 )
 def test_as_many_as_waited_together_weigh_one(
@@ -52,14 +53,20 @@ def test_as_many_as_waited_together_weigh_one(
 SOME = st.builds(Together, st.integers(1, 600), st.integers(0, 10**10))
 
 
-@given(st.tuples(st.integers(0, 10**6), st.integers(0, 10**6)), SOME, SOME, st.floats(0.001, 100))
+@given(st.tuples(st.floats(0, 10**6), st.floats(0, 10**6)), SOME, SOME, st.floats(0.001, 100))
 def test_nobody_gains_weight_and_a_second_is_a_unit_at_least(
-    counts: tuple[int, int], one: Together, other: Together, passed_s: float
+    counts: tuple[float, float], one: Together, other: Together, passed_s: float
 ) -> None:
     found = (Units(counts[0], counts[0]), Units(counts[1]))
     for before, after in zip(found, apart(found, (one, other), passed_s), strict=True):
-        assert min(before.count, passed_s) * (1 - 1e-9) <= after.count <= before.count
+        assert min(before.count, passed_s) * (1 - 1e-9) <= after.count <= before.count * (1 + 1e-9)
         assert after.bad == (after.count if before.bad else 0)
+
+
+@pytest.mark.parametrize("told", [{"count": 0, "span_ns": 1}, {"count": 2, "span_ns": -1}])
+def test_what_cannot_be_is_refused(told: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="expected at least 1 together, within 0 ns or more"):
+        Together(**told)
 
 
 def test_the_most_of_all_that_have_counted_is_what_counts() -> None:

@@ -150,6 +150,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
         who = f"{whose}version {record.baseline}"
         return f"{who} cannot answer, so that there is nothing to compare with"
     since_s = now - record.step_started_at
+    over_s = 3600 * plan.max_hours - (now - record.started_at)
     for known in record.asked_at_step(plan):
         arms = [("candidate", known.step_candidate)]
         if known.criterion.paired:
@@ -159,7 +160,7 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
                 return (
                     f"{units.count:.0f} units of the {arm} for {known.criterion.name} at this "
                     f"step; {plan.minimum.units} are needed"
-                    f"{_longer(units.count / plan.minimum.units, since_s)}"
+                    f"{_longer(units.count / plan.minimum.units, since_s, over_s)}"
                 )
     minutes = since_s / 60
     if minutes < plan.minimum.minutes:
@@ -176,19 +177,23 @@ def _missing(plan: RolloutPlan, record: Record, now: float) -> str | None:
             return (
                 f"{_rates(plan, least)} is not proven to be as good as asked (evidence "
                 f"{_odds(least.log_fine)} to 1, {1 / plan.alpha:.4g} are asked)"
-                f"{_longer(least.log_fine / math.log(1 / plan.alpha), since_s)}"
+                f"{_longer(least.log_fine / math.log(1 / plan.alpha), since_s, over_s)}"
             )
     return None
 
 
-def _longer(part: float, since_s: float) -> str:
+def _longer(part: float, since_s: float, over_s: float) -> str:
     """Return how much longer what is done so far takes, if it goes on so; nothing if it does not.
+
+    ``over_s`` is when the rollout's time is over.
 
     Evidence grows as a power of the units: its logarithm is what a part is of.
     """
     if not (0.0 < part < 1.0 and since_s > 0.0):
         return ""
     left_s = since_s * (1 / part - 1)
+    if left_s > over_s:
+        return ": longer than is left of max_hours, as it goes"
     for unit, longest_s, one_s in (("seconds", 90, 1), ("minutes", 5400, 60)):
         if left_s < longest_s:
             return f": about {max(left_s / one_s, 1):.0f} {unit} more, as it goes"
