@@ -218,6 +218,11 @@ def test_a_person_reads_what_is_known(desk: Desk) -> None:
     assert "1 % bad of 1000" in text
     assert "of 20" in text
     assert "candidate 2: p50 " in text
+    assert "weigh as one" not in text, "nothing swings"
+    assert shown["metrics"][0]["design_effect"] is None, "errors are no latencies"
+    p99 = {**shown["metrics"][0], "name": "p99", "design_effect": 30.4}
+    swings = "\n".join(rollout_lines({**shown, "metrics": [p99]}))
+    assert "p99: about 30 weigh as one" in swings
     waits = [
         {"unix_ms": 0, "what": "hold", "why": "too few units", "lasts": True},
         {"unix_ms": 0, "what": "wait_for_approval", "why": "a person", "lasts": True},

@@ -9,6 +9,8 @@ from headrace.cli.tables import aligned
 #: Of what was said; all of it is in --json.
 MOST_SAID: Final = 8
 HEAD: Final = ("METRIC", "CANDIDATE", "CONTROL", "DIFFERENCE", "WORSE?", "AS GOOD?")
+#: Of latencies: below it nobody needs to know why units are fewer than executions.
+TOLD_EFFECT: Final = 2
 #: A bar is so many characters wide.
 BAR: Final = 30
 
@@ -39,6 +41,7 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
     yield f"{_bar(one)}  by {one['who']}{': ' if one['why'] else ''}{one['why']}"
     asked = 1 / one["plan"]["alpha"]
     yield from aligned([HEAD, *(_row(metric, asked) for metric in one["metrics"])])
+    yield from _weighs_as_one(one)
     for arm in ("candidate", "baseline"):
         times = one["latency_ms"][arm]
         told = ", ".join(f"{name} {ms:.3g} ms" for name, ms in times.items() if ms is not None)
@@ -50,6 +53,17 @@ def rollout_lines(one: Mapping[str, Any]) -> Iterator[str]:
     yield ("since " if last["lasts"] else "") + said_line(last)
     if one["may_approve"] and last["what"] == "wait_for_approval":
         yield f"`headrace rollout approve {one['number']}` lets it go on"
+
+
+def _weighs_as_one(one: Mapping[str, Any]) -> Iterator[str]:
+    # A server of before has none.
+    effects = {metric["name"]: metric.get("design_effect") or 1 for metric in one["metrics"]}
+    names = [name for name, effect in effects.items() if effect >= TOLD_EFFECT]
+    if names:
+        yield (
+            f"{', '.join(names)}: about {effects[names[0]]:.0f} weigh as one, for they are slow, "
+            "or quick, for a while"
+        )
 
 
 def said_line(said: Mapping[str, Any]) -> str:

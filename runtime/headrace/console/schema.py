@@ -223,6 +223,8 @@ class Metric(Answer):
     control: Arm | None
     difference_points: list[float] | None
     mean_difference: list[float] | None
+    #: Of latencies: about as many executions, or users, weigh as one.
+    design_effect: float | None
     harm_odds: float
     fine_odds: float
 

@@ -175,7 +175,7 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
         and course.step > 0
         and needs_approval(course.plan, course.record),
         "harm_odds": _odds(course.record.log_harm_peak),
-        "metrics": [_metric(one, course.plan) for one in course.record.evidence],
+        "metrics": [_metric(one, course) for one in course.record.evidence],
         "latency_ms": {
             "candidate": _latency(course.latency[0]),
             "baseline": _latency(course.latency[1]),
@@ -186,7 +186,8 @@ def course_json(course: Course, most_said: int = MOST_SAID) -> dict[str, Any]:
     }
 
 
-def _metric(known: Evidence, plan: RolloutPlan) -> dict[str, Any]:
+def _metric(known: Evidence, course: Course) -> dict[str, Any]:
+    plan = course.plan
     asked = plan.judge.values.get(known.criterion.name)
     paired = known.criterion.paired
     told = paired and known.candidate.count and known.control.count
@@ -198,6 +199,7 @@ def _metric(known: Evidence, plan: RolloutPlan) -> dict[str, Any]:
         "control": _arm(known.control, asked) if paired else None,
         "difference_points": spread and [100 * end for end in spread],
         "mean_difference": spread and asked and sorted(mean_change(asked, end) for end in spread),
+        "design_effect": course.swings.effect if known.criterion.name in QUANTILES else None,
         "harm_odds": _odds(known.log_harm),
         "fine_odds": _odds(known.log_fine),
     }

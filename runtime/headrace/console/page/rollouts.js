@@ -137,11 +137,19 @@ function metricRow(one, metric) {
       element("p", {}, `version ${one.arms.candidate}: ${rate(metric.name, metric.candidate)}`),
       element("p", { class: "numbers" }, metric.control === null
         ? "against a fixed limit"
-        : `version ${one.arms.baseline}: ${rate(metric.name, metric.control)}`)),
+        : `version ${one.arms.baseline}: ${rate(metric.name, metric.control)}`),
+      ...weighsAsOne(metric)),
     element("div", { class: "where" }, ...difference(one, metric, reach)),
     element("div", { class: "bets" },
       ...evidence("harm", "Worse than allowed", metric.harm_odds, asked),
       ...evidence("fine", "As good as asked", metric.fine_odds, asked)));
+}
+
+// Latencies that are slow, or quick, for a while: units are fewer than executions.
+function weighsAsOne(metric) {
+  const effect = Math.round(metric.design_effect ?? 1);
+  return effect < 2 ? [] : [element("p", { class: "numbers" },
+    `about ${effect} weigh as one, for they are slow, or quick, for a while`)];
 }
 
 // It goes back by the evidence of all metrics together, which is their mean.
