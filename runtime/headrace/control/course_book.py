@@ -10,7 +10,7 @@ from headrace.control.courses import MOST_KEPT
 from headrace.control.lost import away
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
-from headrace.errors import Unchanged, Unwanted
+from headrace.errors import HeadraceError, Unchanged, Unwanted
 from headrace.rollout.course import Course, End
 
 
@@ -143,7 +143,15 @@ class CourseBook:
         self._tell(before, course)
 
     def _tell(self, before: Course | None, course: Course) -> None:
-        if self._telling.heard(before, course, self._clocks.time()) and course.end is not None:
-            told = replace(course, is_told=True)
+        if not self._telling.heard(before, course, self._clocks.time()) or course.end is None:
+            return
+        told = replace(course, is_told=True)
+        self.put(told)
+        try:
             self._controller.store.put(course=told)
-            self.put(told)
+        except HeadraceError as error:
+            # How it ended is written down, and counts: all that is lost is that it was told.
+            self._telling.say(
+                f"rollout {course.number} of {course.model} has ended, and is told of once more by "
+                f"the next start: that it was told cannot be written down: {error}"
+            )
