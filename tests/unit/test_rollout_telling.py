@@ -69,6 +69,8 @@ def test_other_ends_move_no_alias(play: Play, end: End, after: list[Any]) -> Non
     assert states(play)[2:] == after
     (verdict,) = told(play, Kind.VERDICT)
     assert verdict.aliases == ()
+    gone = {one.untagged for one in told(play, Kind.STATE)[2:]}
+    assert gone == ({("traffic_percent",)} if end is End.STOPPED else {()})
 
 
 def test_a_person_who_moves_the_alias_stops_the_rollout(play: Play) -> None:

@@ -32,11 +32,12 @@ def test_a_promotion_is_taken_back_and_the_alias_with_it(play: Play) -> None:
     assert (course.end, play.shares) == (End.ROLLED_BACK, {1: WHOLE})
     assert play.journal[-1] == "me: rollout 1 rolled back: 1=100"
     moves = [
-        (one.version, move.alias, move.seen)
+        (one.version, move.alias, move.seen, one.kind)
         for one in play.desk.registry_hears.reports
         for move in one.aliases
     ]
-    assert moves == [(2, "champion", 1), (1, "champion", 2)]
+    # Neither goes for want of room before the other one does.
+    assert moves == [(2, "champion", 1, Kind.VERDICT), (1, "champion", 2, Kind.VERDICT)]
     verdicts = [one for one in play.desk.registry_hears.reports if one.kind is Kind.VERDICT]
     assert [one.verdict.word for one in verdicts if one.verdict] == ["promoted", "rolled_back"]
     with pytest.raises(Unwanted, match="rollout 1 has ended: rolled back"):

@@ -8,7 +8,7 @@ from headrace.control.reports import Registered, metrics, name, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.hooks.courier import Standing as HookStanding
 from headrace.hooks.event import Happened
-from headrace.registry.report import HERE, Kind, Report
+from headrace.registry.report import HERE, Report
 from headrace.registry.standing import Standing
 from headrace.rollout.course import Course
 from headrace.rollout.picture import png
@@ -120,7 +120,7 @@ class Telling:
 
     def _illustrated(self, report: Report, course: Course) -> Report:
         """Return a verdict that a registry hears with its picture; any other report as it is."""
-        if report.kind is not Kind.VERDICT or report.place == HERE:
+        if report.verdict is None or report.place == HERE:
             return report
         try:
             return replace(report, picture=png(course))
