@@ -6,6 +6,7 @@ from typing import Final
 from headrace.control import orders
 from headrace.control.controller import Controller
 from headrace.control.orders import Order
+from headrace.control.starting import is_itself
 from headrace.control.store import Entry
 from headrace.errors import HeadraceError
 from headrace.rollout.course import Course, End
@@ -66,7 +67,7 @@ def unloading(course: Course, entries: Sequence[Entry]) -> Order | None:
     for entry in entries:
         if entry.what.startswith(f"rollout {course.number} {End.PROMOTED.value}"):
             return orders.unload(course.model, baseline) if _is_idle(entries, baseline) else None
-        if not _is_ours(entry):
+        if not is_itself(entry.who):
             return None
     return None
 
@@ -86,8 +87,3 @@ def _is_idle(entries: Sequence[Entry], version: int) -> bool:
     pending = set() if now.pending is None else set(now.pending.shares)
     used = set(now.shares or {}) | set(now.traffic.named) | shadows | judged | pending
     return version in now.versions and version not in used
-
-
-def _is_ours(entry: Entry) -> bool:
-    """Return whether nobody said it: it followed from something."""
-    return entry.who == "headrace" or entry.who.startswith("rollout ")
