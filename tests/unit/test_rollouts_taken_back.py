@@ -7,6 +7,7 @@ from tests.unit.rolling import ME, Play, plan
 
 from headrace.control import orders
 from headrace.control.previous import LONGEST_REST_S, Previous
+from headrace.control.store import Store, in_folder
 from headrace.errors import StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
@@ -114,12 +115,26 @@ def test_what_could_not_be_unloaded_is_unloaded_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(play.desk.controller, "obey", fails)
-        play.desk.rollouts.look()
+        for _ in range(3):
+            play.desk.rollouts.look()
+    assert len([one for one in play.desk.said if "what served before stays" in one]) == 1
     assert "what served before stays, and is unloaded later: the disk is full" in play.desk.said[-1]
     assert play.desk.carried == ["m/1", "m/2"]
     assert rest_s(play) == LONGEST_REST_S
     play.desk.rollouts.look()
     assert play.desk.carried == ["m/2"]
+
+
+def test_who_decides_no_more_says_so_once_and_unloads_nothing(play: Play) -> None:
+    promoted(play, hours=1)
+    play.desk.now += 3601
+    another = Store(in_folder(play.desk.folder))
+    for _ in range(2):
+        play.desk.rollouts.look()
+    another.close()
+    (said,) = [one for one in play.desk.said if "another controller decides now" in one]
+    assert said.startswith("rollouts are another's now: ")
+    assert play.desk.carried == ["m/1", "m/2"]
 
 
 def test_what_somebody_has_spoken_about_since_stays(play: Play) -> None:

@@ -10,6 +10,7 @@ from headrace.control.courses import MOST_KEPT
 from headrace.control.lost import away
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
+from headrace.control.wanted import Wanted
 from headrace.errors import HeadraceError, Unchanged, Unwanted
 from headrace.rollout.course import Course, End
 
@@ -109,6 +110,14 @@ class CourseBook:
         # That of who begins one is not in what it says.
         reason = f"{said.why}: {why}" if before is None and why else said.why
         self._telling.say(f"rollout {course.number} of {course.model}: {said.what}: {reason}")
+
+    def disturbed(self, course: Course, wanted: Wanted | None) -> str:
+        """Return who has traffic against a rollout's will, and his entry; empty if nobody has."""
+        if not (why := steering.disturbed(course, wanted)):
+            return ""
+        last = next(iter(self._controller.store.journal(1, course.model)), None)
+        by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
+        return f"{why}{by}"
 
     def stop(self, course: Course, why: str) -> None:
         """End a rollout that somebody has decided otherwise, with traffic as he has it."""

@@ -8,7 +8,8 @@ from headrace.control.controller import Controller
 from headrace.control.orders import Order
 from headrace.control.starting import is_itself
 from headrace.control.store import Entry
-from headrace.errors import HeadraceError
+from headrace.control.troubles import Troubles
+from headrace.errors import Deposed, HeadraceError
 from headrace.rollout.course import Course, End
 
 #: Of the journal, for whether somebody has said something about the model since.
@@ -23,12 +24,17 @@ class Previous:
     def __init__(self, controller: Controller, say: Callable[[str], None]) -> None:
         """Begin; ``say`` tells the operator of what could not be done."""
         self._controller = controller
-        self._say = say
+        self._troubles = Troubles(say)
         #: Rollouts of which nothing is to be done any more.
         self._done: set[int] = set()
 
     def let_go(self, courses: Iterable[Course], now: float) -> None:
-        """Unload what served before these, where that is due."""
+        """Unload what served before these, where that is due.
+
+        Raises:
+            Deposed: another one decides by now.
+        """
+        self._troubles.begin_look()
         for course in courses:
             left_s = _left_s(course, now)
             if left_s is None or left_s > 0 or course.number in self._done:
@@ -36,9 +42,11 @@ class Previous:
             try:
                 self._unload(course)
                 self._done.add(course.number)
+            except Deposed:
+                raise
             except HeadraceError as error:
                 said = f"rollout {course.number} of {course.model}: what served before stays"
-                self._say(f"{said}, and is unloaded later: {error}")
+                self._troubles.meet(f"{said}, and is unloaded later: {error}")
 
     def _unload(self, course: Course) -> None:
         entries = self._controller.store.journal(MOST_ENTRIES, course.model)
