@@ -8,13 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from tests.rollouts.levels import levels
 from tests.rollouts.streams import SECONDS, Arm
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
-from headrace.rollout.deltas import not_together
 from headrace.rollout.policy import MoveKind, next_move
 from headrace.rollout.record import Record
+from headrace.rollout.swings import STILL
+from headrace.rollout.together import ALONE
+from headrace.rollout.weighing import observed
 
 #: A verdict's second, or None where there was none.
 Verdict = int | None
@@ -30,15 +33,20 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
     alone: dict[str, Verdict] = dict.fromkeys(names)
     bound = math.log(1 / plan.alpha)
     verdict: Verdict = None
+    candidate_level, control_level = levels(candidate), levels(control)
+    swings = STILL
     for second in range(SECONDS):
         deltas = {
             name: (_units(candidate.units[name], second), _units(control.units[name], second))
             for name in names
         }
-        if candidate.together:
-            most = candidate.together[second], control.together[second]
-            deltas = not_together(deltas, most, passed_s=1.0)
-        record = record.observed(deltas)
+        most = (
+            (candidate.together[second], control.together[second])
+            if candidate.together
+            else (ALONE, ALONE)
+        )
+        level = candidate_level[second], control_level[second]
+        record, swings = observed(record, swings, deltas, level, most, passed_s=1.0)
         for known in record.asked:
             if alone[known.criterion.name] is None and known.log_harm >= bound:
                 alone[known.criterion.name] = second

@@ -78,7 +78,8 @@ class Visits:
         """Return it as judges have it."""
         first = self.turn == 0
         most = together(self.at_s[first], self.ran_s[first], SECONDS)
-        return Arm({"p99": self.first()}, {"p99": self.by_request()}, together=most)
+        units, requests = {"p99": self.first()}, {"p99": self.by_request()}
+        return Arm(units, requests, 1000 * (self.ended_s - self.at_s), self.ended_s, most)
 
     def by_user(self) -> Stream:
         """Return users by the second in which each has said all that he may, and slow shares."""
@@ -123,16 +124,23 @@ class Runs:
 
     Attributes:
         came_s, ran_s, ended_s: of each, in the order in which they ran.
+        line_s: beyond what an answer is slow.
     """
 
     came_s: Floats
     ran_s: Floats
     ended_s: Floats
+    line_s: float = LINE_S
+
+    @property
+    def takes_s(self) -> Floats:
+        """How long each answer took."""
+        return self.ended_s - self.came_s
 
     @property
     def is_slow(self) -> Floats:
         """Whether each answer was beyond the line."""
-        return (self.ended_s - self.came_s > LINE_S).astype(float)
+        return (self.takes_s > self.line_s).astype(float)
 
     def each(self) -> Stream:
         """Return them."""
@@ -141,17 +149,24 @@ class Runs:
     def arm(self) -> Arm:
         """Return it as judges have it."""
         most = together(self.came_s, self.ran_s, SECONDS)
-        return Arm({"p99": self.each()}, {"p99": self.each()}, together=most)
+        units = {"p99": self.each()}
+        return Arm(units, units, 1000 * self.takes_s, self.ended_s, most)
 
 
-def runs(dice: np.random.Generator, per_s: float, slow: float = 0.0) -> Runs:
+def runs(
+    dice: np.random.Generator,
+    per_s: float,
+    slow: float = 0.0,
+    run_s: float = RUN_S,
+    apart_s: float = APART_S,
+) -> Runs:
     """Return what one process does that takes a request at a time."""
     came = dice.uniform(0, SECONDS, dice.poisson(per_s * SECONDS))
-    stalls = dice.uniform(0, SECONDS, dice.poisson(SECONDS / APART_S))
+    stalls = dice.uniform(0, SECONDS, dice.poisson(SECONDS / apart_s))
     # While it stands still it is as busy as with one that takes as long.
     at = np.concatenate((came, stalls))
     takes = np.concatenate(
-        (dice.lognormal(np.log(RUN_S), 0.2, len(came)), _stands_still(dice, stalls))
+        (dice.lognormal(np.log(run_s), 0.2, len(came)), _stands_still(dice, stalls))
     )
     takes[: len(came)] += LINE_S * (dice.random(len(came)) < slow)
     order = np.argsort(at)

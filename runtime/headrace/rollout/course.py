@@ -12,6 +12,7 @@ from headrace.rollout.counted import Counted, Histogram, Seen
 from headrace.rollout.criteria import quantiles
 from headrace.rollout.latency import SlowLines
 from headrace.rollout.record import Record
+from headrace.rollout.swings import STILL, Swings
 
 #: What was said of a rollout and is remembered.
 MOST_SAID: Final = 200
@@ -82,6 +83,7 @@ class Course:
         is_told: registries know how it ended.
         compared_s: when both began to have traffic, in seconds since 1970; 0 from the beginning.
         sticky: what users are known by, where they are the units; else empty.
+        swings: of what both arms' answers take, beyond those of chance.
     """
 
     number: int
@@ -101,6 +103,7 @@ class Course:
     is_told: bool = False
     compared_s: float = 0.0
     sticky: str = ""
+    swings: Swings = STILL
 
     @staticmethod
     def begin(  # noqa: PLR0913 - a rollout is all of this

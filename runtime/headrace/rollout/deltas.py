@@ -4,8 +4,6 @@ from headrace.config.rollouts import GUARDS, RolloutPlan
 from headrace.rollout.bets import NONE, Units
 from headrace.rollout.counted import Totals
 from headrace.rollout.criteria import by_labels, quantiles
-from headrace.rollout.latency import QUANTILES
-from headrace.rollout.together import Together, apart
 
 #: By metric, units of candidate and control.
 Deltas = dict[str, tuple[Units, Units]]
@@ -40,14 +38,6 @@ def of_users(found: Deltas, heard_by: tuple[int, int]) -> Deltas:
     parts = tuple(1 / max(number, 1) for number in heard_by)
     return {
         name: (_part(units[0], parts[0]), _part(units[1], parts[1]))
-        for name, units in found.items()
-    }
-
-
-def not_together(found: Deltas, together: tuple[Together, Together], passed_s: float) -> Deltas:
-    """Return it with how long units took counted by what is `apart`."""
-    return {
-        name: apart(units, together, passed_s) if name in QUANTILES else units
         for name, units in found.items()
     }
 

@@ -150,6 +150,29 @@ class Evidence:
             spread=self.spread.observed(candidate, control, rate) if paired else self.spread,
         )
 
+    def discounted(self, part: float) -> "Evidence":
+        """Return what is known if each unit so far was as much of one.
+
+        What a bet has lost stays lost.
+        """
+        spread = self.spread
+        return replace(
+            self,
+            candidate=_part(self.candidate, part),
+            control=_part(self.control, part),
+            step_candidate=_part(self.step_candidate, part),
+            step_control=_part(self.step_control, part),
+            pending=(_part(self.pending[0], part), _part(self.pending[1], part)),
+            recent=_part(self.recent, part),
+            harm=tuple(_shrunk(row, part) for row in self.harm),
+            fine=_shrunk(self.fine, part),
+            spread=Spread(
+                spread.difference * part,
+                spread.weight * part,
+                tuple(penalty * part for penalty in spread.penalty),
+            ),
+        )
+
     def at_next_step(self, *, after_shadow: bool = False) -> "Evidence":
         """Return the same at the beginning of another step; what waits for its pair is dropped.
 
@@ -172,6 +195,14 @@ class Evidence:
 def _alone(steps: int) -> tuple[tuple[float, ...]]:
     """Return the capital of a step that knows nothing of others: its part (Bonferroni)."""
     return ((-math.log(steps),) * len(STAKES),)
+
+
+def _part(units: Units, part: float) -> Units:
+    return Units(units.count * part, units.bad * part)
+
+
+def _shrunk(logs: tuple[float, ...], part: float) -> tuple[float, ...]:
+    return tuple(log * part if log > 0.0 else log for log in logs)
 
 
 def _added(logs: tuple[float, ...], gained: Floats) -> tuple[float, ...]:

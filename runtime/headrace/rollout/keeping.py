@@ -9,6 +9,7 @@ from headrace.rollout.counted import Seen, Totals
 from headrace.rollout.course import Course, End, Said
 from headrace.rollout.latency import SlowLines
 from headrace.rollout.record import Record
+from headrace.rollout.swings import Swings
 
 
 def to_json(course: Course) -> dict[str, Any]:
@@ -32,6 +33,7 @@ def to_json(course: Course) -> dict[str, Any]:
         "is_told": course.is_told,
         "compared_s": course.compared_s,
         "sticky": course.sticky,
+        "swings": asdict(course.swings),
         "said": [asdict(one) for one in course.said],
         "end": course.end,
     }
@@ -65,6 +67,7 @@ def from_json(kept: dict[str, Any]) -> Course:
         is_told=kept["is_told"],
         compared_s=kept.get("compared_s", 0.0),
         sticky=kept.get("sticky", ""),
+        swings=Swings.from_json(kept.get("swings", {})),
         said=tuple(Said(**one) for one in kept["said"]),
         end=None if end is None else End(end),
     )

@@ -4,13 +4,15 @@ from dataclasses import replace
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.repository.instances import is_control, spoken
+from headrace.rollout import weighing
 from headrace.rollout.counted import Seen, added, dense
 from headrace.rollout.course import Course, End, Sight, Way
 from headrace.rollout.criteria import by_labels, quantiles
-from headrace.rollout.deltas import deltas, not_together, of_users
+from headrace.rollout.deltas import deltas, of_users
 from headrace.rollout.latency import LEAST_HISTORY, SlowLines
 from headrace.rollout.policy import Move, MoveKind, next_move
 from headrace.rollout.record import Health
+from headrace.rollout.swings import Level
 
 
 def looked(course: Course, sight: Sight, now: float) -> Course:
@@ -62,12 +64,18 @@ def _taken(course: Course, sight: Sight, *, observes: bool) -> Course:
         found = deltas(course.plan, *new)
         if course.sticky:
             found = of_users(found, (seen[0].heard_by, seen[1].heard_by))
-        together = seen[0].together, seen[1].together
-        found = not_together(found, together, sight.passed_s)
         if not observes:
             # Labels are of answers that were given before.
             found = {name: found[name] for name in by_labels(course.plan.judge)}
-        taken = replace(taken, record=course.record.observed(found))
+        record, swings = weighing.observed(
+            course.record,
+            course.swings,
+            found,
+            (Level.of(new[0].latency), Level.of(new[1].latency)),
+            (seen[0].together, seen[1].together),
+            sight.passed_s,
+        )
+        taken = replace(taken, record=record, swings=swings)
     return _with_health(taken, sight)
 
 

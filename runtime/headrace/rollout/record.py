@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -132,6 +132,19 @@ class Record:
         )
         seen = replace(self, evidence=evidence)
         return replace(seen, log_harm_peak=max(self.log_harm_peak, seen.log_harm))
+
+    def discounted(self, names: Collection[str], part: float) -> "Record":
+        """Return the record if each unit so far of some metrics was as much of one."""
+        if part >= 1.0:
+            return self
+        evidence = tuple(
+            known.discounted(part) if known.criterion.name in names else known
+            for known in self.evidence
+        )
+        less = replace(self, evidence=evidence)
+        # Of what was reached before as much is left as of what is reached now.
+        peak = self.log_harm_peak - max(self.log_harm - less.log_harm, 0.0)
+        return replace(less, log_harm_peak=max(peak, less.log_harm))
 
     def advanced(self, plan: RolloutPlan, now: float) -> "Record":
         """Return the record at the plan's next step.

@@ -21,6 +21,13 @@ class Together:
     count: int = 1
     span_ns: int = 0
 
+    def __post_init__(self) -> None:
+        if self.count < 1 or self.span_ns < 0:
+            raise ValueError(
+                f"expected at least 1 together, within 0 ns or more, not {self.count} within "
+                f"{self.span_ns}"
+            )
+
     def most(self, other: "Together") -> "Together":
         """Return the larger one."""
         return max(self, other, key=lambda one: (one.count, -one.span_ns))
@@ -51,7 +58,7 @@ def apart(
     """
     span_s = min(max(one.span_ns for one in together) / 1e9, LONGEST_S)
     parts = (
-        _apart(units.count, most.count, span_s, passed_s) / max(units.count, 1.0)
+        _apart(units.count, most.count, span_s, passed_s) / units.count if units.count else 0.0
         for units, most in zip(found, together, strict=True)
     )
     one, other = (

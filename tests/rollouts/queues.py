@@ -1,0 +1,87 @@
+"""Two arms of which each takes a request at a time and has work for most of its time.
+
+A queue that is seldom empty is long or short for many seconds: all who come meanwhile are slow, or
+none is. So a version against itself looks worse for a while, and better for another.
+
+nice python -m tests.rollouts.queues tells how often the same version twice is sent back by p99, and
+how soon one that takes longer, if each execution is a unit, if those that wait together are one,
+and as the product counts.
+"""
+
+import argparse
+import math
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import Final
+
+import numpy as np
+from tests.rollouts.judges import Verdict, product
+from tests.rollouts.stalls import APART_S, PLAN, Runs, runs
+from tests.rollouts.streams import Arm
+
+from headrace.rollout.latency import LEAST_HISTORY
+
+#: Of each arm, requests in a second.
+PER_S: Final = 20.0
+#: For which part of its time each has work, and whether it also stands still at times.
+WORLDS: Final = (
+    (0.1, True),
+    (0.6, True),
+    (0.8, True),
+    (0.8, False),
+    (0.9, False),
+)
+#: How many times as long each worse version takes.
+WORSE: Final = (1.1, 1.5)
+
+
+def arms(dice: np.random.Generator, busy: float, *, stalls: bool, slowdown: float) -> list[Runs]:
+    """Return candidate and control, with the line that their plan draws."""
+    apart_s, run_s = APART_S if stalls else math.inf, busy / PER_S
+    before = runs(dice, PER_S, run_s=run_s, apart_s=apart_s)
+    line_s = float(np.quantile(before.takes_s[:LEAST_HISTORY], 0.99))
+    both = (runs(dice, PER_S, run_s=one, apart_s=apart_s) for one in (slowdown * run_s, run_s))
+    return [replace(one, line_s=line_s) for one in both]
+
+
+def sent_back(
+    seed: int, busy: float, *, stalls: bool = True, slowdown: float = 1.0
+) -> dict[str, Verdict]:
+    """Return of one rollout, by what is a unit, when p99 sends it back."""
+    both = arms(np.random.default_rng(seed), busy, stalls=stalls, slowdown=slowdown)
+    whole = [one.arm() for one in both]
+    # Of what has no latencies nothing is known to swing.
+    judged = {
+        "each execution": [Arm(one.units, {}) for one in whole],
+        "those that wait together": [Arm(one.units, {}, together=one.together) for one in whole],
+        "as the product counts": whole,
+    }
+    return {name: product(PLAN, *both)[0] for name, both in judged.items()}
+
+
+def main() -> None:
+    """Print how often each kind of unit is sent back in error, and how soon rightly."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=1000, help="of the same version twice")
+    parser.add_argument("--power-runs", type=int, default=200, help="of each slower one")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    with ProcessPoolExecutor(options.processes) as pool:
+        for busy, stalls in WORLDS:
+            for slowdown in (1.0, *WORSE):
+                count = options.runs if slowdown == 1.0 else options.power_runs
+                run = partial(sent_back, busy=busy, stalls=stalls, slowdown=slowdown)
+                said = list(pool.map(run, range(count), chunksize=5))
+                still = ", stands still at times" * stalls
+                print(f"busy {busy:g}{still}, {slowdown:g} times as long, {count}", flush=True)
+                for name in said[0]:
+                    seconds = [one[name] for one in said]
+                    until = sorted(math.inf if at is None else at for at in seconds)
+                    back = 1 - seconds.count(None) / count
+                    print(f"  {name:26} back {back:6.3f}, seconds p50 {until[count // 2]:5.0f}")
+
+
+if __name__ == "__main__":
+    main()
