@@ -182,6 +182,22 @@ def test_an_event_that_the_disk_does_not_take_is_counted_too(tmp_path: Path) -> 
     assert subjects(there) == ["a/1", "a/3"]
 
 
+def test_what_was_not_foreseen_is_said_and_all_that_waits_is_told_the_same(tmp_path: Path) -> None:
+    bugs, said = [RuntimeError("a bug")], list[str]()
+
+    def clock() -> float:
+        if bugs and threading.current_thread() is not threading.main_thread():
+            raise bugs.pop()
+        return time.time()
+
+    with receiving() as there, telling(tmp_path, there.url, said=said, clock=clock) as told:
+        tell(told, "a/1", "a/2")
+        until(told, "taken", 2)
+    assert subjects(there) == ["a/1", "a/2"]
+    (trace,) = [one for one in said if "Traceback" in one]
+    assert "a bug" in trace
+
+
 def test_the_next_process_goes_on_and_forgets_hooks_that_are_no_more(tmp_path: Path) -> None:
     with receiving() as one, receiving() as two:
         pass

@@ -23,15 +23,15 @@ class Hears:
     def __init__(self) -> None:
         self.told: list[Happened] = []
         self.came = threading.Condition()
-        self.fails = False
+        self.fails: Exception | None = None
         self.is_closed = False
 
     def tell(self, happened: Happened) -> None:
         with self.came:
             self.told.append(happened)
             self.came.notify_all()
-        if self.fails:
-            raise StateInvalid("no room")
+            if self.fails is not None:
+                raise self.fails
 
     def wait(self, count: int) -> list[str]:
         with self.came:
@@ -107,7 +107,7 @@ def test_where_more_happens_at_once_than_is_kept_who_failed_is_told_once(
 def test_a_hook_that_cannot_be_told_is_said_and_the_next_is_tried(
     desk: Desk, hears: Hears, said: list[str], announcing: Callable[[], Announcer]
 ) -> None:
-    hears.fails = True
+    hears.fails = StateInvalid("no room")
     announcer = announcing()
     desk.stand(m={1: State.FAILED})
     hears.wait(1)
@@ -115,6 +115,21 @@ def test_a_hook_that_cannot_be_told_is_said_and_the_next_is_tried(
     announcer.close()
     assert hears.wait(2) == ["failed m/1", "failed n/1"]
     assert said == [f"hooks are not told of {one}/1: no room" for one in "mn"]
+
+
+def test_what_was_not_foreseen_of_one_version_keeps_hooks_from_hearing_of_no_other(
+    desk: Desk, hears: Hears, said: list[str], announcing: Callable[[], Announcer]
+) -> None:
+    hears.fails = RuntimeError("a bug")
+    announcer = announcing()
+    desk.stand(m={1: State.FAILED})
+    hears.wait(1)
+    hears.fails = None
+    desk.stand(n={1: State.FAILED})
+    assert hears.wait(2) == ["failed m/1", "failed n/1"]
+    announcer.close()
+    (trace,) = said
+    assert trace.startswith("hooks: Traceback")
 
 
 @pytest.mark.parametrize(

@@ -24,8 +24,15 @@ PHOTOS = Model(PLACE, "photos")
 
 
 def test_a_report_is_written_and_read_alike() -> None:
-    for report in (whole(), report_of("metrics"), report_of("state", rollout=None)):
+    gone = whole(untagged=("traffic_percent",))
+    for report in (whole(), gone, report_of("metrics"), report_of("state", rollout=None)):
         assert from_json(json.loads(json.dumps(as_json(report)))) == report
+
+
+def test_what_an_earlier_release_has_written_is_read() -> None:
+    kept = as_json(whole())
+    del kept["untagged"]
+    assert from_json(kept) == whole()
 
 
 def test_tags_have_our_prefix_and_a_verdict_is_told_with_its_reason() -> None:
@@ -48,6 +55,7 @@ def test_tags_have_our_prefix_and_a_verdict_is_told_with_its_reason() -> None:
         ({"rollout": "it's"}, '"it\'s" is no name of a rollout'),
         ({"rollout": None}, "belong to a rollout, and none is named"),
         ({"tags": {"mlflow.user": "me"}}, "'mlflow.user' is no name of a tag"),
+        ({"untagged": ("mlflow.user",)}, "'mlflow.user' is no name of a tag"),
         ({"tags": {f"a{number}": "" for number in range(51)}}, "51 names of a tag: .* at most 50"),
         ({"tags": {"a": "x" * 4001}}, "headrace.a has 4001 characters: expected at most 4000"),
         ({"tags": {"a": "\x00"}}, "headrace.a is .*: expected text of UTF-8 without NUL"),

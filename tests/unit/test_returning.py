@@ -17,7 +17,7 @@ from headrace.control import orders
 from headrace.control.returning import Returning
 from headrace.errors import SourceAway, SourceInvalid
 from headrace.models.lifecycle import State
-from headrace.repository.folder import asked_of
+from headrace.repository.declared import asked_of
 from headrace.rollout.course import End
 
 READY = State.READY

@@ -1,15 +1,19 @@
 """What a registry hears of rollouts."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.unit.desk import Desk
 from tests.unit.rolling import ME, Play, plan
 
+from headrace.config.options import ServeOptions
 from headrace.config.schema import ModelConfig
+from headrace.console.arrivals import where_registered
 from headrace.control.reports import Registered, registered
 from headrace.control.telling import METRICS_S
-from headrace.errors import StateInvalid
+from headrace.errors import ConfigInvalid, RepositoryInvalid, StateInvalid
 from headrace.registry.facts import Place
 from headrace.registry.report import HERE, Kind, Report
 from headrace.rollout.course import End
@@ -24,6 +28,10 @@ def states(play: Play) -> list[tuple[int, str, str | None]]:
         (one.version, one.tags["state"], one.tags.get("traffic_percent"))
         for one in told(play, Kind.STATE)
     ]
+
+
+def fails(report: Report) -> None:
+    raise StateInvalid("the disk is full")
 
 
 def test_each_step_and_the_end_are_told_of_both_versions(play: Play) -> None:
@@ -61,6 +69,8 @@ def test_other_ends_move_no_alias(play: Play, end: End, after: list[Any]) -> Non
     assert states(play)[2:] == after
     (verdict,) = told(play, Kind.VERDICT)
     assert verdict.aliases == ()
+    gone = {one.untagged for one in told(play, Kind.STATE)[2:]}
+    assert gone == ({("traffic_percent",)} if end is End.STOPPED else {()})
 
 
 def test_a_person_who_moves_the_alias_stops_the_rollout(play: Play) -> None:
@@ -94,9 +104,6 @@ def test_metrics_are_a_series_with_a_point_each_minute(play: Play) -> None:
 def test_a_registry_that_cannot_be_told_keeps_no_rollout_from_going_on(
     play: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(report: Report) -> None:
-        raise StateInvalid("the disk is full")
-
     monkeypatch.setattr(play.desk.registry_hears, "report", fails)
     play.start()
     assert "rollout 1 of m is not reported: the disk is full" in play.desk.said
@@ -144,6 +151,52 @@ def test_a_rollout_of_a_version_that_is_not_to_be_told_of_tells_nothing(play: Pl
     play.start()
     play.desk.rollouts.stop(1, End.PROMOTED, **ME)
     assert play.desk.registry_hears.reports == []
+
+
+@pytest.mark.parametrize("gone", [1, 2])
+def test_of_a_version_that_nobody_knows_any_more_nothing_is_told_and_of_the_other_one_all_is(
+    play: Play, monkeypatch: pytest.MonkeyPatch, gone: int
+) -> None:
+    play.start()
+    with monkeypatch.context() as full:
+        full.setattr(play.desk.registry_hears, "report", fails)
+        play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    del play.desk.registry_hears.reports[:]
+    there = play.desk.registered
+
+    def known(model: str, version: int) -> Registered | None:
+        if version == gone:
+            raise RepositoryInvalid("m is not there any more")
+        return there(model, version)
+
+    monkeypatch.setattr(play.desk, "registered", known)
+    play.desk.begin()
+    play.desk.rollouts.open()
+    play.desk.rollouts.close()
+    told = [(one.version, one.kind.value) for one in play.desk.registry_hears.reports]
+    of_candidate = [(2, "state"), (2, "metrics"), (2, "verdict")]
+    assert told == ([(1, "state")] if gone == 2 else of_candidate)
+    said = f"m/{gone} in rollout 1 is not reported: m is not there any more"
+    assert [one for one in play.desk.said if "not there any more" in one] == [said]
+    assert play.desk.rollouts.one(1).is_told
+
+
+def test_where_versions_are_registered_that_are_not_loaded_their_model_yaml_says(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """As after a restart, while the source is away, or once the model was unloaded."""
+    options = ServeOptions(tmp_path, state=tmp_path)
+    where = partial(where_registered, options, desk.controller)
+    assert where("m", 1) == Registered(HERE, "m")
+    (tmp_path / "n").mkdir()
+    said = "source: models:/a@new\nmlflow: {registry: http://r, champion: prod}\n"
+    (tmp_path / "n" / "model.yaml").write_text(said)
+    assert where("n", 3) == Registered(Place("http://r", "http://r"), "a", "prod")
+    (tmp_path / "n" / "model.yaml").write_text("sauce: 1\n")
+    with pytest.raises(ConfigInvalid, match="sauce"):
+        where("n", 3)
+    with pytest.raises(RepositoryInvalid, match="o is not there any more"):
+        where("o", 3)
 
 
 @pytest.mark.parametrize(("why", "added"), [("", ""), ("new weights", ": new weights")])

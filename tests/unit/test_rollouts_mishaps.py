@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 from tests.unit.desk import Desk
-from tests.unit.rolling import ME, Play, plan
+from tests.unit.rolling import ME, READY, Play, plan
 
 from headrace.control import orders, rollouts
 from headrace.control.courses import MOST_KEPT
@@ -96,6 +96,45 @@ def test_an_end_that_nobody_had_the_time_to_tell_of_is_told_after_a_restart(
     play.desk.rollouts.open()
     assert len(told) == before + 4, "once"
     play.desk.rollouts.close()
+
+
+def fails_to_note_that_it_was_told(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    put = play.desk.controller.store.put
+
+    def fails(*changes: Any, course: Course | None = None) -> Any:
+        if course is not None and course.is_told:
+            raise StateInvalid("the disk is full")
+        return put(*changes, course=course)
+
+    monkeypatch.setattr(play.desk.controller.store, "put", fails)
+
+
+def test_an_end_counts_though_it_cannot_be_written_down_that_it_was_told(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.start(plan(steps_percent=[50], minimum={"units": 50, "minutes": 0}))
+    fails_to_note_that_it_was_told(play, monkeypatch)
+    ends = [play.look(bad=0.25).end for _ in range(40)]
+    assert set(ends) == {None, End.PROMOTED}
+    told = play.desk.registry_hears.reports
+    assert [one.verdict.word for one in told if one.verdict] == ["promoted"]
+    assert [one for one in play.desk.said if "is told of once more by the next start" in one]
+    monkeypatch.undo()
+    play.desk.begin()
+    play.desk.rollouts.open()
+    play.desk.rollouts.close()
+    assert [one.verdict.word for one in told if one.verdict] == ["promoted"] * 2
+    play.desk.stand(m=READY)
+    assert play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME).end is End.ROLLED_BACK
+
+
+def test_who_ends_one_is_told_so_though_it_cannot_be_written_down_that_it_was_told(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.start()
+    fails_to_note_that_it_was_told(play, monkeypatch)
+    assert play.desk.rollouts.stop(1, End.PROMOTED, **ME).end is End.PROMOTED
+    assert play.shares == {2: WHOLE}
 
 
 def written_by_another_release(play: Play) -> None:

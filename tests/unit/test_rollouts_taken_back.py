@@ -7,6 +7,7 @@ from tests.unit.rolling import ME, Play, plan
 
 from headrace.control import orders
 from headrace.control.previous import LONGEST_REST_S, Previous
+from headrace.control.store import Store, in_folder
 from headrace.errors import StateInvalid, Unwanted
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
@@ -32,11 +33,12 @@ def test_a_promotion_is_taken_back_and_the_alias_with_it(play: Play) -> None:
     assert (course.end, play.shares) == (End.ROLLED_BACK, {1: WHOLE})
     assert play.journal[-1] == "me: rollout 1 rolled back: 1=100"
     moves = [
-        (one.version, move.alias, move.seen)
+        (one.version, move.alias, move.seen, one.kind)
         for one in play.desk.registry_hears.reports
         for move in one.aliases
     ]
-    assert moves == [(2, "champion", 1), (1, "champion", 2)]
+    # Neither goes for want of room before the other one does.
+    assert moves == [(2, "champion", 1, Kind.VERDICT), (1, "champion", 2, Kind.VERDICT)]
     verdicts = [one for one in play.desk.registry_hears.reports if one.kind is Kind.VERDICT]
     assert [one.verdict.word for one in verdicts if one.verdict] == ["promoted", "rolled_back"]
     with pytest.raises(Unwanted, match="rollout 1 has ended: rolled back"):
@@ -113,12 +115,26 @@ def test_what_could_not_be_unloaded_is_unloaded_later(
 
     with monkeypatch.context() as patched:
         patched.setattr(play.desk.controller, "obey", fails)
-        play.desk.rollouts.look()
+        for _ in range(3):
+            play.desk.rollouts.look()
+    assert len([one for one in play.desk.said if "what served before stays" in one]) == 1
     assert "what served before stays, and is unloaded later: the disk is full" in play.desk.said[-1]
     assert play.desk.carried == ["m/1", "m/2"]
     assert rest_s(play) == LONGEST_REST_S
     play.desk.rollouts.look()
     assert play.desk.carried == ["m/2"]
+
+
+def test_who_decides_no_more_says_so_once_and_unloads_nothing(play: Play) -> None:
+    promoted(play, hours=1)
+    play.desk.now += 3601
+    another = Store(in_folder(play.desk.folder))
+    for _ in range(2):
+        play.desk.rollouts.look()
+    another.close()
+    (said,) = [one for one in play.desk.said if "another controller decides now" in one]
+    assert said.startswith("rollouts are another's now: ")
+    assert play.desk.carried == ["m/1", "m/2"]
 
 
 def test_what_somebody_has_spoken_about_since_stays(play: Play) -> None:

@@ -4,13 +4,15 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
+from headrace.control.references import Of
 from headrace.control.store import FILE, JOURNAL, Change, Note, Store, in_folder
 from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, StateInvalid, Unwanted
@@ -102,7 +104,7 @@ def test_who_fails_at_any_write_has_written_nothing(store: Store, at: int) -> No
 
 KILLED = """
 import os, sys
-from sqlalchemy import event
+from sqlalchemy import delete, event
 from headrace.control.store import Change, Note, Store
 from headrace.control.wanted import Wanted
 
@@ -211,3 +213,27 @@ def test_a_key_of_predictions_is_made_anew_where_there_is_none_and_refused_where
     have("DELETE FROM prediction_key")
     assert begin() != first
     assert begin() == begin()
+
+
+OF = Of("m", 1, "digest", {})
+READS: dict[str, Callable[[Store], object]] = {
+    "models": lambda store: store.models(),
+    "journal": lambda store: store.journal(10),
+    "entry": lambda store: store.entry(1),
+    "since": lambda store: store.since(0, "m"),
+    "labels": lambda store: store.labels.said(1),
+    "counts": lambda store: store.labels.counted("m", 24),
+    "units": lambda store: store.labels.units("m", 1),
+    "references": lambda store: store.references.read(OF),
+}
+
+
+@pytest.mark.parametrize("what", READS)
+def test_who_reads_waits_for_nobody_who_decides(store: Store, what: str) -> None:
+    store.put(Change("m", None, ONE, NOTE))
+    before = READS[what](store)
+    with store._deciding() as connection:
+        connection.execute(delete(JOURNAL))
+        began = time.monotonic()
+        assert READS[what](store) == before
+        assert time.monotonic() - began < 5, "SQLite waits for ten seconds"

@@ -24,6 +24,9 @@ DECISION_S: Final = 3600.0
 DEFAULT_URL: Final = f"http://127.0.0.1:{FIRST_PORT + 3}"
 #: Holds the token of a console that listens beyond its machine.
 TOKEN: Final = "HEADRACE_TOKEN"
+#: Who asks where the system has no name for him, as in a container, or none that a header takes.
+#: It is not the server's own, so that what he did is not taken for what followed by itself.
+NOBODY_KNOWN: Final = "somebody"
 TOKEN_FORM: Final = re.compile(r"[\x21-\x7e]{1,1000}")
 
 
@@ -70,7 +73,7 @@ def whoami() -> str:
         name = f"{getuser()}@{gethostname()}"
         if name.isascii() and name.isprintable():
             return name
-    return "headrace"
+    return NOBODY_KNOWN
 
 
 def check_speaker(url: str, name: str) -> None:

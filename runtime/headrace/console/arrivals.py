@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from urllib.parse import quote
 
 from headrace.config.options import ServeOptions
@@ -15,13 +16,13 @@ from headrace.control.returning import Returning
 from headrace.control.rollouts import Rollouts
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
-from headrace.errors import HeadraceError, RepositoryInvalid
+from headrace.errors import HeadraceError
 from headrace.execution.voices import OURSELVES, line
 from headrace.hooks.told import Told
 from headrace.models.lifecycle import Standing
 from headrace.registry.redacting import trace
 from headrace.registry.reporting import Reporter
-from headrace.repository.folder import asked_of
+from headrace.repository.declared import asked_of, config_of
 from headrace.repository.watching import Watching
 
 
@@ -61,19 +62,31 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
     def say(text: str) -> None:
         logbook.take(line(OURSELVES, "out", text))
 
-    def known(model: str, version: int) -> Registered | None:
-        found = (one.version for one in controller.held(model))
-        config = next((one.config for one in found if one.number == version), None)
-        if config is None:
-            raise RepositoryInvalid(f"{model}/{version} is not loaded any more")
-        return registered(model, config, os.environ, options.state)
-
     # A console's port tells servers of one machine apart.
     source = f"//{quote(socket.gethostname())}:{options.first_port + 3}"
     told = Told(options.hooks, options.state, source, say)
     announcer = Announcer(told, controller, digest, say) if told else None
+    known = partial(where_registered, options, controller)
     telling = Telling(Reporter(options.state, say), known, say, announcer)
     return Rollouts(controller, gateways, crashes, telling)
+
+
+def where_registered(
+    options: ServeOptions, controller: Controller, model: str, version: int
+) -> Registered | None:
+    """Return where a version is registered; None where nobody is to be told.
+
+    Of one that is not loaded, any more or while the source of its model is away, its model.yaml
+    says it: an end is told then, too.
+
+    Raises:
+        RepositoryInvalid: there is no such model any more.
+        ConfigInvalid: its model.yaml is wrong.
+    """
+    held = (row.version for row in controller.held(model))
+    config = next((one.config for one in held if one.number == version), None)
+    asked = config_of(options.repository, model) if config is None else config
+    return registered(model, asked, os.environ, options.state)
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:

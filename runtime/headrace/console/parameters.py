@@ -9,6 +9,7 @@ from fastapi.routing import APIRoute
 from pydantic import AfterValidator, BeforeValidator
 
 from headrace.console.sources import CLIENT, Sources
+from headrace.control.starting import is_itself
 from headrace.errors import HeadraceError
 from headrace.execution.policy import WHOLE
 
@@ -117,6 +118,10 @@ async def _client(
 ) -> str:
     if not who:
         raise HTTPException(403, f"send the header {CLIENT}, with who you are: no web page can")
+    if is_itself(who):
+        raise Misasked(
+            f"{CLIENT} is {who!r}: the journal has what followed by itself by that name; send yours"
+        )
     return who
 
 

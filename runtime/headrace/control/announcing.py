@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any, Final
 
 from headrace.control.controller import Controller
@@ -16,6 +17,7 @@ from headrace.hooks.told import Told
 from headrace.models.lifecycle import State
 from headrace.monitoring.drift import Key, Watched
 from headrace.monitoring.profiles import middle
+from headrace.registry.redacting import trace
 from headrace.rollout.course import Course
 
 #: For what has happened to versions to be written down when a server ends.
@@ -180,7 +182,7 @@ class Announcer:
 
     def _run(self) -> None:
         for lost in self._controller.lost():
-            self.tell(of_lost(lost))
+            self._guarded(partial(self.tell, of_lost(lost)))
         number, events = 0, self._controller.events
         with events.followed(self._stirred.set):
             while True:
@@ -190,15 +192,22 @@ class Announcer:
                 if found is None:
                     # More came at once than is kept, as where a thousand versions begin.
                     number = events.newest
-                    self._look()
+                    self._guarded(self._look)
                     continue
                 for event in found:
                     number = event.number
                     if isinstance(event.happened, Moved):
-                        self._take(event.happened)
+                        self._guarded(partial(self._take, event.happened))
                 if closed:
                     return
                 self._stirred.wait()
+
+    def _guarded(self, do: Callable[[], None]) -> None:
+        try:
+            do()
+        # Whatever was not foreseen: a thread that ends tells hooks of nothing that is to come.
+        except Exception as error:
+            self._say(f"hooks: {trace(error)}")
 
     def _look(self) -> None:
         """Take how versions stand now for what has become of them."""

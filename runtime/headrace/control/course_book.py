@@ -10,7 +10,8 @@ from headrace.control.courses import MOST_KEPT
 from headrace.control.lost import away
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
-from headrace.errors import Unchanged, Unwanted
+from headrace.control.wanted import Wanted
+from headrace.errors import HeadraceError, Unchanged, Unwanted
 from headrace.rollout.course import Course, End
 
 
@@ -110,6 +111,14 @@ class CourseBook:
         reason = f"{said.why}: {why}" if before is None and why else said.why
         self._telling.say(f"rollout {course.number} of {course.model}: {said.what}: {reason}")
 
+    def disturbed(self, course: Course, wanted: Wanted | None) -> str:
+        """Return who has traffic against a rollout's will, and his entry; empty if nobody has."""
+        if not (why := steering.disturbed(course, wanted)):
+            return ""
+        last = next(iter(self._controller.store.journal(1, course.model)), None)
+        by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
+        return f"{why}{by}"
+
     def stop(self, course: Course, why: str) -> None:
         """End a rollout that somebody has decided otherwise, with traffic as he has it."""
         if course.model in away(self._controller.lost()):
@@ -143,7 +152,15 @@ class CourseBook:
         self._tell(before, course)
 
     def _tell(self, before: Course | None, course: Course) -> None:
-        if self._telling.heard(before, course, self._clocks.time()) and course.end is not None:
-            told = replace(course, is_told=True)
+        if not self._telling.heard(before, course, self._clocks.time()) or course.end is None:
+            return
+        told = replace(course, is_told=True)
+        self.put(told)
+        try:
             self._controller.store.put(course=told)
-            self.put(told)
+        except HeadraceError as error:
+            # How it ended is written down, and counts: all that is lost is that it was told.
+            self._telling.say(
+                f"rollout {course.number} of {course.model} has ended, and is told of once more by "
+                f"the next start: that it was told cannot be written down: {error}"
+            )

@@ -6,8 +6,10 @@ from typing import Final
 from headrace.control import orders
 from headrace.control.controller import Controller
 from headrace.control.orders import Order
+from headrace.control.starting import is_itself
 from headrace.control.store import Entry
-from headrace.errors import HeadraceError
+from headrace.control.troubles import Troubles
+from headrace.errors import Deposed, HeadraceError
 from headrace.rollout.course import Course, End
 
 #: Of the journal, for whether somebody has said something about the model since.
@@ -22,12 +24,17 @@ class Previous:
     def __init__(self, controller: Controller, say: Callable[[str], None]) -> None:
         """Begin; ``say`` tells the operator of what could not be done."""
         self._controller = controller
-        self._say = say
+        self._troubles = Troubles(say)
         #: Rollouts of which nothing is to be done any more.
         self._done: set[int] = set()
 
     def let_go(self, courses: Iterable[Course], now: float) -> None:
-        """Unload what served before these, where that is due."""
+        """Unload what served before these, where that is due.
+
+        Raises:
+            Deposed: another one decides by now.
+        """
+        self._troubles.begin_look()
         for course in courses:
             left_s = _left_s(course, now)
             if left_s is None or left_s > 0 or course.number in self._done:
@@ -35,9 +42,11 @@ class Previous:
             try:
                 self._unload(course)
                 self._done.add(course.number)
+            except Deposed:
+                raise
             except HeadraceError as error:
                 said = f"rollout {course.number} of {course.model}: what served before stays"
-                self._say(f"{said}, and is unloaded later: {error}")
+                self._troubles.meet(f"{said}, and is unloaded later: {error}")
 
     def _unload(self, course: Course) -> None:
         entries = self._controller.store.journal(MOST_ENTRIES, course.model)
@@ -66,7 +75,7 @@ def unloading(course: Course, entries: Sequence[Entry]) -> Order | None:
     for entry in entries:
         if entry.what.startswith(f"rollout {course.number} {End.PROMOTED.value}"):
             return orders.unload(course.model, baseline) if _is_idle(entries, baseline) else None
-        if not _is_ours(entry):
+        if not is_itself(entry.who):
             return None
     return None
 
@@ -86,8 +95,3 @@ def _is_idle(entries: Sequence[Entry], version: int) -> bool:
     pending = set() if now.pending is None else set(now.pending.shares)
     used = set(now.shares or {}) | set(now.traffic.named) | shadows | judged | pending
     return version in now.versions and version not in used
-
-
-def _is_ours(entry: Entry) -> bool:
-    """Return whether nobody said it: it followed from something."""
-    return entry.who == "headrace" or entry.who.startswith("rollout ")

@@ -34,6 +34,8 @@ STATES: Final[Mapping[End | None, tuple[str, str]]] = {
     End.INCONCLUSIVE: ("inconclusive", "baseline"),
     End.STOPPED: ("stopped", "baseline"),
 }
+#: The tag of a version's share.
+SHARE: Final = "traffic_percent"
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,17 @@ def reports(
     states = STATES[course.end]
     for version, state, percent in zip(course.versions, states, course.percents, strict=True):
         if (where := known(version)) is not None:
-            share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
+            share = {} if percent is None else {SHARE: f"{percent:g}"}
             tags = {"state": state, "rollout": name(course), **share}
             aliases = _back(course, version, where)
             # It is told at once, while metrics gather: a move is seen from the beginning on.
             watched = None if course.end else where.champion
-            report = _report(course, version, where, Kind.STATE, now)
-            yield replace(report, tags=tags, aliases=aliases, watched=watched)
+            # An alias that went there may not stay for want of room for the word that it goes back.
+            kind = Kind.VERDICT if aliases else Kind.STATE
+            report = _report(course, version, where, kind, now)
+            report = replace(report, tags=tags, aliases=aliases, watched=watched)
+            # Traffic is a person's now, who may move it further unheard.
+            yield report if share else replace(report, untagged=(SHARE,))
     where = known(course.record.candidate)
     if course.end is not None and where is not None:
         yield metrics(course, where, now)
@@ -93,7 +99,7 @@ def numbers(course: Course) -> dict[str, float]:
     for arm, latency in zip(("candidate", "baseline"), course.latency, strict=True):
         found |= _latencies(arm, latency)
     if course.percents[0] is not None:
-        found["traffic_percent"] = course.percents[0]
+        found[SHARE] = course.percents[0]
     return found
 
 

@@ -17,7 +17,6 @@ from headrace.control.reports import awaits_approval
 from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.control.troubles import Troubles
-from headrace.control.wanted import Wanted
 from headrace.errors import Deposed, HeadraceError, Unwanted
 from headrace.registry.redacting import trace
 from headrace.rollout.counted import Counted, counted
@@ -231,6 +230,8 @@ class Rollouts:
                 begin = partial(self.start, baseline=None, who=ITSELF, why=ON_NEW)
                 self._newcomers.begin(self.all(), begin)
                 self._previous.let_go(self.all(), self._clocks.time())
+            except Deposed as error:
+                self._give_up(error)
             except HeadraceError as error:
                 self._troubles.meet(f"rollouts: {error}")
 
@@ -244,12 +245,15 @@ class Rollouts:
                 self._troubles.meet(f"what a gateway has counted cannot be read: {error}")
         return found
 
+    def _give_up(self, error: Deposed) -> None:
+        self._deposed = True
+        self.telling.say(f"rollouts are another's now: {error}")
+
     def _guarded(self, course: Course, do: Callable[[Course], object]) -> None:
         try:
             do(course)
         except Deposed as error:
-            self._deposed = True
-            self.telling.say(f"rollouts are another's now: {error}")
+            self._give_up(error)
         except HeadraceError as error:
             said = f"rollout {course.number} of {course.model} cannot go on now: {error}"
             self._troubles.meet(said)
@@ -269,7 +273,7 @@ class Rollouts:
     ) -> None:
         """Look at one rollout, and do what follows."""
         wanted = self._controller.wanted().get(course.model)
-        why = self._disturbed(course, wanted) or self.telling.moved(course)
+        why = self._book.disturbed(course, wanted) or self.telling.moved(course)
         if wanted is None or why:
             self._book.stop(course, why)
             return
@@ -291,10 +295,3 @@ class Rollouts:
             self._book.keep(course, after)
         else:
             self._book.put(after)
-
-    def _disturbed(self, course: Course, wanted: Wanted | None) -> str:
-        if not (why := steering.disturbed(course, wanted)):
-            return ""
-        last = next(iter(self._controller.store.journal(1, course.model)), None)
-        by = "" if last is None else f" (journal {last.number}, {last.who}: {last.what})"
-        return f"{why}{by}"

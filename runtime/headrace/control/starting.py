@@ -1,5 +1,6 @@
 """What a run begins with: what was wanted before, as far as it is there and has what it needs."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,9 +17,16 @@ from headrace.repository.folder import Version
 
 #: Who changes what nobody asked for, because it follows from what somebody did.
 ITSELF = "headrace"
+#: Who says what a rollout decides.
+ROLLOUT: Final = re.compile(r"rollout [0-9]+")
 BY_ITSELF: Final = Note(ITSELF, "")
 #: Where nothing is away.
 NONE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def is_itself(who: str) -> bool:
+    """Return whether nobody said what the journal has by this name: it followed from something."""
+    return who == ITSELF or ROLLOUT.fullmatch(who) is not None
 
 
 @dataclass

@@ -8,7 +8,7 @@ from headrace.control.reports import Registered, metrics, name, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.hooks.courier import Standing as HookStanding
 from headrace.hooks.event import Happened
-from headrace.registry.report import HERE, Kind, Report
+from headrace.registry.report import HERE, Report
 from headrace.registry.standing import Standing
 from headrace.rollout.course import Course
 from headrace.rollout.picture import png
@@ -72,7 +72,7 @@ class Telling:
         Args:
             reporter: delivers reports.
             registered: returns where a model's version is, None where nobody is to be told;
-                raises RepositoryInvalid where there is no such version any more.
+                raises RepositoryInvalid where there is no such model any more.
             say: says a line to the operator.
             announcer: tells hooks; None where there are none.
         """
@@ -113,15 +113,14 @@ class Telling:
                     self._reporter.report(metrics(course, where, now))
         except (HeadraceError, ValueError) as error:
             self.say(f"rollout {course.number} of {course.model} is not reported: {error}")
-            # Of a version that nobody has any more nobody will ever be told.
-            return isinstance(error, RepositoryInvalid)
+            return False
         finally:
             self._announce(before, course)
         return True
 
     def _illustrated(self, report: Report, course: Course) -> Report:
         """Return a verdict that a registry hears with its picture; any other report as it is."""
-        if report.kind is not Kind.VERDICT or report.place == HERE:
+        if report.verdict is None or report.place == HERE:
             return report
         try:
             return replace(report, picture=png(course))
@@ -138,13 +137,18 @@ class Telling:
             self.say(f"hooks are not told of rollout {course.number}: {error}")
 
     def _known(self, course: Course, version: int) -> Registered | None:
-        """Return where a version is registered, also when it is there no more."""
+        """Return where a version is registered, also when it is there no more.
+
+        One that nobody knows has nobody to be told; of the other one all is told the same.
+        """
         key = course.number, version
         try:
             self._found[key] = self._registered(course.model, version)
-        except RepositoryInvalid:
+        except RepositoryInvalid as error:
             if key not in self._found:
-                raise
+                label = f"{course.model}/{version} in rollout {course.number}"
+                self.say(f"{label} is not reported: {error}")
+                self._found[key] = None
         return self._found[key]
 
     def _places(self, course: Course) -> list[str]:

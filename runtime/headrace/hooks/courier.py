@@ -15,6 +15,7 @@ from headrace.hooks.event import Event
 from headrace.hooks.outbox import Outbox, Waiting
 from headrace.hooks.sending import post
 from headrace.hooks.signing import signed
+from headrace.registry.redacting import trace
 from headrace.retrying import Retry, jittered
 from headrace.spool import BOUNDS, Bounds
 
@@ -143,19 +144,33 @@ class Courier:
         return not self._outbox.pending or (not self._sending and self._standing.tries > 0)
 
     def _run(self) -> None:
-        while (found := self._next()) is not None:
-            waiting, event = found
-            body = event.body()
-            headers = signed(self._key, event.id, int(self._patience.clock()), body)
+        while True:
             try:
-                answer = self._patience.post(self._hook, headers, body)
+                if (found := self._next()) is None:
+                    return
+                self._tell(*found)
             # Whatever was not foreseen: a thread that ends keeps all that is to come.
             except Exception as error:
-                answer = Answer(None, f"it could not be told: {type(error).__name__}")
-            with self._changed:
-                self._answered(waiting, event, answer)
-                self._sending = frozenset()
-                self._changed.notify_all()
+                self._say_of(trace(error))
+                with self._changed:
+                    self._failed(_unforeseen(error), self._patience.clock())
+                    self._rest()
+
+    def _tell(self, waiting: Waiting, event: Event) -> None:
+        body = event.body()
+        headers = signed(self._key, event.id, int(self._patience.clock()), body)
+        try:
+            answer = self._patience.post(self._hook, headers, body)
+        # Of one that can never be told a day is the end, too.
+        except Exception as error:
+            answer = _unforeseen(error)
+        with self._changed:
+            self._answered(waiting, event, answer)
+            self._rest()
+
+    def _rest(self) -> None:
+        self._sending = frozenset()
+        self._changed.notify_all()
 
     def _next(self) -> tuple[Waiting, Event] | None:
         """Return what is told next, once it is due; None at the end."""
@@ -227,3 +242,7 @@ class Courier:
             self._standing = replace(self._standing, dropped=self._standing.dropped + len(gone))
             kinds = ", ".join(sorted({one.kind.value for one in gone}))
             self._say_of(f"there is no room for more events: {len(gone)} dropped ({kinds})")
+
+
+def _unforeseen(error: Exception) -> Answer:
+    return Answer(None, f"it could not be told: {type(error).__name__}")

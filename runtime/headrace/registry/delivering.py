@@ -145,7 +145,7 @@ class Delivery:
         outcome = Outcome()
         try:
             # What a store of files may hold up comes last.
-            self._tell_version(self.report.labels)
+            self._tell_version(self.report.labels, self.report.untagged)
             outcome.aliases = self._move_aliases()
             if (watched := self.report.watched) is not None:
                 outcome.named = {watched: self._named(watched)}
@@ -164,13 +164,16 @@ class Delivery:
             outcome.refused = f"{self.report.label}: {error}"
         return outcome
 
-    def _tell_version(self, labels: Mapping[str, str]) -> None:
+    def _tell_version(self, labels: Mapping[str, str], gone: Sequence[str] = ()) -> None:
         name, version = self.report.model, str(self.report.version)
         known = self.client.get_model_version(name, version).tags
         for tag, value in labels.items():
             # A tag that is set anew is an event to whoever listens.
             if known.get(tag) != value:
                 self.client.set_model_version_tag(name, version, tag, value)
+        for tag in (PREFIX + one for one in gone):
+            if tag in known:
+                self.client.delete_model_version_tag(name, version, tag)
 
     def _move_aliases(self) -> dict[str, str]:
         name, version = self.report.model, self.report.version

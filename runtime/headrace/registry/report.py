@@ -82,6 +82,8 @@ class Report:
     rollout: str | None = None
     #: Name, without the prefix → value, on the version.
     tags: Mapping[str, str] = field(default_factory=dict)
+    #: Names of tags, without the prefix, that the version has no more.
+    untagged: tuple[str, ...] = ()
     #: Name, such as ``candidate/p99_ms`` → value at ``unix_ms``.
     metrics: Mapping[str, float] = field(default_factory=dict)
     #: Of the metrics: for how many seconds the rollout was watched by then.
@@ -145,6 +147,8 @@ def from_json(told: Mapping[str, Any]) -> Report:
             "verdict": None if verdict is None else Verdict(**verdict),
             "picture": None if picture is None else base64.b64decode(picture, validate=True),
             "aliases": tuple(AliasMove(**move) for move in told["aliases"]),
+            # An earlier release took none away.
+            "untagged": tuple(told.get("untagged", ())),
         }
     )
 
@@ -166,7 +170,7 @@ def _check_address(report: Report) -> None:
 def _check_names(report: Report) -> None:
     numbers = report.verdict.numbers if report.verdict else {}
     for names, pattern, what, most in (
-        (report.tags, TAG, "a tag", MOST_TAGS),
+        ([*report.tags, *report.untagged], TAG, "a tag", MOST_TAGS),
         (report.metrics, METRIC, "a metric", MOST_METRICS),
         (numbers, METRIC, "a verdict's number", MOST_METRICS),
         ([move.alias for move in report.aliases], ALIAS, "an alias", MOST_ALIASES),

@@ -156,7 +156,7 @@ def find_model(path: Path, model: str, numbers: Set[int], reach: Reach) -> list[
     if not model:
         return find(path, reach.state, None)
     path = path.absolute()
-    folder = _folder(path, model)
+    folder = home(path, model)
     if not NAME.fullmatch(model) or not folder.is_dir() or not _is_model(folder):
         raise RepositoryInvalid(f"no model {model!r} in {path}: expected a folder {model}/1 in it")
     try:
@@ -164,16 +164,6 @@ def find_model(path: Path, model: str, numbers: Set[int], reach: Reach) -> list[
         return _versions(folder, replace(reach, may_recall=bool(numbers)), numbers)
     except OSError as error:
         raise RepositoryInvalid(_unreadable(error)) from error
-
-
-def asked_of(path: Path, model: str, state: Path) -> str:
-    """Return who is asked for a model's versions, a registry or a bucket; empty if nobody is."""
-    try:
-        config = load(_folder(path.absolute(), model) / CONFIG)
-    except (ConfigInvalid, OSError):
-        return ""
-    source = config.source
-    return "" if source is None else sourced.asked_of(source.parsed, config, state)
 
 
 def find_older(found: Version, numbers: Set[int], reach: Reach) -> list[Version]:
@@ -210,7 +200,8 @@ def _unreadable(error: OSError) -> str:
     return f"{error.filename} cannot be read ({error.strerror}): let this user read it"
 
 
-def _folder(path: Path, model: str) -> Path:
+def home(path: Path, model: str) -> Path:
+    """Return where a model's folder is, if it is there."""
     return path if path.name == model and _is_model(path) else path / model
 
 
