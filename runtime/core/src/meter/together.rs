@@ -1,10 +1,12 @@
 //! How many waited at the same time: what one moment did to one of them it may have done to all.
 
-use crate::base::units::Tick;
+use super::ending::is_from_elsewhere;
+use crate::base::{call::Timing, units::Tick};
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::time::Duration;
 
-/// From the first arrival on until it ran; nobody was there at first.
+/// From when the first was admitted until it ran; nobody was there at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stay {
     since: Tick,
@@ -20,6 +22,20 @@ impl Default for Stay {
 impl Stay {
     pub(super) fn of(since: Tick, until: Tick) -> Stay {
         Stay { since, until }
+    }
+
+    /// Of a call: until it ran, or until it was answered where another server ran it, which tells nothing of that.
+    ///
+    /// When it ran is reckoned back from its answer. A host that stands still sees only as it goes on what it was sent
+    /// meanwhile, and takes it for new: what it says of waiting leaves out all of that.
+    pub(super) fn of_call(since: Tick, timing: &Timing, answered: Tick) -> Stay {
+        if is_from_elsewhere(timing) {
+            return Stay::of(since, answered);
+        }
+        // Parts of one that was cut may have run beside each other, and took less than all of them say: it has waited for
+        // as long as is said, at least.
+        let told = since.plus(Duration::from_nanos(timing.queue_ns));
+        Stay::of(since, told.max(answered.minus(timing.run())))
     }
 
     /// One more was there, too.
@@ -132,6 +148,35 @@ mod tests {
         let stays: Vec<_> = (0..5000).map(|at| (at, 10_000 + at)).collect();
         let kept = u32::try_from(KEPT).unwrap();
         assert_eq!(most(&stays), (1 + kept, kept.into()));
+    }
+
+    #[test]
+    fn a_call_waits_until_it_ran() {
+        let ran = |queue_ns, infer_ns| Timing {
+            queue_ns,
+            input_ns: 1,
+            infer_ns,
+            output_ns: 2,
+            ..Timing::default()
+        };
+        let away = Timing { infer_ns: 50, ..Timing::default() };
+        // It came at 1000.
+        let cases = [
+            ("its host was there", ran(40, 57), 1100, 1040),
+            ("it was on its way for long", ran(40, 57), 1300, 1240),
+            ("its host stood still, and saw nothing of that", ran(0, 7), 1500, 1490),
+            ("it was cut, and its parts ran beside each other", ran(40, 997), 1400, 1040),
+            ("its run began before it came, by another clock", ran(0, 997), 1100, 1000),
+            ("another server ran it", away, 1100, 1100),
+        ];
+        let at = Tick::from_nanos;
+        for (what, timing, answered, until) in cases {
+            assert_eq!(
+                Stay::of_call(at(1000), &timing, at(answered)),
+                Stay::of(at(1000), at(until)),
+                "{what}"
+            );
+        }
     }
 
     proptest! {
