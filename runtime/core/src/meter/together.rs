@@ -62,7 +62,36 @@ impl Together {
     }
 }
 
-/// As many stays are looked back at: eight kilobytes.
+/// Of those that are not looked at one by one any more, some that were all there from the last arrival until the first of
+/// them ran. Nobody was there at any time.
+#[derive(Clone, Copy, Debug)]
+struct Crowd {
+    count: u32,
+    first: Tick,
+    last: Tick,
+    until: Tick,
+}
+
+impl Default for Crowd {
+    fn default() -> Crowd {
+        Crowd { count: 0, first: Tick::NEVER, last: Tick::default(), until: Tick::NEVER }
+    }
+}
+
+impl Crowd {
+    /// With one more; `None` where at no moment all would have been there.
+    fn with(self, stay: Stay) -> Option<Crowd> {
+        let (last, until) = (self.last.max(stay.since), self.until.min(stay.until));
+        let (count, first) = (self.count.saturating_add(1), self.first.min(stay.since));
+        (last < until).then_some(Crowd { count, first, last, until })
+    }
+
+    fn was_there(&self, moment: Tick) -> bool {
+        self.last <= moment && moment < self.until
+    }
+}
+
+/// As many stays are looked back at one by one: eight kilobytes.
 const KEPT: usize = 512;
 
 /// Who has waited, and the most of them that did so at one moment.
@@ -73,12 +102,14 @@ const KEPT: usize = 512;
 pub(super) struct Stays {
     /// In the order in which they ran.
     over: VecDeque<Stay>,
+    /// The latest of those before: behind a process that stands still thousands may wait, who all were there.
+    before: Crowd,
     most: Together,
 }
 
 impl Default for Stays {
     fn default() -> Stays {
-        Stays { over: VecDeque::new(), most: Together::ALONE }
+        Stays { over: VecDeque::new(), before: Crowd::default(), most: Together::ALONE }
     }
 }
 
@@ -93,9 +124,16 @@ impl Stays {
                 first = first.min(other.since);
             }
         }
+        if self.before.was_there(stay.since) {
+            count = self.before.count.saturating_add(count);
+            first = first.min(self.before.first);
+        }
         self.most = self.most.most(Together { count, span_ns: stay.since.nanos() - first.nanos() });
-        if self.over.len() == KEPT {
-            self.over.pop_front();
+        if self.over.len() == KEPT
+            && let Some(oldest) = self.over.pop_front()
+        {
+            let anew = || Crowd::default().with(oldest);
+            self.before = self.before.with(oldest).or_else(anew).unwrap_or_default();
         }
         // One that ran for long, beside others, began before those that are over already.
         let before = self.over.iter().rposition(|other| other.until <= stay.until);
@@ -126,7 +164,7 @@ mod tests {
         let cases: [(&str, &[_], _); 9] = [
             ("nobody yet", &[], (1, 0)),
             ("one after the other", &[(0, 5), (5, 9), (9, 20)], (1, 0)),
-            ("the next comes while one runs", &[(0, 5), (4, 9), (8, 20)], (2, 4)),
+            ("the next comes while one waits", &[(0, 5), (4, 9), (8, 20)], (2, 4)),
             ("a process stands still", &[(0, 50), (10, 51), (20, 52), (30, 53), (60, 61)], (4, 30)),
             ("another process of it goes on", &[(10, 12), (20, 22), (30, 32), (0, 50)], (1, 0)),
             ("and somebody meets both ends", &[(40, 43), (42, 45), (0, 50), (49, 51)], (2, 2)),
@@ -144,10 +182,22 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_back_at_no_more_than_it_keeps() {
-        let stays: Vec<_> = (0..5000).map(|at| (at, 10_000 + at)).collect();
-        let kept = u32::try_from(KEPT).unwrap();
-        assert_eq!(most(&stays), (1 + kept, kept.into()));
+    fn so_are_more_of_them_than_are_looked_at_one_by_one() {
+        let alone = (0..2000).map(|at| (10 * at, 10 * at + 5));
+        let stalled = (20_000..25_000).map(|at| (at, 10_000 + at));
+        let queue = (20_000..30_000).map(|at| (at, 2000 + at));
+        assert_eq!(most(&alone.clone().collect::<Vec<_>>()), (1, 0));
+        assert_eq!(most(&alone.clone().chain(stalled).collect::<Vec<_>>()), (5000, 4999));
+        assert_eq!(most(&alone.chain(queue).collect::<Vec<_>>()), (2000, 1999), "a queue that moves");
+    }
+
+    #[test]
+    fn it_keeps_no_more_than_it_looks_at() {
+        let mut held = Stays::default();
+        for at in 0..5000 {
+            held.ended(Stay::of(Tick::from_nanos(at), Tick::from_nanos(10_000 + at)));
+        }
+        assert_eq!(held.over.len(), KEPT);
     }
 
     #[test]
@@ -176,6 +226,24 @@ mod tests {
                 Stay::of(at(1000), at(until)),
                 "{what}"
             );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Also of more than are kept.
+        #[test]
+        fn it_is_no_more_than_the_most_of_any_moment(
+            mut stays in prop::collection::vec((0_u64..600, 1_u64..300), 500..2000), in_turn in any::<bool>(),
+        ) {
+            stays.iter_mut().for_each(|(since, span)| *span += *since);
+            if in_turn {
+                stays.sort_unstable_by_key(|(_, until)| *until);
+            }
+            let at = |moment: u64| stays.iter().filter(|(since, until)| (*since..*until).contains(&moment)).count();
+            let peak = u32::try_from((0..600).map(at).max().unwrap()).unwrap();
+            let (most, _) = most(&stays);
+            prop_assert!(most <= peak, "{} of {}", most, peak);
         }
     }
 
