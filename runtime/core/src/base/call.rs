@@ -16,6 +16,7 @@ use super::{
 use smallvec::SmallVec;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Tensors in the contract's order.
 pub type Tensors = SmallVec<[Tensor; 2]>;
@@ -55,6 +56,14 @@ pub struct Timing {
     pub output_ns: u64,
     pub batch_rows: u32,
     pub sealed: Sealed,
+}
+
+impl Timing {
+    /// What its run took, from sealed to answered, but for waiting for the model. Calls of one batch have the same.
+    pub fn run(&self) -> Duration {
+        let parts = [self.input_ns, self.infer_ns, self.output_ns];
+        Duration::from_nanos(parts.into_iter().fold(0, u64::saturating_add))
+    }
 }
 
 /// What a model made of a call: outputs in the contract's order.

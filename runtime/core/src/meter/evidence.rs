@@ -16,7 +16,7 @@ use super::{
     version::Ended,
 };
 use crate::base::{
-    call::{Execution, Sealed, Timing},
+    call::{Execution, Sealed},
     units::{Tick, User, Version},
 };
 use crate::decide::policy::Judged;
@@ -130,9 +130,9 @@ impl Counts {
     }
 
     pub(super) fn settled(&mut self, ended: &Ended, now: Tick) {
-        let Ended { rows, fault, total, timing, in_parts, user } = ended;
+        let Ended { rows, fault, total, inside, timing, in_parts, user } = ended;
         let says = if self.waited_for_it(*total, now) { Says::Nothing } else { says(*fault, timing) };
-        let stay = waited(now.minus(*total), timing, now);
+        let stay = Stay::of_call(now.minus(*inside), timing, now);
         if let Some(users) = &mut self.users {
             // Another gateway may have been told of its run. (What another server runs together nobody tells.)
             if !is_from_elsewhere(timing) {
@@ -277,12 +277,6 @@ impl Counts {
             latency: self.latency.sparse(),
         }
     }
-}
-
-/// Until it ran; until it was answered where another server ran it, which tells nothing of that.
-fn waited(since: Tick, timing: &Timing, answered: Tick) -> Stay {
-    let ran = since.plus(Duration::from_nanos(timing.queue_ns));
-    Stay::of(since, if is_from_elsewhere(timing) { answered } else { ran })
 }
 
 fn nanos(span: Duration) -> u64 {

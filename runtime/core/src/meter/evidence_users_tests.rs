@@ -82,7 +82,7 @@ fn a_user_is_slow_by_his_first_answer_and_together_with_those_who_waited() {
     let at = |ms: u64| Tick::from_nanos(ms * MS);
     let by = |number: u64, ms| Ended {
         user: NonZeroU64::new(number << 32 | number).map(User),
-        ..answered(Timing { queue_ns: (ms - 3) * MS, ..timing(50, 1) }, ms)
+        ..answered(timing(50, 1), ms)
     };
     let mut counts = of_users(&[10 * MS, 20 * MS]);
     for number in 1..=300 {

@@ -72,7 +72,7 @@ impl Group {
         (self.calls > 0).then(|| self.bad.map(|bad| f64::from(bad) / calls))
     }
 
-    /// From the first arrival of a run's calls on until it ran; `None` where nobody was answered.
+    /// From when the first of a run's calls was admitted until it ran; `None` where nobody was answered.
     pub(super) fn stay(&self) -> Option<Stay> {
         (self.calls > 0).then_some(self.stay)
     }

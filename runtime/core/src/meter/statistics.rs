@@ -121,9 +121,17 @@ mod tests {
             ..Timing::default()
         };
         for rows in [1, 2] {
-            let total = Duration::from_nanos(40);
+            let (total, inside) = (Duration::from_nanos(40), Duration::from_nanos(38));
             meter.settled(
-                &Ended { rows: Rows::new(rows), fault: None, total, timing, in_parts: false, user: None },
+                &Ended {
+                    rows: Rows::new(rows),
+                    fault: None,
+                    total,
+                    inside,
+                    timing,
+                    in_parts: false,
+                    user: None,
+                },
                 Tick::default(),
             );
         }
@@ -133,6 +141,7 @@ mod tests {
                 rows: Rows::new(1),
                 fault,
                 total: Duration::from_nanos(7),
+                inside: Duration::from_nanos(6),
                 timing,
                 in_parts: false,
                 user: None,

@@ -65,6 +65,7 @@ fn numbers_are_in_their_units() {
         rows: Rows::new(2),
         fault: None,
         total: Duration::from_micros(1_600),
+        inside: Duration::from_micros(1_500),
         timing,
         in_parts: false,
         user: None,

@@ -1,10 +1,12 @@
 //! How many waited at the same time: what one moment did to one of them it may have done to all.
 
-use crate::base::units::Tick;
+use super::ending::is_from_elsewhere;
+use crate::base::{call::Timing, units::Tick};
 use serde::Serialize;
 use std::collections::VecDeque;
+use std::time::Duration;
 
-/// From the first arrival on until it ran; nobody was there at first.
+/// From when the first was admitted until it ran; nobody was there at first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stay {
     since: Tick,
@@ -20,6 +22,20 @@ impl Default for Stay {
 impl Stay {
     pub(super) fn of(since: Tick, until: Tick) -> Stay {
         Stay { since, until }
+    }
+
+    /// Of a call: until it ran, or until it was answered where another server ran it, which tells nothing of that.
+    ///
+    /// When it ran is reckoned back from its answer. A host that stands still sees only as it goes on what it was sent
+    /// meanwhile, and takes it for new: what it says of waiting leaves out all of that.
+    pub(super) fn of_call(since: Tick, timing: &Timing, answered: Tick) -> Stay {
+        if is_from_elsewhere(timing) {
+            return Stay::of(since, answered);
+        }
+        // Parts of one that was cut may have run beside each other, and took less than all of them say: it has waited for
+        // as long as is said, at least.
+        let told = since.plus(Duration::from_nanos(timing.queue_ns));
+        Stay::of(since, told.max(answered.minus(timing.run())))
     }
 
     /// One more was there, too.
@@ -46,7 +62,36 @@ impl Together {
     }
 }
 
-/// As many stays are looked back at: eight kilobytes.
+/// Of those that are not looked at one by one any more, some that were all there from the last arrival until the first of
+/// them ran. Nobody was there at any time.
+#[derive(Clone, Copy, Debug)]
+struct Crowd {
+    count: u32,
+    first: Tick,
+    last: Tick,
+    until: Tick,
+}
+
+impl Default for Crowd {
+    fn default() -> Crowd {
+        Crowd { count: 0, first: Tick::NEVER, last: Tick::default(), until: Tick::NEVER }
+    }
+}
+
+impl Crowd {
+    /// With one more; `None` where at no moment all would have been there.
+    fn with(self, stay: Stay) -> Option<Crowd> {
+        let (last, until) = (self.last.max(stay.since), self.until.min(stay.until));
+        let (count, first) = (self.count.saturating_add(1), self.first.min(stay.since));
+        (last < until).then_some(Crowd { count, first, last, until })
+    }
+
+    fn was_there(&self, moment: Tick) -> bool {
+        self.last <= moment && moment < self.until
+    }
+}
+
+/// As many stays are looked back at one by one: eight kilobytes.
 const KEPT: usize = 512;
 
 /// Who has waited, and the most of them that did so at one moment.
@@ -57,12 +102,14 @@ const KEPT: usize = 512;
 pub(super) struct Stays {
     /// In the order in which they ran.
     over: VecDeque<Stay>,
+    /// The latest of those before: behind a process that stands still thousands may wait, who all were there.
+    before: Crowd,
     most: Together,
 }
 
 impl Default for Stays {
     fn default() -> Stays {
-        Stays { over: VecDeque::new(), most: Together::ALONE }
+        Stays { over: VecDeque::new(), before: Crowd::default(), most: Together::ALONE }
     }
 }
 
@@ -77,9 +124,16 @@ impl Stays {
                 first = first.min(other.since);
             }
         }
+        if self.before.was_there(stay.since) {
+            count = self.before.count.saturating_add(count);
+            first = first.min(self.before.first);
+        }
         self.most = self.most.most(Together { count, span_ns: stay.since.nanos() - first.nanos() });
-        if self.over.len() == KEPT {
-            self.over.pop_front();
+        if self.over.len() == KEPT
+            && let Some(oldest) = self.over.pop_front()
+        {
+            let anew = || Crowd::default().with(oldest);
+            self.before = self.before.with(oldest).or_else(anew).unwrap_or_default();
         }
         // One that ran for long, beside others, began before those that are over already.
         let before = self.over.iter().rposition(|other| other.until <= stay.until);
@@ -110,7 +164,7 @@ mod tests {
         let cases: [(&str, &[_], _); 9] = [
             ("nobody yet", &[], (1, 0)),
             ("one after the other", &[(0, 5), (5, 9), (9, 20)], (1, 0)),
-            ("the next comes while one runs", &[(0, 5), (4, 9), (8, 20)], (2, 4)),
+            ("the next comes while one waits", &[(0, 5), (4, 9), (8, 20)], (2, 4)),
             ("a process stands still", &[(0, 50), (10, 51), (20, 52), (30, 53), (60, 61)], (4, 30)),
             ("another process of it goes on", &[(10, 12), (20, 22), (30, 32), (0, 50)], (1, 0)),
             ("and somebody meets both ends", &[(40, 43), (42, 45), (0, 50), (49, 51)], (2, 2)),
@@ -128,10 +182,69 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_back_at_no_more_than_it_keeps() {
-        let stays: Vec<_> = (0..5000).map(|at| (at, 10_000 + at)).collect();
-        let kept = u32::try_from(KEPT).unwrap();
-        assert_eq!(most(&stays), (1 + kept, kept.into()));
+    fn so_are_more_of_them_than_are_looked_at_one_by_one() {
+        let alone = (0..2000).map(|at| (10 * at, 10 * at + 5));
+        let stalled = (20_000..25_000).map(|at| (at, 10_000 + at));
+        let queue = (20_000..30_000).map(|at| (at, 2000 + at));
+        assert_eq!(most(&alone.clone().collect::<Vec<_>>()), (1, 0));
+        assert_eq!(most(&alone.clone().chain(stalled).collect::<Vec<_>>()), (5000, 4999));
+        assert_eq!(most(&alone.chain(queue).collect::<Vec<_>>()), (2000, 1999), "a queue that moves");
+    }
+
+    #[test]
+    fn it_keeps_no_more_than_it_looks_at() {
+        let mut held = Stays::default();
+        for at in 0..5000 {
+            held.ended(Stay::of(Tick::from_nanos(at), Tick::from_nanos(10_000 + at)));
+        }
+        assert_eq!(held.over.len(), KEPT);
+    }
+
+    #[test]
+    fn a_call_waits_until_it_ran() {
+        let ran = |queue_ns, infer_ns| Timing {
+            queue_ns,
+            input_ns: 1,
+            infer_ns,
+            output_ns: 2,
+            ..Timing::default()
+        };
+        let away = Timing { infer_ns: 50, ..Timing::default() };
+        // It came at 1000.
+        let cases = [
+            ("its host was there", ran(40, 57), 1100, 1040),
+            ("it was on its way for long", ran(40, 57), 1300, 1240),
+            ("its host stood still, and saw nothing of that", ran(0, 7), 1500, 1490),
+            ("it was cut, and its parts ran beside each other", ran(40, 997), 1400, 1040),
+            ("its run began before it came, by another clock", ran(0, 997), 1100, 1000),
+            ("another server ran it", away, 1100, 1100),
+        ];
+        let at = Tick::from_nanos;
+        for (what, timing, answered, until) in cases {
+            assert_eq!(
+                Stay::of_call(at(1000), &timing, at(answered)),
+                Stay::of(at(1000), at(until)),
+                "{what}"
+            );
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Also of more than are kept.
+        #[test]
+        fn it_is_no_more_than_the_most_of_any_moment(
+            mut stays in prop::collection::vec((0_u64..600, 1_u64..300), 500..2000), in_turn in any::<bool>(),
+        ) {
+            stays.iter_mut().for_each(|(since, span)| *span += *since);
+            if in_turn {
+                stays.sort_unstable_by_key(|(_, until)| *until);
+            }
+            let at = |moment: u64| stays.iter().filter(|(since, until)| (*since..*until).contains(&moment)).count();
+            let peak = u32::try_from((0..600).map(at).max().unwrap()).unwrap();
+            let (most, _) = most(&stays);
+            prop_assert!(most <= peak, "{} of {}", most, peak);
+        }
     }
 
     proptest! {

@@ -27,6 +27,8 @@ pub struct Ended {
     pub fault: Option<Kind>,
     /// From arrival to answer.
     pub total: Duration,
+    /// Of that, since it was admitted: how long it takes to come is its caller's doing.
+    pub inside: Duration,
     /// Its `queue_ns` is all waiting, here and in the host.
     pub timing: Timing,
     /// Its version answers in parts.

@@ -9,6 +9,7 @@ fn a_request_is_counted_once_whichever_thread_ends_it() {
         rows: Rows::new(2),
         fault: None,
         total: Duration::from_nanos(20),
+        inside: Duration::from_nanos(18),
         timing,
         in_parts: false,
         user: None,

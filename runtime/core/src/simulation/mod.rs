@@ -18,6 +18,7 @@ mod reader;
 mod rollouts;
 mod rows;
 mod stage;
+mod standstill;
 mod traffic;
 mod wire;
 mod world;

@@ -7,7 +7,7 @@ use super::{
     seat::Need,
     service::{Running, Service},
     submit::Held,
-    success::Success,
+    success::{Came, Success},
     suspects::{Of, REFUSED, Suspects, Suspicion, Verdict},
 };
 use crate::base::{
@@ -179,8 +179,12 @@ impl Pending {
         if self.counts_elsewhere() {
             return;
         }
-        self.running.settled(self.rows, Some(kind), (self.arrived, self.user), timing, now);
+        self.running.settled(self.rows, Some(kind), self.came(), timing, now);
         self.running.recent.failed(|| self.traced(), &self.running, (kind, note), &timing, now);
+    }
+
+    fn came(&self) -> Came {
+        Came { arrived: self.arrived, admitted: self.admitted, user: self.user }
     }
 
     fn traced(&self) -> Traced {
@@ -209,10 +213,10 @@ impl Pending {
             Ok(produced) => {
                 let keeps = Recent::keeps(self.id, self.traced) && !self.counts_elsewhere();
                 let traced = keeps.then(|| Box::new(self.traced()));
-                let (rows, arrived, user) = (self.rows, self.arrived, self.user);
+                let (rows, came) = (self.rows, self.came());
                 let counted = self.counts_elsewhere();
                 let running = self.running;
-                Ok((produced, Success { running, rows, arrived, user, timing, traced, counted }))
+                Ok((produced, Success { running, rows, came, timing, traced, counted }))
             }
             Err(fault) => {
                 // Counted first: who has its answer must find itself in the statistics.

@@ -16,7 +16,7 @@ use crate::decide::{
     trust::Sign,
 };
 use crate::gateway::Gateway;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 impl Outlet for Gateway {
     fn emit(&self, call: CallId, part: Produced) {
@@ -96,11 +96,11 @@ impl Outlet for Gateway {
 
 /// What a host has to do with how a call of its ended.
 fn sign(outcome: &Outcome, batching: &Batching) -> Sign {
-    let Timing { input_ns, infer_ns, output_ns, batch_rows, sealed, .. } = outcome.timing;
+    let Timing { infer_ns, batch_rows, sealed, .. } = outcome.timing;
     // Answers in parts took as long as they were, and where cost counts rows say nothing: no pace is in that.
     let says = sealed != Sealed::Step && batching.cost.is_empty();
     let rows = if says { batch_rows } else { 0 };
-    let took = Duration::from_nanos(input_ns.saturating_add(infer_ns).saturating_add(output_ns));
+    let took = outcome.timing.run();
     match &outcome.result {
         Ok(_) if batch_rows > 0 => Sign::Worked { rows, took },
         Err(Fault { kind: Kind::Invalid, .. }) if batch_rows > 0 => Sign::Refused { rows, took },

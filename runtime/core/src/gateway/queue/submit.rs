@@ -6,6 +6,7 @@ use super::{
     pending::{Delivery, Pending},
     recent::Traced,
     service::{Running, Service},
+    success::Came,
     suspects::Suspicion,
 };
 use crate::base::{
@@ -58,7 +59,9 @@ pub(in crate::gateway) struct Ticket {
 /// Counts a request that ends before it is admitted.
 pub(in crate::gateway) fn refused(running: &Running, arrived: Tick, rows: Rows, fault: Fault) -> Fault {
     // Whoever asked: that it was not let in says nothing of the version.
-    running.settled(rows, Some(fault.kind), (arrived, None), Timing::default(), clock::now());
+    let now = clock::now();
+    let came = Came { arrived, admitted: now, user: None };
+    running.settled(rows, Some(fault.kind), came, Timing::default(), now);
     fault
 }
 

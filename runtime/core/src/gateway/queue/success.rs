@@ -14,15 +14,22 @@ use crate::meter::Ended;
 use std::borrow::Cow;
 use std::sync::Arc;
 
+/// When a request came, and from whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Came {
+    pub(super) arrived: Tick,
+    pub(super) admitted: Tick,
+    /// Where evidence is counted by users.
+    pub(super) user: Option<User>,
+}
+
 /// An answer that is counted once its caller has it in the form that it asked for, for that may fail. Whoever drops
 /// it before did not wait.
 #[derive(Debug)]
 pub(in crate::gateway) struct Success {
     pub(super) running: Arc<Running>,
     pub(super) rows: Rows,
-    pub(super) arrived: Tick,
-    /// Who asked, where evidence is counted by users.
-    pub(super) user: Option<User>,
+    pub(super) came: Came,
     pub(in crate::gateway) timing: Timing,
     /// Of one that is kept.
     pub(super) traced: Option<Box<Traced>>,
@@ -46,8 +53,7 @@ impl Success {
         Success {
             running: Arc::clone(running),
             rows,
-            arrived,
-            user: running.meter.user(&Facts::of(inference)),
+            came: Came { arrived, admitted: clock::now(), user: running.meter.user(&Facts::of(inference)) },
             timing: Timing::default(),
             traced,
             counted: false,
@@ -78,7 +84,7 @@ impl Success {
     fn count(&mut self, fault: Option<Kind>) {
         self.counted = true;
         let (timing, now) = (self.timing, clock::now());
-        self.running.settled(self.rows, fault, (self.arrived, self.user), timing, now);
+        self.running.settled(self.rows, fault, self.came, timing, now);
         let (Some(traced), recent) = (self.traced.take(), &self.running.recent) else { return };
         match fault {
             None => recent.answered(*traced, &self.running, &timing, now),
@@ -92,16 +98,11 @@ impl Success {
 
 impl Running {
     /// A request has ended, and is counted: by its one owner, whoever that is.
-    pub(super) fn settled(
-        &self,
-        rows: Rows,
-        fault: Option<Kind>,
-        (arrived, user): (Tick, Option<User>),
-        timing: Timing,
-        now: Tick,
-    ) {
-        let (total, in_parts) = (now.since(arrived), self.contract.streams);
-        self.meter.settled(&Ended { rows, fault, total, timing, in_parts, user }, now);
+    pub(super) fn settled(&self, rows: Rows, fault: Option<Kind>, came: Came, timing: Timing, now: Tick) {
+        let Came { arrived, admitted, user } = came;
+        let (total, inside) = (now.since(arrived), now.since(admitted));
+        let in_parts = self.contract.streams;
+        self.meter.settled(&Ended { rows, fault, total, inside, timing, in_parts, user }, now);
     }
 }
 
