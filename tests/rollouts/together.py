@@ -1,7 +1,5 @@
 """Who waits at the same time, as the core counts it (`meter/together.rs`)."""
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,20 +7,15 @@ from headrace.rollout.together import Together
 
 Floats = NDArray[np.float64]
 
-#: As many are looked back at.
-KEPT: Final = 512
-
 
 def together(came_s: Floats, ran_s: Floats, seconds: int) -> list[Together]:
     """Return, by second, the most executions so far that waited at one moment.
 
-    ``came_s`` is when the first request of each came, ``ran_s`` when it began to run.
+    ``came_s`` is when the first request of each was admitted, ``ran_s`` when it began to run.
     """
     order = np.argsort(ran_s, kind="stable")
     came, ran = came_s[order], ran_s[order]
-    first = np.maximum(
-        np.searchsorted(ran, came, side="right"), np.arange(len(ran)) - KEPT
-    ).tolist()
+    first = np.searchsorted(ran, came, side="right").tolist()
     most, told, second = Together(), [], 1
     for place, since in enumerate(came.tolist()):
         while ran[place] >= second and second <= seconds:
