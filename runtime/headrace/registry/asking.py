@@ -58,7 +58,9 @@ def ask(
         if told is None:
             printed.seek(0)
             tail = without_secrets(
-                printed.read()[-MOST_SHOWN:].decode(errors="replace").strip(), os.environ
+                printed.read()[-MOST_SHOWN:].decode(errors="replace").strip(),
+                os.environ,
+                question.get("place", {}).values(),
             )
             raise SourceAway(
                 f"{question['of']} gave no answer{_limit(within_s)}: is it up? There was printed: "

@@ -272,7 +272,7 @@ class Delivery:
 
     def _shown(self, run: Any) -> str:
         """Return where the run is, for people."""
-        tracking = without_secrets(self.report.place.tracking, {})
+        tracking = without_secrets(self.report.place.tracking, {}, self.report.place.addresses)
         if is_database(self.report.place.tracking):
             return (
                 f"run {run.info.run_id} of the experiment {EXPERIMENT}{self.report.model} in "

@@ -238,7 +238,7 @@ class Reporter:
 
     def _failed(self, model: Model, error: Exception) -> None:
         with self._changed:
-            words = without_secrets(str(error), os.environ)
+            words = without_secrets(str(error), os.environ, model.place.addresses)
             is_news = self._records.failed(model, words, time.monotonic(), self._retry)
             if is_news and not self._closed:
                 self._say(f"reports of {model.name} wait, and are told again: {words}")

@@ -87,7 +87,7 @@ class Record:
             self._compare(report.rollout, outcome.named)
         if outcome.refused:
             self.refused += 1
-            self.last_refusal = without_secrets(outcome.refused, os.environ)
+            self.last_refusal = without_secrets(outcome.refused, os.environ, report.place.addresses)
             said.append(
                 f"the registry does not take a report of {report.label}: {self.last_refusal}"
             )
@@ -164,7 +164,7 @@ class Records:
         return [
             Standing(
                 model=model.name,
-                registry=without_secrets(model.place.registry, {}),
+                registry=without_secrets(model.place.registry, {}, model.place.addresses),
                 pending=pending.get(model, 0),
                 tries=record.backoff.tries,
                 last_error=record.backoff.last_error
