@@ -14,7 +14,7 @@ from headrace.errors import SourceAway, StateInvalid
 from headrace.registry import child
 from headrace.registry.answering import MLFLOW, answer
 from headrace.registry.facts import Place
-from headrace.registry.report import HERE, PNG, AliasMove, Kind, Verdict, as_json, from_json
+from headrace.registry.report import HERE, PNG, AliasMove, Kind, Part, Verdict, as_json, from_json
 from headrace.registry.spool import Model, Pending, Spool
 from headrace.spool import BOUNDS, Bounds, by_age, surplus
 
@@ -25,6 +25,12 @@ PHOTOS = Model(PLACE, "photos")
 def test_a_report_is_written_and_read_alike() -> None:
     for report in (whole(), report_of("metrics"), report_of("state", rollout=None)):
         assert from_json(json.loads(json.dumps(as_json(report)))) == report
+
+
+def test_a_report_of_an_earlier_release_is_told_whole() -> None:
+    told = as_json(whole())
+    del told["parts"]
+    assert from_json(told).parts == (Part.TAGS, Part.ALIASES, Part.WATCH, Part.RUNS)
 
 
 def test_tags_have_our_prefix_and_a_verdict_is_told_with_its_reason() -> None:
