@@ -16,8 +16,10 @@ from tests.registry.test_reporting import (
 )
 from tests.reports import report_of, whole
 
+from headrace.config.account import PASSWORD, USERNAME, read
 from headrace.registry.delivering import Delivery, Outcome
 from headrace.registry.report import AliasMove, Part, Report
+from headrace.registry.reporting import asking
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 TAGS = ("set_model_version_tag",)
@@ -145,28 +147,25 @@ def test_an_account_of_mlflows_server_tells_what_it_may(
     monkeypatch.setenv("MLFLOW_AUTH_ADMIN_PASSWORD", "of the administrator")
     monkeypatch.setenv("MLFLOW_FLASK_SERVER_SECRET_KEY", "of a test")
 
-    def as_user(name: str) -> None:
-        monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", name)
-        monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", f"of the {name}istrator")
-
-    as_user("admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "admin")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", "of the administrator")
     with serving(tmp_path, port, "--app-name", "basic-auth") as uri:
         client = registered(uri, "s3://models/photos")
         accounts: Any = get_app_client("basic-auth", tracking_uri=uri)
-        accounts.create_user("min", "of the ministrator")
-        as_user("min")
+        accounts.create_user("min", "of the account")
         metrics = report_of(step=1, watched="champion")
         reports = metrics, whole(aliases=(AliasMove("champion", 2),))
-        standing = delivered(tmp_path / "state", *(at(uri, one) for one in reports))
+        # Who reads may do all of it, and who tells may not.
+        account = read({USERNAME: "min", PASSWORD: "of the account"})
+        deliver = asking(tmp_path / "state", account)
+        told = [at(uri, one) for one in reports]
+        standing = delivered(tmp_path / "state", *told, deliver=deliver)
         assert (standing.pending, standing.last_error) == (0, "")
         (run,) = runs(MlflowClient(uri), "r1")
         assert run.info.status == "FINISHED"
         assert {*standing.denied["3 in r1"]} == {"tags", "aliases"}
         assert "let this account edit the registered model" in standing.last_refusal
-        as_user("admin")
         accounts.grant_user_permission("min", "registered_model", "photos", "EDIT")
-        as_user("min")
-        standing = delivered(tmp_path / "state", at(uri, reports[1]))
-        as_user("admin")
+        standing = delivered(tmp_path / "state", told[1], deliver=deliver)
         assert not standing.denied
         assert int(client.get_model_version_by_alias("photos", "champion").version) == 3

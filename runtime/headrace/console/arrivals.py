@@ -20,7 +20,7 @@ from headrace.execution.voices import OURSELVES, line
 from headrace.hooks.told import Origin, Told
 from headrace.models.lifecycle import Standing
 from headrace.registry.redacting import trace
-from headrace.registry.reporting import Reporter
+from headrace.registry.reporting import Reporter, asking
 from headrace.repository.folder import asked_of
 from headrace.repository.watching import Watching
 
@@ -73,7 +73,8 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
     origin = Origin(source, controller.store.labels.key)
     told = Told(options.hooks, options.state, origin, say)
     announcer = Announcer(told, controller, digest, say) if told else None
-    telling = Telling(Reporter(options.state, say), known, say, announcer)
+    deliver = asking(options.state, options.account)
+    telling = Telling(Reporter(options.state, say, deliver=deliver), known, say, announcer)
     return Rollouts(controller, gateways, crashes, telling)
 
 
