@@ -11,7 +11,9 @@ from tests.hooks.receiver import PATIENCE_S, SECRET, Receiver
 from headrace.config import hooks
 from headrace.hooks.courier import Patience, Standing
 from headrace.hooks.event import Happened, Kind
-from headrace.hooks.told import Told
+from headrace.hooks.told import Origin, Told
+
+HERE = Origin("//here", b"of the database")
 
 
 def soon(tries: int) -> float:
@@ -24,13 +26,16 @@ def never(tries: int) -> float:
 
 @contextmanager
 def telling(
-    state: Path, *urls: str, said: list[str] | None = None, **patience: Any
+    state: Path,
+    *urls: str,
+    said: list[str] | None = None,
+    origin: Origin = HERE,
+    **patience: Any,
 ) -> Iterator[Told]:
     read = hooks.read(urls, SECRET)
     hears = [] if said is None else said
-    told = Told(
-        read, state, "//here", hears.append, patience=Patience(**{"retry": soon, **patience})
-    )
+    given = Patience(**{"retry": soon, **patience})
+    told = Told(read, state, origin, hears.append, patience=given)
     try:
         yield told
     finally:

@@ -12,6 +12,7 @@ from headrace.errors import StateInvalid
 from headrace.hooks.answers import MOST_AGE_S
 from headrace.hooks.courier import Standing
 from headrace.hooks.event import Happened, Kind
+from headrace.hooks.told import Origin
 from headrace.spool import Bounds
 
 
@@ -36,14 +37,20 @@ def test_events_come_signed_in_order_once_to_each_hook(tmp_path: Path) -> None:
     assert waiting(tmp_path) == []
 
 
-def test_what_a_later_process_tells_once_more_has_the_same_id(tmp_path: Path) -> None:
+def test_what_another_server_of_the_same_database_tells_once_more_has_the_same_id(
+    tmp_path: Path,
+) -> None:
+    servers = ("a", b"1", "back"), ("b", b"1", "back"), ("b", b"1", "promoted")
+    elsewhere = "a", b"2", "back"
     with receiving() as one:
-        for count, end in enumerate(("back", "back", "promoted"), 1):
-            with telling(tmp_path, one.url) as told:
+        for count, (server, key, end) in enumerate((*servers, elsewhere), 1):
+            origin = Origin(f"//{server}:8003", key)
+            with telling(tmp_path / server, one.url, origin=origin) as told:
                 told.tell(Happened(Kind.ENDED, "a/1", {}, once=end))
                 one.wait(count)
-    first, again, other = one.ids
-    assert first == again != other
+    first, again, other, of_another_database = one.ids
+    assert first == again
+    assert len({first, other, of_another_database}) == 3
     assert first.isalnum()
 
 
@@ -122,10 +129,16 @@ def test_gone_ends_a_hook_until_the_next_start(tmp_path: Path) -> None:
             receiver.wait(1)
             hold.set()
             standing = until(told, "ended", True)
-            tell(told, "a/3")
             assert (standing.waiting, standing.dropped) == (0, 2)
-            assert told.status()[0].waiting == 0
-        assert (len(said), "until the next start, and 2 events are dropped" in said[0]) == (1, True)
+            for _ in range(10):
+                tell(told, "a/3")
+            assert (told.status()[0].waiting, told.status()[0].dropped) == (0, 12)
+        assert "until the next start, and 2 events are dropped" in said[0]
+        # Of those that come later the first, and then ever more rarely.
+        assert [line.partition("): ")[2] for line in said[1:]] == [
+            "it wanted nothing any more; dropped since: 1",
+            "it wanted nothing any more; dropped since: 10",
+        ]
         with telling(tmp_path, receiver.url) as again:
             tell(again, "a/4")
             receiver.wait(2)

@@ -79,7 +79,9 @@ def test_a_rollout_is_told_and_the_secret_is_nothing_that_a_model_sees(
 ) -> None:
     monkeypatch.setenv(VARIABLE, SECRET)
     yaml = "rollouts: {default: {steps_percent: [5, 100], judge: {errors: {}}}}"
-    sees = "return {'y': batch['x'] * float(any('HEADRACE_HOOK' in one for one in os.environ))}"
+    monkeypatch.setenv("HEADRACE_REPORT_TOKEN", "of who tells registries")
+    hidden = "'HEADRACE_HOOK' in one or 'HEADRACE_REPORT' in one"
+    sees = f"return {{'y': batch['x'] * float(any({hidden} for one in os.environ))}}"
     write_model(tmp_path / "models", "one", sees, yaml)
     shutil.copytree(tmp_path / "models" / "one" / "1", tmp_path / "models" / "one" / "2")
     with receiving() as receiver:

@@ -2,26 +2,23 @@
 
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.local.callers import until
 from tests.ports import free_ports
-from tests.registry.mlflow_server import needs_server, serving
+from tests.registry.mlflow_server import answering, needs_server, serving
 from tests.reports import VERDICT, report_of, whole
 
 from headrace.errors import SourceAway
-from headrace.registry.delivering import PICTURE, PICTURE_TRIES, WORK_S
+from headrace.registry.delivering import PICTURE_TRIES, WORK_S
 from headrace.registry.delivering import deliver as deliver_here
 from headrace.registry.facts import Place
 from headrace.registry.report import PNG, AliasMove, Report, as_json
 from headrace.registry.reporting import FILES, Deliver, Reporter, asking
+from headrace.registry.runs import PICTURE
 from headrace.registry.standing import Standing
 
 ROOT = Path(__file__).parents[2]
@@ -239,32 +236,9 @@ def test_what_takes_long_is_told_in_parts(client: Any, uri: str, state: Path) ->
     assert [step for step, _, _ in history(client, run, "candidate/p99_ms")] == [0, 1]
 
 
-class Proxy(BaseHTTPRequestHandler):
-    """Stands where a server of MLflow's should be, and knows nothing."""
-
-    def do_GET(self) -> None:
-        self.send_error(404)
-
-    do_POST = do_PATCH = do_GET
-
-    def log_message(self, *args: Any) -> None: ...
-
-
-@contextmanager
-def answering_404() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Proxy) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://me:secret@127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_who_answers_in_a_registrys_stead_makes_nobody_lose_a_report(tmp_path: Path) -> None:
     said: list[str] = []
-    with answering_404() as uri:
+    with answering(404) as uri:
         reporter = Reporter(tmp_path, said.append)
         reporter.report(at(uri, whole()))
         reporter.close(patience_s=PATIENCE_S)

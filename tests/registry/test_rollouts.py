@@ -1,10 +1,13 @@
 """A rollout of a registered model, as MLflow's own client reads it afterwards."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.hooks.receiver import documented
 from tests.local.callers import traffic, until
 from tests.local.conftest import LocalServer, ready
 from tests.registry.conftest import log_all
@@ -30,8 +33,9 @@ BODY = json.dumps(
 )
 
 
-@pytest.mark.filterwarnings("ignore")
-def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Path) -> None:
+@contextmanager
+def registered(tmp_path: Path, yaml: str) -> Iterator[tuple[Any, LocalServer]]:
+    """MLflow's client, and a server of kinds, of which the champion is the first version."""
     from mlflow import MlflowClient
 
     state, models = tmp_path / "state", tmp_path / "models"
@@ -41,8 +45,14 @@ def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Pat
     client = MlflowClient(uri)
     client.set_registered_model_alias("kinds", "champion", "1")
     (models / "kinds").mkdir(parents=True)
-    (models / "kinds" / "model.yaml").write_text(YAML)
+    (models / "kinds" / "model.yaml").write_text(yaml)
     with ready(models, state) as server:
+        yield client, server
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Path) -> None:
+    with registered(tmp_path, YAML) as (client, server):
         server.command("load", "kinds/2")
         with traffic(server, "kinds", BODY) as answered:
             server.command("rollout", "start", "kinds/2", "--why", "a better one")
@@ -74,6 +84,18 @@ def test_mlflow_has_states_metrics_and_verdict_and_the_alias_moves(tmp_path: Pat
     assert state_and_share(new.tags) == ("rolled_back", "0")
     assert state_and_share(old.tags) == ("serving", "100")
     assert client.get_model_version_by_alias("kinds", "champion").version == 1
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_what_a_pipeline_registers_and_asks_for_has_a_rollout_by_itself(tmp_path: Path) -> None:
+    load = documented()["load"]
+    with registered(tmp_path, YAML + "versions: {on_new: rollout}") as (client, server):
+        load(server.console, "", "kinds", 2)
+        url = f"{server.console}/api/rollouts/1"
+        until(lambda: server.get(url)[0] == 200)
+        found = server.get(url)[1]
+        assert (found["candidate"], found["baseline"], found["end"]) == (2, 1, None)
+        assert client.get_model_version_by_alias("kinds", "champion").version == 1
 
 
 def told(server: LocalServer) -> None:

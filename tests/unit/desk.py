@@ -88,7 +88,7 @@ class KeepsReports:
             for one in self.reports
             if one.kind is Kind.VERDICT
         }
-        known = ReportsStand("m", "", 0, 0, "", 0, 0, "", places, {}, self.moved)
+        known = ReportsStand("m", "", 0, 0, "", 0, 0, "", places, {}, self.moved, {})
         return [known] if places or self.moved else []
 
     def close(self) -> None: ...

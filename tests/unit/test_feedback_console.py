@@ -289,3 +289,11 @@ def test_a_clock_that_is_ahead_for_a_moment_forgets_nothing(kept: Labels, clock:
     clock.now_s -= 29 * 24 * HOUR
     assert outcomes(kept, [sent, late]) == [Outcome.TWICE] * 2
     assert kept.counted("m", 1)[1][""]["predictions"].count == 2
+
+
+def test_where_labels_take_long_it_is_known_for_as_much_longer(kept: Labels, clock: Clock) -> None:
+    for hour in range(14):
+        one = made(hour, at_s=clock.now_s - 10 * HOUR, within_hours=12)
+        assert outcomes(kept, [Label(written(one, kept.key), (7.0,))]) == [Outcome.JOINED]
+        assert (kept.said(0) is None) == (hour >= 12)
+        clock.now_s += HOUR

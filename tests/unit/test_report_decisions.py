@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import pytest
 from tests.reports import PLACE, report_of
 
-from headrace.registry.delivering import Outcome, is_database, moved
+from headrace.registry.delivering import Outcome, moved
+from headrace.registry.refusing import ADVICE, denial, is_database
+from headrace.registry.report import Part
 from headrace.registry.reporting import soonest
 from headrace.registry.spool import Model
 from headrace.registry.standing import MOST_PLACES, Backoff, Record, Records, due_s
@@ -113,6 +115,38 @@ def test_a_registry_is_away_after_two_failures_in_a_row_and_back_after_one_succe
     assert records.standings({A: 1, Model(PLACE, "c"): 1})[2].last_error == "still away"
     records.went(B, 200.0)
     assert (tries(A), tries(B)) == ((2, 131.0, 0, 0.0), (0, 0.0, 0, 0.0))
+
+
+def test_a_part_that_is_denied_is_said_once_until_it_goes() -> None:
+    record = Record()
+
+    def noted(denied: str = "", went: str = "", step: int = 0) -> list[str]:
+        return record.note(
+            report_of(step=step, rollout=f"r{step}"),
+            Outcome(denied={denied: f"no {denied}"} if denied else {}, went=went.split()),
+        )
+
+    assert noted("tags", "runs") == ["photos/3: no tags"]
+    assert noted("tags", "runs") == []
+    assert noted("", "runs", step=1) == []
+    assert noted("tags", step=2) == []
+    assert noted("aliases", step=2) == ["photos/3: no aliases"]
+    assert noted("", "tags") == []
+    assert noted("tags") == ["photos/3: no tags"]
+    assert record.denied == {
+        "3 in r2": {"tags": "no tags", "aliases": "no aliases"},
+        "3 in r0": {"tags": "no tags"},
+    }
+    assert (record.refused, record.last_refusal) == (5, "no tags")
+
+
+@pytest.mark.parametrize("part", Part)
+def test_a_denial_says_what_to_do(part: Part) -> None:
+    said = denial(part, ValueError("403:\nno"))
+    what, right, instead = ADVICE[part]
+    assert (
+        said == f"{what}: the registry denies it (403: no); let this account {right}, or {instead}"
+    )
 
 
 def test_what_is_remembered_is_bounded() -> None:

@@ -198,13 +198,19 @@ def test_a_plan_is_read_when_it_is_needed(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_a_person_reads_where_it_was_reported(desk: Desk) -> None:
-    rollout = {"number": 1, "candidate": 2}
+    rollout = {"number": 1, "candidate": 2, "baseline": 1}
     mine = {"model": "m", "places": {"2 in 1-1000": "run of m"}, "pending": 0, "last_error": ""}
     other = mine | {"places": {"2 in 11-1000": "run of another"}}
     waits = mine | {"pending": 3, "last_error": "nobody answers"}
     assert list(report_lines(rollout, [other])) == []
     assert list(report_lines(rollout, [other, mine])) == ["reported: run of m"]
     assert list(report_lines(rollout, [waits]))[1] == "3 reports of m wait: nobody answers"
+    denied = {"2 in 1-1000": {"runs": "no"}, "1 in 1-1000": {"tags": "nor", "runs": "no"}}
+    assert list(report_lines(rollout, [mine | {"places": {}, "denied": denied}])) == [
+        "not reported: no",
+        "not reported: nor",
+    ]
+    assert list(report_lines(rollout | {"number": 2}, [mine | {"denied": denied}])) == []
     assert ask(desk.sources, "GET", "/api/reports").body == {"reports": []}
 
 

@@ -15,7 +15,7 @@ from headrace.control.reports import Registered, registered
 from headrace.control.telling import METRICS_S
 from headrace.errors import ConfigInvalid, RepositoryInvalid, StateInvalid
 from headrace.registry.facts import Place
-from headrace.registry.report import HERE, Kind, Report
+from headrace.registry.report import HERE, Kind, Part, Report
 from headrace.rollout.course import End
 
 
@@ -122,6 +122,10 @@ CONFIGS: dict[str, tuple[dict[str, Any], Registered | None]] = {
     "by the environment": (
         {"source": "models:/a@champion"},
         Registered(Place("http://t", "http://t"), "a"),
+    ),
+    "of one that hears of no alias": (
+        {"source": "models:/a/1", "mlflow": {"report": {"aliases": False}, "champion": "prod"}},
+        Registered(Place("http://t", "http://t"), "a", "prod", (Part.TAGS, Part.WATCH, Part.RUNS)),
     ),
     "of one that hears nothing": (
         {"source": "models:/a/1", "mlflow": {"report": False}},

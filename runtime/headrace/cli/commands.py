@@ -116,7 +116,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     """
     import os
 
-    from headrace.config import allowed, hooks, limits, pins
+    from headrace.config import account, allowed, hooks, limits, pins
     from headrace.config.options import DATABASE, ServeOptions
 
     # Not for the processes of models.
@@ -124,6 +124,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
     os.environ.pop(hooks.HOOKS, None)
     secret = os.environ.pop(hooks.SECRET, None)
     pin_key = os.environ.pop(pins.KEY, None)
+    reporter = {name: os.environ.pop(name, "") for name in account.NAMES}
 
     options = ServeOptions(
         repository=repository,
@@ -137,6 +138,7 @@ def serve(  # noqa: PLR0913 - a parameter is an option
         pins=pins.read(pin_header, pin_key),
         sources=allowed.read(sources),
         hooks=hooks.read(hook or [], secret),
+        account=account.read(reporter),
         **limits.as_options(limit or []),
     )
     if engine == "local":

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from typing import Any, Final
 
 from headrace.cli.tables import aligned
@@ -75,6 +76,11 @@ def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]
     """Yield where a registry has what is known of a rollout, and what waits to be told to it."""
     begins = f"{rollout['candidate']} in {rollout['number']}-"
     for one in reports:
+        # A server of before has none.
+        denied = one.get("denied", {})
+        mine = [parts.values() for key, parts in denied.items() if _of(rollout, key)]
+        # Reports of both versions may have been denied alike.
+        yield from (f"not reported: {said}" for said in dict.fromkeys(chain.from_iterable(mine)))
         places = [where for key, where in one["places"].items() if key.startswith(begins)]
         if not places:
             continue
@@ -82,6 +88,12 @@ def report_lines(rollout: Mapping[str, Any], reports: Sequence[Mapping[str, Any]
         if one["pending"]:
             why = f": {one['last_error']}" if one["last_error"] else ""
             yield f"{one['pending']} reports of {one['model']} wait{why}"
+
+
+def _of(rollout: Mapping[str, Any], key: str) -> bool:
+    """Whether a place is that of one of its versions."""
+    arms = rollout["candidate"], rollout["baseline"]
+    return any(key.startswith(f"{version} in {rollout['number']}-") for version in arms)
 
 
 def _bar(one: Mapping[str, Any]) -> str:

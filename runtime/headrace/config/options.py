@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from headrace.config.account import WHO_READS, Account
 from headrace.config.allowed import ANY, Allowed
 from headrace.config.digest import digest
 from headrace.config.hooks import NO_HOOKS, Hooks
@@ -47,6 +48,8 @@ class ServeOptions:
     sources: Allowed = ANY
     #: Who is told what was decided and what has failed.
     hooks: Hooks = NO_HOOKS
+    #: As whom registries are told.
+    account: Account = WHO_READS
     #: How many versions in shared processes are in memory at once; None: all that are wanted.
     max_loaded: int | None = None
     #: Processes that are kept ready for hosts to come, on Ray.
@@ -59,7 +62,7 @@ class ServeOptions:
         """What the environment says of this and models are not to see."""
         database = {DATABASE: self.database} if self.database else {}
         pins = self.pins.environ if self.pins else {}
-        return database | pins | self.hooks.environ
+        return database | pins | self.hooks.environ | dict(self.account.environ)
 
     @property
     def worst(self) -> Path:

@@ -169,6 +169,14 @@ def written_short(given: object) -> object:
     return given
 
 
+class Reported(Section):
+    """What a registry is told: an account may have rights to one part, and not to another."""
+
+    tags: bool = Field(True, description="Tags of versions: state, traffic, verdict and reason.")
+    aliases: bool = Field(True, description="The alias of champion moves to what is promoted.")
+    runs: bool = Field(True, description="Runs with metrics, the verdict and its picture.")
+
+
 class Registry(Section):
     """Where ``source`` is looked up."""
 
@@ -177,14 +185,20 @@ class Registry(Section):
         description="URI of MLflow's tracking server and registry. Default: MLFLOW_REGISTRY_URI "
         "and MLFLOW_TRACKING_URI, else mlflow.db in the state folder.",
     )
-    report: bool = Field(
-        True, description="What becomes of versions is told to it: tags, metrics and verdicts."
+    report: Reported = Field(
+        Reported(),
+        description="What becomes of versions is told to it; true and false stand for all of it.",
     )
     champion: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
         None,
         description="The alias that a rollout moves from the baseline to the version that it "
         "promotes, unless somebody has moved it meanwhile. Default: none is moved.",
     )
+
+    @field_validator("report", mode="before")
+    @classmethod
+    def _one_word_stands_for_all(cls, given: object) -> object:
+        return dict.fromkeys(Reported.model_fields, given) if isinstance(given, bool) else given
 
     @field_validator("champion")
     @classmethod

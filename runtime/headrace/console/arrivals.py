@@ -18,10 +18,10 @@ from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.errors import HeadraceError
 from headrace.execution.voices import OURSELVES, line
-from headrace.hooks.told import Told
+from headrace.hooks.told import Origin, Told
 from headrace.models.lifecycle import Standing
 from headrace.registry.redacting import trace
-from headrace.registry.reporting import Reporter
+from headrace.registry.reporting import Reporter, asking
 from headrace.repository.declared import asked_of, config_of
 from headrace.repository.watching import Watching
 
@@ -64,10 +64,12 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
 
     # A console's port tells servers of one machine apart.
     source = f"//{quote(socket.gethostname())}:{options.first_port + 3}"
-    told = Told(options.hooks, options.state, source, say)
+    origin = Origin(source, controller.store.labels.key)
+    told = Told(options.hooks, options.state, origin, say)
     announcer = Announcer(told, controller, digest, say) if told else None
     known = partial(where_registered, options, controller)
-    telling = Telling(Reporter(options.state, say), known, say, announcer)
+    deliver = asking(options.state, options.account)
+    telling = Telling(Reporter(options.state, say, deliver=deliver), known, say, announcer)
     return Rollouts(controller, gateways, crashes, telling)
 
 

@@ -16,6 +16,7 @@ from headrace.registry.report import (
     MOST_CHARACTERS,
     AliasMove,
     Kind,
+    Part,
     Report,
     Verdict,
 )
@@ -47,6 +48,8 @@ class Registered:
     #: The alias that moves to what is promoted, if it names what served before. If somebody else
     #: moves it meanwhile, that stops the rollout.
     champion: str | None = None
+    #: What is told of it.
+    parts: tuple[Part, ...] = tuple(Part)
 
 
 def reports(
@@ -165,7 +168,15 @@ def _latencies(arm: str, latency: Histogram) -> dict[str, float]:
 
 def _report(course: Course, version: int, where: Registered, kind: Kind, now: float) -> Report:
     unix_ms = round(1000 * now)
-    return Report(where.place, where.model, version, kind, unix_ms, rollout=name(course))
+    return Report(
+        where.place,
+        where.model,
+        version,
+        kind,
+        unix_ms,
+        rollout=name(course),
+        parts=where.parts,
+    )
 
 
 def registered(
@@ -178,8 +189,11 @@ def registered(
     address = None if config.source is None else config.source.parsed
     if not isinstance(address, Address):
         return Registered(HERE, model)
-    if not config.mlflow.report:
+    # To look at an alias is no matter of what is told.
+    told = config.mlflow.report.model_dump()
+    parts = tuple(one for one in Part if one is Part.WATCH or told[one.value])
+    if parts == (Part.WATCH,):
         return None
     # Also while its file is gone: a version came from there, and reports wait until it is back.
     where = place(config.mlflow.registry, environ, state)
-    return Registered(where, address.model, config.mlflow.champion)
+    return Registered(where, address.model, config.mlflow.champion, parts)

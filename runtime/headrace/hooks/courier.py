@@ -41,7 +41,8 @@ class Standing:
     #: Events that it is still to be told of.
     waiting: int = 0
     taken: int = 0
-    #: Events for which there was no room, on the disk neither, or that failed for too long.
+    #: Events for which there was no room, on the disk neither, that failed for too long, or that
+    #: came after the receiver wanted nothing any more.
     dropped: int = 0
     #: Events that the receiver does not take.
     refused: int = 0
@@ -95,6 +96,8 @@ class Courier:
         self._changed = threading.Condition()
         self._sending: frozenset[int] = frozenset()
         self._closed = False
+        #: Events that came after the receiver wanted nothing any more.
+        self._late = 0
         #: Of the monotonic clock.
         self._due_s = 0.0
         self._outbox = Outbox(folder, patience.bounds, self._say_of)
@@ -116,6 +119,7 @@ class Courier:
         """
         with self._changed:
             if self._standing.ended:
+                self._came_late()
                 return
             try:
                 self._count_dropped(self._outbox.add(event, self._sending))
@@ -227,6 +231,13 @@ class Courier:
             f"start, and {len(gone)} events are dropped"
         )
         self._remove(gone)
+
+    def _came_late(self) -> None:
+        self._late += 1
+        self._standing = replace(self._standing, dropped=self._standing.dropped + 1)
+        # The first, and whenever it is ten times as many.
+        if str(self._late).strip("0") == "1":
+            self._say_of(f"it wanted nothing any more; dropped since: {self._late}")
 
     def _remove(self, gone: Sequence[Waiting]) -> None:
         try:

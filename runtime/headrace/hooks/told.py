@@ -1,9 +1,10 @@
 """Everybody who is told: a courier for each hook, and the folder of what waits."""
 
-import hashlib
+import hmac
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,16 @@ ENDING_S: Final = 1.0
 PATIENCE: Final = Patience()
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where it happens."""
+
+    #: A URI reference.
+    source: str
+    #: Secret, and that of all servers that decide by the same database.
+    key: bytes = field(repr=False)
+
+
 class Told:
     """All hooks. Any thread may call any of this."""
 
@@ -28,7 +39,7 @@ class Told:
         self,
         hooks: Hooks,
         state: Path,
-        source: str,
+        origin: Origin,
         say: Callable[[str], None],
         *,
         patience: Patience = PATIENCE,
@@ -38,14 +49,14 @@ class Told:
         Args:
             hooks: who is told, and what signs.
             state: the state folder, which is this process's alone.
-            source: where it happens, a URI reference.
+            origin: where it happens.
             say: hears of what fails; it returns at once.
             patience: what is done while a receiver is away.
 
         Raises:
             StateInvalid: the folder cannot be used.
         """
-        self._source, self._patience = source, patience
+        self._origin, self._patience = origin, patience
         folder = state.absolute() / FOLDER
         _forget_others(folder, {one.folder for one in hooks.hooks}, say)
         self._couriers = [
@@ -66,8 +77,8 @@ class Told:
             ValueError: it has a number that JSON has not.
         """
         event = Event(
-            _name(self._source, happened.once) if happened.once else self._patience.name(),
-            self._source,
+            _name(self._origin.key, happened.once) if happened.once else self._patience.name(),
+            self._origin.source,
             round(1000 * self._patience.clock()),
             happened.kind,
             happened.subject,
@@ -96,9 +107,9 @@ class Told:
             courier.close()
 
 
-def _name(source: str, once: str) -> str:
-    """Return an id that every process gives what happened so."""
-    return hashlib.sha256(f"{source}\0{once}".encode()).hexdigest()[:32]
+def _name(key: bytes, once: str) -> str:
+    """Return an id that every process gives what happened so, on whichever machine it runs."""
+    return hmac.digest(key, f"webhook-id\0{once}".encode(), "sha256").hex()[:32]
 
 
 def _forget_others(folder: Path, known: set[str], say: Callable[[str], None]) -> None:

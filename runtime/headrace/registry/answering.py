@@ -33,7 +33,7 @@ def answer(question: Mapping[str, Any], say: Callable[[str], None]) -> Mapping[s
 
         return {"answer": store.answer(question, say)}
     except SourceInvalid as error:
-        text = without_secrets(str(error), os.environ)
+        text = without_secrets(str(error), os.environ, question.get("place", {}).values())
         return {"error": text, "is_away": isinstance(error, SourceAway)}
 
 

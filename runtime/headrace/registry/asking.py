@@ -24,6 +24,7 @@ def ask(
     *,
     within_s: float | None = None,
     begun: Callable[[Callable[[], None]], None] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Any:
     """Return what the process answers; ``say`` hears how far it is.
 
@@ -32,6 +33,7 @@ def ask(
         say: tells people.
         within_s: after so long it is ended; None waits for as long as it works.
         begun: is given what ends it at once, for who may have no more use for the answer.
+        environ: of the process; None is this one's.
 
     Raises:
         SourceInvalid: what it says is wrong.
@@ -40,7 +42,12 @@ def ask(
     with (
         TemporaryFile() as printed,
         subprocess.Popen(
-            COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=printed, text=True
+            COMMAND,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=printed,
+            text=True,
+            env=environ,
         ) as process,
     ):
         limit = threading.Timer(within_s, process.kill) if within_s is not None else None
@@ -58,7 +65,9 @@ def ask(
         if told is None:
             printed.seek(0)
             tail = without_secrets(
-                printed.read()[-MOST_SHOWN:].decode(errors="replace").strip(), os.environ
+                printed.read()[-MOST_SHOWN:].decode(errors="replace").strip(),
+                os.environ if environ is None else environ,
+                question.get("place", {}).values(),
             )
             raise SourceAway(
                 f"{question['of']} gave no answer{_limit(within_s)}: is it up? There was printed: "

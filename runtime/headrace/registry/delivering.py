@@ -7,32 +7,18 @@ between any two steps, and begins again with the first.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from headrace.errors import SourceInvalid
 from headrace.registry.facts import Place
-from headrace.registry.redacting import without_secrets
-from headrace.registry.report import PREFIX, Report, from_json
+from headrace.registry.refusing import denial, is_database, is_denied, is_final
+from headrace.registry.report import PREFIX, Part, Report, from_json
+from headrace.registry.runs import Run
 
-#: Of experiments, of which each registered model has one.
-EXPERIMENT: Final = "headrace/"
-#: Tags of a run, by which it is found again.
-ROLLOUT: Final = f"{PREFIX}rollout"
-VERSION: Final = f"{PREFIX}version"
-#: What MLflow shows above a run.
-NOTE: Final = "mlflow.note.content"
-PICTURE: Final = "verdict.png"
 #: After so long no other report is begun: what was told until then is told to who asks.
 WORK_S: Final = 60.0
 #: Tries of a report with a picture; after them it goes without.
 PICTURE_TRIES: Final = 10
-#: MLflow says so of what will not be otherwise when it is asked again.
-FINAL: Final = frozenset({"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST"})
-TAKEN: Final = "RESOURCE_ALREADY_EXISTS"
-#: Stores that keep no files: who creates an experiment says where they are.
-DATABASES: Final = frozenset({"mssql", "mysql", "postgresql", "sqlite"})
 
 
 @dataclass
@@ -43,10 +29,16 @@ class Outcome:
     refused: str = ""
     #: Where its metrics, verdict and picture are; empty if it had none.
     place: str = ""
+    #: And the id of that run.
+    run: str = ""
     #: Alias → what became of it, in words.
     aliases: dict[str, str] = field(default_factory=dict)
     #: The alias that is watched → the version that it names; None if there is no such alias.
     named: dict[str, int | None] = field(default_factory=dict)
+    #: Part → why this account may not tell it, in words; the others were told.
+    denied: dict[str, str] = field(default_factory=dict)
+    #: Parts of which something was told.
+    went: list[str] = field(default_factory=list)
 
 
 def deliver(
@@ -84,24 +76,6 @@ def deliver(
             # It is the first one of the next question, and says then what is wrong.
             break
     return done
-
-
-def is_database(uri: str) -> bool:
-    """Return whether MLflow's client writes to a database itself, and asks no server."""
-    return uri.partition(":")[0].partition("+")[0] in DATABASES
-
-
-def is_final(error: Exception, place: Place) -> bool:
-    """Return whether MLflow refuses what it was told, and will again.
-
-    What stands before a server and answers in its stead, such as with a page of 404, does not.
-    """
-    from mlflow.exceptions import MlflowException, RestException
-
-    if isinstance(error, RestException):
-        return error.json.get("error_code") in FINAL
-    is_mlflows = is_database(place.tracking) and is_database(place.registry)
-    return isinstance(error, MlflowException) and is_mlflows and error.error_code in FINAL
 
 
 def moved(alias: str, *, now: int | None, seen: int | None, version: int) -> tuple[bool, str]:
@@ -145,17 +119,14 @@ class Delivery:
         outcome = Outcome()
         try:
             # What a store of files may hold up comes last.
-            self._tell_version(self.report.labels, self.report.untagged)
-            outcome.aliases = self._move_aliases()
-            if (watched := self.report.watched) is not None:
-                outcome.named = {watched: self._named(watched)}
+            self._tell(Part.TAGS, self._label, outcome)
+            self._tell(Part.ALIASES, self._move_aliases, outcome)
+            self._tell(Part.WATCH, self._look, outcome)
             if self.report.needs_run:
-                run = self._run()
-                outcome.place = self._shown(run)
-                self._tell_version({f"{PREFIX}run": run.info.run_id})
-                self._tell_run(run.info.run_id)
-                if self.report.picture:
-                    outcome.refused = self._attach(run.info.run_id, self.report.picture)
+                self._tell(Part.RUNS, self._open_run, outcome)
+                if outcome.run:
+                    self._tell(Part.TAGS, self._name_run, outcome)
+                    self._tell(Part.RUNS, self._fill_run, outcome)
         except SourceInvalid as error:
             outcome.refused = str(error)
         except Exception as error:
@@ -164,123 +135,90 @@ class Delivery:
             outcome.refused = f"{self.report.label}: {error}"
         return outcome
 
-    def _tell_version(self, labels: Mapping[str, str], gone: Sequence[str] = ()) -> None:
+    @property
+    def _run(self) -> Run:
+        return Run(self.client, self.report, self.files)
+
+    def _tell(self, part: Part, step: Callable[[Outcome], None], outcome: Outcome) -> None:
+        """Take a step, if that part is to be told, and note it where this account may not."""
+        if part not in self.report.parts or part.value in outcome.denied:
+            return
+        try:
+            step(outcome)
+        except Exception as error:
+            # What stands before a server may deny everything for a while.
+            if not (is_denied(error) and self._is_let_in(part)):
+                raise
+            outcome.denied[part.value] = denial(part, error)
+
+    def _is_let_in(self, part: Part) -> bool:
+        """Ask what every account may: an error says that it is not this part that is denied."""
+        if part is Part.RUNS:
+            self.client.search_experiments(max_results=1)
+        else:
+            self.client.search_registered_models(max_results=1)
+        return True
+
+    def _label(self, outcome: Outcome) -> None:
+        self._tell_version(self.report.labels, outcome, self.report.untagged)
+
+    def _tell_version(
+        self, labels: Mapping[str, str], outcome: Outcome, gone: Sequence[str] = ()
+    ) -> None:
         name, version = self.report.model, str(self.report.version)
         known = self.client.get_model_version(name, version).tags
         for tag, value in labels.items():
             # A tag that is set anew is an event to whoever listens.
             if known.get(tag) != value:
                 self.client.set_model_version_tag(name, version, tag, value)
+                outcome.went.append(Part.TAGS.value)
         for tag in (PREFIX + one for one in gone):
             if tag in known:
                 self.client.delete_model_version_tag(name, version, tag)
+                outcome.went.append(Part.TAGS.value)
 
-    def _move_aliases(self) -> dict[str, str]:
+    def _move_aliases(self, outcome: Outcome) -> None:
         name, version = self.report.model, self.report.version
-        said: dict[str, str] = {}
         for move in self.report.aliases:
             # Looked up for each: MLflow has no way to move one only if it is where it was.
             now = self._named(move.alias)
             moves, words = moved(move.alias, now=now, seen=move.seen, version=version)
             if moves:
                 self.client.set_registered_model_alias(name, move.alias, str(version))
-            said[move.alias] = words
-        return said
+                outcome.went.append(Part.ALIASES.value)
+            outcome.aliases[move.alias] = words
+
+    def _look(self, outcome: Outcome) -> None:
+        if (watched := self.report.watched) is not None:
+            outcome.named = {watched: self._named(watched)}
+            outcome.went.append(Part.WATCH.value)
 
     def _named(self, alias: str) -> int | None:
         known = self.client.get_registered_model(self.report.model).aliases.get(alias)
         return None if known is None else int(known)
 
-    def _run(self) -> Any:
-        """Return the run of this version in this rollout, which is made if there is none."""
-        from mlflow.entities import ViewType
+    def _open_run(self, outcome: Outcome) -> None:
+        outcome.run, outcome.place = self._run.opened()
 
-        experiment = self._experiment()
-        found = self.client.search_runs(
-            [experiment],
-            f"tags.`{ROLLOUT}` = '{self.report.rollout}' and "
-            f"tags.`{VERSION}` = '{self.report.version}'",
-            run_view_type=ViewType.ALL,
-            max_results=1,
-            # Two of them, where two servers asked at once: all go on with the same.
-            order_by=["attributes.start_time ASC"],
-        )
-        if not found:
-            return self.client.create_run(
-                experiment,
-                start_time=self.report.unix_ms,
-                tags={
-                    ROLLOUT: self.report.rollout,
-                    VERSION: str(self.report.version),
-                    f"{PREFIX}model": self.report.model,
-                },
-                run_name=f"{self.report.label} {self.report.rollout}",
-            )
-        if found[0].info.lifecycle_stage != "active":
-            raise SourceInvalid(
-                f"the run {found[0].info.run_id} of {self.report.label} in {self.report.rollout} "
-                "was deleted, and gets nothing more: restore it"
-            )
-        return found[0]
+    def _name_run(self, outcome: Outcome) -> None:
+        self._tell_version({f"{PREFIX}run": outcome.run}, outcome)
 
-    def _experiment(self) -> str:
-        from mlflow.exceptions import MlflowException
+    def _fill_run(self, outcome: Outcome) -> None:
+        self._run.tell(outcome.run)
+        outcome.went.append(Part.RUNS.value)
+        outcome.refused = self._attach(outcome.run)
 
-        name = f"{EXPERIMENT}{self.report.model}"
-        found = self.client.get_experiment_by_name(name)
-        if found is None:
-            try:
-                made: str = self.client.create_experiment(name, self.files)
-            except MlflowException as error:
-                if error.error_code != TAKEN:
-                    raise
-                found = self.client.get_experiment_by_name(name)
-            else:
-                return made
-        if found is None or found.lifecycle_stage != "active":
-            raise SourceInvalid(
-                f"the experiment {name} was deleted, and gets nothing more: restore it"
-            )
-        return str(found.experiment_id)
-
-    def _tell_run(self, run_id: str) -> None:
-        from mlflow.entities import Metric, RunTag
-
-        report, verdict = self.report, self.report.verdict
-        said = {**report.labels, NOTE: f"{verdict.word}: {verdict.sentence}"} if verdict else {}
-        self.client.log_batch(
-            run_id,
-            metrics=[
-                Metric(name, value, report.unix_ms, report.step)
-                for name, value in report.points.items()
-            ],
-            tags=[RunTag(name, value) for name, value in said.items()],
-            synchronous=True,
-        )
-        if verdict and verdict.is_last:
-            self.client.set_terminated(run_id, "FINISHED", end_time=report.unix_ms)
-
-    def _attach(self, run_id: str, picture: bytes) -> str:
-        """Store the picture, or return why not."""
+    def _attach(self, run_id: str) -> str:
+        """Store the picture, if there is one, or return why not."""
+        what = f"the picture of {self.report.label} is not in run {run_id}"
+        if not self.report.picture:
+            return ""
         if self.tries >= PICTURE_TRIES:
-            return (
-                f"the picture of {self.report.label} is not in run {run_id}: {self.tries} tries "
-                "failed, and what comes after it waits"
-            )
-        with TemporaryDirectory() as scratch:
-            path = Path(scratch) / PICTURE
-            path.write_bytes(picture)
-            self.client.log_artifact(run_id, str(path))
+            return f"{what}: {self.tries} tries failed, and what comes after it waits"
+        try:
+            self._run.attach(run_id, self.report.picture)
+        except Exception as error:
+            if not (is_denied(error) and self._is_let_in(Part.RUNS)):
+                raise
+            return f"{what}: its store denies it ({error}); let this account write there"
         return ""
-
-    def _shown(self, run: Any) -> str:
-        """Return where the run is, for people."""
-        tracking = without_secrets(self.report.place.tracking, {})
-        if is_database(self.report.place.tracking):
-            return (
-                f"run {run.info.run_id} of the experiment {EXPERIMENT}{self.report.model} in "
-                f"{tracking}"
-            )
-        return (
-            f"{tracking.rstrip('/')}/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-        )

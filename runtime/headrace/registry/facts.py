@@ -20,6 +20,11 @@ class Place:
     #: Knows names, versions and aliases.
     registry: str
 
+    @property
+    def addresses(self) -> tuple[str, str]:
+        """Both; either may have a password in it."""
+        return self.tracking, self.registry
+
 
 @dataclass(frozen=True)
 class Signature:

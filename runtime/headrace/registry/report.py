@@ -41,6 +41,18 @@ class Kind(StrEnum):
     VERDICT = "verdict"
 
 
+class Part(StrEnum):
+    """What an account may be let do, or not, each by itself."""
+
+    #: Of the version.
+    TAGS = "tags"
+    ALIASES = "aliases"
+    #: Which version an alias names is looked at.
+    WATCH = "watch"
+    #: With metrics, verdict and picture.
+    RUNS = "runs"
+
+
 @dataclass(frozen=True)
 class AliasMove:
     """An alias that is to name the report's version, unless somebody else has moved it."""
@@ -94,6 +106,8 @@ class Report:
     aliases: tuple[AliasMove, ...] = ()
     #: An alias that is only looked at: who moves it decides for himself.
     watched: str | None = None
+    #: What of it is told; reports of earlier releases have no such list.
+    parts: tuple[Part, ...] = tuple(Part)
 
     def __post_init__(self) -> None:
         _check_address(self)
@@ -149,6 +163,7 @@ def from_json(told: Mapping[str, Any]) -> Report:
             "aliases": tuple(AliasMove(**move) for move in told["aliases"]),
             # An earlier release took none away.
             "untagged": tuple(told.get("untagged", ())),
+            "parts": tuple(Part(one) for one in told.get("parts", Part)),
         }
     )
 

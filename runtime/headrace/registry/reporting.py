@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
+from headrace.config.account import WHO_READS, Account
 from headrace.errors import SourceAway
 from headrace.registry.answering import MLFLOW
 from headrace.registry.asking import ask
@@ -238,7 +239,7 @@ class Reporter:
 
     def _failed(self, model: Model, error: Exception) -> None:
         with self._changed:
-            words = without_secrets(str(error), os.environ)
+            words = without_secrets(str(error), os.environ, model.place.addresses)
             is_news = self._records.failed(model, words, time.monotonic(), self._retry)
             if is_news and not self._closed:
                 self._say(f"reports of {model.name} wait, and are told again: {words}")
@@ -259,8 +260,8 @@ class Reporter:
                 )
 
 
-def asking(state: Path) -> Deliver:
-    """Return what tells reports to MLflow, which is asked in a process of its own."""
+def asking(state: Path, account: Account = WHO_READS) -> Deliver:
+    """Return what tells reports to MLflow, as ``account``, in a process of its own."""
     files = (state.absolute() / FILES).as_uri()
 
     def deliver(reports: Sequence[Report], *, tries: int, begun: Begun) -> Sequence[Outcome]:
@@ -272,7 +273,8 @@ def asking(state: Path) -> Deliver:
             "tries": tries,
             "files": files,
         }
-        told = ask(question, lambda text: None, within_s=PATIENCE_S, begun=begun)
+        environ = account.over(os.environ)
+        told = ask(question, lambda text: None, within_s=PATIENCE_S, begun=begun, environ=environ)
         return [Outcome(**one) for one in told]
 
     return deliver

@@ -12,6 +12,7 @@ from headrace.registry.asking import ask
 from headrace.registry.cache import Cache
 from headrace.registry.facts import Facts, from_json
 from headrace.registry.place import cache_bytes, check_there, place
+from headrace.registry.redacting import without_secrets
 
 #: Of the state folder.
 MODELS: Final = "models"
@@ -81,7 +82,8 @@ def fetch(
             "target": str(target),
             "most_bytes": cache.most_bytes,
         }
-        say(f"fetches {facts.label} from {facts.artifacts}")
+        shown = without_secrets(facts.artifacts, os.environ, (facts.artifacts,))
+        say(f"fetches {facts.label} from {shown}")
         ask(question, lambda text: say(f"{facts.label}: {text}"))
 
     return cache.take(facts.model, key(facts), fill, say, sha256)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from headrace.registry.delivering import Outcome
 from headrace.registry.facts import Place
@@ -31,7 +31,7 @@ class Standing:
     last_error: str
     #: Reports for which there was no room, since this process began.
     dropped: int
-    #: Reports that the registry does not take, and why not the last.
+    #: Reports that the registry does not take, or a part of them, and why not the last.
     refused: int
     last_refusal: str
     #: Version and rollout → where its metrics are; the latest last.
@@ -40,6 +40,8 @@ class Standing:
     aliases: Mapping[str, str]
     #: Rollout → how somebody moved an alias while it went on, in words.
     moved: Mapping[str, str]
+    #: Version and rollout → part of its reports → why the account may not tell it, and what to do.
+    denied: Mapping[str, Mapping[str, str]]
 
 
 @dataclass
@@ -72,25 +74,41 @@ class Record:
     #: By rollout: which version an alias named when it was first looked at.
     named: dict[str, dict[str, int | None]] = field(default_factory=dict)
     moved: dict[str, str] = field(default_factory=dict)
+    denied: dict[str, dict[str, str]] = field(default_factory=dict)
+    #: Parts that were denied when they were told last: people know.
+    known: set[str] = field(default_factory=set)
 
     def note(self, report: Report, outcome: Outcome) -> list[str]:
         """Remember what became of a report, and return what somebody should be told."""
         said = [f"{report.label}: {words}" for words in outcome.aliases.values()]
         self.aliases.update(outcome.aliases)
+        where = f"{report.version} in {report.rollout}"
         if outcome.place:
-            where = f"{report.version} in {report.rollout}"
-            self.places.pop(where, None)
-            self.places[where] = outcome.place
-            for oldest in list(self.places)[:-MOST_PLACES]:
-                del self.places[oldest]
+            _latest(self.places, where, outcome.place)
         if report.rollout is not None:
             self._compare(report.rollout, outcome.named)
+        said += self._refused(report, outcome, where)
+        return said
+
+    def _refused(self, report: Report, outcome: Outcome, where: str) -> list[str]:
+        addresses = report.place.addresses
+        denied = {
+            part: without_secrets(words, os.environ, addresses)
+            for part, words in outcome.denied.items()
+        }
+        said = [
+            f"{report.label}: {words}" for part, words in denied.items() if part not in self.known
+        ]
+        self.known = (self.known - {*outcome.went}) | {*denied}
+        if denied:
+            _latest(self.denied, where, {**self.denied.get(where, {}), **denied})
+            self.last_refusal = next(iter(denied.values()))
         if outcome.refused:
-            self.refused += 1
-            self.last_refusal = without_secrets(outcome.refused, os.environ)
+            self.last_refusal = without_secrets(outcome.refused, os.environ, addresses)
             said.append(
                 f"the registry does not take a report of {report.label}: {self.last_refusal}"
             )
+        self.refused += bool(denied or outcome.refused)
         return said
 
     def _compare(self, rollout: str, named: Mapping[str, int | None]) -> None:
@@ -102,6 +120,14 @@ class Record:
         for oldest in list(self.named)[:-MOST_PLACES]:
             del self.named[oldest]
             self.moved.pop(oldest, None)
+
+
+def _latest(of: dict[str, Any], where: str, what: Any) -> None:
+    """Put it last, and let go what is too old."""
+    of.pop(where, None)
+    of[where] = what
+    for oldest in list(of)[:-MOST_PLACES]:
+        del of[oldest]
 
 
 def due_s(record: Record, place: Backoff, *, is_urgent: bool) -> float:
@@ -164,7 +190,7 @@ class Records:
         return [
             Standing(
                 model=model.name,
-                registry=without_secrets(model.place.registry, {}),
+                registry=without_secrets(model.place.registry, {}, model.place.addresses),
                 pending=pending.get(model, 0),
                 tries=record.backoff.tries,
                 last_error=record.backoff.last_error
@@ -175,6 +201,7 @@ class Records:
                 places=dict(record.places),
                 aliases=dict(record.aliases),
                 moved=dict(record.moved),
+                denied={where: dict(parts) for where, parts in record.denied.items()},
             )
             for model in dict.fromkeys([*self._records, *pending])
             for record in [self.of(model)]

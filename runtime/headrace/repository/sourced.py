@@ -92,7 +92,7 @@ def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) ->
         by_number = _where(_numbered(address, found.number), config, reach)
         seen.remember(reach.models, by_number, what)
     except SourceInvalid as error:
-        told = without_secrets(str(error), os.environ)
+        told = without_secrets(str(error), os.environ, (config.mlflow.registry or "",))
         raise SourceInvalid(f"{folder / 'model.yaml'}: source {address}: {told}") from error
     return found
 
@@ -174,4 +174,4 @@ def asked_of(address: Address | StoreAddress, config: ModelConfig, state: Path) 
     if isinstance(address, StoreAddress):
         return "/".join(address.folder.split("/")[:3])
     asked = place(config.mlflow.registry, os.environ, state)
-    return without_secrets(asked.registry, os.environ)
+    return without_secrets(asked.registry, os.environ, asked.addresses)
