@@ -22,6 +22,8 @@ from headrace.errors import StateInvalid
 
 #: Of an error; some bring a page.
 MOST_CHARACTERS: Final = 500
+#: Option of a transaction that writes nothing: it waits for nobody, and nobody for it.
+READS: Final = "headrace_reads"
 #: Driver → what it is to wait for at most: whoever decides holds up everybody else meanwhile.
 PATIENCE: Final[dict[str, dict[str, Any]]] = {
     "pg8000": {"timeout": 10},
@@ -133,7 +135,8 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A writer from its first word on: two that read and then write would both think that they may.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    reads = connection.get_execution_options().get(READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def words(error: SQLAlchemyError, url: str = "") -> str:

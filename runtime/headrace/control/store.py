@@ -4,7 +4,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from headrace.control import courses, references
-from headrace.control.database import check_layout, opened, shown, words
+from headrace.control.database import READS, check_layout, opened, shown, words
 from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels, prediction_key
 from headrace.control.wanted import Wanted, from_json
@@ -139,8 +139,8 @@ class Store:
         for tries in reversed(range(TAKE_OVERS)):
             try:
                 self.term, key = self._begin(place)
-                self.labels = Labels(self._connected, self._deciding, clock, key)
-                self.references = references.References(self._connected, self._deciding)
+                self.labels = Labels(self._reading, self._deciding, clock, key)
+                self.references = references.References(self._reading, self._deciding)
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -165,7 +165,7 @@ class Store:
 
     def models(self) -> dict[str, Wanted]:
         """Return what is wanted of every model."""
-        with self._connected() as connection:
+        with self._reading() as connection:
             rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
         return {name: from_json(kept) for name, kept in rows}
 
@@ -210,7 +210,7 @@ class Store:
     def journal(self, limit: int, model: str = "") -> list[Entry]:
         """Return the last ``limit`` entries, of one model or of all, the newest first."""
         query = select(JOURNAL).order_by(JOURNAL.c.number.desc()).limit(min(limit, MOST_ENTRIES))
-        with self._connected() as connection:
+        with self._reading() as connection:
             rows = connection.execute(query.where(JOURNAL.c.model == model) if model else query)
             return [_entry(dict(row)) for row in rows.mappings()]
 
@@ -229,7 +229,7 @@ class Store:
 
     def entry(self, number: int) -> Entry | None:
         """Return one entry, if there is such a one."""
-        with self._connected() as connection:
+        with self._reading() as connection:
             found = connection.execute(select(JOURNAL).where(JOURNAL.c.number == number))
             row = found.mappings().first()
         return None if row is None else _entry(dict(row))
@@ -237,7 +237,7 @@ class Store:
     def since(self, number: int, model: str) -> Sequence[int]:
         """Return the entries of a model that came after one, oldest first."""
         query = select(JOURNAL.c.number).where(JOURNAL.c.number > number, JOURNAL.c.model == model)
-        with self._connected() as connection:
+        with self._reading() as connection:
             return [
                 int(one) for one in connection.execute(query.order_by(JOURNAL.c.number)).scalars()
             ]
@@ -249,12 +249,17 @@ class Store:
             yield connection
 
     @contextmanager
-    def _connected(self) -> Iterator[Connection]:
+    def _connected(self, *, reads: bool = False) -> Iterator[Connection]:
+        engine = self._engine.execution_options(**{READS: reads})
         try:
-            with self._engine.begin() as connection:
+            with engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StateInvalid(f"the database of what is wanted: {words(error)}") from error
+
+    def _reading(self) -> AbstractContextManager[Connection]:
+        """Return a transaction that writes nothing."""
+        return self._connected(reads=True)
 
 
 def in_folder(state: Path) -> str:
