@@ -1,7 +1,6 @@
 """What is wanted, and the journal of how it came to be so: one database, one writer."""
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,12 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.control import courses, references
+from headrace.control import courses, lease, references
 from headrace.control.database import check_layout, opened, shown, words
 from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels, prediction_key
 from headrace.control.wanted import Wanted, from_json
-from headrace.errors import Deposed, StateInvalid, Unwanted
+from headrace.errors import StateInvalid, Unwanted
 from headrace.rollout.course import Course
 
 #: In the state folder.
@@ -44,14 +43,6 @@ TAKE_OVERS: Final = 5
 MOST_CHARACTERS: Final = 500
 
 TABLES: Final = MetaData()
-#: One row: who decides. A later term's tables win over those of earlier ones everywhere.
-LEASE: Final = Table(
-    "lease",
-    TABLES,
-    Column("schema", Integer, nullable=False),
-    Column("term", BigInteger, nullable=False),
-    Column("holder", String(200), nullable=False),
-)
 MODEL: Final = Table(
     "model",
     TABLES,
@@ -73,6 +64,7 @@ JOURNAL: Final = Table(
     sqlite_autoincrement=True,
 )
 ROLLOUT: Final = courses.table(TABLES)
+LEASE: Final = lease.table(TABLES)
 
 
 @dataclass(frozen=True)
@@ -157,7 +149,7 @@ class Store:
         # SQLite's transactions are alone as it is.
         alone = {} if is_sqlite else {"isolation_level": "SERIALIZABLE"}
         with self._engine.connect().execution_options(**alone) as connection, connection.begin():
-            return _take_over(connection), prediction_key(connection)
+            return lease.take_over(connection, LEASE, SCHEMA), prediction_key(connection)
 
     def close(self) -> None:
         """Let the database go."""
@@ -245,7 +237,7 @@ class Store:
     @contextmanager
     def _deciding(self) -> Iterator[Connection]:
         with self._connected() as connection:
-            _require(connection, self.term)
+            lease.require(connection, LEASE, self.term)
             yield connection
 
     @contextmanager
@@ -270,23 +262,6 @@ def in_folder(state: Path) -> str:
     except OSError as error:
         raise StateInvalid(f"the database {file} cannot be used: {error.strerror}") from error
     return f"sqlite:///{file}"
-
-
-def _take_over(connection: Connection) -> int:
-    holder = f"{socket.gethostname()} {os.getpid()}"
-    row = connection.execute(select(LEASE)).mappings().first()
-    if row is None:
-        connection.execute(insert(LEASE).values(schema=SCHEMA, term=1, holder=holder))
-        return 1
-    connection.execute(update(LEASE).values(term=LEASE.c.term + 1, holder=holder))
-    return int(row["term"]) + 1
-
-
-def _require(connection: Connection, term: int) -> None:
-    # Written to, so that who takes over in this moment waits for this, or this for him.
-    if not connection.execute(update(LEASE).where(LEASE.c.term == term).values(term=term)).rowcount:
-        holder = connection.execute(select(LEASE.c.holder)).scalar()
-        raise Deposed(f"nothing was changed: another controller decides now ({holder})")
 
 
 def _entry(facts: dict[str, Any]) -> Entry:
