@@ -128,6 +128,7 @@ def test_of_a_model_a_hundred_are_kept(play: Play) -> None:
     for _ in range(MOST_KEPT + 3):
         play.start()
         play.desk.rollouts.stop(play.desk.rollouts.all()[-1].number, End.ROLLED_BACK, **ME)
+        play.release()
     play.desk.begin()
     kept = play.desk.rollouts.all()
     assert len(kept) == MOST_KEPT

@@ -54,7 +54,8 @@ def load(  # noqa: PLR0913 - a parameter is one of the request
     loaded = sources.controller.load(
         model, version or None, swap=SAID.get(swap), old_first=first, who=who, why=why
     )
-    return {"model": model, "version": loaded}
+    one = sources.controller.quarantine.of(model, loaded)
+    return {"model": model, "version": loaded, "quarantined": "" if one is None else str(one)}
 
 
 @router.post("/api/unload", response_model=schema.Done)
@@ -176,6 +177,7 @@ def version_json(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "share_percent": 100 * row.share / WHOLE,
         "coming_percent": None if row.coming is None else 100 * row.coming / WHOLE,
+        "quarantined": "" if row.quarantine is None else str(row.quarantine),
     }
 
 

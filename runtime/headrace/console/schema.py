@@ -91,6 +91,7 @@ class Version(Answer):
     reason: str
     share_percent: float
     coming_percent: float | None
+    quarantined: str
 
 
 class Versions(Answer):
@@ -145,6 +146,7 @@ class Loaded(Answer):
 
     model: str
     version: int
+    quarantined: str
 
 
 class Done(Answer):

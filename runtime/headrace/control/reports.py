@@ -19,6 +19,7 @@ from headrace.registry.report import (
     Report,
     Verdict,
 )
+from headrace.registry.tagged import ROLLED_BACK
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, Course, End
@@ -30,7 +31,7 @@ from headrace.rollout.policy import MoveKind
 STATES: Final[Mapping[End | None, tuple[str, str]]] = {
     None: ("candidate", "baseline"),
     End.PROMOTED: ("serving", "held"),
-    End.ROLLED_BACK: ("rolled_back", "serving"),
+    End.ROLLED_BACK: (ROLLED_BACK, "serving"),
     End.INCONCLUSIVE: ("inconclusive", "baseline"),
     End.STOPPED: ("stopped", "baseline"),
 }
@@ -63,7 +64,9 @@ def reports(
     for version, state, percent in zip(course.versions, states, course.percents, strict=True):
         if (where := known(version)) is not None:
             share = {} if percent is None else {"traffic_percent": f"{percent:g}"}
-            tags = {"state": state, "rollout": name(course), **share}
+            by = {ROLLED_BACK: name(course)} if state == ROLLED_BACK else {}
+            # The state first: who reads meanwhile must not take the one before for a later word.
+            tags = {"state": state, "rollout": name(course), **share, **by}
             aliases = _back(course, version, where)
             # It is told at once, while metrics gather: a move is seen from the beginning on.
             watched = None if course.end else where.champion

@@ -4,16 +4,14 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Column,
     Connection,
-    Integer,
     MetaData,
     String,
     Table,
@@ -23,10 +21,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.control import courses, lease, references
+from headrace.control import courses, journal, lease, quarantine_table, references
 from headrace.control.database import check_layout, opened, shown, words
+from headrace.control.journal import MOST_CHARACTERS
 from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels, prediction_key
+from headrace.control.quarantine import Quarantine
 from headrace.control.wanted import Wanted, from_json
 from headrace.errors import StateInvalid, Unwanted
 from headrace.rollout.course import Course
@@ -39,8 +39,6 @@ SCHEMA: Final = 1
 MOST_ENTRIES: Final = 1000
 #: Attempts to be the one who decides, where others begin in the same moment.
 TAKE_OVERS: Final = 5
-#: Of what somebody says that he is, and why he does what he does.
-MOST_CHARACTERS: Final = 500
 
 TABLES: Final = MetaData()
 MODEL: Final = Table(
@@ -49,22 +47,10 @@ MODEL: Final = Table(
     Column("name", String(200), primary_key=True),
     Column("wanted", JSON, nullable=False),
 )
-JOURNAL: Final = Table(
-    "journal",
-    TABLES,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("unix_ms", BigInteger, nullable=False),
-    Column("who", String(MOST_CHARACTERS), nullable=False),
-    Column("model", String(200), nullable=False),
-    Column("what", String(2 * MOST_CHARACTERS), nullable=False),
-    Column("why", String(MOST_CHARACTERS), nullable=False),
-    #: What was wanted before; none of a model that nobody had seen.
-    Column("before", JSON(none_as_null=True)),
-    Column("after", JSON, nullable=False),
-    sqlite_autoincrement=True,
-)
+JOURNAL: Final = journal.table(TABLES)
 ROLLOUT: Final = courses.table(TABLES)
 LEASE: Final = lease.table(TABLES)
+QUARANTINE: Final = quarantine_table.table(TABLES)
 
 
 @dataclass(frozen=True)
@@ -133,6 +119,8 @@ class Store:
                 self.term, key = self._begin(place)
                 self.labels = Labels(self._connected, self._deciding, clock, key)
                 self.references = references.References(self._connected, self._deciding)
+                #: Replaced with every change; nobody else writes.
+                self.quarantined = self._quarantined()
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -161,10 +149,16 @@ class Store:
             rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
         return {name: from_json(kept) for name, kept in rows}
 
-    def put(self, *changes: Change, course: Course | None = None) -> list[Entry]:
+    def put(
+        self,
+        *changes: Change,
+        course: Course | None = None,
+        quarantine: Quarantine | None = None,
+    ) -> list[Entry]:
         """Write down what is wanted where something else was, all or none; return the entries.
 
-        With the rollout whose step it is, or which has come on without any change.
+        With the rollout whose step it is, or which has come on without any change; where it was not
+        known to have ended so, with what it has quarantined by that.
 
         Raises:
             Deposed: another one decides by now; nothing was written.
@@ -174,9 +168,41 @@ class Store:
         if not changes and course is None:
             return []
         with self._deciding() as connection:
-            if course is not None:
-                courses.write(connection, ROLLOUT, course)
-            return [self._put(connection, one) for one in changes]
+            ends = course is not None and courses.write(connection, ROLLOUT, course)
+            if ends and quarantine is not None:
+                quarantine_table.write(connection, QUARANTINE, quarantine)
+            entries = [self._put(connection, one) for one in changes]
+        if quarantine is not None:
+            self.quarantined = self._quarantined()
+        return entries
+
+    def release(self, some: Sequence[Quarantine], note: Note, *, remember: bool) -> Entry | None:
+        """Have versions of one model quarantined no more, and journal it; return the entry.
+
+        None where nothing was ever wanted of the model: there is no place for one.
+
+        Args:
+            some: which; as nobody has, if ``remember`` is not said.
+            note: of who released them.
+            remember: that they are, for whoever says later that they are not.
+
+        Raises:
+            Deposed, StateInvalid: as `put`.
+        """
+        model = some[0].model
+        with self._deciding() as connection:
+            quarantine_table.forget(connection, QUARANTINE, some)
+            for one in some if remember else ():
+                quarantine_table.write(connection, QUARANTINE, replace(one, is_released=True))
+            kept = connection.execute(select(MODEL.c.wanted).where(MODEL.c.name == model)).scalar()
+            now = from_json(kept) if kept is not None else None
+            entry = None if now is None else self._put(connection, Change(model, now, now, note))
+        self.quarantined = self._quarantined()
+        return entry
+
+    def _quarantined(self) -> tuple[Quarantine, ...]:
+        with self._connected() as connection:
+            return quarantine_table.read(connection, QUARANTINE)
 
     def _put(self, connection: Connection, change: Change) -> Entry:
         model, note = change.model, change.note

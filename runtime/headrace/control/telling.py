@@ -10,6 +10,7 @@ from headrace.hooks.courier import Standing as HookStanding
 from headrace.hooks.event import Happened
 from headrace.registry.report import HERE, Kind, Report
 from headrace.registry.standing import Standing
+from headrace.registry.tagged import RELEASED
 from headrace.rollout.course import Course
 from headrace.rollout.picture import png
 
@@ -157,6 +158,15 @@ class Telling:
         """Return how somebody moved an alias in a registry since a rollout began; else nothing."""
         found = (one.moved.get(name(course), "") for one in self._reporter.status())
         return next(filter(None, found), "")
+
+    def released(self, model: str, version: int, now: float) -> None:
+        """Tell the registry of a version that it may have traffic again."""
+        try:
+            if (where := self._registered(model, version)) is not None:
+                told = Report(where.place, where.model, version, Kind.STATE, round(1000 * now))
+                self._reporter.report(replace(told, tags={"state": RELEASED}))
+        except (HeadraceError, ValueError) as error:
+            self.say(f"the release of {model}/{version} is not reported: {error}")
 
     def open(self) -> None:
         """Tell hooks of versions, too, from now on."""
