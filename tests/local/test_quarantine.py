@@ -115,6 +115,19 @@ def test_other_files_under_its_number_are_another_version(tmp_path: Path, models
         assert list(quarantined(server)) == [2]
 
 
+def test_where_there_is_no_other_requests_that_name_none_have_no_answer(
+    tmp_path: Path, models: Path
+) -> None:
+    with ready(models, tmp_path / "state") as server:
+        roll_back(server)
+        assert server.end() == 0
+    shutil.rmtree(models / "one" / "1")
+    with ready(models, tmp_path / "state") as server:
+        assert (answer(server), answer(server, "2")) == (503, 2)
+        server.command("rollout", "release", "one/2")
+        assert answer(server) == 2
+
+
 def journal(server: LocalServer) -> str:
     last = server.command("journal", "one", "--limit", "1", "--json")
     return str(json.loads(last)["number"])

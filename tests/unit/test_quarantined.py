@@ -1,8 +1,6 @@
 """A version that was rolled back, on an operator's desk: nothing gives it traffic by itself."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from pathlib import Path
+from collections.abc import Callable
 from queue import Queue
 from typing import Any
 
@@ -17,13 +15,10 @@ from headrace.console.arrivals import tell_lost
 from headrace.control import orders
 from headrace.control.operating import Operating
 from headrace.control.releasing import release
-from headrace.control.store import Store, in_folder
 from headrace.control.traffic import Shadow
 from headrace.errors import Quarantined, Unwanted
 from headrace.execution.policy import WHOLE, Division, Epoch, table
 from headrace.models.lifecycle import Standing, State
-from headrace.registry.tagged import tagged
-from headrace.repository.folder import Version
 from headrace.rollout.course import End
 
 
@@ -229,103 +224,6 @@ def test_a_release_outlives_the_server(back: Play) -> None:
     back.release()
     begin_anew(back)
     assert back.start().number == 2
-
-
-class Registered(Desk):
-    """Whose versions a registry has, with tags."""
-
-    tags: dict[str, str]
-
-    def find(self, model: str, numbers: Any = frozenset()) -> list[Version]:
-        said = tagged(getattr(self, "tags", {}))
-        return [
-            replace(one, tagged=said) if one.number == 2 else one
-            for one in super().find(model, numbers)
-        ]
-
-
-@pytest.fixture
-def registered(tmp_path: Path, desk: Desk) -> Iterator[Play]:
-    """A version of a registry that was rolled back, and of which that knows nothing yet."""
-    folder = tmp_path / "registered"
-    folder.mkdir()
-    made = Registered(folder, desk.logbook, m=[1, 2])
-    play = Play(made)
-    play.start()
-    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
-    yield play
-    made.close()
-
-
-def tag(play: Play, **tags: str) -> None:
-    assert isinstance(play.desk, Registered)
-    play.desk.tags = {f"headrace.{name}": value for name, value in tags.items()}
-
-
-def rollout(play: Play) -> str:
-    (name,) = {
-        one.tags["rolled_back"]
-        for one in play.desk.registry_hears.reports
-        if "rolled_back" in one.tags
-    }
-    return name
-
-
-def test_who_tags_it_again_releases_it(registered: Play) -> None:
-    name = rollout(registered)
-    split = orders.split("m", {1: 9000, 2: 1000})
-    for tags in (
-        {},
-        {"state": "candidate", "rollout": name},
-        {"state": "rolled_back", "rollout": name, "rolled_back": name},
-    ):
-        tag(registered, **tags)
-        with pytest.raises(Quarantined, match="another value of its tag"):
-            registered.desk.controller.obey(split, **ME)
-    tag(registered, state="candidate", rollout=name, rolled_back=name)
-    registered.desk.controller.obey(split, **ME)
-    assert registered.shares == {1: 9000, 2: 1000}
-    entries = registered.desk.controller.store.journal(2)
-    assert [(one.who, one.what, one.why) for one in entries[1:]] == [
-        ("headrace", "rollout release 2", "its registry has it as candidate")
-    ]
-
-
-def test_a_new_state_folder_believes_the_registry(registered: Play, tmp_path: Path) -> None:
-    folder = tmp_path / "new"
-    folder.mkdir()
-    registered.desk.folder = folder
-    tag(registered, state="rolled_back", rollout="7-1", reason="worse than allowed")
-    registered.desk.swaps = {2}
-    registered.desk.begin()
-    registered.desk.stand(m=READY)
-    assert registered.shares == {1: WHOLE}
-    with pytest.raises(Quarantined, match="rollout 7 rolled it back: worse than allowed"):
-        registered.start()
-    # Also where the registry does not hear of it, or later.
-    registered.release()
-    registered.start()
-
-
-def test_a_rollout_that_ends_as_it_is_killed_is_quarantined_or_has_not_ended(
-    play: Play, tmp_path: Path
-) -> None:
-    """Both are in one transaction: whoever opens the database next has both, or none."""
-    play.start()
-    store = play.desk.controller.store
-    with pytest.MonkeyPatch.context() as patch:
-
-        def fails(*given: Any) -> None:
-            raise KeyboardInterrupt
-
-        patch.setattr("headrace.control.quarantine_table.insert", fails)
-        with pytest.raises(KeyboardInterrupt):
-            play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
-    store.close()
-    again = Store(in_folder(play.desk.folder))
-    (course,), _ = again.rollouts(play.desk.said.append)
-    assert (course.end, again.quarantined) == (None, ())
-    again.close()
 
 
 def test_what_is_not_there_any_more_can_be_released(back: Play) -> None:
