@@ -1,5 +1,6 @@
 """A version that was rolled back, as the database and its registry have it."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,17 +14,10 @@ from headrace.control import orders
 from headrace.control.store import QUARANTINE, Store, in_folder
 from headrace.errors import Quarantined
 from headrace.execution.policy import WHOLE
-from headrace.registry.tagged import tagged
+from headrace.registry.seen import Seen, recall, remember
+from headrace.registry.tagged import Tagged, tagged
 from headrace.repository.folder import Version
 from headrace.rollout.course import End
-
-
-@pytest.fixture
-def play(desk: Desk) -> Play:
-    desk.models["m"] = [1, 2]
-    desk.digests["m/2"] = "two"
-    desk.begin()
-    return Play(desk)
 
 
 @pytest.fixture
@@ -108,6 +102,52 @@ def test_a_new_state_folder_believes_the_registry(registered: Play, tmp_path: Pa
     # Also where the registry does not hear of it, or later.
     registered.release()
     registered.start()
+
+
+def test_one_that_never_had_a_rollout_here_has_it_once_it_is_released(
+    registered: Play, tmp_path: Path
+) -> None:
+    registered.desk.folder = tmp_path
+    tag(registered, state="rolled_back")
+    registered.desk.on_new = {2: {"on_new": "rollout"}}
+    registered.desk.begin()
+    registered.desk.stand(m=READY)
+    registered.desk.said.clear()
+    registered.desk.rollouts.look()
+    assert (registered.desk.rollouts.all(), registered.desk.said) == ([], [])
+    tag(registered, state="candidate")
+    registered.desk.controller.versions("m")
+    registered.desk.rollouts.look()
+    assert [one.record.candidate for one in registered.desk.rollouts.all()] == [2]
+
+
+def test_what_a_registry_said_last_counts_while_it_is_away(tmp_path: Path) -> None:
+    for said in (None, Tagged("rolled_back", "3-100", "too slow")):
+        one = Seen(2, "m", "2-abc", "mlflow", said)
+        remember(tmp_path, "models:/m@champion", one)
+        assert recall(tmp_path, "models:/m@champion") == one
+    # A release before kept nothing of it.
+    (file,) = (tmp_path / ".seen").glob("*.json")
+    kept = json.loads(file.read_text())
+    del kept["tagged"]
+    file.write_text(json.dumps(kept))
+    assert recall(tmp_path, "models:/m@champion") == Seen(2, "m", "2-abc", "mlflow")
+
+
+def test_it_is_held_by_the_files_that_were_loaded(back: Play) -> None:
+    """Also where nobody has looked at them since they were replaced."""
+    desk = back.desk
+    desk.digests["m/2"] = "old"
+    desk.controller.versions("m")
+    back.release()
+    desk.digests["m/2"] = "new"
+    back.start()
+    desk.rollouts.stop(2, End.ROLLED_BACK, **ME)
+    with pytest.raises(Quarantined, match="rollout 2"):
+        desk.controller.obey(orders.split("m", {2: WHOLE}), **ME)
+    # Once others are loaded they are not.
+    desk.digests["m/2"] = "newer"
+    desk.controller.obey(orders.split("m", {2: WHOLE}), **ME)
 
 
 def test_a_rollout_that_ends_as_it_is_killed_is_quarantined_or_has_not_ended(

@@ -39,28 +39,22 @@ def table(metadata: MetaData) -> Table:
     )
 
 
-def write(connection: Connection, rollouts: Table, course: Course) -> bool:
-    """Write a rollout down, in the place of what was known of it; the oldest of its model go.
-
-    Return whether it was not known to have ended so.
-    """
+def write(connection: Connection, rollouts: Table, course: Course) -> None:
+    """Write a rollout down, in the place of what was known of it; the oldest of its model go."""
     facts: dict[str, Any] = {
         "model": course.model,
         "goes_on": course.end is None,
         "course": to_json(course),
     }
     mine = rollouts.c.number == course.number
-    before = connection.execute(select(rollouts.c.course).where(mine)).scalar()
-    if before is not None:
-        connection.execute(update(rollouts).where(mine).values(**facts))
-        return bool(before.get("end") != course.end)
+    if connection.execute(update(rollouts).where(mine).values(**facts)).rowcount:
+        return
     connection.execute(insert(rollouts).values(number=course.number, **facts))
     of_model = select(rollouts.c.number).where(rollouts.c.model == course.model)
     newest = of_model.order_by(rollouts.c.number.desc()).offset(MOST_KEPT).limit(1)
     if (last := connection.execute(newest).scalar()) is not None:
         older = (rollouts.c.model == course.model) & (rollouts.c.number <= last)
         connection.execute(delete(rollouts).where(older & ~rollouts.c.goes_on))
-    return True
 
 
 def read(

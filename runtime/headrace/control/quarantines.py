@@ -84,12 +84,17 @@ class Quarantines:
             raise refusal(one, registered=is_registered)
 
     def ask(self, model: str, number: int) -> None:
-        """Ask the registry of a quarantined version whether it still is; may take long."""
+        """Look at a quarantined version anew, as its registry has it by now; may take long."""
         found = self._found.get(model, {}).get(number)
-        if self.of(model, number) is not None and found is not None and found[0].tagged is not None:
-            # One that is away has released nobody.
-            with suppress(HeadraceError):
-                self._finding.of(model, frozenset({number}))
+        if found is None or self.of(model, number) is None:
+            return
+        if found[0].tagged is None:
+            # It may have been loaded since, from other files.
+            self.look([found[0]])
+            return
+        # A registry that is away has released nobody.
+        with suppress(HeadraceError):
+            self._finding.of(model, frozenset({number}))
 
     def of_end(self, course: Course | None) -> Quarantine | None:
         """Return what a rollout has quarantined by its end, if anything."""
@@ -160,9 +165,9 @@ Self = TypeVar("Self", bound=Quarantining)
 def asks_again(
     method: Callable[Concatenate[Self, Parameters], Result],
 ) -> Callable[Concatenate[Self, Parameters], Result]:
-    """Do what a quarantine was against once more, after the version's registry was asked.
+    """Do what a quarantine was against once more, after the version was looked at anew.
 
-    Somebody may have tagged it again since it was found.
+    Somebody may have tagged it again in its registry since it was found.
     """
 
     @wraps(method)

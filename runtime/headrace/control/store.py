@@ -157,8 +157,8 @@ class Store:
     ) -> list[Entry]:
         """Write down what is wanted where something else was, all or none; return the entries.
 
-        With the rollout whose step it is, or which has come on without any change; where it was not
-        known to have ended so, with what it has quarantined by that.
+        With the rollout whose step it is, or which has come on without any change, and with what
+        it has quarantined by its end.
 
         Raises:
             Deposed: another one decides by now; nothing was written.
@@ -168,8 +168,9 @@ class Store:
         if not changes and course is None:
             return []
         with self._deciding() as connection:
-            ends = course is not None and courses.write(connection, ROLLOUT, course)
-            if ends and quarantine is not None:
+            if course is not None:
+                courses.write(connection, ROLLOUT, course)
+            if quarantine is not None:
                 quarantine_table.write(connection, QUARANTINE, quarantine)
             entries = [self._put(connection, one) for one in changes]
         if quarantine is not None:
