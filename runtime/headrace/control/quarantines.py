@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
@@ -41,9 +41,9 @@ class Quarantines:
 
         Of one that nothing was ever said against no file is read.
         """
-        for one in found:
-            files = self._files(one)
-            self._know(one, files)
+        looked = [(one, self._files(one)) for one in found]
+        self._know(looked)
+        for one, files in looked:
             if spent := decide(self._store.quarantined, files).spent:
                 state = one.tagged.state if one.tagged is not None else ""
                 why = f"its registry has it as {state or 'nothing in particular'}"
@@ -109,11 +109,15 @@ class Quarantines:
     def begun(self, one: Quarantine) -> None:
         """Know the files of a version that is quarantined by now."""
         if (found := self._found.get(one.model, {}).get(one.version)) is not None:
-            self._know(found[0], replace(found[1], digest=one.digest))
+            self._know([(found[0], replace(found[1], digest=one.digest))])
 
-    def _know(self, one: Version, files: Files) -> None:
+    def _know(self, looked: Sequence[tuple[Version, Files]]) -> None:
+        by_model: dict[str, dict[int, tuple[Version, Files]]] = {}
+        for one, files in looked:
+            by_model.setdefault(one.model, {})[one.number] = (one, files)
         with self._lock:
-            self._found[one.model] = {**self._found.get(one.model, {}), one.number: (one, files)}
+            for model, versions in by_model.items():
+                self._found[model] = {**self._found.get(model, {}), **versions}
 
     def release(self, model: str, number: int, *, who: str, why: str) -> Entry | None:
         """Let a version have traffic again; return the journal's entry.
