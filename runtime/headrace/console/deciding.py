@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from headrace.console import applying, schema
 from headrace.console.answering import in_thread
+from headrace.console.loaded_schema import Loaded
 from headrace.console.parameters import (
     Folder,
     From,
@@ -36,7 +37,7 @@ Fact = Annotated[str, Query(description="header:NAME or parameter:NAME.")]
 router = APIRouter()
 
 
-@router.post("/api/load", response_model=schema.Loaded)
+@router.post("/api/load", response_model=Loaded)
 @in_thread
 def load(  # noqa: PLR0913 - a parameter is one of the request
     sources: From,

@@ -141,14 +141,6 @@ class Requests(Answer):
     requests: list[dict[str, Any]]
 
 
-class Loaded(Answer):
-    """The version that is to be loaded."""
-
-    model: str
-    version: int
-    quarantined: str
-
-
 class Done(Answer):
     """What was changed, as the journal says it."""
 
