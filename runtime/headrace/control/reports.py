@@ -19,7 +19,7 @@ from headrace.registry.report import (
     Report,
     Verdict,
 )
-from headrace.registry.tagged import ROLLED_BACK
+from headrace.registry.tagged import RELEASED, ROLLED_BACK
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, Course, End
@@ -76,6 +76,12 @@ def reports(
     if course.end is not None and where is not None:
         yield metrics(course, where, now)
         yield _verdict(course, course.end, where, now)
+
+
+def release(where: Registered, version: int, now: float) -> Report:
+    """Return what is to be told of a version that may have traffic again."""
+    tags = {"state": RELEASED}
+    return Report(where.place, where.model, version, Kind.STATE, round(1000 * now), tags=tags)
 
 
 def metrics(course: Course, where: Registered, now: float) -> Report:

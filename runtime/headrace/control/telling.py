@@ -4,13 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from headrace.control.reports import Registered, metrics, name, reports
+from headrace.control.reports import Registered, metrics, name, release, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.hooks.courier import Standing as HookStanding
 from headrace.hooks.event import Happened
 from headrace.registry.report import HERE, Kind, Report
 from headrace.registry.standing import Standing
-from headrace.registry.tagged import RELEASED
 from headrace.rollout.course import Course
 from headrace.rollout.picture import png
 
@@ -163,8 +162,7 @@ class Telling:
         """Tell the registry of a version that it may have traffic again."""
         try:
             if (where := self._registered(model, version)) is not None:
-                told = Report(where.place, where.model, version, Kind.STATE, round(1000 * now))
-                self._reporter.report(replace(told, tags={"state": RELEASED}))
+                self._reporter.report(release(where, version, now))
         except (HeadraceError, ValueError) as error:
             self.say(f"the release of {model}/{version} is not reported: {error}")
 
