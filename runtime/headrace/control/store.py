@@ -178,17 +178,9 @@ class Store:
         return entries
 
     def release(self, some: Sequence[Quarantine], note: Note, *, remember: bool) -> Entry | None:
-        """Have versions of one model quarantined no more, and journal it; return the entry.
+        """Have versions of one model quarantined no more, and journal it, if it has a journal.
 
-        None where nothing was ever wanted of the model: there is no place for one.
-
-        Args:
-            some: which; as nobody has, if ``remember`` is not said.
-            note: of who released them.
-            remember: that they are, for whoever says later that they are not.
-
-        Raises:
-            Deposed, StateInvalid: as `put`.
+        ``remember``: that they are, for whoever says later that they are not. Raises as `put`.
         """
         model = some[0].model
         with self._deciding() as connection:
