@@ -75,6 +75,17 @@ class Unchanged(Unwanted):
     """It is so already."""
 
 
+class Quarantined(Unwanted):
+    """A version that was rolled back is to get no traffic. The text says how it may again."""
+
+    def __init__(self, text: str, model: str, version: int) -> None:
+        super().__init__(text, model, version)
+        self.text, self.model, self.version = text, model, version
+
+    def __str__(self) -> str:
+        return self.text
+
+
 class Deposed(HeadraceError):
     """Another controller has taken over: what this one decides does not count any more."""
 

@@ -23,6 +23,7 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.console.logbook import Logbook
 from headrace.console.server import Console
 from headrace.control import orders
+from headrace.control.releasing import release
 from headrace.control.rollouts import MOST_PASSED_S
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
@@ -101,6 +102,8 @@ def played(tmp_path: Path) -> Iterator[Played]:
     one.begin("a first try")
     one.count(2000, bad=0)
     one.desk.rollouts.stop(1, End.ROLLED_BACK, who="ann@desk", why="the wrong weights")
+    told = {"who": "ann@desk", "why": "the right ones are there"}
+    release(one.desk.controller, one.desk.rollouts.telling, "photos", 2, **told)
     one.begin("the right <b>weights</b>")
     one.count(20_000, bad=9)
     one.watch(minutes=6)

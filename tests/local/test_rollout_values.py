@@ -49,3 +49,5 @@ def test_scores_of_labels_send_a_version_back_and_promote_one(tmp_path: Path) ->
             assert why in json.dumps(shown()["said"])
             told = server.command("rollout", "show", str(number))
             assert f"{clicks:g} on average of" in told
+            if end == "rolled back":
+                server.command("rollout", "release", "m/2")

@@ -7,6 +7,7 @@ from tests.unit.desk import Desk
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.control import orders
+from headrace.control.releasing import release
 from headrace.execution.policy import WHOLE
 from headrace.models.lifecycle import State
 from headrace.rollout.course import Course
@@ -53,6 +54,10 @@ class Play:
         self.desk.now += 1
         self.desk.rollouts.look()
         return self.desk.rollouts.all()[-1]
+
+    def release(self) -> None:
+        """Have a version that was rolled back released by a person."""
+        release(self.desk.controller, self.desk.rollouts.telling, "m", 2, **ME)
 
     @property
     def shares(self) -> Any:

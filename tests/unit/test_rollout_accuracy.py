@@ -60,6 +60,7 @@ def test_who_is_wrong_more_often_goes_back_and_who_is_not_is_promoted(desk: Desk
     play.start(plan(**BY_LABELS))
     assert looks(play, labels, wrong=30).end is End.ROLLED_BACK
     play.ready()
+    play.release()
     play.start(plan(**BY_LABELS))
     # What labels said to the rollout before is none of this one's.
     assert accuracy(play.look()).candidate.count == 0
@@ -162,6 +163,7 @@ def test_labels_count_for_who_asks_for_them_once_both_have_traffic(desk: Desk) -
     assert labelled.judged([course])["m"][:2] == (1, desk.now)
     ended = desk.rollouts.stop(1, End.ROLLED_BACK, who="me", why="")
     assert labelled.judged([ended]) == {}
+    play.release()
     # The candidate has no traffic before the baseline's latency is known.
     course = play.start(plan(judge={"accuracy": {}, "p99": {"max_ratio": 2}}))
     assert labelled.judged([course]) == {}

@@ -123,7 +123,7 @@ def test_a_rollout_begins_is_shown_and_ends(desk: Desk) -> None:
             400,
             "steps_percent[0]: input should be greater than or equal to 0.01, not 0.001",
         ),
-        ("hasten", {"number": 5}, 404, "no /api/rollout/hasten; there is start, approve, promote"),
+        ("hasten", {"number": 5}, 404, "no /api/rollout/hasten; there is start, approve, release"),
     ],
 )
 def test_what_cannot_be_done_is_said(
@@ -184,8 +184,10 @@ def test_a_plan_is_read_when_it_is_needed(desk: Desk, tmp_path: Path) -> None:
     )
     assert say(desk, "start", model="m", version=2)[1]["percent"] == 7
     say(desk, "rollback", number=1)
+    say(desk, "release", model="m", version=2)
     assert say(desk, "start", model="m", version=2, plan="bold")[1]["percent"] == 50
     say(desk, "rollback", number=2)
+    say(desk, "release", model="m", version=2)
     (last,) = ask(desk.sources, "GET", "/api/rollouts?ended=1").body["rollouts"]
     assert last["number"] == 2
     assert (

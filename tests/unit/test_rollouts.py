@@ -46,7 +46,8 @@ def test_a_bad_version_loses_its_traffic(play: Play) -> None:
     assert (course.end, play.shares) == (End.ROLLED_BACK, {1: WHOLE})
     assert "errors: 20 % bad against 1 %" in course.said[-1].why
     assert play.desk.said[-1] == f"rollout 1 of m: rolled back: {course.said[-1].why}"
-    # Another one may begin.
+    # Another one may begin, once somebody says so.
+    play.release()
     assert play.start().number == 2
 
 
@@ -155,7 +156,9 @@ def test_agreement_is_judged_by_mirrored_traffic(play: Play) -> None:
     assert play.desk.controller.wanted()["m"].traffic.shadows == ()
     play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
     assert play.desk.divisions["m"].routes == {}
-    play.desk.controller.undo(play.desk.controller.store.journal(1)[0].number, **ME)
+    (entry,) = play.desk.controller.store.journal(1)
+    play.release()
+    play.desk.controller.undo(entry.number, **ME)
     assert "shadows" not in play.desk.divisions["m"].routes
 
 

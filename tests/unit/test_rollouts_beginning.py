@@ -10,6 +10,7 @@ from tests.unit.rolling import ME, Play, plan
 from headrace.config.schema import ModelConfig
 from headrace.control import orders, steering
 from headrace.control.plans import DEFAULT_PLAN
+from headrace.control.releasing import release
 from headrace.control.rows import Row
 from headrace.control.traffic import Shadow, Traffic
 from headrace.control.wanted import Pending, Wanted
@@ -78,6 +79,9 @@ def test_one_begins_by_itself_where_a_new_version_says_so(play: Play) -> None:
     desk.stand(m={1: State.READY, 2: State.READY, 3: State.READY, 4: State.READY})
     desk.rollouts.look()
     assert len(desk.rollouts.all()) == 2, "nor after a restart"
+    release(desk.controller, desk.rollouts.telling, "m", 3, **ME)
+    desk.rollouts.look()
+    assert len(desk.rollouts.all()) == 2, "nor once it is released"
     desk.rollouts.start("m", 3, plan(), baseline=None, **ME)
 
 

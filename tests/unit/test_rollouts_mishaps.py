@@ -101,10 +101,10 @@ def test_an_end_that_nobody_had_the_time_to_tell_of_is_told_after_a_restart(
 def fails_to_note_that_it_was_told(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
     put = play.desk.controller.store.put
 
-    def fails(*changes: Any, course: Course | None = None) -> Any:
+    def fails(*changes: Any, course: Course | None = None, **more: Any) -> Any:
         if course is not None and course.is_told:
             raise StateInvalid("the disk is full")
-        return put(*changes, course=course)
+        return put(*changes, course=course, **more)
 
     monkeypatch.setattr(play.desk.controller.store, "put", fails)
 
@@ -167,6 +167,7 @@ def test_of_a_model_a_hundred_are_kept(play: Play) -> None:
     for _ in range(MOST_KEPT + 3):
         play.start()
         play.desk.rollouts.stop(play.desk.rollouts.all()[-1].number, End.ROLLED_BACK, **ME)
+        play.release()
     play.desk.begin()
     kept = play.desk.rollouts.all()
     assert len(kept) == MOST_KEPT

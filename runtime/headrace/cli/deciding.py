@@ -61,7 +61,7 @@ def load(  # noqa: PLR0913 - a parameter is an option
     serves is not touched if it cannot be loaded. `headrace load photos/2 --swap`
     """
     from headrace.cli.console_client import post
-    from headrace.cli.waiting import until_ready
+    from headrace.cli.waiting import tell_quarantined, until_ready
 
     model, number = split_label(version)
     query = {"model": model, "why": why}
@@ -72,6 +72,7 @@ def load(  # noqa: PLR0913 - a parameter is an option
     if number:
         query["version"] = number
     loaded = post(url, path("load", query))
+    tell_quarantined(loaded)
     if wait and not until_ready(url, model, loaded["version"]):
         raise typer.Exit(1)
 

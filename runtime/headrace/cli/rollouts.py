@@ -169,6 +169,26 @@ def rollback(number: Number, why: Why = "", url: Url = CONSOLE) -> None:
 
 
 @app.command()
+def release(
+    version: Annotated[str, typer.Argument(metavar="MODEL/VERSION", help="It was rolled back.")],
+    why: Why = "",
+    url: Url = CONSOLE,
+) -> None:
+    """Let a version that was rolled back have traffic again; nothing is moved by that.
+
+    Until then it gets none: not by itself, and not by `load --swap`, `split`, `alias`, `rule`,
+    `undo` or `rollout start`. `headrace versions` says who is quarantined, and why.
+    """
+    from headrace.cli.console_client import post
+
+    model, number = split_label(version)
+    if not number.strip("0"):
+        raise typer.BadParameter(f"expected MODEL/VERSION, such as {model}/2, not {version!r}")
+    post(url, path("rollout/release", {"model": model, "version": number, "why": why}))
+    tell(f"{version} is released: it may have traffic again, and has what it had")
+
+
+@app.command()
 def stop(number: Number, why: Why = "", url: Url = CONSOLE) -> None:
     """End a rollout now, and leave traffic as it is."""
     _say("stop", number, why, url)

@@ -107,7 +107,7 @@ def version_rows(versions: Sequence[Mapping[str, Any]]) -> Iterator[str]:
             one["state"],
             f"{one['share_percent']:g} %{_coming(one)}" if one["wanted"] else "-",
             one["folder"],
-            first_line(one["reason"]),
+            first_line("; ".join(filter(None, (one.get("quarantined"), one["reason"])))),
         )
         for one in versions
     ]

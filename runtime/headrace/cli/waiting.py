@@ -1,10 +1,20 @@
 """A wait for a version, which shows what goes on meanwhile."""
 
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote
 
 from headrace.cli.console_client import follow, get
 from headrace.cli.terminal import tell
 from headrace.errors import HeadraceError, Unreachable
+
+
+def tell_quarantined(loaded: Mapping[str, Any]) -> None:
+    """Say of a version that is being loaded why it gets no traffic, where that is so."""
+    if why := loaded.get("quarantined"):  # a server of before has none
+        label = f"{loaded['model']}/{loaded['version']}"
+        how = f"`headrace rollout release {label}` lets it have traffic"
+        tell(f"{label} gets no traffic: it is {why}; {how}")
 
 
 def until_ready(url: str, model: str, version: int) -> bool:

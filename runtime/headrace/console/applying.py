@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from headrace.console.operations import Operations
 from headrace.console.operations import as_json as applied_json
@@ -13,6 +13,8 @@ from headrace.errors import RepositoryInvalid
 from headrace.repository.changed import Changed
 from headrace.repository.digest import SHOWN
 from headrace.repository.instances import is_control
+
+BARRED: Final = "a rollout rolled it back: it gets no traffic (`headrace rollout release`)"
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,9 @@ def _of_changed(one: Changed) -> Iterator[Difference]:
 
 def _of_coming(one: Coming) -> Difference:
     on_new = one.version.config.versions.on_new
+    if one.is_quarantined:
+        # Whatever it says.
+        return Difference(one.version.label, "load", f"load {one.version.folder}", True, BARRED)
     becomes = {
         "hold": "traffic stays as it is divided",
         "swap": "takes all traffic once it is ready",

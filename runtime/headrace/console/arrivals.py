@@ -62,6 +62,7 @@ def rolling(  # noqa: PLR0913 - an engine tells all of this
     def say(text: str) -> None:
         logbook.take(line(OURSELVES, "out", text))
 
+    controller.quarantine.loaded = digest
     # A console's port tells servers of one machine apart.
     source = f"//{quote(socket.gethostname())}:{options.first_port + 3}"
     origin = Origin(source, controller.store.labels.key)
@@ -92,9 +93,15 @@ def where_registered(
 
 
 def tell_lost(controller: Controller, logbook: Logbook) -> None:
-    """Say in the log what was wanted before this start, and is not there any more."""
+    """Say in the log what was wanted before this start, and is not there any more, or has none of
+    the traffic because it was rolled back.
+    """
     for one in controller.lost():
         logbook.take(line(OURSELVES, "err", str(one)))
+    for row in controller.held():
+        if row.quarantine is not None:
+            told = f"{row.version.label} gets no traffic: it is {row.quarantine}"
+            logbook.take(line(OURSELVES, "err", told))
 
 
 def stand(controller: Controller, logbook: Logbook, standings: Mapping[str, Standing]) -> None:

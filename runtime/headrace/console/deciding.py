@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from headrace.console import applying, schema
 from headrace.console.answering import in_thread
+from headrace.console.loaded_schema import Loaded
 from headrace.console.parameters import (
     Folder,
     From,
@@ -36,7 +37,7 @@ Fact = Annotated[str, Query(description="header:NAME or parameter:NAME.")]
 router = APIRouter()
 
 
-@router.post("/api/load", response_model=schema.Loaded)
+@router.post("/api/load", response_model=Loaded)
 @in_thread
 def load(  # noqa: PLR0913 - a parameter is one of the request
     sources: From,
@@ -54,7 +55,8 @@ def load(  # noqa: PLR0913 - a parameter is one of the request
     loaded = sources.controller.load(
         model, version or None, swap=SAID.get(swap), old_first=first, who=who, why=why
     )
-    return {"model": model, "version": loaded}
+    one = sources.controller.quarantine.of(model, loaded)
+    return {"model": model, "version": loaded, "quarantined": "" if one is None else str(one)}
 
 
 @router.post("/api/unload", response_model=schema.Done)
@@ -176,6 +178,7 @@ def version_json(row: Row) -> dict[str, Any]:
         "reason": row.reason,
         "share_percent": 100 * row.share / WHOLE,
         "coming_percent": None if row.coming is None else 100 * row.coming / WHOLE,
+        "quarantined": "" if row.quarantine is None else str(row.quarantine),
     }
 
 

@@ -56,6 +56,7 @@ def _asked(
     """Return the plan, the baseline of a rollout that could begin now, and what is sticky."""
     try:
         asked = said_plan(sources, model, plan)
+        sources.controller.quarantine.ask(model, version)
         serving = sources.rollouts.may_start(model, version, asked, baseline=baseline or None)
         by = sticky(sources.controller.known(model))
     except (Unwanted, ConfigInvalid) as error:

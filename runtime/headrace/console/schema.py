@@ -91,6 +91,7 @@ class Version(Answer):
     reason: str
     share_percent: float
     coming_percent: float | None
+    quarantined: str
 
 
 class Versions(Answer):
@@ -138,13 +139,6 @@ class Requests(Answer):
     """How requests went, the newest first."""
 
     requests: list[dict[str, Any]]
-
-
-class Loaded(Answer):
-    """The version that is to be loaded."""
-
-    model: str
-    version: int
 
 
 class Done(Answer):

@@ -25,6 +25,7 @@ from headrace.console.parameters import (
     is_number,
 )
 from headrace.console.sources import Sources
+from headrace.control import releasing
 from headrace.control.plans import DEFAULT_PLAN, plan_of
 from headrace.repository.instances import spoken
 from headrace.rollout.bets import Units
@@ -105,10 +106,25 @@ def start(  # noqa: PLR0913 - a parameter is one of the request
     """Give a version more and more of the traffic, as `headrace rollout start`."""
     if not version:
         raise Misasked("say which version: &version=NUMBER")
+    # Before anything is held up by the question: who tagged it again has released it.
+    sources.controller.quarantine.ask(model, version)
     begun = sources.rollouts.start(
         model, version, said_plan(sources, model, plan), baseline=baseline or None, who=who, why=why
     )
     return course_json(begun)
+
+
+@router.post("/api/rollout/release", response_model=schema.Done)
+@in_thread
+def release(
+    sources: From, who: Who, model: Model, version: Number = 0, why: Why = ""
+) -> dict[str, Any]:
+    """Let a version have traffic again that was rolled back, as `headrace rollout release`."""
+    if not version:
+        raise Misasked("say which version: &version=NUMBER")
+    telling = sources.rollouts.telling
+    releasing.release(sources.controller, telling, model, version, who=who, why=why)
+    return {"model": model, "done": f"rollout release {version}"}
 
 
 @router.post("/api/rollout/{word}", response_model=schema.Rollout)
@@ -126,7 +142,7 @@ def say(  # noqa: PLR0913 - a parameter is one of the request
         return course_json(sources.rollouts.approve(number, step or None, who=who, why=why))
     if word not in ENDS:
         raise HTTPException(
-            404, f"no /api/rollout/{word:.40}; there is start, approve, {', '.join(ENDS)}"
+            404, f"no /api/rollout/{word:.40}; there is start, approve, release, {', '.join(ENDS)}"
         )
     return course_json(sources.rollouts.stop(number, ENDS[word], who=who, why=why))
 

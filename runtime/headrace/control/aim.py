@@ -1,6 +1,7 @@
 """What an engine is to bring about, from what is wanted. Pure."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from headrace.control.engine import Assignment, Divisions
@@ -63,9 +64,22 @@ def spares(wanted: Wanted) -> frozenset[int]:
     return frozenset(wanted.versions) - led
 
 
-def divisions(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> Divisions:
-    """Return how the requests of each model are divided, and of which versions some are watched."""
-    return {model: _division(model, one, versions) for model, one in wanted.items()}
+def divisions(
+    wanted: Mapping[str, Wanted],
+    versions: Mapping[str, Version],
+    barred: Callable[[str], frozenset[int]] = lambda model: frozenset(),
+) -> Divisions:
+    """Return how the requests of each model are divided, and of which versions some are watched.
+
+    ``barred``: returns the versions of a model that get none by themselves.
+    """
+    return {
+        model: replace(
+            _division(model, one, versions),
+            barred=barred(model) if one.shares is None else frozenset(),
+        )
+        for model, one in wanted.items()
+    }
 
 
 def require_taken(wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> None:

@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 
 from headrace.control import arriving, moving, undoing
 from headrace.control import wanted as words
-from headrace.control.aim import require_taken
 from headrace.control.driving import Driving
 from headrace.control.engine import Beginning, Coming, Engine, by_model
 from headrace.control.events import Events
 from headrace.control.finding import Finding
+from headrace.control.ledger import Ledger
 from headrace.control.lost import Lost, away, still
 from headrace.control.orders import Order
+from headrace.control.quarantines import Quarantines, asks_again
 from headrace.control.rows import Row, rows
+from headrace.control.settling import settled
 from headrace.control.starting import BY_ITSELF, ITSELF, NONE, Start, started
 from headrace.control.store import Change, Note, Store
 from headrace.control.using import Using, looks
@@ -31,24 +33,24 @@ class Controller:
         """Take over what the store keeps."""
         self.store = store
         self._finding = finding
-        self._driving = Driving()
+        self.quarantine = Quarantines(store, finding)
+        self._driving = Driving(self.quarantine.numbers)
         #: Every change of what is wanted and of how versions stand, as it comes about.
         self.events = Events(store.term)
         self._lock = threading.RLock()
         self._moved = threading.Condition(self._lock)
-        self._wanted: dict[str, Wanted] = {}
-        #: What each wanted version was when it was asked for, by label.
-        self._versions: dict[str, Version] = {}
-        #: Who had each unloaded last, and why.
-        self._unloaded: dict[str, Note] = {}
+        self.ledger = Ledger(store, self.events, self.quarantine)
+        self._wanted, self._versions = self.ledger.wanted, self.ledger.versions
         #: What the start does not serve.
         self._lost: list[Lost] = []
         self.using = Using(self._lock, finding.let_go_of_others)
 
     def begin(self, found: Sequence[Version], missing: Mapping[str, str] = NONE) -> Beginning:
         """Return what a run begins with: what was wanted before, as far as it is there."""
+        self.quarantine.look(found)
         with self._lock:
-            self._take(started(self._finding, self.store.models(), found, missing))
+            kept = self.store.models()
+            self._take(started(self._finding, kept, found, missing, bars=self.quarantine.has))
             self.settle()
             return Beginning(*self._driving.aim(self._wanted, self._versions), self.store.term)
 
@@ -65,7 +67,8 @@ class Controller:
         """
         # Not under the lock: it may take long.
         found, number = self._finding.chosen(model, version)
-        start = started(self._finding, self.store.models(), [*found.values()], by=by)
+        kept, bars = self.store.models(), self.quarantine.has
+        start = started(self._finding, kept, [*found.values()], by=by, bars=bars)
         with self._lock:
             if begins := model not in self._wanted:
                 self._take(start)
@@ -80,20 +83,20 @@ class Controller:
         """Take how versions stand now, and do what follows by itself."""
         with self._lock:
             stand = self._driving.hear(standings)
-            changes = [
-                Change(model, now, found[0], Note(ITSELF, found[1]))
-                for model, now in self._wanted.items()
-                if (found := moving.settle(now, stand.get(model, {}))) is not None
-            ]
+            changes = settled(self._wanted, stand, self.quarantine.numbers)
             try:
                 if changes:
-                    self._put(*changes)
+                    self.ledger.put(*changes)
                 if changes or self._driving.holds_others_back(self._wanted, standings):
                     self._tell()
             finally:  # also where it cannot be written down
                 self.events.stand(standings)
                 self.settle()
                 self._moved.notify_all()
+
+    def stir(self) -> None:
+        """Do what follows by itself from how versions stand, where that may be more by now."""
+        self.stood(self._driving.standings())
 
     def settle(self) -> None:
         """Let go of the files of versions that are neither wanted nor carried any more."""
@@ -135,11 +138,13 @@ class Controller:
             before = self._wanted.get(model)
             now = before or Wanted(str(one.home))
             standing = self._driving.standing(one.label)
-            swap = one.config.versions.on_new == "swap" if swap is None else swap
+            swap = arriving.swaps_by_itself(one, self.quarantine.has) if swap is None else swap
             first = version in arriving.old_first(found) if old_first is None else old_first
             after = words.load(now, version, swap=swap, old_first=first, standing=standing)
             what = f"load {version}{' --swap' * swap}{' --old-first' * (swap and first)}"
-            self._keep(Change(model, before, after, Note(who, what, why)), {one.label: one})
+            change = Change(model, before, after, Note(who, what, why))
+            self.quarantine.require(change)
+            self.ledger.keep(change, {one.label: one})
             if after.versions[version]:
                 self._driving.ask_anew(one.label)
             self._tell()
@@ -175,17 +180,18 @@ class Controller:
         if self._begins(model):
             self.come(model, by=Note(who, "", why))
         found = self._finding.of(model)
+        bars = self.quarantine.has
         expected = arriving.new(self._wanted.get(model), found)
         fit = self._finding.equipped_all(found, expected)  # not under the lock: it may take long
         with self._lock:
             before = self._wanted.get(model)
-            after = arriving.with_new(before, found)
+            after = arriving.with_new(before, found, bars)
             if after != before:
                 new = arriving.added(before, after)
                 fit |= self._finding.equipped_all(found, set(new) - set(expected))
                 what = f"load {' '.join(map(str, new))}: new in its folder"
                 versions = {found[one].label: fit[found[one].label] for one in new}
-                self._keep(Change(model, before, after, Note(who, what, why)), versions)
+                self.ledger.keep(Change(model, before, after, Note(who, what, why)), versions)
                 self._tell()
 
     @looks
@@ -197,7 +203,7 @@ class Controller:
         """
         found = self._finding.every(model)
         with self._lock:
-            return arriving.coming(self._wanted, found)
+            return arriving.coming(self._wanted, found, self.quarantine.has)
 
     def wanted(self) -> dict[str, Wanted]:
         """Return what is wanted of each model."""
@@ -209,18 +215,21 @@ class Controller:
         with self._lock:
             return by_model(self._driving.stand()).get(model, {})
 
+    @asks_again
     def obey(self, order: Order, *, who: str, why: str, course: Course | None = None) -> None:
         """Change what is wanted as an operator orders, or a rollout, which has come so far by it.
 
         Raises:
             Unwanted: the model is not served, it cannot be, or nothing would change.
         """
+
         with self._lock:
             now = self.known(order.model)
             after = order.change(now, self.stand(order.model))
             self._change(Change(order.model, now, after, Note(who, order.what, why)), {}, course)
 
     @looks
+    @asks_again
     def undo(self, number: int, *, who: str, why: str) -> str:
         """Go back to what was wanted before an entry of the journal; return what was undone.
 
@@ -256,7 +265,8 @@ class Controller:
         with self._lock:
             held = {label: one for label, one in self._versions.items() if model in ("", one.model)}
             seen = {one.label: one for one in found} | held
-            return rows(seen, self._wanted, self._driving.stand(), self._unloaded)
+            stand, of = self._driving.stand(), self.quarantine.of
+            return rows(seen, self._wanted, stand, self.ledger.unloaded, of)
 
     def known(self, model: str) -> Wanted:
         """Return what is wanted of a model; raises Unwanted where it is not served."""
@@ -267,34 +277,18 @@ class Controller:
     ) -> None:
         if one.after == one.before:
             raise Unchanged(f"{one.model}: nothing would change")
-        self._keep(one, new, course)
+        if course is None:  # else the rollout sees to it as it begins
+            self.quarantine.require(one)
+        self.ledger.keep(one, new, course)
         self._tell()
-
-    def _keep(self, one: Change, new: Mapping[str, Version], course: Course | None = None) -> None:
-        require_taken({one.model: one.after}, {**self._versions, **new})
-        self._put(one, course=course)
-        self._versions |= new
 
     def _begins(self, model: str) -> bool:
         """Whether a model was not there as the run began, and goes on from what is kept of it."""
         return model not in self._wanted and model in {*away(self.lost()), *self.store.models()}
 
     def _take(self, start: Start) -> None:
-        require_taken(start.wanted, start.versions)
-        self._put(*start.changes)
-        self._wanted |= start.wanted
-        self._versions |= start.versions
+        self.ledger.take(start)
         self._lost = [*still(self._lost, start.wanted), *start.lost]
-
-    def _put(self, *changes: Change, course: Course | None = None) -> None:
-        entries = self.store.put(*changes, course=course)
-        for one in changes:
-            self._wanted[one.model] = one.after
-            for label in one.gone:
-                self._versions.pop(label, None)
-                self._unloaded[label] = one.note
-        for entry in entries:
-            self.events.publish(entry)
 
     def _tell(self) -> None:
         self._driving.tell(self._wanted, self._versions)

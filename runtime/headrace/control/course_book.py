@@ -104,7 +104,7 @@ class CourseBook:
             self._controller.obey(order, who=who, why=why, course=course)
         except Unchanged:
             # Traffic is as it is to be already: what has come about is written down all the same.
-            self._controller.store.put(course=course)
+            self._controller.ledger.put(course=course)
         self._remember(before, course)
         said = course.said[-1]
         # That of who begins one is not in what it says.

@@ -1,6 +1,6 @@
 """The engine that brings about what is wanted, and how versions stand there."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from headrace.control.aim import assignments, divisions, held_back
@@ -18,7 +18,9 @@ CATCH_UP_S: Final = 30.0
 class Driving:
     """Whoever calls this has the controller's lock, but for `catch_up`."""
 
-    def __init__(self) -> None:
+    def __init__(self, barred: Callable[[str], frozenset[int]]) -> None:
+        """``barred``: returns the versions of a model that get no traffic by themselves."""
+        self._barred = barred
         self.engine: Engine | None = None
         #: Versions that failed and were asked for anew, for as long as the engine does not know.
         self._anew: set[str] = set()
@@ -28,7 +30,8 @@ class Driving:
     def aim(self, wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> Aim:
         """Return what is to be carried, and how requests are divided."""
         self._held_back = held_back(wanted, self.standings())
-        return assignments(wanted, versions, self._held_back), divisions(wanted, versions)
+        divided = divisions(wanted, versions, self._barred)
+        return assignments(wanted, versions, self._held_back), divided
 
     def tell(self, wanted: Mapping[str, Wanted], versions: Mapping[str, Version]) -> None:
         """Have the engine bring it about."""

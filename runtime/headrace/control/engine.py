@@ -66,6 +66,8 @@ class Coming:
     version: Version
     #: It takes all traffic once it is ready.
     swaps: bool
+    #: It gets none, whatever its model.yaml says: a rollout rolled it back.
+    is_quarantined: bool = False
 
 
 def by_model(standings: Mapping[str, Standing]) -> dict[str, dict[int, Standing]]:

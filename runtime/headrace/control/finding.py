@@ -30,14 +30,16 @@ class Finding:
         self._find = find
         self._older = older
         self.equipped = equipped
+        #: Sees all that is found, before anybody decides about it.
+        self.sees: Callable[[Iterable[Version]], object] = lambda found: None
 
     def every(self, model: str) -> Sequence[Version]:
         """Return the versions of a model that are there now, of all models if it is empty."""
-        return self._find(model, frozenset())
+        return self._seen(self._find(model, frozenset()))
 
     def of(self, model: str, numbers: Set[int] = frozenset()) -> dict[int, Version]:
         """Return a model's versions by number, and of one with a source these, if any are named."""
-        return {one.number: one for one in self._find(model, numbers)}
+        return {one.number: one for one in self._seen(self._find(model, numbers))}
 
     def chosen(self, model: str, version: int | None) -> tuple[dict[int, Version], int]:
         """Return what `of` does, and which of it is meant: the highest one if none is named.
@@ -57,8 +59,12 @@ class Finding:
         missing = numbers - set(found)
         if not found or not missing:
             return dict(found)
-        more = self._older(next(iter(found.values())), missing)
+        more = self._seen(self._older(next(iter(found.values())), missing))
         return {**found, **{one.number: one for one in more}}
+
+    def _seen(self, found: Sequence[Version]) -> Sequence[Version]:
+        self.sees(found)
+        return found
 
     def equipped_all(
         self, found: Mapping[int, Version], numbers: Iterable[int]

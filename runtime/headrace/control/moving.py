@@ -74,8 +74,13 @@ def undone(now: Wanted, before: Wanted, standings: Mapping[int, Standing]) -> Wa
     return moved(back, move(back, before.shares, gone, old_first=old_first), standings)
 
 
-def settle(wanted: Wanted, standings: Mapping[int, Standing]) -> tuple[Wanted, str] | None:
-    """Return what follows by itself from how versions stand now, and what to call it; or None."""
+def settle(
+    wanted: Wanted, standings: Mapping[int, Standing], barred: Set[int] = frozenset()
+) -> tuple[Wanted, str] | None:
+    """Return what follows by itself from how versions stand now, and what to call it; or None.
+
+    ``barred``: versions that get no traffic by that.
+    """
     pending = wanted.pending
     if pending is not None:
         for version in pending.shares:
@@ -85,10 +90,11 @@ def settle(wanted: Wanted, standings: Mapping[int, Standing]) -> tuple[Wanted, s
         after = moved(wanted, pending, standings)
         gone = set(wanted.versions) - set(after.versions)
         return None if after == wanted else (after, _told(pending, gone))
-    if wanted.shares is None and wanted.versions:
-        states = {one: standings[one].state for one in wanted.versions if one in standings}
+    free = set(wanted.versions) - barred
+    if wanted.shares is None and free:
+        states = {one: standings[one].state for one in free if one in standings}
         ready = [one for one, state in states.items() if state is State.READY]
-        if ready and len(states) == len(wanted.versions) and not ON_THE_WAY & set(states.values()):
+        if ready and len(states) == len(free) and not ON_THE_WAY & set(states.values()):
             version = max(ready)
             told = f"split {version}=100: the highest version that is ready"
             return replace(wanted, shares={version: WHOLE}), told

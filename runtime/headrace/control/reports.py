@@ -20,6 +20,7 @@ from headrace.registry.report import (
     Report,
     Verdict,
 )
+from headrace.registry.tagged import RELEASED, ROLLED_BACK
 from headrace.rollout.bets import Units
 from headrace.rollout.counted import Histogram, dense
 from headrace.rollout.course import LASTING, Course, End
@@ -31,7 +32,7 @@ from headrace.rollout.policy import MoveKind
 STATES: Final[Mapping[End | None, tuple[str, str]]] = {
     None: ("candidate", "baseline"),
     End.PROMOTED: ("serving", "held"),
-    End.ROLLED_BACK: ("rolled_back", "serving"),
+    End.ROLLED_BACK: (ROLLED_BACK, "serving"),
     End.INCONCLUSIVE: ("inconclusive", "baseline"),
     End.STOPPED: ("stopped", "baseline"),
 }
@@ -68,7 +69,9 @@ def reports(
     for version, state, percent in zip(course.versions, states, course.percents, strict=True):
         if (where := known(version)) is not None:
             share = {} if percent is None else {SHARE: f"{percent:g}"}
-            tags = {"state": state, "rollout": name(course), **share}
+            by = {ROLLED_BACK: name(course)} if state == ROLLED_BACK else {}
+            # The state first: who reads meanwhile must not take the one before for a later word.
+            tags = {"state": state, "rollout": name(course), **share, **by}
             aliases = _back(course, version, where)
             # It is told at once, while metrics gather: a move is seen from the beginning on.
             watched = None if course.end else where.champion
@@ -82,6 +85,12 @@ def reports(
     if course.end is not None and where is not None:
         yield metrics(course, where, now)
         yield _verdict(course, course.end, where, now)
+
+
+def release(where: Registered, version: int, now: float) -> Report:
+    """Return what is to be told of a version that may have traffic again."""
+    tags = {"state": RELEASED}
+    return Report(where.place, where.model, version, Kind.STATE, round(1000 * now), tags=tags)
 
 
 def metrics(course: Course, where: Registered, now: float) -> Report:

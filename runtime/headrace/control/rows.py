@@ -1,9 +1,10 @@
 """Versions as operators are shown them: those that are loaded, and those that could be."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from headrace.control.moving import absent
+from headrace.control.quarantine import Quarantine
 from headrace.control.store import Note
 from headrace.control.wanted import Wanted
 from headrace.models.lifecycle import Standing
@@ -25,6 +26,8 @@ class Row:
     coming: int | None
     #: Who had it unloaded last in this run, and why.
     unloaded: Note | None = None
+    #: Why it gets no traffic.
+    quarantine: Quarantine | None = None
 
     @property
     def reason(self) -> str:
@@ -40,21 +43,21 @@ def rows(
     wanted: Mapping[str, Wanted],
     standings: Mapping[str, Standing],
     unloaded: Mapping[str, Note],
+    quarantine: Callable[[str, int], Quarantine | None],
 ) -> list[Row]:
     """Return the rows of versions, by label, in the order of models and numbers."""
     ordered = sorted(versions.values(), key=lambda one: (one.model, one.number))
     return [
-        _row(
-            one,
-            wanted.get(one.model, Wanted("")),
-            standings.get(one.label),
-            unloaded.get(one.label),
+        replace(
+            _row(one, wanted.get(one.model, Wanted("")), standings.get(one.label)),
+            unloaded=unloaded.get(one.label),
+            quarantine=quarantine(one.model, one.number),
         )
         for one in ordered
     ]
 
 
-def _row(version: Version, wanted: Wanted, standing: Standing | None, unloaded: Note | None) -> Row:
+def _row(version: Version, wanted: Wanted, standing: Standing | None) -> Row:
     is_wanted = version.number in wanted.versions
     pending = wanted.pending.shares if wanted.pending else None
     return Row(
@@ -63,5 +66,4 @@ def _row(version: Version, wanted: Wanted, standing: Standing | None, unloaded: 
         standing=absent(wanted, version.number) if is_wanted and standing is None else standing,
         share=(wanted.shares or {}).get(version.number, 0),
         coming=None if pending is None else pending.get(version.number, 0),
-        unloaded=unloaded,
     )

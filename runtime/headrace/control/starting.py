@@ -40,19 +40,21 @@ class Start:
     lost: list[Lost] = field(default_factory=list)
 
 
-def started(
+def started(  # noqa: PLR0913 - a run begins with all of this
     finding: Finding,
     kept: Mapping[str, Wanted],
     found: Sequence[Version],
     missing: Mapping[str, str] = NONE,
     *,
     by: Note = BY_ITSELF,
+    bars: arriving.Bars = arriving.bars_none,
 ) -> Start:
     """Return what a run begins with that has found these versions in its repository.
 
     A version whose packages cannot be installed is lost, and so is a ``missing`` model, whose
     source cannot be had for a reason; neither keeps any other from being served. What is kept of
     such a model stays as it is, for when that can be had. ``by`` has who began it, and why.
+    ``bars`` says which versions get no traffic by that.
 
     Raises:
         RequirementsInvalid, SourceInvalid: there is no other.
@@ -62,7 +64,7 @@ def started(
     start, unfit = Start(), list[str]()
     start.lost += [Lost(model, None, 0.0, why) for model, why in missing.items()]
     for model, here in by_number(found).items():
-        unfit += _add(start, finding, model, kept.get(model), here, by)
+        unfit += _add(start, finding, model, kept.get(model), here, by, bars)
     if unfit and not start.versions:
         raise RequirementsInvalid("\n".join([*missing.values(), *unfit]))
     return start
@@ -75,16 +77,17 @@ def _add(  # noqa: PLR0913 - a model, what is known of it, and what is to become
     before: Wanted | None,
     here: dict[int, Version],
     by: Note,
+    bars: arriving.Bars,
 ) -> Iterable[str]:
     """Add what becomes of a model, and return why packages of its versions cannot be installed."""
     versions, reasons = here, dict[int, str]()
     folder = str(next(iter(here.values())).home)
     if before is not None and before.folder == folder:
         versions, reasons = finding.as_before(here, before.versions)
-    expected = arriving.begun(before, folder, versions).versions
+    expected = arriving.begun(before, folder, versions, bars).versions
     fit, unfit = finding.fit(versions, expected)
     there = {number: one for number, one in versions.items() if number not in unfit}
-    after = arriving.begun(before, folder, there)
+    after = arriving.begun(before, folder, there, bars)
     start.lost += lost(model, before, after, reasons | unfit)
     if before is not None or after.versions:  # else the next start sees the model as new
         start.wanted[model] = after

@@ -7,6 +7,7 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.control.judging import Control, Judged
 from headrace.control.labelled import may_be_labelled
 from headrace.control.orders import Order, Standings
+from headrace.control.quarantine import refusal
 from headrace.control.rows import Row
 from headrace.control.traffic import MOST_SHADOWS, Traffic
 from headrace.control.wanted import Wanted, loaded
@@ -53,9 +54,12 @@ def may_judge(
             f"requests with the same {sticky(now)} stay with one version, so that users are the "
             f"units, and labels do not tell whose they are: take {told[0]} out of the plan"
         )
-    for version in (row.version for row in held):
+    for row in held:
+        version = row.version
         if version.number not in (candidate, baseline):
             continue
+        if version.number != baseline and row.quarantine is not None:
+            raise refusal(row.quarantine, registered=version.tagged is not None)
         may_be_labelled(plan, version)
         if version.number == baseline and plan.stands_twice and not version.is_hosted:
             raise Unwanted(
@@ -129,7 +133,7 @@ def newcomer(now: Wanted, rows: Iterable[Row], had: Set[int]) -> Version | None:
     """Return the version that is to have a rollout by itself: it is ready, and says so.
 
     It is newer than who has all traffic, and the newest of such. Who ``had`` one has none again,
-    whatever came of it, but by a person's word.
+    whatever came of it, but by a person's word; nor has one that is quarantined.
     """
     serving = [one for one, share in (now.shares or {}).items() if share == WHOLE]
     if not serving or now.pending is not None:
@@ -139,6 +143,7 @@ def newcomer(now: Wanted, rows: Iterable[Row], had: Set[int]) -> Version | None:
         row.version
         for row in rows
         if row.is_wanted
+        and row.quarantine is None
         and row.version.config.versions.on_new == "rollout"
         and row.standing is not None
         and row.standing.state in ANSWERING

@@ -1,20 +1,17 @@
 """What is wanted, and the journal of how it came to be so: one database, one writer."""
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
-    BigInteger,
     Column,
     Connection,
-    Integer,
     MetaData,
     String,
     Table,
@@ -24,12 +21,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import SQLAlchemyError
 
-from headrace.control import courses, references
+from headrace.control import courses, journal, lease, quarantine_table, references
 from headrace.control.database import READS, check_layout, opened, shown, words
+from headrace.control.journal import MOST_CHARACTERS
 from headrace.control.label_tables import TABLES as FEEDBACK
 from headrace.control.labels import Labels, prediction_key
+from headrace.control.quarantine import Quarantine
 from headrace.control.wanted import Wanted, from_json
-from headrace.errors import Deposed, StateInvalid, Unwanted
+from headrace.errors import StateInvalid, Unwanted
 from headrace.rollout.course import Course
 
 #: In the state folder.
@@ -40,39 +39,18 @@ SCHEMA: Final = 1
 MOST_ENTRIES: Final = 1000
 #: Attempts to be the one who decides, where others begin in the same moment.
 TAKE_OVERS: Final = 5
-#: Of what somebody says that he is, and why he does what he does.
-MOST_CHARACTERS: Final = 500
 
 TABLES: Final = MetaData()
-#: One row: who decides. A later term's tables win over those of earlier ones everywhere.
-LEASE: Final = Table(
-    "lease",
-    TABLES,
-    Column("schema", Integer, nullable=False),
-    Column("term", BigInteger, nullable=False),
-    Column("holder", String(200), nullable=False),
-)
 MODEL: Final = Table(
     "model",
     TABLES,
     Column("name", String(200), primary_key=True),
     Column("wanted", JSON, nullable=False),
 )
-JOURNAL: Final = Table(
-    "journal",
-    TABLES,
-    Column("number", Integer, primary_key=True, autoincrement=True),
-    Column("unix_ms", BigInteger, nullable=False),
-    Column("who", String(MOST_CHARACTERS), nullable=False),
-    Column("model", String(200), nullable=False),
-    Column("what", String(2 * MOST_CHARACTERS), nullable=False),
-    Column("why", String(MOST_CHARACTERS), nullable=False),
-    #: What was wanted before; none of a model that nobody had seen.
-    Column("before", JSON(none_as_null=True)),
-    Column("after", JSON, nullable=False),
-    sqlite_autoincrement=True,
-)
+JOURNAL: Final = journal.table(TABLES)
 ROLLOUT: Final = courses.table(TABLES)
+LEASE: Final = lease.table(TABLES)
+QUARANTINE: Final = quarantine_table.table(TABLES)
 
 
 @dataclass(frozen=True)
@@ -141,6 +119,8 @@ class Store:
                 self.term, key = self._begin(place)
                 self.labels = Labels(self._reading, self._deciding, clock, key)
                 self.references = references.References(self._reading, self._deciding)
+                #: Replaced with every change; nobody else writes.
+                self.quarantined = self._quarantined()
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -157,7 +137,7 @@ class Store:
         # SQLite's transactions are alone as it is.
         alone = {} if is_sqlite else {"isolation_level": "SERIALIZABLE"}
         with self._engine.connect().execution_options(**alone) as connection, connection.begin():
-            return _take_over(connection), prediction_key(connection)
+            return lease.take_over(connection, LEASE, SCHEMA), prediction_key(connection)
 
     def close(self) -> None:
         """Let the database go."""
@@ -169,10 +149,16 @@ class Store:
             rows = connection.execute(select(MODEL.c.name, MODEL.c.wanted)).all()
         return {name: from_json(kept) for name, kept in rows}
 
-    def put(self, *changes: Change, course: Course | None = None) -> list[Entry]:
+    def put(
+        self,
+        *changes: Change,
+        course: Course | None = None,
+        quarantine: Quarantine | None = None,
+    ) -> list[Entry]:
         """Write down what is wanted where something else was, all or none; return the entries.
 
-        With the rollout whose step it is, or which has come on without any change.
+        With the rollout whose step it is, or which has come on without any change, and with what
+        it has quarantined by its end.
 
         Raises:
             Deposed: another one decides by now; nothing was written.
@@ -184,7 +170,32 @@ class Store:
         with self._deciding() as connection:
             if course is not None:
                 courses.write(connection, ROLLOUT, course)
-            return [self._put(connection, one) for one in changes]
+            if quarantine is not None:
+                quarantine_table.write(connection, QUARANTINE, quarantine)
+            entries = [self._put(connection, one) for one in changes]
+        if quarantine is not None:
+            self.quarantined = self._quarantined()
+        return entries
+
+    def release(self, some: Sequence[Quarantine], note: Note, *, remember: bool) -> Entry | None:
+        """Have versions of one model quarantined no more, and journal it, if it has a journal.
+
+        ``remember``: that they are, for whoever says later that they are not. Raises as `put`.
+        """
+        model = some[0].model
+        with self._deciding() as connection:
+            quarantine_table.forget(connection, QUARANTINE, some)
+            for one in some if remember else ():
+                quarantine_table.write(connection, QUARANTINE, replace(one, is_released=True))
+            kept = connection.execute(select(MODEL.c.wanted).where(MODEL.c.name == model)).scalar()
+            now = from_json(kept) if kept is not None else None
+            entry = None if now is None else self._put(connection, Change(model, now, now, note))
+        self.quarantined = self._quarantined()
+        return entry
+
+    def _quarantined(self) -> tuple[Quarantine, ...]:
+        with self._connected() as connection:
+            return quarantine_table.read(connection, QUARANTINE)
 
     def _put(self, connection: Connection, change: Change) -> Entry:
         model, note = change.model, change.note
@@ -245,7 +256,7 @@ class Store:
     @contextmanager
     def _deciding(self) -> Iterator[Connection]:
         with self._connected() as connection:
-            _require(connection, self.term)
+            lease.require(connection, LEASE, self.term)
             yield connection
 
     @contextmanager
@@ -275,23 +286,6 @@ def in_folder(state: Path) -> str:
     except OSError as error:
         raise StateInvalid(f"the database {file} cannot be used: {error.strerror}") from error
     return f"sqlite:///{file}"
-
-
-def _take_over(connection: Connection) -> int:
-    holder = f"{socket.gethostname()} {os.getpid()}"
-    row = connection.execute(select(LEASE)).mappings().first()
-    if row is None:
-        connection.execute(insert(LEASE).values(schema=SCHEMA, term=1, holder=holder))
-        return 1
-    connection.execute(update(LEASE).values(term=LEASE.c.term + 1, holder=holder))
-    return int(row["term"]) + 1
-
-
-def _require(connection: Connection, term: int) -> None:
-    # Written to, so that who takes over in this moment waits for this, or this for him.
-    if not connection.execute(update(LEASE).where(LEASE.c.term == term).values(term=term)).rowcount:
-        holder = connection.execute(select(LEASE.c.holder)).scalar()
-        raise Deposed(f"nothing was changed: another controller decides now ({holder})")
 
 
 def _entry(facts: dict[str, Any]) -> Entry:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Final, Protocol
 
-from headrace.control.reports import Registered, metrics, name, reports
+from headrace.control.reports import Registered, metrics, name, release, reports
 from headrace.errors import HeadraceError, RepositoryInvalid
 from headrace.hooks.courier import Standing as HookStanding
 from headrace.hooks.event import Happened
@@ -161,6 +161,14 @@ class Telling:
         """Return how somebody moved an alias in a registry since a rollout began; else nothing."""
         found = (one.moved.get(name(course), "") for one in self._reporter.status())
         return next(filter(None, found), "")
+
+    def released(self, model: str, version: int, now: float) -> None:
+        """Tell the registry of a version that it may have traffic again."""
+        try:
+            if (where := self._registered(model, version)) is not None:
+                self._reporter.report(release(where, version, now))
+        except (HeadraceError, ValueError) as error:
+            self.say(f"the release of {model}/{version} is not reported: {error}")
 
     def open(self) -> None:
         """Tell hooks of versions, too, from now on."""

@@ -25,6 +25,8 @@ class Division:
     routes: Mapping[str, Any] = field(default_factory=dict)
     #: Versions whose requests wait until they are ready, however they stand.
     awaited: frozenset[int] = frozenset()
+    #: Versions that get none of those that name none as long as that is not decided.
+    barred: frozenset[int] = frozenset()
 
     @property
     def leads_to(self) -> list[int]:
@@ -45,13 +47,14 @@ def shares(standings: Mapping[int, Standing]) -> dict[int, int]:
     """Return each version's share of the requests that name none, of `WHOLE`.
 
     The highest version that is ready takes all; while none is, the highest one that may become so.
+    Where there is none nobody answers them.
     """
 
     def preference(version: int) -> tuple[bool, bool, int]:
         state = standings[version].state
         return state is State.READY, state not in (State.FAILED, State.DRAINING), version
 
-    chosen = max(standings, key=preference)
+    chosen = max(standings, key=preference, default=None)
     return {version: WHOLE if version == chosen else 0 for version in standings}
 
 
@@ -113,7 +116,8 @@ def _entry(
     proven: Mapping[int, Standing],
     on_demand: Set[int],
 ) -> dict[str, Any]:
-    weights = division.shares or shares(proven)
+    free = {one: standing for one, standing in proven.items() if one not in division.barred}
+    weights = division.shares or shares(free)
     return {
         "versions": [
             {

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any, Final, Protocol
 
 from headrace.config import upstream
-from headrace.config.triton.serving import ENSEMBLE
-from headrace.config.triton.text import FILE
 from headrace.execution.voices import legible
 from headrace.models import Tensor
 from headrace.models.lifecycle import Standing, State
 from headrace.repository import ensembles
-from headrace.repository.digest import digest, of_one
+from headrace.repository.digest import of_version
 from headrace.repository.folder import Version
 from headrace.repository.kinds import FILES
 
@@ -81,8 +79,7 @@ def read(version: Version) -> Carriage:
         settings = _upstream(version.folder / FILES[backend], version)
     else:
         settings = ensembles.read(version).settings(version.model, version.number)
-    of = of_one(version.home / FILE) if backend == ENSEMBLE else digest(version.folder)
-    return Carriage(label, backend, settings, of)
+    return Carriage(label, backend, settings, of_version(version))
 
 
 def _upstream(file: Path, version: Version) -> dict[str, Any]:

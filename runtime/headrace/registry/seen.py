@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 
 from headrace.errors import SourceAway, SourceInvalid
 from headrace.registry.cache import Cache
+from headrace.registry.tagged import Tagged
 
 FOLDER: Final = ".seen"
 #: Addresses that are remembered; of more the oldest are forgotten.
@@ -30,6 +31,8 @@ class Seen:
     key: str
     #: What runs it; None is for its files to say.
     backend: str | None
+    #: What its registry said of it; None where that is an object store, or another release's.
+    tagged: Tagged | None = None
 
 
 def remember(models: Path, where: str, seen: Seen) -> None:
@@ -59,7 +62,9 @@ def remember(models: Path, where: str, seen: Seen) -> None:
 def recall(models: Path, where: str) -> Seen | None:
     """Return what ``where`` meant last, if that is known."""
     with suppress(OSError, ValueError, TypeError):
-        return Seen(**json.loads(_path(models, where).read_text()))
+        told = {**json.loads(_path(models, where).read_text())}
+        tags = told.pop("tagged", None)
+        return Seen(**told, tagged=tags and Tagged(**tags))
     return None
 
 

@@ -7,6 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
+from headrace.config.triton.serving import ENSEMBLE
+from headrace.config.triton.text import FILE
+from headrace.repository.folder import Version
+
 #: Python's own, which come and go.
 PASSED_OVER: Final = frozenset({"__pycache__"})
 #: Of a digest, as people see it.
@@ -29,6 +33,17 @@ def digest(folder: Path, threads: int = 1) -> str:
             whole.update(f"{len(name)}:{name}:".encode("utf-8", "surrogateescape"))
             whole.update(one)
     return whole.hexdigest()
+
+
+def of_version(version: Version, threads: int = 1) -> str:
+    """Return the SHA-256 of what a version is: its folder, or the file that says all of it.
+
+    Raises:
+        OSError: as `digest`.
+    """
+    if version.backend == ENSEMBLE:
+        return of_one(version.home / FILE)
+    return digest(version.folder, threads)
 
 
 def of_one(path: Path) -> str:

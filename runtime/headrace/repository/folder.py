@@ -14,7 +14,7 @@ With MODEL/config.pbtxt and no model.yaml it is Triton's, and served as it is (`
 import re
 import sys
 from collections.abc import Callable, Iterator, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from headrace.config.load import load
 from headrace.config.options import STATE
 from headrace.config.schema import ModelConfig
 from headrace.errors import ConfigInvalid, RepositoryInvalid, SourceInvalid
+from headrace.registry.tagged import Tagged
 from headrace.repository import sourced, tritons
 from headrace.repository.kinds import BACKENDS, FILES, UNHOSTED, file_of, misplaced
 from headrace.repository.sourced import Reach
@@ -53,6 +54,9 @@ class Version:
     beside: Path | None = None
     #: The interpreter of its own environment, once that is there; None runs in Headrace's.
     python: Path | None = None
+    #: What its registry said of it when it was found; None of one that no registry has. It is the
+    #: same version, whatever that is.
+    tagged: Tagged | None = field(default=None, compare=False)
 
     @property
     def label(self) -> str:
@@ -185,7 +189,9 @@ def _of_source(home: Path, one: sourced.Sourced, config: ModelConfig) -> Version
     else:
         backend = one.backend
         _check_place(one.place / FILES[backend], home, backend, config)
-    return Version(home.name, one.number, one.place, backend, config, beside=home)
+    return Version(
+        home.name, one.number, one.place, backend, config, beside=home, tagged=one.tagged
+    )
 
 
 def backends(folder: Path) -> set[str]:

@@ -17,6 +17,7 @@ from headrace.registry.place import cache_bytes, place
 from headrace.registry.redacting import without_secrets
 from headrace.registry.seen import Seen
 from headrace.registry.silence import Silence
+from headrace.registry.tagged import Tagged, tagged
 
 #: MLflow's name of a graph's file is ours.
 GRAPH: Final = "model.onnx"
@@ -52,6 +53,8 @@ class Sourced:
     place: Path
     #: ``mlflow``, or ``onnx`` for a graph; None is for the files to say.
     backend: str | None
+    #: What its registry says of it; None where that is an object store.
+    tagged: Tagged | None = None
 
 
 def read(folder: Path, config: ModelConfig, number: int | None, reach: Reach) -> Sourced:
@@ -118,7 +121,8 @@ def _fetched(
     folder = source.fetch(facts, state=reach.state, say=reach.say, sha256=sha256)
     is_graph = chosen == "onnx" and (folder / GRAPH).is_file()
     backend = "onnx" if is_graph else "mlflow"
-    return _sourced(folder, Seen(facts.number, facts.model, source.key(facts), backend))
+    what = Seen(facts.number, facts.model, source.key(facts), backend, tagged(facts.tags))
+    return _sourced(folder, what)
 
 
 def _as_last_seen(config: ModelConfig, where: str, away: SourceAway, reach: Reach) -> Sourced:
@@ -152,7 +156,7 @@ def _as_last_meant(
 
 
 def _sourced(folder: Path, what: Seen) -> tuple[Sourced, Seen]:
-    return Sourced(what.number, folder, what.backend), what
+    return Sourced(what.number, folder, what.backend, what.tagged), what
 
 
 def _numbered(address: Address | StoreAddress, number: int) -> Address | StoreAddress:

@@ -202,7 +202,8 @@ function modelCard(model) {
 
 function versionRow(model, one) {
   const label = `${model.name}/${one.version}`;
-  const middle = element("div", {}, element("p", { class: "reason" }, one.reason || "in its folder"));
+  const reason = [one.quarantined, one.reason].filter(Boolean).join("; ") || "in its folder";
+  const middle = element("div", {}, element("p", { class: "reason" }, reason));
   if (one.running !== null) {
     const run = one.running;
     const facts = [`${percent(one.share)} of traffic`, `${run.hosts} of ${run.hosts_wanted} hosts`,

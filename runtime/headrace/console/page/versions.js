@@ -30,6 +30,7 @@ export function joined(status, rows) {
     versionsOf(row.model).set(row.version, {
       version: row.version, wanted: row.wanted, state: row.state, reason: row.reason,
       share: row.share_percent, coming: row.coming_percent, running: null,
+      quarantined: row.quarantined,
     });
   }
   for (const model of status.models) {
