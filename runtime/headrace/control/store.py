@@ -194,7 +194,7 @@ class Store:
         return entry
 
     def _quarantined(self) -> tuple[Quarantine, ...]:
-        with self._connected() as connection:
+        with self._reading() as connection:
             return quarantine_table.read(connection, QUARANTINE)
 
     def _put(self, connection: Connection, change: Change) -> Entry:
