@@ -21,11 +21,12 @@ EACH = Units(100.0)
 P99 = Criterion("p99", 0.0)
 
 
-def looks(swings: Swings, means: list[float]) -> Swings:
+def looks(swings: Swings, means: list[float], each: Units = EACH) -> Swings:
     """Return it after looks in which the candidate's answers were so much slower, in places."""
     for mean in means:
-        one, other = (Level(100.0, 100 * at, 100 * (at**2 + 4)) for at in (200 + mean, 200.0))
-        swings = swings.seen((EACH, EACH), (one, other))
+        many = each.count
+        one, other = (Level(many, many * at, many * (at**2 + 4)) for at in (200 + mean, 200.0))
+        swings = swings.seen((each, each), (one, other))
     return swings
 
 
@@ -42,6 +43,13 @@ def test_what_differs_by_chance_counts_for_nearly_all_and_a_constant_difference_
     for constant in (0.0, 50.0):
         swings = looks(STILL, [constant + one for one in by_chance(1, 300)])
         assert 1.0 <= swings.effect < 3.0, constant
+
+
+def test_a_constant_difference_does_not_swing_where_traffic_does() -> None:
+    swings = STILL
+    for many in (100.0, 2500.0, 400.0, 10_000.0):
+        swings = looks(swings, [50.0] * 40, Units(many))
+    assert swings.effect == 1.0
 
 
 @pytest.mark.parametrize(("times", "lasting"), [(4.0, 1), (1.0, 16), (4.0, 16)])

@@ -74,36 +74,39 @@ class Batches:
     """Means of so many looks in a row, and how far from each other those are that follow.
 
     Attributes:
-        total, looks: of the batch that is not whole yet.
-        before: the mean of the last one that is; None before there is one.
-        squares, pairs: of differences of means that follow on each other.
+        total, chance, looks: of the batch that is not whole yet, differences and their variances.
+        before: the mean of the last one that is, and its variance; None before there is one.
+        squares, pairs: of differences of means that follow on each other, over their variances.
     """
 
     total: float = 0.0
+    chance: float = 0.0
     looks: int = 0
-    before: float | None = None
+    before: tuple[float, float] | None = None
     squares: float = 0.0
     pairs: int = 0
 
-    def then(self, swing: float, window: int) -> "Batches":
-        """Return it with a look more."""
-        total, looks = self.total + swing, self.looks + 1
+    def then(self, difference: float, chance: float, window: int) -> "Batches":
+        """Return it with a look more, and the variance that chance gives its difference."""
+        total, variance, looks = self.total + difference, self.chance + chance, self.looks + 1
         if looks < window:
-            return replace(self, total=total, looks=looks)
-        mean = total / window
+            return replace(self, total=total, chance=variance, looks=looks)
+        now = total / window, variance / window**2
         if self.before is None:
-            return Batches(before=mean)
-        return Batches(0.0, 0, mean, self.squares + (mean - self.before) ** 2, self.pairs + 1)
+            return Batches(before=now)
+        # Not each over its own: a constant difference would swing with the number of executions.
+        square = (now[0] - self.before[0]) ** 2 / (now[1] + self.before[1])
+        return Batches(before=now, squares=self.squares + square, pairs=self.pairs + 1)
 
-    def effect(self, window: int) -> float:
+    @property
+    def effect(self) -> float:
         """Return how many times as far they are as chance has it, and one standard error more.
 
-        Where swings are independent, with a variance of 1, it is 1. 0 before it can be known.
+        Where looks are independent of each other it is 1. 0 before it can be known.
         """
         if self.pairs < LEAST_PAIRS:
             return 0.0
-        variance = self.squares / (2 * self.pairs)
-        return window * variance * (1 + math.sqrt(2 / self.pairs))
+        return self.squares / self.pairs * (1 + math.sqrt(2 / self.pairs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +127,7 @@ class Swings:
     @property
     def effect(self) -> float:
         """The design effect, 1 or more: as many executions are one unit, over time."""
-        known = (one.effect(window) for one, window in zip(self.batches, WINDOWS, strict=True))
-        return max(1.0, *known)
+        return max(1.0, *(one.effect for one in self.batches))
 
     def weighing(self, found: Pair, weighed: Pair) -> tuple["Swings", float]:
         """Return it with units that were given weight, and what part of those before keeps its own.
@@ -159,9 +161,10 @@ class Swings:
         by_chance = sum(
             level.variance / units.count for level, units in zip(levels, found, strict=True)
         )
-        swing = (came[0].mean - came[1].mean) / math.sqrt(by_chance)
+        difference = came[0].mean - came[1].mean
         batches = (
-            one.then(swing, window) for one, window in zip(self.batches, WINDOWS, strict=True)
+            one.then(difference, by_chance, window)
+            for one, window in zip(self.batches, WINDOWS, strict=True)
         )
         return replace(self, levels=levels, batches=tuple(batches))
 
@@ -172,7 +175,10 @@ class Swings:
             return Swings()
         one, other = (Level(**level) for level in kept["levels"])
         (counted, more), (weighed, weight) = kept["counted"], kept["weighed"]
-        batches = tuple(Batches(**batch) for batch in kept["batches"])
+        batches = tuple(
+            Batches(**{**batch, "before": batch["before"] and tuple(batch["before"])})
+            for batch in kept["batches"]
+        )
         return Swings((one, other), batches, (counted, more), (weighed, weight))
 
 
