@@ -21,8 +21,8 @@ Pair = tuple[Units, Units]
 
 #: Batches are of so many looks: dependence over a minute is the longest that is looked for.
 WINDOWS: Final = (1, 2, 4, 8, 16, 32, 64)
-#: Of a window nothing is known before as many differences of successive batches. With fewer a version
-#: that is half as fast is found later, with more a long queue is taken for one more often.
+#: Of a window nothing is known before as many differences of successive batches. With fewer a
+#: version that is half as fast is found later, with more a long queue is taken for one more often.
 LEAST_PAIRS: Final = 4
 #: Latencies are known by their place among edges: the variance of what rounding takes away.
 ROUNDED: Final = 1 / 12
