@@ -12,7 +12,7 @@ from tests.unit.rolling import ME, READY, Play
 
 from headrace.control import orders
 from headrace.control.store import QUARANTINE, Store, in_folder
-from headrace.errors import Quarantined
+from headrace.errors import Quarantined, StateInvalid
 from headrace.execution.policy import WHOLE
 from headrace.registry.seen import Seen, recall, remember
 from headrace.registry.tagged import Tagged, tagged
@@ -169,6 +169,20 @@ def test_a_rollout_that_ends_as_it_is_killed_is_quarantined_or_has_not_ended(
     (course,), _ = again.rollouts(play.desk.said.append)
     assert (course.end, again.quarantined) == (None, ())
     again.close()
+
+
+def test_an_end_that_is_written_down_is_one_whatever_cannot_be_read_after_it(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.start()
+
+    def fails() -> Any:
+        raise StateInvalid("the disk is full")
+
+    monkeypatch.setattr(play.desk.controller.store, "_reading", fails)
+    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    (one,) = play.desk.controller.store.quarantined
+    assert (one.version, play.desk.rollouts.one(1).end) == (2, End.ROLLED_BACK)
 
 
 def test_a_database_of_a_release_before_has_nobody_in_quarantine(back: Play) -> None:

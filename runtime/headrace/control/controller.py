@@ -222,7 +222,6 @@ class Controller:
         Raises:
             Unwanted: the model is not served, it cannot be, or nothing would change.
         """
-
         with self._lock:
             now = self.known(order.model)
             after = order.change(now, self.stand(order.model))

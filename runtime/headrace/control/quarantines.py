@@ -6,18 +6,17 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import wraps
-from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from headrace.control.finding import Finding
 from headrace.control.quarantine import Files, Quarantine, decide, gains, of_end, refusal
+from headrace.control.starting import ITSELF
 from headrace.control.store import Change, Entry, Note, Store
 from headrace.errors import HeadraceError, Quarantined, Unwanted
 from headrace.repository.digest import of_version
 from headrace.repository.folder import Version
 from headrace.rollout.course import Course
 
-#: Who releases what a registry has released: as who changes what nobody asked for.
-ITSELF: Final = "headrace"
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 

@@ -120,7 +120,8 @@ class Store:
                 self.labels = Labels(self._reading, self._deciding, clock, key)
                 self.references = references.References(self._reading, self._deciding)
                 #: Replaced with every change; nobody else writes.
-                self.quarantined = self._quarantined()
+                with self._reading() as connection:
+                    self.quarantined = quarantine_table.read(connection, QUARANTINE)
                 return
             except SQLAlchemyError as error:
                 # Two that begin in one moment: the database lets one of them through.
@@ -173,8 +174,9 @@ class Store:
             if quarantine is not None:
                 quarantine_table.write(connection, QUARANTINE, quarantine)
             entries = [self._put(connection, one) for one in changes]
-        if quarantine is not None:
-            self.quarantined = self._quarantined()
+            # Within the transaction: what was written must not fail by what is read after it.
+            quarantined = quarantine_table.read(connection, QUARANTINE) if quarantine else None
+        self.quarantined = self.quarantined if quarantined is None else quarantined
         return entries
 
     def release(self, some: Sequence[Quarantine], note: Note, *, remember: bool) -> Entry | None:
@@ -190,12 +192,9 @@ class Store:
             kept = connection.execute(select(MODEL.c.wanted).where(MODEL.c.name == model)).scalar()
             now = from_json(kept) if kept is not None else None
             entry = None if now is None else self._put(connection, Change(model, now, now, note))
-        self.quarantined = self._quarantined()
+            quarantined = quarantine_table.read(connection, QUARANTINE)
+        self.quarantined = quarantined
         return entry
-
-    def _quarantined(self) -> tuple[Quarantine, ...]:
-        with self._reading() as connection:
-            return quarantine_table.read(connection, QUARANTINE)
 
     def _put(self, connection: Connection, change: Change) -> Entry:
         model, note = change.model, change.note
