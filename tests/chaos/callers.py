@@ -44,7 +44,8 @@ class Wish:
 class Caller(Protocol):
     """One connection's owner."""
 
-    #: When the connection was last known to be alive.
+    #: When the connection was last known to be alive: as what was answered last began, or as it was
+    #: opened. Not as that ended, for by then the other end may be dead; who leaves knows nothing.
     alive: float
 
     def call(self, wish: Wish) -> str:
@@ -68,12 +69,14 @@ class HttpCaller:
         connection = self._connection
         if connection is None:
             connection = http.client.HTTPConnection(self._host, self._port, timeout=CONNECT_S)
+            self.alive = time.monotonic()
             try:
                 connection.connect()
             except OSError:
                 return UNREACHED
             connection.sock.settimeout(HANG_S)
-            self._connection, self.alive = connection, time.monotonic()
+            self._connection = connection
+        began = time.monotonic()
         try:
             if wish.leaves_s is not None or wish.within_body:
                 return self._leave(connection, wish)
@@ -84,7 +87,7 @@ class HttpCaller:
         except (OSError, http.client.HTTPException):
             self.close()
             return CUT
-        self.alive = time.monotonic()
+        self.alive = began
         return outcome
 
     def close(self) -> None:
@@ -176,16 +179,16 @@ class GrpcCaller:
         request.raw_input_contents.append(wish.given.tobytes())
         if wish.timeout_us:
             request.parameters["timeout"].int64_param = wish.timeout_us
+        began = time.monotonic()
         pending = infer(request, timeout=HANG_S)
         try:
             answer = pending.result(wish.leaves_s)
         except grpc.FutureTimeoutError:
             pending.cancel()
-            self.alive = time.monotonic()
             return LEFT
         except grpc.RpcError as error:
-            return self._told(error)
-        self.alive = time.monotonic()
+            return self._told(error, began)
+        self.alive = began
         came = np.frombuffer(answer.raw_output_contents[0], np.float32)
         return RIGHT if np.array_equal(came, wish.given.ravel()) else WRONG
 
@@ -197,16 +200,16 @@ class GrpcCaller:
 
     def _connect(self) -> Callable[..., Any] | None:
         self._channel = grpc.insecure_channel(self._address, options=_OPTIONS)
+        self.alive = time.monotonic()
         try:
             grpc.channel_ready_future(self._channel).result(CONNECT_S)
         except grpc.FutureTimeoutError:
             self.close()
             return None
-        self.alive = time.monotonic()
         self._infer = service_pb2_grpc.GRPCInferenceServiceStub(self._channel).ModelInfer.future
         return self._infer
 
-    def _told(self, error: Any) -> str:
+    def _told(self, error: Any, began: float) -> str:
         code, details = error.code(), error.details() or ""
         status = _CODES.get(code) or (_BOTH.get(code) if ERROR_ID in details else None)
         if status is None and code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -214,5 +217,5 @@ class GrpcCaller:
         if status is None:
             self.close()
             return CUT
-        self.alive = time.monotonic()
+        self.alive = began
         return status

@@ -48,7 +48,7 @@ class Call:
     #: One of the words above, or the status that was told: "503".
     outcome: str
     rows: int = 1
-    #: When its connection was last known to be alive before: at the last answer, or when it began.
+    #: When its connection was last known to be alive, as `Caller` has it.
     alive: float = 0.0
 
 
@@ -125,7 +125,9 @@ class Account:
         for call in calls:
             if call.outcome in (CUT, UNREACHED):
                 continue
-            if call.began >= self.since:
+            # Over a connection to the one before, whose end he has not seen, he reached nobody.
+            left_over = call.outcome == LEFT and call.alive < self.since
+            if call.began >= self.since and not left_over:
                 self.calls.append(call)
             else:
                 self.gap += 1

@@ -74,6 +74,16 @@ def test_a_gateways_calls_are_those_that_began_after_the_one_before_had_ended() 
     assert [one.began for one in account.doubtful] == [9.9]
 
 
+def test_who_left_over_a_connection_to_the_gateway_before_may_have_reached_nobody() -> None:
+    account = Account(since=10.0, struck=9.9)
+    account.take([call(LEFT, at=10.1), call(RIGHT, at=10.1), call(LEFT, at=10.3)])
+    assert [one.outcome for one in account.calls] == [RIGHT, LEFT]
+    assert [(one.outcome, one.began) for one in account.doubtful] == [(LEFT, 10.1)]
+    for counted, same in ((0, False), (1, True), (2, True), (3, False)):
+        page = scrape({("m", RIGHT): 1, ("m", "499"): counted})
+        assert (not differences(account.calls, page, account.doubtful)) is same
+
+
 @pytest.mark.parametrize(("counted", "same"), [(1, False), (2, True), (3, True), (4, False)])
 def test_who_began_while_a_gateway_died_may_be_counted_by_the_next(
     counted: int, same: bool
