@@ -8,9 +8,7 @@ how soon one that takes longer, if each execution is a unit, if those that wait 
 and as the product counts.
 """
 
-import argparse
 import math
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -18,7 +16,7 @@ from typing import Final
 
 import numpy as np
 from tests.rollouts.judges import Verdict, product
-from tests.rollouts.stalls import APART_S, PLAN, Runs, runs
+from tests.rollouts.stalls import APART_S, PLAN, Runs, asked, lines_of, runs
 from tests.rollouts.streams import Arm
 
 from headrace.rollout.latency import LEAST_HISTORY
@@ -63,11 +61,7 @@ def sent_back(
 
 def main() -> None:
     """Print how often each kind of unit is sent back in error, and how soon rightly."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1000, help="of the same version twice")
-    parser.add_argument("--power-runs", type=int, default=200, help="of each slower one")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args()
+    options = asked(__doc__ or "")
     with ProcessPoolExecutor(options.processes) as pool:
         for busy, stalls in WORLDS:
             for slowdown in (1.0, *WORSE):
@@ -76,11 +70,7 @@ def main() -> None:
                 said = list(pool.map(run, range(count), chunksize=5))
                 still = ", stands still at times" * stalls
                 print(f"busy {busy:g}{still}, {slowdown:g} times as long, {count}", flush=True)
-                for name in said[0]:
-                    seconds = [one[name] for one in said]
-                    until = sorted(math.inf if at is None else at for at in seconds)
-                    back = 1 - seconds.count(None) / count
-                    print(f"  {name:26} back {back:6.3f}, seconds p50 {until[count // 2]:5.0f}")
+                print(*lines_of(said), sep="\n", flush=True)
 
 
 if __name__ == "__main__":

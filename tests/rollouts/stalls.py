@@ -10,6 +10,7 @@ how soon a slower one, if each user, or each execution, is a unit, and as the pr
 import argparse
 import math
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -208,23 +209,33 @@ def sent_back(seed: int, more: float = 0.0) -> dict[str, Verdict]:
     return {name: product(PLAN, *both)[0] for name, both in arms.items()}
 
 
-def main() -> None:
-    """Print how often each kind of unit is sent back in error, and how soon rightly."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def asked(what: str) -> argparse.Namespace:
+    """Return what the command line asks for, of a program whose docstring is ``what``."""
+    parser = argparse.ArgumentParser(description=what.splitlines()[0])
     parser.add_argument("--runs", type=int, default=1000, help="of the same version twice")
     parser.add_argument("--power-runs", type=int, default=200, help="of each slower one")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def lines_of(said: Sequence[dict[str, Verdict]]) -> Iterator[str]:
+    """Yield a line for each kind of unit: how many rollouts went back by it, and how soon."""
+    for name in said[0]:
+        seconds = [one[name] for one in said]
+        until = sorted(math.inf if at is None else at for at in seconds)
+        back = 1 - seconds.count(None) / len(said)
+        yield f"  {name:30} back {back:6.3f}, seconds p50 {until[len(said) // 2]:5.0f}"
+
+
+def main() -> None:
+    """Print how often each kind of unit is sent back in error, and how soon rightly."""
+    options = asked(__doc__ or "")
     with ProcessPoolExecutor(options.processes) as pool:
         for more in (0.0, *WORSE):
             count = options.power_runs if more else options.runs
             said = list(pool.map(partial(sent_back, more=more), range(count), chunksize=5))
             print(f"{100 * more:g} % more slow requests, {count} rollouts", flush=True)
-            for name in said[0]:
-                seconds = [one[name] for one in said]
-                until = sorted(math.inf if at is None else at for at in seconds)
-                back = 1 - seconds.count(None) / count
-                print(f"  {name:30} back {back:6.3f}, seconds p50 {until[count // 2]:5.0f}")
+            print(*lines_of(said), sep="\n", flush=True)
 
 
 if __name__ == "__main__":
