@@ -13,10 +13,11 @@ from tests.rollouts.streams import SECONDS, Arm
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
+from headrace.rollout.latency import QUANTILES
 from headrace.rollout.policy import MoveKind, next_move
 from headrace.rollout.record import Record
 from headrace.rollout.swings import STILL
-from headrace.rollout.together import ALONE
+from headrace.rollout.together import ALONE, apart
 from headrace.rollout.weighing import observed
 
 #: A verdict's second, or None where there was none.
@@ -45,8 +46,14 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
             if candidate.together
             else (ALONE, ALONE)
         )
-        level = candidate_level[second], control_level[second]
-        record, swings = observed(record, swings, deltas, level, most, passed_s=1.0)
+        if len(candidate.latency_ms) == 0:
+            # Of what has no latencies nothing is known to swing.
+            lengths = {name: units for name, units in deltas.items() if name in QUANTILES}
+            weighed = {name: apart(units, most, 1.0) for name, units in lengths.items()}
+            record = record.observed({**deltas, **weighed})
+        else:
+            level = candidate_level[second], control_level[second]
+            record, swings = observed(record, swings, deltas, level, most, passed_s=1.0)
         for known in record.asked:
             if alone[known.criterion.name] is None and known.log_harm >= bound:
                 alone[known.criterion.name] = second

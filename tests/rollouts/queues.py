@@ -47,7 +47,10 @@ def arms(dice: np.random.Generator, busy: float, *, stalls: bool, slowdown: floa
 def sent_back(
     seed: int, busy: float, *, stalls: bool = True, slowdown: float = 1.0
 ) -> dict[str, Verdict]:
-    """Return of one rollout, by what is a unit, when p99 sends it back."""
+    """Return of one rollout, by what is a unit, when p99 sends it back.
+
+    Of what has no latencies nothing is thought to swing.
+    """
     both = arms(np.random.default_rng(seed), busy, stalls=stalls, slowdown=slowdown)
     whole = [one.arm() for one in both]
     # Of what has no latencies nothing is known to swing.

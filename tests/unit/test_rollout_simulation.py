@@ -1,6 +1,6 @@
 """A few of the rollouts that `python -m tests.rollouts` judges, with the same dice each time."""
 
-from tests.rollouts import queues, stalls
+from tests.rollouts import neighbours, queues, stalls
 from tests.rollouts.campaign import SCENARIOS, campaign, summary
 
 from headrace.rollout.estimate import units_needed
@@ -32,6 +32,15 @@ def test_a_queue_that_is_seldom_empty_is_no_worse_version() -> None:
     assert wrong["as the product counts"] <= 1, wrong
     assert wrong["those that wait together"] >= 3, "a long queue is one, for as long as it is"
     slower = queues.sent_back(1, busy=0.8, stalls=False, slowdown=1.5)
+    assert slower["as the product counts"] is not None
+
+
+def test_a_machine_that_is_slower_for_a_while_is_no_worse_version() -> None:
+    said = [neighbours.sent_back(seed, swing=0.1, lasts_s=60.0) for seed in range(12)]
+    wrong = {name: sum(one[name] is not None for one in said) for name in said[0]}
+    assert wrong["as the product counts"] <= 2, wrong
+    assert wrong["each execution"] >= 5, wrong
+    slower = neighbours.sent_back(1, swing=0.05, lasts_s=20.0, slowdown=1.5)
     assert slower["as the product counts"] is not None
 
 

@@ -1,6 +1,6 @@
 """How much evidence is left of executions that are slow, or quick, for seconds on end."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from headrace.rollout.bets import NONE, Units
 from headrace.rollout.evidence import Criterion, Evidence
 from headrace.rollout.keeping import from_json, to_json
 from headrace.rollout.record import Record
-from headrace.rollout.swings import STILL, Level, Swings
+from headrace.rollout.swings import PRIOR_PAIRS, STILL, Level, Swings
 from headrace.rollout.together import ALONE
 from headrace.rollout.weighing import observed
 
@@ -39,10 +39,27 @@ def by_chance(seed: int, number: int, *, lasting: int = 1, times: float = 1.0) -
 
 
 def test_what_differs_by_chance_counts_for_nearly_all_and_a_constant_difference_does_too() -> None:
-    assert STILL.effect == 1.0
     for constant in (0.0, 50.0):
         swings = looks(STILL, [constant + one for one in by_chance(1, 300)])
-        assert 1.0 <= swings.effect < 3.0, constant
+        assert 1.0 <= swings.effect < 2.0, constant
+
+
+def test_before_anything_is_known_some_executions_are_thought_to_be_one() -> None:
+    assert STILL.effect == pytest.approx(2.7, abs=0.1)
+    assert not STILL.is_known
+    alike = looks(STILL, [0.0] * (PRIOR_PAIRS + 1))
+    assert alike.is_known
+    assert alike.effect == 1.0
+
+
+def test_of_minutes_is_thought_what_is_known_of_seconds() -> None:
+    assert looks(STILL, by_chance(4, 12, times=6.0)).effect > 20, "at once"
+    still = looks(STILL, by_chance(4, 300)).batches
+    # Twice as far as chance has it, in as many pairs as weigh what was thought.
+    off = replace(still[-1], squares=2.0 * PRIOR_PAIRS, pairs=PRIOR_PAIRS)
+    assert off.times(2.0) == (2.0, 0.5)
+    assert off.times(1.0) == (1.5, 0.5)
+    assert Swings(batches=(*still[:-1], off)).effect < 2.0, "a few minutes may seem to, by chance"
 
 
 def test_a_constant_difference_does_not_swing_where_traffic_does() -> None:
@@ -70,11 +87,13 @@ def test_what_had_weight_before_swings_were_known_is_taken_back() -> None:
     slow = Units(100.0, 30.0)
     record = Record(2, 1, 0.0, 0.0, (Evidence.empty(P99, 1),))
     early, _ = observed(record, STILL, {"p99": (slow, EACH)}, LEVELS, (ALONE, ALONE), 1.0)
-    assert early.asked[0].candidate == slow
-    assert early.log_harm_peak > 3, "proved, if each were a unit"
+    some = early.asked[0].candidate
+    assert some.count == pytest.approx(100 / STILL.effect), "as is thought before anything is known"
+    assert some.bad == pytest.approx(30 / STILL.effect)
+    assert early.log_harm_peak > 3
     swings = looks(STILL, by_chance(3, 64, times=10.0))
     assert swings.effect > 50
-    swings, kept = swings.weighing((slow, EACH), (slow, EACH))
+    swings, kept = swings.weighing((slow, EACH), (some, early.asked[0].control))
     assert kept == 1.0, "nothing was counted before"
     later, swings = observed(early, swings, {"p99": (EACH, EACH)}, LEVELS, (ALONE, ALONE), 1.0)
     assert later.log_harm_peak < early.log_harm_peak / 5

@@ -215,10 +215,15 @@ def _metric(known: Evidence, course: Course) -> dict[str, Any]:
         "control": _arm(known.control, asked) if paired else None,
         "difference_points": spread and [100 * end for end in spread],
         "mean_difference": spread and asked and sorted(mean_change(asked, end) for end in spread),
-        "design_effect": course.swings.effect if known.criterion.name in QUANTILES else None,
+        "design_effect": _design_effect(known, course),
         "harm_odds": _odds(known.log_harm),
         "fine_odds": _odds(known.log_fine),
     }
+
+
+def _design_effect(known: Evidence, course: Course) -> float | None:
+    of_latency = known.criterion.name in QUANTILES
+    return course.swings.effect if of_latency and course.swings.is_known else None
 
 
 def _odds(log: float) -> float:

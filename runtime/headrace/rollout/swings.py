@@ -21,9 +21,13 @@ Pair = tuple[Units, Units]
 
 #: Batches are of so many looks: dependence over a minute is the longest that is looked for.
 WINDOWS: Final = (1, 2, 4, 8, 16, 32, 64)
-#: Of a window nothing is known before as many differences of successive batches. With fewer a
-#: version that is half as fast is found later, with more a long queue is taken for one more often.
-LEAST_PAIRS: Final = 4
+#: How far looks are thought to swing before there are two, as a design effect. With 1 what chance
+#: does in the first seconds is taken for a difference, with 4 what is one is found late.
+EXPECTED: Final = 2.0
+#: As many differences of successive batches weigh what was thought before: of the shortest window
+#: EXPECTED, of each other one what is known of that of half its length. Dependence that is seen in
+#: seconds is so believed of minutes, too, and a few minutes alone are not.
+PRIOR_PAIRS: Final = 4
 #: Latencies are known by their place among edges: the variance of what rounding takes away.
 ROUNDED: Final = 1 / 12
 #: What has counted before anything was known is no more than what was counted and this.
@@ -99,15 +103,16 @@ class Batches:
         square = (now[0] - self.before[0]) ** 2 / (now[1] + self.before[1])
         return Batches(before=now, squares=self.squares + square, pairs=self.pairs + 1)
 
-    @property
-    def effect(self) -> float:
-        """Return how many times as far they are as chance has it, and one standard error more.
+    def times(self, thought: float) -> tuple[float, float]:
+        """Return how many times as far from each other they are as chance has it, and its error.
 
-        Where looks are independent of each other it is 1. 0 before it can be known.
+        Where looks are independent of each other it is 1. It is the mean of what was thought of it
+        before and of what was seen, by their numbers: a variance's, of which the conjugate prior
+        is as many observations (Gelman et al., "Bayesian Data Analysis", 2.6). The error is a
+        standard one, as a part of it.
         """
-        if self.pairs < LEAST_PAIRS:
-            return 0.0
-        return self.squares / self.pairs * (1 + math.sqrt(2 / self.pairs))
+        pairs = PRIOR_PAIRS + self.pairs
+        return (PRIOR_PAIRS * thought + self.squares) / pairs, math.sqrt(2 / pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +132,23 @@ class Swings:
 
     @property
     def effect(self) -> float:
-        """The design effect, 1 or more: as many executions are one unit, over time."""
-        return max(1.0, *(one.effect for one in self.batches))
+        """The design effect, 1 or more: as many executions are one unit, over time.
+
+        It is the largest of all windows, of which each counts that is off 1 by its error or more,
+        and is taken half of that up: who seems to swing, for a while, may do so by chance, but who
+        does is found out slowly.
+        """
+        largest, thought = 1.0, EXPECTED
+        for one in self.batches:
+            thought, error = one.times(thought)
+            if thought >= 1 + error:
+                largest = max(largest, thought * (1 + error / 2))
+        return largest
+
+    @property
+    def is_known(self) -> bool:
+        """Whether as much was seen of it as weighs what was thought before."""
+        return self.batches[0].pairs >= PRIOR_PAIRS
 
     def weighing(self, found: Pair, weighed: Pair) -> tuple["Swings", float]:
         """Return it with units that were given weight, and what part of those before keeps its own.
