@@ -95,6 +95,18 @@ def test_no_password_of_an_address_in_a_text_is_shown(password: str) -> None:
     assert told in ("cannot reach db://…@host/name", "cannot reach db://…?…")
 
 
+@pytest.mark.parametrize(
+    "said", ["of AccountKey=c2Vj/cmV0Cg==;x", "signed by c2Vj/cmV0Cg==", "{whole}"]
+)
+def test_no_key_of_a_connection_string_is_shown(said: str) -> None:
+    whole = "DefaultEndpointsProtocol=https;AccountName=me;AccountKey=c2Vj/cmV0Cg=="
+    shown = without_secrets(
+        said.format(whole=whole), {"AZURE_STORAGE_CONNECTION_STRING": whole, "HOME": "/root"}
+    )
+    assert "c2Vj" not in shown
+    assert "…" in shown
+
+
 def test_a_traceback_shows_where_it_was_and_no_secret() -> None:
     try:
         raise ConnectionError("no answer from http://me:secret@host") from OSError("s3://a/b?sig=c")
