@@ -13,15 +13,16 @@ from tests.rollouts.streams import SECONDS, Arm
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import Units
-from headrace.rollout.latency import QUANTILES
 from headrace.rollout.policy import MoveKind, next_move
 from headrace.rollout.record import Record
-from headrace.rollout.swings import STILL
-from headrace.rollout.together import ALONE, apart
+from headrace.rollout.swings import STILL, WINDOWS, Batches, Swings
+from headrace.rollout.together import ALONE
 from headrace.rollout.weighing import observed
 
 #: A verdict's second, or None where there was none.
 Verdict = int | None
+#: Of arms without latencies: as if it were known for long that nothing swings.
+NEVER: Final = Swings(batches=(Batches(squares=1e9, pairs=10**9),) * len(WINDOWS))
 
 
 def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, dict[str, Verdict]]:
@@ -35,7 +36,7 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
     bound = math.log(1 / plan.alpha)
     verdict: Verdict = None
     candidate_level, control_level = levels(candidate), levels(control)
-    swings = STILL
+    swings = STILL if len(candidate.latency_ms) else NEVER
     for second in range(SECONDS):
         deltas = {
             name: (_units(candidate.units[name], second), _units(control.units[name], second))
@@ -46,14 +47,8 @@ def product(plan: RolloutPlan, candidate: Arm, control: Arm) -> tuple[Verdict, d
             if candidate.together
             else (ALONE, ALONE)
         )
-        if len(candidate.latency_ms) == 0:
-            # Of what has no latencies nothing is known to swing.
-            lengths = {name: units for name, units in deltas.items() if name in QUANTILES}
-            weighed = {name: apart(units, most, 1.0) for name, units in lengths.items()}
-            record = record.observed({**deltas, **weighed})
-        else:
-            level = candidate_level[second], control_level[second]
-            record, swings = observed(record, swings, deltas, level, most, passed_s=1.0)
+        level = candidate_level[second], control_level[second]
+        record, swings = observed(record, swings, deltas, level, most, passed_s=1.0)
         for known in record.asked:
             if alone[known.criterion.name] is None and known.log_harm >= bound:
                 alone[known.criterion.name] = second

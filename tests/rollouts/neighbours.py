@@ -7,7 +7,7 @@ and how soon one that takes longer, if each execution is a unit and as the produ
 """
 
 import math
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from functools import partial
 from itertools import accumulate
 from statistics import NormalDist
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tests.rollouts.judges import Verdict, product
 from tests.rollouts.queues import PER_S
-from tests.rollouts.stalls import PLAN, RUN_S, Runs, asked, lines_of
+from tests.rollouts.stalls import PLAN, RUN_S, Runs
 from tests.rollouts.streams import SECONDS, Arm
+from tests.rollouts.trials import Trial, tell
 
 Floats = NDArray[np.float64]
 
@@ -56,17 +57,18 @@ def sent_back(seed: int, swing: float, lasts_s: float, slowdown: float = 1.0) ->
     }
 
 
+def trials() -> Iterator[Trial]:
+    """Yield the same version twice, and worse ones, in each world."""
+    for swing, lasts_s in WORLDS:
+        for slowdown in (1.0, *WORSE):
+            name = f"{swing:g} for {lasts_s:g} s, {slowdown:g} times as long"
+            run = partial(sent_back, swing=swing, lasts_s=lasts_s, slowdown=slowdown)
+            yield Trial(name, run, worse=slowdown > 1)
+
+
 def main() -> None:
     """Print how often each kind of unit is sent back in error, and how soon rightly."""
-    options = asked(__doc__ or "")
-    with ProcessPoolExecutor(options.processes) as pool:
-        for swing, lasts_s in WORLDS:
-            for slowdown in (1.0, *WORSE):
-                count = options.runs if slowdown == 1.0 else options.power_runs
-                run = partial(sent_back, swing=swing, lasts_s=lasts_s, slowdown=slowdown)
-                said = list(pool.map(run, range(count), chunksize=5))
-                print(f"{swing:g} for {lasts_s:g} s, {slowdown:g} times as long, {count}")
-                print(*lines_of(said), sep="\n", flush=True)
+    tell(__doc__ or "", trials())
 
 
 if __name__ == "__main__":

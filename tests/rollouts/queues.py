@@ -9,15 +9,16 @@ and as the product counts.
 """
 
 import math
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 import numpy as np
 from tests.rollouts.judges import Verdict, product
-from tests.rollouts.stalls import APART_S, PLAN, Runs, asked, lines_of, runs
+from tests.rollouts.stalls import APART_S, PLAN, Runs, runs
 from tests.rollouts.streams import Arm
+from tests.rollouts.trials import Trial, tell
 
 from headrace.rollout.latency import LEAST_HISTORY
 
@@ -53,7 +54,6 @@ def sent_back(
     """
     both = arms(np.random.default_rng(seed), busy, stalls=stalls, slowdown=slowdown)
     whole = [one.arm() for one in both]
-    # Of what has no latencies nothing is known to swing.
     judged = {
         "each execution": [Arm(one.units, {}) for one in whole],
         "those that wait together": [Arm(one.units, {}, together=one.together) for one in whole],
@@ -62,18 +62,18 @@ def sent_back(
     return {name: product(PLAN, *both)[0] for name, both in judged.items()}
 
 
+def trials() -> Iterator[Trial]:
+    """Yield the same version twice, and worse ones, in each world."""
+    for busy, stalls in WORLDS:
+        for slowdown in (1.0, *WORSE):
+            name = f"busy {busy:g}{', stands still at times' * stalls}, {slowdown:g} times as long"
+            run = partial(sent_back, busy=busy, stalls=stalls, slowdown=slowdown)
+            yield Trial(name, run, worse=slowdown > 1)
+
+
 def main() -> None:
     """Print how often each kind of unit is sent back in error, and how soon rightly."""
-    options = asked(__doc__ or "")
-    with ProcessPoolExecutor(options.processes) as pool:
-        for busy, stalls in WORLDS:
-            for slowdown in (1.0, *WORSE):
-                count = options.runs if slowdown == 1.0 else options.power_runs
-                run = partial(sent_back, busy=busy, stalls=stalls, slowdown=slowdown)
-                said = list(pool.map(run, range(count), chunksize=5))
-                still = ", stands still at times" * stalls
-                print(f"busy {busy:g}{still}, {slowdown:g} times as long, {count}", flush=True)
-                print(*lines_of(said), sep="\n", flush=True)
+    tell(__doc__ or "", trials())
 
 
 if __name__ == "__main__":

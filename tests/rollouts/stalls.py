@@ -7,11 +7,7 @@ nice python -m tests.rollouts.stalls tells how often the same version twice is s
 how soon a slower one, if each user, or each execution, is a unit, and as the product counts.
 """
 
-import argparse
-import math
-import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -21,6 +17,7 @@ from numpy.typing import NDArray
 from tests.rollouts.judges import Verdict, product
 from tests.rollouts.streams import SECONDS, USER_REQUESTS, USER_S, Arm, per_second
 from tests.rollouts.together import together
+from tests.rollouts.trials import Trial, tell
 
 from headrace.config.rollouts import RolloutPlan
 
@@ -209,33 +206,17 @@ def sent_back(seed: int, more: float = 0.0) -> dict[str, Verdict]:
     return {name: product(PLAN, *both)[0] for name, both in arms.items()}
 
 
-def asked(what: str) -> argparse.Namespace:
-    """Return what the command line asks for, of a program whose docstring is ``what``."""
-    parser = argparse.ArgumentParser(description=what.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=1000, help="of the same version twice")
-    parser.add_argument("--power-runs", type=int, default=200, help="of each slower one")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
-    return parser.parse_args()
-
-
-def lines_of(said: Sequence[dict[str, Verdict]]) -> Iterator[str]:
-    """Yield a line for each kind of unit: how many rollouts went back by it, and how soon."""
-    for name in said[0]:
-        seconds = [one[name] for one in said]
-        until = sorted(math.inf if at is None else at for at in seconds)
-        back = 1 - seconds.count(None) / len(said)
-        yield f"  {name:30} back {back:6.3f}, seconds p50 {until[len(said) // 2]:5.0f}"
+def trials() -> Iterator[Trial]:
+    """Yield the same version twice, and worse ones."""
+    for more in (0.0, *WORSE):
+        yield Trial(
+            f"{100 * more:g} % more slow requests", partial(sent_back, more=more), worse=more > 0
+        )
 
 
 def main() -> None:
     """Print how often each kind of unit is sent back in error, and how soon rightly."""
-    options = asked(__doc__ or "")
-    with ProcessPoolExecutor(options.processes) as pool:
-        for more in (0.0, *WORSE):
-            count = options.power_runs if more else options.runs
-            said = list(pool.map(partial(sent_back, more=more), range(count), chunksize=5))
-            print(f"{100 * more:g} % more slow requests, {count} rollouts", flush=True)
-            print(*lines_of(said), sep="\n", flush=True)
+    tell(__doc__ or "", trials())
 
 
 if __name__ == "__main__":

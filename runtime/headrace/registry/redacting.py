@@ -26,10 +26,12 @@ QUERY: Final = re.compile(r"(://[^\s?\"']*)\?[^\s\"')]*")
 DIVIDERS: Final = re.compile(r"[/?#@\s]+")
 #: How variables of the environment are called that hold a secret.
 SECRET: Final = ("CONNECTION_STRING", "KEY", "PASSWORD", "SECRET", "TOKEN")
-#: How Azure's connection strings call theirs, each of which a library has by itself.
-OF_A_CONNECTION: Final = ("AccountKey=", "SharedAccessSignature=")
 #: Of a value that is looked for: what is shorter would blot out words.
 LEAST_CHARACTERS: Final = 4
+#: How Azure's connection strings call theirs, each of which a library has by itself.
+OF_A_CONNECTION: Final = re.compile(
+    rf"(?:AccountKey|SharedAccessSignature)=([^;]{{{LEAST_CHARACTERS},}})"
+)
 
 
 def without_secrets(text: str, environ: Mapping[str, str], addresses: Iterable[str] = ()) -> str:
@@ -51,7 +53,7 @@ def without_secrets(text: str, environ: Mapping[str, str], addresses: Iterable[s
     }
     for address in (*environ.values(), *addresses):
         hidden.update(_hidden(address))
-        hidden.update(_of_a_connection(address))
+        hidden.update((secret, "…") for secret in OF_A_CONNECTION.findall(address))
     # What is a part of another would leave the rest of it.
     for one in sorted(hidden, key=len, reverse=True):
         text = text.replace(one, hidden[one])
@@ -68,14 +70,6 @@ def _nobody(found: re.Match[str]) -> str:
     if "?" in found["user"] or "#" in found["user"]:
         return f"{SCHEME}…?"
     return f"{SCHEME}…@"
-
-
-def _of_a_connection(text: str) -> Iterator[tuple[str, str]]:
-    for part in text.split(";"):
-        for name in OF_A_CONNECTION:
-            secret = part.removeprefix(name)
-            if part.startswith(name) and len(secret) >= LEAST_CHARACTERS:
-                yield secret, "…"
 
 
 def _hidden(address: str) -> Iterator[tuple[str, str]]:

@@ -161,11 +161,11 @@ class Swings:
             found: units of candidate and control in a stretch.
             weighed: what they count as.
         """
-        counted = _sum(self.counted, found)
+        counted, effect = _sum(self.counted, found), self.effect
         kept = 1.0
         for number, weight in zip(counted, self.weighed, strict=True):
             if weight:
-                kept = min(kept, (number / self.effect + SLACK_UNITS) / weight)
+                kept = min(kept, (number / effect + SLACK_UNITS) / weight)
         before = self.weighed[0] * kept, self.weighed[1] * kept
         return replace(self, counted=counted, weighed=_sum(before, weighed)), kept
 
