@@ -13,7 +13,7 @@ PLAN = """
 rollouts:
   default:
     steps_percent: [50, 100]
-    judge: {errors: {max_increase_points: 3}, p99: {max_ratio: 4}}
+    judge: {errors: {max_increase_points: 3}, p50: {max_ratio: 10}}
     minimum: {units: 50, minutes: 0}
     max_hours: 1
   alike:

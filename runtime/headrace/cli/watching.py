@@ -69,7 +69,7 @@ def looks(
 
 
 def _log(seen: Iterator[Look]) -> Mapping[str, Any]:
-    """Tell what is said once each, as it is first said, and at the end all."""
+    """Tell what is said once each, as it is first said, why nothing is now, and at the end all."""
     known: set[tuple[int, str]] = set()
     was_away = ""
     for found, away in seen:
@@ -77,7 +77,8 @@ def _log(seen: Iterator[Look]) -> Mapping[str, Any]:
             if (one := (said["unix_ms"], said["what"])) not in known:
                 known.add(one)
                 tell(said_line(said))
-        if away and not was_away:
+        # An answer that broke off is followed by nobody who answers, which is what lasts.
+        if away and away != was_away:
             tell(away)
         was_away = away
     for line in rollout_lines(found):
