@@ -121,7 +121,7 @@ def test_it_is_reckoned_with_the_traffic_of_a_few_seconds() -> None:
     assert found.measuring_hours == pytest.approx(1000 / 100 / 3600)
     assert found.estimate == estimate(asked, units_per_s=80.0, rates=found.rates)
     assert found.hours == found.measuring_hours + found.estimate.hours
-    assert [note.split(":")[0] for note in found.notes] == ["1.25 requests share a batch"]
+    assert [note[:15] for note in found.notes] == ["of p99 each exe", "1.25 requests s"]
     told = forecast_json(asked, found)
     assert (told["fits"], told["slowest"]) == (True, found.estimate.slowest)
     assert [one["units"] for one in told["metrics"]] == list(found.estimate.needed.values())

@@ -15,7 +15,7 @@ def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"traffic of the last {traffic['over_s']:.3g} s: {traffic['requests_per_s']:.3g} "
         f"requests/s in {traffic['units_per_s']:.3g} executions/s"
-        f"{'' if told['fits'] is None else ', of which each is one unit'}"
+        f"{'' if told['fits'] is None else _units(told)}"
     )
     if told["steps"]:
         yield from aligned([("STEP", "TIME"), *_steps(told)])
@@ -35,6 +35,15 @@ def _whole(told: Mapping[str, Any]) -> str:
         return f"never decided; {slowest}"
     fits = "" if told["fits"] else ", which is too little"
     return f"{duration(told['hours'])}; max_hours are {told['max_hours']:.3g}{fits}; {slowest}"
+
+
+def _units(told: Mapping[str, Any]) -> str:
+    # A server of before has none.
+    weights = {one["name"]: one.get("weigh_as_one", 1.0) for one in told["metrics"]}
+    fewer = [name for name, weight in weights.items() if weight > 1.0]
+    if not fewer:
+        return ", of which each is one unit"
+    return f", of which each is one unit, but {weights[fewer[0]]:.3g} are one of {', '.join(fewer)}"
 
 
 def _steps(told: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

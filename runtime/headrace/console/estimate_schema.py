@@ -17,13 +17,14 @@ class Traffic(Answer):
 class MetricAhead(Answer):
     """What units are reckoned with, and how many of the candidate's the last step takes.
 
-    Units are None where it is never decided.
+    Units are None where it is never decided; so many executions, or pairs of answers, weigh as one.
     """
 
     name: str
     candidate_bad_percent: float
     control_bad_percent: float
     units: float | None
+    weigh_as_one: float
 
 
 class StepAhead(Answer):

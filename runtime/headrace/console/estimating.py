@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from headrace.config.rollouts import RolloutPlan
 from headrace.console.answering import THREADS
 from headrace.console.estimate_schema import Estimate
-from headrace.console.forecast import Carried, forecast, forecast_json, resources
+from headrace.console.forecast import Carried, Past, forecast, forecast_json, resources
 from headrace.console.memory import resident
 from headrace.console.parameters import From, Misasked, Model, Number
 from headrace.console.rates import Reading
@@ -36,7 +36,8 @@ async def estimate(
     # Nobody's thread is held meanwhile.
     await asyncio.sleep(OVER_S)
     now = await THREADS.run(lambda: _reading(sources))
-    found = forecast(asked, f"{model}/{serving}", before, now, sticky=by)
+    past = Past.of(sources.rollouts.all(model))
+    found = forecast(asked, f"{model}/{serving}", before, now, sticky=by, past=past)
     candidate, serves = await THREADS.run(
         lambda: [_carried(sources, model, one) for one in (version, serving)]
     )

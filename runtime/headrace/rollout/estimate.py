@@ -68,12 +68,17 @@ def units_needed(
 
 
 def estimate(
-    plan: RolloutPlan, *, units_per_s: float, rates: Mapping[str, tuple[float, float]]
+    plan: RolloutPlan,
+    *,
+    units_per_s: float,
+    rates: Mapping[str, tuple[float, float]],
+    as_one: Mapping[str, float] | None = None,
 ) -> Estimate:
     """Return how long a plan takes for a candidate that is as good as the control.
 
     ``units_per_s`` are of all traffic of the model. ``rates`` are, by metric, how bad a unit is on
-    average of candidate and control; a quantile's are the shares beyond its two lines.
+    average of candidate and control; a quantile's are the shares beyond its two lines. ``as_one``
+    are, by metric, how many units weigh as one; 1 where nothing is said.
 
     Raises:
         ValueError: there is no traffic, or a metric without rates.
@@ -96,7 +101,10 @@ def estimate(
         judged = needed if percent else ("agreement",)
         wanted = needed if percent == last else dict.fromkeys(judged, float(plan.minimum.units))
         taking = {
-            name: units / (units_per_s * _arriving(plan, name, percent) / 100) / 3600
+            name: (as_one or {}).get(name, 1.0)
+            * units
+            / (units_per_s * _arriving(plan, name, percent) / 100)
+            / 3600
             for name, units in wanted.items()
         }
         slowest = max(taking, key=lambda name: taking[name])

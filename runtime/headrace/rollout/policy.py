@@ -194,10 +194,10 @@ def _longer(part: float, since_s: float, over_s: float) -> str:
     left_s = since_s * (1 / part - 1)
     if left_s > over_s:
         return ": longer than is left of max_hours, as it goes"
-    for unit, longest_s, one_s in (("seconds", 90, 1), ("minutes", 5400, 60)):
+    for unit, longest_s, one_s in (("s", 90, 1), ("min", 5400, 60)):
         if left_s < longest_s:
             return f": about {max(left_s / one_s, 1):.0f} {unit} more, as it goes"
-    return f": about {left_s / 3600:.1f} hours more, as it goes"
+    return f": about {left_s / 3600:.1f} h more, as it goes"
 
 
 def _by_time(plan: RolloutPlan, record: Record, now: float, waits: str) -> Move | None:
