@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 from tests.unit.desk import Desk
-from tests.unit.rolling import ME, READY, Play
+from tests.unit.rolling import ME, READY, Play, plan
 
 from headrace.control import orders
-from headrace.control.store import QUARANTINE, Store, in_folder
+from headrace.control.store import QUARANTINE, Entry, Store, in_folder
 from headrace.errors import Quarantined, StateInvalid
 from headrace.execution.policy import WHOLE
+from headrace.models.lifecycle import State
 from headrace.registry.seen import Seen, recall, remember
 from headrace.registry.tagged import Tagged, tagged
 from headrace.repository.folder import Version
@@ -148,6 +149,78 @@ def test_it_is_held_by_the_files_that_were_loaded(back: Play) -> None:
     # Once others are loaded they are not.
     desk.digests["m/2"] = "newer"
     desk.controller.obey(orders.split("m", {2: WHOLE}), **ME)
+
+
+def test_files_that_nobody_had_read_are_read_once_traffic_has_moved(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever ends a rollout has all locks, and gigabytes take minutes."""
+    desk, shares, digest = play.desk, list[Any](), "old"
+
+    def read(version: Version, threads: int) -> str:
+        shares.append(play.shares)
+        return digest
+
+    monkeypatch.setattr("headrace.control.quarantines.of_version", read)
+    play.start(plan(steps_percent=[25], judge={"errors": {}}))
+    assert play.shares == {1: 7500, 2: 2500}
+    desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    assert shares == []
+    # Until then it is whatever its files are.
+    assert desk.controller.quarantine.numbers("m") == {2}
+    for _ in range(3):
+        desk.rollouts.look()
+    assert shares == [{1: WHOLE}]
+    assert [one.digest for one in desk.controller.store.quarantined] == ["old"]
+    digest = "new"
+    desk.begin()
+    desk.controller.versions("m")
+    assert desk.controller.quarantine.numbers("m") == set()
+
+
+def test_files_that_nobody_could_read_are_read_at_the_next_start(
+    play: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play.start()
+    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
+    play.desk.rollouts.look()
+    assert [one.digest for one in play.desk.controller.store.quarantined] == [""]
+    play.desk.digests["m/2"] = "two"
+    play.desk.begin()
+    assert [one.digest for one in play.desk.controller.store.quarantined] == ["two"]
+    assert play.desk.controller.quarantine.numbers("m") == {2}
+
+
+def test_who_is_tagged_again_takes_what_nobody_else_has(registered: Play) -> None:
+    name = rollout(registered)
+    tag(registered, state="rolled_back", rollout=name, rolled_back=name)
+    desk = registered.desk
+    desk.models["m"] = [2]
+    desk.begin()
+    desk.stand(m={2: State.READY})
+    assert (registered.shares, set(desk.divisions["m"].barred)) == (None, {2})
+    newest = desk.controller.events.newest
+    tag(registered, state="candidate", rollout=name, rolled_back=name)
+    desk.controller.versions("m")
+    assert (registered.shares, desk.divisions["m"].barred) == ({2: WHOLE}, frozenset())
+    told = desk.controller.events.after(newest)
+    assert told is not None
+    entries = [one.happened for one in told if isinstance(one.happened, Entry)]
+    assert [one.what.partition(":")[0] for one in entries] == ["rollout release 2", "split 2=100"]
+
+
+def test_who_follows_is_woken_by_a_tag_alone(registered: Play) -> None:
+    """Of what another server has rolled back nothing is kept here that could be journalled."""
+    desk = registered.desk
+    registered.release()
+    tag(registered, state="rolled_back", rollout="9-1", rolled_back="9-1")
+    desk.controller.versions("m")
+    assert desk.controller.quarantine.numbers("m") == {2}
+    woken: list[int] = []
+    with desk.controller.events.followed(lambda: woken.append(desk.controller.events.newest)):
+        tag(registered, state="candidate", rollout="9-1", rolled_back="9-1")
+        desk.controller.versions("m")
+    assert woken == [desk.controller.events.newest]
 
 
 def test_a_rollout_that_ends_as_it_is_killed_is_quarantined_or_has_not_ended(

@@ -15,7 +15,9 @@ from tests.unit.desk import Desk
 from headrace.cli.steering import report_lines, rollout_lines, rollout_rows
 from headrace.console.logbook import Logbook
 from headrace.control.plans import DEFAULT_PLAN
-from headrace.models.lifecycle import State
+from headrace.feedback.prediction import Prediction, Top, written
+from headrace.models.lifecycle import Standing, State
+from headrace.repository.instances import control_of
 
 PLAN = {"judge": {"errors": {}}, "steps_percent": [5, 100], "minimum": {"units": 50}}
 
@@ -247,3 +249,26 @@ def test_a_person_reads_what_is_known(desk: Desk) -> None:
     rows = list(rollout_rows([shown]))
     assert rows[1].split()[:5] == ["1", "m", "1", "->", "2"]
     assert "promoted" in rows[1]
+
+
+def test_what_no_database_takes_is_shown_as_an_escape(desk: Desk) -> None:
+    say(desk, "start", model="m", version=2, plan=json.dumps(PLAN))
+    status, _ = say(desk, "promote", number=1, why="ok\x00now\x1b[2J\n and then")
+    assert status == 200
+    (verdict,) = (one.verdict for one in desk.registry_hears.reports if one.verdict is not None)
+    assert verdict.sentence.endswith("by me: ok\\x00now\\x1b[2J and then")
+    assert desk.rollouts.one(1).is_told
+    # And so is what a control raised that cannot be loaded.
+    say(desk, "rollback", number=1)
+    say(desk, "release", model="m", version=2)
+    say(desk, "start", model="m", version=2, plan=json.dumps(PLAN | {"control": "own"}))
+    desk.stood[f"m/{control_of(1)}"] = Standing(State.FAILED, "it raised KeyError: \x00")
+    desk.rollouts.look()
+    said = desk.rollouts.one(2).said[-1]
+    assert said.why.endswith("cannot be loaded: it raised KeyError: \\x00"), said
+
+
+def test_a_prediction_of_a_control_is_of_the_version_that_stands_twice(desk: Desk) -> None:
+    key = desk.controller.store.labels.key
+    made = written(Prediction("m", control_of(1), 1000, 72, 5, (Top(3, 0.5),)), key)
+    assert ask(desk.sources, "GET", f"/api/predictions/{made}").body["version"] == 1

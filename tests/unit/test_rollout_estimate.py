@@ -178,7 +178,7 @@ def test_pairs_of_answers_come_from_mirrored_traffic_at_every_step() -> None:
     rates = {"agreement": (0.01, 0.01)}
     found = estimate(plan(**judge), units_per_s=1.0, rates=rates)
     assert [step.hours for step in found.steps] == pytest.approx(
-        [max(5 / 60, 100 / 0.5 / 3600), found.promotion_units / 0.5 / 3600]
+        [max(5 / 60, 100 / 0.5 / 3600), found.needed["agreement"] / 0.5 / 3600]
     )
 
 

@@ -95,7 +95,8 @@ def test_who_had_traffic_and_lost_it_has_no_rollout_by_itself(play: Play) -> Non
     play.desk.rollouts.look()
     assert play.desk.rollouts.all() == []
     assert play.desk.said == [
-        "no rollout of m/2 began by itself: it had traffic before, and somebody took it away"
+        "no rollout of m/2 began by itself: it had traffic before, and somebody took it away; "
+        "`headrace rollout start m/2` begins one"
     ]
 
 
@@ -106,9 +107,21 @@ def test_a_plan_that_is_not_there_begins_nothing_and_is_said_once(play: Play) ->
     play.desk.stand(m={3: State.READY})
     play.desk.rollouts.look()
     play.desk.rollouts.look()
-    assert play.desk.said == [
-        "no rollout of m/3 began by itself: model.yaml of m has no plan 'bold'; there is none"
-    ]
+    (said,) = play.desk.said
+    assert said == (
+        "no rollout of m/3 began by itself: model.yaml of m has no plan 'bold'; there is none; "
+        "`headrace rollout start m/3` begins one"
+    )
+    # It is tried again once it is loaded anew, and no sooner.
+    play.desk.controller.obey(orders.unload("m", 3), **ME)
+    play.desk.stood.pop("m/3")
+    play.desk.stand()
+    play.desk.rollouts.look()
+    play.desk.controller.load("m", 3, swap=None, **ME)
+    play.desk.stand(m={3: State.READY})
+    for _ in range(2):
+        play.desk.rollouts.look()
+    assert play.desk.said == [said, said]
 
 
 def test_shadows_of_before_leave_room_for_what_a_plan_mirrors() -> None:

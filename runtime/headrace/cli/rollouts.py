@@ -120,17 +120,20 @@ def show(
 
     Exits with 1 if --watch saw it end with anything but a promotion. A server that is begun anew
     meanwhile is waited for, five minutes at most. Where the output is no terminal, --watch has a
-    line for all that is said and done.
+    line for all that is said and done; with --json it prints the rollout as it is at its end.
     """
     import json
 
     from headrace.cli.console_client import get
     from headrace.cli.steering import report_lines, rollout_lines
 
-    if watch and not as_json:
+    if watch:
         from headrace.cli.watching import watch as until_it_ends
 
-        if until_it_ends(url, number)["end"] != "promoted":
+        last = until_it_ends(url, number, silently=as_json)
+        if as_json:
+            tell(json.dumps(last))
+        if last["end"] != "promoted":
             raise typer.Exit(1)
         return
     found = get(url, f"/api/rollouts/{number}")

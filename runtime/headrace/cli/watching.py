@@ -1,6 +1,7 @@
 """A rollout as it goes on: all of it in a terminal, elsewhere what is said and done."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -17,20 +18,22 @@ from headrace.errors import Refused, Unreachable
 AWAY_S: Final = 300.0
 #: Between two questions whether it is there again.
 AGAIN_S: Final = 1.0
-#: Of a server that cannot answer now.
-NOT_NOW: Final = 503
+#: Of a server that cannot answer now, or of a proxy before one that does not.
+NOT_NOW: Final = frozenset({502, 503, 504})
 #: How a rollout stands, and why that is not known now; empty if it is.
 Look = tuple[Mapping[str, Any], str]
 
 
-def watch(url: str, number: int) -> Mapping[str, Any]:
-    """Show a rollout until it ends, and return it as it is then.
+def watch(url: str, number: int, *, silently: bool = False) -> Mapping[str, Any]:
+    """Show a rollout until it ends, or nothing of it, and return it as it is then.
 
     Raises:
         Unreachable, Refused: its server did not come back.
     """
     console = Console()
     found: Mapping[str, Any] = get(url, f"/api/rollouts/{number}")
+    if silently:
+        return deque(looks(url, found), maxlen=1)[0][0]
     if not console.is_terminal:
         return _log(looks(url, found))
     last = found
@@ -45,24 +48,24 @@ def looks(
     url: str,
     found: Mapping[str, Any],
     wait: Callable[[float], None] = time.sleep,  # noqa: TID251 - nobody is there who could tell
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Look]:
     """Yield a rollout each second until it has ended; a server that is away is waited for.
 
     Raises:
         Unreachable, Refused: it was away for `AWAY_S`.
     """
-    tries = 0
+    until = clock() + AWAY_S
     while True:
         try:
             for _ in follow(url, looks=True):
-                found, tries = get(url, f"/api/rollouts/{found['number']}"), 0
+                found, until = get(url, f"/api/rollouts/{found['number']}"), clock() + AWAY_S
                 yield found, ""
                 if found["end"] is not None:
                     return
         except (Unreachable, Refused) as error:
-            tries += 1
-            for_good = isinstance(error, Refused) and error.status != NOT_NOW
-            if for_good or tries * AGAIN_S > AWAY_S:
+            for_good = isinstance(error, Refused) and error.status not in NOT_NOW
+            if for_good or clock() > until:
                 raise
             yield found, f"{error}; it is asked again each second"
             wait(AGAIN_S)

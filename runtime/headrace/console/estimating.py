@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException
 from headrace.config.rollouts import RolloutPlan
 from headrace.console.answering import THREADS
 from headrace.console.estimate_schema import Estimate
-from headrace.console.forecast import Carried, Past, forecast, forecast_json, resources
+from headrace.console.forecast import Carried, forecast, forecast_json, resources
 from headrace.console.memory import resident
 from headrace.console.parameters import From, Misasked, Model, Number
 from headrace.console.rates import Reading
@@ -17,6 +17,7 @@ from headrace.console.sources import Sources
 from headrace.console.steering import Plan, said_plan
 from headrace.control.steering import sticky
 from headrace.errors import ConfigInvalid, Unwanted
+from headrace.rollout.past import Past
 
 #: Between two readings of what the gateway has counted.
 OVER_S: Final = 5.0

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from headrace.config.rollouts import RolloutPlan
 from headrace.console.rates import Counts, Reading, beyond, quantile
-from headrace.rollout.course import Course
 from headrace.rollout.criteria import criteria, quantiles
 from headrace.rollout.estimate import Estimate, estimate
 from headrace.rollout.latency import LEAST_HISTORY
+from headrace.rollout.past import Past
 
 #: Of pairs of answers, how many are thought to differ: nothing was compared yet.
 DIFFERING: Final = 0.01
+#: Executions in a unit, below which each is one.
+ALONE: Final = 1.005
 #: Requests in a batch from which on a candidate's batches are smaller than its baseline's.
 TOGETHER: Final = 1.05
 
@@ -29,33 +31,11 @@ class Traffic:
 
 
 @dataclass(frozen=True)
-class Past:
-    """Of the last rollout of a model that judged its latency: how many executions weighed as one.
-
-    There they waited together, or were slow for a while (`headrace.rollout.swings`).
-    """
-
-    number: int
-    as_one: float
-
-    @staticmethod
-    def of(courses: Sequence[Course]) -> "Past | None":
-        """Return that of the last rollout that knew, or None."""
-        for course in reversed(courses):
-            as_one = course.swings.weighed_as_one
-            # Of users others wait together than of executions.
-            if as_one is not None and not course.sticky:
-                return Past(course.number, as_one)
-        return None
-
-
-@dataclass(frozen=True)
 class Forecast:
     """Of a rollout of a candidate that is as good as its baseline.
 
     Attributes:
         rates: by metric, how bad a unit of candidate and baseline is on average, from 0 to 1.
-        as_one: by metric of latency, how many executions weigh as one, where a rollout knew.
         measuring_hours: before the first step, until the baseline's latency is known.
         estimate: None where nothing can be said; ``notes`` say why.
         notes: what it was reckoned with, and what may make it wrong, in words.
@@ -66,7 +46,6 @@ class Forecast:
     measuring_hours: float
     estimate: Estimate | None
     notes: tuple[str, ...]
-    as_one: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def hours(self) -> float:
@@ -105,10 +84,9 @@ def forecast(  # noqa: PLR0913 - all of this makes it longer or shorter
         measuring = _hours(LEAST_HISTORY, traffic.answers_per_s)
     if any(one.name not in rates for one in criteria(plan)):
         return Forecast(traffic, rates, measuring, None, notes)
-    as_one = {} if past is None else dict.fromkeys(quantiles(plan), past.as_one)
-    if quantiles(plan):
-        notes += (_weighing(tuple(quantiles(plan)), past),)
-    told = estimate(plan, units_per_s=traffic.units_per_s, rates=rates, as_one=as_one)
+    told = estimate(plan, units_per_s=traffic.units_per_s, rates=rates, past=past)
+    if of_latency := [name for name in told.as_one if name in quantiles(plan)]:
+        notes += (_weighing(of_latency, told.as_one[of_latency[0]], past),)
     notes += tuple(
         f"{name} is never proven by a candidate that is just as good: allow more"
         for name, units in told.needed.items()
@@ -122,19 +100,22 @@ def forecast(  # noqa: PLR0913 - all of this makes it longer or shorter
             f"{together:.3g} requests share a batch: a candidate with few of them has smaller "
             "batches, and more, so that it may take less time",
         )
-    return Forecast(traffic, rates, measuring, told, notes, as_one)
+    return Forecast(traffic, rates, measuring, told, notes)
 
 
-def _weighing(names: tuple[str, ...], past: Past | None) -> str:
+def _weighing(names: Sequence[str], as_one: float, past: Past | None) -> str:
+    of = ", ".join(names)
     if past is None:
         return (
-            f"of {', '.join(names)} each execution is reckoned as one unit: how many wait "
+            f"of {of} each execution is reckoned as one unit: how many wait "
             "together, or are slow for a while, no rollout has told yet, and it takes as many "
             "times longer"
         )
+    if as_one < ALONE:
+        return f"of {of} each execution is reckoned as one unit, as in rollout {past.number}"
     return (
-        f"of {', '.join(names)} {past.as_one:.3g} executions are reckoned as one unit, as in "
-        f"rollout {past.number}: they wait together, or are slow for a while"
+        f"of {of} {as_one:.3g} executions are reckoned as one unit at the last step, by what "
+        f"waited together, or was slow for a while, in rollout {past.number}"
     )
 
 
@@ -221,7 +202,7 @@ def forecast_json(plan: RolloutPlan, found: Forecast) -> dict[str, Any]:
                 "candidate_bad_percent": 100 * candidate,
                 "control_bad_percent": 100 * control,
                 "units": _finite(needed.get(name, math.inf)),
-                "weigh_as_one": found.as_one.get(name, 1.0),
+                "weigh_as_one": 1.0 if told is None else told.as_one[name],
             }
             for name, (candidate, control) in found.rates.items()
         ],

@@ -12,6 +12,7 @@ from headrace.console.sources import CLIENT, Sources
 from headrace.control.starting import is_itself
 from headrace.errors import HeadraceError
 from headrace.execution.policy import WHOLE
+from headrace.execution.voices import legible, visible
 
 #: Digits of a number in a request; Python refuses to read thousands.
 MOST_DIGITS: Final = 18
@@ -35,8 +36,11 @@ def digits(text: Any) -> Any:
 
 
 def one_line(text: str) -> str:
-    """Return a text without line breaks and other odd blanks: journals have a line for each."""
-    return " ".join(text.split())
+    """Return a text without line breaks and other odd blanks: journals have a line for each.
+
+    What moves a terminal's cursor is shown as an escape; no database of others takes a NUL.
+    """
+    return visible(legible(" ".join(text.split())))
 
 
 def is_number(text: str) -> bool:

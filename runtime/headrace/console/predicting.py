@@ -30,7 +30,7 @@ def prediction(sources: From, prediction_id: str) -> dict[str, Any]:
     said = labels.said(made.nonce)
     return {
         "model": made.model,
-        "version": made.version,
+        "version": made.of_version,
         "unix_ms": made.made_s * MS_PER_S,
         "until_unix_ms": made.until_s * MS_PER_S,
         "rows": [row._asdict() if isinstance(row, Top) else {"number": row} for row in made.rows],

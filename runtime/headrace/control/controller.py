@@ -16,7 +16,7 @@ from headrace.control.quarantines import Quarantines, asks_again
 from headrace.control.rows import Row, rows
 from headrace.control.settling import settled
 from headrace.control.starting import BY_ITSELF, ITSELF, NONE, Start, started
-from headrace.control.store import Change, Note, Store
+from headrace.control.store import Change, Entry, Note, Store
 from headrace.control.using import Using, looks
 from headrace.control.wanted import Wanted
 from headrace.errors import Unchanged, Unwanted
@@ -78,6 +78,7 @@ class Controller:
     def drive(self, engine: Engine) -> None:
         """Have ``engine`` bring about what is wanted from now on."""
         self._driving.engine = engine
+        self.quarantine.frees = self.freed
 
     def stood(self, standings: Mapping[str, Standing]) -> None:
         """Take how versions stand now, and do what follows by itself."""
@@ -94,9 +95,12 @@ class Controller:
                 self.settle()
                 self._moved.notify_all()
 
-    def stir(self) -> None:
-        """Do what follows by itself from how versions stand, where that may be more by now."""
+    def freed(self, entries: Sequence[Entry]) -> None:
+        """Do what follows by itself where a version may have traffic again, by these entries."""
+        for entry in entries:
+            self.events.publish(entry)
         self.stood(self._driving.standings())
+        self.events.wake()
 
     def settle(self) -> None:
         """Let go of the files of versions that are neither wanted nor carried any more."""

@@ -70,6 +70,11 @@ class Events:
         with self._lock:
             self._number += 1
             self._kept.append(Event(self._number, happened))
+        self.wake()
+
+    def wake(self) -> None:
+        """Wake those who follow, for more may follow by itself than before."""
+        with self._lock:
             followers = list(self._followers.values())
         for wake in followers:
             wake()

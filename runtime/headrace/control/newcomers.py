@@ -23,8 +23,8 @@ class Newcomers:
         """``say`` says a line to the operator."""
         self._controller = controller
         self._say = say
-        #: Versions whose rollout could not begin, by label.
-        self._refused: set[str] = set()
+        #: Versions whose rollout could not begin, by label, as they were loaded.
+        self._refused: dict[str, Version] = {}
 
     def begin(
         self, courses: Sequence[Course], start: Callable[[str, int, RolloutPlan], object]
@@ -43,8 +43,8 @@ class Newcomers:
     def due(self, courses: Sequence[Course]) -> Iterator[tuple[Version, RolloutPlan]]:
         """Yield the versions that are to have a rollout now, and by which plan.
 
-        What cannot begin, or was refused, is not tried again. ``courses`` are those that there
-        are, and were.
+        What cannot begin, or was refused, is not tried again before it is loaded anew.
+        ``courses`` are those that there are, and were.
 
         Raises:
             StateInvalid: the database cannot be used now.
@@ -58,7 +58,10 @@ class Newcomers:
             mine = [one for one in courses if one.model == model]
             had = {one.record.candidate for one in mine}
             new = steering.newcomer(wanted[model], rows, had) if model in wanted else None
-            if new is None or new.label in self._refused or any(one.end is None for one in mine):
+            if new is None or any(one.end is None for one in mine):
+                continue
+            # As it was read when it was loaded: what is equal may have been loaded anew.
+            if self._refused.get(new.label) is new:
                 continue
             try:
                 if self._controller.store.had_traffic(model, new.number):
@@ -70,6 +73,7 @@ class Newcomers:
                 yield new, plan
 
     def refuse(self, version: Version, error: HeadraceError) -> None:
-        """Say why one cannot begin, and do not try it again."""
-        self._refused.add(version.label)
-        self._say(f"no rollout of {version.label} began by itself: {error}")
+        """Say why one cannot begin, and do not try it again before it is loaded anew."""
+        self._refused[version.label] = version
+        told = f"no rollout of {version.label} began by itself: {error}"
+        self._say(f"{told}; `headrace rollout start {version.label}` begins one")

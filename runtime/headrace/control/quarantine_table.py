@@ -15,6 +15,7 @@ from sqlalchemy import (
     delete,
     insert,
     select,
+    update,
 )
 
 from headrace.control.quarantine import Quarantine
@@ -56,6 +57,12 @@ def write(connection: Connection, rows: Table, one: Quarantine) -> None:
         "is_released": one.is_released,
     }
     connection.execute(insert(rows).values(**facts))
+
+
+def complete(connection: Connection, rows: Table, one: Quarantine) -> None:
+    """Keep the digest of one that is kept without."""
+    empty = _mine(rows, one) & (rows.c.digest == "")
+    connection.execute(update(rows).where(empty).values(digest=one.digest))
 
 
 def forget(connection: Connection, rows: Table, some: Iterable[Quarantine]) -> None:

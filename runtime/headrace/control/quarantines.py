@@ -30,8 +30,12 @@ class Quarantines:
         finding.sees = self.look
         #: Returns the digest of the files that a version was loaded from, by label; empty before.
         self.loaded: Callable[[str], str] = lambda label: ""
+        #: Hears that versions may have traffic again, and of the journal's entries about it.
+        self.frees: Callable[[Sequence[Entry]], object] = lambda entries: None
         #: Model → number → what was found there last. Replaced, so that who reads needs no lock.
         self._found: dict[str, dict[int, tuple[Version, Files]]] = {}
+        #: Rollouts that ended before anybody had read the files of who was rolled back.
+        self._caught_up: set[str] = set()
         #: Held by who replaces it.
         self._lock = threading.Lock()
 
@@ -41,13 +45,18 @@ class Quarantines:
         Of one that nothing was ever said against no file is read.
         """
         looked = [(one, self._files(one)) for one in found]
+        held = [one for one, _ in looked if self.has(one)]
         self._know(looked)
+        self._complete([files for _, files in looked])
+        entries = []
         for one, files in looked:
             if spent := decide(self._store.quarantined, files).spent:
                 state = one.tagged.state if one.tagged is not None else ""
                 why = f"its registry has it as {state or 'nothing in particular'}"
                 note = Note(ITSELF, f"rollout release {one.number}", why)
-                self._store.release(spent, note, remember=False)
+                entries += [self._store.release(spent, note, remember=False)]
+        if any(not self.has(one) for one in held):
+            self.frees([entry for entry in entries if entry is not None])
 
     def of(self, model: str, number: int) -> Quarantine | None:
         """Return why a version is quarantined; None of one that is not, or that nobody found."""
@@ -99,16 +108,32 @@ class Quarantines:
         """Return what a rollout has quarantined by its end, if anything."""
         if course is None or (one := of_end(course, "")) is None:
             return None
-        found = self._found.get(one.model, {}).get(one.version)
-        known = (
-            self.loaded(f"{one.model}/{one.version}") if found is None else self._digest(found[0])
-        )
-        return replace(one, digest=known)
+        # Files are not read now: whoever ends a rollout has all locks, and traffic is to move.
+        return replace(one, digest=self.loaded(f"{one.model}/{one.version}"))
 
     def begun(self, one: Quarantine) -> None:
         """Know the files of a version that is quarantined by now."""
         if (found := self._found.get(one.model, {}).get(one.version)) is not None:
             self._know([(found[0], replace(found[1], digest=one.digest))])
+
+    def catch_up(self) -> None:
+        """Read the files of who was rolled back before anybody had; may take long.
+
+        Until then it is quarantined whatever its files are. Once each: what cannot be read now is
+        read as somebody looks.
+        """
+        for one in self._store.quarantined:
+            found = self._found.get(one.model, {}).get(one.version)
+            if found is not None and not one.digest and one.rollout not in self._caught_up:
+                self._caught_up.add(one.rollout)
+                with suppress(HeadraceError):
+                    self.look([found[0]])
+
+    def _complete(self, looked: Sequence[Files]) -> None:
+        digests = {(one.model, one.version): one.digest for one in looked if one.digest}
+        for one in self._store.quarantined:
+            if not one.digest and (known := digests.get((one.model, one.version))):
+                self._store.complete(replace(one, digest=known))
 
     def _know(self, looked: Sequence[tuple[Version, Files]]) -> None:
         by_model: dict[str, dict[int, tuple[Version, Files]]] = {}

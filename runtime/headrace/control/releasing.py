@@ -18,7 +18,5 @@ def release(  # noqa: PLR0913 - a person says all of this
         Deposed, StateInvalid: it cannot be written down.
     """
     entry = controller.quarantine.release(model, number, who=who, why=why)
-    if entry is not None:
-        controller.events.publish(entry)
     telling.released(model, number, time.time())
-    controller.stir()
+    controller.freed([] if entry is None else [entry])

@@ -18,6 +18,7 @@ from headrace.control.starting import ITSELF
 from headrace.control.telling import Telling
 from headrace.control.troubles import Troubles
 from headrace.errors import Deposed, HeadraceError, Unwanted
+from headrace.execution.voices import visible
 from headrace.registry.redacting import trace
 from headrace.rollout.counted import Counted, counted
 from headrace.rollout.course import Course, End, Sight, arms
@@ -211,8 +212,9 @@ class Rollouts:
         self._troubles.begin_look()
         # Of one that begins meanwhile it is not known what was before.
         asked = {one.number for one in self._book.on()}
-        # Without the lock: gateways may take their time, and nobody's word waits for them.
+        # Without the lock: gateways may take their time, and files, and nobody's word waits for it.
         told, crashes = (self._told(), self._crashes()) if asked else ([], {})
+        self._controller.quarantine.catch_up()
         with self._lock:
             now = self._clocks.ticks()
             on = self._book.on()
@@ -283,7 +285,8 @@ class Rollouts:
             steering.ways(course, wanted, stand),
             {one: crashes.get(f"{course.model}/{one}", 0) for one in course.instances},
             passed_s,
-            {number: one.reason for number, one in stand.items()},
+            # What a model raised is said on, to registries and databases that take no NUL.
+            {number: visible(one.reason) for number, one in stand.items()},
         )
         after = looked(course, sight, self._clocks.time())
         # A person has to hear of it now.

@@ -196,6 +196,13 @@ class Store:
         self.quarantined = quarantined
         return entry
 
+    def complete(self, one: Quarantine) -> None:
+        """Keep the files of one that is quarantined, and was without; raises as `put`."""
+        with self._deciding() as connection:
+            quarantine_table.complete(connection, QUARANTINE, one)
+            # Within it, so that nobody's release is forgotten by that.
+            self.quarantined = quarantine_table.read(connection, QUARANTINE)
+
     def _put(self, connection: Connection, change: Change) -> Entry:
         model, note = change.model, change.note
         old, new = change.before and change.before.as_json(), change.after.as_json()

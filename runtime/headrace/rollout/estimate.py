@@ -10,6 +10,8 @@ from headrace.config.rollouts import RolloutPlan
 from headrace.rollout.bets import STAKES, Units, gains
 from headrace.rollout.criteria import criteria
 from headrace.rollout.evidence import Criterion
+from headrace.rollout.latency import QUANTILES
+from headrace.rollout.past import Past
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,20 +28,15 @@ class Estimate:
 
     Attributes:
         needed: how many units of each metric the candidate needs at the last step.
+        as_one: by metric, how many executions, or pairs of answers, are one unit at that step.
         slowest: the metric whose proof takes longest.
-        fits: whether all of it is within the plan's max_hours.
     """
 
     steps: tuple[StepEstimate, ...]
     hours: float
     needed: Mapping[str, float]
+    as_one: Mapping[str, float]
     slowest: str
-    fits: bool
-
-    @property
-    def promotion_units(self) -> float:
-        """How many units of the slowest metric the candidate needs at the last step."""
-        return self.needed[self.slowest]
 
 
 def units_needed(
@@ -72,13 +69,13 @@ def estimate(
     *,
     units_per_s: float,
     rates: Mapping[str, tuple[float, float]],
-    as_one: Mapping[str, float] | None = None,
+    past: Past | None = None,
 ) -> Estimate:
     """Return how long a plan takes for a candidate that is as good as the control.
 
     ``units_per_s`` are of all traffic of the model. ``rates`` are, by metric, how bad a unit is on
-    average of candidate and control; a quantile's are the shares beyond its two lines. ``as_one``
-    are, by metric, how many units weigh as one; 1 where nothing is said.
+    average of candidate and control; a quantile's are the shares beyond its two lines. ``past``
+    says how many executions are one unit of these; without it each is.
 
     Raises:
         ValueError: there is no traffic, or a metric without rates.
@@ -100,17 +97,14 @@ def estimate(
         # Of mirrored traffic alone nothing else is judged.
         judged = needed if percent else ("agreement",)
         wanted = needed if percent == last else dict.fromkeys(judged, float(plan.minimum.units))
-        taking = {
-            name: (as_one or {}).get(name, 1.0)
-            * units
-            / (units_per_s * _arriving(plan, name, percent) / 100)
-            / 3600
-            for name, units in wanted.items()
-        }
+        arriving = {name: units_per_s * _arriving(plan, name, percent) / 100 for name in wanted}
+        units = {name: _units(name, one, percent, past) for name, one in arriving.items()}
+        taking = {name: count / units[name] / 3600 for name, count in wanted.items()}
         slowest = max(taking, key=lambda name: taking[name])
         steps.append(StepEstimate(percent, max(plan.minimum.minutes / 60, taking[slowest])))
     hours = sum(step.hours for step in steps)
-    return Estimate(tuple(steps), hours, needed, slowest, hours <= plan.max_hours)
+    as_one = {name: arriving[name] / units[name] for name in needed}
+    return Estimate(tuple(steps), hours, needed, as_one, slowest)
 
 
 def _allowed(criterion: Criterion, control: float) -> float:
@@ -124,6 +118,13 @@ def _to_promote(
         return math.inf
     told = units_needed(criterion, rates=rates, share=share, alpha=plan.alpha, ways=1)
     return max(float(plan.minimum.units), told)
+
+
+def _units(metric: str, executions_per_s: float, percent: float, past: Past | None) -> float:
+    """Return how many units of a metric so many executions are, both a second."""
+    if past is None or metric not in QUANTILES:
+        return executions_per_s
+    return past.weighing_per_s(executions_per_s, percent)
 
 
 def _arriving(plan: RolloutPlan, metric: str, percent: float) -> float:

@@ -150,16 +150,6 @@ class Swings:
         """Whether as much was seen of it as weighs what was thought before."""
         return self.batches[0].pairs >= PRIOR_PAIRS
 
-    @property
-    def weighed_as_one(self) -> float | None:
-        """How many of the candidate's units had the weight of one, or None before it is known.
-
-        It is the design effect, and what waited together, as both came out so far.
-        """
-        if not self.is_known or not self.weighed[0]:
-            return None
-        return max(self.counted[0] / self.weighed[0], 1.0)
-
     def weighing(self, found: Pair, weighed: Pair) -> tuple["Swings", float]:
         """Return it with units that were given weight, and what part of those before keeps its own.
 

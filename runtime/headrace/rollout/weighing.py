@@ -43,6 +43,13 @@ def observed(  # noqa: PLR0913 - a stretch is all of this
     return record, swings.seen(units, came)
 
 
+def per_s(units_per_s: float, together: Together, effect: float) -> float:
+    """Return how many of the units that end in a second, above 0, have weight."""
+    units = Units(units_per_s, 0.0)
+    most = apart((units, units), (together, together), 1.0)
+    return _thinned(most, (units, units), effect)[0].count
+
+
 def _thinned(
     apart: tuple[Units, Units], found: tuple[Units, Units], effect: float
 ) -> tuple[Units, Units]:
