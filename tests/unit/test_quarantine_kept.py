@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.unit.desk import Desk
-from tests.unit.rolling import ME, READY, Play, plan
+from tests.unit.rolling import ME, READY, Play
 
 from headrace.control import orders
 from headrace.control.store import QUARANTINE, Entry, Store, in_folder
@@ -151,46 +151,6 @@ def test_it_is_held_by_the_files_that_were_loaded(back: Play) -> None:
     desk.controller.obey(orders.split("m", {2: WHOLE}), **ME)
 
 
-def test_files_that_nobody_had_read_are_read_once_traffic_has_moved(
-    play: Play, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whoever ends a rollout has all locks, and gigabytes take minutes."""
-    desk, shares, digest = play.desk, list[Any](), "old"
-
-    def read(version: Version, threads: int) -> str:
-        shares.append(play.shares)
-        return digest
-
-    monkeypatch.setattr("headrace.control.quarantines.of_version", read)
-    play.start(plan(steps_percent=[25], judge={"errors": {}}))
-    assert play.shares == {1: 7500, 2: 2500}
-    desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
-    assert shares == []
-    # Until then it is whatever its files are.
-    assert desk.controller.quarantine.numbers("m") == {2}
-    for _ in range(3):
-        desk.rollouts.look()
-    assert shares == [{1: WHOLE}]
-    assert [one.digest for one in desk.controller.store.quarantined] == ["old"]
-    digest = "new"
-    desk.begin()
-    desk.controller.versions("m")
-    assert desk.controller.quarantine.numbers("m") == set()
-
-
-def test_files_that_nobody_could_read_are_read_at_the_next_start(
-    play: Play, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    play.start()
-    play.desk.rollouts.stop(1, End.ROLLED_BACK, **ME)
-    play.desk.rollouts.look()
-    assert [one.digest for one in play.desk.controller.store.quarantined] == [""]
-    play.desk.digests["m/2"] = "two"
-    play.desk.begin()
-    assert [one.digest for one in play.desk.controller.store.quarantined] == ["two"]
-    assert play.desk.controller.quarantine.numbers("m") == {2}
-
-
 def test_who_is_tagged_again_takes_what_nobody_else_has(registered: Play) -> None:
     name = rollout(registered)
     tag(registered, state="rolled_back", rollout=name, rolled_back=name)
@@ -207,6 +167,38 @@ def test_who_is_tagged_again_takes_what_nobody_else_has(registered: Play) -> Non
     assert told is not None
     entries = [one.happened for one in told if isinstance(one.happened, Entry)]
     assert [one.what.partition(":")[0] for one in entries] == ["rollout release 2", "split 2=100"]
+
+
+def test_who_is_tagged_again_is_no_more_barred_while_another_is_loaded(registered: Play) -> None:
+    name, desk = rollout(registered), registered.desk
+    tag(registered, state="rolled_back", rollout=name, rolled_back=name)
+    desk.models["m"] = [2, 3]
+    desk.begin()
+    desk.stand(m={2: State.READY, 3: State.LOADING})
+    assert (registered.shares, set(desk.divisions["m"].barred)) == (None, {2})
+    tag(registered, state="candidate", rollout=name, rolled_back=name)
+    desk.controller.versions("m")
+    assert desk.divisions["m"].barred == frozenset()
+
+
+def test_what_cannot_follow_from_a_tag_keeps_nobody_from_looking(
+    registered: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, desk = rollout(registered), registered.desk
+    desk.models["m"] = [2]
+    desk.begin()
+    desk.stand(m={2: State.READY})
+
+    def full(*_: Any) -> None:
+        raise StateInvalid("the disk is full")
+
+    tag(registered, state="candidate", rollout=name, rolled_back=name)
+    monkeypatch.setattr(desk.controller.ledger, "put", full)
+    assert [one.version.number for one in desk.controller.versions("m")] == [2]
+    assert desk.controller.quarantine.numbers("m") == set()
+    monkeypatch.undo()
+    desk.stand(m={2: State.READY})
+    assert registered.shares == {2: WHOLE}
 
 
 def test_who_follows_is_woken_by_a_tag_alone(registered: Play) -> None:

@@ -65,9 +65,9 @@ def seen_at(seconds: float, error: HeadraceError) -> tuple[list[str], str]:
 def test_who_is_away_is_waited_for_by_the_clock(status: int) -> None:
     """A try at a machine that is off takes half a minute, and a proxy answers for its server."""
     told, gone = seen_at(30, Unreachable("nobody"))
-    assert (len(told), gone) == (10, "nobody after 330 s")
+    assert (len(told), gone) == (11, "nobody after 360 s")
     told, gone = seen_at(30, Refused(status, "bad gateway"))
-    assert (len(told), gone) == (10, f"bad gateway (HTTP {status}) after 330 s")
+    assert (len(told), gone) == (11, f"bad gateway (HTTP {status}) after 360 s")
     assert seen_at(30, Refused(404, "no such rollout")) == (
         [],
         "no such rollout (HTTP 404) after 30 s",

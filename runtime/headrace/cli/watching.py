@@ -55,16 +55,17 @@ def looks(
     Raises:
         Unreachable, Refused: it was away for `AWAY_S`.
     """
-    until = clock() + AWAY_S
+    until: float | None = None
     while True:
         try:
             for _ in follow(url, looks=True):
-                found, until = get(url, f"/api/rollouts/{found['number']}"), clock() + AWAY_S
+                found, until = get(url, f"/api/rollouts/{found['number']}"), None
                 yield found, ""
                 if found["end"] is not None:
                     return
         except (Unreachable, Refused) as error:
             for_good = isinstance(error, Refused) and error.status not in NOT_NOW
+            until = clock() + AWAY_S if until is None else until
             if for_good or clock() > until:
                 raise
             yield found, f"{error}; it is asked again each second"

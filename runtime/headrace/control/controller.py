@@ -99,8 +99,10 @@ class Controller:
         """Do what follows by itself where a version may have traffic again, by these entries."""
         for entry in entries:
             self.events.publish(entry)
-        self.stood(self._driving.standings())
         self.events.wake()
+        with self._lock:
+            self.stood(self._driving.standings())
+            self._tell()
 
     def settle(self) -> None:
         """Let go of the files of versions that are neither wanted nor carried any more."""

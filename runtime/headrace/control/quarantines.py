@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -34,8 +35,8 @@ class Quarantines:
         self.frees: Callable[[Sequence[Entry]], object] = lambda entries: None
         #: Model → number → what was found there last. Replaced, so that who reads needs no lock.
         self._found: dict[str, dict[int, tuple[Version, Files]]] = {}
-        #: Rollouts that ended before anybody had read the files of who was rolled back.
-        self._caught_up: set[str] = set()
+        #: Who was rolled back before anybody had read its files, as it was known then.
+        self._unread: deque[tuple[Quarantine, Version]] = deque()
         #: Held by who replaces it.
         self._lock = threading.Lock()
 
@@ -47,7 +48,6 @@ class Quarantines:
         looked = [(one, self._files(one)) for one in found]
         held = [one for one, _ in looked if self.has(one)]
         self._know(looked)
-        self._complete([files for _, files in looked])
         entries = []
         for one, files in looked:
             if spent := decide(self._store.quarantined, files).spent:
@@ -56,7 +56,9 @@ class Quarantines:
                 note = Note(ITSELF, f"rollout release {one.number}", why)
                 entries += [self._store.release(spent, note, remember=False)]
         if any(not self.has(one) for one in held):
-            self.frees([entry for entry in entries if entry is not None])
+            # It is released, whatever becomes of what follows: whoever looks gets to see that.
+            with suppress(HeadraceError):
+                self.frees([entry for entry in entries if entry is not None])
 
     def of(self, model: str, number: int) -> Quarantine | None:
         """Return why a version is quarantined; None of one that is not, or that nobody found."""
@@ -115,25 +117,23 @@ class Quarantines:
         """Know the files of a version that is quarantined by now."""
         if (found := self._found.get(one.model, {}).get(one.version)) is not None:
             self._know([(found[0], replace(found[1], digest=one.digest))])
+            if not one.digest:
+                self._unread.append((one, found[0]))
 
     def catch_up(self) -> None:
         """Read the files of who was rolled back before anybody had; may take long.
 
-        Until then it is quarantined whatever its files are. Once each: what cannot be read now is
-        read as somebody looks.
+        Until then it is quarantined whatever its files are, and stays so where they cannot be read
+        or somebody has looked since: what is there by now may be others.
         """
-        for one in self._store.quarantined:
-            found = self._found.get(one.model, {}).get(one.version)
-            if found is not None and not one.digest and one.rollout not in self._caught_up:
-                self._caught_up.add(one.rollout)
-                with suppress(HeadraceError):
-                    self.look([found[0]])
-
-    def _complete(self, looked: Sequence[Files]) -> None:
-        digests = {(one.model, one.version): one.digest for one in looked if one.digest}
-        for one in self._store.quarantined:
-            if not one.digest and (known := digests.get((one.model, one.version))):
-                self._store.complete(replace(one, digest=known))
+        while self._unread:
+            one, version = self._unread.popleft()
+            now = self._found.get(one.model, {}).get(one.version)
+            with suppress(HeadraceError, OSError):
+                known = replace(one, digest=of_version(version, os.cpu_count() or 1))
+                if now is not None and now[0] is version:
+                    self._store.complete(known)
+                    self._know([(version, replace(now[1], digest=known.digest))])
 
     def _know(self, looked: Sequence[tuple[Version, Files]]) -> None:
         by_model: dict[str, dict[int, tuple[Version, Files]]] = {}

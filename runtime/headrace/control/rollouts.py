@@ -212,9 +212,9 @@ class Rollouts:
         self._troubles.begin_look()
         # Of one that begins meanwhile it is not known what was before.
         asked = {one.number for one in self._book.on()}
-        # Without the lock: gateways may take their time, and files, and nobody's word waits for it.
-        told, crashes = (self._told(), self._crashes()) if asked else ([], {})
+        # Without the lock: files and gateways may take their time, and nobody's word waits for it.
         self._controller.quarantine.catch_up()
+        told, crashes = (self._told(), self._crashes()) if asked else ([], {})
         with self._lock:
             now = self._clocks.ticks()
             on = self._book.on()
