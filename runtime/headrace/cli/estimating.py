@@ -1,12 +1,9 @@
 """How long a rollout would take, as a person reads it."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 from headrace.cli.tables import aligned
-
-#: Executions in a unit, below which each is one.
-TOLD: Final = 1.005
 
 
 def estimate_lines(told: Mapping[str, Any]) -> Iterator[str]:
@@ -43,7 +40,7 @@ def _whole(told: Mapping[str, Any]) -> str:
 def _units(told: Mapping[str, Any]) -> str:
     # A server of before has none.
     weights = {one["name"]: one.get("weigh_as_one", 1.0) for one in told["metrics"]}
-    fewer = [name for name, weight in weights.items() if weight >= TOLD]
+    fewer = [name for name, weight in weights.items() if weight > 1.0]
     if not fewer:
         return ", of which each is one unit"
     return f", of which each is one unit, but {weights[fewer[0]]:.3g} are one of {', '.join(fewer)}"

@@ -14,8 +14,6 @@ from headrace.rollout.past import Past
 
 #: Of pairs of answers, how many are thought to differ: nothing was compared yet.
 DIFFERING: Final = 0.01
-#: Executions in a unit, below which each is one.
-ALONE: Final = 1.005
 #: Requests in a batch from which on a candidate's batches are smaller than its baseline's.
 TOGETHER: Final = 1.05
 
@@ -111,7 +109,7 @@ def _weighing(names: Sequence[str], as_one: float, past: Past | None) -> str:
             "together, or are slow for a while, no rollout has told yet, and it takes as many "
             "times longer"
         )
-    if as_one < ALONE:
+    if as_one <= 1.0:
         return f"of {of} each execution is reckoned as one unit, as in rollout {past.number}"
     return (
         f"of {of} {as_one:.3g} executions are reckoned as one unit at the last step, by what "
